@@ -4,6 +4,7 @@
  * neither. One process writes at a time; the lock is the database's own and dies with the process.
  */
 import { DatabaseSync } from 'node:sqlite';
+import type { BlobRef } from '../protocol/blobs/blob-store.ts';
 import { concatBytes, equalBytes } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRecord, type SignedRecord } from '../protocol/records.ts';
@@ -36,6 +37,8 @@ export interface Journal {
   readonly eventCount: number;
   /** Last link of the transcript. */
   readonly head: Uint8Array;
+  /** A blob that a record of the transcript names. */
+  blobRef(id: string): BlobRef | undefined;
   /** The transcript of one round, in order. */
   roundEntries(round: number): readonly TranscriptEntry[];
   /** The whole transcript as `decodeTranscript` reads it. */
@@ -51,12 +54,29 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS transcript (
     idx INTEGER PRIMARY KEY, round INTEGER NOT NULL, hash BLOB NOT NULL, record BLOB NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS blobs (
+    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS transcript_round ON transcript (round, idx);
   CREATE TABLE IF NOT EXISTS ledger (
     kind TEXT NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY (kind, run, round)
   ) STRICT, WITHOUT ROWID;
 `;
+
+/** The blobs that a record names. */
+const blobsOf = (record: SignedRecord): readonly BlobRef[] => {
+  switch (record.type) {
+    case 'open':
+      return [record.body.model.blob];
+    case 'upload':
+      return [record.body.blob];
+    case 'commit':
+      return [record.body.model.blob, record.body.bundle.blob];
+    default:
+      return [];
+  }
+};
 
 const corrupt = (message: string, cause?: unknown): FloeError =>
   new FloeError('journal_corrupt', message, {}, { cause });
@@ -135,6 +155,10 @@ export const openJournal = (path: string): Journal => {
   const insertEntry = database.prepare(
     'INSERT INTO transcript (idx, round, hash, record) VALUES (?, ?, ?, ?)',
   );
+  const insertBlob = database.prepare(
+    'INSERT INTO blobs (id, sha256, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const selectBlob = database.prepare('SELECT sha256, size FROM blobs WHERE id = ?');
   const selectRound = database.prepare(
     'SELECT idx, hash, record FROM transcript WHERE round = ? ORDER BY idx',
   );
@@ -178,6 +202,7 @@ export const openJournal = (path: string): Journal => {
           for (const record of records) {
             const entry = nextEntry(nextHead, nextIndex, record);
             insertEntry.run(entry.index, record.round, entry.hash, record.bytes);
+            for (const { id, sha256, size } of blobsOf(record)) insertBlob.run(id, sha256, size);
             nextHead = new Uint8Array(entry.hash);
             nextIndex += 1;
           }
@@ -195,6 +220,10 @@ export const openJournal = (path: string): Journal => {
     },
     get head() {
       return head;
+    },
+    blobRef: (id) => {
+      const row = selectBlob.get(id);
+      return row && { id, sha256: bytesOf(row['sha256']), size: Number(row['size']) };
     },
     roundEntries: (round) => selectRound.all(round).map(readEntry),
     transcript: () =>

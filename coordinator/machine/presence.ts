@@ -3,16 +3,23 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { MachineConfig } from './config.ts';
-import type { Step } from './effects.ts';
+import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { syncFrames } from './resume.ts';
 import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
 
-export const applyJoined = (state: State, event: EventOf<'joined'>): Step => {
+/** A login; the frames of the running round follow it. */
+export const applyJoined = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'joined'>,
+): Step => {
   const key = toHex(event.key);
   const presence = { present: true, since: event.time };
+  const next = { ...state, participants: withEntry(state.participants, key, presence) };
   return {
-    state: { ...state, participants: withEntry(state.participants, key, presence) },
-    effects: [],
+    state: next,
+    effects: syncFrames(config, next, key).map((frame) => send([key], frame)),
   };
 };
 

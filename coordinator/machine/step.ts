@@ -48,7 +48,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
     case 'resumed':
       return applyResumed(config, state, event);
     case 'joined':
-      return applyJoined(state, event);
+      return applyJoined(config, state, event);
     case 'left':
       return applyLeft(state, event);
     case 'withdrawn':
