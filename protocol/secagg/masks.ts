@@ -48,8 +48,8 @@ const seek = (
   byteOffset: number,
   length: number,
 ): { counter: Uint8Array<ArrayBuffer>; skip: number; plain: Uint8Array<ArrayBuffer> } => {
-  if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || !Number.isSafeInteger(length))
-    throw new FloeError('internal', `no mask at offset ${byteOffset}, length ${length}`);
+  const valid = [byteOffset, length].every((value) => Number.isSafeInteger(value) && value >= 0);
+  if (!valid) throw new FloeError('internal', `no mask at offset ${byteOffset}, length ${length}`);
   const skip = byteOffset % BLOCK_BYTES;
   const counter = new Uint8Array(BLOCK_BYTES);
   new DataView(counter.buffer).setBigUint64(8, BigInt((byteOffset - skip) / BLOCK_BYTES));
@@ -109,24 +109,35 @@ const asLanes = (bytes: Uint8Array<ArrayBuffer>, width: number): Lanes => {
     : new Uint32Array(buffer, byteOffset, length / 4);
 };
 
-// One loop for each element type: V8 keeps typed-array loops fast only while they see one type.
-const add16 = (lanes: Uint16Array, mask: Uint16Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! + mask[i]!) & ring;
+// One loop for each element type, because V8 keeps a typed-array loop fast only while it sees one type; four lanes a turn,
+// because that is 2 to 3 times as fast (bench/secagg.ts). `flip` is 0 to add and -1 to subtract: (m ^ -1) - -1 = -m.
+const combine16 = (lanes: Uint16Array, mask: Uint16Array, flip: 0 | -1, ring: number): void => {
+  const { length } = lanes;
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
+    lanes[i + 1] = (lanes[i + 1]! + (mask[i + 1]! ^ flip) - flip) & ring;
+    lanes[i + 2] = (lanes[i + 2]! + (mask[i + 2]! ^ flip) - flip) & ring;
+    lanes[i + 3] = (lanes[i + 3]! + (mask[i + 3]! ^ flip) - flip) & ring;
+  }
+  for (let i = whole; i < length; i++) lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
 };
-const subtract16 = (lanes: Uint16Array, mask: Uint16Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! - mask[i]!) & ring;
-};
-const add32 = (lanes: Uint32Array, mask: Uint32Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! + mask[i]!) & ring;
-};
-const subtract32 = (lanes: Uint32Array, mask: Uint32Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! - mask[i]!) & ring;
+const combine32 = (lanes: Uint32Array, mask: Uint32Array, flip: 0 | -1, ring: number): void => {
+  const { length } = lanes;
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
+    lanes[i + 1] = (lanes[i + 1]! + (mask[i + 1]! ^ flip) - flip) & ring;
+    lanes[i + 2] = (lanes[i + 2]! + (mask[i + 2]! ^ flip) - flip) & ring;
+    lanes[i + 3] = (lanes[i + 3]! + (mask[i + 3]! ^ flip) - flip) & ring;
+  }
+  for (let i = whole; i < length; i++) lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
 };
 
 const combine = (lanes: Lanes, mask: Lanes, sign: 1 | -1, ring: number): void => {
-  if (lanes instanceof Uint16Array)
-    (sign === 1 ? add16 : subtract16)(lanes, mask as Uint16Array, ring);
-  else (sign === 1 ? add32 : subtract32)(lanes, mask as Uint32Array, ring);
+  const flip = sign === 1 ? 0 : -1;
+  if (lanes instanceof Uint16Array) combine16(lanes, mask as Uint16Array, flip, ring);
+  else combine32(lanes, mask as Uint32Array, flip, ring);
 };
 
 /**
