@@ -9,11 +9,17 @@ import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { findIndex, indexOf, requireSortedIds } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
+import { pairMasks } from './jobs.ts';
 import { derive } from './keys.ts';
 import type { MaskJob } from './masks.ts';
-import { pairMask } from './pairs.ts';
-import { reconstruct, SECRET_BYTES } from './shamir.ts';
-import { commitSecret, parseEntry, selfMaskSeed, shareMatches } from './shares.ts';
+import { reconstruct } from './shamir.ts';
+import {
+  commitSecret,
+  parseEntry,
+  selfMaskSeed,
+  shareMatches,
+  validateShareMessage,
+} from './shares.ts';
 import type { ShareKind, ShareMessage } from './shares.ts';
 import { eventLoopTurn } from './turn.ts';
 
@@ -107,30 +113,9 @@ interface Author {
   readonly kind: ShareKind;
 }
 
-/** After this many pairs (about 1 ms each) the event loop gets a turn. */
-const PAIRS_PER_TURN = 16;
-
 const checkAbort = (signal: AbortSignal | undefined): void => {
   if (signal?.aborted)
     throw new FloeError('aborted', 'The recovery was cancelled.', {}, { cause: signal.reason });
-};
-
-/**
- * Checks a Share message on arrival: author in the cohort, one entry of the right length for each member.
- * @throws FloeError `not_in_cohort`, `share_invalid`.
- */
-export const validateShareMessage = (cohort: Cohort, message: ShareMessage): void => {
-  indexOf(cohort, message.author);
-  const n = cohort.members.length;
-  const author = toHex(message.author);
-  if (message.entries.length !== n)
-    throw new FloeError('share_invalid', `expected ${n} entries, got ${message.entries.length}`, {
-      author,
-    });
-  if (message.commitment.length !== SECRET_BYTES)
-    throw new FloeError('share_invalid', 'expected a commitment of 32 bytes', { author });
-  for (const [index, entry] of message.entries.entries())
-    parseEntry(message.author, cohort.members[index]!.id, entry);
 };
 
 /** The authors of U1 by hex, each with the kind of share that its fate allows. */
@@ -230,26 +215,17 @@ const droppedJobs = async (
     !equalBytes(keys.public.mlkem, registered.mlkem)
   )
     return null;
-  const own = authors.get(toHex(author))!.message;
-  const jobs: MaskJob[] = [];
-  for (const [count, survivor] of survivors.entries()) {
-    if (count % PAIRS_PER_TURN === 0) {
-      checkAbort(signal);
-      await eventLoopTurn();
-    }
-    const peerIndex = indexOf(cohort, survivor);
-    const theirs = authors.get(toHex(survivor))!.message;
-    const fromPeer = parseEntry(survivor, author, theirs.entries[index]!).kem;
-    const toPeer = parseEntry(author, survivor, own.entries[peerIndex]!).kem;
-    const peer = cohort.members[peerIndex]!;
-    try {
-      jobs.push(pairMask({ keys, context, self: author, peer, fromPeer, toPeer }));
-    } catch (error) {
-      if (error instanceof FloeError && error.code === 'commitment_mismatch') return null;
-      throw error;
-    }
+  const published = authors.get(toHex(author))!.message.entries;
+  const inbox = survivors.map((survivor) => ({
+    author: survivor,
+    entry: authors.get(toHex(survivor))!.message.entries[index]!,
+  }));
+  try {
+    return await pairMasks({ keys, context, cohort, self: author, inbox, published, signal });
+  } catch (error) {
+    if (error instanceof FloeError && error.code === 'commitment_mismatch') return null;
+    throw error;
   }
-  return jobs;
 };
 
 /**

@@ -102,6 +102,24 @@ export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareE
   };
 };
 
+/**
+ * Checks a Share message on arrival: author in the cohort, one entry of the right length for each member.
+ * @throws FloeError `not_in_cohort`, `share_invalid`.
+ */
+export const validateShareMessage = (cohort: Cohort, message: ShareMessage): void => {
+  indexOf(cohort, message.author);
+  const n = cohort.members.length;
+  const author = toHex(message.author);
+  if (message.entries.length !== n)
+    throw new FloeError('share_invalid', `expected ${n} entries, got ${message.entries.length}`, {
+      author,
+    });
+  if (message.commitment.length !== HASH_BYTES)
+    throw new FloeError('share_invalid', 'expected a commitment of 32 bytes', { author });
+  for (const [index, entry] of message.entries.entries())
+    parseEntry(message.author, cohort.members[index]!.id, entry);
+};
+
 /** Whether `share` is the one that `author` committed to for `recipient`, at the recipient's point. */
 export const shareMatches = (
   context: Uint8Array,

@@ -14,7 +14,7 @@ import {
   maskUpdate,
   openGuard,
   openShare,
-  pairMask,
+  pairMasks,
   ready,
   recordUpload,
   recover,
@@ -185,15 +185,11 @@ export const play = async (init: PlayInit): Promise<Played> => {
       init.update?.(index) ?? uniform(deriveSeed(root, 'x', index), width, length, modulusBits);
     addInto(expected, update, modulusBits);
     const used = attack.maskContext?.(index, context) ?? context;
-    const pairs = without(sharers, [index]).map((other) =>
-      pairMask({
-        keys,
-        context: used,
-        self,
-        peer: cohort.members[other]!,
-        fromPeer: messages.get(other)!.entries[index]!.subarray(0, 1088),
-      }),
-    );
+    const inbox = without(sharers, [index]).map((other) => ({
+      author: participants[other]!.id,
+      entry: messages.get(other)!.entries[index]!,
+    }));
+    const pairs = await pairMasks({ keys, context: used, cohort, self, inbox });
     const lanes = update.slice();
     const selfSeed = selfMaskSeed(used, self, selfSecret);
     await maskUpdate({ lanes, modulusBits, selfSeed, pairs });
