@@ -11,16 +11,15 @@ import {
   decapsulate,
   derive,
   encapsulate,
-  expandMaskWeb,
   freezeCohort,
   makeShares,
-  MASK_CHUNK_BYTES,
   openShare,
   pairMask,
   ready,
   reconstruct,
   split,
   threshold,
+  webKeystream,
 } from '../protocol/secagg/index.ts';
 import type { Lanes, MaskJob } from '../protocol/secagg/index.ts';
 
@@ -28,6 +27,7 @@ await ready();
 const MIB = Number(process.argv[2] ?? 32);
 if (!(MIB >= 1 && MIB <= 1024)) throw new RangeError('expected 1 to 1024 MiB');
 const TOTAL = MIB << 20;
+const CHUNK = 256 * 1024;
 const ROUNDS = 9;
 const MASKS = 4;
 
@@ -36,7 +36,7 @@ const jobs: MaskJob[] = Array.from({ length: MASKS }, (_, i) => ({
   seed: seedOf(`mask ${i}`),
   sign: i % 2 === 0 ? 1 : -1,
 }));
-const zeros = new Uint8Array(MASK_CHUNK_BYTES);
+const zeros = new Uint8Array(CHUNK);
 
 /** MB/s of one run over `TOTAL` bytes of keystream. */
 const rate = async (run: () => Promise<void> | void): Promise<number> => {
@@ -47,15 +47,15 @@ const rate = async (run: () => Promise<void> | void): Promise<number> => {
 
 const raw = (): void => {
   const cipher = createCipheriv('aes-256-ctr', seedOf('raw'), new Uint8Array(16));
-  for (let at = 0; at < TOTAL; at += MASK_CHUNK_BYTES) cipher.update(zeros);
+  for (let at = 0; at < TOTAL; at += CHUNK) cipher.update(zeros);
 };
 const mask =
-  (lanes: Lanes, bits: number, expand?: typeof expandMaskWeb) => async (): Promise<void> =>
-    applyMasks(lanes, jobs, bits, expand === undefined ? {} : { expand });
+  (lanes: Lanes, bits: number, keystream?: typeof webKeystream) => async (): Promise<void> =>
+    applyMasks(lanes, jobs, bits, keystream === undefined ? {} : { keystream });
 const chacha = (): void => {
   const key = seedOf('chacha');
   const cipher = createCipheriv('chacha20', key, new Uint8Array(16));
-  for (let at = 0; at < TOTAL; at += MASK_CHUNK_BYTES) cipher.update(zeros);
+  for (let at = 0; at < TOTAL; at += CHUNK) cipher.update(zeros);
 };
 
 const perMask = TOTAL / MASKS;
@@ -65,7 +65,7 @@ const candidates: readonly (readonly [string, () => Promise<void> | void])[] = [
   ['masking, 16-bit lanes, b = 16', mask(lanes16, 16)],
   ['masking, 16-bit lanes, b = 12', mask(lanes16, 12)],
   ['masking, 32-bit lanes, b = 32', mask(lanes32, 32)],
-  ['masking, 16-bit lanes, WebCrypto', mask(lanes16, 16, expandMaskWeb)],
+  ['masking, 16-bit lanes, WebCrypto', mask(lanes16, 16, webKeystream)],
   ['OpenSSL chacha20, keystream only', chacha],
 ];
 

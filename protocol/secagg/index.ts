@@ -10,6 +10,7 @@ export * from './context.ts';
 export * from './guard.ts';
 export * from './jobs.ts';
 export * from './keys.ts';
+export * from './keystream.ts';
 export * from './masks.ts';
 export * from './pairs.ts';
 export * from './recovery.ts';

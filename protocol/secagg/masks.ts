@@ -1,12 +1,11 @@
 /**
- * @module Masks: AES-256 in counter mode (NIST SP 800-38A) with a zero initial counter, read as little-endian lanes and
- * added to or taken from a vector over Z_{2^b}. The stream is seekable, so each chunk of each mask can be computed alone:
- * by a worker, or by an auditor who samples 1 MiB of the sum. A zero counter is sound because a seed is the key of one
- * mask only: it is bound to one pair (or one participant), one round and one context.
+ * @module Masks: the keystream of a seed, read as little-endian lanes and added to or taken from a vector over Z_{2^b}
+ * (Bonawitz et al. 2017). Each part of each mask can be computed alone: by a worker, or by an auditor who samples 1 MiB of
+ * the sum.
  */
-import { nodeCrypto } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { HASH_BYTES, requireBytes } from './cohort.ts';
+import { platformKeystream } from './keystream.ts';
+import type { KeystreamPlatform } from './keystream.ts';
 import { eventLoopTurn } from './turn.ts';
 
 /** A vector over Z_{2^b}, one element a lane: 16-bit lanes for b <= 16, 32-bit lanes for b <= 32. */
@@ -19,71 +18,16 @@ export interface MaskJob {
   readonly sign: 1 | -1;
 }
 
-/** Bytes `byteOffset` to `byteOffset + length` of the mask of `seed`. Throws `key_invalid` unless the seed has 32 bytes. */
-export type MaskExpander = (
-  seed: Uint8Array,
-  byteOffset: number,
-  length: number,
-) => Promise<Uint8Array<ArrayBuffer>>;
-
 export interface MaskOptions {
   readonly signal?: AbortSignal | undefined;
   /** Position of `lanes[0]` in the whole vector, in lanes: a chunk of a vector is masked alone. Default 0. */
   readonly laneOffset?: number;
-  /** Default: {@link expandMask}, the platform's fastest. */
-  readonly expand?: MaskExpander;
+  /** Default: the platform's fastest. */
+  readonly keystream?: KeystreamPlatform;
 }
 
-/** Keystream per expansion: large enough to hide the set-up of a cipher, small enough that the lanes stay in the cache. */
-export const MASK_CHUNK_BYTES = 256 * 1024;
 /** After this much keystream the event loop gets a turn: 5 to 20 ms of work. */
 const YIELD_BYTES = 8 << 20;
-const BLOCK_BYTES = 16;
-
-// The only plaintext ever encrypted here; shared by all expansions, never written to.
-const zeros = new Uint8Array(MASK_CHUNK_BYTES + BLOCK_BYTES);
-
-/** Where a byte range lies in the stream: the counter block it begins in (big-endian, 128 bits) and the bytes to skip. */
-const seek = (
-  byteOffset: number,
-  length: number,
-): { counter: Uint8Array<ArrayBuffer>; skip: number; plain: Uint8Array<ArrayBuffer> } => {
-  const valid = [byteOffset, length].every((value) => Number.isSafeInteger(value) && value >= 0);
-  if (!valid) throw new FloeError('internal', `no mask at offset ${byteOffset}, length ${length}`);
-  const skip = byteOffset % BLOCK_BYTES;
-  const counter = new Uint8Array(BLOCK_BYTES);
-  new DataView(counter.buffer).setBigUint64(8, BigInt((byteOffset - skip) / BLOCK_BYTES));
-  const size = skip + length;
-  return {
-    counter,
-    skip,
-    plain: size <= zeros.length ? zeros.subarray(0, size) : new Uint8Array(size),
-  };
-};
-
-/** The mask by `node:crypto` (OpenSSL, AES instructions); undefined in browsers. */
-export const expandMaskNode: MaskExpander | undefined =
-  nodeCrypto &&
-  (async (seed, byteOffset, length) => {
-    requireBytes(seed, HASH_BYTES, 'key_invalid', 'mask seed');
-    const { counter, skip, plain } = seek(byteOffset, length);
-    const stream = nodeCrypto.createCipheriv('aes-256-ctr', seed, counter).update(plain);
-    // A pooled Buffer need not begin at a multiple of the lane width; large ones own their memory.
-    return new Uint8Array(stream.buffer, stream.byteOffset + skip, length);
-  });
-
-/** The mask by WebCrypto; in browsers and in Node. */
-export const expandMaskWeb: MaskExpander = async (seed, byteOffset, length) => {
-  requireBytes(seed, HASH_BYTES, 'key_invalid', 'mask seed');
-  const { counter, skip, plain } = seek(byteOffset, length);
-  const { subtle } = globalThis.crypto;
-  const key = await subtle.importKey('raw', new Uint8Array(seed), 'AES-CTR', false, ['encrypt']);
-  const stream = await subtle.encrypt({ name: 'AES-CTR', counter, length: 128 }, key, plain);
-  return new Uint8Array(stream, skip, length);
-};
-
-/** The fastest expander of this platform. */
-export const expandMask: MaskExpander = expandMaskNode ?? expandMaskWeb;
 
 /** Largest modulus that `lanes` can hold; throws `encoding_overflow` unless 1 <= bits <= it. Returns 2^bits - 1 as int32. */
 const laneMask = (lanes: Lanes, modulusBits: number): number => {
@@ -153,19 +97,24 @@ export const applyMasks = async (
   lanes: Lanes,
   jobs: readonly MaskJob[],
   modulusBits: number,
-  { signal, laneOffset = 0, expand = expandMask }: MaskOptions = {},
+  { signal, laneOffset = 0, keystream = platformKeystream }: MaskOptions = {},
 ): Promise<void> => {
   const ring = laneMask(lanes, modulusBits);
   const width = lanes.BYTES_PER_ELEMENT;
-  const step = MASK_CHUNK_BYTES / width;
+  const step = keystream.chunkBytes / width;
+  const streams = await Promise.all(
+    jobs.map(async ({ seed, sign }) => ({
+      next: await keystream.open(seed, laneOffset * width),
+      sign,
+    })),
+  );
   let sinceTurn = 0;
   for (let at = 0; at < lanes.length; at += step) {
     const part = lanes.subarray(at, at + step);
-    for (const { seed, sign } of jobs) {
+    for (const { next, sign } of streams) {
       if (signal?.aborted)
         throw new FloeError('aborted', 'Masking was cancelled.', {}, { cause: signal.reason });
-      const stream = await expand(seed, (laneOffset + at) * width, part.byteLength);
-      combine(part, asLanes(stream, width), sign, ring);
+      combine(part, asLanes(await next(part.byteLength), width), sign, ring);
       sinceTurn += part.byteLength;
       if (sinceTurn >= YIELD_BYTES) {
         sinceTurn = 0;

@@ -10,14 +10,15 @@ import {
   applyMask,
   applyMasks,
   expandMask,
-  expandMaskNode,
-  expandMaskWeb,
-  MASK_CHUNK_BYTES,
   maskUpdate,
+  nodeKeystream,
+  platformKeystream,
   selfMaskSeed,
+  webKeystream,
 } from '../../protocol/secagg/index.ts';
 import type { Lanes, MaskJob } from '../../protocol/secagg/index.ts';
 
+const CHUNK = webKeystream.chunkBytes;
 const seed = sha256(utf8('mask seed'));
 const other = sha256(utf8('another seed'));
 const oneShot = (key: Uint8Array, length: number): Uint8Array<ArrayBuffer> =>
@@ -25,16 +26,18 @@ const oneShot = (key: Uint8Array, length: number): Uint8Array<ArrayBuffer> =>
     createCipheriv('aes-256-ctr', key, new Uint8Array(16)).update(new Uint8Array(length)),
   );
 
-const expanders = [
-  ['node:crypto', expandMaskNode!],
-  ['WebCrypto', expandMaskWeb],
+const platforms = [
+  ['node:crypto', nodeKeystream!],
+  ['WebCrypto', webKeystream],
 ] as const;
 
 const cipherBlock = (counterHex: string): string =>
   toHex(new Uint8Array(createCipheriv('aes-256-ecb', seed, null).update(fromHex(counterHex))));
 
-describe.each(expanders)('the mask by %s', (_name, expand) => {
-  const total = 2 * MASK_CHUNK_BYTES + 77;
+describe.each(platforms)('the mask by %s', (_name, platform) => {
+  const expand = async (key: Uint8Array, offset: number, length: number) =>
+    expandMask(key, offset, length, platform);
+  const total = 2 * CHUNK + 77;
   let whole: Uint8Array;
   beforeAll(() => {
     whole = oneShot(seed, total);
@@ -60,6 +63,15 @@ describe.each(expanders)('the mask by %s', (_name, expand) => {
       [16 * (2 ** 40 + 5), '00000000000000000000010000000005'],
     ] as const)
       expect(toHex(await expand(seed, byteOffset, 16))).toBe(cipherBlock(counter));
+  });
+
+  it('goes on where the last call ended, also in the middle of a block', async () => {
+    const next = await platform.open(seed, 5);
+    let at = 5;
+    for (const length of [1, 0, 30, 16, 1000]) {
+      expect(Buffer.compare(await next(length), whole.subarray(at, at + length))).toBe(0);
+      at += length;
+    }
   });
 
   it('refuses seeds of another length and impossible ranges', async () => {
@@ -99,7 +111,7 @@ describe('lanes', () => {
   });
 
   it('come back when the same masks are applied with the other sign, over several chunks', async () => {
-    const length = MASK_CHUNK_BYTES + 3;
+    const length = CHUNK + 3;
     const plain = new Uint16Array(oneShot(other, 2 * length).buffer);
     const lanes = plain.slice();
     const jobs: MaskJob[] = [
@@ -109,7 +121,7 @@ describe('lanes', () => {
     await applyMasks(lanes, jobs, 16);
     expect(lanes).not.toEqual(plain);
     const undo = jobs.map((job): MaskJob => ({ ...job, sign: job.sign === 1 ? -1 : 1 }));
-    await applyMasks(lanes, undo, 16, { expand: expandMaskWeb });
+    await applyMasks(lanes, undo, 16, { keystream: webKeystream });
     expect(Buffer.compare(new Uint8Array(lanes.buffer), new Uint8Array(plain.buffer))).toBe(0);
   });
 
@@ -187,7 +199,7 @@ describe('maskUpdate', () => {
     expect(new Set(seeds.map(toHex)).size).toBe(4);
   });
 
-  it('the default expander is the one of the platform', () => {
-    expect(expandMask).toBe(expandMaskNode);
+  it('the default is the one of the platform', () => {
+    expect(platformKeystream).toBe(nodeKeystream);
   });
 });

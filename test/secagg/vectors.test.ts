@@ -24,8 +24,8 @@ it('hold without node:crypto and setImmediate too, as in a browser', async () =>
   vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
   try {
     const secagg = await import('../../protocol/secagg/index.ts');
-    expect(secagg.expandMaskNode).toBeUndefined();
-    expect(secagg.expandMask).toBe(secagg.expandMaskWeb);
+    expect(secagg.nodeKeystream).toBeUndefined();
+    expect(secagg.platformKeystream).toBe(secagg.webKeystream);
     const browser = await import('./vectors.ts');
     expect(await browser.makeVectors()).toEqual(committed);
   } finally {
