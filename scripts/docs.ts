@@ -131,7 +131,7 @@ const rowsOf = (view: SchemaView, prefix = ''): string[] =>
   });
 
 const table = (schema: v.GenericSchema): string =>
-  ['| field | value |', '|---|---|', ...rowsOf(schema as unknown as SchemaView)].join('\n');
+  ['| field | value |', '|---|---|', ...rowsOf(schema)].join('\n');
 
 /** The comment that stands before `name:` in a source file. */
 const commentOf = (source: string, name: string): string => {
@@ -169,10 +169,11 @@ sequenceDiagram
   C->>P: commit
 \`\`\``;
 
+const sourceOf = (file: string): Promise<string> =>
+  readFile(new URL(`../protocol/${file}`, import.meta.url), 'utf8');
+
 export const protocolPage = async (): Promise<string> => {
-  const read = (file: string): Promise<string> =>
-    readFile(new URL(`../protocol/${file}`, import.meta.url), 'utf8');
-  const [messages, records] = await Promise.all([read('messages.ts'), read('records.ts')]);
+  const [messages, records] = await Promise.all([sourceOf('messages.ts'), sourceOf('records.ts')]);
   const frames = (frameTable: Readonly<Record<string, v.GenericSchema>>): string[] =>
     Object.entries(frameTable).flatMap(([name, schema]) => [
       `### \`${name}\``,
