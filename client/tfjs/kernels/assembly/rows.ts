@@ -8,8 +8,8 @@ function exp(x: f32): f32 {
   x = max<f32>(min<f32>(x, 88), -87);
   const n = nearest(x * 1.44269504088896341);
   x -= n * 0.693359375;
-  x += n * 2.12194440e-4;
-  let p: f32 = 1.9875691500e-4;
+  x += n * 2.1219444e-4;
+  let p: f32 = 1.98756915e-4;
   p = p * x + 1.3981999507e-3;
   p = p * x + 8.3334519073e-3;
   p = p * x + 4.1665795894e-2;
@@ -20,21 +20,27 @@ function exp(x: f32): f32 {
 }
 
 /** y[rows, columns] += bias, then the activation: 0 linear, 1 relu, 2 sigmoid, 3 tanh. */
-export function biasActivation(y: usize, bias: usize, rows: i32, columns: i32, activation: i32): void {
+export function biasActivation(
+  y: usize,
+  bias: usize,
+  rows: i32,
+  columns: i32,
+  activation: i32,
+): void {
   const zero = f32x4.splat(0);
   for (let i = 0; i < rows; i++) {
     let j = 0;
     if (activation < 2)
       for (; j + 4 <= columns; j += 4) {
         let v = v128.load(y);
-        if (bias) v = f32x4.add(v, v128.load(bias + (<usize>j << 2)));
+        if (bias) v = f32x4.add(v, v128.load(bias + ((<usize>j) << 2)));
         if (activation == 1) v = f32x4.max(v, zero);
         v128.store(y, v);
         y += 16;
       }
     for (; j < columns; j++) {
       let v = load<f32>(y);
-      if (bias) v += load<f32>(bias + (<usize>j << 2));
+      if (bias) v += load<f32>(bias + ((<usize>j) << 2));
       if (activation == 1) v = max<f32>(v, 0);
       else if (activation == 2) v = 1 / (1 + exp(-v));
       else if (activation == 3) v = tanh(v);
@@ -80,8 +86,8 @@ export function activationGradient(dy: usize, y: usize, count: i32, activation: 
 export function addColumnSums(x: usize, to: usize, rows: i32, columns: i32, scale: f32): void {
   for (let j = 0; j < columns; j++) {
     let sum: f32 = 0;
-    for (let i = 0; i < rows; i++) sum += load<f32>(x + (<usize>(i * columns + j) << 2));
-    const at = to + (<usize>j << 2);
+    for (let i = 0; i < rows; i++) sum += load<f32>(x + ((<usize>(i * columns + j)) << 2));
+    const at = to + ((<usize>j) << 2);
     store<f32>(at, load<f32>(at) + scale * sum);
   }
 }
@@ -90,18 +96,18 @@ export function addColumnSums(x: usize, to: usize, rows: i32, columns: i32, scal
 export function softmax(x: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
     let best: f32 = -Infinity;
-    for (let j = 0; j < columns; j++) best = max<f32>(best, load<f32>(x + (<usize>j << 2)));
+    for (let j = 0; j < columns; j++) best = max<f32>(best, load<f32>(x + ((<usize>j) << 2)));
     let sum: f32 = 0;
     for (let j = 0; j < columns; j++) {
-      const e = exp(load<f32>(x + (<usize>j << 2)) - best);
-      store<f32>(x + (<usize>j << 2), e);
+      const e = exp(load<f32>(x + ((<usize>j) << 2)) - best);
+      store<f32>(x + ((<usize>j) << 2), e);
       sum += e;
     }
     for (let j = 0; j < columns; j++) {
-      const at = x + (<usize>j << 2);
+      const at = x + ((<usize>j) << 2);
       store<f32>(at, load<f32>(at) / sum);
     }
-    x += <usize>columns << 2;
+    x += (<usize>columns) << 2;
   }
 }
 
@@ -109,12 +115,12 @@ export function softmax(x: usize, rows: i32, columns: i32): void {
 export function crossEntropyGradient(p: usize, labels: usize, rows: i32, columns: i32): void {
   const scale: f32 = 1 / <f32>rows;
   for (let i = 0; i < rows; i++) {
-    const label = load<i32>(labels + (<usize>i << 2));
+    const label = load<i32>(labels + ((<usize>i) << 2));
     for (let j = 0; j < columns; j++) {
-      const at = p + (<usize>j << 2);
+      const at = p + ((<usize>j) << 2);
       store<f32>(at, (load<f32>(at) - (j == label ? <f32>1 : <f32>0)) * scale);
     }
-    p += <usize>columns << 2;
+    p += (<usize>columns) << 2;
   }
 }
 
@@ -122,7 +128,7 @@ export function crossEntropyGradient(p: usize, labels: usize, rows: i32, columns
 export function squaredErrorGradient(y: usize, target: usize, count: i32): void {
   const scale: f32 = 2 / <f32>count;
   for (let i = 0; i < count; i++) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     store<f32>(y + at, (load<f32>(y + at) - load<f32>(target + at)) * scale);
   }
 }
