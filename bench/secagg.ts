@@ -1,7 +1,8 @@
 /**
- * @module Speed of secure aggregation: `npx node bench/secagg.ts [MiB]`. Masking and unmasking are given as a ratio to the raw
- * AES-256-CTR keystream of OpenSSL measured in the same run, interleaved with it. Each figure is the best of several
- * rounds, because whatever else runs on the machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds.
+ * @module Speed of secure aggregation: `npx node bench/secagg.ts [MiB]`. Masking and unmasking are
+ * given as a ratio to the raw AES-256-CTR keystream of OpenSSL measured in the same run,
+ * interleaved with it. Each figure is the best of several rounds, because whatever else runs on the
+ * machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds.
  */
 import { createCipheriv } from 'node:crypto';
 import { sha256, utf8 } from '../protocol/bytes.ts';

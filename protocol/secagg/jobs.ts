@@ -1,6 +1,6 @@
 /**
- * @module The pair masks of one participant as a list of jobs: for a participant before it uploads, and for whoever
- * reconstructed the secret of one that dropped.
+ * @module The pair masks of one participant as a list of jobs: for a participant before it uploads,
+ * and for whoever reconstructed the secret of one that dropped.
  */
 import { FloeError } from '../errors.ts';
 import { indexOf, memberOf } from './cohort.ts';
@@ -18,7 +18,10 @@ export interface PairMasksInit {
   readonly self: Id;
   /** The entry for `self` from each peer to mask with; `self` is not among the authors. */
   readonly inbox: readonly { readonly author: Id; readonly entry: Uint8Array }[];
-  /** The entries that `self` published, in cohort order; where given, they are checked against its keys. */
+  /**
+   * The entries that `self` published, in cohort order; where given, they are checked against its
+   * keys.
+   */
   readonly published?: readonly Uint8Array[];
   readonly signal?: AbortSignal | undefined;
 }
@@ -28,8 +31,8 @@ const PAIRS_PER_TURN = 16;
 
 /**
  * The masks that `self` adds, one for each author of `inbox`, in that order.
- * @throws FloeError `not_in_cohort`, `share_invalid`, `context_mismatch`, `aborted`; `commitment_mismatch` if `published`
- *   holds an encapsulation that the keys do not yield.
+ * @throws FloeError `not_in_cohort`, `share_invalid`, `context_mismatch`, `aborted`;
+ *   `commitment_mismatch` if `published` holds an encapsulation that the keys do not yield.
  */
 export const pairMasks = async (init: PairMasksInit): Promise<MaskJob[]> => {
   const { keys, context, cohort, self, inbox, published, signal } = init;

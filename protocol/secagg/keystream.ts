@@ -1,7 +1,8 @@
 /**
- * @module The pseudo-random generator of the masks: AES-256 in counter mode (NIST SP 800-38A) with a zero initial counter,
- * by the platform's own code. Seekable. A zero counter is sound because a seed is the key of one mask only: it is bound
- * to one pair (or one participant), one round and one context.
+ * @module The pseudo-random generator of the masks: AES-256 in counter mode (NIST SP 800-38A) with
+ * a zero initial counter, by the platform's own code. Seekable. A zero counter is sound because a
+ * seed is the key of one mask only: it is bound to one pair (or one participant), one round and one
+ * context.
  */
 import { nodeCrypto } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -16,7 +17,8 @@ export interface KeystreamPlatform {
   readonly chunkBytes: number;
   /**
    * Opens the keystream of a 32-byte seed at any byte.
-   * @throws FloeError `key_invalid` for a seed of another length, `internal` for an offset that is no integer >= 0.
+   * @throws FloeError `key_invalid` for a seed of another length, `internal` for an offset that is
+   *   no integer >= 0.
    */
   readonly open: (seed: Uint8Array, byteOffset: number) => Promise<Keystream>;
 }
@@ -59,7 +61,10 @@ export const nodeKeystream: KeystreamPlatform | undefined = nodeCrypto && {
   },
 };
 
-/** WebCrypto; in browsers and in Node. Its calls are dear (a hop to another thread), so its chunks are larger. */
+/**
+ * WebCrypto; in browsers and in Node. Its calls are dear (a hop to another thread), so its chunks
+ * are larger.
+ */
 export const webKeystream: KeystreamPlatform = {
   chunkBytes: WEB_CHUNK_BYTES,
   open: async (seed, byteOffset) => {

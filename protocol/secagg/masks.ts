@@ -1,14 +1,16 @@
 /**
- * @module Masks: the keystream of a seed, read as little-endian lanes and added to or taken from a vector over Z_{2^b}
- * (Bonawitz et al. 2017). Each part of each mask can be computed alone: by a worker, or by an auditor who samples 1 MiB of
- * the sum.
+ * @module Masks: the keystream of a seed, read as little-endian lanes and added to or taken from a
+ * vector over Z_{2^b} (Bonawitz et al. 2017). Each part of each mask can be computed alone: by a
+ * worker, or by an auditor who samples 1 MiB of the sum.
  */
 import { FloeError } from '../errors.ts';
 import { platformKeystream } from './keystream.ts';
 import type { KeystreamPlatform } from './keystream.ts';
 import { eventLoopTurn } from './turn.ts';
 
-/** A vector over Z_{2^b}, one element a lane: 16-bit lanes for b <= 16, 32-bit lanes for b <= 32. */
+/**
+ * A vector over Z_{2^b}, one element a lane: 16-bit lanes for b <= 16, 32-bit lanes for b <= 32.
+ */
 export type Lanes = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** One mask to add (+1) or to take away (-1). A secret. */
@@ -20,7 +22,10 @@ export interface MaskJob {
 
 export interface MaskOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Position of `lanes[0]` in the whole vector, in lanes: a chunk of a vector is masked alone. Default 0. */
+  /**
+   * Position of `lanes[0]` in the whole vector, in lanes: a chunk of a vector is masked alone.
+   * Default 0.
+   */
   readonly laneOffset?: number;
   /** Default: the platform's fastest. */
   readonly keystream?: KeystreamPlatform;
@@ -29,7 +34,10 @@ export interface MaskOptions {
 /** After this much keystream the event loop gets a turn: 5 to 20 ms of work. */
 const YIELD_BYTES = 8 << 20;
 
-/** Largest modulus that `lanes` can hold; throws `encoding_overflow` unless 1 <= bits <= it. Returns 2^bits - 1 as int32. */
+/**
+ * Largest modulus that `lanes` can hold; throws `encoding_overflow` unless 1 <= bits <= it. Returns
+ * 2^bits - 1 as int32.
+ */
 const laneMask = (lanes: Lanes, modulusBits: number): number => {
   const width = 8 * lanes.BYTES_PER_ELEMENT;
   if (!Number.isInteger(modulusBits) || modulusBits < 1 || modulusBits > width)
@@ -53,8 +61,9 @@ const asLanes = (bytes: Uint8Array<ArrayBuffer>, width: number): Lanes => {
     : new Uint32Array(buffer, byteOffset, length / 4);
 };
 
-// One loop for each element type, because V8 keeps a typed-array loop fast only while it sees one type; four lanes a turn,
-// because that is 2 to 3 times as fast (bench/secagg.ts). `flip` is 0 to add and -1 to subtract: (m ^ -1) - -1 = -m.
+// One loop for each element type, because V8 keeps a typed-array loop fast only while it sees one
+// type; four lanes a turn, to spread the loop's own checks. `flip` is 0 to add and -1 to subtract:
+// (m ^ -1) - -1 = -m.
 const combine16 = (lanes: Uint16Array, mask: Uint16Array, flip: 0 | -1, ring: number): void => {
   const { length } = lanes;
   const whole = length & ~3;
@@ -85,11 +94,12 @@ const combine = (lanes: Lanes, mask: Lanes, sign: 1 | -1, ring: number): void =>
 };
 
 /**
- * Adds every mask of `jobs` to `lanes` in place, mod 2^modulusBits. All masks of one chunk are applied before the next
- * chunk, so the lanes stay in the processor's cache. Gives the event loop a turn every 8 MiB of keystream.
+ * Adds every mask of `jobs` to `lanes` in place, mod 2^modulusBits. All masks of one chunk are
+ * applied before the next chunk, so the lanes stay in the processor's cache. Gives the event loop a
+ * turn every 8 MiB of keystream.
  *
- * @param lanes the vector, or a part of it that begins at `options.laneOffset`. After an error or an abort it holds a
- *   partly masked vector: discard it.
+ * @param lanes the vector, or a part of it that begins at `options.laneOffset`. After an error or
+ *   an abort it holds a partly masked vector: discard it.
  * @param modulusBits b: 1 to 16 for Uint16Array, 1 to 32 for Uint32Array.
  * @throws FloeError `encoding_overflow` (modulus), `key_invalid` (seed length), `aborted` (signal).
  */
@@ -139,14 +149,15 @@ export interface MaskUpdateInit extends MaskOptions {
   readonly modulusBits: number;
   /** From `selfMaskSeed`. */
   readonly selfSeed: Uint8Array;
-  /** One job for each other member whose Share arrived (`pairMask`). */
+  /** One job for each other member whose Share arrived (`pairMasks`). */
   readonly pairs: readonly MaskJob[];
 }
 
 /**
- * y = x + PRG(self) + sum of sign * PRG(pair) mod 2^b (Bonawitz et al. 2017, round 2), in place. If anything fails, the
- * lanes are zeroed before the error is thrown: a partly masked update never leaves this function.
- * @throws FloeError as {@link applyMasks}; `cohort_too_small` without any pair mask.
+ * y = x + PRG(self) + sum of sign * PRG(pair) mod 2^b (Bonawitz et al. 2017, round 2), in place. If
+ * anything fails, the lanes are zeroed before the error is thrown: a partly masked update never
+ * leaves this function.
+ * @throws FloeError as {@link applyMasks}; `cohort_too_small` with fewer than two pairs.
  */
 export const maskUpdate = async ({
   lanes,
@@ -166,7 +177,8 @@ export const maskUpdate = async ({
 };
 
 /**
- * Takes the masks out of a sum of masked vectors, in place: the jobs are those that `recover` returns.
+ * Takes the masks out of a sum of masked vectors, in place: the jobs are those that `recover`
+ * returns.
  * @throws FloeError as {@link applyMasks}.
  */
 export const unmask = applyMasks;

@@ -1,8 +1,9 @@
 /**
- * @module Finish (Bonawitz et al. 2017, round 4): from the survivors' answers to the masks that are left in the sum. Two
- * steps: the coordinator reconstructs the secrets from the shares (`recoverSecrets`); anyone who holds the secrets, so an
- * auditor too, checks them against what was committed to and registered and turns them into mask jobs (`maskJobs`).
- * Faults of participants are values that name the culprit, not exceptions: the round goes on with another subset, or
+ * @module Finish (Bonawitz et al. 2017, round 4): from the survivors' answers to the masks that are
+ * left in the sum. Two steps: the coordinator reconstructs the secrets from the shares
+ * (`recoverSecrets`); anyone who holds the secrets, so an auditor too, checks them against what was
+ * committed to and registered and turns them into mask jobs (`maskJobs`). Faults of participants
+ * are values that name the culprit, not exceptions: the round goes on with another subset, or
  * restarts without them.
  */
 import { equalBytes, toHex } from '../bytes.ts';
@@ -52,8 +53,9 @@ export interface BadShare {
   readonly author: Id;
   readonly kind: ShareKind;
   /**
-   * `not_survivor`: the sender is not in U. `not_asked`: the other kind, or an author outside U1. `repeated`: a second share
-   * for one author. `commitment`: not the share that the author committed to for this sender.
+   * `not_survivor`: the sender is not in U. `not_asked`: the other kind, or an author outside U1.
+   * `repeated`: a second share for one author. `commitment`: not the share that the author
+   * committed to for this sender.
    */
   readonly reason: 'not_survivor' | 'not_asked' | 'repeated' | 'commitment';
 }
@@ -97,7 +99,9 @@ export type RecoveryResult =
       readonly type: 'recovered';
       /** Give them to `unmask`, whole or in parts, in any order. */
       readonly jobs: readonly MaskJob[];
-      /** The unmasking material: with it anyone can repeat `maskJobs`. Access-gated, never public. */
+      /**
+       * The unmasking material: with it anyone can repeat `maskJobs`. Access-gated, never public.
+       */
       readonly secrets: readonly RecoveredSecret[];
       readonly badShares: readonly BadShare[];
     }
@@ -139,10 +143,11 @@ const authorsOf = ({ cohort, shares, survivors }: RoundView): Map<string, Author
 };
 
 /**
- * Reconstructs b of every survivor and sigma of everyone who dropped after sharing. Each share is checked against its
- * author's commitment; the first t good ones by point are used, so that the result does not depend on the order of arrival.
- * The secrets are not yet checked: `maskJobs` does.
- * @throws FloeError `survivors_inconsistent`, `share_invalid`, `not_in_cohort` for a malformed view; `aborted`.
+ * Reconstructs b of every survivor and sigma of everyone who dropped after sharing. Each share is
+ * checked against its author's commitment; the first t good ones by point are used, so that the
+ * result does not depend on the order of arrival. The secrets are not yet checked: `maskJobs` does.
+ * @throws FloeError `survivors_inconsistent`, `share_invalid`, `not_in_cohort` for a malformed
+ *   view; `aborted`.
  */
 export const recoverSecrets = async (
   view: RoundView,
@@ -199,7 +204,10 @@ export const recoverSecrets = async (
     : { type: 'failed', failures, badShares };
 };
 
-/** The pair masks that a dropped participant would have added towards the survivors; null if its sigma is not the one. */
+/**
+ * The pair masks that a dropped participant would have added towards the survivors; null if its
+ * sigma is not the one.
+ */
 const droppedJobs = async (
   view: RoundView,
   authors: ReadonlyMap<string, Author>,
@@ -229,11 +237,12 @@ const droppedJobs = async (
 };
 
 /**
- * Checks recovered secrets and lists the masks still in the sum: minus the self mask of each survivor, plus the pair masks
- * that each dropped participant would have contributed. One job is one mask; a worker can take any of them, for any part.
- * A mismatch is the author's fault: the shares behind the secret are those it committed to.
- * @throws FloeError as `recoverSecrets`; `not_enough_shares` unless there is exactly one secret, of the right kind, for
- *   each author of U1 (what is missing is not guessed at).
+ * Checks recovered secrets and lists the masks still in the sum: minus the self mask of each
+ * survivor, plus the pair masks that each dropped participant would have contributed. One job is
+ * one mask; a worker can take any of them, for any part. A mismatch is the author's fault: the
+ * shares behind the secret are those it committed to.
+ * @throws FloeError as `recoverSecrets`; `not_enough_shares` unless there is exactly one secret, of
+ *   the right kind, for each author of U1 (what is missing is not guessed at).
  */
 export const maskJobs = async (
   view: RoundView,

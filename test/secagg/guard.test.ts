@@ -1,5 +1,6 @@
 /**
- * The participant's rules under a coordinator that lies, written as attacks; and the state surviving JSON.
+ * The participant's rules under a coordinator that lies, written as attacks; and the state
+ * surviving JSON.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Masks against two independent paths: OpenSSL's cipher run over the whole stream at once, and WebCrypto; the AES-256-CTR
- * keystream of NIST SP 800-38A is reproduced through its single-block form; ring arithmetic against BigInt.
+ * Masks against two independent paths: OpenSSL's cipher run over the whole stream at once, and
+ * WebCrypto; the AES-256-CTR keystream of NIST SP 800-38A is reproduced through its single-block
+ * form; ring arithmetic against BigInt.
  */
 import { createCipheriv } from 'node:crypto';
 import fc from 'fast-check';

@@ -1,6 +1,7 @@
 /**
- * @module One runner for the whole protocol in memory: n participants, drop-outs at every phase, and hooks where an
- * attacker changes what travels. Deterministic in `seed`. Run by the tests and by the vectors.
+ * @module One runner for the whole protocol in memory: n participants, drop-outs at every phase,
+ * and hooks where an attacker changes what travels. Deterministic in `seed`. Run by the tests and
+ * by the vectors.
  */
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { deriveSeed, seededRandom } from '../../protocol/random.ts';

@@ -1,6 +1,6 @@
 /**
- * The whole protocol: the recovered sum against the plain sum (an independent path: exact integer addition of the
- * updates), with drop-outs at every phase, in all rings, and under attack.
+ * The whole protocol: the recovered sum against the plain sum (an independent path: exact integer
+ * addition of the updates), with drop-outs at every phase, in all rings, and under attack.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,10 @@ import { makeContext, newLanes, play } from './play.ts';
 
 const failuresOf = (result: RecoveryResult) => (result.type === 'failed' ? result.failures : []);
 
-/** Chi-square of the high byte of each lane against uniform: 255 degrees of freedom, so about 255 +- 23. */
+/**
+ * Chi-square of the high byte of each lane against uniform: 255 degrees of freedom, so about 255 +-
+ * 23.
+ */
 const highByteChiSquare = (lanes: Lanes, bits: number): number => {
   const counts = new Float64Array(256);
   for (const lane of lanes) counts[Math.floor(lane / 2 ** (bits - 8))]! += 1;

@@ -1,6 +1,7 @@
 /**
- * Keys, pairs, Shamir and the sealed shares. Reference values: RFC 7748 (X25519, through the library), an independent
- * X25519 and HKDF (node:crypto), the `shamir-secret-sharing` library, and the order of evaluation of GF(2^8) by table.
+ * Keys, pairs, Shamir and the sealed shares. Reference values: RFC 7748 (X25519, through the
+ * library), an independent X25519 and HKDF (node:crypto), the `shamir-secret-sharing` library, and
+ * the order of evaluation of GF(2^8) by table.
  */
 import { createPrivateKey, createPublicKey, diffieHellman, hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
@@ -241,8 +242,9 @@ describe('Shamir', () => {
     // 2 of 3: one share and any claimed secret determine a consistent second share.
     const [share] = split(bytes('hidden'), 3, 2, seededRandom(bytes('r')));
     const claimed = bytes('claimed');
-    // The library interpolates at 0. Shifted by 3 (addition is exclusive or), the line through (0, claimed) and (1, share)
-    // runs through (3, claimed) and (2, share), and its value at 0 is the unshifted line's value at 3.
+    // The library interpolates at 0. Shifted by 3 (addition is exclusive or), the line through (0,
+    // claimed) and (1, share) runs through (3, claimed) and (2, share), and its value at 0 is the
+    // unshifted line's value at 3.
     const atThree = concatBytes(claimed, new Uint8Array([3]));
     const atTwo = concatBytes(share!.subarray(0, 32), new Uint8Array([2]));
     const value = await combine([atThree, atTwo]);

@@ -1,5 +1,6 @@
 /**
- * The committed vectors are recomputed; the context functions are checked against their written-out definition.
+ * The committed vectors are recomputed; the context functions are checked against their written-out
+ * definition.
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';

@@ -1,7 +1,8 @@
 /**
- * @module Test vectors of protocol SA-P, made by playing one round: `npx node test/secagg/vectors.ts > test/vectors/secagg.json`.
- * Large values are given by their SHA-256. They hold the derivations fixed: any change of a tag, an order or an encoding
- * breaks compatibility between versions and must show here.
+ * @module Test vectors of protocol SA-P, made by playing one round: `npx node
+ * test/secagg/vectors.ts > test/vectors/secagg.json`. Large values are given by their SHA-256. They
+ * hold the derivations fixed: any change of a tag, an order or an encoding breaks compatibility
+ * between versions and must show here.
  */
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import { pairMask, selfMaskSeed } from '../../protocol/secagg/index.ts';
