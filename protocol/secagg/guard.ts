@@ -220,8 +220,7 @@ export const checkConsistency = (init: ConsistencyInit): void => {
   const signers = new Set<string>();
   for (const { signer, signature } of signatures) {
     const hex = toHex(signer);
-    if (alive.has(hex) && !signers.has(hex) && verify(signer, survivorsHash, signature))
-      signers.add(hex);
+    if (alive.has(hex) && verify(signer, survivorsHash, signature)) signers.add(hex);
   }
   if (!(signers.size >= threshold))
     throw new FloeError(

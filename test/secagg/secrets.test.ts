@@ -27,6 +27,7 @@ import {
   parseEntry,
   ready,
   reconstruct,
+  shareMatches,
   split,
   threshold,
   validatePublicKeys,
@@ -360,6 +361,17 @@ describe('sealed shares', () => {
         code: 'share_invalid',
         details: { author },
       });
+  });
+
+  it('a committed share at the point of another member does not count', () => {
+    const [author, recipient] = [people[0]!.id, people[1]!.id];
+    const matches = (point: number) => {
+      const share = new Uint8Array(33).fill(5).with(32, point);
+      const committed = commitShare(context, author, recipient, 'self', share);
+      const commitments = { self: committed, key: committed };
+      return shareMatches(context, cohort, author, recipient, 'self', share, commitments);
+    };
+    expect([0, 1, 2, 3].map(matches)).toEqual([false, false, true, false]);
   });
 
   it('commitments tell kinds, authors and recipients apart', () => {
