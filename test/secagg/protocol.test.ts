@@ -138,7 +138,7 @@ describe('attacks', () => {
     expect(attacked.sum).not.toEqual(attacked.expected);
   });
 
-  it('another context at the Share phase is noticed at once: nothing opens', async () => {
+  it('the context of the round changes with the model and the round number', async () => {
     const { cohort, context } = await play({ ...init, length: 1 });
     expect(makeContext(cohort, 1, 'model')).toEqual(context);
     expect(makeContext(cohort, 1, 'another model')).not.toEqual(context);
