@@ -62,7 +62,9 @@ const samplesPerSecond = async (
   batchSize: number,
 ): Promise<number> => {
   const whole = await tfjsTrainer({
-    ...{ model: MODELS[model], backend, denseFastPath },
+    model: MODELS[model],
+    backend,
+    denseFastPath,
     data: subset(train, [0]),
   });
   const weights = whole.initialWeights(seed);

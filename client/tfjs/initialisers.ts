@@ -1,11 +1,12 @@
 /**
  * @module A model's first weights from a seed. Each tensor is drawn by the initialiser that its layer's configuration
  * names (Glorot, He, uniform, normal, orthogonal ...), under a seed made of the given one and the tensor's name: the same
- * for everyone, whatever was built before. tfjs draws in JavaScript on every backend.
+ * for everyone, whatever was built before, on every backend: tfjs's cpu backend draws them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/tensors/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { type BackendName, switchBackend } from './backends.ts';
 import { randomStream } from '../random.ts';
 import { flattenLayers } from './topology.ts';
 
@@ -57,6 +58,8 @@ export const initialWeights = (
       const key = initialiserKey(weight.originalName.split('/').at(-1) ?? '');
       if (config[key] !== undefined) configs.set(weight.name, config[key] as Config);
     }
+  const current = tf.engine().backendName as BackendName;
+  switchBackend(tf, 'cpu');
   const parts = model.weights.map((weight, i) => {
     const { name, shape } = manifest.tensors[i] ?? { name: weight.name, shape: [] };
     const { className, config } = {
@@ -70,6 +73,7 @@ export const initialWeights = (
     };
     return tf.tidy(() => initialiser.apply(shape, 'float32').dataSync<'float32'>());
   });
+  switchBackend(tf, current);
   const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

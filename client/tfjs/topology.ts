@@ -4,7 +4,7 @@
  * `tf.loadLayersModel` reads.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import type { Manifest } from '../../protocol/tensors/manifest.ts';
+import { type Manifest, validateManifest } from '../../protocol/tensors/manifest.ts';
 import { requireLength } from '../trainer.ts';
 import type { Topology } from './models.ts';
 
@@ -53,16 +53,16 @@ const renameWeight = (names: ReadonlyMap<string, string>, weight: string): strin
     .map((part) => names.get(part) ?? part)
     .join('/');
 
-/** Names, shapes and order of a model's weights, trained and not. */
+/** Names, shapes and order of a model's weights, trained and not. Throws `tensor_malformed` beyond the limits. */
 export const manifestOf = (model: Tfjs.LayersModel): Manifest => {
   const names = layerNames(model);
-  return {
+  return validateManifest({
     tensors: model.weights.map(({ originalName, shape }) => ({
       name: renameWeight(names, originalName),
       shape: shape.map((size) => size ?? 1),
       dtype: 'float32',
     })),
-  };
+  });
 };
 
 const renameValues = (names: ReadonlyMap<string, string>, value: unknown): unknown => {

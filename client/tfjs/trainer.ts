@@ -6,7 +6,7 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/tensors/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { preflight } from '../data/preflight.ts';
+import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { permutation, randomStream } from '../random.ts';
 import {
   type EvaluateResult,
@@ -46,6 +46,8 @@ export interface TfjsTrainerOptions {
 export interface TfjsTrainer extends Trainer {
   /** With the manifest's names: for `exportTfjs` and for a run specification. */
   readonly topology: Topology;
+  /** What the owner of the examples should know about them. */
+  readonly report: PreflightReport;
   /** The same model and memory on other examples: for many participants in one process. Calls wait for each other; the last `dispose` frees it. */
   withData(data: Dataset): TfjsTrainer;
 }
@@ -87,7 +89,7 @@ interface Shared {
   readonly engine: Engine;
   readonly options: TfjsTrainerOptions;
   /** Throws `data_unfit` unless the examples fit the model. */
-  readonly check: (data: Dataset) => void;
+  readonly check: (data: Dataset) => PreflightReport;
   readonly initial: (seed: Uint8Array) => Float32Array;
   /** Runs one call after another: they share the weights. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
@@ -175,17 +177,15 @@ const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
   manifest: shared.manifest,
   backend: shared.backend,
   topology: shared.topology,
+  report: shared.check(data),
   initialWeights: shared.initial,
   train: async (request) =>
-    await shared.alone(async () => await guarded(async () => await trainOn(shared, data, request))),
+    shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
   evaluate: async (weights, other = data) => {
     shared.check(other);
-    return await shared.alone(
-      async () => await guarded(async () => await evaluateOn(shared, other, weights)),
-    );
+    return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
   },
   withData: (other) => {
-    shared.check(other);
     return over(shared, other);
   },
   dispose: shared.hold(),
@@ -196,7 +196,7 @@ const buildModel = async (
   model: TfjsTrainerOptions['model'],
 ): Promise<Tfjs.LayersModel> => {
   if (typeof model === 'object' && isModel(model)) return model;
-  return await (typeof model === 'function' ? model : modelFromTopology(model))(backend.tf);
+  return (typeof model === 'function' ? model : modelFromTopology(model))(backend.tf);
 };
 
 const queue = (): Shared['alone'] => {
@@ -204,7 +204,7 @@ const queue = (): Shared['alone'] => {
   return async <T>(work: () => Promise<T>): Promise<T> => {
     const result = last.then(work, work);
     last = result;
-    return await result;
+    return result;
   };
 };
 
@@ -238,11 +238,11 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
   const kind = outputKind(model, loss);
   const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
   const outputs = model.outputs[0]?.shape[1] ?? 1;
-  const checked = new WeakSet<Dataset>();
-  const check = (examples: Dataset): void => {
-    if (checked.has(examples)) return;
-    preflight(examples, { inputShape, outputs, loss });
-    checked.add(examples);
+  const checked = new WeakMap<Dataset, PreflightReport>();
+  const check = (examples: Dataset): PreflightReport => {
+    const report = checked.get(examples) ?? preflight(examples, { inputShape, outputs, loss });
+    checked.set(examples, report);
+    return report;
   };
   check(data);
   const manifest = manifestOf(model);

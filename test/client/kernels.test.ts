@@ -89,7 +89,7 @@ const compareWithDifferences = async (
 const matMul =
   (transposeA: boolean, transposeB: boolean): Operation =>
   (a, b) =>
-    tf.matMul(a as Tfjs.Tensor2D, b as Tfjs.Tensor2D, transposeA, transposeB);
+    tf.matMul(a, b, transposeA, transposeB);
 
 const TRANSPOSES = [
   [false, false],
@@ -150,11 +150,11 @@ describe.each(TRANSPOSES)('matMul, transposed %s, %s', (ta, tb) => {
       await tf.setBackend('wasm');
       const fused: Operation = (a, b, bias) =>
         tf.fused.matMul({
-          a: a as Tfjs.Tensor2D,
-          b: b as Tfjs.Tensor2D,
+          a: a,
+          b: b,
           transposeA: ta,
           transposeB: tb,
-          bias: bias as Tfjs.Tensor,
+          bias: bias,
           activation,
         });
       // Gradients through elu and sigmoid are not fused in tfjs: the outputs alone are compared there.
@@ -213,7 +213,7 @@ describe('convolutions', () => {
         filter: filter as Tfjs.Tensor4D,
         strides: 1,
         pad: 'same',
-        bias: bias as Tfjs.Tensor,
+        bias: bias,
         activation: 'relu',
       });
     await compare(fused, [[2, 6, 6, 3], [3, 3, 3, 5], [5]]);

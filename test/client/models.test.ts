@@ -124,7 +124,11 @@ describe.each([
     const trainer = await tfjsTrainer({ model, data, backend: wasm });
     const { weights } = await trainer.train({
       weights: trainer.initialWeights(seed),
-      ...{ round: 1, epochs: 3, batchSize: 5, learningRate: 0.1, seed },
+      round: 1,
+      epochs: 3,
+      batchSize: 5,
+      learningRate: 0.1,
+      seed,
     });
     const files = exportTfjs(trainer.manifest, weights, trainer.topology);
     const { modelTopology, weightsManifest, format } = JSON.parse(

@@ -16,4 +16,5 @@ const { weights } = await trainer.train({
   learningRate: 0.1,
   seed,
 });
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
 parentPort?.postMessage(weights);

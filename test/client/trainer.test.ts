@@ -6,11 +6,12 @@ import { Worker } from 'node:worker_threads';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, createDataset, subset } from '../../client/data/dataset.ts';
+import { parameterCount } from '../../protocol/tensors/manifest.ts';
 import { loadMnist } from '../../client/data/mnist-node.ts';
 import { type Backend, type Tf, selectBackend } from '../../client/tfjs/backends.ts';
 import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
 import { type TfjsTrainerOptions, tfjsTrainer } from '../../client/tfjs/trainer.ts';
-import { type TrainRequest, functionTrainer, parameterCount } from '../../client/trainer.ts';
+import { type TrainRequest, functionTrainer } from '../../client/trainer.ts';
 import { randomStream } from '../../client/random.ts';
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -65,7 +66,7 @@ describe('the models of McMahan et al.', () => {
 
 describe.each([true, false])('2NN with denseFastPath %s', (denseFastPath) => {
   const make = async (data: Dataset): ReturnType<typeof tfjsTrainer> =>
-    await tfjsTrainer({ model: mlp2nn, data, backend: wasm, denseFastPath });
+    tfjsTrainer({ model: mlp2nn, data, backend: wasm, denseFastPath });
 
   it('learns: the loss falls, accuracy rises', async () => {
     const trainer = await make(first(300));
@@ -114,7 +115,7 @@ describe.each([true, false])('2NN with denseFastPath %s', (denseFastPath) => {
 
 describe('two contexts', () => {
   const inWorker = async (): Promise<Float32Array> =>
-    await new Promise((resolve, reject) => {
+    new Promise((resolve, reject) => {
       const worker = new Worker(new URL('./train-worker.ts', import.meta.url));
       worker.once('message', resolve);
       worker.once('error', reject);
@@ -354,7 +355,7 @@ describe('cancelling and progress', () => {
     const trainer = await tfjsTrainer({ model: mlp2nn, data: first(20), backend: wasm });
     const start = trainer.initialWeights(seed);
     const codes = async (more: Partial<TrainRequest>, weights = start): Promise<unknown> =>
-      await trainer
+      trainer
         .train(request(weights, more))
         .catch((thrown: unknown) => (thrown as { code: string }).code);
     expect(await codes({}, start.slice(1))).toBe('tensor_mismatch');
