@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 /** SIMD for speed; the host's memory, in which nothing may lie that the host did not put there. */
 const FLAGS =
-  '--outFile kernels.wasm --runtime stub --use abort= --enable simd --importMemory ' +
+  '--outFile kernels.wasm --runtime minimal --use abort= --enable simd --importMemory ' +
   '--optimizeLevel 3 --shrinkLevel 0 --noAssert --converge';
 
 /** The module's bytes, from the sources as they are now. Throws with the compiler's messages if they do not compile. */

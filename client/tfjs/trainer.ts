@@ -18,7 +18,7 @@ import {
   requireRequest,
   throwIfAborted,
 } from '../trainer.ts';
-import { type Backend, type BackendOptions, selectBackend } from './backends.ts';
+import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
 import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, gather } from './engine.ts';
 import { initialWeights } from './initialisers.ts';
@@ -223,39 +223,28 @@ const holders = (end: () => void): Shared['hold'] => {
   };
 };
 
-/**
- * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm backend run without
- * tfjs (`denseFastPath`), and the backend line says so. Deterministic for a seed and a backend; layers with randomness of
- * their own other than Dropout are refused.
- * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
- */
-export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
-  const { data, backend: chosen = {} } = options;
-  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
-  const model = await buildModel(backend, options.model);
+const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
+  const { data, denseFastPath = true } = options;
   requireShape(model);
   const loss = options.loss ?? (data.classes === undefined ? 'meanSquaredError' : 'crossEntropy');
   const kind = outputKind(model, loss);
   const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
   const outputs = model.outputs[0]?.shape[1] ?? 1;
-  const checked = new WeakMap<Dataset, PreflightReport>();
+  const reports = new WeakMap<Dataset, PreflightReport>();
   const check = (examples: Dataset): PreflightReport => {
-    const report = checked.get(examples) ?? preflight(examples, { inputShape, outputs, loss });
-    checked.set(examples, report);
+    const report = reports.get(examples) ?? preflight(examples, { inputShape, outputs, loss });
+    reports.set(examples, report);
     return report;
   };
-  check(data);
   const manifest = manifestOf(model);
-  const plan =
-    backend.name === 'wasm' && options.denseFastPath !== false ? densePlan(model, kind) : undefined;
+  const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
   const layers = layersEngine(backend, model, manifest, kind);
-  const engine = plan === undefined ? layers : denseEngine(plan, kind);
   const fast = plan === undefined ? '' : '; dense layers run without tfjs between the kernels';
-  const shared: Shared = {
+  return {
     backend: `${backend.description}${fast}`,
     manifest,
     topology: topologyOf(model),
-    engine,
+    engine: plan === undefined ? layers : denseEngine(plan, kind),
     options,
     check,
     initial: (seed) => initialWeights(backend.tf, model, manifest, seed),
@@ -264,5 +253,23 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
       layers.dispose();
     }),
   };
-  return over(shared, data);
+};
+
+/**
+ * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm backend run without
+ * tfjs (`denseFastPath`), and the backend line says so. Deterministic for a seed and a backend; layers with randomness of
+ * their own other than Dropout are refused.
+ * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
+ */
+export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
+  const { backend: chosen = {} } = options;
+  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
+  switchBackend(backend.tf, backend.name);
+  const model = await buildModel(backend, options.model);
+  try {
+    return over(share(options, backend, model), options.data);
+  } catch (thrown) {
+    model.dispose();
+    throw thrown;
+  }
 };

@@ -117,6 +117,14 @@ describe.each([
     const c = await tfjsTrainer({ model: a.topology, data, backend: wasm });
     expect(c.manifest).toEqual(a.manifest);
     expect(c.initialWeights(seed)).toEqual(a.initialWeights(seed));
+    // Drawn as configured: nothing is zero but what is meant to be.
+    const kernel = a.manifest.tensors[0]?.shape.reduce((x, y) => x * y, 1) ?? 0;
+    expect(
+      a
+        .initialWeights(seed)
+        .subarray(0, kernel)
+        .every((w) => w !== 0),
+    ).toBe(true);
     for (const trainer of [a, b, c]) trainer.dispose();
   });
 
@@ -180,6 +188,13 @@ describe('models by name or topology', () => {
     expect(modelByName('mlp2nn')).toBeTypeOf('function');
     for (const name of ['nothing', 'toString', '__proto__'])
       expect(() => modelByName(name)).toThrow(expect.objectContaining({ code: 'model_malformed' }));
+  });
+
+  it('a trainer refuses data that does not fit, and keeps nothing of the model', async () => {
+    const before = wasm.tf.memory().numTensors;
+    const options = { model: modelByName('mlp2nn'), data, backend: wasm };
+    await expect(tfjsTrainer(options)).rejects.toMatchObject({ code: 'data_unfit' });
+    expect(wasm.tf.memory().numTensors).toBe(before);
   });
 
   it.each([
