@@ -211,7 +211,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     for (const { record } of round.uploads.values())
       if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
     // The masks are taken out of a copy, so that the work can be repeated.
-    return target.fold.lanes.slice() as Lanes;
+    return target.fold.lanes.slice();
   };
 
   /** The survivors' answers; one that does not open or decode is left out and its sender named. */

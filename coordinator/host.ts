@@ -117,7 +117,6 @@ export interface Coordinator {
   knows(key: Hex): boolean;
 }
 
-
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const { spec, identity, journal, ledger, clock, store, gate, random } = init;
   const log = safeLogger(init.log);
@@ -134,6 +133,9 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     uploadBytes: (n) => layoutOf(spec, n).byteLength + extraBytes,
   };
   const stopping = new AbortController();
+  const stopped = new Promise<undefined>((resolve) =>
+    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+  );
   const finished = Promise.withResolvers<Outcome>();
   // Who does not wait for the outcome must not be killed by it.
   finished.promise.catch((thrown: unknown) =>
@@ -217,7 +219,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       state: () => state,
       signal: stopping.signal,
     };
-    const task = doWork(context, work)
+    // A store or ledger that never answers must not keep the coordinator from stopping.
+    const task = Promise.race([doWork(context, work), stopped])
       .then((event) => event && dispatch(event))
       .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
       .finally(() => working.delete(task));

@@ -163,10 +163,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.loggedIn = true;
     session.payload = undefined;
     byKey.set(toHex(key), session);
-    log.info(
-      { participant: shortKey(toHex(key)), remote: session.connection.remote },
-      'logged in',
-    );
+    log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
     deliver(session, encodeFrame({ type: 'welcome', spec: init.specBytes }));
     init.onJoin(key);
   };

@@ -80,11 +80,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   const { round } = work;
   switch (work.type) {
     case 'wrap-model': {
-      const readers = [
-        context.coordinator,
-        ...context.spec.auditors,
-        ...work.readers.map(fromHex),
-      ];
+      const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
       return { type: 'opened', round, model: await keeper.rewrap(work.model, readers) };
     }
     case 'freeze-cohort': {

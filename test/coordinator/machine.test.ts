@@ -39,14 +39,14 @@ describe('the phases, when all behave', () => {
     expect(player.state.phase.type).toBe('waiting');
     player.join(3);
     expect(player.state.phase.type).toBe('opening');
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state.phase.type).toBe('register');
     expect(framesOf(player.effects)).toEqual(['record']);
 
     const registered = ALL.flatMap((i) => [...player.say(i, 'register')]);
     expect(framesOf(registered)).toEqual(['ack', 'ack', 'ack', 'ack']);
     expect(player.state.phase.type).toBe('freezing-cohort');
-    player.work(registered.at(-1)!);
+    player.work(registered.at(-1));
     expect(player.state.phase.type).toBe('share');
     expect(player.state.round?.cohort?.body.threshold).toBe(3);
     expect(framesOf(player.effects).at(-1)).toBe('cohort');
@@ -60,7 +60,7 @@ describe('the phases, when all behave', () => {
     expect(player.state.phase.type).toBe('upload');
     player.work(...folds);
     expect(player.state.phase.type).toBe('freezing-survivors');
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state.phase.type).toBe('consistency');
     expect(player.state.round?.survivors?.body.rejected).toEqual([]);
 
@@ -69,9 +69,9 @@ describe('the phases, when all behave', () => {
     expect(framesOf(player.effects).at(-1)).toBe('consistency');
     for (const i of ALL) player.say(i, 'unmask');
     expect(player.state.phase.type).toBe('finishing');
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state.phase.type).toBe('registering');
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state).toMatchObject({ phase: { type: 'finished' }, committed: 1 });
     expect(framesOf(player.effects).slice(-2)).toEqual(['record', 'finished']);
   });
@@ -112,7 +112,7 @@ describe('invitations', () => {
     crowd.join(0, 1, 2, 3, 4, 5);
     const invited = crowd.state.round?.invited ?? [];
     expect(invited).toHaveLength(5);
-    crowd.work(crowd.effects.at(-1)!);
+    crowd.work(crowd.effects.at(-1));
     const order = invited.map((key) =>
       crowd.people.findIndex(({ publicKey }) => toHex(publicKey) === key),
     );
@@ -158,27 +158,33 @@ describe('deadlines and departures', () => {
     expect(player.state.phase.type).toBe(after[phase]);
   });
 
-  it.each(phases)('%s with too few answers is aborted at its deadline, and a new attempt opens', async (phase) => {
-    const player = await at(phase);
-    for (const i of [0, 1]) player.work(...player.say(i, SAYS[phase]));
-    const code = aborted(player.wait(DEADLINES[phase] * 1000));
-    expect(code).toBe(
-      phase === 'consistency' || phase === 'unmask' ? 'not_enough_shares' : 'cohort_too_small',
-    );
-    expect(player.state).toMatchObject({ phase: { type: 'waiting' }, failures: 1, attempt: 1 });
-    player.wait(1000);
-    expect(player.state).toMatchObject({ phase: { type: 'opening' }, attempt: 2 });
-  });
+  it.each(phases)(
+    '%s with too few answers is aborted at its deadline, and a new attempt opens',
+    async (phase) => {
+      const player = await at(phase);
+      for (const i of [0, 1]) player.work(...player.say(i, SAYS[phase]));
+      const code = aborted(player.wait(DEADLINES[phase] * 1000));
+      expect(code).toBe(
+        phase === 'consistency' || phase === 'unmask' ? 'not_enough_shares' : 'cohort_too_small',
+      );
+      expect(player.state).toMatchObject({ phase: { type: 'waiting' }, failures: 1, attempt: 1 });
+      player.wait(1000);
+      expect(player.state).toMatchObject({ phase: { type: 'opening' }, attempt: 2 });
+    },
+  );
 
-  it.each(phases)('%s ends early when who is missing has been gone for the grace time', async (phase) => {
-    const player = await at(phase);
-    for (const i of [0, 1, 2]) player.work(...player.say(i, SAYS[phase]));
-    player.leave(3);
-    player.wait(1999);
-    expect(player.state.phase.type).toBe(phase);
-    player.wait(1);
-    expect(player.state.phase.type).toBe(after[phase]);
-  });
+  it.each(phases)(
+    '%s ends early when who is missing has been gone for the grace time',
+    async (phase) => {
+      const player = await at(phase);
+      for (const i of [0, 1, 2]) player.work(...player.say(i, SAYS[phase]));
+      player.leave(3);
+      player.wait(1999);
+      expect(player.state.phase.type).toBe(phase);
+      player.wait(1);
+      expect(player.state.phase.type).toBe(after[phase]);
+    },
+  );
 
   it.each(phases)('%s goes on at once when who is missing withdraws', async (phase) => {
     const player = await at(phase);
@@ -208,7 +214,7 @@ describe('deadlines and departures', () => {
     player.work(...player.say(0, 'upload'), ...player.say(1, 'upload'), ...player.say(2, 'upload'));
     player.leave(3);
     player.wait(2000);
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state.round?.survivors?.body.rejected).toEqual([
       { member: player.people[3]!.publicKey, code: 'connection_lost' },
     ]);
@@ -231,7 +237,7 @@ describe('deadlines and departures', () => {
     player.work(...folds.filter((effect) => effect.type === 'work').slice(1));
     player.wait(30_000 + 600_000);
     expect(player.state.phase.type).toBe('freezing-survivors');
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state.round?.survivors?.body.rejected).toMatchObject([
       { code: 'store_unavailable' },
     ]);
@@ -251,7 +257,13 @@ describe('deadlines and departures', () => {
     const pauses: number[] = [];
     for (let i = 0; i < 9; i += 1) {
       const round = player.state.attempt;
-      player.apply({ type: 'work-failed', round, code: 'ledger_unavailable', reason: '', culprits: [] });
+      player.apply({
+        type: 'work-failed',
+        round,
+        code: 'ledger_unavailable',
+        reason: '',
+        culprits: [],
+      });
       const { phase } = player.state;
       const pause = phase.type === 'waiting' ? phase.until - player.time : 0;
       pauses.push(pause);
@@ -343,8 +355,10 @@ describe('culprits and failed work', () => {
       reason: 'bytes',
     });
     expect(codesOf(effects)).toEqual(['upload_mismatch']);
-    player.work(player.effects.at(-1)!);
-    expect(player.state.round?.survivors?.body.rejected).toEqual([{ member, code: 'blob_corrupt' }]);
+    player.work(player.effects.at(-1));
+    expect(player.state.round?.survivors?.body.rejected).toEqual([
+      { member, code: 'blob_corrupt' },
+    ]);
     expect(codesOf(player.say(0, 'consistent'))).toEqual(['not_in_cohort']);
   });
 });
@@ -475,7 +489,13 @@ describe('a restart of the coordinator', () => {
 
   it('does the work of its phase again', async () => {
     const kinds: Record<string, string[]> = {};
-    for (const phase of ['opening', 'freezing-cohort', 'freezing-survivors', 'finishing', 'registering']) {
+    for (const phase of [
+      'opening',
+      'freezing-cohort',
+      'freezing-survivors',
+      'finishing',
+      'registering',
+    ]) {
       const player = await at(phase);
       kinds[phase] = pendingWork(player.state).map(({ type }) => type);
     }

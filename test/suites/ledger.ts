@@ -64,9 +64,9 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
       withFixture(async ({ ledger }) => {
         await ledger.freezeSurvivors(survivors);
         await ledger.freezeSurvivors(survivors);
-        await expect(
-          ledger.freezeSurvivors({ ...survivors, hash: h('other') }),
-        ).rejects.toEqual(frozen);
+        await expect(ledger.freezeSurvivors({ ...survivors, hash: h('other') })).rejects.toEqual(
+          frozen,
+        );
         expect(await ledger.readSurvivors(run, 1)).toEqual({ hash: survivors.hash });
         expect(await ledger.readSurvivors(h('another run'), 1)).toBeUndefined();
       }),

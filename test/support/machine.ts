@@ -6,7 +6,12 @@ import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { localBeacon } from '../../protocol/ledger/beacon.ts';
 import { deriveSeed } from '../../protocol/random.ts';
-import { signRecord, type Body, type RecordType, type SignedRecord } from '../../protocol/records.ts';
+import {
+  signRecord,
+  type Body,
+  type RecordType,
+  type SignedRecord,
+} from '../../protocol/records.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { derive, ENTRY_BYTES, OWN_ENTRY_BYTES } from '../../protocol/secagg/index.ts';
 import {
@@ -50,8 +55,11 @@ export interface Player {
 }
 
 const hash = (...parts: readonly (string | Uint8Array)[]): Uint8Array =>
-  parts.reduce<ReturnType<typeof createHash>>((h, part) => h.update(part), createHash('sha256')).digest();
-const h32 = (...parts: readonly (string | Uint8Array)[]): Uint8Array => new Uint8Array(hash(...parts));
+  parts
+    .reduce<ReturnType<typeof createHash>>((h, part) => h.update(part), createHash('sha256'))
+    .digest();
+const h32 = (...parts: readonly (string | Uint8Array)[]): Uint8Array =>
+  new Uint8Array(hash(...parts));
 
 export const codesOf = (effects: readonly Effect[]): string[] =>
   effects.flatMap((effect) =>
@@ -189,7 +197,12 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     leave: (...who) => {
       for (const i of who) player.apply({ type: 'left', key: people[i]!.publicKey });
     },
-    say: (who, type, over = {}, { from = who, round = player.state.attempt, run: of = run } = {}) => {
+    say: (
+      who,
+      type,
+      over = {},
+      { from = who, round = player.state.attempt, run: of = run } = {},
+    ) => {
       const body = { ...(bodyOf(who, type) as Body<typeof type>), ...over } as Body<typeof type>;
       const record = signRecord(people[who]!, type, of, round, body) as SignedRecord;
       const entries = type === 'share' ? entriesOf(who) : [];
