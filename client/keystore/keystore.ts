@@ -8,10 +8,23 @@ import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../pr
 import type { Identity } from '../../protocol/identity.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
 import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
+import { MAX_COHORT } from '../../protocol/run-spec.ts';
 
 const hash = fixedBytes(32);
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const share = fixedBytes(33);
+
+const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const ids = v.pipe(v.array(hex), v.maxLength(MAX_COHORT));
+/** The state of the rules in `protocol/secagg/guard.ts`. */
+const guardSchema = v.strictObject({
+  run: hex,
+  round: integer(1, 100_000),
+  context: hex,
+  self: hex,
+  upload: v.nullable(v.strictObject({ hash: hex, sharers: ids })),
+  answer: v.nullable(v.strictObject({ survivors: ids, dropped: ids })),
+});
 
 const roundSchema = v.strictObject({
   round: integer(1, 100_000),
@@ -23,6 +36,7 @@ const roundSchema = v.strictObject({
   register: record,
   /** Hash of the cohort record that was accepted. */
   cohort: v.optional(hash),
+  guard: v.optional(guardSchema),
   /** Set together when the shares are made: `selfSecret` (b) and the own shares are secret, `share` is the frame to send. */
   sharing: v.optional(
     v.strictObject({
@@ -49,8 +63,14 @@ const roundSchema = v.strictObject({
 
 const runSchema = v.strictObject({
   v: v.literal(1),
-  /** Number and open record of the last round that was begun; a round is never begun twice. */
-  last: v.optional(v.strictObject({ round: integer(1, 100_000), open: hash })),
+  /** The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was given up, if it was. */
+  last: v.optional(
+    v.strictObject({
+      round: integer(1, 100_000),
+      open: hash,
+      withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
+    }),
+  ),
   /** The last commit record: names the newest model. */
   commit: v.optional(record),
   /** The round in progress; gone once it is committed, aborted or given up, and its secrets with it. */

@@ -129,8 +129,8 @@ describe('the keystore in a folder', () => {
     expect((await stat(path)).mode & 0o077).toBe(0);
     for (const name of await readdir(path)) {
       const bytes = await readFile(join(path, name));
-      expect(bytes.includes(pattern), name).toBe(false);
-      expect(bytes.includes(keystore.trainingSecret), name).toBe(false);
+      expect(bytes.includes(Buffer.from(pattern)), name).toBe(false);
+      expect(bytes.includes(Buffer.from(keystore.trainingSecret)), name).toBe(false);
       if (!name.startsWith('lock'))
         expect((await stat(join(path, name))).mode & 0o777, name).toBe(0o600);
     }

@@ -6,7 +6,7 @@ const filled = (value: number, length = 32): Uint8Array => new Uint8Array(length
 
 export const fullMemory: RunMemory = {
   v: 1,
-  last: { round: 7, open: filled(1) },
+  last: { round: 7, open: filled(1), withdrawn: 'trainer_failed' },
   commit: filled(2, 900),
   round: {
     round: 7,
@@ -14,6 +14,14 @@ export const fullMemory: RunMemory = {
     sigma: filled(4),
     register: filled(5, 1300),
     cohort: filled(6),
+    guard: {
+      run: 'ab'.repeat(32),
+      round: 7,
+      context: 'cd'.repeat(32),
+      self: 'ef'.repeat(32),
+      upload: { hash: '01'.repeat(32), sharers: ['02'.repeat(32)] },
+      answer: { survivors: ['02'.repeat(32)], dropped: [] },
+    },
     sharing: {
       selfSecret: filled(7),
       own: { self: filled(8, 33), key: filled(9, 33) },
