@@ -28,6 +28,8 @@ export const blobRefSchema = v.strictObject({
 
 /** An encrypted model: the blob, the hash of the clear parameters, and the key wrapped for its readers. */
 export const modelRefSchema = v.strictObject({
+  /** The round whose commit made it, 0 for the initial model: `round` of the KeyPurpose that blob and key are bound to. */
+  version: integer(0, 100_000),
   blob: blobRefSchema,
   hash,
   envelope: bytesUpTo(512 << 10),
@@ -57,7 +59,7 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
   }),
-  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member (zeros for itself). */
+  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member, its own included. */
   share: v.strictObject({ context: hash, commitment: hash, entries: hashes }),
   /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
   sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
