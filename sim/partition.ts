@@ -46,14 +46,8 @@ export const parsePartition = (text: string): Partition => {
 
 /** The inverse of {@link parsePartition}. */
 export const formatPartition = (partition: Partition): string => {
-  switch (partition.type) {
-    case 'iid':
-      return 'iid';
-    case 'shards':
-      return `shards:${partition.perParticipant}`;
-    case 'dirichlet':
-      return `dirichlet:${partition.alpha}`;
-  }
+  if (partition.type === 'shards') return `shards:${partition.perParticipant}`;
+  return partition.type === 'dirichlet' ? `dirichlet:${partition.alpha}` : 'iid';
 };
 
 /** Cuts `order` into `pieces` runs whose lengths differ by at most one. */
