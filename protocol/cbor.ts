@@ -60,10 +60,12 @@ export const parseWith = <Schema extends v.GenericSchema>(
   throw new FloeError(code, `${path === null ? '' : `${path}: `}${issue.message}`);
 };
 
+const byteString = v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
+
 /** A byte string of exactly `length` bytes. */
 export const fixedBytes = (length: number) =>
   v.pipe(
-    v.instance(Uint8Array),
+    byteString,
     v.check((bytes) => bytes.length === length, `expected ${length} bytes`),
     v.metadata({ bytes: length }),
   );
@@ -71,7 +73,7 @@ export const fixedBytes = (length: number) =>
 /** A byte string of at most `max` bytes. */
 export const bytesUpTo = (max: number) =>
   v.pipe(
-    v.instance(Uint8Array),
+    byteString,
     v.check((bytes) => bytes.length <= max, `expected at most ${max} bytes`),
     v.metadata({ maxBytes: max }),
   );

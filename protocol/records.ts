@@ -28,6 +28,8 @@ export const blobRefSchema = v.strictObject({
 
 /** An encrypted model: the blob, the hash of the clear parameters, and the key wrapped for its readers. */
 export const modelRefSchema = v.strictObject({
+  /** The round whose commit made it, 0 for the initial model: `round` of the KeyPurpose that blob and key are bound to. */
+  version: integer(0, 100_000),
   blob: blobRefSchema,
   hash,
   envelope: bytesUpTo(512 << 10),

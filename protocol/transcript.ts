@@ -3,7 +3,7 @@
  * round. On disk and on the wire it is a sequence of length-prefixed records: changing, dropping or
  * reordering one breaks every later link and the root that the ledger holds.
  */
-import { concatBytes, equalBytes, sha256, utf8 } from './bytes.ts';
+import { concatBytes, equalBytes, ownBytes, sha256, utf8 } from './bytes.ts';
 import { FloeError } from './errors.ts';
 import { merkleRoot } from './merkle.ts';
 import { decodeRecord, MAX_RECORD_BYTES, type SignedRecord } from './records.ts';
@@ -72,7 +72,7 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
     const length = at + PREFIX <= bytes.length ? view.getUint32(at, true) : 0;
     if (length === 0 || length > MAX_RECORD_BYTES || at + PREFIX + length > bytes.length)
       throw new FloeError('transcript_broken', `entry ${index} is truncated`, { entry: index });
-    const record = readRecord(bytes.slice(at + PREFIX, at + PREFIX + length), index);
+    const record = readRecord(ownBytes(bytes.subarray(at + PREFIX, at + PREFIX + length)), index);
     const entry = nextEntry(head, index, record);
     const where = { entry: index, round: record.round, record: record.type };
     if (!equalBytes(entry.hash, bytes.subarray(at + 4, at + PREFIX)))
