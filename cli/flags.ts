@@ -78,7 +78,8 @@ export const readInput = async (
   } catch (cause) {
     if (cause instanceof FloeError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new FloeError('file_not_found', `${flag}: no ${path}`, {}, { cause });
+    if (code === 'ENOENT')
+      throw new FloeError('file_not_found', `${flag}: no ${path}`, {}, { cause });
     throw new FloeError('usage', `${flag}: cannot read ${path}: ${message}`, {}, { cause });
   }
 };
