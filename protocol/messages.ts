@@ -29,7 +29,7 @@ export const clientFrames = {
   login: frame('login', { signature: fixedBytes(64) }),
   /** A register, upload, consistent or unmask record. */
   record: frame('record', { record }),
-  /** A share record with its sealed entries, in the order of the cohort's members (empty for the sender itself). */
+  /** A share record with its sealed entries, one per member in cohort order, its own included. */
   share: frame('share', { record, entries: list(bytesUpTo(4096)) }),
   /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
   withdraw: frame('withdraw', { round: integer(0, 100_000), code: v.string() }),
@@ -50,7 +50,7 @@ export const serverFrames = {
   record: frame('record', { record }),
   /** The cohort record with the registrations it names, in the same order. */
   cohort: frame('cohort', { record, registers: list(record) }),
-  /** The sharers record with, for each sharer in order, its share record and its entry for the receiver (empty for itself). */
+  /** The sharers record with, for each sharer in order, its share record and its entry for the receiver. */
   sharers: frame('sharers', {
     record,
     inbox: list(v.strictObject({ record, entry: bytesUpTo(4096) })),

@@ -59,7 +59,7 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
   }),
-  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member (zeros for itself). */
+  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member, its own included. */
   share: v.strictObject({ context: hash, commitment: hash, entries: hashes }),
   /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
   sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),

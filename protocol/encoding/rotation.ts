@@ -1,13 +1,15 @@
 /**
  * @module The random rotation: an orthogonal map that spreads any update evenly over all coordinates, so that one scale fits
- * them all. Signs and Walsh-Hadamard inside each block (Kairouz et al. 2021), then the same across blocks.
+ * them all. Signs and Walsh-Hadamard inside each block (Kairouz et al. 2021), then mixing across blocks.
  *
  * Across blocks because layers differ: the update of a small last layer can hold half the energy, all of it inside one block,
  * where the scale for 1/sqrt(padded) would clamp it. Coordinate j of all m blocks goes through a network of two-point
  * butterflies (a, b) -> (a + b, a - b) / sqrt(2): a segment of blocks is folded in halves, then each half likewise. For m a power
- * of two that is the transform itself and spreads perfectly. Otherwise some blocks find no partner, so a second network,
- * mirrored and with fresh signs, follows: wherever the energy was, no block is expected to hold more than 1.57 times its even
- * share (computed for m up to 520; 1.24 on average over m), where one network alone leaves up to 5 times.
+ * of two that is the transform itself and spreads perfectly: one round of signs, transform and mixing is the whole rotation.
+ * Otherwise some blocks find no partner, so a second round with fresh signs mixes mirrored: wherever the energy was, no block is
+ * expected to hold more than 1.57 times its even share (computed for m up to 520; 1.24 on average over m), where one network
+ * alone leaves up to 5 times. The second round transforms inside the blocks again because mixing alone never evens out the
+ * columns: their products of normals would have heavy tails, which the clamp cuts off.
  *
  * Each step is its own inverse, so the inverse is the same steps backwards.
  */
@@ -101,29 +103,27 @@ const backwards = (pairs: Int32Array): Int32Array => {
   return reversed;
 };
 
-interface Plan {
+/** Signs, transform inside the blocks, mixing across them. */
+interface Round {
   readonly signs: Uint8Array;
-  readonly first: Int32Array;
-  /** Only when the number of blocks is not a power of two. */
-  readonly second: { readonly signs: Uint8Array; readonly pairs: Int32Array } | undefined;
+  readonly pairs: Int32Array;
 }
 
-const planRotation = (layout: RingLayout, seed: Uint8Array): Plan => {
+/** One round when a single network mixes perfectly, else two. */
+const roundCount = ({ blocks }: RingLayout): number => ((blocks & (blocks - 1)) === 0 ? 1 : 2);
+
+const planRounds = (layout: RingLayout, seed: Uint8Array): readonly Round[] => {
   if (seed.length !== ROTATION_SEED_BYTES)
     throw new FloeError(
       'spec_invalid',
       `expected a rotation seed of ${ROTATION_SEED_BYTES} bytes, got ${seed.length}`,
     );
   const { blocks, padded } = layout;
-  const first = foldingPairs(blocks);
-  const isPowerOfTwo = (blocks & (blocks - 1)) === 0;
-  return {
-    signs: expandSigns(seed, 0, padded),
-    first,
-    second: isPowerOfTwo
-      ? undefined
-      : { signs: expandSigns(seed, 1, padded), pairs: first.map((block) => blocks - 1 - block) },
-  };
+  const pairs = foldingPairs(blocks);
+  const mirrored = pairs.map((block) => blocks - 1 - block);
+  return [pairs, mirrored]
+    .slice(0, roundCount(layout))
+    .map((network, layer) => ({ signs: expandSigns(seed, layer, padded), pairs: network }));
 };
 
 const transformBlocks = (x: Float64Array, layout: RingLayout): void => {
@@ -131,11 +131,9 @@ const transformBlocks = (x: Float64Array, layout: RingLayout): void => {
     walshHadamard(x, start, layout.blockSize);
 };
 
-/**
- * What `rotate` and `rotateBack` leave to the caller: they multiply the norm by sqrt(blockSize), because the caller scales
- * anyway.
- */
-export const rotationGain = (layout: RingLayout): number => Math.sqrt(layout.blockSize);
+/** The factor that `rotate` and `rotateBack` leave in the norm, because the caller scales anyway. */
+export const rotationGain = (layout: RingLayout): number =>
+  roundCount(layout) === 1 ? Math.sqrt(layout.blockSize) : layout.blockSize;
 
 /**
  * x <- rotationGain * R x, in place.
@@ -145,23 +143,18 @@ export const rotationGain = (layout: RingLayout): number => Math.sqrt(layout.blo
  * @throws FloeError `spec_invalid` when the seed has another length
  */
 export const rotate = (x: Float64Array, layout: RingLayout, seed: Uint8Array): void => {
-  const { signs, first, second } = planRotation(layout, seed);
-  applySigns(x, signs);
-  transformBlocks(x, layout);
-  mixBlocks(x, layout, first);
-  if (!second) return;
-  applySigns(x, second.signs);
-  mixBlocks(x, layout, second.pairs);
+  for (const { signs, pairs } of planRounds(layout, seed)) {
+    applySigns(x, signs);
+    transformBlocks(x, layout);
+    mixBlocks(x, layout, pairs);
+  }
 };
 
 /** x <- rotationGain * R^-1 x, in place: the steps of `rotate` backwards. */
 export const rotateBack = (x: Float64Array, layout: RingLayout, seed: Uint8Array): void => {
-  const { signs, first, second } = planRotation(layout, seed);
-  if (second) {
-    mixBlocks(x, layout, backwards(second.pairs));
-    applySigns(x, second.signs);
+  for (const { signs, pairs } of planRounds(layout, seed).toReversed()) {
+    mixBlocks(x, layout, backwards(pairs));
+    transformBlocks(x, layout);
+    applySigns(x, signs);
   }
-  mixBlocks(x, layout, backwards(first));
-  transformBlocks(x, layout);
-  applySigns(x, signs);
 };
