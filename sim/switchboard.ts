@@ -57,7 +57,8 @@ export const createSwitchboard = ({
     away.add(index);
     lines.delete(index);
     onDrop(index, phase, current);
-    line.near.close(CLOSE_ABNORMAL, 'cut by the scenario');
+    // Not from within the coordinator's own `send`; still before any further message of the participant.
+    queueMicrotask(() => line.near.close(CLOSE_ABNORMAL, 'cut by the scenario'));
   };
 
   const plannedFor = (index: number): DropPhase | undefined =>

@@ -91,14 +91,14 @@ export const startThread = <Table extends Calls>(
     if (!ended) die(new FloeError('internal', `the worker ${name} ended with code ${code}`));
   });
   return {
-    call: async (callName, argument, transfer = []) =>
-      (await new Promise((resolve, reject) => {
+    call: (callName, argument, transfer = []) =>
+      new Promise((resolve, reject) => {
         const id = next;
         next += 1;
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
         const request: Request = { type: 'call', id, name: callName, argument };
         worker.postMessage(request, transfer);
-      })) as AnswerOf<Table, typeof callName>,
+      }),
     failed,
     end: async () => {
       ended = true;
