@@ -7,7 +7,7 @@ import { equalBytes } from '../protocol/bytes.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { decodeClientFrame, decodeServerFrame } from '../protocol/messages.ts';
 import { decodeRecord, decodeRecordOf } from '../protocol/records.ts';
-import { dropCounts, planDrops, type DropPhase, type Drops } from './faults.ts';
+import { planDrops, type DropPhase, type Drops } from './faults.ts';
 import { CLOSE_ABNORMAL, portConnection, tapped, type Tap, type Traffic } from './network.ts';
 
 export interface SwitchboardInit {
@@ -19,6 +19,8 @@ export interface SwitchboardInit {
   readonly seed: Uint8Array;
   /** Somebody was cut off. */
   readonly onDrop: (index: number, phase: DropPhase, round: number) => void;
+  /** After somebody was cut off: everybody is logged in again. */
+  readonly onComplete: () => void;
 }
 
 export interface Switchboard {
@@ -32,6 +34,8 @@ export interface Switchboard {
 
 interface Line {
   readonly near: Connection;
+  /** Welcomed by the coordinator. */
+  loggedIn: boolean;
   /** Hash of the record after whose acknowledgement the line is cut. */
   last?: Uint8Array;
 }
@@ -42,13 +46,14 @@ export const createSwitchboard = ({
   drops,
   seed,
   onDrop,
+  onComplete,
 }: SwitchboardInit): Switchboard => {
   const traffic: Traffic = { up: 0, down: 0 };
   const lines = new Map<number, Line>();
   const away = new Set<number>();
   const held = new Map<number, (port: MessagePort) => void>();
   const plans = new Map<number, ReadonlyMap<string, DropPhase>>();
-  const faulty = Object.values(dropCounts(drops, 1000)).some((count) => count > 0);
+  const faulty = Object.keys(drops).length > 0;
   let current = 0;
 
   const cut = (index: number, phase: DropPhase): void => {
@@ -63,6 +68,11 @@ export const createSwitchboard = ({
 
   const plannedFor = (index: number): DropPhase | undefined =>
     plans.get(current)?.get(keys[index] as string);
+
+  const completeIfAll = (): void => {
+    if (lines.size === keys.length && [...lines.values()].every(({ loggedIn }) => loggedIn))
+      onComplete();
+  };
 
   /** Sees every frame of one participant; only with drop-outs, since decoding has its cost. */
   const watch = (index: number): Tap => ({
@@ -79,7 +89,10 @@ export const createSwitchboard = ({
       const line = lines.get(index);
       if (line === undefined) return;
       const frame = decodeServerFrame(bytes);
-      if (frame.type === 'cohort') {
+      if (frame.type === 'welcome') {
+        line.loggedIn = true;
+        completeIfAll();
+      } else if (frame.type === 'cohort') {
         const { round, body } = decodeRecordOf('cohort', frame.record);
         current = round;
         if (!plans.has(round)) plans.set(round, planDrops(drops, body.members, round, seed));
@@ -97,7 +110,7 @@ export const createSwitchboard = ({
       port1,
       `participant ${index} (${(keys[index] as string).slice(0, 8)})`,
     );
-    lines.set(index, { near });
+    lines.set(index, { near, loggedIn: false });
     accept(tapped(near, traffic, faulty ? watch(index) : {}));
     give(port2);
   };
@@ -112,6 +125,7 @@ export const createSwitchboard = ({
       away.clear();
       for (const [index, give] of held) open(index, give);
       held.clear();
+      if (faulty) completeIfAll();
     },
   };
 };

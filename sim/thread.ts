@@ -30,6 +30,8 @@ export interface Thread<Table extends Calls> {
     argument: ArgumentOf<Table, Name>,
     transfer?: readonly Transferable[],
   ): Promise<AnswerOf<Table, Name>>;
+  /** Sends something that has no answer. */
+  post(message: unknown, transfer?: readonly Transferable[]): void;
   /** Rejects when the worker dies before it is ended; never resolves. */
   readonly failed: Promise<never>;
   end(): Promise<void>;
@@ -99,6 +101,7 @@ export const startThread = <Table extends Calls>(
         const request: Request = { type: 'call', id, name: callName, argument };
         worker.postMessage(request, transfer);
       }),
+    post: (message, transfer = []) => worker.postMessage(message, transfer),
     failed,
     end: async () => {
       ended = true;
