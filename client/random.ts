@@ -15,18 +15,9 @@ export interface RandomStream {
 
 const rotate = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
 
-/** The stream of `label` under `seed` (32 bytes). */
-export const randomStream = (seed: Uint8Array, label: string): RandomStream => {
-  if (seed.length !== 32)
-    throw new FloeError('trainer_failed', `a training seed has 32 bytes, got ${seed.length}`);
-  const hash = sha256.create().update(seed).update(new TextEncoder().encode(label)).digest();
-  const state = new DataView(hash.buffer, hash.byteOffset);
-  let a = state.getInt32(0, true);
-  let b = state.getInt32(4, true);
-  let c = state.getInt32(8, true);
-  // The all-zero state is the generator's one fixed point.
-  let d = state.getInt32(12, true) | 1;
-  const uint32 = (): number => {
+/** xoshiro128** from its state, four 32-bit words that are not all zero. */
+export const xoshiro128 = (a: number, b: number, c: number, d: number): (() => number) => {
+  return () => {
     const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;
     const t = b << 9;
     c ^= a;
@@ -37,6 +28,17 @@ export const randomStream = (seed: Uint8Array, label: string): RandomStream => {
     d = rotate(d, 11);
     return result;
   };
+};
+
+/** The stream of `label` under `seed` (32 bytes). */
+export const randomStream = (seed: Uint8Array, label: string): RandomStream => {
+  if (seed.length !== 32)
+    throw new FloeError('trainer_failed', `a training seed has 32 bytes, got ${seed.length}`);
+  const hash = sha256.create().update(seed).update(new TextEncoder().encode(label)).digest();
+  const state = new DataView(hash.buffer, hash.byteOffset);
+  const word = (i: number): number => state.getInt32(4 * i, true);
+  // The all-zero state is the generator's one fixed point.
+  const uint32 = xoshiro128(word(0), word(1), word(2), word(3) | 1);
   const below = (bound: number): number => {
     const limit = 2 ** 32 - (2 ** 32 % bound);
     let value = uint32();

@@ -4,7 +4,7 @@
  * same bytes on the same backend, whatever ran before.
  */
 import type { Dataset } from './data/dataset.ts';
-import type { Manifest } from '../protocol/tensors/manifest.ts';
+import { type Manifest, elementCount, parameterCount } from '../protocol/tensors/manifest.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 
 export interface TrainRequest {
@@ -52,10 +52,6 @@ export interface Trainer {
   dispose(): void;
 }
 
-/** Numbers in the flat vector of a manifest. */
-export const parameterCount = (manifest: Manifest): number =>
-  manifest.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-
 /** Throws `tensor_mismatch` unless `weights` has one number for each parameter. */
 export const requireLength = (manifest: Manifest, weights: Float32Array): void => {
   const expected = parameterCount(manifest);
@@ -87,9 +83,7 @@ export const requireFinite = (manifest: Manifest, weights: Float32Array): void =
   const at = weights.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   let end = 0;
-  const tensor = manifest.tensors.find(
-    ({ shape }) => at < (end += shape.reduce((a, b) => a * b, 1)),
-  );
+  const tensor = manifest.tensors.find(({ shape }) => at < (end += elementCount(shape)));
   throw new FloeError(
     'update_not_finite',
     `training gave ${String(weights[at])} in ${tensor?.name ?? 'a tensor'}`,

@@ -30,7 +30,7 @@ export const idxDataset = (
   if (labels.shape.length !== 1 || labels.shape[0] !== count || shape.length === 0)
     throw new FloeError(
       'data_malformed',
-      `expected as many labels as images, got [${labels.shape}] for [${images.shape}]`,
+      `expected as many labels as images, got [${labels.shape.join()}] for [${images.shape.join()}]`,
     );
   const features = new Float32Array(allocate(images.values.length, options.shared));
   const scale = images.values instanceof Uint8Array ? 255 : 1;

@@ -72,20 +72,19 @@ const loadIdx = async (folder: string, images: string, options: LoadOptions): Pr
  */
 export const loadData = async (source: string, options: LoadOptions = {}): Promise<Dataset> => {
   const { part = 'train', maxBytes } = options;
-  if (source === 'mnist') return await loadMnist(part, options);
+  if (source === 'mnist') return loadMnist(part, options);
   let folder: boolean;
   try {
     folder = (await stat(source)).isDirectory();
   } catch (thrown) {
     throw new FloeError('file_not_found', `no file or folder ${source}`, {}, { cause: thrown });
   }
-  if (folder) return await loadIdx(source, pick(await readdir(source), part, source), options);
+  if (folder) return loadIdx(source, pick(await readdir(source), part, source), options);
   if (/\.csv(\.gz)?$/iu.test(source)) {
     const bytes = await readBytes(source, maxBytes);
     return parseCsv(new TextDecoder('utf-8', { fatal: true }).decode(bytes), options);
   }
-  if (IMAGES.test(basename(source)))
-    return await loadIdx(dirname(source), basename(source), options);
+  if (IMAGES.test(basename(source))) return loadIdx(dirname(source), basename(source), options);
   throw new FloeError(
     'data_malformed',
     `${source}: expected "mnist", a .csv file, IDX images or a folder of IDX files`,

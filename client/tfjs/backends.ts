@@ -3,6 +3,7 @@
  * Floe's kernels, plain JavaScript, in this order. What was taken and why the others were not is always said; an explicit
  * wish that cannot be met is an error, never another engine.
  */
+import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
 import { simdSupported } from './kernels/load.ts';
@@ -48,15 +49,15 @@ const loadTf = async (): Promise<Tf> => {
 
 /** A package that may not be installed; the name is a variable so that bundlers leave it alone. */
 const importOptional = async (name: string): Promise<unknown> =>
-  await (import(/* @vite-ignore */ name) as Promise<unknown>);
+  import(/* @vite-ignore */ name) as Promise<unknown>;
 
 const firstLine = (thrown: unknown): string =>
   (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0] ?? 'unknown reason';
 
 /** Node's built-in module, or undefined in a browser. */
-const builtin = <T>(name: string): T | undefined =>
+const builtin = (name: string): unknown =>
   typeof process === 'object' && typeof process.getBuiltinModule === 'function'
-    ? (process.getBuiltinModule(name) as T | undefined)
+    ? process.getBuiltinModule(name)
     : undefined;
 
 /** Thrown inside `start`: this backend cannot run, and why. */
@@ -69,8 +70,20 @@ const activate = async (tf: Tf, name: string): Promise<void> => {
   await tf.ready();
 };
 
+/**
+ * Makes a backend that has started before tfjs's current one, at once: tfjs has one for the whole process.
+ * @throws FloeError `backend_unavailable` when it has not
+ */
+export const switchBackend = (tf: Tf, name: BackendName): void => {
+  if (tf.engine().backendName === name) return;
+  // For a backend without asynchronous start, the change is done before the promise is given.
+  void tf.setBackend(name);
+  if (tf.engine().registry[name] === undefined)
+    throw new FloeError('backend_unavailable', `the backend ${name} of tfjs has not started`);
+};
+
 const startTensorflow: Start = async (tf) => {
-  const util = builtin<Record<string, unknown>>('node:util');
+  const util = builtin('node:util') as Record<string, unknown> | undefined;
   if (util === undefined) throw new Unavailable('needs Node');
   // tfjs-node 4.22.0 calls a function that Node 23 removed.
   util['isNullOrUndefined'] ??= (value: unknown): boolean => value === undefined || value === null;
@@ -151,11 +164,11 @@ let restorePublished: (() => void) | undefined;
 const startWasm: Start = async (tf, options) => {
   if (!simdSupported()) throw new Unavailable('no WebAssembly SIMD');
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
-  const { createRequire } = builtin<typeof import('node:module')>('node:module') ?? {};
+  const node = builtin('node:module') as Pick<typeof NodeModule, 'createRequire'> | undefined;
   if (options.wasmPath !== undefined) {
     wasm.setWasmPaths(options.wasmPath);
-  } else if (createRequire !== undefined) {
-    const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
+  } else if (node !== undefined) {
+    const entry = node.createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
     wasm.setWasmPaths(entry.replace(/[^/\\]*$/u, ''));
   }
   // Threads need a shared memory and gain little here; one worker per participant scales better.

@@ -1,11 +1,12 @@
 /**
  * @module A model's first weights from a seed. Each tensor is drawn by the initialiser that its layer's configuration
  * names (Glorot, He, uniform, normal, orthogonal ...), under a seed made of the given one and the tensor's name: the same
- * for everyone, whatever was built before. tfjs draws in JavaScript on every backend.
+ * for everyone, whatever was built before, on every backend: tfjs's cpu backend draws them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/tensors/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { type BackendName, switchBackend } from './backends.ts';
 import { randomStream } from '../random.ts';
 import { flattenLayers } from './topology.ts';
 
@@ -23,9 +24,13 @@ const initialiserKey = (weight: string): string =>
   KEYS[weight] ??
   `${weight.replace(/_([a-z])/gu, (_, letter: string) => letter.toUpperCase())}Initializer`;
 
-const construct = (tf: Tf, className: string, config: Config): Tfjs.serialization.Serializable => {
+interface Initialiser {
+  apply(shape: readonly number[], dtype: 'float32'): Tfjs.Tensor;
+}
+
+const construct = (tf: Tf, className: string, config: Config): Initialiser => {
   const initializers = tf.initializers as unknown as Readonly<
-    Record<string, ((config: Config) => Tfjs.serialization.Serializable) | undefined>
+    Record<string, ((config: Config) => Initialiser) | undefined>
   >;
   const name = `${className[0]?.toLowerCase() ?? ''}${className.slice(1)}`;
   const make = Object.hasOwn(tf.initializers, name) ? initializers[name] : undefined;
@@ -57,7 +62,7 @@ export const initialWeights = (
       const key = initialiserKey(weight.originalName.split('/').at(-1) ?? '');
       if (config[key] !== undefined) configs.set(weight.name, config[key] as Config);
     }
-  const parts = model.weights.map((weight, i) => {
+  const draw = (weight: Tfjs.LayersModel['weights'][number], i: number): Float32Array => {
     const { name, shape } = manifest.tensors[i] ?? { name: weight.name, shape: [] };
     const { className, config } = {
       ...usual(shape),
@@ -65,11 +70,17 @@ export const initialWeights = (
     };
     // tfjs takes 0 for no seed.
     const number = randomStream(seed, `initial/${name}`).below(2 ** 31 - 1) + 1;
-    const initialiser = construct(tf, className, { ...config, seed: number }) as unknown as {
-      apply(shape: readonly number[], dtype: 'float32'): Tfjs.Tensor;
-    };
+    const initialiser = construct(tf, className, { ...config, seed: number });
     return tf.tidy(() => initialiser.apply(shape, 'float32').dataSync<'float32'>());
-  });
+  };
+  const current = tf.engine().backendName as BackendName;
+  switchBackend(tf, 'cpu');
+  let parts: Float32Array[];
+  try {
+    parts = model.weights.map(draw);
+  } finally {
+    switchBackend(tf, current);
+  }
   const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

@@ -3,10 +3,10 @@
  * half as much again per step (measured), and shuffles by its own generator.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import type { Manifest } from '../../protocol/tensors/manifest.ts';
+import { type Manifest, elementCount } from '../../protocol/tensors/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
-import type { Backend } from './backends.ts';
+import { type Backend, switchBackend } from './backends.ts';
 import type { Batch, Engine } from './engine.ts';
 import { type OutputKind, SMALLEST_PROBABILITY, type Score, score } from './losses.ts';
 import { flattenLayers } from './topology.ts';
@@ -68,14 +68,7 @@ export const layersEngine = (
 
   // tfjs has one current backend; another trainer of this process may have chosen another since.
   const use = (): void => {
-    if (tf.engine().backendName === name) return;
-    // The change itself is synchronous for a backend that has run before.
-    const changed = tf.setBackend(name);
-    if (tf.engine().backendName !== name)
-      throw new FloeError('backend_unavailable', `tfjs lost its backend ${name}`);
-    changed.catch((thrown: unknown) => {
-      throw thrown;
-    });
+    switchBackend(tf, name);
   };
   const inputOf = ({ features, size }: Batch): Tfjs.Tensor =>
     tf.tensor(features, [size, ...inputShape], 'float32');
@@ -129,7 +122,7 @@ export const layersEngine = (
       let at = 0;
       for (const [i, weight] of model.weights.entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];
-        const end = at + shape.reduce((a, b) => a * b, 1);
+        const end = at + elementCount(shape);
         const values = weights.slice(at, end);
         tf.tidy(() => {
           weight.write(tf.tensor(values, shape, 'float32'));
@@ -150,12 +143,12 @@ export const layersEngine = (
       const prediction = tf.tidy(
         () => model.apply(inputOf(batch), { training: false }) as Tfjs.Tensor,
       );
-      return await scored(prediction, batch);
+      return scored(prediction, batch);
     },
     read: async () => {
       use();
       const parts = await Promise.all(
-        model.weights.map(async (weight) => await weight.read().data<'float32'>()),
+        model.weights.map(async (weight) => weight.read().data<'float32'>()),
       );
       const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
       let at = 0;

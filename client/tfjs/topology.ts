@@ -4,7 +4,7 @@
  * `tf.loadLayersModel` reads.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import type { Manifest } from '../../protocol/tensors/manifest.ts';
+import { type Manifest, validateManifest } from '../../protocol/tensors/manifest.ts';
 import { requireLength } from '../trainer.ts';
 import type { Topology } from './models.ts';
 
@@ -24,8 +24,8 @@ export const flattenLayers = (layers: readonly Tfjs.layers.Layer[]): Tfjs.layers
     return [layer, ...flattenLayers([...(parts.layers ?? []), ...inner, ...(parts.cells ?? [])])];
   });
 
-/** tfjs's name of an unnamed layer: the class in snake case, then the class and a number. */
-const AUTOMATIC = /^([a-z0-9_]+)_[A-Z][A-Za-z0-9]*?\d+$/u;
+/** tfjs's name of an unnamed layer: the class in snake case, then the class and a number; of an input: `input7`. */
+const AUTOMATIC = /^(?:([a-z0-9_]+)_[A-Z][A-Za-z0-9]*?|(input))\d+$/u;
 
 /** New names of the layers that nobody named, by their old ones: `dense_Dense7` becomes `dense_1`. */
 const layerNames = (model: Tfjs.LayersModel): ReadonlyMap<string, string> => {
@@ -33,7 +33,8 @@ const layerNames = (model: Tfjs.LayersModel): ReadonlyMap<string, string> => {
   const taken = new Set(flattenLayers(model.layers).map(({ name }) => name));
   const counts = new Map<string, number>();
   for (const { name } of flattenLayers(model.layers)) {
-    const kind = AUTOMATIC.exec(name)?.[1];
+    const [, named, input] = AUTOMATIC.exec(name) ?? [];
+    const kind = named ?? input;
     if (kind === undefined || names.has(name)) continue;
     let renamed: string;
     do {
@@ -52,16 +53,16 @@ const renameWeight = (names: ReadonlyMap<string, string>, weight: string): strin
     .map((part) => names.get(part) ?? part)
     .join('/');
 
-/** Names, shapes and order of a model's weights, trained and not. */
+/** Names, shapes and order of a model's weights, trained and not. Throws `tensor_malformed` beyond the limits. */
 export const manifestOf = (model: Tfjs.LayersModel): Manifest => {
   const names = layerNames(model);
-  return {
+  return validateManifest({
     tensors: model.weights.map(({ originalName, shape }) => ({
       name: renameWeight(names, originalName),
       shape: shape.map((size) => size ?? 1),
       dtype: 'float32',
     })),
-  };
+  });
 };
 
 const renameValues = (names: ReadonlyMap<string, string>, value: unknown): unknown => {
@@ -80,8 +81,8 @@ export const topologyOf = (model: Tfjs.LayersModel): Topology => {
     config: Record<string, unknown>;
   } & Topology;
   // A model's own automatic name counts models of the process.
-  if (/^(sequential|model)_\d+$/u.test(model.name))
-    renamed.config['name'] = model.name.replace(/_\d+$/u, '');
+  if (/^(sequential_|model)\d+$/u.test(model.name))
+    renamed.config['name'] = model.name.replace(/_?\d+$/u, '');
   return renamed;
 };
 

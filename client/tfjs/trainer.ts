@@ -6,7 +6,7 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/tensors/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { preflight } from '../data/preflight.ts';
+import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { permutation, randomStream } from '../random.ts';
 import {
   type EvaluateResult,
@@ -18,7 +18,7 @@ import {
   requireRequest,
   throwIfAborted,
 } from '../trainer.ts';
-import { type Backend, type BackendOptions, selectBackend } from './backends.ts';
+import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
 import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, gather } from './engine.ts';
 import { initialWeights } from './initialisers.ts';
@@ -46,6 +46,8 @@ export interface TfjsTrainerOptions {
 export interface TfjsTrainer extends Trainer {
   /** With the manifest's names: for `exportTfjs` and for a run specification. */
   readonly topology: Topology;
+  /** What the owner of the examples should know about them. */
+  readonly report: PreflightReport;
   /** The same model and memory on other examples: for many participants in one process. Calls wait for each other; the last `dispose` frees it. */
   withData(data: Dataset): TfjsTrainer;
 }
@@ -87,7 +89,7 @@ interface Shared {
   readonly engine: Engine;
   readonly options: TfjsTrainerOptions;
   /** Throws `data_unfit` unless the examples fit the model. */
-  readonly check: (data: Dataset) => void;
+  readonly check: (data: Dataset) => PreflightReport;
   readonly initial: (seed: Uint8Array) => Float32Array;
   /** Runs one call after another: they share the weights. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
@@ -175,17 +177,15 @@ const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
   manifest: shared.manifest,
   backend: shared.backend,
   topology: shared.topology,
+  report: shared.check(data),
   initialWeights: shared.initial,
   train: async (request) =>
-    await shared.alone(async () => await guarded(async () => await trainOn(shared, data, request))),
+    shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
   evaluate: async (weights, other = data) => {
     shared.check(other);
-    return await shared.alone(
-      async () => await guarded(async () => await evaluateOn(shared, other, weights)),
-    );
+    return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
   },
   withData: (other) => {
-    shared.check(other);
     return over(shared, other);
   },
   dispose: shared.hold(),
@@ -196,7 +196,7 @@ const buildModel = async (
   model: TfjsTrainerOptions['model'],
 ): Promise<Tfjs.LayersModel> => {
   if (typeof model === 'object' && isModel(model)) return model;
-  return await (typeof model === 'function' ? model : modelFromTopology(model))(backend.tf);
+  return (typeof model === 'function' ? model : modelFromTopology(model))(backend.tf);
 };
 
 const queue = (): Shared['alone'] => {
@@ -204,7 +204,7 @@ const queue = (): Shared['alone'] => {
   return async <T>(work: () => Promise<T>): Promise<T> => {
     const result = last.then(work, work);
     last = result;
-    return await result;
+    return result;
   };
 };
 
@@ -223,39 +223,28 @@ const holders = (end: () => void): Shared['hold'] => {
   };
 };
 
-/**
- * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm backend run without
- * tfjs (`denseFastPath`), and the backend line says so. Deterministic for a seed and a backend; layers with randomness of
- * their own other than Dropout are refused.
- * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
- */
-export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
-  const { data, backend: chosen = {} } = options;
-  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
-  const model = await buildModel(backend, options.model);
+const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
+  const { data, denseFastPath = true } = options;
   requireShape(model);
   const loss = options.loss ?? (data.classes === undefined ? 'meanSquaredError' : 'crossEntropy');
   const kind = outputKind(model, loss);
   const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
   const outputs = model.outputs[0]?.shape[1] ?? 1;
-  const checked = new WeakSet<Dataset>();
-  const check = (examples: Dataset): void => {
-    if (checked.has(examples)) return;
-    preflight(examples, { inputShape, outputs, loss });
-    checked.add(examples);
+  const reports = new WeakMap<Dataset, PreflightReport>();
+  const check = (examples: Dataset): PreflightReport => {
+    const report = reports.get(examples) ?? preflight(examples, { inputShape, outputs, loss });
+    reports.set(examples, report);
+    return report;
   };
-  check(data);
   const manifest = manifestOf(model);
-  const plan =
-    backend.name === 'wasm' && options.denseFastPath !== false ? densePlan(model, kind) : undefined;
+  const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
   const layers = layersEngine(backend, model, manifest, kind);
-  const engine = plan === undefined ? layers : denseEngine(plan, kind);
   const fast = plan === undefined ? '' : '; dense layers run without tfjs between the kernels';
-  const shared: Shared = {
+  return {
     backend: `${backend.description}${fast}`,
     manifest,
     topology: topologyOf(model),
-    engine,
+    engine: plan === undefined ? layers : denseEngine(plan, kind),
     options,
     check,
     initial: (seed) => initialWeights(backend.tf, model, manifest, seed),
@@ -264,5 +253,23 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
       layers.dispose();
     }),
   };
-  return over(shared, data);
+};
+
+/**
+ * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm backend run without
+ * tfjs (`denseFastPath`), and the backend line says so. Deterministic for a seed and a backend; layers with randomness of
+ * their own other than Dropout are refused.
+ * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
+ */
+export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
+  const { backend: chosen = {} } = options;
+  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
+  switchBackend(backend.tf, backend.name);
+  const model = await buildModel(backend, options.model);
+  try {
+    return over(share(options, backend, model), options.data);
+  } catch (thrown) {
+    model.dispose();
+    throw thrown;
+  }
 };

@@ -14,9 +14,7 @@ import {
 } from './layout.ts';
 import { createLanes, laneMask, type Lanes } from './lanes.ts';
 import { rotate, rotationGain } from './rotation.ts';
-
-/** Gives exactly `count` fresh bytes; never asked for more than 65,536 (what `crypto.getRandomValues` allows). */
-export type RandomBytes = (count: number) => Uint8Array;
+import type { RandomSource } from '../random.ts';
 
 export interface UpdateInput {
   /** Local model minus global model, d values. Not changed. */
@@ -31,8 +29,8 @@ export interface UpdateInput {
   readonly n: number;
   /** 32 bytes of public randomness; the same for the whole cohort. Used only with rotation. */
   readonly rotationSeed: Uint8Array;
-  /** For the rounding. A CSPRNG outside of simulations: whoever knows it learns more than the rounded update. */
-  readonly random: RandomBytes;
+  /** For the rounding: 2 bytes a coordinate, at most 65,536 a call. A CSPRNG outside of simulations: whoever knows it learns more than the rounded update. */
+  readonly random: RandomSource;
 }
 
 export interface EncodedUpdate {
@@ -74,7 +72,7 @@ const roundStochastically = (
   level: number,
   lanes: Lanes,
   mask: number,
-  random: RandomBytes,
+  random: RandomSource,
 ): void => {
   for (let start = 0; start < x.length; start += CHUNK) {
     const end = Math.min(start + CHUNK, x.length);

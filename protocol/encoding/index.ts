@@ -2,7 +2,7 @@
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack; the inverse for the sum of a cohort.
  */
 export { decodeSum, type DecodedSum, type SumInput } from './decode.ts';
-export { encodeUpdate, type EncodedUpdate, type RandomBytes, type UpdateInput } from './encode.ts';
+export { encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
 export { quantisationError, type QuantisationError } from './error.ts';
 export type { ExtraTotals } from './extras.ts';
 export { walshHadamard } from './hadamard.ts';

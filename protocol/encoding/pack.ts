@@ -10,7 +10,8 @@ export const packedLength = (count: number, modulusBits: number): number =>
   Math.ceil((count * modulusBits) / 8);
 
 // The loops for whole bytes and for 12 bits (pairs of lanes in three bytes) are the usual sizes; the rest goes bit by bit
-// through a 32-bit window, in halves of at most 16 bits so that the window never overflows.
+// through a window of at most 31 bits, in halves of at most 16. It is never negative, so the signed shift, which keeps it an
+// int32 for the compiler, is the right one.
 
 const packBytes = (lanes: Lanes, width: number, out: Uint8Array): void => {
   for (let i = 0, o = 0; i < lanes.length; i += 1) {
@@ -73,8 +74,8 @@ const packBits = (lanes: Lanes, modulusBits: number, out: Uint8Array): void => {
     filled += low;
     if (filled >= 16) {
       out[o++] = window;
-      out[o++] = window >>> 8;
-      window >>>= 16;
+      out[o++] = window >> 8;
+      window >>= 16;
       filled -= 16;
     }
     if (high > 0) {
@@ -82,15 +83,15 @@ const packBits = (lanes: Lanes, modulusBits: number, out: Uint8Array): void => {
       filled += high;
       if (filled >= 16) {
         out[o++] = window;
-        out[o++] = window >>> 8;
-        window >>>= 16;
+        out[o++] = window >> 8;
+        window >>= 16;
         filled -= 16;
       }
     }
   }
   for (; filled > 0; filled -= 8) {
     out[o++] = window;
-    window >>>= 8;
+    window >>= 8;
   }
 };
 
@@ -110,7 +111,7 @@ const unpackBits = (bytes: Uint8Array, modulusBits: number, out: Lanes): void =>
       filled += 16;
     }
     let lane = window & lowMask;
-    window >>>= low;
+    window >>= low;
     filled -= low;
     if (high > 0) {
       if (filled < high) {
@@ -119,7 +120,7 @@ const unpackBits = (bytes: Uint8Array, modulusBits: number, out: Lanes): void =>
         filled += 16;
       }
       lane |= (window & highMask) << 16;
-      window >>>= high;
+      window >>= high;
       filled -= high;
     }
     out[i] = lane;

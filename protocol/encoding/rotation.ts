@@ -64,33 +64,38 @@ const foldingPairs = (blocks: number): Int32Array => {
 
 const SQRT_HALF = Math.sqrt(0.5);
 
-const butterflies = (
-  x: Float64Array,
-  blockSize: number,
-  pairs: Int32Array,
-  from: number,
-  width: number,
-): void => {
+const butterflies = (tile: Float64Array, width: number, pairs: Int32Array): void => {
   for (let p = 0; p < pairs.length; p += 2) {
-    let i = pairs[p]! * blockSize + from;
-    let j = pairs[p + 1]! * blockSize + from;
+    let i = pairs[p]! * width;
+    let j = pairs[p + 1]! * width;
     for (const end = i + width; i < end; i += 1, j += 1) {
-      const a = x[i]!;
-      const b = x[j]!;
-      x[i] = (a + b) * SQRT_HALF;
-      x[j] = (a - b) * SQRT_HALF;
+      const a = tile[i]!;
+      const b = tile[j]!;
+      tile[i] = (a + b) * SQRT_HALF;
+      tile[j] = (a - b) * SQRT_HALF;
     }
   }
 };
 
 /** Values of all blocks that one tile holds: fits a second-level cache. */
-const TILE_VALUES = 2 ** 15;
+const TILE_VALUES = 2 ** 14;
 
 const mixBlocks = (x: Float64Array, layout: RingLayout, pairs: Int32Array): void => {
   const { blockSize, blocks } = layout;
+  if (blocks === 1) return;
   let width = blockSize;
   while (width > 16 && width * blocks > TILE_VALUES) width /= 2;
-  for (let from = 0; from < blockSize; from += width) butterflies(x, blockSize, pairs, from, width);
+  // Copied together, because rows a power of two apart would push each other out of the cache.
+  const tile = new Float64Array(blocks * width);
+  for (let from = 0; from < blockSize; from += width) {
+    for (let block = 0; block < blocks; block += 1) {
+      const at = block * blockSize + from;
+      tile.set(x.subarray(at, at + width), block * width);
+    }
+    butterflies(tile, width, pairs);
+    for (let block = 0; block < blocks; block += 1)
+      x.set(tile.subarray(block * width, (block + 1) * width), block * blockSize + from);
+  }
 };
 
 /** The pairs in the opposite order. */

@@ -303,8 +303,12 @@ describe('sum of a cohort', () => {
       dimension: 5000,
       extras,
     });
-    expect(digest(pack(lanes, modulusBits))).toMatchInlineSnapshot(`"69a27a5c756fe7b41a60f1dad5fb54d7ba3e6a64d6126c20302e18ec861c6130"`);
-    expect(digest(new Uint8Array(meanDelta.buffer))).toMatchInlineSnapshot(`"a7b0b25975aaa018a6f224357afffbe1fcced883788c6bd6928a371391b1d000"`);
+    expect(digest(pack(lanes, modulusBits))).toMatchInlineSnapshot(
+      `"69a27a5c756fe7b41a60f1dad5fb54d7ba3e6a64d6126c20302e18ec861c6130"`,
+    );
+    expect(digest(new Uint8Array(meanDelta.buffer))).toMatchInlineSnapshot(
+      `"a7b0b25975aaa018a6f224357afffbe1fcced883788c6bd6928a371391b1d000"`,
+    );
   });
 });
 

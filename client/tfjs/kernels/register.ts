@@ -6,19 +6,19 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../../protocol/errors.ts';
+import { elementCount } from '../../../protocol/tensors/manifest.ts';
 import { type Kernels, loadKernels } from './load.ts';
 
 type Tf = typeof Tfjs;
 type TensorInfo = Tfjs.TensorInfo;
 type Conv2dInfo = ReturnType<Tf['backend_util']['computeConv2DInfo']>;
-type Pool2dInfo = ReturnType<Tf['backend_util']['computePool2DInfo']>;
 
 /** What is used of tfjs's `BackendWasm`; its own type is private in parts. */
 interface WasmBackend {
   readonly wasm: {
     readonly asm: Readonly<Record<string, unknown>>;
-    _malloc(bytes: number): number;
-    _free(address: number): void;
+    readonly _malloc: (bytes: number) => number;
+    readonly _free: (address: number) => void;
   };
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   makeOutput(shape: readonly number[], dtype: 'float32'): TensorInfo;
@@ -42,17 +42,16 @@ const kernelsOf = (backend: WasmBackend): Kernels => {
   return kernels;
 };
 
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
 /** A buffer for the length of one kernel. */
 const withScratch = (backend: WasmBackend, floats: number, use: (at: number) => void): void => {
-  const at = backend.wasm._malloc(floats * 4) >>> 0;
+  const { _malloc: allocate, _free: free } = backend.wasm;
+  const at = allocate(floats * 4) >>> 0;
   if (at === 0)
     throw new FloeError('trainer_failed', `the wasm backend has no room for ${floats * 4} bytes`);
   try {
     use(at);
   } finally {
-    backend.wasm._free(at);
+    free(at);
   }
 };
 
@@ -99,14 +98,14 @@ const matMul = (tf: Tf, args: KernelArguments): Input => {
   if (k !== inner)
     throw new FloeError(
       'tensor_mismatch',
-      `matMul: inner sizes ${k} and ${inner} of [${a.info.shape}] and [${b.info.shape}] differ`,
+      `matMul: inner sizes ${k} and ${inner} of [${a.info.shape.join()}] and [${b.info.shape.join()}] differ`,
     );
   const aOuter = a.info.shape.slice(0, -2);
   const bOuter = b.info.shape.slice(0, -2);
   const outer = tf.broadcast_util.assertAndGetBroadcastShape(aOuter, bOuter);
   const out = output(backend, [...outer, m, n]);
   const kernels = kernelsOf(backend);
-  for (let i = 0; i < product(outer); i++)
+  for (let i = 0; i < elementCount(outer); i++)
     kernels.gemm(
       ...([m, n, k] as const),
       ...([a.at + batchIndex(i, outer, aOuter) * m * k * 4, Number(transposeA)] as const),
@@ -141,12 +140,15 @@ const FUSED: Readonly<Record<string, string>> = {
 
 const finishFused = (tf: Tf, args: KernelArguments, out: Input): TensorInfo => {
   const { inputs, attrs, backend } = args;
-  const activation = String(attrs['activation'] ?? 'linear');
+  const activation = (attrs['activation'] ?? 'linear') as string;
   const columns = out.info.shape.at(-1) ?? 1;
-  const rows = product(out.info.shape) / columns;
+  const rows = elementCount(out.info.shape) / columns;
   const bias = inputs['bias'] === undefined ? undefined : input(args, 'bias');
-  if (bias !== undefined && product(bias.info.shape) !== columns)
-    throw new FloeError('tensor_mismatch', `bias [${bias.info.shape}] for ${columns} columns`);
+  if (bias !== undefined && elementCount(bias.info.shape) !== columns)
+    throw new FloeError(
+      'tensor_mismatch',
+      `bias [${bias.info.shape.join()}] for ${columns} columns`,
+    );
   kernelsOf(backend).biasActivation(
     ...([out.at, bias?.at ?? 0, rows, columns, activation === 'relu' ? 1 : 0] as const),
   );
@@ -166,11 +168,22 @@ const finishFused = (tf: Tf, args: KernelArguments, out: Input): TensorInfo => {
 };
 
 /** Numbers of a convolution in the order in which the kernels take them. */
-const geometry = (info: Conv2dInfo | Pool2dInfo, outChannels: readonly number[]): number[] => [
-  ...[info.batchSize, info.inHeight, info.inWidth, info.inChannels],
-  ...[info.filterHeight, info.filterWidth, info.outHeight, info.outWidth, ...outChannels],
-  ...[info.strideHeight, info.strideWidth, info.dilationHeight, info.dilationWidth],
-  ...[info.padInfo.top, info.padInfo.left],
+const geometry = (info: Conv2dInfo, outChannels: readonly number[]): number[] => [
+  info.batchSize,
+  info.inHeight,
+  info.inWidth,
+  info.inChannels,
+  info.filterHeight,
+  info.filterWidth,
+  info.outHeight,
+  info.outWidth,
+  ...outChannels,
+  info.strideHeight,
+  info.strideWidth,
+  info.dilationHeight,
+  info.dilationWidth,
+  info.padInfo.top,
+  info.padInfo.left,
 ];
 
 type Pair = [number, number];
@@ -204,7 +217,11 @@ const convolution = (tf: Tf, args: KernelArguments): Input => {
   const out = output(args.backend, info.outShape);
   withScratch(args.backend, scratchFloats(info), (scratch) => {
     kernelsOf(args.backend).conv2d(
-      ...[x.at, filter.at, out.at, ...geometry(info, [info.outChannels]), scratch],
+      x.at,
+      filter.at,
+      out.at,
+      ...geometry(info, [info.outChannels]),
+      scratch,
     );
   });
   return out;
@@ -218,7 +235,11 @@ const filterGradient = (tf: Tf, args: KernelArguments): TensorInfo => {
   const out = output(args.backend, shape);
   withScratch(args.backend, scratchFloats(info), (scratch) => {
     kernelsOf(args.backend).conv2dFilterGradient(
-      ...[x.at, dy.at, out.at, ...geometry(info, [info.outChannels]), scratch],
+      x.at,
+      dy.at,
+      out.at,
+      ...geometry(info, [info.outChannels]),
+      scratch,
     );
   });
   return out.info;
@@ -232,7 +253,11 @@ const inputGradient = (tf: Tf, args: KernelArguments): TensorInfo => {
   const out = output(args.backend, shape);
   withScratch(args.backend, scratchFloats(info), (scratch) => {
     kernelsOf(args.backend).conv2dInputGradient(
-      ...[out.at, dy.at, filter.at, ...geometry(info, [info.outChannels]), scratch],
+      out.at,
+      dy.at,
+      filter.at,
+      ...geometry(info, [info.outChannels]),
+      scratch,
     );
   });
   return out.info;
@@ -251,7 +276,7 @@ const maxPoolGradient = (tf: Tf, args: KernelArguments): TensorInfo => {
     dimRoundingMode as 'floor' | undefined,
   );
   const out = output(args.backend, x.info.shape);
-  kernelsOf(args.backend).maxPoolGradient(...[x.at, dy.at, out.at, ...geometry(info, [])]);
+  kernelsOf(args.backend).maxPoolGradient(x.at, dy.at, out.at, ...geometry(info, []));
   return out.info;
 };
 
