@@ -12,7 +12,7 @@ import {
   type Logger,
   type Progress,
 } from '../coordinator/index.ts';
-import type { Keystore } from '../client/index.ts';
+import type { Keystore } from '../client/keystore/index.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
 import { toHex } from '../protocol/bytes.ts';
