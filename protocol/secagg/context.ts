@@ -55,20 +55,3 @@ export const cohortRoot = (sortedIds: readonly Id[]): Uint8Array => {
   requireSortedIds(sortedIds, 'record_malformed', 'cohort');
   return merkleRoot(sortedIds.map((id) => concatBytes(utf8('floe/secagg/cohort/v1'), id)));
 };
-
-/**
- * The beacon of a run without a chain: a hash of the frozen cohort and of every member's nonce, in
- * cohort order. A coordinator alone cannot choose it; the one who registers last can choose among
- * many, which moves no mask out of place: the complete graph leaves nothing for the beacon to
- * select.
- * @param nonces one of 32 bytes for each member.
- * @throws FloeError `record_malformed`, `cohort_too_small`, `cohort_too_large`.
- */
-export const localBeacon = (root: Uint8Array, nonces: readonly Uint8Array[]): Uint8Array => {
-  requireCohortSize(nonces.length);
-  return sha256(
-    utf8('floe/secagg/beacon/v1'),
-    hash32(root, 'cohort root'),
-    ...nonces.map((nonce, i) => hash32(nonce, `nonces[${i}]`)),
-  );
-};

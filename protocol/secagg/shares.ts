@@ -32,8 +32,7 @@ export interface SharePair {
 }
 
 /**
- * What travels: the commitment to b goes into the signed record, with the {@link entryHash} of
- * every entry.
+ * What travels: the commitment to b goes into the signed record, with the SHA-256 of every entry.
  */
 export interface ShareMessage {
   readonly author: Id;
@@ -90,14 +89,6 @@ export const selfMaskSeed = (context: Uint8Array, author: Id, secret: Uint8Array
   requireBytes(secret, SECRET_BYTES, 'key_invalid', 'self-mask secret');
   return hkdf(secret, context, concatBytes(utf8('floe/secagg/self/v1'), author), HASH_BYTES);
 };
-
-/** Hash of an entry, for the signed Share record. */
-export const entryHash = (
-  context: Uint8Array,
-  author: Id,
-  recipient: Id,
-  entry: Uint8Array,
-): Uint8Array => sha256(utf8('floe/secagg/entry/v1'), context, author, recipient, entry);
 
 /**
  * Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one

@@ -3,6 +3,7 @@
  * and hooks where an attacker changes what travels. Deterministic in `seed`. Run by the tests and
  * by the vectors.
  */
+import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { deriveSeed, seededRandom } from '../../protocol/random.ts';
 import {
@@ -10,7 +11,6 @@ import {
   cohortRoot,
   derive,
   freezeCohort,
-  localBeacon,
   makeShares,
   maskUpdate,
   openGuard,
@@ -134,7 +134,7 @@ export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uin
     cohortRoot: root,
     beacon: localBeacon(
       root,
-      cohort.members.map(({ id }) => sha256(utf8('nonce'), id)),
+      cohortEntropy(cohort.members.map(({ id }) => sha256(utf8('nonce'), id))),
     ),
   });
 };
