@@ -146,7 +146,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   let lastTime = 0;
   let queue: EventBody[] = [];
   let flushing: Promise<void> | undefined;
-  let cancelWake = (): void => undefined;
+  let cancelWake: (() => void) | undefined;
   const working = new Set<Promise<void>>();
 
   const metrics = createMetrics({
@@ -191,7 +191,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const halt = (): void => {
     stopping.abort();
-    cancelWake();
+    cancelWake?.();
     sessions.stop();
   };
 
@@ -250,7 +250,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 
   const armWake = (): void => {
-    cancelWake();
+    cancelWake?.();
     const at = nextWake(config, state, lastTime);
     if (at !== undefined) cancelWake = clock.at(at, () => dispatch({ type: 'tick' }));
   };
@@ -283,16 +283,22 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     settle();
   };
 
+  const flushSoon = async (): Promise<void> => {
+    await eventLoopTurn();
+    flushing = undefined;
+    if (stopping.signal.aborted) return;
+    try {
+      flush();
+    } catch (thrown) {
+      fail(thrown);
+    }
+  };
+
   const dispatch = (body: EventBody): void => {
     if (stopping.signal.aborted) return;
     queue.push(body);
     // Whatever arrives within this turn of the event loop shares one transaction.
-    flushing ??= eventLoopTurn()
-      .then(() => {
-        flushing = undefined;
-        if (!stopping.signal.aborted) flush();
-      })
-      .catch(fail);
+    flushing ??= flushSoon();
   };
 
   const replay = (): boolean => {

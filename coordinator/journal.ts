@@ -111,6 +111,15 @@ const bytesOf = (value: unknown): Uint8Array => {
   return value;
 };
 
+const readEntry = (row: Record<string, unknown>): TranscriptEntry => {
+  const index = Number(row['idx']);
+  try {
+    return { index, record: decodeRecord(bytesOf(row['record'])), hash: bytesOf(row['hash']) };
+  } catch (cause) {
+    throw corrupt(`transcript entry ${index}: ${(cause as Error).message}`, cause);
+  }
+};
+
 /** Reads events and checks each. */
 function* readEvents(database: DatabaseSync): Generator<Event> {
   let expected = 1;
@@ -163,15 +172,6 @@ export const openJournal = (path: string): Journal => {
   let entryCount = countOf('transcript');
   let run = new Uint8Array();
   let head = new Uint8Array();
-
-  const readEntry = (row: Record<string, unknown>): TranscriptEntry => {
-    const index = Number(row['idx']);
-    try {
-      return { index, record: decodeRecord(bytesOf(row['record'])), hash: bytesOf(row['hash']) };
-    } catch (cause) {
-      throw corrupt(`transcript entry ${index}: ${(cause as Error).message}`, cause);
-    }
-  };
 
   return {
     database,
