@@ -9,7 +9,7 @@ import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { verifySignature } from '../protocol/identity.ts';
 import { blobPutPayload } from '../protocol/messages.ts';
-import type { Coordinator } from './host.ts';
+import type { Coordinator } from './coordinator.ts';
 import { tokenBucket, type TokenBucket } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
 

@@ -24,7 +24,9 @@ beforeAll(() => cryptoReady);
 const RUN = new Uint8Array(32).fill(3);
 const NONCE = new Uint8Array(32).fill(4);
 
-const setUp = async (over: { limits?: Partial<Limits>; allow?: readonly Identity[] } = {}) => {
+const setUp = async (
+  over: { limits?: Partial<Limits>; allow?: readonly Identity[]; full?: boolean } = {},
+) => {
   const clock = manualClock(1000);
   const events: string[] = [];
   const identity = await testIdentity('coordinator');
@@ -36,6 +38,7 @@ const setUp = async (over: { limits?: Partial<Limits>; allow?: readonly Identity
     random: seededRandom(new Uint8Array(32)),
     limits: { ...DEFAULT_LIMITS, ...over.limits },
     allowList: over.allow && new Set(over.allow.map(({ publicKey }) => toHex(publicKey))),
+    hasRoom: () => over.full !== true,
     log: silent,
     onJoin: (key) => events.push(`join ${toHex(key).slice(0, 4)}`),
     onLeave: (key) => events.push(`leave ${toHex(key).slice(0, 4)}`),
@@ -204,6 +207,14 @@ describe('limits', () => {
       undefined,
       'too_many_connections',
     ]);
+  });
+
+  it('on how many identities a run takes', async () => {
+    const set = await setUp({ full: true });
+    const peer = new Peer(set);
+    await peer.login(await testIdentity('bob'));
+    await turns();
+    expect(peer.closed).toEqual(closedWith('too_many_connections'));
   });
 
   it('on frames each second: a flood is closed, a steady stream is not', async () => {
