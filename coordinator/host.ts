@@ -274,9 +274,11 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       journal.bind(run);
       if (replay()) {
         log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
+        const { phase } = state;
         dispatch({ type: 'resumed', startWith });
         await flushing;
-        for (const work of pendingWork(state)) startWork(work);
+        // A phase that the restart itself began has started its own work.
+        if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
       } else await publishInitial();
       await registerInitial();
       settle();
