@@ -1,6 +1,7 @@
 /**
- * @module The frozen cohort of one round: who takes part, in the order that gives every member its index and its Shamir
- * point, with the public keys it registered, and the threshold (complete graph of Bonawitz et al. 2017).
+ * @module The frozen cohort of one round: who takes part, in the order that gives every member its
+ * index and its Shamir point, with the public keys it registered, and the threshold (complete graph
+ * of Bonawitz et al. 2017).
  */
 import { compareBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -19,7 +20,9 @@ export interface Member {
   readonly keys: PublicKeys;
 }
 
-/** A validated cohort; make one with {@link freezeCohort}. `threshold` is t of the Shamir sharings. */
+/**
+ * A validated cohort; make one with {@link freezeCohort}. `threshold` is t of the Shamir sharings.
+ */
 export interface Cohort {
   readonly members: readonly Member[];
   readonly threshold: number;
@@ -27,7 +30,9 @@ export interface Cohort {
   readonly indexByHex: ReadonlyMap<string, number>;
 }
 
-/** Throws `code` unless `value` is a Uint8Array of `length` bytes; `what` names it in the message. */
+/**
+ * Throws `code` unless `value` is a Uint8Array of `length` bytes; `what` names it in the message.
+ */
 export const requireBytes = (
   value: Uint8Array,
   length: number,
@@ -39,8 +44,8 @@ export const requireBytes = (
 };
 
 /**
- * Throws unless `n` is a size the protocol supports: with two, each learns the other's update by subtraction; GF(2^8) has
- * 255 non-zero points for Shamir's shares.
+ * Throws unless `n` is a size the protocol supports: with two, each learns the other's update by
+ * subtraction; GF(2^8) has 255 non-zero points for Shamir's shares.
  */
 export const requireCohortSize = (n: number): void => {
   if (!Number.isInteger(n) || n < MIN_COHORT)
@@ -50,8 +55,9 @@ export const requireCohortSize = (n: number): void => {
 };
 
 /**
- * t = floor(2n/3) + 1: two quorums of t share more than n/3 members, so a coordinator that lies to some of them needs more
- * than a third of the cohort on its side to collect both kinds of shares for one peer.
+ * t = floor(2n/3) + 1: two quorums of t share more than n/3 members, so a coordinator that lies to
+ * some of them needs more than a third of the cohort on its side to collect both kinds of shares
+ * for one peer.
  * @throws FloeError `cohort_too_small`, `cohort_too_large`.
  */
 export const threshold = (n: number): number => {
@@ -59,7 +65,10 @@ export const threshold = (n: number): number => {
   return Math.floor((2 * n) / 3) + 1;
 };
 
-/** Throws `code` unless `ids` are 32-byte ids in strictly ascending order (so: no duplicates, one canonical list). */
+/**
+ * Throws `code` unless `ids` are 32-byte ids in strictly ascending order (so: no duplicates, one
+ * canonical list).
+ */
 export const requireSortedIds = (ids: readonly Id[], code: ErrorCode, what: string): void => {
   for (const [i, id] of ids.entries()) {
     requireBytes(id, HASH_BYTES, code, `${what}[${i}]`);
@@ -69,8 +78,10 @@ export const requireSortedIds = (ids: readonly Id[], code: ErrorCode, what: stri
 };
 
 /**
- * Sorts and checks the registered members: 3 to 255, distinct 32-byte ids, valid keys. Needs `ready()`.
- * @throws FloeError `cohort_too_small`, `cohort_too_large`, `key_invalid`, `record_conflict` (an id twice).
+ * Sorts and checks the registered members: 3 to 255, distinct 32-byte ids, valid keys. Needs
+ * `ready()`.
+ * @throws FloeError `cohort_too_small`, `cohort_too_large`, `key_invalid`, `record_conflict` (an id
+ *   twice).
  */
 export const freezeCohort = (registered: readonly Member[]): Cohort => {
   requireCohortSize(registered.length);

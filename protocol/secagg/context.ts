@@ -1,7 +1,7 @@
 /**
- * @module The context of a round: one hash of everything its masks depend on. A coordinator that shows one participant
- * another model, configuration, cohort or beacon gives it another context; its masks then cancel with nobody's, and the sum
- * is noise (the answer to Pasquini et al. 2022).
+ * @module The context of a round: one hash of everything its masks depend on. A coordinator that
+ * shows one participant another model, configuration, cohort or beacon gives it another context;
+ * its masks then cancel with nobody's, and the sum is noise (the answer to Pasquini et al. 2022).
  */
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -26,7 +26,9 @@ const hash32 = (value: Uint8Array, what: string): Uint8Array => {
   return value;
 };
 
-/** The 32-byte context. @throws FloeError `record_malformed` for a field of another length or range. */
+/**
+ * The 32-byte context. @throws FloeError `record_malformed` for a field of another length or range.
+ */
 export const roundContext = (init: RoundContextInit): Uint8Array => {
   if (!Number.isSafeInteger(init.round) || init.round < 0)
     throw new FloeError('record_malformed', `expected a round number, got ${init.round}`);
@@ -45,26 +47,11 @@ export const roundContext = (init: RoundContextInit): Uint8Array => {
 
 /**
  * Merkle root (RFC 9162) over the ids of the cohort, 3 to 255, strictly ascending.
- * @throws FloeError `cohort_too_small`, `cohort_too_large`, `record_malformed` (order, lengths, duplicates).
+ * @throws FloeError `cohort_too_small`, `cohort_too_large`, `record_malformed` (order, lengths,
+ *   duplicates).
  */
 export const cohortRoot = (sortedIds: readonly Id[]): Uint8Array => {
   requireCohortSize(sortedIds.length);
   requireSortedIds(sortedIds, 'record_malformed', 'cohort');
   return merkleRoot(sortedIds.map((id) => concatBytes(utf8('floe/secagg/cohort/v1'), id)));
-};
-
-/**
- * The beacon of a run without a chain: a hash of the frozen cohort and of every member's nonce, in cohort order. A
- * coordinator alone cannot choose it; the one who registers last can choose among many, which moves no mask out of place:
- * the complete graph leaves nothing for the beacon to select.
- * @param nonces one of 32 bytes for each member.
- * @throws FloeError `record_malformed`, `cohort_too_small`, `cohort_too_large`.
- */
-export const localBeacon = (root: Uint8Array, nonces: readonly Uint8Array[]): Uint8Array => {
-  requireCohortSize(nonces.length);
-  return sha256(
-    utf8('floe/secagg/beacon/v1'),
-    hash32(root, 'cohort root'),
-    ...nonces.map((nonce, i) => hash32(nonce, `nonces[${i}]`)),
-  );
 };

@@ -1,12 +1,14 @@
 /**
- * @module The rules that a participant keeps whatever the coordinator says, as pure functions on a value that outlives a
- * crash. Each function returns the next state; **persist it before anything that depended on it leaves the process** (the
- * upload, the answer). A state belongs to one (run, round): a restarted round is a new round with new keys.
+ * @module The rules that a participant keeps whatever the coordinator says, as pure functions on a
+ * value that outlives a crash. Each function returns the next state; **persist it before anything
+ * that depended on it leaves the process** (the upload, the answer). A state belongs to one (run,
+ * round): a restarted round is a new round with new keys.
  *
- * The rules: one masked vector a round; one answer a round; for one peer a share of b or a share of sigma, never both; an
- * answer only for a set of survivors that holds the participant itself, lies within the set it masked for, and is large
- * enough. Asking again for the very same set gives the same answer again: it reveals nothing new, and a participant that
- * crashed between writing the state and sending the answer could otherwise stall the round.
+ * The rules: one masked vector a round; one answer a round; for one peer a share of b or a share of
+ * sigma, never both; an answer only for a set of survivors that holds the participant itself, lies
+ * within the set it masked for, and is large enough. Asking again for the very same set gives the
+ * same answer again: it reveals nothing new, and a participant that crashed between writing the
+ * state and sending the answer could otherwise stall the round.
  */
 import { equalBytes, fromHex, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -54,7 +56,10 @@ export interface Reveal {
   readonly kind: ShareKind;
 }
 
-/** The state at the start of a round. @throws FloeError `record_malformed` for lengths or a round that is no integer. */
+/**
+ * The state at the start of a round. @throws FloeError `record_malformed` for lengths or a round
+ * that is no integer.
+ */
 export const openGuard = (init: {
   readonly run: Uint8Array;
   readonly round: number;
@@ -95,10 +100,13 @@ const requireQuorum = (count: number, { minimum, threshold }: GuardRules, what: 
 };
 
 /**
- * Before uploading: this masked vector, made for these sharers, is the one of this round. The same again is allowed.
- * @param upload.hash 32 bytes naming the masked blob. @param upload.sharers U1, ascending, with the participant itself.
- * @throws FloeError `mask_reuse` for a second, different one: the difference of two vectors under the same masks is the
- *   difference of two updates; `context_mismatch`, `survivors_inconsistent`, `cohort_too_small`, `not_enough_shares`.
+ * Before uploading: this masked vector, made for these sharers, is the one of this round. The same
+ * again is allowed.
+ * @param upload.hash 32 bytes naming the masked blob. @param upload.sharers U1, ascending, with the
+ *   participant itself.
+ * @throws FloeError `mask_reuse` for a second, different one: the difference of two vectors under
+ *   the same masks is the difference of two updates; `context_mismatch`, `survivors_inconsistent`,
+ *   `cohort_too_small`, `not_enough_shares`.
  */
 export const recordUpload = (
   state: GuardState,
@@ -144,10 +152,11 @@ const refuseBothKinds = (
 
 /**
  * Decides what to release. Persist the returned state before releasing any of it.
- * @throws FloeError `context_mismatch`; `both_secrets_requested`, within the request or against the earlier answer;
- *   `already_answered` for another set than the one answered; `survivors_inconsistent` (lists out of order, not exactly the
- *   sharers masked for, without this participant or with another upload of it, or before any upload);
- *   `cohort_too_small`, `not_enough_shares`.
+ * @throws FloeError `context_mismatch`; `both_secrets_requested`, within the request or against the
+ *   earlier answer; `already_answered` for another set than the one answered;
+ *   `survivors_inconsistent` (lists out of order, not exactly the sharers masked for, without this
+ *   participant or with another upload of it, or before any upload); `cohort_too_small`,
+ *   `not_enough_shares`.
  */
 export const answerUnmask = (
   state: GuardState,
@@ -197,8 +206,9 @@ export interface ConsistencyInit {
 }
 
 /**
- * The consistency round (Bonawitz et al. 2017, round 3), for a ledger that the coordinator alone keeps: at least t distinct
- * survivors signed this very set. Signatures that do not verify, or of non-survivors, do not count.
+ * The consistency round (Bonawitz et al. 2017, round 3), for a ledger that the coordinator alone
+ * keeps: at least t distinct survivors signed this very set. Signatures that do not verify, or of
+ * non-survivors, do not count.
  * @throws FloeError `survivors_inconsistent`.
  */
 export const checkConsistency = (init: ConsistencyInit): void => {
@@ -210,8 +220,7 @@ export const checkConsistency = (init: ConsistencyInit): void => {
   const signers = new Set<string>();
   for (const { signer, signature } of signatures) {
     const hex = toHex(signer);
-    if (alive.has(hex) && !signers.has(hex) && verify(signer, survivorsHash, signature))
-      signers.add(hex);
+    if (alive.has(hex) && verify(signer, survivorsHash, signature)) signers.add(hex);
   }
   if (!(signers.size >= threshold))
     throw new FloeError(

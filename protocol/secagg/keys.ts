@@ -1,7 +1,8 @@
 /**
- * @module The keys of one participant for one round, all derived from one 32-byte secret sigma (HKDF-SHA256, RFC 5869):
- * X25519 (RFC 7748) and ML-KEM-768 (FIPS 203) key pairs and the randomness of every encapsulation. Whoever reconstructs
- * sigma of a dropped participant can therefore recompute each of its pair masks, and nothing of another round.
+ * @module The keys of one participant for one round, all derived from one 32-byte secret sigma
+ * (HKDF-SHA256, RFC 5869): X25519 (RFC 7748) and ML-KEM-768 (FIPS 203) key pairs and the randomness
+ * of every encapsulation. Whoever reconstructs sigma of a dropped participant can therefore
+ * recompute each of its pair masks, and nothing of another round.
  */
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { hkdf as nobleHkdf } from '@noble/hashes/hkdf.js';
@@ -17,7 +18,10 @@ export const MLKEM_PUBLIC_BYTES = 1184;
 export const MLKEM_CIPHERTEXT_BYTES = 1088;
 /** q of ML-KEM (FIPS 203, section 2.4). */
 const MLKEM_MODULUS = 3329;
-/** 3 polynomials of 256 coefficients at 12 bits; the last 32 bytes of the key are the seed of the matrix. */
+/**
+ * 3 polynomials of 256 coefficients at 12 bits; the last 32 bytes of the key are the seed of the
+ * matrix.
+ */
 const MLKEM_COEFFICIENT_BYTES = 1152;
 
 /** What a Register record publishes. */
@@ -37,7 +41,10 @@ export interface RoundKeys {
   readonly encapsulationKey: Uint8Array;
 }
 
-/** Resolves when libsodium's WebAssembly is compiled. Await it once before any other function of `secagg/`. */
+/**
+ * Resolves when libsodium's WebAssembly is compiled. Await it once before any other function of
+ * `secagg/`.
+ */
 export const ready = async (): Promise<void> => {
   await sodium.ready;
 };
@@ -69,8 +76,9 @@ export const derive = (sigma: Uint8Array): RoundKeys => {
 
 /**
  * X25519 shared secret, 32 bytes; symmetric in the two parties.
- * @throws FloeError `key_invalid` if `peer` has the wrong length or the result is all zero (a point of low order, RFC 7748
- *   section 6.1): the peer could otherwise force a secret that everybody knows.
+ * @throws FloeError `key_invalid` if `peer` has the wrong length or the result is all zero (a point
+ *   of low order, RFC 7748 section 6.1): the peer could otherwise force a secret that everybody
+ *   knows.
  */
 export const agree = (secret: Uint8Array, peer: Uint8Array): Uint8Array => {
   requireBytes(peer, X25519_BYTES, 'key_invalid', 'X25519 public key');
@@ -89,7 +97,8 @@ export const agree = (secret: Uint8Array, peer: Uint8Array): Uint8Array => {
 const PROBE = new Uint8Array(X25519_BYTES).fill(1);
 
 /**
- * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS 203, section 7.2).
+ * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS
+ * 203, section 7.2).
  * @throws FloeError `key_invalid`.
  */
 export const validatePublicKeys = (keys: PublicKeys): void => {
@@ -110,8 +119,9 @@ export interface Encapsulation {
 }
 
 /**
- * Encapsulation of participant `self` to `peer`, a function of sigma, the context and the peer: recomputable by whoever
- * reconstructs sigma, and never the same message for two peers, two keys or two contexts.
+ * Encapsulation of participant `self` to `peer`, a function of sigma, the context and the peer:
+ * recomputable by whoever reconstructs sigma, and never the same message for two peers, two keys or
+ * two contexts.
  * @throws FloeError `key_invalid` if the peer's key is malformed.
  */
 export const encapsulate = (
@@ -133,7 +143,8 @@ export const encapsulate = (
 };
 
 /**
- * The 32-byte secret in `ciphertext`. An altered ciphertext gives an unrelated secret, not an error (implicit rejection).
+ * The 32-byte secret in `ciphertext`. An altered ciphertext gives an unrelated secret, not an error
+ * (implicit rejection).
  * @throws FloeError `share_invalid` for another length than 1088 bytes.
  */
 export const decapsulate = (keys: RoundKeys, ciphertext: Uint8Array): Uint8Array => {

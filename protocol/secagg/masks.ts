@@ -1,15 +1,16 @@
 /**
- * @module Masks: AES-256 in counter mode (NIST SP 800-38A) with a zero initial counter, read as little-endian lanes and
- * added to or taken from a vector over Z_{2^b}. The stream is seekable, so each chunk of each mask can be computed alone:
- * by a worker, or by an auditor who samples 1 MiB of the sum. A zero counter is sound because a seed is the key of one
- * mask only: it is bound to one pair (or one participant), one round and one context.
+ * @module Masks: the keystream of a seed, read as little-endian lanes and added to or taken from a
+ * vector over Z_{2^b} (Bonawitz et al. 2017). Each part of each mask can be computed alone: by a
+ * worker, or by an auditor who samples 1 MiB of the sum.
  */
-import { nodeCrypto } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { HASH_BYTES, requireBytes } from './cohort.ts';
+import { platformKeystream } from './keystream.ts';
+import type { KeystreamPlatform } from './keystream.ts';
 import { eventLoopTurn } from './turn.ts';
 
-/** A vector over Z_{2^b}, one element a lane: 16-bit lanes for b <= 16, 32-bit lanes for b <= 32. */
+/**
+ * A vector over Z_{2^b}, one element a lane: 16-bit lanes for b <= 16, 32-bit lanes for b <= 32.
+ */
 export type Lanes = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** One mask to add (+1) or to take away (-1). A secret. */
@@ -19,73 +20,24 @@ export interface MaskJob {
   readonly sign: 1 | -1;
 }
 
-/** Bytes `byteOffset` to `byteOffset + length` of the mask of `seed`. Throws `key_invalid` unless the seed has 32 bytes. */
-export type MaskExpander = (
-  seed: Uint8Array,
-  byteOffset: number,
-  length: number,
-) => Promise<Uint8Array<ArrayBuffer>>;
-
 export interface MaskOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Position of `lanes[0]` in the whole vector, in lanes: a chunk of a vector is masked alone. Default 0. */
+  /**
+   * Position of `lanes[0]` in the whole vector, in lanes: a chunk of a vector is masked alone.
+   * Default 0.
+   */
   readonly laneOffset?: number;
-  /** Default: {@link expandMask}, the platform's fastest. */
-  readonly expand?: MaskExpander;
+  /** Default: the platform's fastest. */
+  readonly keystream?: KeystreamPlatform;
 }
 
-/** Keystream per expansion: large enough to hide the set-up of a cipher, small enough that the lanes stay in the cache. */
-export const MASK_CHUNK_BYTES = 256 * 1024;
 /** After this much keystream the event loop gets a turn: 5 to 20 ms of work. */
 const YIELD_BYTES = 8 << 20;
-const BLOCK_BYTES = 16;
 
-// The only plaintext ever encrypted here; shared by all expansions, never written to.
-const zeros = new Uint8Array(MASK_CHUNK_BYTES + BLOCK_BYTES);
-
-/** Where a byte range lies in the stream: the counter block it begins in (big-endian, 128 bits) and the bytes to skip. */
-const seek = (
-  byteOffset: number,
-  length: number,
-): { counter: Uint8Array<ArrayBuffer>; skip: number; plain: Uint8Array<ArrayBuffer> } => {
-  if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || !Number.isSafeInteger(length))
-    throw new FloeError('internal', `no mask at offset ${byteOffset}, length ${length}`);
-  const skip = byteOffset % BLOCK_BYTES;
-  const counter = new Uint8Array(BLOCK_BYTES);
-  new DataView(counter.buffer).setBigUint64(8, BigInt((byteOffset - skip) / BLOCK_BYTES));
-  const size = skip + length;
-  return {
-    counter,
-    skip,
-    plain: size <= zeros.length ? zeros.subarray(0, size) : new Uint8Array(size),
-  };
-};
-
-/** The mask by `node:crypto` (OpenSSL, AES instructions); undefined in browsers. */
-export const expandMaskNode: MaskExpander | undefined =
-  nodeCrypto &&
-  (async (seed, byteOffset, length) => {
-    requireBytes(seed, HASH_BYTES, 'key_invalid', 'mask seed');
-    const { counter, skip, plain } = seek(byteOffset, length);
-    const stream = nodeCrypto.createCipheriv('aes-256-ctr', seed, counter).update(plain);
-    // A pooled Buffer need not begin at a multiple of the lane width; large ones own their memory.
-    return new Uint8Array(stream.buffer, stream.byteOffset + skip, length);
-  });
-
-/** The mask by WebCrypto; in browsers and in Node. */
-export const expandMaskWeb: MaskExpander = async (seed, byteOffset, length) => {
-  requireBytes(seed, HASH_BYTES, 'key_invalid', 'mask seed');
-  const { counter, skip, plain } = seek(byteOffset, length);
-  const { subtle } = globalThis.crypto;
-  const key = await subtle.importKey('raw', new Uint8Array(seed), 'AES-CTR', false, ['encrypt']);
-  const stream = await subtle.encrypt({ name: 'AES-CTR', counter, length: 128 }, key, plain);
-  return new Uint8Array(stream, skip, length);
-};
-
-/** The fastest expander of this platform. */
-export const expandMask: MaskExpander = expandMaskNode ?? expandMaskWeb;
-
-/** Largest modulus that `lanes` can hold; throws `encoding_overflow` unless 1 <= bits <= it. Returns 2^bits - 1 as int32. */
+/**
+ * Largest modulus that `lanes` can hold; throws `encoding_overflow` unless 1 <= bits <= it. Returns
+ * 2^bits - 1 as int32.
+ */
 const laneMask = (lanes: Lanes, modulusBits: number): number => {
   const width = 8 * lanes.BYTES_PER_ELEMENT;
   if (!Number.isInteger(modulusBits) || modulusBits < 1 || modulusBits > width)
@@ -109,32 +61,45 @@ const asLanes = (bytes: Uint8Array<ArrayBuffer>, width: number): Lanes => {
     : new Uint32Array(buffer, byteOffset, length / 4);
 };
 
-// One loop for each element type: V8 keeps typed-array loops fast only while they see one type.
-const add16 = (lanes: Uint16Array, mask: Uint16Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! + mask[i]!) & ring;
+// One loop for each element type, because V8 keeps a typed-array loop fast only while it sees one
+// type; four lanes a turn, to spread the loop's own checks. `flip` is 0 to add and -1 to subtract:
+// (m ^ -1) - -1 = -m.
+const combine16 = (lanes: Uint16Array, mask: Uint16Array, flip: 0 | -1, ring: number): void => {
+  const { length } = lanes;
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
+    lanes[i + 1] = (lanes[i + 1]! + (mask[i + 1]! ^ flip) - flip) & ring;
+    lanes[i + 2] = (lanes[i + 2]! + (mask[i + 2]! ^ flip) - flip) & ring;
+    lanes[i + 3] = (lanes[i + 3]! + (mask[i + 3]! ^ flip) - flip) & ring;
+  }
+  for (let i = whole; i < length; i++) lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
 };
-const subtract16 = (lanes: Uint16Array, mask: Uint16Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! - mask[i]!) & ring;
-};
-const add32 = (lanes: Uint32Array, mask: Uint32Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! + mask[i]!) & ring;
-};
-const subtract32 = (lanes: Uint32Array, mask: Uint32Array, ring: number): void => {
-  for (let i = 0; i < lanes.length; i++) lanes[i] = (lanes[i]! - mask[i]!) & ring;
+const combine32 = (lanes: Uint32Array, mask: Uint32Array, flip: 0 | -1, ring: number): void => {
+  const { length } = lanes;
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
+    lanes[i + 1] = (lanes[i + 1]! + (mask[i + 1]! ^ flip) - flip) & ring;
+    lanes[i + 2] = (lanes[i + 2]! + (mask[i + 2]! ^ flip) - flip) & ring;
+    lanes[i + 3] = (lanes[i + 3]! + (mask[i + 3]! ^ flip) - flip) & ring;
+  }
+  for (let i = whole; i < length; i++) lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
 };
 
 const combine = (lanes: Lanes, mask: Lanes, sign: 1 | -1, ring: number): void => {
-  if (lanes instanceof Uint16Array)
-    (sign === 1 ? add16 : subtract16)(lanes, mask as Uint16Array, ring);
-  else (sign === 1 ? add32 : subtract32)(lanes, mask as Uint32Array, ring);
+  const flip = sign === 1 ? 0 : -1;
+  if (lanes instanceof Uint16Array) combine16(lanes, mask as Uint16Array, flip, ring);
+  else combine32(lanes, mask as Uint32Array, flip, ring);
 };
 
 /**
- * Adds every mask of `jobs` to `lanes` in place, mod 2^modulusBits. All masks of one chunk are applied before the next
- * chunk, so the lanes stay in the processor's cache. Gives the event loop a turn every 8 MiB of keystream.
+ * Adds every mask of `jobs` to `lanes` in place, mod 2^modulusBits. All masks of one chunk are
+ * applied before the next chunk, so the lanes stay in the processor's cache. Gives the event loop a
+ * turn every 8 MiB of keystream.
  *
- * @param lanes the vector, or a part of it that begins at `options.laneOffset`. After an error or an abort it holds a
- *   partly masked vector: discard it.
+ * @param lanes the vector, or a part of it that begins at `options.laneOffset`. After an error or
+ *   an abort it holds a partly masked vector: discard it.
  * @param modulusBits b: 1 to 16 for Uint16Array, 1 to 32 for Uint32Array.
  * @throws FloeError `encoding_overflow` (modulus), `key_invalid` (seed length), `aborted` (signal).
  */
@@ -142,19 +107,24 @@ export const applyMasks = async (
   lanes: Lanes,
   jobs: readonly MaskJob[],
   modulusBits: number,
-  { signal, laneOffset = 0, expand = expandMask }: MaskOptions = {},
+  { signal, laneOffset = 0, keystream = platformKeystream }: MaskOptions = {},
 ): Promise<void> => {
   const ring = laneMask(lanes, modulusBits);
   const width = lanes.BYTES_PER_ELEMENT;
-  const step = MASK_CHUNK_BYTES / width;
+  const step = keystream.chunkBytes / width;
+  const streams = await Promise.all(
+    jobs.map(async ({ seed, sign }) => ({
+      next: await keystream.open(seed, laneOffset * width),
+      sign,
+    })),
+  );
   let sinceTurn = 0;
   for (let at = 0; at < lanes.length; at += step) {
     const part = lanes.subarray(at, at + step);
-    for (const { seed, sign } of jobs) {
+    for (const { next, sign } of streams) {
       if (signal?.aborted)
         throw new FloeError('aborted', 'Masking was cancelled.', {}, { cause: signal.reason });
-      const stream = await expand(seed, (laneOffset + at) * width, part.byteLength);
-      combine(part, asLanes(stream, width), sign, ring);
+      combine(part, asLanes(await next(part.byteLength), width), sign, ring);
       sinceTurn += part.byteLength;
       if (sinceTurn >= YIELD_BYTES) {
         sinceTurn = 0;
@@ -179,14 +149,15 @@ export interface MaskUpdateInit extends MaskOptions {
   readonly modulusBits: number;
   /** From `selfMaskSeed`. */
   readonly selfSeed: Uint8Array;
-  /** One job for each other member whose Share arrived (`pairMask`). */
+  /** One job for each other member whose Share arrived (`pairMasks`). */
   readonly pairs: readonly MaskJob[];
 }
 
 /**
- * y = x + PRG(self) + sum of sign * PRG(pair) mod 2^b (Bonawitz et al. 2017, round 2), in place. If anything fails, the
- * lanes are zeroed before the error is thrown: a partly masked update never leaves this function.
- * @throws FloeError as {@link applyMasks}; `cohort_too_small` without any pair mask.
+ * y = x + PRG(self) + sum of sign * PRG(pair) mod 2^b (Bonawitz et al. 2017, round 2), in place. If
+ * anything fails, the lanes are zeroed before the error is thrown: a partly masked update never
+ * leaves this function.
+ * @throws FloeError as {@link applyMasks}; `cohort_too_small` with fewer than two pairs.
  */
 export const maskUpdate = async ({
   lanes,
@@ -206,7 +177,8 @@ export const maskUpdate = async ({
 };
 
 /**
- * Takes the masks out of a sum of masked vectors, in place: the jobs are those that `recover` returns.
+ * Takes the masks out of a sum of masked vectors, in place: the jobs are those that `recover`
+ * returns.
  * @throws FloeError as {@link applyMasks}.
  */
 export const unmask = applyMasks;

@@ -1,7 +1,8 @@
 /**
- * @module What two participants share in a round: the key that seals one's shares to the other, and the seed and sign of
- * their pair mask (Bonawitz et al. 2017). Hybrid: every key needs both X25519 and ML-KEM-768 broken. Each direction has
- * its own encapsulation; the mask takes the one from the smaller id to the larger.
+ * @module What two participants share in a round: the key that seals one's shares to the other, and
+ * the seed and sign of their pair mask (Bonawitz et al. 2017). Hybrid: every key needs both X25519
+ * and ML-KEM-768 broken. Each direction has its own encapsulation; the mask takes the one from the
+ * smaller id to the larger.
  */
 import { compareBytes, concatBytes, equalBytes, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -23,8 +24,8 @@ export interface PairSecret {
 export const pairSign = (self: Id, peer: Id): 1 | -1 => (compareBytes(self, peer) < 0 ? 1 : -1);
 
 /**
- * Key that seals the shares of `from` to `to`; 32 bytes. It also binds the hashes of the two shares it seals, so one key
- * never seals two different plaintexts: see `sealing.ts` for why that matters.
+ * Key that seals the shares of `from` to `to`; 32 bytes. It also binds the hashes of the two shares
+ * it seals, so one key never seals two different plaintexts: see `sealing.ts` for why that matters.
  */
 export const sealingKey = (
   secret: PairSecret,
@@ -39,7 +40,10 @@ export const sealingKey = (
   return hkdf(concatBytes(secret.point, secret.kem), context, info, HASH_BYTES);
 };
 
-/** Seed of the mask of a pair; 32 bytes. `secret.kem` is that of the direction smaller id -> larger id; symmetric. */
+/**
+ * Seed of the mask of a pair; 32 bytes. `secret.kem` is that of the direction smaller id -> larger
+ * id; symmetric.
+ */
 export const pairSeed = (secret: PairSecret, context: Uint8Array, a: Id, b: Id): Uint8Array => {
   requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
   const [min, max] = compareBytes(a, b) < 0 ? [a, b] : [b, a];
@@ -53,17 +57,24 @@ export interface PairMaskInit {
   readonly context: Uint8Array;
   readonly self: Id;
   readonly peer: Member;
-  /** The peer's encapsulation to `self`, from its Share message; read only where the peer's id is the smaller one. */
+  /**
+   * The peer's encapsulation to `self`, from its Share message; read only where the peer's id is
+   * the smaller one.
+   */
   readonly fromPeer: Uint8Array;
-  /** The encapsulation that `self` published for the peer; where given, it must be the one that sigma yields. */
+  /**
+   * The encapsulation that `self` published for the peer; where given, it must be the one that
+   * sigma yields.
+   */
   readonly toPeer?: Uint8Array;
 }
 
 /**
- * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed keys of a dropped
- * participant: adding *its* masks completes the cancellation that its missing upload left open.
- * @throws FloeError `commitment_mismatch` if `toPeer` is another ciphertext; `key_invalid`, `share_invalid`,
- *   `context_mismatch` for malformed inputs.
+ * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed
+ * keys of a dropped participant: adding *its* masks completes the cancellation that its missing
+ * upload left open.
+ * @throws FloeError `commitment_mismatch` if `toPeer` is another ciphertext; `key_invalid`,
+ *   `share_invalid`, `context_mismatch` for malformed inputs.
  */
 export const pairMask = (init: PairMaskInit): MaskJob => {
   const { keys, context, self, peer } = init;

@@ -1,19 +1,26 @@
 /**
- * @module Finish (Bonawitz et al. 2017, round 4): from the survivors' answers to the masks that are left in the sum. Two
- * steps: the coordinator reconstructs the secrets from the shares (`recoverSecrets`); anyone who holds the secrets, so an
- * auditor too, checks them against what was committed to and registered and turns them into mask jobs (`maskJobs`).
- * Faults of participants are values that name the culprit, not exceptions: the round goes on with another subset, or
+ * @module Finish (Bonawitz et al. 2017, round 4): from the survivors' answers to the masks that are
+ * left in the sum. Two steps: the coordinator reconstructs the secrets from the shares
+ * (`recoverSecrets`); anyone who holds the secrets, so an auditor too, checks them against what was
+ * committed to and registered and turns them into mask jobs (`maskJobs`). Faults of participants
+ * are values that name the culprit, not exceptions: the round goes on with another subset, or
  * restarts without them.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { findIndex, indexOf, requireSortedIds } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
+import { pairMasks } from './jobs.ts';
 import { derive } from './keys.ts';
 import type { MaskJob } from './masks.ts';
-import { pairMask } from './pairs.ts';
-import { reconstruct, SECRET_BYTES } from './shamir.ts';
-import { commitSecret, parseEntry, selfMaskSeed, shareMatches } from './shares.ts';
+import { reconstruct } from './shamir.ts';
+import {
+  commitSecret,
+  parseEntry,
+  selfMaskSeed,
+  shareMatches,
+  validateShareMessage,
+} from './shares.ts';
 import type { ShareKind, ShareMessage } from './shares.ts';
 import { eventLoopTurn } from './turn.ts';
 
@@ -46,8 +53,9 @@ export interface BadShare {
   readonly author: Id;
   readonly kind: ShareKind;
   /**
-   * `not_survivor`: the sender is not in U. `not_asked`: the other kind, or an author outside U1. `repeated`: a second share
-   * for one author. `commitment`: not the share that the author committed to for this sender.
+   * `not_survivor`: the sender is not in U. `not_asked`: the other kind, or an author outside U1.
+   * `repeated`: a second share for one author. `commitment`: not the share that the author
+   * committed to for this sender.
    */
   readonly reason: 'not_survivor' | 'not_asked' | 'repeated' | 'commitment';
 }
@@ -91,7 +99,9 @@ export type RecoveryResult =
       readonly type: 'recovered';
       /** Give them to `unmask`, whole or in parts, in any order. */
       readonly jobs: readonly MaskJob[];
-      /** The unmasking material: with it anyone can repeat `maskJobs`. Access-gated, never public. */
+      /**
+       * The unmasking material: with it anyone can repeat `maskJobs`. Access-gated, never public.
+       */
       readonly secrets: readonly RecoveredSecret[];
       readonly badShares: readonly BadShare[];
     }
@@ -107,30 +117,9 @@ interface Author {
   readonly kind: ShareKind;
 }
 
-/** After this many pairs (about 1 ms each) the event loop gets a turn. */
-const PAIRS_PER_TURN = 16;
-
 const checkAbort = (signal: AbortSignal | undefined): void => {
   if (signal?.aborted)
     throw new FloeError('aborted', 'The recovery was cancelled.', {}, { cause: signal.reason });
-};
-
-/**
- * Checks a Share message on arrival: author in the cohort, one entry of the right length for each member.
- * @throws FloeError `not_in_cohort`, `share_invalid`.
- */
-export const validateShareMessage = (cohort: Cohort, message: ShareMessage): void => {
-  indexOf(cohort, message.author);
-  const n = cohort.members.length;
-  const author = toHex(message.author);
-  if (message.entries.length !== n)
-    throw new FloeError('share_invalid', `expected ${n} entries, got ${message.entries.length}`, {
-      author,
-    });
-  if (message.commitment.length !== SECRET_BYTES)
-    throw new FloeError('share_invalid', 'expected a commitment of 32 bytes', { author });
-  for (const [index, entry] of message.entries.entries())
-    parseEntry(message.author, cohort.members[index]!.id, entry);
 };
 
 /** The authors of U1 by hex, each with the kind of share that its fate allows. */
@@ -154,10 +143,11 @@ const authorsOf = ({ cohort, shares, survivors }: RoundView): Map<string, Author
 };
 
 /**
- * Reconstructs b of every survivor and sigma of everyone who dropped after sharing. Each share is checked against its
- * author's commitment; the first t good ones by point are used, so that the result does not depend on the order of arrival.
- * The secrets are not yet checked: `maskJobs` does.
- * @throws FloeError `survivors_inconsistent`, `share_invalid`, `not_in_cohort` for a malformed view; `aborted`.
+ * Reconstructs b of every survivor and sigma of everyone who dropped after sharing. Each share is
+ * checked against its author's commitment; the first t good ones by point are used, so that the
+ * result does not depend on the order of arrival. The secrets are not yet checked: `maskJobs` does.
+ * @throws FloeError `survivors_inconsistent`, `share_invalid`, `not_in_cohort` for a malformed
+ *   view; `aborted`.
  */
 export const recoverSecrets = async (
   view: RoundView,
@@ -214,7 +204,10 @@ export const recoverSecrets = async (
     : { type: 'failed', failures, badShares };
 };
 
-/** The pair masks that a dropped participant would have added towards the survivors; null if its sigma is not the one. */
+/**
+ * The pair masks that a dropped participant would have added towards the survivors; null if its
+ * sigma is not the one.
+ */
 const droppedJobs = async (
   view: RoundView,
   authors: ReadonlyMap<string, Author>,
@@ -230,34 +223,26 @@ const droppedJobs = async (
     !equalBytes(keys.public.mlkem, registered.mlkem)
   )
     return null;
-  const own = authors.get(toHex(author))!.message;
-  const jobs: MaskJob[] = [];
-  for (const [count, survivor] of survivors.entries()) {
-    if (count % PAIRS_PER_TURN === 0) {
-      checkAbort(signal);
-      await eventLoopTurn();
-    }
-    const peerIndex = indexOf(cohort, survivor);
-    const theirs = authors.get(toHex(survivor))!.message;
-    const fromPeer = parseEntry(survivor, author, theirs.entries[index]!).kem;
-    const toPeer = parseEntry(author, survivor, own.entries[peerIndex]!).kem;
-    const peer = cohort.members[peerIndex]!;
-    try {
-      jobs.push(pairMask({ keys, context, self: author, peer, fromPeer, toPeer }));
-    } catch (error) {
-      if (error instanceof FloeError && error.code === 'commitment_mismatch') return null;
-      throw error;
-    }
+  const published = authors.get(toHex(author))!.message.entries;
+  const inbox = survivors.map((survivor) => ({
+    author: survivor,
+    entry: authors.get(toHex(survivor))!.message.entries[index]!,
+  }));
+  try {
+    return await pairMasks({ keys, context, cohort, self: author, inbox, published, signal });
+  } catch (error) {
+    if (error instanceof FloeError && error.code === 'commitment_mismatch') return null;
+    throw error;
   }
-  return jobs;
 };
 
 /**
- * Checks recovered secrets and lists the masks still in the sum: minus the self mask of each survivor, plus the pair masks
- * that each dropped participant would have contributed. One job is one mask; a worker can take any of them, for any part.
- * A mismatch is the author's fault: the shares behind the secret are those it committed to.
- * @throws FloeError as `recoverSecrets`; `not_enough_shares` unless there is exactly one secret, of the right kind, for
- *   each author of U1 (what is missing is not guessed at).
+ * Checks recovered secrets and lists the masks still in the sum: minus the self mask of each
+ * survivor, plus the pair masks that each dropped participant would have contributed. One job is
+ * one mask; a worker can take any of them, for any part. A mismatch is the author's fault: the
+ * shares behind the secret are those it committed to.
+ * @throws FloeError as `recoverSecrets`; `not_enough_shares` unless there is exactly one secret, of
+ *   the right kind, for each author of U1 (what is missing is not guessed at).
  */
 export const maskJobs = async (
   view: RoundView,

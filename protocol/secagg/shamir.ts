@@ -1,8 +1,9 @@
 /**
- * @module Shamir's t-of-n secret sharing over GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (Shamir 1979), one polynomial for each
- * byte. Reconstruction is the audited `shamir-secret-sharing`. Splitting is here because that library draws its randomness
- * and its points from a module-level generator: the points of this protocol are fixed (index in the cohort + 1) and its
- * randomness is a parameter. The share format is the library's, so each reconstruction checks the one against the other.
+ * @module Shamir's t-of-n secret sharing over GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (Shamir 1979),
+ * one polynomial for each byte. Reconstruction is the audited `shamir-secret-sharing`. Splitting is
+ * here because that library draws its randomness and its points from a module-level generator: the
+ * points of this protocol are fixed (index in the cohort + 1) and its randomness is a parameter.
+ * The share format is the library's, so each reconstruction checks the one against the other.
  */
 import { combine } from 'shamir-secret-sharing';
 import { FloeError } from '../errors.ts';
@@ -13,7 +14,10 @@ export const SECRET_BYTES = 32;
 /** Bytes of a share: 32 values, then the point. */
 export const SHARE_BYTES = SECRET_BYTES + 1;
 
-/** Product in GF(2^8) without tables or branches: time and memory access do not depend on the secret factor. */
+/**
+ * Product in GF(2^8) without tables or branches: time and memory access do not depend on the secret
+ * factor.
+ */
 const multiply = (secret: number, point: number): number => {
   let [a, b, product] = [secret, point, 0];
   for (let bit = 0; bit < 8; bit++) {
@@ -25,9 +29,10 @@ const multiply = (secret: number, point: number): number => {
 };
 
 /**
- * Splits a 32-byte secret into `n` shares of 33 bytes, the i-th at the point i + 1; any `t` of them give it back, fewer
- * are independent of it.
- * @throws FloeError `internal` for arguments outside 2 <= t <= n <= 255 or a random source that falls short.
+ * Splits a 32-byte secret into `n` shares of 33 bytes, the i-th at the point i + 1; any `t` of them
+ * give it back, fewer are independent of it.
+ * @throws FloeError `internal` for arguments outside 2 <= t <= n <= 255 or a random source that
+ *   falls short.
  */
 export const split = (
   secret: Uint8Array,
@@ -54,8 +59,10 @@ export const split = (
 };
 
 /**
- * The secret behind exactly `t` shares with distinct points; the caller has checked each against its commitment.
- * @throws FloeError `not_enough_shares` for another number, `share_invalid` for malformed or repeated ones.
+ * The secret behind exactly `t` shares with distinct points; the caller has checked each against
+ * its commitment.
+ * @throws FloeError `not_enough_shares` for another number, `share_invalid` for malformed or
+ *   repeated ones.
  */
 export const reconstruct = async (
   shares: readonly Uint8Array[],

@@ -1,11 +1,13 @@
 /**
- * @module The Share message (Bonawitz et al. 2017, round 1): a participant splits its two secrets over the cohort, commits
- * to the self-mask secret and to every share by hash, and seals each member's two shares to it with AES-256-GCM. A share
- * that does not open or does not match names the one who made it.
+ * @module The Share message (Bonawitz et al. 2017, round 1): a participant splits its two secrets
+ * over the cohort, commits to the self-mask secret and to every share by hash, and seals each
+ * member's two shares to it with AES-256-GCM. A share that does not open or does not match names
+ * the one who made it.
  *
- * The nonce is zero. That is sound because a sealing key encrypts one plaintext only: it is bound to (author, recipient,
- * context) and to the hashes of the very two shares it seals, so a participant that restarts and shares afresh under the
- * same sigma gets other keys, never the same key with another plaintext.
+ * The nonce is zero. That is sound because a sealing key encrypts one plaintext only: it is bound
+ * to (author, recipient, context) and to the hashes of the very two shares it seals, so a
+ * participant that restarts and shares afresh under the same sigma gets other keys, never the same
+ * key with another plaintext.
  */
 import { concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -17,7 +19,10 @@ import type { RoundKeys } from './keys.ts';
 import { sealingKey } from './pairs.ts';
 import { SECRET_BYTES, SHARE_BYTES, split } from './shamir.ts';
 
-/** `self`: a share of b, the self-mask secret. `key`: a share of sigma, from which the keys and pair masks derive. */
+/**
+ * `self`: a share of b, the self-mask secret. `key`: a share of sigma, from which the keys and pair
+ * masks derive.
+ */
 export type ShareKind = 'self' | 'key';
 
 /** What a recipient holds of one author, 33 bytes each. Never reveal both. */
@@ -26,12 +31,17 @@ export interface SharePair {
   readonly key: Uint8Array;
 }
 
-/** What travels: the commitment to b goes into the signed record, with the {@link entryHash} of every entry. */
+/**
+ * What travels: the commitment to b goes into the signed record, with the SHA-256 of every entry.
+ */
 export interface ShareMessage {
   readonly author: Id;
   /** {@link commitSecret} of b, 32 bytes. */
   readonly commitment: Uint8Array;
-  /** One for each member, in cohort order: {@link ENTRY_BYTES}, for the author itself {@link OWN_ENTRY_BYTES}. */
+  /**
+   * One for each member, in cohort order: {@link ENTRY_BYTES}, for the author itself {@link
+   * OWN_ENTRY_BYTES}.
+   */
   readonly entries: readonly Uint8Array[];
 }
 
@@ -48,10 +58,15 @@ export interface ShareEntry {
 const SEALED_BYTES = 2 * SHARE_BYTES + 16;
 /** kem || ciphertext || commitment of the self share || commitment of the key share. */
 export const ENTRY_BYTES = MLKEM_CIPHERTEXT_BYTES + SEALED_BYTES + 2 * HASH_BYTES;
-/** The author's own entry holds only the two commitments: its own shares are checked like all others. */
+/**
+ * The author's own entry holds only the two commitments: its own shares are checked like all
+ * others.
+ */
 export const OWN_ENTRY_BYTES = 2 * HASH_BYTES;
 
-/** SHA-256 commitment to the self-mask secret b of `author`; hiding because b is 32 uniform bytes. */
+/**
+ * SHA-256 commitment to the self-mask secret b of `author`; hiding because b is 32 uniform bytes.
+ */
 export const commitSecret = (context: Uint8Array, author: Id, secret: Uint8Array): Uint8Array =>
   sha256(utf8('floe/secagg/commit-secret/v1'), context, author, secret);
 
@@ -65,22 +80,20 @@ export const commitShare = (
 ): Uint8Array =>
   sha256(utf8(`floe/secagg/commit-share/${kind}/v1`), context, author, recipient, share);
 
-/** Seed of the self mask: PRG(b) bound to the context, so that even a b used twice would not give one mask twice. */
+/**
+ * Seed of the self mask: PRG(b) bound to the context, so that even a b used twice would not give
+ * one mask twice.
+ */
 export const selfMaskSeed = (context: Uint8Array, author: Id, secret: Uint8Array): Uint8Array => {
   requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
   requireBytes(secret, SECRET_BYTES, 'key_invalid', 'self-mask secret');
   return hkdf(secret, context, concatBytes(utf8('floe/secagg/self/v1'), author), HASH_BYTES);
 };
 
-/** Hash of an entry, for the signed Share record. */
-export const entryHash = (
-  context: Uint8Array,
-  author: Id,
-  recipient: Id,
-  entry: Uint8Array,
-): Uint8Array => sha256(utf8('floe/secagg/entry/v1'), context, author, recipient, entry);
-
-/** Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one right length. */
+/**
+ * Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one
+ * right length.
+ */
 export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareEntry => {
   const own = equalBytes(author, recipient);
   const expected = own ? OWN_ENTRY_BYTES : ENTRY_BYTES;
@@ -102,7 +115,28 @@ export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareE
   };
 };
 
-/** Whether `share` is the one that `author` committed to for `recipient`, at the recipient's point. */
+/**
+ * Checks a Share message on arrival: author in the cohort, one entry of the right length for each
+ * member.
+ * @throws FloeError `not_in_cohort`, `share_invalid`.
+ */
+export const validateShareMessage = (cohort: Cohort, message: ShareMessage): void => {
+  indexOf(cohort, message.author);
+  const n = cohort.members.length;
+  const author = toHex(message.author);
+  if (message.entries.length !== n)
+    throw new FloeError('share_invalid', `expected ${n} entries, got ${message.entries.length}`, {
+      author,
+    });
+  if (message.commitment.length !== HASH_BYTES)
+    throw new FloeError('share_invalid', 'expected a commitment of 32 bytes', { author });
+  for (const [index, entry] of message.entries.entries())
+    parseEntry(message.author, cohort.members[index]!.id, entry);
+};
+
+/**
+ * Whether `share` is the one that `author` committed to for `recipient`, at the recipient's point.
+ */
 export const shareMatches = (
   context: Uint8Array,
   cohort: Cohort,
@@ -192,13 +226,17 @@ export interface OpenShareInit {
   readonly self: Id;
   readonly keys: RoundKeys;
   readonly author: Id;
-  /** The author's entry for `self`; the caller has checked its hash against the author's signed record. */
+  /**
+   * The author's entry for `self`; the caller has checked its hash against the author's signed
+   * record.
+   */
   readonly entry: Uint8Array;
 }
 
 /**
- * Opens and checks the two shares that `author` made for `self`. A participant whose peer's entry does not open must not
- * upload a vector masked with that peer: it reports the author, and the round goes on without one of the two.
+ * Opens and checks the two shares that `author` made for `self`. A participant whose peer's entry
+ * does not open must not upload a vector masked with that peer: it reports the author, and the
+ * round goes on without one of the two.
  * @throws FloeError `share_invalid` naming the author; `not_in_cohort`.
  */
 export const openShare = async ({

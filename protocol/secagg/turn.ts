@@ -1,5 +1,6 @@
 /**
- * @module A turn of the event loop in the middle of long work, so that sockets and timers are served. Not a clock.
+ * @module A turn of the event loop in the middle of long work, so that sockets and timers are
+ * served. Not a clock.
  */
 
 /** Resolves in a later turn of the event loop (a task, not a microtask). */

@@ -71,7 +71,7 @@ const jobsOf = async (
       if (found === undefined) return fail(`the bundle lacks the self mask of survivor ${i}`);
       if (!equalBytes(commitSecret(context, member, found.secret), share.body.commitment))
         return fail(`the self mask of survivor ${i} is not the one it committed to`);
-      return { seed: selfMaskSeed(found.secret, context, member), sign: -1 };
+      return { seed: selfMaskSeed(context, member, found.secret), sign: -1 };
     });
   }
   const cohort = freezeCohort(

@@ -1,0 +1,46 @@
+/**
+ * @module Logging: any logger with pino's shape. What is logged are codes, counts, sizes and short names of identities, and
+ * everything passes through here, where anything that is not such a value is left out: no record, no key, no vector.
+ */
+import type { FloeError } from '../protocol/errors.ts';
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** The part of pino that is used; `pino()` fits. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+const LONGEST_TEXT = 300;
+
+/** Bytes, arrays and objects never reach a log; text is cut. */
+const redact = (value: unknown): string | number | boolean => {
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  return typeof value === 'string' ? value.slice(0, LONGEST_TEXT) : '[redacted]';
+};
+
+const redacted = (fields: LogFields): LogFields =>
+  Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, redact(value)]),
+  );
+
+/** Wraps a logger so that only plain short values get through. */
+export const safeLogger = (logger: Logger): Logger => ({
+  debug: (fields, message) => logger.debug(redacted(fields), message),
+  info: (fields, message) => logger.info(redacted(fields), message),
+  warn: (fields, message) => logger.warn(redacted(fields), message),
+  error: (fields, message) => logger.error(redacted(fields), message),
+});
+
+export const errorFields = (error: FloeError): LogFields => ({
+  code: error.code,
+  reason: error.message,
+});
+
+/** The first digits of a key, enough to tell participants apart in a log. */
+export const shortKey = (hex: string): string => hex.slice(0, 12);
