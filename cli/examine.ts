@@ -58,7 +58,10 @@ const must = (condition: boolean, reason: string): void => {
 const cipherSpeed = async (): Promise<string> => {
   const key = Buffer.from(CTR_KEY, 'hex');
   const known = createCipheriv('aes-256-ctr', key, Buffer.from(CTR_COUNTER, 'hex'));
-  must(known.update(Buffer.alloc(16)).toString('hex') === CTR_STREAM, 'AES-256-CTR gives a wrong stream');
+  must(
+    known.update(Buffer.alloc(16)).toString('hex') === CTR_STREAM,
+    'AES-256-CTR gives a wrong stream',
+  );
   const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
   const chunk = Buffer.alloc(CIPHER_CHUNK);
   const started = performance.now();
@@ -71,9 +74,15 @@ const signatures = async (): Promise<string> => {
   const identity = await identityFromSeed(systemRandom(32));
   const message = systemRandom(100);
   const signature = identity.sign('doctor', message);
-  must(verifySignature('doctor', message, signature, identity.publicKey), 'an own signature does not verify');
+  must(
+    verifySignature('doctor', message, signature, identity.publicKey),
+    'an own signature does not verify',
+  );
   message[0] = (message[0] as number) ^ 1;
-  must(!verifySignature('doctor', message, signature, identity.publicKey), 'an altered message verifies');
+  must(
+    !verifySignature('doctor', message, signature, identity.publicKey),
+    'an altered message verifies',
+  );
   const opened = identity.openSealed(sealTo(identity.publicKey, message));
   must(equalBytes(opened, message), 'a sealed box opens to something else');
   return 'libsodium: Ed25519 signatures and sealed boxes';
@@ -84,7 +93,10 @@ const postQuantum = async (): Promise<string> => {
   for (let i = 0; i < KEM_REPEATS; i += 1) {
     const { publicKey, secretKey } = ml_kem768.keygen();
     const { cipherText, sharedSecret } = ml_kem768.encapsulate(publicKey);
-    must(equalBytes(ml_kem768.decapsulate(cipherText, secretKey), sharedSecret), 'ML-KEM-768 disagrees with itself');
+    must(
+      equalBytes(ml_kem768.decapsulate(cipherText, secretKey), sharedSecret),
+      'ML-KEM-768 disagrees with itself',
+    );
   }
   const each = (performance.now() - started) / KEM_REPEATS;
   return `ML-KEM-768: key, encapsulation and decapsulation in ${each.toFixed(1)} ms`;

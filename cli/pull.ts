@@ -25,9 +25,13 @@ export const pullCommand = (): Command =>
   withCommonOptions(new Command('pull'))
     .argument('<source>', "a run's folder (such as runs/latest) or a coordinator's address")
     .description('fetch and open a model of a run, and write it in clear')
-    .option('--round <n>', 'the model after this round; 0 is the initial one (default: the latest)', wholeNumber('--round', 0, 100_000))
+    .option(
+      '--round <n>',
+      'the model after this round; 0 is the initial one (default: the latest)',
+      wholeNumber('--round', 0, 100_000),
+    )
     .option('--out <folder>', 'where to write model.safetensors', '.')
-    .option('--tfjs', "also write tfjs/model.json, which tf.loadLayersModel reads")
+    .option('--tfjs', 'also write tfjs/model.json, which tf.loadLayersModel reads')
     .option('--force', 'overwrite files that are there')
     .option('--key-file <path>', "file with an auditor's seed in hex (default: the folder's own)")
     .option('--keystore <folder>', 'open the model with the key of this keystore')
@@ -58,11 +62,17 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
         const { RUN_FILES, writeModel } = await import('../sim/run-folder.ts');
         await using run = await openSource(source, options, signal);
         if (run.gate === undefined)
-          throw new FloeError('access_denied', 'expected --key-file or --keystore to open the model');
+          throw new FloeError(
+            'access_denied',
+            'expected --key-file or --keystore to open the model',
+          );
         await cryptoReady;
         const id = hashRunSpec(run.spec);
         const models = modelsOf(decodeTranscript(id, run.transcript), run.spec);
-        const model = options.round === undefined ? models.at(-1) : models.find(({ version }) => version === options.round);
+        const model =
+          options.round === undefined
+            ? models.at(-1)
+            : models.find(({ version }) => version === options.round);
         if (model === undefined)
           throw new FloeError(
             'usage',
@@ -87,11 +97,15 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
           parameters: weights.length,
           reader: run.reader,
           file,
-          ...(topology === undefined ? {} : { tfjs: join(options.out, RUN_FILES.tfjs, 'model.json') }),
+          ...(topology === undefined
+            ? {}
+            : { tfjs: join(options.out, RUN_FILES.tfjs, 'model.json') }),
         };
         output.document(document);
         output.line(`opened as ${run.reader ?? ''}`);
-        output.say(`${file}: the model after round ${model.version} in clear, ${weights.length} parameters, hash ${document.modelHash}`);
+        output.say(
+          `${file}: the model after round ${model.version} in clear, ${weights.length} parameters, hash ${document.modelHash}`,
+        );
       });
     });
 

@@ -2,7 +2,7 @@
  * @module Passphrases and keystores from the command line. A passphrase comes from FLOE_PASSPHRASE or a file, never from a
  * flag, which every process of the machine could read; it is never printed.
  */
-import { nodeDisk, openKeystore, type Keystore } from '../client/index.ts';
+import { nodeDisk, openKeystore, type Keystore } from '../client/keystore/index.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { readInput } from './flags.ts';

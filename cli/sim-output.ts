@@ -117,7 +117,8 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
         case 'finishing':
           bar?.stop();
           bar = undefined;
-          if (event.baseline) output.line('the rounds are over; finishing the centralised baseline');
+          if (event.baseline)
+            output.line('the rounds are over; finishing the centralised baseline');
           break;
         case 'phase':
         case 'dropped':
@@ -144,7 +145,9 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       output.line('  report.html         plots and tables, opens without a network');
       output.line('  summary.json        the same in numbers');
       output.line('  model.safetensors   the model in clear, its only clear copy (also as tfjs/)');
-      output.line("  auditor.key         the simulated auditor's key: floe verify and floe pull use it");
+      output.line(
+        "  auditor.key         the simulated auditor's key: floe verify and floe pull use it",
+      );
       output.line(`recompute it: floe verify ${folder}`);
     },
   };

@@ -14,8 +14,8 @@ import { identityFromSeed } from '../protocol/identity.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import type { TensorSpec } from '../protocol/tensors/index.ts';
 import { openModel } from '../protocol/verify/index.ts';
+import type { ModelDescription } from './describe.ts';
 import { chooseModel } from './models.ts';
 import { shuffle } from './sampling.ts';
 import { answerCalls } from './thread.ts';
@@ -28,16 +28,6 @@ export interface AnalystData {
   /** Seeds of the initial weights and of the baseline, 32 bytes each. */
   readonly initialSeed: Uint8Array;
   readonly baselineSeed: Uint8Array;
-}
-
-export interface ModelDescription {
-  readonly architecture: string;
-  readonly tensors: readonly TensorSpec[];
-  /** JSON text. */
-  readonly topology: string;
-  readonly initialWeights: Float32Array;
-  /** What trains, and why that. */
-  readonly backend: string;
 }
 
 export interface Score {

@@ -5,7 +5,8 @@
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { type Dataset, subset } from '../client/data/dataset.ts';
-import { joinRun, memoryKeystore, type ParticipantEvent } from '../client/index.ts';
+import { memoryKeystore } from '../client/keystore/index.ts';
+import { joinRun, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendName } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';

@@ -1,7 +1,7 @@
 /**
  * @module The history of a run, as the coordinator's progress and the counters of the network tell it.
  */
-import type { Progress } from '../coordinator/machine/effects.ts';
+import type { Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import type { RoundSummary } from './summary.ts';
 
