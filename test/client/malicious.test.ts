@@ -192,7 +192,7 @@ describe('a coordinator that lies about the cohort', () => {
     ],
   ];
   for (const [what, code, change] of cases)
-    it(what, async () => {
+    it(`refuses: ${what}`, async () => {
       const s = await stage();
       await upTo.open(s);
       await s.coordinator.cohort(s.members, (body) => change(body, s));
@@ -285,7 +285,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
     return s.coordinator.entriesOf(author)[index]!;
   };
   for (const [what, code, attack] of before)
-    it(what, async () => {
+    it(`refuses: ${what}`, async () => {
       const s = await stage();
       await upTo.cohort(s);
       await attack(s);
@@ -366,7 +366,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
     ],
   ];
   for (const [what, code, change] of sets)
-    it(what, async () => {
+    it(`refuses: ${what}`, async () => {
       const s = await stage();
       await upTo.sharers(s);
       await s.coordinator.collect(s.members, 'upload');
@@ -416,7 +416,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
       const sent = {
         few: records.slice(0, 2),
         repeated: [records[0]!, records[0]!, records[0]!, records[1]!],
-        forged: records.map((record) => record.with(record.length - 1, record.at(-1)! ^ 1)),
+        forged: records.map((record) => record.with(record.length - 1, (record.at(-1) ?? 0) ^ 1)),
       }[attack];
       s.coordinator.send([s.victim.key], { type: 'consistency', records: sent });
       const { error } = await s.victim.event('violation');
