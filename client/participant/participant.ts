@@ -94,6 +94,11 @@ export class Participant {
     return this.#joined?.memory.commit;
   }
 
+  /** The specification, once it has logged in. */
+  get spec(): RunSpec | undefined {
+    return this.#joined?.spec;
+  }
+
   /**
    * Leaves; what was saved stays, and a participant with the same keystore goes on. Resolves once nothing is written any
    * more.

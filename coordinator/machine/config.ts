@@ -30,3 +30,5 @@ export const LONGEST_PAUSE_MS = 60_000;
 export const MAX_ATTEMPTS = 100_000;
 /** Envelopes hold at most this many readers (512 KiB of a record). */
 export const MAX_READERS = 2500;
+/** Time that participants have at least to reconnect after the coordinator was started again. */
+export const RECONNECT_MS = 30_000;

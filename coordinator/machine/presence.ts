@@ -2,7 +2,7 @@
  * @module Who is here: logins, lost sessions, withdrawals, and the coordinator's own restart.
  */
 import { toHex } from '../../protocol/bytes.ts';
-import type { MachineConfig } from './config.ts';
+import { RECONNECT_MS, type MachineConfig } from './config.ts';
 import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { syncFrames } from './resume.ts';
@@ -58,7 +58,13 @@ export const applyResumed = (
     ]),
   );
   return {
-    state: { ...state, startWith, participants, phase: restarted(state.phase, time, spec.deadlines) },
+    state: {
+      ...state,
+      startWith,
+      participants,
+      patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
+      phase: restarted(state.phase, time, spec.deadlines),
+    },
     effects: [],
   };
 };

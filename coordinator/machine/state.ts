@@ -87,6 +87,8 @@ export interface State {
   readonly excluded: ReadonlySet<Hex>;
   /** Everyone who ever logged in. */
   readonly participants: ReadonlyMap<Hex, Presence>;
+  /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
+  readonly patience: number;
   readonly round: Round | undefined;
   /** The commit or abort that ended the last attempt. */
   readonly closing: SignedRecord<'commit' | 'abort'> | undefined;
@@ -101,6 +103,7 @@ export const initialState: State = {
   model: undefined,
   excluded: new Set(),
   participants: new Map(),
+  patience: 0,
   round: undefined,
   closing: undefined,
 };
@@ -169,7 +172,10 @@ export const awaited = ({ phase, round }: State): readonly Hex[] => {
 export const goneAt = (config: MachineConfig, state: State, key: Hex): number | undefined => {
   const presence = state.participants.get(key);
   if (presence?.present === true) return undefined;
-  return (presence?.since ?? 0) + config.spec.deadlines.grace * 1000;
+  return Math.max(
+    state.patience,
+    (presence?.since ?? 0) + config.spec.deadlines.grace * 1000,
+  );
 };
 
 /** Whether everyone still awaited has been away for the grace time. */

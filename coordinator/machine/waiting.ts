@@ -23,7 +23,7 @@ export const opensAt = ({ spec }: MachineConfig, state: State): number => {
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
   if (count >= Math.max(state.startWith, spec.cohort.minimum)) return phase.until;
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
-  return Math.max(phase.until, phase.since + spec.deadlines.grace * 1000);
+  return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
 
 /** A participant's place in the draw of one attempt: nobody can choose it without knowing run and round beforehand. */
