@@ -17,9 +17,9 @@ import type { Connection } from '../protocol/connection.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { decodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
 import { quickClock } from './clock.ts';
-import { modelOfSpec } from './models.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
-import { cipherStream } from './sampling.ts';
+import { cipherStream } from '../protocol/random.ts';
 import { answerCalls } from './thread.ts';
 
 export interface Member {

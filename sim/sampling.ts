@@ -2,32 +2,7 @@
  * @module Draws from a reproducible stream: uniform numbers, permutations (Fisher and Yates), normal and gamma variates
  * (Marsaglia and Tsang 2000). For scenarios only: where data lies and who fails. Nothing here is for secrets.
  */
-import { createCipheriv, type Cipheriv } from 'node:crypto';
 import { randomBelow, type RandomSource } from '../protocol/random.ts';
-
-const STREAM_CHUNK = 64 << 10;
-const ZEROS = new Uint8Array(STREAM_CHUNK);
-
-/**
- * A reproducible stream at the speed of the hardware: AES-256 in counter mode under the seed (32 bytes). Participants draw
- * one word for each parameter in every round, which a stream of hashes makes the dearest part of a simulated round.
- */
-export const cipherStream = (seed: Uint8Array): RandomSource => {
-  const cipher: Cipheriv = createCipheriv('aes-256-ctr', seed, new Uint8Array(16));
-  let pool = new Uint8Array(0);
-  return (length) => {
-    const out = new Uint8Array(length);
-    let filled = 0;
-    while (filled < length) {
-      if (pool.length === 0) pool = new Uint8Array(cipher.update(ZEROS));
-      const take = pool.subarray(0, length - filled);
-      out.set(take, filled);
-      pool = pool.subarray(take.length);
-      filled += take.length;
-    }
-    return out;
-  };
-};
 
 /** Uniform over [0, 1) in steps of 2^-53. */
 export const uniform = (random: RandomSource): number => {
