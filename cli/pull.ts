@@ -111,11 +111,11 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
 
 /** The topology: in the specification, or that of the registry's model. */
 const topologyFor = async (
-  spec: Parameters<typeof import('../sim/models.ts').modelOfSpec>[0],
+  spec: Parameters<typeof import('../client/spec-model.ts').modelOfSpec>[0],
 ): Promise<Record<string, unknown>> => {
   if (spec.model.topology !== undefined)
     return JSON.parse(spec.model.topology) as Record<string, unknown>;
-  const { modelOfSpec } = await import('../sim/models.ts');
+  const { modelOfSpec } = await import('../client/spec-model.ts');
   const { selectBackend } = await import('../client/tfjs/backends.ts');
   const { topologyOf } = await import('../client/tfjs/topology.ts');
   const { tf } = await selectBackend({ prefer: 'cpu' });

@@ -18,7 +18,7 @@ import { toHex } from '../protocol/bytes.ts';
 import { systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom, systemRandom } from '../protocol/random.ts';
-import { modelOfSpec } from '../sim/models.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';

@@ -15,11 +15,11 @@ import { directoryStore } from '../protocol/blobs/directory.ts';
 import { systemClock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { seededRandom } from '../protocol/random.ts';
 import { decodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
 import { quickClock } from './clock.ts';
-import { modelOfSpec } from './models.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
+import { cipherStream } from '../protocol/random.ts';
 import { answerCalls } from './thread.ts';
 
 export interface Member {
@@ -157,7 +157,7 @@ const calls = {
         store,
         gate: sealedBoxGate(keystore.identity),
         clock: init.hurry ? quickClock(HURRY) : systemClock,
-        random: seededRandom(randomSeed),
+        random: cipherStream(randomSeed),
         expect,
         log: () => undefined,
         onEvent: (event) => report(index, event),

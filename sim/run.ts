@@ -182,6 +182,8 @@ export const runScenario = async (
   const blobs = join(partial, RUN_FILES.blobs);
   const store = directoryStore(blobs);
   const journal = openJournal(join(partial, RUN_FILES.journal));
+  // A simulation is started again, not resumed: its journal must be whole when it ends, not survive a power cut.
+  journal.database.exec('PRAGMA synchronous = NORMAL');
   let journalOpen = true;
   resources.defer(() => {
     if (journalOpen) journal.close();

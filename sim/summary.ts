@@ -22,6 +22,8 @@ export const roundSchema = v.strictObject({
   /** Mean training loss and accuracy over the survivors' examples, as the sum of masked metrics tells it. */
   trainLoss: amount,
   trainAccuracy: share,
+  /** Updates that were cut to the clip norm, among the survivors'. */
+  clipped: count,
   /** Of the model after this round on the test set; absent where it was not evaluated. */
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),
