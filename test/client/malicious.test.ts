@@ -232,6 +232,25 @@ describe('a coordinator that lies about the cohort', () => {
     await expectNamed(s, 'not_in_cohort');
   });
 
+  it("another registration of the victim's identity, made by a twin that has lost its memory", async () => {
+    const s = await stage();
+    await upTo.open(s);
+    const registers = await s.coordinator.collect(s.members, 'register');
+    const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
+      open: s.coordinator.round!.open.hash,
+      ...derive(filled(7)).public,
+      nonce: filled(2),
+    });
+    const all = registers.map((own) => (Buffer.from(own.author).equals(s.victim.key) ? twin : own));
+    const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));
+    s.coordinator.send([s.victim.key], {
+      type: 'cohort',
+      record: cohort.bytes,
+      registers: all.map(({ bytes }) => bytes),
+    });
+    await expectNamed(s, 'record_malformed');
+  });
+
   it('a second, different cohort', async () => {
     const s = await stage();
     await upTo.cohort(s);
