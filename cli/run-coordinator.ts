@@ -67,17 +67,13 @@ const shapeOf = (
 };
 
 /**
- * The settings of the run: those the folder was made with, or new ones, which are kept there.
+ * The settings of the run: those the folder was made with, or new ones.
  *
  * @throws FloeError `spec_mismatch` when the folder holds a run of other settings
  */
 const settle = async (folder: string, given: RunSettings): Promise<RunSettings> => {
   const path = join(folder, SETTINGS);
-  const stored = await readOptional(path);
-  if (stored === undefined) {
-    await writeWhole(path, `${JSON.stringify(given, null, 2)}\n`);
-    return given;
-  }
+  if ((await readOptional(path)) === undefined) return given;
   const before = await gatherSettings(path, {});
   for (const [name, value] of Object.entries(given))
     if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
@@ -125,6 +121,8 @@ const prepare = async (
     coordinator: keystore.identity.publicKey,
     model: await describe(),
   });
+  // Only settings that make a valid specification are kept.
+  await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
   return { spec, resumed: false, initialModel };
@@ -201,10 +199,12 @@ const greet = (
   output.line(`run        ${run}`);
   output.line(`key        ${key}`);
   output.line();
+  const data =
+    spec.model.architecture === 'custom'
+      ? '--data YOUR.csv'
+      : `--data mnist --shard 1/${spec.cohort.size}`;
   output.line('join from another terminal:');
-  output.line(
-    `  floe join ${address} --data mnist --shard 1/${spec.cohort.size} --expect-run ${run} --coordinator ${key}`,
-  );
+  output.line(`  floe join ${address} ${data} --expect-run ${run} --coordinator ${key}`);
   output.line();
 };
 
