@@ -50,9 +50,10 @@ const causes = (error: unknown): string => {
   return parts.join('\n');
 };
 
+const styled = (sink: Sink, style: Style, text: string): string =>
+  sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
+
 export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit): Output => {
-  const styled = (sink: Sink, style: Style, text: string): string =>
-    sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
   const silent = json || quiet;
   return {
     json,

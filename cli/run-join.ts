@@ -35,8 +35,8 @@ const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
   const { keystore, seed, passphraseFile } = options;
   if (keystore !== undefined && seed !== undefined)
     throw new FloeError('usage', 'expected --keystore or --seed, not both');
-  if (keystore !== undefined) return await openOrMakeKeystore(keystore, passphraseFile);
-  return await memoryKeystore(
+  if (keystore !== undefined) return openOrMakeKeystore(keystore, passphraseFile);
+  return memoryKeystore(
     seed === undefined ? systemRandom(32) : deriveSeed(masterSeed(seed), 'join-keystore'),
   );
 };
@@ -73,7 +73,7 @@ export const runJoin = async (
     throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
   const address = url === undefined ? '' : webSocketAddress(url);
   const keystore = await openIdentity(options);
-  resources.defer(async () => await keystore.close());
+  resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
   if (options.showKey === true) {
     output.document({ key, address: keystore.identity.address });
@@ -92,7 +92,7 @@ export const runJoin = async (
     connect: webSocketConnect(address),
     keystore,
     trainer: async (spec) =>
-      await tfjsTrainer({
+      tfjsTrainer({
         model: modelOfSpec(spec),
         data,
         backend: { prefer: options.backend ?? 'auto' },

@@ -28,7 +28,7 @@ const open = async (
   passphraseFile: string | undefined,
   create: boolean,
 ): Promise<Keystore> =>
-  await openKeystore(folder, await readPassphrase(passphraseFile), {
+  openKeystore(folder, await readPassphrase(passphraseFile), {
     random: systemRandom,
     disk: await nodeDisk(),
     create,
@@ -38,10 +38,10 @@ const open = async (
 export const openOrMakeKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
-): Promise<Keystore> => await open(folder, passphraseFile, true);
+): Promise<Keystore> => open(folder, passphraseFile, true);
 
 /** @throws FloeError `file_not_found`, `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openExistingKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
-): Promise<Keystore> => await open(folder, passphraseFile, false);
+): Promise<Keystore> => open(folder, passphraseFile, false);

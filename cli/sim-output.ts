@@ -10,8 +10,8 @@ import type { RoundSummary, Summary } from '../sim/summary.ts';
 import type { Output } from './output.ts';
 
 export interface RunDisplay {
-  event(event: ScenarioEvent): void;
-  end(summary: Summary, folder: string): void;
+  readonly event: (event: ScenarioEvent) => void;
+  readonly end: (summary: Summary, folder: string) => void;
 }
 
 /** Without a terminal about this many lines are printed. */
@@ -141,7 +141,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       );
       output.say(`model hash ${summary.modelHash}`);
       output.line();
-      output.line(`${folder}`);
+      output.line(folder);
       output.line('  report.html         plots and tables, opens without a network');
       output.line('  summary.json        the same in numbers');
       output.line('  model.safetensors   the model in clear, its only clear copy (also as tfjs/)');

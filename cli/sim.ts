@@ -124,7 +124,7 @@ one clear copy of the model. Exit codes: floe help exit-codes.`,
         const { summary, folder } = await runScenario(scenario, {
           outDir: options.out,
           signal,
-          onEvent: show.event,
+          onEvent: (event) => show.event(event),
         });
         show.end(summary, folder);
         output.document({ ...summary, folder });

@@ -59,7 +59,7 @@ const start = (args: readonly string[], env: Record<string, string> = {}) => {
   return { child, ended, printed };
 };
 
-const floe = async (...args: string[]): Promise<Ended> => await start(args).ended;
+const floe = async (...args: string[]): Promise<Ended> => start(args).ended;
 
 const SMALL = [
   '--participants',
@@ -192,8 +192,8 @@ describe('floe sim, verify and pull', () => {
     expect(pulled.code).toBe(0);
     expect(JSON.parse(pulled.stdout)).toMatchObject({ modelHash, round: 2 });
     const [a, b] = await Promise.all(
-      [join('model', 'model.safetensors'), join(own, 'model.safetensors')].map(
-        async (path) => await readFile(join(folder, path)),
+      [join('model', 'model.safetensors'), join(own, 'model.safetensors')].map(async (path) =>
+        readFile(join(folder, path)),
       ),
     );
     expect(a).toEqual(b);
