@@ -19,7 +19,7 @@ import { decodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
 import { quickClock } from './clock.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
-import { cipherStream } from '../protocol/random.ts';
+import { cipherStream, deriveSeed } from '../protocol/random.ts';
 import { answerCalls } from './thread.ts';
 
 export interface Member {
@@ -148,14 +148,22 @@ const calls = {
     for (const { index, rows, keystoreSeed, randomSeed } of init.members) {
       // oxlint-disable-next-line no-await-in-loop
       const keystore = await memoryKeystore(keystoreSeed);
+      let connections = 0;
+      let random = cipherStream(randomSeed);
       const { finished } = joinRun({
-        connect: (signal) => connect(index, signal),
+        connect: async (signal) => {
+          const connection = await connect(index, signal);
+          // A fresh stream each time: how far a lost participant got before it noticed must not shift what it draws later.
+          connections += 1;
+          random = cipherStream(deriveSeed(randomSeed, connections));
+          return connection;
+        },
         keystore,
         trainer: shared.withData(subset(init.train, rows)),
         store,
         gate: sealedBoxGate(keystore.identity),
         clock: init.hurry ? quickClock(HURRY) : systemClock,
-        random: cipherStream(randomSeed),
+        random: (length) => random(length),
         expect,
         log: () => undefined,
         onEvent: (event) => report(index, event),
