@@ -62,6 +62,9 @@ export const openKeystore = async (
   }
 };
 
+/** Binds a run's file to the run: it does not open as another's. */
+const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
+
 const unlocked = async (
   path: string,
   passphrase: string,
@@ -91,7 +94,6 @@ const unlocked = async (
 
   const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
   const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;
-  const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
   let open = true;
   const requireOpen = (): void => {
     if (!open) throw new FloeError('internal', 'the keystore is closed');
