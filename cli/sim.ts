@@ -60,7 +60,7 @@ export const simCommand = (): Command =>
     )
     .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
     .option('--minimum <n>', 'fewest survivors of a round', wholeNumber('--minimum', 3, 255))
-    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
+    .option('--rounds <n>', 'rounds (default 60)', wholeNumber('--rounds', 1, 100_000))
     .option('--seed <text>', 'everything random derives from it (default 1)')
     .option('--partition <how>', 'iid, shards:N or dirichlet:ALPHA (default iid)')
     .option('--drop <shares>', 'lose this share of each cohort: 0.3, or share:0.1,upload:0.2')

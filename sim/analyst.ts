@@ -121,9 +121,10 @@ const calls = {
     const points: BaselinePoint[] = [];
     let weights = all.initialWeights(init.initialSeed);
     let examples = 0;
+    // Processor time: the clock on the wall would measure how long this thread made way for the participants.
     let busy = 0;
     for (const [round, rows] of [...stretches(plan)].entries()) {
-      const started = performance.now();
+      const before = process.threadCpuUsage();
       // Each stretch continues from the weights of the one before.
       // oxlint-disable-next-line no-await-in-loop
       const result = await all.withData(subset(init.train, rows)).train({
@@ -138,9 +139,10 @@ const calls = {
       examples += rows.length;
       // oxlint-disable-next-line no-await-in-loop
       points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
-      busy += performance.now() - started;
+      const { user, system } = process.threadCpuUsage(before);
+      busy += user + system;
     }
-    return { points, seconds: busy / 1000 };
+    return { points, seconds: busy / 1e6 };
   },
 } as const;
 export type AnalystCalls = typeof calls;

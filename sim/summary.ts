@@ -83,6 +83,7 @@ export const summarySchema = v.strictObject({
       epochs: amount,
       batchSize: count,
       learningRate: amount,
+      /** Processor time. */
       seconds: amount,
       points: v.array(baselinePointSchema),
     }),
