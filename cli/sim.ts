@@ -121,12 +121,16 @@ one clear copy of the model. Exit codes: floe help exit-codes.`,
         const scenario = makeScenario(scenarioInput(options));
         const { runScenario } = await import('../sim/run.ts');
         const show = showRun(output, scenario);
-        const { summary, folder } = await runScenario(scenario, {
-          outDir: options.out,
-          signal,
-          onEvent: (event) => show.event(event),
-        });
-        show.end(summary, folder);
-        output.document({ ...summary, folder });
+        try {
+          const { summary, folder } = await runScenario(scenario, {
+            outDir: options.out,
+            signal,
+            onEvent: (event) => show.event(event),
+          });
+          show.end(summary, folder);
+          output.document({ ...summary, folder });
+        } finally {
+          show.close();
+        }
       });
     });
