@@ -34,8 +34,8 @@ const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
   const { keystore, seed, passphraseFile } = options;
   const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
-  if (keystore !== undefined) return await openOrMakeKeystore(keystore, passphraseFile, secret);
-  return await memoryKeystore(secret ?? systemRandom(32));
+  if (keystore !== undefined) return openOrMakeKeystore(keystore, passphraseFile, secret);
+  return memoryKeystore(secret ?? systemRandom(32));
 };
 
 const openData = async ({ data, shard }: JoinOptions): Promise<Dataset> => {
@@ -70,7 +70,7 @@ export const runJoin = async (
     throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
   const address = url === undefined ? '' : webSocketAddress(url);
   const keystore = await openIdentity(options);
-  resources.defer(async () => await keystore.close());
+  resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
   if (options.showKey === true) {
     output.document({ key, address: keystore.identity.address });
@@ -89,7 +89,7 @@ export const runJoin = async (
     connect: webSocketConnect(address),
     keystore,
     trainer: async (spec) =>
-      await tfjsTrainer({
+      tfjsTrainer({
         model: modelOfSpec(spec),
         data,
         backend: { prefer: options.backend ?? 'auto' },

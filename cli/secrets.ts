@@ -29,7 +29,7 @@ const open = async (
   create: boolean,
   secret?: Uint8Array,
 ): Promise<Keystore> =>
-  await openKeystore(folder, await readPassphrase(passphraseFile), {
+  openKeystore(folder, await readPassphrase(passphraseFile), {
     random: systemRandom,
     disk: await nodeDisk(),
     create,
@@ -41,10 +41,10 @@ export const openOrMakeKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
   secret?: Uint8Array,
-): Promise<Keystore> => await open(folder, passphraseFile, true, secret);
+): Promise<Keystore> => open(folder, passphraseFile, true, secret);
 
 /** @throws FloeError `file_not_found`, `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openExistingKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
-): Promise<Keystore> => await open(folder, passphraseFile, false);
+): Promise<Keystore> => open(folder, passphraseFile, false);

@@ -44,8 +44,8 @@ export const baselinePointSchema = v.strictObject({
 
 export const summarySchema = v.strictObject({
   format: v.literal('floe/summary/v1'),
-  /** `complete`: all rounds; `target`: stopped at the wanted accuracy; `partial`: stopped before the end. */
-  status: v.picklist(['complete', 'target', 'partial']),
+  /** `complete`: all rounds; `target`: stopped at the wanted accuracy. */
+  status: v.picklist(['complete', 'target']),
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),
   /** Rounds committed. */
@@ -83,6 +83,7 @@ export const summarySchema = v.strictObject({
       epochs: amount,
       batchSize: count,
       learningRate: amount,
+      /** Processor time. */
       seconds: amount,
       points: v.array(baselinePointSchema),
     }),

@@ -93,6 +93,7 @@ describe('scenarioClock', () => {
     clock.at(clock.now() + 50, () => fired.push('b'));
     clock.freeze();
     base.advance(10_000);
+    clock.leap(1000);
     expect(clock.now()).toBe(1500);
     expect(fired).toEqual(['a']);
     clock.thaw();

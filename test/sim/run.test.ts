@@ -36,7 +36,7 @@ const run = async (
   onEvent?: (event: ScenarioEvent) => void,
   signal?: AbortSignal,
 ): Promise<RunResult> =>
-  await runScenario(
+  runScenario(
     makeScenario({
       participants: 5,
       cohort: 5,
