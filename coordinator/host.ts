@@ -164,9 +164,10 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   /** Participants lost so shortly before the end that they may still come back to hear of it. */
   const untold = (): number => {
-    const isAwaited = (key: Hex): boolean =>
-      Math.max(goneAt(config, state, key) ?? Infinity, state.patience) > clock.now();
-    return [...state.participants.keys()].filter((key) => !told.has(key) && isAwaited(key)).length;
+    const now = clock.now();
+    return [...state.participants.keys()].filter(
+      (key) => !told.has(key) && (goneAt(config, state, key) ?? Infinity) > now,
+    ).length;
   };
 
   const performEffect = (effect: Effect): void => {
