@@ -26,11 +26,15 @@ const isMissing = (thrown: unknown): boolean =>
 /** SQLITE_BUSY. */
 const BUSY = 5;
 
-/** Files of this machine. Loads Node's modules when first called, so that this file can be bundled for browsers. */
+/** Files of this machine. @throws FloeError `usage` in browsers */
 export const nodeDisk = async (): Promise<Disk> => {
-  const files = await import('node:fs/promises');
-  const paths = await import('node:path');
-  const { DatabaseSync } = await import('node:sqlite');
+  // Bundlers for browsers find nothing to resolve in this way of asking for Node's modules.
+  const builtin = globalThis.process?.getBuiltinModule;
+  if (builtin === undefined)
+    throw new FloeError('usage', 'a folder as keystore needs Node; give an open keystore');
+  const files = builtin('node:fs/promises');
+  const paths = builtin('node:path');
+  const { DatabaseSync } = builtin('node:sqlite');
 
   const syncFolder = async (path: string): Promise<void> => {
     // Windows cannot open a folder; NTFS journals the rename itself.
