@@ -2,6 +2,7 @@
  * @module The coordinator that bench/memory.ts measures, in a process of its own: one round, and what its resident set was
  * before, while it folded, and at its peak.
  */
+import { join } from 'node:path';
 import { serve } from '../coordinator/index.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
 import { cryptoReady } from '../protocol/identity.ts';
@@ -26,18 +27,13 @@ let folding = 0;
 const sample = (): void => {
   if (started !== undefined) folding = Math.max(folding, process.memoryUsage.rss() - started);
 };
-const coordinator = await benchCoordinator(
-  spec,
-  store,
-  new Float32Array(Number(dimension)),
-  (progress) => {
-    if (progress.type === 'upload-folded') sample();
-    if (progress.type !== 'phase') return;
-    tell({ type: 'phase', phase: progress.phase });
-    sample();
-    started = progress.phase === 'upload' ? process.memoryUsage.rss() : undefined;
-  },
-);
+const coordinator = await benchCoordinator(spec, store, join(folder, 'journal'), (progress) => {
+  if (progress.type === 'upload-folded') sample();
+  if (progress.type !== 'phase') return;
+  tell({ type: 'phase', phase: progress.phase });
+  sample();
+  started = progress.phase === 'upload' ? process.memoryUsage.rss() : undefined;
+});
 const log = { debug: quiet, info: quiet, warn: console.warn, error: console.error };
 const served = await serve(coordinator, { host: '127.0.0.1', port: 0, store, log });
 await coordinator.start();

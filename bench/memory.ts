@@ -1,5 +1,5 @@
 /**
- * @module Memory of a coordinator: `npx node bench/memory.ts [participants] [dimension]`. The coordinator runs one masked round
+ * @module Memory of a coordinator: `npx node bench/memory.ts [dimension] [participants...]`. The coordinator runs one masked round
  * in a process of its own: WebSocket, directory store, every phase. The participants are in this process; their uploads are
  * encoded and masked like any. What is given is how far the coordinator's memory grew (resident set), while it folded and
  * at its peak, as ratios to what is O(d): the bytes of its accumulator and of one upload.
@@ -16,8 +16,9 @@ import { benchParticipant, benchSpec } from './run.ts';
 import { report } from './table.ts';
 import type { FromCoordinator } from './memory-coordinator.ts';
 
-const n = Number(process.argv[2] ?? 100);
-const dimension = Number(process.argv[3] ?? 1_000_000);
+type Growth = Extract<FromCoordinator, { type: 'measured' }>;
+
+const [dimension = 1_000_000, ...cohorts] = process.argv.slice(2).map(Number);
 
 /** The first message of this type. @throws Error when the process ends first */
 const heard = <Type extends FromCoordinator['type']>(
@@ -31,8 +32,18 @@ const heard = <Type extends FromCoordinator['type']>(
     child.once('exit', (code) => reject(new Error(`the coordinator ended with ${code}`)));
   });
 
-const folder = await mkdtemp(join(tmpdir(), 'floe-bench-'));
-try {
+/** Gives `work` a folder for as long as it lasts. */
+const inFolder = async <Result>(work: (folder: string) => Promise<Result>): Promise<Result> => {
+  const folder = await mkdtemp(join(tmpdir(), 'floe-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+/** Bytes that the coordinator's resident set grew in one round of `n`, with its files in `folder`. */
+const play = async (n: number, folder: string): Promise<Growth> => {
   const child = fork(
     new URL('memory-coordinator.ts', import.meta.url),
     [String(n), String(dimension), folder],
@@ -50,10 +61,18 @@ try {
       benchParticipant(i, dimension, store, () => connect(AbortSignal.timeout(60_000))),
     ),
   );
-  const { folding, peak } = await measured;
+  const growth = await measured;
   await Promise.all(participants.map(({ finished }) => finished));
+  const ended = new Promise((resolve) => child.once('exit', resolve));
   child.disconnect();
+  await ended;
+  return growth;
+};
 
+for (const n of cohorts.length > 0 ? cohorts : [10, 100]) {
+  // One after the other: they would disturb each other.
+  /* oxlint-disable no-await-in-loop */
+  const { folding, peak } = await inFolder((folder) => play(n, folder));
   const layout = layoutOf(await benchSpec(n, dimension, 1), n);
   const upload = packedLength(layout.lanes, layout.modulusBits);
   const accumulator = createLanes(layout.lanes, layout.modulusBits).byteLength;
@@ -74,6 +93,4 @@ try {
     for (const [to, base] of bases)
       report({ what: `${size}, ${name}`, value, unit: 'B', ratio: { value: value / base, to } });
   }
-} finally {
-  await rm(folder, { recursive: true, force: true });
 }

@@ -85,15 +85,11 @@ const play = async (n: number): Promise<Costs> => {
       return store.get(ref, options);
     },
   };
-  const coordinator = await benchCoordinator(
-    spec,
-    store,
-    new Float32Array(DIMENSION),
-    (progress) => {
-      if (progress.type === 'round-opened') rounds.push((costs = new Map()));
-      if (progress.type === 'phase') enter(progress.phase);
-    },
-  );
+  const coordinator = await benchCoordinator(spec, store, ':memory:', (progress) => {
+    if (progress.type !== 'phase') return;
+    if (progress.phase === 'opening') rounds.push((costs = new Map()));
+    enter(progress.phase);
+  });
   const connect = async () => {
     const { port1, port2 } = new MessageChannel();
     const near = portConnection(port1, 'participant');
@@ -114,7 +110,9 @@ const play = async (n: number): Promise<Costs> => {
     Array.from({ length: n }, (_, i) => benchParticipant(i, DIMENSION, counted, connect)),
   );
   await coordinator.finished;
-  for (const round of rounds) round.delete('finished');
+  // The end of the last phase.
+  enter('finished');
+  costs.delete('finished');
   await Promise.all(participants.map(({ finished }) => finished));
   await coordinator.stop();
   return rounds.slice(1).reduce((a, b) => (totalOf(b).ms < totalOf(a).ms ? b : a));

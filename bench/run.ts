@@ -19,6 +19,7 @@ import type { Connection } from '../protocol/connection.ts';
 import { identityFromSeed } from '../protocol/identity.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { parameterCount } from '../protocol/tensors/index.ts';
 
 const SEED = new Uint8Array(32);
 const HOUR_MS = 3_600_000;
@@ -45,15 +46,15 @@ const quiet = {
   error: (fields: object, message: string) => console.error(message, fields),
 };
 
-/** The coordinator, with its journal in memory. */
+/** The coordinator, with its journal in a file or in memory. */
 export const benchCoordinator = async (
   spec: RunSpec,
   store: BlobStore,
-  initialModel: Float32Array,
+  journalPath: string,
   onEvent: (progress: Progress) => void,
 ): Promise<Coordinator> => {
   const identity = await identityFromSeed(deriveSeed(SEED, 'coordinator'));
-  const journal = openJournal(':memory:');
+  const journal = openJournal(journalPath);
   return createCoordinator({
     spec,
     identity,
@@ -63,7 +64,7 @@ export const benchCoordinator = async (
     journal,
     clock: systemClock,
     random: seededRandom(deriveSeed(SEED, 'coordinator randomness')),
-    initialModel,
+    initialModel: new Float32Array(parameterCount(spec.model)),
     limits: { heartbeatMs: HOUR_MS, loginTimeoutMs: HOUR_MS },
     log: quiet,
     onEvent,

@@ -32,7 +32,6 @@ const node = async (...args: readonly string[]): Promise<string> =>
   (await run(process.execPath, args, { cwd: app, maxBuffer: 64 << 20 })).stdout;
 
 beforeAll(async () => {
-  // npx and npm hand on settings by the environment; nothing of them is needed here.
   folder = await realpath(await mkdtemp(join(tmpdir(), 'floe-dist-')));
   const dist = join(folder, 'built');
   await run(process.execPath, [join(root, 'scripts/build.ts'), dist]);

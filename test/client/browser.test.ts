@@ -57,9 +57,23 @@ const inBrowserRealm = (code: string, expression: string): Promise<string> => {
   const { TextEncoder, TextDecoder, URL, atob, btoa, crypto, fetch, performance } = globalThis;
   const { setTimeout, clearTimeout, AbortController, AbortSignal, Event, EventTarget } = globalThis;
   const globals = {
-    ...{ TextEncoder, TextDecoder, URL, atob, btoa, crypto, fetch, performance },
-    ...{ setTimeout, clearTimeout, AbortController, AbortSignal, Event, EventTarget },
-    ...{ console, location: new URL('https://example.org/'), navigator: { userAgent: 'a test' } },
+    TextEncoder,
+    TextDecoder,
+    URL,
+    atob,
+    btoa,
+    crypto,
+    fetch,
+    performance,
+    setTimeout,
+    clearTimeout,
+    AbortController,
+    AbortSignal,
+    Event,
+    EventTarget,
+    console,
+    location: new URL('https://example.org/'),
+    navigator: { userAgent: 'a test' },
   };
   return runInNewContext(`${code}\n;(async () => ${expression})()`, globals) as Promise<string>;
 };
