@@ -230,7 +230,7 @@ describe('a participant in honest rounds', () => {
     const delays = unstable.events.flatMap((e) => (e.type === 'reconnecting' ? [e.delayMs] : []));
     // Half of min(max, base * 2^k) at least, all of it at most; k starts again with a session that got a record through.
     for (const [i, delay] of delays.entries()) {
-      const most = Math.min(10, 2 * 2 ** (i < idle ? i : 0));
+      const most = Math.min(10, 2 * 2 ** (i <= idle ? i : 0));
       expect(delay, `delay ${i}`).toBeGreaterThanOrEqual(most / 2);
       expect(delay, `delay ${i}`).toBeLessThanOrEqual(most);
     }
