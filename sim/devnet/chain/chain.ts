@@ -8,10 +8,10 @@ import { GrpcTypes } from '@mysten/sui/grpc';
 import { TransactionDataBuilder } from '@mysten/sui/transactions';
 import { fromBase58, normalizeSuiAddress, toBase64 } from '@mysten/sui/utils';
 import { verifyTransactionSignature } from '@mysten/sui/verify';
-import type { MoveVm } from '../move/types.ts';
+import type { MoveVm, PackageInfo } from '../move/types.ts';
 import { SUI_COIN } from './commands.ts';
 import { balanceChanges, toProtoEffects, toProtoEvents } from './encode.ts';
-import { coinBalance, executeTransaction, type Execution } from './executor.ts';
+import { coinBalance, executeTransaction, packageData, type Execution } from './executor.ts';
 import {
   MAX_GAS_BUDGET,
   MAX_GAS_OBJECTS,
@@ -185,6 +185,26 @@ export class Chain {
   write(objects: readonly SystemObject[]): void {
     const written = objects.map((object) => this.#systemObject(object));
     this.#apply({ written, removed: [] });
+  }
+
+  /** Makes a package of genesis an object, so that it can be read and linked to. */
+  installPackage(info: PackageInfo): void {
+    const object = {
+      id: info.storageId,
+      version: info.version,
+      owner: { type: 'immutable' },
+      objectType: 'package',
+      contents: new Uint8Array(),
+      package: packageData(info),
+    } as const;
+    const installed: ChainObject = {
+      ...object,
+      digest: objectDigest(object),
+      hasPublicTransfer: false,
+      previousTransaction: toBase58(new Uint8Array(32)),
+      storageRebate: 0n,
+    };
+    this.#apply({ written: [installed], removed: [] });
   }
 
   /** Puts back a complete state, as a snapshot has it. */

@@ -14,6 +14,7 @@ import {
   type MoveVm,
   type ObjectReader,
   type Owner as MoveOwner,
+  type PackageInfo,
 } from '../move/types.ts';
 import { CommandRunner, SUI_COIN, type PublishedPackage } from './commands.ts';
 import { ExecutionFailure, failure } from './failure.ts';
@@ -147,6 +148,14 @@ const failedOutcome = (inputs: readonly ResolvedInput[]): Outcome => ({
   loaded: [],
 });
 
+/** What the chain keeps of a package. */
+export const packageData = (info: PackageInfo): PackageData => ({
+  originalId: info.originalId,
+  modules: new Map(info.modules.map((module) => [module.name, module.bytes])),
+  linkage: info.linkage,
+  typeOrigins: info.typeOrigins,
+});
+
 const packageDraft = ({ info, version }: PublishedPackage): Draft => ({
   id: info.storageId,
   objectType: 'package',
@@ -154,12 +163,7 @@ const packageDraft = ({ info, version }: PublishedPackage): Draft => ({
   owner: { type: 'immutable' },
   hasPublicTransfer: false,
   packageVersion: version,
-  package: {
-    originalId: info.originalId,
-    modules: new Map(info.modules.map((module) => [module.name, module.bytes])),
-    linkage: info.linkage,
-    typeOrigins: info.typeOrigins,
-  },
+  package: packageData(info),
 });
 
 const collect = (

@@ -95,9 +95,15 @@ export const ownerKey = (owner: Owner): string => {
   }
 };
 
-/** Struct tag with full addresses; `package` stays as it is. */
-export const normalizeType = (type: string): string =>
-  type.includes('::') ? normalizeStructTag(type) : type;
+/** A type tag for comparison: the SDK and the machine put different spaces between type arguments. */
+export const compactType = (type: string): string => type.replaceAll(', ', ',');
+
+/** Whether a stored type is the wanted one; without type arguments, the wanted one stands for all instances. */
+export const typeMatches = (wanted: string, type: string): boolean => {
+  const tag = compactType(normalizeStructTag(wanted));
+  const compact = compactType(type);
+  return compact === tag || (!tag.includes('<') && compact.startsWith(`${tag}<`));
+};
 
 /** What a transaction did to the state: the new versions, and the ids that are gone. */
 export interface StateChange {

@@ -3,9 +3,10 @@
  * a stream that ends with the reason why it ends.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
-import { normalizeStructTag, normalizeSuiAddress } from '@mysten/sui/utils';
+import { normalizeSuiAddress } from '@mysten/sui/utils';
 import type { Chain } from './chain.ts';
 import { GRPC, GrpcError } from './grpc-web.ts';
+import { typeMatches } from './objects.ts';
 
 type Literal = GrpcTypes.TransactionLiteral | GrpcTypes.EventLiteral;
 
@@ -39,8 +40,7 @@ const eventTypeMatches = (filter: string | undefined, type: string): boolean => 
   if (!filter) return false;
   const parts = filter.split('::');
   if (parts.length < 3) return pathMatches(filter, type.split('<')[0] ?? '');
-  const wanted = normalizeStructTag(filter);
-  return wanted === type || (!wanted.includes('<') && type.startsWith(`${wanted}<`));
+  return typeMatches(filter, type);
 };
 
 const eventMatches = (literal: Literal, event: GrpcTypes.Event): boolean => {

@@ -11,7 +11,7 @@ import { coinBalance } from './executor.ts';
 import { REFERENCE_GAS_PRICE } from './gas.ts';
 import { GRPC, GrpcError, type GrpcHandler } from './grpc-web.ts';
 import { requireAddress } from './inputs.ts';
-import type { ChainObject } from './objects.ts';
+import { typeMatches, type ChainObject } from './objects.ts';
 import { datatypeDescriptor, functionDescriptor, packageDescriptor } from './packages.ts';
 import { listEvents, listTransactions } from './queries.ts';
 
@@ -45,13 +45,6 @@ const pageOf = <T extends { readonly id: string }>(
     items: taken,
     ...(last && taken.length < rest.length ? { nextPageToken: Buffer.from(last.id) } : {}),
   };
-};
-
-const typeFilter = (filter: string | undefined): ((object: ChainObject) => boolean) => {
-  if (!filter) return () => true;
-  const wanted = normalizeStructTag(filter);
-  return ({ objectType }) =>
-    objectType === wanted || (!wanted.includes('<') && objectType.startsWith(`${wanted}<`));
 };
 
 const FIELD = /^0x0{63}2::dynamic_field::Field<(.*)>$/;
@@ -182,7 +175,7 @@ export const suiHandlers = (
       epoch: chain.epoch,
       start: timestamp(chain.epochStartMs),
       referenceGasPrice: REFERENCE_GAS_PRICE,
-      protocolConfig: { protocolVersion: 1n, featureFlags: {}, attributes: {} },
+      protocolConfig: GrpcTypes.ProtocolConfig.create({ protocolVersion: 1n }),
       systemState: GrpcTypes.SystemState.create({
         version: 2n,
         epoch: chain.epoch,
@@ -252,7 +245,9 @@ export const suiHandlers = (
       const address = requireAddress(request.owner, 'the owner');
       const all = chain.readable
         .ownedBy({ type: 'address', address })
-        .filter(typeFilter(request.objectType));
+        .filter(
+          ({ objectType }) => !request.objectType || typeMatches(request.objectType, objectType),
+        );
       const { items, ...next } = pageOf(all, request.pageToken, request.pageSize);
       const paths = pathsOf(request.readMask);
       return { objects: items.map((object) => toProtoObject(object, vm, paths)), ...next };
@@ -275,7 +270,8 @@ export const suiHandlers = (
     (request: GrpcTypes.GetBalanceRequest): GrpcTypes.GetBalanceResponse => {
       const coinType = normalizeStructTag(request.coinType ?? '0x2::sui::SUI');
       const owner = requireAddress(request.owner, 'the owner');
-      return { balance: balance(coinType, balances(owner).get(coinType) ?? 0n) };
+      const held = [...balances(owner)].find(([type]) => typeMatches(coinType, type));
+      return { balance: balance(coinType, held?.[1] ?? 0n) };
     },
   );
   serve(
@@ -292,9 +288,9 @@ export const suiHandlers = (
       const coinType = normalizeStructTag(request.coinType ?? '');
       const known = coins.get(coinType);
       if (known) return { coinType, metadata: known };
-      const wanted = `${normalizeSuiAddress('0x2')}::coin::CoinMetadata<${coinType}>`;
+      const wanted = `0x2::coin::CoinMetadata<${coinType}>`;
       for (const object of chain.readable.objects())
-        if (object.objectType === wanted) {
+        if (object.objectType.includes('::') && typeMatches(wanted, object.objectType)) {
           const data = CoinMetadata.parse(object.contents);
           const { id, decimals, name, symbol, description, icon_url: iconUrl } = data;
           const metadata = { id, decimals, name, symbol, description };
