@@ -3,7 +3,7 @@
 /// The field order of the structs is that of the real system object, which clients read as bytes.
 module walrus::system;
 
-use sui::balance::{Self, Balance};
+use sui::balance::Balance;
 use sui::bcs;
 use sui::bls12381::{Self, G1};
 use sui::coin::Coin;
@@ -244,9 +244,4 @@ fun verify_certificate(
     };
     assert!(3 * weight >= 2 * (self.n_shards as u64) + 1, ENotEnoughWeight);
     assert!(bls12381::bls12381_min_pk_verify(signature, key.bytes(), message), ESignature);
-}
-
-/// An accounting slot without rewards; the devnet moves the ring when an epoch ends.
-public(package) fun empty_slot(epoch: u32): FutureAccounting {
-    FutureAccounting { epoch, used_capacity: 0, rewards_to_distribute: balance::zero() }
 }
