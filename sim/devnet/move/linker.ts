@@ -10,7 +10,6 @@ import { fault } from './fault.ts';
 import {
   type Datatype,
   type DatatypeField,
-  type DatatypeType,
   type MoveType,
   type TypeTable,
   abilitiesOf,
@@ -371,7 +370,7 @@ export const isDatatype = (
   id: string,
   module: string,
   name: string,
-): type is DatatypeType =>
+): boolean =>
   type.kind === 'datatype' &&
   type.datatype.name === name &&
   type.datatype.module === module &&

@@ -3,11 +3,17 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { sha3_256 } from '@noble/hashes/sha3.js';
-import { bytesToAddress, isUtf8 } from '../bcs.ts';
-import { abort } from '../fault.ts';
+import { asArray, bytesToAddress, isUtf8 } from '../bcs.ts';
+import { abort, fault } from '../fault.ts';
 import { type MoveType, tagOf } from '../typing.ts';
 import type { Value } from '../types.ts';
-import { type NativeTable, typeArgument } from './native.ts';
+import { Ref } from '../values.ts';
+import {
+  type NativeArguments,
+  type NativeFunction,
+  type NativeTable,
+  typeArgument,
+} from './native.ts';
 
 const ADDRESS_PARSE = 0;
 
@@ -35,7 +41,49 @@ export const isWitnessType = (type: MoveType): boolean => {
   );
 };
 
+/** Index `argument` of the vector in argument 0. */
+const place = (args: NativeArguments, argument: number): { items: Value[]; index: number } => {
+  const items = asArray(args.value(0));
+  const index = args.u64(argument);
+  if (index >= BigInt(items.length))
+    throw fault('vector', `index ${index} of a vector of ${items.length}`);
+  return { items, index: Number(index) };
+};
+
+const borrow: NativeFunction = (_, args) => {
+  const { items, index } = place(args, 1);
+  return new Ref(items, index);
+};
+
+/** Compilers write these as instructions; a transaction may still call them by name. */
+const vectorNatives: NativeTable = {
+  '0x1::vector::empty': () => [],
+  '0x1::vector::length': (_, args) => BigInt(asArray(args.value(0)).length),
+  '0x1::vector::borrow': borrow,
+  '0x1::vector::borrow_mut': borrow,
+  '0x1::vector::push_back': (_, args) => {
+    asArray(args.value(0)).push(args.value(1));
+    return undefined;
+  },
+  '0x1::vector::pop_back': (_, args) => {
+    const last = asArray(args.value(0)).pop();
+    if (last === undefined) throw fault('vector', 'pop from an empty vector');
+    return last;
+  },
+  '0x1::vector::destroy_empty': (_, args) => {
+    if (asArray(args.value(0)).length > 0) throw fault('vector', 'the vector is not empty');
+    return undefined;
+  },
+  '0x1::vector::swap': (_, args) => {
+    const { items, index } = place(args, 1);
+    const other = place(args, 2).index;
+    [items[index], items[other]] = [items[other] as Value, items[index] as Value];
+    return undefined;
+  },
+};
+
 export const stdNatives: NativeTable = {
+  ...vectorNatives,
   '0x1::bcs::to_bytes': ({ objects }, args, types) =>
     Array.from(objects.encode(typeArgument(types), args.value(0))),
   '0x1::hash::sha2_256': ({ machine }, args) => {

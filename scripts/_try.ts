@@ -1,0 +1,12 @@
+import { buildFramework } from '/work/wt/movevm/sim/devnet/move/compile.ts';
+import { createVm } from '/work/wt/movevm/sim/devnet/move/vm.ts';
+const f = await buildFramework();
+const vm = createVm();
+const b = (s: string) => Buffer.from(s, 'base64');
+const id = (n: string) => `0x${n.padStart(64,'0')}`;
+console.time('link');
+const r1 = vm.publish({ storageId: id('1'), modules: f.std.map(b), dependencies: [] });
+console.log(r1.status, r1.status==='failure' && r1.failure);
+const r2 = vm.publish({ storageId: id('2'), modules: f.sui.map(b), dependencies: [id('1')] });
+console.log(r2.status, r2.status==='failure' && r2.failure);
+console.timeEnd('link');
