@@ -54,8 +54,8 @@ export const readPackage = async (folder: string): Promise<PackageFiles> => {
 };
 
 const frameworkFiles = {
-  std: (): Promise<PackageFiles> => readPackage(join(MOVE, 'framework/std')),
-  sui: (): Promise<PackageFiles> => readPackage(join(MOVE, 'framework/sui')),
+  std: (): Promise<PackageFiles> => readPackage(join(MOVE, 'framework/move-stdlib')),
+  sui: (): Promise<PackageFiles> => readPackage(join(MOVE, 'framework/sui-framework')),
 };
 
 /** Hands the compiler our framework whenever it asks for Sui's repository; nothing else can be fetched. */

@@ -365,12 +365,7 @@ const sameTypes = (a: readonly MoveType[], b: readonly MoveType[]): boolean =>
   a.length === b.length && a.every((type, i) => type === b[i]);
 
 /** Whether `type` is `0x<id>::module::name`, by the short form of the original id. */
-export const isDatatype = (
-  type: MoveType,
-  id: string,
-  module: string,
-  name: string,
-): boolean =>
+export const isDatatype = (type: MoveType, id: string, module: string, name: string): boolean =>
   type.kind === 'datatype' &&
   type.datatype.name === name &&
   type.datatype.module === module &&
