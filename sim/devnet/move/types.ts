@@ -154,7 +154,7 @@ export type CallResult =
   | { readonly status: 'failure'; readonly failure: MoveFailure; readonly steps: number };
 
 export interface MoveEvent {
-  /** Package and module whose function was running when the event was emitted (the type's module on Sui). */
+  /** Package and module of the call (of the transaction's command) during which the event was emitted. */
   readonly package: Address;
   readonly module: string;
   readonly type: TypeTag;
@@ -277,6 +277,8 @@ export interface MoveSession {
   readonly callFunction: (request: CallRequest) => CallResult;
   /** Decodes BCS (a whole input object, a pure value) into a cell. */
   readonly cell: (type: TypeTag, bytes: Uint8Array) => Cell;
+  /** Makes a vector of the arguments (the MakeMoveVec command). @throws FloeError when one does not fit the element type. */
+  readonly vector: (elementType: TypeTag, elements: readonly CallArgument[]) => Cell;
   /** BCS of what the cell holds. Throws `FloeError` if it was moved. */
   readonly bytes: (cell: Cell) => Uint8Array;
   /** Abilities of the cell's type, bits of `ABILITY`. */

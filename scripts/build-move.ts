@@ -1,0 +1,17 @@
+/**
+ * @module Compiles the framework and Floe's package to `move/build/*.json`, which is what the devnet loads and what
+ * `floe publish` sends. Run it after a change under `move/`; a test compares the result with the committed files.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildFloe, buildFramework } from '../sim/devnet/move/compile.ts';
+
+const out = join(import.meta.dirname, '../move/build');
+await mkdir(out, { recursive: true });
+const framework = await buildFramework();
+await writeFile(join(out, 'framework.json'), `${JSON.stringify(framework, undefined, 1)}\n`);
+const floe = await buildFloe();
+await writeFile(join(out, 'floe.json'), `${JSON.stringify(floe, undefined, 1)}\n`);
+console.log(
+  `std ${framework.std.length}, sui ${framework.sui.length}, floe ${floe.modules.length} modules`,
+);
