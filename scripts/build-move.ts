@@ -4,7 +4,11 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildFloe, buildFramework } from '../sim/devnet/move/compile.ts';
+import {
+  buildDevnetContracts,
+  buildFloe,
+  buildFramework,
+} from '../sim/devnet/move/compile.ts';
 
 const out = join(import.meta.dirname, '../move/build');
 await mkdir(out, { recursive: true });
@@ -12,6 +16,8 @@ const framework = await buildFramework();
 await writeFile(join(out, 'framework.json'), `${JSON.stringify(framework, undefined, 1)}\n`);
 const floe = await buildFloe();
 await writeFile(join(out, 'floe.json'), `${JSON.stringify(floe, undefined, 1)}\n`);
+const contracts = await buildDevnetContracts();
+await writeFile(join(out, 'devnet.json'), `${JSON.stringify(contracts, undefined, 1)}\n`);
 console.log(
   `std ${framework.std.length}, sui ${framework.sui.length}, floe ${floe.modules.length} modules`,
 );

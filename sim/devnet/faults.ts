@@ -203,8 +203,9 @@ export const parseFault = (text: string): FaultCommand => {
 /** `POST /control` with one command. Only from this machine, as everything of a devnet. */
 export const controlHandler =
   (faults: Faults): HttpHandler =>
-  ({ method, url, body }) => {
-    if (method !== 'POST' || url.pathname !== '/control')
+  ({ method, url, headers, body }) => {
+    // A page in a browser must not be able to switch faults.
+    if (headers.origin !== undefined || method !== 'POST' || url.pathname !== '/control')
       return json({ error: 'NotFound', message: 'no such route' }, 404);
     try {
       faults.run(parseFault(Buffer.from(body).toString('utf8')));

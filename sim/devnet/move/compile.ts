@@ -140,3 +140,11 @@ export const buildFramework = async (): Promise<CompiledFramework> => {
 /** Compiles Floe's own package. */
 export const buildFloe = async (): Promise<CompiledPackage> =>
   compilePackage(await readPackage(join(MOVE, 'floe')));
+
+/** Compiles the contracts of Walrus and Seal that the devnet publishes at genesis. */
+export const buildDevnetContracts = async (): Promise<
+  Readonly<Record<'walrus' | 'seal', CompiledPackage>>
+> => ({
+  walrus: await compilePackage(await readPackage(join(MOVE, 'devnet/walrus'))),
+  seal: await compilePackage(await readPackage(join(MOVE, 'devnet/seal'))),
+});

@@ -28,6 +28,10 @@ export const compiledFramework = (): CompiledFramework =>
 /** Floe's package, compiled at 0x0. */
 export const compiledFloe = (): CompiledPackage => readBuild('floe.json') as CompiledPackage;
 
+/** The contracts of Walrus and Seal, compiled at 0x0. */
+export const compiledContracts = (): Readonly<Record<'walrus' | 'seal', CompiledPackage>> =>
+  readBuild('devnet.json') as Readonly<Record<'walrus' | 'seal', CompiledPackage>>;
+
 /** Bytes of base64 modules. */
 export const moduleBytes = (modules: readonly string[]): Uint8Array[] =>
   modules.map((base64) => Uint8Array.from(Buffer.from(base64, 'base64')));

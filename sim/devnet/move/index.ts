@@ -6,6 +6,7 @@ export * from './types.ts';
 export {
   SUI_ID,
   STD_ID,
+  compiledContracts,
   compiledFloe,
   compiledFramework,
   createVmWithFramework,

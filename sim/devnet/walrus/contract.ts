@@ -360,6 +360,20 @@ export const advanceWalrusEpoch = (
   return epoch;
 };
 
+/** The pools of a restored devnet, at the addresses their nodes have now. */
+export const poolAddresses = (
+  chain: Chain,
+  nodes: readonly NodeIdentity[],
+  addresses: readonly string[],
+): readonly SystemObject[] =>
+  nodes.flatMap(({ id, index }) => {
+    const object = chain.state.get(id);
+    if (!object) return [];
+    const pool = StakingPool.parse(object.contents);
+    const nodeInfo = { ...pool.nodeInfo, networkAddress: addresses[index] ?? '' };
+    return [{ ...object, contents: StakingPool.serialize({ ...pool, nodeInfo }).toBytes() }];
+  });
+
 const payNodes = (
   chain: Chain,
   committee: readonly { readonly key: string }[],

@@ -108,6 +108,10 @@ export class StorageNode {
     this.#ownShards = new Set(options.shards);
   }
 
+  get totalShards(): number {
+    return this.#options.totalShards;
+  }
+
   readonly handle: HttpHandler = (request) => {
     const [version, blobs, blobId = '', ...rest] = request.url.pathname.slice(1).split('/');
     if (version === 'v1' && blobs === 'health')

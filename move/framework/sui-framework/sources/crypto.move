@@ -31,6 +31,26 @@ module sui::ecdsa_k1 {
 
 /// BLS signatures on BLS12-381.
 module sui::bls12381 {
+    use sui::group_ops::{Self, Element};
+
+    public struct G1 {}
+
+    const G1_TYPE: u8 = 1;
+    const G1_IDENTITY_BYTES: vector<u8> =
+        x"c00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
+
+    public fun g1_from_bytes(bytes: &vector<u8>): Element<G1> {
+        group_ops::from_bytes(G1_TYPE, *bytes, false)
+    }
+
+    public fun g1_identity(): Element<G1> {
+        group_ops::from_bytes(G1_TYPE, G1_IDENTITY_BYTES, true)
+    }
+
+    public fun g1_add(e1: &Element<G1>, e2: &Element<G1>): Element<G1> {
+        group_ops::add(G1_TYPE, e1, e2)
+    }
+
     /// Signature in G1 (48 bytes), key in G2 (96).
     public native fun bls12381_min_sig_verify(
         signature: &vector<u8>,

@@ -8,11 +8,13 @@ import { blake2b } from '@noble/hashes/blake2.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { keccak_256, sha3_256 } from '@noble/hashes/sha3.js';
+import { abort } from '../fault.ts';
 import type { NativeArguments, NativeFunction, NativeTable } from './native.ts';
 
 /** Gas of one verification, about its share of time against a step. */
 const VERIFY_STEPS = 20_000;
 const PAIRING_STEPS = 400_000;
+const GROUP_STEPS = 2_000;
 
 const digest =
   (hash: (bytes: Uint8Array) => Uint8Array): NativeFunction =>
@@ -38,6 +40,12 @@ const verify =
     machine.charge(steps);
     return verdict(() => check(args));
   };
+
+/** Group of `sui::group_ops` by its number; the devnet knows G1. */
+const groupPoint = (group: number, bytes: Uint8Array) => {
+  if (group !== 1) throw new Error(`group ${group} is not known here`);
+  return bls12_381.G1.Point.fromBytes(bytes);
+};
 
 export const cryptoNatives: NativeTable = {
   '0x2::hash::blake2b256': digest((bytes) => blake2b(bytes, { dkLen: 32 })),
@@ -68,4 +76,19 @@ export const cryptoNatives: NativeTable = {
     const { longSignatures } = bls12_381;
     return longSignatures.verify(args.bytes(0), longSignatures.hash(args.bytes(2)), args.bytes(1));
   }),
+  '0x2::group_ops::internal_validate': verify(VERIFY_STEPS, (args) => {
+    groupPoint(Number(args.value(0)), args.bytes(1)).assertValidity();
+    return true;
+  }),
+  '0x2::group_ops::internal_add': ({ machine }, args) => {
+    machine.charge(GROUP_STEPS);
+    const group = Number(args.value(0));
+    try {
+      const sum = groupPoint(group, args.bytes(1)).add(groupPoint(group, args.bytes(2)));
+      return Array.from(sum.toBytes());
+    } catch (error) {
+      if (error instanceof Error) throw abort(1n, `not a point: ${error.message}`);
+      throw error;
+    }
+  },
 };
