@@ -4,11 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  buildDevnetContracts,
-  buildFloe,
-  buildFramework,
-} from '../sim/devnet/move/compile.ts';
+import { buildDevnetContracts, buildFloe, buildFramework } from '../sim/devnet/move/compile.ts';
 
 const out = join(import.meta.dirname, '../move/build');
 await mkdir(out, { recursive: true });

@@ -17,7 +17,11 @@ const ms = v.pipe(v.number(), v.minValue(0));
 const FaultCommand = v.variant('type', [
   v.object({ type: v.literal('nodeDown'), node: index, down: v.optional(v.boolean(), true) }),
   v.object({ type: v.literal('nodeDelay'), node: index, ms }),
-  v.object({ type: v.literal('corruptSlivers'), node: index, blobs: v.optional(v.string(), 'all') }),
+  v.object({
+    type: v.literal('corruptSlivers'),
+    node: index,
+    blobs: v.optional(v.string(), 'all'),
+  }),
   v.object({ type: v.literal('notFoundAfterCertify'), ms }),
   v.object({ type: v.literal('blockBlob'), blob: v.string() }),
   v.object({
@@ -172,7 +176,10 @@ export class Faults {
   #node(node: number): FaultTargets['nodes'][number] {
     const target = this.#targets.nodes[node];
     if (!target)
-      throw new FloeError('usage', `expected a node below ${this.#targets.nodes.length}, got ${node}`);
+      throw new FloeError(
+        'usage',
+        `expected a node below ${this.#targets.nodes.length}, got ${node}`,
+      );
     return target;
   }
 

@@ -143,7 +143,11 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
 
   try {
     if (saved) saved.restore(chain);
-    const registry = new BlobRegistry(chain, walrus.packageId, saved ? walrusEpoch(chain, walrus) : 1);
+    const registry = new BlobRegistry(
+      chain,
+      walrus.packageId,
+      saved ? walrusEpoch(chain, walrus) : 1,
+    );
     const nodes: { node: StorageNode; server: RunningServer }[] = [];
     for (const { index, shards: own, secretKey } of identities) {
       const node = new StorageNode({
@@ -210,7 +214,11 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
         },
         storageNodeUrlScheme: 'http',
       });
-    const clients = { relay: walrusClient(), publisher: walrusClient(), aggregator: walrusClient() };
+    const clients = {
+      relay: walrusClient(),
+      publisher: walrusClient(),
+      aggregator: walrusClient(),
+    };
     const faucetQueue = new TaskQueue();
     const faults = new Faults({
       chain,
@@ -252,8 +260,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
     if (!saved) await fund(chain, faucetKey, wal, publisherKey.toSuiAddress());
     const floePackageId =
       saved?.floePackageId ??
-      (all.floePackage &&
-        (await publishImmutable(chain, faucetKey, all.floePackage)));
+      (all.floePackage && (await publishImmutable(chain, faucetKey, all.floePackage)));
 
     const config: NetworkConfig = {
       rpcUrl: rpc.url,

@@ -146,9 +146,7 @@ export class Chain {
   /** Makes reads lag `transactions` behind; 0 ends it. */
   setStale(transactions: number): void {
     this.#replica =
-      transactions > 0
-        ? { view: this.state.clone(), pending: [], lag: transactions }
-        : undefined;
+      transactions > 0 ? { view: this.state.clone(), pending: [], lag: transactions } : undefined;
   }
 
   /** Sequence numbers below this are visible to reads. */
@@ -229,7 +227,9 @@ export class Chain {
     const before = this.state.get(object.id);
     const version = object.id === CLOCK_ID || !before ? 1n : before.version + 1n;
     const owner =
-      object.owner.type === 'shared' && before?.owner.type === 'shared' ? before.owner : object.owner;
+      object.owner.type === 'shared' && before?.owner.type === 'shared'
+        ? before.owner
+        : object.owner;
     return {
       ...object,
       owner,

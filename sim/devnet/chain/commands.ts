@@ -47,7 +47,10 @@ export const isPureType = (type: string): boolean => {
 };
 
 const instantiate = (type: string, typeArguments: readonly string[]): string =>
-  type.replace(/(?<![:\w])T(\d+)\b/g, (whole, index: string) => typeArguments[Number(index)] ?? whole);
+  type.replace(
+    /(?<![:\w])T(\d+)\b/g,
+    (whole, index: string) => typeArguments[Number(index)] ?? whole,
+  );
 
 type Place =
   | { readonly type: 'pure'; readonly bytes: Uint8Array }
@@ -156,7 +159,8 @@ export class CommandRunner {
 
   #inputPlace(index: number, position: number): Place {
     const input = this.#inputs[index];
-    if (!input) throw argumentFailure(position, 'INDEX_OUT_OF_BOUNDS', `there is no input ${index}`);
+    if (!input)
+      throw argumentFailure(position, 'INDEX_OUT_OF_BOUNDS', `there is no input ${index}`);
     if (input.type === 'pure') return input;
     if (input.access === 'receiving')
       return { type: 'receiving', id: input.object.id, version: input.object.version };
@@ -233,7 +237,8 @@ export class CommandRunner {
   /** A value of a primitive type, from pure bytes or a result. */
   #primitive(argument: GrpcTypes.Argument | undefined, position: number, type: string): Uint8Array {
     const place = this.#place(argument, position);
-    if (place.type === 'pure') return this.#session.bytes(this.#decode(type, place.bytes, position));
+    if (place.type === 'pure')
+      return this.#session.bytes(this.#decode(type, place.bytes, position));
     if (place.type !== 'cell' || place.cell.type !== type)
       throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}`);
     this.#checkPresent(place.cell, position);
@@ -303,7 +308,11 @@ export class CommandRunner {
       return { type: 'cell', cell: this.#decode(type, place.bytes, position) };
     if (place.type === 'receiving') {
       if (!type.startsWith(RECEIVING))
-        throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}, got an object to receive`);
+        throw argumentFailure(
+          position,
+          'TYPE_MISMATCH',
+          `expected ${type}, got an object to receive`,
+        );
       const ticket = Buffer.concat([addressBytes(place.id), u64le(place.version)]);
       return { type: 'cell', cell: this.#session.cell(type, ticket) };
     }
@@ -365,10 +374,15 @@ export class CommandRunner {
       const balance = this.#session.bytes(cell).slice(32);
       if (BigInt(bcs.u64().parse(bytes)) > BigInt(bcs.u64().parse(balance)))
         throw failure('INSUFFICIENT_COIN_BALANCE', 'the coin holds less than the amount to split');
-      const [result] = this.#framework('coin', 'split', [type], [
-        { type: 'cell', cell },
-        { type: 'bcs', bytes },
-      ]);
+      const [result] = this.#framework(
+        'coin',
+        'split',
+        [type],
+        [
+          { type: 'cell', cell },
+          { type: 'bcs', bytes },
+        ],
+      );
       if (!result) throw failure('INVARIANT_VIOLATION', 'coin::split gave no coin');
       return result;
     });
@@ -382,11 +396,20 @@ export class CommandRunner {
       if (cell === target)
         throw argumentFailure(index + 1, 'INVALID_VALUE_USAGE', 'a coin cannot join itself');
       if (cell.type !== target.type)
-        throw argumentFailure(index + 1, 'TYPE_MISMATCH', `expected ${target.type}, got ${cell.type}`);
-      this.#framework('coin', 'join', [type], [
-        { type: 'cell', cell: target },
-        { type: 'cell', cell },
-      ]);
+        throw argumentFailure(
+          index + 1,
+          'TYPE_MISMATCH',
+          `expected ${target.type}, got ${cell.type}`,
+        );
+      this.#framework(
+        'coin',
+        'join',
+        [type],
+        [
+          { type: 'cell', cell: target },
+          { type: 'cell', cell },
+        ],
+      );
     });
   }
 
@@ -438,7 +461,11 @@ export class CommandRunner {
     return value;
   }
 
-  #register(modules: readonly Uint8Array[], dependencies: readonly string[], upgrades?: PackageInfo) {
+  #register(
+    modules: readonly Uint8Array[],
+    dependencies: readonly string[],
+    upgrades?: PackageInfo,
+  ) {
     const storageId = this.#session.freshId();
     const result = this.#vm.publish({
       storageId,

@@ -67,7 +67,9 @@ export const toProtoObject = (
 ): GrpcTypes.Object => {
   const isCoin = coinTypeOf(object.objectType) !== undefined;
   const json =
-    paths.has('json') && !object.package ? vm.toJson(object.objectType, object.contents) : undefined;
+    paths.has('json') && !object.package
+      ? vm.toJson(object.objectType, object.contents)
+      : undefined;
   return {
     objectId: object.id,
     version: object.version,
@@ -77,15 +79,18 @@ export const toProtoObject = (
     previousTransaction: object.previousTransaction,
     storageRebate: object.storageRebate,
     ...(object.package ? {} : { hasPublicTransfer: object.hasPublicTransfer }),
-    ...(object.package
-      ? {}
-      : { contents: { name: object.objectType, value: object.contents } }),
+    ...(object.package ? {} : { contents: { name: object.objectType, value: object.contents } }),
     ...(isCoin ? { balance: coinBalance(object.contents) } : {}),
     ...(json === undefined ? {} : { json: toValue(json) }),
   };
 };
 
-const toChangedObject = ({ id, before, after, operation }: ObjectChange): GrpcTypes.ChangedObject => ({
+const toChangedObject = ({
+  id,
+  before,
+  after,
+  operation,
+}: ObjectChange): GrpcTypes.ChangedObject => ({
   objectId: id,
   inputState: before ? inputStates.EXISTS : inputStates.DOES_NOT_EXIST,
   ...(before

@@ -179,8 +179,7 @@ const collect = (
     const cell = runner.inputCell(index);
     if (cell === undefined) drafts.set(input.object.id, draftOf(input.object));
     else if (cell.value === undefined) removed.add(input.object.id);
-    else
-      drafts.set(input.object.id, { ...draftOf(input.object), contents: session.bytes(cell) });
+    else drafts.set(input.object.id, { ...draftOf(input.object), contents: session.bytes(cell) });
   }
   for (const { id } of effects.removedChildren) removed.add(id);
   for (const id of effects.received) removed.add(id);
@@ -263,9 +262,7 @@ const runCommands = (request: ExecutionRequest, gasCoin: Draft): Attempt => {
         ? (given ?? gasCoin)
         : { ...gasCoin, contents: session.bytes(runner.gasCell) };
     const results = runner.results.map((cells) =>
-      cells.map((cell) =>
-        cell.value === undefined ? new Uint8Array() : session.bytes(cell),
-      ),
+      cells.map((cell) => (cell.value === undefined ? new Uint8Array() : session.bytes(cell))),
     );
     const { steps } = session.effects();
     return { outcome, error: undefined, steps, gas: gasAfter, packages: runner.published, results };
@@ -369,7 +366,8 @@ export const executeTransaction = (request: ExecutionRequest): Execution => {
   for (const id of [...outcome.drafts.keys(), ...outcome.removed])
     versions.push(request.state.get(id)?.version ?? 0n);
   const lamport =
-    [...versions, ...outcome.loaded].reduce((max, version) => (version > max ? version : max), 0n) + 1n;
+    [...versions, ...outcome.loaded].reduce((max, version) => (version > max ? version : max), 0n) +
+    1n;
   const transactionDigest = toBase58(request.digest);
 
   const objects: ObjectChange[] = [];

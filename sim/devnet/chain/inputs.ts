@@ -34,7 +34,8 @@ export const programmableOf = (
   const data = transaction.kind?.data;
   if (data?.oneofKind !== 'programmableTransaction')
     throw refuse('expected a programmable transaction');
-  if (data.programmableTransaction.inputs.length > 2048) throw refuse('expected at most 2048 inputs');
+  if (data.programmableTransaction.inputs.length > 2048)
+    throw refuse('expected at most 2048 inputs');
   if (data.programmableTransaction.commands.length > 1024)
     throw refuse('expected at most 1024 commands');
   return data.programmableTransaction;
@@ -65,11 +66,7 @@ export const requireCurrent = (
     throw refuse(`object ${object.id}: digest ${String(digest)} is not that of version ${version}`);
 };
 
-const resolveOne = (
-  input: GrpcTypes.Input,
-  state: StateView,
-  sender: string,
-): ResolvedInput => {
+const resolveOne = (input: GrpcTypes.Input, state: StateView, sender: string): ResolvedInput => {
   if (input.kind === kinds.PURE) {
     if (!input.pure) throw refuse('expected bytes in a pure input');
     if (input.pure.length > 16_384) throw refuse('expected at most 16384 bytes in a pure input');
@@ -83,7 +80,8 @@ const resolveOne = (
   if (owner.type === 'object')
     throw refuse(`object ${id} is owned by object ${owner.parent} and cannot be an input`);
   if (owner.type === 'shared') {
-    if (input.kind !== kinds.SHARED) throw refuse(`object ${id} is shared, the request says it is not`);
+    if (input.kind !== kinds.SHARED)
+      throw refuse(`object ${id} is shared, the request says it is not`);
     if (input.version !== owner.version)
       throw refuse(`object ${id} is shared since version ${owner.version}, not ${input.version}`);
     const mutable = input.mutable ?? false;
@@ -121,7 +119,8 @@ export const resolveInputs = (
   return inputs.map((input) => {
     const resolved = resolveOne(input, state, sender);
     if (resolved.type === 'object') {
-      if (seen.has(resolved.object.id)) throw refuse(`object ${resolved.object.id} is an input twice`);
+      if (seen.has(resolved.object.id))
+        throw refuse(`object ${resolved.object.id} is an input twice`);
       seen.add(resolved.object.id);
     }
     return resolved;
@@ -219,6 +218,8 @@ export const relaxInputs = (
 ): GrpcTypes.ProgrammableTransaction => ({
   ...transaction,
   inputs: transaction.inputs.map((input) =>
-    input.kind === kinds.PURE || input.objectId === undefined ? input : { objectId: input.objectId },
+    input.kind === kinds.PURE || input.objectId === undefined
+      ? input
+      : { objectId: input.objectId },
   ),
 });

@@ -60,10 +60,7 @@ const eventMatches = (literal: Literal, event: GrpcTypes.Event): boolean => {
   }
 };
 
-const transactionMatches = (
-  literal: Literal,
-  executed: GrpcTypes.ExecutedTransaction,
-): boolean => {
+const transactionMatches = (literal: Literal, executed: GrpcTypes.ExecutedTransaction): boolean => {
   const { predicate } = literal;
   const changed = executed.effects?.changedObjects ?? [];
   switch (predicate.oneofKind) {

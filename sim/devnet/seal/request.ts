@@ -123,8 +123,7 @@ export const parseApproval = (bytes: Uint8Array): ApprovalRequest => {
     return identityOf(first.pure);
   });
   const [packageId] = packages;
-  if (packageId === undefined || packages.size !== 1)
-    throw refuse('expected calls of one package');
+  if (packageId === undefined || packages.size !== 1) throw refuse('expected calls of one package');
   return { programmable: data.programmableTransaction, packageId, innerIds };
 };
 

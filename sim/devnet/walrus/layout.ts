@@ -159,7 +159,9 @@ export const checkSliver = (
   if (sliver.symbolSize !== symbol)
     throw new Error(`expected symbols of ${symbol} bytes, got ${sliver.symbolSize}`);
   if (sliver.index !== index) throw new Error(`expected index ${index}, got ${sliver.index}`);
-  if (bytes.length !== SliverData.serialize(sliver, { maxSize: bytes.length + 16 }).toBytes().length)
+  if (
+    bytes.length !== SliverData.serialize(sliver, { maxSize: bytes.length + 16 }).toBytes().length
+  )
     throw new Error('there are bytes after the sliver');
 };
 

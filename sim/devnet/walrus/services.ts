@@ -33,9 +33,7 @@ const answer = async (operation: () => Promise<HttpReply>): Promise<HttpReply> =
     return await operation();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return isMissing(error)
-      ? refuse(404, 'NOT_FOUND', message)
-      : refuse(500, 'INTERNAL', message);
+    return isMissing(error) ? refuse(404, 'NOT_FOUND', message) : refuse(500, 'INTERNAL', message);
   }
 };
 

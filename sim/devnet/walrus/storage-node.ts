@@ -50,8 +50,7 @@ export interface StorageNodeOptions {
   readonly now: () => number;
 }
 
-const success = (data: unknown, code = 200): HttpReply =>
-  json({ success: { code, data } }, code);
+const success = (data: unknown, code = 200): HttpReply => json({ success: { code, data } }, code);
 
 const STATUS: Readonly<Record<number, string>> = {
   400: 'INVALID_ARGUMENT',
