@@ -4,7 +4,13 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildDevnetContracts, buildFloe, buildFramework } from '../sim/devnet/move/compile.ts';
+import {
+  buildDevnetContracts,
+  buildFloe,
+  buildFramework,
+  compilePackage,
+  readPackage,
+} from '../sim/devnet/move/compile.ts';
 
 const out = join(import.meta.dirname, '../move/build');
 await mkdir(out, { recursive: true });
@@ -14,6 +20,9 @@ const floe = await buildFloe();
 await writeFile(join(out, 'floe.json'), `${JSON.stringify(floe, undefined, 1)}\n`);
 const contracts = await buildDevnetContracts();
 await writeFile(join(out, 'devnet.json'), `${JSON.stringify(contracts, undefined, 1)}\n`);
+const example = join(import.meta.dirname, '../examples/devnet/allowlist');
+const allowlist = await compilePackage(await readPackage(example));
+await writeFile(join(example, 'compiled.json'), `${JSON.stringify(allowlist, undefined, 1)}\n`);
 console.log(
   `std ${framework.std.length}, sui ${framework.sui.length}, floe ${floe.modules.length} modules`,
 );
