@@ -1,0 +1,541 @@
+/**
+ * @module The commands of a programmable transaction, run one after the other on the cells of one Move session. Argument
+ * rules are Sui's: pure bytes only for primitive types (anything else could be forged), a value is used once, immutable
+ * objects and read-only shared ones are never written, results without `drop` must be used up.
+ */
+import { bcs } from '@mysten/sui/bcs';
+import { GrpcTypes } from '@mysten/sui/grpc';
+import { normalizeSuiAddress } from '@mysten/sui/utils';
+import {
+  ABILITY,
+  type CallArgument,
+  type Cell,
+  type FunctionInfo,
+  type MoveSession,
+  type MoveVm,
+  type PackageInfo,
+} from '../move/types.ts';
+import { argumentFailure, failure, moveFailure, type ExecutionFailure } from './failure.ts';
+import { requireAddress, type ResolvedInput } from './inputs.ts';
+import { addressBytes, addressOf, blake2b256, u64le } from './objects.ts';
+
+const FRAMEWORK = normalizeSuiAddress('0x2');
+const STD = normalizeSuiAddress('0x1');
+export const SUI_TYPE = `${FRAMEWORK}::sui::SUI`;
+/** `Coin<T>` of the framework, with full addresses. */
+export const coinType = (type: string): string => `${FRAMEWORK}::coin::Coin<${type}>`;
+export const SUI_COIN = coinType(SUI_TYPE);
+const UPGRADE_CAP = `${FRAMEWORK}::package::UpgradeCap`;
+const UPGRADE_TICKET = `${FRAMEWORK}::package::UpgradeTicket`;
+const UPGRADE_RECEIPT = `${FRAMEWORK}::package::UpgradeReceipt`;
+const RECEIVING = `${FRAMEWORK}::transfer::Receiving<`;
+
+const PURE_STRUCTS = new Set([
+  `${STD}::string::String`,
+  `${STD}::ascii::String`,
+  `${FRAMEWORK}::object::ID`,
+]);
+const PRIMITIVES = new Set(['bool', 'u8', 'u16', 'u32', 'u64', 'u128', 'u256', 'address']);
+const OPTION = `${STD}::option::Option<`;
+
+/** Whether raw bytes may stand for a value of this type: a struct with rules of its own must come from code. */
+export const isPureType = (type: string): boolean => {
+  if (PRIMITIVES.has(type) || PURE_STRUCTS.has(type)) return true;
+  for (const prefix of ['vector<', OPTION])
+    if (type.startsWith(prefix)) return isPureType(type.slice(prefix.length, -1));
+  return false;
+};
+
+const instantiate = (type: string, typeArguments: readonly string[]): string =>
+  type.replace(
+    /(?<![:\w])T(\d+)\b/g,
+    (whole, index: string) => typeArguments[Number(index)] ?? whole,
+  );
+
+type Place =
+  | { readonly type: 'pure'; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'cell';
+      readonly cell: Cell;
+      readonly from: 'gas' | 'result' | 'owned' | 'shared' | 'immutable';
+      readonly mutable: boolean;
+    }
+  | { readonly type: 'receiving'; readonly id: string; readonly version: bigint };
+
+const argumentKinds = GrpcTypes.Argument_ArgumentKind;
+
+/** What `Publish` and `Upgrade` leave to the chain. */
+export interface PublishedPackage {
+  readonly info: PackageInfo;
+  readonly version: bigint;
+}
+
+/** Runs commands; not usable after it threw. */
+export class CommandRunner {
+  readonly #vm: MoveVm;
+  readonly #session: MoveSession;
+  readonly #inputs: readonly ResolvedInput[];
+  readonly #inputCells = new Map<number, Cell>();
+  readonly #results: (readonly Cell[])[] = [];
+  readonly published: PublishedPackage[] = [];
+  readonly gasCell: Cell;
+
+  constructor(options: {
+    readonly vm: MoveVm;
+    readonly session: MoveSession;
+    readonly inputs: readonly ResolvedInput[];
+    readonly gasContents: Uint8Array;
+  }) {
+    this.#vm = options.vm;
+    this.#session = options.session;
+    this.#inputs = options.inputs;
+    this.gasCell = options.session.cell(SUI_COIN, options.gasContents);
+  }
+
+  /** The cell of an object input, if any command has used it. */
+  inputCell(index: number): Cell | undefined {
+    return this.#inputCells.get(index);
+  }
+
+  /** The results of every command so far, for dry runs. */
+  get results(): readonly (readonly Cell[])[] {
+    return this.#results;
+  }
+
+  /** @throws {ExecutionFailure} when the command fails. */
+  run({ command }: GrpcTypes.Command): void {
+    switch (command.oneofKind) {
+      case 'moveCall':
+        this.#results.push(this.#moveCall(command.moveCall));
+        return;
+      case 'splitCoins':
+        this.#results.push(this.#splitCoins(command.splitCoins));
+        return;
+      case 'mergeCoins':
+        this.#mergeCoins(command.mergeCoins);
+        this.#results.push([]);
+        return;
+      case 'transferObjects':
+        this.#transferObjects(command.transferObjects);
+        this.#results.push([]);
+        return;
+      case 'makeMoveVector':
+        this.#results.push([this.#makeMoveVector(command.makeMoveVector)]);
+        return;
+      case 'publish':
+        this.#results.push([this.#publish(command.publish)]);
+        return;
+      case 'upgrade':
+        this.#results.push([this.#upgrade(command.upgrade)]);
+        return;
+      case undefined:
+        throw failure('ARITY_MISMATCH', 'expected a command');
+    }
+  }
+
+  /** Checks that nothing which must be used up was left over. */
+  finish(): void {
+    for (const [command, cells] of this.#results.entries())
+      for (const [index, cell] of cells.entries())
+        if (cell.value !== undefined && !(this.#session.abilities(cell.type) & ABILITY.drop))
+          throw failure(
+            'UNUSED_VALUE_WITHOUT_DROP',
+            `result ${index} of command ${command} (${cell.type}) has no drop and was not used`,
+          );
+  }
+
+  #place(argument: GrpcTypes.Argument | undefined, position: number): Place {
+    switch (argument?.kind) {
+      case argumentKinds.GAS:
+        return { type: 'cell', cell: this.gasCell, from: 'gas', mutable: true };
+      case argumentKinds.INPUT:
+        return this.#inputPlace(argument.input ?? 0, position);
+      case argumentKinds.RESULT:
+        return this.#resultPlace(argument, position);
+      default:
+        throw argumentFailure(position, 'ARGUMENT_WITHOUT_VALUE', 'expected an argument');
+    }
+  }
+
+  #inputPlace(index: number, position: number): Place {
+    const input = this.#inputs[index];
+    if (!input)
+      throw argumentFailure(position, 'INDEX_OUT_OF_BOUNDS', `there is no input ${index}`);
+    if (input.type === 'pure') return input;
+    if (input.access === 'receiving')
+      return { type: 'receiving', id: input.object.id, version: input.object.version };
+    const known = this.#inputCells.get(index);
+    const cell = known ?? this.#session.cell(input.object.objectType, input.object.contents);
+    this.#inputCells.set(index, cell);
+    return { type: 'cell', cell, from: input.access, mutable: input.mutable };
+  }
+
+  #resultPlace(argument: GrpcTypes.Argument, position: number): Place {
+    const cells = this.#results[argument.result ?? 0];
+    if (!cells)
+      throw argumentFailure(
+        position,
+        'INDEX_OUT_OF_BOUNDS',
+        `command ${argument.result} has not run`,
+      );
+    if (argument.subresult === undefined && cells.length !== 1)
+      throw argumentFailure(
+        position,
+        'INVALID_RESULT_ARITY',
+        `command ${argument.result} has ${cells.length} results, not one`,
+      );
+    const cell = cells[argument.subresult ?? 0];
+    if (!cell)
+      throw argumentFailure(
+        position,
+        'SECONDARY_INDEX_OUT_OF_BOUNDS',
+        `command ${argument.result} has ${cells.length} results`,
+      );
+    return { type: 'cell', cell, from: 'result', mutable: true };
+  }
+
+  /** A cell whose value will be taken. The gas coin may only be given away by TransferObjects. */
+  #take(argument: GrpcTypes.Argument | undefined, position: number, gas = false): Cell {
+    const place = this.#place(argument, position);
+    if (place.type !== 'cell')
+      throw argumentFailure(position, 'TYPE_MISMATCH', 'expected an object or a result');
+    this.#checkPresent(place.cell, position);
+    if (place.from === 'gas' && !gas)
+      throw argumentFailure(position, 'INVALID_GAS_COIN_USAGE', 'the gas coin may not be taken');
+    if (!place.mutable)
+      throw argumentFailure(
+        position,
+        'INVALID_OBJECT_BY_VALUE',
+        `a ${place.from} object that is only read may not be taken`,
+      );
+    return place.cell;
+  }
+
+  /** A cell that will be written in place. */
+  #borrow(argument: GrpcTypes.Argument | undefined, position: number): Cell {
+    const place = this.#place(argument, position);
+    if (place.type !== 'cell')
+      throw argumentFailure(position, 'TYPE_MISMATCH', 'expected an object or a result');
+    this.#checkPresent(place.cell, position);
+    if (!place.mutable) throw this.#notMutable(position, place.from);
+    return place.cell;
+  }
+
+  #notMutable(position: number, from: string): ExecutionFailure {
+    return argumentFailure(
+      position,
+      'INVALID_OBJECT_BY_MUT_REF',
+      `this ${from} object may only be read`,
+    );
+  }
+
+  #checkPresent(cell: Cell, position: number): void {
+    if (cell.value === undefined)
+      throw argumentFailure(position, 'INVALID_VALUE_USAGE', 'the value was already taken');
+  }
+
+  /** A value of a primitive type, from pure bytes or a result. */
+  #primitive(argument: GrpcTypes.Argument | undefined, position: number, type: string): Uint8Array {
+    const place = this.#place(argument, position);
+    if (place.type === 'pure')
+      return this.#session.bytes(this.#decode(type, place.bytes, position));
+    if (place.type !== 'cell' || place.cell.type !== type)
+      throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}`);
+    this.#checkPresent(place.cell, position);
+    return this.#session.bytes(place.cell);
+  }
+
+  #decode(type: string, bytes: Uint8Array, position: number): Cell {
+    if (!isPureType(type))
+      throw argumentFailure(
+        position,
+        'INVALID_USAGE_OF_PURE_ARGUMENT',
+        `a value of type ${type} cannot be given as bytes`,
+      );
+    try {
+      return this.#session.cell(type, bytes);
+    } catch (error) {
+      throw argumentFailure(position, 'INVALID_BCS_BYTES', String(error));
+    }
+  }
+
+  #typeTag(type: string): string {
+    const tag = this.#vm.normaliseTag(type);
+    if (tag === undefined) throw failure('TYPE_ARGUMENT_ERROR', `type ${type} is not known`);
+    return tag;
+  }
+
+  #moveCall(call: GrpcTypes.MoveCall): readonly Cell[] {
+    const packageId = requireAddress(call.package, 'a package');
+    const target = `${packageId}::${call.module}::${call.function}`;
+    const info = this.#vm.getFunction(packageId, call.module ?? '', call.function ?? '');
+    if (!info) throw failure('FUNCTION_NOT_FOUND', `there is no function ${target}`);
+    const expected = info.parameters.length - (info.txContext === 'none' ? 0 : 1);
+    if (call.arguments.length !== expected)
+      throw failure(
+        'ARITY_MISMATCH',
+        `${target} takes ${expected} arguments, got ${call.arguments.length}`,
+      );
+    if (info.returns.some(({ reference }) => reference !== 'none'))
+      throw failure('INVALID_PUBLIC_FUNCTION_RETURN_TYPE', `${target} returns a reference`);
+    const typeArguments = call.typeArguments.map((type) => this.#typeTag(type));
+    const args = call.arguments.map((argument, position) =>
+      this.#callArgument(info, typeArguments, argument, position),
+    );
+    this.#checkAliases(info, args);
+    const result = this.#session.callFunction({
+      package: packageId,
+      module: call.module ?? '',
+      function: call.function ?? '',
+      typeArguments,
+      arguments: args,
+    });
+    if (result.status === 'failure') throw moveFailure(result.failure);
+    return result.returns;
+  }
+
+  #callArgument(
+    info: FunctionInfo,
+    typeArguments: readonly string[],
+    argument: GrpcTypes.Argument,
+    position: number,
+  ): CallArgument {
+    const parameter = info.parameters[position];
+    if (!parameter) throw argumentFailure(position, 'INVALID_ARGUMENT_ARITY', 'no such parameter');
+    const type = instantiate(parameter.type, typeArguments);
+    const place = this.#place(argument, position);
+    if (place.type === 'pure')
+      return { type: 'cell', cell: this.#decode(type, place.bytes, position) };
+    if (place.type === 'receiving') {
+      if (!type.startsWith(RECEIVING))
+        throw argumentFailure(
+          position,
+          'TYPE_MISMATCH',
+          `expected ${type}, got an object to receive`,
+        );
+      const ticket = Buffer.concat([addressBytes(place.id), u64le(place.version)]);
+      return { type: 'cell', cell: this.#session.cell(type, ticket) };
+    }
+    this.#checkPresent(place.cell, position);
+    if (place.cell.type !== type)
+      throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}, got ${place.cell.type}`);
+    if (parameter.reference === 'immutable') return { type: 'cell', cell: place.cell };
+    if (parameter.reference === 'mutable') {
+      if (!place.mutable) throw this.#notMutable(position, place.from);
+      return { type: 'cell', cell: place.cell };
+    }
+    const copy = (this.#session.abilities(type) & ABILITY.copy) !== 0;
+    if (copy) return { type: 'cell', cell: place.cell, copy };
+    return { type: 'cell', cell: this.#take(argument, position) };
+  }
+
+  /** One place may be lent several times for reading, or once for anything else. */
+  #checkAliases(info: FunctionInfo, args: readonly CallArgument[]): void {
+    const exclusive = new Set<Cell>();
+    const shared = new Set<Cell>();
+    args.forEach((argument, position) => {
+      if (argument.type !== 'cell' || argument.copy) return;
+      const readOnly = info.parameters[position]?.reference === 'immutable';
+      if (exclusive.has(argument.cell) || (!readOnly && shared.has(argument.cell)))
+        throw argumentFailure(position, 'INVALID_VALUE_USAGE', 'the value is already lent');
+      (readOnly ? shared : exclusive).add(argument.cell);
+    });
+  }
+
+  #framework(
+    module: string,
+    name: string,
+    typeArguments: readonly string[],
+    args: readonly CallArgument[],
+  ): readonly Cell[] {
+    const result = this.#session.callFunction({
+      package: FRAMEWORK,
+      module,
+      function: name,
+      typeArguments,
+      arguments: args,
+    });
+    if (result.status === 'failure') throw moveFailure(result.failure);
+    return result.returns;
+  }
+
+  #innerCoin(cell: Cell, position: number): string {
+    const match = /^(.*)::coin::Coin<(.*)>$/.exec(cell.type);
+    if (match?.[1] !== FRAMEWORK || match[2] === undefined)
+      throw argumentFailure(position, 'TYPE_MISMATCH', `expected a coin, got ${cell.type}`);
+    return match[2];
+  }
+
+  #splitCoins({ coin, amounts }: GrpcTypes.SplitCoins): readonly Cell[] {
+    const cell = this.#borrow(coin, 0);
+    const type = this.#innerCoin(cell, 0);
+    return amounts.map((amount, index) => {
+      const bytes = this.#primitive(amount, index + 1, 'u64');
+      const balance = this.#session.bytes(cell).slice(32);
+      if (BigInt(bcs.u64().parse(bytes)) > BigInt(bcs.u64().parse(balance)))
+        throw failure('INSUFFICIENT_COIN_BALANCE', 'the coin holds less than the amount to split');
+      const [result] = this.#framework(
+        'coin',
+        'split',
+        [type],
+        [
+          { type: 'cell', cell },
+          { type: 'bcs', bytes },
+        ],
+      );
+      if (!result) throw failure('INVARIANT_VIOLATION', 'coin::split gave no coin');
+      return result;
+    });
+  }
+
+  #mergeCoins({ coin, coinsToMerge }: GrpcTypes.MergeCoins): void {
+    const target = this.#borrow(coin, 0);
+    const type = this.#innerCoin(target, 0);
+    coinsToMerge.forEach((argument, index) => {
+      const cell = this.#take(argument, index + 1);
+      if (cell === target)
+        throw argumentFailure(index + 1, 'INVALID_VALUE_USAGE', 'a coin cannot join itself');
+      if (cell.type !== target.type)
+        throw argumentFailure(
+          index + 1,
+          'TYPE_MISMATCH',
+          `expected ${target.type}, got ${cell.type}`,
+        );
+      this.#framework(
+        'coin',
+        'join',
+        [type],
+        [
+          { type: 'cell', cell: target },
+          { type: 'cell', cell },
+        ],
+      );
+    });
+  }
+
+  #transferObjects({ objects, address }: GrpcTypes.TransferObjects): void {
+    const recipient = addressOf(this.#primitive(address, objects.length, 'address'));
+    objects.forEach((argument, position) => {
+      const place = this.#place(argument, position);
+      if (place.type === 'cell' && place.from === 'shared')
+        throw failure('CONSENSUS_OBJECT_OPERATION_NOT_ALLOWED', 'a shared object cannot be given');
+      const cell = this.#take(argument, position, true);
+      const abilities = this.#session.abilities(cell.type);
+      if (!(abilities & ABILITY.key) || !(abilities & ABILITY.store))
+        throw argumentFailure(
+          position,
+          'INVALID_TRANSFER_OBJECT',
+          `${cell.type} needs key and store to be transferred`,
+        );
+      this.#session.give(cell, { type: 'address', address: recipient });
+    });
+  }
+
+  #makeMoveVector({ elementType, elements }: GrpcTypes.MakeMoveVector): Cell {
+    const declared = elementType === undefined ? undefined : this.#typeTag(elementType);
+    let type = declared;
+    const values = elements.map((argument, position) => {
+      const place = this.#place(argument, position);
+      if (place.type === 'pure') {
+        if (type === undefined)
+          throw argumentFailure(position, 'TYPE_MISMATCH', 'expected the type of the elements');
+        return this.#moveOut(this.#decode(type, place.bytes, position));
+      }
+      const cell = this.#take(argument, position);
+      type ??= cell.type;
+      if (cell.type !== type)
+        throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}, got ${cell.type}`);
+      return this.#moveOut(cell);
+    });
+    if (type === undefined)
+      throw failure('ARITY_MISMATCH', 'expected the type of the elements of an empty vector');
+    return { type: `vector<${type}>`, value: values };
+  }
+
+  #moveOut(cell: Cell): NonNullable<Cell['value']> {
+    const { value } = cell;
+    if (value === undefined) throw failure('INVARIANT_VIOLATION', 'the value was already taken');
+    // A value that can be copied stays where it is; an array must then not be shared between two places.
+    if (this.#session.abilities(cell.type) & ABILITY.copy) return structuredClone(value);
+    cell.value = undefined;
+    return value;
+  }
+
+  #register(
+    modules: readonly Uint8Array[],
+    dependencies: readonly string[],
+    upgrades?: PackageInfo,
+  ) {
+    const storageId = this.#session.freshId();
+    const result = this.#vm.publish({
+      storageId,
+      modules,
+      dependencies: dependencies.map((id) => requireAddress(id, 'a dependency')),
+      ...(upgrades ? { upgrades: upgrades.storageId } : {}),
+    });
+    if (result.status === 'failure') throw moveFailure(result.failure);
+    const version = upgrades ? upgrades.version + 1n : 1n;
+    this.published.push({ info: result.package, version });
+    return result.package;
+  }
+
+  #publish({ modules, dependencies }: GrpcTypes.Publish): Cell {
+    const info = this.#register(modules, dependencies);
+    for (const module of info.modules)
+      if (module.info.hasInit) {
+        const { witness } = module.info;
+        const result = this.#session.callFunction({
+          package: info.storageId,
+          module: module.name,
+          function: 'init',
+          arguments: witness
+            ? [{ type: 'cell', cell: this.#session.cell(witness, Uint8Array.of(0)) }]
+            : [],
+          bypassVisibility: true,
+        });
+        if (result.status === 'failure') throw moveFailure(result.failure);
+      }
+    const cap = [
+      addressBytes(this.#session.freshId()),
+      addressBytes(info.storageId),
+      u64le(1),
+      Uint8Array.of(0),
+    ];
+    return this.#session.cell(UPGRADE_CAP, Buffer.concat(cap));
+  }
+
+  #upgrade({ modules, dependencies, package: id, ticket }: GrpcTypes.Upgrade): Cell {
+    const current = this.#vm.getPackage(requireAddress(id, 'the package to upgrade'));
+    if (!current) throw failure('PACKAGE_UPGRADE_ERROR', `there is no package ${id}`);
+    const cell = this.#take(ticket, 0);
+    if (cell.type !== UPGRADE_TICKET)
+      throw argumentFailure(0, 'TYPE_MISMATCH', `expected ${UPGRADE_TICKET}, got ${cell.type}`);
+    const fields = bcs
+      .struct('UpgradeTicket', {
+        cap: bcs.Address,
+        package: bcs.Address,
+        policy: bcs.u8(),
+        digest: bcs.byteVector(),
+      })
+      .parse(this.#session.bytes(cell));
+    if (normalizeSuiAddress(fields.package) !== current.storageId)
+      throw failure('PACKAGE_UPGRADE_ERROR', `the ticket is for package ${fields.package}`);
+    if (!Buffer.from(packageDigest(modules, dependencies)).equals(Buffer.from(fields.digest)))
+      throw failure('PACKAGE_UPGRADE_ERROR', 'the ticket is for other modules');
+    cell.value = undefined;
+    const info = this.#register(modules, dependencies, current);
+    return this.#session.cell(
+      UPGRADE_RECEIPT,
+      Buffer.concat([addressBytes(fields.cap), addressBytes(info.storageId)]),
+    );
+  }
+}
+
+/** The digest that an upgrade ticket commits to: blake2b256 over the sorted hashes of the modules and the ids of the dependencies. */
+export const packageDigest = (
+  modules: readonly Uint8Array[],
+  dependencies: readonly string[],
+): Uint8Array => {
+  const parts = [...modules.map((module) => blake2b256(module)), ...dependencies.map(addressBytes)];
+  return blake2b256(...parts.toSorted((a, b) => Buffer.compare(a, b)));
+};
