@@ -20,6 +20,9 @@ export const fault = (
   more: Partial<MoveFailure> = {},
 ): Fault => new Fault({ type, message, ...more });
 
+/** Sub-status of `vector` failures, as in the Move VM. */
+export const VECTOR = { index: 1n, popEmpty: 2n, parity: 3n } as const;
+
 /** Abort by a native function: code and, where it helps a reader, what it means. */
 export const abort = (code: bigint | number, message = 'abort'): Fault =>
   fault('abort', `${message} (code ${code})`, { code: BigInt(code) });

@@ -5,7 +5,7 @@
 import type { LoadedFunction, Slot, Step } from './code.ts';
 import type { FunctionRef } from './code.ts';
 import { asArray, isVariant } from './bcs.ts';
-import { Fault, fault } from './fault.ts';
+import { Fault, VECTOR, fault } from './fault.ts';
 import { OP } from './opcodes.ts';
 import type { MoveType, TypeTable } from './typing.ts';
 import type { CodeLocation, Limits, Value, VariantValue } from './types.ts';
@@ -380,7 +380,9 @@ export class Machine {
         case OP.VEC_UNPACK: {
           const items = asArray(popValue(stack));
           if (items.length !== n)
-            throw fault('vector', `a vector of ${items.length} elements, expected ${n}`);
+            throw fault('vector', `a vector of ${items.length} elements, expected ${n}`, {
+              code: VECTOR.parity,
+            });
           this.charge(n);
           for (const item of items) stack.push(item);
           break;
@@ -401,7 +403,7 @@ export class Machine {
         }
         case OP.VEC_POP_BACK: {
           const value = asArray(popRef(stack).get()).pop();
-          if (value === undefined) throw fault('vector', 'pop from an empty vector');
+          if (value === undefined) throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
           stack.push(value);
           break;
         }
@@ -446,7 +448,7 @@ const expectTag = (value: VariantValue, tag: number): void => {
 
 const position = (items: readonly Value[], index: bigint): number => {
   if (index >= BigInt(items.length))
-    throw fault('vector', `index ${index} of a vector of ${items.length}`);
+    throw fault('vector', `index ${index} of a vector of ${items.length}`, { code: VECTOR.index });
   return Number(index);
 };
 

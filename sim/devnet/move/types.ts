@@ -124,7 +124,7 @@ export interface MoveFailure {
     | 'visibility'
     | 'invariant';
   readonly message: string;
-  /** The abort code, for `abort`. */
+  /** The abort code, for `abort`; for `vector` 1: index out of range, 2: pop of nothing, 3: unpacked into another number. */
   readonly code?: bigint;
   /** Position of the offending argument, for `argument`. */
   readonly argument?: number;

@@ -54,10 +54,10 @@ module sui::test_scenario {
         scenario.ctx.sender()
     }
 
-    public fun take_from_address<T: key>(_: &Scenario, account: address): T {
+    public fun take_from_address<T: key>(scenario: &Scenario, account: address): T {
         let id = most_recent_id_for_address<T>(account);
         assert!(id.is_some(), EEmptyInventory);
-        take_from_address_by_id(account, id.destroy_some())
+        take_from_address_by_id(scenario, account, id.destroy_some())
     }
 
     public fun take_from_sender<T: key>(scenario: &Scenario): T {
@@ -65,7 +65,7 @@ module sui::test_scenario {
     }
 
     public fun take_from_sender_by_id<T: key>(scenario: &Scenario, id: ID): T {
-        take_from_address_by_id(scenario.sender(), id)
+        take_from_address_by_id(scenario, scenario.sender(), id)
     }
 
     public fun return_to_address<T: key>(account: address, t: T) {
@@ -85,14 +85,10 @@ module sui::test_scenario {
         most_recent_id_for_address<T>(account).is_some()
     }
 
-    public fun take_shared<T: key>(_: &Scenario): T {
+    public fun take_shared<T: key>(scenario: &Scenario): T {
         let id = most_recent_id_shared<T>();
         assert!(id.is_some(), EEmptyInventory);
-        take_shared_by_id(id.destroy_some())
-    }
-
-    public fun take_shared_with_id<T: key>(_: &Scenario, id: ID): T {
-        take_shared_by_id(id)
+        take_shared_by_id(scenario, id.destroy_some())
     }
 
     public fun return_shared<T: key>(t: T) {
@@ -104,10 +100,10 @@ module sui::test_scenario {
         most_recent_id_shared<T>().is_some()
     }
 
-    public fun take_immutable<T: key>(_: &Scenario): T {
+    public fun take_immutable<T: key>(scenario: &Scenario): T {
         let id = most_recent_immutable_id<T>();
         assert!(id.is_some(), EEmptyInventory);
-        take_immutable_by_id(id.destroy_some())
+        take_immutable_by_id(scenario, id.destroy_some())
     }
 
     public fun return_immutable<T: key>(t: T) {
@@ -139,14 +135,18 @@ module sui::test_scenario {
         effects.num_user_events
     }
 
-    public native fun take_from_address_by_id<T: key>(account: address, id: ID): T;
+    public native fun take_from_address_by_id<T: key>(
+        scenario: &Scenario,
+        account: address,
+        id: ID,
+    ): T;
     native fun most_recent_id_for_address<T: key>(account: address): Option<ID>;
     public native fun ids_for_address<T: key>(account: address): vector<ID>;
     native fun was_taken_from_address(account: address, id: ID): bool;
-    native fun take_immutable_by_id<T: key>(id: ID): T;
+    public native fun take_immutable_by_id<T: key>(scenario: &Scenario, id: ID): T;
     native fun most_recent_immutable_id<T: key>(): Option<ID>;
     native fun was_taken_immutable(id: ID): bool;
-    native fun take_shared_by_id<T: key>(id: ID): T;
+    public native fun take_shared_by_id<T: key>(scenario: &Scenario, id: ID): T;
     native fun most_recent_id_shared<T: key>(): Option<ID>;
     native fun was_taken_shared(id: ID): bool;
     native fun end_transaction(): TransactionEffects;

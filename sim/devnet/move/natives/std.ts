@@ -4,7 +4,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { sha3_256 } from '@noble/hashes/sha3.js';
 import { asArray, bytesToAddress, isUtf8 } from '../bcs.ts';
-import { abort, fault } from '../fault.ts';
+import { VECTOR, abort, fault } from '../fault.ts';
 import { type MoveType, tagOf } from '../typing.ts';
 import type { Value } from '../types.ts';
 import { Ref } from '../values.ts';
@@ -46,7 +46,7 @@ const place = (args: NativeArguments, argument: number): { items: Value[]; index
   const items = asArray(args.value(0));
   const index = args.u64(argument);
   if (index >= BigInt(items.length))
-    throw fault('vector', `index ${index} of a vector of ${items.length}`);
+    throw fault('vector', `index ${index} of a vector of ${items.length}`, { code: VECTOR.index });
   return { items, index: Number(index) };
 };
 
@@ -67,11 +67,11 @@ const vectorNatives: NativeTable = {
   },
   '0x1::vector::pop_back': (_, args) => {
     const last = asArray(args.value(0)).pop();
-    if (last === undefined) throw fault('vector', 'pop from an empty vector');
+    if (last === undefined) throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
     return last;
   },
   '0x1::vector::destroy_empty': (_, args) => {
-    if (asArray(args.value(0)).length > 0) throw fault('vector', 'the vector is not empty');
+    if (asArray(args.value(0)).length > 0) throw fault('vector', 'the vector is not empty', { code: VECTOR.parity });
     return undefined;
   },
   '0x1::vector::swap': (_, args) => {
