@@ -101,6 +101,26 @@ interface Sum {
   readonly folded: Set<Hex>;
 }
 
+/** Uploads held in memory at once while they are checked and folded. */
+const FOLDS_AT_ONCE = 4;
+
+/** Runs at most `width` tasks at a time, in order of arrival. */
+const limiter = (width: number) => {
+  let free = width;
+  const waiting: (() => void)[] = [];
+  return async <Result>(task: () => Promise<Result>): Promise<Result> => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+};
+
 const cohortSize = (round: Round): number => round.members.length;
 
 /** U1 as the recovery wants it. */
@@ -153,6 +173,7 @@ const failureOf = (
 export const createAggregation = (init: AggregationInit): Aggregation => {
   const { spec, run, identity, store, gate, keeper, log } = init;
   const masked = spec.secagg === 'masked';
+  const oneOfFew = limiter(FOLDS_AT_ONCE);
   let sum: Sum | undefined;
 
   const sumOf = (round: Round): Sum => {
@@ -211,7 +232,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     for (const { record } of round.uploads.values())
       if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
     // The masks are taken out of a copy, so that the work can be repeated.
-    return target.fold.lanes.slice() as Lanes;
+    return target.fold.lanes.slice();
   };
 
   /** The survivors' answers; one that does not open or decode is left out and its sender named. */
@@ -281,7 +302,10 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   };
 
   return {
-    fold: async (round, record, signal) => addTo(sumOf(round), round, record, signal),
+    fold: async (round, record, signal) => {
+      const target = sumOf(round);
+      await oneOfFew(() => addTo(target, round, record, signal));
+    },
     finish: async (round, model, readers, signal) => {
       const { cohort, survivors } = round;
       if (cohort === undefined || survivors === undefined)

@@ -3,25 +3,20 @@
  * anything it causes leaves the process, so after kill -9 at any point the journal is replayed, the work of the present phase
  * is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
-import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { layoutOf } from '../protocol/aggregate/round.ts';
-import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import type { Clock } from '../protocol/clock.ts';
-import type { Connection } from '../protocol/connection.ts';
 import { ENVELOPE_OVERHEAD } from '../protocol/envelope.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { cryptoReady, type Identity } from '../protocol/identity.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { RandomSource } from '../protocol/random.ts';
-import { decodeRecord, signRecord, type ModelRef } from '../protocol/records.ts';
-import { encodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { cryptoReady } from '../protocol/identity.ts';
+import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { encodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { genesis } from '../protocol/transcript.ts';
 import { createAggregation } from './aggregation.ts';
-import type { Journal, JournalBatch } from './journal.ts';
+import type { JournalBatch } from './journal.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { errorFields, safeLogger, type Logger } from './log.ts';
+import { errorFields, progressFields, safeLogger, shortKey } from './log.ts';
+import type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
 import {
   initialState,
   nextWake,
@@ -30,93 +25,15 @@ import {
   type Effect,
   type Event,
   type EventBody,
-  type Hex,
   type MachineConfig,
-  type PhaseType,
   type Progress,
   type State,
   type Work,
 } from './machine/index.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
 import { doWork } from './work.ts';
-
-export interface CoordinatorInit {
-  readonly spec: RunSpec;
-  /** Must be the identity that the specification names. */
-  readonly identity: Identity;
-  readonly store: BlobStore;
-  readonly gate: AccessGate;
-  readonly ledger: Ledger;
-  /** Owned by the caller, who closes it after {@link Coordinator.stop}. */
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly random: RandomSource;
-  /** Flat parameters to start from; needed once, when the journal is empty. */
-  readonly initialModel?: Float32Array;
-  /** Ed25519 keys that may log in; everybody where it is missing. */
-  readonly allowList?: readonly Uint8Array[];
-  /** The first round waits for this many participants; default and least sensible value: the cohort's size and minimum. */
-  readonly startWith?: number;
-  readonly limits?: Partial<Limits>;
-  readonly log: Logger;
-  readonly onEvent?: (progress: Progress) => void;
-}
-
-export interface Outcome {
-  /** Rounds committed. */
-  readonly rounds: number;
-  /** Attempts it took. */
-  readonly attempts: number;
-  readonly model: ModelRef;
-}
-
-export interface Status {
-  /** False once it was stopped or has failed. */
-  readonly running: boolean;
-  readonly phase: PhaseType;
-  /** The current or last attempt. */
-  readonly round: number;
-  readonly committed: number;
-  readonly rounds: number;
-  /** Failed attempts since the last commit. */
-  readonly failures: number;
-  readonly loggedIn: number;
-  readonly connections: number;
-  readonly modelHash: Uint8Array | undefined;
-}
-
-export interface Coordinator {
-  /** Takes over a connection. */
-  accept(connection: Connection): void;
-  /**
-   * Replays the journal and goes on with the run, or starts it.
-   * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
-   */
-  start(): Promise<void>;
-  /** Closes the sessions and stops working; what was acknowledged is in the journal. */
-  stop(): Promise<void>;
-  /** Resolves after the last round; rejects when the run cannot go on (`aborted` when it was stopped before). */
-  readonly finished: Promise<Outcome>;
-  status(): Status;
-  readonly spec: RunSpec;
-  readonly specBytes: Uint8Array;
-  readonly run: Uint8Array;
-  readonly publicKey: Uint8Array;
-  readonly limits: Limits;
-  /** Bytes of the largest upload that a round of this run can ask for. */
-  readonly uploadLimit: number;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  /** The accepted records, hash-chained; see `decodeTranscript`. */
-  transcript(): Uint8Array;
-  /** A blob that a record of the transcript names. */
-  blobRef(id: string): BlobRef | undefined;
-  /** Whether this identity has ever logged in. */
-  knows(key: Hex): boolean;
-}
-
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const { spec, identity, journal, ledger, clock, store, gate, random } = init;
@@ -134,6 +51,9 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     uploadBytes: (n) => layoutOf(spec, n).byteLength + extraBytes,
   };
   const stopping = new AbortController();
+  const stopped = new Promise<undefined>((resolve) =>
+    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+  );
   const finished = Promise.withResolvers<Outcome>();
   // Who does not wait for the outcome must not be killed by it.
   finished.promise.catch((thrown: unknown) =>
@@ -144,7 +64,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   let lastTime = 0;
   let queue: EventBody[] = [];
   let flushing: Promise<void> | undefined;
-  let cancelWake = (): void => undefined;
+  let cancelWake: (() => void) | undefined;
   const working = new Set<Promise<void>>();
 
   const metrics = createMetrics({
@@ -161,6 +81,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     random,
     limits,
     allowList: init.allowList && new Set(init.allowList.map(toHex)),
+    hasRoom: (key) => state.participants.has(key) || state.participants.size < limits.identities,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),
@@ -189,13 +110,13 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const halt = (): void => {
     stopping.abort();
-    cancelWake();
+    cancelWake?.();
     sessions.stop();
   };
 
   const publish = (progress: Progress): void => {
     metrics.observe(progress);
-    log.info(logFields(progress), progress.type);
+    log.info(progressFields(progress), progress.type);
     try {
       init.onEvent?.(progress);
     } catch (thrown) {
@@ -217,11 +138,18 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       state: () => state,
       signal: stopping.signal,
     };
-    const task = doWork(context, work)
+    // A store or ledger that never answers must not keep the coordinator from stopping.
+    const task = Promise.race([doWork(context, work), stopped])
       .then((event) => event && dispatch(event))
       .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
       .finally(() => working.delete(task));
     working.add(task);
+  };
+
+  const noteRefusal = ({ to, frame }: Effect & { type: 'send' }): void => {
+    if (frame.type !== 'error' || to === 'everyone') return;
+    const participant = shortKey(to[0] ?? '');
+    log.warn({ participant, code: frame.code, reason: frame.message }, 'refused');
   };
 
   const performEffect = (effect: Effect): void => {
@@ -229,6 +157,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       case 'append':
         return;
       case 'send':
+        if (effect.frame.type === 'error') noteRefusal(effect);
         return sessions.send(effect.to, effect.frame);
       case 'work':
         return startWork(effect.work);
@@ -247,7 +176,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 
   const armWake = (): void => {
-    cancelWake();
+    cancelWake?.();
     const at = nextWake(config, state, lastTime);
     if (at !== undefined) cancelWake = clock.at(at, () => dispatch({ type: 'tick' }));
   };
@@ -280,16 +209,22 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     settle();
   };
 
+  const flushSoon = async (): Promise<void> => {
+    await eventLoopTurn();
+    flushing = undefined;
+    if (stopping.signal.aborted) return;
+    try {
+      flush();
+    } catch (thrown) {
+      fail(thrown);
+    }
+  };
+
   const dispatch = (body: EventBody): void => {
     if (stopping.signal.aborted) return;
     queue.push(body);
     // Whatever arrives within this turn of the event loop shares one transaction.
-    flushing ??= eventLoopTurn()
-      .then(() => {
-        flushing = undefined;
-        if (!stopping.signal.aborted) flush();
-      })
-      .catch(fail);
+    flushing ??= flushSoon();
   };
 
   const replay = (): boolean => {
@@ -339,9 +274,11 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       journal.bind(run);
       if (replay()) {
         log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
+        const { phase } = state;
         dispatch({ type: 'resumed', startWith });
         await flushing;
-        for (const work of pendingWork(state)) startWork(work);
+        // A phase that the restart itself began has started its own work.
+        if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
       } else await publishInitial();
       await registerInitial();
       settle();
@@ -382,25 +319,5 @@ const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
         record: decodeRecord(frame.record),
         entries: frame.entries,
       };
-  }
-};
-
-/** What of a progress event a log line holds. */
-const logFields = (progress: Progress): Record<string, unknown> => {
-  switch (progress.type) {
-    case 'round-opened':
-      return { round: progress.round, version: progress.version, invited: progress.invited };
-    case 'phase':
-      return { round: progress.round, phase: progress.phase, of: progress.of };
-    case 'upload-folded':
-      return { round: progress.round, bytes: progress.bytes, folded: progress.folded };
-    case 'upload-rejected':
-      return { round: progress.round, code: progress.code };
-    case 'committed':
-      return { round: progress.round, version: progress.version, survivors: progress.survivors };
-    case 'aborted':
-      return { round: progress.round, code: progress.code, reason: progress.reason };
-    case 'finished':
-      return { rounds: progress.rounds };
   }
 };

@@ -9,7 +9,7 @@ import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { verifySignature } from '../protocol/identity.ts';
 import { blobPutPayload } from '../protocol/messages.ts';
-import type { Coordinator } from './host.ts';
+import type { Coordinator } from './coordinator.ts';
 import { tokenBucket, type TokenBucket } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
 
@@ -28,8 +28,7 @@ const BLOB_ID = /^[0-9a-f]{64}$/;
 const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
 const OCTETS = { 'content-type': 'application/octet-stream' };
 
-const fromBase64url = (text: string): Uint8Array =>
-  new Uint8Array(Buffer.from(text, 'base64url'));
+const fromBase64url = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64url'));
 
 /** Who signed the upload of these bytes. @throws FloeError `login_refused`, `store_refused` */
 const uploader = (
@@ -40,7 +39,10 @@ const uploader = (
 ): string => {
   const match = AUTHORIZATION.exec(header ?? '');
   if (match === null)
-    throw new FloeError('login_refused', 'expected the header authorization: Floe <key>.<signature>');
+    throw new FloeError(
+      'login_refused',
+      'expected the header authorization: Floe <key>.<signature>',
+    );
   const [, key = '', signature = ''] = match;
   const publicKey = fromBase64url(key);
   const payload = blobPutPayload(coordinator.run, hash, size);
@@ -84,8 +86,7 @@ export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logg
 
   const checkRate = (key: string): void => {
     const perSecond = limits.blobsPerMinute / 60;
-    const bucket =
-      buckets.get(key) ?? tokenBucket(perSecond, limits.blobsPerMinute, clock.now());
+    const bucket = buckets.get(key) ?? tokenBucket(perSecond, limits.blobsPerMinute, clock.now());
     buckets.set(key, bucket);
     if (!bucket.take(clock.now()))
       throw new FloeError(

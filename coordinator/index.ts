@@ -2,13 +2,8 @@
  * @module The coordinator: runs the rounds of a federated run. `createCoordinator` is the run, `serve` puts it on a port,
  * `openJournal` keeps it, `journalLedger` is the ledger of a consortium without a chain.
  */
-export {
-  createCoordinator,
-  type Coordinator,
-  type CoordinatorInit,
-  type Outcome,
-  type Status,
-} from './host.ts';
+export type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
+export { createCoordinator } from './host.ts';
 export { JOURNAL_VERSION, openJournal, type Journal } from './journal.ts';
 export { journalLedger } from './ledger.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';

@@ -93,12 +93,7 @@ const open = (path: string): DatabaseSync => {
   } catch (cause) {
     database?.close();
     if ((cause as { errcode?: number }).errcode === SQLITE_BUSY)
-      throw new FloeError(
-        'journal_locked',
-        `another coordinator writes to ${path}`,
-        {},
-        { cause },
-      );
+      throw new FloeError('journal_locked', `another coordinator writes to ${path}`, {}, { cause });
     throw corrupt(`${path} cannot be opened as a journal: ${(cause as Error).message}`, cause);
   }
 };
@@ -114,6 +109,15 @@ const prepareSchema = (database: DatabaseSync): void => {
 const bytesOf = (value: unknown): Uint8Array => {
   if (!(value instanceof Uint8Array)) throw corrupt('expected bytes in the journal');
   return value;
+};
+
+const readEntry = (row: Record<string, unknown>): TranscriptEntry => {
+  const index = Number(row['idx']);
+  try {
+    return { index, record: decodeRecord(bytesOf(row['record'])), hash: bytesOf(row['hash']) };
+  } catch (cause) {
+    throw corrupt(`transcript entry ${index}: ${(cause as Error).message}`, cause);
+  }
 };
 
 /** Reads events and checks each. */
@@ -169,15 +173,6 @@ export const openJournal = (path: string): Journal => {
   let run = new Uint8Array();
   let head = new Uint8Array();
 
-  const readEntry = (row: Record<string, unknown>): TranscriptEntry => {
-    const index = Number(row['idx']);
-    try {
-      return { index, record: decodeRecord(bytesOf(row['record'])), hash: bytesOf(row['hash']) };
-    } catch (cause) {
-      throw corrupt(`transcript entry ${index}: ${(cause as Error).message}`, cause);
-    }
-  };
-
   return {
     database,
     bind: (hash) => {
@@ -187,9 +182,7 @@ export const openJournal = (path: string): Journal => {
       else if (!equalBytes(bytesOf(stored['value']), hash))
         throw new FloeError('spec_mismatch', 'the journal belongs to another run');
       run = new Uint8Array(hash);
-      const last = database
-        .prepare('SELECT hash FROM transcript ORDER BY idx DESC LIMIT 1')
-        .get();
+      const last = database.prepare('SELECT hash FROM transcript ORDER BY idx DESC LIMIT 1').get();
       head = new Uint8Array(last === undefined ? genesis(run) : bytesOf(last['hash']));
     },
     append: (batch) => {

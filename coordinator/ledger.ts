@@ -25,6 +25,12 @@ const MAX_VALUE_BYTES = 4096;
 
 type Kind = 'cohort' | 'survivors' | 'model';
 
+const decode = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  bytes: Uint8Array | undefined,
+): v.InferOutput<Schema> | undefined =>
+  bytes && decodeCbor(schema, bytes, 'journal_corrupt', MAX_VALUE_BYTES);
+
 export const journalLedger = ({ database }: Journal): Ledger => {
   const insert = database.prepare(
     'INSERT INTO ledger (kind, run, round, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -42,11 +48,6 @@ export const journalLedger = ({ database }: Journal): Ledger => {
       throw new FloeError('already_frozen', `another ${kind} of round ${round} stands`, { round });
     return `journal:${kind}/${round}`;
   };
-  const decode = <Schema extends v.GenericSchema>(
-    schema: Schema,
-    bytes: Uint8Array | undefined,
-  ): v.InferOutput<Schema> | undefined =>
-    bytes && decodeCbor(schema, bytes, 'journal_corrupt', MAX_VALUE_BYTES);
   return {
     kind: 'journal',
     freezeCohort: async ({ run, round, root, size, entropy }) => ({

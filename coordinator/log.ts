@@ -3,6 +3,7 @@
  * everything passes through here, where anything that is not such a value is left out: no record, no key, no vector.
  */
 import type { FloeError } from '../protocol/errors.ts';
+import type { Progress } from './machine/index.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -44,3 +45,23 @@ export const errorFields = (error: FloeError): LogFields => ({
 
 /** The first digits of a key, enough to tell participants apart in a log. */
 export const shortKey = (hex: string): string => hex.slice(0, 12);
+
+/** What of a progress event a log line holds. */
+export const progressFields = (progress: Progress): LogFields => {
+  switch (progress.type) {
+    case 'round-opened':
+      return { round: progress.round, version: progress.version, invited: progress.invited };
+    case 'phase':
+      return { round: progress.round, phase: progress.phase, of: progress.of };
+    case 'upload-folded':
+      return { round: progress.round, bytes: progress.bytes, folded: progress.folded };
+    case 'upload-rejected':
+      return { round: progress.round, code: progress.code };
+    case 'committed':
+      return { round: progress.round, version: progress.version, survivors: progress.survivors };
+    case 'aborted':
+      return { round: progress.round, code: progress.code, reason: progress.reason };
+    case 'finished':
+      return { rounds: progress.rounds };
+  }
+};

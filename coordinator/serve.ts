@@ -9,7 +9,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { createHttp } from './http.ts';
-import type { Coordinator } from './host.ts';
+import type { Coordinator } from './coordinator.ts';
 import { safeLogger, type Logger } from './log.ts';
 import { webSocketGate } from './websocket.ts';
 

@@ -38,6 +38,8 @@ export interface SessionsInit {
   readonly limits: Limits;
   /** Who may log in; everybody where it is missing. */
   readonly allowList?: ReadonlySet<Hex> | undefined;
+  /** Whether the run still takes this identity. */
+  readonly hasRoom: (key: Hex) => boolean;
   readonly log: Logger;
   readonly onJoin: (key: Uint8Array) => void;
   readonly onLeave: (key: Uint8Array) => void;
@@ -122,6 +124,8 @@ export const createSessions = (init: SessionsInit): Sessions => {
       throw new FloeError('unexpected_frame', 'hello was said already');
     if (init.allowList !== undefined && !init.allowList.has(toHex(frame.key)))
       throw new FloeError('identity_not_admitted', 'not on the allow-list of this run');
+    if (!init.hasRoom(toHex(frame.key)))
+      throw new FloeError('too_many_connections', 'the run holds as many identities as it may');
     const nonce = init.random(32);
     session.key = frame.key;
     session.payload = loginPayload({
@@ -163,10 +167,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.loggedIn = true;
     session.payload = undefined;
     byKey.set(toHex(key), session);
-    log.info(
-      { participant: shortKey(toHex(key)), remote: session.connection.remote },
-      'logged in',
-    );
+    log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
     deliver(session, encodeFrame({ type: 'welcome', spec: init.specBytes }));
     init.onJoin(key);
   };

@@ -27,14 +27,13 @@ const toBytes = (data: RawData): Uint8Array =>
 /** Pings at every beat; a peer that has not answered by the next one is cut off. */
 const keepAlive = (socket: WebSocket, clock: Clock, everyMs: number) => {
   let pingedAt: number | undefined;
-  let cancel = (): void => undefined;
   const beat = (): void => {
     if (pingedAt !== undefined) return socket.terminate();
     pingedAt = clock.now();
     socket.ping();
     cancel = clock.at(pingedAt + everyMs, beat);
   };
-  cancel = clock.at(clock.now() + everyMs, beat);
+  let cancel = clock.at(clock.now() + everyMs, beat);
   socket.on('pong', () => {
     pingedAt = undefined;
   });

@@ -73,6 +73,9 @@ const rootWithCommit = (
   return roundRoot([...entries, nextEntry(journal.head, index, commit)], round);
 };
 
+/** A receipt as records hold it: 500 characters. */
+const cut = (receipt: string): string => receipt.slice(0, 500);
+
 const perform = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
   const { run, ledger, keeper, aggregation, signal, state } = context;
   const { round: current, model } = state();
@@ -80,17 +83,13 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   const { round } = work;
   switch (work.type) {
     case 'wrap-model': {
-      const readers = [
-        context.coordinator,
-        ...context.spec.auditors,
-        ...work.readers.map(fromHex),
-      ];
+      const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
       return { type: 'opened', round, model: await keeper.rewrap(work.model, readers) };
     }
     case 'freeze-cohort': {
       const { root, size, entropy } = work;
-      const frozen = await ledger.freezeCohort({ run, round, root, size, entropy });
-      return { type: 'cohort-frozen', round, ...frozen };
+      const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, size, entropy });
+      return { type: 'cohort-frozen', round, beacon, receipt: cut(receipt) };
     }
     case 'fold':
       await aggregation.fold(current, work.record, signal);
@@ -98,7 +97,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
     case 'freeze-survivors': {
       const { hash, size } = work;
       const { receipt } = await ledger.freezeSurvivors({ run, round, hash, size });
-      return { type: 'survivors-frozen', round, receipt };
+      return { type: 'survivors-frozen', round, receipt: cut(receipt) };
     }
     case 'finish': {
       const commit = await aggregation.finish(current, model, readersOf(context), signal);
@@ -112,7 +111,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
         blob: work.commit.body.model.blob.id,
         transcriptRoot: rootWithCommit(context, work),
       });
-      return { type: 'registered', round, receipt };
+      return { type: 'registered', round, receipt: cut(receipt) };
     }
   }
 };

@@ -93,9 +93,7 @@ export const applyRegistered = (
   return {
     state: {
       ...state,
-      phase: done
-        ? { type: 'finished', since: now }
-        : { type: 'waiting', since: now, until: now },
+      phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
       committed,
       failures: 0,
       model: commit.body.model,

@@ -75,9 +75,7 @@ const MAX_EVENT_BYTES = 4 << 20;
 /** Canonical CBOR of an event without its time. */
 export const encodeEvent = (body: EventBody): Uint8Array => {
   const { time: _time, ...fields } = body as EventBody & { time?: number };
-  return encodeCbor(
-    fields.type === 'record' ? { ...fields, record: fields.record.bytes } : fields,
-  );
+  return encodeCbor(fields.type === 'record' ? { ...fields, record: fields.record.bytes } : fields);
 };
 
 /** @throws FloeError `journal_corrupt`, and what `decodeRecord` throws on a broken record */

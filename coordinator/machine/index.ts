@@ -5,5 +5,12 @@ export type { MachineConfig } from './config.ts';
 export type { Effect, OutgoingFrame, Progress, Step, Work } from './effects.ts';
 export { decodeEvent, encodeEvent, type Event, type EventBody } from './events.ts';
 export { pendingWork } from './resume.ts';
-export { initialState, type Hex, type Phase, type PhaseType, type Round, type State } from './state.ts';
+export {
+  initialState,
+  type Hex,
+  type Phase,
+  type PhaseType,
+  type Round,
+  type State,
+} from './state.ts';
 export { nextWake, step } from './step.ts';

@@ -86,8 +86,7 @@ const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: 
     if (now >= phase.deadline) refuse('phase_closed', `the ${wanted} phase is over`);
   } else if (ORDER.indexOf(phase.type) > ORDER.indexOf(wanted))
     refuse('phase_closed', `the ${wanted} phase of round ${round.round} is over`);
-  else
-    refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
+  else refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
 };
 
 const checkContext = (round: Round, context: Uint8Array): void => {
@@ -206,7 +205,11 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   };
 };
 
-export const applyRecord = (config: MachineConfig, state: State, event: EventOf<'record'>): Step => {
+export const applyRecord = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'record'>,
+): Step => {
   try {
     return take(config, state, event);
   } catch (thrown) {

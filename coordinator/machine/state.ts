@@ -172,10 +172,7 @@ export const awaited = ({ phase, round }: State): readonly Hex[] => {
 export const goneAt = (config: MachineConfig, state: State, key: Hex): number | undefined => {
   const presence = state.participants.get(key);
   if (presence?.present === true) return undefined;
-  return Math.max(
-    state.patience,
-    (presence?.since ?? 0) + config.spec.deadlines.grace * 1000,
-  );
+  return Math.max(state.patience, (presence?.since ?? 0) + config.spec.deadlines.grace * 1000);
 };
 
 /** Whether everyone still awaited has been away for the grace time. */

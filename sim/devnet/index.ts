@@ -48,6 +48,8 @@ export interface Devnet {
   readonly faults: Faults;
   readonly chain: Chain;
   readonly nodes: readonly StorageNode[];
+  /** Where each storage node answers. */
+  readonly nodeUrls: readonly string[];
   /** The largest blob in bytes that this committee can hold. */
   readonly maxBlobBytes: number;
   /** Writes the snapshot, if one was configured. */
@@ -245,6 +247,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
     const publisher = await start(
       publisherHandler({
         walrus: clients.publisher,
+        suiClient,
         signer: publisherKey,
         queue: new TaskQueue(),
         registry,
@@ -285,6 +288,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       faults,
       chain,
       nodes: storageNodes,
+      nodeUrls: nodes.map(({ server }) => server.url),
       maxBlobBytes,
       save,
       stop: async () => {

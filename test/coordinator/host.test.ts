@@ -9,7 +9,14 @@ import { verifyRun } from '../../protocol/verify/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
 import { openJournal, journalLedger, type Journal, type Outcome } from '../../coordinator/index.ts';
-import { connect, createStage, DIMENSION, testIdentity, testSpec, type Stage } from '../support/run.ts';
+import {
+  connect,
+  createStage,
+  DIMENSION,
+  testIdentity,
+  testSpec,
+  type Stage,
+} from '../support/run.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
 

@@ -385,8 +385,7 @@ export class TestParticipant {
     if (memory.unmask === undefined) {
       const shares = memory.sharers.flatMap((member) => {
         const hex = toHex(member);
-        const pair =
-          hex === toHex(this.identity.publicKey) ? memory.own : memory.held.get(hex);
+        const pair = hex === toHex(this.identity.publicKey) ? memory.own : memory.held.get(hex);
         if (pair === undefined) return [];
         const share = alive.has(hex) ? pair.self : pair.key;
         const sent = this.#init.lie?.shares === true ? new Uint8Array(33).fill(9) : share;

@@ -70,7 +70,10 @@ export interface Stage {
 
 export const createStage = async (
   spec: RunSpec,
-  { clock = systemClock, journal = openJournal(':memory:') }: {
+  {
+    clock = systemClock,
+    journal = openJournal(':memory:'),
+  }: {
     readonly clock?: Clock;
     readonly journal?: Journal;
   } = {},

@@ -432,33 +432,30 @@ export class CommandRunner {
   }
 
   #makeMoveVector({ elementType, elements }: GrpcTypes.MakeMoveVector): Cell {
-    const declared = elementType === undefined ? undefined : this.#typeTag(elementType);
-    let type = declared;
-    const values = elements.map((argument, position) => {
+    let type = elementType === undefined ? undefined : this.#typeTag(elementType);
+    const parts = elements.map((argument, position): CallArgument => {
       const place = this.#place(argument, position);
       if (place.type === 'pure') {
         if (type === undefined)
           throw argumentFailure(position, 'TYPE_MISMATCH', 'expected the type of the elements');
-        return this.#moveOut(this.#decode(type, place.bytes, position));
+        return { type: 'cell', cell: this.#decode(type, place.bytes, position) };
       }
       const cell = this.#take(argument, position);
       type ??= cell.type;
       if (cell.type !== type)
         throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}, got ${cell.type}`);
-      return this.#moveOut(cell);
+      return { type: 'cell', cell, copy: (this.#session.abilities(type) & ABILITY.copy) !== 0 };
     });
     if (type === undefined)
       throw failure('ARITY_MISMATCH', 'expected the type of the elements of an empty vector');
-    return { type: `vector<${type}>`, value: values };
-  }
-
-  #moveOut(cell: Cell): NonNullable<Cell['value']> {
-    const { value } = cell;
-    if (value === undefined) throw failure('INVARIANT_VIOLATION', 'the value was already taken');
-    // A value that can be copied stays where it is; an array must then not be shared between two places.
-    if (this.#session.abilities(cell.type) & ABILITY.copy) return structuredClone(value);
-    cell.value = undefined;
-    return value;
+    const taken = new Set<Cell>();
+    for (const [position, part] of parts.entries())
+      if (part.type === 'cell' && !part.copy) {
+        if (taken.has(part.cell))
+          throw argumentFailure(position, 'INVALID_VALUE_USAGE', 'the value was already taken');
+        taken.add(part.cell);
+      }
+    return this.#session.vector(type, parts);
   }
 
   #register(

@@ -4,7 +4,7 @@
 import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeStructTag, normalizeSuiAddress } from '@mysten/sui/utils';
-import type { Cell, MoveVm } from '../move/types.ts';
+import type { MoveVm } from '../move/types.ts';
 import type { Chain } from './chain.ts';
 import { coinTypeOf, toProtoObject } from './encode.ts';
 import { coinBalance } from './executor.ts';
@@ -72,25 +72,11 @@ const dynamicField = (
 ): GrpcTypes.DynamicField | undefined => {
   const types = fieldTypes(object.objectType);
   if (!types) return undefined;
-  const session = vm.begin({
-    objects: { getChild: () => undefined, getReceivable: () => undefined },
-    context: {
-      sender: normalizeSuiAddress('0x0'),
-      digest: new Uint8Array(32),
-      epoch: 0n,
-      epochTimestampMs: 0n,
-    },
-  });
-  const { value } = session.cell(object.objectType, object.contents);
-  if (!Array.isArray(value)) return undefined;
-  const part = (type: string, at: number): Uint8Array => {
-    const cell: Cell = { type, value: value[at] };
-    return session.bytes(cell);
-  };
-  const name = part(types[0], 1);
+  const [, name, value] = vm.fieldBytes(object.objectType, object.contents) ?? [];
+  if (!name || !value) return undefined;
   const wrapped = WRAPPER.exec(types[0])?.[1];
   const kinds = GrpcTypes.DynamicField_DynamicFieldKind;
-  const field = { parent, fieldId: object.id, value: { name: types[1], value: part(types[1], 2) } };
+  const field = { parent, fieldId: object.id, value: { name: types[1], value } };
   if (wrapped === undefined)
     return {
       ...field,
@@ -98,7 +84,7 @@ const dynamicField = (
       name: { name: types[0], value: name },
       valueType: types[1],
     };
-  const childId = normalizeSuiAddress(Buffer.from(part(types[1], 2)).toString('hex'));
+  const childId = normalizeSuiAddress(Buffer.from(value).toString('hex'));
   return {
     ...field,
     kind: kinds.OBJECT,

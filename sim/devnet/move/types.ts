@@ -311,6 +311,8 @@ export interface MoveVm {
   readonly typeTagBytes: (type: TypeTag) => Uint8Array;
   /** Value of `contents` as JSON-ready data by the type's layout, for explorers and events' `json`; undefined when the type is not known. */
   readonly toJson: (type: TypeTag, contents: Uint8Array) => unknown;
+  /** BCS of each field of a struct; undefined when the type is not a known struct. */
+  readonly fieldBytes: (type: TypeTag, contents: Uint8Array) => readonly Uint8Array[] | undefined;
   readonly begin: (options: {
     readonly objects: ObjectReader;
     readonly context: TransactionContext;

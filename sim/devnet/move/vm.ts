@@ -3,7 +3,7 @@
  * the contract.
  */
 import { FloeError } from '../../../protocol/errors.ts';
-import { decode, isVariant } from './bcs.ts';
+import { asArray, decode, encode, isVariant } from './bcs.ts';
 import { Fault } from './fault.ts';
 import { isDatatype } from './linker.ts';
 import { PackageStore, describeFunction } from './packages.ts';
@@ -78,6 +78,16 @@ class Vm implements MoveVm {
     return outside(() =>
       toJson(this.#types, known, decode(this.#types, known, contents, JSON_LIMITS)),
     );
+  }
+
+  fieldBytes(type: TypeTag, contents: Uint8Array): readonly Uint8Array[] | undefined {
+    const known = this.#known(type);
+    if (known?.kind !== 'datatype') return undefined;
+    return outside(() => {
+      const values = asArray(decode(this.#types, known, contents, JSON_LIMITS));
+      const [layout = []] = this.#types.layout(known);
+      return layout.map((field, i) => encode(this.#types, field, values[i], JSON_LIMITS));
+    });
   }
 
   begin(options: SessionOptions): MoveSession {

@@ -3,6 +3,8 @@
  * counterparts are in front of the Rust client.
  */
 import type { Signer } from '@mysten/sui/cryptography';
+import type { SuiGrpcClient } from '@mysten/sui/grpc';
+import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import {
   BlobNotCertifiedError,
@@ -11,6 +13,7 @@ import {
   WalrusFile,
   type WalrusClient,
 } from '@mysten/walrus';
+import { FloeError } from '../../../protocol/errors.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
 import type { TaskQueue } from '../queue.ts';
 import { blobIdOfNumber, parseBlobId } from './layout.ts';
@@ -146,11 +149,20 @@ const storeOptions = (url: URL, publisher: string): StoreOptions | string => {
 /** `PUT /v1/blobs` and `PUT /v1/quilts`: stores for people without a wallet, from the publisher's own funds. */
 export const publisherHandler = (options: {
   readonly walrus: WalrusClient;
+  readonly suiClient: SuiGrpcClient;
   readonly signer: Signer;
   readonly queue: TaskQueue;
   readonly registry: BlobRegistry;
 }): HttpHandler => {
-  const { walrus, signer, queue, registry } = options;
+  const { walrus, suiClient, signer, queue, registry } = options;
+  /** The client registers in the name of the owner, so the object is stored first and given away after. */
+  const give = async (objectId: string, recipient: string): Promise<void> => {
+    const transaction = new Transaction();
+    transaction.transferObjects([transaction.object(objectId)], recipient);
+    const result = await signer.signAndExecuteTransaction({ transaction, client: suiClient });
+    if (result.$kind !== 'Transaction')
+      throw new FloeError('internal', `the blob object ${objectId} could not be given away`);
+  };
   const store = async (
     blob: Uint8Array,
     { epochs, deletable, owner }: StoreOptions,
@@ -177,11 +189,11 @@ export const publisherHandler = (options: {
       blob,
       epochs,
       deletable,
-      owner,
       signer,
       signal: AbortSignal.timeout(OPERATION_TIMEOUT_MS),
       ...(attributes ? { attributes } : {}),
     });
+    if (owner !== signer.toSuiAddress()) await give(blobObject.id, owner);
     // The object that writeBlob returns was read before certification.
     const certified = registry.entries(blobId).find(({ objectId }) => objectId === blobObject.id);
     const cost = await walrus.storageCost(blob.length, epochs);
