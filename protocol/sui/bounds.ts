@@ -49,17 +49,22 @@ export interface RetryPlan {
   readonly firstMs?: number;
   readonly longestMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Retryable errors that are not to be tried again here. */
+  readonly isFinal?: ((error: unknown) => boolean) | undefined;
   /** Told of every failure that is tried again. */
   readonly onRetry?: ((error: FloeError, attempt: number) => void) | undefined;
 }
 
 /** Repeats `work` with growing pauses while it throws a retryable `FloeError`; anything else is thrown at once. */
 export const withRetry = async <Result>(
-  { retries, firstMs = 200, longestMs = 5_000, signal, onRetry }: RetryPlan,
+  { retries, firstMs = 200, longestMs = 5_000, signal, isFinal, onRetry }: RetryPlan,
   work: (attempt: number) => Promise<Result>,
 ): Promise<Result> => {
   const mayRepeat = (error: unknown): boolean =>
-    error instanceof FloeError && error.retryable && error.code !== 'aborted';
+    error instanceof FloeError &&
+    error.retryable &&
+    error.code !== 'aborted' &&
+    isFinal?.(error) !== true;
   try {
     return await pRetry(work, {
       retries,
