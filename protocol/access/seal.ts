@@ -140,6 +140,8 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       parsed.packageId === packageId &&
       parsed.id === nameHex(name) &&
       parsed.threshold === seal.threshold &&
+      // The SDK numbers shares so; nothing else in the object holds these numbers fast.
+      parsed.services.every(([, index], at) => index === at + 1) &&
       aad != null &&
       equalBytes(Uint8Array.from(aad), purposeHash(purpose));
     if (!fits)

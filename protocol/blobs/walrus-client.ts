@@ -9,7 +9,7 @@ import { storageScheme, type NetworkConfig } from '../network.ts';
 
 /** MIST for one upload through a relay that asks for a tip and for which no limit was configured. */
 const TIP_LIMIT = 10_000_000;
-const NODE_TIMEOUT_MS = 15_000;
+const NODE_TIMEOUT_MS = 8_000;
 const RELAY_TIMEOUT_MS = 60_000;
 
 /** The SDK wants a label; nothing of what Floe calls depends on it. */
