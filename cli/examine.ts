@@ -137,7 +137,7 @@ const journal = async (): Promise<string> => {
 };
 
 const bind = async (port: number): Promise<string> =>
-  await new Promise((resolve, reject) => {
+  new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
     server.listen(port, () => {
@@ -179,8 +179,8 @@ export const examine = async (init: {
     ['signatures', signatures],
     ['post-quantum', postQuantum],
     ['journal', journal],
-    ['disk', async () => await disk(init.folder)],
-    ['network', async () => await bind(init.port)],
+    ['disk', async () => disk(init.folder)],
+    ['network', async () => bind(init.port)],
   ];
   for (const [name, work] of tries) {
     init.signal.throwIfAborted();

@@ -28,6 +28,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'file_not_found',
   'file_exists',
   'spec_invalid',
+  'spec_mismatch',
   'data_malformed',
   'data_unfit',
   'model_malformed',

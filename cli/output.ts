@@ -38,10 +38,10 @@ export interface Output {
   style(style: Style, text: string): string;
 }
 
-/** Control characters of foreign text would steer the terminal. */
+/** Control characters of foreign text would steer the terminal; colours, which Floe writes itself, do no harm. */
 export const printable = (text: string): string =>
   // oxlint-disable-next-line no-control-regex
-  text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/gu, '\u{FFFD}');
+  text.replaceAll(/(?!\u001B\[[\d;]*m)[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/gu, '\u{FFFD}');
 
 const causes = (error: unknown): string => {
   const parts: string[] = [];
@@ -50,9 +50,10 @@ const causes = (error: unknown): string => {
   return parts.join('\n');
 };
 
+const styled = (sink: Sink, style: Style, text: string): string =>
+  sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
+
 export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit): Output => {
-  const styled = (sink: Sink, style: Style, text: string): string =>
-    sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
   const silent = json || quiet;
   return {
     json,
@@ -80,7 +81,6 @@ export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit)
       );
       if (debug) stderr.write(`${printable(causes(error))}\n`);
     },
-    // ESC is a control character: style after `printable`, so only on text that Floe wrote itself.
     style: (style, text) => styled(stdout, style, text),
   };
 };

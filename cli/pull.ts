@@ -4,6 +4,8 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import type { Topology } from '../client/tfjs/models.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
 import { wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
 
@@ -109,13 +111,9 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
       });
     });
 
-/** The topology: in the specification, or that of the registry's model. */
-const topologyFor = async (
-  spec: Parameters<typeof import('../sim/models.ts').modelOfSpec>[0],
-): Promise<Record<string, unknown>> => {
-  if (spec.model.topology !== undefined)
-    return JSON.parse(spec.model.topology) as Record<string, unknown>;
-  const { modelOfSpec } = await import('../sim/models.ts');
+/** The topology of the model that the specification asks for, as tfjs writes it. */
+const topologyFor = async (spec: RunSpec): Promise<Topology> => {
+  const { modelOfSpec } = await import('../client/spec-model.ts');
   const { selectBackend } = await import('../client/tfjs/backends.ts');
   const { topologyOf } = await import('../client/tfjs/topology.ts');
   const { tf } = await selectBackend({ prefer: 'cpu' });

@@ -92,4 +92,4 @@ export const readWelcome = async (
 };
 
 export const readTranscript = async (base: string, signal: AbortSignal): Promise<Uint8Array> =>
-  await fetchBytes(`${base}/transcript`, TRANSCRIPT_LIMIT, signal);
+  fetchBytes(`${base}/transcript`, TRANSCRIPT_LIMIT, signal);

@@ -67,17 +67,13 @@ const shapeOf = (
 };
 
 /**
- * The settings of the run: those the folder was made with, or new ones, which are kept there.
+ * The settings of the run: those the folder was made with, or new ones.
  *
  * @throws FloeError `spec_mismatch` when the folder holds a run of other settings
  */
 const settle = async (folder: string, given: RunSettings): Promise<RunSettings> => {
   const path = join(folder, SETTINGS);
-  const stored = await readOptional(path);
-  if (stored === undefined) {
-    await writeWhole(path, `${JSON.stringify(given, null, 2)}\n`);
-    return given;
-  }
+  if ((await readOptional(path)) === undefined) return given;
   const before = await gatherSettings(path, {});
   for (const [name, value] of Object.entries(given))
     if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
@@ -109,12 +105,7 @@ const prepare = async (
     'initial-weights',
   );
   const describe = async (): Promise<ModelDescription> =>
-    await describeModel(
-      settings.model ?? 'mlp-2nn',
-      shapeOf(settings),
-      weightSeed,
-      DESCRIBING_BACKEND,
-    );
+    describeModel(settings.model ?? 'mlp-2nn', shapeOf(settings), weightSeed, DESCRIBING_BACKEND);
   const initialModel = async (): Promise<Float32Array> => (await describe()).initialWeights;
   const stored = await readOptional(path);
   if (stored !== undefined) return { spec: decodeRunSpec(stored), resumed: true, initialModel };
@@ -125,6 +116,8 @@ const prepare = async (
     coordinator: keystore.identity.publicKey,
     model: await describe(),
   });
+  // Only settings that make a valid specification are kept.
+  await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
   return { spec, resumed: false, initialModel };
@@ -160,8 +153,8 @@ const progressLine = (progress: Progress): string | undefined => {
     case 'phase':
     case 'upload-folded':
     case 'finished':
-      return undefined;
   }
+  return undefined;
 };
 
 const greet = (
@@ -201,10 +194,12 @@ const greet = (
   output.line(`run        ${run}`);
   output.line(`key        ${key}`);
   output.line();
+  const data =
+    spec.model.architecture === 'custom'
+      ? '--data YOUR.csv'
+      : `--data mnist --shard 1/${spec.cohort.size}`;
   output.line('join from another terminal:');
-  output.line(
-    `  floe join ${address} --data mnist --shard 1/${spec.cohort.size} --expect-run ${run} --coordinator ${key}`,
-  );
+  output.line(`  floe join ${address} ${data} --expect-run ${run} --coordinator ${key}`);
   output.line();
 };
 
@@ -221,7 +216,7 @@ export const runCoordinator = async (
   const folder = options.state;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keystore = await openOrMakeKeystore(join(folder, KEYSTORE), options.passphraseFile);
-  resources.defer(async () => await keystore.close());
+  resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
   const { spec, resumed, initialModel } = await prepare(folder, settings, keystore);
   const log = loggerOf(options);
@@ -230,7 +225,7 @@ export const runCoordinator = async (
   const journal = openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
   const ledger = journalLedger(journal);
-  const coordinator = await createCoordinator({
+  const coordinator = createCoordinator({
     spec,
     identity: keystore.identity,
     store,
@@ -248,7 +243,7 @@ export const runCoordinator = async (
       if (line !== undefined) output.line(line);
     },
   });
-  resources.defer(async () => await coordinator.stop());
+  resources.defer(async () => coordinator.stop());
   await coordinator.start();
   const { host, port } = options;
   const served = await serve(coordinator, {
@@ -258,7 +253,7 @@ export const runCoordinator = async (
     log,
     ...(tls === undefined ? {} : { tls }),
   });
-  resources.defer(async () => await served.close());
+  resources.defer(async () => served.close());
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   greet({ url: served.url, spec, resumed, ...kinds }, output);
 

@@ -78,6 +78,12 @@ export const gatherSettings = async (
   return { ...file, ...given };
 };
 
+/** Leaves out what was not given, so that the specification's defaults hold. */
+const given = <Value extends Record<string, unknown>>(values: Value) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Value]?: NonNullable<Value[Key]>;
+  };
+
 /** @throws FloeError `spec_invalid` naming the field */
 export const settingsToSpec = (
   settings: RunSettings,
@@ -89,10 +95,6 @@ export const settingsToSpec = (
 ): RunSpec => {
   const { name, rounds, cohort, minimum, grace, ring, bits, clipNorm } = settings;
   const { epochs, batchSize, learningRate } = settings;
-  const given = <Value extends Record<string, unknown>>(values: Value) =>
-    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-      [Key in keyof Value]?: NonNullable<Value[Key]>;
-    };
   const { architecture, tensors, topology } = fixed.model;
   return makeRunSpec({
     id: fixed.id,

@@ -17,8 +17,8 @@ import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { deriveSeed, seededRandom, systemRandom } from '../protocol/random.ts';
-import { modelOfSpec } from '../sim/models.ts';
+import { deriveSeed, systemRandom } from '../protocol/random.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
@@ -33,12 +33,9 @@ const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 
 const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
   const { keystore, seed, passphraseFile } = options;
-  if (keystore !== undefined && seed !== undefined)
-    throw new FloeError('usage', 'expected --keystore or --seed, not both');
-  if (keystore !== undefined) return await openOrMakeKeystore(keystore, passphraseFile);
-  return await memoryKeystore(
-    seed === undefined ? systemRandom(32) : deriveSeed(masterSeed(seed), 'join-keystore'),
-  );
+  const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
+  if (keystore !== undefined) return openOrMakeKeystore(keystore, passphraseFile, secret);
+  return memoryKeystore(secret ?? systemRandom(32));
 };
 
 const openData = async ({ data, shard }: JoinOptions): Promise<Dataset> => {
@@ -73,7 +70,7 @@ export const runJoin = async (
     throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
   const address = url === undefined ? '' : webSocketAddress(url);
   const keystore = await openIdentity(options);
-  resources.defer(async () => await keystore.close());
+  resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
   if (options.showKey === true) {
     output.document({ key, address: keystore.identity.address });
@@ -92,7 +89,7 @@ export const runJoin = async (
     connect: webSocketConnect(address),
     keystore,
     trainer: async (spec) =>
-      await tfjsTrainer({
+      tfjsTrainer({
         model: modelOfSpec(spec),
         data,
         backend: { prefer: options.backend ?? 'auto' },
@@ -101,10 +98,7 @@ export const runJoin = async (
       httpBlobStore({ url: httpBase(address) as string, identity: keystore.identity, run }),
     gate: sealedBoxGate(keystore.identity),
     clock: systemClock,
-    random:
-      options.seed === undefined
-        ? systemRandom
-        : seededRandom(deriveSeed(masterSeed(options.seed), 'join-random')),
+    random: systemRandom,
     expect: {
       ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
       ...(options.expectRun === undefined ? {} : { run: options.expectRun }),

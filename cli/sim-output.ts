@@ -10,8 +10,10 @@ import type { RoundSummary, Summary } from '../sim/summary.ts';
 import type { Output } from './output.ts';
 
 export interface RunDisplay {
-  event(event: ScenarioEvent): void;
-  end(summary: Summary, folder: string): void;
+  readonly event: (event: ScenarioEvent) => void;
+  readonly end: (summary: Summary, folder: string) => void;
+  /** Gives the terminal back, however the run ended. Idempotent. */
+  readonly close: () => void;
 }
 
 /** Without a terminal about this many lines are printed. */
@@ -74,6 +76,10 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
     if (warnings <= MAX_WARNINGS) aside(() => output.warn(text));
     if (warnings === MAX_WARNINGS + 1) aside(() => output.warn('more like this are not shown'));
   };
+  const close = (): void => {
+    bar?.stop();
+    bar = undefined;
+  };
   const onRound = (round: RoundSummary, of: number): void => {
     bytes += round.bytesUp + round.bytesDown;
     if (bar !== undefined) {
@@ -115,8 +121,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
           warn(`participant ${event.index}: ${event.event.code}: ${event.event.message}`);
           break;
         case 'finishing':
-          bar?.stop();
-          bar = undefined;
+          close();
           if (event.baseline)
             output.line('the rounds are over; finishing the centralised baseline');
           break;
@@ -125,9 +130,9 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
           break;
       }
     },
+    close,
     end: (summary, folder) => {
-      bar?.stop();
-      bar = undefined;
+      close();
       const baseline =
         summary.baselineAccuracy === undefined
           ? ''
@@ -141,7 +146,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       );
       output.say(`model hash ${summary.modelHash}`);
       output.line();
-      output.line(`${folder}`);
+      output.line(folder);
       output.line('  report.html         plots and tables, opens without a network');
       output.line('  summary.json        the same in numbers');
       output.line('  model.safetensors   the model in clear, its only clear copy (also as tfjs/)');

@@ -60,7 +60,7 @@ export const simCommand = (): Command =>
     )
     .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
     .option('--minimum <n>', 'fewest survivors of a round', wholeNumber('--minimum', 3, 255))
-    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
+    .option('--rounds <n>', 'rounds (default 60)', wholeNumber('--rounds', 1, 100_000))
     .option('--seed <text>', 'everything random derives from it (default 1)')
     .option('--partition <how>', 'iid, shards:N or dirichlet:ALPHA (default iid)')
     .option('--drop <shares>', 'lose this share of each cohort: 0.3, or share:0.1,upload:0.2')
@@ -121,12 +121,16 @@ one clear copy of the model. Exit codes: floe help exit-codes.`,
         const scenario = makeScenario(scenarioInput(options));
         const { runScenario } = await import('../sim/run.ts');
         const show = showRun(output, scenario);
-        const { summary, folder } = await runScenario(scenario, {
-          outDir: options.out,
-          signal,
-          onEvent: show.event,
-        });
-        show.end(summary, folder);
-        output.document({ ...summary, folder });
+        try {
+          const { summary, folder } = await runScenario(scenario, {
+            outDir: options.out,
+            signal,
+            onEvent: (event) => show.event(event),
+          });
+          show.end(summary, folder);
+          output.document({ ...summary, folder });
+        } finally {
+          show.close();
+        }
       });
     });

@@ -55,17 +55,17 @@ const chooseIdentity = async (
 ): Promise<Identity | undefined> => {
   if (options.keyFile !== undefined && options.keystore !== undefined)
     throw new FloeError('usage', 'expected --key-file or --keystore, not both');
-  if (options.keyFile !== undefined) return await identityFromSeed(await seedFrom(options.keyFile));
+  if (options.keyFile !== undefined) return identityFromSeed(await seedFrom(options.keyFile));
   if (options.keystore !== undefined) {
     const keystore = await openExistingKeystore(options.keystore, options.passphraseFile);
-    resources.defer(async () => await keystore.close());
+    resources.defer(async () => keystore.close());
     return keystore.identity;
   }
-  return own === undefined ? undefined : await identityFromSeed(own);
+  return own === undefined ? undefined : identityFromSeed(own);
 };
 
 const isThere = async (path: string): Promise<boolean> =>
-  await stat(path).then(
+  stat(path).then(
     () => true,
     () => false,
   );
@@ -127,7 +127,7 @@ export const openSource = async (
       ledger: read.folder === undefined ? undefined : await openLedger(read.folder, resources),
       gate: identity === undefined ? undefined : sealedBoxGate(identity),
       reader: identity?.address,
-      [Symbol.asyncDispose]: async () => await resources.disposeAsync(),
+      [Symbol.asyncDispose]: async () => resources.disposeAsync(),
     };
   } catch (thrown) {
     await resources.disposeAsync();

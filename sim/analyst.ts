@@ -52,10 +52,10 @@ export interface BaselinePoint {
 
 const init = workerData as AnalystData;
 const { architecture, build } = chooseModel(init.model, init.train);
-let made: Promise<TfjsTrainer> | undefined;
+let building: Promise<TfjsTrainer> | undefined;
 /** Built at the first call, so that an error of the backend is an answer and not the end of the worker. */
 const trainer = async (): Promise<TfjsTrainer> =>
-  await (made ??= tfjsTrainer({
+  (building ??= tfjsTrainer({
     model: build,
     data: init.train,
     backend: { prefer: init.backend },
@@ -90,13 +90,14 @@ const stretches = function* (plan: BaselinePlan): Generator<Uint32Array> {
 };
 
 const calls = {
-  describe: async (_: Record<string, never>): Promise<ModelDescription> => {
-    const { manifest, topology, backend, initialWeights } = await trainer();
+  describe: async (): Promise<ModelDescription> => {
+    const made = await trainer();
+    const { manifest, topology, backend } = made;
     return {
       architecture,
       tensors: manifest.tensors,
       topology: JSON.stringify(topology),
-      initialWeights: initialWeights(init.initialSeed),
+      initialWeights: made.initialWeights(init.initialSeed),
       backend,
     };
   },
@@ -110,9 +111,7 @@ const calls = {
     const { spec, blobs, auditor } = opening;
     const cipher = await directoryStore(blobs).get(model.blob);
     const gate = sealedBoxGate(await identityFromSeed(auditor));
-    return await score(
-      await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate),
-    );
+    return score(await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate));
   },
   /** Plain SGD on all training examples; evaluations that come in between have their turn after each stretch. */
   baseline: async (
@@ -122,9 +121,10 @@ const calls = {
     const points: BaselinePoint[] = [];
     let weights = all.initialWeights(init.initialSeed);
     let examples = 0;
+    // Processor time: the clock on the wall would measure how long this thread made way for the participants.
     let busy = 0;
     for (const [round, rows] of [...stretches(plan)].entries()) {
-      const started = performance.now();
+      const before = process.threadCpuUsage();
       // Each stretch continues from the weights of the one before.
       // oxlint-disable-next-line no-await-in-loop
       const result = await all.withData(subset(init.train, rows)).train({
@@ -139,9 +139,10 @@ const calls = {
       examples += rows.length;
       // oxlint-disable-next-line no-await-in-loop
       points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
-      busy += performance.now() - started;
+      const { user, system } = process.threadCpuUsage(before);
+      busy += user + system;
     }
-    return { points, seconds: busy / 1000 };
+    return { points, seconds: busy / 1e6 };
   },
 } as const;
 export type AnalystCalls = typeof calls;

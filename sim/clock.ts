@@ -6,7 +6,7 @@
 import { systemClock, type Clock } from '../protocol/clock.ts';
 
 export interface ScenarioClock extends Clock {
-  /** Moves time forward; what is due fires soon after. */
+  /** Moves time forward, and what is due fires soon after; does nothing while frozen. */
   leap(ms: number): void;
   freeze(): void;
   thaw(): void;
@@ -48,8 +48,8 @@ export const scenarioClock = (base: Clock = systemClock): ScenarioClock => {
       };
     },
     leap: (ms) => {
-      if (frozenAt === undefined) offset += ms;
-      else frozenAt += ms;
+      if (frozenAt !== undefined) return;
+      offset += ms;
       armAll();
     },
     freeze: () => {

@@ -15,11 +15,11 @@ import { directoryStore } from '../protocol/blobs/directory.ts';
 import { systemClock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { seededRandom } from '../protocol/random.ts';
 import { decodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
 import { quickClock } from './clock.ts';
-import { modelOfSpec } from './models.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
+import { cipherStream, deriveSeed } from '../protocol/random.ts';
 import { answerCalls } from './thread.ts';
 
 export interface Member {
@@ -87,11 +87,11 @@ const counted = (store: BlobStore): BlobStore => {
     kind: store.kind,
     put: async (bytes, options) => {
       Atomics.add(traffic, 0, BigInt(bytes.length));
-      return await store.put(bytes, options);
+      return store.put(bytes, options);
     },
     get: async (ref, options) => {
       Atomics.add(traffic, 1, BigInt(ref.size));
-      return await store.get(ref, options);
+      return store.get(ref, options);
     },
   };
 };
@@ -107,11 +107,11 @@ port.on('message', (message: ConnectedMessage | { readonly type: string }) => {
   else take(connection);
 });
 
-const connect = async (index: number, signal: AbortSignal | undefined): Promise<Connection> =>
-  await new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+const connect = (index: number, signal: AbortSignal): Promise<Connection> =>
+  new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     waiting.set(index, resolve);
-    signal?.addEventListener(
+    signal.addEventListener(
       'abort',
       () => {
         waiting.delete(index);
@@ -132,11 +132,9 @@ const report = (index: number, event: ParticipantEvent): void => {
   }
 };
 
-const stops: (() => void)[] = [];
-
 const calls = {
   /** Builds the model and lets everyone join. Answers with what trains. */
-  start: async (_: Record<string, never>): Promise<{ readonly backend: string }> => {
+  start: async (): Promise<{ readonly backend: string }> => {
     const spec = decodeRunSpec(init.spec);
     const first = init.members[0];
     if (first === undefined) throw new FloeError('internal', 'a crowd without members');
@@ -150,28 +148,32 @@ const calls = {
     for (const { index, rows, keystoreSeed, randomSeed } of init.members) {
       // oxlint-disable-next-line no-await-in-loop
       const keystore = await memoryKeystore(keystoreSeed);
-      const participant = joinRun({
-        connect: async (signal) => await connect(index, signal),
+      let connections = 0;
+      let random = cipherStream(randomSeed);
+      const { finished } = joinRun({
+        connect: async (signal) => {
+          const connection = await connect(index, signal);
+          // A fresh stream each time: how far a lost participant got before it noticed must not shift what it draws later.
+          connections += 1;
+          random = cipherStream(deriveSeed(randomSeed, connections));
+          return connection;
+        },
         keystore,
         trainer: shared.withData(subset(init.train, rows)),
         store,
         gate: sealedBoxGate(keystore.identity),
         clock: init.hurry ? quickClock(HURRY) : systemClock,
-        random: seededRandom(randomSeed),
+        random: (length) => random(length),
         expect,
         log: () => undefined,
         onEvent: (event) => report(index, event),
       });
-      stops.push(() => participant.stop());
-      participant.finished.catch((thrown: unknown) => {
+      finished.catch((thrown: unknown) => {
         const { code, message } = thrown as FloeError;
         tell({ type: 'failed', index, code, message });
       });
     }
     return { backend: shared.backend };
-  },
-  stop: (_: Record<string, never>): void => {
-    for (const stop of stops.splice(0)) stop();
   },
 } as const;
 export type CrowdCalls = typeof calls;

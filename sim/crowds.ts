@@ -66,11 +66,11 @@ export const createCrowds = (init: CrowdsInit): Crowds => {
   }
   return {
     start: async () => {
-      await Promise.all(threads.map(async (thread) => await thread.call('start', {})));
+      await Promise.all(threads.map(async (thread) => thread.call('start', undefined)));
     },
     failed: Promise.race(threads.map(({ failed }) => failed)),
     end: async () => {
-      await Promise.all(threads.splice(0).map(async (thread) => await thread.end()));
+      await Promise.all(threads.splice(0).map(async (thread) => thread.end()));
     },
   };
 };

@@ -49,6 +49,7 @@ export const createHistory = (): History => {
       weight: event.weight,
       trainLoss: event.metrics.lossSum / weight,
       trainAccuracy: Math.min(1, event.metrics.correct / weight),
+      clipped: event.metrics.clipped,
       modelHash: toHex(event.modelHash),
       bytesUp: bytes.up - last.up,
       bytesDown: bytes.down - last.down,

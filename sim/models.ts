@@ -1,16 +1,10 @@
 /**
- * @module The models a scenario or a run specification names: those of the registry, and stacks of dense layers sized to
- * the data, which travel in the specification as a topology.
+ * @module The models a scenario or an operator names: those of the registry, and stacks of dense layers sized to the data,
+ * which travel in the run specification as a topology.
  */
 import type { Dataset } from '../client/data/dataset.ts';
-import {
-  modelByName,
-  modelFromTopology,
-  type ModelFunction,
-  type Topology,
-} from '../client/tfjs/models.ts';
+import { modelByName, type ModelFunction } from '../client/tfjs/models.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
 
 /** Names as people write them, and the registry's. */
 const REGISTRY: Readonly<Record<string, string>> = { 'mlp-2nn': 'mlp2nn', cnn: 'cnn' };
@@ -74,19 +68,4 @@ export const chooseModel = (
       `--model: expected ${Object.keys(REGISTRY).join(', ')}, linear or mlp:UNITS,..., got ${JSON.stringify(name)}`,
     );
   return { architecture: 'custom', build: dense(hidden, data) };
-};
-
-/** The model a specification asks for. @throws FloeError `model_malformed` */
-export const modelOfSpec = (spec: RunSpec): ModelFunction => {
-  const { architecture, topology } = spec.model;
-  if (topology === undefined) return modelByName(REGISTRY[architecture] ?? architecture);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(topology);
-  } catch (cause) {
-    throw new FloeError('model_malformed', 'the topology is not JSON', {}, { cause });
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw new FloeError('model_malformed', 'expected the topology to be a JSON object');
-  return modelFromTopology(parsed as Topology);
 };

@@ -158,7 +158,6 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
   const status = {
     complete: 'All rounds were completed.',
     target: 'Stopped at the wanted accuracy.',
-    partial: 'Stopped before the end.',
   }[summary.status];
   const data = {
     rounds: summary.history,

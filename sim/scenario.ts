@@ -26,7 +26,8 @@ const scenarioSchema = v.strictObject({
   cohort: v.optional(integer(MIN_COHORT, MAX_COHORT), 10),
   /** Fewest survivors whose sum may be opened; default: half of the cohort, at least 3. */
   minimum: v.optional(integer(MIN_COHORT, MAX_COHORT)),
-  rounds: v.optional(integer(1, 100_000), 50),
+  /** The 2NN on MNIST passes 97 % between round 45 and 55, as the seed falls; the default leaves a margin. */
+  rounds: v.optional(integer(1, 100_000), 60),
   /** Any text; everything random in the run derives from it. */
   seed: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(100)), '1'),
   partition: v.optional(

@@ -4,7 +4,8 @@
 import { createRequire } from 'node:module';
 import * as v from 'valibot';
 import { toHex } from '../protocol/bytes.ts';
-import type { BaselinePlan, BaselinePoint } from './analyst.ts';
+import type { BaselinePoint } from './analyst.ts';
+import type { ScenarioBaseline } from './baseline.ts';
 import type { ScenarioData } from './data.ts';
 import type { Bytes, History } from './history.ts';
 import { formatPartition, type PartitionStatistics } from './partition.ts';
@@ -30,7 +31,7 @@ export interface SummariseInit {
   readonly drops: string;
   readonly baseline:
     | {
-        readonly plan: BaselinePlan & { readonly perRound: number };
+        readonly plan: ScenarioBaseline;
         readonly points: readonly BaselinePoint[];
         readonly seconds: number;
       }

@@ -22,6 +22,8 @@ export const roundSchema = v.strictObject({
   /** Mean training loss and accuracy over the survivors' examples, as the sum of masked metrics tells it. */
   trainLoss: amount,
   trainAccuracy: share,
+  /** Updates that were cut to the clip norm, among the survivors'. */
+  clipped: count,
   /** Of the model after this round on the test set; absent where it was not evaluated. */
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),
@@ -42,8 +44,8 @@ export const baselinePointSchema = v.strictObject({
 
 export const summarySchema = v.strictObject({
   format: v.literal('floe/summary/v1'),
-  /** `complete`: all rounds; `target`: stopped at the wanted accuracy; `partial`: stopped before the end. */
-  status: v.picklist(['complete', 'target', 'partial']),
+  /** `complete`: all rounds; `target`: stopped at the wanted accuracy. */
+  status: v.picklist(['complete', 'target']),
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),
   /** Rounds committed. */
@@ -81,6 +83,7 @@ export const summarySchema = v.strictObject({
       epochs: amount,
       batchSize: count,
       learningRate: amount,
+      /** Processor time. */
       seconds: amount,
       points: v.array(baselinePointSchema),
     }),

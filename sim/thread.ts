@@ -61,16 +61,13 @@ export const startThread = <Table extends Calls>(
   >();
   let next = 0;
   let ended = false;
-  let fail: (error: Error) => void = () => undefined;
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
+  const death = Promise.withResolvers<never>();
   // Whoever waits for a call learns of it there; nobody has to wait for `failed`.
-  failed.catch(() => undefined);
+  death.promise.catch(() => undefined);
   const die = (error: Error): void => {
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
-    fail(error);
+    death.reject(error);
   };
   worker.on('message', (message: Answer | { readonly type: string }) => {
     if (message.type !== 'answer') {
@@ -102,7 +99,7 @@ export const startThread = <Table extends Calls>(
         worker.postMessage(request, transfer);
       }),
     post: (message, transfer = []) => worker.postMessage(message, transfer),
-    failed,
+    failed: death.promise,
     end: async () => {
       ended = true;
       die(new FloeError('aborted', 'The operation was cancelled.'));

@@ -63,7 +63,7 @@ const lost = (url: string, reason: string, cause?: unknown): FloeError =>
 /** Pings at every beat; a peer that has not answered by the next one is cut off. */
 const keepAlive = (socket: NodeWebSocket, clock: Clock, everyMs: number): void => {
   let answered = true;
-  let cancel = (): void => undefined;
+  let cancel: (() => void) | undefined;
   const beat = (): void => {
     if (!answered) return socket.terminate();
     answered = false;
@@ -74,7 +74,7 @@ const keepAlive = (socket: NodeWebSocket, clock: Clock, everyMs: number): void =
   socket.on('pong', () => {
     answered = true;
   });
-  socket.on('close', () => cancel());
+  socket.on('close', () => cancel?.());
 };
 
 const connectInNode = async (

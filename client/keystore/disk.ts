@@ -28,14 +28,14 @@ const BUSY = 5;
 
 /** Files of this machine. Loads Node's modules when first called, so that this file can be bundled for browsers. */
 export const nodeDisk = async (): Promise<Disk> => {
-  const { mkdir, open, readFile, rename, rm } = await import('node:fs/promises');
-  const { dirname } = await import('node:path');
+  const files = await import('node:fs/promises');
+  const paths = await import('node:path');
   const { DatabaseSync } = await import('node:sqlite');
 
   const syncFolder = async (path: string): Promise<void> => {
     // Windows cannot open a folder; NTFS journals the rename itself.
     if (globalThis.process.platform === 'win32') return;
-    const folder = await open(dirname(path), 'r');
+    const folder = await files.open(paths.dirname(path), 'r');
     try {
       await folder.sync();
     } finally {
@@ -46,7 +46,7 @@ export const nodeDisk = async (): Promise<Disk> => {
   return {
     read: async (path) => {
       try {
-        return new Uint8Array(await readFile(path));
+        return new Uint8Array(await files.readFile(path));
       } catch (thrown) {
         if (isMissing(thrown)) return undefined;
         throw thrown;
@@ -54,21 +54,21 @@ export const nodeDisk = async (): Promise<Disk> => {
     },
     write: async (path, bytes) => {
       const temporary = `${path}.${toHex(systemRandom(6))}.tmp`;
-      const file = await open(temporary, 'wx', 0o600);
+      const file = await files.open(temporary, 'wx', 0o600);
       try {
         await file.writeFile(bytes);
         await file.sync();
       } finally {
         await file.close();
       }
-      await rename(temporary, path);
+      await files.rename(temporary, path);
       await syncFolder(path);
     },
     remove: async (path) => {
-      await rm(path, { force: true });
+      await files.rm(path, { force: true });
       await syncFolder(path);
     },
-    makeFolder: async (path) => void (await mkdir(path, { recursive: true, mode: 0o700 })),
+    makeFolder: async (path) => void (await files.mkdir(path, { recursive: true, mode: 0o700 })),
     lock: async (path) => {
       const database = new DatabaseSync(path, { timeout: 0 });
       try {

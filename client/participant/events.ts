@@ -84,8 +84,16 @@ export type Log = (
   facts?: Readonly<Record<string, string | number | boolean | undefined>>,
 ) => void;
 
+/** Names and reasons come from the other side: nothing in them may move the cursor of a terminal or begin a line. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+
 /** The line of an event; `undefined` for those that only a progress bar wants. */
 export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
+  const line = rawLineOf(event);
+  return line && [line[0], printable(line[1])];
+};
+
+const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   switch (event.type) {
     case 'connected':
       return [
@@ -132,6 +140,7 @@ export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | u
     case 'registered':
     case 'training':
     case 'unmasked':
-      return undefined;
+      break;
   }
+  return undefined;
 };

@@ -81,6 +81,9 @@ export class Participant {
   #waiting = 0;
   #session: Session | undefined;
   #joined: Joined | undefined;
+  /** The session got a record through or lasted: the next loss starts with a short wait again. */
+  #useful = false;
+  #loggedInAt: number | undefined;
 
   /** Begins at once. */
   constructor(options: ParticipantOptions) {
@@ -112,10 +115,13 @@ export class Participant {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     await cryptoReady;
     for (let attempt = 1; ; attempt += 1) {
-      const began = clock.now();
+      this.#loggedInAt = undefined;
+      this.#useful = false;
       const error = await this.#attempt();
       if (this.#stop.signal.aborted) return;
-      if (clock.now() - began >= STABLE_MS) attempt = 1;
+      if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
+        this.#useful = true;
+      if (this.#useful) attempt = 1;
       const delayMs = backoffDelay(backoff, attempt, random);
       this.#emit({ type: 'reconnecting', attempt, delayMs, error });
       await sleep(clock, delayMs, this.#stop.signal);
@@ -136,6 +142,7 @@ export class Participant {
         clock,
         random,
         timeoutMs: loginTimeoutMs,
+        signal: this.#stop.signal,
         onFrame: (frame) => (early === undefined ? this.#take(frame) : early.push(frame)),
       });
     } catch (thrown) {
@@ -147,6 +154,7 @@ export class Participant {
     else {
       this.#session = session;
       this.#joined ??= await this.#join(session);
+      this.#loggedInAt = clock.now();
       this.#announce(session, this.#joined);
       for (const frame of early) this.#take(frame);
       early = undefined;
@@ -212,6 +220,7 @@ export class Participant {
   }
 
   #take(frame: ServerFrame | FloeError): void {
+    if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
     this.#waiting += 1;
     if (this.#waiting > MAX_WAITING) {
       this.#waiting -= 1;
@@ -230,14 +239,17 @@ export class Participant {
   }
 
   #enqueue(work: () => Promise<void>): void {
-    this.#queue = this.#queue.then(async () => {
-      if (this.#stop.signal.aborted) return;
-      try {
-        await work();
-      } catch (thrown) {
-        this.#settle(toFloeError(thrown));
-      }
-    });
+    this.#queue = this.#afterwards(this.#queue, work);
+  }
+
+  async #afterwards(earlier: Promise<void>, work: () => Promise<void>): Promise<void> {
+    await earlier;
+    if (this.#stop.signal.aborted) return;
+    try {
+      await work();
+    } catch (thrown) {
+      this.#settle(toFloeError(thrown));
+    }
   }
 
   #settle(how: FloeError | 'finished' | 'stopped'): void {

@@ -4,70 +4,25 @@
  * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
  */
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import { FloeError, toFloeError } from '../../protocol/errors.ts';
-import { decodeClientFrame, encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
 import {
   decodeRecord,
   decodeRecordOf,
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
-import { openGuard, recordUpload, type GuardState } from '../../protocol/secagg/index.ts';
-import { openModel } from '../../protocol/verify/recompute.ts';
+import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
-import type { TrainResult } from '../trainer.ts';
-import { retrying } from './backoff.ts';
+import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
+import { guardOf, liveOf, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
 import * as steps from './steps.ts';
 
-/** What is known of the round in progress and need not be saved: the coordinator tells it again. */
-interface Live {
-  readonly open: SignedRecord<'open'>;
-  readonly stop: AbortController;
-  readonly acked: Set<string>;
-  cohort?: checks.CheckedCohort;
-  sharers?: checks.CheckedSharers;
-  survivors?: SignedRecord<'survivors'>;
-  trained?: { readonly before: Float32Array; readonly result: TrainResult };
-  /** Work that runs beside the frames. */
-  readonly busy: Set<'training' | 'vector' | 'upload'>;
-}
-
-/** The coordinator broke a rule, and that was found out in work that ran beside the frames. */
-class Breach extends Error {
-  readonly error: FloeError;
-  constructor(error: FloeError) {
-    super(error.message, { cause: error });
-    this.error = error;
-  }
-}
-
-const liveOf = (open: SignedRecord<'open'>): Live => ({
-  open,
-  stop: new AbortController(),
-  acked: new Set(),
-  busy: new Set(),
-});
-
-/** The keystore's own copy of the guard's state. */
-const guardOf = ({ upload, answer, ...state }: GuardState): NonNullable<RoundMemory['guard']> => ({
-  ...state,
-  upload: upload && { hash: upload.hash, sharers: [...upload.sharers] },
-  answer: answer && { survivors: [...answer.survivors], dropped: [...answer.dropped] },
-});
-
-/** The signed record in a share frame this participant made. */
-const shareRecordOf = (bytes: Uint8Array): Uint8Array => {
-  const frame = decodeClientFrame(bytes);
-  if (frame.type !== 'share') throw new Error(`expected a share frame, got ${frame.type}`);
-  return frame.record;
-};
-
 /** After this many broken rules a coordinator gets no more answers. */
 export const MAX_VIOLATIONS = 3;
-const STORE_ATTEMPTS = 6;
 
 export class Rounds {
   readonly #ports: RoundPorts;
@@ -75,13 +30,17 @@ export class Rounds {
   readonly #masked: boolean;
   #live: Live | undefined;
   #violations = 0;
-  /** One training at a time, even when a round is given up in the middle of one. */
-  #trainer: Promise<unknown> = Promise.resolve();
+  readonly #beside: Beside;
 
   constructor(ports: RoundPorts, memory: Memory) {
     this.#ports = ports;
     this.#memory = memory;
     this.#masked = ports.view.spec.secagg === 'masked';
+    this.#beside = new Beside(
+      ports,
+      (live) => live === this.#live,
+      (error, whose) => (whose === 'own' ? this.#withdraw(error) : this.#violation(error)),
+    );
     const round = memory.run.round;
     if (round !== undefined) this.#live = liveOf(decodeRecordOf('open', round.open));
   }
@@ -97,7 +56,9 @@ export class Rounds {
       await this.#dispatch(frame);
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;
-      await this.#violation(thrown);
+      // A ledger that does not answer is nobody's lie.
+      if (thrown.code === 'ledger_unavailable') await this.#withdraw(thrown);
+      else await this.#violation(thrown);
     }
   }
 
@@ -149,8 +110,9 @@ export class Rounds {
       case 'upload':
       case 'consistent':
       case 'unmask':
-        throw new FloeError('unexpected_frame', `a ${record.type} record does not come alone`);
+        break;
     }
+    throw new FloeError('unexpected_frame', `a ${record.type} record does not come alone`);
   }
 
   /** The round in progress, if the record belongs to it. */
@@ -351,45 +313,17 @@ export class Rounds {
   /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
   #train(live: Live): void {
     if (this.#round().vector !== undefined || live.trained !== undefined) return;
-    const { view, own, store, trainer, gate, clock, emit } = this.#ports;
-    const { round, body } = live.open;
-    const { epochs, batchSize, learningRate } = view.spec.training;
-    let started = 0;
-    this.#beside(live, 'training', {
-      work: async (signal) => {
-        const cipher = await this.#retry(() => store.get(body.model.blob, { signal }), signal);
-        let before: Float32Array;
-        try {
-          before = await openModel(
-            { run: view.run, model: body.model, cipher },
-            view.spec.model,
-            gate,
-          );
-        } catch (thrown) {
-          // The store gave the very bytes that the coordinator signed.
-          throw new Breach(toFloeError(thrown));
-        }
-        started = clock.now();
-        const result = await this.#alone(() =>
-          trainer.train({
-            weights: before.slice(),
-            round,
-            epochs,
-            batchSize,
-            learningRate,
-            seed: steps.trainingSeed(view, own, body.model.hash),
-            signal,
-            onProgress: (done, total) => {
-              if (this.#live === live) emit({ type: 'training', round, done, total });
-            },
-          }),
-        );
-        return { before, result };
-      },
-      then: async (trained) => {
+    const { emit } = this.#ports;
+    const { round } = live.open;
+    this.#beside.start(live, 'training', {
+      work: (signal) =>
+        this.#beside.train(live.open, signal, (done, total) => {
+          if (this.#live === live) emit({ type: 'training', round, done, total });
+        }),
+      done: async (trained) => {
         live.trained = trained;
         const { examples, lossSum, correct } = trained.result;
-        const milliseconds = clock.now() - started;
+        const { milliseconds } = trained;
         emit({ type: 'trained', round, examples, lossSum, correct, milliseconds });
         await this.#makeVector(live);
       },
@@ -403,7 +337,7 @@ export class Rounds {
     const { cohort, sharers, trained, open } = live;
     if (!cohort || !trained || (this.#masked && !(sharers && sharing))) return;
     const { view, own, gate, keystore } = this.#ports;
-    this.#beside(live, 'vector', {
+    this.#beside.start(live, 'vector', {
       work: (signal) =>
         steps.makeVector(view, own, {
           open,
@@ -415,7 +349,7 @@ export class Rounds {
           gate,
           signal,
         }),
-      then: async ({ bytes, chunkRoot, envelope }) => {
+      done: async ({ bytes, chunkRoot, envelope }) => {
         const hash = sha256(bytes);
         const guard = recordUpload(
           this.#round().guard!,
@@ -446,22 +380,11 @@ export class Rounds {
     if (upload !== undefined) return this.#sendRecord(upload);
     const { cohort } = live;
     if (cohort === undefined || vector === undefined) return;
-    const { view, own, store, keystore, emit } = this.#ports;
+    const { view, own, emit } = this.#ports;
     const { round } = live.open;
-    this.#beside(live, 'upload', {
-      work: async (signal) => {
-        const bytes = await keystore.loadVector(view.run);
-        if (bytes === undefined || !equalBytes(sha256(bytes), vector.sha256))
-          throw new FloeError(
-            'mask_reuse',
-            'the vector made for this round is gone, and another one must not be made',
-          );
-        const blob = await this.#retry(() => store.put(bytes, { signal }), signal);
-        if (!equalBytes(blob.sha256, vector.sha256) || blob.size !== vector.size)
-          throw new FloeError('blob_corrupt', 'the store says it keeps other bytes than it got');
-        return blob;
-      },
-      then: async (blob) => {
+    this.#beside.start(live, 'upload', {
+      work: (signal) => this.#beside.upload(vector, signal),
+      done: async (blob) => {
         const { context } = cohort;
         const { chunkRoot, envelope } = vector;
         const record = signRecord(own.identity, 'upload', view.run, round, {
@@ -475,60 +398,6 @@ export class Rounds {
         emit({ type: 'uploaded', round, bytes: blob.size });
       },
     });
-  }
-
-  /** Work beside the frames, once at a time for each kind. What it gives is handled in the order of the queue. */
-  #beside<Result>(
-    live: Live,
-    kind: 'training' | 'vector' | 'upload',
-    job: {
-      readonly work: (signal: AbortSignal) => Promise<Result>;
-      readonly then: (result: Result) => Promise<void>;
-    },
-  ): void {
-    if (live.busy.has(kind)) return;
-    live.busy.add(kind);
-    const { enqueue } = this.#ports;
-    const settle = (handle: () => Promise<void>): void =>
-      enqueue(async () => {
-        live.busy.delete(kind);
-        // A round that ended in the meantime has no use for it.
-        if (this.#live === live) await handle();
-      });
-    job.work(live.stop.signal).then(
-      (result) =>
-        settle(async () => {
-          try {
-            await job.then(result);
-          } catch (thrown) {
-            if (!(thrown instanceof FloeError)) throw thrown;
-            await this.#withdraw(thrown);
-          }
-        }),
-      (thrown: unknown) =>
-        settle(() =>
-          thrown instanceof Breach
-            ? this.#violation(thrown.error)
-            : this.#withdraw(
-                toFloeError(thrown, kind === 'training' ? 'trainer_failed' : 'internal'),
-              ),
-        ),
-    );
-  }
-
-  #alone<Result>(call: () => Promise<Result>): Promise<Result> {
-    const turn = this.#trainer.then(call);
-    // The next one only waits for the end; how it ended is this caller's to handle.
-    this.#trainer = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
-  }
-
-  #retry<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    const { clock, backoff, own } = this.#ports;
-    return retrying(call, { attempts: STORE_ATTEMPTS, backoff, clock, random: own.random, signal });
   }
 
   async #withdraw(error: FloeError): Promise<void> {

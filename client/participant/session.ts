@@ -51,6 +51,8 @@ export interface LogInOptions {
   readonly random: RandomSource;
   /** Milliseconds for the whole login. */
   readonly timeoutMs: number;
+  /** Gives the login up. */
+  readonly signal: AbortSignal;
   /** Every frame after the welcome. A frame that is not one is given as the error. */
   readonly onFrame: (frame: ServerFrame | FloeError) => void;
 }
@@ -97,7 +99,7 @@ const closeWith = (connection: Connection, error: FloeError | undefined): void =
  *   `frame_malformed`, or what the coordinator refused with
  */
 export const logIn = (connection: Connection, options: LogInOptions): Promise<Session> => {
-  const { identity, expect, clock, random, onFrame } = options;
+  const { identity, expect, clock, random, signal, onFrame } = options;
   const nonce = random(32);
   const { promise: over, resolve: end } = Promise.withResolvers<FloeError>();
   const { promise, resolve, reject } = Promise.withResolvers<Session>();
@@ -111,9 +113,16 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
     reject(error);
     closeWith(connection, error);
   };
-  const cancel = clock.at(clock.now() + options.timeoutMs, () =>
+  const abort = (): void => fail(new FloeError('aborted', 'The operation was cancelled.'));
+  const cancelTimer = clock.at(clock.now() + options.timeoutMs, () =>
     fail(new FloeError('connection_lost', `no welcome within ${options.timeoutMs} ms`)),
   );
+
+  const cancel = (): void => {
+    cancelTimer();
+    signal.removeEventListener('abort', abort);
+  };
+  signal.addEventListener('abort', abort, { once: true });
 
   const onChallenge = (frame: Challenge): void => {
     const { coordinator, run } = frame;
@@ -171,6 +180,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
       end(error);
     },
   });
-  send({ type: 'hello', key: identity.publicKey, nonce });
+  if (signal.aborted) abort();
+  else send({ type: 'hello', key: identity.publicKey, nonce });
   return promise;
 };

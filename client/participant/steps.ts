@@ -12,7 +12,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import { sealTo, type Identity } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
 import { chunkRoot } from '../../protocol/merkle.ts';
-import { deriveSeed, seededRandom, type RandomSource } from '../../protocol/random.ts';
+import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
 import { signRecord, sortKeys, type SignedRecord } from '../../protocol/records.ts';
 import {
   answerUnmask,
@@ -174,7 +174,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       cohortRoot: root,
       beacon,
     }),
-    random: seededRandom(deriveSeed(own.trainingSecret, 'round', spec.id, round)),
+    random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, round)),
   });
   if (masks !== undefined) {
     await maskUpdate({

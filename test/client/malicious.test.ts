@@ -192,7 +192,7 @@ describe('a coordinator that lies about the cohort', () => {
     ],
   ];
   for (const [what, code, change] of cases)
-    it(what, async () => {
+    it(`refuses: ${what}`, async () => {
       const s = await stage();
       await upTo.open(s);
       await s.coordinator.cohort(s.members, (body) => change(body, s));
@@ -230,6 +230,25 @@ describe('a coordinator that lies about the cohort', () => {
       registers: all.map(({ bytes }) => bytes),
     });
     await expectNamed(s, 'not_in_cohort');
+  });
+
+  it("another registration of the victim's identity, made by a twin that has lost its memory", async () => {
+    const s = await stage();
+    await upTo.open(s);
+    const registers = await s.coordinator.collect(s.members, 'register');
+    const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
+      open: s.coordinator.round!.open.hash,
+      ...derive(filled(7)).public,
+      nonce: filled(2),
+    });
+    const all = registers.map((own) => (Buffer.from(own.author).equals(s.victim.key) ? twin : own));
+    const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));
+    s.coordinator.send([s.victim.key], {
+      type: 'cohort',
+      record: cohort.bytes,
+      registers: all.map(({ bytes }) => bytes),
+    });
+    await expectNamed(s, 'record_malformed');
   });
 
   it('a second, different cohort', async () => {
@@ -285,7 +304,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
     return s.coordinator.entriesOf(author)[index]!;
   };
   for (const [what, code, attack] of before)
-    it(what, async () => {
+    it(`refuses: ${what}`, async () => {
       const s = await stage();
       await upTo.cohort(s);
       await attack(s);
@@ -366,7 +385,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
     ],
   ];
   for (const [what, code, change] of sets)
-    it(what, async () => {
+    it(`refuses: ${what}`, async () => {
       const s = await stage();
       await upTo.sharers(s);
       await s.coordinator.collect(s.members, 'upload');
@@ -416,7 +435,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
       const sent = {
         few: records.slice(0, 2),
         repeated: [records[0]!, records[0]!, records[0]!, records[1]!],
-        forged: records.map((record) => record.with(record.length - 1, record.at(-1)! ^ 1)),
+        forged: records.map((record) => record.with(record.length - 1, (record.at(-1) ?? 0) ^ 1)),
       }[attack];
       s.coordinator.send([s.victim.key], { type: 'consistency', records: sent });
       const { error } = await s.victim.event('violation');

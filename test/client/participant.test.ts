@@ -3,8 +3,10 @@
  * what the trainers returned, within the quantisation error; and masked against unmasked, bit for bit.
  */
 import { afterEach, describe, expect, it } from 'vitest';
+import { lineOf } from '../../client/index.ts';
 import { quantisationError } from '../../protocol/encoding/index.ts';
 import { concatBytes, utf8 } from '../../protocol/bytes.ts';
+import { manualClock } from '../../protocol/clock.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
 import {
@@ -16,6 +18,7 @@ import {
   testTrainer,
   type Started,
 } from '../support/participants.ts';
+import { connectionPair } from '../support/connection-pair.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];
@@ -121,18 +124,18 @@ describe('a participant in honest rounds', () => {
       });
       await coordinator.playRound();
       await stopAll(running);
-      const secrets = await Promise.all(running.map(({ keystore }) => keystore.trainingSecret));
-      const public_ = Buffer.from(
+      const secrets = running.map(({ keystore }) => keystore.trainingSecret);
+      const everything = Buffer.from(
         concatBytes(
           ...running.flatMap(({ frames }) => frames),
           ...coordinator.store.blobs.values(),
         ),
       );
-      expect(public_.length).toBeGreaterThan(1000);
+      expect(everything.length).toBeGreaterThan(1000);
       for (const secret of [planted, planted.subarray(0, 8), ...secrets])
-        expect(public_.includes(Buffer.from(secret))).toBe(false);
+        expect(everything.includes(Buffer.from(secret))).toBe(false);
       // The search finds what is there.
-      expect(public_.includes(Buffer.from(running[0]!.key))).toBe(true);
+      expect(everything.includes(Buffer.from(running[0]!.key))).toBe(true);
     }
   });
 
@@ -155,7 +158,7 @@ describe('a participant in honest rounds', () => {
     let attempt = 0;
     const trainer = testTrainer(10, (result) => {
       const failure = failures[attempt];
-      return failure === undefined ? result : failure[1](result as never);
+      return failure === undefined ? result : failure[1](result);
     });
     running = await startAll(coordinator, 4);
     const unlucky = await start(coordinator, 9, { trainer });
@@ -228,6 +231,32 @@ describe('a participant in honest rounds', () => {
       expect(delay).toBeGreaterThanOrEqual(Math.min(10, 2 * 2 ** k) / 2);
       expect(delay).toBeLessThanOrEqual(Math.min(10, 2 * 2 ** k));
     }
+  });
+
+  it('shows what the coordinator writes without its control characters', () => {
+    const message = 'no\n\u001b[2Jround 1: all is well\u202e';
+    expect(lineOf({ type: 'refused', code: 'rate_limited', message })).toEqual([
+      'warn',
+      'the coordinator refused: rate_limited: no??[2Jround 1: all is well?',
+    ]);
+  });
+
+  it('can be stopped in the middle of a login', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    const opened = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<number>();
+    const { participant } = await start(coordinator, 0, {
+      clock: manualClock(),
+      link: async () => {
+        const [here, there] = connectionPair();
+        there.receive({ message: () => opened.resolve(), close: (code) => closed.resolve(code) });
+        return here;
+      },
+    });
+    await opened.promise;
+    await participant.stop();
+    expect((await participant.finished).type).toBe('stopped');
+    expect(await closed.promise).toBe(4000);
   });
 
   it('goes on trying while nobody answers', async () => {

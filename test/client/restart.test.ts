@@ -62,7 +62,10 @@ const mortal = (inner: Keystore, moment: Moment, at: number, onDeath: () => void
     send: (send: (frame: Uint8Array) => void) => (frame: Uint8Array) => {
       if (dead) return;
       counts.send += 1;
-      if (reached('send', 'before')) return void die();
+      if (reached('send', 'before')) {
+        void die();
+        return;
+      }
       send(frame);
       if (reached('send', 'after')) void die();
     },
@@ -84,12 +87,14 @@ const play = async (secagg: 'masked' | 'none', moment: Moment, at: number) => {
     },
   });
   const frames = [first.frames];
-  const second = died.promise.then(async () => {
+  const takeOver = async (): Promise<void> => {
+    await died.promise;
     coordinator.drop(first.key);
     const next = await start(coordinator, VICTIM, { keystore: inner, life: 1 });
     running.push(next);
     frames.push(next.frames);
-  });
+  };
+  const second = takeOver();
   await coordinator.loggedIn(4);
   for (let round = 1; round <= 2; round += 1) {
     const commit = await coordinator.playRound();

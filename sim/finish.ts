@@ -1,0 +1,55 @@
+/**
+ * @module The end of a run: the files of its folder. The model is opened with the auditor's key, as anyone entitled would,
+ * and written in clear: the one clear copy.
+ */
+import { join } from 'node:path';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { ModelRef } from '../protocol/records.ts';
+import { openModel } from '../protocol/verify/index.ts';
+import { renderReport, readUplot } from './report.ts';
+import { RUN_FILES, finishRunFolder, writeModel, writeWhole } from './run-folder.ts';
+import type { Setup } from './setup.ts';
+import { summarise, type SummariseInit } from './summarise.ts';
+import type { Summary } from './summary.ts';
+
+export type FinishInit = Pick<
+  Setup,
+  'scenario' | 'data' | 'statistics' | 'spec' | 'run' | 'model' | 'auditor'
+> &
+  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend'> & {
+    /** The folder as it is called while it is written. */
+    readonly partial: string;
+    readonly store: BlobStore;
+    readonly final: ModelRef;
+    readonly transcript: Uint8Array;
+  };
+
+/** Writes everything and gives the folder its name. */
+export const finishRun = async (
+  init: FinishInit,
+): Promise<{ readonly summary: Summary; readonly folder: string }> => {
+  const { partial, spec, run, store, final, model, data, statistics } = init;
+  await writeWhole(join(partial, RUN_FILES.transcript), init.transcript);
+  const cipher = await store.get(final.blob);
+  const gate = sealedBoxGate(init.auditor);
+  const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
+  const topology = JSON.parse(model.topology) as Record<string, unknown>;
+  await writeModel(partial, spec, weights, topology);
+  const summary = summarise({
+    ...init,
+    modelHash: final.hash,
+    parameters: weights.length,
+    backend: model.backend,
+  });
+  await writeWhole(join(partial, RUN_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
+  const { classNames, classes = 0 } = data.train;
+  const page = renderReport({
+    summary,
+    statistics,
+    classNames: classNames ?? Array.from({ length: classes }, (_, i) => String(i)),
+    uplot: await readUplot(),
+  });
+  await writeWhole(join(partial, RUN_FILES.report), page);
+  return { summary, folder: await finishRunFolder(partial) };
+};

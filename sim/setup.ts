@@ -1,0 +1,137 @@
+/**
+ * @module Everything a scenario decides before the first round: who holds which rows, which model, which specification, and
+ * the seed of every participant. All of it follows from the scenario and its data.
+ */
+import { deriveSeed } from '../protocol/random.ts';
+import { identityFromSeed, type Identity } from '../protocol/identity.ts';
+import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import type { AnalystCalls, AnalystData } from './analyst.ts';
+import type { Member } from './crowd.ts';
+import { loadScenarioData, type ScenarioData } from './data.ts';
+import type { ModelDescription } from './describe.ts';
+import { keystoreKey } from './identities.ts';
+import { dealRows, partitionStatistics, type PartitionStatistics } from './partition.ts';
+import { masterSeed, minimumOf, type Scenario } from './scenario.ts';
+import { startThread, type Thread } from './thread.ts';
+
+/** Seconds a lost participant is waited for; the scenario's clock leaps over them. */
+export const GRACE_S = 1;
+/** No phase of a simulation ends by its deadline unless something hangs. */
+const PHASE_S = 24 * 3600;
+
+export interface Setup {
+  readonly scenario: Scenario;
+  readonly master: Uint8Array;
+  readonly data: ScenarioData;
+  readonly statistics: PartitionStatistics;
+  readonly model: ModelDescription;
+  readonly spec: RunSpec;
+  /** Hash of the specification. */
+  readonly run: Uint8Array;
+  readonly coordinator: Identity;
+  readonly auditor: Identity;
+  readonly auditorSeed: Uint8Array;
+  readonly members: readonly (Member & { readonly key: Uint8Array })[];
+  readonly analyst: Thread<AnalystCalls>;
+}
+
+const specOf = (
+  scenario: Scenario,
+  master: Uint8Array,
+  keys: { readonly coordinator: Uint8Array; readonly auditor: Uint8Array },
+  model: ModelDescription,
+): RunSpec =>
+  makeRunSpec({
+    id: deriveSeed(master, 'run').slice(0, 16),
+    name: `simulation ${scenario.seed}`,
+    coordinator: keys.coordinator,
+    auditors: [keys.auditor],
+    model: {
+      architecture: model.architecture,
+      tensors: model.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
+      ...(model.architecture === 'custom' ? { topology: model.topology } : {}),
+    },
+    rounds: scenario.rounds,
+    cohort: { size: scenario.cohort, minimum: minimumOf(scenario) },
+    training: {
+      epochs: scenario.epochs,
+      batchSize: scenario.batchSize,
+      learningRate: scenario.learningRate,
+    },
+    encoding: { ring: scenario.ring, bits: scenario.bits, clipNorm: scenario.clipNorm },
+    secagg: scenario.masked ? 'masked' : 'none',
+    deadlines: {
+      register: PHASE_S,
+      share: PHASE_S,
+      upload: PHASE_S,
+      consistency: PHASE_S,
+      unmask: PHASE_S,
+      grace: GRACE_S,
+    },
+  });
+
+/**
+ * Loads the data and derives the run. The analyst's worker is started here, since it builds the model; `resources` ends it.
+ *
+ * @throws FloeError `usage`, `file_not_found`, `data_malformed`, `data_unfit`, `backend_unavailable`
+ */
+export const setUp = async (
+  scenario: Scenario,
+  resources: AsyncDisposableStack,
+): Promise<Setup> => {
+  const master = masterSeed(scenario.seed);
+  const data = await loadScenarioData(scenario.data, deriveSeed(master, 'data'));
+  const { labels, size, classes } = data.train;
+  const rows = dealRows({
+    partition: scenario.partition,
+    labels,
+    size,
+    classes,
+    participants: scenario.participants,
+    seed: deriveSeed(master, 'partition'),
+  });
+  const analystData: AnalystData = {
+    train: data.train,
+    test: data.test,
+    model: scenario.model,
+    backend: scenario.backend,
+    initialSeed: deriveSeed(master, 'initial-weights'),
+    baselineSeed: deriveSeed(master, 'baseline'),
+  };
+  const analyst = startThread<AnalystCalls>('analyst', analystData);
+  resources.defer(() => analyst.end());
+  const model = await analyst.call('describe', undefined);
+  const coordinator = await identityFromSeed(deriveSeed(master, 'coordinator'));
+  const auditorSeed = deriveSeed(master, 'auditor');
+  const auditor = await identityFromSeed(auditorSeed);
+  const keys = { coordinator: coordinator.publicKey, auditor: auditor.publicKey };
+  const spec = specOf(scenario, master, keys, model);
+  const members = await Promise.all(
+    rows.map(async (own, index) => {
+      const keystoreSeed = deriveSeed(master, 'participant', index);
+      return {
+        index,
+        rows: own,
+        keystoreSeed,
+        key: await keystoreKey(keystoreSeed),
+        randomSeed: deriveSeed(master, 'random', index),
+      };
+    }),
+  );
+  const statistics = partitionStatistics(rows, labels, classes);
+  const run = hashRunSpec(spec);
+  return {
+    scenario,
+    master,
+    data,
+    statistics,
+    model,
+    spec,
+    run,
+    coordinator,
+    auditor,
+    auditorSeed,
+    members,
+    analyst,
+  };
+};

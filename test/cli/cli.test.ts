@@ -1,0 +1,335 @@
+/** The command line from outside: a process for each call, as a user runs it. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { summarySchema } from '../../sim/index.ts';
+import { writeTable } from '../support/table.ts';
+
+const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
+
+let folder: string;
+let table: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'floe-cli-'));
+  table = await writeTable(join(folder, 'table.csv'), { rows: 360, features: 6, classes: 3 });
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const start = (args: readonly string[], env: Record<string, string> = {}) => {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: { ...process.env, FLOE_PASSPHRASE: '', ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  const watchers: (() => void)[] = [];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+    for (const watcher of watchers) watcher();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  /** Resolves with the first match in what was printed so far. */
+  const printed = (pattern: RegExp): Promise<RegExpExecArray> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const match = pattern.exec(stdout);
+        if (match !== null) resolve(match);
+      };
+      watchers.push(look);
+      look();
+      void ended.then(() => reject(new Error(`ended before ${String(pattern)}: ${stderr}`)));
+    });
+  return { child, ended, printed };
+};
+
+const floe = async (...args: string[]): Promise<Ended> => start(args).ended;
+
+const SMALL = [
+  '--participants',
+  '5',
+  '--cohort',
+  '5',
+  '--rounds',
+  '2',
+  '--model',
+  'mlp:8',
+  '--backend',
+  'wasm',
+  '--workers',
+  '1',
+];
+
+describe('help and usage', () => {
+  it('prints the version, the help, the exit codes', async () => {
+    const [version, help, codes, sim] = await Promise.all([
+      floe('--version'),
+      floe('--help'),
+      floe('help', 'exit-codes'),
+      floe('help', 'sim'),
+    ]);
+    expect(version).toMatchObject({ code: 0, stderr: '' });
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const name of ['sim', 'coordinator', 'join', 'pull', 'verify', 'doctor'])
+      expect(help.stdout).toContain(`  ${name} `);
+    expect(help.code).toBe(0);
+    expect(codes.stdout).toMatch(/130 {2}stopped by Ctrl-C/);
+    expect(sim.stdout).toContain('--partition');
+  });
+
+  it.each(['sim', 'coordinator', 'join', 'pull', 'verify', 'doctor'])(
+    '%s --help shows examples',
+    async (command) => {
+      const { code, stdout, stderr } = await floe(command, '--help');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain('Examples:');
+      expect(stdout).toMatch(/exit codes/i);
+    },
+  );
+
+  it.each([
+    [['nonsense'], /unknown command/],
+    [['sim', '--nonsense'], /unknown option/],
+    [['sim', '--rounds'], /argument missing/],
+    [['sim', '--rounds', '0'], /--rounds: expected a whole number from 1/],
+    [['sim', '--rounds', '1e3'], /--rounds/],
+    [['sim', '--participants', '5', '--cohort', '6'], /--cohort/],
+    [['sim', '--partition', 'cake'], /--partition/],
+    [['sim', '--drop', '0.9'], /--drop/],
+    [['sim', '--no-mask', '--drop', 'share:0.1'], /--drop/],
+    [['sim', '--ring', 'ring8'], /--ring/],
+    [['sim', '--learning-rate', '0'], /--learning-rate/],
+    [['sim', '--backend', 'abacus'], /--backend/],
+    [['sim', '--data', 'missing.csv'], /missing\.csv/],
+    [['join'], /address/],
+    [['join', 'host:7700'], /ws:\/\//],
+    [['join', 'ws://host', '--shard', '3/2'], /--shard/],
+    [['join', 'ws://host', '--expect-run', 'zz'], /--expect-run/],
+    [['coordinator', '--port', '70000'], /--port/],
+    [['coordinator', 'missing.json'], /missing\.json/],
+    [['coordinator', '--auditor', '12'], /--auditor/],
+    [['verify'], /missing required argument/],
+    [['verify', 'missing'], /missing/],
+    [['pull', 'missing'], /missing/],
+    [['help', 'nonsense'], /expected sim/],
+  ])('%j is a usage error', async (args, message) => {
+    const { code, stdout, stderr } = await floe(...args);
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^error [a-z_]+: .+\nwhat to do: .+\n$/);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('with --json an error is a document', async () => {
+    const { code, stdout } = await floe('sim', '--rounds', '0', '--json');
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'usage', retryable: false } });
+  });
+
+  it('a stack is shown with --debug only', async () => {
+    expect((await floe('verify', 'missing')).stderr).not.toContain('    at ');
+    expect((await floe('verify', 'missing', '--debug')).stderr).toContain('    at ');
+  });
+});
+
+describe('floe doctor', () => {
+  it('says what the machine can do', async () => {
+    const { code, stdout } = await floe('doctor', '--json');
+    const report = JSON.parse(stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] };
+    expect(code).toBe(0);
+    expect(report.ok).toBe(true);
+    for (const name of [
+      'node',
+      'sha-256',
+      'aes-256-ctr',
+      'signatures',
+      'post-quantum',
+      'journal',
+      'disk',
+      'network',
+      'backend cpu',
+      'training',
+    ])
+      expect(report.checks).toContainEqual(expect.objectContaining({ name, ok: true }));
+    expect((await readdir(folder)).filter((name) => name.startsWith('.floe-doctor'))).toEqual([]);
+  });
+
+  it('fails on a folder that is not there', async () => {
+    const { code, stdout } = await floe('doctor', '--dir', 'missing');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/no {3}disk/);
+  });
+});
+
+describe('floe sim, verify and pull', () => {
+  it('simulates, verifies, exports, and names what was altered', async () => {
+    const sim = await floe('sim', '--data', table, ...SMALL, '--json');
+    expect({ code: sim.code, stderr: sim.stderr }).toEqual({ code: 0, stderr: '' });
+    const { folder: own, ...summary } = JSON.parse(sim.stdout) as { folder: string };
+    const { modelHash } = v.parse(summarySchema, summary);
+
+    const good = await floe('verify', 'runs/latest', '--json');
+    expect(good.code).toBe(0);
+    expect(JSON.parse(good.stdout)).toMatchObject({ ok: true, level: 'L1', modelHash });
+
+    const pulled = await floe('pull', 'runs/latest', '--out', 'model', '--tfjs', '--json');
+    expect(pulled.code).toBe(0);
+    expect(JSON.parse(pulled.stdout)).toMatchObject({ modelHash, round: 2 });
+    const [a, b] = await Promise.all(
+      [join('model', 'model.safetensors'), join(own, 'model.safetensors')].map(async (path) =>
+        readFile(join(folder, path)),
+      ),
+    );
+    expect(a).toEqual(b);
+    expect((await floe('pull', 'runs/latest', '--out', 'model')).stderr).toMatch(
+      /^error file_exists/,
+    );
+    expect((await floe('pull', 'runs/latest', '--round', '9', '--out', 'other')).stderr).toMatch(
+      /expected one of 0, 1, 2/,
+    );
+
+    const stranger = join(folder, 'stranger.key');
+    await writeFile(stranger, `${'07'.repeat(32)}\n`);
+    expect(
+      await floe('pull', 'runs/latest', '--key-file', stranger, '--out', 'other'),
+    ).toMatchObject({ code: 4 });
+    expect(
+      JSON.parse((await floe('verify', 'runs/latest', '--key-file', stranger, '--json')).stdout),
+    ).toMatchObject({ ok: true, level: 'L0' });
+
+    const blobs = join(folder, own, 'blobs');
+    const files = (await readdir(blobs, { recursive: true })).filter((name) => name.length > 60);
+    const victim = join(blobs, files.toSorted()[0] as string);
+    const bytes = await readFile(victim);
+    bytes[9] = (bytes[9] as number) ^ 1;
+    await writeFile(victim, bytes);
+    const bad = await floe('verify', 'runs/latest');
+    expect(bad.code).toBe(1);
+    expect(bad.stdout).toMatch(/something is wrong: round \d+, \w+ record \(entry \d+\)/);
+  });
+
+  it('Ctrl-C ends a run cleanly with exit code 130', async () => {
+    const args = SMALL.with(5, '100000');
+    const { child, ended, printed } = start([
+      'sim',
+      '--data',
+      table,
+      ...args,
+      '--seed',
+      'interrupted',
+      '--no-baseline',
+    ]);
+    await printed(/round +5000\/|run {8}/);
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/error aborted: stopped; what was reached is in .*\.partial/);
+    const names = (await readdir(join(folder, 'runs'))).filter((name) =>
+      name.includes('interrupted'),
+    );
+    expect(names).toEqual([expect.stringMatching(/\.partial$/)]);
+  });
+});
+
+describe('floe coordinator and join', () => {
+  const secret = 'correct horse battery staple';
+  const FLAGS = [
+    '--cohort',
+    '3',
+    '--minimum',
+    '3',
+    '--model',
+    'mlp:8',
+    '--inputs',
+    '6',
+    '--classes',
+    '3',
+  ];
+
+  it('needs a passphrase, and keeps no settings that make no run', async () => {
+    expect(await floe('coordinator', '--state', 'none', ...FLAGS)).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error passphrase_missing/) as string,
+    });
+    const wrong = await start(['coordinator', '--state', 'wrong', '--model', 'mlp:8'], {
+      FLOE_PASSPHRASE: secret,
+    }).ended;
+    expect(wrong).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--inputs and --classes/) as string,
+    });
+    expect(await readdir(join(folder, 'wrong'))).toEqual(['keystore']);
+  });
+
+  it('runs, is joined, resumes after kill -9, and its run verifies', async () => {
+    await writeFile(join(folder, 'run.json'), JSON.stringify({ name: 'trial', rounds: 40 }));
+    const env = { FLOE_PASSPHRASE: secret };
+    const coordinator = (port: string) =>
+      start(['coordinator', 'run.json', '--state', 'state', '--port', port, ...FLAGS], env);
+    const first = coordinator('0');
+    const [, port = ''] = await first.printed(/listening {2}http:\/\/127\.0\.0\.1:(\d+)/);
+    const [, run = ''] = await first.printed(/run {8}([0-9a-f]{64})/);
+    const joins = [1, 2, 3].map((i) =>
+      start(
+        [
+          'join',
+          `ws://127.0.0.1:${port}`,
+          '--data',
+          table,
+          '--shard',
+          `${i}/3`,
+          '--keystore',
+          `me${i}`,
+          '--expect-run',
+          run,
+          '--json',
+        ],
+        env,
+      ),
+    );
+    await first.printed(/round 2\/40 committed/);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const second = coordinator(port);
+    const finished = await second.ended;
+    expect(finished.stdout).toMatch(/^resumed {4}"trial"/);
+    expect(finished.code).toBe(0);
+    const [, hash = ''] =
+      /finished after 40 rounds \(\d+ attempts\); model ([0-9a-f]{64})/.exec(finished.stdout) ?? [];
+    for (const { ended } of joins) {
+      const { code, stdout } = await ended;
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ run, rounds: 40, modelHash: hash, examples: 120 });
+    }
+    const verified = await start(['verify', 'state', '--keystore', 'me2', '--json'], env).ended;
+    expect(verified.code).toBe(0);
+    expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, level: 'L1', modelHash: hash });
+    expect(
+      (
+        await start(
+          ['join', 'ws://127.0.0.1:1', '--data', table, '--keystore', 'me1', '--show-key'],
+          { FLOE_PASSPHRASE: 'wrong' },
+        ).ended
+      ).code,
+    ).toBe(4);
+    // The passphrase and the identity are nowhere in what was printed or left in clear.
+    expect(finished.stdout + finished.stderr).not.toContain(secret);
+    expect((await stat(join(folder, 'state'))).mode & 0o077).toBe(0);
+  });
+});

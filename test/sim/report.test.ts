@@ -1,0 +1,197 @@
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import { REPORT_SCRIPT } from '../../sim/report-script.ts';
+import {
+  escapeHtml,
+  formatBytes,
+  jsonForScript,
+  readUplot,
+  renderReport,
+} from '../../sim/report.ts';
+import type { RoundSummary, Summary } from '../../sim/summary.ts';
+
+const ATTACK = `</script><img src=x onerror="alert('1')">&amp;`;
+
+const round = (version: number, more: Partial<RoundSummary> = {}): RoundSummary => ({
+  round: version,
+  version,
+  cohort: 10,
+  survivors: 9,
+  weight: 6000,
+  trainLoss: 1 / version,
+  trainAccuracy: 0.9,
+  clipped: 0,
+  testAccuracy: 0.8 + version / 100,
+  modelHash: 'ab'.repeat(32),
+  bytesUp: 1000,
+  bytesDown: 2000,
+  seconds: 1.5,
+  phases: { register: 0.5, upload: 1 },
+  ...more,
+});
+
+const summary = (more: Partial<Summary> = {}): Summary => ({
+  format: 'floe/summary/v1',
+  status: 'complete',
+  testAccuracy: 0.82,
+  rounds: 2,
+  roundsAborted: 0,
+  participants: 100,
+  cohort: 10,
+  parameters: 199_210,
+  seed: '1',
+  run: 'cd'.repeat(32),
+  modelHash: 'ab'.repeat(32),
+  transcriptRoot: 'ef'.repeat(32),
+  bytesUp: 2000,
+  bytesDown: 4000,
+  seconds: 3,
+  backend: 'wasm',
+  masked: true,
+  model: 'mlp-2nn',
+  data: { source: 'mnist', train: 60_000, test: 10_000 },
+  partition: { scheme: 'iid', smallest: 600, largest: 600, mean: 600, meanLabels: 10 },
+  drops: 'none',
+  training: { epochs: 1, batchSize: 10, learningRate: 0.1 },
+  encoding: { ring: 'ring16', bits: 8, clipNorm: 2 },
+  baselineAccuracy: 0.97,
+  baseline: {
+    epochs: 3,
+    batchSize: 32,
+    learningRate: 0.1,
+    seconds: 9,
+    points: [{ rounds: 1.5, testAccuracy: 0.97 }],
+  },
+  history: [round(1), round(2)],
+  phaseSeconds: { register: 1, upload: 2 },
+  workers: 2,
+  store: 'directory',
+  gate: 'sealed-box',
+  ledger: 'journal',
+  versions: { floe: '0.1.0' },
+  files: { model: 'model.safetensors' },
+  ...more,
+});
+
+const statistics = {
+  smallest: 2,
+  largest: 3,
+  mean: 2.5,
+  meanLabels: 2,
+  histogram: [
+    [1, 1],
+    [2, 1],
+  ],
+};
+const render = async (more: Partial<Summary> = {}, classNames = ['a', 'b']): Promise<string> =>
+  renderReport({ summary: summary(more), statistics, classNames, uplot: await readUplot() });
+
+const VOID = new Set(['meta', 'img', 'br', '!doctype']);
+
+/** The elements of a page, in order, with what stands in scripts and styles taken out; throws where they do not nest. */
+const elements = (page: string): string[] => {
+  const bare = page.replaceAll(/<(script|style)([^>]*)>[\s\S]*?<\/\1>/giu, '<$1$2></$1>');
+  const open: string[] = [];
+  const all: string[] = [];
+  for (const [, end, name = ''] of bare.matchAll(/<(\/?)([a-z!][a-z0-9]*)[^>]*>/giu)) {
+    const tag = name.toLowerCase();
+    if (end === '/') {
+      const last = open.pop();
+      if (last !== tag) throw new Error(`</${tag}> closes <${String(last)}>`);
+    } else {
+      all.push(tag);
+      if (!VOID.has(tag)) open.push(tag);
+    }
+  }
+  if (open.length > 0) throw new Error(`<${open.at(-1)}> is not closed`);
+  return all;
+};
+
+describe('renderReport', () => {
+  it('is one well-formed page with four plots, tables, and nothing from the network', async () => {
+    const page = await render();
+    const all = elements(page);
+    expect(all.filter((tag) => tag === 'html')).toHaveLength(1);
+    expect(all.filter((tag) => tag === 'script')).toHaveLength(3);
+    for (const id of ['accuracy', 'bytes', 'phases', 'survivors'])
+      expect(page).toContain(`id="${id}"`);
+    expect(page).toContain("default-src 'none'");
+    const own = page.replace((await readUplot()).script, '');
+    expect(own).not.toMatch(/(src|href)\s*=|url\(|@import|https?:/iu);
+    expect(page).toContain('82.00 %');
+    expect(page).toContain('97.00 %');
+  });
+
+  it('escapes every text from outside', async () => {
+    const page = await render(
+      {
+        seed: ATTACK,
+        model: ATTACK,
+        backend: ATTACK,
+        drops: ATTACK,
+        data: { source: ATTACK, train: 1, test: 1 },
+        phaseSeconds: { [ATTACK]: 1 },
+        history: [round(1, { phases: { [ATTACK]: 1 } })],
+        versions: { [ATTACK]: ATTACK },
+      },
+      [ATTACK, 'b'],
+    );
+    expect(elements(page)).not.toContain('img');
+    expect(page).not.toContain('<img');
+    expect(page.match(/<\/script>/gu)).toHaveLength(3);
+  });
+
+  it('says plainly when updates were not masked', async () => {
+    expect(await render({ masked: false })).toContain('NOT masked');
+    expect(await render()).not.toContain('NOT masked');
+  });
+
+  // The page's own script against a recorder in place of the browser: every series has a value for every point on the x axis.
+  it('hands uPlot columns of equal length', async () => {
+    const page = await render({ history: [round(1), round(2, {}), round(3)] });
+    const json =
+      /<script type="application\/json" id="data">(.*?)<\/script>/su.exec(page)?.[1] ?? '';
+    const charts: { columns: unknown[][]; series: number }[] = [];
+    class Recorder {
+      static paths = { stepped: () => () => null };
+      constructor(options: { series: unknown[] }, columns: unknown[][]) {
+        charts.push({ columns, series: options.series.length });
+      }
+    }
+    const host = { clientWidth: 500, replaceChildren: () => undefined };
+    runInNewContext(REPORT_SCRIPT, {
+      uPlot: Recorder,
+      document: {
+        documentElement: {},
+        getElementById: (id: string) => (id === 'data' ? { textContent: json } : host),
+      },
+      getComputedStyle: () => ({ getPropertyValue: () => '#123456' }),
+      matchMedia: () => ({ addEventListener: () => undefined }),
+      addEventListener: () => undefined,
+    });
+    expect(charts).toHaveLength(4);
+    for (const { columns, series } of charts) {
+      expect(columns).toHaveLength(series);
+      for (const column of columns) expect(column).toHaveLength(columns[0]?.length ?? -1);
+    }
+    // x of the accuracy plot: rounds 1, 2, 3 and the baseline's point at 1.5.
+    expect(charts[0]?.columns[0]).toEqual([1, 1.5, 2, 3]);
+    // Stacked phases: the first column drawn is the sum of all.
+    expect(charts[2]?.columns[1]).toEqual([1.5, 1.5, 1.5]);
+  });
+});
+
+describe('formatting', () => {
+  it('escapes and formats', () => {
+    expect(escapeHtml(`<a b='c'>"&`)).toBe('&lt;a b=&#39;c&#39;&gt;&quot;&amp;');
+    expect(jsonForScript({ a: '</script>\u2028' })).toBe('{"a":"\\u003c/script>\\u2028"}');
+    expect(JSON.parse(jsonForScript({ a: ATTACK }))).toEqual({ a: ATTACK });
+    expect([0, 999, 1500, 2.5e6, 3e9].map(formatBytes)).toEqual([
+      '0 B',
+      '999 B',
+      '1.5 kB',
+      '2.5 MB',
+      '3.0 GB',
+    ]);
+  });
+});
