@@ -75,6 +75,9 @@ export interface Simulation {
   readonly results: readonly (readonly Uint8Array[])[];
 }
 
+/** What a policy may cost, in MIST: asking is free, so it is bounded. */
+const POLICY_BUDGET = 500_000_000n;
+
 const refuse = (message: string): GrpcError => new GrpcError(GRPC.INVALID_ARGUMENT, message);
 const ZERO = normalizeSuiAddress('0x0');
 /** Gas of a dry run without checks: a coin that exists nowhere. */
@@ -487,7 +490,9 @@ export class Chain {
     const chosen = given.gasPayment?.objects ?? [];
     const coins =
       chosen.length > 0
-        ? chosen.flatMap(({ objectId }) => state.get(requireAddress(objectId, 'a gas coin')) ?? [])
+        ? chosen
+            .flatMap(({ objectId }) => state.get(requireAddress(objectId, 'a gas coin')) ?? [])
+            .filter(({ objectType }) => objectType === SUI_COIN)
         : this.#selectGas(programmable.inputs, owner, state);
     const balance = coins.reduce((sum, coin) => sum + coinBalance(coin.contents), 0n);
     if (balance < minimumBudget(price))
@@ -534,7 +539,7 @@ export class Chain {
         coins: [this.#dryRunCoin(sender)],
         owner: sender,
         price: REFERENCE_GAS_PRICE,
-        budget: MAX_GAS_BUDGET,
+        budget: POLICY_BUDGET,
       },
       keepPackages: false,
       ...this.#environment(),

@@ -145,16 +145,12 @@ export class CommandRunner {
   }
 
   #place(argument: GrpcTypes.Argument | undefined, position: number): Place {
-    switch (argument?.kind) {
-      case argumentKinds.GAS:
-        return { type: 'cell', cell: this.gasCell, from: 'gas', mutable: true };
-      case argumentKinds.INPUT:
-        return this.#inputPlace(argument.input ?? 0, position);
-      case argumentKinds.RESULT:
-        return this.#resultPlace(argument, position);
-      default:
-        throw argumentFailure(position, 'ARGUMENT_WITHOUT_VALUE', 'expected an argument');
-    }
+    if (argument?.kind === argumentKinds.GAS)
+      return { type: 'cell', cell: this.gasCell, from: 'gas', mutable: true };
+    if (argument?.kind === argumentKinds.INPUT)
+      return this.#inputPlace(argument.input ?? 0, position);
+    if (argument?.kind === argumentKinds.RESULT) return this.#resultPlace(argument, position);
+    throw argumentFailure(position, 'ARGUMENT_WITHOUT_VALUE', 'expected an argument');
   }
 
   #inputPlace(index: number, position: number): Place {

@@ -67,11 +67,13 @@ const vectorNatives: NativeTable = {
   },
   '0x1::vector::pop_back': (_, args) => {
     const last = asArray(args.value(0)).pop();
-    if (last === undefined) throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
+    if (last === undefined)
+      throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
     return last;
   },
   '0x1::vector::destroy_empty': (_, args) => {
-    if (asArray(args.value(0)).length > 0) throw fault('vector', 'the vector is not empty', { code: VECTOR.parity });
+    if (asArray(args.value(0)).length > 0)
+      throw fault('vector', 'the vector is not empty', { code: VECTOR.parity });
     return undefined;
   },
   '0x1::vector::swap': (_, args) => {

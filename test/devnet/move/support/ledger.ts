@@ -76,7 +76,9 @@ export class Ledger {
       objects: {
         getChild: (parent, id) => {
           const child = this.objects.get(id);
-          return child?.owner.type === 'object' && child.owner.parent === parent ? child : undefined;
+          return child?.owner.type === 'object' && child.owner.parent === parent
+            ? child
+            : undefined;
         },
         getReceivable: () => undefined,
       },

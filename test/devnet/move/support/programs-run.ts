@@ -54,7 +54,12 @@ export const runPrograms = (
   if (published.status === 'failure')
     return [{ type: 'broken', message: published.failure.message }];
   return Array.from({ length: count }, (_, i) => {
-    const context = { sender: ids.std, digest: new Uint8Array(32), epoch: 0n, epochTimestampMs: 0n };
+    const context = {
+      sender: ids.std,
+      digest: new Uint8Array(32),
+      epoch: 0n,
+      epochTimestampMs: 0n,
+    };
     const limits = { steps: 1_000_000 };
     const session = vm.begin({ objects: NO_OBJECTS, context, limits });
     const call = { package: ids.fuzz, module: 'programs', function: `p${i}` };

@@ -84,7 +84,8 @@ class Program {
       case 3:
         return `(${inner()} ${rng.pick(['&', '|', '^'])} ${inner()})`;
       case 4: {
-        const by = width === 256 ? `${rng.below(256)}` : `${rng.below(width + (rng.chance(10) ? 2 : 0))}`;
+        const by =
+          width === 256 ? `${rng.below(256)}` : `${rng.below(width + (rng.chance(10) ? 2 : 0))}`;
         return `(${inner()} ${rng.pick(['<<', '>>'])} ${rng.chance(15) ? this.integer(8, 0) : by})`;
       }
       case 5: {
@@ -94,7 +95,8 @@ class Program {
       case 6:
         return `(if (${this.condition(depth - 1)}) ${inner()} else ${inner()})`;
       case 7:
-        if (width === 64) return rng.pick(['list.length()', 'kit::area(&shape)', 'list[(a8 % 4) as u64]']);
+        if (width === 64)
+          return rng.pick(['list.length()', 'kit::area(&shape)', 'list[(a8 % 4) as u64]']);
         if (width === 8) return 'bytes[(b16 as u64) % bytes.length()]';
         return inner();
       case 8:
@@ -110,7 +112,12 @@ class Program {
       case 0:
         return `(${this.condition(depth - 1 > 0 ? depth - 1 : 0)} ${rng.pick(['&&', '||'])} flag)`;
       case 1:
-        return rng.pick(['list == other', 'list != other', 'shape == kit::dot()', 'deep == kit::deep(a16)']);
+        return rng.pick([
+          'list == other',
+          'list != other',
+          'shape == kit::dot()',
+          'deep == kit::deep(a16)',
+        ]);
       case 2:
         return `!flag`;
       default:
