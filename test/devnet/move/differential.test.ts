@@ -16,7 +16,7 @@ import {
   createVmWithFramework,
   moduleBytes,
 } from '../../../sim/devnet/move/index.ts';
-import { TEST_ACCESS, runSequence, sequenceChecks } from './support/floe-sequences.ts';
+import { runSequence, sequenceChecks } from './support/floe-sequences.ts';
 import { MUTANTS, runMutants } from './support/mutants.ts';
 import { CALLS, programChecks, runPrograms } from './support/programs-run.ts';
 import { randomPrograms } from './support/programs.ts';
@@ -73,7 +73,6 @@ describe('against the Move VM', () => {
     expect(runs.filter((run) => run.aborted).length).toBeGreaterThan(8);
     const sources: Record<string, string> = { ...(await readPackage('move/floe')) };
     for (const path of Object.keys(sources)) if (path.startsWith('tests/')) delete sources[path];
-    for (const [path, text] of Object.entries(TEST_ACCESS)) sources[path] += text;
     sources['sources/checks.move'] = sequenceChecks(runs);
     const report = await testPackage(sources);
     expect(report.passed, failures(report.output)).toBe(true);

@@ -57,7 +57,7 @@ export const runPrograms = (
   const published = vm.publish({
     storageId: ids.fuzz,
     modules,
-    dependencies: [ids.std, ids.sui],
+    dependencies: [ids.std],
   });
   if (published.status === 'failure')
     return [{ type: 'broken', message: published.failure.message }];
