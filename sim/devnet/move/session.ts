@@ -230,7 +230,12 @@ export class Session implements MoveSession {
     return outside(() => {
       const type = this.#types.parse(elementType);
       const moved = new Set<Cell>();
-      const items = elements.map((element, i) => this.#argument(type, element, i, moved) as Value);
+      const items = elements.map((element, i) => {
+        const item = this.#argument(type, element, i, moved);
+        if (item === undefined || item instanceof Ref)
+          throw fault('argument', 'a value is expected');
+        return item;
+      });
       return new TypedCell(this.#types.vector(type), items);
     });
   }

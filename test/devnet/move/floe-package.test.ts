@@ -1,0 +1,22 @@
+/**
+ * Floe's Move package: its unit tests in the Move VM, and the committed bytecode against a fresh build.
+ */
+import { expect, test } from 'vitest';
+import {
+  buildFloe,
+  buildFramework,
+  readPackage,
+  testPackage,
+} from '../../../sim/devnet/move/compile.ts';
+import { compiledFloe, compiledFramework } from '../../../sim/devnet/move/index.ts';
+
+test('unit tests pass in the Move VM', async () => {
+  const report = await testPackage(await readPackage('move/floe'));
+  expect(report.passed, report.output.slice(0, 4000)).toBe(true);
+  expect(report.output).toMatch(/Total tests: 2\d; passed: 2\d; failed: 0/);
+});
+
+test('move/build holds what the sources compile to', async () => {
+  expect(await buildFramework()).toEqual(compiledFramework());
+  expect(await buildFloe()).toEqual(compiledFloe());
+});
