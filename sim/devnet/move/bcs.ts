@@ -116,7 +116,8 @@ export const encode = (
         variant.forEach((field, i) => write(field, item.fields[i], depth + 1));
         return;
       }
-      default:
+      case 'reference':
+      case 'parameter':
         throw fault('invariant', `${tagOf(each)} has no BCS`);
     }
   };
@@ -143,7 +144,7 @@ class Cursor {
     return this.take(width).reduceRight((sum, byte) => sum * 256 + byte, 0);
   }
   bigint(width: number): bigint {
-    return BigInt(`0x${Buffer.from(this.take(width)).reverse().toString('hex')}`);
+    return BigInt(`0x${Buffer.from(this.take(width).toReversed()).toString('hex')}`);
   }
   uleb(): number {
     let value = 0;
@@ -234,7 +235,9 @@ export const decode = (
         }
         return values;
       }
-      default:
+      case 'signer':
+      case 'reference':
+      case 'parameter':
         throw fault('argument', `${tagOf(each)} cannot come from outside`);
     }
   };

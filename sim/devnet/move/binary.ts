@@ -254,6 +254,8 @@ export const selfAddressOffset = (bytes: Uint8Array): number => {
 
 const toAddress = (bytes: Uint8Array): Address => `0x${Buffer.from(bytes).toString('hex')}`;
 
+const abilities = (reader: Reader): number => reader.uleb(16, 'abilities');
+
 /** Reads and bounds-checks a module. @throws FloeError `data_malformed` naming what was expected. */
 export const readModule = (bytes: Uint8Array): CompiledModule => {
   const { version, self, tables } = readHeader(bytes);
@@ -283,7 +285,6 @@ export const readModule = (bytes: Uint8Array): CompiledModule => {
   });
   const moduleHandles = table(TABLE.moduleHandles, moduleHandle);
   if (self >= moduleHandles.length) throw malformed('it has no handle for itself');
-  const abilities = (reader: Reader): number => reader.uleb(16, 'abilities');
   const datatypeHandles = table(TABLE.datatypeHandles, (reader): DatatypeHandle => {
     const module = reader.uleb(moduleHandles.length, 'module handle');
     const name = identifier(reader);

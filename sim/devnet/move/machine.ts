@@ -339,8 +339,8 @@ export class Machine {
           pc = step.targets[popVariant(popRef(stack).get()).tag] ?? code.length;
           break;
         case OP.ABORT: {
-          const code = asBigint(stack.pop());
-          throw fault('abort', `abort with code ${code}`, { code });
+          const abortCode = asBigint(stack.pop());
+          throw fault('abort', `abort with code ${abortCode}`, { code: abortCode });
         }
         case OP.RET:
           for (let i = 0; i < locals.length; i++)

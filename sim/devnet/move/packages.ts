@@ -14,6 +14,7 @@ import { type Datatype, type MoveType, type TypeTable, tagOf } from './typing.ts
 import type {
   Address,
   DatatypeInfo,
+  FieldInfo,
   FunctionInfo,
   ModuleInfo,
   PackageInfo,
@@ -270,12 +271,13 @@ export const describeFunction = (fn: LoadedFunction): FunctionInfo => {
   };
 };
 
+const list = (fields: Datatype['fields']): FieldInfo[] =>
+  fields.map(({ name, type }) => ({ name, type: tagOf(type) }));
+
 const describeModule = (linker: Linker, module: LoadedModule): ModuleInfo => {
   const { binary } = linker;
   const datatypes = [...binary.structs, ...binary.enums].map(({ handle }): DatatypeInfo => {
     const datatype = linker.datatype(handle);
-    const list = (fields: Datatype['fields']): { name: string; type: string }[] =>
-      fields.map(({ name, type }) => ({ name, type: tagOf(type) }));
     return {
       name: datatype.name,
       abilities: datatype.abilities,

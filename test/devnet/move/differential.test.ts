@@ -53,7 +53,9 @@ describe('against the Move VM', () => {
       ...files,
       'sources/checks.move': programChecks(outcomes),
     });
-    expect(report.passed, failures(report.output)).toBe(true);
+    expect({ passed: report.passed, output: failures(report.output) }).toMatchObject({
+      passed: true,
+    });
     expect(report.output).toContain(`Total tests: ${PROGRAMS * CALLS}`);
   });
 
@@ -75,7 +77,9 @@ describe('against the Move VM', () => {
     for (const path of Object.keys(sources)) if (path.startsWith('tests/')) delete sources[path];
     sources['sources/checks.move'] = sequenceChecks(runs);
     const report = await testPackage(sources);
-    expect(report.passed, failures(report.output)).toBe(true);
+    expect({ passed: report.passed, output: failures(report.output) }).toMatchObject({
+      passed: true,
+    });
     expect(report.output).toContain(`Total tests: ${SEQUENCES.length}`);
   });
 });

@@ -72,7 +72,8 @@ let vm: MoveVm;
 beforeAll(async () => {
   demo = await compile(SOURCE);
   vm = createVmWithFramework();
-  expect(vm.publish({ storageId: PACKAGE, modules: demo, dependencies }).status).toBe('success');
+  const result = vm.publish({ storageId: PACKAGE, modules: demo, dependencies });
+  if (result.status === 'failure') throw new Error(result.failure.message);
 });
 
 const session = (limits = {}, children: Parameters<MoveVm['begin']>[0]['objects'] | object = {}) =>

@@ -226,14 +226,14 @@ class Program {
   block(count: number, depth: number): string {
     return Array.from({ length: count }, () => this.statement(depth)).join(' ');
   }
-  source(name: string): string {
+  source(title: string): string {
     const rng = this.#rng;
     const variables = WIDTHS.flatMap((width) => ['a', 'b'].map((v) => `${v}${width}`));
     const parameters = variables.map((name) => `mut ${name}: u${name.slice(1)}`).join(', ');
     const held = [...variables, 'flag', 'list', 'other', 'bytes', 'two', 'deep', 'shape', 'maybe'];
     return `
     #[allow(unused_assignment, unused_let_mut, unused_variable, dead_code)]
-    public fun ${name}(${parameters}): vector<u8> {
+    public fun ${title}(${parameters}): vector<u8> {
         let mut flag = ${rng.chance(50)};
         let mut list = vector[${this.literal(64)}, ${this.literal(64)}, ${this.literal(64)}];
         let mut other: vector<u64> = vector[];
