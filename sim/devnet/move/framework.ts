@@ -38,7 +38,7 @@ export const compiledFloe = (): CompiledPackage => readBuild('floe.json', PACKAG
 
 /** The contracts of Walrus and Seal, compiled at 0x0. */
 export const compiledContracts = (): Readonly<Record<'walrus' | 'seal', CompiledPackage>> =>
-  readBuild('devnet.json') as Readonly<Record<'walrus' | 'seal', CompiledPackage>>;
+  readBuild('devnet.json', v.object({ walrus: PACKAGE, seal: PACKAGE }));
 
 /** Bytes of base64 modules. */
 export const moduleBytes = (modules: readonly string[]): Uint8Array[] =>
