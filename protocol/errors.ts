@@ -307,6 +307,12 @@ export const ERRORS = {
     'The journal holds an entry that cannot be replayed.',
     'Restore the journal from a backup; Floe does not guess.',
   ),
+  journal_locked: entry(
+    'round',
+    true,
+    'The journal is in use by another coordinator.',
+    'Stop the other process, or give this one its own journal.',
+  ),
   run_finished: entry('round', false, 'The run is over.', 'Pull the final model with `floe pull`.'),
   // store, access, ledger
   blob_not_found: entry(

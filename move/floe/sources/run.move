@@ -293,4 +293,6 @@ public fun set_version_for_testing(run: &mut Run, version: u64) {
 }
 
 #[test_only]
-public fun round_bytes(run: &Run, round: u64): vector<u8> { std::bcs::to_bytes(&run.rounds[round]) }
+public fun round_bytes(run: &Run, round: u64): vector<u8> {
+    std::bcs::to_bytes(&run.rounds[round])
+}

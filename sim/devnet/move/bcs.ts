@@ -238,8 +238,9 @@ export const decode = (
       case 'signer':
       case 'reference':
       case 'parameter':
-        throw fault('argument', `${tagOf(each)} cannot come from outside`);
+        break;
     }
+    throw fault('argument', `${tagOf(each)} cannot come from outside`);
   };
   if (bytes.length > bounds.bytes)
     throw fault('limit', `${bytes.length} bytes, expected at most ${bounds.bytes}`);

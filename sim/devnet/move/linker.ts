@@ -3,7 +3,7 @@
  * (abilities of fields, phantom parameters, no recursion), signatures resolved, bodies checked. Types carry the original
  * package id, so versions of an upgraded package share their types.
  */
-import type { CompiledModule, Token } from './binary.ts';
+import type { CompiledModule, Token } from './module.ts';
 import { checkBody, type Signature } from './check.ts';
 import type { FunctionRef, LoadedFunction, LoadedModule } from './code.ts';
 import { fault } from './fault.ts';

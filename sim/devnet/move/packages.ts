@@ -3,7 +3,8 @@
  * id in their bytecode and their types. A package that fails a check leaves nothing behind.
  */
 import { FloeError } from '../../../protocol/errors.ts';
-import { type CompiledModule, readModule, selfAddressOffset } from './binary.ts';
+import { readModule, selfAddressOffset } from './binary.ts';
+import type { CompiledModule } from './module.ts';
 import { addressToBytes } from './bcs.ts';
 import type { FunctionRef, LoadedFunction, LoadedModule } from './code.ts';
 import { Fault, fault } from './fault.ts';

@@ -2,7 +2,7 @@
  * @module The type layer: closed and open Move types, interned so that equality is identity, with their abilities,
  * the layouts of datatypes, substitution of type parameters, and type tags as text and as BCS.
  */
-import type { Primitive } from './binary.ts';
+import type { Primitive } from './module.ts';
 import { type Fault, fault } from './fault.ts';
 import { ABILITY, type Address } from './types.ts';
 

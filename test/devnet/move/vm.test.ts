@@ -17,6 +17,7 @@ import {
   createVmWithFramework,
   moduleBytes,
 } from '../../../sim/devnet/move/index.ts';
+import { shaped } from './support/shape.ts';
 
 const id = (text: string): string => `0x${text.padStart(64, '0')}`;
 const PACKAGE = id('cafe');
@@ -336,7 +337,7 @@ describe('publishing', () => {
   ];
   test.each(ATTACKS)('refused: %s', async (_, edit, message) => {
     const [bytes = new Uint8Array()] = await compile(TAMPERED, 'rogue');
-    const json = deserialize(bytes) as Json;
+    const json = shaped<Json>()(deserialize(bytes));
     edit(json);
     const modules = [serialize(json)];
     const result = vm.publish({ storageId: id('bad'), modules, dependencies });

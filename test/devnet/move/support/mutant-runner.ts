@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import type * as Interpreter from '../../../../sim/devnet/move/index.ts';
 import { runSequence } from './floe-sequences.ts';
 import { type Outcome, runPrograms } from './programs-run.ts';
+import { shaped } from './shape.ts';
 
 interface Job {
   readonly programs: readonly string[];
@@ -25,7 +26,7 @@ interface Found {
 /** Runs one copy; with `right` only until it differs. */
 const run = async (home: string, right?: Found): Promise<Found> => {
   const url = pathToFileURL(join(home, 'sim/devnet/move/index.ts')).href;
-  const move = (await import(url)) as typeof Interpreter;
+  const move = shaped<typeof Interpreter>()(await import(url));
   // Most bugs show in the programs, which need 0x1 only; the rest of the framework is loaded for what is left.
   const vm = move.createVm();
   const { std } = move.compiledFramework();
@@ -41,7 +42,7 @@ const run = async (home: string, right?: Found): Promise<Found> => {
   return { outcomes, traces };
 };
 
-const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Job;
+const job = shaped<Job>()(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')));
 const [home = '', ...mutants] = job.homes;
 const right = await run(home);
 const seen: boolean[] = [];

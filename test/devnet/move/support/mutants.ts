@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Outcome } from './programs-run.ts';
+import { shaped } from './shape.ts';
 
 export interface Mutant {
   readonly name: string;
@@ -24,34 +25,39 @@ const mutant = (name: string, file: string, from: string, to: string): Mutant =>
 });
 
 export const MUTANTS: readonly Mutant[] = [
-  mutant('shift by the width allowed', 'machine.ts', 'if (by >= bits)', 'if (by > bits)'),
+  mutant('shift by the width allowed', 'arithmetic.ts', 'if (by >= bits)', 'if (by > bits)'),
   mutant(
     'narrow overflow unseen',
-    'machine.ts',
+    'arithmetic.ts',
     'result < 0 || result > largest(bits)',
     'result < 0',
   ),
-  mutant('narrow underflow unseen', 'machine.ts', 'result < 0 || result >', 'result >'),
+  mutant('narrow underflow unseen', 'arithmetic.ts', 'result < 0 || result >', 'result >'),
   mutant(
     'wide overflow unseen',
-    'machine.ts',
+    'arithmetic.ts',
     'result < 0n || result > widest(bits)',
     'result < 0n',
   ),
-  mutant('wide underflow unseen', 'machine.ts', 'result < 0n || result >', 'result >'),
-  mutant('wide left shift keeps bits', 'machine.ts', '& widest(bits) : value >>', ': value >>'),
-  mutant('narrow left shift keeps bits', 'machine.ts', '& largest(bits)) >>> 0', ') >>> 0'),
-  mutant('division rounds', 'machine.ts', 'Math.floor(a / b)', 'Math.round(a / b)'),
-  mutant('xor is or', 'machine.ts', 'return a ^ b;', 'return a | b;'),
-  mutant('casts up to one less', 'machine.ts', 'wide > widest(bits)', 'wide >= widest(bits)'),
+  mutant('wide underflow unseen', 'arithmetic.ts', 'result < 0n || result >', 'result >'),
+  mutant('wide left shift keeps bits', 'arithmetic.ts', '& widest(bits) : value >>', ': value >>'),
+  mutant('narrow left shift keeps bits', 'arithmetic.ts', '& largest(bits)) >>> 0', ') >>> 0'),
+  mutant('division rounds', 'arithmetic.ts', 'Math.floor(a / b)', 'Math.round(a / b)'),
+  mutant('xor is or', 'arithmetic.ts', 'return a ^ b;', 'return a | b;'),
   mutant(
-    'narrow casts truncate',
-    'machine.ts',
-    '> largest(bits))\n    throw',
-    '> 2 ** 300)\n    throw',
+    'casts up to one less',
+    'arithmetic.ts',
+    'integer > (bits > 32 ?',
+    'integer >= (bits > 32 ?',
   ),
-  mutant('<= is <', 'machine.ts', '(stack.pop() as number) <= b', '(stack.pop() as number) < b'),
-  mutant('> is >=', 'machine.ts', '(stack.pop() as number) > b', '(stack.pop() as number) >= b'),
+  mutant(
+    'casts never fail',
+    'arithmetic.ts',
+    'if (integer > (bits > 32 ?',
+    'if (bits < 0 && integer > (bits > 32 ?',
+  ),
+  mutant('<= is <', 'machine.ts', 'asInteger(stack.pop()) <= b', 'asInteger(stack.pop()) < b'),
+  mutant('> is >=', 'machine.ts', 'asInteger(stack.pop()) > b', 'asInteger(stack.pop()) >= b'),
   mutant('copies share', 'machine.ts', 'return copyValue(value);', 'return value;'),
   mutant('index at the end', 'machine.ts', 'index >= BigInt(items', 'index > BigInt(items'),
   mutant('variants lose their tag', 'machine.ts', '{ tag: n, fields', '{ tag: 0, fields'),
@@ -73,14 +79,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'u16 in four bytes',
     'bcs.ts',
-    'writer.number(Number(item), 2)',
-    'writer.number(Number(item), 4)',
+    'writer.number(asNumber(item), 2)',
+    'writer.number(asNumber(item), 4)',
   ),
   mutant(
     'u128 in eight bytes',
     'bcs.ts',
-    'writer.bigint(item as bigint, 16)',
-    'writer.bigint(item as bigint, 8)',
+    'writer.bigint(asBigint(item), 16)',
+    'writer.bigint(asBigint(item), 8)',
   ),
   mutant('no variant tag in BCS', 'bcs.ts', 'writer.uleb(item.tag);', ''),
   mutant('ids skip a number', 'objects.ts', 'this.idsCreated += 1n;', 'this.idsCreated += 2n;'),
@@ -118,8 +124,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'parameters in wrong order',
     'typing.ts',
-    'const arg = args[type.index];',
-    'const arg = args[args.length - 1 - type.index];',
+    'args[type.index] : type;',
+    'args[args.length - 1 - type.index] : type;',
   ),
 ];
 
@@ -163,7 +169,7 @@ export const runMutants = async (input: {
     const { stdout } = await promisify(execFile)(process.execPath, [runner, job], {
       maxBuffer: 256 * 1024 * 1024,
     });
-    return JSON.parse(stdout) as MutantReport;
+    return shaped<MutantReport>()(JSON.parse(stdout));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,0 +1,115 @@
+/**
+ * @module Training speed: samples per second of every engine that runs here, on the models of McMahan et al. (2017),
+ * as ratios within one run: the machine's speed cancels. Usage: `node bench/training.ts`.
+ */
+import { subset } from '../client/data/dataset.ts';
+import { loadMnist } from '../client/data/mnist-node.ts';
+import { type BackendOptions, listBackends } from '../client/tfjs/backends.ts';
+import { MODELS, type ModelName } from '../client/tfjs/models.ts';
+import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+
+interface Case {
+  readonly label: string;
+  readonly backend: BackendOptions;
+  readonly denseFastPath: boolean;
+  readonly models: readonly ModelName[];
+}
+
+const CASES: readonly Case[] = [
+  {
+    label: 'wasm as published',
+    backend: { prefer: 'wasm', ownKernels: false },
+    denseFastPath: false,
+    // It has no gradient of a convolution's filter.
+    models: ['mlp2nn'],
+  },
+  { label: 'cpu', backend: { prefer: 'cpu' }, denseFastPath: false, models: ['mlp2nn', 'cnn'] },
+  {
+    label: "wasm, Floe's kernels under tfjs",
+    backend: { prefer: 'wasm' },
+    denseFastPath: false,
+    models: ['mlp2nn', 'cnn'],
+  },
+  {
+    label: "wasm, Floe's dense path",
+    backend: { prefer: 'wasm' },
+    denseFastPath: true,
+    models: ['mlp2nn'],
+  },
+  {
+    label: 'webgpu',
+    backend: { prefer: 'webgpu' },
+    denseFastPath: false,
+    models: ['mlp2nn', 'cnn'],
+  },
+  {
+    label: 'tfjs-node',
+    backend: { prefer: 'tensorflow' },
+    denseFastPath: false,
+    models: ['mlp2nn', 'cnn'],
+  },
+];
+
+/** Each measurement trains for about this long, three times; the best counts, as others share the machine. */
+const BUDGET_MS = 700;
+
+const train = await loadMnist('train');
+const seed = new Uint8Array(32);
+
+const samplesPerSecond = async (
+  { backend, denseFastPath }: Case,
+  model: ModelName,
+  batchSize: number,
+): Promise<number> => {
+  const whole = await tfjsTrainer({
+    model: MODELS[model],
+    backend,
+    denseFastPath,
+    data: subset(train, [0]),
+  });
+  const weights = whole.initialWeights(seed);
+  const run = async (examples: number): Promise<number> => {
+    const part = whole.withData(subset(train, [...Array(examples).keys()]));
+    const started = performance.now();
+    await part.train({ weights, round: 1, epochs: 1, batchSize, learningRate: 0.1, seed });
+    part.dispose();
+    return (examples / (performance.now() - started)) * 1000;
+  };
+  await run(batchSize);
+  const speed = await run(batchSize);
+  const steps = Math.max(1, Math.floor((speed * BUDGET_MS) / 1000 / batchSize));
+  const examples = Math.min(train.size, steps * batchSize);
+  let best = speed;
+  // One after the other: they share the processor.
+  // oxlint-disable-next-line no-await-in-loop
+  for (let i = 0; i < 3; i++) best = Math.max(best, await run(examples));
+  whole.dispose();
+  return best;
+};
+
+const reports = await listBackends();
+for (const { name, available, detail } of reports)
+  console.log(`${name}: ${available ? detail : `not available (${detail})`}`);
+
+const TABLE: readonly (readonly [ModelName, number])[] = [
+  ['mlp2nn', 10],
+  ['mlp2nn', 32],
+  ['cnn', 10],
+];
+
+for (const [model, batchSize] of TABLE) {
+  console.log(`\n${model}, batch ${batchSize}`);
+  let reference: { readonly label: string; readonly speed: number } | undefined;
+  for (const entry of CASES) {
+    const available = reports.some((r) => r.name === entry.backend.prefer && r.available);
+    if (!available || !entry.models.includes(model)) continue;
+    // oxlint-disable-next-line no-await-in-loop
+    const speed = await samplesPerSecond(entry, model, batchSize);
+    reference ??= { label: entry.label, speed };
+    const ratio = (speed / reference.speed).toFixed(2).padStart(8);
+    const label = entry.label.padEnd(34);
+    console.log(
+      `  ${label} ${speed.toFixed(1).padStart(9)} samples/s ${ratio} x ${reference.label}`,
+    );
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state folder.
+ */
+import { Command } from 'commander';
+import { toHex } from '../protocol/bytes.ts';
+import { collect, decimal, hexKey, oneOf, wholeNumber } from './flags.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+import type { CoordinatorFlags } from './run-file.ts';
+
+export interface CoordinatorOptions extends CoordinatorFlags {
+  readonly state: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly allow?: string;
+  readonly passphraseFile?: string;
+  readonly keepServing?: boolean;
+  readonly verbose?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+export const coordinatorCommand = (): Command =>
+  withCommonOptions(new Command('coordinator'))
+    .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
+    .description('run a coordinator that others join, or resume the run in its state folder')
+    .option(
+      '--state <folder>',
+      'keystore, journal and blobs; a run found here is resumed',
+      'floe-coordinator',
+    )
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option(
+      '--port <n>',
+      'port to listen on; 0 takes a free one',
+      wholeNumber('--port', 0, 65_535),
+      7700,
+    )
+    .option('--name <text>', 'name of the run')
+    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
+    .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
+    .option(
+      '--minimum <n>',
+      'fewest survivors of a round (default 5)',
+      wholeNumber('--minimum', 3, 255),
+    )
+    .option(
+      '--start-with <n>',
+      'the first round waits for this many (default: the cohort)',
+      wholeNumber('--start-with', 3, 100_000),
+    )
+    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
+    .option(
+      '--inputs <n>',
+      'features of an example, for linear and mlp:',
+      wholeNumber('--inputs', 1, 1e6),
+    )
+    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5))
+    .option('--epochs <n>', 'local epochs (default 1)', wholeNumber('--epochs', 1, 1000))
+    .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
+    .option(
+      '--learning-rate <x>',
+      'local learning rate (default 0.1)',
+      decimal('--learning-rate', 0, 1000),
+    )
+    .option('--clip-norm <x>', 'L2 bound of an update (default 2)', decimal('--clip-norm', 0, 1e6))
+    .option(
+      '--ring <name>',
+      'ring16, ring24 or ring32',
+      oneOf('--ring', ['ring16', 'ring24', 'ring32']),
+    )
+    .option(
+      '--bits <n>',
+      'bits of a coordinate before summing (default 8)',
+      wholeNumber('--bits', 4, 20),
+    )
+    .option('--no-mask', 'run WITHOUT masks: this process can read every update')
+    .option(
+      '--grace <seconds>',
+      'how long a lost participant is waited for (default 30)',
+      wholeNumber('--grace', 0, 86_400),
+    )
+    .option(
+      '--auditor <key>',
+      'key that may open every model; may be repeated',
+      collect((text) => toHex(hexKey('--auditor')(text))),
+    )
+    .option('--allow <file>', 'only these keys may join: one in hex a line, # for comments')
+    .option('--tls-cert <file>', 'certificate chain (PEM)')
+    .option('--tls-key <file>', 'private key (PEM)')
+    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
+    .option('--keep-serving', 'after the last round, serve models and transcript until Ctrl-C')
+    .option('--seed <text>', 'id and initial weights from a seed: for reproducible tests only')
+    .option('--verbose', 'log every event to stderr')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  FLOE_PASSPHRASE=... floe coordinator --rounds 20 --cohort 5
+  floe coordinator run.json --host 0.0.0.0 --port 7700 --tls-cert cert.pem --tls-key key.pem
+  floe coordinator --cohort 5 --auditor 3f...e1 --allow members.txt
+
+A run file holds the same names: {"name": "...", "rounds": 20, "cohort": 5, "model": "mlp-2nn"}.
+Started again with the same --state after a crash, it resumes the run where it stood.
+Exit codes: floe help exit-codes.`,
+    )
+    .action(async (runFile: string | undefined, options: CoordinatorOptions) => {
+      await runCommand(options, async (context) => {
+        const { runCoordinator } = await import('./run-coordinator.ts');
+        await runCoordinator(runFile, options, context);
+      });
+    });

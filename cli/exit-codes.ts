@@ -1,0 +1,68 @@
+/**
+ * @module The exit codes of `floe`, few and stable; the error code printed beside them says the rest.
+ */
+import { ERRORS, type ErrorCode } from '../protocol/errors.ts';
+
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unavailable: 3,
+  denied: 4,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT.ok, 'done'],
+  [EXIT.failed, 'the run failed, or the verification found something wrong'],
+  [EXIT.usage, 'a flag, an argument, a file or a specification is wrong; nothing was started'],
+  [EXIT.unavailable, 'something this needs is not there: a backend, a store, a server, a port'],
+  [EXIT.denied, 'no key or no permission: passphrase, keystore, allow-list, access policy'],
+  [EXIT.interrupted, 'stopped by Ctrl-C (SIGINT)'],
+  [EXIT.terminated, 'stopped by SIGTERM'],
+];
+
+const USAGE: ReadonlySet<ErrorCode> = new Set([
+  'usage',
+  'file_not_found',
+  'file_exists',
+  'spec_invalid',
+  'data_malformed',
+  'data_unfit',
+  'model_malformed',
+]);
+const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
+  'backend_unavailable',
+  'store_unavailable',
+  'ledger_unavailable',
+  'connection_lost',
+  'too_many_connections',
+]);
+const DENIED: ReadonlySet<ErrorCode> = new Set([
+  'passphrase_missing',
+  'keystore_locked',
+  'decryption_failed',
+  'access_denied',
+  'identity_not_admitted',
+  'identity_in_use',
+  'login_refused',
+]);
+
+/** The exit code an error ends the process with. */
+export const exitCodeOf = (code: ErrorCode): number => {
+  if (USAGE.has(code)) return EXIT.usage;
+  if (UNAVAILABLE.has(code)) return EXIT.unavailable;
+  if (DENIED.has(code)) return EXIT.denied;
+  return code === 'aborted' ? EXIT.interrupted : EXIT.failed;
+};
+
+/** The table as text, and below it which error codes give which exit code. */
+export const exitCodeHelp = (): string => {
+  const rows = EXIT_CODES.map(([code, meaning]) => {
+    const codes = (Object.keys(ERRORS) as ErrorCode[]).filter((name) => exitCodeOf(name) === code);
+    const named = code === EXIT.failed ? 'every other error code' : codes.join(', ');
+    return `  ${String(code).padStart(3)}  ${meaning}${named === '' ? '' : `\n       ${named}`}`;
+  });
+  return `Exit codes of floe:\n\n${rows.join('\n')}\n`;
+};

@@ -1,0 +1,63 @@
+/**
+ * @module `floe join`: takes part in a run from this machine, with its own data.
+ */
+import { Command } from 'commander';
+import { hexKey, oneOf, shardOf } from './flags.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+
+export interface JoinOptions {
+  readonly data: string;
+  readonly shard?: { readonly index: number; readonly count: number };
+  readonly keystore?: string;
+  readonly passphraseFile?: string;
+  readonly expectRun?: Uint8Array;
+  readonly coordinator?: Uint8Array;
+  readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+  readonly seed?: string;
+  readonly showKey?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+export const joinCommand = (): Command =>
+  withCommonOptions(new Command('join'))
+    .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
+    .description('take part in a run with the data of this machine')
+    .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
+    .option(
+      '--shard <i/n>',
+      'use the i-th of n parts of the data, for trying out',
+      shardOf('--shard'),
+    )
+    .option(
+      '--keystore <folder>',
+      'identity and memory of unfinished rounds, encrypted; made if missing',
+    )
+    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
+    .option('--expect-run <hash>', 'refuse any other run', hexKey('--expect-run'))
+    .option('--coordinator <key>', 'refuse any other coordinator', hexKey('--coordinator'))
+    .option(
+      '--backend <name>',
+      'auto, tensorflow, webgpu, wasm or cpu (default auto)',
+      oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
+    )
+    .option('--seed <text>', 'identity and randomness from a seed: for reproducible tests ONLY')
+    .option('--show-key', 'print the public key of the keystore and do nothing else')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  floe join ws://host:7700 --data mnist --shard 3/10
+  FLOE_PASSPHRASE=... floe join wss://host --keystore ./me --data patients.csv --expect-run 9c...07
+  FLOE_PASSPHRASE=... floe join --keystore ./me --show-key
+
+Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
+finish its round. Exit codes: floe help exit-codes.`,
+    )
+    .action(async (url: string | undefined, options: JoinOptions) => {
+      await runCommand(options, async (context) => {
+        const { runJoin } = await import('./run-join.ts');
+        await runJoin(url, options, context);
+      });
+    });

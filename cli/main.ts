@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+/**
+ * @module `floe`: the command line. Each command is one file that calls a room; nothing is computed here.
+ */
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import * as v from 'valibot';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { coordinatorCommand } from './coordinator.ts';
+import { doctorCommand } from './doctor.ts';
+import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
+import { joinCommand } from './join.ts';
+import { pullCommand } from './pull.ts';
+import { outputOf } from './run-command.ts';
+import { simCommand } from './sim.ts';
+import { verifyCommand } from './verify.ts';
+
+/** package.json lies one level up in the sources, two in `dist`. */
+const readVersion = (): string => {
+  const here = createRequire(import.meta.url);
+  const path = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
+  return v.parse(v.object({ version: v.string() }), here(path)).version;
+};
+
+export const createProgram = (): Command => {
+  const program = new Command('floe')
+    .description('Federated learning over encrypted exchange.')
+    .version(readVersion(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  floe sim                                  100 participants on MNIST, every update masked
+  floe coordinator --rounds 20 --cohort 5   a coordinator that others join
+  floe join ws://host:7700                  take part from another terminal
+  floe verify runs/latest                   recompute every round of a run
+  floe help exit-codes                      what the exit codes mean`,
+    )
+    .exitOverride()
+    // Usage errors are printed once, in Floe's own form, by the handler below.
+    .configureOutput({ outputError: () => undefined })
+    .helpCommand(false);
+  const commands = [
+    simCommand(),
+    coordinatorCommand(),
+    joinCommand(),
+    pullCommand(),
+    verifyCommand(),
+    doctorCommand(),
+  ];
+  for (const command of commands) {
+    command.helpOption('--help', 'print this help').copyInheritedSettings(program);
+    program.addCommand(command);
+  }
+  program
+    .command('help [topic]')
+    .description('help for a command, or `exit-codes`')
+    .action((topic?: string) => {
+      if (topic === 'exit-codes') {
+        process.stdout.write(exitCodeHelp());
+        return;
+      }
+      const command = commands.find((known) => known.name() === topic);
+      if (topic !== undefined && command === undefined)
+        throw new FloeError(
+          'usage',
+          `expected ${commands.map((known) => known.name()).join(', ')} or exit-codes, got ${JSON.stringify(topic)}`,
+        );
+      process.stdout.write((command ?? program).helpInformation());
+    });
+  return program;
+};
+
+/** commander's complaint in Floe's words; `undefined` when help or the version was printed. */
+const usageError = (thrown: unknown): FloeError | undefined => {
+  if (!(thrown instanceof CommanderError)) return toFloeError(thrown);
+  if (thrown.exitCode === 0) return undefined;
+  // Without a command commander prints the help and fails with `(outputHelp)`.
+  const message =
+    thrown.code === 'commander.help'
+      ? 'expected a command, see above'
+      : thrown.message.replace(/^error: /u, '');
+  return new FloeError('usage', message, {}, { cause: thrown });
+};
+
+/** @param args without the program's own name */
+export const main = async (args: readonly string[]): Promise<void> => {
+  try {
+    await createProgram().parseAsync([...args], { from: 'user' });
+  } catch (thrown) {
+    const error = usageError(thrown);
+    if (error === undefined) return;
+    outputOf({ json: args.includes('--json'), debug: args.includes('--debug') }).error(error);
+    process.exitCode = exitCodeOf(error.code);
+  }
+};
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -1,0 +1,70 @@
+/**
+ * @module The frame around every command: signals become one AbortSignal, errors become a line, a remedy and an exit code.
+ */
+import type { Command } from 'commander';
+import { toFloeError } from '../protocol/errors.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { createOutput, type Output } from './output.ts';
+
+export interface Context {
+  readonly output: Output;
+  /** Fires on Ctrl-C or SIGTERM; a second one ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+interface GlobalOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
+
+/** The output that the flags of a command ask for. */
+export const outputOf = (options: GlobalOptions): Output =>
+  createOutput({
+    json: options.json === true,
+    quiet: options.quiet === true,
+    debug: options.debug === true,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+
+/** Every command has these. */
+export const withCommonOptions = (command: Command): Command =>
+  command
+    .option('--json', 'print one JSON document on stdout and nothing else')
+    .option('--quiet', 'print only what was asked for')
+    .option('--debug', 'print the stack of an error');
+
+/**
+ * Runs the body of a command. Its number, or 0, becomes the exit code; a signal wins over it.
+ */
+export const runCommand = async (
+  options: GlobalOptions,
+  body: (context: Context) => Promise<number | void>,
+): Promise<void> => {
+  const output = outputOf(options);
+  const abort = new AbortController();
+  let stopped: number | undefined;
+  const handlers = Object.entries(SIGNALS).map(([name, code]) => {
+    const handler = (): void => {
+      if (stopped !== undefined) process.exit(code);
+      stopped = code;
+      output.warn('stopping; once more to stop at once');
+      abort.abort();
+    };
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  try {
+    const code = await body({ output, signal: abort.signal });
+    process.exitCode = stopped ?? code ?? EXIT.ok;
+  } catch (thrown) {
+    const error = toFloeError(thrown);
+    output.error(error);
+    process.exitCode = stopped ?? exitCodeOf(error.code);
+  } finally {
+    for (const [name, handler] of handlers) process.off(name, handler);
+  }
+};

@@ -1,0 +1,292 @@
+/**
+ * @module The body of `floe coordinator`: its state folder, the run in it, the server around it.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import {
+  createCoordinator,
+  journalLedger,
+  openJournal,
+  serve,
+  type Logger,
+  type Progress,
+} from '../coordinator/index.ts';
+import type { Keystore } from '../client/keystore/index.ts';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import { directoryStore } from '../protocol/blobs/directory.ts';
+import { toHex } from '../protocol/bytes.ts';
+import { sleep, systemClock } from '../protocol/clock.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { deriveSeed, systemRandom } from '../protocol/random.ts';
+import { decodeRunSpec, encodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { describeModel, type ModelDescription } from '../sim/describe.ts';
+import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
+import { masterSeed } from '../sim/scenario.ts';
+import type { CoordinatorOptions } from './coordinator.ts';
+import { hexKey, readInput } from './flags.ts';
+import type { Output } from './output.ts';
+import type { Context } from './run-command.ts';
+import { gatherSettings, settingsToSpec, type RunSettings } from './run-file.ts';
+import { openOrMakeKeystore } from './secrets.ts';
+
+const KEYSTORE = 'keystore';
+const SETTINGS = 'settings.json';
+const MAX_ALLOW_BYTES = 16 << 20;
+/** After the last round: time for the last frames to reach the participants. */
+const FAREWELL_MS = 1000;
+/** A coordinator does not train; the plain backend is enough to draw initial weights. */
+const DESCRIBING_BACKEND = 'cpu';
+
+const readOptional = async (path: string): Promise<Uint8Array | undefined> => {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
+  }
+};
+
+const readAllowList = async (path: string): Promise<readonly Uint8Array[]> =>
+  new TextDecoder()
+    .decode(await readInput('--allow', path, MAX_ALLOW_BYTES))
+    .split('\n')
+    .map((line) => line.replace(/#.*$/u, '').trim())
+    .filter((line) => line !== '')
+    .map(hexKey('--allow'));
+
+/** The examples a model takes: MNIST's for the registry's, as the flags say for the others. */
+const shapeOf = (
+  settings: RunSettings,
+): { readonly featureShape: readonly number[]; readonly classes: number } => {
+  const { model = 'mlp-2nn', inputs, classes } = settings;
+  if (model === 'mlp-2nn' || model === 'cnn') return { featureShape: [28, 28, 1], classes: 10 };
+  if (inputs === undefined || classes === undefined)
+    throw new FloeError('usage', `--model ${model}: expected --inputs and --classes as well`);
+  return { featureShape: [inputs], classes };
+};
+
+/**
+ * The settings of the run: those the folder was made with, or new ones, which are kept there.
+ *
+ * @throws FloeError `spec_mismatch` when the folder holds a run of other settings
+ */
+const settle = async (folder: string, given: RunSettings): Promise<RunSettings> => {
+  const path = join(folder, SETTINGS);
+  const stored = await readOptional(path);
+  if (stored === undefined) {
+    await writeWhole(path, `${JSON.stringify(given, null, 2)}\n`);
+    return given;
+  }
+  const before = await gatherSettings(path, {});
+  for (const [name, value] of Object.entries(given))
+    if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
+      throw new FloeError(
+        'spec_mismatch',
+        `${folder} holds a run with another ${name}; leave the setting out to resume it, or choose another --state`,
+      );
+  return before;
+};
+
+interface Prepared {
+  readonly spec: RunSpec;
+  readonly resumed: boolean;
+  /** Draws the initial weights; the same again after a crash. */
+  readonly initialModel: () => Promise<Float32Array>;
+}
+
+/** The run of the state folder, or a new one. @throws FloeError `spec_mismatch`, `spec_invalid`, `usage` */
+const prepare = async (
+  folder: string,
+  settings: RunSettings,
+  keystore: Keystore,
+): Promise<Prepared> => {
+  const path = join(folder, RUN_FILES.spec);
+  const { seed } = settings;
+  // Secret: who knows it knows the model that the first round starts from.
+  const weightSeed = deriveSeed(
+    seed === undefined ? keystore.trainingSecret : masterSeed(seed),
+    'initial-weights',
+  );
+  const describe = async (): Promise<ModelDescription> =>
+    await describeModel(
+      settings.model ?? 'mlp-2nn',
+      shapeOf(settings),
+      weightSeed,
+      DESCRIBING_BACKEND,
+    );
+  const initialModel = async (): Promise<Float32Array> => (await describe()).initialWeights;
+  const stored = await readOptional(path);
+  if (stored !== undefined) return { spec: decodeRunSpec(stored), resumed: true, initialModel };
+  const id =
+    seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
+  const spec = settingsToSpec(settings, {
+    id,
+    coordinator: keystore.identity.publicKey,
+    model: await describe(),
+  });
+  await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
+  await writeWhole(path, encodeRunSpec(spec));
+  return { spec, resumed: false, initialModel };
+};
+
+/** pino writes to stderr, so that stdout stays the command's own. */
+const loggerOf = (options: CoordinatorOptions): Logger =>
+  pino({ level: options.verbose === true ? 'info' : 'silent' }, pino.destination(2));
+
+const tlsOf = (
+  options: CoordinatorOptions,
+): { readonly certFile: string; readonly keyFile: string } | undefined => {
+  const { tlsCert, tlsKey } = options;
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new FloeError('usage', 'expected --tls-cert and --tls-key together');
+  return { certFile: tlsCert, keyFile: tlsKey };
+};
+
+const progressLine = (progress: Progress): string | undefined => {
+  switch (progress.type) {
+    case 'round-opened':
+      return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
+    case 'committed': {
+      const weight = Math.max(1, progress.weight);
+      const accuracy = ((100 * progress.metrics.correct) / weight).toFixed(2);
+      return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
+    }
+    case 'aborted':
+      return `attempt ${progress.round} was given up: ${progress.code}: ${progress.reason}`;
+    case 'upload-rejected':
+      return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
+    case 'phase':
+    case 'upload-folded':
+    case 'finished':
+      return undefined;
+  }
+};
+
+const greet = (
+  {
+    url,
+    spec,
+    resumed,
+    store,
+    gate,
+    ledger,
+  }: {
+    readonly url: string;
+    readonly spec: RunSpec;
+    readonly resumed: boolean;
+    readonly store: string;
+    readonly gate: string;
+    readonly ledger: string;
+  },
+  output: Output,
+): void => {
+  const run = toHex(hashRunSpec(spec));
+  const key = toHex(spec.coordinator);
+  const address = url
+    .replace(/^http/u, 'ws')
+    .replace('//0.0.0.0:', '//HOST:')
+    .replace('//[::]:', '//HOST:');
+  output.line(
+    `${resumed ? 'resumed' : 'new run'}    "${spec.name}", ${spec.rounds} rounds, ${spec.cohort.size} participants each, at least ${spec.cohort.minimum}`,
+  );
+  output.line(
+    spec.secagg === 'masked'
+      ? 'updates    masked: this process sees sums only'
+      : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: this process can read every update`,
+  );
+  output.line(`store      ${store}, gate ${gate}, ledger ${ledger}`);
+  output.line(`listening  ${url}`);
+  output.line(`run        ${run}`);
+  output.line(`key        ${key}`);
+  output.line();
+  output.line('join from another terminal:');
+  output.line(
+    `  floe join ${address} --data mnist --shard 1/${spec.cohort.size} --expect-run ${run} --coordinator ${key}`,
+  );
+  output.line();
+};
+
+/** @throws FloeError what the coordinator and the server throw */
+export const runCoordinator = async (
+  runFile: string | undefined,
+  options: CoordinatorOptions,
+  { output, signal }: Context,
+): Promise<void> => {
+  await using resources = new AsyncDisposableStack();
+  const tls = tlsOf(options);
+  const given = await gatherSettings(runFile, options);
+  const allowList = options.allow === undefined ? undefined : await readAllowList(options.allow);
+  const folder = options.state;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const keystore = await openOrMakeKeystore(join(folder, KEYSTORE), options.passphraseFile);
+  resources.defer(async () => await keystore.close());
+  const settings = await settle(folder, given);
+  const { spec, resumed, initialModel } = await prepare(folder, settings, keystore);
+  const log = loggerOf(options);
+  const store = directoryStore(join(folder, RUN_FILES.blobs));
+  const gate = sealedBoxGate(keystore.identity);
+  const journal = openJournal(join(folder, RUN_FILES.journal));
+  resources.defer(() => journal.close());
+  const ledger = journalLedger(journal);
+  const coordinator = await createCoordinator({
+    spec,
+    identity: keystore.identity,
+    store,
+    gate,
+    ledger,
+    journal,
+    clock: systemClock,
+    random: systemRandom,
+    ...(journal.eventCount === 0 ? { initialModel: await initialModel() } : {}),
+    ...(allowList === undefined ? {} : { allowList }),
+    ...(settings.startWith === undefined ? {} : { startWith: settings.startWith }),
+    log,
+    onEvent: (progress) => {
+      const line = progressLine(progress);
+      if (line !== undefined) output.line(line);
+    },
+  });
+  resources.defer(async () => await coordinator.stop());
+  await coordinator.start();
+  const { host, port } = options;
+  const served = await serve(coordinator, {
+    host,
+    port,
+    store,
+    log,
+    ...(tls === undefined ? {} : { tls }),
+  });
+  resources.defer(async () => await served.close());
+  const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
+  greet({ url: served.url, spec, resumed, ...kinds }, output);
+
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = (): void =>
+      reject(new FloeError('aborted', `stopped; started again with --state ${folder} it goes on`));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  const outcome = await Promise.race([coordinator.finished, stopped]);
+  await writeWhole(join(folder, RUN_FILES.transcript), coordinator.transcript());
+  output.say(
+    `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
+  );
+  output.line(`verify it: floe verify ${folder} --keystore ${join(folder, KEYSTORE)}`);
+  output.document({
+    run: toHex(hashRunSpec(spec)),
+    coordinator: toHex(spec.coordinator),
+    url: served.url,
+    rounds: outcome.rounds,
+    attempts: outcome.attempts,
+    modelHash: toHex(outcome.model.hash),
+    masked: spec.secagg === 'masked',
+    folder,
+    ...kinds,
+  });
+  await sleep(systemClock, FAREWELL_MS, signal);
+  if (options.keepServing !== true) return;
+  output.line('still serving; Ctrl-C ends it');
+  await stopped;
+};

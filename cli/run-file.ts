@@ -1,0 +1,113 @@
+/**
+ * @module The settings of a run as an operator gives them: a JSON file, flags that win over it, defaults for the rest.
+ */
+import * as v from 'valibot';
+import { fromHex } from '../protocol/bytes.ts';
+import { integer } from '../protocol/cbor.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import type { ModelDescription } from '../sim/describe.ts';
+import { readInput } from './flags.ts';
+
+const MAX_RUN_FILE_BYTES = 1 << 20;
+const number = v.pipe(v.number(), v.finite());
+const keyText = v.pipe(
+  v.string(),
+  v.toLowerCase(),
+  v.regex(/^[0-9a-f]{64}$/u, 'expected 64 hex digits'),
+);
+
+/** Ranges are those of the run specification, which is checked after. */
+const runFileSchema = v.strictObject({
+  name: v.optional(v.string()),
+  rounds: v.optional(number),
+  cohort: v.optional(number),
+  minimum: v.optional(number),
+  startWith: v.optional(integer(3, 100_000)),
+  model: v.optional(v.pipe(v.string(), v.maxLength(100))),
+  inputs: v.optional(integer(1, 1_000_000)),
+  classes: v.optional(integer(2, 100_000)),
+  epochs: v.optional(number),
+  batchSize: v.optional(number),
+  learningRate: v.optional(number),
+  clipNorm: v.optional(number),
+  ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32'])),
+  bits: v.optional(number),
+  mask: v.optional(v.boolean()),
+  grace: v.optional(number),
+  auditors: v.optional(v.array(keyText)),
+  seed: v.optional(v.string()),
+});
+export type RunSettings = v.InferOutput<typeof runFileSchema>;
+
+/** The flags that shape a run. */
+export type CoordinatorFlags = Omit<RunSettings, 'auditors'> & {
+  readonly auditor?: readonly string[];
+};
+
+/** @throws FloeError `file_not_found`, `spec_invalid` naming the field */
+const readRunFile = async (path: string): Promise<RunSettings> => {
+  const bytes = await readInput('run-file', path, MAX_RUN_FILE_BYTES);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new FloeError('spec_invalid', `${path}: ${(cause as Error).message}`, {}, { cause });
+  }
+  const result = v.safeParse(runFileSchema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new FloeError('spec_invalid', `${path}: ${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+};
+
+const NAMES = Object.keys(runFileSchema.entries) as (keyof RunSettings)[];
+
+/** Flags over file. Options of the command that do not shape the run are left out. */
+export const gatherSettings = async (
+  path: string | undefined,
+  flags: CoordinatorFlags,
+): Promise<RunSettings> => {
+  const file = path === undefined ? {} : await readRunFile(path);
+  const given = Object.fromEntries(
+    NAMES.flatMap((name) => {
+      const value = name === 'auditors' ? flags.auditor : flags[name];
+      // commander sets `mask` to true where --no-mask is not given.
+      return value === undefined || (name === 'mask' && value === true) ? [] : [[name, value]];
+    }),
+  );
+  return { ...file, ...given };
+};
+
+/** @throws FloeError `spec_invalid` naming the field */
+export const settingsToSpec = (
+  settings: RunSettings,
+  fixed: {
+    readonly id: Uint8Array;
+    readonly coordinator: Uint8Array;
+    readonly model: Pick<ModelDescription, 'architecture' | 'tensors' | 'topology'>;
+  },
+): RunSpec => {
+  const { name, rounds, cohort, minimum, grace, ring, bits, clipNorm } = settings;
+  const { epochs, batchSize, learningRate } = settings;
+  const given = <Value extends Record<string, unknown>>(values: Value) =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+      [Key in keyof Value]?: NonNullable<Value[Key]>;
+    };
+  const { architecture, tensors, topology } = fixed.model;
+  return makeRunSpec({
+    id: fixed.id,
+    coordinator: fixed.coordinator,
+    model: {
+      architecture,
+      tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
+      ...(architecture === 'custom' ? { topology } : {}),
+    },
+    ...given({ name, rounds }),
+    auditors: (settings.auditors ?? []).map(fromHex),
+    cohort: given({ size: cohort, minimum }),
+    training: given({ epochs, batchSize, learningRate }),
+    encoding: given({ ring, bits, clipNorm }),
+    secagg: settings.mask === false ? 'none' : 'masked',
+    deadlines: given({ grace }),
+  });
+};

@@ -1,0 +1,131 @@
+/**
+ * @module The body of `floe join`: keystore, data, and the participant.
+ */
+import { loadData } from '../client/data/load-node.ts';
+import { type Dataset, subset } from '../client/data/dataset.ts';
+import {
+  joinRun,
+  lineOf,
+  memoryKeystore,
+  webSocketConnect,
+  type Keystore,
+  type ParticipantEvent,
+} from '../client/index.ts';
+import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import { httpBlobStore } from '../protocol/blobs/http.ts';
+import { toHex } from '../protocol/bytes.ts';
+import { systemClock } from '../protocol/clock.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { deriveSeed, seededRandom, systemRandom } from '../protocol/random.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
+import { dealRows } from '../sim/partition.ts';
+import { masterSeed } from '../sim/scenario.ts';
+import { utf8, sha256 } from '../protocol/bytes.ts';
+import type { JoinOptions } from './join.ts';
+import type { Output } from './output.ts';
+import { httpBase, webSocketAddress } from './remote.ts';
+import type { Context } from './run-command.ts';
+import { openOrMakeKeystore } from './secrets.ts';
+
+/** Everyone who takes a shard must cut alike, so this seed is the same for all. */
+const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
+
+const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
+  const { keystore, seed, passphraseFile } = options;
+  if (keystore !== undefined && seed !== undefined)
+    throw new FloeError('usage', 'expected --keystore or --seed, not both');
+  if (keystore !== undefined) return await openOrMakeKeystore(keystore, passphraseFile);
+  return await memoryKeystore(
+    seed === undefined ? systemRandom(32) : deriveSeed(masterSeed(seed), 'join-keystore'),
+  );
+};
+
+const openData = async ({ data, shard }: JoinOptions): Promise<Dataset> => {
+  const all = await loadData(data, { part: 'train' });
+  if (shard === undefined) return all;
+  const rows = dealRows({
+    partition: { type: 'iid' },
+    labels: all.labels,
+    size: all.size,
+    participants: shard.count,
+    seed: SHARD_SEED,
+  });
+  return subset(all, rows[shard.index] as Uint32Array);
+};
+
+const show = (event: ParticipantEvent, output: Output): void => {
+  const line = lineOf(event);
+  if (line === undefined) return;
+  const [level, text] = line;
+  if (level === 'info') output.line(text);
+  else output.warn(text);
+};
+
+/** @throws FloeError what the participant cannot go on from */
+export const runJoin = async (
+  url: string | undefined,
+  options: JoinOptions,
+  { output, signal }: Context,
+): Promise<void> => {
+  await using resources = new AsyncDisposableStack();
+  if (url === undefined && options.showKey !== true)
+    throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
+  const address = url === undefined ? '' : webSocketAddress(url);
+  const keystore = await openIdentity(options);
+  resources.defer(async () => await keystore.close());
+  const key = toHex(keystore.identity.publicKey);
+  if (options.showKey === true) {
+    output.document({ key, address: keystore.identity.address });
+    output.say(key);
+    return;
+  }
+  if (options.seed !== undefined)
+    output.warn('--seed: the identity can be derived by anyone who knows the seed; for tests only');
+  else if (options.keystore === undefined)
+    output.warn('no --keystore: the identity is new and forgotten at the end');
+  const data = await openData(options);
+  output.line(`data       ${options.data}: ${data.size} examples of this participant`);
+  output.line(`key        ${key}`);
+  signal.throwIfAborted();
+  const participant = joinRun({
+    connect: webSocketConnect(address),
+    keystore,
+    trainer: async (spec) =>
+      await tfjsTrainer({
+        model: modelOfSpec(spec),
+        data,
+        backend: { prefer: options.backend ?? 'auto' },
+      }),
+    store: (run) =>
+      httpBlobStore({ url: httpBase(address) as string, identity: keystore.identity, run }),
+    gate: sealedBoxGate(keystore.identity),
+    clock: systemClock,
+    random:
+      options.seed === undefined
+        ? systemRandom
+        : seededRandom(deriveSeed(masterSeed(options.seed), 'join-random')),
+    expect: {
+      ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
+      ...(options.expectRun === undefined ? {} : { run: options.expectRun }),
+    },
+    onEvent: (event) => show(event, output),
+  });
+  const stop = (): void => void participant.stop();
+  signal.addEventListener('abort', stop, { once: true });
+  resources.defer(() => signal.removeEventListener('abort', stop));
+  const outcome = await participant.finished;
+  // What is still being written must be on disk before the keystore is closed.
+  await participant.stop();
+  if (outcome.type === 'stopped')
+    throw new FloeError('aborted', 'left the run; with the same keystore it can be joined again');
+  const version = outcome.commit?.body.model.version ?? 0;
+  output.document({
+    run: outcome.run === undefined ? undefined : toHex(outcome.run),
+    key,
+    examples: data.size,
+    rounds: version,
+    modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
+  });
+  output.line('the model can be opened with this identity: floe pull');
+};

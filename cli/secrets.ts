@@ -1,0 +1,47 @@
+/**
+ * @module Passphrases and keystores from the command line. A passphrase comes from FLOE_PASSPHRASE or a file, never from a
+ * flag, which every process of the machine could read; it is never printed.
+ */
+import { nodeDisk, openKeystore, type Keystore } from '../client/keystore/index.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { systemRandom } from '../protocol/random.ts';
+import { readInput } from './flags.ts';
+
+const MAX_PASSPHRASE_BYTES = 4096;
+
+/** @throws FloeError `passphrase_missing`, `file_not_found` */
+export const readPassphrase = async (file: string | undefined): Promise<string> => {
+  if (file !== undefined) {
+    const bytes = await readInput('--passphrase-file', file, MAX_PASSPHRASE_BYTES);
+    const text = new TextDecoder().decode(bytes).replace(/\r?\n$/u, '');
+    if (text !== '') return text;
+    throw new FloeError('passphrase_missing', `${file} is empty`);
+  }
+  const text = process.env['FLOE_PASSPHRASE'] ?? '';
+  if (text === '')
+    throw new FloeError('passphrase_missing', 'expected FLOE_PASSPHRASE or --passphrase-file');
+  return text;
+};
+
+const open = async (
+  folder: string,
+  passphraseFile: string | undefined,
+  create: boolean,
+): Promise<Keystore> =>
+  await openKeystore(folder, await readPassphrase(passphraseFile), {
+    random: systemRandom,
+    disk: await nodeDisk(),
+    create,
+  });
+
+/** Opens a keystore or makes a new one. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
+export const openOrMakeKeystore = async (
+  folder: string,
+  passphraseFile: string | undefined,
+): Promise<Keystore> => await open(folder, passphraseFile, true);
+
+/** @throws FloeError `file_not_found`, `passphrase_missing`, `keystore_locked`, `decryption_failed` */
+export const openExistingKeystore = async (
+  folder: string,
+  passphraseFile: string | undefined,
+): Promise<Keystore> => await open(folder, passphraseFile, false);

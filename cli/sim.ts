@@ -1,0 +1,132 @@
+/**
+ * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
+ */
+import { Command } from 'commander';
+import type { ScenarioInput } from '../sim/scenario.ts';
+import { parsePartition } from '../sim/partition.ts';
+import { parseDrops } from '../sim/faults.ts';
+import { decimal, oneOf, wholeNumber } from './flags.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+import { showRun } from './sim-output.ts';
+
+interface Options {
+  readonly participants?: number;
+  readonly cohort?: number;
+  readonly minimum?: number;
+  readonly rounds?: number;
+  readonly seed?: string;
+  readonly partition?: string;
+  readonly drop?: string;
+  readonly mask: boolean;
+  readonly data?: string;
+  readonly model?: string;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  readonly clipNorm?: number;
+  readonly ring?: 'ring16' | 'ring24' | 'ring32';
+  readonly bits?: number;
+  readonly baseline: boolean;
+  readonly targetAccuracy?: number;
+  readonly workers?: number;
+  readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+  readonly out: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Flags to a scenario; what is not given keeps the scenario's own default. */
+const scenarioInput = (options: Options): ScenarioInput => {
+  const { mask, out: _, json, quiet, debug, partition, drop, ...same } = options;
+  void [json, quiet, debug];
+  return {
+    ...same,
+    masked: mask,
+    ...(partition === undefined ? {} : { partition: parsePartition(partition) }),
+    ...(drop === undefined ? {} : { drops: parseDrops(drop, mask) }),
+  };
+};
+
+export const simCommand = (): Command =>
+  withCommonOptions(new Command('sim'))
+    .description(
+      'simulate a federated run: a coordinator and many participants, the production code',
+    )
+    .option(
+      '--participants <n>',
+      'participants (default 100)',
+      wholeNumber('--participants', 3, 100_000),
+    )
+    .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
+    .option('--minimum <n>', 'fewest survivors of a round', wholeNumber('--minimum', 3, 255))
+    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
+    .option('--seed <text>', 'everything random derives from it (default 1)')
+    .option('--partition <how>', 'iid, shards:N or dirichlet:ALPHA (default iid)')
+    .option('--drop <shares>', 'lose this share of each cohort: 0.3, or share:0.1,upload:0.2')
+    .option('--no-mask', 'run WITHOUT masks: the coordinator can read every update')
+    .option('--data <source>', 'mnist, a .csv file or a folder of IDX files (default mnist)')
+    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
+    .option('--epochs <n>', 'local epochs (default 1)', wholeNumber('--epochs', 1, 1000))
+    .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
+    .option(
+      '--learning-rate <x>',
+      'local learning rate (default 0.1)',
+      decimal('--learning-rate', 0, 1000),
+    )
+    .option('--clip-norm <x>', 'L2 bound of an update (default 2)', decimal('--clip-norm', 0, 1e6))
+    .option(
+      '--ring <name>',
+      'ring16, ring24 or ring32',
+      oneOf('--ring', ['ring16', 'ring24', 'ring32']),
+    )
+    .option(
+      '--bits <n>',
+      'bits of a coordinate before summing (default 8)',
+      wholeNumber('--bits', 4, 20),
+    )
+    .option('--no-baseline', 'do not train the centralised baseline')
+    .option(
+      '--target-accuracy <x>',
+      'stop at this test accuracy',
+      decimal('--target-accuracy', 0, 1),
+    )
+    .option(
+      '--workers <n>',
+      'worker threads (default one a core)',
+      wholeNumber('--workers', 1, 256),
+    )
+    .option(
+      '--backend <name>',
+      'auto, tensorflow, webgpu, wasm or cpu (default auto)',
+      oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
+    )
+    .option('--out <folder>', 'where runs are kept', 'runs')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  floe sim                                            MNIST, 100 participants, 10 a round, masked
+  floe sim --partition shards:2 --rounds 100          each participant holds about two digits
+  floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round
+  floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5
+
+Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
+The run's folder holds summary.json, report.html, the transcript, the blobs and model.safetensors, the
+one clear copy of the model. Exit codes: floe help exit-codes.`,
+    )
+    .action(async (options: Options) => {
+      await runCommand(options, async ({ output, signal }) => {
+        const { makeScenario } = await import('../sim/scenario.ts');
+        const scenario = makeScenario(scenarioInput(options));
+        const { runScenario } = await import('../sim/run.ts');
+        const show = showRun(output, scenario);
+        const { summary, folder } = await runScenario(scenario, {
+          outDir: options.out,
+          signal,
+          onEvent: show.event,
+        });
+        show.end(summary, folder);
+        output.document({ ...summary, folder });
+      });
+    });

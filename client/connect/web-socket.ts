@@ -1,0 +1,203 @@
+/**
+ * @module Connections over WebSocket (RFC 6455): the library `ws` in Node, where the certificate, the size of a message and
+ * the heartbeat can be set; the browser's own WebSocket elsewhere, which answers the coordinator's pings by itself.
+ */
+import type { WebSocket as NodeWebSocket } from 'ws';
+import { ownBytes } from '../../protocol/bytes.ts';
+import { systemClock, type Clock } from '../../protocol/clock.ts';
+import type { Connection, ConnectionHandlers } from '../../protocol/connection.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { CLOSE_WITH_ERROR, MAX_FRAME_BYTES } from '../../protocol/messages.ts';
+
+export interface WebSocketOptions {
+  /** Certificates (PEM) to trust instead of the system's. Node only. */
+  readonly ca?: string;
+  /** `false` takes any certificate: only sensible with the coordinator's key in `expect`. Node only. */
+  readonly rejectUnauthorized?: boolean;
+  /** Bytes of one frame, at most. */
+  readonly maxFrameBytes?: number;
+  /** Milliseconds between pings; a coordinator that misses one counts as lost at the next. Node only. Default 15 s. */
+  readonly heartbeatMs?: number;
+  /** Milliseconds to connect. Default 15 s. */
+  readonly timeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+const HEARTBEAT_MS = 15_000;
+const TIMEOUT_MS = 15_000;
+
+/** Keeps what comes before the handlers are set, and tells of the close exactly once. */
+const inbox = () => {
+  let handlers: ConnectionHandlers | undefined;
+  let closed: readonly [code: number, reason: string] | undefined;
+  const early: Uint8Array[] = [];
+  return {
+    message: (frame: Uint8Array): void => {
+      if (closed !== undefined) return;
+      if (handlers === undefined) early.push(frame);
+      else handlers.message(frame);
+    },
+    close: (code: number, reason: string): void => {
+      if (closed !== undefined) return;
+      closed = [code, reason];
+      handlers?.close(code, reason);
+    },
+    receive: (given: ConnectionHandlers): void => {
+      handlers = given;
+      for (const frame of early.splice(0)) given.message(frame);
+      if (closed !== undefined) given.close(...closed);
+    },
+  };
+};
+
+const requireAddress = (url: string): URL => {
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^wss?:$/u.test(parsed.protocol))
+    throw new FloeError('usage', `expected an address such as ws://host:7700, got ${url}`);
+  return parsed;
+};
+
+const lost = (url: string, reason: string, cause?: unknown): FloeError =>
+  new FloeError('connection_lost', `no connection to ${url}: ${reason}`, {}, { cause });
+
+/** Pings at every beat; a peer that has not answered by the next one is cut off. */
+const keepAlive = (socket: NodeWebSocket, clock: Clock, everyMs: number): void => {
+  let answered = true;
+  let cancel: (() => void) | undefined;
+  const beat = (): void => {
+    if (!answered) return socket.terminate();
+    answered = false;
+    socket.ping();
+    cancel = clock.at(clock.now() + everyMs, beat);
+  };
+  cancel = clock.at(clock.now() + everyMs, beat);
+  socket.on('pong', () => {
+    answered = true;
+  });
+  socket.on('close', () => cancel?.());
+};
+
+const connectInNode = async (
+  url: URL,
+  options: WebSocketOptions,
+  signal: AbortSignal,
+): Promise<Connection> => {
+  const { WebSocket } = await import('ws');
+  const socket = new WebSocket(url, {
+    // Frames are ciphertext and keys: nothing to compress.
+    perMessageDeflate: false,
+    maxPayload: options.maxFrameBytes ?? MAX_FRAME_BYTES,
+    handshakeTimeout: options.timeoutMs ?? TIMEOUT_MS,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    rejectUnauthorized: options.rejectUnauthorized ?? true,
+  });
+  const { message, close, receive } = inbox();
+  socket.on('message', (data, isBinary) => {
+    if (!isBinary) return socket.close(CLOSE_WITH_ERROR, 'frame_malformed');
+    message(ownBytes(new Uint8Array(data as Buffer)));
+  });
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => {
+      socket.terminate();
+      reject(new FloeError('aborted', 'The operation was cancelled.'));
+    };
+    socket.on('open', () => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    });
+    // A close always follows an error of an open socket, with the code that says why.
+    socket.on('error', (cause) => {
+      signal.removeEventListener('abort', abort);
+      reject(lost(url.href, cause.message, cause));
+    });
+    socket.on('close', (code, reason) => close(code, reason.toString()));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  keepAlive(socket, options.clock ?? systemClock, options.heartbeatMs ?? HEARTBEAT_MS);
+  return {
+    remote: url.host,
+    get bufferedBytes() {
+      return socket.bufferedAmount;
+    },
+    send: (frame) => {
+      if (socket.readyState === socket.OPEN) socket.send(frame);
+    },
+    close: (code, reason) => socket.close(code, reason),
+    receive,
+  };
+};
+
+const connectInBrowser = async (
+  url: URL,
+  options: WebSocketOptions,
+  signal: AbortSignal,
+): Promise<Connection> => {
+  const { message, close, receive } = inbox();
+  const limit = options.maxFrameBytes ?? MAX_FRAME_BYTES;
+  const socket = new WebSocket(url);
+  socket.binaryType = 'arraybuffer';
+  socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    if (!(data instanceof ArrayBuffer)) socket.close(CLOSE_WITH_ERROR, 'frame_malformed');
+    else if (data.byteLength > limit) socket.close(CLOSE_WITH_ERROR, 'frame_too_large');
+    else message(new Uint8Array(data));
+  });
+  await new Promise<void>((resolve, reject) => {
+    const clock = options.clock ?? systemClock;
+    const giveUp = (error: FloeError): void => {
+      socket.close();
+      reject(error);
+    };
+    const abort = (): void => giveUp(new FloeError('aborted', 'The operation was cancelled.'));
+    const cancel = clock.at(clock.now() + (options.timeoutMs ?? TIMEOUT_MS), () =>
+      giveUp(lost(url.href, 'it takes too long')),
+    );
+    const settled = (): void => {
+      cancel();
+      signal.removeEventListener('abort', abort);
+    };
+    socket.addEventListener('open', () => {
+      settled();
+      resolve();
+    });
+    // Browsers do not say why a connection failed.
+    socket.addEventListener('close', (event) => {
+      settled();
+      close(event.code, event.reason);
+      reject(lost(url.href, `closed with ${event.code}`));
+    });
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  return {
+    remote: url.host,
+    get bufferedBytes() {
+      return socket.bufferedAmount;
+    },
+    send: (frame) => {
+      if (socket.readyState === socket.OPEN) socket.send(ownBytes(frame));
+    },
+    close: (code, reason) => socket.close(code, reason),
+    receive,
+  };
+};
+
+/**
+ * What makes connections to the coordinator at `url`, `ws://host:port` or `wss://...`; each call makes a fresh one.
+ *
+ * @throws FloeError `usage` when the address is not one; the call: `connection_lost`, `aborted`
+ */
+export const webSocketConnect = (
+  url: string,
+  options: WebSocketOptions = {},
+): ((signal: AbortSignal) => Promise<Connection>) => {
+  const address = requireAddress(url);
+  const inNode = globalThis.process?.versions?.node !== undefined;
+  return (signal) => (inNode ? connectInNode : connectInBrowser)(address, options, signal);
+};
+
+/** The address of the coordinator's HTTP endpoints: the same host, `http` for `ws`, `https` for `wss`. @throws FloeError `usage` */
+export const httpAddress = (url: string): string => {
+  const { protocol, host } = requireAddress(url);
+  return `${protocol === 'wss:' ? 'https:' : 'http:'}//${host}`;
+};

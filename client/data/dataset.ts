@@ -1,0 +1,72 @@
+/**
+ * @module A participant's examples in memory: one flat vector of features and one of labels. A subset is a view by an
+ * index list and copies nothing; features and labels may lie on a SharedArrayBuffer, so that many workers read one copy.
+ */
+import { FloeError } from '../../protocol/errors.ts';
+
+export interface Dataset {
+  /** Row-major, `featureShape` per row; with `indices`, rows that the view leaves out lie here too. */
+  readonly features: Float32Array;
+  /** Int32Array: one class a row, 0 .. classes - 1. Float32Array: targets, the same number for each row. */
+  readonly labels: Int32Array | Float32Array;
+  /** Number of examples. */
+  readonly size: number;
+  /** Shape of one example, such as [28, 28, 1]. */
+  readonly featureShape: readonly number[];
+  /** Number of classes; absent for regression. */
+  readonly classes?: number;
+  /** Names of features or classes where the file gave them. */
+  readonly featureNames?: readonly string[];
+  readonly classNames?: readonly string[];
+  /** The rows of a view, in its order; absent: all rows. */
+  readonly indices?: Uint32Array;
+}
+
+/** Numbers in one example. */
+export const featureLength = (data: Pick<Dataset, 'featureShape'>): number =>
+  data.featureShape.reduce((a, b) => a * b, 1);
+
+/** Numbers in one label: 1 for classes. */
+export const labelLength = (data: Dataset): number => {
+  const rows = data.features.length / featureLength(data);
+  return rows === 0 ? 1 : data.labels.length / rows;
+};
+
+/** Where example `i` (0 .. size - 1) lies in `features` and `labels`, counted in rows. */
+export const rowOf = (data: Dataset, i: number): number =>
+  data.indices === undefined ? i : (data.indices[i] ?? 0);
+
+/**
+ * Makes a dataset of all rows of `features`.
+ * @throws FloeError `data_malformed` when the lengths do not fit together
+ */
+export const createDataset = (parts: Omit<Dataset, 'size' | 'indices'>): Dataset => {
+  const length = featureLength(parts);
+  const size = parts.features.length / length;
+  if (!Number.isInteger(size))
+    throw new FloeError(
+      'data_malformed',
+      `expected a multiple of ${length} features, got ${parts.features.length}`,
+    );
+  const perRow = size === 0 ? 1 : parts.labels.length / size;
+  const whole = parts.labels instanceof Int32Array ? perRow === 1 : Number.isInteger(perRow);
+  if (!whole || perRow === 0)
+    throw new FloeError(
+      'data_malformed',
+      `expected labels for ${size} examples, got ${parts.labels.length}`,
+    );
+  return { ...parts, size };
+};
+
+/**
+ * The examples at `indices` (0 .. size - 1, repetition allowed), sharing the memory of `data`.
+ * @throws FloeError `data_unfit` for an index outside
+ */
+export const subset = (data: Dataset, indices: ArrayLike<number>): Dataset => {
+  const rows = Uint32Array.from(indices, (index) => {
+    if (!Number.isInteger(index) || index < 0 || index >= data.size)
+      throw new FloeError('data_unfit', `expected an index below ${data.size}, got ${index}`);
+    return rowOf(data, index);
+  });
+  return { ...data, indices: rows, size: rows.length };
+};

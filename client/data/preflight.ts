@@ -1,0 +1,124 @@
+/**
+ * @module Looks at a participant's examples before the first round: whether they fit the model, and what their owner
+ * should know about them (classes that are missing, features that never change, the range of values).
+ */
+import { FloeError } from '../../protocol/errors.ts';
+import { type Dataset, featureLength, labelLength, rowOf } from './dataset.ts';
+
+/** What the model takes and gives; `null` in the shape stands for any size. */
+export interface ModelShape {
+  readonly inputShape: readonly (number | null)[];
+  /** Width of the model's output. */
+  readonly outputs: number;
+  readonly loss: 'crossEntropy' | 'meanSquaredError';
+}
+
+export interface PreflightReport {
+  readonly examples: number;
+  /** Examples of each class; absent for regression. */
+  readonly histogram?: readonly number[];
+  readonly minimum: number;
+  readonly maximum: number;
+  /** Features with the same value in every example. */
+  readonly constantFeatures: number;
+  /** Worth a look, but no reason to refuse. */
+  readonly warnings: readonly string[];
+}
+
+const unfit = (message: string, row?: number): FloeError =>
+  new FloeError('data_unfit', message, row === undefined ? {} : { row });
+
+const checkShape = (data: Dataset, { inputShape, outputs, loss }: ModelShape): void => {
+  const fits =
+    data.featureShape.length === inputShape.length &&
+    inputShape.every((size, i) => size === null || size === data.featureShape[i]);
+  if (!fits)
+    throw unfit(
+      `the model takes examples of shape [${inputShape.map((size) => size ?? 'any').join(', ')}], ` +
+        `the data has [${data.featureShape.join(', ')}]`,
+    );
+  if (data.size === 0) throw unfit('the data holds no example');
+  const classes = data.labels instanceof Int32Array;
+  if (loss === 'crossEntropy' && !classes)
+    throw unfit('cross-entropy needs one class an example (Int32Array), got float targets');
+  const targets = labelLength(data);
+  if (loss === 'meanSquaredError' && targets !== outputs)
+    throw unfit(`the model gives ${outputs} values an example, the data has ${targets} targets`);
+};
+
+const countLabels = (data: Dataset, outputs: number): number[] => {
+  const histogram = Array.from({ length: outputs }, () => 0);
+  for (let i = 0; i < data.size; i++) {
+    const row = rowOf(data, i);
+    const label = data.labels[row] ?? -1;
+    if (label < 0 || label >= outputs)
+      throw unfit(`row ${row}: expected a label of 0 to ${outputs - 1}, got ${label}`, row);
+    histogram[label] = (histogram[label] ?? 0) + 1;
+  }
+  return histogram;
+};
+
+const checkTargets = (data: Dataset): void => {
+  const width = labelLength(data);
+  for (let i = 0; i < data.size; i++) {
+    const row = rowOf(data, i);
+    const bad = data.labels
+      .subarray(row * width, (row + 1) * width)
+      .find((v) => !Number.isFinite(v));
+    if (bad !== undefined) throw unfit(`row ${row}: the target is ${bad}`, row);
+  }
+};
+
+interface Range {
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly constantFeatures: number;
+}
+
+const scanFeatures = (data: Dataset): Range => {
+  const width = featureLength(data);
+  const first = rowOf(data, 0) * width;
+  const varies = new Uint8Array(width);
+  let minimum = Infinity;
+  let maximum = -Infinity;
+  for (let i = 0; i < data.size; i++) {
+    const at = rowOf(data, i) * width;
+    for (let j = 0; j < width; j++) {
+      const value = data.features[at + j] ?? NaN;
+      if (!Number.isFinite(value)) {
+        const row = at / width;
+        const name = data.featureNames?.[j] ?? `feature ${j}`;
+        throw unfit(`row ${row}: ${name} is ${value}`, row);
+      }
+      if (value < minimum) minimum = value;
+      if (value > maximum) maximum = value;
+      if (value !== data.features[first + j]) varies[j] = 1;
+    }
+  }
+  return { minimum, maximum, constantFeatures: varies.reduce((sum, v) => sum + 1 - v, 0) };
+};
+
+/**
+ * Checks the examples against the model. Rows are counted from 0 over the whole file or array, also in a subset.
+ * @throws FloeError `data_unfit` with the first offending row
+ */
+export const preflight = (data: Dataset, model: ModelShape): PreflightReport => {
+  checkShape(data, model);
+  const histogram = model.loss === 'crossEntropy' ? countLabels(data, model.outputs) : undefined;
+  if (histogram === undefined) checkTargets(data);
+  const range = scanFeatures(data);
+  const warnings: string[] = [];
+  const missing = histogram?.flatMap((count, label) => (count === 0 ? [label] : [])) ?? [];
+  if (missing.length > 0) warnings.push(`no example of class ${missing.join(', ')}`);
+  if (range.constantFeatures === featureLength(data) && data.size > 1)
+    warnings.push('every feature is constant');
+  const largest = Math.max(Math.abs(range.minimum), Math.abs(range.maximum));
+  if (largest > 100)
+    warnings.push(`features reach ${largest}: scale them, or training may not converge`);
+  return {
+    examples: data.size,
+    ...(histogram === undefined ? {} : { histogram }),
+    ...range,
+    warnings,
+  };
+};

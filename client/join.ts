@@ -1,0 +1,129 @@
+/**
+ * @module The shortest way into a run: an address and data. Everything else has a default that is said in the first lines of
+ * output. It speaks with nobody but the coordinator: its socket, and its `/blobs` endpoint.
+ */
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { httpBlobStore } from '../protocol/blobs/http.ts';
+import { systemClock } from '../protocol/clock.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { systemRandom } from '../protocol/random.ts';
+import { openModel } from '../protocol/verify/recompute.ts';
+import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
+import type { Dataset } from './data/dataset.ts';
+import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
+import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
+import { modelOfSpec } from './spec-model.ts';
+import type { BackendName } from './tfjs/backends.ts';
+
+export interface JoinOptions extends Partial<
+  Pick<ParticipantOptions, 'trainer' | 'store' | 'gate' | 'expect' | 'onEvent'>
+> {
+  /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
+  readonly data?: Dataset;
+  /** With `data`: what trains. Default: the first that runs here. */
+  readonly backend?: BackendName | 'auto';
+  /** A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity that is forgotten at the end. */
+  readonly keystore?: Keystore | { readonly path: string; readonly passphrase: string };
+  readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
+  /** Default: the console. */
+  readonly log?: Log;
+  /** Leaves the run. */
+  readonly signal?: AbortSignal;
+}
+
+export interface JoinedRun {
+  /** Own Ed25519 key, and the address that is shown to people. */
+  readonly key: Uint8Array;
+  readonly address: string;
+  /** Settles when the run is over; rejects with the `FloeError` that it cannot go on from. */
+  readonly finished: Promise<Outcome>;
+  /** Leaves; with the same keystore the run can be joined again. */
+  stop(): Promise<void>;
+  /** Fetches and opens the newest committed model, flat; `undefined` before the first commit. */
+  model(): Promise<Float32Array | undefined>;
+}
+
+const consoleLog: Log = (level, message) => console[level](message);
+
+const openOwn = async (given: JoinOptions['keystore'], log: Log): Promise<Keystore> => {
+  if (given === undefined) {
+    log('warn', 'no keystore: the identity is new and forgotten at the end');
+    return memoryKeystore(systemRandom(32));
+  }
+  if ('identity' in given) return given;
+  const disk = await nodeDisk();
+  return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
+};
+
+const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
+  if (trainer !== undefined) return trainer;
+  if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
+  return async (spec: Parameters<typeof modelOfSpec>[0]) => {
+    const { tfjsTrainer } = await import('./tfjs/trainer.ts');
+    return tfjsTrainer({ model: modelOfSpec(spec), data, backend: { prefer: backend } });
+  };
+};
+
+/**
+ * Takes part in the run of the coordinator at `url` (`ws://host:port`, `wss://...`).
+ *
+ * @example
+ * const data = await loadData('mnist');
+ * const run = await join('ws://localhost:7700', { data });
+ * await run.finished;
+ * @throws FloeError `usage`, and what opening the keystore throws
+ */
+export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
+  const { log = consoleLog, expect, onEvent, signal } = options;
+  const connect = webSocketConnect(url, options.tls);
+  const trainer = trainerOf(options);
+  const keystore = await openOwn(options.keystore, log);
+  const { identity } = keystore;
+  const gate = options.gate ?? sealedBoxGate(identity);
+  const store: (run: Uint8Array) => BlobStore =
+    typeof options.store === 'function'
+      ? options.store
+      : (run) =>
+          (options.store as BlobStore | undefined) ??
+          httpBlobStore({ url: httpAddress(url), identity, run });
+  const participant = joinRun({
+    connect,
+    keystore,
+    trainer,
+    store,
+    gate,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ...(expect === undefined ? {} : { expect }),
+    ...(onEvent === undefined ? {} : { onEvent }),
+  });
+  const stop = (): Promise<void> => participant.stop();
+  const leave = (): void => void stop();
+  signal?.addEventListener('abort', leave, { once: true });
+  if (signal?.aborted === true) leave();
+  const end = async (): Promise<Outcome> => {
+    try {
+      return await participant.finished;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      // What is still being written must be on disk before somebody else may open the keystore.
+      await stop();
+      if (keystore !== options.keystore) await keystore.close();
+    }
+  };
+  return {
+    key: identity.publicKey,
+    address: identity.address,
+    finished: end(),
+    stop,
+    model: async () => {
+      const { commit, spec } = participant;
+      if (commit === undefined || spec === undefined) return undefined;
+      const { run, body } = commit;
+      const cipher = await store(run).get(body.model.blob);
+      return openModel({ run, model: body.model, cipher }, spec.model, gate);
+    },
+  };
+};

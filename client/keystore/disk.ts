@@ -1,0 +1,90 @@
+/**
+ * @module The Disk port of the keystore, and the disk of Node. A write replaces the whole file or nothing: temporary file,
+ * fsync, rename, fsync of the folder. The lock is SQLite's on an empty database: the operating system drops it when the
+ * process dies, however it dies, so no lock is ever stale.
+ */
+import { toHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { systemRandom } from '../../protocol/random.ts';
+
+export interface Disk {
+  /** The whole file; `undefined` where there is none. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** Replaces the file, readable by its owner only; durable once it resolves. */
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Durable; nothing happens where there is no file. */
+  remove(path: string): Promise<void>;
+  /** With its parents, closed to others; nothing happens where it exists. */
+  makeFolder(path: string): Promise<void>;
+  /** Takes the lock; the returned function lets it go. @throws FloeError `keystore_locked` */
+  lock(path: string): Promise<() => void>;
+}
+
+const isMissing = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+
+/** SQLITE_BUSY. */
+const BUSY = 5;
+
+/** Files of this machine. Loads Node's modules when first called, so that this file can be bundled for browsers. */
+export const nodeDisk = async (): Promise<Disk> => {
+  const files = await import('node:fs/promises');
+  const paths = await import('node:path');
+  const { DatabaseSync } = await import('node:sqlite');
+
+  const syncFolder = async (path: string): Promise<void> => {
+    // Windows cannot open a folder; NTFS journals the rename itself.
+    if (globalThis.process.platform === 'win32') return;
+    const folder = await files.open(paths.dirname(path), 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  };
+
+  return {
+    read: async (path) => {
+      try {
+        return new Uint8Array(await files.readFile(path));
+      } catch (thrown) {
+        if (isMissing(thrown)) return undefined;
+        throw thrown;
+      }
+    },
+    write: async (path, bytes) => {
+      const temporary = `${path}.${toHex(systemRandom(6))}.tmp`;
+      const file = await files.open(temporary, 'wx', 0o600);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await files.rename(temporary, path);
+      await syncFolder(path);
+    },
+    remove: async (path) => {
+      await files.rm(path, { force: true });
+      await syncFolder(path);
+    },
+    makeFolder: async (path) => void (await files.mkdir(path, { recursive: true, mode: 0o700 })),
+    lock: async (path) => {
+      const database = new DatabaseSync(path, { timeout: 0 });
+      try {
+        database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      } catch (cause) {
+        database.close();
+        if (cause instanceof Error && 'errcode' in cause && cause.errcode === BUSY)
+          throw new FloeError(
+            'keystore_locked',
+            `${path} is held by another process`,
+            {},
+            { cause },
+          );
+        throw cause;
+      }
+      return () => database.close();
+    },
+  };
+};

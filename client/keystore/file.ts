@@ -1,0 +1,131 @@
+/**
+ * @module The keystore on disk: a folder with `identity` (encrypted under the passphrase), `lock`, and for each run its memory
+ * (encrypted) and the vector of the round in progress (masked or encrypted before it came here).
+ */
+import sodium from 'libsodium-wrappers';
+import * as v from 'valibot';
+import { toHex } from '../../protocol/bytes.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cbor.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
+import type { RandomSource } from '../../protocol/random.ts';
+import type { Disk } from './disk.ts';
+import { decodeRunMemory, encodeRunMemory, type Keystore } from './keystore.ts';
+import {
+  DEFAULT_KDF_COST,
+  deriveFileKey,
+  kdfSchema,
+  seal,
+  unseal,
+  type KdfCost,
+} from './sealed.ts';
+
+const MAX_IDENTITY_BYTES = 4096;
+const fileSchema = v.strictObject({ v: v.literal(1), kdf: kdfSchema, sealed: bytesUpTo(2048) });
+const secretsSchema = v.strictObject({ seed: fixedBytes(32), trainingSecret: fixedBytes(32) });
+
+export interface KeystoreOptions {
+  /** A CSPRNG: identity, salts and nonces come from it. */
+  readonly random: RandomSource;
+  readonly disk: Disk;
+  /** For a new keystore only; an old one keeps its own. */
+  readonly kdf?: KdfCost;
+  /** `false`: a missing keystore is an error instead of a new one. */
+  readonly create?: boolean;
+}
+
+/**
+ * Opens the keystore in the folder `path`, or makes one.
+ *
+ * @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` (wrong passphrase or altered file),
+ *   `data_malformed` (truncated or not a keystore), `file_not_found` (with `create: false`)
+ */
+export const openKeystore = async (
+  path: string,
+  passphrase: string,
+  options: KeystoreOptions,
+): Promise<Keystore> => {
+  if (passphrase === '')
+    throw new FloeError('passphrase_missing', 'expected a passphrase of at least one character');
+  await sodium.ready;
+  const { disk } = options;
+  const exists = (await disk.read(`${path}/identity`)) !== undefined;
+  if (!exists && options.create === false)
+    throw new FloeError('file_not_found', `there is no keystore in ${path}`);
+  await disk.makeFolder(path);
+  const unlock = await disk.lock(`${path}/lock`);
+  try {
+    return await unlocked(path, passphrase, options, unlock);
+  } catch (thrown) {
+    unlock();
+    throw thrown;
+  }
+};
+
+/** Binds a run's file to the run: it does not open as another's. */
+const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
+
+const unlocked = async (
+  path: string,
+  passphrase: string,
+  { random, disk, kdf = DEFAULT_KDF_COST }: KeystoreOptions,
+  unlock: () => void,
+): Promise<Keystore> => {
+  const file = `${path}/identity`;
+  // Read under the lock: another process may have made it in the meantime.
+  let bytes = await disk.read(file);
+  if (bytes === undefined) {
+    const parameters = { type: 'argon2id', salt: random(16), ...kdf } as const;
+    const key = await deriveFileKey(passphrase, parameters);
+    const secrets = encodeCbor({ seed: random(32), trainingSecret: random(32) });
+    const sealed = seal(key, 'identity', secrets, random, encodeCbor(parameters));
+    bytes = encodeCbor({ v: 1, kdf: parameters, sealed });
+    await disk.write(file, bytes);
+  }
+  const stored = decodeCbor(fileSchema, bytes, 'data_malformed', MAX_IDENTITY_BYTES);
+  const key = await deriveFileKey(passphrase, stored.kdf);
+  const { seed, trainingSecret } = decodeCbor(
+    secretsSchema,
+    unseal(key, 'identity', stored.sealed, encodeCbor(stored.kdf)),
+    'data_malformed',
+    MAX_IDENTITY_BYTES,
+  );
+  const identity = await identityFromSeed(seed);
+
+  const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
+  const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;
+  let open = true;
+  const requireOpen = (): void => {
+    if (!open) throw new FloeError('internal', 'the keystore is closed');
+  };
+  return {
+    kind: 'file',
+    identity,
+    trainingSecret,
+    load: async (run) => {
+      requireOpen();
+      const sealed = await disk.read(memoryOf(run));
+      return sealed && decodeRunMemory(unseal(key, roleOf(run), sealed));
+    },
+    save: async (run, memory) => {
+      requireOpen();
+      await disk.write(memoryOf(run), seal(key, roleOf(run), encodeRunMemory(memory), random));
+    },
+    saveVector: async (run, vector) => {
+      requireOpen();
+      await disk.write(vectorOf(run), vector);
+    },
+    loadVector: async (run) => {
+      requireOpen();
+      return disk.read(vectorOf(run));
+    },
+    eraseVector: async (run) => {
+      requireOpen();
+      await disk.remove(vectorOf(run));
+    },
+    close: async () => {
+      if (open) unlock();
+      open = false;
+    },
+  };
+};

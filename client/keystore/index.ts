@@ -1,0 +1,15 @@
+/**
+ * @module Keystores: the port, the folder on disk, the one in memory.
+ */
+export { nodeDisk, type Disk } from './disk.ts';
+export { openKeystore, type KeystoreOptions } from './file.ts';
+export {
+  decodeRunMemory,
+  EMPTY_RUN,
+  encodeRunMemory,
+  type Keystore,
+  type RoundMemory,
+  type RunMemory,
+} from './keystore.ts';
+export { memoryKeystore } from './memory.ts';
+export { DEFAULT_KDF_COST, type KdfCost } from './sealed.ts';

@@ -1,0 +1,113 @@
+/**
+ * @module The Keystore port: a participant's identity, its training secret, and what it must not forget in the middle of a
+ * round. Every secret and every signed answer of a round is saved before it is used or sent, so that a participant that was
+ * killed sends the same bytes again or nothing (the answered-once rule of Bonawitz et al. 2017 must survive a crash).
+ */
+import * as v from 'valibot';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import type { Identity } from '../../protocol/identity.ts';
+import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
+import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
+import { MAX_COHORT } from '../../protocol/run-spec.ts';
+
+const hash = fixedBytes(32);
+const record = bytesUpTo(MAX_RECORD_BYTES);
+const share = fixedBytes(33);
+
+const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const ids = v.pipe(v.array(hex), v.maxLength(MAX_COHORT));
+/** The state of the rules in `protocol/secagg/guard.ts`. */
+const guardSchema = v.strictObject({
+  run: hex,
+  round: integer(1, 100_000),
+  context: hex,
+  self: hex,
+  upload: v.nullable(v.strictObject({ hash: hex, sharers: ids })),
+  answer: v.nullable(v.strictObject({ survivors: ids, dropped: ids })),
+});
+
+const roundSchema = v.strictObject({
+  round: integer(1, 100_000),
+  /** The open record this round began with. */
+  open: record,
+  /** Secret: the keys of this round derive from it. */
+  sigma: hash,
+  /** The signed record that registered them. */
+  register: record,
+  /** Hash of the cohort record that was accepted. */
+  cohort: v.optional(hash),
+  guard: v.optional(guardSchema),
+  /** Set together when the shares are made: `selfSecret` (b) and the own shares are secret, `share` is the frame to send. */
+  sharing: v.optional(
+    v.strictObject({
+      selfSecret: hash,
+      own: v.strictObject({ self: share, key: share }),
+      frame: bytesUpTo(MAX_FRAME_BYTES),
+    }),
+  ),
+  /** Hash of the sharers record that was accepted: the masks are made over that set and no other. */
+  sharers: v.optional(hash),
+  /** The vector made for this round. Once it is here, no other one is ever made. */
+  vector: v.optional(
+    v.strictObject({
+      sha256: hash,
+      size: integer(0, 2 ** 40),
+      chunkRoot: hash,
+      envelope: v.optional(bytesUpTo(64 << 10)),
+    }),
+  ),
+  upload: v.optional(record),
+  consistent: v.optional(record),
+  unmask: v.optional(record),
+});
+
+const runSchema = v.strictObject({
+  v: v.literal(1),
+  /** The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was given up, if it was. */
+  last: v.optional(
+    v.strictObject({
+      round: integer(1, 100_000),
+      open: hash,
+      withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
+    }),
+  ),
+  /** The last commit record: names the newest model. */
+  commit: v.optional(record),
+  /** The round in progress; gone once it is committed, aborted or given up, and its secrets with it. */
+  round: v.optional(roundSchema),
+});
+
+/** One participant's memory of one round. Holds secrets: never log it. */
+export type RoundMemory = Readonly<v.InferOutput<typeof roundSchema>>;
+/** One participant's memory of one run. Holds secrets: never log it. */
+export type RunMemory = Readonly<v.InferOutput<typeof runSchema>>;
+
+export const EMPTY_RUN: RunMemory = { v: 1 };
+
+const MAX_RUN_BYTES = 24 << 20;
+
+/** Canonical bytes. Plain secrets: only ever encrypted or kept in memory. */
+export const encodeRunMemory = (memory: RunMemory): Uint8Array => encodeCbor(memory);
+
+/** @throws FloeError `data_malformed` */
+export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
+  decodeCbor(runSchema, bytes, 'data_malformed', MAX_RUN_BYTES);
+
+export interface Keystore {
+  /** `memory`, `file`: named in the first lines of output. */
+  readonly kind: string;
+  readonly identity: Identity;
+  /** 32 bytes. Seeds of local training derive from it: the same keystore trains the same model again. Secret. */
+  readonly trainingSecret: Uint8Array;
+  /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
+  load(run: Uint8Array): Promise<RunMemory | undefined>;
+  /** Replaces it; once this resolves it is durable. Calls for one run are made one after the other. */
+  save(run: Uint8Array, memory: RunMemory): Promise<void>;
+  /** Keeps the one vector of the round in progress; durable once it resolves. It is masked or encrypted: not a secret. */
+  saveVector(run: Uint8Array, vector: Uint8Array): Promise<void>;
+  loadVector(run: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Removes it; nothing happens where there is none. */
+  eraseVector(run: Uint8Array): Promise<void>;
+  /** Lets another process have it. Idempotent. */
+  close(): Promise<void>;
+}

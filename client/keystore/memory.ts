@@ -1,0 +1,34 @@
+/**
+ * @module A keystore in memory: for the simulator and for participants that do not outlive their process. It goes through the
+ * same bytes as the file does, so neither can keep what the other would lose.
+ */
+import { ownBytes, toHex } from '../../protocol/bytes.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
+import { deriveSeed } from '../../protocol/random.ts';
+import { decodeRunMemory, encodeRunMemory, type Keystore } from './keystore.ts';
+
+/**
+ * @param secret 32 bytes; identity and training secret derive from it, so that a seeded simulation can be repeated.
+ * @throws FloeError `key_invalid` on another length
+ */
+export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
+  const identity = await identityFromSeed(
+    secret.length === 32 ? deriveSeed(secret, 'identity') : secret,
+  );
+  const runs = new Map<string, Uint8Array>();
+  const vectors = new Map<string, Uint8Array>();
+  return {
+    kind: 'memory',
+    identity,
+    trainingSecret: deriveSeed(secret, 'training'),
+    load: async (run) => {
+      const bytes = runs.get(toHex(run));
+      return bytes && decodeRunMemory(bytes);
+    },
+    save: async (run, memory) => void runs.set(toHex(run), encodeRunMemory(memory)),
+    saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
+    loadVector: async (run) => vectors.get(toHex(run)),
+    eraseVector: async (run) => void vectors.delete(toHex(run)),
+    close: async () => undefined,
+  };
+};

@@ -1,0 +1,146 @@
+/**
+ * @module What a participant tells whoever started it: typed events for progress bars and reports, and lines for a log.
+ */
+import type { FloeError } from '../../protocol/errors.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { RunSpec } from '../../protocol/run-spec.ts';
+
+export type ParticipantEvent =
+  /** Logged in; comes again after every reconnect. The kinds say what really runs. */
+  | {
+      readonly type: 'connected';
+      readonly remote: string;
+      readonly run: Uint8Array;
+      readonly spec: RunSpec;
+      readonly address: string;
+      readonly backend: string;
+      readonly store: string;
+      readonly gate: string;
+      readonly keystore: string;
+    }
+  | {
+      readonly type: 'reconnecting';
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly error: FloeError;
+    }
+  | { readonly type: 'registered'; readonly round: number }
+  /** In the frozen cohort of this many. */
+  | { readonly type: 'joined'; readonly round: number; readonly cohort: number }
+  | {
+      readonly type: 'training';
+      readonly round: number;
+      readonly done: number;
+      readonly total: number;
+    }
+  | {
+      readonly type: 'trained';
+      readonly round: number;
+      readonly examples: number;
+      readonly lossSum: number;
+      readonly correct: number;
+      readonly milliseconds: number;
+    }
+  | { readonly type: 'uploaded'; readonly round: number; readonly bytes: number }
+  | {
+      readonly type: 'unmasked';
+      readonly round: number;
+      readonly survivors: number;
+      readonly dropped: number;
+    }
+  | {
+      readonly type: 'committed';
+      readonly round: number;
+      /** Sum of the capped example counts, and the sums over the survivors. */
+      readonly weight: number;
+      readonly metrics: SignedRecord<'commit'>['body']['metrics'];
+      readonly model: ModelRef;
+    }
+  /** The coordinator gave the round up. */
+  | {
+      readonly type: 'aborted';
+      readonly round: number;
+      readonly code: string;
+      readonly reason: string;
+    }
+  /** This participant gave the round up; it takes part in the next one. */
+  | { readonly type: 'withdrawn'; readonly round: number; readonly error: FloeError }
+  /** The coordinator broke a rule, for the `count`-th time. */
+  | {
+      readonly type: 'violation';
+      readonly round: number;
+      readonly error: FloeError;
+      readonly count: number;
+    }
+  /** The coordinator refused something. */
+  | { readonly type: 'refused'; readonly code: string; readonly message: string }
+  | { readonly type: 'finished'; readonly rounds: number };
+
+export type LogLevel = 'info' | 'warn' | 'error';
+/** One line; `facts` never hold secrets or tensors. */
+export type Log = (
+  level: LogLevel,
+  message: string,
+  facts?: Readonly<Record<string, string | number | boolean | undefined>>,
+) => void;
+
+/** Names and reasons come from the other side: nothing in them may move the cursor of a terminal or begin a line. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+
+/** The line of an event; `undefined` for those that only a progress bar wants. */
+export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
+  const line = rawLineOf(event);
+  return line && [line[0], printable(line[1])];
+};
+
+const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
+  switch (event.type) {
+    case 'connected':
+      return [
+        'info',
+        `${event.address} takes part in "${event.spec.name}" at ${event.remote} ` +
+          `(${event.spec.secagg === 'masked' ? 'masked' : 'NOT masked'}; trains on ${event.backend}; ` +
+          `store ${event.store}, gate ${event.gate}, keystore ${event.keystore})`,
+      ];
+    case 'reconnecting':
+      return [
+        'warn',
+        `${event.error.code}: ${event.error.message}; attempt ${event.attempt} in ${(event.delayMs / 1000).toFixed(1)} s`,
+      ];
+    case 'joined':
+      return ['info', `round ${event.round}: in the cohort of ${event.cohort}`];
+    case 'trained':
+      return [
+        'info',
+        `round ${event.round}: trained on ${event.examples} examples in ${(event.milliseconds / 1000).toFixed(1)} s`,
+      ];
+    case 'uploaded':
+      return ['info', `round ${event.round}: uploaded ${event.bytes} bytes`];
+    case 'committed':
+      return [
+        'info',
+        `round ${event.round}: new model, loss ${(event.metrics.lossSum / Math.max(1, event.weight)).toFixed(4)}`,
+      ];
+    case 'aborted':
+      return ['warn', `round ${event.round} was given up: ${event.code}: ${event.reason}`];
+    case 'withdrawn':
+      return [
+        'warn',
+        `round ${event.round}: sits out: ${event.error.code}: ${event.error.message}`,
+      ];
+    case 'violation':
+      return [
+        'error',
+        `THE COORDINATOR BROKE A RULE (${event.count}) in round ${event.round}: ${event.error.code}: ${event.error.message}`,
+      ];
+    case 'refused':
+      return ['warn', `the coordinator refused: ${event.code}: ${event.message}`];
+    case 'finished':
+      return ['info', `the run is over after ${event.rounds} rounds`];
+    case 'registered':
+    case 'training':
+    case 'unmasked':
+      break;
+  }
+  return undefined;
+};

@@ -1,0 +1,65 @@
+/**
+ * @module What a participant remembers of a run, in memory and in the keystore alike: a change is saved before it is seen.
+ */
+import type { SignedRecord } from '../../protocol/records.ts';
+import { decodeRecordOf } from '../../protocol/records.ts';
+import {
+  EMPTY_RUN,
+  type Keystore,
+  type RoundMemory,
+  type RunMemory,
+} from '../keystore/keystore.ts';
+
+export interface Memory {
+  readonly run: RunMemory;
+  readonly commit: SignedRecord<'commit'> | undefined;
+  /** Begins a round; the one before, if any, is forgotten. */
+  begin(round: RoundMemory, openHash: Uint8Array): Promise<void>;
+  /** Adds to the round in progress. */
+  add(fields: Partial<RoundMemory>): Promise<RoundMemory>;
+  /** Forgets the secrets of the round in progress. */
+  end(withdrawn: string | undefined): Promise<void>;
+  /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
+  commitTo(commit: SignedRecord<'commit'>): Promise<void>;
+}
+
+export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<Memory> => {
+  let current: RunMemory = (await keystore.load(run)) ?? EMPTY_RUN;
+  let commit = current.commit === undefined ? undefined : decodeRecordOf('commit', current.commit);
+  const save = async (next: RunMemory): Promise<void> => {
+    await keystore.save(run, next);
+    if (current.round !== undefined && next.round?.round !== current.round.round)
+      await keystore.eraseVector(run);
+    current = next;
+  };
+  return {
+    get run() {
+      return current;
+    },
+    get commit() {
+      return commit;
+    },
+    begin: (round, open) => save({ ...current, last: { round: round.round, open }, round }),
+    add: async (fields) => {
+      if (current.round === undefined) throw new Error('no round is in progress');
+      const round = { ...current.round, ...fields };
+      await save({ ...current, round });
+      return round;
+    },
+    end: (withdrawn) => {
+      const { round: _, last, ...rest } = current;
+      if (last === undefined) return save(rest);
+      const { round, open } = last;
+      return save({
+        ...rest,
+        last: { round, open, ...(withdrawn === undefined ? {} : { withdrawn }) },
+      });
+    },
+    commitTo: async (record) => {
+      const { round, ...rest } = current;
+      const goesOn = round !== undefined && round.round > record.round;
+      await save({ ...rest, commit: record.bytes, ...(goesOn ? { round } : {}) });
+      commit = record;
+    },
+  };
+};

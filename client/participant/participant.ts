@@ -1,0 +1,277 @@
+/**
+ * @module A participant: one identity in one run, from the first login to the last commit. It keeps the session up (with
+ * backoff), puts frames and finished work into one queue, and leaves the rounds to `round.ts`.
+ */
+import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import { sleep, type Clock } from '../../protocol/clock.ts';
+import type { Connection } from '../../protocol/connection.ts';
+import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import { cryptoReady } from '../../protocol/identity.ts';
+import type { ServerFrame } from '../../protocol/messages.ts';
+import type { RandomSource } from '../../protocol/random.ts';
+import type { SignedRecord } from '../../protocol/records.ts';
+import type { RunSpec } from '../../protocol/run-spec.ts';
+import { matchManifest } from '../../protocol/tensors/index.ts';
+import type { Keystore } from '../keystore/keystore.ts';
+import type { Trainer } from '../trainer.ts';
+import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
+import { lineOf, type Log, type ParticipantEvent } from './events.ts';
+import { loadMemory, type Memory } from './memory.ts';
+import type { LedgerReader } from './ports.ts';
+import { Rounds } from './round.ts';
+import { logIn, type Expected, type Session } from './session.ts';
+
+export interface ParticipantOptions {
+  /** Makes a fresh connection to the coordinator. */
+  readonly connect: (signal: AbortSignal) => Promise<Connection>;
+  readonly keystore: Keystore;
+  /** Or what makes one once the specification is known. */
+  readonly trainer: Trainer | ((spec: RunSpec) => Trainer | Promise<Trainer>);
+  /** Or what makes one once the hash of the specification is known. */
+  readonly store: BlobStore | ((run: Uint8Array) => BlobStore);
+  readonly gate: AccessGate;
+  /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
+  readonly ledger?: LedgerReader;
+  readonly clock: Clock;
+  /** A CSPRNG outside of simulations. */
+  readonly random: RandomSource;
+  /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
+  readonly expect?: Expected;
+  readonly backoff?: Backoff;
+  /** Milliseconds a login may take. Default 20 s. */
+  readonly loginTimeoutMs?: number;
+  readonly log?: Log;
+  readonly onEvent?: (event: ParticipantEvent) => void;
+}
+
+export interface Outcome {
+  /** `stopped`: by the caller, before the end. */
+  readonly type: 'finished' | 'stopped';
+  readonly run: Uint8Array | undefined;
+  readonly spec: RunSpec | undefined;
+  /** The last commit this participant has seen: names the newest model and opens it. */
+  readonly commit: SignedRecord<'commit'> | undefined;
+}
+
+/** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
+const STABLE_MS = 10_000;
+const LOGIN_TIMEOUT_MS = 20_000;
+
+/** What is set up at the first login and stays. */
+interface Joined {
+  readonly spec: RunSpec;
+  readonly run: Uint8Array;
+  readonly memory: Memory;
+  readonly rounds: Rounds;
+  readonly trainer: Trainer;
+  readonly store: BlobStore;
+}
+
+/** Frames that may wait for their turn; a coordinator that sends more is cut off. */
+const MAX_WAITING = 1024;
+
+export class Participant {
+  /** Settles when the run is over, the participant was stopped, or it cannot go on. */
+  readonly finished: Promise<Outcome>;
+  readonly #options: ParticipantOptions;
+  readonly #stop = new AbortController();
+  readonly #end = Promise.withResolvers<Outcome>();
+  #queue: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #session: Session | undefined;
+  #joined: Joined | undefined;
+  #loggedInAt: number | undefined;
+
+  /** Begins at once. */
+  constructor(options: ParticipantOptions) {
+    this.#options = options;
+    this.finished = this.#end.promise;
+    this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
+  }
+
+  /** The last commit this participant has seen. */
+  get commit(): SignedRecord<'commit'> | undefined {
+    return this.#joined?.memory.commit;
+  }
+
+  /** The specification, once it has logged in. */
+  get spec(): RunSpec | undefined {
+    return this.#joined?.spec;
+  }
+
+  /**
+   * Leaves; what was saved stays, and a participant with the same keystore goes on. Resolves once nothing is written any
+   * more.
+   */
+  async stop(): Promise<void> {
+    this.#settle('stopped');
+    await this.#queue;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    await cryptoReady;
+    for (let attempt = 1; ; attempt += 1) {
+      this.#loggedInAt = undefined;
+      const error = await this.#attempt();
+      if (this.#stop.signal.aborted) return;
+      if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
+        attempt = 1;
+      const delayMs = backoffDelay(backoff, attempt, random);
+      this.#emit({ type: 'reconnecting', attempt, delayMs, error });
+      await sleep(clock, delayMs, this.#stop.signal);
+    }
+  }
+
+  /** One session, from connecting to its end. Returns why it ended. @throws FloeError what no other attempt would cure */
+  async #attempt(): Promise<FloeError> {
+    const { connect, keystore, clock, random, loginTimeoutMs = LOGIN_TIMEOUT_MS } = this.#options;
+    // Frames may come before what handles them is set up.
+    let early: (ServerFrame | FloeError)[] | undefined = [];
+    let session: Session;
+    try {
+      const connection = await connect(this.#stop.signal);
+      session = await logIn(connection, {
+        identity: keystore.identity,
+        expect: this.#expected(),
+        clock,
+        random,
+        timeoutMs: loginTimeoutMs,
+        signal: this.#stop.signal,
+        onFrame: (frame) => (early === undefined ? this.#take(frame) : early.push(frame)),
+      });
+    } catch (thrown) {
+      const error = toFloeError(thrown, 'connection_lost');
+      if (!error.retryable) throw error;
+      return error;
+    }
+    if (this.#stop.signal.aborted) session.close();
+    else {
+      this.#session = session;
+      this.#joined ??= await this.#join(session);
+      this.#loggedInAt = clock.now();
+      this.#announce(session, this.#joined);
+      for (const frame of early) this.#take(frame);
+      early = undefined;
+    }
+    const error = await session.over;
+    this.#session = undefined;
+    return error;
+  }
+
+  /** After the first login the run is what it was then, whoever answers at the address. */
+  #expected(): Expected {
+    if (this.#joined === undefined) return this.#options.expect ?? {};
+    return { coordinator: this.#joined.spec.coordinator, run: this.#joined.run };
+  }
+
+  async #join({ spec, run }: Session): Promise<Joined> {
+    const { keystore, gate, ledger, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const trainer =
+      typeof this.#options.trainer === 'function'
+        ? await this.#options.trainer(spec)
+        : this.#options.trainer;
+    matchManifest(spec.model, trainer.manifest);
+    const store =
+      typeof this.#options.store === 'function' ? this.#options.store(run) : this.#options.store;
+    const { identity, trainingSecret } = keystore;
+    const memory = await loadMemory(keystore, run);
+    const self = identity.publicKey;
+    const beacon = ledger === undefined || ledger.kind === 'journal' ? 'local' : 'ledger';
+    const rounds = new Rounds(
+      {
+        view: { spec, run, self, beacon },
+        own: { identity, trainingSecret, random },
+        keystore,
+        trainer,
+        store,
+        gate,
+        ledger,
+        clock,
+        backoff,
+        send: (frame) => this.#session?.sendBytes(frame),
+        emit: (event) => this.#emit(event),
+        warn: (message) => this.#options.log?.('warn', message),
+        enqueue: (work) => this.#enqueue(work),
+      },
+      memory,
+    );
+    return { spec, run, memory, rounds, trainer, store };
+  }
+
+  #announce({ remote }: Session, { run, spec, trainer, store }: Joined): void {
+    const { keystore, gate } = this.#options;
+    this.#emit({
+      type: 'connected',
+      remote,
+      run,
+      spec,
+      address: keystore.identity.address,
+      backend: trainer.backend,
+      store: store.kind,
+      gate: gate.kind,
+      keystore: keystore.kind,
+    });
+  }
+
+  #take(frame: ServerFrame | FloeError): void {
+    this.#waiting += 1;
+    if (this.#waiting > MAX_WAITING) {
+      this.#waiting -= 1;
+      this.#session?.close(new FloeError('rate_limited', `${MAX_WAITING} frames are waiting`));
+      return;
+    }
+    this.#enqueue(async () => {
+      this.#waiting -= 1;
+      if (frame instanceof FloeError || frame.type !== 'finished')
+        await this.#joined?.rounds.handle(frame);
+      else {
+        this.#emit({ type: 'finished', rounds: frame.rounds });
+        this.#settle('finished');
+      }
+    });
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#queue = this.#afterwards(this.#queue, work);
+  }
+
+  async #afterwards(earlier: Promise<void>, work: () => Promise<void>): Promise<void> {
+    await earlier;
+    if (this.#stop.signal.aborted) return;
+    try {
+      await work();
+    } catch (thrown) {
+      this.#settle(toFloeError(thrown));
+    }
+  }
+
+  #settle(how: FloeError | 'finished' | 'stopped'): void {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#joined?.rounds.stop();
+    // One that the caller made is the caller's to dispose of.
+    if (typeof this.#options.trainer === 'function') this.#joined?.trainer.dispose();
+    this.#session?.close(how instanceof FloeError ? how : undefined);
+    const { run, spec, memory } = this.#joined ?? {};
+    if (how instanceof FloeError && how.code !== 'run_finished') this.#end.reject(how);
+    else
+      this.#end.resolve({
+        type: how === 'stopped' ? how : 'finished',
+        run,
+        spec,
+        commit: memory?.commit,
+      });
+  }
+
+  #emit(event: ParticipantEvent): void {
+    const { log, onEvent } = this.#options;
+    const line = lineOf(event);
+    if (line !== undefined) log?.(...line);
+    onEvent?.(event);
+  }
+}
+
+/** Takes part in a run; see {@link Participant}. */
+export const joinRun = (options: ParticipantOptions): Participant => new Participant(options);

@@ -1,0 +1,35 @@
+/**
+ * @module What a participant is given to work with. The simulator and production differ in these only.
+ */
+import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { Clock } from '../../protocol/clock.ts';
+import type { Ledger } from '../../protocol/ledger/ledger.ts';
+import type { Keystore } from '../keystore/keystore.ts';
+import type { Trainer } from '../trainer.ts';
+import type { Backoff } from './backoff.ts';
+import type { RunView } from './checks.ts';
+import type { ParticipantEvent } from './events.ts';
+import type { Own } from './steps.ts';
+
+/** The part of a ledger that a participant reads. Without one it trusts the consistency round and the members' nonces. */
+export type LedgerReader = Pick<Ledger, 'kind' | 'readCohort' | 'readSurvivors'>;
+
+/** What one round works with. */
+export interface RoundPorts {
+  readonly view: RunView;
+  readonly own: Own;
+  readonly keystore: Keystore;
+  readonly trainer: Trainer;
+  readonly store: BlobStore;
+  readonly gate: AccessGate;
+  readonly ledger: LedgerReader | undefined;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  /** To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks again. */
+  readonly send: (frame: Uint8Array) => void;
+  readonly emit: (event: ParticipantEvent) => void;
+  readonly warn: (message: string) => void;
+  /** Does `work` after everything that came before it, and before anything that comes later. */
+  readonly enqueue: (work: () => Promise<void>) => void;
+}

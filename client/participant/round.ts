@@ -1,0 +1,434 @@
+/**
+ * @module One participant's rounds: what it does for each frame of the coordinator. Frames and finished work come one at a
+ * time; training, the store and the masks run beside them. Whatever is sent was saved before, so a frame that comes again
+ * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
+ */
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
+import {
+  decodeRecord,
+  decodeRecordOf,
+  signRecord,
+  type SignedRecord,
+} from '../../protocol/records.ts';
+import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
+import type { RoundMemory } from '../keystore/keystore.ts';
+import { Beside } from './beside.ts';
+import * as checks from './checks.ts';
+import { guardOf, liveOf, shareRecordOf, type Live } from './live.ts';
+import type { Memory } from './memory.ts';
+import type { RoundPorts } from './ports.ts';
+import * as steps from './steps.ts';
+
+/** After this many broken rules a coordinator gets no more answers. */
+export const MAX_VIOLATIONS = 3;
+
+export class Rounds {
+  readonly #ports: RoundPorts;
+  readonly #memory: Memory;
+  readonly #masked: boolean;
+  #live: Live | undefined;
+  #violations = 0;
+  readonly #beside: Beside;
+
+  constructor(ports: RoundPorts, memory: Memory) {
+    this.#ports = ports;
+    this.#memory = memory;
+    this.#masked = ports.view.spec.secagg === 'masked';
+    this.#beside = new Beside(
+      ports,
+      (live) => live === this.#live,
+      (error, whose) => (whose === 'own' ? this.#withdraw(error) : this.#violation(error)),
+    );
+    const round = memory.run.round;
+    if (round !== undefined) this.#live = liveOf(decodeRecordOf('open', round.open));
+  }
+
+  /**
+   * Does what a frame asks for.
+   *
+   * @throws FloeError when the coordinator has broken its {@link MAX_VIOLATIONS}th rule
+   */
+  async handle(frame: ServerFrame | FloeError): Promise<void> {
+    try {
+      if (frame instanceof FloeError) throw frame;
+      await this.#dispatch(frame);
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError)) throw thrown;
+      // A ledger that does not answer is nobody's lie.
+      if (thrown.code === 'ledger_unavailable') await this.#withdraw(thrown);
+      else await this.#violation(thrown);
+    }
+  }
+
+  /** Cancels the work that runs beside the frames; what was saved stays. */
+  stop(): void {
+    this.#live?.stop.abort();
+    this.#live = undefined;
+  }
+
+  #dispatch(frame: ServerFrame): Promise<void> | void {
+    switch (frame.type) {
+      case 'record':
+        return this.#onRecord(frame.record);
+      case 'cohort':
+        return this.#onCohort(frame);
+      case 'sharers':
+        return this.#onSharers(frame);
+      case 'consistency':
+        return this.#onConsistency(frame);
+      case 'ack':
+        this.#live?.acked.add(toHex(frame.hash));
+        return;
+      case 'error':
+        this.#ports.emit({ type: 'refused', code: frame.code, message: frame.message });
+        return;
+      case 'challenge':
+      case 'welcome':
+      case 'finished':
+        throw new FloeError('unexpected_frame', `${frame.type} does not belong here`);
+    }
+  }
+
+  #onRecord(bytes: Uint8Array): Promise<void> {
+    const record = decodeRecord(bytes);
+    checks.checkCoordinatorRecord(this.#ports.view, record);
+    switch (record.type) {
+      case 'open':
+        return this.#onOpen(record);
+      case 'survivors':
+        return this.#onSurvivors(record);
+      case 'commit':
+        return this.#onCommit(record);
+      case 'abort':
+        return this.#onAbort(record);
+      case 'register':
+      case 'cohort':
+      case 'share':
+      case 'sharers':
+      case 'upload':
+      case 'consistent':
+      case 'unmask':
+        break;
+    }
+    throw new FloeError('unexpected_frame', `a ${record.type} record does not come alone`);
+  }
+
+  /** The round in progress, if the record belongs to it. */
+  #liveFor(record: SignedRecord): Live | undefined {
+    checks.checkCoordinatorRecord(this.#ports.view, record);
+    if (record.round === this.#live?.open.round) return this.#live;
+    const { last } = this.#memory.run;
+    if (last !== undefined && record.round < last.round)
+      throw new FloeError(
+        'record_replayed',
+        `a ${record.type} record of round ${record.round} came after round ${last.round} began`,
+      );
+    // The coordinator may have missed that this participant gave the round up.
+    if (record.round === last?.round && last.withdrawn !== undefined)
+      this.#sendWithdrawal(record.round, last.withdrawn);
+    return undefined;
+  }
+
+  async #onOpen(open: SignedRecord<'open'>): Promise<void> {
+    const { view, own } = this.#ports;
+    const { last } = this.#memory.run;
+    if (last?.round === open.round) {
+      if (!equalBytes(last.open, open.hash))
+        throw new FloeError('record_conflict', `round ${open.round} was opened twice, differently`);
+      if (this.#liveFor(open) !== undefined) this.#sendRecord(this.#round().register);
+      return;
+    }
+    const newest = Math.max(last?.round ?? 0, this.#memory.commit?.round ?? 0);
+    if (open.round <= newest)
+      throw new FloeError(
+        'record_replayed',
+        `round ${open.round} was opened after round ${newest} had been`,
+      );
+    checks.checkOpen(view, open, this.#memory.commit);
+    if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
+    this.#live?.stop.abort();
+    const { sigma, register } = steps.makeRegister(view, own, open);
+    await this.#memory.begin(
+      { round: open.round, open: open.bytes, sigma, register: register.bytes },
+      open.hash,
+    );
+    this.#live = liveOf(open);
+    this.#sendRecord(register.bytes);
+    this.#ports.emit({ type: 'registered', round: open.round });
+  }
+
+  async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
+    const { view, own, ledger } = this.#ports;
+    const record = decodeRecordOf('cohort', frame.record);
+    const live = this.#liveFor(record);
+    if (live === undefined) return;
+    let round = this.#round();
+    if (round.cohort !== undefined && !equalBytes(round.cohort, record.hash))
+      throw new FloeError('record_conflict', 'a second, different cohort in one round');
+    if (live.cohort === undefined) {
+      const checked = checks.checkCohort(view, live.open, round.register, frame, record);
+      if (ledger !== undefined) {
+        const frozen = await ledger.readCohort(view.run, record.round);
+        const { root, beacon } = record.body;
+        if (!frozen || !equalBytes(frozen.root, root) || !equalBytes(frozen.beacon, beacon))
+          throw new FloeError('context_mismatch', 'the ledger holds another cohort or beacon');
+      }
+      if (round.guard === undefined) {
+        const { context } = checked;
+        const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
+        round = await this.#memory.add({ cohort: record.hash, guard: guardOf(guard) });
+      }
+      live.cohort = checked;
+      const cohort = checked.cohort.members.length;
+      this.#ports.emit({ type: 'joined', round: record.round, cohort });
+    }
+    this.#train(live);
+    if (this.#masked) {
+      if (round.sharing === undefined) {
+        const sharing = await steps.makeSharing(view, own, round.sigma, live.cohort);
+        round = await this.#memory.add({ sharing });
+      }
+      this.#ports.send(round.sharing!.frame);
+    } else await this.#makeVector(live);
+  }
+
+  async #onSharers(frame: Extract<ServerFrame, { type: 'sharers' }>): Promise<void> {
+    const record = decodeRecordOf('sharers', frame.record);
+    const live = this.#liveFor(record);
+    if (live === undefined) return;
+    const round = this.#round();
+    if (!this.#masked || live.cohort === undefined || round.sharing === undefined)
+      return this.#withdraw(new FloeError('unexpected_frame', 'sharers came before the shares'));
+    if (round.sharers !== undefined && !equalBytes(round.sharers, record.hash))
+      throw new FloeError('record_conflict', 'a second, different set of sharers in one round');
+    if (live.sharers === undefined) {
+      const own = shareRecordOf(round.sharing.frame);
+      const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
+      if (round.sharers === undefined) await this.#memory.add({ sharers: record.hash });
+      live.sharers = checked;
+    }
+    await this.#makeVector(live);
+  }
+
+  async #onSurvivors(record: SignedRecord<'survivors'>): Promise<void> {
+    const { view, own, ledger } = this.#ports;
+    const live = this.#liveFor(record);
+    if (live === undefined) return;
+    const round = this.#round();
+    if (live.cohort === undefined || (this.#masked && live.sharers === undefined))
+      return this.#withdraw(new FloeError('unexpected_frame', 'survivors came before the cohort'));
+    const { members, rejected, hash } = record.body;
+    const upload = round.upload === undefined ? undefined : decodeRecordOf('upload', round.upload);
+    const isSelf = (key: Uint8Array): boolean => equalBytes(key, view.self);
+    const refused = rejected.find(({ member }) => isSelf(member));
+    const counted = upload !== undefined && live.acked.has(toHex(upload.hash));
+    if (!members.some(isSelf) && (refused !== undefined || !counted))
+      // Too late or refused: the others go on, and this participant has nothing to answer.
+      return this.#withdraw(
+        new FloeError('phase_closed', refused?.code ?? 'the upload came too late'),
+      );
+    if (upload === undefined)
+      throw new FloeError('survivors_inconsistent', 'a survivor without an upload of its own');
+    const among = live.sharers?.record.body.members ?? live.cohort.record.body.members;
+    const earlier =
+      round.consistent === undefined
+        ? live.survivors?.body.hash
+        : decodeRecordOf('consistent', round.consistent).body.survivors;
+    if (earlier !== undefined && !equalBytes(earlier, hash))
+      throw new FloeError('survivors_inconsistent', 'a second, different survivor set in a round');
+    checks.checkSurvivors(view, live.cohort, among, upload.hash, record);
+    if (ledger !== undefined) {
+      const frozen = await ledger.readSurvivors(view.run, record.round);
+      if (!frozen || !equalBytes(frozen.hash, hash))
+        throw new FloeError('survivors_inconsistent', 'the ledger holds another survivor set');
+    }
+    live.survivors = record;
+    if (!this.#masked) return;
+    const { context } = live.cohort;
+    const signed = { context, survivors: hash };
+    const { consistent } =
+      round.consistent === undefined
+        ? await this.#memory.add({
+            consistent: signRecord(own.identity, 'consistent', view.run, record.round, signed)
+              .bytes,
+          })
+        : round;
+    this.#sendRecord(consistent!);
+  }
+
+  async #onConsistency(frame: Extract<ServerFrame, { type: 'consistency' }>): Promise<void> {
+    const live = this.#live;
+    if (live === undefined) return;
+    const { cohort, sharers, survivors } = live;
+    const { guard, ...round } = this.#round();
+    if (!cohort || !sharers || !survivors || !guard || !round.upload)
+      return this.#withdraw(
+        new FloeError('unexpected_frame', 'consistency came before the survivors'),
+      );
+    checks.checkConsistency(this.#ports.view, cohort, survivors, frame);
+    if (round.unmask !== undefined) return this.#sendRecord(round.unmask);
+    const { view, own } = this.#ports;
+    const answer = await steps.makeAnswer(
+      view,
+      own,
+      { ...round, guard, ownUpload: round.vector!.sha256 },
+      cohort,
+      sharers,
+      survivors,
+    );
+    for (const error of answer.unopened)
+      this.#ports.warn(`a share of ${error.details['author']} does not open: ${error.message}`);
+    await this.#memory.add({ guard: guardOf(answer.guard), unmask: answer.record.bytes });
+    this.#sendRecord(answer.record.bytes);
+    const { survivors: alive, dropped } = answer;
+    this.#ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
+  }
+
+  async #onCommit(commit: SignedRecord<'commit'>): Promise<void> {
+    const known = this.#memory.commit;
+    if (known !== undefined && equalBytes(known.hash, commit.hash)) return;
+    if (known !== undefined && commit.round <= known.round)
+      throw new FloeError(
+        'record_replayed',
+        `a commit of round ${commit.round} came after that of round ${known.round}`,
+      );
+    const live = this.#live?.open.round === commit.round ? this.#live : undefined;
+    checks.checkCommit(commit, { open: live?.open, survivors: live?.survivors });
+    await this.#memory.commitTo(commit);
+    if (this.#memory.run.round === undefined) this.stop();
+    const { weight, metrics, model } = commit.body;
+    this.#ports.emit({ type: 'committed', round: commit.round, weight, metrics, model });
+  }
+
+  async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
+    if (this.#live?.open.round !== record.round) return;
+    this.stop();
+    await this.#memory.end(undefined);
+    const { code, reason } = record.body;
+    this.#ports.emit({ type: 'aborted', round: record.round, code, reason });
+  }
+
+  /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
+  #train(live: Live): void {
+    if (this.#round().vector !== undefined || live.trained !== undefined) return;
+    const { emit } = this.#ports;
+    const { round } = live.open;
+    this.#beside.start(live, 'training', {
+      work: (signal) =>
+        this.#beside.train(live.open, signal, (done, total) => {
+          if (this.#live === live) emit({ type: 'training', round, done, total });
+        }),
+      done: async (trained) => {
+        live.trained = trained;
+        const { examples, lossSum, correct } = trained.result;
+        const { milliseconds } = trained;
+        emit({ type: 'trained', round, examples, lossSum, correct, milliseconds });
+        await this.#makeVector(live);
+      },
+    });
+  }
+
+  /** Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload. */
+  async #makeVector(live: Live): Promise<void> {
+    const { sigma, sharing, vector: made } = this.#round();
+    if (made !== undefined) return this.#upload(live);
+    const { cohort, sharers, trained, open } = live;
+    if (!cohort || !trained || (this.#masked && !(sharers && sharing))) return;
+    const { view, own, gate, keystore } = this.#ports;
+    this.#beside.start(live, 'vector', {
+      work: (signal) =>
+        steps.makeVector(view, own, {
+          open,
+          checked: cohort,
+          masks:
+            sharers && sharing ? { sigma, selfSecret: sharing.selfSecret, sharers } : undefined,
+          before: trained.before,
+          trained: trained.result,
+          gate,
+          signal,
+        }),
+      done: async ({ bytes, chunkRoot, envelope }) => {
+        const hash = sha256(bytes);
+        const guard = recordUpload(
+          this.#round().guard!,
+          {
+            context: cohort.context,
+            hash,
+            sharers: (sharers?.record ?? cohort.record).body.members,
+          },
+          { minimum: view.spec.cohort.minimum, threshold: cohort.threshold },
+        );
+        const vector = {
+          sha256: hash,
+          size: bytes.length,
+          chunkRoot,
+          ...(envelope === undefined ? {} : { envelope }),
+        };
+        await keystore.saveVector(view.run, bytes);
+        await this.#memory.add({ guard: guardOf(guard), vector });
+        delete live.trained;
+        await this.#upload(live);
+      },
+    });
+  }
+
+  /** Puts the saved bytes, and no others, into the store, and says so. */
+  async #upload(live: Live): Promise<void> {
+    const { upload, vector } = this.#round();
+    if (upload !== undefined) return this.#sendRecord(upload);
+    const { cohort } = live;
+    if (cohort === undefined || vector === undefined) return;
+    const { view, own, emit } = this.#ports;
+    const { round } = live.open;
+    this.#beside.start(live, 'upload', {
+      work: (signal) => this.#beside.upload(vector, signal),
+      done: async (blob) => {
+        const { context } = cohort;
+        const { chunkRoot, envelope } = vector;
+        const record = signRecord(own.identity, 'upload', view.run, round, {
+          context,
+          blob: { id: blob.id, sha256: blob.sha256, size: blob.size },
+          chunkRoot,
+          ...(envelope === undefined ? {} : { envelope }),
+        });
+        await this.#memory.add({ upload: record.bytes });
+        this.#sendRecord(record.bytes);
+        emit({ type: 'uploaded', round, bytes: blob.size });
+      },
+    });
+  }
+
+  async #withdraw(error: FloeError): Promise<void> {
+    const live = this.#live;
+    if (live === undefined) return;
+    const { round } = live.open;
+    this.stop();
+    await this.#memory.end(error.code);
+    this.#sendWithdrawal(round, error.code);
+    this.#ports.emit({ type: 'withdrawn', round, error });
+  }
+
+  async #violation(error: FloeError): Promise<void> {
+    this.#violations += 1;
+    const round = this.#live?.open.round ?? this.#memory.run.last?.round ?? 0;
+    this.#ports.emit({ type: 'violation', round, error, count: this.#violations });
+    await this.#withdraw(error);
+    if (this.#violations >= MAX_VIOLATIONS) throw error;
+  }
+
+  #round(): RoundMemory {
+    const { round } = this.#memory.run;
+    if (round === undefined) throw new Error('no round is in progress');
+    return round;
+  }
+
+  #sendRecord(record: Uint8Array): void {
+    this.#ports.send(encodeFrame({ type: 'record', record }));
+  }
+
+  #sendWithdrawal(round: number, code: string): void {
+    this.#ports.send(encodeFrame({ type: 'withdraw', round, code }));
+  }
+}

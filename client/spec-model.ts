@@ -1,0 +1,29 @@
+/**
+ * @module The model a run specification asks for: a name of the registry, or the topology it carries.
+ */
+import type { RunSpec } from '../protocol/run-spec.ts';
+import { FloeError } from '../protocol/errors.ts';
+import {
+  modelByName,
+  modelFromTopology,
+  type ModelFunction,
+  type Topology,
+} from './tfjs/models.ts';
+
+/** Names as specifications write them, where the registry's differ. */
+const REGISTRY: Readonly<Record<string, string>> = { 'mlp-2nn': 'mlp2nn' };
+
+/** @throws FloeError `model_malformed` for an unknown name or a topology that is not a JSON object */
+export const modelOfSpec = (spec: RunSpec): ModelFunction => {
+  const { architecture, topology } = spec.model;
+  if (topology === undefined) return modelByName(REGISTRY[architecture] ?? architecture);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(topology);
+  } catch (cause) {
+    throw new FloeError('model_malformed', 'the topology is not JSON', {}, { cause });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new FloeError('model_malformed', 'expected the topology to be a JSON object');
+  return modelFromTopology(parsed as Topology);
+};

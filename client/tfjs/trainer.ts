@@ -1,0 +1,275 @@
+/**
+ * @module The trainer for TensorFlow.js models: plain SGD over seeded shuffles of a participant's examples, as
+ * FederatedAveraging's ClientUpdate has it (McMahan et al. 2017, algorithm 1).
+ */
+import type * as Tfjs from '@tensorflow/tfjs';
+import type { Manifest } from '../../protocol/tensors/manifest.ts';
+import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { type PreflightReport, preflight } from '../data/preflight.ts';
+import { permutation, randomStream } from '../random.ts';
+import {
+  type EvaluateResult,
+  type Trainer,
+  type TrainRequest,
+  type TrainResult,
+  requireFinite,
+  requireLength,
+  requireRequest,
+  throwIfAborted,
+} from '../trainer.ts';
+import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
+import { denseEngine, densePlan } from './dense-engine.ts';
+import { type Engine, gather } from './engine.ts';
+import { initialWeights } from './initialisers.ts';
+import { layersEngine } from './layers-engine.ts';
+import type { Loss, OutputKind } from './losses.ts';
+import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
+import { manifestOf, topologyOf } from './topology.ts';
+
+export interface TfjsTrainerOptions {
+  /** A function of tfjs, a topology (JSON), or a model, which the trainer then owns. */
+  readonly model: ModelFunction | Topology | Tfjs.LayersModel;
+  /** Default: `crossEntropy` when the data has classes, else `meanSquaredError`. */
+  readonly loss?: Loss;
+  readonly data: Dataset;
+  /** Default: the first that runs here. */
+  readonly backend?: BackendOptions | Backend;
+  /** False keeps stacks of dense layers on tfjs too. Default true. */
+  readonly denseFastPath?: boolean;
+  /** Examples in one batch of `evaluate`. Default 256. */
+  readonly evaluationBatch?: number;
+  /** Milliseconds, for deciding when to let other work run. Default performance.now. */
+  readonly now?: () => number;
+}
+
+export interface TfjsTrainer extends Trainer {
+  /** With the manifest's names: for `exportTfjs` and for a run specification. */
+  readonly topology: Topology;
+  /** What the owner of the examples should know about them. */
+  readonly report: PreflightReport;
+  /** The same model and memory on other examples: for many participants in one process. Calls wait for each other; the last `dispose` frees it. */
+  withData(data: Dataset): TfjsTrainer;
+}
+
+/** How long a stretch of work may hold the event loop: heartbeats must get through. */
+const STRETCH_MS = 20;
+
+/** Lets timers and sockets have their turn. */
+const breathe = async (): Promise<void> => {
+  await new Promise<void>((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+};
+
+const isModel = (model: object): model is Tfjs.LayersModel =>
+  typeof (model as { predict?: unknown }).predict === 'function';
+
+const outputKind = (model: Tfjs.LayersModel, loss: Loss): OutputKind => {
+  if (loss === 'meanSquaredError') return 'values';
+  const last = model.layers.at(-1);
+  const ends = last?.getClassName() === 'Softmax' || last?.getConfig()['activation'] === 'softmax';
+  return ends ? 'probabilities' : 'logits';
+};
+
+const requireShape = (model: Tfjs.LayersModel): void => {
+  if (model.inputs.length !== 1 || model.outputs.length !== 1 || model.outputs[0]?.rank !== 2)
+    throw new FloeError(
+      'model_malformed',
+      'expected a model with one input and one output of shape [batch, outputs]',
+    );
+};
+
+/** What trainers over one model share. */
+interface Shared {
+  readonly backend: string;
+  readonly manifest: Manifest;
+  readonly topology: Topology;
+  readonly engine: Engine;
+  readonly options: TfjsTrainerOptions;
+  /** Throws `data_unfit` unless the examples fit the model. */
+  readonly check: (data: Dataset) => PreflightReport;
+  readonly initial: (seed: Uint8Array) => Float32Array;
+  /** Runs one call after another: they share the weights. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+  /** One more trainer over the model; returns what ends it, and with the last one the model. */
+  readonly hold: () => () => void;
+}
+
+/** Turns what the engine throws into `trainer_failed`. */
+const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw toFloeError(thrown, 'trainer_failed');
+  }
+};
+
+const trainOn = async (
+  { engine, manifest, options }: Shared,
+  data: Dataset,
+  request: TrainRequest,
+): Promise<TrainResult> => {
+  const { epochs, batchSize, learningRate, seed, round, signal, onProgress } = request;
+  requireRequest(manifest, request);
+  throwIfAborted(signal);
+  const now = options.now ?? (() => performance.now());
+  const total = data.size * epochs;
+  const stream = randomStream(seed, `layers/${round}`);
+  let lossSum = 0;
+  let correct = 0;
+  let rested = now();
+  engine.load(request.weights);
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const order = permutation(data.size, randomStream(seed, `shuffle/${round}/${epoch}`));
+    const scored = epoch === epochs - 1;
+    for (let at = 0; at < data.size; at += batchSize) {
+      const batch = gather(data, order.subarray(at, at + batchSize));
+      // Each step starts from the weights of the one before.
+      // oxlint-disable-next-line no-await-in-loop
+      const result = await engine.step({ batch, learningRate, stream, scored });
+      lossSum += result?.lossSum ?? 0;
+      correct += result?.correct ?? 0;
+      if (now() - rested < STRETCH_MS) continue;
+      onProgress?.(epoch * data.size + at + batch.size, total);
+      // oxlint-disable-next-line no-await-in-loop
+      await breathe();
+      throwIfAborted(signal);
+      rested = now();
+    }
+  }
+  throwIfAborted(signal);
+  onProgress?.(total, total);
+  const weights = await engine.read();
+  requireFinite(manifest, weights);
+  return { weights, examples: data.size, lossSum, correct };
+};
+
+const evaluateOn = async (
+  { engine, manifest, options }: Shared,
+  data: Dataset,
+  weights: Float32Array,
+): Promise<EvaluateResult> => {
+  requireLength(manifest, weights);
+  const now = options.now ?? (() => performance.now());
+  const size = options.evaluationBatch ?? 256;
+  let lossSum = 0;
+  let correct = 0;
+  let rested = now();
+  engine.load(weights);
+  for (let at = 0; at < data.size; at += size) {
+    const length = Math.min(size, data.size - at);
+    const order = Uint32Array.from({ length }, (_, i) => at + i);
+    // oxlint-disable-next-line no-await-in-loop
+    const result = await engine.score(gather(data, order));
+    lossSum += result.lossSum;
+    correct += result.correct;
+    if (now() - rested < STRETCH_MS) continue;
+    // oxlint-disable-next-line no-await-in-loop
+    await breathe();
+    rested = now();
+  }
+  return { examples: data.size, lossSum, correct };
+};
+
+const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
+  manifest: shared.manifest,
+  backend: shared.backend,
+  topology: shared.topology,
+  report: shared.check(data),
+  initialWeights: shared.initial,
+  train: async (request) =>
+    shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
+  evaluate: async (weights, other = data) => {
+    shared.check(other);
+    return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
+  },
+  withData: (other) => {
+    return over(shared, other);
+  },
+  dispose: shared.hold(),
+});
+
+const buildModel = async (
+  backend: Backend,
+  model: TfjsTrainerOptions['model'],
+): Promise<Tfjs.LayersModel> => {
+  if (typeof model === 'object' && isModel(model)) return model;
+  return (typeof model === 'function' ? model : modelFromTopology(model))(backend.tf);
+};
+
+const queue = (): Shared['alone'] => {
+  let last: Promise<unknown> = Promise.resolve();
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work, work);
+    last = result;
+    return result;
+  };
+};
+
+/** Counts who holds something; the last one to let go ends it. */
+const holders = (end: () => void): Shared['hold'] => {
+  let count = 0;
+  return () => {
+    let held = true;
+    count++;
+    return () => {
+      if (!held) return;
+      held = false;
+      count--;
+      if (count === 0) end();
+    };
+  };
+};
+
+const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
+  const { data, denseFastPath = true } = options;
+  requireShape(model);
+  const loss = options.loss ?? (data.classes === undefined ? 'meanSquaredError' : 'crossEntropy');
+  const kind = outputKind(model, loss);
+  const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
+  const outputs = model.outputs[0]?.shape[1] ?? 1;
+  const reports = new WeakMap<Dataset, PreflightReport>();
+  const check = (examples: Dataset): PreflightReport => {
+    const report = reports.get(examples) ?? preflight(examples, { inputShape, outputs, loss });
+    reports.set(examples, report);
+    return report;
+  };
+  const manifest = manifestOf(model);
+  const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
+  const layers = layersEngine(backend, model, manifest, kind);
+  const fast = plan === undefined ? '' : '; dense layers run without tfjs between the kernels';
+  return {
+    backend: `${backend.description}${fast}`,
+    manifest,
+    topology: topologyOf(model),
+    engine: plan === undefined ? layers : denseEngine(plan, kind),
+    options,
+    check,
+    initial: (seed) => initialWeights(backend.tf, model, manifest, seed),
+    alone: queue(),
+    hold: holders(() => {
+      layers.dispose();
+    }),
+  };
+};
+
+/**
+ * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm backend run without
+ * tfjs (`denseFastPath`), and the backend line says so. Deterministic for a seed and a backend; layers with randomness of
+ * their own other than Dropout are refused.
+ * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
+ */
+export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
+  const { backend: chosen = {} } = options;
+  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
+  switchBackend(backend.tf, backend.name);
+  const model = await buildModel(backend, options.model);
+  try {
+    return over(share(options, backend, model), options.data);
+  } catch (thrown) {
+    model.dispose();
+    throw thrown;
+  }
+};

@@ -1,0 +1,147 @@
+/**
+ * @module The narrow port between a participant and whatever trains: flat weights in, flat weights out. `tfjsTrainer` is
+ * one implementation, `functionTrainer` makes one of any function. A trainer is deterministic: the same request gives the
+ * same bytes on the same backend, whatever ran before.
+ */
+import type { Dataset } from './data/dataset.ts';
+import { type Manifest, elementCount, parameterCount } from '../protocol/tensors/manifest.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
+
+export interface TrainRequest {
+  /** Flat, in the manifest's order; not changed. */
+  readonly weights: Float32Array;
+  readonly round: number;
+  /** Passes over the participant's examples, an integer >= 1. */
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** 32 bytes: the order of the examples, dropout. */
+  readonly seed: Uint8Array;
+  readonly signal?: AbortSignal;
+  /** Called now and then with the examples done and to do over all epochs. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface TrainResult {
+  /** After training; a fresh array. */
+  readonly weights: Float32Array;
+  /** Examples of one epoch. */
+  readonly examples: number;
+  /** Summed over the examples of the last epoch, as each was met in training. */
+  readonly lossSum: number;
+  /** Correctly classified in the last epoch, 0 if unknown. */
+  readonly correct: number;
+}
+
+export interface EvaluateResult {
+  readonly examples: number;
+  readonly lossSum: number;
+  readonly correct: number;
+}
+
+export interface Trainer {
+  readonly manifest: Manifest;
+  /** What the work runs on, in words, for the first lines of output. */
+  readonly backend: string;
+  /** The same for everyone who has the seed (32 bytes). */
+  initialWeights(seed: Uint8Array): Float32Array;
+  /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
+  train(request: TrainRequest): Promise<TrainResult>;
+  /** On `data`, or on the trainer's own examples. */
+  evaluate(weights: Float32Array, data?: Dataset): Promise<EvaluateResult>;
+  dispose(): void;
+}
+
+/** Throws `tensor_mismatch` unless `weights` has one number for each parameter. */
+export const requireLength = (manifest: Manifest, weights: Float32Array): void => {
+  const expected = parameterCount(manifest);
+  if (weights.length !== expected)
+    throw new FloeError('tensor_mismatch', `expected ${expected} weights, got ${weights.length}`);
+};
+
+/** Throws `trainer_failed` unless the request's numbers make sense. */
+export const requireRequest = (manifest: Manifest, request: TrainRequest): void => {
+  requireLength(manifest, request.weights);
+  const whole = (name: 'epochs' | 'batchSize'): void => {
+    if (!Number.isSafeInteger(request[name]) || request[name] < 1)
+      throw new FloeError('trainer_failed', `${name}: expected >= 1, got ${request[name]}`);
+  };
+  whole('epochs');
+  whole('batchSize');
+  if (!Number.isFinite(request.learningRate) || request.learningRate < 0)
+    throw new FloeError('trainer_failed', `learningRate: ${request.learningRate} is not >= 0`);
+};
+
+/** Throws `aborted` once the signal has fired. */
+export const throwIfAborted = (signal: AbortSignal | undefined): void => {
+  if (signal?.aborted === true)
+    throw new FloeError('aborted', 'Training was cancelled.', {}, { cause: signal.reason });
+};
+
+/** Throws `update_not_finite` with the first tensor that holds NaN or infinity. */
+export const requireFinite = (manifest: Manifest, weights: Float32Array): void => {
+  const at = weights.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  let end = 0;
+  const tensor = manifest.tensors.find(({ shape }) => at < (end += elementCount(shape)));
+  throw new FloeError(
+    'update_not_finite',
+    `training gave ${String(weights[at])} in ${tensor?.name ?? 'a tensor'}`,
+    { index: at },
+  );
+};
+
+export interface FunctionTrainerOptions {
+  readonly manifest: Manifest;
+  readonly train: (request: TrainRequest) => Promise<TrainResult> | TrainResult;
+  /** Absent: `evaluate` throws `trainer_failed`. */
+  readonly evaluate?: (
+    weights: Float32Array,
+    data?: Dataset,
+  ) => Promise<EvaluateResult> | EvaluateResult;
+  /** Absent: zeros. */
+  readonly initialWeights?: (seed: Uint8Array) => Float32Array;
+  readonly dispose?: () => void;
+  /** Default: `a function`. */
+  readonly backend?: string;
+}
+
+/**
+ * A trainer of any function, without tfjs: what it returns is checked for length and finiteness, what it throws becomes
+ * `trainer_failed`.
+ */
+export const functionTrainer = (options: FunctionTrainerOptions): Trainer => ({
+  manifest: options.manifest,
+  backend: options.backend ?? 'a function',
+  initialWeights: (seed) => {
+    const size = parameterCount(options.manifest);
+    const weights = options.initialWeights?.(seed) ?? new Float32Array(size);
+    requireLength(options.manifest, weights);
+    return weights;
+  },
+  train: async (request) => {
+    requireRequest(options.manifest, request);
+    throwIfAborted(request.signal);
+    let result: TrainResult;
+    try {
+      result = await options.train(request);
+    } catch (thrown) {
+      throw toFloeError(thrown, 'trainer_failed');
+    }
+    throwIfAborted(request.signal);
+    requireLength(options.manifest, result.weights);
+    requireFinite(options.manifest, result.weights);
+    return result;
+  },
+  evaluate: async (weights, data) => {
+    requireLength(options.manifest, weights);
+    if (options.evaluate === undefined)
+      throw new FloeError('trainer_failed', 'this trainer has no function for evaluation');
+    try {
+      return await options.evaluate(weights, data);
+    } catch (thrown) {
+      throw toFloeError(thrown, 'trainer_failed');
+    }
+  },
+  dispose: () => options.dispose?.(),
+});

@@ -1,0 +1,356 @@
+/**
+ * @module What becomes of the uploads: each is fetched, checked and folded into one accumulator as it comes (memory O(d));
+ * at the end the shares open the masks, and the sum becomes the next model (Bonawitz et al. 2017, round 4). The accumulator
+ * is a cache: after a restart it is folded anew from the blobs.
+ */
+import * as v from 'valibot';
+import type { AccessGate } from '../protocol/access/access-gate.ts';
+import { encodeBundle } from '../protocol/aggregate/bundle.ts';
+import {
+  createFold,
+  finishRound,
+  layoutOf,
+  METRICS,
+  rotationSeed,
+  type Fold,
+} from '../protocol/aggregate/round.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
+import { decodeCbor, fixedBytes } from '../protocol/cbor.ts';
+import { readExtras } from '../protocol/encoding/extras.ts';
+import { unpack } from '../protocol/encoding/index.ts';
+import { decryptBlob } from '../protocol/envelope.ts';
+import { FloeError, type ErrorCode } from '../protocol/errors.ts';
+import type { Identity } from '../protocol/identity.ts';
+import { chunkRoot } from '../protocol/merkle.ts';
+import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
+import { MAX_COHORT, type RunSpec } from '../protocol/run-spec.ts';
+import {
+  freezeCohort,
+  recover,
+  unmask,
+  type BadShare,
+  type Lanes,
+  type RecoveryFailure,
+  type RecoveryResult,
+  type RoundView,
+  type ShareMessage,
+  type UnmaskAnswer,
+} from '../protocol/secagg/index.ts';
+import { errorFields, shortKey, type Logger } from './log.ts';
+import type { Hex, Round } from './machine/index.ts';
+import type { ModelKeeper } from './model.ts';
+
+/** What survivors seal to the coordinator: a share for each member of U1. */
+const answerSchema = v.strictObject({
+  shares: v.pipe(
+    v.array(
+      v.strictObject({
+        member: fixedBytes(32),
+        kind: v.picklist(['self', 'sigma']),
+        share: fixedBytes(33),
+      }),
+    ),
+    v.maxLength(MAX_COHORT),
+  ),
+});
+const MAX_ANSWER_BYTES = 64 << 10;
+
+/** The round cannot be finished; whoever is named broke the protocol, provably. */
+export class RoundFailure extends FloeError {
+  readonly culprits: readonly Uint8Array[];
+
+  constructor(code: ErrorCode, message: string, culprits: readonly Uint8Array[]) {
+    super(code, message);
+    this.culprits = culprits;
+  }
+}
+
+export interface Aggregation {
+  /**
+   * Fetches, checks and folds one upload of the round. Idempotent.
+   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, what the store and the gate throw
+   */
+  fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
+  /**
+   * From the sum and the answers to the body of the commit record; the new model is in the store.
+   * @throws RoundFailure when the round must be given up; FloeError of store and gate
+   */
+  finish(
+    round: Round,
+    model: ModelRef,
+    readers: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<Body<'commit'>>;
+}
+
+export interface AggregationInit {
+  readonly spec: RunSpec;
+  readonly run: Uint8Array;
+  readonly identity: Identity;
+  readonly store: BlobStore;
+  readonly gate: AccessGate;
+  readonly keeper: ModelKeeper;
+  readonly log: Logger;
+}
+
+interface Sum {
+  readonly round: number;
+  readonly fold: Fold;
+  /** Hashes of the upload records that are in it. */
+  readonly folded: Set<Hex>;
+}
+
+/** Uploads held in memory at once while they are checked and folded. */
+const FOLDS_AT_ONCE = 4;
+
+/** Runs at most `width` tasks at a time, in order of arrival. */
+const limiter = (width: number) => {
+  let free = width;
+  const waiting: (() => void)[] = [];
+  return async <Result>(task: () => Promise<Result>): Promise<Result> => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+};
+
+const cohortSize = (round: Round): number => round.members.length;
+
+/** U1 as the recovery wants it. */
+const viewOf = (round: Round): RoundView => {
+  const members = round.members.flatMap((key) => round.registers.get(key) ?? []);
+  const shares: ShareMessage[] = (round.sharers?.body.members ?? []).flatMap((author) => {
+    const shared = round.shares.get(toHex(author));
+    return shared === undefined
+      ? []
+      : [{ author, commitment: shared.record.body.commitment, entries: shared.entries }];
+  });
+  return {
+    context: round.context as Uint8Array,
+    cohort: freezeCohort(
+      members.map(({ author, body }) => ({
+        id: author,
+        keys: { x25519: body.x25519, mlkem: body.mlkem },
+      })),
+    ),
+    shares,
+    survivors: round.survivors?.body.members ?? [],
+  };
+};
+
+const failureOf = (
+  failures: readonly RecoveryFailure[],
+  badShares: readonly BadShare[],
+): RoundFailure => {
+  const liars = failures
+    .filter(({ type }) => type === 'commitment_mismatch')
+    .map(({ author }) => author);
+  if (liars.length > 0)
+    return new RoundFailure(
+      'commitment_mismatch',
+      `the secrets of ${liars.length} participants are not those they committed to`,
+      liars,
+    );
+  const senders = new Map(
+    badShares
+      .filter(({ reason }) => reason === 'commitment')
+      .map(({ sender }) => [toHex(sender), sender]),
+  );
+  return new RoundFailure(
+    'not_enough_shares',
+    `too few good shares for ${failures.length} secrets`,
+    [...senders.values()],
+  );
+};
+
+export const createAggregation = (init: AggregationInit): Aggregation => {
+  const { spec, run, identity, store, gate, keeper, log } = init;
+  const masked = spec.secagg === 'masked';
+  const oneOfFew = limiter(FOLDS_AT_ONCE);
+  let sum: Sum | undefined;
+
+  const sumOf = (round: Round): Sum => {
+    if (sum?.round !== round.round)
+      sum = {
+        round: round.round,
+        fold: createFold(layoutOf(spec, cohortSize(round))),
+        folded: new Set(),
+      };
+    return sum;
+  };
+
+  /** The packed vector behind an upload record. Without masks it is decrypted and its own weight checked. */
+  const fetchUpload = async (
+    round: Round,
+    { body }: SignedRecord<'upload'>,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> => {
+    const bytes = await store.get(body.blob, { signal });
+    if (!equalBytes(chunkRoot(bytes), body.chunkRoot))
+      throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');
+    if (masked) return bytes;
+    const purpose = { run, round: round.round, role: 'update' } as const;
+    const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
+    const packed = await decryptBlob(key, purpose, bytes);
+    const layout = layoutOf(spec, cohortSize(round));
+    const lanes = unpack(packed, layout.modulusBits, layout.lanes);
+    readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    return packed;
+  };
+
+  const addTo = async (
+    target: Sum,
+    round: Round,
+    record: SignedRecord<'upload'>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const id = toHex(record.hash);
+    if (target.folded.has(id)) return;
+    const packed = await fetchUpload(round, record, signal);
+    // Two calls for one upload may have been under way together.
+    if (target.folded.has(id)) return;
+    target.fold.add(packed);
+    target.folded.add(id);
+  };
+
+  /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
+  const survivorSum = async (round: Round, signal: AbortSignal): Promise<Lanes> => {
+    const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
+    const current = sumOf(round);
+    const fits = [...current.folded].every((id) => wanted.includes(id));
+    const target: Sum = fits
+      ? current
+      : { ...current, fold: createFold(layoutOf(spec, cohortSize(round))), folded: new Set() };
+    sum = target;
+    for (const { record } of round.uploads.values())
+      if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
+    // The masks are taken out of a copy, so that the work can be repeated.
+    return target.fold.lanes.slice();
+  };
+
+  /** The survivors' answers; one that does not open or decode is left out and its sender named. */
+  const answersOf = (round: Round): UnmaskAnswer[] =>
+    [...round.unmasks].flatMap(([sender, { body }]) => {
+      try {
+        const plain = identity.openSealed(body.answer);
+        const { shares } = decodeCbor(answerSchema, plain, 'share_invalid', MAX_ANSWER_BYTES);
+        return [
+          {
+            sender: fromHex(sender),
+            shares: shares.map(({ member, kind, share }) => ({
+              author: member,
+              kind: kind === 'sigma' ? ('key' as const) : kind,
+              share,
+            })),
+          },
+        ];
+      } catch (thrown) {
+        if (!(thrown instanceof FloeError)) throw thrown;
+        log.warn(
+          { round: round.round, participant: shortKey(sender), ...errorFields(thrown) },
+          'an answer does not open',
+        );
+        return [];
+      }
+    });
+
+  const openSum = async (
+    round: Round,
+    view: RoundView,
+    lanes: Lanes,
+    signal: AbortSignal,
+  ): Promise<RecoveryResult & { type: 'recovered' }> => {
+    const result = await recover(view, answersOf(round), signal);
+    for (const { sender, author, reason } of result.badShares)
+      log.warn(
+        {
+          round: round.round,
+          participant: shortKey(toHex(sender)),
+          about: shortKey(toHex(author)),
+          reason,
+        },
+        'a wrong share was left out',
+      );
+    if (result.type === 'failed') throw failureOf(result.failures, result.badShares);
+    await unmask(lanes, result.jobs, layoutOf(spec, cohortSize(round)).modulusBits, { signal });
+    return result;
+  };
+
+  /** Unmasks the lanes in place and returns the material that anyone entitled needs to repeat it. */
+  const openMasks = async (
+    round: Round,
+    lanes: Lanes,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> => {
+    if (!masked) return encodeBundle({ secrets: [], shares: [] });
+    const view = viewOf(round);
+    const { secrets } = await openSum(round, view, lanes, signal);
+    const dropped = view.shares.length > view.survivors.length;
+    return encodeBundle({
+      secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
+      shares: dropped
+        ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
+        : [],
+    });
+  };
+
+  return {
+    fold: async (round, record, signal) => {
+      const target = sumOf(round);
+      await oneOfFew(() => addTo(target, round, record, signal));
+    },
+    finish: async (round, model, readers, signal) => {
+      const { cohort, survivors } = round;
+      if (cohort === undefined || survivors === undefined)
+        throw new FloeError('internal', 'the round has no survivors to finish with');
+      const lanes = await survivorSum(round, signal);
+      const bundle = await openMasks(round, lanes, signal);
+      const result = finishRound({
+        spec,
+        n: cohortSize(round),
+        survivors: survivors.body.members.length,
+        lanes,
+        before: await keeper.read(model, signal),
+        rotationSeed: rotationSeed({
+          round: round.round,
+          modelHash: model.hash,
+          cohortRoot: cohort.body.root,
+          beacon: cohort.body.beacon,
+        }),
+      });
+      const purpose = { run, round: round.round, role: 'bundle' } as const;
+      const body: Body<'commit'> = {
+        survivors: survivors.body.hash,
+        aggregate: result.aggregate,
+        bundle: await keeper.seal(bundle, purpose, readers, signal),
+        step: {
+          optimiser: spec.optimiser.type,
+          learningRate: spec.optimiser.learningRate,
+          before: model.hash,
+          after: result.afterHash,
+        },
+        weight: result.weight,
+        metrics: result.metrics,
+        model: await keeper.publish(result.after, round.round, readers, signal),
+      };
+      sum = undefined;
+      return body;
+    },
+  };
+};
+
+/** Narrows an error to what a `work-failed` event carries. */
+export const failureFields = (
+  thrown: FloeError,
+): { code: ErrorCode; reason: string; culprits: Uint8Array[] } => ({
+  code: thrown.code,
+  reason: thrown.message.slice(0, 500),
+  culprits: thrown instanceof RoundFailure ? [...thrown.culprits] : [],
+});

@@ -1,0 +1,92 @@
+/**
+ * @module What a coordinator is made of and what it offers: the types of `createCoordinator`.
+ */
+import type { AccessGate } from '../protocol/access/access-gate.ts';
+import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { Clock } from '../protocol/clock.ts';
+import type { Connection } from '../protocol/connection.ts';
+import type { Identity } from '../protocol/identity.ts';
+import type { Ledger } from '../protocol/ledger/ledger.ts';
+import type { RandomSource } from '../protocol/random.ts';
+import type { ModelRef } from '../protocol/records.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+import type { Journal } from './journal.ts';
+import type { Limits } from './limits.ts';
+import type { Logger } from './log.ts';
+import type { Hex, PhaseType, Progress } from './machine/index.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface CoordinatorInit {
+  readonly spec: RunSpec;
+  /** Must be the identity that the specification names. */
+  readonly identity: Identity;
+  readonly store: BlobStore;
+  readonly gate: AccessGate;
+  readonly ledger: Ledger;
+  /** Owned by the caller, who closes it after {@link Coordinator.stop}. */
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  /** Flat parameters to start from; needed once, when the journal is empty. */
+  readonly initialModel?: Float32Array;
+  /** Ed25519 keys that may log in; everybody where it is missing. */
+  readonly allowList?: readonly Uint8Array[];
+  /** The first round waits for this many participants; the cohort's size unless told. */
+  readonly startWith?: number;
+  readonly limits?: Partial<Limits>;
+  readonly log: Logger;
+  readonly onEvent?: (progress: Progress) => void;
+}
+
+export interface Outcome {
+  /** Rounds committed. */
+  readonly rounds: number;
+  /** Attempts it took. */
+  readonly attempts: number;
+  readonly model: ModelRef;
+}
+
+export interface Status {
+  /** False once it was stopped or has failed. */
+  readonly running: boolean;
+  readonly phase: PhaseType;
+  /** The current or last attempt. */
+  readonly round: number;
+  readonly committed: number;
+  readonly rounds: number;
+  /** Failed attempts since the last commit. */
+  readonly failures: number;
+  readonly loggedIn: number;
+  readonly connections: number;
+  readonly modelHash: Uint8Array | undefined;
+}
+
+export interface Coordinator {
+  /** Takes over a connection. */
+  accept(connection: Connection): void;
+  /**
+   * Replays the journal and goes on with the run, or starts it.
+   * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
+   */
+  start(): Promise<void>;
+  /** Closes the sessions and stops working; what was acknowledged is in the journal. */
+  stop(): Promise<void>;
+  /** Resolves after the last round; rejects when the run cannot go on (`aborted` when it was stopped before). */
+  readonly finished: Promise<Outcome>;
+  status(): Status;
+  readonly spec: RunSpec;
+  readonly specBytes: Uint8Array;
+  readonly run: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly limits: Limits;
+  /** Bytes of the largest upload that a round of this run can ask for. */
+  readonly uploadLimit: number;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** The accepted records, hash-chained; see `decodeTranscript`. */
+  transcript(): Uint8Array;
+  /** A blob that a record of the transcript names. */
+  blobRef(id: string): BlobRef | undefined;
+  /** Whether this identity has ever logged in. */
+  knows(key: Hex): boolean;
+}

@@ -1,0 +1,323 @@
+/**
+ * @module The host: feeds the machine with events and performs what it asks. Write-ahead: an event is in the journal before
+ * anything it causes leaves the process, so after kill -9 at any point the journal is replayed, the work of the present phase
+ * is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
+ */
+import { layoutOf } from '../protocol/aggregate/round.ts';
+import { ENVELOPE_OVERHEAD } from '../protocol/envelope.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { cryptoReady } from '../protocol/identity.ts';
+import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { encodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
+import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import { genesis } from '../protocol/transcript.ts';
+import { createAggregation } from './aggregation.ts';
+import type { JournalBatch } from './journal.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { errorFields, progressFields, safeLogger, shortKey } from './log.ts';
+import type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
+import {
+  initialState,
+  nextWake,
+  pendingWork,
+  step,
+  type Effect,
+  type Event,
+  type EventBody,
+  type MachineConfig,
+  type Progress,
+  type State,
+  type Work,
+} from './machine/index.ts';
+import { createMetrics } from './metrics.ts';
+import { createModelKeeper } from './model.ts';
+import { createSessions, type SessionFrame } from './sessions.ts';
+import { doWork } from './work.ts';
+
+export const createCoordinator = (init: CoordinatorInit): Coordinator => {
+  const { spec, identity, journal, ledger, clock, store, gate, random } = init;
+  const log = safeLogger(init.log);
+  const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
+  const startWith = init.startWith ?? spec.cohort.size;
+  const run = hashRunSpec(spec);
+  const specBytes = encodeRunSpec(spec);
+  const extraBytes = spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0;
+  const config: MachineConfig = {
+    spec,
+    run,
+    coordinator: identity.publicKey,
+    sign: (type, round, body) => signRecord(identity, type, run, round, body),
+    uploadBytes: (n) => layoutOf(spec, n).byteLength + extraBytes,
+  };
+  const stopping = new AbortController();
+  const stopped = new Promise<undefined>((resolve) =>
+    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+  );
+  const finished = Promise.withResolvers<Outcome>();
+  // Who does not wait for the outcome must not be killed by it.
+  finished.promise.catch((thrown: unknown) =>
+    log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
+  );
+
+  let state: State = initialState;
+  let lastTime = 0;
+  let queue: EventBody[] = [];
+  let flushing: Promise<void> | undefined;
+  let cancelWake: (() => void) | undefined;
+  const working = new Set<Promise<void>>();
+
+  const metrics = createMetrics({
+    status: () => status(),
+    journalEvents: () => journal.eventCount,
+  });
+  const keeper = createModelKeeper({ spec, run, store, gate, random });
+  const aggregation = createAggregation({ spec, run, identity, store, gate, keeper, log });
+  const sessions = createSessions({
+    identity,
+    run,
+    specBytes,
+    clock,
+    random,
+    limits,
+    allowList: init.allowList && new Set(init.allowList.map(toHex)),
+    hasRoom: (key) => state.participants.has(key) || state.participants.size < limits.identities,
+    log,
+    onJoin: (key) => dispatch({ type: 'joined', key }),
+    onLeave: (key) => dispatch({ type: 'left', key }),
+    onFrame: (key, frame) => dispatch(eventOf(key, frame)),
+  });
+
+  const status = (): Status => ({
+    running: !stopping.signal.aborted,
+    phase: state.phase.type,
+    round: state.attempt,
+    committed: state.committed,
+    rounds: spec.rounds,
+    failures: state.failures,
+    loggedIn: sessions.loggedIn,
+    connections: sessions.connections,
+    modelHash: state.model?.hash,
+  });
+
+  /** The run cannot go on: nothing more is acknowledged. */
+  const fail = (thrown: unknown): void => {
+    const error = toFloeError(thrown);
+    log.error(errorFields(error), 'the coordinator stops');
+    finished.reject(error);
+    halt();
+  };
+
+  const halt = (): void => {
+    stopping.abort();
+    cancelWake?.();
+    sessions.stop();
+  };
+
+  const publish = (progress: Progress): void => {
+    metrics.observe(progress);
+    log.info(progressFields(progress), progress.type);
+    try {
+      init.onEvent?.(progress);
+    } catch (thrown) {
+      log.error({ reason: toFloeError(thrown).message }, 'onEvent threw');
+    }
+  };
+
+  const startWork = (work: Work): void => {
+    const context = {
+      spec,
+      run,
+      coordinator: identity.publicKey,
+      ledger,
+      journal,
+      clock,
+      keeper,
+      aggregation,
+      log,
+      state: () => state,
+      signal: stopping.signal,
+    };
+    // A store or ledger that never answers must not keep the coordinator from stopping.
+    const task = Promise.race([doWork(context, work), stopped])
+      .then((event) => event && dispatch(event))
+      .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
+      .finally(() => working.delete(task));
+    working.add(task);
+  };
+
+  const noteRefusal = ({ to, frame }: Effect & { type: 'send' }): void => {
+    if (frame.type !== 'error' || to === 'everyone') return;
+    const participant = shortKey(to[0] ?? '');
+    log.warn({ participant, code: frame.code, reason: frame.message }, 'refused');
+  };
+
+  const performEffect = (effect: Effect): void => {
+    switch (effect.type) {
+      case 'append':
+        return;
+      case 'send':
+        if (effect.frame.type === 'error') noteRefusal(effect);
+        return sessions.send(effect.to, effect.frame);
+      case 'work':
+        return startWork(effect.work);
+      case 'publish':
+        return publish(effect.progress);
+    }
+  };
+
+  const settle = (): void => {
+    if (state.phase.type !== 'finished' || state.model === undefined) return;
+    finished.resolve({
+      rounds: state.committed,
+      attempts: state.attempt,
+      model: state.model,
+    });
+  };
+
+  const armWake = (): void => {
+    cancelWake?.();
+    const at = nextWake(config, state, lastTime);
+    if (at !== undefined) cancelWake = clock.at(at, () => dispatch({ type: 'tick' }));
+  };
+
+  /** Reduces a batch, writes it in one transaction, then performs what it asks for. */
+  const flush = (): void => {
+    const bodies = queue;
+    queue = [];
+    const batch: JournalBatch[] = [];
+    let next = state;
+    const effects = bodies.flatMap((body) => {
+      lastTime = Math.max(lastTime, clock.now());
+      const event: Event = { ...body, time: lastTime };
+      const before = next;
+      const result = step(config, next, event);
+      next = result.state;
+      if (next !== before)
+        batch.push({
+          event,
+          records: result.effects.flatMap((effect) =>
+            effect.type === 'append' ? [effect.record] : [],
+          ),
+        });
+      return result.effects;
+    });
+    if (batch.length > 0) journal.append(batch);
+    state = next;
+    for (const effect of effects) performEffect(effect);
+    armWake();
+    settle();
+  };
+
+  const flushSoon = async (): Promise<void> => {
+    await eventLoopTurn();
+    flushing = undefined;
+    if (stopping.signal.aborted) return;
+    try {
+      flush();
+    } catch (thrown) {
+      fail(thrown);
+    }
+  };
+
+  const dispatch = (body: EventBody): void => {
+    if (stopping.signal.aborted) return;
+    queue.push(body);
+    // Whatever arrives within this turn of the event loop shares one transaction.
+    flushing ??= flushSoon();
+  };
+
+  const replay = (): boolean => {
+    for (const event of journal.events()) {
+      lastTime = event.time;
+      try {
+        state = step(config, state, event).state;
+      } catch (cause) {
+        throw new FloeError(
+          'journal_corrupt',
+          `an event of type ${event.type} cannot be replayed: ${(cause as Error).message}`,
+          {},
+          { cause },
+        );
+      }
+    }
+    return state.model !== undefined;
+  };
+
+  const publishInitial = async (): Promise<void> => {
+    if (init.initialModel === undefined)
+      throw new FloeError('spec_invalid', 'the journal is empty and no initial model was given');
+    const readers = [identity.publicKey, ...spec.auditors];
+    const model = await keeper.publish(init.initialModel, 0, readers, stopping.signal);
+    dispatch({ type: 'started', model, startWith });
+    await flushing;
+  };
+
+  /** Version 0 in the ledger; the same again after a crash. */
+  const registerInitial = async (): Promise<void> => {
+    if (state.attempt > 0 || state.model === undefined) return;
+    await ledger.registerModel({
+      run,
+      round: 0,
+      modelHash: state.model.hash,
+      blob: state.model.blob.id,
+      transcriptRoot: genesis(run),
+    });
+  };
+
+  return {
+    accept: (connection) => sessions.accept(connection),
+    start: async () => {
+      await cryptoReady;
+      if (!equalBytes(identity.publicKey, spec.coordinator))
+        throw new FloeError('spec_invalid', 'the specification names another coordinator');
+      journal.bind(run);
+      if (replay()) {
+        log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
+        const { phase } = state;
+        dispatch({ type: 'resumed', startWith });
+        await flushing;
+        // A phase that the restart itself began has started its own work.
+        if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
+      } else await publishInitial();
+      await registerInitial();
+      settle();
+    },
+    stop: async () => {
+      halt();
+      finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));
+      await flushing;
+      await Promise.allSettled(working);
+    },
+    finished: finished.promise,
+    status,
+    spec,
+    specBytes,
+    run,
+    publicKey: identity.publicKey,
+    limits,
+    uploadLimit: Math.min(limits.blobBytes, config.uploadBytes(spec.cohort.size)),
+    metrics,
+    clock,
+    transcript: () => journal.transcript(),
+    blobRef: (id) => journal.blobRef(id),
+    knows: (key) => state.participants.has(key),
+  };
+};
+
+/** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
+const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
+  switch (frame.type) {
+    case 'withdraw':
+      return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
+    case 'record':
+      return { type: 'record', from: key, record: decodeRecord(frame.record), entries: [] };
+    case 'share':
+      return {
+        type: 'record',
+        from: key,
+        record: decodeRecord(frame.record),
+        entries: frame.entries,
+      };
+  }
+};

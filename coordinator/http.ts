@@ -1,0 +1,157 @@
+/**
+ * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the blob endpoint for
+ * participants that share no disk with it. Only what a signed record names can be downloaded; only who has logged in to the
+ * run can upload, with a signature over the blob's hash and size.
+ */
+import { Hono, type Context } from 'hono';
+import { equalBytes, fromHex, sha256, toHex } from '../protocol/bytes.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
+import { verifySignature } from '../protocol/identity.ts';
+import { blobPutPayload } from '../protocol/messages.ts';
+import type { Coordinator } from './coordinator.ts';
+import { tokenBucket, type TokenBucket } from './limits.ts';
+import { errorFields, type Logger } from './log.ts';
+
+const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 429 | 503>>> = {
+  blob_not_found: 404,
+  blob_too_large: 413,
+  rate_limited: 429,
+  store_refused: 403,
+  login_refused: 403,
+  blob_corrupt: 400,
+  frame_malformed: 400,
+  store_unavailable: 503,
+};
+
+const BLOB_ID = /^[0-9a-f]{64}$/;
+const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
+const OCTETS = { 'content-type': 'application/octet-stream' };
+
+const fromBase64url = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64url'));
+
+/** Who signed the upload of these bytes. @throws FloeError `login_refused`, `store_refused` */
+const uploader = (
+  coordinator: Coordinator,
+  header: string | undefined,
+  hash: Uint8Array,
+  size: number,
+): string => {
+  const match = AUTHORIZATION.exec(header ?? '');
+  if (match === null)
+    throw new FloeError(
+      'login_refused',
+      'expected the header authorization: Floe <key>.<signature>',
+    );
+  const [, key = '', signature = ''] = match;
+  const publicKey = fromBase64url(key);
+  const payload = blobPutPayload(coordinator.run, hash, size);
+  if (!verifySignature('blob-put', payload, fromBase64url(signature), publicKey))
+    throw new FloeError('login_refused', 'the signature over the upload does not verify');
+  const hex = toHex(publicKey);
+  if (!coordinator.knows(hex))
+    throw new FloeError('store_refused', 'only participants of this run may upload');
+  return hex;
+};
+
+/** Reads exactly `size` bytes; a body that is longer or shorter is refused, not buffered. */
+const readBody = async (request: Request, size: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  const { body } = request;
+  if (body !== null)
+    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+      if (at + chunk.length > size)
+        throw new FloeError('blob_corrupt', `expected ${size} bytes, got more`);
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+  if (at !== size) throw new FloeError('blob_corrupt', `expected ${size} bytes, got ${at}`);
+  return bytes;
+};
+
+const declaredSize = (context: Context, most: number): number => {
+  const text = context.req.header('content-length') ?? '';
+  const size = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(size)) throw new FloeError('frame_malformed', 'expected a content-length');
+  if (size > most)
+    throw new FloeError('blob_too_large', `expected at most ${most} bytes, got ${size}`);
+  return size;
+};
+
+export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logger): Hono => {
+  const { clock, limits, metrics } = coordinator;
+  const buckets = new Map<string, TokenBucket>();
+  const app = new Hono();
+
+  const checkRate = (key: string): void => {
+    const perSecond = limits.blobsPerMinute / 60;
+    const bucket = buckets.get(key) ?? tokenBucket(perSecond, limits.blobsPerMinute, clock.now());
+    buckets.set(key, bucket);
+    if (!bucket.take(clock.now()))
+      throw new FloeError(
+        'rate_limited',
+        `expected at most ${limits.blobsPerMinute} uploads a minute`,
+      );
+  };
+
+  app.onError((thrown, context) => {
+    const error = toFloeError(thrown);
+    const status = STATUS[error.code] ?? 500;
+    log.warn({ path: context.req.path, status, ...errorFields(error) }, 'request refused');
+    if (context.req.path.startsWith('/blobs/'))
+      metrics.blob(context.req.method === 'PUT' ? 'put' : 'get', 0, status);
+    // What is not in the catalogue of refusals may speak of internals.
+    const message = status === 500 ? 'internal error' : error.message;
+    return context.json({ code: error.code, message }, status, { 'x-floe-error': error.code });
+  });
+
+  app.get('/health', (context) => {
+    const { modelHash: _modelHash, ...status } = coordinator.status();
+    return context.json({ ok: status.running, ...status }, status.running ? 200 : 503);
+  });
+
+  app.get('/metrics', async (context) =>
+    context.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
+  );
+
+  app.get('/run', (context) =>
+    context.json({
+      run: toHex(coordinator.run),
+      coordinator: toHex(coordinator.publicKey),
+      name: coordinator.spec.name,
+      spec: Buffer.from(coordinator.specBytes).toString('base64url'),
+    }),
+  );
+
+  app.get('/transcript', (context) =>
+    context.body(new Uint8Array(coordinator.transcript()), 200, OCTETS),
+  );
+
+  app.get('/blobs/:id', async (context) => {
+    const id = context.req.param('id');
+    const ref = coordinator.blobRef(id);
+    if (ref === undefined)
+      throw new FloeError('blob_not_found', 'no record of this run names this blob');
+    const bytes = await store.get(ref, { signal: context.req.raw.signal });
+    metrics.blob('get', bytes.length, 200);
+    return context.body(new Uint8Array(bytes), 200, OCTETS);
+  });
+
+  app.put('/blobs/:id', async (context) => {
+    const id = context.req.param('id');
+    if (!BLOB_ID.test(id))
+      throw new FloeError('frame_malformed', 'expected the SHA-256 of the blob as its id');
+    const hash = fromHex(id);
+    const size = declaredSize(context, coordinator.uploadLimit);
+    checkRate(uploader(coordinator, context.req.header('authorization'), hash, size));
+    const bytes = await readBody(context.req.raw, size);
+    if (!equalBytes(sha256(bytes), hash))
+      throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
+    const ref = await store.put(bytes, { signal: context.req.raw.signal });
+    metrics.blob('put', bytes.length, 201);
+    return context.json({ id: ref.id }, 201);
+  });
+
+  return app;
+};

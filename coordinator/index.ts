@@ -1,0 +1,13 @@
+/**
+ * @module The coordinator: runs the rounds of a federated run. `createCoordinator` is the run, `serve` puts it on a port,
+ * `openJournal` keeps it, `journalLedger` is the ledger of a consortium without a chain.
+ */
+export type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
+export { createCoordinator } from './host.ts';
+export { JOURNAL_VERSION, openJournal, type Journal } from './journal.ts';
+export { journalLedger } from './ledger.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export type { Logger } from './log.ts';
+export type { Phase, PhaseType, Progress } from './machine/index.ts';
+export { serve, type Served, type ServeOptions } from './serve.ts';
+export type { ServerConnection } from './sessions.ts';

@@ -1,0 +1,76 @@
+/**
+ * @module The local Ledger: freezes and model versions in the journal's database. It is the coordinator's own word, which is
+ * why masked rounds add the consistency round; a consortium without a chain uses it for good.
+ */
+import * as v from 'valibot';
+import { equalBytes } from '../protocol/bytes.ts';
+import { decodeCbor, encodeCbor, fixedBytes, integer } from '../protocol/cbor.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { localBeacon } from '../protocol/ledger/beacon.ts';
+import type { Ledger } from '../protocol/ledger/ledger.ts';
+import type { Journal } from './journal.ts';
+
+const cohortSchema = v.strictObject({
+  root: fixedBytes(32),
+  size: integer(0, 255),
+  entropy: fixedBytes(32),
+});
+const survivorsSchema = v.strictObject({ hash: fixedBytes(32), size: integer(0, 255) });
+const modelSchema = v.strictObject({
+  modelHash: fixedBytes(32),
+  blob: v.string(),
+  transcriptRoot: fixedBytes(32),
+});
+const MAX_VALUE_BYTES = 4096;
+
+type Kind = 'cohort' | 'survivors' | 'model';
+
+const decode = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  bytes: Uint8Array | undefined,
+): v.InferOutput<Schema> | undefined =>
+  bytes && decodeCbor(schema, bytes, 'journal_corrupt', MAX_VALUE_BYTES);
+
+export const journalLedger = ({ database }: Journal): Ledger => {
+  const insert = database.prepare(
+    'INSERT INTO ledger (kind, run, round, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const select = database.prepare(
+    'SELECT value FROM ledger WHERE kind = ? AND run = ? AND round = ?',
+  );
+  const read = (kind: Kind, run: Uint8Array, round: number): Uint8Array | undefined =>
+    select.get(kind, run, round)?.['value'] as Uint8Array | undefined;
+  /** Says `value` once; the same again is fine. */
+  const freeze = (kind: Kind, run: Uint8Array, round: number, value: Uint8Array): string => {
+    insert.run(kind, run, round, value);
+    const standing = read(kind, run, round);
+    if (standing === undefined || !equalBytes(standing, value))
+      throw new FloeError('already_frozen', `another ${kind} of round ${round} stands`, { round });
+    return `journal:${kind}/${round}`;
+  };
+  return {
+    kind: 'journal',
+    freezeCohort: async ({ run, round, root, size, entropy }) => ({
+      receipt: freeze('cohort', run, round, encodeCbor({ root, size, entropy })),
+      beacon: localBeacon(root, entropy),
+    }),
+    freezeSurvivors: async ({ run, round, hash, size }) => ({
+      receipt: freeze('survivors', run, round, encodeCbor({ hash, size })),
+    }),
+    registerModel: async ({ run, round, modelHash, blob, transcriptRoot }) => ({
+      receipt: freeze('model', run, round, encodeCbor({ modelHash, blob, transcriptRoot })),
+    }),
+    readCohort: async (run, round) => {
+      const cohort = decode(cohortSchema, read('cohort', run, round));
+      return cohort && { root: cohort.root, beacon: localBeacon(cohort.root, cohort.entropy) };
+    },
+    readSurvivors: async (run, round) => {
+      const survivors = decode(survivorsSchema, read('survivors', run, round));
+      return survivors && { hash: survivors.hash };
+    },
+    readModel: async (run, round) => {
+      const model = decode(modelSchema, read('model', run, round));
+      return model && { run, round, ...model };
+    },
+  };
+};

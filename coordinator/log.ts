@@ -1,0 +1,67 @@
+/**
+ * @module Logging: any logger with pino's shape. What is logged are codes, counts, sizes and short names of identities, and
+ * everything passes through here, where anything that is not such a value is left out: no record, no key, no vector.
+ */
+import type { FloeError } from '../protocol/errors.ts';
+import type { Progress } from './machine/index.ts';
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** The part of pino that is used; `pino()` fits. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+const LONGEST_TEXT = 300;
+
+/** Bytes, arrays and objects never reach a log; text is cut. */
+const redact = (value: unknown): string | number | boolean => {
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  return typeof value === 'string' ? value.slice(0, LONGEST_TEXT) : '[redacted]';
+};
+
+const redacted = (fields: LogFields): LogFields =>
+  Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, redact(value)]),
+  );
+
+/** Wraps a logger so that only plain short values get through. */
+export const safeLogger = (logger: Logger): Logger => ({
+  debug: (fields, message) => logger.debug(redacted(fields), message),
+  info: (fields, message) => logger.info(redacted(fields), message),
+  warn: (fields, message) => logger.warn(redacted(fields), message),
+  error: (fields, message) => logger.error(redacted(fields), message),
+});
+
+export const errorFields = (error: FloeError): LogFields => ({
+  code: error.code,
+  reason: error.message,
+});
+
+/** The first digits of a key, enough to tell participants apart in a log. */
+export const shortKey = (hex: string): string => hex.slice(0, 12);
+
+/** What of a progress event a log line holds. */
+export const progressFields = (progress: Progress): LogFields => {
+  switch (progress.type) {
+    case 'round-opened':
+      return { round: progress.round, version: progress.version, invited: progress.invited };
+    case 'phase':
+      return { round: progress.round, phase: progress.phase, of: progress.of };
+    case 'upload-folded':
+      return { round: progress.round, bytes: progress.bytes, folded: progress.folded };
+    case 'upload-rejected':
+      return { round: progress.round, code: progress.code };
+    case 'committed':
+      return { round: progress.round, version: progress.version, survivors: progress.survivors };
+    case 'aborted':
+      return { round: progress.round, code: progress.code, reason: progress.reason };
+    case 'finished':
+      return { rounds: progress.rounds };
+  }
+};

@@ -1,0 +1,130 @@
+/**
+ * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort, after which the next attempt
+ * opens with new keys, after a pause that grows with the failures and never beyond a minute.
+ */
+import { fromHex } from '../../protocol/bytes.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
+import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
+import type { EventOf } from './events.ts';
+import { enter } from './phases.ts';
+import type { Hex, PhaseType, Round, State } from './state.ts';
+
+export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
+
+const pauseAfter = (failures: number): number =>
+  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
+
+/** Gives the attempt up. Nothing was revealed; the culprits, if any, are not invited again. */
+export const abort = (
+  config: MachineConfig,
+  state: State,
+  now: number,
+  code: ErrorCode,
+  reason: string,
+  culprits: readonly Hex[],
+): Step => {
+  const { round } = state;
+  // Once the commit is signed the ledger may hold it: that attempt can only be completed.
+  if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
+  const record = config.sign('abort', round.round, {
+    code,
+    reason: reason.slice(0, 500),
+    culprits: culprits.map(fromHex),
+  });
+  const retryAt = now + pauseAfter(state.failures);
+  return {
+    state: {
+      ...state,
+      phase: { type: 'waiting', since: now, until: retryAt },
+      failures: state.failures + 1,
+      excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
+      round: undefined,
+      closing: record,
+    },
+    effects: [
+      append(record),
+      send('everyone', { type: 'record', record: record.bytes }),
+      publish({ type: 'aborted', round: round.round, code, reason, culprits, retryAt }),
+    ],
+  };
+};
+
+export const registerWork = (round: Round): Work | undefined =>
+  round.commit === undefined
+    ? undefined
+    : { type: 'register-model', round: round.round, commit: round.commit };
+
+/** The host has the sum and the new model: the commit is signed and the model goes to the ledger. */
+export const applyAggregated = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'aggregated'>,
+): Step => {
+  const { round, phase } = state;
+  if (round === undefined || phase.type !== 'finishing') return { state, effects: [] };
+  const commit = config.sign('commit', round.round, event.commit);
+  const next: Round = { ...round, commit };
+  const entered = enter({ ...state, round: next }, { type: 'registering', since: event.time });
+  const work = registerWork(next);
+  return {
+    state: entered.state,
+    effects: [...entered.effects, ...(work === undefined ? [] : [startWork(work)])],
+  };
+};
+
+/** How long each phase took, ms. */
+const durations = (round: Round, end: number): Partial<Record<PhaseType, number>> =>
+  Object.fromEntries(
+    round.times.map(([type, since], i) => [type, (round.times[i + 1]?.[1] ?? end) - since]),
+  );
+
+export const applyRegistered = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'registered'>,
+): Step => {
+  const { round, phase } = state;
+  if (round?.commit === undefined || phase.type !== 'registering') return { state, effects: [] };
+  const { commit } = round;
+  const committed = state.committed + 1;
+  const done = committed === config.spec.rounds;
+  const now = event.time;
+  return {
+    state: {
+      ...state,
+      phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
+      committed,
+      failures: 0,
+      model: commit.body.model,
+      round: undefined,
+      closing: commit,
+    },
+    effects: [
+      append(commit),
+      send('everyone', { type: 'record', record: commit.bytes }),
+      publish({
+        type: 'committed',
+        round: round.round,
+        version: committed,
+        rounds: config.spec.rounds,
+        cohort: round.members.length,
+        survivors: round.survivors?.body.members.length ?? 0,
+        weight: commit.body.weight,
+        metrics: commit.body.metrics,
+        modelHash: commit.body.model.hash,
+        uploadBytes: [...round.uploads.values()].reduce(
+          (sum, { record }) => sum + record.body.blob.size,
+          0,
+        ),
+        phases: durations(round, now),
+      }),
+      ...(done
+        ? [
+            send('everyone', { type: 'finished', rounds: committed }),
+            publish({ type: 'finished', rounds: committed }),
+          ]
+        : []),
+    ],
+  };
+};

@@ -1,0 +1,34 @@
+/**
+ * @module What the machine is told once and never changes: the specification, the run's hash, the coordinator's signature
+ * (Ed25519 is deterministic, so signing keeps the reducer pure), and the size an upload must have.
+ */
+import type { Body, RecordType, SignedRecord } from '../../protocol/records.ts';
+import type { RunSpec } from '../../protocol/run-spec.ts';
+
+export interface MachineConfig {
+  readonly spec: RunSpec;
+  /** hashRunSpec(spec). */
+  readonly run: Uint8Array;
+  /** The coordinator's Ed25519 key. */
+  readonly coordinator: Uint8Array;
+  /** Signs a record of the coordinator; must give the same bytes for the same arguments. */
+  readonly sign: <Type extends RecordType>(
+    type: Type,
+    round: number,
+    body: Body<Type>,
+  ) => SignedRecord<Type>;
+  /** Bytes of an upload as it lies in the store, for a cohort of n. */
+  readonly uploadBytes: (n: number) => number;
+}
+
+/** How long the host may take for a piece of work (wrapping, freezing, folding, finishing) before the round is given up. */
+export const WORK_LIMIT_MS = 10 * 60_000;
+/** Pause after the first failed attempt; doubles with each one that follows, up to the longest. */
+export const FIRST_PAUSE_MS = 1000;
+export const LONGEST_PAUSE_MS = 60_000;
+/** A record's round number ends here; so does the run. */
+export const MAX_ATTEMPTS = 100_000;
+/** Envelopes hold at most this many readers (512 KiB of a record). */
+export const MAX_READERS = 2500;
+/** Time that participants have at least to reconnect after the coordinator was started again. */
+export const RECONNECT_MS = 30_000;

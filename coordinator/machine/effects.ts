@@ -1,0 +1,138 @@
+/**
+ * @module What the machine asks of its host, as data. Records to append are written in the same transaction as the event
+ * that caused them; everything else happens only after that.
+ */
+import type { encodeFrame } from '../../protocol/messages.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Hex, PhaseType, State } from './state.ts';
+
+/** A frame without its version, as `encodeFrame` takes it. */
+export type OutgoingFrame = Parameters<typeof encodeFrame>[0];
+
+/** Long work; its result comes back as an event of the same round. */
+export type Work =
+  | {
+      readonly type: 'wrap-model';
+      readonly round: number;
+      readonly model: ModelRef;
+      readonly readers: readonly Hex[];
+    }
+  | {
+      readonly type: 'freeze-cohort';
+      readonly round: number;
+      readonly root: Uint8Array;
+      readonly size: number;
+      readonly entropy: Uint8Array;
+    }
+  | { readonly type: 'fold'; readonly round: number; readonly record: SignedRecord<'upload'> }
+  | {
+      readonly type: 'freeze-survivors';
+      readonly round: number;
+      readonly hash: Uint8Array;
+      readonly size: number;
+    }
+  | { readonly type: 'finish'; readonly round: number }
+  | {
+      readonly type: 'register-model';
+      readonly round: number;
+      readonly commit: SignedRecord<'commit'>;
+    };
+
+/** Progress, for the command line, the simulator and the metrics. Times in ms, sizes in bytes. */
+export type Progress =
+  | {
+      readonly type: 'round-opened';
+      readonly round: number;
+      /** Which of the run's rounds this attempt is for, from 1. */
+      readonly version: number;
+      readonly invited: number;
+    }
+  | {
+      readonly type: 'phase';
+      readonly round: number;
+      readonly phase: PhaseType;
+      /** How many this phase is about: invited, members, sharers, survivors... */
+      readonly of: number;
+      readonly time: number;
+    }
+  | {
+      readonly type: 'upload-folded';
+      readonly round: number;
+      readonly member: Hex;
+      readonly bytes: number;
+      readonly folded: number;
+      readonly of: number;
+    }
+  | {
+      readonly type: 'upload-rejected';
+      readonly round: number;
+      readonly member: Hex;
+      readonly code: string;
+    }
+  | {
+      readonly type: 'committed';
+      readonly round: number;
+      readonly version: number;
+      readonly rounds: number;
+      readonly cohort: number;
+      readonly survivors: number;
+      readonly weight: number;
+      readonly metrics: {
+        readonly lossSum: number;
+        readonly correct: number;
+        readonly clipped: number;
+      };
+      readonly modelHash: Uint8Array;
+      readonly uploadBytes: number;
+      /** Duration of each phase of the round. */
+      readonly phases: Readonly<Partial<Record<PhaseType, number>>>;
+    }
+  | {
+      readonly type: 'aborted';
+      readonly round: number;
+      readonly code: string;
+      readonly reason: string;
+      readonly culprits: readonly Hex[];
+      readonly retryAt: number;
+    }
+  | { readonly type: 'finished'; readonly rounds: number };
+
+export type Effect =
+  | { readonly type: 'append'; readonly record: SignedRecord }
+  | {
+      readonly type: 'send';
+      /** Who is not logged in does not get it now; `syncFrames` has it when it comes back. */
+      readonly to: readonly Hex[] | 'everyone';
+      readonly frame: OutgoingFrame;
+    }
+  | { readonly type: 'work'; readonly work: Work }
+  | { readonly type: 'publish'; readonly progress: Progress };
+
+export interface Step {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+export const send = (to: readonly Hex[] | 'everyone', frame: OutgoingFrame): Effect => ({
+  type: 'send',
+  to,
+  frame,
+});
+export const append = (record: SignedRecord): Effect => ({ type: 'append', record });
+export const publish = (progress: Progress): Effect => ({ type: 'publish', progress });
+export const startWork = (work: Work): Effect => ({ type: 'work', work });
+
+/** An error frame; the message is cut to what the frame may hold. */
+export const refusal = (
+  to: Hex,
+  code: ErrorCode,
+  message: string,
+  about: Uint8Array | undefined,
+): Effect =>
+  send([to], {
+    type: 'error',
+    code,
+    message: message.slice(0, 1000),
+    ...(about === undefined ? {} : { about }),
+  });

@@ -1,0 +1,87 @@
+/**
+ * @module What happens to a run: the events that the machine reduces and the journal keeps, and their strict encoding. An
+ * event that does not decode exactly is not replayed: the journal is corrupt.
+ */
+import * as v from 'valibot';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import {
+  bodySchemas,
+  decodeRecord,
+  MAX_RECORD_BYTES,
+  modelRefSchema,
+  type SignedRecord,
+} from '../../protocol/records.ts';
+
+const key = fixedBytes(32);
+const round = integer(0, 100_000);
+const text = v.pipe(v.string(), v.maxLength(500));
+const event = <Type extends string, Entries extends v.ObjectEntries>(
+  type: Type,
+  entries: Entries,
+) => v.strictObject({ type: v.literal(type), ...entries });
+
+const schemas = [
+  /** The initial model is published. */
+  event('started', { model: modelRefSchema, startWith: integer(3, 100_000) }),
+  /** The coordinator process was started again: every session is gone. */
+  event('resumed', { startWith: integer(3, 100_000) }),
+  event('joined', { key }),
+  event('left', { key }),
+  event('withdrawn', { key, round, code: text }),
+  /** Nothing but time. */
+  event('tick', {}),
+  /** The model's key is wrapped for the invited. */
+  event('opened', { round, model: modelRefSchema }),
+  event('cohort-frozen', { round, beacon: fixedBytes(32), receipt: text }),
+  event('folded', { round, member: key }),
+  event('upload-rejected', { round, member: key, code: text, reason: text }),
+  event('survivors-frozen', { round, receipt: text }),
+  event('aggregated', { round, commit: bodySchemas.commit }),
+  event('registered', { round, receipt: text }),
+  /** The host could not do what the round needs. `culprits` broke the protocol, provably. */
+  event('work-failed', {
+    round,
+    code: text,
+    reason: text,
+    culprits: v.pipe(v.array(key), v.maxLength(255)),
+  }),
+] as const;
+
+const recordSchema = event('record', {
+  from: key,
+  record: bytesUpTo(MAX_RECORD_BYTES),
+  entries: v.pipe(v.array(bytesUpTo(4096)), v.maxLength(255)),
+});
+
+const storedSchema = v.variant('type', [...schemas, recordSchema]);
+
+/** A participant's record, decoded and with a valid signature, and the session it came from. */
+export interface RecordEvent {
+  readonly type: 'record';
+  readonly from: Uint8Array;
+  readonly record: SignedRecord;
+  /** The sealed entries beside a share record. */
+  readonly entries: readonly Uint8Array[];
+}
+
+export type EventBody = v.InferOutput<(typeof schemas)[number]> | RecordEvent;
+export type EventType = EventBody['type'];
+/** `time`: milliseconds since the epoch. */
+export type Event = EventBody & { readonly time: number };
+export type EventOf<Type extends EventType> = Extract<Event, { readonly type: Type }>;
+
+const MAX_EVENT_BYTES = 4 << 20;
+
+/** Canonical CBOR of an event without its time. */
+export const encodeEvent = (body: EventBody): Uint8Array => {
+  const { time: _time, ...fields } = body as EventBody & { time?: number };
+  return encodeCbor(fields.type === 'record' ? { ...fields, record: fields.record.bytes } : fields);
+};
+
+/** @throws FloeError `journal_corrupt`, and what `decodeRecord` throws on a broken record */
+export const decodeEvent = (bytes: Uint8Array, time: number): Event => {
+  const stored = decodeCbor(storedSchema, bytes, 'journal_corrupt', MAX_EVENT_BYTES);
+  return stored.type === 'record'
+    ? { ...stored, record: decodeRecord(stored.record), time }
+    : { ...stored, time };
+};

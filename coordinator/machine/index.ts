@@ -1,0 +1,16 @@
+/**
+ * @module The round as a pure machine: see step.ts.
+ */
+export type { MachineConfig } from './config.ts';
+export type { Effect, OutgoingFrame, Progress, Step, Work } from './effects.ts';
+export { decodeEvent, encodeEvent, type Event, type EventBody } from './events.ts';
+export { pendingWork } from './resume.ts';
+export {
+  initialState,
+  type Hex,
+  type Phase,
+  type PhaseType,
+  type Round,
+  type State,
+} from './state.ts';
+export { nextWake, step } from './step.ts';

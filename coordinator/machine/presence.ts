@@ -1,0 +1,95 @@
+/**
+ * @module Who is here: logins, lost sessions, withdrawals, and the coordinator's own restart.
+ */
+import { toHex } from '../../protocol/bytes.ts';
+import { RECONNECT_MS, type MachineConfig } from './config.ts';
+import { send, type Step } from './effects.ts';
+import type { EventOf } from './events.ts';
+import { syncFrames } from './resume.ts';
+import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
+
+/** A login; the frames of the running round follow it. */
+export const applyJoined = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'joined'>,
+): Step => {
+  const key = toHex(event.key);
+  const presence = { present: true, since: event.time };
+  const next = { ...state, participants: withEntry(state.participants, key, presence) };
+  return {
+    state: next,
+    effects: syncFrames(config, next, key).map((frame) => send([key], frame)),
+  };
+};
+
+export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
+  const key = toHex(event.key);
+  if (state.participants.get(key)?.present !== true) return { state, effects: [] };
+  const presence = { present: false, since: event.time };
+  return {
+    state: { ...state, participants: withEntry(state.participants, key, presence) },
+    effects: [],
+  };
+};
+
+/** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
+export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step => {
+  const key = toHex(event.key);
+  const { round } = state;
+  if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
+    return { state, effects: [] };
+  const withdrawn = withEntry(round.withdrawn, key, event.code);
+  return { state: { ...state, round: { ...round, withdrawn } }, effects: [] };
+};
+
+/**
+ * After a restart nobody is here and the time that passed is nobody's fault: the phase and the grace time begin again.
+ */
+export const applyResumed = (
+  { spec }: MachineConfig,
+  state: State,
+  { time, startWith }: EventOf<'resumed'>,
+): Step => {
+  const participants = new Map(
+    [...state.participants].map(([key, { present, since }]) => [
+      key,
+      { present: false, since: present ? time : since },
+    ]),
+  );
+  return {
+    state: {
+      ...state,
+      startWith,
+      participants,
+      patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
+      phase: restarted(state.phase, time, spec.deadlines),
+    },
+    effects: [],
+  };
+};
+
+const restarted = (
+  phase: Phase,
+  time: number,
+  deadlines: Readonly<Record<AnswerPhase, number>>,
+): Phase => {
+  switch (phase.type) {
+    case 'waiting':
+      return { ...phase, since: time };
+    case 'registering':
+    case 'finished':
+      return phase;
+    case 'register':
+    case 'share':
+    case 'upload':
+    case 'consistency':
+    case 'unmask':
+      return { ...phase, deadline: time + deadlines[phase.type] * 1000 };
+    case 'opening':
+    case 'freezing-cohort':
+    case 'freezing-survivors':
+    case 'finishing':
+      return { ...phase, deadline: time + (phase.deadline - phase.since) };
+  }
+};

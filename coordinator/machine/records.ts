@@ -1,0 +1,222 @@
+/**
+ * @module A participant's record against the state: who may say what when. A record is refused by name and changes nothing;
+ * the same record again is acknowledged again and changes nothing; another one for the same step is a conflict.
+ */
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
+import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
+import { parseEntry, validatePublicKeys } from '../../protocol/secagg/index.ts';
+import type { MachineConfig } from './config.ts';
+import { append, refusal, send, startWork, type Step } from './effects.ts';
+import type { EventOf } from './events.ts';
+import {
+  isMasked,
+  survivorsOf,
+  uploaders,
+  withEntry,
+  type AnswerPhase,
+  type Hex,
+  type Round,
+  type State,
+} from './state.ts';
+
+type ParticipantRecord = SignedRecord<'register' | 'share' | 'upload' | 'consistent' | 'unmask'>;
+
+const refuse = (code: ErrorCode, message: string): never => {
+  throw new FloeError(code, message);
+};
+
+/** The phase a record belongs to. */
+const PHASE_OF: Readonly<Record<ParticipantRecord['type'], AnswerPhase>> = {
+  register: 'register',
+  share: 'share',
+  upload: 'upload',
+  consistent: 'consistency',
+  unmask: 'unmask',
+};
+
+const ORDER = [
+  'opening',
+  'register',
+  'freezing-cohort',
+  'share',
+  'upload',
+  'freezing-survivors',
+  'consistency',
+  'unmask',
+  'finishing',
+  'registering',
+];
+
+/** What the author has already sent for this step. */
+const earlier = (round: Round, type: ParticipantRecord['type'], key: Hex) => {
+  switch (type) {
+    case 'register':
+      return round.registers.get(key);
+    case 'share':
+      return round.shares.get(key)?.record;
+    case 'upload':
+      return round.uploads.get(key)?.record;
+    case 'consistent':
+      return round.consistent.get(key);
+    case 'unmask':
+      return round.unmasks.get(key);
+  }
+};
+
+/** Who may send a record of this type. */
+const admitted = (round: Round, type: ParticipantRecord['type']): readonly Hex[] => {
+  switch (type) {
+    case 'register':
+      return round.invited;
+    case 'share':
+      return round.members;
+    case 'upload':
+      return uploaders(round);
+    case 'consistent':
+    case 'unmask':
+      return survivorsOf(round);
+  }
+};
+
+const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: number): void => {
+  const { phase } = state;
+  const wanted = PHASE_OF[record.type];
+  if (phase.type === wanted) {
+    if (now >= phase.deadline) refuse('phase_closed', `the ${wanted} phase is over`);
+  } else if (ORDER.indexOf(phase.type) > ORDER.indexOf(wanted))
+    refuse('phase_closed', `the ${wanted} phase of round ${round.round} is over`);
+  else refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
+};
+
+const checkContext = (round: Round, context: Uint8Array): void => {
+  if (round.context === undefined || !equalBytes(context, round.context))
+    refuse('context_mismatch', 'the record is bound to another context');
+};
+
+const checkEntries = (
+  round: Round,
+  record: SignedRecord<'share'>,
+  entries: readonly Uint8Array[],
+): void => {
+  const n = round.members.length;
+  if (entries.length !== n || record.body.entries.length !== n)
+    refuse('share_invalid', `expected ${n} entries, got ${entries.length}`);
+  for (const [i, member] of (round.cohort?.body.members ?? []).entries()) {
+    const entry = entries[i] as Uint8Array;
+    parseEntry(record.author, member, entry);
+    if (!equalBytes(sha256(entry), record.body.entries[i] as Uint8Array))
+      refuse('share_invalid', `entry ${i} is not the one that the record names`);
+  }
+};
+
+const checkUpload = (
+  config: MachineConfig,
+  round: Round,
+  { body }: SignedRecord<'upload'>,
+): void => {
+  const expected = config.uploadBytes(round.members.length);
+  if (body.blob.size !== expected)
+    refuse('upload_mismatch', `expected a blob of ${expected} bytes, got ${body.blob.size}`);
+  if (isMasked(config) !== (body.envelope === undefined))
+    refuse('upload_mismatch', 'an envelope goes with an upload exactly when the run is not masked');
+};
+
+/** Checks the body against the round. @throws FloeError */
+const checkBody = (
+  config: MachineConfig,
+  round: Round,
+  record: ParticipantRecord,
+  entries: readonly Uint8Array[],
+): void => {
+  if (record.type !== 'register') checkContext(round, record.body.context);
+  if (record.type !== 'share' && entries.length > 0)
+    refuse('unexpected_frame', `a ${record.type} record has no entries`);
+  switch (record.type) {
+    case 'register':
+      if (round.open === undefined || !equalBytes(record.body.open, round.open.hash))
+        refuse('context_mismatch', 'the registration answers another open record');
+      return validatePublicKeys(record.body);
+    case 'share':
+      return checkEntries(round, record, entries);
+    case 'upload':
+      return checkUpload(config, round, record);
+    case 'consistent':
+    case 'unmask':
+      if (!round.survivors || !equalBytes(record.body.survivors, round.survivors.body.hash))
+        refuse('survivors_inconsistent', 'the record names another survivor set');
+  }
+};
+
+const accept = (round: Round, record: ParticipantRecord, entries: readonly Uint8Array[]): Round => {
+  const key = toHex(record.author);
+  switch (record.type) {
+    case 'register':
+      return { ...round, registers: withEntry(round.registers, key, record) };
+    case 'share':
+      return { ...round, shares: withEntry(round.shares, key, { record, entries }) };
+    case 'upload':
+      return {
+        ...round,
+        uploads: withEntry(round.uploads, key, { record, status: 'accepted' }),
+      };
+    case 'consistent':
+      return { ...round, consistent: withEntry(round.consistent, key, record) };
+    case 'unmask':
+      return { ...round, unmasks: withEntry(round.unmasks, key, record) };
+  }
+};
+
+const isParticipants = (record: SignedRecord): record is ParticipantRecord =>
+  !COORDINATOR_RECORDS.has(record.type);
+
+const take = (config: MachineConfig, state: State, event: EventOf<'record'>): Step => {
+  const { record, entries, from } = event;
+  if (!isParticipants(record))
+    return refuse('unexpected_frame', `a participant cannot author a ${record.type} record`);
+  if (!equalBytes(record.run, config.run))
+    return refuse('record_replayed', 'the record belongs to another run');
+  if (!equalBytes(record.author, from))
+    return refuse('record_replayed', "the record is not the session's own");
+  const { round } = state;
+  if (record.round !== state.attempt)
+    return refuse('record_replayed', `expected round ${state.attempt}, got ${record.round}`);
+  if (round === undefined) return refuse('phase_closed', `round ${record.round} is over`);
+  const key = toHex(from);
+  const ack = send([key], { type: 'ack', hash: record.hash });
+  const before = earlier(round, record.type, key);
+  if (before !== undefined)
+    return equalBytes(before.hash, record.hash)
+      ? { state, effects: [ack] }
+      : refuse('record_conflict', `another ${record.type} record of this round stands`);
+  checkPlace(state, round, record, event.time);
+  if (!admitted(round, record.type).includes(key))
+    return refuse('not_in_cohort', `not among those who may send a ${record.type} record`);
+  checkBody(config, round, record, entries);
+  return {
+    state: { ...state, round: accept(round, record, entries) },
+    effects: [
+      append(record),
+      ack,
+      ...(record.type === 'upload'
+        ? [startWork({ type: 'fold', round: round.round, record })]
+        : []),
+    ],
+  };
+};
+
+export const applyRecord = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'record'>,
+): Step => {
+  try {
+    return take(config, state, event);
+  } catch (thrown) {
+    if (!(thrown instanceof FloeError)) throw thrown;
+    return {
+      state,
+      effects: [refusal(toHex(event.from), thrown.code, thrown.message, event.record.hash)],
+    };
+  }
+};

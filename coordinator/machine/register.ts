@@ -1,0 +1,98 @@
+/**
+ * @module Register and the freezing of the cohort (Bonawitz et al. 2017, round 0).
+ */
+import { fromHex } from '../../protocol/bytes.ts';
+import { cohortEntropy } from '../../protocol/ledger/beacon.ts';
+import type { SignedRecord } from '../../protocol/records.ts';
+import { cohortRoot, roundContext, threshold } from '../../protocol/secagg/index.ts';
+import { abort } from './closing.ts';
+import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
+import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
+import type { EventOf } from './events.ts';
+import { enter } from './phases.ts';
+import { isMasked, type Hex, type Round, type State } from './state.ts';
+
+/** The registrations of the cohort, in the order of its members. */
+export const cohortRegisters = (round: Round): SignedRecord<'register'>[] =>
+  round.members.flatMap((key) => round.registers.get(key) ?? []);
+
+export const freezeCohortWork = (round: Round): Work => ({
+  type: 'freeze-cohort',
+  round: round.round,
+  root: cohortRoot(round.members.map(fromHex)),
+  size: round.members.length,
+  entropy: cohortEntropy(cohortRegisters(round).map(({ body }) => body.nonce)),
+});
+
+export const closeRegister = (config: MachineConfig, state: State, now: number): Step => {
+  const round = state.round as Round;
+  const { minimum } = config.spec.cohort;
+  if (round.registers.size < minimum)
+    return abort(
+      config,
+      state,
+      now,
+      'cohort_too_small',
+      `expected at least ${minimum} registrations, got ${round.registers.size}`,
+      [],
+    );
+  const frozen: Round = { ...round, members: [...round.registers.keys()].toSorted() };
+  const entered = enter(
+    { ...state, round: frozen },
+    { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS },
+  );
+  return {
+    state: entered.state,
+    effects: [...entered.effects, startWork(freezeCohortWork(frozen))],
+  };
+};
+
+/** The cohort frame, alike for all members. */
+export const sendCohort = (round: Round, to: readonly Hex[]): Effect[] =>
+  round.cohort === undefined
+    ? []
+    : [
+        send(to, {
+          type: 'cohort',
+          record: round.cohort.bytes,
+          registers: cohortRegisters(round).map(({ bytes }) => bytes),
+        }),
+      ];
+
+export const applyCohortFrozen = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'cohort-frozen'>,
+): Step => {
+  const { round, phase } = state;
+  if (round?.open === undefined || phase.type !== 'freezing-cohort') return { state, effects: [] };
+  const members = round.members.map(fromHex);
+  const root = cohortRoot(members);
+  const { beacon, receipt } = event;
+  const cohort = config.sign('cohort', round.round, {
+    members,
+    registers: cohortRegisters(round).map(({ hash }) => hash),
+    root,
+    beacon,
+    threshold: isMasked(config) ? threshold(members.length) : 0,
+    receipt,
+  });
+  const context = roundContext({
+    runHash: config.run,
+    round: round.round,
+    modelHash: round.open.body.model.hash,
+    configHash: config.run,
+    cohortRoot: root,
+    beacon,
+  });
+  const frozen: Round = { ...round, cohort, context };
+  const type = isMasked(config) ? 'share' : 'upload';
+  const entered = enter(
+    { ...state, round: frozen },
+    { type, since: event.time, deadline: event.time + config.spec.deadlines[type] * 1000 },
+  );
+  return {
+    state: entered.state,
+    effects: [append(cohort), ...entered.effects, ...sendCohort(frozen, frozen.members)],
+  };
+};

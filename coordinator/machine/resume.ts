@@ -1,0 +1,64 @@
+/**
+ * @module Going on where a run stood: the work that the present phase waits for, and the frames that a participant needs
+ * after it has logged in. Both are functions of the state alone, so a crash of either side loses nothing.
+ */
+import { finishWork, registerWork } from './closing.ts';
+import type { MachineConfig } from './config.ts';
+import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
+import { freezeCohortWork, sendCohort } from './register.ts';
+import { sendSharers } from './share.ts';
+import { survivorsOf, type Hex, type State } from './state.ts';
+import { sendConsistency } from './unmask.ts';
+import { freezeSurvivorsWork } from './upload.ts';
+import { wrapModel } from './waiting.ts';
+
+/** The work in progress; every piece of it may have been done before and is idempotent. */
+export const pendingWork = (state: State): readonly Work[] => {
+  const { phase, round } = state;
+  if (round === undefined) return [];
+  switch (phase.type) {
+    case 'opening':
+      return [wrapModel(state) ?? []].flat();
+    case 'freezing-cohort':
+      return [freezeCohortWork(round)];
+    case 'upload':
+      return [...round.uploads.values()]
+        .filter(({ status }) => status !== 'rejected')
+        .map(({ record }) => ({ type: 'fold', round: round.round, record }));
+    case 'freezing-survivors':
+      return [freezeSurvivorsWork(round)];
+    case 'finishing':
+      return [finishWork(round)];
+    case 'registering':
+      return [registerWork(round) ?? []].flat();
+    default:
+      return [];
+  }
+};
+
+const framesOf = (effects: readonly Effect[]): OutgoingFrame[] =>
+  effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame] : []));
+
+/** What a participant that has just logged in must know, in order. */
+export const syncFrames = (config: MachineConfig, state: State, key: Hex): OutgoingFrame[] => {
+  const { phase, round, closing } = state;
+  if (round === undefined)
+    return [
+      ...(closing === undefined ? [] : [{ type: 'record', record: closing.bytes } as const]),
+      ...(phase.type === 'finished'
+        ? [{ type: 'finished', rounds: state.committed } as const]
+        : []),
+    ];
+  // Before the cohort is frozen the invited take part, from then on its members.
+  const takesPart = round.cohort === undefined ? round.invited : round.members;
+  if (round.open === undefined || !takesPart.includes(key)) return [];
+  const effects: Effect[] = [send([key], { type: 'record', record: round.open.bytes })];
+  effects.push(...sendCohort(round, [key]));
+  if (round.shares.has(key)) effects.push(...sendSharers(round, key));
+  if (round.survivors !== undefined && survivorsOf(round).includes(key)) {
+    effects.push(send([key], { type: 'record', record: round.survivors.bytes }));
+    if (config.spec.secagg === 'masked' && phase.type !== 'consistency')
+      effects.push(sendConsistency(round, [key]));
+  }
+  return framesOf(effects);
+};

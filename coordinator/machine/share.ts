@@ -1,0 +1,56 @@
+/**
+ * @module Share (Bonawitz et al. 2017, round 1): the sealed shares are collected and handed on; U1, whose shares arrived, is
+ * the set the masks are made over.
+ */
+import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { abort } from './closing.ts';
+import type { MachineConfig } from './config.ts';
+import { append, send, type Effect, type Step } from './effects.ts';
+import { enter } from './phases.ts';
+import { quorum, type Hex, type Round, type Shared, type State } from './state.ts';
+
+/** The sharers frame of one receiver: each sharer's record and its sealed entry for the receiver (its own is left out). */
+export const sendSharers = (round: Round, to: Hex): Effect[] => {
+  const place = round.members.indexOf(to);
+  if (round.sharers === undefined || place < 0) return [];
+  const inbox = round.sharers.body.members.map((author) => {
+    const key = toHex(author);
+    const shared = round.shares.get(key) as Shared;
+    const entry = key === to ? new Uint8Array() : (shared.entries[place] as Uint8Array);
+    return { record: shared.record.bytes, entry };
+  });
+  return [send([to], { type: 'sharers', record: round.sharers.bytes, inbox })];
+};
+
+export const closeShare = (config: MachineConfig, state: State, now: number): Step => {
+  const round = state.round as Round;
+  const needed = quorum(config, round);
+  const sharing = round.members.filter((key) => round.shares.has(key));
+  if (sharing.length < needed || round.context === undefined)
+    return abort(
+      config,
+      state,
+      now,
+      'cohort_too_small',
+      `expected shares of at least ${needed} members, got ${sharing.length}`,
+      [],
+    );
+  const sharers = config.sign('sharers', round.round, {
+    context: round.context,
+    members: sharing.map(fromHex),
+    shares: sharing.map((key) => (round.shares.get(key) as Shared).record.hash),
+  });
+  const next: Round = { ...round, sharers };
+  const entered = enter(
+    { ...state, round: next },
+    { type: 'upload', since: now, deadline: now + config.spec.deadlines.upload * 1000 },
+  );
+  return {
+    state: entered.state,
+    effects: [
+      append(sharers),
+      ...entered.effects,
+      ...sharing.flatMap((key) => sendSharers(next, key)),
+    ],
+  };
+};

@@ -1,0 +1,183 @@
+/**
+ * @module The state of a run as the coordinator sees it: plain, immutable data without secrets and without vectors. Identities
+ * are lower-case hex here, so that they can be keys of maps; their order is the byte order of the keys.
+ */
+import { toHex } from '../../protocol/bytes.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { MachineConfig } from './config.ts';
+
+/** Ed25519 public key, 64 lower-case hex digits. */
+export type Hex = string;
+
+interface Timed<Type extends string> {
+  readonly type: Type;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** A phase in which the participants answer, or the host works: it ends at the deadline, whatever happens. */
+interface Bounded<Type extends string> extends Timed<Type> {
+  readonly deadline: number;
+}
+
+export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unmask';
+export type WorkPhase = 'opening' | 'freezing-cohort' | 'freezing-survivors' | 'finishing';
+
+export type Phase =
+  | (Timed<'waiting'> & { readonly until: number })
+  | { [Type in AnswerPhase | WorkPhase]: Bounded<Type> }[AnswerPhase | WorkPhase]
+  | Timed<'registering'>
+  | Timed<'finished'>;
+export type PhaseType = Phase['type'];
+
+export interface Presence {
+  readonly present: boolean;
+  /** When it came or went, ms. */
+  readonly since: number;
+}
+
+/** An upload is accepted (in the journal), then folded into the sum, or rejected with the reason's code. */
+export interface Upload {
+  readonly record: SignedRecord<'upload'>;
+  readonly status: 'accepted' | 'folded' | 'rejected';
+  readonly code?: string;
+}
+
+export interface Shared {
+  readonly record: SignedRecord<'share'>;
+  readonly entries: readonly Uint8Array[];
+}
+
+/** One attempt at a round; what is not there yet is undefined or empty. */
+export interface Round {
+  readonly round: number;
+  readonly invited: readonly Hex[];
+  readonly withdrawn: ReadonlyMap<Hex, string>;
+  readonly open: SignedRecord<'open'> | undefined;
+  readonly registers: ReadonlyMap<Hex, SignedRecord<'register'>>;
+  /** The cohort, ascending. */
+  readonly members: readonly Hex[];
+  readonly cohort: SignedRecord<'cohort'> | undefined;
+  readonly context: Uint8Array | undefined;
+  readonly shares: ReadonlyMap<Hex, Shared>;
+  readonly sharers: SignedRecord<'sharers'> | undefined;
+  readonly uploads: ReadonlyMap<Hex, Upload>;
+  readonly survivors: SignedRecord<'survivors'> | undefined;
+  readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
+  readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
+  /** Signed, in the transcript only when the ledger holds the model. */
+  readonly commit: SignedRecord<'commit'> | undefined;
+  /** When each phase of this attempt began. */
+  readonly times: readonly (readonly [PhaseType, number])[];
+}
+
+export interface State {
+  readonly phase: Phase;
+  /** A round opens at once when this many are logged in. */
+  readonly startWith: number;
+  /** The number of the last attempt: the `round` of its records. */
+  readonly attempt: number;
+  /** Rounds committed so far; the run ends at `spec.rounds`. */
+  readonly committed: number;
+  /** Failed attempts since the last commit. */
+  readonly failures: number;
+  /** The newest model; undefined before the run is started. */
+  readonly model: ModelRef | undefined;
+  /** Proven to have broken the protocol; not invited again. */
+  readonly excluded: ReadonlySet<Hex>;
+  /** Everyone who ever logged in. */
+  readonly participants: ReadonlyMap<Hex, Presence>;
+  /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
+  readonly patience: number;
+  readonly round: Round | undefined;
+  /** The commit or abort that ended the last attempt. */
+  readonly closing: SignedRecord<'commit' | 'abort'> | undefined;
+}
+
+export const initialState: State = {
+  phase: { type: 'waiting', since: 0, until: 0 },
+  startWith: 0,
+  attempt: 0,
+  committed: 0,
+  failures: 0,
+  model: undefined,
+  excluded: new Set(),
+  participants: new Map(),
+  patience: 0,
+  round: undefined,
+  closing: undefined,
+};
+
+export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
+  round,
+  invited,
+  withdrawn: new Map(),
+  open: undefined,
+  registers: new Map(),
+  members: [],
+  cohort: undefined,
+  context: undefined,
+  shares: new Map(),
+  sharers: undefined,
+  uploads: new Map(),
+  survivors: undefined,
+  consistent: new Map(),
+  unmasks: new Map(),
+  commit: undefined,
+  times: [],
+});
+
+/** Copy of a map with one entry set. */
+export const withEntry = <Value>(
+  map: ReadonlyMap<Hex, Value>,
+  key: Hex,
+  value: Value,
+): ReadonlyMap<Hex, Value> => new Map(map).set(key, value);
+
+export const isMasked = ({ spec }: MachineConfig): boolean => spec.secagg === 'masked';
+
+/** Who may upload: U1 with masks, the cohort without. */
+export const uploaders = (round: Round): readonly Hex[] =>
+  round.sharers?.body.members.map(toHex) ?? round.members;
+
+export const survivorsOf = (round: Round): readonly Hex[] =>
+  round.survivors?.body.members.map(toHex) ?? [];
+
+/** Fewest answers of any phase after the cohort. */
+export const quorum = ({ spec }: MachineConfig, round: Round): number =>
+  Math.max(spec.cohort.minimum, round.cohort?.body.threshold ?? 0);
+
+/** The participants whose answer this phase still waits for. */
+export const awaited = ({ phase, round }: State): readonly Hex[] => {
+  if (round === undefined) return [];
+  const missing = (keys: readonly Hex[], answers: ReadonlyMap<Hex, unknown>): Hex[] =>
+    keys.filter((key) => !answers.has(key) && !round.withdrawn.has(key));
+  switch (phase.type) {
+    case 'register':
+      return missing(round.invited, round.registers);
+    case 'share':
+      return missing(round.members, round.shares);
+    case 'upload':
+      return missing(uploaders(round), round.uploads);
+    case 'consistency':
+      return missing(survivorsOf(round), round.consistent);
+    case 'unmask':
+      return missing(survivorsOf(round), round.unmasks);
+    default:
+      return [];
+  }
+};
+
+/** When a participant that is away stops being waited for; undefined while it is here. */
+export const goneAt = (config: MachineConfig, state: State, key: Hex): number | undefined => {
+  const presence = state.participants.get(key);
+  if (presence?.present === true) return undefined;
+  return Math.max(state.patience, (presence?.since ?? 0) + config.spec.deadlines.grace * 1000);
+};
+
+/** Whether everyone still awaited has been away for the grace time. */
+export const nobodyLeft = (config: MachineConfig, state: State, now: number): boolean =>
+  awaited(state).every((key) => {
+    const gone = goneAt(config, state, key);
+    return gone !== undefined && gone <= now;
+  });

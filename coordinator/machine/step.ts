@@ -1,0 +1,158 @@
+/**
+ * @module The machine: (state, event) -> (state, effects), pure. The round on one page: an event is applied to the state,
+ * then the phases are advanced for as long as one of them can end. Every phase ends when everybody has answered, when nobody
+ * who has not is left, or at its deadline, so no round stalls. After Bonawitz et al. 2017, protocol of figure 4.
+ *
+ *   waiting -> opening -> register -> freezing-cohort -> [share ->] upload -> freezing-survivors
+ *     -> [consistency -> unmask ->] finishing -> registering -> waiting | finished      (any -> abort -> waiting)
+ *
+ * The bracketed phases are those of a masked run.
+ */
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { abort, applyAggregated, applyRegistered } from './closing.ts';
+import type { MachineConfig } from './config.ts';
+import type { Effect, Step } from './effects.ts';
+import type { Event } from './events.ts';
+import { applyJoined, applyLeft, applyResumed, applyWithdrawn } from './presence.ts';
+import { applyRecord } from './records.ts';
+import { applyCohortFrozen, closeRegister } from './register.ts';
+import { closeShare } from './share.ts';
+import { awaited, goneAt, nobodyLeft, type State } from './state.ts';
+import { closeConsistency, closeUnmask } from './unmask.ts';
+import {
+  applyFolded,
+  applySurvivorsFrozen,
+  applyUploadRejected,
+  closeUpload,
+  rejectUnfolded,
+  unfolded,
+  uploadLimit,
+} from './upload.ts';
+import { applyOpened, openRound, opensAt } from './waiting.ts';
+
+const same = (state: State): Step => ({ state, effects: [] });
+
+/** What the event itself changes, before any phase ends. */
+const apply = (config: MachineConfig, state: State, event: Event): Step => {
+  // What the host did for an attempt that is over counts no more.
+  if ('round' in event && event.round !== state.round?.round) return same(state);
+  switch (event.type) {
+    case 'started':
+      return same({
+        ...state,
+        model: event.model,
+        startWith: event.startWith,
+        phase: { type: 'waiting', since: event.time, until: event.time },
+      });
+    case 'resumed':
+      return applyResumed(config, state, event);
+    case 'joined':
+      return applyJoined(config, state, event);
+    case 'left':
+      return applyLeft(state, event);
+    case 'withdrawn':
+      return applyWithdrawn(state, event);
+    case 'record':
+      return applyRecord(config, state, event);
+    case 'opened':
+      return applyOpened(config, state, event);
+    case 'cohort-frozen':
+      return applyCohortFrozen(config, state, event);
+    case 'folded':
+      return applyFolded(state, event);
+    case 'upload-rejected':
+      return applyUploadRejected(state, event);
+    case 'survivors-frozen':
+      return applySurvivorsFrozen(config, state, event);
+    case 'aggregated':
+      return applyAggregated(config, state, event);
+    case 'registered':
+      return applyRegistered(config, state, event);
+    case 'work-failed':
+      return abort(
+        config,
+        state,
+        event.time,
+        event.code as ErrorCode,
+        event.reason,
+        event.culprits.map(toHex),
+      );
+    case 'tick':
+      return same(state);
+  }
+};
+
+/** Ends the phase if it is over; undefined when it is not. */
+const advance = (config: MachineConfig, state: State, now: number): Step | undefined => {
+  const { phase, round } = state;
+  if (phase.type === 'waiting')
+    return opensAt(config, state) <= now ? openRound(config, state, now) : undefined;
+  if (round === undefined || phase.type === 'registering' || phase.type === 'finished')
+    return undefined;
+  const late = now >= phase.deadline;
+  const settled = late || nobodyLeft(config, state, now);
+  switch (phase.type) {
+    case 'register':
+      return settled || round.registers.size === config.spec.cohort.size
+        ? closeRegister(config, state, now)
+        : undefined;
+    case 'share':
+      return settled ? closeShare(config, state, now) : undefined;
+    case 'upload':
+      return settled ? advanceUpload(config, state, phase.deadline, now) : undefined;
+    case 'consistency':
+      return settled ? closeConsistency(config, state, now) : undefined;
+    case 'unmask':
+      return settled ? closeUnmask(config, state, now) : undefined;
+    case 'opening':
+    case 'freezing-cohort':
+    case 'freezing-survivors':
+    case 'finishing':
+      return late
+        ? abort(config, state, now, 'round_aborted', `${phase.type} took too long`, [])
+        : undefined;
+  }
+};
+
+/** Uploads still being folded are waited for, beyond the deadline too, until the host has had its time. */
+const advanceUpload = (
+  config: MachineConfig,
+  state: State,
+  deadline: number,
+  now: number,
+): Step | undefined => {
+  const [pending] = unfolded(state);
+  if (pending === undefined) return closeUpload(config, state, now);
+  return now >= uploadLimit(deadline) ? rejectUnfolded(state, pending) : undefined;
+};
+
+/**
+ * One event. When the returned state is the very same object, the event changed nothing and need not be journalled; its
+ * effects (an acknowledgement, a refusal) are to be performed all the same.
+ */
+export const step = (config: MachineConfig, state: State, event: Event): Step => {
+  let current = apply(config, state, event);
+  const effects: Effect[] = [...current.effects];
+  for (
+    let next = advance(config, current.state, event.time);
+    next !== undefined;
+    next = advance(config, current.state, event.time)
+  ) {
+    current = next;
+    effects.push(...next.effects);
+  }
+  return { state: current.state, effects };
+};
+
+/** The next time at which a `tick` may change something, after `now`; undefined when only an event can. */
+export const nextWake = (config: MachineConfig, state: State, now: number): number | undefined => {
+  const { phase } = state;
+  const times = [
+    ...(phase.type === 'waiting' ? [opensAt(config, state)] : []),
+    ...('deadline' in phase ? [phase.deadline] : []),
+    ...(phase.type === 'upload' ? [uploadLimit(phase.deadline)] : []),
+    ...awaited(state).map((key) => goneAt(config, state, key) ?? Infinity),
+  ].filter((time) => time > now && Number.isFinite(time));
+  return times.length === 0 ? undefined : Math.min(...times);
+};

@@ -1,0 +1,64 @@
+/**
+ * @module Consistency and Unmask (Bonawitz et al. 2017, rounds 3 and 4): the survivors sign the set they were shown, see
+ * each other's signatures, and send their shares, sealed to the coordinator.
+ */
+import { toHex } from '../../protocol/bytes.ts';
+import { abort, finishWork } from './closing.ts';
+import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
+import { send, startWork, type Effect, type Step } from './effects.ts';
+import { enter } from './phases.ts';
+import { survivorsOf, type Hex, type Round, type State } from './state.ts';
+
+const needed = (round: Round): number => round.cohort?.body.threshold ?? 0;
+
+/** The signatures over the survivor set, in the order of the survivors. */
+export const sendConsistency = (round: Round, to: readonly Hex[]): Effect =>
+  send(to, {
+    type: 'consistency',
+    records: (round.survivors?.body.members ?? []).flatMap(
+      (member) => round.consistent.get(toHex(member))?.bytes ?? [],
+    ),
+  });
+
+const tooFew = (
+  config: MachineConfig,
+  state: State,
+  now: number,
+  what: string,
+  count: number,
+): Step =>
+  abort(
+    config,
+    state,
+    now,
+    'not_enough_shares',
+    `expected ${needed(state.round as Round)} ${what}, got ${count}`,
+    [],
+  );
+
+export const closeConsistency = (config: MachineConfig, state: State, now: number): Step => {
+  const round = state.round as Round;
+  const count = round.consistent.size;
+  if (count < needed(round)) return tooFew(config, state, now, 'signed survivor sets', count);
+  const entered = enter(state, {
+    type: 'unmask',
+    since: now,
+    deadline: now + config.spec.deadlines.unmask * 1000,
+  });
+  return {
+    state: entered.state,
+    effects: [...entered.effects, sendConsistency(round, survivorsOf(round))],
+  };
+};
+
+export const closeUnmask = (config: MachineConfig, state: State, now: number): Step => {
+  const round = state.round as Round;
+  const count = round.unmasks.size;
+  if (count < needed(round)) return tooFew(config, state, now, 'answers', count);
+  const entered = enter(state, {
+    type: 'finishing',
+    since: now,
+    deadline: now + WORK_LIMIT_MS,
+  });
+  return { state: entered.state, effects: [...entered.effects, startWork(finishWork(round))] };
+};

@@ -1,0 +1,179 @@
+/**
+ * @module Upload and the freezing of the survivors (Bonawitz et al. 2017, round 2). Every upload recorded before the deadline
+ * is either folded or rejected with a reason; none is left out in silence, so that nobody can be isolated.
+ */
+import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { survivorsHash, type Body } from '../../protocol/records.ts';
+import { abort, finishWork } from './closing.ts';
+import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
+import { append, publish, refusal, send, startWork, type Step, type Work } from './effects.ts';
+import type { EventOf } from './events.ts';
+import { enter, foldedMembers } from './phases.ts';
+import {
+  goneAt,
+  isMasked,
+  quorum,
+  uploaders,
+  withEntry,
+  type Hex,
+  type Round,
+  type State,
+  type Upload,
+} from './state.ts';
+
+/** When folds that have not come back are given up. */
+export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_MS;
+
+const setUpload = (state: State, round: Round, key: Hex, upload: Upload): State => ({
+  ...state,
+  round: { ...round, uploads: withEntry(round.uploads, key, upload) },
+});
+
+export const applyFolded = (state: State, event: EventOf<'folded'>): Step => {
+  const { round, phase } = state;
+  const key = toHex(event.member);
+  const upload = round?.uploads.get(key);
+  if (round === undefined || phase.type !== 'upload' || upload?.status !== 'accepted')
+    return { state, effects: [] };
+  const next = setUpload(state, round, key, { ...upload, status: 'folded' });
+  return {
+    state: next,
+    effects: [
+      publish({
+        type: 'upload-folded',
+        round: round.round,
+        member: key,
+        bytes: upload.record.body.blob.size,
+        folded: foldedMembers(next.round as Round).length,
+        of: uploaders(round).length,
+      }),
+    ],
+  };
+};
+
+const reject = (state: State, round: Round, key: Hex, code: string, reason: string): Step => {
+  const upload = round.uploads.get(key) as Upload;
+  return {
+    state: setUpload(state, round, key, { ...upload, status: 'rejected', code }),
+    effects: [
+      publish({ type: 'upload-rejected', round: round.round, member: key, code }),
+      refusal(key, 'upload_mismatch', reason, upload.record.hash),
+    ],
+  };
+};
+
+/** Also of an upload that was folded before a restart and can no longer be read: U is not frozen yet. */
+export const applyUploadRejected = (state: State, event: EventOf<'upload-rejected'>): Step => {
+  const { round, phase } = state;
+  const key = toHex(event.member);
+  const upload = round?.uploads.get(key);
+  if (round === undefined || phase.type !== 'upload') return { state, effects: [] };
+  if (upload === undefined || upload.status === 'rejected') return { state, effects: [] };
+  return reject(state, round, key, event.code, event.reason);
+};
+
+/** Whose upload is still being folded. */
+export const unfolded = (state: State): readonly Hex[] =>
+  [...(state.round?.uploads ?? [])]
+    .filter(([, { status }]) => status === 'accepted')
+    .map(([key]) => key);
+
+export const rejectUnfolded = (state: State, key: Hex): Step =>
+  reject(state, state.round as Round, key, 'store_unavailable', 'the upload could not be read');
+
+/** Why a member that could have uploaded is not in U. */
+const absence = (config: MachineConfig, state: State, key: Hex, now: number): string => {
+  const round = state.round as Round;
+  const gone = goneAt(config, state, key);
+  return (
+    round.uploads.get(key)?.code ??
+    round.withdrawn.get(key) ??
+    (gone !== undefined && gone <= now ? 'connection_lost' : 'phase_closed')
+  );
+};
+
+export const freezeSurvivorsWork = (round: Round): Work => ({
+  type: 'freeze-survivors',
+  round: round.round,
+  ...survivorSet(round),
+});
+
+const survivorSet = (
+  round: Round,
+): Pick<Body<'survivors'>, 'context' | 'members' | 'uploads' | 'hash'> & { size: number } => {
+  const keys = foldedMembers(round);
+  const context = round.context as Uint8Array;
+  const members = keys.map(fromHex);
+  const uploads = keys.map((key) => (round.uploads.get(key) as Upload).record.hash);
+  return {
+    context,
+    members,
+    uploads,
+    hash: survivorsHash(context, members, uploads),
+    size: keys.length,
+  };
+};
+
+export const closeUpload = (config: MachineConfig, state: State, now: number): Step => {
+  const round = state.round as Round;
+  const needed = quorum(config, round);
+  const { size } = survivorSet(round);
+  if (size < needed)
+    return abort(
+      config,
+      state,
+      now,
+      'cohort_too_small',
+      `expected uploads of at least ${needed} members, got ${size}`,
+      [],
+    );
+  const entered = enter(state, {
+    type: 'freezing-survivors',
+    since: now,
+    deadline: now + WORK_LIMIT_MS,
+  });
+  return {
+    state: entered.state,
+    effects: [...entered.effects, startWork(freezeSurvivorsWork(round))],
+  };
+};
+
+export const applySurvivorsFrozen = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'survivors-frozen'>,
+): Step => {
+  const { round, phase } = state;
+  if (round === undefined || phase.type !== 'freezing-survivors') return { state, effects: [] };
+  const { size: _size, ...set } = survivorSet(round);
+  const alive = new Set(foldedMembers(round));
+  const survivors = config.sign('survivors', round.round, {
+    ...set,
+    rejected: uploaders(round)
+      .filter((key) => !alive.has(key))
+      .map((key) => ({ member: fromHex(key), code: absence(config, state, key, phase.since) })),
+    receipt: event.receipt,
+  });
+  const next: State = { ...state, round: { ...round, survivors } };
+  const now = event.time;
+  const masked = isMasked(config);
+  const entered = enter(
+    next,
+    masked
+      ? {
+          type: 'consistency',
+          since: now,
+          deadline: now + config.spec.deadlines.consistency * 1000,
+        }
+      : { type: 'finishing', since: now, deadline: now + WORK_LIMIT_MS },
+  );
+  return {
+    state: entered.state,
+    effects: [
+      append(survivors),
+      ...entered.effects,
+      send([...alive], { type: 'record', record: survivors.bytes }),
+      ...(masked ? [] : [startWork(finishWork(round))]),
+    ],
+  };
+};

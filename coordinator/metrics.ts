@@ -1,0 +1,109 @@
+/**
+ * @module Prometheus metrics of one coordinator, in a registry of its own (text exposition format 0.0.4).
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Progress } from './machine/index.ts';
+
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+  /** Counts a progress event. */
+  observe(progress: Progress): void;
+  /** Counts a request to the blob endpoint. */
+  blob(method: 'get' | 'put', bytes: number, status: number): void;
+}
+
+interface Sources {
+  readonly status: () => {
+    readonly connections: number;
+    readonly loggedIn: number;
+    readonly committed: number;
+    readonly round: number;
+  };
+  readonly journalEvents: () => number;
+}
+
+export const createMetrics = ({ status, journalEvents }: Sources): Metrics => {
+  const registry = new Registry();
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number): void => {
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers: [],
+        collect() {
+          this.set(read());
+        },
+      }),
+    );
+  };
+  gauge('floe_connections', 'Open connections.', () => status().connections);
+  gauge('floe_participants', 'Participants that are logged in.', () => status().loggedIn);
+  gauge('floe_round', 'Number of the current or last attempt.', () => status().round);
+  gauge('floe_rounds_committed', 'Rounds committed in this run.', () => status().committed);
+  gauge('floe_journal_events', 'Events in the journal.', journalEvents);
+  const aborted = new Counter({
+    name: 'floe_rounds_aborted_total',
+    help: 'Attempts given up, by the code of the reason.',
+    labelNames: ['code'] as const,
+    registers,
+  });
+  const uploads = new Counter({
+    name: 'floe_uploads_total',
+    help: 'Uploads folded or rejected.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  const uploadBytes = new Counter({
+    name: 'floe_upload_bytes_total',
+    help: 'Bytes of the uploads that were folded.',
+    registers,
+  });
+  const phases = new Histogram({
+    name: 'floe_phase_seconds',
+    help: 'Duration of the phases of committed rounds.',
+    labelNames: ['phase'] as const,
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800],
+    registers,
+  });
+  const blobs = new Counter({
+    name: 'floe_blob_requests_total',
+    help: 'Requests to the blob endpoint.',
+    labelNames: ['method', 'status'] as const,
+    registers,
+  });
+  const blobBytes = new Counter({
+    name: 'floe_blob_bytes_total',
+    help: 'Bytes that went through the blob endpoint.',
+    labelNames: ['method'] as const,
+    registers,
+  });
+  return {
+    contentType: registry.contentType,
+    text: async () => registry.metrics(),
+    observe: (progress) => {
+      switch (progress.type) {
+        case 'upload-folded':
+          uploads.inc({ outcome: 'folded' });
+          uploadBytes.inc(progress.bytes);
+          break;
+        case 'upload-rejected':
+          uploads.inc({ outcome: 'rejected' });
+          break;
+        case 'aborted':
+          aborted.inc({ code: progress.code });
+          break;
+        case 'committed':
+          for (const [phase, ms] of Object.entries(progress.phases))
+            phases.observe({ phase }, ms / 1000);
+          break;
+        default:
+      }
+    },
+    blob: (method, bytes, code) => {
+      blobs.inc({ method, status: code });
+      blobBytes.inc({ method }, bytes);
+    },
+  };
+};

@@ -1,0 +1,79 @@
+/**
+ * @module The model outside the machine: encrypted and put into the store, its key wrapped for its readers, and read back
+ * through the gate after a restart. In clear it exists in memory only.
+ */
+import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
+import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
+import { ENVELOPE_KEY_BYTES, encryptBlob } from '../protocol/envelope.ts';
+import type { RandomSource } from '../protocol/random.ts';
+import type { ModelRef } from '../protocol/records.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+import { encodeSafetensors, hashModel } from '../protocol/tensors/index.ts';
+import { openModel } from '../protocol/verify/recompute.ts';
+
+export interface ModelKeeper {
+  /** Encrypts and stores the model of `version`; durable once it resolves. */
+  publish(
+    flat: Float32Array,
+    version: number,
+    readers: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<ModelRef>;
+  /** Wraps the key of a published model for other readers. */
+  rewrap(model: ModelRef, readers: readonly Uint8Array[]): Promise<ModelRef>;
+  /** The parameters behind a reference; the newest one is kept in memory. */
+  read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
+  /** Encrypts and stores anything else of a round, with its key wrapped. */
+  seal(
+    plain: Uint8Array,
+    purpose: KeyPurpose,
+    readers: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<{ readonly blob: BlobRef; readonly envelope: Uint8Array }>;
+}
+
+export const createModelKeeper = ({
+  spec,
+  run,
+  store,
+  gate,
+  random,
+}: {
+  readonly spec: RunSpec;
+  readonly run: Uint8Array;
+  readonly store: BlobStore;
+  readonly gate: AccessGate;
+  readonly random: RandomSource;
+}): ModelKeeper => {
+  let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
+  const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
+
+  const seal: ModelKeeper['seal'] = async (plain, purpose, readers, signal) => {
+    const key = random(ENVELOPE_KEY_BYTES);
+    const stored = await store.put(await encryptBlob(key, purpose, plain), { signal });
+    const blob = { id: stored.id, sha256: stored.sha256, size: stored.size };
+    return { blob, envelope: await gate.wrap(key, purpose, readers) };
+  };
+
+  return {
+    seal,
+    publish: async (flat, version, readers, signal) => {
+      const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
+      const { blob, envelope } = await seal(file, purposeOf(version), readers, signal);
+      newest = { version, flat };
+      return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
+    },
+    rewrap: async (model, readers) => {
+      const purpose = purposeOf(model.version);
+      const key = await gate.unwrap(model.envelope, purpose);
+      return { ...model, envelope: await gate.wrap(key, purpose, readers) };
+    },
+    read: async (model, signal) => {
+      if (newest?.version === model.version) return newest.flat;
+      const cipher = await store.get(model.blob, { signal });
+      const flat = await openModel({ run, model, cipher }, spec.model, gate);
+      newest = { version: model.version, flat };
+      return flat;
+    },
+  };
+};

@@ -1,0 +1,93 @@
+/**
+ * @module One port for everything: WebSocket sessions and HTTP, with TLS where certificate files are given.
+ */
+import { readFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { createHttp } from './http.ts';
+import type { Coordinator } from './coordinator.ts';
+import { safeLogger, type Logger } from './log.ts';
+import { webSocketGate } from './websocket.ts';
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Paths of PEM files. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Where uploads over HTTP go; the coordinator's own store. */
+  readonly store: BlobStore;
+  readonly log: Logger;
+}
+
+export interface Served {
+  /** `http://host:port` or `https://...`; the WebSocket is at the same address with ws or wss. */
+  readonly url: string;
+  readonly port: number;
+  /** Stops listening and ends all connections. */
+  close(): Promise<void>;
+}
+
+const readPem = async (path: string): Promise<Buffer> => {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new FloeError(
+      'file_not_found',
+      `cannot read ${path}: ${(cause as Error).message}`,
+      {},
+      { cause },
+    );
+  }
+};
+
+/** @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened on */
+export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
+  const { host, port, tls, store } = options;
+  const log = safeLogger(options.log);
+  const app = createHttp(coordinator, store, log);
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    ...(tls === undefined
+      ? { createServer: createHttpServer }
+      : {
+          createServer: createHttpsServer,
+          serverOptions: { cert: await readPem(tls.certFile), key: await readPem(tls.keyFile) },
+        }),
+  }) as Server;
+  const gate = webSocketGate(coordinator.limits, coordinator.clock, (connection) =>
+    coordinator.accept(connection),
+  );
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    if (request.url === '/') gate.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new FloeError('usage', `cannot listen on ${host}:${port}: ${cause.message}`, {}, { cause }),
+      ),
+    );
+    server.listen(port, host, resolve);
+  });
+  const bound = (server.address() as AddressInfo).port;
+  const name = host.includes(':') ? `[${host}]` : host;
+  const url = `${tls === undefined ? 'http' : 'https'}://${name}:${bound}`;
+  log.info({ url, store: store.kind, tls: tls !== undefined }, 'listening');
+  return {
+    url,
+    port: bound,
+    close: () =>
+      new Promise((resolve, reject) => {
+        gate.close();
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      }),
+  };
+};

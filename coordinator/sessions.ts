@@ -1,0 +1,248 @@
+/**
+ * @module Sessions over the Connection port: challenge-response login by signature (both sides sign both nonces), then
+ * frames. Whatever a peer sends, it gets a named error; what is wire abuse closes its connection, and only its own.
+ */
+import { toHex } from '../protocol/bytes.ts';
+import type { Clock } from '../protocol/clock.ts';
+import type { Connection } from '../protocol/connection.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
+import { verifySignature, type Identity } from '../protocol/identity.ts';
+import {
+  CLOSE_NORMAL,
+  CLOSE_WITH_ERROR,
+  decodeClientFrame,
+  encodeFrame,
+  loginPayload,
+  type ClientFrame,
+} from '../protocol/messages.ts';
+import type { RandomSource } from '../protocol/random.ts';
+import { tokenBucket, type Limits } from './limits.ts';
+import { shortKey, type Logger } from './log.ts';
+import type { Hex, OutgoingFrame } from './machine/index.ts';
+
+/** A transport may know that its peer has missed a heartbeat; one that does not counts as responsive. */
+export interface ServerConnection extends Connection {
+  readonly responsive?: boolean;
+}
+
+/** What a participant sends once it is logged in. */
+export type SessionFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'login' }>;
+
+export interface SessionsInit {
+  readonly identity: Identity;
+  readonly run: Uint8Array;
+  /** Canonical bytes of the specification, sent at login. */
+  readonly specBytes: Uint8Array;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly limits: Limits;
+  /** Who may log in; everybody where it is missing. */
+  readonly allowList?: ReadonlySet<Hex> | undefined;
+  /** Whether the run still takes this identity. */
+  readonly hasRoom: (key: Hex) => boolean;
+  readonly log: Logger;
+  readonly onJoin: (key: Uint8Array) => void;
+  readonly onLeave: (key: Uint8Array) => void;
+  /** May throw a FloeError: the peer is told and the session goes on. */
+  readonly onFrame: (key: Uint8Array, frame: SessionFrame) => void;
+}
+
+export interface Sessions {
+  accept(connection: ServerConnection): void;
+  /** Sends to whoever of these is logged in. The frame is encoded once. */
+  send(to: readonly Hex[] | 'everyone', frame: OutgoingFrame): void;
+  readonly connections: number;
+  readonly loggedIn: number;
+  has(key: Hex): boolean;
+  /** Closes all connections normally and refuses new ones. */
+  stop(): void;
+}
+
+/** One connection: `key` is set from hello on, `loggedIn` when its signature was verified. */
+interface Session {
+  readonly connection: ServerConnection;
+  key: Uint8Array | undefined;
+  payload: Uint8Array | undefined;
+  loggedIn: boolean;
+  closed: boolean;
+  cancelTimeout: () => void;
+}
+
+/** Errors after which a connection is not worth keeping. */
+const FATAL: ReadonlySet<ErrorCode> = new Set([
+  'frame_too_large',
+  'frame_malformed',
+  'version_unsupported',
+  'rate_limited',
+  'login_refused',
+  'identity_not_admitted',
+  'identity_in_use',
+  'too_many_connections',
+  'peer_too_slow',
+]);
+
+export const createSessions = (init: SessionsInit): Sessions => {
+  const { identity, run, clock, limits, log } = init;
+  const open = new Set<Session>();
+  const byKey = new Map<Hex, Session>();
+  let stopped = false;
+
+  const close = (session: Session, code: number, reason: string): void => {
+    if (session.closed) return;
+    session.closed = true;
+    session.cancelTimeout();
+    open.delete(session);
+    session.connection.close(code, reason);
+    const { key } = session;
+    if (!session.loggedIn || key === undefined) return;
+    byKey.delete(toHex(key));
+    log.info({ participant: shortKey(toHex(key)), reason }, 'session closed');
+    init.onLeave(key);
+  };
+
+  const fail = (session: Session, error: FloeError): void => {
+    const { code, message } = error;
+    log.warn(
+      { remote: session.connection.remote, code, reason: message },
+      'session closed with an error',
+    );
+    close(session, CLOSE_WITH_ERROR, code);
+  };
+
+  const deliver = (session: Session, bytes: Uint8Array): void => {
+    if (session.closed) return;
+    if (session.connection.bufferedBytes + bytes.length > limits.bufferedBytes)
+      return fail(
+        session,
+        new FloeError('peer_too_slow', `${session.connection.bufferedBytes} bytes are queued`),
+      );
+    session.connection.send(bytes);
+  };
+
+  const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
+    if (session.key !== undefined)
+      throw new FloeError('unexpected_frame', 'hello was said already');
+    if (init.allowList !== undefined && !init.allowList.has(toHex(frame.key)))
+      throw new FloeError('identity_not_admitted', 'not on the allow-list of this run');
+    if (!init.hasRoom(toHex(frame.key)))
+      throw new FloeError('too_many_connections', 'the run holds as many identities as it may');
+    const nonce = init.random(32);
+    session.key = frame.key;
+    session.payload = loginPayload({
+      clientNonce: frame.nonce,
+      serverNonce: nonce,
+      client: frame.key,
+      coordinator: identity.publicKey,
+      run,
+    });
+    deliver(
+      session,
+      encodeFrame({
+        type: 'challenge',
+        coordinator: identity.publicKey,
+        run,
+        nonce,
+        signature: identity.sign('challenge', session.payload),
+      }),
+    );
+  };
+
+  /** The newer session takes over only from one whose transport has missed a heartbeat. */
+  const replaceOld = (key: Uint8Array): void => {
+    const old = byKey.get(toHex(key));
+    if (old === undefined) return;
+    if (old.connection.responsive !== false)
+      throw new FloeError('identity_in_use', 'a live session holds this identity');
+    close(old, CLOSE_WITH_ERROR, 'connection_lost');
+  };
+
+  const login = (session: Session, frame: ClientFrame & { type: 'login' }): void => {
+    const { key, payload } = session;
+    if (key === undefined || payload === undefined || session.loggedIn)
+      throw new FloeError('unexpected_frame', 'expected a login after the challenge');
+    if (!verifySignature('login', payload, frame.signature, key))
+      throw new FloeError('login_refused', 'the signature over the challenge does not verify');
+    replaceOld(key);
+    session.cancelTimeout();
+    session.loggedIn = true;
+    session.payload = undefined;
+    byKey.set(toHex(key), session);
+    log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
+    deliver(session, encodeFrame({ type: 'welcome', spec: init.specBytes }));
+    init.onJoin(key);
+  };
+
+  const handle = (session: Session, bytes: Uint8Array): void => {
+    const frame = decodeClientFrame(bytes, limits.frameBytes);
+    if (frame.type === 'hello') return hello(session, frame);
+    if (frame.type === 'login') return login(session, frame);
+    if (!session.loggedIn || session.key === undefined)
+      throw new FloeError('login_refused', `a ${frame.type} frame before the login`);
+    init.onFrame(session.key, frame);
+  };
+
+  const refuse = (session: Session, thrown: unknown): void => {
+    const error = toFloeError(thrown);
+    if (error.code === 'internal') log.error({ reason: error.message }, 'a frame was not handled');
+    const { code, message } = error;
+    deliver(session, encodeFrame({ type: 'error', code, message: message.slice(0, 1000) }));
+    // Before the login there is nothing worth going on with.
+    if (FATAL.has(code) || !session.loggedIn) fail(session, error);
+  };
+
+  const full = (): boolean =>
+    open.size >= limits.connections || open.size - byKey.size >= limits.pendingLogins;
+
+  return {
+    accept: (connection) => {
+      if (stopped) return connection.close(CLOSE_NORMAL, '');
+      if (full()) return connection.close(CLOSE_WITH_ERROR, 'too_many_connections');
+      const session: Session = {
+        connection,
+        key: undefined,
+        payload: undefined,
+        loggedIn: false,
+        closed: false,
+        cancelTimeout: clock.at(clock.now() + limits.loginTimeoutMs, () =>
+          fail(session, new FloeError('login_refused', 'no login in time')),
+        ),
+      };
+      const bucket = tokenBucket(limits.framesPerSecond, limits.frameBurst, clock.now());
+      open.add(session);
+      connection.receive({
+        message: (bytes) => {
+          if (session.closed) return;
+          try {
+            if (!bucket.take(clock.now()))
+              throw new FloeError(
+                'rate_limited',
+                `expected at most ${limits.framesPerSecond} frames a second`,
+              );
+            handle(session, bytes);
+          } catch (thrown) {
+            refuse(session, thrown);
+          }
+        },
+        close: (code, reason) => close(session, code, reason),
+      });
+    },
+    send: (to, frame) => {
+      const targets =
+        to === 'everyone' ? [...byKey.values()] : to.flatMap((key) => byKey.get(key) ?? []);
+      if (targets.length === 0) return;
+      const bytes = encodeFrame(frame);
+      for (const session of targets) deliver(session, bytes);
+    },
+    get connections() {
+      return open.size;
+    },
+    get loggedIn() {
+      return byKey.size;
+    },
+    has: (key) => byKey.has(key),
+    stop: () => {
+      stopped = true;
+      for (const session of open) close(session, CLOSE_NORMAL, 'stopped');
+    },
+  };
+};

@@ -1,0 +1,142 @@
+/**
+ * @module The long work of a round, done and reported back as an event. Every piece is idempotent, is retried a few times
+ * where a retry can help, and always ends in an event, so that no phase waits for it in vain.
+ */
+import type { Clock } from '../protocol/clock.ts';
+import { sleep } from '../protocol/clock.ts';
+import { fromHex } from '../protocol/bytes.ts';
+import { toFloeError, type FloeError } from '../protocol/errors.ts';
+import type { Ledger } from '../protocol/ledger/ledger.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+import { nextEntry, roundRoot } from '../protocol/transcript.ts';
+import { failureFields, type Aggregation } from './aggregation.ts';
+import type { Journal } from './journal.ts';
+import { errorFields, type Logger } from './log.ts';
+import type { EventBody, State, Work } from './machine/index.ts';
+import { MAX_READERS } from './machine/config.ts';
+import type { ModelKeeper } from './model.ts';
+
+/** Attempts at a piece of work that fails with a retryable error, and the pause before the first repeat. */
+const ATTEMPTS = 4;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 30_000;
+
+export interface WorkContext {
+  readonly spec: RunSpec;
+  readonly run: Uint8Array;
+  readonly coordinator: Uint8Array;
+  readonly ledger: Ledger;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly keeper: ModelKeeper;
+  readonly aggregation: Aggregation;
+  readonly log: Logger;
+  readonly state: () => State;
+  readonly signal: AbortSignal;
+}
+
+/** Everyone who took part so far, the latest first where an envelope cannot hold all, then auditors and the coordinator. */
+const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
+  coordinator,
+  ...spec.auditors,
+  ...[...state().participants]
+    .toSorted(([, a], [, b]) => b.since - a.since)
+    .slice(0, MAX_READERS)
+    .map(([key]) => fromHex(key)),
+];
+
+const withRetries = async <Result>(
+  { clock, log, signal }: WorkContext,
+  work: Work,
+  attempts: number,
+  run: () => Promise<Result>,
+): Promise<Result> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run();
+    } catch (thrown) {
+      const error = toFloeError(thrown);
+      if (!error.retryable || attempt >= attempts || signal.aborted) throw error;
+      log.warn({ work: work.type, round: work.round, attempt, ...errorFields(error) }, 'retrying');
+      await sleep(clock, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt), signal);
+    }
+  }
+};
+
+/** Merkle root of the round with its commit, which is not in the journal yet. */
+const rootWithCommit = (
+  { journal }: WorkContext,
+  { round, commit }: Work & { type: 'register-model' },
+): Uint8Array => {
+  const entries = journal.roundEntries(round);
+  const index = (entries.at(-1)?.index ?? -1) + 1;
+  return roundRoot([...entries, nextEntry(journal.head, index, commit)], round);
+};
+
+/** A receipt as records hold it: 500 characters. */
+const cut = (receipt: string): string => receipt.slice(0, 500);
+
+const perform = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
+  const { run, ledger, keeper, aggregation, signal, state } = context;
+  const { round: current, model } = state();
+  if (current?.round !== work.round || model === undefined) return undefined;
+  const { round } = work;
+  switch (work.type) {
+    case 'wrap-model': {
+      const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
+      return { type: 'opened', round, model: await keeper.rewrap(work.model, readers) };
+    }
+    case 'freeze-cohort': {
+      const { root, size, entropy } = work;
+      const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, size, entropy });
+      return { type: 'cohort-frozen', round, beacon, receipt: cut(receipt) };
+    }
+    case 'fold':
+      await aggregation.fold(current, work.record, signal);
+      return { type: 'folded', round, member: work.record.author };
+    case 'freeze-survivors': {
+      const { hash, size } = work;
+      const { receipt } = await ledger.freezeSurvivors({ run, round, hash, size });
+      return { type: 'survivors-frozen', round, receipt: cut(receipt) };
+    }
+    case 'finish': {
+      const commit = await aggregation.finish(current, model, readersOf(context), signal);
+      return { type: 'aggregated', round, commit };
+    }
+    case 'register-model': {
+      const { receipt } = await ledger.registerModel({
+        run,
+        round,
+        modelHash: work.commit.body.model.hash,
+        blob: work.commit.body.model.blob.id,
+        transcriptRoot: rootWithCommit(context, work),
+      });
+      return { type: 'registered', round, receipt: cut(receipt) };
+    }
+  }
+};
+
+const failed = (work: Work, error: FloeError): EventBody => {
+  const { code, reason, culprits } = failureFields(error);
+  return work.type === 'fold'
+    ? { type: 'upload-rejected', round: work.round, member: work.record.author, code, reason }
+    : { type: 'work-failed', round: work.round, code, reason, culprits };
+};
+
+/**
+ * Does a piece of work and returns the event it ends in; undefined when the attempt it belongs to is over.
+ *
+ * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a signed commit for good
+ */
+export const doWork = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
+  // A signed commit can only be completed: the ledger is asked until it answers.
+  const attempts = work.type === 'register-model' ? Infinity : ATTEMPTS;
+  try {
+    return await withRetries(context, work, attempts, async () => perform(context, work));
+  } catch (thrown) {
+    const error = toFloeError(thrown);
+    if (context.signal.aborted || work.type === 'register-model') throw error;
+    context.log.warn({ work: work.type, round: work.round, ...errorFields(error) }, 'work failed');
+    return failed(work, error);
+  }
+};

@@ -1,0 +1,24 @@
+/**
+ * @module The AccessGate port: who may open a key. The blob holds the ciphertext, the gate holds the key (envelope
+ * encryption). Locally the gate is a list of sealed boxes; with Seal it is a policy on chain.
+ */
+
+/** What a key is for; an envelope opens only for the purpose it was made for. */
+export interface KeyPurpose {
+  /** Hash of the run specification, 32 bytes. */
+  readonly run: Uint8Array;
+  readonly round: number;
+  readonly role: 'model' | 'bundle' | 'update';
+}
+
+export interface AccessGate {
+  /** `sealed-box`, `seal`...: named in the first lines of output. */
+  readonly kind: string;
+  /** Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it. */
+  wrap(key: Uint8Array, purpose: KeyPurpose, readers: readonly Uint8Array[]): Promise<Uint8Array>;
+  /**
+   * Opens an envelope with the identity this gate was made for.
+   * @throws FloeError `access_denied` when the identity is not among the readers, `envelope_malformed` otherwise
+   */
+  unwrap(envelope: Uint8Array, purpose: KeyPurpose): Promise<Uint8Array>;
+}

@@ -1,0 +1,124 @@
+/**
+ * @module What a round's arithmetic is made of, for everyone alike: the layout of the ring vector, the metrics that travel in
+ * it, the seed of the rotation, the fold of uploads into one accumulator, and the step of the server optimiser. All of it is
+ * bit-exact: integers, or float operations in one fixed order.
+ */
+import { sha256, utf8, equalBytes } from '../bytes.ts';
+import { addInto, createLanes, decodeSum, pack, ringLayout, unpack } from '../encoding/index.ts';
+import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
+import { FloeError } from '../errors.ts';
+import { chunkRoot } from '../merkle.ts';
+import type { RunSpec } from '../run-spec.ts';
+import { hashModel, parameterCount } from '../tensors/index.ts';
+
+/** What every participant reports beside its update, summed under the same masks. */
+export const METRICS = [
+  { name: 'lossSum', scale: 1000 },
+  { name: 'correct', scale: 1 },
+] as const satisfies readonly ExtraSpec[];
+
+/** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
+export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
+  ringLayout(spec.encoding, n, parameterCount(spec.model), METRICS);
+
+/**
+ * Seed of the shared rotation: public, fresh per round, bound to the model and the beacon. It does not depend on whether the
+ * run is masked, so that a masked and an unmasked run of equal inputs agree.
+ */
+export const rotationSeed = (round: {
+  readonly round: number;
+  readonly modelHash: Uint8Array;
+  readonly cohortRoot: Uint8Array;
+  readonly beacon: Uint8Array;
+}): Uint8Array =>
+  sha256(utf8(`floe/rotation/v1/${round.round}/`), round.modelHash, round.cohortRoot, round.beacon);
+
+/** One accumulator for a round: memory O(d), whatever the number of uploads. */
+export interface Fold {
+  readonly lanes: Lanes;
+  /** @throws FloeError `upload_mismatch` when `packed` does not fit the layout */
+  add(packed: Uint8Array): void;
+}
+
+export const createFold = (layout: RingLayout): Fold => {
+  const lanes = createLanes(layout.lanes, layout.modulusBits);
+  return {
+    lanes,
+    add: (packed) =>
+      addInto(lanes, unpack(packed, layout.modulusBits, layout.lanes), layout.modulusBits),
+  };
+};
+
+export interface RoundResult {
+  /** w_{t+1}, flat. */
+  readonly after: Float32Array;
+  readonly afterHash: Uint8Array;
+  /** Sum of the capped example counts. */
+  readonly weight: number;
+  readonly metrics: {
+    readonly lossSum: number;
+    readonly correct: number;
+    readonly clipped: number;
+  };
+  /** Commitment to the sum S: hash and chunk root of its packed form. */
+  readonly aggregate: {
+    readonly hash: Uint8Array;
+    readonly chunkRoot: Uint8Array;
+    readonly size: number;
+  };
+}
+
+/** FedAvg (McMahan et al. 2017, algorithm 1): w + eta * mean, each coordinate rounded to float32 once. */
+export const stepFedAvg = (
+  before: Float32Array,
+  mean: Float32Array,
+  learningRate: number,
+): Float32Array => {
+  const after = new Float32Array(before.length);
+  for (let i = 0; i < after.length; i += 1)
+    after[i] = (before[i] as number) + learningRate * (mean[i] as number);
+  return after;
+};
+
+/**
+ * From the unmasked sum to the next model.
+ *
+ * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
+ * @throws FloeError `weight_sum_out_of_range`, `update_not_finite` when the step leaves the floats
+ */
+export const finishRound = (input: {
+  readonly spec: RunSpec;
+  readonly n: number;
+  readonly survivors: number;
+  readonly lanes: Lanes;
+  readonly before: Float32Array;
+  readonly rotationSeed: Uint8Array;
+}): RoundResult => {
+  const { spec, n, survivors, lanes, before } = input;
+  const decoded = decodeSum({
+    lanes,
+    spec: spec.encoding,
+    n,
+    survivors,
+    rotationSeed: input.rotationSeed,
+    dimension: before.length,
+    extras: METRICS,
+  });
+  const after = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
+  const broken = after.findIndex((value) => !Number.isFinite(value));
+  if (broken >= 0)
+    throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);
+  const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+  const [lossSum = 0, correct = 0] = decoded.metrics;
+  return {
+    after,
+    afterHash: hashModel(spec.model, after),
+    weight: decoded.weight,
+    metrics: { lossSum, correct, clipped: decoded.clipped },
+    aggregate: { hash: sha256(packed), chunkRoot: chunkRoot(packed), size: packed.length },
+  };
+};
+
+/** Whether two results commit to the same sum. */
+export const sameAggregate = (a: RoundResult['aggregate'], b: RoundResult['aggregate']): boolean =>
+  a.size === b.size && equalBytes(a.hash, b.hash) && equalBytes(a.chunkRoot, b.chunkRoot);

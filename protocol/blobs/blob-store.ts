@@ -1,0 +1,47 @@
+/**
+ * @module The BlobStore port: where masked updates, unmasking bundles and encrypted models meet. Everything in a store is
+ * ciphertext or masked; a store is public and may lie, so every reader checks size and SHA-256 against a signed record.
+ */
+import { sha256, equalBytes } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+
+/** What a signed record says of a blob. */
+export interface BlobRef {
+  /** The store's own name of the blob. */
+  readonly id: string;
+  readonly sha256: Uint8Array;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface BlobOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface BlobStore {
+  /** `directory`, `http`, `walrus`...: named in the first lines of output. */
+  readonly kind: string;
+  /**
+   * Stores `bytes`; once it resolves, the blob is durable and readable by anyone who knows the id. Idempotent.
+   * @throws FloeError `blob_too_large`, `store_refused`, `store_unavailable`
+   */
+  put(bytes: Uint8Array, options?: BlobOptions): Promise<BlobRef>;
+  /**
+   * Reads a blob whole. Size and hash are checked.
+   * @throws FloeError `blob_not_found`, `blob_corrupt`, `store_unavailable`
+   */
+  get(ref: BlobRef, options?: BlobOptions): Promise<Uint8Array>;
+}
+
+/** The check every implementation ends `get` with. */
+export const checkBlob = (ref: BlobRef, bytes: Uint8Array): Uint8Array => {
+  if (bytes.length !== ref.size)
+    throw new FloeError('blob_corrupt', `expected ${ref.size} bytes, got ${bytes.length}`, {
+      blob: ref.id,
+    });
+  if (!equalBytes(sha256(bytes), ref.sha256))
+    throw new FloeError('blob_corrupt', 'the bytes do not match the SHA-256 of the record', {
+      blob: ref.id,
+    });
+  return bytes;
+};

@@ -1,0 +1,76 @@
+/**
+ * @module A BlobStore in a directory: one file per blob, named by its SHA-256. Written to a temporary name, synced and
+ * renamed, so that a file that is there is whole. Several processes may share the directory. Node only.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256, toHex } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { checkBlob, type BlobStore } from './blob-store.ts';
+
+const ID = /^[0-9a-f]{64}$/;
+
+const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** @param maxBytes largest blob accepted */
+export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
+  const fileOf = (id: string): string => {
+    if (!ID.test(id)) throw new FloeError('blob_not_found', 'expected a blob id of 64 hex digits');
+    return join(path, id.slice(0, 2), id);
+  };
+  return {
+    kind: 'directory',
+    put: async (bytes, { signal } = {}) => {
+      signal?.throwIfAborted();
+      if (bytes.length > maxBytes)
+        throw new FloeError(
+          'blob_too_large',
+          `expected at most ${maxBytes} bytes, got ${bytes.length}`,
+        );
+      const hash = sha256(bytes);
+      const ref = { id: toHex(hash), sha256: hash, size: bytes.length };
+      const file = fileOf(ref.id);
+      const temporary = `${file}.${randomUUID()}.tmp`;
+      try {
+        await mkdir(join(path, ref.id.slice(0, 2)), { recursive: true });
+        const handle = await open(temporary, 'wx');
+        try {
+          await handle.writeFile(bytes, { signal });
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+        await rename(temporary, file);
+      } catch (cause) {
+        await rm(temporary, { force: true });
+        throw new FloeError(
+          'store_unavailable',
+          `cannot write to ${path}: ${(cause as Error).message}`,
+          {},
+          { cause },
+        );
+      }
+      return ref;
+    },
+    get: async (ref, { signal } = {}) => {
+      const file = fileOf(ref.id);
+      try {
+        const { size } = await stat(file);
+        if (size > maxBytes)
+          throw new FloeError('blob_too_large', `expected at most ${maxBytes} bytes, got ${size}`);
+        return checkBlob(ref, new Uint8Array(await readFile(file, { signal })));
+      } catch (cause) {
+        if (cause instanceof FloeError) throw cause;
+        if (isMissing(cause))
+          throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id }, { cause });
+        throw new FloeError(
+          'store_unavailable',
+          `cannot read ${path}: ${(cause as Error).message}`,
+          {},
+          { cause },
+        );
+      }
+    },
+  };
+};

@@ -1,0 +1,35 @@
+/**
+ * @module A BlobStore in memory, for tests and for programs that keep a run to themselves.
+ */
+import { ownBytes, sha256, toHex } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { checkBlob, type BlobStore } from './blob-store.ts';
+
+export const memoryStore = (
+  maxBytes = 2 ** 31,
+): BlobStore & { readonly blobs: Map<string, Uint8Array> } => {
+  const blobs = new Map<string, Uint8Array>();
+  return {
+    kind: 'memory',
+    blobs,
+    put: async (bytes, { signal } = {}) => {
+      signal?.throwIfAborted();
+      if (bytes.length > maxBytes)
+        throw new FloeError(
+          'blob_too_large',
+          `expected at most ${maxBytes} bytes, got ${bytes.length}`,
+        );
+      const hash = sha256(bytes);
+      const id = toHex(hash);
+      blobs.set(id, ownBytes(bytes));
+      return { id, sha256: hash, size: bytes.length };
+    },
+    get: async (ref, { signal } = {}) => {
+      signal?.throwIfAborted();
+      const bytes = blobs.get(ref.id);
+      if (bytes === undefined)
+        throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id });
+      return checkBlob(ref, ownBytes(bytes));
+    },
+  };
+};

@@ -1,0 +1,83 @@
+/**
+ * @module Canonical CBOR (RFC 8949, section 4.2.1): the one encoding of frames, records and everything that is signed or
+ * hashed. Decoding refuses every byte string that encoding would not have produced.
+ */
+import { decode, encode, rfc8949EncodeOptions } from 'cborg';
+import * as v from 'valibot';
+import { equalBytes } from './bytes.ts';
+import { FloeError, type ErrorCode } from './errors.ts';
+
+/** Plain data: numbers, strings, booleans, null, byte strings, arrays, objects. `undefined` properties are left out. */
+export const encodeCbor = (value: unknown): Uint8Array<ArrayBuffer> =>
+  encode(value, { ...rfc8949EncodeOptions, ignoreUndefinedProperties: true });
+
+/**
+ * Decodes canonical CBOR and checks it against `schema`.
+ *
+ * @param maxBytes refused above this size, before anything is parsed
+ * @throws FloeError with `code` when the bytes are too many, not canonical, or do not fit the schema
+ */
+export const decodeCbor = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  bytes: Uint8Array,
+  code: ErrorCode,
+  maxBytes: number,
+): v.InferOutput<Schema> => {
+  if (bytes.length > maxBytes)
+    throw new FloeError(
+      code === 'frame_malformed' ? 'frame_too_large' : code,
+      `expected at most ${maxBytes} bytes, got ${bytes.length}`,
+    );
+  let value: unknown;
+  try {
+    value = decode(bytes, {
+      strict: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowNaN: false,
+      allowInfinity: false,
+      allowBigInt: false,
+      rejectDuplicateMapKeys: true,
+    });
+  } catch (cause) {
+    throw new FloeError(code, `not canonical CBOR: ${(cause as Error).message}`, {}, { cause });
+  }
+  if (!equalBytes(encodeCbor(value), bytes))
+    throw new FloeError(code, 'CBOR is not in canonical form');
+  return parseWith(schema, value, code);
+};
+
+/** Checks `value` against `schema`; the message names the first field that does not fit. */
+export const parseWith = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  code: ErrorCode,
+): v.InferOutput<Schema> => {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue);
+  throw new FloeError(code, `${path === null ? '' : `${path}: `}${issue.message}`);
+};
+
+const byteString = v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
+
+/** A byte string of exactly `length` bytes. */
+export const fixedBytes = (length: number) =>
+  v.pipe(
+    byteString,
+    v.check((bytes) => bytes.length === length, `expected ${length} bytes`),
+    v.metadata({ bytes: length }),
+  );
+
+/** A byte string of at most `max` bytes. */
+export const bytesUpTo = (max: number) =>
+  v.pipe(
+    byteString,
+    v.check((bytes) => bytes.length <= max, `expected at most ${max} bytes`),
+    v.metadata({ maxBytes: max }),
+  );
+
+/** A safe integer in [min, max]. */
+export const integer = (min: number, max: number) =>
+  v.pipe(v.number(), v.safeInteger(), v.minValue(min), v.maxValue(max));

@@ -1,0 +1,21 @@
+/**
+ * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack; the inverse for the sum of a cohort.
+ */
+export { decodeSum, type DecodedSum, type SumInput } from './decode.ts';
+export { encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
+export { quantisationError, type QuantisationError } from './error.ts';
+export type { ExtraTotals } from './extras.ts';
+export { walshHadamard } from './hadamard.ts';
+export { addInto, createLanes, laneMask, subtractInto, type Lanes } from './lanes.ts';
+export {
+  ENCODING_LIMITS,
+  quantisationStep,
+  ringLayout,
+  RINGS,
+  type EncodingSpec,
+  type ExtraSpec,
+  type Ring,
+  type RingLayout,
+} from './layout.ts';
+export { pack, packedLength, unpack } from './pack.ts';
+export { rotate, rotateBack, ROTATION_SEED_BYTES, rotationGain } from './rotation.ts';

@@ -1,0 +1,158 @@
+/**
+ * @module The frames on the wire: canonical CBOR maps with a protocol version and a type. They carry signed records and
+ * what is delivered beside them; nothing that matters later is said in a frame that is not in a record.
+ */
+import * as v from 'valibot';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
+import { FloeError, isErrorCode, type ErrorCode } from './errors.ts';
+import { MAX_RECORD_BYTES } from './records.ts';
+import { MAX_COHORT } from './run-spec.ts';
+
+export const PROTOCOL_VERSION = 1;
+/** Largest frame either side accepts: a cohort of 255 with its registrations and shares fits. */
+export const MAX_FRAME_BYTES = 8 << 20;
+
+const record = bytesUpTo(MAX_RECORD_BYTES);
+const key = fixedBytes(32);
+const list = <Item extends v.GenericSchema>(item: Item) =>
+  v.pipe(v.array(item), v.maxLength(MAX_COHORT));
+const frame = <Type extends string, Entries extends v.ObjectEntries>(
+  type: Type,
+  entries: Entries,
+) => v.strictObject({ v: v.literal(PROTOCOL_VERSION), type: v.literal(type), ...entries });
+
+/** What a participant sends. */
+export const clientFrames = {
+  /** First frame: who speaks, and a nonce that the coordinator signs. */
+  hello: frame('hello', { key, nonce: fixedBytes(32) }),
+  /** Answer to the challenge: signature over {@link loginPayload} under the tag `login`. */
+  login: frame('login', { signature: fixedBytes(64) }),
+  /** A register, upload, consistent or unmask record. */
+  record: frame('record', { record }),
+  /** A share record with its sealed entries, one per member in cohort order, its own included. */
+  share: frame('share', { record, entries: list(bytesUpTo(4096)) }),
+  /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
+  withdraw: frame('withdraw', { round: integer(0, 100_000), code: v.string() }),
+} as const;
+
+/** What the coordinator sends. */
+export const serverFrames = {
+  /** Nonce to sign, and the coordinator's own signature over {@link loginPayload} under the tag `challenge`. */
+  challenge: frame('challenge', {
+    coordinator: key,
+    run: fixedBytes(32),
+    nonce: fixedBytes(32),
+    signature: fixedBytes(64),
+  }),
+  /** Logged in: the run specification, canonical bytes. The frames of the running round follow. */
+  welcome: frame('welcome', { spec: bytesUpTo(4 << 20) }),
+  /** An open, survivors, commit or abort record. */
+  record: frame('record', { record }),
+  /** The cohort record with the registrations it names, in the same order. */
+  cohort: frame('cohort', { record, registers: list(record) }),
+  /** The sharers record with, for each sharer in order, its share record and its entry for the receiver. */
+  sharers: frame('sharers', {
+    record,
+    inbox: list(v.strictObject({ record, entry: bytesUpTo(4096) })),
+  }),
+  /** Consistent records of at least `threshold` survivors. */
+  consistency: frame('consistency', { records: list(record) }),
+  /** The record of this hash is journalled: it will not be asked for again. */
+  ack: frame('ack', { hash: fixedBytes(32) }),
+  /** Something was refused. `about` is the hash of the record, where there was one; the session goes on unless it closes. */
+  error: frame('error', {
+    code: v.string(),
+    message: v.pipe(v.string(), v.maxLength(1000)),
+    about: v.optional(fixedBytes(32)),
+  }),
+  /** The run is over; the final model is that of the last commit. */
+  finished: frame('finished', { rounds: integer(0, 100_000) }),
+} as const;
+
+type Frames<Table extends Record<string, v.GenericSchema>> = {
+  [Type in keyof Table]: v.InferOutput<Table[Type]>;
+}[keyof Table];
+export type ClientFrame = Frames<typeof clientFrames>;
+export type ServerFrame = Frames<typeof serverFrames>;
+type Unversioned<Frame> = Frame extends unknown ? Omit<Frame, 'v'> : never;
+
+const clientSchema = v.variant(
+  'type',
+  Object.values(clientFrames) as [
+    (typeof clientFrames)['hello'],
+    ...(typeof clientFrames)[keyof typeof clientFrames][],
+  ],
+);
+const serverSchema = v.variant(
+  'type',
+  Object.values(serverFrames) as [
+    (typeof serverFrames)['challenge'],
+    ...(typeof serverFrames)[keyof typeof serverFrames][],
+  ],
+);
+
+/** Encodes a frame; the version is put in here. */
+export const encodeFrame = (
+  message: Unversioned<ClientFrame> | Unversioned<ServerFrame>,
+): Uint8Array<ArrayBuffer> => encodeCbor({ v: PROTOCOL_VERSION, ...message });
+
+const versionSchema = v.looseObject({ v: v.number(), type: v.string() });
+
+const decodeFrame = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  bytes: Uint8Array,
+  maxBytes: number,
+): v.InferOutput<Schema> => {
+  const head = decodeCbor(versionSchema, bytes, 'frame_malformed', maxBytes);
+  if (head.v !== PROTOCOL_VERSION)
+    throw new FloeError(
+      'version_unsupported',
+      `expected protocol version ${PROTOCOL_VERSION}, got ${head.v}`,
+    );
+  const result = v.safeParse(schema, head, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new FloeError(
+    'frame_malformed',
+    `${head.type}.${v.getDotPath(issue) ?? ''}: ${issue.message}`,
+  );
+};
+
+/** @throws FloeError `frame_too_large`, `frame_malformed`, `version_unsupported` */
+export const decodeClientFrame = (bytes: Uint8Array, maxBytes = MAX_FRAME_BYTES): ClientFrame =>
+  decodeFrame(clientSchema, bytes, maxBytes);
+
+/** @throws FloeError `frame_too_large`, `frame_malformed`, `version_unsupported` */
+export const decodeServerFrame = (bytes: Uint8Array, maxBytes = MAX_FRAME_BYTES): ServerFrame =>
+  decodeFrame(serverSchema, bytes, maxBytes);
+
+/** What both sides sign at login: both nonces, both keys and the run, so that no signature fits another session. */
+export const loginPayload = (session: {
+  readonly clientNonce: Uint8Array;
+  readonly serverNonce: Uint8Array;
+  readonly client: Uint8Array;
+  readonly coordinator: Uint8Array;
+  readonly run: Uint8Array;
+}): Uint8Array =>
+  encodeCbor({
+    clientNonce: session.clientNonce,
+    serverNonce: session.serverNonce,
+    client: session.client,
+    coordinator: session.coordinator,
+    run: session.run,
+  });
+
+/** A request to the coordinator's blob endpoint is signed by a member: this is what, under the tag `blob-put`. */
+export const blobPutPayload = (run: Uint8Array, sha256Hash: Uint8Array, size: number): Uint8Array =>
+  encodeCbor({ run, sha256: sha256Hash, size });
+
+/**
+ * The WebSocket close code (RFC 6455, section 7.4.2: 4000-4999 are the application's) of every close with an error; the
+ * reason is then the error's stable code, so that a new entry of the catalogue never shifts a number.
+ */
+export const CLOSE_WITH_ERROR = 4000;
+export const CLOSE_NORMAL = 1000;
+
+/** The error a close stands for; anything that is not Floe's is a lost connection. */
+export const errorOfClose = (code: number, reason: string): ErrorCode =>
+  code === CLOSE_WITH_ERROR && isErrorCode(reason) ? reason : 'connection_lost';

@@ -1,0 +1,205 @@
+/**
+ * @module The signed records of a round: what they hold, how they are signed and checked. A record is canonical CBOR of
+ * {type, author, run, round, body} under an Ed25519 signature with the domain `floe/<type>/v1`; its hash, over the
+ * signed bytes, names it everywhere else. Sources: Bonawitz et al. 2017 (the phases), Bell et al. 2020.
+ */
+import * as v from 'valibot';
+import { compareBytes, sha256, utf8 } from './bytes.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
+import { FloeError } from './errors.ts';
+import { verifySignature, type Identity } from './identity.ts';
+import { MAX_COHORT } from './run-spec.ts';
+
+export const MAX_RECORD_BYTES = 1 << 20;
+
+const hash = fixedBytes(32);
+const key = fixedBytes(32);
+const keys = v.pipe(v.array(key), v.maxLength(MAX_COHORT));
+const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
+const text = v.pipe(v.string(), v.maxLength(500));
+const finite = v.pipe(v.number(), v.finite());
+
+/** A blob as records name it. */
+export const blobRefSchema = v.strictObject({
+  id: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  sha256: hash,
+  size: integer(0, 2 ** 40),
+});
+
+/** An encrypted model: the blob, the hash of the clear parameters, and the key wrapped for its readers. */
+export const modelRefSchema = v.strictObject({
+  /** The round whose commit made it, 0 for the initial model: `round` of the KeyPurpose that blob and key are bound to. */
+  version: integer(0, 100_000),
+  blob: blobRefSchema,
+  hash,
+  envelope: bytesUpTo(512 << 10),
+});
+export type ModelRef = v.InferOutput<typeof modelRefSchema>;
+
+export const bodySchemas = {
+  /** Coordinator: a round begins with this model; the invited may register. */
+  open: v.strictObject({
+    model: modelRefSchema,
+    config: hash,
+    invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+  }),
+  /** Participant: fresh public keys of this round and a share of the beacon's entropy. */
+  register: v.strictObject({
+    open: hash,
+    x25519: fixedBytes(32),
+    mlkem: fixedBytes(1184),
+    nonce: fixedBytes(32),
+  }),
+  /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
+  cohort: v.strictObject({
+    members: keys,
+    registers: hashes,
+    root: hash,
+    beacon: hash,
+    threshold: integer(0, MAX_COHORT),
+    receipt: text,
+  }),
+  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member, its own included. */
+  share: v.strictObject({ context: hash, commitment: hash, entries: hashes }),
+  /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
+  sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
+  /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */
+  upload: v.strictObject({
+    context: hash,
+    blob: blobRefSchema,
+    chunkRoot: hash,
+    envelope: v.optional(bytesUpTo(64 << 10)),
+  }),
+  /** Coordinator: whose uploads count, frozen in the ledger; whoever is left out is listed with the reason. */
+  survivors: v.strictObject({
+    context: hash,
+    members: keys,
+    uploads: hashes,
+    hash,
+    rejected: v.pipe(v.array(v.strictObject({ member: key, code: text })), v.maxLength(MAX_COHORT)),
+    receipt: text,
+  }),
+  /** Participant: has seen this survivor set (consistency round of Bonawitz 2017). */
+  consistent: v.strictObject({ context: hash, survivors: hash }),
+  /** Participant: its shares, sealed to the coordinator. */
+  unmask: v.strictObject({ context: hash, survivors: hash, answer: bytesUpTo(64 << 10) }),
+  /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
+  commit: v.strictObject({
+    survivors: hash,
+    aggregate: v.strictObject({ hash, chunkRoot: hash, size: integer(0, 2 ** 40) }),
+    bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
+    step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
+    weight: finite,
+    metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
+    model: modelRefSchema,
+  }),
+  /** Coordinator: the round is given up; nothing was revealed. */
+  abort: v.strictObject({ code: text, reason: text, culprits: keys }),
+} as const;
+
+export type RecordType = keyof typeof bodySchemas;
+export type Body<Type extends RecordType> = v.InferOutput<(typeof bodySchemas)[Type]>;
+
+/** Which records the coordinator signs; the others are the participants'. */
+export const COORDINATOR_RECORDS: ReadonlySet<RecordType> = new Set([
+  'open',
+  'cohort',
+  'sharers',
+  'survivors',
+  'commit',
+  'abort',
+]);
+
+interface RecordOf<Type extends RecordType> {
+  readonly type: Type;
+  /** Ed25519 public key. */
+  readonly author: Uint8Array;
+  /** Hash of the run specification. */
+  readonly run: Uint8Array;
+  readonly round: number;
+  readonly body: Body<Type>;
+  /** The signed wire form, and its SHA-256, which names the record. */
+  readonly bytes: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+export type SignedRecord<Type extends RecordType = RecordType> = { [T in Type]: RecordOf<T> }[Type];
+
+const wireSchema = v.strictObject({
+  type: v.picklist(Object.keys(bodySchemas) as RecordType[]),
+  author: key,
+  run: hash,
+  round: integer(0, 100_000),
+  body: v.record(v.string(), v.unknown()),
+  signature: fixedBytes(64),
+});
+
+const recordHash = (bytes: Uint8Array): Uint8Array => sha256(utf8('floe/record-hash/v1'), bytes);
+
+/** Signs a record. The body is checked against its schema, so that no malformed record is ever signed. */
+export const signRecord = <Type extends RecordType>(
+  identity: Identity,
+  type: Type,
+  run: Uint8Array,
+  round: number,
+  body: Body<Type>,
+): SignedRecord<Type> => {
+  const unsigned = { type, author: identity.publicKey, run, round, body };
+  const signature = identity.sign(type, encodeCbor(unsigned));
+  return decodeRecord(encodeCbor({ ...unsigned, signature })) as SignedRecord<Type>;
+};
+
+/**
+ * Decodes a record, checks schema and signature. Who may author what, and whether run and round fit, is the caller's to check.
+ *
+ * @throws FloeError `record_malformed`, `signature_invalid`
+ */
+export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
+  const { signature, ...unsigned } = decodeCbor(
+    wireSchema,
+    bytes,
+    'record_malformed',
+    MAX_RECORD_BYTES,
+  );
+  const result = v.safeParse(bodySchemas[unsigned.type], unsigned.body, { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw new FloeError(
+      'record_malformed',
+      `${unsigned.type}.${v.getDotPath(issue) ?? ''}: ${issue.message}`,
+    );
+  }
+  if (!verifySignature(unsigned.type, encodeCbor(unsigned), signature, unsigned.author))
+    throw new FloeError(
+      'signature_invalid',
+      `the signature of the ${unsigned.type} record does not verify`,
+    );
+  return { ...unsigned, body: result.output, bytes, hash: recordHash(bytes) } as SignedRecord;
+};
+
+/** Decodes and checks that the record is of `type`. @throws FloeError `record_malformed`, `signature_invalid` */
+export const decodeRecordOf = <Type extends RecordType>(
+  type: Type,
+  bytes: Uint8Array,
+): SignedRecord<Type> => {
+  const record = decodeRecord(bytes);
+  if (record.type !== type)
+    throw new FloeError('record_malformed', `expected a ${type} record, got ${record.type}`);
+  return record as SignedRecord<Type>;
+};
+
+/** Hash of a survivor set: what the ledger freezes and the participants sign. `members` must be sorted. */
+export const survivorsHash = (
+  context: Uint8Array,
+  members: readonly Uint8Array[],
+  uploads: readonly Uint8Array[],
+): Uint8Array => sha256(utf8('floe/survivors/v1'), encodeCbor({ context, members, uploads }));
+
+/** Sorted copy of a list of keys, in byte order. @throws FloeError `record_malformed` when a key is there twice */
+export const sortKeys = (list: readonly Uint8Array[]): Uint8Array[] => {
+  const sorted = list.toSorted(compareBytes);
+  for (let i = 1; i < sorted.length; i += 1)
+    if (compareBytes(sorted[i - 1] as Uint8Array, sorted[i] as Uint8Array) === 0)
+      throw new FloeError('record_malformed', 'a key is listed twice');
+  return sorted;
+};

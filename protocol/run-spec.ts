@@ -1,0 +1,144 @@
+/**
+ * @module The run specification: everything a run is agreed on before it starts. Its hash names the run in every signed
+ * record, so two sides that hold different specifications cannot take part in the same round.
+ */
+import * as v from 'valibot';
+import { sha256, utf8 } from './bytes.ts';
+import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from './cbor.ts';
+
+/** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
+export const MAX_COHORT = 255;
+/** Below three, the sum of the others is one participant's update. */
+export const MIN_COHORT = 3;
+const MAX_SPEC_BYTES = 4 << 20;
+
+const positive = (max: number) =>
+  v.pipe(
+    v.number(),
+    v.finite(),
+    v.check((x) => x > 0, 'expected a number > 0'),
+    v.maxValue(max),
+  );
+const seconds = integer(1, 7 * 24 * 3600);
+
+const tensor = v.strictObject({
+  name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  shape: v.pipe(v.array(integer(1, 2 ** 31)), v.maxLength(8)),
+  dtype: v.picklist(['float32', 'bfloat16']),
+});
+
+export const runSpecSchema = v.pipe(
+  v.strictObject({
+    version: v.literal(1),
+    /** 16 random bytes: two runs of equal settings are still two runs. */
+    id: fixedBytes(16),
+    name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
+    /** Ed25519 key of the coordinator, which signs the round's records. */
+    coordinator: fixedBytes(32),
+    /** Ed25519 keys that may open every model and unmasking bundle. */
+    auditors: v.pipe(v.array(fixedBytes(32)), v.maxLength(64)),
+    model: v.strictObject({
+      /** A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their own trainer. */
+      architecture: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
+      /** The tensors of the flat parameter vector, in order. */
+      tensors: v.pipe(v.array(tensor), v.minLength(1), v.maxLength(4096)),
+      /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
+      topology: v.optional(v.pipe(v.string(), v.maxLength(2 << 20))),
+    }),
+    rounds: integer(1, 100_000),
+    cohort: v.strictObject({
+      /** Participants wanted in a round. */
+      size: integer(MIN_COHORT, MAX_COHORT),
+      /** Fewest survivors whose sum may be opened. */
+      minimum: integer(MIN_COHORT, MAX_COHORT),
+      /** Invitations are sent to `ceil(size * overSelect)` participants; the first `size` to register are taken. */
+      overSelect: v.pipe(v.number(), v.minValue(1), v.maxValue(4)),
+    }),
+    training: v.strictObject({
+      epochs: integer(1, 1000),
+      batchSize: integer(1, 65_536),
+      learningRate: positive(1e3),
+    }),
+    encoding: v.strictObject({
+      ring: v.picklist(['ring16', 'ring24', 'ring32']),
+      /** Bits of one coordinate before summing (q). */
+      bits: integer(4, 20),
+      /** L2 bound of an update (C). */
+      clipNorm: positive(1e6),
+      rotation: v.boolean(),
+      /** Example counts above this count as this. */
+      weightCap: integer(1, 2 ** 24),
+    }),
+    secagg: v.picklist(['masked', 'none']),
+    optimiser: v.strictObject({ type: v.literal('fedavg'), learningRate: positive(1e3) }),
+    /** Seconds each phase may take, and how long a lost participant is waited for. */
+    deadlines: v.strictObject({
+      register: seconds,
+      share: seconds,
+      upload: seconds,
+      consistency: seconds,
+      unmask: seconds,
+      grace: integer(0, 24 * 3600),
+    }),
+  }),
+  v.check(
+    (spec) => spec.cohort.minimum <= spec.cohort.size,
+    'cohort.minimum must not exceed cohort.size',
+  ),
+);
+
+export type RunSpec = v.InferOutput<typeof runSpecSchema>;
+
+/** What a run file or a caller must give; the rest has defaults. */
+export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model'> & {
+  readonly [
+    Key in Exclude<keyof RunSpec, 'id' | 'coordinator' | 'model' | 'version'>
+  ]?: RunSpec[Key] extends readonly unknown[] | string | number
+    ? RunSpec[Key]
+    : Partial<RunSpec[Key]>;
+};
+
+export const SPEC_DEFAULTS = {
+  version: 1,
+  name: 'floe',
+  auditors: [],
+  rounds: 50,
+  cohort: { size: 10, minimum: 5, overSelect: 1 },
+  training: { epochs: 1, batchSize: 10, learningRate: 0.1 },
+  encoding: { ring: 'ring16', bits: 8, clipNorm: 2, rotation: true, weightCap: 1000 },
+  secagg: 'masked',
+  optimiser: { type: 'fedavg', learningRate: 1 },
+  deadlines: { register: 60, share: 60, upload: 1800, consistency: 60, unmask: 60, grace: 30 },
+} as const satisfies Partial<RunSpec>;
+
+/** Fills in the defaults and validates. @throws FloeError `spec_invalid` naming the field */
+export const makeRunSpec = (input: RunSpecInput): RunSpec => {
+  const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
+  return parseWith(
+    runSpecSchema,
+    {
+      ...SPEC_DEFAULTS,
+      ...input,
+      cohort: {
+        ...SPEC_DEFAULTS.cohort,
+        minimum: Math.min(SPEC_DEFAULTS.cohort.minimum, size),
+        ...input.cohort,
+      },
+      training: { ...SPEC_DEFAULTS.training, ...input.training },
+      encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
+      optimiser: { ...SPEC_DEFAULTS.optimiser, ...input.optimiser },
+      deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
+    },
+    'spec_invalid',
+  );
+};
+
+export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
+
+/** @throws FloeError `spec_invalid` */
+export const decodeRunSpec = (bytes: Uint8Array): RunSpec =>
+  decodeCbor(runSpecSchema, bytes, 'spec_invalid', MAX_SPEC_BYTES);
+
+/** The name of the run in every record: SHA-256 over the domain tag and the canonical bytes. */
+export const hashRunSpec = (spec: RunSpec): Uint8Array =>
+  sha256(utf8('floe/run-spec/v1'), encodeRunSpec(spec));

@@ -1,0 +1,57 @@
+/**
+ * @module The context of a round: one hash of everything its masks depend on. A coordinator that
+ * shows one participant another model, configuration, cohort or beacon gives it another context;
+ * its masks then cancel with nobody's, and the sum is noise (the answer to Pasquini et al. 2022).
+ */
+import { concatBytes, sha256, utf8 } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { merkleRoot } from '../merkle.ts';
+import { HASH_BYTES, requireBytes, requireCohortSize, requireSortedIds } from './cohort.ts';
+import type { Id } from './cohort.ts';
+
+/** All hashes have 32 bytes. */
+export interface RoundContextInit {
+  /** Hash of the run specification. */
+  readonly runHash: Uint8Array;
+  /** 0 to 2^53 - 1. */
+  readonly round: number;
+  readonly modelHash: Uint8Array;
+  readonly configHash: Uint8Array;
+  readonly cohortRoot: Uint8Array;
+  readonly beacon: Uint8Array;
+}
+
+const hash32 = (value: Uint8Array, what: string): Uint8Array => {
+  requireBytes(value, HASH_BYTES, 'record_malformed', what);
+  return value;
+};
+
+/**
+ * The 32-byte context. @throws FloeError `record_malformed` for a field of another length or range.
+ */
+export const roundContext = (init: RoundContextInit): Uint8Array => {
+  if (!Number.isSafeInteger(init.round) || init.round < 0)
+    throw new FloeError('record_malformed', `expected a round number, got ${init.round}`);
+  const round = new Uint8Array(8);
+  new DataView(round.buffer).setBigUint64(0, BigInt(init.round));
+  return sha256(
+    utf8('floe/secagg/context/v1'),
+    hash32(init.runHash, 'runHash'),
+    round,
+    hash32(init.modelHash, 'modelHash'),
+    hash32(init.configHash, 'configHash'),
+    hash32(init.cohortRoot, 'cohortRoot'),
+    hash32(init.beacon, 'beacon'),
+  );
+};
+
+/**
+ * Merkle root (RFC 9162) over the ids of the cohort, 3 to 255, strictly ascending.
+ * @throws FloeError `cohort_too_small`, `cohort_too_large`, `record_malformed` (order, lengths,
+ *   duplicates).
+ */
+export const cohortRoot = (sortedIds: readonly Id[]): Uint8Array => {
+  requireCohortSize(sortedIds.length);
+  requireSortedIds(sortedIds, 'record_malformed', 'cohort');
+  return merkleRoot(sortedIds.map((id) => concatBytes(utf8('floe/secagg/cohort/v1'), id)));
+};

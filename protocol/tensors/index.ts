@@ -1,0 +1,25 @@
+/**
+ * @module Tensors: manifest, flat vector, safetensors, bfloat16, the hash of a model.
+ */
+export { flatten, unflatten, type NamedTensors } from './flat.ts';
+export { float32FromBytes, float32ToBytes, fromBfloat16, toBfloat16 } from './floats.ts';
+export { hashModel } from './hash.ts';
+export {
+  canonicalManifest,
+  elementCount,
+  MANIFEST_LIMITS,
+  matchManifest,
+  parameterCount,
+  TENSOR_DTYPES,
+  validateManifest,
+  type Manifest,
+  type TensorDtype,
+  type TensorSpec,
+} from './manifest.ts';
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  SAFETENSORS_LIMITS,
+  type Safetensors,
+  type SafetensorsLimits,
+} from './safetensors.ts';

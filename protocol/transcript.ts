@@ -1,0 +1,108 @@
+/**
+ * @module The transcript: every accepted record of a run, hash-chained in the order of acceptance, with a Merkle root per
+ * round. On disk and on the wire it is a sequence of length-prefixed records: changing, dropping or
+ * reordering one breaks every later link and the root that the ledger holds.
+ */
+import { concatBytes, equalBytes, ownBytes, sha256, utf8 } from './bytes.ts';
+import { FloeError } from './errors.ts';
+import { merkleRoot } from './merkle.ts';
+import { decodeRecord, MAX_RECORD_BYTES, type SignedRecord } from './records.ts';
+
+/** The link before the first entry: bound to the run. */
+export const genesis = (run: Uint8Array): Uint8Array => sha256(utf8('floe/transcript/v1'), run);
+
+/** Entry hash = SHA-256(type || previous hash || canonical record). */
+export const linkHash = (previous: Uint8Array, record: SignedRecord): Uint8Array =>
+  sha256(utf8(`floe/transcript-entry/${record.type}/v1`), previous, record.bytes);
+
+export interface TranscriptEntry {
+  readonly index: number;
+  readonly record: SignedRecord;
+  readonly hash: Uint8Array;
+}
+
+/** A transcript as a value: `append` returns the new one. */
+export interface Transcript {
+  readonly run: Uint8Array;
+  readonly head: Uint8Array;
+  readonly entries: readonly TranscriptEntry[];
+}
+
+export const emptyTranscript = (run: Uint8Array): Transcript => ({
+  run,
+  head: genesis(run),
+  entries: [],
+});
+
+/** The entry that comes next. */
+export const nextEntry = (
+  head: Uint8Array,
+  index: number,
+  record: SignedRecord,
+): TranscriptEntry => ({
+  index,
+  record,
+  hash: linkHash(head, record),
+});
+
+/** Merkle root over the entry hashes of one round. */
+export const roundRoot = (entries: readonly TranscriptEntry[], round: number): Uint8Array =>
+  merkleRoot(entries.filter((entry) => entry.record.round === round).map((entry) => entry.hash));
+
+const PREFIX = 4 + 32;
+
+/** One entry on disk: u32 little-endian length of the record, the entry's hash, the record. */
+export const encodeEntry = (entry: TranscriptEntry): Uint8Array => {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, entry.record.bytes.length, true);
+  return concatBytes(length, entry.hash, entry.record.bytes);
+};
+
+/**
+ * Reads a transcript and checks every signature and every link.
+ *
+ * @throws FloeError `transcript_broken` naming the entry, its round and its type
+ */
+export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript => {
+  const entries: TranscriptEntry[] = [];
+  let head = genesis(run);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length;) {
+    const index = entries.length;
+    const length = at + PREFIX <= bytes.length ? view.getUint32(at, true) : 0;
+    if (length === 0 || length > MAX_RECORD_BYTES || at + PREFIX + length > bytes.length)
+      throw new FloeError('transcript_broken', `entry ${index} is truncated`, { entry: index });
+    const record = readRecord(ownBytes(bytes.subarray(at + PREFIX, at + PREFIX + length)), index);
+    const entry = nextEntry(head, index, record);
+    const where = { entry: index, round: record.round, record: record.type };
+    if (!equalBytes(entry.hash, bytes.subarray(at + 4, at + PREFIX)))
+      throw new FloeError(
+        'transcript_broken',
+        `the link of entry ${index} (${record.type}) does not hold`,
+        where,
+      );
+    if (!equalBytes(record.run, run))
+      throw new FloeError(
+        'transcript_broken',
+        `entry ${index} (${record.type}) belongs to another run`,
+        where,
+      );
+    entries.push(entry);
+    head = entry.hash;
+    at += PREFIX + length;
+  }
+  return { run, head, entries };
+};
+
+const readRecord = (bytes: Uint8Array, index: number): SignedRecord => {
+  try {
+    return decodeRecord(bytes);
+  } catch (cause) {
+    throw new FloeError(
+      'transcript_broken',
+      `entry ${index}: ${(cause as Error).message}`,
+      { entry: index },
+      { cause },
+    );
+  }
+};

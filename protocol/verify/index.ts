@@ -1,0 +1,209 @@
+/**
+ * @module Verification of a run from its transcript and its blobs (secure-aggregation, section 6). Level 0 needs no key:
+ * signatures, chain, cohorts, survivor sets, ledger, blobs. Level 1, for whoever the gate admits, recomputes every sum and
+ * every model bit for bit. The first thing that is wrong is named: which round, which record, whose.
+ */
+import type { AccessGate } from '../access/access-gate.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import { equalBytes, toHex } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { cryptoReady } from '../identity.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Body } from '../records.ts';
+import { hashRunSpec, type RunSpec } from '../run-spec.ts';
+import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
+import { Culprit } from './culprit.ts';
+import { openModel, recomputeRound } from './recompute.ts';
+import { splitRounds, type RoundLog } from './round-log.ts';
+import { checkRound, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
+
+export { openModel } from './recompute.ts';
+
+export interface VerifyInit {
+  readonly spec: RunSpec;
+  /** The transcript as the coordinator serves it. */
+  readonly transcript: Uint8Array;
+  readonly store: BlobStore;
+  /** With it, and if it admits its identity, the run is verified to level 1. */
+  readonly gate?: AccessGate;
+  /** With it, what was frozen is compared with the ledger. */
+  readonly ledger?: Ledger;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface VerifiedRound {
+  readonly round: number;
+  readonly outcome: 'committed' | 'aborted' | 'open';
+  /** How far the round was checked. */
+  readonly level: 'L0' | 'L1';
+  readonly survivors: number;
+  /** Merkle root over the round's transcript entries, hex. */
+  readonly root: string;
+}
+
+export interface Verification {
+  readonly ok: boolean;
+  /** The lowest level any committed round was checked to. */
+  readonly level: 'L0' | 'L1';
+  readonly rounds: readonly VerifiedRound[];
+  /** Hash of the last model, hex. */
+  readonly modelHash: string | undefined;
+  /** Last link of the transcript, hex. */
+  readonly transcriptHead: string;
+  readonly culprit?: {
+    readonly round: number;
+    readonly record: string;
+    /** Index in the transcript; -1 where there is no entry. */
+    readonly entry: number;
+    /** Address of whoever signed the record. */
+    readonly author: string | undefined;
+    readonly reason: string;
+  };
+}
+
+interface Progress {
+  readonly rounds: VerifiedRound[];
+  model: Body<'open'>['model'] | undefined;
+  weights: Float32Array | undefined;
+}
+
+/** Opens the model a round starts from, where it is not known from the round before. */
+const firstWeights = async (
+  rules: RuleContext,
+  log: RoundLog,
+  gate: AccessGate,
+): Promise<Float32Array> => {
+  const open = log.one('open');
+  const cipher = await readBlob(rules, log, open, open.body.model.blob, 'the model');
+  try {
+    return await openModel(
+      { run: rules.run, model: open.body.model, cipher },
+      rules.spec.model,
+      gate,
+    );
+  } catch (cause) {
+    if (cause instanceof FloeError && cause.code === 'access_denied') throw cause;
+    throw new Culprit(open, log.indexOf(open), (cause as Error).message);
+  }
+};
+
+/** Level 1 of one round; `undefined` where the gate does not admit the identity, which is not the run's fault. */
+const recompute = async (
+  rules: RuleContext,
+  log: RoundLog,
+  checked: CheckedRound,
+  known: Float32Array | undefined,
+  gate: AccessGate | undefined,
+): Promise<Float32Array | undefined> => {
+  if (gate === undefined) return undefined;
+  try {
+    const before = known ?? (await firstWeights(rules, log, gate));
+    return await recomputeRound(rules, log, checked, before, gate);
+  } catch (cause) {
+    if (cause instanceof FloeError && cause.code === 'access_denied') return undefined;
+    throw cause;
+  }
+};
+
+const verifyRound = async (
+  rules: RuleContext,
+  log: RoundLog,
+  progress: Progress,
+  gate: AccessGate | undefined,
+): Promise<VerifiedRound> => {
+  const root = toHex(roundRoot(log.entries, log.round));
+  const abort = log.maybe('abort');
+  if (abort !== undefined || log.maybe('commit') === undefined) {
+    if (abort !== undefined && !equalBytes(abort.author, rules.spec.coordinator))
+      throw new Culprit(abort, log.indexOf(abort), 'signed by the wrong party');
+    return {
+      round: log.round,
+      outcome: abort === undefined ? 'open' : 'aborted',
+      level: 'L0',
+      survivors: 0,
+      root,
+    };
+  }
+  const checked = await checkRound(rules, log, progress.model);
+  const { commit } = checked;
+  if (rules.ledger !== undefined) {
+    const version = await rules.ledger.readModel(rules.run, log.round);
+    const matches =
+      version !== undefined &&
+      equalBytes(version.modelHash, commit.body.model.hash) &&
+      toHex(version.transcriptRoot) === root;
+    if (!matches)
+      throw new Culprit(
+        commit,
+        log.indexOf(commit),
+        'the ledger holds another model or transcript root',
+      );
+  }
+  progress.weights = await recompute(rules, log, checked, progress.weights, gate);
+  const level = progress.weights === undefined ? 'L0' : 'L1';
+  progress.model = commit.body.model;
+  return {
+    round: log.round,
+    outcome: 'committed',
+    level,
+    survivors: checked.survivors.body.members.length,
+    root,
+  };
+};
+
+const lowestLevel = (rounds: readonly VerifiedRound[]): 'L0' | 'L1' => {
+  const committed = rounds.filter(({ outcome }) => outcome === 'committed');
+  return committed.length > 0 && committed.every(({ level }) => level === 'L1') ? 'L1' : 'L0';
+};
+
+const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
+  if (thrown instanceof Culprit) {
+    const { round, record, entry, author, message } = thrown;
+    return { round, record, entry, author, reason: message };
+  }
+  if (thrown instanceof FloeError && thrown.code === 'transcript_broken') {
+    const { entry, round, record } = thrown.details;
+    return {
+      round: typeof round === 'number' ? round : 0,
+      record: typeof record === 'string' ? record : 'transcript',
+      entry: typeof entry === 'number' ? entry : -1,
+      author: undefined,
+      reason: thrown.message,
+    };
+  }
+  throw thrown;
+};
+
+/**
+ * Verifies a run. A run that does not hold is a result (`ok: false` and the culprit), not an exception.
+ *
+ * @throws FloeError `store_unavailable`, `ledger_unavailable`, `aborted`: verification could not be carried out
+ */
+export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
+  await cryptoReady;
+  const { spec, store, ledger, signal, onProgress } = init;
+  const rules: RuleContext = { spec, run: hashRunSpec(spec), store, ledger, signal };
+  const progress: Progress = { rounds: [], model: undefined, weights: undefined };
+  let transcript: Transcript | undefined;
+  const report = (culprit?: Verification['culprit']): Verification => ({
+    ok: culprit === undefined,
+    level: lowestLevel(progress.rounds),
+    rounds: progress.rounds,
+    modelHash: progress.model === undefined ? undefined : toHex(progress.model.hash),
+    transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
+    ...(culprit === undefined ? {} : { culprit }),
+  });
+  try {
+    transcript = decodeTranscript(rules.run, init.transcript);
+    const logs = splitRounds(transcript.entries);
+    for (const [i, log] of logs.entries()) {
+      signal?.throwIfAborted();
+      progress.rounds.push(await verifyRound(rules, log, progress, init.gate));
+      onProgress?.(i + 1, logs.length);
+    }
+    return report();
+  } catch (thrown) {
+    return report(culpritOf(thrown));
+  }
+};

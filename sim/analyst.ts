@@ -1,0 +1,151 @@
+/**
+ * @module The worker that looks at models and never takes part: it builds the initial weights, opens every published model
+ * with the auditor's key and scores it on the test set, and trains the centralised baseline in between. Nothing it does
+ * flows back into the run.
+ */
+import { setPriority } from 'node:os';
+import { workerData } from 'node:worker_threads';
+import { type Dataset, subset } from '../client/data/dataset.ts';
+import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
+import type { BackendName } from '../client/tfjs/backends.ts';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import { directoryStore } from '../protocol/blobs/directory.ts';
+import { identityFromSeed } from '../protocol/identity.ts';
+import { deriveSeed, seededRandom } from '../protocol/random.ts';
+import type { ModelRef } from '../protocol/records.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { openModel } from '../protocol/verify/index.ts';
+import type { ModelDescription } from './describe.ts';
+import { chooseModel } from './models.ts';
+import { shuffle } from './sampling.ts';
+import { answerCalls } from './thread.ts';
+
+export interface AnalystData {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly model: string;
+  readonly backend: 'auto' | BackendName;
+  /** Seeds of the initial weights and of the baseline, 32 bytes each. */
+  readonly initialSeed: Uint8Array;
+  readonly baselineSeed: Uint8Array;
+}
+
+export interface Score {
+  readonly testAccuracy: number;
+  readonly testLoss: number;
+}
+
+export interface BaselinePlan {
+  /** Passes over the whole training set; need not be whole. */
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Examples between two evaluations. */
+  readonly stretch: number;
+}
+
+export interface BaselinePoint {
+  /** Examples trained on so far. */
+  readonly examples: number;
+  readonly testAccuracy: number;
+}
+
+const init = workerData as AnalystData;
+const { architecture, build } = chooseModel(init.model, init.train);
+let made: Promise<TfjsTrainer> | undefined;
+/** Built at the first call, so that an error of the backend is an answer and not the end of the worker. */
+const trainer = async (): Promise<TfjsTrainer> =>
+  await (made ??= tfjsTrainer({
+    model: build,
+    data: init.train,
+    backend: { prefer: init.backend },
+    evaluationBatch: 1000,
+  }));
+
+interface Opening {
+  readonly spec: RunSpec;
+  readonly blobs: string;
+  /** Seed of the auditor's identity. */
+  readonly auditor: Uint8Array;
+}
+let opening: Opening | undefined;
+
+const score = async (weights: Float32Array): Promise<Score> => {
+  const { examples, correct, lossSum } = await (await trainer()).evaluate(weights, init.test);
+  return { testAccuracy: correct / examples, testLoss: lossSum / examples };
+};
+
+/** The rows of one pass in the baseline's order, cut into stretches. */
+const stretches = function* (plan: BaselinePlan): Generator<Uint32Array> {
+  let left = Math.round(plan.epochs * init.train.size);
+  for (let epoch = 0; left > 0; epoch += 1) {
+    const rows = Uint32Array.from({ length: init.train.size }, (_, i) => i);
+    shuffle(rows, seededRandom(deriveSeed(init.baselineSeed, 'epoch', epoch)));
+    for (let at = 0; at < rows.length && left > 0; at += plan.stretch) {
+      const rowsHere = rows.slice(at, at + Math.min(plan.stretch, left));
+      left -= rowsHere.length;
+      yield rowsHere;
+    }
+  }
+};
+
+const calls = {
+  describe: async (_: Record<string, never>): Promise<ModelDescription> => {
+    const { manifest, topology, backend, initialWeights } = await trainer();
+    return {
+      architecture,
+      tensors: manifest.tensors,
+      topology: JSON.stringify(topology),
+      initialWeights: initialWeights(init.initialSeed),
+      backend,
+    };
+  },
+  /** From here on models of this run can be evaluated. */
+  follow: ({ spec, ...rest }: Omit<Opening, 'spec'> & { readonly spec: Uint8Array }): void => {
+    opening = { ...rest, spec: decodeRunSpec(spec) };
+  },
+  /** Opens a published model and scores it. */
+  evaluate: async ({ model }: { readonly model: ModelRef }): Promise<Score> => {
+    if (opening === undefined) throw new Error('evaluate before follow');
+    const { spec, blobs, auditor } = opening;
+    const cipher = await directoryStore(blobs).get(model.blob);
+    const gate = sealedBoxGate(await identityFromSeed(auditor));
+    return await score(
+      await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate),
+    );
+  },
+  /** Plain SGD on all training examples; evaluations that come in between have their turn after each stretch. */
+  baseline: async (
+    plan: BaselinePlan,
+  ): Promise<{ readonly points: readonly BaselinePoint[]; readonly seconds: number }> => {
+    const all = await trainer();
+    const points: BaselinePoint[] = [];
+    let weights = all.initialWeights(init.initialSeed);
+    let examples = 0;
+    let busy = 0;
+    for (const [round, rows] of [...stretches(plan)].entries()) {
+      const started = performance.now();
+      // Each stretch continues from the weights of the one before.
+      // oxlint-disable-next-line no-await-in-loop
+      const result = await all.withData(subset(init.train, rows)).train({
+        weights,
+        round,
+        epochs: 1,
+        batchSize: plan.batchSize,
+        learningRate: plan.learningRate,
+        seed: init.baselineSeed,
+      });
+      ({ weights } = result);
+      examples += rows.length;
+      // oxlint-disable-next-line no-await-in-loop
+      points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
+      busy += performance.now() - started;
+    }
+    return { points, seconds: busy / 1000 };
+  },
+} as const;
+export type AnalystCalls = typeof calls;
+
+// On Linux this is the priority of the calling thread alone: the participants go first. Elsewhere it would be the process's.
+if (process.platform === 'linux') setPriority(10);
+answerCalls(calls);

@@ -1,0 +1,179 @@
+/**
+ * @module A worker that hosts many participants. Each is the production participant with its own identity, keystore and
+ * randomness; they share the worker's backend and one copy of the data, and train one at a time. Connections come from the
+ * main thread as message ports.
+ */
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { type Dataset, subset } from '../client/data/dataset.ts';
+import { memoryKeystore } from '../client/keystore/index.ts';
+import { joinRun, type ParticipantEvent } from '../client/participant/index.ts';
+import type { BackendName } from '../client/tfjs/backends.ts';
+import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { directoryStore } from '../protocol/blobs/directory.ts';
+import { systemClock } from '../protocol/clock.ts';
+import type { Connection } from '../protocol/connection.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { decodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
+import { quickClock } from './clock.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
+import { portConnection } from './network.ts';
+import { cipherStream } from '../protocol/random.ts';
+import { answerCalls } from './thread.ts';
+
+export interface Member {
+  /** Number of the participant in the scenario, from 0. */
+  readonly index: number;
+  /** Rows of the training set that are its own. */
+  readonly rows: Uint32Array;
+  /** What its keystore and its randomness derive from, 32 bytes each. */
+  readonly keystoreSeed: Uint8Array;
+  readonly randomSeed: Uint8Array;
+}
+
+export interface CrowdData {
+  /** Canonical bytes. */
+  readonly spec: Uint8Array;
+  readonly train: Dataset;
+  readonly members: readonly Member[];
+  readonly blobs: string;
+  readonly backend: 'auto' | BackendName;
+  /** Reconnect without the pauses that spare a real network. */
+  readonly hurry: boolean;
+  /** Two BigUint64: bytes of blobs put and got by participants, over all workers. */
+  readonly blobTraffic: SharedArrayBuffer;
+}
+
+/** What a crowd tells besides answers. */
+export type CrowdMessage =
+  /** Wants a connection; the answer is a `connected` message with the port. */
+  | { readonly type: 'connect'; readonly index: number }
+  | { readonly type: 'event'; readonly index: number; readonly event: CrowdEvent }
+  | {
+      readonly type: 'failed';
+      readonly index: number;
+      readonly code: string;
+      readonly message: string;
+    };
+
+/** The events that the scenario reports; errors by code and text, since classes do not cross threads. */
+export type CrowdEvent =
+  | {
+      readonly type: 'withdrawn' | 'violation';
+      readonly round: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly type: 'refused'; readonly code: string; readonly message: string };
+
+export interface ConnectedMessage {
+  readonly type: 'connected';
+  readonly index: number;
+  readonly port: MessagePort;
+}
+
+/** Half a second before a reconnect becomes 25 ms. */
+const HURRY = 20;
+
+const init = workerData as CrowdData;
+const port = parentPort;
+if (port === null) throw new FloeError('internal', 'expected to run in a worker thread');
+const tell = (message: CrowdMessage): void => port.postMessage(message);
+
+const counted = (store: BlobStore): BlobStore => {
+  const traffic = new BigUint64Array(init.blobTraffic);
+  return {
+    kind: store.kind,
+    put: async (bytes, options) => {
+      Atomics.add(traffic, 0, BigInt(bytes.length));
+      return await store.put(bytes, options);
+    },
+    get: async (ref, options) => {
+      Atomics.add(traffic, 1, BigInt(ref.size));
+      return await store.get(ref, options);
+    },
+  };
+};
+
+const waiting = new Map<number, (connection: Connection) => void>();
+port.on('message', (message: ConnectedMessage | { readonly type: string }) => {
+  if (message.type !== 'connected') return;
+  const { index, port: end } = message as ConnectedMessage;
+  const take = waiting.get(index);
+  waiting.delete(index);
+  const connection = portConnection(end, 'the simulated coordinator');
+  if (take === undefined) connection.close(1000, 'no longer wanted');
+  else take(connection);
+});
+
+const connect = async (index: number, signal: AbortSignal | undefined): Promise<Connection> =>
+  await new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    waiting.set(index, resolve);
+    signal?.addEventListener(
+      'abort',
+      () => {
+        waiting.delete(index);
+        reject(new FloeError('aborted', 'The operation was cancelled.'));
+      },
+      { once: true },
+    );
+    tell({ type: 'connect', index });
+  });
+
+const report = (index: number, event: ParticipantEvent): void => {
+  if (event.type === 'withdrawn' || event.type === 'violation') {
+    const { code, message } = event.error;
+    tell({ type: 'event', index, event: { type: event.type, round: event.round, code, message } });
+  } else if (event.type === 'refused') {
+    const { type, code, message } = event;
+    tell({ type: 'event', index, event: { type, code, message } });
+  }
+};
+
+const stops: (() => void)[] = [];
+
+const calls = {
+  /** Builds the model and lets everyone join. Answers with what trains. */
+  start: async (_: Record<string, never>): Promise<{ readonly backend: string }> => {
+    const spec = decodeRunSpec(init.spec);
+    const first = init.members[0];
+    if (first === undefined) throw new FloeError('internal', 'a crowd without members');
+    const shared = await tfjsTrainer({
+      model: modelOfSpec(spec),
+      data: subset(init.train, first.rows),
+      backend: { prefer: init.backend },
+    });
+    const store = counted(directoryStore(init.blobs));
+    const expect = { coordinator: spec.coordinator, run: hashRunSpec(spec) };
+    for (const { index, rows, keystoreSeed, randomSeed } of init.members) {
+      // oxlint-disable-next-line no-await-in-loop
+      const keystore = await memoryKeystore(keystoreSeed);
+      const participant = joinRun({
+        connect: async (signal) => await connect(index, signal),
+        keystore,
+        trainer: shared.withData(subset(init.train, rows)),
+        store,
+        gate: sealedBoxGate(keystore.identity),
+        clock: init.hurry ? quickClock(HURRY) : systemClock,
+        random: cipherStream(randomSeed),
+        expect,
+        log: () => undefined,
+        onEvent: (event) => report(index, event),
+      });
+      stops.push(() => participant.stop());
+      participant.finished.catch((thrown: unknown) => {
+        const { code, message } = thrown as FloeError;
+        tell({ type: 'failed', index, code, message });
+      });
+    }
+    return { backend: shared.backend };
+  },
+  stop: (_: Record<string, never>): void => {
+    for (const stop of stops.splice(0)) stop();
+  },
+} as const;
+export type CrowdCalls = typeof calls;
+
+answerCalls(calls);

@@ -1,0 +1,76 @@
+/**
+ * @module The workers that host the participants, from the main thread: deals participants to workers and connections to
+ * participants.
+ */
+import { FloeError, isErrorCode } from '../protocol/errors.ts';
+import type {
+  ConnectedMessage,
+  CrowdCalls,
+  CrowdData,
+  CrowdEvent,
+  CrowdMessage,
+  Member,
+} from './crowd.ts';
+import type { Switchboard } from './switchboard.ts';
+import { startThread, type Thread } from './thread.ts';
+
+export interface CrowdsInit {
+  readonly workers: number;
+  readonly members: readonly Member[];
+  /** The same for all workers. */
+  readonly shared: Omit<CrowdData, 'members'>;
+  readonly connect: Switchboard['connect'];
+  readonly onEvent: (index: number, event: CrowdEvent) => void;
+  /** A participant gave up for good; in a simulation that is never wanted. */
+  readonly onFailure: (error: FloeError) => void;
+}
+
+export interface Crowds {
+  /** Resolves when all participants are on their way. */
+  start(): Promise<void>;
+  /** Rejects when a worker dies. */
+  readonly failed: Promise<never>;
+  /** Idempotent. */
+  end(): Promise<void>;
+}
+
+export const createCrowds = (init: CrowdsInit): Crowds => {
+  const threads: Thread<CrowdCalls>[] = [];
+  const handle = (thread: () => Thread<CrowdCalls>, message: CrowdMessage): void => {
+    if (message.type === 'connect') {
+      init.connect(message.index, (port) => {
+        const connected: ConnectedMessage = { type: 'connected', index: message.index, port };
+        thread().post(connected, [port]);
+      });
+    } else if (message.type === 'event') init.onEvent(message.index, message.event);
+    else {
+      const code = isErrorCode(message.code) ? message.code : 'internal';
+      init.onFailure(new FloeError(code, `participant ${message.index}: ${message.message}`));
+    }
+  };
+  for (let i = 0; i < init.workers; i += 1) {
+    // Neighbours in number go to different workers, so that any cohort is spread over all of them.
+    const members = init.members
+      .filter(({ index }) => index % init.workers === i)
+      .map(({ index, rows, keystoreSeed, randomSeed }) => ({
+        index,
+        rows,
+        keystoreSeed,
+        randomSeed,
+      }));
+    const data: CrowdData = { ...init.shared, members };
+    const thread: Thread<CrowdCalls> = startThread<CrowdCalls>('crowd', data, (message) =>
+      handle(() => thread, message as CrowdMessage),
+    );
+    threads.push(thread);
+  }
+  return {
+    start: async () => {
+      await Promise.all(threads.map(async (thread) => await thread.call('start', {})));
+    },
+    failed: Promise.race(threads.map(({ failed }) => failed)),
+    end: async () => {
+      await Promise.all(threads.splice(0).map(async (thread) => await thread.end()));
+    },
+  };
+};

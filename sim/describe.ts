@@ -1,0 +1,52 @@
+/**
+ * @module A model without data: its tensors, topology and initial weights, for a coordinator that starts a run and holds no
+ * examples.
+ */
+import { createDataset } from '../client/data/dataset.ts';
+import type { BackendName } from '../client/tfjs/backends.ts';
+import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import type { TensorSpec } from '../protocol/tensors/index.ts';
+import { chooseModel } from './models.ts';
+
+export interface ModelDescription {
+  readonly architecture: string;
+  readonly tensors: readonly TensorSpec[];
+  /** JSON text. */
+  readonly topology: string;
+  readonly initialWeights: Float32Array;
+  /** What trains, and why that. */
+  readonly backend: string;
+}
+
+/** @throws FloeError `usage` for an unknown name, `backend_unavailable` */
+export const describeModel = async (
+  name: string,
+  shape: { readonly featureShape: readonly number[]; readonly classes: number },
+  seed: Uint8Array,
+  backend: 'auto' | BackendName,
+): Promise<ModelDescription> => {
+  const { architecture, build } = chooseModel(name, shape);
+  const size = shape.featureShape.reduce((a, b) => a * b, 1);
+  const trainer = await tfjsTrainer({
+    model: build,
+    // One example of zeros: the trainer checks that data fits, and this fits.
+    data: createDataset({
+      features: new Float32Array(size),
+      labels: new Int32Array(1),
+      featureShape: shape.featureShape,
+      classes: shape.classes,
+    }),
+    backend: { prefer: backend },
+  });
+  try {
+    return {
+      architecture,
+      tensors: trainer.manifest.tensors,
+      topology: JSON.stringify(trainer.topology),
+      initialWeights: trainer.initialWeights(seed),
+      backend: trainer.backend,
+    };
+  } finally {
+    trainer.dispose();
+  }
+};

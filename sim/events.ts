@@ -1,0 +1,44 @@
+/**
+ * @module What a scenario tells while it runs: for progress bars, plain lines and tests.
+ */
+import type { Progress } from '../coordinator/index.ts';
+import type { CrowdEvent } from './crowd.ts';
+import type { DropPhase } from './faults.ts';
+import type { PartitionStatistics } from './partition.ts';
+import type { RoundSummary } from './summary.ts';
+
+export type ScenarioEvent =
+  /** Everything is set up; the kinds say what really runs. */
+  | {
+      readonly type: 'started';
+      readonly folder: string;
+      readonly backend: string;
+      readonly store: string;
+      readonly gate: string;
+      readonly ledger: string;
+      readonly masked: boolean;
+      readonly data: { readonly source: string; readonly train: number; readonly test: number };
+      readonly parameters: number;
+      readonly run: string;
+      readonly workers: number;
+      readonly partition: string;
+      readonly statistics: PartitionStatistics;
+    }
+  | Extract<Progress, { readonly type: 'phase' | 'aborted' }>
+  | {
+      readonly type: 'dropped';
+      readonly index: number;
+      readonly phase: DropPhase;
+      readonly round: number;
+    }
+  /** A round was committed; its test accuracy comes later. */
+  | { readonly type: 'round'; readonly round: RoundSummary; readonly of: number }
+  | {
+      readonly type: 'scored';
+      readonly version: number;
+      readonly testAccuracy: number;
+      readonly testLoss: number;
+    }
+  | { readonly type: 'participant'; readonly index: number; readonly event: CrowdEvent }
+  /** The rounds are over; what is left is the baseline and the files. */
+  | { readonly type: 'finishing'; readonly baseline: boolean };

@@ -1,0 +1,89 @@
+/**
+ * @module The history of a run, as the coordinator's progress and the counters of the network tell it.
+ */
+import type { Progress } from '../coordinator/index.ts';
+import { toHex } from '../protocol/bytes.ts';
+import type { RoundSummary } from './summary.ts';
+
+/** Bytes up and down since the beginning. */
+export interface Bytes {
+  readonly up: number;
+  readonly down: number;
+}
+
+export type Committed = Extract<Progress, { readonly type: 'committed' }>;
+
+export interface History {
+  readonly rounds: readonly RoundSummary[];
+  readonly aborted: number;
+  /** Seconds in each phase, over all attempts. */
+  readonly phaseSeconds: Readonly<Record<string, number>>;
+  /** @param now ms of a steady clock */
+  note(progress: Progress, now: number, bytes: Bytes): void;
+  /** The score of a model, which comes later than its round. */
+  score(version: number, score: { readonly testAccuracy: number; readonly testLoss: number }): void;
+}
+
+export const createHistory = (): History => {
+  const rounds: RoundSummary[] = [];
+  const phaseSeconds: Record<string, number> = {};
+  let aborted = 0;
+  let phases: Record<string, number> = {};
+  let phase: { readonly name: string; readonly since: number } | undefined;
+  let roundStart = 0;
+  let last: Bytes = { up: 0, down: 0 };
+  const leave = (now: number): void => {
+    if (phase === undefined) return;
+    const seconds = (now - phase.since) / 1000;
+    phases[phase.name] = (phases[phase.name] ?? 0) + seconds;
+    phaseSeconds[phase.name] = (phaseSeconds[phase.name] ?? 0) + seconds;
+    phase = undefined;
+  };
+  const close = (event: Committed, now: number, bytes: Bytes): void => {
+    const weight = Math.max(1, event.weight);
+    rounds.push({
+      round: event.round,
+      version: event.version,
+      cohort: event.cohort,
+      survivors: event.survivors,
+      weight: event.weight,
+      trainLoss: event.metrics.lossSum / weight,
+      trainAccuracy: Math.min(1, event.metrics.correct / weight),
+      clipped: event.metrics.clipped,
+      modelHash: toHex(event.modelHash),
+      bytesUp: bytes.up - last.up,
+      bytesDown: bytes.down - last.down,
+      seconds: (now - roundStart) / 1000,
+      phases,
+    });
+  };
+  return {
+    rounds,
+    get aborted() {
+      return aborted;
+    },
+    phaseSeconds,
+    note: (progress, now, bytes) => {
+      if (progress.type === 'phase') {
+        leave(now);
+        if (progress.phase === 'opening') {
+          phases = {};
+          roundStart = now;
+        }
+        if (progress.phase !== 'waiting' && progress.phase !== 'finished')
+          phase = { name: progress.phase, since: now };
+      } else if (progress.type === 'committed') {
+        leave(now);
+        close(progress, now, bytes);
+        last = bytes;
+      } else if (progress.type === 'aborted') {
+        leave(now);
+        aborted += 1;
+      }
+    },
+    score: (version, score) => {
+      const at = rounds.findIndex((round) => round.version === version);
+      if (at >= 0) rounds[at] = { ...(rounds[at] as RoundSummary), ...score };
+    },
+  };
+};

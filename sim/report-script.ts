@@ -1,0 +1,87 @@
+/**
+ * @module The part of the report that runs in the reader's browser: reads the data beside it and draws four plots with
+ * uPlot. Kept as text, because it is written into the page as it stands.
+ */
+
+export const REPORT_SCRIPT = String.raw`
+'use strict';
+const data = JSON.parse(document.getElementById('data').textContent);
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const plots = [];
+const percent = (x) => (x == null ? '–' : (x * 100).toFixed(2) + ' %');
+const bytes = (x) => {
+  if (x == null) return '–';
+  const units = ['B', 'kB', 'MB', 'GB'];
+  let i = 0;
+  while (x >= 1000 && i < 3) { x /= 1000; i += 1; }
+  return x.toFixed(i === 0 ? 0 : 1) + ' ' + units[i];
+};
+const seconds = (x) => (x == null ? '–' : x.toFixed(2) + ' s');
+const whole = (x) => (x == null ? '–' : String(x));
+
+const axes = (format, size) => {
+  const look = { stroke: css('--muted'), grid: { stroke: css('--grid'), width: 1 }, ticks: { stroke: css('--grid') } };
+  return [
+    { ...look, values: (u, values) => values.map((x) => (Number.isInteger(x) ? x : '')) },
+    { ...look, size, values: (u, values) => values.map(format) },
+  ];
+};
+const series = (label, colour, format, more) => ({
+  label, stroke: css(colour), width: 2, points: { show: data.rounds.length < 3 },
+  value: (u, x) => format(x), ...more,
+});
+const draw = (id, columns, lines, format, range) => {
+  const host = document.getElementById(id);
+  host.replaceChildren();
+  if (columns[0].length === 0) { host.textContent = 'No round was completed.'; return; }
+  const plot = new uPlot({
+    width: host.clientWidth, height: 260, series: [{ label: 'round' }, ...lines],
+    axes: axes(format, 64), scales: { x: { time: false }, y: range ? { range } : {} },
+    cursor: { points: { size: 6 } }, legend: { live: true },
+  }, columns, host);
+  plots.push([host, plot]);
+};
+
+const drawAll = () => {
+  for (const [, plot] of plots.splice(0)) plot.destroy();
+  const rounds = data.rounds;
+  const x = rounds.map((r) => r.version);
+  const at = [...new Set([...x, ...data.baseline.map((p) => p.rounds)])].sort((a, b) => a - b);
+  const test = new Map(rounds.map((r) => [r.version, r.testAccuracy ?? null]));
+  const train = new Map(rounds.map((r) => [r.version, r.trainAccuracy]));
+  const baseline = new Map(data.baseline.map((p) => [p.rounds, p.testAccuracy]));
+  const column = (map) => at.map((key) => map.get(key));
+  const lines = [
+    series('federated, test', '--c1', percent, { spanGaps: true }),
+    series('federated, training', '--c4', percent, { spanGaps: true, width: 1 }),
+  ];
+  const columns = [at, column(test), column(train)];
+  if (data.baseline.length > 0) {
+    lines.push(series('centralised, test', '--c2', percent, { spanGaps: true, dash: [6, 4] }));
+    columns.push(column(baseline));
+  }
+  draw('accuracy', columns, lines, (v) => Math.round(v * 100) + ' %', (u, low, high) => [Math.max(0, low - 0.02), Math.min(1.0, high + 0.02)]);
+  draw('bytes', [x, rounds.map((r) => r.bytesUp), rounds.map((r) => r.bytesDown)],
+    [series('to the coordinator', '--c1', bytes), series('to the participants', '--c2', bytes)], bytes,
+    (u, low, high) => [0, high * 1.1 || 1]);
+  const sums = data.phases.map(() => []);
+  for (const r of rounds) {
+    let sum = 0;
+    data.phases.forEach((phase, i) => { sum += r.phases[phase] ?? 0; sums[i].push(sum); });
+  }
+  // Stacked: the highest sum is drawn first and the lower ones over it; the legend tells the phase's own time.
+  const order = data.phases.map((_, i) => i).reverse();
+  draw('phases', [x, ...order.map((i) => sums[i])], order.map((i) => {
+    const colour = css('--c' + ((i % 6) + 1));
+    return { label: data.phases[i], stroke: colour, fill: colour, width: 1, points: { show: false },
+      value: (u, v, s, at) => (at == null ? '–' : seconds(rounds[at].phases[data.phases[i]] ?? 0)) };
+  }), (v) => v + ' s', (u, low, high) => [0, high * 1.1 || 1]);
+  const stepped = uPlot.paths.stepped({ align: 1 });
+  draw('survivors', [x, rounds.map((r) => r.cohort), rounds.map((r) => r.survivors)],
+    [series('cohort', '--c4', whole, { paths: stepped, dash: [4, 4] }), series('survivors', '--c1', whole, { paths: stepped })],
+    whole, (u, low, high) => [0, high + 1]);
+};
+drawAll();
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+addEventListener('resize', () => { for (const [host, plot] of plots) plot.setSize({ width: host.clientWidth, height: 260 }); });
+`;

@@ -1,0 +1,247 @@
+/**
+ * @module `report.html`: one file that shows a finished run without the network. uPlot and the data are written into the
+ * page; every text that came from outside is escaped.
+ */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { PartitionStatistics } from './partition.ts';
+import { REPORT_SCRIPT } from './report-script.ts';
+import type { RoundSummary, Summary } from './summary.ts';
+
+/** Participants whose labels are shown. */
+const MAX_HISTOGRAM_ROWS = 100;
+
+/** Text for an HTML element or a quoted attribute. */
+export const escapeHtml = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+
+/** JSON inside a script element: no `<`, so that neither a closing tag nor a comment can begin in it. */
+export const jsonForScript = (value: unknown): string =>
+  JSON.stringify(value)
+    .replaceAll('<', '\\u003c')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029');
+
+/** `1.5 MB`; decimal units. */
+export const formatBytes = (bytes: number): string => {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] as string}`;
+};
+
+export const formatPercent = (share: number | undefined): string =>
+  share === undefined ? 'not measured' : `${(share * 100).toFixed(2)} %`;
+
+const STYLE = `
+:root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--text:#1d1f21;--muted:#5f6670;--line:#e3e4e6;--grid:#ececee;
+--c1:#2563a8;--c2:#c2571a;--c3:#2f7d4f;--c4:#8a8f98;--c5:#7a4fa3;--c6:#a88a1c;--warn:#9a3412}
+@media (prefers-color-scheme:dark){:root{--bg:#16181b;--card:#1e2125;--text:#e6e7e9;--muted:#9aa1ab;--line:#33373d;--grid:#2a2e33;
+--c1:#6aa9f0;--c2:#f0965a;--c3:#6cc48f;--c4:#8a9099;--c5:#b894e0;--c6:#dcc060;--warn:#fb923c}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,sans-serif}
+main{max-width:72rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.05rem;margin:0 0 .75rem}
+.lead{color:var(--muted);margin:0 0 1.5rem}
+.warn{color:var(--warn);font-weight:600}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin-bottom:1.5rem}
+.card,section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem}
+.card b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}.card span{color:var(--muted);font-size:.85rem}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(30rem,100%),1fr));gap:.75rem;margin-bottom:.75rem}
+section{margin-bottom:.75rem;min-width:0}.plots section{margin:0}
+.scroll{overflow-x:auto;max-height:32rem}
+table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
+th{color:var(--muted);font-weight:500}td.n,th.n{text-align:right}
+td.wide{white-space:normal;overflow-wrap:anywhere}
+code{font:.85em ui-monospace,monospace}
+.heat td{padding:0 .35rem;border:0;text-align:right;font-size:.75rem;background:color-mix(in srgb,var(--c1) calc(var(--s)*70%),transparent)}
+.u-legend{color:var(--muted)}.u-legend .u-marker{border-radius:2px}
+details summary{cursor:pointer;font-weight:600}
+`;
+
+const rows = (entries: readonly (readonly [string, string])[]): string =>
+  entries
+    .map(
+      ([name, value]) =>
+        `<tr><th scope="row">${escapeHtml(name)}</th><td class="wide">${escapeHtml(value)}</td></tr>`,
+    )
+    .join('\n');
+
+const card = (value: string, label: string): string =>
+  `<div class="card"><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`;
+
+const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
+  const head = [
+    'round',
+    'test accuracy',
+    'training loss',
+    'survivors',
+    'up',
+    'down',
+    'seconds',
+    ...phases,
+  ]
+    .map((name) => `<th class="n" scope="col">${escapeHtml(name)}</th>`)
+    .join('');
+  const body = history
+    .map((round) => {
+      const cells = [
+        String(round.version),
+        round.testAccuracy === undefined ? '–' : formatPercent(round.testAccuracy),
+        round.trainLoss.toFixed(4),
+        `${round.survivors} / ${round.cohort}`,
+        formatBytes(round.bytesUp),
+        formatBytes(round.bytesDown),
+        round.seconds.toFixed(2),
+        ...phases.map((phase) => (round.phases[phase] ?? 0).toFixed(2)),
+      ];
+      return `<tr>${cells.map((cell) => `<td class="n">${escapeHtml(cell)}</td>`).join('')}</tr>`;
+    })
+    .join('\n');
+  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+};
+
+const histogramTable = (statistics: PartitionStatistics, classNames: readonly string[]): string => {
+  if (statistics.histogram === undefined) return '';
+  const shown = statistics.histogram.slice(0, MAX_HISTOGRAM_ROWS);
+  const most = Math.max(1, ...shown.flat());
+  const head = classNames
+    .map((name) => `<th class="n" scope="col">${escapeHtml(name)}</th>`)
+    .join('');
+  const body = shown
+    .map(
+      (counts, i) =>
+        `<tr><th scope="row">${i}</th>${counts.map((n) => `<td style="--s:${(n / most).toFixed(3)}">${n}</td>`).join('')}</tr>`,
+    )
+    .join('\n');
+  const rest = statistics.histogram.length - shown.length;
+  return `<section><details${shown.length <= 20 ? ' open' : ''}><summary>Examples of each label, by participant</summary>
+<div class="scroll"><table class="heat"><thead><tr><th></th>${head}</tr></thead><tbody>${body}</tbody></table></div>
+${rest > 0 ? `<p class="lead">and ${rest} more participants</p>` : ''}</details></section>`;
+};
+
+export interface ReportInit {
+  readonly summary: Summary;
+  readonly statistics: PartitionStatistics;
+  readonly classNames: readonly string[];
+  /** uPlot's script and style sheet. */
+  readonly uplot: { readonly script: string; readonly style: string };
+}
+
+/** uPlot as its npm package ships it. */
+export const readUplot = async (): Promise<ReportInit['uplot']> => {
+  const folder = dirname(createRequire(import.meta.url).resolve('uplot'));
+  const [script, style] = await Promise.all(
+    ['uPlot.iife.min.js', 'uPlot.min.css'].map((name) => readFile(join(folder, name), 'utf8')),
+  );
+  return { script: script as string, style: style as string };
+};
+
+/** The page, a complete HTML document. */
+export const renderReport = ({ summary, statistics, classNames, uplot }: ReportInit): string => {
+  const phases = Object.keys(summary.phaseSeconds);
+  const title = `Floe: ${summary.model}, ${summary.rounds} rounds, ${formatPercent(summary.testAccuracy)}`;
+  const masks = summary.masked
+    ? 'Every update was masked; the coordinator saw sums only.'
+    : 'NOT masked: the coordinator could read every single update.';
+  const status = {
+    complete: 'All rounds were completed.',
+    target: 'Stopped at the wanted accuracy.',
+    partial: 'Stopped before the end.',
+  }[summary.status];
+  const data = {
+    rounds: summary.history,
+    baseline: summary.baseline?.points ?? [],
+    phases,
+  };
+  const baseline =
+    summary.baseline === undefined
+      ? 'not trained'
+      : `${formatPercent(summary.baselineAccuracy)}: the same model on all training data in one place, ${summary.baseline.epochs} epochs, batch ${summary.baseline.batchSize}, learning rate ${summary.baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>${escapeHtml(title)}</title>
+<style>${uplot.style}${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>${escapeHtml(title)}</h1>
+<p class="lead">${escapeHtml(status)} <span class="${summary.masked ? '' : 'warn'}">${escapeHtml(masks)}</span></p>
+<div class="cards">
+${[
+  card(formatPercent(summary.testAccuracy), 'test accuracy'),
+  card(formatPercent(summary.baselineAccuracy), 'centralised baseline'),
+  card(`${summary.cohort} of ${summary.participants}`, 'participants a round'),
+  card(formatBytes(summary.bytesUp), 'to the coordinator'),
+  card(formatBytes(summary.bytesDown), 'to the participants'),
+  card(`${summary.seconds.toFixed(1)} s`, 'wall clock'),
+].join('\n')}
+</div>
+<div class="plots">
+<section><h2>Accuracy</h2><div id="accuracy"></div></section>
+<section><h2>Bytes a round</h2><div id="bytes"></div></section>
+<section><h2>Time by phase, stacked</h2><div id="phases"></div></section>
+<section><h2>Survivors</h2><div id="survivors"></div></section>
+</div>
+<section><h2>The run</h2>
+<div class="scroll"><table><tbody>
+${rows([
+  ['run', summary.run],
+  ['model hash', summary.modelHash],
+  ['transcript root', summary.transcriptRoot],
+  ['seed', summary.seed],
+  ['model', `${summary.model}, ${summary.parameters} parameters`],
+  [
+    'data',
+    `${summary.data.source}: ${summary.data.train} training, ${summary.data.test} test examples`,
+  ],
+  [
+    'partition',
+    `${summary.partition.scheme}: ${summary.partition.smallest} to ${summary.partition.largest} examples${summary.partition.meanLabels === undefined ? '' : `, ${summary.partition.meanLabels.toFixed(1)} labels on average`}`,
+  ],
+  [
+    'local training',
+    `${summary.training.epochs} epochs, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
+  ],
+  [
+    'encoding',
+    `${summary.encoding.ring}, ${summary.encoding.bits} bits, clip norm ${summary.encoding.clipNorm}`,
+  ],
+  ['drop-outs', summary.drops],
+  ['rounds given up', String(summary.roundsAborted)],
+  ['baseline', baseline],
+  ['backend', summary.backend],
+  ['store, gate, ledger', `${summary.store}, ${summary.gate}, ${summary.ledger}`],
+  [
+    'versions',
+    Object.entries(summary.versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', '),
+  ],
+])}
+</tbody></table></div></section>
+<section><details><summary>Every round</summary>${historyTable(summary.history, phases)}</details></section>
+${histogramTable(statistics, classNames)}
+</main>
+<script type="application/json" id="data">${jsonForScript(data)}</script>
+<script>${uplot.script}</script>
+<script>${REPORT_SCRIPT}</script>
+</body>
+</html>
+`;
+};

@@ -1,0 +1,123 @@
+/**
+ * @module A scenario: everything that decides the outcome of a simulated run. Two runs of one scenario on one backend end
+ * with the same model, bit for bit.
+ */
+import * as v from 'valibot';
+import { sha256, utf8 } from '../protocol/bytes.ts';
+import { integer } from '../protocol/cbor.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { MAX_COHORT, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
+
+export const MAX_PARTICIPANTS = 100_000;
+
+const numberIn = (above: number, max: number) =>
+  v.pipe(
+    v.number(),
+    v.finite(),
+    v.check((x) => x > above, `expected a number above ${above}`),
+    v.maxValue(max),
+  );
+const dropShare = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
+
+const scenarioSchema = v.strictObject({
+  participants: v.optional(integer(MIN_COHORT, MAX_PARTICIPANTS), 100),
+  /** Participants in a round. */
+  cohort: v.optional(integer(MIN_COHORT, MAX_COHORT), 10),
+  /** Fewest survivors whose sum may be opened; default: half of the cohort, at least 3. */
+  minimum: v.optional(integer(MIN_COHORT, MAX_COHORT)),
+  rounds: v.optional(integer(1, 100_000), 50),
+  /** Any text; everything random in the run derives from it. */
+  seed: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(100)), '1'),
+  partition: v.optional(
+    v.variant('type', [
+      v.strictObject({ type: v.literal('iid') }),
+      v.strictObject({ type: v.literal('shards'), perParticipant: integer(1, 1000) }),
+      v.strictObject({ type: v.literal('dirichlet'), alpha: numberIn(0, 1e6) }),
+    ]),
+    { type: 'iid' },
+  ),
+  /** Share of the cohort lost after each phase. */
+  drops: v.optional(
+    v.strictObject(
+      Object.fromEntries(DROP_PHASES.map((phase) => [phase, dropShare])) as Record<
+        (typeof DROP_PHASES)[number],
+        typeof dropShare
+      >,
+    ),
+    {},
+  ),
+  masked: v.optional(v.boolean(), true),
+  /** `mnist`, a CSV table, a folder of IDX files. */
+  data: v.optional(v.pipe(v.string(), v.minLength(1)), 'mnist'),
+  /** `mlp-2nn`, `cnn`, `linear`, or `mlp:64,32` for hidden layers of these widths, sized to the data. */
+  model: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(100)), 'mlp-2nn'),
+  epochs: v.optional(integer(1, 1000), SPEC_DEFAULTS.training.epochs),
+  batchSize: v.optional(integer(1, 65_536), SPEC_DEFAULTS.training.batchSize),
+  learningRate: v.optional(numberIn(0, 1e3), SPEC_DEFAULTS.training.learningRate),
+  clipNorm: v.optional(numberIn(0, 1e6), SPEC_DEFAULTS.encoding.clipNorm),
+  ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32']), SPEC_DEFAULTS.encoding.ring),
+  bits: v.optional(integer(4, 20), SPEC_DEFAULTS.encoding.bits),
+  /** Train the same model on all the data in one place, to compare with. */
+  baseline: v.optional(v.boolean(), true),
+  /** Stop once the test accuracy reaches this. */
+  targetAccuracy: v.optional(numberIn(0, 1)),
+  backend: v.optional(v.picklist(['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']), 'auto'),
+  /** Worker threads that host the participants; default: one for each core, at most the cohort. */
+  workers: v.optional(integer(1, 256)),
+});
+
+export type ScenarioInput = v.InferInput<typeof scenarioSchema>;
+export type Scenario = v.InferOutput<typeof scenarioSchema>;
+
+/** `batchSize` as the flag is written. */
+const flagOf = (field: string): string =>
+  `--${field.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/**
+ * Fills in the defaults and checks every field and what they mean together.
+ *
+ * @throws FloeError `usage` naming the flag
+ */
+export const makeScenario = (input: ScenarioInput = {}): Scenario => {
+  const result = v.safeParse(scenarioSchema, input, { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    const [field = 'scenario'] = (v.getDotPath(issue) ?? '').split('.');
+    throw new FloeError('usage', `${flagOf(field)}: ${issue.message}`);
+  }
+  const scenario = result.output;
+  const { participants, cohort, masked, drops } = scenario;
+  if (cohort > participants)
+    throw new FloeError(
+      'usage',
+      `--cohort: expected at most the ${participants} participants, got ${cohort}`,
+    );
+  if (minimumOf(scenario) > cohort)
+    throw new FloeError('usage', `--minimum: expected at most the cohort of ${cohort}`);
+  const phases = phasesOf(masked);
+  const unknown = DROP_PHASES.find((phase) => (drops[phase] ?? 0) > 0 && !phases.includes(phase));
+  if (unknown !== undefined)
+    throw new FloeError('usage', `--drop: there is no phase ${unknown} without masks`);
+  checkDrops(dropsOf(scenario), { size: cohort, minimum: minimumOf(scenario) }, masked);
+  return scenario;
+};
+
+/** Half of the cohort, within the limits of the protocol, unless the scenario says otherwise. */
+export const minimumOf = ({ minimum, cohort }: Pick<Scenario, 'minimum' | 'cohort'>): number =>
+  minimum ?? Math.max(MIN_COHORT, Math.min(SPEC_DEFAULTS.cohort.minimum, Math.floor(cohort / 2)));
+
+/** The drop-outs without the phases that lose nobody. */
+export const dropsOf = ({
+  drops,
+}: Pick<Scenario, 'drops'>): Partial<Record<(typeof DROP_PHASES)[number], number>> => ({
+  ...(drops.register === undefined ? {} : { register: drops.register }),
+  ...(drops.share === undefined ? {} : { share: drops.share }),
+  ...(drops.upload === undefined ? {} : { upload: drops.upload }),
+  ...(drops.consistent === undefined ? {} : { consistent: drops.consistent }),
+  ...(drops.unmask === undefined ? {} : { unmask: drops.unmask }),
+});
+
+/** 32 bytes from which every seed of the run derives. */
+export const masterSeed = (seed: string): Uint8Array =>
+  sha256(utf8('floe/scenario-seed/v1'), utf8(seed));

@@ -1,0 +1,124 @@
+/**
+ * @module From what a run did to its summary.
+ */
+import { createRequire } from 'node:module';
+import * as v from 'valibot';
+import { toHex } from '../protocol/bytes.ts';
+import type { BaselinePlan, BaselinePoint } from './analyst.ts';
+import type { ScenarioData } from './data.ts';
+import type { Bytes, History } from './history.ts';
+import { formatPartition, type PartitionStatistics } from './partition.ts';
+import { RUN_FILES } from './run-folder.ts';
+import type { Scenario } from './scenario.ts';
+import { summarySchema, type Summary } from './summary.ts';
+
+export interface SummariseInit {
+  readonly scenario: Scenario;
+  readonly data: ScenarioData;
+  readonly statistics: PartitionStatistics;
+  readonly history: History;
+  readonly status: Summary['status'];
+  readonly run: Uint8Array;
+  readonly modelHash: Uint8Array;
+  readonly transcriptRoot: Uint8Array;
+  readonly parameters: number;
+  readonly bytes: Bytes;
+  readonly seconds: number;
+  readonly backend: string;
+  readonly workers: number;
+  readonly kinds: { readonly store: string; readonly gate: string; readonly ledger: string };
+  readonly drops: string;
+  readonly baseline:
+    | {
+        readonly plan: BaselinePlan & { readonly perRound: number };
+        readonly points: readonly BaselinePoint[];
+        readonly seconds: number;
+      }
+    | undefined;
+}
+
+const versionSchema = v.object({ version: v.string() });
+
+/** package.json lies one level up in the sources, two in `dist`. */
+export const floeVersion = (): string => {
+  const path = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
+  return v.parse(versionSchema, createRequire(import.meta.url)(path)).version;
+};
+
+const versions = (): Record<string, string> => ({
+  floe: floeVersion(),
+  node: process.versions.node,
+  '@tensorflow/tfjs': v.parse(
+    versionSchema,
+    createRequire(import.meta.url)('@tensorflow/tfjs/package.json'),
+  ).version,
+});
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+
+export const summarise = (init: SummariseInit): Summary => {
+  const { scenario, data, statistics, history, baseline } = init;
+  const final = history.rounds.at(-1);
+  const { histogram: _, ...shape } = statistics;
+  return v.parse(summarySchema, {
+    format: 'floe/summary/v1',
+    status: init.status,
+    ...(final?.testAccuracy === undefined ? {} : { testAccuracy: final.testAccuracy }),
+    ...(final?.testLoss === undefined ? {} : { testLoss: final.testLoss }),
+    rounds: history.rounds.length,
+    roundsAborted: history.aborted,
+    participants: scenario.participants,
+    cohort: scenario.cohort,
+    parameters: init.parameters,
+    seed: scenario.seed,
+    run: toHex(init.run),
+    modelHash: toHex(init.modelHash),
+    transcriptRoot: toHex(init.transcriptRoot),
+    bytesUp: init.bytes.up,
+    bytesDown: init.bytes.down,
+    seconds: round(init.seconds, 3),
+    backend: init.backend,
+    masked: scenario.masked,
+    model: scenario.model,
+    data: { source: data.source, train: data.train.size, test: data.test.size },
+    partition: { scheme: formatPartition(scenario.partition), ...shape },
+    drops: init.drops,
+    training: {
+      epochs: scenario.epochs,
+      batchSize: scenario.batchSize,
+      learningRate: scenario.learningRate,
+    },
+    encoding: { ring: scenario.ring, bits: scenario.bits, clipNorm: scenario.clipNorm },
+    ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
+    ...(baseline === undefined
+      ? {}
+      : {
+          baselineAccuracy: baseline.points.at(-1)?.testAccuracy,
+          baseline: {
+            epochs: round(baseline.plan.epochs, 3),
+            batchSize: baseline.plan.batchSize,
+            learningRate: baseline.plan.learningRate,
+            seconds: round(baseline.seconds, 3),
+            points: baseline.points.map(({ examples, testAccuracy }) => ({
+              rounds: round(examples / baseline.plan.perRound, 2),
+              testAccuracy,
+            })),
+          },
+        }),
+    history: [...history.rounds],
+    phaseSeconds: history.phaseSeconds,
+    workers: init.workers,
+    ...init.kinds,
+    versions: versions(),
+    files: {
+      model: RUN_FILES.model,
+      tfjs: `${RUN_FILES.tfjs}/model.json`,
+      transcript: RUN_FILES.transcript,
+      blobs: RUN_FILES.blobs,
+      spec: RUN_FILES.spec,
+      journal: RUN_FILES.journal,
+      auditorKey: RUN_FILES.auditor,
+      report: RUN_FILES.report,
+    },
+  });
+};

@@ -1,0 +1,100 @@
+/**
+ * @module `summary.json`: what a finished run says of itself, as a schema, so that the report, the tests and other programs
+ * read one definition.
+ */
+import * as v from 'valibot';
+
+const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+/** One attempt at a round that ended in a commit. */
+export const roundSchema = v.strictObject({
+  /** Number of the attempt in the records; aborted attempts use up a number. */
+  round: count,
+  /** Committed rounds so far, this one included: 1, 2, ... */
+  version: count,
+  cohort: count,
+  survivors: count,
+  /** Sum of the example weights that the survivors sent in masked form. */
+  weight: amount,
+  /** Mean training loss and accuracy over the survivors' examples, as the sum of masked metrics tells it. */
+  trainLoss: amount,
+  trainAccuracy: share,
+  /** Updates that were cut to the clip norm, among the survivors'. */
+  clipped: count,
+  /** Of the model after this round on the test set; absent where it was not evaluated. */
+  testAccuracy: v.optional(share),
+  testLoss: v.optional(amount),
+  modelHash: hex,
+  bytesUp: count,
+  bytesDown: count,
+  seconds: amount,
+  /** Seconds spent in each phase. */
+  phases: v.record(v.string(), amount),
+});
+export type RoundSummary = v.InferOutput<typeof roundSchema>;
+
+export const baselinePointSchema = v.strictObject({
+  /** Examples trained on so far, in units of one federated round. */
+  rounds: amount,
+  testAccuracy: share,
+});
+
+export const summarySchema = v.strictObject({
+  format: v.literal('floe/summary/v1'),
+  /** `complete`: all rounds; `target`: stopped at the wanted accuracy; `partial`: stopped before the end. */
+  status: v.picklist(['complete', 'target', 'partial']),
+  testAccuracy: v.optional(share),
+  testLoss: v.optional(amount),
+  /** Rounds committed. */
+  rounds: count,
+  roundsAborted: count,
+  participants: count,
+  cohort: count,
+  parameters: count,
+  seed: v.string(),
+  run: hex,
+  modelHash: hex,
+  transcriptRoot: hex,
+  /** Frames and blobs from the participants, and to them. */
+  bytesUp: count,
+  bytesDown: count,
+  seconds: amount,
+  backend: v.string(),
+  masked: v.boolean(),
+  model: v.string(),
+  data: v.strictObject({ source: v.string(), train: count, test: count }),
+  partition: v.strictObject({
+    scheme: v.string(),
+    smallest: count,
+    largest: count,
+    mean: amount,
+    meanLabels: v.optional(amount),
+  }),
+  drops: v.string(),
+  training: v.strictObject({ epochs: count, batchSize: count, learningRate: amount }),
+  encoding: v.strictObject({ ring: v.string(), bits: count, clipNorm: amount }),
+  targetAccuracy: v.optional(share),
+  baselineAccuracy: v.optional(share),
+  baseline: v.optional(
+    v.strictObject({
+      epochs: amount,
+      batchSize: count,
+      learningRate: amount,
+      seconds: amount,
+      points: v.array(baselinePointSchema),
+    }),
+  ),
+  history: v.array(roundSchema),
+  phaseSeconds: v.record(v.string(), amount),
+  workers: count,
+  store: v.string(),
+  gate: v.string(),
+  ledger: v.string(),
+  versions: v.record(v.string(), v.string()),
+  /** Paths inside the run's folder. `model` and `tfjs` are the one clear copy of the model. */
+  files: v.record(v.string(), v.string()),
+});
+export type Summary = v.InferOutput<typeof summarySchema>;

@@ -1,0 +1,131 @@
+/**
+ * @module The simulated network's middle: hands each participant a connection to the coordinator, counts what passes, and
+ * cuts those whom the scenario loses. A lost participant stays away until its round is over and then connects again.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { equalBytes } from '../protocol/bytes.ts';
+import type { Connection } from '../protocol/connection.ts';
+import { decodeClientFrame, decodeServerFrame } from '../protocol/messages.ts';
+import { decodeRecord, decodeRecordOf } from '../protocol/records.ts';
+import { planDrops, type DropPhase, type Drops } from './faults.ts';
+import { CLOSE_ABNORMAL, portConnection, tapped, type Tap, type Traffic } from './network.ts';
+
+export interface SwitchboardInit {
+  /** The coordinator's side. */
+  readonly accept: (connection: Connection) => void;
+  /** Keys in hex, by the participant's number. */
+  readonly keys: readonly string[];
+  readonly drops: Drops;
+  readonly seed: Uint8Array;
+  /** Somebody was cut off. */
+  readonly onDrop: (index: number, phase: DropPhase, round: number) => void;
+  /** After somebody was cut off: everybody is logged in again. */
+  readonly onComplete: () => void;
+}
+
+export interface Switchboard {
+  /** Bytes of frames so far. */
+  readonly traffic: Readonly<Traffic>;
+  /** Calls `give` with the participant's end as soon as it may connect. */
+  connect(index: number, give: (port: MessagePort) => void): void;
+  /** The round is over: whoever was lost comes back. */
+  roundOver(): void;
+}
+
+interface Line {
+  readonly near: Connection;
+  /** Welcomed by the coordinator. */
+  loggedIn: boolean;
+  /** Hash of the record after whose acknowledgement the line is cut. */
+  last?: Uint8Array;
+}
+
+export const createSwitchboard = ({
+  accept,
+  keys,
+  drops,
+  seed,
+  onDrop,
+  onComplete,
+}: SwitchboardInit): Switchboard => {
+  const traffic: Traffic = { up: 0, down: 0 };
+  const lines = new Map<number, Line>();
+  const away = new Set<number>();
+  const held = new Map<number, (port: MessagePort) => void>();
+  const plans = new Map<number, ReadonlyMap<string, DropPhase>>();
+  const faulty = Object.keys(drops).length > 0;
+  let current = 0;
+
+  const cut = (index: number, phase: DropPhase): void => {
+    const line = lines.get(index);
+    if (line === undefined) return;
+    away.add(index);
+    lines.delete(index);
+    onDrop(index, phase, current);
+    // Not from within the coordinator's own `send`; still before any further message of the participant.
+    queueMicrotask(() => line.near.close(CLOSE_ABNORMAL, 'cut by the scenario'));
+  };
+
+  const plannedFor = (index: number): DropPhase | undefined =>
+    plans.get(current)?.get(keys[index] as string);
+
+  const completeIfAll = (): void => {
+    if (lines.size === keys.length && [...lines.values()].every(({ loggedIn }) => loggedIn))
+      onComplete();
+  };
+
+  /** Sees every frame of one participant; only with drop-outs, since decoding has its cost. */
+  const watch = (index: number): Tap => ({
+    up: (bytes) => {
+      const phase = plannedFor(index);
+      const line = lines.get(index);
+      if (phase === undefined || line === undefined) return;
+      const frame = decodeClientFrame(bytes);
+      if (frame.type !== 'record' && frame.type !== 'share') return;
+      const record = decodeRecord(frame.record);
+      if (record.type === phase && record.round === current) line.last = record.hash;
+    },
+    down: (bytes) => {
+      const line = lines.get(index);
+      if (line === undefined) return;
+      const frame = decodeServerFrame(bytes);
+      if (frame.type === 'welcome') {
+        line.loggedIn = true;
+        completeIfAll();
+      } else if (frame.type === 'cohort') {
+        const { round, body } = decodeRecordOf('cohort', frame.record);
+        current = round;
+        if (!plans.has(round)) plans.set(round, planDrops(drops, body.members, round, seed));
+        // Registered and in the frozen cohort, but gone before it shares: the earliest that can be told apart.
+        if (plannedFor(index) === 'register') cut(index, 'register');
+      } else if (frame.type === 'ack' && line.last && equalBytes(frame.hash, line.last)) {
+        cut(index, plannedFor(index) as DropPhase);
+      }
+    },
+  });
+
+  const open = (index: number, give: (port: MessagePort) => void): void => {
+    const { port1, port2 } = new MessageChannel();
+    const near = portConnection(
+      port1,
+      `participant ${index} (${(keys[index] as string).slice(0, 8)})`,
+    );
+    lines.set(index, { near, loggedIn: false });
+    accept(tapped(near, traffic, faulty ? watch(index) : {}));
+    give(port2);
+  };
+
+  return {
+    traffic,
+    connect: (index, give) => {
+      if (away.has(index)) held.set(index, give);
+      else open(index, give);
+    },
+    roundOver: () => {
+      away.clear();
+      for (const [index, give] of held) open(index, give);
+      held.clear();
+      if (faulty) completeIfAll();
+    },
+  };
+};

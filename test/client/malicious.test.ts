@@ -1,0 +1,534 @@
+/**
+ * A coordinator that breaks the rules. Each case: an honest round up to the attack, then the attack; the victim names the
+ * broken rule, answers nothing, withdraws, and takes part in the next honest round.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { encryptBlob } from '../../protocol/envelope.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
+import { encodeFrame } from '../../protocol/messages.ts';
+import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records.ts';
+import { hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
+import { encodeSafetensors } from '../../protocol/tensors/index.ts';
+import { derive } from '../../protocol/secagg/index.ts';
+import { start, startAll, stopAll, type Started } from '../support/participants.ts';
+import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+
+let running: Started[] = [];
+afterEach(async () => {
+  await stopAll(running);
+  running = [];
+});
+
+const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
+
+/** Four participants and a coordinator; the first one is the victim. */
+const stage = async (overrides: Parameters<typeof ScriptedCoordinator.create>[0] = {}) => {
+  const coordinator = await ScriptedCoordinator.create(overrides);
+  running = await startAll(coordinator, 4);
+  const members = coordinator.keys;
+  return { coordinator, members, victim: running[0] as Started };
+};
+
+type Stage = Awaited<ReturnType<typeof stage>>;
+
+const upTo = {
+  open: async ({ coordinator }: Stage) => void (await coordinator.open()),
+  cohort: async (s: Stage) => {
+    await upTo.open(s);
+    await s.coordinator.cohort(s.members);
+  },
+  sharers: async (s: Stage) => {
+    await upTo.cohort(s);
+    await s.coordinator.sharers(s.members);
+  },
+  survivors: async (s: Stage) => {
+    await upTo.sharers(s);
+    await s.coordinator.survivors(s.members);
+    await s.coordinator.collect(s.members, 'consistent');
+  },
+};
+
+/** The victim names the rule; then everyone finishes the next round. */
+const expectNamed = async (s: Stage, code: string, stays = true): Promise<void> => {
+  const { error, count } = await s.victim.event('violation');
+  expect(error.code, error.message).toBe(code);
+  expect(count).toBe(1);
+  if (stays) {
+    await s.coordinator.playRound();
+    await s.victim.event('committed');
+  }
+};
+
+describe('a coordinator that breaks the rules at the start of a round', () => {
+  it('opens a round under another configuration', async () => {
+    const s = await stage();
+    await s.coordinator.open((body) => ({ ...body, config: filled(1) }));
+    await expectNamed(s, 'spec_mismatch');
+    expect(s.coordinator.recordsOf(s.victim.key, 'register')).toHaveLength(1);
+  });
+
+  it('shows a model whose hash is another', async () => {
+    const s = await stage();
+    await s.coordinator.open((body) => ({ ...body, model: { ...body.model, hash: filled(1) } }));
+    await s.coordinator.cohort(s.members);
+    await expectNamed(s, 'verification_failed');
+  });
+
+  it('shows a model of another shape, and a blob that is no model', async () => {
+    const s = await stage();
+    const purpose = { run: s.coordinator.run, round: 0, role: 'model' } as const;
+    const key = filled(8);
+    const manifest = { tensors: [{ name: 'w', shape: [35], dtype: 'float32' as const }] };
+    const file = encodeSafetensors(manifest, s.coordinator.weights);
+    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, s.members);
+    for (const [count, cipher, code] of [
+      [1, await encryptBlob(key, purpose, file), 'tensor_mismatch'],
+      [2, new Uint8Array(500).fill(3), 'decryption_failed'],
+    ] as const) {
+      const blob = { ...(await s.coordinator.store.put(cipher)) };
+      await s.coordinator.open((body) => ({ ...body, model: { ...body.model, blob, envelope } }));
+      await s.coordinator.cohort(s.members);
+      expect((await s.victim.event('violation', count)).error.code).toBe(code);
+    }
+    await s.coordinator.playRound();
+  });
+
+  it('replays the open record of a round that is over', async () => {
+    const s = await stage();
+    const open = await s.coordinator.open();
+    await s.coordinator.cohort(s.members);
+    await s.coordinator.sharers(s.members);
+    await s.coordinator.survivors(s.members);
+    await s.coordinator.consistency(s.members);
+    await s.coordinator.commit(s.members);
+    await s.victim.event('committed');
+    await s.coordinator.playRound();
+    s.coordinator.send([s.victim.key], { type: 'record', record: open.bytes });
+    expect((await s.victim.event('violation')).error.code).toBe('record_replayed');
+  });
+
+  it('opens one round twice, differently', async () => {
+    const s = await stage();
+    await s.coordinator.open();
+    await s.coordinator.collect(s.members, 'register');
+    await s.coordinator.open((body) => body, 1);
+    await expectNamed(s, 'record_conflict');
+  });
+
+  it('goes back to an older model, or shows another one than it committed', async () => {
+    for (const version of [0, 1]) {
+      const s = await stage();
+      await s.coordinator.playRound();
+      await s.victim.event('committed');
+      await s.coordinator.open((body) => ({
+        ...body,
+        model: { ...body.model, version, hash: version === 0 ? body.model.hash : filled(9) },
+      }));
+      expect((await s.victim.event('violation')).error.code).toBe('record_conflict');
+      await stopAll(running);
+    }
+  });
+
+  it('sends records that somebody else signed, that belong to another run, or that are garbage', async () => {
+    const s = await stage();
+    const open = await s.coordinator.open();
+    await s.coordinator.collect(s.members, 'register');
+    const stranger = await identityFromSeed(filled(250));
+    const abort: Body<'abort'> = { code: 'x', reason: 'x', culprits: [] };
+    const forged = signRecord(stranger, 'abort', s.coordinator.run, 1, abort);
+    s.coordinator.send([s.victim.key], { type: 'record', record: forged.bytes });
+    expect((await s.victim.event('violation', 1)).error.code).toBe('signature_invalid');
+    const elsewhere = signRecord(s.coordinator.identity, 'abort', filled(1), 1, abort);
+    s.coordinator.send([s.victim.key], { type: 'record', record: elsewhere.bytes });
+    expect((await s.victim.event('violation', 2)).error.code).toBe('record_replayed');
+    const bad = open.bytes.slice();
+    bad[bad.length - 1]! ^= 1;
+    s.coordinator.send([s.victim.key], { type: 'record', record: bad });
+    expect((await s.victim.event('violation', 3)).error.code).toMatch(
+      /signature_invalid|record_malformed/,
+    );
+    // The third one was one too many.
+    await expect(s.victim.participant.finished).rejects.toMatchObject({
+      code: expect.stringMatching(/signature_invalid|record_malformed/),
+    });
+  });
+
+  it('sends frames that are not frames', async () => {
+    const s = await stage();
+    s.coordinator.send([s.victim.key], { type: 'ack', hash: filled(1) });
+    s.coordinator.send([s.victim.key], { type: 'welcome', spec: new Uint8Array(3) });
+    await expectNamed(s, 'unexpected_frame');
+  });
+});
+
+describe('a coordinator that lies about the cohort', () => {
+  const cases: [string, string, (body: Body<'cohort'>, s: Stage) => Body<'cohort'>][] = [
+    ['another root', 'record_malformed', (body) => ({ ...body, root: filled(1) })],
+    ['a beacon of its choice', 'record_malformed', (body) => ({ ...body, beacon: filled(1) })],
+    ['a threshold below 2n/3', 'record_malformed', (body) => ({ ...body, threshold: 2 })],
+    [
+      'members out of order',
+      'record_malformed',
+      (body) => ({
+        ...body,
+        members: body.members.toReversed(),
+        registers: body.registers.toReversed(),
+      }),
+    ],
+    [
+      'a member twice',
+      'record_malformed',
+      (body) => ({
+        ...body,
+        members: [body.members[0]!, ...body.members.slice(0, -1)],
+        registers: [body.registers[0]!, ...body.registers.slice(0, -1)],
+      }),
+    ],
+    [
+      'another registration than it sends',
+      'record_malformed',
+      (body) => ({ ...body, registers: body.registers.with(0, filled(1)) }),
+    ],
+  ];
+  for (const [what, code, change] of cases)
+    it(`refuses: ${what}`, async () => {
+      const s = await stage();
+      await upTo.open(s);
+      await s.coordinator.cohort(s.members, (body) => change(body, s));
+      await expectNamed(s, code);
+      expect(s.coordinator.recordsOf(s.victim.key, 'share')).toHaveLength(1);
+    });
+
+  it('fewer members than the minimum', async () => {
+    const s = await stage({ cohort: { size: 5, minimum: 4 } });
+    await upTo.open(s);
+    const few = sortKeys([s.victim.key, ...s.members.filter((k) => k !== s.victim.key).slice(0, 3)])
+      .filter((key, i, all) => all.indexOf(key) === i)
+      .slice(0, 3);
+    if (!few.some((key) => Buffer.from(key).equals(s.victim.key))) few[0] = s.victim.key;
+    await s.coordinator.cohort(sortKeys(few));
+    await expectNamed(s, 'cohort_too_small');
+  });
+
+  it('keys of its own under the name of the victim, and of a stranger', async () => {
+    const s = await stage();
+    await upTo.open(s);
+    const registers = await s.coordinator.collect(s.members, 'register');
+    const stranger = await identityFromSeed(filled(251));
+    const keys = derive(filled(7)).public;
+    const sybil = signRecord(stranger, 'register', s.coordinator.run, 1, {
+      open: s.coordinator.round!.open.hash,
+      ...keys,
+      nonce: filled(2),
+    });
+    const all = [...registers, sybil].toSorted((a, b) => Buffer.compare(a.author, b.author));
+    const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));
+    s.coordinator.send([s.victim.key], {
+      type: 'cohort',
+      record: cohort.bytes,
+      registers: all.map(({ bytes }) => bytes),
+    });
+    await expectNamed(s, 'not_in_cohort');
+  });
+
+  it("another registration of the victim's identity, made by a twin that has lost its memory", async () => {
+    const s = await stage();
+    await upTo.open(s);
+    const registers = await s.coordinator.collect(s.members, 'register');
+    const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
+      open: s.coordinator.round!.open.hash,
+      ...derive(filled(7)).public,
+      nonce: filled(2),
+    });
+    const all = registers.map((own) => (Buffer.from(own.author).equals(s.victim.key) ? twin : own));
+    const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));
+    s.coordinator.send([s.victim.key], {
+      type: 'cohort',
+      record: cohort.bytes,
+      registers: all.map(({ bytes }) => bytes),
+    });
+    await expectNamed(s, 'record_malformed');
+  });
+
+  it('a second, different cohort', async () => {
+    const s = await stage();
+    await upTo.cohort(s);
+    await s.coordinator.collect(s.members, 'share');
+    await s.coordinator.cohort(s.members, (body) => ({ ...body, receipt: 'another' }));
+    await expectNamed(s, 'record_conflict');
+  });
+});
+
+describe('a coordinator that lies about shares, survivors and answers', () => {
+  const before: [string, string, (s: Stage) => Promise<unknown>][] = [
+    [
+      'leaves the victim out of the sharers',
+      'survivors_inconsistent',
+      async (s) => {
+        const others = s.members.filter((key) => !Buffer.from(key).equals(s.victim.key));
+        await s.coordinator.collect(s.members, 'share');
+        const frame = await s.coordinator.sharers(others);
+        s.coordinator.send([s.victim.key], {
+          type: 'sharers',
+          record: frame.bytes,
+          inbox: s.coordinator.round!.shares.map(({ bytes, author }) => ({
+            record: bytes,
+            entry: entryFor(s, author),
+          })),
+        });
+      },
+    ],
+    [
+      'swaps an entry',
+      'share_invalid',
+      (s) => s.coordinator.sharers(s.members, undefined, (entry) => entry.with(0, entry[0]! ^ 1)),
+    ],
+    [
+      'binds the sharers to another context',
+      'context_mismatch',
+      (s) => s.coordinator.sharers(s.members, (body) => ({ ...body, context: filled(1) })),
+    ],
+    [
+      'names other shares',
+      'record_malformed',
+      (s) =>
+        s.coordinator.sharers(s.members, (body) => ({
+          ...body,
+          shares: body.shares.with(0, filled(1)),
+        })),
+    ],
+  ];
+  const entryFor = (s: Stage, author: Uint8Array): Uint8Array => {
+    const index = s.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
+    return s.coordinator.entriesOf(author)[index]!;
+  };
+  for (const [what, code, attack] of before)
+    it(`refuses: ${what}`, async () => {
+      const s = await stage();
+      await upTo.cohort(s);
+      await attack(s);
+      await expectNamed(s, code);
+      expect(
+        s.victim.events.filter(({ type }) => type === 'uploaded'),
+        'no vector of the attacked round has left',
+      ).toHaveLength(1);
+    });
+
+  const rehash = (body: Body<'survivors'>): Body<'survivors'> => ({
+    ...body,
+    hash: survivorsHash(body.context, body.members, body.uploads),
+  });
+  const without = (body: Body<'survivors'>, key: Uint8Array): Body<'survivors'> => {
+    const at = body.members.findIndex((member) => Buffer.from(member).equals(key));
+    return rehash({
+      ...body,
+      members: body.members.toSpliced(at, 1),
+      uploads: body.uploads.toSpliced(at, 1),
+    });
+  };
+  const sets: [string, string, (body: Body<'survivors'>, s: Stage) => Body<'survivors'>][] = [
+    [
+      "leaves out the victim's recorded upload",
+      'survivors_inconsistent',
+      (body, s) => without(body, s.victim.key),
+    ],
+    [
+      'counts another upload of the victim',
+      'survivors_inconsistent',
+      (body, s) => {
+        const at = body.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
+        return rehash({ ...body, uploads: body.uploads.with(at, filled(1)) });
+      },
+    ],
+    [
+      'counts a stranger',
+      'survivors_inconsistent',
+      (body) =>
+        rehash({
+          ...body,
+          members: [...body.members, filled(255)],
+          uploads: [...body.uploads, filled(1)],
+        }),
+    ],
+    [
+      'lists a peer as survivor and as rejected',
+      'both_secrets_requested',
+      (body, s) => ({
+        ...body,
+        rejected: [
+          {
+            member: body.members.find((key) => !Buffer.from(key).equals(s.victim.key))!,
+            code: 'upload_mismatch',
+          },
+        ],
+      }),
+    ],
+    [
+      'leaves too few',
+      'cohort_too_small',
+      (body, s) => {
+        const others = body.members.filter((key) => !Buffer.from(key).equals(s.victim.key));
+        return without(without(body, others[0]!), others[1]!);
+      },
+    ],
+    ['lies about the hash', 'survivors_inconsistent', (body) => ({ ...body, hash: filled(1) })],
+    [
+      'lists survivors out of order',
+      'survivors_inconsistent',
+      (body) =>
+        rehash({
+          ...body,
+          members: body.members.toReversed(),
+          uploads: body.uploads.toReversed(),
+        }),
+    ],
+  ];
+  for (const [what, code, change] of sets)
+    it(`refuses: ${what}`, async () => {
+      const s = await stage();
+      await upTo.sharers(s);
+      await s.coordinator.collect(s.members, 'upload');
+      await s.victim.event('uploaded');
+      await s.coordinator.survivors(s.members, (body) => change(body, s), [s.victim.key]);
+      await s.victim.event('violation');
+      expect(s.coordinator.recordsOf(s.victim.key, 'consistent')).toHaveLength(0);
+      await expectNamed(s, code);
+    });
+
+  it('shows two different survivor sets to one participant', async () => {
+    const s = await stage();
+    await upTo.survivors(s);
+    const dropped = s.members.find((key) => !Buffer.from(key).equals(s.victim.key))!;
+    await s.coordinator.survivors(s.members, (body) => without(body, dropped), [s.victim.key]);
+    await s.victim.event('violation');
+    expect(s.coordinator.recordsOf(s.victim.key, 'consistent')).toHaveLength(1);
+    await expectNamed(s, 'survivors_inconsistent');
+  });
+
+  it('shows two different survivor sets to two participants', async () => {
+    const s = await stage();
+    await upTo.sharers(s);
+    await s.coordinator.collect(s.members, 'upload');
+    const [one, ...others] = s.members.toSorted((a) =>
+      Buffer.from(a).equals(s.victim.key) ? -1 : 1,
+    );
+    await s.coordinator.survivors(s.members, undefined, [one!, others[0]!]);
+    await s.coordinator.survivors(s.members, (body) => without(body, others[0]!), others.slice(1));
+    const records = await s.coordinator.collect(s.members, 'consistent');
+    s.coordinator.send([one!], {
+      type: 'consistency',
+      records: records.map(({ bytes }) => bytes),
+    });
+    await s.victim.event('violation');
+    expect(s.coordinator.recordsOf(s.victim.key, 'unmask')).toHaveLength(0);
+    await expectNamed(s, 'survivors_inconsistent');
+  });
+
+  it('asks for shares without enough signatures, with one signature repeated, or with a forged one', async () => {
+    for (const attack of ['few', 'repeated', 'forged'] as const) {
+      const s = await stage();
+      await upTo.survivors(s);
+      const records = (await s.coordinator.collect(s.members, 'consistent')).map(
+        ({ bytes }) => bytes,
+      );
+      const sent = {
+        few: records.slice(0, 2),
+        repeated: [records[0]!, records[0]!, records[0]!, records[1]!],
+        forged: records.map((record) => record.with(record.length - 1, (record.at(-1) ?? 0) ^ 1)),
+      }[attack];
+      s.coordinator.send([s.victim.key], { type: 'consistency', records: sent });
+      const { error } = await s.victim.event('violation');
+      expect(error.code).toMatch(/survivors_inconsistent|signature_invalid|record_malformed/);
+      expect(s.coordinator.recordsOf(s.victim.key, 'unmask')).toHaveLength(0);
+      await stopAll(running);
+    }
+  });
+
+  it('asks again after the answer: the same bytes for the same set, nothing for another one', async () => {
+    const s = await stage();
+    await upTo.survivors(s);
+    await s.coordinator.consistency(s.members);
+    await s.coordinator.collect(s.members, 'unmask');
+    await s.coordinator.consistency(s.members, [s.victim.key]);
+    await s.coordinator.consistency(s.members, [s.victim.key]);
+    const answers = (): number =>
+      s.victim.frames.filter((frame) => Buffer.from(frame).includes(encodedUnmask)).length;
+    const [answer] = s.coordinator.recordsOf(s.victim.key, 'unmask');
+    const encodedUnmask = Buffer.from(answer!.bytes);
+    await s.coordinator.until(() => answers() === 3, 'three times the same answer');
+    const dropped = s.members.find((key) => !Buffer.from(key).equals(s.victim.key))!;
+    await s.coordinator.survivors(s.members, (body) => without(body, dropped), [s.victim.key]);
+    expect((await s.victim.event('violation')).error.code).toBe('survivors_inconsistent');
+    expect(s.coordinator.recordsOf(s.victim.key, 'unmask')).toHaveLength(1);
+  });
+});
+
+describe('another coordinator, another run', () => {
+  it('refuses another run or coordinator than expected, before it signs anything', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    for (const expected of [{ run: filled(1) }, { coordinator: filled(1) }]) {
+      const victim = await start(coordinator, 0, { expect: expected });
+      await expect(victim.participant.finished).rejects.toMatchObject({ code: 'spec_mismatch' });
+      expect(victim.frames).toHaveLength(1);
+    }
+  });
+
+  it('refuses a welcome with another specification than the challenge named', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    const { version: _, ...rest } = coordinator.spec;
+    const other = makeRunSpec({ ...rest, rounds: 3 });
+    expect(hashRunSpec(other)).not.toEqual(coordinator.run);
+    Object.defineProperty(coordinator, 'spec', { value: other });
+    const victim = await start(coordinator, 0);
+    await expect(victim.participant.finished).rejects.toMatchObject({ code: 'spec_mismatch' });
+  });
+
+  it('refuses a coordinator that cannot sign with the key it claims', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    const thief = await identityFromSeed(filled(3));
+    Object.defineProperty(coordinator, 'identity', {
+      value: { ...thief, publicKey: coordinator.identity.publicKey },
+    });
+    const victim = await start(coordinator, 0);
+    await expect(victim.participant.finished).rejects.toMatchObject({ code: 'signature_invalid' });
+  });
+
+  it('stays with the run it joined when another one answers at the address', async () => {
+    const first = await ScriptedCoordinator.create();
+    const second = await ScriptedCoordinator.create({ rounds: 7 });
+    const { connectionPair } = await import('../support/connection-pair.ts');
+    let redirected = false;
+    const victim = await start(first, 0, {
+      link: async (open) => {
+        if (!redirected) return open();
+        const [here, there] = connectionPair();
+        second.accept(there);
+        return here;
+      },
+    });
+    await first.loggedIn(1);
+    redirected = true;
+    first.drop(victim.key);
+    await expect(victim.participant.finished).rejects.toMatchObject({ code: 'spec_mismatch' });
+  });
+
+  it('gives up when it is not admitted, waits when its identity is still in use', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    const { connectionPair } = await import('../support/connection-pair.ts');
+    const refuse = (code: string) => async () => {
+      const [here, there] = connectionPair();
+      there.receive({ message: () => undefined, close: () => undefined });
+      there.send(encodeFrame({ type: 'error', code, message: 'no' }));
+      there.close(4000, code);
+      return here;
+    };
+    const stranger = await start(coordinator, 0, { link: refuse('identity_not_admitted') });
+    await expect(stranger.participant.finished).rejects.toMatchObject({
+      code: 'identity_not_admitted',
+    });
+    const twin = await start(coordinator, 1, { link: refuse('identity_in_use') });
+    running = [twin];
+    expect((await twin.event('reconnecting', 3)).error.code).toBe('identity_in_use');
+  });
+});

@@ -1,0 +1,164 @@
+/**
+ * @module Whole runs against the host: the model is checked against plain federated averaging computed beside it, and the
+ * transcript against the independent verifier. A crash is injected at every write of the journal.
+ */
+import { describe, expect, it } from 'vitest';
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { verifyRun } from '../../protocol/verify/index.ts';
+import { openModel } from '../../protocol/verify/recompute.ts';
+import { hashRunSpec } from '../../protocol/run-spec.ts';
+import { openJournal, journalLedger, type Journal, type Outcome } from '../../coordinator/index.ts';
+import {
+  connect,
+  createStage,
+  DIMENSION,
+  testIdentity,
+  testSpec,
+  type Stage,
+} from '../support/run.ts';
+
+const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
+
+const everyone = (stage: Stage, over: Parameters<Stage['participant']>[1] = {}) =>
+  Promise.all(NAMES.map((name) => stage.participant(name, over)));
+
+const flatOf = async (stage: Stage, outcome: Outcome): Promise<Float32Array> => {
+  const cipher = await stage.store.get(outcome.model.blob);
+  return openModel(
+    { run: hashRunSpec(stage.spec), model: outcome.model, cipher },
+    stage.spec.model,
+    sealedBoxGate(stage.coordinatorIdentity),
+  );
+};
+
+/** Federated averaging of the same updates in float64, equal weights. */
+const expectedModel = (names: readonly string[], rounds: number): number[] => {
+  let model = Array.from({ length: DIMENSION }, (_, i) => i / DIMENSION);
+  for (let round = 1; round <= rounds; round += 1)
+    model = model.map((value, i) => {
+      const deltas = names.map(
+        (name) => 0.01 * (name.length + round) * Math.sin(i) - 0.001 * value,
+      );
+      return value + deltas.reduce((sum, delta) => sum + delta, 0) / names.length;
+    });
+  return model;
+};
+
+const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  Math.hypot(...Array.from(a, (value, i) => value - (b[i] ?? Number.NaN)));
+
+const playRun = async (stage: Stage): Promise<Outcome> => {
+  const coordinator = stage.create();
+  await coordinator.start();
+  for (const participant of await everyone(stage)) connect(coordinator, participant);
+  const outcome = await coordinator.finished;
+  await coordinator.stop();
+  return outcome;
+};
+
+describe('a run', () => {
+  it.each(['masked', 'none'] as const)(
+    'averages like plain FedAvg and is accepted by the verifier to level 1 (%s)',
+    async (secagg) => {
+      const auditor = await testIdentity('auditor');
+      const spec = await testSpec({ rounds: 2, secagg, auditors: [auditor.publicKey] });
+      const stage = await createStage(spec);
+      const outcome = await playRun(stage);
+      expect(outcome).toMatchObject({ rounds: 2, attempts: 2 });
+      // Quantisation with q = 20: a step is 4.5 C / (sqrt(d) L) = 2e-6.
+      expect(distance(await flatOf(stage, outcome), expectedModel(NAMES, 2))).toBeLessThan(1e-5);
+      const verification = await verifyRun({
+        spec,
+        transcript: stage.journal.transcript(),
+        store: stage.store,
+        gate: sealedBoxGate(auditor),
+        ledger: journalLedger(stage.journal),
+      });
+      expect(verification.culprit).toBeUndefined();
+      expect(verification).toMatchObject({ ok: true, modelHash: toHex(outcome.model.hash) });
+    },
+  );
+
+  it('ends with the same model masked and unmasked', async () => {
+    const hashes = await Promise.all(
+      (['masked', 'none'] as const).map(async (secagg) => {
+        const stage = await createStage(await testSpec({ secagg }));
+        return flatOf(stage, await playRun(stage));
+      }),
+    );
+    // The beacons differ with the run hash, so the rotation does too: equal up to the rounding.
+    expect(distance(hashes[0]!, hashes[1]!)).toBeLessThan(1e-5);
+  });
+});
+
+/** A journal whose process dies at the k-th write: just before it, or just after. */
+const mortal = (journal: Journal, k: number, when: 'before' | 'after'): Journal => {
+  let writes = 0;
+  return {
+    ...journal,
+    get eventCount() {
+      return journal.eventCount;
+    },
+    get head() {
+      return journal.head;
+    },
+    append: (batch) => {
+      writes += 1;
+      if (writes === k && when === 'before') throw new Error('killed');
+      journal.append(batch);
+      if (writes === k) throw new Error('killed');
+    },
+  };
+};
+
+describe('a crash', () => {
+  it('at any write of the journal, before or after it, loses nothing: same model hash', async () => {
+    const spec = await testSpec();
+    const reference = toHex((await playRun(await createStage(spec))).model.hash);
+    let crashes = 0;
+    for (const when of ['before', 'after'] as const)
+      for (let k = 1; ; k += 1) {
+        const journal = openJournal(':memory:');
+        const stage = await createStage(spec, { journal });
+        const doomed = stage.create({ journal: mortal(journal, k, when) });
+        const participants = await everyone(stage);
+        const started = doomed.start().then(
+          () => true,
+          () => false,
+        );
+        if (await started) for (const one of participants) connect(doomed, one);
+        const end = await doomed.finished.then(
+          (outcome) => toHex(outcome.model.hash),
+          () => undefined,
+        );
+        await doomed.stop();
+        if (end !== undefined) {
+          expect(end).toBe(reference);
+          break;
+        }
+        crashes += 1;
+        const heir = stage.create();
+        await heir.start();
+        for (const one of participants) connect(heir, one);
+        const outcome = await heir.finished;
+        expect({ k, when, hash: toHex(outcome.model.hash), attempts: outcome.attempts }).toEqual({
+          k,
+          when,
+          hash: reference,
+          attempts: 1,
+        });
+        const verification = await verifyRun({
+          spec,
+          transcript: journal.transcript(),
+          store: stage.store,
+          gate: sealedBoxGate(stage.coordinatorIdentity),
+          ledger: journalLedger(journal),
+        });
+        expect(verification).toMatchObject({ ok: true, level: 'L1' });
+        await heir.stop();
+      }
+    // Every phase of the round was hit.
+    expect(crashes).toBeGreaterThan(20);
+  });
+});

@@ -1,0 +1,269 @@
+/**
+ * @module Sessions and the attacks on them, over connections in memory and a clock that is set by hand.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../protocol/bytes.ts';
+import { manualClock } from '../../protocol/clock.ts';
+import type { Connection } from '../../protocol/connection.ts';
+import { cryptoReady, verifySignature, type Identity } from '../../protocol/identity.ts';
+import {
+  CLOSE_WITH_ERROR,
+  decodeServerFrame,
+  encodeFrame,
+  loginPayload,
+  type ServerFrame,
+} from '../../protocol/messages.ts';
+import { seededRandom } from '../../protocol/random.ts';
+import { DEFAULT_LIMITS, type Limits } from '../../coordinator/limits.ts';
+import { createSessions, type ServerConnection } from '../../coordinator/sessions.ts';
+import { connectionPair } from '../support/connection.ts';
+import { silent, testIdentity, turns } from '../support/run.ts';
+
+beforeAll(() => cryptoReady);
+
+const RUN = new Uint8Array(32).fill(3);
+const NONCE = new Uint8Array(32).fill(4);
+
+const setUp = async (
+  over: { limits?: Partial<Limits>; allow?: readonly Identity[]; full?: boolean } = {},
+) => {
+  const clock = manualClock(1000);
+  const events: string[] = [];
+  const identity = await testIdentity('coordinator');
+  const sessions = createSessions({
+    identity,
+    run: RUN,
+    specBytes: new Uint8Array([1]),
+    clock,
+    random: seededRandom(new Uint8Array(32)),
+    limits: { ...DEFAULT_LIMITS, ...over.limits },
+    allowList: over.allow && new Set(over.allow.map(({ publicKey }) => toHex(publicKey))),
+    hasRoom: () => over.full !== true,
+    log: silent,
+    onJoin: (key) => events.push(`join ${toHex(key).slice(0, 4)}`),
+    onLeave: (key) => events.push(`leave ${toHex(key).slice(0, 4)}`),
+    onFrame: (_key, frame) => events.push(frame.type),
+  });
+  return { clock, events, identity, sessions };
+};
+type SetUp = Awaited<ReturnType<typeof setUp>>;
+
+class Peer {
+  readonly frames: ServerFrame[] = [];
+  closed: { code: number; reason: string } | undefined;
+  readonly client: Connection;
+
+  constructor(set: SetUp, change: (connection: Connection) => ServerConnection = (same) => same) {
+    const [server, client] = connectionPair();
+    this.client = client;
+    client.receive({
+      message: (bytes) => this.frames.push(decodeServerFrame(bytes)),
+      close: (code, reason) => {
+        this.closed = { code, reason };
+      },
+    });
+    set.sessions.accept(change(server));
+  }
+
+  send(frame: Parameters<typeof encodeFrame>[0]): void {
+    this.client.send(encodeFrame(frame));
+  }
+
+  async hello(identity: Identity): Promise<ServerFrame & { type: 'challenge' }> {
+    this.send({ type: 'hello', key: identity.publicKey, nonce: NONCE });
+    await turns();
+    return this.frames.at(-1) as ServerFrame & { type: 'challenge' };
+  }
+
+  signature(identity: Identity, challenge: ServerFrame & { type: 'challenge' }): Uint8Array {
+    return identity.sign('login', payloadOf(identity, challenge));
+  }
+
+  async login(identity: Identity): Promise<void> {
+    const challenge = await this.hello(identity);
+    if (challenge.type !== 'challenge') return;
+    this.send({ type: 'login', signature: this.signature(identity, challenge) });
+    await turns();
+  }
+}
+
+const payloadOf = (identity: Identity, challenge: ServerFrame & { type: 'challenge' }) =>
+  loginPayload({
+    clientNonce: NONCE,
+    serverNonce: challenge.nonce,
+    client: identity.publicKey,
+    coordinator: challenge.coordinator,
+    run: challenge.run,
+  });
+
+const closedWith = (code: string) => ({ code: CLOSE_WITH_ERROR, reason: code });
+
+describe('login', () => {
+  it('proves both identities and is followed by the specification', async () => {
+    const set = await setUp();
+    const bob = await testIdentity('bob');
+    const peer = new Peer(set);
+    const challenge = await peer.hello(bob);
+    expect(
+      verifySignature(
+        'challenge',
+        payloadOf(bob, challenge),
+        challenge.signature,
+        set.identity.publicKey,
+      ),
+    ).toBe(true);
+    peer.send({ type: 'login', signature: peer.signature(bob, challenge) });
+    await turns();
+    expect(peer.frames.at(-1)).toMatchObject({ type: 'welcome' });
+    expect(set.events).toEqual([`join ${toHex(bob.publicKey).slice(0, 4)}`]);
+    peer.client.close(1000, '');
+    await turns();
+    expect(set.events.at(-1)).toMatch(/^leave/);
+    expect(set.sessions.connections).toBe(0);
+  });
+
+  it('refuses a wrong signature and a replayed one', async () => {
+    const set = await setUp();
+    const [bob, eve] = [await testIdentity('bob'), await testIdentity('eve')];
+    const honest = new Peer(set);
+    const challenge = await honest.hello(bob);
+    const recorded = honest.signature(bob, challenge);
+    const replay = new Peer(set);
+    await replay.hello(bob);
+    replay.send({ type: 'login', signature: recorded });
+    const forged = new Peer(set);
+    forged.send({
+      type: 'login',
+      signature: forged.signature(eve, await forged.hello(bob)),
+    });
+    await turns();
+    expect(replay.closed).toEqual(closedWith('login_refused'));
+    expect(forged.closed).toEqual(closedWith('login_refused'));
+    expect(set.events).toEqual([]);
+  });
+
+  it('refuses who is not on the allow-list, frames before it, and a second hello', async () => {
+    const [bob, eve] = [await testIdentity('bob'), await testIdentity('eve')];
+    const set = await setUp({ allow: [bob] });
+    const outsider = new Peer(set);
+    await outsider.hello(eve);
+    expect(outsider.closed).toEqual(closedWith('identity_not_admitted'));
+    const hasty = new Peer(set);
+    hasty.send({ type: 'withdraw', round: 1, code: 'x' });
+    const twice = new Peer(set);
+    await twice.hello(bob);
+    await twice.hello(bob);
+    await turns();
+    expect(hasty.closed).toEqual(closedWith('login_refused'));
+    expect(twice.closed).toEqual(closedWith('unexpected_frame'));
+  });
+
+  it('has a time limit', async () => {
+    const set = await setUp({ limits: { loginTimeoutMs: 500 } });
+    const idle = new Peer(set);
+    const quick = new Peer(set);
+    await quick.login(await testIdentity('bob'));
+    set.clock.advance(500);
+    await turns();
+    expect(idle.closed).toEqual(closedWith('login_refused'));
+    expect(quick.closed).toBeUndefined();
+  });
+
+  it('gives an identity one session: the second is refused, unless the first has missed its heartbeat', async () => {
+    const set = await setUp();
+    const bob = await testIdentity('bob');
+    let responsive = true;
+    const first = new Peer(set, (connection) => ({
+      remote: 'first',
+      bufferedBytes: 0,
+      get responsive() {
+        return responsive;
+      },
+      send: (frame) => connection.send(frame),
+      close: (code, reason) => connection.close(code, reason),
+      receive: (handlers) => connection.receive(handlers),
+    }));
+    await first.login(bob);
+    const second = new Peer(set);
+    await second.login(bob);
+    expect(second.closed).toEqual(closedWith('identity_in_use'));
+    expect(first.closed).toBeUndefined();
+    responsive = false;
+    const third = new Peer(set);
+    await third.login(bob);
+    expect(first.closed).toEqual(closedWith('connection_lost'));
+    expect(third.frames.at(-1)).toMatchObject({ type: 'welcome' });
+    expect(set.events.map((text) => text.split(' ')[0])).toEqual(['join', 'leave', 'join']);
+  });
+});
+
+describe('limits', () => {
+  it('on connections, and on those that have not logged in', async () => {
+    const set = await setUp({ limits: { connections: 3, pendingLogins: 2 } });
+    const peers = [new Peer(set), new Peer(set), new Peer(set)];
+    await turns();
+    expect(peers.map(({ closed }) => closed?.reason)).toEqual([
+      undefined,
+      undefined,
+      'too_many_connections',
+    ]);
+  });
+
+  it('on how many identities a run takes', async () => {
+    const set = await setUp({ full: true });
+    const peer = new Peer(set);
+    await peer.login(await testIdentity('bob'));
+    await turns();
+    expect(peer.closed).toEqual(closedWith('too_many_connections'));
+  });
+
+  it('on frames each second: a flood is closed, a steady stream is not', async () => {
+    const set = await setUp({ limits: { framesPerSecond: 10, frameBurst: 20 } });
+    const [bob, eve] = [await testIdentity('bob'), await testIdentity('eve')];
+    const steady = new Peer(set);
+    await steady.login(bob);
+    const flood = new Peer(set);
+    await flood.login(eve);
+    for (let i = 0; i < 40; i += 1) {
+      set.clock.advance(100);
+      steady.send({ type: 'withdraw', round: 1, code: 'x' });
+      await turns(2);
+    }
+    for (let i = 0; i < 40; i += 1) flood.send({ type: 'withdraw', round: 1, code: 'x' });
+    await turns();
+    expect(steady.closed).toBeUndefined();
+    expect(flood.closed).toEqual(closedWith('rate_limited'));
+  });
+
+  it('on the size and form of a frame', async () => {
+    const set = await setUp({ limits: { frameBytes: 1000 } });
+    const large = new Peer(set);
+    large.client.send(new Uint8Array(1001));
+    const garbage = new Peer(set);
+    garbage.client.send(new Uint8Array([1, 2, 3]));
+    await turns();
+    expect(large.closed).toEqual(closedWith('frame_too_large'));
+    expect(garbage.closed).toEqual(closedWith('frame_malformed'));
+  });
+
+  it('on what is queued for a slow reader', async () => {
+    const set = await setUp({ limits: { bufferedBytes: 5000 } });
+    const bob = await testIdentity('bob');
+    let buffered = 0;
+    const slow = new Peer(set, (connection) => ({
+      remote: 'slow',
+      get bufferedBytes() {
+        return buffered;
+      },
+      send: (frame) => connection.send(frame),
+      close: (code, reason) => connection.close(code, reason),
+      receive: (handlers) => connection.receive(handlers),
+    }));
+    await slow.login(bob);
+    buffered = 4990;
+    set.sessions.send('everyone', { type: 'ack', hash: new Uint8Array(32) });
+    await turns();
+    expect(slow.closed).toEqual(closedWith('peer_too_slow'));
+    expect(set.sessions.loggedIn).toBe(0);
+  });
+});

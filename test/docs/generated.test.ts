@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { ERRORS } from '../../protocol/errors.ts';
+import { errorsPage, protocolPage } from '../../scripts/docs.ts';
+
+const page = (name: string): Promise<string> =>
+  readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+
+it('docs/errors.md is what `npm run docs` writes, with every code', async () => {
+  const text = await page('errors.md');
+  expect(text).toBe(errorsPage());
+  for (const code of Object.keys(ERRORS)) expect(text).toContain(`\`${code}\``);
+});
+
+it('docs/protocol.md is what `npm run docs` writes, with a word on every frame and record', async () => {
+  const text = await page('protocol.md');
+  expect(text).toBe(await protocolPage());
+  for (const [heading, body] of text.matchAll(/^### `\w+`\n\n(.*)\n/gm))
+    expect(body, heading).toMatch(/\w{3}/);
+});

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
+import { accessGateSuite } from '../suites/access-gate.ts';
+
+const identity = (n: number) => identityFromSeed(new Uint8Array(32).fill(n));
+
+accessGateSuite('sealed box', async () => {
+  const [owner, admitted, outsider] = await Promise.all([identity(1), identity(2), identity(3)]);
+  return {
+    owner: sealedBoxGate(owner),
+    admitted: { gate: sealedBoxGate(admitted), key: admitted.publicKey },
+    outsider: { gate: sealedBoxGate(outsider), key: outsider.publicKey },
+  };
+});
+
+it('an encrypted blob opens only with its key, purpose and bytes', async () => {
+  const key = new Uint8Array(32).fill(9);
+  const purpose = { run: new Uint8Array(32), round: 1, role: 'model' } as const;
+  const plain = new TextEncoder().encode('weights '.repeat(20));
+  const cipher = await encryptBlob(key, purpose, plain);
+  expect(Buffer.from(cipher).includes('weights')).toBe(false);
+  expect(await decryptBlob(key, purpose, cipher)).toEqual(plain);
+  const failed = { code: 'decryption_failed' };
+  await expect(decryptBlob(new Uint8Array(32), purpose, cipher)).rejects.toMatchObject(failed);
+  await expect(decryptBlob(key, { ...purpose, role: 'bundle' }, cipher)).rejects.toMatchObject(
+    failed,
+  );
+  await expect(decryptBlob(key, { ...purpose, round: 2 }, cipher)).rejects.toMatchObject(failed);
+  await expect(decryptBlob(key, purpose, cipher.subarray(1))).rejects.toMatchObject(failed);
+  cipher[3] = (cipher[3] ?? 0) ^ 1;
+  await expect(decryptBlob(key, purpose, cipher)).rejects.toMatchObject(failed);
+});

@@ -1,0 +1,247 @@
+/**
+ * @module One runner for the whole protocol in memory: n participants, drop-outs at every phase,
+ * and hooks where an attacker changes what travels. Deterministic in `seed`. Run by the tests and
+ * by the vectors.
+ */
+import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
+import { sha256, utf8 } from '../../protocol/bytes.ts';
+import { deriveSeed, seededRandom } from '../../protocol/random.ts';
+import {
+  answerUnmask,
+  cohortRoot,
+  derive,
+  freezeCohort,
+  makeShares,
+  maskUpdate,
+  openGuard,
+  openShare,
+  pairMasks,
+  ready,
+  recordUpload,
+  recover,
+  roundContext,
+  selfMaskSeed,
+  unmask,
+} from '../../protocol/secagg/index.ts';
+import type {
+  Cohort,
+  GuardState,
+  Id,
+  Lanes,
+  RecoveryResult,
+  RevealedShare,
+  RoundKeys,
+  RoundView,
+  ShareMessage,
+  SharePair,
+  UnmaskAnswer,
+} from '../../protocol/secagg/index.ts';
+
+/** Indices in cohort order. */
+export interface Drops {
+  readonly beforeShare?: readonly number[];
+  readonly beforeUpload?: readonly number[];
+  readonly beforeUnmask?: readonly number[];
+}
+
+/** Where an attacker sits. Each hook returns what travels instead. */
+export interface Attack {
+  /** The Share message of a participant. */
+  readonly message?: (index: number, message: ShareMessage) => ShareMessage;
+  /** The context under which a participant masks. */
+  readonly maskContext?: (index: number, context: Uint8Array) => Uint8Array;
+  /** What a survivor answers. */
+  readonly answer?: (index: number, answer: UnmaskAnswer) => UnmaskAnswer;
+}
+
+export interface PlayInit {
+  readonly n: number;
+  readonly length: number;
+  readonly modulusBits: number;
+  readonly lanes?: 16 | 32;
+  readonly seed: string;
+  readonly round?: number;
+  readonly drops?: Drops;
+  readonly attack?: Attack;
+  /** The update of a participant; default: uniform lanes below 2^modulusBits. */
+  readonly update?: (index: number) => Lanes;
+}
+
+export interface Participant {
+  readonly id: Id;
+  readonly sigma: Uint8Array;
+  readonly selfSecret: Uint8Array;
+  readonly keys: RoundKeys;
+}
+
+export interface Played {
+  readonly participants: readonly Participant[];
+  readonly cohort: Cohort;
+  readonly context: Uint8Array;
+  readonly view: RoundView;
+  /** By cohort index. */
+  readonly messages: ReadonlyMap<number, ShareMessage>;
+  readonly masked: ReadonlyMap<number, Lanes>;
+  readonly guards: ReadonlyMap<number, GuardState>;
+  readonly answers: readonly UnmaskAnswer[];
+  readonly result: RecoveryResult;
+  /** The sum of the masked vectors, before unmasking. */
+  readonly maskedSum: Lanes;
+  /** After unmasking; null where the recovery failed. */
+  readonly sum: Lanes | null;
+  /** The plain sum over the survivors. */
+  readonly expected: Lanes;
+}
+
+export const newLanes = (width: 16 | 32, length: number): Lanes =>
+  width === 16 ? new Uint16Array(length) : new Uint32Array(length);
+
+/** target += vector mod 2^bits, lane by lane, in exact integer arithmetic. */
+export const addInto = (target: Lanes, vector: Lanes, bits: number): void => {
+  for (let i = 0; i < target.length; i++) target[i] = (target[i]! + vector[i]!) % 2 ** bits;
+};
+
+const uniform = (seed: Uint8Array, width: 16 | 32, length: number, bits: number): Lanes => {
+  const bytes = seededRandom(seed)((length * width) / 8);
+  const raw =
+    width === 16 ? new Uint16Array(bytes.buffer, 0, length) : new Uint32Array(bytes.buffer);
+  return newLanes(width, length).map((_, i) => raw[i]! % 2 ** bits);
+};
+
+/** Round keys and secrets of n participants, ids in ascending order. */
+export const makeParticipants = (seed: string, n: number): Participant[] => {
+  const root = sha256(utf8(seed));
+  const ids = Array.from({ length: n }, (_, i) => deriveSeed(root, 'id', i));
+  return ids
+    .toSorted((a, b) => Buffer.compare(a, b))
+    .map((id, index) => {
+      const sigma = deriveSeed(root, 'sigma', index);
+      return { id, sigma, selfSecret: deriveSeed(root, 'b', index), keys: derive(sigma) };
+    });
+};
+
+export const makeCohort = (participants: readonly Participant[]): Cohort =>
+  freezeCohort(participants.map(({ id, keys }) => ({ id, keys: keys.public })));
+
+/** Context of round `round` for these participants and this model. */
+export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uint8Array => {
+  const root = cohortRoot(cohort.members.map(({ id }) => id));
+  return roundContext({
+    runHash: sha256(utf8('run')),
+    round,
+    modelHash: sha256(utf8(model)),
+    configHash: sha256(utf8('config')),
+    cohortRoot: root,
+    beacon: localBeacon(
+      root,
+      cohortEntropy(cohort.members.map(({ id }) => sha256(utf8('nonce'), id))),
+    ),
+  });
+};
+
+const without = (from: readonly number[], gone: readonly number[] = []): number[] =>
+  from.filter((index) => !gone.includes(index));
+
+export const play = async (init: PlayInit): Promise<Played> => {
+  await ready();
+  const { n, length, modulusBits, seed, drops = {}, attack = {} } = init;
+  const width = init.lanes ?? 16;
+  const root = sha256(utf8(seed));
+  const participants = makeParticipants(seed, n);
+  const cohort = makeCohort(participants);
+  const context = makeContext(cohort, init.round ?? 1);
+  const rules = { minimum: 3, threshold: cohort.threshold };
+  const everyone = participants.map((_, index) => index);
+  const idsOf = (indices: readonly number[]): Id[] => indices.map((i) => participants[i]!.id);
+
+  // Share
+  const sharers = without(everyone, drops.beforeShare);
+  const messages = new Map<number, ShareMessage>();
+  const held = everyone.map(() => new Map<number, SharePair>());
+  for (const index of sharers) {
+    const { id: self, sigma, keys, selfSecret } = participants[index]!;
+    const random = seededRandom(deriveSeed(root, 'shamir', index));
+    const made = await makeShares({ context, cohort, self, sigma, keys, selfSecret, random });
+    messages.set(index, attack.message?.(index, made.message) ?? made.message);
+    held[index]!.set(index, made.own);
+  }
+  for (const index of sharers)
+    for (const author of without(sharers, [index])) {
+      const { id: self, keys } = participants[index]!;
+      const entry = messages.get(author)!.entries[index]!;
+      const from = participants[author]!.id;
+      const pair = await openShare({ context, cohort, self, keys, author: from, entry });
+      held[index]!.set(author, pair);
+    }
+
+  // Masked upload
+  const survivors = without(sharers, drops.beforeUpload);
+  const guards = new Map<number, GuardState>();
+  const masked = new Map<number, Lanes>();
+  const maskedSum = newLanes(width, length);
+  const expected = newLanes(width, length);
+  for (const index of survivors) {
+    const { id: self, keys, selfSecret } = participants[index]!;
+    const update =
+      init.update?.(index) ?? uniform(deriveSeed(root, 'x', index), width, length, modulusBits);
+    addInto(expected, update, modulusBits);
+    const used = attack.maskContext?.(index, context) ?? context;
+    const inbox = without(sharers, [index]).map((other) => ({
+      author: participants[other]!.id,
+      entry: messages.get(other)!.entries[index]!,
+    }));
+    const pairs = await pairMasks({ keys, context: used, cohort, self, inbox });
+    const lanes = update.slice();
+    const selfSeed = selfMaskSeed(used, self, selfSecret);
+    await maskUpdate({ lanes, modulusBits, selfSeed, pairs });
+    const guard = openGuard({ run: sha256(utf8('run')), round: init.round ?? 1, context, self });
+    const hash = sha256(new Uint8Array(lanes.buffer));
+    guards.set(index, recordUpload(guard, { context, hash, sharers: idsOf(sharers) }, rules));
+    masked.set(index, lanes);
+    addInto(maskedSum, lanes, modulusBits);
+  }
+
+  // Unmask
+  const dropped = without(sharers, survivors);
+  const answers: UnmaskAnswer[] = [];
+  for (const index of without(survivors, drops.beforeUnmask)) {
+    const request = {
+      context,
+      survivors: idsOf(survivors),
+      dropped: idsOf(dropped),
+      ownUpload: sha256(new Uint8Array(masked.get(index)!.buffer)),
+    };
+    const { state, reveal } = answerUnmask(guards.get(index)!, request, rules);
+    guards.set(index, state);
+    const shares = reveal.map(({ author, kind }): RevealedShare => {
+      const pair = held[index]!.get(cohort.members.findIndex(({ id }) => id === author))!;
+      return { author, kind, share: pair[kind] };
+    });
+    const answer = { sender: participants[index]!.id, shares };
+    answers.push(attack.answer?.(index, answer) ?? answer);
+  }
+
+  // Finish
+  const shares = sharers.map((index) => messages.get(index)!);
+  const view = { context, cohort, shares, survivors: idsOf(survivors) };
+  const result = await recover(view, answers);
+  let sum: Lanes | null = null;
+  if (result.type === 'recovered') {
+    sum = maskedSum.slice();
+    await unmask(sum, result.jobs, modulusBits);
+  }
+  return {
+    participants,
+    cohort,
+    context,
+    view,
+    messages,
+    masked,
+    guards,
+    answers,
+    result,
+    maskedSum,
+    sum,
+    expected,
+  };
+};

@@ -1,0 +1,246 @@
+/** Whole runs of small scenarios with the production coordinator and participants, in worker threads. */
+import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { directoryStore } from '../../protocol/blobs/directory.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
+import { decodeSafetensors } from '../../protocol/tensors/index.ts';
+import { verifyRun } from '../../protocol/verify/index.ts';
+import {
+  makeScenario,
+  readRun,
+  RUN_FILES,
+  runScenario,
+  summarySchema,
+  type RunResult,
+  type ScenarioEvent,
+  type ScenarioInput,
+} from '../../sim/index.ts';
+import { writeTable } from '../support/table.ts';
+
+let folder: string;
+let table: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'floe-sim-'));
+  table = await writeTable(join(folder, 'table.csv'), { rows: 360, features: 6, classes: 3 });
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const run = async (
+  input: ScenarioInput,
+  onEvent?: (event: ScenarioEvent) => void,
+  signal?: AbortSignal,
+): Promise<RunResult> =>
+  await runScenario(
+    makeScenario({
+      participants: 5,
+      cohort: 5,
+      rounds: 2,
+      data: table,
+      model: 'mlp:8',
+      backend: 'wasm',
+      workers: 1,
+      baseline: false,
+      ...input,
+    }),
+    {
+      outDir: join(folder, 'runs'),
+      ...(onEvent === undefined ? {} : { onEvent }),
+      ...(signal === undefined ? {} : { signal }),
+    },
+  );
+
+const weightsOf = async ({ folder: own }: RunResult): Promise<Float32Array> =>
+  decodeSafetensors(new Uint8Array(await readFile(join(own, RUN_FILES.model)))).flat;
+
+describe('runScenario', () => {
+  it('ends with a folder that is whole, says what happened, and verifies to level 1', async () => {
+    const events: ScenarioEvent[] = [];
+    const { summary, folder: own } = await run({ baseline: true, rounds: 3 }, (event) =>
+      events.push(event),
+    );
+    expect(
+      v.parse(summarySchema, JSON.parse(await readFile(join(own, 'summary.json'), 'utf8'))),
+    ).toEqual(summary);
+    expect(summary).toMatchObject({
+      status: 'complete',
+      rounds: 3,
+      participants: 5,
+      cohort: 5,
+      masked: true,
+      roundsAborted: 0,
+      seed: '1',
+    });
+    expect(summary.testAccuracy).toBeGreaterThan(0.8);
+    expect(summary.baselineAccuracy).toBeGreaterThan(0.8);
+    expect(summary.history.every((round) => round.testAccuracy !== undefined)).toBe(true);
+    // Every member uploads the ring vector of all lanes: more than two bytes a parameter for each round.
+    expect(summary.bytesUp).toBeGreaterThan(3 * 5 * 2 * summary.parameters);
+    expect(events.filter((event) => event.type === 'round')).toHaveLength(3);
+    expect((await readdir(own)).toSorted()).toEqual([
+      'auditor.key',
+      'blobs',
+      'journal.sqlite',
+      'model.safetensors',
+      'report.html',
+      'spec.cbor',
+      'spec.json',
+      'summary.json',
+      'tfjs',
+      'transcript.bin',
+    ]);
+    expect((await stat(join(own, 'auditor.key'))).mode & 0o777).toBe(0o600);
+    expect(join(folder, 'runs', await readlink(join(folder, 'runs', 'latest')))).toBe(own);
+    const stored = await readRun(join(folder, 'runs', 'latest'));
+    const result = await verifyRun({
+      spec: stored.spec,
+      transcript: stored.transcript,
+      store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
+      gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
+    });
+    expect(result).toMatchObject({ ok: true, level: 'L1', modelHash: summary.modelHash });
+  });
+
+  it('the same seed gives the same model, on any number of workers; another seed another', async () => {
+    const first = await run({});
+    const again = await run({ workers: 2 });
+    const other = await run({ seed: '2' });
+    expect(again.summary.modelHash).toBe(first.summary.modelHash);
+    expect(again.summary.run).toBe(first.summary.run);
+    expect(other.summary.modelHash).not.toBe(first.summary.modelHash);
+  });
+
+  // One round: the same cohort, data and rounding seeds, so only the rotation's seed (by the beacon) and the ring's arithmetic
+  // could differ. The bound is the step of the quantiser: each of n = 5 roundings is off by less than one step.
+  it('masked and unmasked runs differ by less than the quantisation error', async () => {
+    const masked = await run({ rounds: 1 });
+    const open = await run({ rounds: 1, masked: false });
+    const [a, b] = [await weightsOf(masked), await weightsOf(open)];
+    expect(open.summary.masked).toBe(false);
+    const { clipNorm, bits } = masked.summary.encoding;
+    // spec/secure-aggregation.md, section 4: 4.5 C / sqrt(d) meets L = 2^(q - 1) - 1; d is padded to a block.
+    const step = (4.5 * clipNorm) / Math.sqrt(a.length) / (2 ** (bits - 1) - 1);
+    const worst = a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? 0))), 0);
+    expect(worst).toBeLessThan(2 * step);
+    expect(masked.summary.history[0]?.weight).toBe(open.summary.history[0]?.weight);
+    expect(masked.summary.history[0]?.trainAccuracy).toBe(open.summary.history[0]?.trainAccuracy);
+  });
+
+  // Cohort of 7: threshold 5, so two may be lost in any phase.
+  it.each([
+    ['register', 5],
+    ['share', 5],
+    ['upload', 7],
+    ['consistent', 7],
+    ['unmask', 7],
+  ] as const)('two of seven lost after %s: the run goes on', async (phase, survivors) => {
+    const input: ScenarioInput = {
+      participants: 9,
+      cohort: 7,
+      drops: { [phase]: 2 / 7 },
+      masked: true,
+    };
+    const dropped: string[] = [];
+    const first = await run(input, (event) => {
+      if (event.type === 'dropped') dropped.push(`${event.round}/${event.phase}`);
+    });
+    expect(dropped.toSorted()).toEqual([`1/${phase}`, `1/${phase}`, `2/${phase}`, `2/${phase}`]);
+    expect(first.summary.rounds).toBe(2);
+    expect(first.summary.roundsAborted).toBe(0);
+    expect(first.summary.history.map((round) => round.survivors)).toEqual([survivors, survivors]);
+    expect(first.summary.history.map((round) => round.cohort)).toEqual([7, 7]);
+  });
+
+  it('a run that loses some in every phase repeats', async () => {
+    const input: ScenarioInput = {
+      participants: 9,
+      cohort: 7,
+      rounds: 3,
+      drops: { register: 1 / 7, share: 1 / 7, unmask: 1 / 7 },
+    };
+    const [first, again] = [await run(input), await run({ ...input, workers: 2 })];
+    expect(again.summary.modelHash).toBe(first.summary.modelHash);
+    expect(first.summary.history.map((round) => round.survivors)).toEqual([5, 5, 5]);
+  });
+
+  it('stops cleanly in the middle and leaves a folder that does not look finished', async () => {
+    const abort = new AbortController();
+    const stopped = run(
+      { rounds: 500, seed: 'stopped' },
+      (event) => {
+        if (event.type === 'round' && event.round.version === 2) abort.abort();
+      },
+      abort.signal,
+    );
+    await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+    const names = (await readdir(join(folder, 'runs'))).filter((name) => name.includes('stopped'));
+    expect(names).toHaveLength(1);
+    expect(names[0]).toMatch(/\.partial$/);
+    const files = await readdir(join(folder, 'runs', names[0] as string));
+    expect(files).toContain('transcript.bin');
+    expect(files).not.toContain('summary.json');
+    expect(files).not.toContain('model.safetensors');
+  });
+
+  it('stops at the wanted accuracy', async () => {
+    const { summary } = await run({ rounds: 200, targetAccuracy: 0.6 });
+    expect(summary.status).toBe('target');
+    expect(summary.rounds).toBeLessThan(200);
+    expect(
+      Math.max(...summary.history.map((round) => round.testAccuracy ?? 0)),
+    ).toBeGreaterThanOrEqual(0.6);
+  });
+
+  it('no artefact but the export holds the model in clear', async () => {
+    const result = await run({});
+    const weights = await weightsOf(result);
+    const clear = Buffer.from(weights.buffer, weights.byteOffset, weights.byteLength);
+    // Sixteen bytes from the middle of the first layer: four floats that nothing else has by chance.
+    const pattern = clear.subarray(64, 80);
+    const files = (await readdir(result.folder, { recursive: true, withFileTypes: true })).filter(
+      (entry) => entry.isFile(),
+    );
+    const holders: string[] = [];
+    for (const entry of files)
+      if ((await readFile(join(entry.parentPath, entry.name))).includes(pattern))
+        holders.push(entry.name);
+    expect(holders.toSorted()).toEqual(['model.safetensors', 'weights.bin']);
+  });
+
+  it('refuses data that does not fit, before anything is written', async () => {
+    const before = await readdir(join(folder, 'runs'));
+    await expect(run({ model: 'mlp-2nn' })).rejects.toMatchObject({ code: 'data_unfit' });
+    await expect(run({ data: join(folder, 'missing.csv') })).rejects.toMatchObject({
+      code: 'file_not_found',
+    });
+    await expect(run({ participants: 400, cohort: 5 })).rejects.toMatchObject({ code: 'usage' });
+    expect(await readdir(join(folder, 'runs'))).toEqual(before);
+  });
+});
+
+describe('makeScenario', () => {
+  it.each([
+    [{ participants: 2 }, /--participants/],
+    [{ cohort: 11, participants: 10 }, /--cohort/],
+    [{ cohort: 5, minimum: 6 }, /--minimum/],
+    [{ rounds: 0 }, /--rounds/],
+    [{ rounds: 1.5 }, /--rounds/],
+    [{ seed: '' }, /--seed/],
+    [{ bits: 3 }, /--bits/],
+    [{ learningRate: Number.NaN }, /--learning-rate/],
+    [{ targetAccuracy: 1.5 }, /--target-accuracy/],
+    [{ masked: false, drops: { share: 0.1 } }, /no phase share/],
+    [{ drops: { share: 0.5 } }, /--drop/],
+    [{ surprise: 1 }, /surprise/],
+  ])('refuses %j', (input, message) => {
+    expect(() => makeScenario(input as ScenarioInput)).toThrow(message);
+    expect(() => makeScenario(input as ScenarioInput)).toThrow(
+      expect.objectContaining({ code: 'usage' }),
+    );
+  });
+});

@@ -1,0 +1,103 @@
+/** What every keystore must do. `reopen` gives the same keystore as a new process would find it, where one can. */
+import { describe, expect, it } from 'vitest';
+import { EMPTY_RUN, type Keystore, type RunMemory } from '../../client/keystore/index.ts';
+
+const filled = (value: number, length = 32): Uint8Array => new Uint8Array(length).fill(value);
+
+export const fullMemory: RunMemory = {
+  v: 1,
+  last: { round: 7, open: filled(1), withdrawn: 'trainer_failed' },
+  commit: filled(2, 900),
+  round: {
+    round: 7,
+    open: filled(3, 500),
+    sigma: filled(4),
+    register: filled(5, 1300),
+    cohort: filled(6),
+    guard: {
+      run: 'ab'.repeat(32),
+      round: 7,
+      context: 'cd'.repeat(32),
+      self: 'ef'.repeat(32),
+      upload: { hash: '01'.repeat(32), sharers: ['02'.repeat(32)] },
+      answer: { survivors: ['02'.repeat(32)], dropped: [] },
+    },
+    sharing: {
+      selfSecret: filled(7),
+      own: { self: filled(8, 33), key: filled(9, 33) },
+      frame: filled(10, 9000),
+    },
+    sharers: filled(11),
+    vector: { sha256: filled(12), size: 10, chunkRoot: filled(13), envelope: filled(14, 200) },
+    upload: filled(15, 400),
+    consistent: filled(16, 250),
+    unmask: filled(17, 700),
+  },
+};
+
+export const keystoreSuite = (
+  name: string,
+  create: () => Promise<{
+    readonly keystore: Keystore;
+    readonly reopen: (closed: Keystore) => Promise<Keystore>;
+  }>,
+): void => {
+  describe(`keystore: ${name}`, () => {
+    it('has an identity that signs and a training secret, both the same after reopening', async () => {
+      const { keystore, reopen } = await create();
+      const before = keystore.identity.sign('test', filled(1));
+      expect(keystore.trainingSecret).toHaveLength(32);
+      const again = await reopen(keystore);
+      expect(again.identity.publicKey).toEqual(keystore.identity.publicKey);
+      expect(again.identity.sign('test', filled(1))).toEqual(before);
+      expect(again.trainingSecret).toEqual(keystore.trainingSecret);
+      await again.close();
+    });
+
+    it('gives back every field that was saved, and only what was saved last', async () => {
+      const { keystore, reopen } = await create();
+      const run = filled(1);
+      expect(await keystore.load(run)).toBeUndefined();
+      await keystore.save(run, EMPTY_RUN);
+      await keystore.save(run, fullMemory);
+      const again = await reopen(keystore);
+      expect(await again.load(run)).toEqual(fullMemory);
+      const { round: _, ...ended } = fullMemory;
+      await again.save(run, ended);
+      expect(await again.load(run)).toEqual(ended);
+      await again.close();
+    });
+
+    it('keeps two runs apart', async () => {
+      const { keystore } = await create();
+      await keystore.save(filled(1), fullMemory);
+      await keystore.saveVector(filled(1), filled(3, 100));
+      expect(await keystore.load(filled(2))).toBeUndefined();
+      expect(await keystore.loadVector(filled(2))).toBeUndefined();
+      await keystore.close();
+    });
+
+    it('keeps a vector until it is erased, whatever happens to the buffer it came in', async () => {
+      const { keystore, reopen } = await create();
+      const run = filled(1);
+      const vector = filled(5, 70_000);
+      await keystore.saveVector(run, vector);
+      vector.fill(0);
+      const again = await reopen(keystore);
+      expect(await again.loadVector(run)).toEqual(filled(5, 70_000));
+      await again.eraseVector(run);
+      await again.eraseVector(run);
+      expect(await again.loadVector(run)).toBeUndefined();
+      await again.close();
+    });
+
+    it('does not hand out what a caller can change', async () => {
+      const { keystore } = await create();
+      await keystore.save(filled(1), fullMemory);
+      (await keystore.load(filled(1)))?.round?.sigma.fill(0);
+      expect((await keystore.load(filled(1)))?.round?.sigma).toEqual(filled(4));
+      await keystore.close();
+      await keystore.close();
+    });
+  });
+};

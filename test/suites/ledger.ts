@@ -1,0 +1,97 @@
+/**
+ * @module The compliance suite of the Ledger port: every implementation runs it.
+ */
+import { describe, expect, it } from 'vitest';
+import { sha256, utf8 } from '../../protocol/bytes.ts';
+import type { Ledger } from '../../protocol/ledger/ledger.ts';
+
+export interface LedgerFixture {
+  readonly ledger: Ledger;
+  /** The same ledger after its process was started again. */
+  reopen(): Promise<Ledger>;
+  close(): Promise<void>;
+}
+
+export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): void => {
+  describe(`Ledger: ${name}`, () => {
+    const h = (text: string): Uint8Array => sha256(utf8(text));
+    const run = h('run');
+    const cohort = { run, round: 1, root: h('root'), size: 5, entropy: h('entropy') };
+    const survivors = { run, round: 1, hash: h('survivors'), size: 4 };
+    const model = { run, round: 1, modelHash: h('model'), blob: 'b1', transcriptRoot: h('t') };
+    const frozen = expect.objectContaining({ code: 'already_frozen' });
+    const withFixture = (body: (fixture: LedgerFixture) => Promise<void>) => async () => {
+      const fixture = await open();
+      try {
+        await body(fixture);
+      } finally {
+        await fixture.close();
+      }
+    };
+
+    it(
+      'holds nothing at first',
+      withFixture(async ({ ledger }) => {
+        expect(await ledger.readCohort(run, 1)).toBeUndefined();
+        expect(await ledger.readSurvivors(run, 1)).toBeUndefined();
+        expect(await ledger.readModel(run, 1)).toBeUndefined();
+      }),
+    );
+
+    it(
+      'freezes a cohort once: the same again gives the same beacon, another is refused',
+      withFixture(async ({ ledger }) => {
+        const { beacon, receipt } = await ledger.freezeCohort(cohort);
+        expect(beacon).toHaveLength(32);
+        expect(receipt.length).toBeLessThanOrEqual(500);
+        expect((await ledger.freezeCohort(cohort)).beacon).toEqual(beacon);
+        await expect(ledger.freezeCohort({ ...cohort, root: h('other') })).rejects.toEqual(frozen);
+        expect(await ledger.readCohort(run, 1)).toEqual({ root: cohort.root, beacon });
+      }),
+    );
+
+    it(
+      'gives another round and another cohort another beacon',
+      withFixture(async ({ ledger }) => {
+        const first = await ledger.freezeCohort(cohort);
+        const second = await ledger.freezeCohort({ ...cohort, round: 2, entropy: h('more') });
+        expect(second.beacon).not.toEqual(first.beacon);
+      }),
+    );
+
+    it(
+      'freezes survivors once',
+      withFixture(async ({ ledger }) => {
+        await ledger.freezeSurvivors(survivors);
+        await ledger.freezeSurvivors(survivors);
+        await expect(ledger.freezeSurvivors({ ...survivors, hash: h('other') })).rejects.toEqual(
+          frozen,
+        );
+        expect(await ledger.readSurvivors(run, 1)).toEqual({ hash: survivors.hash });
+        expect(await ledger.readSurvivors(h('another run'), 1)).toBeUndefined();
+      }),
+    );
+
+    it(
+      'registers a model version once',
+      withFixture(async ({ ledger }) => {
+        await ledger.registerModel(model);
+        await ledger.registerModel(model);
+        await expect(ledger.registerModel({ ...model, blob: 'b2' })).rejects.toEqual(frozen);
+        await ledger.registerModel({ ...model, round: 2, blob: 'b2' });
+        expect(await ledger.readModel(run, 1)).toEqual(model);
+      }),
+    );
+
+    it(
+      'still knows what was frozen after a restart',
+      withFixture(async ({ ledger, reopen }) => {
+        const { beacon } = await ledger.freezeCohort(cohort);
+        await ledger.freezeSurvivors(survivors);
+        const again = await reopen();
+        expect(await again.readCohort(run, 1)).toEqual({ root: cohort.root, beacon });
+        await expect(again.freezeSurvivors({ ...survivors, hash: h('x') })).rejects.toEqual(frozen);
+      }),
+    );
+  });
+};

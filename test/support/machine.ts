@@ -1,0 +1,254 @@
+/**
+ * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
+ */
+import { createHash } from 'node:crypto';
+import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
+import { localBeacon } from '../../protocol/ledger/beacon.ts';
+import { deriveSeed } from '../../protocol/random.ts';
+import {
+  signRecord,
+  type Body,
+  type RecordType,
+  type SignedRecord,
+} from '../../protocol/records.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { derive, ENTRY_BYTES, OWN_ENTRY_BYTES } from '../../protocol/secagg/index.ts';
+import {
+  initialState,
+  step,
+  type Effect,
+  type Event,
+  type EventBody,
+  type MachineConfig,
+  type State,
+  type Work,
+} from '../../coordinator/machine/index.ts';
+
+export const UPLOAD_BYTES = 100;
+
+export interface Player {
+  readonly config: MachineConfig;
+  readonly people: readonly Identity[];
+  state: State;
+  time: number;
+  /** All events that changed the state, and all effects, in order. */
+  readonly events: Event[];
+  readonly effects: Effect[];
+  /** Applies an event now and returns its effects. */
+  apply(body: EventBody): readonly Effect[];
+  /** Moves time on and ticks. */
+  wait(ms: number): readonly Effect[];
+  join(...who: readonly number[]): void;
+  leave(...who: readonly number[]): void;
+  /** Sends a record of participant `who`; `over` changes its body. */
+  say<Type extends RecordType>(
+    who: number,
+    type: Type,
+    over?: Partial<Body<Type>>,
+    options?: { readonly from?: number; readonly round?: number; readonly run?: Uint8Array },
+  ): readonly Effect[];
+  /** Does the pending work of the machine, successfully. */
+  work(...effects: readonly Effect[]): void;
+  /** Index of each member of the cohort among the people. */
+  members(): number[];
+}
+
+const hash = (...parts: readonly (string | Uint8Array)[]): Uint8Array =>
+  parts
+    .reduce<ReturnType<typeof createHash>>((h, part) => h.update(part), createHash('sha256'))
+    .digest();
+const h32 = (...parts: readonly (string | Uint8Array)[]): Uint8Array =>
+  new Uint8Array(hash(...parts));
+
+export const codesOf = (effects: readonly Effect[]): string[] =>
+  effects.flatMap((effect) =>
+    effect.type === 'send' && effect.frame.type === 'error' ? [effect.frame.code] : [],
+  );
+export const framesOf = (effects: readonly Effect[]): string[] =>
+  effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame.type] : []));
+
+export const createPlayer = async (spec: RunSpec, count: number): Promise<Player> => {
+  const coordinator = await identityFromSeed(deriveSeed(utf8('test'), 'coordinator'));
+  const people = await Promise.all(
+    Array.from({ length: count }, (_, i) => identityFromSeed(deriveSeed(utf8('person'), i))),
+  );
+  const run = hashRunSpec(spec);
+  const config: MachineConfig = {
+    spec,
+    run,
+    coordinator: coordinator.publicKey,
+    sign: (type, round, body) => signRecord(coordinator, type, run, round, body),
+    uploadBytes: () => UPLOAD_BYTES,
+  };
+  const indexOf = (key: Uint8Array | string): number => {
+    const hex = typeof key === 'string' ? key : toHex(key);
+    return people.findIndex(({ publicKey }) => toHex(publicKey) === hex);
+  };
+  const model = {
+    version: 0,
+    blob: { id: 'm0', sha256: h32('m0'), size: 10 },
+    hash: h32('model'),
+    envelope: new Uint8Array(),
+  };
+
+  const entriesOf = (who: number): Uint8Array[] => {
+    const members = player.state.round?.members ?? [];
+    return members.map((key) => {
+      const length = indexOf(key) === who ? OWN_ENTRY_BYTES : ENTRY_BYTES;
+      return new Uint8Array(length).fill(who + 1);
+    });
+  };
+
+  const bodyOf = (who: number, type: RecordType): unknown => {
+    const { round, attempt } = player.state;
+    const context = round?.context ?? new Uint8Array(32);
+    const survivors = round?.survivors?.body.hash ?? new Uint8Array(32);
+    switch (type) {
+      case 'register': {
+        const keys = derive(h32(`sigma${who}/${attempt}`)).public;
+        const nonce = h32(`nonce${who}`);
+        return { open: round?.open?.hash ?? new Uint8Array(32), ...keys, nonce };
+      }
+      case 'share':
+        return {
+          context,
+          commitment: h32(`b${who}`),
+          entries: entriesOf(who).map((entry) => sha256(entry)),
+        };
+      case 'upload': {
+        const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: UPLOAD_BYTES };
+        const envelope = spec.secagg === 'none' ? { envelope: new Uint8Array(8) } : {};
+        return { context, blob, chunkRoot: h32(`c${who}`), ...envelope };
+      }
+      case 'consistent':
+        return { context, survivors };
+      case 'unmask':
+        return { context, survivors, answer: new Uint8Array(10) };
+      default:
+        return { code: 'x', reason: 'y', culprits: [] };
+    }
+  };
+
+  const resultOf = (work: Work): EventBody => {
+    const { round } = work;
+    switch (work.type) {
+      case 'wrap-model':
+        return { type: 'opened', round, model: work.model };
+      case 'freeze-cohort':
+        return {
+          type: 'cohort-frozen',
+          round,
+          beacon: localBeacon(work.root, work.entropy),
+          receipt: 'r',
+        };
+      case 'fold':
+        return { type: 'folded', round, member: work.record.author };
+      case 'freeze-survivors':
+        return { type: 'survivors-frozen', round, receipt: 'r' };
+      case 'finish': {
+        const after = h32(`model${round}`);
+        return {
+          type: 'aggregated',
+          round,
+          commit: {
+            survivors: player.state.round?.survivors?.body.hash ?? new Uint8Array(32),
+            aggregate: { hash: h32('s'), chunkRoot: h32('s'), size: UPLOAD_BYTES },
+            bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
+            step: {
+              optimiser: 'fedavg',
+              learningRate: 1,
+              before: player.state.model?.hash ?? h32(''),
+              after,
+            },
+            weight: 40,
+            metrics: { lossSum: 1, correct: 2, clipped: 0 },
+            model: { ...model, version: round, hash: after },
+          },
+        };
+      }
+      case 'register-model':
+        return { type: 'registered', round, receipt: 'r' };
+    }
+  };
+
+  const player: Player = {
+    config,
+    people,
+    state: initialState,
+    time: 1_000_000,
+    events: [],
+    effects: [],
+    apply: (body) => {
+      const event: Event = { ...body, time: player.time };
+      const result = step(config, player.state, event);
+      if (result.state !== player.state) player.events.push(event);
+      player.state = result.state;
+      player.effects.push(...result.effects);
+      return result.effects;
+    },
+    wait: (ms) => {
+      player.time += ms;
+      return player.apply({ type: 'tick' });
+    },
+    join: (...who) => {
+      for (const i of who) player.apply({ type: 'joined', key: people[i]!.publicKey });
+    },
+    leave: (...who) => {
+      for (const i of who) player.apply({ type: 'left', key: people[i]!.publicKey });
+    },
+    say: (
+      who,
+      type,
+      over = {},
+      { from = who, round = player.state.attempt, run: of = run } = {},
+    ) => {
+      const body = { ...(bodyOf(who, type) as Body<typeof type>), ...over } as Body<typeof type>;
+      const record = signRecord(people[who]!, type, of, round, body) as SignedRecord;
+      const entries = type === 'share' ? entriesOf(who) : [];
+      return player.apply({ type: 'record', from: people[from]!.publicKey, record, entries });
+    },
+    work: (...effects) => {
+      for (const effect of effects) if (effect.type === 'work') player.apply(resultOf(effect.work));
+    },
+    members: () => (player.state.round?.members ?? []).map(indexOf),
+  };
+  player.apply({ type: 'started', model, startWith: spec.cohort.size });
+  return player;
+};
+
+/** What pieces of work the last effects asked for. */
+export const workIn = (effects: readonly Effect[]): string[] =>
+  effects.flatMap((effect) => (effect.type === 'work' ? [effect.work.type] : []));
+
+/** Brings a fresh player into a phase with everyone behaving, up to where the phase waits. */
+export const reach = (player: Player, phase: string, who: readonly number[]): void => {
+  const done = (): boolean => player.state.phase.type === phase;
+  let seen = 0;
+  const doWork = (): void => {
+    // Work that is done may ask for more.
+    while (seen < player.effects.length) {
+      if (done() && phase !== 'upload') return;
+      const effect = player.effects[seen]!;
+      seen += 1;
+      player.work(effect);
+    }
+  };
+  player.join(...who);
+  const steps: [string, RecordType][] = [
+    ['register', 'register'],
+    ['share', 'share'],
+    ['upload', 'upload'],
+    ['consistency', 'consistent'],
+    ['unmask', 'unmask'],
+  ];
+  if (done()) return;
+  doWork();
+  for (const [at, type] of steps) {
+    if (done()) return;
+    if (player.state.phase.type !== at) continue;
+    for (const i of who) player.say(i, type);
+    doWork();
+  }
+  if (!done()) throw new Error(`expected ${phase}, got ${player.state.phase.type}`);
+};

@@ -1,0 +1,403 @@
+/**
+ * @module A participant for the coordinator's tests, written straight from the contract over protocol/: it keeps what it has
+ * sent, so that it survives reconnects and restarts of the coordinator, and it can be told to misbehave.
+ */
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
+import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { encodeCbor } from '../../protocol/cbor.ts';
+import type { Connection } from '../../protocol/connection.ts';
+import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
+import { encryptBlob } from '../../protocol/envelope.ts';
+import { sealTo, type Identity } from '../../protocol/identity.ts';
+import { chunkRoot } from '../../protocol/merkle.ts';
+import {
+  decodeServerFrame,
+  encodeFrame,
+  loginPayload,
+  type ServerFrame,
+} from '../../protocol/messages.ts';
+import type { RandomSource } from '../../protocol/random.ts';
+import {
+  decodeRecord,
+  decodeRecordOf,
+  signRecord,
+  type Body,
+  type RecordType,
+  type SignedRecord,
+} from '../../protocol/records.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import {
+  derive,
+  freezeCohort,
+  makeShares,
+  maskUpdate,
+  openShare,
+  pairMask,
+  parseEntry,
+  roundContext,
+  selfMaskSeed,
+  type Cohort,
+  type Lanes,
+  type RoundKeys,
+  type SharePair,
+} from '../../protocol/secagg/index.ts';
+import { openModel } from '../../protocol/verify/recompute.ts';
+
+export type Step = 'register' | 'share' | 'upload' | 'consistent' | 'unmask';
+
+/** What one round has left with the participant. */
+interface Memory {
+  readonly open: SignedRecord<'open'>;
+  readonly sigma: Uint8Array;
+  readonly keys: RoundKeys;
+  readonly register: SignedRecord<'register'>;
+  cohort?: {
+    readonly record: SignedRecord<'cohort'>;
+    readonly cohort: Cohort;
+    readonly context: Uint8Array;
+  };
+  selfSecret?: Uint8Array;
+  own?: SharePair;
+  share?: { readonly record: SignedRecord<'share'>; readonly entries: readonly Uint8Array[] };
+  sharers?: readonly Uint8Array[];
+  readonly held: Map<string, SharePair>;
+  upload?: SignedRecord<'upload'>;
+  survivors?: SignedRecord<'survivors'>;
+  consistent?: SignedRecord<'consistent'>;
+  unmask?: SignedRecord<'unmask'>;
+}
+
+export interface TestParticipantInit {
+  readonly identity: Identity;
+  readonly spec: RunSpec;
+  readonly store: BlobStore;
+  readonly random: RandomSource;
+  /** The local update; must be a function of its arguments for runs to be comparable. */
+  readonly train: (model: Float32Array, round: number) => Float32Array;
+  /** Closes its connection instead of taking this step, in the rounds that the predicate names. */
+  readonly dropAt?: (step: Step, round: number) => boolean;
+  /** Changes what it is about to say. */
+  readonly lie?: {
+    readonly commitment?: boolean;
+    readonly shares?: boolean;
+    readonly upload?: boolean;
+  };
+}
+
+export class TestParticipant {
+  readonly identity: Identity;
+  readonly errors: { code: string; message: string }[] = [];
+  readonly closings: SignedRecord<'commit' | 'abort'>[] = [];
+  readonly acks = new Set<string>();
+  finished = false;
+  closed: { code: number; reason: string } | undefined;
+  /** Chain of what is being handled, so that frames are handled in order. */
+  tail: Promise<void> = Promise.resolve();
+  readonly #init: TestParticipantInit;
+  readonly #run: Uint8Array;
+  readonly #rounds = new Map<number, Memory>();
+  #connection: Connection | undefined;
+  #nonce: Uint8Array = new Uint8Array(32);
+
+  constructor(init: TestParticipantInit) {
+    this.#init = init;
+    this.identity = init.identity;
+    this.#run = hashRunSpec(init.spec);
+  }
+
+  connect(connection: Connection): void {
+    this.#connection = connection;
+    this.closed = undefined;
+    this.#nonce = this.#init.random(32);
+    connection.receive({
+      message: (bytes) => {
+        this.tail = this.tail.then(() => this.#handle(decodeServerFrame(bytes), connection));
+      },
+      close: (code, reason) => {
+        this.closed = { code, reason };
+        if (this.#connection === connection) this.#connection = undefined;
+      },
+    });
+    this.#send({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce });
+  }
+
+  disconnect(): void {
+    this.#connection?.close(1000, 'bye');
+  }
+
+  /** Sends a frame as it is. */
+  #send(frame: Parameters<typeof encodeFrame>[0]): void {
+    this.#connection?.send(encodeFrame(frame));
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#connection?.send(bytes);
+  }
+
+  sign<Type extends RecordType>(type: Type, round: number, body: Body<Type>): SignedRecord<Type> {
+    return signRecord(this.identity, type, this.#run, round, body);
+  }
+
+  withdraw(round: number): void {
+    this.#send({ type: 'withdraw', round, code: 'trainer_failed' });
+  }
+
+  sent(round: number): Memory | undefined {
+    return this.#rounds.get(round);
+  }
+
+  #drops(step: Step, round: number): boolean {
+    if (this.#init.dropAt?.(step, round) !== true) return false;
+    this.disconnect();
+    return true;
+  }
+
+  async #handle(frame: ServerFrame, connection: Connection): Promise<void> {
+    if (connection !== this.#connection) return;
+    switch (frame.type) {
+      case 'challenge': {
+        const payload = loginPayload({
+          clientNonce: this.#nonce,
+          serverNonce: frame.nonce,
+          client: this.identity.publicKey,
+          coordinator: frame.coordinator,
+          run: frame.run,
+        });
+        return this.#send({ type: 'login', signature: this.identity.sign('login', payload) });
+      }
+      case 'record':
+        return this.#record(decodeRecord(frame.record));
+      case 'cohort':
+        return this.#cohort(frame.record, frame.registers);
+      case 'sharers':
+        return this.#sharers(frame.record, frame.inbox);
+      case 'consistency':
+        return this.#consistency(frame.records);
+      case 'error':
+        this.errors.push({ code: frame.code, message: frame.message });
+        return;
+      case 'ack':
+        this.acks.add(toHex(frame.hash));
+        return;
+      case 'finished':
+        this.finished = true;
+        return;
+      case 'welcome':
+    }
+  }
+
+  async #record(record: SignedRecord): Promise<void> {
+    if (record.type === 'open') this.#open(record);
+    else if (record.type === 'survivors') this.#survivors(record);
+    else if (record.type === 'commit' || record.type === 'abort') this.closings.push(record);
+  }
+
+  #open(open: SignedRecord<'open'>): void {
+    let memory = this.#rounds.get(open.round);
+    if (memory === undefined) {
+      const sigma = this.#init.random(32);
+      const keys = derive(sigma);
+      const register = this.sign('register', open.round, {
+        open: open.hash,
+        x25519: keys.public.x25519,
+        mlkem: keys.public.mlkem,
+        nonce: sha256(this.identity.publicKey, new Uint8Array([open.round])),
+      });
+      memory = { open, sigma, keys, register, held: new Map() };
+      this.#rounds.set(open.round, memory);
+    }
+    if (this.#drops('register', open.round)) return;
+    this.#send({ type: 'record', record: memory.register.bytes });
+  }
+
+  async #cohort(bytes: Uint8Array, registers: readonly Uint8Array[]): Promise<void> {
+    const record = decodeRecordOf('cohort', bytes);
+    const memory = this.#rounds.get(record.round);
+    if (memory === undefined) throw new Error('a cohort without an open record');
+    const cohort = freezeCohort(
+      registers.map((one) => {
+        const { author, body } = decodeRecordOf('register', one);
+        return { id: author, keys: { x25519: body.x25519, mlkem: body.mlkem } };
+      }),
+    );
+    const context = roundContext({
+      runHash: this.#run,
+      round: record.round,
+      modelHash: memory.open.body.model.hash,
+      configHash: memory.open.body.config,
+      cohortRoot: record.body.root,
+      beacon: record.body.beacon,
+    });
+    memory.cohort = { record, cohort, context };
+    if (this.#init.spec.secagg === 'none') return this.#upload(memory, []);
+    if (memory.share === undefined) {
+      memory.selfSecret = this.#init.random(32);
+      const { message, own } = await makeShares({
+        context,
+        cohort,
+        self: this.identity.publicKey,
+        sigma: memory.sigma,
+        keys: memory.keys,
+        selfSecret: memory.selfSecret,
+        random: this.#init.random,
+      });
+      memory.own = own;
+      const commitment =
+        this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
+      const { entries } = message;
+      memory.share = {
+        entries,
+        record: this.sign('share', record.round, {
+          context,
+          commitment,
+          entries: entries.map((entry) => sha256(entry)),
+        }),
+      };
+    }
+    if (this.#drops('share', record.round)) return;
+    const { entries } = memory.share;
+    this.#send({ type: 'share', record: memory.share.record.bytes, entries: [...entries] });
+  }
+
+  async #sharers(
+    bytes: Uint8Array,
+    inbox: readonly { readonly record: Uint8Array; readonly entry: Uint8Array }[],
+  ): Promise<void> {
+    const record = decodeRecordOf('sharers', bytes);
+    const memory = this.#rounds.get(record.round);
+    if (memory?.cohort === undefined) throw new Error('sharers without a cohort');
+    memory.sharers = record.body.members;
+    const entries: { author: Uint8Array; entry: Uint8Array }[] = [];
+    for (const item of inbox) {
+      const { author } = decodeRecordOf('share', item.record);
+      if (equalBytes(author, this.identity.publicKey)) continue;
+      entries.push({ author, entry: item.entry });
+      const { cohort, context } = memory.cohort;
+      const self = this.identity.publicKey;
+      const opening = { context, cohort, self, keys: memory.keys, author, entry: item.entry };
+      memory.held.set(toHex(author), await openShare(opening));
+    }
+    return this.#upload(memory, entries);
+  }
+
+  async #upload(
+    memory: Memory,
+    entries: readonly { readonly author: Uint8Array; readonly entry: Uint8Array }[],
+  ): Promise<void> {
+    const { spec, store, random, train } = this.#init;
+    const { round } = memory.open;
+    if (memory.upload === undefined && memory.cohort !== undefined) {
+      const { cohort, context, record } = memory.cohort;
+      const { model } = memory.open.body;
+      const cipher = await store.get(model.blob);
+      const gate = sealedBoxGate(this.identity);
+      const flat = await openModel({ run: this.#run, model, cipher }, spec.model, gate);
+      const n = cohort.members.length;
+      const { lanes, layout } = encodeUpdate({
+        delta: train(flat, round),
+        examples: 10,
+        metrics: [1.5, 7],
+        extras: METRICS,
+        spec: spec.encoding,
+        n,
+        rotationSeed: rotationSeed({
+          round,
+          modelHash: model.hash,
+          cohortRoot: record.body.root,
+          beacon: record.body.beacon,
+        }),
+        // The rounding must not depend on how often the coordinator was restarted.
+        random: (length) => new Uint8Array(length).fill(127),
+      });
+      if (spec.secagg === 'masked')
+        await maskUpdate({
+          lanes: lanes as Lanes,
+          modulusBits: layout.modulusBits,
+          selfSeed: selfMaskSeed(
+            context,
+            this.identity.publicKey,
+            memory.selfSecret ?? new Uint8Array(),
+          ),
+          pairs: entries.map(({ author, entry }) =>
+            pairMask({
+              keys: memory.keys,
+              context,
+              self: this.identity.publicKey,
+              peer: cohort.members[cohort.indexByHex.get(toHex(author)) ?? -1]!,
+              fromPeer: parseEntry(author, this.identity.publicKey, entry).kem,
+            }),
+          ),
+        });
+      const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+      memory.upload = await this.#put(memory, context, packed, gate, random);
+    }
+    if (memory.upload === undefined || this.#drops('upload', round)) return;
+    this.#send({ type: 'record', record: memory.upload.bytes });
+  }
+
+  async #put(
+    memory: Memory,
+    context: Uint8Array,
+    packed: Uint8Array,
+    gate: ReturnType<typeof sealedBoxGate>,
+    random: RandomSource,
+  ): Promise<SignedRecord<'upload'>> {
+    const { spec, store, lie } = this.#init;
+    const { round } = memory.open;
+    let bytes = packed;
+    let envelope: Uint8Array | undefined;
+    if (spec.secagg === 'none') {
+      const key = random(32);
+      const purpose = { run: this.#run, round, role: 'update' } as const;
+      bytes = await encryptBlob(key, purpose, packed);
+      envelope = await gate.wrap(key, purpose, [spec.coordinator, ...spec.auditors]);
+    }
+    const ref = await store.put(bytes);
+    return this.sign('upload', round, {
+      context,
+      blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
+      chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(bytes),
+      ...(envelope === undefined ? {} : { envelope }),
+    });
+  }
+
+  #survivors(record: SignedRecord<'survivors'>): void {
+    const memory = this.#rounds.get(record.round);
+    if (memory === undefined || this.#init.spec.secagg === 'none') return;
+    memory.survivors = record;
+    memory.consistent ??= this.sign('consistent', record.round, {
+      context: record.body.context,
+      survivors: record.body.hash,
+    });
+    if (this.#drops('consistent', record.round)) return;
+    this.#send({ type: 'record', record: memory.consistent.bytes });
+  }
+
+  #consistency(records: readonly Uint8Array[]): void {
+    const [first] = records;
+    if (first === undefined) return;
+    const { round } = decodeRecordOf('consistent', first);
+    const memory = this.#rounds.get(round);
+    if (memory?.survivors === undefined || memory.sharers === undefined) return;
+    const alive = new Set(memory.survivors.body.members.map(toHex));
+    if (memory.unmask === undefined) {
+      const shares = memory.sharers.flatMap((member) => {
+        const hex = toHex(member);
+        const pair = hex === toHex(this.identity.publicKey) ? memory.own : memory.held.get(hex);
+        if (pair === undefined) return [];
+        const share = alive.has(hex) ? pair.self : pair.key;
+        const sent = this.#init.lie?.shares === true ? new Uint8Array(33).fill(9) : share;
+        return [{ member, kind: alive.has(hex) ? 'self' : 'sigma', share: sent }];
+      });
+      memory.unmask = this.sign('unmask', round, {
+        context: memory.survivors.body.context,
+        survivors: memory.survivors.body.hash,
+        answer: sealTo(this.#init.spec.coordinator, encodeCbor({ shares })),
+      });
+    }
+    if (this.#drops('unmask', round)) return;
+    this.#send({ type: 'record', record: memory.unmask.bytes });
+  }
+}
