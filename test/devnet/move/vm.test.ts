@@ -59,6 +59,7 @@ module demo::demo {
     public fun forever() { loop {} }
     public fun deep(n: u64): u64 { if (n == 0) 0 else 1 + deep(n - 1) }
     public fun memory() { let mut v = vector[1u64]; loop { let w = v; v.append(w); } }
+    public fun both(a: &Box, b: &mut Box): u64 { b.n = 0; a.n }
     public fun id<T>(x: T): T { x }
 }`;
 const toml = (name: string): string =>
@@ -212,6 +213,12 @@ describe('attacks', () => {
     const twice = other.vector;
     const item = box(other);
     expect(() => twice.call(other, `${PACKAGE}::demo::Box`, [item, item])).toThrow(/moved|twice/);
+  });
+
+  test('a value is not lent mutably beside another loan', () => {
+    const on = session();
+    const made = box(on);
+    expect(failure(call(on, 'both', [made, made]))).toBe('argument');
   });
 
   test('an object cannot be copied, nor shared unless it is new', () => {
