@@ -42,7 +42,10 @@ export const joinCommand = (): Command =>
       'auto, tensorflow, webgpu, wasm or cpu (default auto)',
       oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
     )
-    .option('--seed <text>', 'identity and randomness from a seed: for reproducible tests ONLY')
+    .option(
+      '--seed <text>',
+      'identity and training randomness from a seed: for reproducible tests ONLY',
+    )
     .option('--show-key', 'print the public key of the keystore and do nothing else')
     .addHelpText(
       'after',

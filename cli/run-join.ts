@@ -17,7 +17,7 @@ import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { deriveSeed, seededRandom, systemRandom } from '../protocol/random.ts';
+import { deriveSeed, systemRandom } from '../protocol/random.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
@@ -33,12 +33,9 @@ const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 
 const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
   const { keystore, seed, passphraseFile } = options;
-  if (keystore !== undefined && seed !== undefined)
-    throw new FloeError('usage', 'expected --keystore or --seed, not both');
-  if (keystore !== undefined) return await openOrMakeKeystore(keystore, passphraseFile);
-  return await memoryKeystore(
-    seed === undefined ? systemRandom(32) : deriveSeed(masterSeed(seed), 'join-keystore'),
-  );
+  const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
+  if (keystore !== undefined) return await openOrMakeKeystore(keystore, passphraseFile, secret);
+  return await memoryKeystore(secret ?? systemRandom(32));
 };
 
 const openData = async ({ data, shard }: JoinOptions): Promise<Dataset> => {
@@ -101,10 +98,7 @@ export const runJoin = async (
       httpBlobStore({ url: httpBase(address) as string, identity: keystore.identity, run }),
     gate: sealedBoxGate(keystore.identity),
     clock: systemClock,
-    random:
-      options.seed === undefined
-        ? systemRandom
-        : seededRandom(deriveSeed(masterSeed(options.seed), 'join-random')),
+    random: systemRandom,
     expect: {
       ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
       ...(options.expectRun === undefined ? {} : { run: options.expectRun }),

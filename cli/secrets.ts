@@ -27,18 +27,21 @@ const open = async (
   folder: string,
   passphraseFile: string | undefined,
   create: boolean,
+  secret?: Uint8Array,
 ): Promise<Keystore> =>
   await openKeystore(folder, await readPassphrase(passphraseFile), {
     random: systemRandom,
     disk: await nodeDisk(),
     create,
+    ...(secret === undefined ? {} : { secret }),
   });
 
-/** Opens a keystore or makes a new one. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
+/** Opens a keystore or makes a new one, from `secret` where given. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openOrMakeKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
-): Promise<Keystore> => await open(folder, passphraseFile, true);
+  secret?: Uint8Array,
+): Promise<Keystore> => await open(folder, passphraseFile, true, secret);
 
 /** @throws FloeError `file_not_found`, `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openExistingKeystore = async (

@@ -10,7 +10,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
 import type { RandomSource } from '../../protocol/random.ts';
 import type { Disk } from './disk.ts';
-import { decodeRunMemory, encodeRunMemory, type Keystore } from './keystore.ts';
+import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
 import {
   DEFAULT_KDF_COST,
   deriveFileKey,
@@ -32,6 +32,8 @@ export interface KeystoreOptions {
   readonly kdf?: KdfCost;
   /** `false`: a missing keystore is an error instead of a new one. */
   readonly create?: boolean;
+  /** 32 bytes from which a new keystore's identity derives, as in `memoryKeystore`. Default: drawn. */
+  readonly secret?: Uint8Array;
 }
 
 /**
@@ -68,7 +70,7 @@ const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 const unlocked = async (
   path: string,
   passphrase: string,
-  { random, disk, kdf = DEFAULT_KDF_COST }: KeystoreOptions,
+  { random, disk, kdf = DEFAULT_KDF_COST, secret = random(32) }: KeystoreOptions,
   unlock: () => void,
 ): Promise<Keystore> => {
   const file = `${path}/identity`;
@@ -77,7 +79,7 @@ const unlocked = async (
   if (bytes === undefined) {
     const parameters = { type: 'argon2id', salt: random(16), ...kdf } as const;
     const key = await deriveFileKey(passphrase, parameters);
-    const secrets = encodeCbor({ seed: random(32), trainingSecret: random(32) });
+    const secrets = encodeCbor(secretsOf(secret));
     const sealed = seal(key, 'identity', secrets, random, encodeCbor(parameters));
     bytes = encodeCbor({ v: 1, kdf: parameters, sealed });
     await disk.write(file, bytes);

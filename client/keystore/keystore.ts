@@ -5,9 +5,11 @@
  */
 import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
 import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
+import { deriveSeed } from '../../protocol/random.ts';
 import { MAX_COHORT } from '../../protocol/run-spec.ts';
 
 const hash = fixedBytes(32);
@@ -111,3 +113,15 @@ export interface Keystore {
   /** Lets another process have it. Idempotent. */
   close(): Promise<void>;
 }
+
+/**
+ * Identity seed and training secret of a 32-byte secret.
+ * @throws FloeError `key_invalid` on another length
+ */
+export const secretsOf = (
+  secret: Uint8Array,
+): { readonly seed: Uint8Array; readonly trainingSecret: Uint8Array } => {
+  if (secret.length !== 32)
+    throw new FloeError('key_invalid', `expected a secret of 32 bytes, got ${secret.length}`);
+  return { seed: deriveSeed(secret, 'identity'), trainingSecret: deriveSeed(secret, 'training') };
+};

@@ -4,23 +4,21 @@
  */
 import { ownBytes, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
-import { deriveSeed } from '../../protocol/random.ts';
-import { decodeRunMemory, encodeRunMemory, type Keystore } from './keystore.ts';
+import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
 
 /**
  * @param secret 32 bytes; identity and training secret derive from it, so that a seeded simulation can be repeated.
  * @throws FloeError `key_invalid` on another length
  */
 export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
-  const identity = await identityFromSeed(
-    secret.length === 32 ? deriveSeed(secret, 'identity') : secret,
-  );
+  const { seed, trainingSecret } = secretsOf(secret);
+  const identity = await identityFromSeed(seed);
   const runs = new Map<string, Uint8Array>();
   const vectors = new Map<string, Uint8Array>();
   return {
     kind: 'memory',
     identity,
-    trainingSecret: deriveSeed(secret, 'training'),
+    trainingSecret,
     load: async (run) => {
       const bytes = runs.get(toHex(run));
       return bytes && decodeRunMemory(bytes);

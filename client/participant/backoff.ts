@@ -12,7 +12,8 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-export const DEFAULT_BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 };
+/** The longest wait stays well below the 30 s that a restarted coordinator gives everyone to come back. */
+export const DEFAULT_BACKOFF: Backoff = { baseMs: 500, maxMs: 10_000 };
 
 /** Milliseconds to wait before retry `attempt` (1, 2, ...): between half of min(max, base * 2^(attempt - 1)) and all of it. */
 export const backoffDelay = (

@@ -81,6 +81,8 @@ export class Participant {
   #waiting = 0;
   #session: Session | undefined;
   #joined: Joined | undefined;
+  /** The session got a record through or lasted: the next loss starts with a short wait again. */
+  #useful = false;
   #loggedInAt: number | undefined;
 
   /** Begins at once. */
@@ -114,10 +116,12 @@ export class Participant {
     await cryptoReady;
     for (let attempt = 1; ; attempt += 1) {
       this.#loggedInAt = undefined;
+      this.#useful = false;
       const error = await this.#attempt();
       if (this.#stop.signal.aborted) return;
       if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
-        attempt = 1;
+        this.#useful = true;
+      if (this.#useful) attempt = 1;
       const delayMs = backoffDelay(backoff, attempt, random);
       this.#emit({ type: 'reconnecting', attempt, delayMs, error });
       await sleep(clock, delayMs, this.#stop.signal);
@@ -216,6 +220,7 @@ export class Participant {
   }
 
   #take(frame: ServerFrame | FloeError): void {
+    if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
     this.#waiting += 1;
     if (this.#waiting > MAX_WAITING) {
       this.#waiting -= 1;
