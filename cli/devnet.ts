@@ -5,7 +5,12 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { parseFault, startDevnet, type DevnetOptions, type FaultCommand } from '../sim/devnet/index.ts';
+import {
+  parseFault,
+  startDevnet,
+  type DevnetOptions,
+  type FaultCommand,
+} from '../sim/devnet/index.ts';
 import { compiledFloe } from '../sim/devnet/move/index.ts';
 
 interface DevnetFlags {

@@ -6,7 +6,6 @@
  *   node examples/devnet/stock-sdk.ts FILE
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { NoAccessError, SealClient, SessionKey } from '@mysten/seal';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { SuiGrpcClient } from '@mysten/sui/grpc';
@@ -19,8 +18,14 @@ interface Network {
   readonly rpcUrl: string;
   readonly faucetUrl: string;
   readonly walrus: { readonly systemObjectId: string; readonly stakingPoolId: string };
-  readonly seal: { readonly servers: readonly { readonly objectId: string }[]; readonly threshold: number };
+  readonly seal: {
+    readonly servers: readonly { readonly objectId: string }[];
+    readonly threshold: number;
+  };
 }
+
+const isNetwork = (value: unknown): value is Network =>
+  typeof value === 'object' && value !== null && 'rpcUrl' in value && 'seal' in value;
 
 /** What came out, for a test to look at. */
 export interface StockSdkResult {
@@ -59,9 +64,9 @@ export const runStockSdk = async (network: Network): Promise<StockSdkResult> => 
   };
 
   // A Move package of our own: compiled from allowlist/sources.
-  const compiled = JSON.parse(
-    await readFile(join(import.meta.dirname, 'allowlist/compiled.json'), 'utf8'),
-  ) as { modules: string[]; dependencies: string[] };
+  const { default: compiled } = await import('./allowlist/compiled.json', {
+    with: { type: 'json' },
+  });
   const published = await execute((transaction) => {
     const capability = transaction.publish(compiled);
     transaction.transferObjects([capability], owner.toSuiAddress());
@@ -161,5 +166,7 @@ export const runStockSdk = async (network: Network): Promise<StockSdkResult> => 
 if (import.meta.main) {
   const [file] = process.argv.slice(2);
   if (file === undefined) throw new Error('usage: node examples/devnet/stock-sdk.ts CONFIG.json');
-  console.log(await runStockSdk(JSON.parse(await readFile(file, 'utf8')) as Network));
+  const network: unknown = JSON.parse(await readFile(file, 'utf8'));
+  if (!isNetwork(network)) throw new Error(`${file} was not written by floe devnet`);
+  console.log(await runStockSdk(network));
 }

@@ -67,7 +67,7 @@ export const fund = async (
     .ownedBy({ type: 'address', address })
     .find(({ objectType }) => objectType === coinType(wal));
   if (!source) throw new FloeError('internal', 'the faucet has no WAL');
-  return await executeOwn(chain, signer, (transaction) => {
+  return executeOwn(chain, signer, (transaction) => {
     const { id: objectId, version, digest } = source;
     const ref = transaction.objectRef({ objectId, version: version.toString(), digest });
     const [sui] = transaction.splitCoins(transaction.gas, [FAUCET_AMOUNT]);
@@ -86,6 +86,9 @@ const created = (record: TransactionRecord, chain: Chain, recipient: string) =>
     return [{ type, id: object.id, amount: coinBalance(object.contents) }];
   });
 
+const failed = (message: string, status: number) =>
+  json({ status: { Failure: { internal: message } }, coins_sent: null }, status);
+
 /** The faucet's HTTP side; `next` answers everything else. */
 export const faucetHandler = (options: {
   readonly chain: Chain;
@@ -95,10 +98,8 @@ export const faucetHandler = (options: {
   readonly next: HttpHandler;
 }): HttpHandler => {
   const { chain, signer, wal, queue, next } = options;
-  const failed = (message: string, status: number) =>
-    json({ status: { Failure: { internal: message } }, coins_sent: null }, status);
   return async (request) => {
-    if (request.method !== 'POST' || request.url.pathname !== '/v2/gas') return await next(request);
+    if (request.method !== 'POST' || request.url.pathname !== '/v2/gas') return next(request);
     let recipient: string;
     try {
       const body: unknown = JSON.parse(Buffer.from(request.body).toString('utf8'));

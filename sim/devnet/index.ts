@@ -5,7 +5,7 @@
  */
 import { normalizeStructTag } from '@mysten/sui/utils';
 import { SuiGrpcClient } from '@mysten/sui/grpc';
-import { Transaction } from '@mysten/sui/transactions';
+import type { Transaction } from '@mysten/sui/transactions';
 import { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../../protocol/errors.ts';
 import { Chain, type SystemObject } from './chain/chain.ts';
@@ -99,6 +99,10 @@ const settings = (options: DevnetOptions) => {
   return all;
 };
 
+/** The `index`-th port from the first one, if one was given. */
+const next = (first: number | undefined, index: number): number | undefined =>
+  first === undefined || first === 0 ? undefined : first + index;
+
 /**
  * Starts a devnet on 127.0.0.1.
  *
@@ -140,8 +144,6 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
     servers.push(server);
     return server;
   };
-  const next = (first: number | undefined, index: number): number | undefined =>
-    first === undefined || first === 0 ? undefined : first + index;
 
   try {
     if (saved) saved.restore(chain);
@@ -260,10 +262,13 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       ports.aggregator,
       SMALL_BODY_LIMIT,
     );
-    if (!saved) await fund(chain, faucetKey, wal, publisherKey.toSuiAddress());
+    if (!saved)
+      await faucetQueue.run(() => fund(chain, faucetKey, wal, publisherKey.toSuiAddress()));
+    const { floePackage } = all;
     const floePackageId =
       saved?.floePackageId ??
-      (all.floePackage && (await publishImmutable(chain, faucetKey, all.floePackage)));
+      (floePackage &&
+        (await faucetQueue.run(() => publishImmutable(chain, faucetKey, floePackage))));
 
     const config: NetworkConfig = {
       rpcUrl: rpc.url,

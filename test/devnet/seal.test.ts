@@ -14,9 +14,20 @@ import type { SuiGrpcClient } from '@mysten/sui/grpc';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, fromHex, toBase64 } from '@mysten/sui/utils';
+import * as v from 'valibot';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Devnet } from '../../sim/devnet/index.ts';
-import { execute, funded, keyOf, publishAllowlist, startSmall, suiClientOf } from './support.ts';
+import {
+  allowlist,
+  execute,
+  funded,
+  idOf,
+  keyOf,
+  publishAllowlist,
+  startSmall,
+  suiClientOf,
+} from './support.ts';
+import { packageDigest } from '../../sim/devnet/chain/commands.ts';
 import type { PublishedList } from './support.ts';
 
 let devnet: Devnet;
@@ -70,7 +81,10 @@ const approval = (
 ): void => {
   transaction.moveCall({
     target,
-    arguments: [transaction.pure.vector('u8', fromHex(identity())), transaction.object(list.listId)],
+    arguments: [
+      transaction.pure.vector('u8', fromHex(identity())),
+      transaction.object(list.listId),
+    ],
   });
 };
 const kindBytes = (build: (transaction: Transaction) => void): Promise<Uint8Array> => {
@@ -112,7 +126,7 @@ test('one server down: decrypted, with consistent shares; two down: not', async 
   devnet.faults.keyServerDown(1);
   expect(await decrypt(encryptedObject, alice, { checkShareConsistency: true })).toBe('secret');
   devnet.faults.keyServerDown(2);
-  await expect(decrypt(encryptedObject, alice)).rejects.toThrow();
+  await expect(decrypt(encryptedObject, alice)).rejects.toThrow(/fetch failed/);
   devnet.faults.clear();
   expect(await decrypt(encryptedObject, alice)).toBe('secret');
 });
@@ -128,8 +142,6 @@ test('revocation counts at once, also for a reader whose RPC lags behind', async
   await change('add', bob);
   const { encryptedObject } = await encrypt();
   expect(await decrypt(encryptedObject, bob)).toBe('secret');
-  devnet.faults.staleRpc(5);
-  devnet.faults.staleRpc(0);
   await change('remove', bob);
   devnet.faults.staleRpc(5);
   await expect(decrypt(encryptedObject, bob)).rejects.toThrow(NoAccessError);
@@ -162,7 +174,7 @@ test('only seal_approve functions, of one package, with plain inputs, are run', 
       const [made] = [tx.makeMoveVec({ type: 'u8', elements: [tx.pure.u8(1)] })];
       tx.moveCall({
         target: `${list.packageId}::allowlist::seal_approve`,
-        arguments: [made!, tx.object(list.listId)],
+        arguments: [made, tx.object(list.listId)],
       });
     }),
   ).rejects.toThrow(InvalidPTBError);
@@ -174,10 +186,7 @@ test('an approved transaction gives the keys of its own identities only', async 
   const other = new Transaction();
   other.moveCall({
     target: `${list.packageId}::allowlist::seal_approve`,
-    arguments: [
-      other.pure.vector('u8', fromHex(`${list.listId}08`)),
-      other.object(list.listId),
-    ],
+    arguments: [other.pure.vector('u8', fromHex(`${list.listId}08`)), other.object(list.listId)],
   });
   const { encryptedObject } = await encrypt();
   await expect(
@@ -186,12 +195,54 @@ test('an approved transaction gives the keys of its own identities only', async 
       sessionKey,
       txBytes: await other.build({ client, onlyTransactionKind: true }),
     }),
-  ).rejects.toThrow();
+  ).rejects.toThrow(/key|threshold|share/i);
 });
 
-test('upgrading the package keeps its identities, and may not be used as another namespace', async () => {
-  const { encryptedObject } = await encrypt();
-  expect(await decrypt(encryptedObject, alice)).toBe('secret');
+test('an upgraded package gives keys of the namespace of its first version', async () => {
+  const published = await publishAllowlist(client, alice);
+  const digest = packageDigest(
+    allowlist.modules.map((module) => fromBase64(module)),
+    allowlist.dependencies,
+  );
+  const upgrade = await execute(client, alice, (tx) => {
+    const cap = tx.object(published.upgradeCapId);
+    const ticket = tx.moveCall({
+      target: '0x2::package::authorize_upgrade',
+      arguments: [cap, tx.pure.u8(0), tx.pure.vector('u8', digest)],
+    });
+    const receipt = tx.upgrade({ ...allowlist, package: published.packageId, ticket });
+    tx.moveCall({ target: '0x2::package::commit_upgrade', arguments: [cap, receipt] });
+    tx.moveCall({
+      target: `${published.packageId}::allowlist::add`,
+      arguments: [
+        tx.object(published.listId),
+        tx.object(published.capId),
+        tx.pure.address(alice.toSuiAddress()),
+      ],
+    });
+  });
+  const id = `${published.listId}01`;
+  const { encryptedObject } = await sealClient().encrypt({
+    threshold: 2,
+    packageId: published.packageId,
+    id,
+    data: new TextEncoder().encode('kept'),
+  });
+  const sessionKey = await SessionKey.create({
+    address: alice.toSuiAddress(),
+    packageId: published.packageId,
+    ttlMin: 1,
+    signer: alice,
+    suiClient: client,
+  });
+  const txBytes = await kindBytes((tx) =>
+    tx.moveCall({
+      target: `${idOf(upgrade, 'package')}::allowlist::seal_approve`,
+      arguments: [tx.pure.vector('u8', fromHex(id)), tx.object(published.listId)],
+    }),
+  );
+  const plain = await sealClient().decrypt({ data: encryptedObject, sessionKey, txBytes });
+  expect(new TextDecoder().decode(plain)).toBe('kept');
 });
 
 /** A request as the SDK sends it, to be altered. */
@@ -219,7 +270,10 @@ const send = async (
     headers: { 'client-sdk-type': 'typescript', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
-  const reply = (await response.json()) as { error?: string; decryption_keys?: unknown[] };
+  const reply = v.parse(
+    v.object({ error: v.optional(v.string()), decryption_keys: v.optional(v.array(v.unknown())) }),
+    await response.json(),
+  );
   return { status: response.status, error: reply.error, keys: reply.decryption_keys?.length };
 };
 
@@ -306,11 +360,9 @@ test('a package or an object that does not exist is named as such', async () => 
   const good = await rawRequest(alice);
   const ptb = bcs.ProgrammableTransaction.parse(fromBase64(good.ptb));
   const sessionKey = await session(alice);
-  const ask = async (change: (text: string) => string) => {
-    const altered = fromHex(change(Buffer.from(fromBase64(good.ptb)).toString('hex')));
-    const params = await sessionKey.createRequestParams(
-      Buffer.concat([Uint8Array.of(0), altered]),
-    );
+  const ask = async (alter: (text: string) => string) => {
+    const altered = fromHex(alter(Buffer.from(fromBase64(good.ptb)).toString('hex')));
+    const params = await sessionKey.createRequestParams(Buffer.concat([Uint8Array.of(0), altered]));
     return send({
       ptb: toBase64(altered),
       enc_key: toBase64(params.encKeyPk),

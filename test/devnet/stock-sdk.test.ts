@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import * as v from 'valibot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runStockSdk } from '../../examples/devnet/stock-sdk.ts';
 import type { NetworkConfig } from '../../sim/devnet/index.ts';
@@ -33,7 +34,11 @@ beforeAll(async () => {
     if (child.exitCode !== null) throw new Error(`the devnet ended with code ${child.exitCode}`);
     await wait(50);
   }
-  config = JSON.parse(await readFile(file, 'utf8')) as NetworkConfig;
+  const text: unknown = JSON.parse(await readFile(file, 'utf8'));
+  config = v.parse(
+    v.custom<NetworkConfig>(v.is.bind(undefined, v.record(v.string(), v.unknown()))),
+    text,
+  );
 });
 
 afterAll(async () => {
@@ -42,26 +47,22 @@ afterAll(async () => {
 });
 
 test('the configuration names everything a client needs', () => {
-  expect(config).toEqual({
-    rpcUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
-    faucetUrl: expect.stringMatching(/^http:/),
-    walrus: {
-      systemObjectId: expect.stringMatching(/^0x[0-9a-f]{64}$/),
-      stakingPoolId: expect.stringMatching(/^0x[0-9a-f]{64}$/),
-      relayUrl: expect.stringMatching(/^http:/),
-      publisherUrl: expect.stringMatching(/^http:/),
-      aggregatorUrl: expect.stringMatching(/^http:/),
-    },
-    seal: {
-      packageId: expect.stringMatching(/^0x[0-9a-f]{64}$/),
-      servers: [1, 2, 3].map(() => ({
-        objectId: expect.stringMatching(/^0x[0-9a-f]{64}$/),
-        url: expect.stringMatching(/^http:/),
-      })),
-      threshold: 2,
-    },
-    floe: { packageId: expect.stringMatching(/^0x[0-9a-f]{64}$/) },
+  const url = v.pipe(v.string(), v.regex(/^http:\/\/127\.0\.0\.1:\d+$/));
+  const id = v.pipe(v.string(), v.regex(/^0x[0-9a-f]{64}$/));
+  const walrus = { relayUrl: url, publisherUrl: url, aggregatorUrl: url };
+  const server = v.strictObject({ objectId: id, url });
+  const schema = v.strictObject({
+    rpcUrl: url,
+    faucetUrl: url,
+    walrus: v.strictObject({ systemObjectId: id, stakingPoolId: id, ...walrus }),
+    seal: v.strictObject({
+      packageId: id,
+      servers: v.strictTuple([server, server, server]),
+      threshold: v.literal(2),
+    }),
+    floe: v.strictObject({ packageId: id }),
   });
+  expect(v.is(schema, config)).toBe(true);
 });
 
 test('the stock SDKs publish, encrypt, decrypt, are denied, write and read', async () => {

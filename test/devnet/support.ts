@@ -9,14 +9,15 @@ import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { WalrusClient } from '@mysten/walrus';
+import * as v from 'valibot';
 import { startDevnet, type Devnet, type DevnetOptions } from '../../sim/devnet/index.ts';
 
 const example = join(import.meta.dirname, '../../examples/devnet/allowlist/compiled.json');
 /** Bytecode of the allowlist example. */
-export const allowlist = JSON.parse(readFileSync(example, 'utf8')) as {
-  modules: string[];
-  dependencies: string[];
-};
+export const allowlist = v.parse(
+  v.object({ modules: v.array(v.string()), dependencies: v.array(v.string()), digest: v.string() }),
+  JSON.parse(readFileSync(example, 'utf8')),
+);
 
 /** Few nodes and one key server: for tests that look at the chain. */
 export const startSmall = (options: DevnetOptions = {}): Promise<Devnet> =>

@@ -5,8 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { bcs } from '@mysten/sui/bcs';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
-import { Transaction } from '@mysten/sui/transactions';
+import type { Transaction } from '@mysten/sui/transactions';
 import { NotEnoughBlobConfirmationsError, WalrusFile } from '@mysten/walrus';
+import * as v from 'valibot';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startDevnet, type Devnet } from '../../sim/devnet/index.ts';
 import { parseBlobId, shardOfPair } from '../../sim/devnet/walrus/layout.ts';
@@ -76,7 +77,7 @@ test('slivers altered by nodes are caught by readers', async () => {
   const bytes = someBytes(4_000);
   const { blobId } = await write(bytes);
   for (const index of devnet.nodes.keys()) devnet.faults.corruptSlivers(index, blobId);
-  await expect(read(blobId)).rejects.toThrow();
+  await expect(read(blobId)).rejects.toThrow(/decod|sliver|inconsistent|encoded/i);
   devnet.faults.clear();
   expect(await read(blobId)).toEqual(bytes);
 });
@@ -214,6 +215,10 @@ test('the contract refuses certificates: too few signers, other signers, another
   await expect(certify(good)).rejects.toThrow(/abort code: 5/);
 });
 
+const Refusal = v.object({
+  error: v.optional(v.object({ details: v.array(v.object({ reason: v.string() })) })),
+});
+
 test('storage nodes refuse what does not fit', async () => {
   const client = walrusClientOf(devnet);
   const bytes = someBytes(900);
@@ -222,10 +227,10 @@ test('storage nodes refuse what does not fit', async () => {
   const base = `${devnet.nodeUrls[0]}/v1/blobs/${blobId}`;
   const put = async (path: string, body: Uint8Array) => {
     const response = await fetch(`${base}/${path}`, { method: 'PUT', body: Buffer.from(body) });
-    const json = (await response.json()) as { error?: { details: { reason: string }[] } };
+    const json = v.parse(Refusal, await response.json());
     return json.error?.details[0]?.reason ?? response.status;
   };
-  const metadata = await metadataBytes(encoded.metadata);
+  const metadata = await metadataBytes(encoded);
   expect(await put('metadata', metadata)).toBe('NOT_REGISTERED');
   await client.executeRegisterBlobTransaction({
     blobId,
@@ -258,8 +263,10 @@ test('storage nodes refuse what does not fit', async () => {
   expect(unfinished.status).toBe(400);
 });
 
+type Encoded = Awaited<ReturnType<ReturnType<typeof walrusClientOf>['encodeBlob']>>;
+
 /** BCS of a blob's metadata, as clients send it. */
-const metadataBytes = async (metadata: unknown): Promise<Uint8Array> => {
+const metadataBytes = async ({ metadata }: Encoded): Promise<Uint8Array> => {
   const node = bcs.enum('MerkleNode', { Empty: null, Digest: bcs.bytes(32) });
   const type = bcs.enum('BlobMetadata', {
     V1: bcs.struct('V1', {
@@ -268,8 +275,7 @@ const metadataBytes = async (metadata: unknown): Promise<Uint8Array> => {
       hashes: bcs.vector(bcs.struct('Pair', { primary_hash: node, secondary_hash: node })),
     }),
   });
-  const { V1 } = metadata as { V1: Parameters<typeof type.serialize>[0]['V1'] };
-  return type.serialize({ V1: { ...V1!, encoding_type: 1 } }).toBytes();
+  return type.serialize({ V1: { ...metadata.V1, encoding_type: 1 } }).toBytes();
 };
 
 test('full checks find the very sliver that is wrong, and nothing else', async () => {
@@ -277,8 +283,8 @@ test('full checks find the very sliver that is wrong, and nothing else', async (
   const [node] = devnet.nodes;
   expect(node!.verifyStored(blobId)).toEqual([]);
   const { slivers } = node!.blobs.get(blobId)!;
-  const [primary, secondary] = ['primary', 'secondary'].map(
-    (axis) => [...slivers.keys()].find((key) => key.endsWith(axis))!,
+  const [primary, secondary] = ['primary', 'secondary'].map((axis) =>
+    [...slivers.keys()].find((key) => key.endsWith(axis))!,
   );
   for (const [key, at] of [
     [primary!, 10],
@@ -313,6 +319,19 @@ test('relay: blob and quilt', async () => {
   expect(await file!.bytes()).toEqual(bytes);
 });
 
+const Stored = v.object({
+  newlyCreated: v.optional(
+    v.object({
+      blobObject: v.object({ id: v.string(), blobId: v.string(), certifiedEpoch: v.number() }),
+    }),
+  ),
+  alreadyCertified: v.optional(v.object({ blobId: v.string() })),
+});
+const StoredQuilt = v.object({
+  blobStoreResult: Stored,
+  storedQuiltBlobs: v.array(v.object({ identifier: v.string(), quiltPatchId: v.string() })),
+});
+
 test('publisher and aggregator: without a wallet', async () => {
   const { publisherUrl, aggregatorUrl } = devnet.config.walrus;
   const bytes = someBytes(2_500);
@@ -321,10 +340,7 @@ test('publisher and aggregator: without a wallet', async () => {
       method: 'PUT',
       body: Buffer.from(bytes),
     });
-    return (await response.json()) as {
-      newlyCreated?: { blobObject: { id: string; blobId: string; certifiedEpoch: number } };
-      alreadyCertified?: { blobId: string };
-    };
+    return v.parse(Stored, await response.json());
   };
   const get = async (path: string): Promise<Buffer> =>
     Buffer.from(await (await fetch(`${aggregatorUrl}/v1/blobs/${path}`)).arrayBuffer());
@@ -342,15 +358,13 @@ test('publisher and aggregator: without a wallet', async () => {
   const form = new FormData();
   form.set('one', new Blob(['first']));
   form.set('two', new Blob(['second']));
-  const quilt = (await (
-    await fetch(`${publisherUrl}/v1/quilts?epochs=1`, { method: 'PUT', body: form })
-  ).json()) as {
-    blobStoreResult: { newlyCreated: { blobObject: { blobId: string } } };
-    storedQuiltBlobs: { identifier: string; quiltPatchId: string }[];
-  };
+  const quilt = v.parse(
+    StoredQuilt,
+    await (await fetch(`${publisherUrl}/v1/quilts?epochs=1`, { method: 'PUT', body: form })).json(),
+  );
   const patch = quilt.storedQuiltBlobs.find(({ identifier }) => identifier === 'two')!;
   expect(String(await get(`by-quilt-patch-id/${patch.quiltPatchId}`))).toBe('second');
-  const quiltId = quilt.blobStoreResult.newlyCreated.blobObject.blobId;
+  const quiltId = quilt.blobStoreResult.newlyCreated!.blobObject.blobId;
   expect(String(await get(`by-quilt-id/${quiltId}/one`))).toBe('first');
 });
 
@@ -362,7 +376,7 @@ test('epochs: what was paid for stays, what ran out is gone, old certificates ar
   expect(await read(long.blobId)).toHaveLength(400);
   expect(devnet.faults.advanceEpoch()).toBe(2);
   expect(await read(long.blobId)).toHaveLength(400);
-  await expect(read(short.blobId)).rejects.toThrow();
+  await expect(read(short.blobId)).rejects.toThrow(/not certified/);
   const bytes = someBytes(200);
   expect(await read((await write(bytes)).blobId)).toEqual(bytes);
   const { systemState } = await suiClientOf(devnet).getCurrentSystemState();

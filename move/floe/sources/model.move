@@ -186,3 +186,40 @@ public fun epsilon(model: &ModelVersion): Option<u64> {
         Privacy::Gaussian { epsilon, delta: _ } => option::some(*epsilon),
     }
 }
+
+#[test_only]
+public fun test_publish(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    a: vector<u8>,
+    d: vector<u8>,
+    loss: u64,
+    accuracy: u64,
+    examples: u64,
+    epsilon: Option<u64>,
+    delta: u64,
+    parent: Option<ID>,
+    blob_id: u256,
+    h: vector<u8>,
+    size: u64,
+    ctx: &mut TxContext,
+) {
+    publish_version(
+        cap,
+        run,
+        round,
+        a,
+        d,
+        loss,
+        accuracy,
+        examples,
+        epsilon,
+        delta,
+        parent,
+        blob_id,
+        h,
+        size,
+        ctx,
+    )
+}

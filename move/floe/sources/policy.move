@@ -60,3 +60,43 @@ fun named(id: vector<u8>, run: &Run, role: u8): u64 {
     floe::run::check_version(run);
     identity::check(id, object::id_address(run), role)
 }
+
+#[test_only]
+public fun test_cohort(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    seal_approve_cohort(id, run, ctx)
+}
+
+#[test_only]
+public fun test_auditor(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    seal_approve_auditor(id, run, ctx)
+}
+
+#[test_only]
+public fun test_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &TxContext) {
+    seal_approve_compute(id, run, clock, ctx)
+}
+
+#[test_only]
+public fun test_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    seal_approve_unmask(id, run, ctx)
+}
+
+#[test_only]
+public fun test_pass(id: vector<u8>, offer: &Offer, pass: &Pass) {
+    seal_approve_pass(id, offer, pass)
+}
+
+#[test_only]
+public fun test_subscription(
+    id: vector<u8>,
+    offer: &Offer,
+    subscription: &Subscription,
+    clock: &Clock,
+) {
+    seal_approve_subscription(id, offer, subscription, clock)
+}
+
+#[test_only]
+public fun test_time(id: vector<u8>, lock: &TimeLock, clock: &Clock) {
+    seal_approve_time(id, lock, clock)
+}

@@ -291,3 +291,8 @@ fun changed(run: &Run, member: address, list: u8, admitted: bool) {
 public fun set_version_for_testing(run: &mut Run, version: u64) {
     run.version = version;
 }
+
+#[test_only]
+public fun round_bytes(run: &Run, round: u64): vector<u8> {
+    std::bcs::to_bytes(&run.rounds[round])
+}

@@ -6,19 +6,13 @@
 import { toBase58 } from '@mysten/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { TransactionDataBuilder } from '@mysten/sui/transactions';
-import { fromBase58, normalizeSuiAddress, toBase64 } from '@mysten/sui/utils';
-import { verifyTransactionSignature } from '@mysten/sui/verify';
+import { fromBase58, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { MoveVm, PackageInfo } from '../move/types.ts';
 import { SUI_COIN } from './commands.ts';
+import { checkExpiration, checkGas, checkSignatures, refusedDryRun, selectGas } from './checks.ts';
 import { balanceChanges, toProtoEffects, toProtoEvents } from './encode.ts';
 import { coinBalance, executeTransaction, packageData, type Execution } from './executor.ts';
-import {
-  MAX_GAS_BUDGET,
-  MAX_GAS_OBJECTS,
-  minimumBudget,
-  REFERENCE_GAS_PRICE,
-  storageCostOf,
-} from './gas.ts';
+import { MAX_GAS_BUDGET, minimumBudget, REFERENCE_GAS_PRICE, storageCostOf } from './gas.ts';
 import { GRPC, GrpcError } from './grpc-web.ts';
 import {
   CLOCK_ID,
@@ -26,7 +20,6 @@ import {
   programmableOf,
   relaxInputs,
   requireAddress,
-  requireCurrent,
   resolveInputs,
 } from './inputs.ts';
 import {
@@ -74,6 +67,9 @@ export interface Simulation {
   readonly executed: GrpcTypes.ExecutedTransaction;
   readonly results: readonly (readonly Uint8Array[])[];
 }
+
+/** What a policy may cost, in MIST: asking is free, so it is bounded. */
+const POLICY_BUDGET = 500_000_000n;
 
 const refuse = (message: string): GrpcError => new GrpcError(GRPC.INVALID_ARGUMENT, message);
 const ZERO = normalizeSuiAddress('0x0');
@@ -262,13 +258,13 @@ export class Chain {
     const digest = TransactionDataBuilder.getDigestFromBytes(bytes);
     const sender = requireAddress(transaction.sender, 'the sender');
     const gasOwner = requireAddress(transaction.gasPayment?.owner, 'the gas owner');
-    await this.#checkSignatures(bytes, signatures, new Set([sender, gasOwner]));
+    await checkSignatures(bytes, signatures, new Set([sender, gasOwner]));
     // From here on nothing is awaited: transactions have one order.
     const known = this.#byDigest.get(digest);
     if (known) return known;
     this.tick();
-    this.#checkExpiration(transaction);
-    const gas = this.#checkGas(transaction, gasOwner, this.state);
+    checkExpiration(transaction, this);
+    const gas = checkGas(transaction, gasOwner, this.state);
     const programmable = programmableOf(transaction);
     const execution = executeTransaction({
       vm: this.vm,
@@ -330,79 +326,6 @@ export class Chain {
       checkpoint: BigInt(sequence + 1),
       timestamp: timestampOf(this.timeMs),
     };
-  }
-
-  async #checkSignatures(
-    bytes: Uint8Array,
-    signatures: readonly Uint8Array[],
-    signers: ReadonlySet<string>,
-  ): Promise<void> {
-    if (signatures.length !== signers.size)
-      throw refuse(`expected ${signers.size} signatures, got ${signatures.length}`);
-    const signed = new Set<string>();
-    for (const signature of signatures) {
-      try {
-        const key = await verifyTransactionSignature(bytes, toBase64(signature));
-        signed.add(normalizeSuiAddress(key.toSuiAddress()));
-      } catch (error) {
-        throw refuse(`a signature does not verify: ${String(error)}`);
-      }
-    }
-    for (const signer of signers)
-      if (!signed.has(signer)) throw refuse(`expected a signature of ${signer}`);
-  }
-
-  #checkExpiration(transaction: ChainTransaction): void {
-    const { expiration } = transaction;
-    const kinds = GrpcTypes.TransactionExpiration_TransactionExpirationKind;
-    if (!expiration || expiration.kind === kinds.NONE) return;
-    const { epoch, minEpoch, chain } = expiration;
-    if (epoch !== undefined && this.#epoch > epoch)
-      throw refuse(`the transaction expired in epoch ${epoch}, now is ${this.#epoch}`);
-    if (minEpoch !== undefined && this.#epoch < minEpoch)
-      throw refuse(`the transaction is valid from epoch ${minEpoch}, now is ${this.#epoch}`);
-    if (chain !== undefined && chain !== this.chainId)
-      throw refuse(`the transaction is for chain ${chain}, this is ${this.chainId}`);
-  }
-
-  #checkGas(transaction: ChainTransaction, owner: string, state: StateView) {
-    const { objects = [], price = 0n, budget = 0n } = transaction.gasPayment ?? {};
-    if (price < REFERENCE_GAS_PRICE)
-      throw refuse(`gas price ${price} is below the reference price ${REFERENCE_GAS_PRICE}`);
-    if (budget < minimumBudget(price) || budget > MAX_GAS_BUDGET)
-      throw refuse(`gas budget ${budget} is not in ${minimumBudget(price)}..${MAX_GAS_BUDGET}`);
-    if (objects.length < 1 || objects.length > MAX_GAS_OBJECTS)
-      throw refuse(`expected 1 to ${MAX_GAS_OBJECTS} gas coins, got ${objects.length}`);
-    const used = new Set(
-      programmableOf(transaction).inputs.flatMap(({ objectId }) =>
-        objectId === undefined ? [] : [normalizeSuiAddress(objectId)],
-      ),
-    );
-    const coins = objects.map((ref) => {
-      const id = requireAddress(ref.objectId, 'a gas coin');
-      const coin = state.get(id);
-      if (!coin) throw new GrpcError(GRPC.NOT_FOUND, `Object ${id} not found`);
-      if (coin.objectType !== SUI_COIN) throw refuse(`gas coin ${id} is a ${coin.objectType}`);
-      if (coin.owner.type !== 'address' || coin.owner.address !== owner)
-        throw refuse(`gas coin ${id} is not owned by the gas owner ${owner}`);
-      requireCurrent(coin, ref.version, ref.digest);
-      if (used.has(id)) throw refuse(`object ${id} is an input or a gas coin twice`);
-      used.add(id);
-      return coin;
-    });
-    const balance = coins.reduce((sum, coin) => sum + coinBalance(coin.contents), 0n);
-    if (balance < budget)
-      throw refuse(`Balance of gas object ${balance} is lower than the needed amount: ${budget}`);
-    return { coins, owner, price, budget };
-  }
-
-  #selectGas(inputs: readonly GrpcTypes.Input[], owner: string, state: StateView) {
-    const used = new Set(inputs.map(({ objectId }) => objectId && normalizeSuiAddress(objectId)));
-    return state
-      .ownedBy({ type: 'address', address: owner })
-      .filter(({ id, objectType }) => objectType === SUI_COIN && !used.has(id))
-      .toSorted((a, b) => Number(coinBalance(b.contents) - coinBalance(a.contents)))
-      .slice(0, MAX_GAS_OBJECTS);
   }
 
   #dryRunCoin(owner: string): ChainObject {
@@ -479,16 +402,18 @@ export class Chain {
         return { executed: refusedDryRun(error, resolved, this.#epoch), results: [] };
       }
     }
-    this.#checkExpiration(resolved);
+    checkExpiration(resolved, this);
     if (!request.doGasSelection) {
-      const execution = run(this.#checkGas(resolved, owner, state));
+      const execution = run(checkGas(resolved, owner, state));
       return finish(execution, resolved);
     }
     const chosen = given.gasPayment?.objects ?? [];
     const coins =
       chosen.length > 0
-        ? chosen.flatMap(({ objectId }) => state.get(requireAddress(objectId, 'a gas coin')) ?? [])
-        : this.#selectGas(programmable.inputs, owner, state);
+        ? chosen
+            .flatMap(({ objectId }) => state.get(requireAddress(objectId, 'a gas coin')) ?? [])
+            .filter(({ objectType }) => objectType === SUI_COIN)
+        : selectGas(programmable.inputs, owner, state);
     const balance = coins.reduce((sum, coin) => sum + coinBalance(coin.contents), 0n);
     if (balance < minimumBudget(price))
       throw refuse(`Unable to perform gas selection due to insufficient SUI balance of ${owner}`);
@@ -499,7 +424,7 @@ export class Chain {
     const budget = given.gasPayment?.budget ?? (estimate < most ? estimate : most);
     const gasPayment = { objects: coins.map(reference), owner, price, budget };
     const withGas = { ...resolved, gasPayment };
-    if (given.gasPayment?.budget !== undefined) this.#checkGas(withGas, owner, state);
+    if (given.gasPayment?.budget !== undefined) checkGas(withGas, owner, state);
     return finish(execution, withGas);
   }
 
@@ -534,7 +459,7 @@ export class Chain {
         coins: [this.#dryRunCoin(sender)],
         owner: sender,
         price: REFERENCE_GAS_PRICE,
-        budget: MAX_GAS_BUDGET,
+        budget: POLICY_BUDGET,
       },
       keepPackages: false,
       ...this.#environment(),
@@ -542,27 +467,3 @@ export class Chain {
     return execution.error;
   }
 }
-
-/** The result of a dry run without checks whose inputs cannot be used: resolved, and said to fail. */
-const refusedDryRun = (
-  error: GrpcError,
-  transaction: ChainTransaction,
-  epoch: bigint,
-): GrpcTypes.ExecutedTransaction => ({
-  digest: '',
-  transaction,
-  signatures: [],
-  effects: {
-    version: 2,
-    status: {
-      success: false,
-      error: { description: error.message, errorDetails: { oneofKind: undefined } },
-    },
-    epoch,
-    dependencies: [],
-    changedObjects: [],
-    unchangedConsensusObjects: [],
-    unchangedLoadedRuntimeObjects: [],
-  },
-  balanceChanges: [],
-});

@@ -1,10 +1,9 @@
 /**
- * @module The commands of a programmable transaction, run one after the other on the cells of one Move session. Argument
- * rules are Sui's: pure bytes only for primitive types (anything else could be forged), a value is used once, immutable
- * objects and read-only shared ones are never written, results without `drop` must be used up.
+ * @module The commands of a programmable transaction, run one after the other on the places of one Move session; results
+ * without `drop` must be used up in the end.
  */
 import { bcs } from '@mysten/sui/bcs';
-import { GrpcTypes } from '@mysten/sui/grpc';
+import type { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';
 import {
   ABILITY,
@@ -15,12 +14,11 @@ import {
   type MoveVm,
   type PackageInfo,
 } from '../move/types.ts';
-import { argumentFailure, failure, moveFailure, type ExecutionFailure } from './failure.ts';
+import { argumentFailure, failure, moveFailure } from './failure.ts';
 import { requireAddress, type ResolvedInput } from './inputs.ts';
+import { FRAMEWORK, Places } from './places.ts';
 import { addressBytes, addressOf, blake2b256, u64le } from './objects.ts';
 
-const FRAMEWORK = normalizeSuiAddress('0x2');
-const STD = normalizeSuiAddress('0x1');
 export const SUI_TYPE = `${FRAMEWORK}::sui::SUI`;
 /** `Coin<T>` of the framework, with full addresses. */
 export const coinType = (type: string): string => `${FRAMEWORK}::coin::Coin<${type}>`;
@@ -30,39 +28,11 @@ const UPGRADE_TICKET = `${FRAMEWORK}::package::UpgradeTicket`;
 const UPGRADE_RECEIPT = `${FRAMEWORK}::package::UpgradeReceipt`;
 const RECEIVING = `${FRAMEWORK}::transfer::Receiving<`;
 
-const PURE_STRUCTS = new Set([
-  `${STD}::string::String`,
-  `${STD}::ascii::String`,
-  `${FRAMEWORK}::object::ID`,
-]);
-const PRIMITIVES = new Set(['bool', 'u8', 'u16', 'u32', 'u64', 'u128', 'u256', 'address']);
-const OPTION = `${STD}::option::Option<`;
-
-/** Whether raw bytes may stand for a value of this type: a struct with rules of its own must come from code. */
-export const isPureType = (type: string): boolean => {
-  if (PRIMITIVES.has(type) || PURE_STRUCTS.has(type)) return true;
-  for (const prefix of ['vector<', OPTION])
-    if (type.startsWith(prefix)) return isPureType(type.slice(prefix.length, -1));
-  return false;
-};
-
 const instantiate = (type: string, typeArguments: readonly string[]): string =>
   type.replace(
     /(?<![:\w])T(\d+)\b/g,
     (whole, index: string) => typeArguments[Number(index)] ?? whole,
   );
-
-type Place =
-  | { readonly type: 'pure'; readonly bytes: Uint8Array }
-  | {
-      readonly type: 'cell';
-      readonly cell: Cell;
-      readonly from: 'gas' | 'result' | 'owned' | 'shared' | 'immutable';
-      readonly mutable: boolean;
-    }
-  | { readonly type: 'receiving'; readonly id: string; readonly version: bigint };
-
-const argumentKinds = GrpcTypes.Argument_ArgumentKind;
 
 /** What `Publish` and `Upgrade` leave to the chain. */
 export interface PublishedPackage {
@@ -74,11 +44,8 @@ export interface PublishedPackage {
 export class CommandRunner {
   readonly #vm: MoveVm;
   readonly #session: MoveSession;
-  readonly #inputs: readonly ResolvedInput[];
-  readonly #inputCells = new Map<number, Cell>();
-  readonly #results: (readonly Cell[])[] = [];
+  readonly #places: Places;
   readonly published: PublishedPackage[] = [];
-  readonly gasCell: Cell;
 
   constructor(options: {
     readonly vm: MoveVm;
@@ -86,47 +53,51 @@ export class CommandRunner {
     readonly inputs: readonly ResolvedInput[];
     readonly gasContents: Uint8Array;
   }) {
-    this.#vm = options.vm;
-    this.#session = options.session;
-    this.#inputs = options.inputs;
-    this.gasCell = options.session.cell(SUI_COIN, options.gasContents);
+    const { vm, session, inputs, gasContents } = options;
+    this.#vm = vm;
+    this.#session = session;
+    this.#places = new Places(session, inputs, session.cell(SUI_COIN, gasContents));
+  }
+
+  get gasCell(): Cell {
+    return this.#places.gasCell;
   }
 
   /** The cell of an object input, if any command has used it. */
   inputCell(index: number): Cell | undefined {
-    return this.#inputCells.get(index);
+    return this.#places.inputCell(index);
   }
 
   /** The results of every command so far, for dry runs. */
   get results(): readonly (readonly Cell[])[] {
-    return this.#results;
+    return this.#places.results;
   }
 
   /** @throws {ExecutionFailure} when the command fails. */
   run({ command }: GrpcTypes.Command): void {
     switch (command.oneofKind) {
       case 'moveCall':
-        this.#results.push(this.#moveCall(command.moveCall));
+        this.#places.results.push(this.#moveCall(command.moveCall));
         return;
       case 'splitCoins':
-        this.#results.push(this.#splitCoins(command.splitCoins));
+        this.#places.results.push(this.#splitCoins(command.splitCoins));
         return;
       case 'mergeCoins':
         this.#mergeCoins(command.mergeCoins);
-        this.#results.push([]);
+        this.#places.results.push([]);
         return;
       case 'transferObjects':
         this.#transferObjects(command.transferObjects);
-        this.#results.push([]);
+        this.#places.results.push([]);
         return;
       case 'makeMoveVector':
-        this.#results.push([this.#makeMoveVector(command.makeMoveVector)]);
+        this.#places.results.push([this.#makeMoveVector(command.makeMoveVector)]);
         return;
       case 'publish':
-        this.#results.push([this.#publish(command.publish)]);
+        this.#places.results.push([this.#publish(command.publish)]);
         return;
       case 'upgrade':
-        this.#results.push([this.#upgrade(command.upgrade)]);
+        this.#places.results.push([this.#upgrade(command.upgrade)]);
         return;
       case undefined:
         throw failure('ARITY_MISMATCH', 'expected a command');
@@ -135,128 +106,13 @@ export class CommandRunner {
 
   /** Checks that nothing which must be used up was left over. */
   finish(): void {
-    for (const [command, cells] of this.#results.entries())
+    for (const [command, cells] of this.#places.results.entries())
       for (const [index, cell] of cells.entries())
         if (cell.value !== undefined && !(this.#session.abilities(cell.type) & ABILITY.drop))
           throw failure(
             'UNUSED_VALUE_WITHOUT_DROP',
             `result ${index} of command ${command} (${cell.type}) has no drop and was not used`,
           );
-  }
-
-  #place(argument: GrpcTypes.Argument | undefined, position: number): Place {
-    switch (argument?.kind) {
-      case argumentKinds.GAS:
-        return { type: 'cell', cell: this.gasCell, from: 'gas', mutable: true };
-      case argumentKinds.INPUT:
-        return this.#inputPlace(argument.input ?? 0, position);
-      case argumentKinds.RESULT:
-        return this.#resultPlace(argument, position);
-      default:
-        throw argumentFailure(position, 'ARGUMENT_WITHOUT_VALUE', 'expected an argument');
-    }
-  }
-
-  #inputPlace(index: number, position: number): Place {
-    const input = this.#inputs[index];
-    if (!input)
-      throw argumentFailure(position, 'INDEX_OUT_OF_BOUNDS', `there is no input ${index}`);
-    if (input.type === 'pure') return input;
-    if (input.access === 'receiving')
-      return { type: 'receiving', id: input.object.id, version: input.object.version };
-    const known = this.#inputCells.get(index);
-    const cell = known ?? this.#session.cell(input.object.objectType, input.object.contents);
-    this.#inputCells.set(index, cell);
-    return { type: 'cell', cell, from: input.access, mutable: input.mutable };
-  }
-
-  #resultPlace(argument: GrpcTypes.Argument, position: number): Place {
-    const cells = this.#results[argument.result ?? 0];
-    if (!cells)
-      throw argumentFailure(
-        position,
-        'INDEX_OUT_OF_BOUNDS',
-        `command ${argument.result} has not run`,
-      );
-    if (argument.subresult === undefined && cells.length !== 1)
-      throw argumentFailure(
-        position,
-        'INVALID_RESULT_ARITY',
-        `command ${argument.result} has ${cells.length} results, not one`,
-      );
-    const cell = cells[argument.subresult ?? 0];
-    if (!cell)
-      throw argumentFailure(
-        position,
-        'SECONDARY_INDEX_OUT_OF_BOUNDS',
-        `command ${argument.result} has ${cells.length} results`,
-      );
-    return { type: 'cell', cell, from: 'result', mutable: true };
-  }
-
-  /** A cell whose value will be taken. The gas coin may only be given away by TransferObjects. */
-  #take(argument: GrpcTypes.Argument | undefined, position: number, gas = false): Cell {
-    const place = this.#place(argument, position);
-    if (place.type !== 'cell')
-      throw argumentFailure(position, 'TYPE_MISMATCH', 'expected an object or a result');
-    this.#checkPresent(place.cell, position);
-    if (place.from === 'gas' && !gas)
-      throw argumentFailure(position, 'INVALID_GAS_COIN_USAGE', 'the gas coin may not be taken');
-    if (!place.mutable)
-      throw argumentFailure(
-        position,
-        'INVALID_OBJECT_BY_VALUE',
-        `a ${place.from} object that is only read may not be taken`,
-      );
-    return place.cell;
-  }
-
-  /** A cell that will be written in place. */
-  #borrow(argument: GrpcTypes.Argument | undefined, position: number): Cell {
-    const place = this.#place(argument, position);
-    if (place.type !== 'cell')
-      throw argumentFailure(position, 'TYPE_MISMATCH', 'expected an object or a result');
-    this.#checkPresent(place.cell, position);
-    if (!place.mutable) throw this.#notMutable(position, place.from);
-    return place.cell;
-  }
-
-  #notMutable(position: number, from: string): ExecutionFailure {
-    return argumentFailure(
-      position,
-      'INVALID_OBJECT_BY_MUT_REF',
-      `this ${from} object may only be read`,
-    );
-  }
-
-  #checkPresent(cell: Cell, position: number): void {
-    if (cell.value === undefined)
-      throw argumentFailure(position, 'INVALID_VALUE_USAGE', 'the value was already taken');
-  }
-
-  /** A value of a primitive type, from pure bytes or a result. */
-  #primitive(argument: GrpcTypes.Argument | undefined, position: number, type: string): Uint8Array {
-    const place = this.#place(argument, position);
-    if (place.type === 'pure')
-      return this.#session.bytes(this.#decode(type, place.bytes, position));
-    if (place.type !== 'cell' || place.cell.type !== type)
-      throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}`);
-    this.#checkPresent(place.cell, position);
-    return this.#session.bytes(place.cell);
-  }
-
-  #decode(type: string, bytes: Uint8Array, position: number): Cell {
-    if (!isPureType(type))
-      throw argumentFailure(
-        position,
-        'INVALID_USAGE_OF_PURE_ARGUMENT',
-        `a value of type ${type} cannot be given as bytes`,
-      );
-    try {
-      return this.#session.cell(type, bytes);
-    } catch (error) {
-      throw argumentFailure(position, 'INVALID_BCS_BYTES', String(error));
-    }
   }
 
   #typeTag(type: string): string {
@@ -303,9 +159,9 @@ export class CommandRunner {
     const parameter = info.parameters[position];
     if (!parameter) throw argumentFailure(position, 'INVALID_ARGUMENT_ARITY', 'no such parameter');
     const type = instantiate(parameter.type, typeArguments);
-    const place = this.#place(argument, position);
+    const place = this.#places.place(argument, position);
     if (place.type === 'pure')
-      return { type: 'cell', cell: this.#decode(type, place.bytes, position) };
+      return { type: 'cell', cell: this.#places.decode(type, place.bytes, position) };
     if (place.type === 'receiving') {
       if (!type.startsWith(RECEIVING))
         throw argumentFailure(
@@ -316,17 +172,17 @@ export class CommandRunner {
       const ticket = Buffer.concat([addressBytes(place.id), u64le(place.version)]);
       return { type: 'cell', cell: this.#session.cell(type, ticket) };
     }
-    this.#checkPresent(place.cell, position);
+    this.#places.checkPresent(place.cell, position);
     if (place.cell.type !== type)
       throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}, got ${place.cell.type}`);
     if (parameter.reference === 'immutable') return { type: 'cell', cell: place.cell };
     if (parameter.reference === 'mutable') {
-      if (!place.mutable) throw this.#notMutable(position, place.from);
+      if (!place.mutable) throw this.#places.notMutable(position, place.from);
       return { type: 'cell', cell: place.cell };
     }
     const copy = (this.#session.abilities(type) & ABILITY.copy) !== 0;
     if (copy) return { type: 'cell', cell: place.cell, copy };
-    return { type: 'cell', cell: this.#take(argument, position) };
+    return { type: 'cell', cell: this.#places.take(argument, position) };
   }
 
   /** One place may be lent several times for reading, or once for anything else. */
@@ -367,10 +223,10 @@ export class CommandRunner {
   }
 
   #splitCoins({ coin, amounts }: GrpcTypes.SplitCoins): readonly Cell[] {
-    const cell = this.#borrow(coin, 0);
+    const cell = this.#places.borrow(coin, 0);
     const type = this.#innerCoin(cell, 0);
     return amounts.map((amount, index) => {
-      const bytes = this.#primitive(amount, index + 1, 'u64');
+      const bytes = this.#places.primitive(amount, index + 1, 'u64');
       const balance = this.#session.bytes(cell).slice(32);
       if (BigInt(bcs.u64().parse(bytes)) > BigInt(bcs.u64().parse(balance)))
         throw failure('INSUFFICIENT_COIN_BALANCE', 'the coin holds less than the amount to split');
@@ -389,10 +245,10 @@ export class CommandRunner {
   }
 
   #mergeCoins({ coin, coinsToMerge }: GrpcTypes.MergeCoins): void {
-    const target = this.#borrow(coin, 0);
+    const target = this.#places.borrow(coin, 0);
     const type = this.#innerCoin(target, 0);
     coinsToMerge.forEach((argument, index) => {
-      const cell = this.#take(argument, index + 1);
+      const cell = this.#places.take(argument, index + 1);
       if (cell === target)
         throw argumentFailure(index + 1, 'INVALID_VALUE_USAGE', 'a coin cannot join itself');
       if (cell.type !== target.type)
@@ -414,12 +270,12 @@ export class CommandRunner {
   }
 
   #transferObjects({ objects, address }: GrpcTypes.TransferObjects): void {
-    const recipient = addressOf(this.#primitive(address, objects.length, 'address'));
+    const recipient = addressOf(this.#places.primitive(address, objects.length, 'address'));
     objects.forEach((argument, position) => {
-      const place = this.#place(argument, position);
+      const place = this.#places.place(argument, position);
       if (place.type === 'cell' && place.from === 'shared')
         throw failure('CONSENSUS_OBJECT_OPERATION_NOT_ALLOWED', 'a shared object cannot be given');
-      const cell = this.#take(argument, position, true);
+      const cell = this.#places.take(argument, position, true);
       const abilities = this.#session.abilities(cell.type);
       if (!(abilities & ABILITY.key) || !(abilities & ABILITY.store))
         throw argumentFailure(
@@ -434,13 +290,13 @@ export class CommandRunner {
   #makeMoveVector({ elementType, elements }: GrpcTypes.MakeMoveVector): Cell {
     let type = elementType === undefined ? undefined : this.#typeTag(elementType);
     const parts = elements.map((argument, position): CallArgument => {
-      const place = this.#place(argument, position);
+      const place = this.#places.place(argument, position);
       if (place.type === 'pure') {
         if (type === undefined)
           throw argumentFailure(position, 'TYPE_MISMATCH', 'expected the type of the elements');
-        return { type: 'cell', cell: this.#decode(type, place.bytes, position) };
+        return { type: 'cell', cell: this.#places.decode(type, place.bytes, position) };
       }
-      const cell = this.#take(argument, position);
+      const cell = this.#places.take(argument, position);
       type ??= cell.type;
       if (cell.type !== type)
         throw argumentFailure(position, 'TYPE_MISMATCH', `expected ${type}, got ${cell.type}`);
@@ -504,7 +360,7 @@ export class CommandRunner {
   #upgrade({ modules, dependencies, package: id, ticket }: GrpcTypes.Upgrade): Cell {
     const current = this.#vm.getPackage(requireAddress(id, 'the package to upgrade'));
     if (!current) throw failure('PACKAGE_UPGRADE_ERROR', `there is no package ${id}`);
-    const cell = this.#take(ticket, 0);
+    const cell = this.#places.take(ticket, 0);
     if (cell.type !== UPGRADE_TICKET)
       throw argumentFailure(0, 'TYPE_MISMATCH', `expected ${UPGRADE_TICKET}, got ${cell.type}`);
     const fields = bcs

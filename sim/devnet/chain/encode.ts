@@ -20,26 +20,18 @@ type ProtoValue = NonNullable<GrpcTypes.Object['json']>;
 export const toValue = (data: unknown): ProtoValue => {
   if (Array.isArray(data))
     return { kind: { oneofKind: 'listValue', listValue: { values: data.map(toValue) } } };
-  switch (typeof data) {
-    case 'boolean':
-      return { kind: { oneofKind: 'boolValue', boolValue: data } };
-    case 'number':
-      return { kind: { oneofKind: 'numberValue', numberValue: data } };
-    case 'string':
-      return { kind: { oneofKind: 'stringValue', stringValue: data } };
-    case 'bigint':
-      return { kind: { oneofKind: 'stringValue', stringValue: data.toString() } };
-    case 'object':
-      if (data !== null) {
-        const fields = Object.fromEntries(
-          Object.entries(data).map(([key, value]) => [key, toValue(value)]),
-        );
-        return { kind: { oneofKind: 'structValue', structValue: { fields } } };
-      }
-      return { kind: { oneofKind: 'nullValue', nullValue: 0 } };
-    default:
-      return { kind: { oneofKind: 'nullValue', nullValue: 0 } };
+  if (typeof data === 'boolean') return { kind: { oneofKind: 'boolValue', boolValue: data } };
+  if (typeof data === 'number') return { kind: { oneofKind: 'numberValue', numberValue: data } };
+  if (typeof data === 'string') return { kind: { oneofKind: 'stringValue', stringValue: data } };
+  if (typeof data === 'bigint')
+    return { kind: { oneofKind: 'stringValue', stringValue: data.toString() } };
+  if (typeof data === 'object' && data !== null) {
+    const fields = Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, toValue(value)]),
+    );
+    return { kind: { oneofKind: 'structValue', structValue: { fields } } };
   }
+  return { kind: { oneofKind: 'nullValue', nullValue: 0 } };
 };
 
 export const toProtoOwner = (owner: Owner): GrpcTypes.Owner => {
@@ -51,8 +43,9 @@ export const toProtoOwner = (owner: Owner): GrpcTypes.Owner => {
     case 'shared':
       return { kind: ownerKinds.SHARED, version: owner.version };
     case 'immutable':
-      return { kind: ownerKinds.IMMUTABLE };
+      break;
   }
+  return { kind: ownerKinds.IMMUTABLE };
 };
 
 /** The type inside `Coin<T>`, or undefined for anything else. */
@@ -137,9 +130,24 @@ const toBcsOwner = (owner: Owner): BcsOwner => {
     case 'shared':
       return { Shared: { initialSharedVersion: owner.version } };
     case 'immutable':
-      return { Immutable: true };
+      break;
   }
+  return { Immutable: true };
 };
+
+/** Failures that BCS says nothing more about. */
+const PLAIN_FAILURES: ReadonlyMap<number, BcsFailure> = new Map<number, BcsFailure>([
+  [errorKinds.INSUFFICIENT_GAS, { InsufficientGas: true }],
+  [errorKinds.INSUFFICIENT_COIN_BALANCE, { InsufficientCoinBalance: true }],
+  [errorKinds.FUNCTION_NOT_FOUND, { FunctionNotFound: true }],
+  [errorKinds.ARITY_MISMATCH, { ArityMismatch: true }],
+  [errorKinds.NON_ENTRY_FUNCTION_INVOKED, { NonEntryFunctionInvoked: true }],
+  [
+    errorKinds.VM_VERIFICATION_OR_DESERIALIZATION_ERROR,
+    { VMVerificationOrDeserializationError: true },
+  ],
+  [errorKinds.MOVE_PRIMITIVE_RUNTIME_ERROR, { MovePrimitiveRuntimeError: null }],
+]);
 
 const toBcsFailure = (error: GrpcTypes.ExecutionError): BcsFailure => {
   const { errorDetails } = error;
@@ -157,31 +165,14 @@ const toBcsFailure = (error: GrpcTypes.ExecutionError): BcsFailure => {
       ],
     };
   }
-  switch (error.kind) {
-    case errorKinds.INSUFFICIENT_GAS:
-      return { InsufficientGas: true };
-    case errorKinds.INSUFFICIENT_COIN_BALANCE:
-      return { InsufficientCoinBalance: true };
-    case errorKinds.FUNCTION_NOT_FOUND:
-      return { FunctionNotFound: true };
-    case errorKinds.ARITY_MISMATCH:
-      return { ArityMismatch: true };
-    case errorKinds.NON_ENTRY_FUNCTION_INVOKED:
-      return { NonEntryFunctionInvoked: true };
-    case errorKinds.VM_VERIFICATION_OR_DESERIALIZATION_ERROR:
-      return { VMVerificationOrDeserializationError: true };
-    case errorKinds.MOVE_PRIMITIVE_RUNTIME_ERROR:
-      return { MovePrimitiveRuntimeError: null };
-    case errorKinds.COMMAND_ARGUMENT_ERROR: {
-      const argIdx =
-        errorDetails.oneofKind === 'commandArgumentError'
-          ? (errorDetails.commandArgumentError.argument ?? 0)
-          : 0;
-      return { CommandArgumentError: { argIdx, kind: { TypeMismatch: true } } };
-    }
-    default:
-      return { VMInvariantViolation: true };
+  if (error.kind === errorKinds.COMMAND_ARGUMENT_ERROR) {
+    const argIdx =
+      errorDetails.oneofKind === 'commandArgumentError'
+        ? (errorDetails.commandArgumentError.argument ?? 0)
+        : 0;
+    return { CommandArgumentError: { argIdx, kind: { TypeMismatch: true } } };
   }
+  return PLAIN_FAILURES.get(error.kind ?? 0) ?? { VMInvariantViolation: true };
 };
 
 const effectsBcs = (execution: Execution): Uint8Array => {

@@ -217,10 +217,11 @@ interface Attempt {
   readonly results: readonly (readonly Uint8Array[])[];
 }
 
+const moveOwner = ({ owner }: ChainObject): MoveOwner =>
+  owner.type === 'shared' ? { type: 'shared' } : owner;
+
 const runCommands = (request: ExecutionRequest, gasCoin: Draft): Attempt => {
   const { vm, gas } = request;
-  const ownerOf = ({ owner }: ChainObject): MoveOwner =>
-    owner.type === 'shared' ? { type: 'shared' } : owner;
   const session = vm.begin({
     objects: readerOf(request.state),
     context: {
@@ -237,7 +238,7 @@ const runCommands = (request: ExecutionRequest, gasCoin: Draft): Attempt => {
     inputs: new Map([
       [gasCoin.id, { type: 'address', address: gas.owner }],
       ...request.inputs.flatMap((input): [string, MoveOwner][] =>
-        input.type === 'object' ? [[input.object.id, ownerOf(input.object)]] : [],
+        input.type === 'object' ? [[input.object.id, moveOwner(input.object)]] : [],
       ),
     ]),
   });

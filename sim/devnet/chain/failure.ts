@@ -92,6 +92,7 @@ export const moveFailure = (reported: MoveFailure): ExecutionFailure => {
     case 'visibility':
       return failure('NON_ENTRY_FUNCTION_INVOKED', reported.message);
     case 'invariant':
-      return failure('VM_INVARIANT_VIOLATION', `${reported.message}${at}`);
+      break;
   }
+  return failure('VM_INVARIANT_VIOLATION', `${reported.message}${at}`);
 };

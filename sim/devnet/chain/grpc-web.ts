@@ -27,7 +27,8 @@ export class GrpcError extends Error {
 }
 
 interface MessageCodec {
-  fromBinary(bytes: Uint8Array): unknown;
+  /** `never`, because which message it is depends on the method: a handler may name any type for it. */
+  fromBinary(bytes: Uint8Array): never;
   create(value: unknown): unknown;
   toBinary(message: unknown): Uint8Array;
 }
@@ -45,7 +46,7 @@ interface ServiceInfo {
 }
 
 /** A handler takes the decoded request and gives one message, or the messages of a stream. */
-export type GrpcHandler = (request: unknown) => unknown;
+export type GrpcHandler = (request: never) => unknown;
 
 const isService = (value: unknown): value is ServiceInfo =>
   typeof value === 'object' && value !== null && 'methods' in value && 'typeName' in value;
@@ -111,7 +112,8 @@ export const grpcWebHandler = (
         throw new GrpcError(GRPC.UNIMPLEMENTED, `the devnet does not serve ${url.pathname}`);
       const bytes = isText ? Buffer.from(Buffer.from(body).toString('latin1'), 'base64') : body;
       const result: unknown = await handler(info.I.fromBinary(firstFrame(bytes)));
-      const messages: unknown[] = info.serverStreaming ? (result as unknown[]) : [result];
+      const messages: readonly unknown[] =
+        info.serverStreaming && Array.isArray(result) ? result : [result];
       const data = messages.map((message) => frame(0, info.O.toBinary(info.O.create(message))));
       return reply([...data, trailer(GRPC.OK, '')]);
     } catch (error) {

@@ -91,8 +91,9 @@ export const ownerKey = (owner: Owner): string => {
     case 'shared':
       return `s${owner.version}`;
     case 'immutable':
-      return 'i';
+      break;
   }
+  return 'i';
 };
 
 /** A type tag for comparison: the SDK and the machine put different spaces between type arguments. */

@@ -43,6 +43,9 @@ const eventTypeMatches = (filter: string | undefined, type: string): boolean => 
   return typeMatches(filter, type);
 };
 
+const unsupported = (filter: string | undefined): GrpcError =>
+  new GrpcError(GRPC.UNIMPLEMENTED, `the devnet does not filter by ${filter}`);
+
 const eventMatches = (literal: Literal, event: GrpcTypes.Event): boolean => {
   const { predicate } = literal;
   switch (predicate.oneofKind) {
@@ -52,12 +55,15 @@ const eventMatches = (literal: Literal, event: GrpcTypes.Event): boolean => {
       return pathMatches(predicate.emitModule.module, `${event.packageId}::${event.module}`);
     case 'eventType':
       return eventTypeMatches(predicate.eventType.eventType, event.eventType ?? '');
-    default:
-      throw new GrpcError(
-        GRPC.UNIMPLEMENTED,
-        `the devnet does not filter by ${String(predicate.oneofKind)}`,
-      );
+    case 'affectedAddress':
+    case 'affectedObject':
+    case 'moveCall':
+    case 'eventStreamHead':
+    case 'packageWrite':
+    case undefined:
+      break;
   }
+  throw unsupported(predicate.oneofKind);
 };
 
 const transactionMatches = (literal: Literal, executed: GrpcTypes.ExecutedTransaction): boolean => {
@@ -96,12 +102,11 @@ const transactionMatches = (literal: Literal, executed: GrpcTypes.ExecutedTransa
       return (executed.events?.events ?? []).some((event) => eventMatches(literal, event));
     case 'packageWrite':
       return changed.some(({ objectType }) => objectType === 'package');
-    default:
-      throw new GrpcError(
-        GRPC.UNIMPLEMENTED,
-        `the devnet does not filter by ${String(predicate.oneofKind)}`,
-      );
+    case 'eventStreamHead':
+    case undefined:
+      break;
   }
+  throw unsupported(predicate.oneofKind);
 };
 
 const passes = <T>(

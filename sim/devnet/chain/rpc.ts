@@ -103,6 +103,18 @@ const CoinMetadata = bcs.struct('CoinMetadata', {
   icon_url: bcs.option(bcs.string()),
 });
 
+const balance = (coinType: string, total: bigint): GrpcTypes.Balance => ({
+  coinType,
+  balance: total,
+  coinBalance: total,
+  addressBalance: 0n,
+});
+
+const timestamp = (ms: number) => ({
+  seconds: BigInt(Math.floor(ms / 1000)),
+  nanos: (ms % 1000) * 1_000_000,
+});
+
 /** The handlers by path, for `grpcWebHandler`. */
 export const suiHandlers = (
   chain: Chain,
@@ -110,8 +122,8 @@ export const suiHandlers = (
 ): ReadonlyMap<string, GrpcHandler> => {
   const { vm } = chain;
   const handlers = new Map<string, GrpcHandler>();
-  const serve = <Q, R>(path: string, handler: (request: Q) => R): void => {
-    handlers.set(`/sui.rpc.v2.${path}`, (request) => handler(request as Q));
+  const serve = (path: string, handler: GrpcHandler): void => {
+    handlers.set(`/sui.rpc.v2.${path}`, handler);
   };
   const read = (request: GrpcTypes.GetObjectRequest, paths: ReadonlySet<string>) => {
     const id = requireAddress(request.objectId, 'an object');
@@ -129,23 +141,12 @@ export const suiHandlers = (
     }
     return totals;
   };
-  const balance = (coinType: string, total: bigint): GrpcTypes.Balance => ({
-    coinType,
-    balance: total,
-    coinBalance: total,
-    addressBalance: 0n,
-  });
   const packageOf = (id: string | undefined) => {
     const address = requireAddress(id, 'a package');
     const info = chain.readable.get(address) && vm.getPackage(address);
     if (!info) throw notFound(`Package ${address} not found`);
     return info;
   };
-  const timestamp = (ms: number) => ({
-    seconds: BigInt(Math.floor(ms / 1000)),
-    nanos: (ms % 1000) * 1_000_000,
-  });
-
   serve('LedgerService/GetServiceInfo', (): GrpcTypes.GetServiceInfoResponse => ({
     chainId: chain.chainId,
     chain: 'floe-devnet',

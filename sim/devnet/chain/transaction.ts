@@ -39,13 +39,14 @@ const toInput = (arg: CallArg): GrpcTypes.Input => {
         mutable: object.SharedObject.mutable,
       };
     case 'Receiving':
-      return {
-        kind: GrpcTypes.Input_InputKind.RECEIVING,
-        objectId: object.Receiving.objectId,
-        version: BigInt(object.Receiving.version),
-        digest: object.Receiving.digest,
-      };
+      break;
   }
+  return {
+    kind: GrpcTypes.Input_InputKind.RECEIVING,
+    objectId: object.Receiving.objectId,
+    version: BigInt(object.Receiving.version),
+    digest: object.Receiving.digest,
+  };
 };
 
 const toArgument = (arg: BcsArgument): GrpcTypes.Argument => {
@@ -57,12 +58,13 @@ const toArgument = (arg: BcsArgument): GrpcTypes.Argument => {
     case 'Result':
       return { kind: GrpcTypes.Argument_ArgumentKind.RESULT, result: arg.Result };
     case 'NestedResult':
-      return {
-        kind: GrpcTypes.Argument_ArgumentKind.RESULT,
-        result: arg.NestedResult[0],
-        subresult: arg.NestedResult[1],
-      };
+      break;
   }
+  return {
+    kind: GrpcTypes.Argument_ArgumentKind.RESULT,
+    result: arg.NestedResult[0],
+    subresult: arg.NestedResult[1],
+  };
 };
 
 const toCommand = (command: BcsCommand): GrpcTypes.Command => {
@@ -98,14 +100,14 @@ const toCommand = (command: BcsCommand): GrpcTypes.Command => {
       const makeMoveVector = { elements, ...(type === null ? {} : { elementType: type }) };
       return { command: { oneofKind: 'makeMoveVector', makeMoveVector } };
     }
-    case 'Upgrade': {
-      const modules = command.Upgrade.modules.map((module) => fromBase64(module));
-      const ticket = toArgument(command.Upgrade.ticket);
-      const { dependencies, package: packageId } = command.Upgrade;
-      const upgrade = { modules, dependencies, package: packageId, ticket };
-      return { command: { oneofKind: 'upgrade', upgrade } };
-    }
+    case 'Upgrade':
+      break;
   }
+  const modules = command.Upgrade.modules.map((module) => fromBase64(module));
+  const ticket = toArgument(command.Upgrade.ticket);
+  const { dependencies, package: packageId } = command.Upgrade;
+  const upgrade = { modules, dependencies, package: packageId, ticket };
+  return { command: { oneofKind: 'upgrade', upgrade } };
 };
 
 const toTimestamp = (ms: string | null): { seconds: bigint; nanos: number } | undefined =>
@@ -115,28 +117,21 @@ const toTimestamp = (ms: string | null): { seconds: bigint; nanos: number } | un
 
 const toExpiration = (expiration: Expiration): GrpcTypes.TransactionExpiration => {
   const kinds = GrpcTypes.TransactionExpiration_TransactionExpirationKind;
-  switch (expiration.$kind) {
-    case 'None':
-      return { kind: kinds.NONE };
-    case 'Epoch':
-      return { kind: kinds.EPOCH, epoch: BigInt(expiration.Epoch) };
-    case 'ValidDuring':
-    case 'Validity': {
-      const validity =
-        expiration.$kind === 'ValidDuring' ? expiration.ValidDuring : expiration.Validity;
-      const minTimestamp = toTimestamp(validity.minTimestamp);
-      const maxTimestamp = toTimestamp(validity.maxTimestamp);
-      return {
-        kind: expiration.$kind === 'ValidDuring' ? kinds.VALID_DURING : kinds.VALIDITY,
-        chain: validity.chain,
-        nonce: validity.nonce,
-        ...(validity.minEpoch === null ? {} : { minEpoch: BigInt(validity.minEpoch) }),
-        ...(validity.maxEpoch === null ? {} : { epoch: BigInt(validity.maxEpoch) }),
-        ...(minTimestamp ? { minTimestamp } : {}),
-        ...(maxTimestamp ? { maxTimestamp } : {}),
-      };
-    }
-  }
+  if (expiration.$kind === 'None') return { kind: kinds.NONE };
+  if (expiration.$kind === 'Epoch') return { kind: kinds.EPOCH, epoch: BigInt(expiration.Epoch) };
+  const validity =
+    expiration.$kind === 'ValidDuring' ? expiration.ValidDuring : expiration.Validity;
+  const minTimestamp = toTimestamp(validity.minTimestamp);
+  const maxTimestamp = toTimestamp(validity.maxTimestamp);
+  return {
+    kind: expiration.$kind === 'ValidDuring' ? kinds.VALID_DURING : kinds.VALIDITY,
+    chain: validity.chain,
+    nonce: validity.nonce,
+    ...(validity.minEpoch === null ? {} : { minEpoch: BigInt(validity.minEpoch) }),
+    ...(validity.maxEpoch === null ? {} : { epoch: BigInt(validity.maxEpoch) }),
+    ...(minTimestamp ? { minTimestamp } : {}),
+    ...(maxTimestamp ? { maxTimestamp } : {}),
+  };
 };
 
 const programmable = (

@@ -4,7 +4,8 @@
  */
 import { fault } from './fault.ts';
 import { type MoveType, type TypeTable, tagOf } from './typing.ts';
-import type { Address, Limits, Value, VariantValue } from './types.ts';
+import type { Address, Limits, Value } from './types.ts';
+import { asAddress, asArray, asBigint, asBytes, asNumber, isVariant } from './values.ts';
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
@@ -15,15 +16,6 @@ export const bytesToAddress = (bytes: ArrayLike<number>): Address => {
   let text = '0x';
   for (let i = 0; i < 32; i++) text += HEX[bytes[i] ?? 0] ?? '';
   return text;
-};
-
-export const isVariant = (value: unknown): value is VariantValue =>
-  typeof value === 'object' && value !== null && 'tag' in value;
-
-/** The fields of a struct or elements of a vector. @throws Fault when the value is of another shape. */
-export const asArray = (value: Value | undefined): Value[] => {
-  if (!Array.isArray(value)) throw fault('invariant', 'expected a struct or vector');
-  return value;
 };
 
 class Writer {
@@ -94,24 +86,24 @@ export const encode = (
       case 'bool':
         return writer.u8(item === true ? 1 : 0);
       case 'u8':
-        return writer.u8(Number(item));
+        return writer.u8(asNumber(item));
       case 'u16':
-        return writer.number(Number(item), 2);
+        return writer.number(asNumber(item), 2);
       case 'u32':
-        return writer.number(Number(item), 4);
+        return writer.number(asNumber(item), 4);
       case 'u64':
-        return writer.bigint(item as bigint, 8);
+        return writer.bigint(asBigint(item), 8);
       case 'u128':
-        return writer.bigint(item as bigint, 16);
+        return writer.bigint(asBigint(item), 16);
       case 'u256':
-        return writer.bigint(item as bigint, 32);
+        return writer.bigint(asBigint(item), 32);
       case 'address':
       case 'signer':
-        return writer.many(addressToBytes(item as Address));
+        return writer.many(addressToBytes(asAddress(item)));
       case 'vector': {
         const items = asArray(item);
         writer.uleb(items.length);
-        if (each.of.kind === 'u8') return writer.many(items as number[]);
+        if (each.of.kind === 'u8') return writer.many(asBytes(items));
         for (const element of items) write(each.of, element, depth + 1);
         return;
       }
@@ -124,7 +116,8 @@ export const encode = (
         variant.forEach((field, i) => write(field, item.fields[i], depth + 1));
         return;
       }
-      default:
+      case 'reference':
+      case 'parameter':
         throw fault('invariant', `${tagOf(each)} has no BCS`);
     }
   };
@@ -151,7 +144,7 @@ class Cursor {
     return this.take(width).reduceRight((sum, byte) => sum * 256 + byte, 0);
   }
   bigint(width: number): bigint {
-    return BigInt(`0x${Buffer.from(this.take(width)).reverse().toString('hex')}`);
+    return BigInt(`0x${Buffer.from(this.take(width).toReversed()).toString('hex')}`);
   }
   uleb(): number {
     let value = 0;
@@ -236,15 +229,18 @@ export const decode = (
         const values = fields.map((field) => read(field, depth + 1));
         const text = isString(each);
         if (text !== false) {
-          const raw = Uint8Array.from(values[0] as number[]);
+          const raw = Uint8Array.from(asBytes(values[0]));
           if (text === 'string' ? !isUtf8(raw) : raw.some((byte) => byte > 127))
             throw fault('argument', `a ${text}::String has bytes that it may not have`);
         }
         return values;
       }
-      default:
-        throw fault('argument', `${tagOf(each)} cannot come from outside`);
+      case 'signer':
+      case 'reference':
+      case 'parameter':
+        break;
     }
+    throw fault('argument', `${tagOf(each)} cannot come from outside`);
   };
   if (bytes.length > bounds.bytes)
     throw fault('limit', `${bytes.length} bytes, expected at most ${bounds.bytes}`);

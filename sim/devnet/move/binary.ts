@@ -5,97 +5,23 @@
  */
 import { FloeError } from '../../../protocol/errors.ts';
 import { OPERAND, OP, type OperandKind } from './opcodes.ts';
+import type {
+  Primitive,
+  Token,
+  ModuleHandle,
+  DatatypeHandle,
+  FunctionHandle,
+  FieldDefinition,
+  StructDefinition,
+  EnumDefinition,
+  Instruction,
+  JumpTable,
+  FunctionBody,
+  FunctionDefinition,
+  GenericUse,
+  CompiledModule,
+} from './module.ts';
 import type { Address } from './types.ts';
-
-export type Primitive =
-  'bool' | 'u8' | 'u16' | 'u32' | 'u64' | 'u128' | 'u256' | 'address' | 'signer';
-
-/** A type as written in a module: datatypes by handle index, type parameters by position. */
-export type Token =
-  | { readonly kind: Primitive }
-  | { readonly kind: 'vector'; readonly of: Token }
-  | { readonly kind: 'datatype'; readonly handle: number; readonly args: readonly Token[] }
-  | { readonly kind: 'reference'; readonly mutable: boolean; readonly to: Token }
-  | { readonly kind: 'parameter'; readonly index: number };
-
-export interface ModuleHandle {
-  readonly address: Address;
-  readonly name: string;
-}
-export interface DatatypeHandle {
-  readonly module: number;
-  readonly name: string;
-  readonly abilities: number;
-  readonly typeParameters: readonly { readonly constraints: number; readonly phantom: boolean }[];
-}
-export interface FunctionHandle {
-  readonly module: number;
-  readonly name: string;
-  readonly parameters: readonly Token[];
-  readonly returns: readonly Token[];
-  readonly typeParameters: readonly number[];
-}
-export interface FieldDefinition {
-  readonly name: string;
-  readonly type: Token;
-}
-export interface StructDefinition {
-  readonly handle: number;
-  readonly fields: readonly FieldDefinition[];
-}
-export interface EnumDefinition {
-  readonly handle: number;
-  readonly variants: readonly {
-    readonly name: string;
-    readonly fields: readonly FieldDefinition[];
-  }[];
-}
-export interface Instruction {
-  readonly op: number;
-  /** Index, branch target, small literal or, for wide literals, a bigint. */
-  readonly arg: number | bigint;
-  /** Number of elements of VecPack and VecUnpack. */
-  readonly count: number;
-}
-export interface JumpTable {
-  readonly enumDefinition: number;
-  readonly targets: readonly number[];
-}
-export interface FunctionBody {
-  readonly locals: readonly Token[];
-  readonly code: readonly Instruction[];
-  readonly jumpTables: readonly JumpTable[];
-}
-export interface FunctionDefinition {
-  readonly handle: number;
-  readonly visibility: 'private' | 'public' | 'friend';
-  readonly isEntry: boolean;
-  readonly body: FunctionBody | undefined;
-}
-export interface GenericUse {
-  readonly index: number;
-  readonly args: readonly Token[];
-}
-export interface CompiledModule {
-  readonly version: number;
-  readonly self: number;
-  readonly moduleHandles: readonly ModuleHandle[];
-  readonly datatypeHandles: readonly DatatypeHandle[];
-  readonly functionHandles: readonly FunctionHandle[];
-  readonly functionInstances: readonly GenericUse[];
-  readonly signatures: readonly (readonly Token[])[];
-  readonly constants: readonly { readonly type: Token; readonly bytes: Uint8Array }[];
-  readonly structs: readonly StructDefinition[];
-  readonly structInstances: readonly GenericUse[];
-  readonly functions: readonly FunctionDefinition[];
-  readonly fieldHandles: readonly { readonly struct: number; readonly field: number }[];
-  readonly fieldInstances: readonly GenericUse[];
-  readonly friends: readonly ModuleHandle[];
-  readonly enums: readonly EnumDefinition[];
-  readonly enumInstances: readonly GenericUse[];
-  readonly variantHandles: readonly { readonly enum: number; readonly tag: number }[];
-  readonly variantInstances: readonly { readonly instance: number; readonly tag: number }[];
-}
 
 /** Largest module read, bytes. A whole Sui package may have 100 KiB. */
 export const MODULE_BYTES = 256 * 1024;
@@ -254,6 +180,8 @@ export const selfAddressOffset = (bytes: Uint8Array): number => {
 
 const toAddress = (bytes: Uint8Array): Address => `0x${Buffer.from(bytes).toString('hex')}`;
 
+const abilities = (reader: Reader): number => reader.uleb(16, 'abilities');
+
 /** Reads and bounds-checks a module. @throws FloeError `data_malformed` naming what was expected. */
 export const readModule = (bytes: Uint8Array): CompiledModule => {
   const { version, self, tables } = readHeader(bytes);
@@ -283,7 +211,6 @@ export const readModule = (bytes: Uint8Array): CompiledModule => {
   });
   const moduleHandles = table(TABLE.moduleHandles, moduleHandle);
   if (self >= moduleHandles.length) throw malformed('it has no handle for itself');
-  const abilities = (reader: Reader): number => reader.uleb(16, 'abilities');
   const datatypeHandles = table(TABLE.datatypeHandles, (reader): DatatypeHandle => {
     const module = reader.uleb(moduleHandles.length, 'module handle');
     const name = identifier(reader);

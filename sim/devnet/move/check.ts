@@ -4,7 +4,7 @@
  * checks abilities, and writes the integer widths into the instructions that the machine runs. Not here: the
  * analysis of borrows and of moved locals (the machine checks the latter while it runs).
  */
-import type { Token } from './binary.ts';
+import type { Token } from './module.ts';
 import type { LoadedFunction, Step } from './code.ts';
 import { decode } from './bcs.ts';
 import { fault } from './fault.ts';

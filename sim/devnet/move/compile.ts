@@ -5,6 +5,7 @@
  */
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import type * as BuilderModule from '@zktx.io/sui-move-builder/full';
 import { FloeError } from '../../../protocol/errors.ts';
 
 /** Files of a package by path: `Move.toml`, `sources/*.move`, `tests/*.move`. */
@@ -34,7 +35,9 @@ export interface MoveTestReport {
 
 const MOVE = join(import.meta.dirname, '../../../move');
 
-const builder = async (): Promise<typeof import('@zktx.io/sui-move-builder/full')> => {
+type Builder = typeof BuilderModule;
+
+const builder = async (): Promise<Builder> => {
   const module = await import('@zktx.io/sui-move-builder/full');
   await module.initMovePackageBuilder();
   return module;
@@ -60,8 +63,8 @@ const frameworkFiles = {
 
 /** Hands the compiler our framework whenever it asks for Sui's repository; nothing else can be fetched. */
 const offlineFetcher = async (
-  base: typeof import('@zktx.io/sui-move-builder/full').MovePackageFetcher,
-) => {
+  base: Builder['MovePackageFetcher'],
+): Promise<BuilderModule.MovePackageFetcher> => {
   const [std, sui] = await Promise.all([frameworkFiles.std(), frameworkFiles.sui()]);
   return new (class extends base {
     override async fetch(git: string, rev: string, subdir = ''): Promise<Record<string, string>> {

@@ -3,7 +3,7 @@
  * (abilities of fields, phantom parameters, no recursion), signatures resolved, bodies checked. Types carry the original
  * package id, so versions of an upgraded package share their types.
  */
-import type { CompiledModule, Token } from './binary.ts';
+import type { CompiledModule, Token } from './module.ts';
 import { checkBody, type Signature } from './check.ts';
 import type { FunctionRef, LoadedFunction, LoadedModule } from './code.ts';
 import { fault } from './fault.ts';
@@ -60,41 +60,29 @@ export class Linker {
   }
 
   type(token: Token): MoveType {
-    switch (token.kind) {
-      case 'vector':
-        return this.types.vector(this.type(token.of));
-      case 'reference':
-        return this.types.reference(this.type(token.to), token.mutable);
-      case 'parameter':
-        return this.types.parameter(token.index);
-      case 'datatype':
-        return this.types.datatype(
-          this.datatype(token.handle),
-          token.args.map((arg) => this.type(arg)),
-        );
-      default:
-        return this.types.primitive(token.kind);
-    }
+    if (token.kind === 'vector') return this.types.vector(this.type(token.of));
+    if (token.kind === 'reference') return this.types.reference(this.type(token.to), token.mutable);
+    if (token.kind === 'parameter') return this.types.parameter(token.index);
+    if (token.kind !== 'datatype') return this.types.primitive(token.kind);
+    return this.types.datatype(
+      this.datatype(token.handle),
+      token.args.map((arg) => this.type(arg)),
+    );
   }
 
   /** Type parameters in range, constraints of datatypes met. */
   checkType(type: MoveType, scope: readonly number[]): void {
-    switch (type.kind) {
-      case 'parameter':
-        if (type.index >= scope.length) throw this.fail(`no type parameter ${type.index}`);
-        return;
-      case 'vector':
-        return this.checkType(type.of, scope);
-      case 'reference':
-        return this.checkType(type.to, scope);
-      case 'datatype':
-        for (const arg of type.args) this.checkType(arg, scope);
-        this.types.checkArguments(
-          type.args,
-          type.datatype.typeParameters.map((parameter) => parameter.constraints),
-          scope,
-        );
-    }
+    if (type.kind === 'parameter' && type.index >= scope.length)
+      throw this.fail(`no type parameter ${type.index}`);
+    if (type.kind === 'vector') this.checkType(type.of, scope);
+    if (type.kind === 'reference') this.checkType(type.to, scope);
+    if (type.kind !== 'datatype') return;
+    for (const arg of type.args) this.checkType(arg, scope);
+    this.types.checkArguments(
+      type.args,
+      type.datatype.typeParameters.map((parameter) => parameter.constraints),
+      scope,
+    );
   }
 
   datatype(handle: number): Datatype {
@@ -191,13 +179,12 @@ export class Linker {
     const resolve = (
       fields: readonly { readonly name: string; readonly type: Token }[],
     ): DatatypeField[] => fields.map(({ name, type }) => ({ name, type: this.type(type) }));
-    const same = (a: readonly DatatypeField[], b: readonly DatatypeField[]): boolean =>
-      a.length === b.length && a.every((f, i) => f.name === b[i]?.name && f.type === b[i]?.type);
     for (const definition of this.binary.structs) {
       const datatype = this.datatype(definition.handle);
       const fields = resolve(definition.fields);
       if (this.registered.includes(datatype)) datatype.fields = fields;
-      else if (!same(datatype.fields, fields)) throw this.fail(`${datatype.name} has other fields`);
+      else if (!sameFields(datatype.fields, fields))
+        throw this.fail(`${datatype.name} has other fields`);
     }
     for (const definition of this.binary.enums) {
       const datatype = this.datatype(definition.handle);
@@ -210,7 +197,8 @@ export class Linker {
         datatype.variants.length !== variants.length ||
         !datatype.variants.every(
           (variant, i) =>
-            variant.name === variants[i]?.name && same(variant.fields, variants[i]?.fields ?? []),
+            variant.name === variants[i]?.name &&
+            sameFields(variant.fields, variants[i]?.fields ?? []),
         )
       )
         throw this.fail(`${datatype.name} has other variants`);
@@ -360,6 +348,9 @@ export class Linker {
     return { ...this.functionHandle(definition.handle), visibility: definition.visibility };
   }
 }
+
+const sameFields = (a: readonly DatatypeField[], b: readonly DatatypeField[]): boolean =>
+  a.length === b.length && a.every((f, i) => f.name === b[i]?.name && f.type === b[i]?.type);
 
 const sameTypes = (a: readonly MoveType[], b: readonly MoveType[]): boolean =>
   a.length === b.length && a.every((type, i) => type === b[i]);

@@ -4,12 +4,22 @@
  */
 import type { LoadedFunction, Slot, Step } from './code.ts';
 import type { FunctionRef } from './code.ts';
-import { asArray, isVariant } from './bcs.ts';
+import { cast, narrowArithmetic, shift, wideArithmetic } from './arithmetic.ts';
 import { Fault, VECTOR, fault } from './fault.ts';
 import { OP } from './opcodes.ts';
 import type { MoveType, TypeTable } from './typing.ts';
 import type { CodeLocation, Limits, Value, VariantValue } from './types.ts';
-import { Ref, copyValue, equalValues, sizeOf } from './values.ts';
+import {
+  Ref,
+  asArray,
+  asBigint,
+  asInteger,
+  asNumber,
+  copyValue,
+  equalValues,
+  isVariant,
+  sizeOf,
+} from './values.ts';
 
 /** A native function: its arguments in order; returns its results. Gas beyond one step it takes by `machine.charge`. */
 export type Native = (args: readonly Slot[], typeArguments: readonly MoveType[]) => readonly Slot[];
@@ -27,96 +37,6 @@ interface Frame {
   readonly types: readonly MoveType[];
   pc: number;
 }
-
-const WIDEST: Readonly<Record<number, bigint>> = {
-  64: 2n ** 64n - 1n,
-  128: 2n ** 128n - 1n,
-  256: 2n ** 256n - 1n,
-};
-/** Largest integer of up to 32 bits. */
-const largest = (bits: number): number => 2 ** bits - 1;
-const widest = (bits: number): bigint => WIDEST[bits] ?? 0n;
-
-const arithmetic = (what: string): Fault => fault('arithmetic', what);
-
-const narrowArithmetic = (op: number, bits: number, a: number, b: number): number => {
-  let result: number;
-  switch (op) {
-    case OP.ADD:
-      result = a + b;
-      break;
-    case OP.SUB:
-      result = a - b;
-      break;
-    case OP.MUL:
-      // Exact below 2^53; above, still far beyond 32 bits, so the comparison decides rightly.
-      result = a * b;
-      break;
-    case OP.DIV:
-      if (b === 0) throw arithmetic('division by zero');
-      return Math.floor(a / b);
-    case OP.MOD:
-      if (b === 0) throw arithmetic('division by zero');
-      return a % b;
-    case OP.BIT_AND:
-      return (a & b) >>> 0;
-    case OP.BIT_OR:
-      return (a | b) >>> 0;
-    default:
-      return (a ^ b) >>> 0;
-  }
-  if (result < 0 || result > largest(bits)) throw arithmetic(`u${bits} out of range`);
-  return result;
-};
-
-const wideArithmetic = (op: number, bits: number, a: bigint, b: bigint): bigint => {
-  let result: bigint;
-  switch (op) {
-    case OP.ADD:
-      result = a + b;
-      break;
-    case OP.SUB:
-      result = a - b;
-      break;
-    case OP.MUL:
-      result = a * b;
-      break;
-    case OP.DIV:
-      if (b === 0n) throw arithmetic('division by zero');
-      return a / b;
-    case OP.MOD:
-      if (b === 0n) throw arithmetic('division by zero');
-      return a % b;
-    case OP.BIT_AND:
-      return a & b;
-    case OP.BIT_OR:
-      return a | b;
-    default:
-      return a ^ b;
-  }
-  if (result < 0n || result > widest(bits)) throw arithmetic(`u${bits} out of range`);
-  return result;
-};
-
-/** Bits shifted out are lost; a shift by the width or more is an error. */
-const shift = (op: number, bits: number, value: Slot, by: number): Value => {
-  if (by >= bits) throw arithmetic(`shift of a u${bits} by ${by}`);
-  if (typeof value === 'bigint')
-    return op === OP.SHL ? (value << BigInt(by)) & widest(bits) : value >> BigInt(by);
-  const narrow = value as number;
-  return op === OP.SHL ? ((narrow << by) & largest(bits)) >>> 0 : narrow >>> by;
-};
-
-const cast = (value: Slot, bits: number): Value => {
-  if (bits > 32) {
-    const wide = BigInt(value as number | bigint);
-    if (wide > widest(bits)) throw arithmetic(`${wide} does not fit u${bits}`);
-    return wide;
-  }
-  if ((value as number | bigint) > largest(bits))
-    throw arithmetic(`${String(value as number | bigint)} does not fit u${bits}`);
-  return Number(value);
-};
 
 export class Machine {
   readonly #types: TypeTable;
@@ -268,14 +188,14 @@ export class Machine {
           const a = stack.pop();
           stack.push(
             n <= 32
-              ? narrowArithmetic(op, n, a as number, b as number)
-              : wideArithmetic(op, n, a as bigint, b as bigint),
+              ? narrowArithmetic(op, n, asNumber(a), asNumber(b))
+              : wideArithmetic(op, n, asBigint(a), asBigint(b)),
           );
           break;
         }
         case OP.SHL:
         case OP.SHR: {
-          const by = stack.pop() as number;
+          const by = asNumber(stack.pop());
           stack.push(shift(op, n, stack.pop(), by));
           break;
         }
@@ -283,23 +203,23 @@ export class Machine {
           stack.push(cast(stack.pop(), n));
           break;
         case OP.LT: {
-          const b = stack.pop() as number;
-          stack.push((stack.pop() as number) < b);
+          const b = asInteger(stack.pop());
+          stack.push(asInteger(stack.pop()) < b);
           break;
         }
         case OP.GT: {
-          const b = stack.pop() as number;
-          stack.push((stack.pop() as number) > b);
+          const b = asInteger(stack.pop());
+          stack.push(asInteger(stack.pop()) > b);
           break;
         }
         case OP.LE: {
-          const b = stack.pop() as number;
-          stack.push((stack.pop() as number) <= b);
+          const b = asInteger(stack.pop());
+          stack.push(asInteger(stack.pop()) <= b);
           break;
         }
         case OP.GE: {
-          const b = stack.pop() as number;
-          stack.push((stack.pop() as number) >= b);
+          const b = asInteger(stack.pop());
+          stack.push(asInteger(stack.pop()) >= b);
           break;
         }
         case OP.EQ:
@@ -334,8 +254,8 @@ export class Machine {
           pc = step.targets[popVariant(popRef(stack).get()).tag] ?? code.length;
           break;
         case OP.ABORT: {
-          const code = stack.pop() as bigint;
-          throw fault('abort', `abort with code ${code}`, { code });
+          const abortCode = asBigint(stack.pop());
+          throw fault('abort', `abort with code ${abortCode}`, { code: abortCode });
         }
         case OP.RET:
           for (let i = 0; i < locals.length; i++)
@@ -353,13 +273,13 @@ export class Machine {
           return;
         }
         case OP.PACK:
-          stack.push(stack.splice(stack.length - n) as Value[]);
+          stack.push(takeValues(stack, n));
           break;
         case OP.UNPACK:
           for (const field of asArray(popValue(stack))) stack.push(field);
           break;
         case OP.PACK_VARIANT:
-          stack.push({ tag: n, fields: stack.splice(stack.length - step.m) as Value[] });
+          stack.push({ tag: n, fields: takeValues(stack, step.m) });
           break;
         case OP.UNPACK_VARIANT: {
           const value = popVariant(popValue(stack));
@@ -375,7 +295,7 @@ export class Machine {
         }
         case OP.VEC_PACK:
           this.charge(n);
-          stack.push(stack.splice(stack.length - n) as Value[]);
+          stack.push(takeValues(stack, n));
           break;
         case OP.VEC_UNPACK: {
           const items = asArray(popValue(stack));
@@ -391,7 +311,7 @@ export class Machine {
           stack.push(BigInt(asArray(popRef(stack).get()).length));
           break;
         case OP.VEC_IMM_BORROW: {
-          const index = stack.pop() as bigint;
+          const index = asBigint(stack.pop());
           const items = asArray(popRef(stack).get());
           stack.push(new Ref(items, position(items, index)));
           break;
@@ -403,19 +323,21 @@ export class Machine {
         }
         case OP.VEC_POP_BACK: {
           const value = asArray(popRef(stack).get()).pop();
-          if (value === undefined) throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
+          if (value === undefined)
+            throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
           stack.push(value);
           break;
         }
         case OP.VEC_SWAP: {
-          const second = stack.pop() as bigint;
-          const first = stack.pop() as bigint;
+          const second = asBigint(stack.pop());
+          const first = asBigint(stack.pop());
           const items = asArray(popRef(stack).get());
           const i = position(items, first);
           const k = position(items, second);
-          const kept = items[i];
-          items[i] = items[k] as Value;
-          items[k] = kept as Value;
+          const [a, b] = [items[i], items[k]];
+          if (a === undefined || b === undefined) throw fault('invariant', 'a hole in a vector');
+          items[i] = b;
+          items[k] = a;
           break;
         }
         default:
@@ -429,6 +351,16 @@ const popValue = (stack: Slot[]): Value => {
   const value = stack.pop();
   if (value === undefined || value instanceof Ref) throw fault('invariant', 'a value is expected');
   return value;
+};
+
+/** The topmost values, in the order in which they were pushed. */
+const takeValues = (stack: Slot[], count: number): Value[] => {
+  const values: Value[] = [];
+  for (const slot of stack.splice(stack.length - count)) {
+    if (slot === undefined || slot instanceof Ref) throw fault('invariant', 'a value is expected');
+    values.push(slot);
+  }
+  return values;
 };
 
 const popRef = (stack: Slot[]): Ref => {

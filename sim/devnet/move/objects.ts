@@ -3,7 +3,7 @@
  * and written, events. Everything is kept here until the session is asked for its effects.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
-import { addressToBytes, asArray, bytesToAddress, decode, encode } from './bcs.ts';
+import { addressToBytes, bytesToAddress, decode, encode } from './bcs.ts';
 import { abort, fault } from './fault.ts';
 import { type MoveType, type TypeTable, tagBytes, tagOf } from './typing.ts';
 import type {
@@ -18,7 +18,7 @@ import type {
   Value,
   WrittenObject,
 } from './types.ts';
-import { Ref } from './values.ts';
+import { Ref, asAddress, asArray } from './values.ts';
 
 /** Abort codes of the natives of `0x2::dynamic_field`, `0x2::transfer`. */
 const FIELD_DOES_NOT_EXIST = 1;
@@ -40,9 +40,8 @@ interface Child {
 
 /** The id in the first field of an object: `T { id: UID { id: ID { bytes } }, .. }`. */
 export const idOf = (object: Value): Address => {
-  const id = asArray(asArray(asArray(object)[0])[0])[0];
-  if (typeof id !== 'string') throw fault('invariant', 'an object without an id');
-  return id;
+  const [uid] = asArray(object);
+  return asAddress(asArray(asArray(uid)[0])[0]);
 };
 
 /** Id of the dynamic field `key` of `parent`. */

@@ -106,7 +106,7 @@ interface Operand {
   readonly width: number;
 }
 
-const KINDS: Partial<Record<OperandKind, readonly number[]>> = {
+const KINDS: Readonly<Record<Exclude<OperandKind, 'none' | 'literal'>, readonly number[]>> = {
   local: [OP.COPY_LOC, OP.MOVE_LOC, OP.ST_LOC, OP.MUT_BORROW_LOC, OP.IMM_BORROW_LOC],
   code: [OP.BR_TRUE, OP.BR_FALSE, OP.BRANCH],
   constant: [OP.LD_CONST],
@@ -154,8 +154,8 @@ const LITERALS: readonly (readonly [number, number])[] = [
 export const OPERAND: readonly (Operand | undefined)[] = ((): (Operand | undefined)[] => {
   const table: (Operand | undefined)[] = Array.from({ length: 256 });
   for (const op of Object.values(OP)) table[op] = { kind: 'none', width: 0 };
-  for (const [kind, ops] of Object.entries(KINDS) as [OperandKind, readonly number[]][])
-    for (const op of ops) table[op] = { kind, width: 0 };
+  let kind: keyof typeof KINDS;
+  for (kind in KINDS) for (const op of KINDS[kind]) table[op] = { kind, width: 0 };
   for (const [op, width] of LITERALS) table[op] = { kind: 'literal', width };
   return table;
 })();

@@ -3,7 +3,8 @@
  * id in their bytecode and their types. A package that fails a check leaves nothing behind.
  */
 import { FloeError } from '../../../protocol/errors.ts';
-import { type CompiledModule, readModule, selfAddressOffset } from './binary.ts';
+import { readModule, selfAddressOffset } from './binary.ts';
+import type { CompiledModule } from './module.ts';
 import { addressToBytes } from './bcs.ts';
 import type { FunctionRef, LoadedFunction, LoadedModule } from './code.ts';
 import { Fault, fault } from './fault.ts';
@@ -14,6 +15,7 @@ import { type Datatype, type MoveType, type TypeTable, tagOf } from './typing.ts
 import type {
   Address,
   DatatypeInfo,
+  FieldInfo,
   FunctionInfo,
   ModuleInfo,
   PackageInfo,
@@ -270,12 +272,13 @@ export const describeFunction = (fn: LoadedFunction): FunctionInfo => {
   };
 };
 
+const list = (fields: Datatype['fields']): FieldInfo[] =>
+  fields.map(({ name, type }) => ({ name, type: tagOf(type) }));
+
 const describeModule = (linker: Linker, module: LoadedModule): ModuleInfo => {
   const { binary } = linker;
   const datatypes = [...binary.structs, ...binary.enums].map(({ handle }): DatatypeInfo => {
     const datatype = linker.datatype(handle);
-    const list = (fields: Datatype['fields']): { name: string; type: string }[] =>
-      fields.map(({ name, type }) => ({ name, type: tagOf(type) }));
     return {
       name: datatype.name,
       abilities: datatype.abilities,

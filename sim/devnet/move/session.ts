@@ -63,6 +63,9 @@ class TypedCell implements Cell {
   }
 }
 
+/** Use of cells within one call. */
+type Uses = Map<Cell, 'read' | 'exclusive'>;
+
 /** Types whose values may be written down by anybody: no structs but texts, ids and options. */
 export const isPure = (type: MoveType): boolean => {
   if (type.kind === 'vector') return isPure(type.of);
@@ -139,8 +142,8 @@ export class Session implements MoveSession {
     const wanted = isTxContext(parameters.at(-1)) ? parameters.slice(0, -1) : parameters;
     if (given.length !== wanted.length)
       throw fault('argument', `${name} takes ${wanted.length} arguments, got ${given.length}`);
-    const moved = new Set<Cell>();
-    const args = wanted.map((type, i) => this.#argument(type, given[i], i, moved));
+    const used: Uses = new Map();
+    const args = wanted.map((type, i) => this.#argument(type, given[i], i, used));
     if (wanted.length < parameters.length) args.push(this.#context);
     this.#objects.command = { package: request.package, module: request.module };
     const results = this.#machine.run(this.#linkContext(loaded.info.linkage), fn, types, args);
@@ -178,13 +181,8 @@ export class Session implements MoveSession {
     };
   }
 
-  /** Turns an argument into what the parameter takes; `moved` holds the cells taken by this call so far. */
-  #argument(
-    type: MoveType,
-    argument: CallArgument | undefined,
-    index: number,
-    moved: Set<Cell>,
-  ): Slot {
+  /** Turns an argument into what the parameter takes; `used` holds what this call has done with cells so far. */
+  #argument(type: MoveType, argument: CallArgument | undefined, index: number, used: Uses): Slot {
     try {
       if (argument === undefined) throw fault('argument', 'missing');
       const target = pointee(type);
@@ -196,19 +194,18 @@ export class Session implements MoveSession {
       const { cell } = argument;
       if (!(cell instanceof TypedCell) || cell.moveType !== target)
         throw fault('argument', `expected ${tagOf(target)}, got ${cell.type}`);
-      if (moved.has(cell)) throw fault('argument', 'the value is used twice in one call');
+      const before = used.get(cell);
+      const exclusive = type.kind === 'reference' ? type.mutable : argument.copy !== true;
+      // As in any Move code: one exclusive use, or any number that only read.
+      if (before === 'exclusive' || (exclusive && before !== undefined))
+        throw fault('argument', 'the value is used twice in one call');
       if (cell.value === undefined) throw fault('argument', 'the value was moved before');
-      if (type.kind === 'reference') {
-        if (type.mutable) moved.add(cell);
-        return new Ref(cell.holder, 0);
-      }
-      if (argument.copy === true) {
-        if ((abilitiesOf(target) & ABILITY.copy) === 0)
-          throw fault('argument', `${tagOf(target)} cannot be copied`);
-        return copyValue(cell.value);
-      }
-      moved.add(cell);
-      return cell.take();
+      used.set(cell, exclusive ? 'exclusive' : 'read');
+      if (type.kind === 'reference') return new Ref(cell.holder, 0);
+      if (exclusive) return cell.take();
+      if ((abilitiesOf(target) & ABILITY.copy) === 0)
+        throw fault('argument', `${tagOf(target)} cannot be copied`);
+      return copyValue(cell.value);
     } catch (error) {
       if (!(error instanceof Fault) || error.failure.type !== 'argument') throw error;
       throw new Fault({
@@ -229,8 +226,13 @@ export class Session implements MoveSession {
   vector(elementType: TypeTag, elements: readonly CallArgument[]): Cell {
     return outside(() => {
       const type = this.#types.parse(elementType);
-      const moved = new Set<Cell>();
-      const items = elements.map((element, i) => this.#argument(type, element, i, moved) as Value);
+      const used: Uses = new Map();
+      const items = elements.map((element, i) => {
+        const item = this.#argument(type, element, i, used);
+        if (item === undefined || item instanceof Ref)
+          throw fault('argument', 'a value is expected');
+        return item;
+      });
       return new TypedCell(this.#types.vector(type), items);
     });
   }

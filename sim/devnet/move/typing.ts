@@ -2,8 +2,8 @@
  * @module The type layer: closed and open Move types, interned so that equality is identity, with their abilities,
  * the layouts of datatypes, substitution of type parameters, and type tags as text and as BCS.
  */
-import type { Primitive } from './binary.ts';
-import { Fault, fault } from './fault.ts';
+import type { Primitive } from './module.ts';
+import { type Fault, fault } from './fault.ts';
 import { ABILITY, type Address } from './types.ts';
 
 export interface DatatypeField {
@@ -79,75 +79,47 @@ const TAG_NUMBER: Readonly<Record<Primitive | 'vector' | 'datatype', number>> = 
   u256: 10,
 };
 
+const WIDTHS: ReadonlyMap<string, number> = new Map([
+  ['u8', 8],
+  ['u16', 16],
+  ['u32', 32],
+  ['u64', 64],
+  ['u128', 128],
+  ['u256', 256],
+]);
+
 /** Bits of an integer type, 0 for any other. */
-export const widthOf = (type: MoveType): number => {
-  switch (type.kind) {
-    case 'u8':
-      return 8;
-    case 'u16':
-      return 16;
-    case 'u32':
-      return 32;
-    case 'u64':
-      return 64;
-    case 'u128':
-      return 128;
-    case 'u256':
-      return 256;
-    default:
-      return 0;
-  }
-};
+export const widthOf = (type: MoveType): number => WIDTHS.get(type.kind) ?? 0;
 
 /** Abilities of a type; `parameters` are the constraints of the type parameters in scope. */
 export const abilitiesOf = (type: MoveType, parameters: readonly number[] = []): number => {
   const plain = ABILITY.copy | ABILITY.drop | ABILITY.store;
-  switch (type.kind) {
-    case 'signer':
-      return ABILITY.drop;
-    case 'reference':
-      return ABILITY.copy | ABILITY.drop;
-    case 'vector':
-      return plain & abilitiesOf(type.of, parameters);
-    case 'parameter':
-      return parameters[type.index] ?? 0;
-    case 'datatype': {
-      let own = type.datatype.abilities;
-      type.args.forEach((arg, i) => {
-        if (type.datatype.typeParameters[i]?.phantom === true) return;
-        const given = abilitiesOf(arg, parameters);
-        for (const ability of [ABILITY.copy, ABILITY.drop, ABILITY.store])
-          if ((given & ability) === 0) own &= ~ability;
-        if ((given & ABILITY.store) === 0) own &= ~ABILITY.key;
-      });
-      return own;
-    }
-    default:
-      return plain;
-  }
+  if (type.kind === 'signer') return ABILITY.drop;
+  if (type.kind === 'reference') return ABILITY.copy | ABILITY.drop;
+  if (type.kind === 'vector') return plain & abilitiesOf(type.of, parameters);
+  if (type.kind === 'parameter') return parameters[type.index] ?? 0;
+  if (type.kind !== 'datatype') return plain;
+  let own = type.datatype.abilities;
+  type.args.forEach((arg, i) => {
+    if (type.datatype.typeParameters[i]?.phantom === true) return;
+    const given = abilitiesOf(arg, parameters);
+    for (const ability of [ABILITY.copy, ABILITY.drop, ABILITY.store])
+      if ((given & ability) === 0) own &= ~ability;
+    if ((given & ABILITY.store) === 0) own &= ~ABILITY.key;
+  });
+  return own;
 };
-
-export const hasAbility = (type: MoveType, ability: number): boolean =>
-  (abilitiesOf(type) & ability) === ability;
 
 /** Text of a type: package addresses by defining id (tags of objects and events) or original id. */
 export const tagOf = (type: MoveType, ids: 'defining' | 'original' = 'defining'): string => {
-  switch (type.kind) {
-    case 'vector':
-      return `vector<${tagOf(type.of, ids)}>`;
-    case 'reference':
-      return `&${type.mutable ? 'mut ' : ''}${tagOf(type.to, ids)}`;
-    case 'parameter':
-      return `T${type.index}`;
-    case 'datatype': {
-      const { datatype, args } = type;
-      const id = ids === 'defining' ? datatype.definingId : datatype.originalId;
-      const inner = args.length === 0 ? '' : `<${args.map((arg) => tagOf(arg, ids)).join(', ')}>`;
-      return `${id}::${datatype.module}::${datatype.name}${inner}`;
-    }
-    default:
-      return type.kind;
-  }
+  if (type.kind === 'vector') return `vector<${tagOf(type.of, ids)}>`;
+  if (type.kind === 'reference') return `&${type.mutable ? 'mut ' : ''}${tagOf(type.to, ids)}`;
+  if (type.kind === 'parameter') return `T${type.index}`;
+  if (type.kind !== 'datatype') return type.kind;
+  const { datatype, args } = type;
+  const id = ids === 'defining' ? datatype.definingId : datatype.originalId;
+  const inner = args.length === 0 ? '' : `<${args.map((arg) => tagOf(arg, ids)).join(', ')}>`;
+  return `${id}::${datatype.module}::${datatype.name}${inner}`;
 };
 
 const hexBytes = (address: Address): Uint8Array => Buffer.from(address.slice(2), 'hex');
@@ -258,24 +230,17 @@ export class TypeTable {
 
   substitute(type: MoveType, args: readonly MoveType[]): MoveType {
     if (!type.open) return type;
-    switch (type.kind) {
-      case 'parameter': {
-        const arg = args[type.index];
-        if (arg === undefined) throw fault('invariant', `no type argument ${type.index}`);
-        return arg;
-      }
-      case 'vector':
-        return this.vector(this.substitute(type.of, args));
-      case 'reference':
-        return this.reference(this.substitute(type.to, args), type.mutable);
-      case 'datatype':
-        return this.datatype(
-          type.datatype,
-          type.args.map((arg) => this.substitute(arg, args)),
-        );
-      default:
-        return type;
-    }
+    if (type.kind === 'vector') return this.vector(this.substitute(type.of, args));
+    if (type.kind === 'reference')
+      return this.reference(this.substitute(type.to, args), type.mutable);
+    if (type.kind === 'datatype')
+      return this.datatype(
+        type.datatype,
+        type.args.map((arg) => this.substitute(arg, args)),
+      );
+    const arg = type.kind === 'parameter' ? args[type.index] : type;
+    if (arg === undefined) throw fault('invariant', 'a type argument is missing');
+    return arg;
   }
 
   /** Reads a type tag: addresses of any length, defining ids. @throws Fault `argument` when it is malformed or not known. */

@@ -4,7 +4,7 @@
  */
 import type { Slot } from './code.ts';
 import { fault } from './fault.ts';
-import type { Value } from './types.ts';
+import type { Address, Value, VariantValue } from './types.ts';
 
 export class Ref {
   readonly container: Slot[];
@@ -25,6 +25,39 @@ export class Ref {
     this.container[this.index] = value;
   }
 }
+
+/** A boolean, number, bigint or text by the type checker's word, checked again. @throws Fault `invariant`. */
+export const asNumber = (slot: Slot): number => {
+  if (typeof slot !== 'number') throw fault('invariant', 'a narrow integer is expected');
+  return slot;
+};
+export const asBigint = (slot: Slot): bigint => {
+  if (typeof slot !== 'bigint') throw fault('invariant', 'a wide integer is expected');
+  return slot;
+};
+export const asInteger = (slot: Slot): number | bigint => {
+  if (typeof slot !== 'number' && typeof slot !== 'bigint')
+    throw fault('invariant', 'an integer is expected');
+  return slot;
+};
+export const asAddress = (slot: Slot): Address => {
+  if (typeof slot !== 'string') throw fault('invariant', 'an address is expected');
+  return slot;
+};
+/** The fields of a struct or elements of a vector. */
+export const asArray = (slot: Slot): Value[] => {
+  if (!Array.isArray(slot)) throw fault('invariant', 'a struct or vector is expected');
+  return slot;
+};
+/** The elements of a `vector<u8>`. */
+export const asBytes = (slot: Slot): number[] => {
+  const items = asArray(slot);
+  if (!items.every((item) => typeof item === 'number'))
+    throw fault('invariant', 'bytes are expected');
+  return items;
+};
+export const isVariant = (slot: Slot): slot is VariantValue =>
+  typeof slot === 'object' && 'tag' in slot;
 
 /** Number of leaves and containers of a value, for gas; stops counting at `most`. */
 export const sizeOf = (value: Value, most = Number.MAX_SAFE_INTEGER): number => {

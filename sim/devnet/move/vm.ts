@@ -3,11 +3,12 @@
  * the contract.
  */
 import { FloeError } from '../../../protocol/errors.ts';
-import { asArray, decode, encode, isVariant } from './bcs.ts';
+import { decode, encode } from './bcs.ts';
 import { Fault } from './fault.ts';
 import { isDatatype } from './linker.ts';
 import { PackageStore, describeFunction } from './packages.ts';
 import { Session, type SessionOptions, outside } from './session.ts';
+import { asArray, asBytes, isVariant } from './values.ts';
 import { type MoveType, TypeTable, abilitiesOf, tagBytes, tagOf } from './typing.ts';
 import type {
   Address,
@@ -100,8 +101,8 @@ const toJson = (types: TypeTable, type: MoveType, value: Value | undefined): unk
   if (value === undefined) throw new FloeError('internal', 'a value lacks a field of its type');
   if (typeof value === 'bigint') return value.toString();
   if (type.kind === 'vector') {
-    const items = value as Value[];
-    if (type.of.kind === 'u8') return Buffer.from(items as number[]).toString('base64');
+    if (type.of.kind === 'u8') return Buffer.from(asBytes(value)).toString('base64');
+    const items = asArray(value);
     return items.map((item) => toJson(types, type.of, item));
   }
   if (type.kind !== 'datatype') return value;
@@ -120,13 +121,13 @@ const toJson = (types: TypeTable, type: MoveType, value: Value | undefined): unk
     const fields = object(variant?.fields ?? [], layout[value.tag] ?? [], value.fields);
     return { '@variant': variant?.name, ...fields };
   }
-  const values = value as Value[];
+  const values = asArray(value);
   if (isDatatype(type, '0x1', 'string', 'String') || isDatatype(type, '0x1', 'ascii', 'String'))
-    return Buffer.from(values[0] as number[]).toString('utf8');
+    return Buffer.from(asBytes(values[0])).toString('utf8');
   if (isDatatype(type, '0x2', 'object', 'UID') || isDatatype(type, '0x2', 'object', 'ID'))
-    return (values as Value[]).flat(2)[0];
+    return values.flat(2)[0];
   if (isDatatype(type, '0x1', 'option', 'Option')) {
-    const [item] = values[0] as Value[];
+    const [item] = asArray(values[0]);
     const inner = type.args[0];
     return item === undefined || inner === undefined ? null : toJson(types, inner, item);
   }

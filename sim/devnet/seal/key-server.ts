@@ -61,15 +61,13 @@ const askPolicy = (chain: Chain, approval: ApprovalRequest, user: string): void 
   }
   if (!error) return;
   const message = error.description ?? 'denied';
-  switch (error.kind) {
-    case kinds.FUNCTION_NOT_FOUND:
-    case kinds.ARITY_MISMATCH:
-    case kinds.TYPE_ARGUMENT_ERROR:
-    case kinds.NON_ENTRY_FUNCTION_INVOKED:
-      throw new SealRefusal('InvalidPTB', message);
-    default:
-      throw new SealRefusal('NoAccess', message);
-  }
+  const malformed: readonly (number | undefined)[] = [
+    kinds.FUNCTION_NOT_FOUND,
+    kinds.ARITY_MISMATCH,
+    kinds.TYPE_ARGUMENT_ERROR,
+    kinds.NON_ENTRY_FUNCTION_INVOKED,
+  ];
+  throw new SealRefusal(malformed.includes(error.kind) ? 'InvalidPTB' : 'NoAccess', message);
 };
 
 export const keyServerHandler = (options: KeyServerOptions): HttpHandler => {

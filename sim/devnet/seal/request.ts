@@ -89,6 +89,7 @@ export interface ApprovalRequest {
 }
 
 const MAX_COMMANDS = 100;
+const refuse = (message: string): SealRefusal => new SealRefusal('InvalidPTB', message);
 
 /**
  * Checks that a transaction only calls `seal_approve*` functions of one package, each with an identity as its first argument.
@@ -96,7 +97,6 @@ const MAX_COMMANDS = 100;
  * @throws {SealRefusal} InvalidPTB.
  */
 export const parseApproval = (bytes: Uint8Array): ApprovalRequest => {
-  const refuse = (message: string): SealRefusal => new SealRefusal('InvalidPTB', message);
   let data: GrpcTypes.TransactionKind['data'];
   try {
     ({ data } = decodeProgrammable(bytes));
@@ -184,7 +184,10 @@ export const checkSession = async (
       { address: certificate.user },
     );
   } catch (error) {
-    throw new SealRefusal('InvalidSignature', `the session was not opened by the user: ${error}`);
+    throw new SealRefusal(
+      'InvalidSignature',
+      `the session was not opened by the user: ${String(error)}`,
+    );
   }
   const signed = SignedRequest.serialize(
     {

@@ -9,64 +9,74 @@ import { bls12_381 } from '@noble/curves/bls12-381.js';
 import type { Chain, SystemObject } from '../chain/chain.ts';
 import { derive, deriveId, deriveScalar } from '../seeds.ts';
 
-const { u8, u16, u32, u64, u256, Address, struct, vector, option } = bcs;
+const { Address } = bcs;
 const VecMap = <K, KI, V, VI>(key: BcsType<K, KI>, value: BcsType<V, VI>) =>
-  struct('VecMap', { contents: vector(struct('Entry', { key, value })) });
-const Bytes = struct('Element', { bytes: vector(u8()) });
-const Entries = struct('Entries', { id: Address, size: u64() });
-const Pending = struct('PendingValues', { values: VecMap(u32(), u64()) });
+  bcs.struct('VecMap', { contents: bcs.vector(bcs.struct('Entry', { key, value })) });
+const Bytes = bcs.struct('Element', { bytes: bcs.vector(bcs.u8()) });
+const Entries = bcs.struct('Entries', { id: Address, size: bcs.u64() });
+const Pending = bcs.struct('PendingValues', { values: VecMap(bcs.u32(), bcs.u64()) });
 
-const System = struct('System', {
+const System = bcs.struct('System', {
   id: Address,
-  version: u64(),
+  version: bcs.u64(),
   packageId: Address,
-  newPackageId: option(Address),
+  newPackageId: bcs.option(Address),
 });
 
-const SystemInner = struct('SystemStateInnerV1', {
-  committee: struct('BlsCommittee', {
-    members: vector(struct('Member', { publicKey: Bytes, weight: u16(), nodeId: Address })),
-    nShards: u16(),
-    epoch: u32(),
+const SystemInner = bcs.struct('SystemStateInnerV1', {
+  committee: bcs.struct('BlsCommittee', {
+    members: bcs.vector(
+      bcs.struct('Member', { publicKey: Bytes, weight: bcs.u16(), nodeId: Address }),
+    ),
+    nShards: bcs.u16(),
+    epoch: bcs.u32(),
     totalAggregatedKey: Bytes,
   }),
-  totalCapacity: u64(),
-  usedCapacity: u64(),
-  storagePrice: u64(),
-  writePrice: u64(),
-  futureAccounting: struct('FutureAccountingRingBuffer', {
-    currentIndex: u32(),
-    length: u32(),
-    ringBuffer: vector(
-      struct('FutureAccounting', { epoch: u32(), usedCapacity: u64(), rewards: u64() }),
+  totalCapacity: bcs.u64(),
+  usedCapacity: bcs.u64(),
+  storagePrice: bcs.u64(),
+  writePrice: bcs.u64(),
+  futureAccounting: bcs.struct('FutureAccountingRingBuffer', {
+    currentIndex: bcs.u32(),
+    length: bcs.u32(),
+    ringBuffer: bcs.vector(
+      bcs.struct('FutureAccounting', {
+        epoch: bcs.u32(),
+        usedCapacity: bcs.u64(),
+        rewards: bcs.u64(),
+      }),
     ),
   }),
-  eventBlobs: struct('EventBlobCertificationState', {
-    latest: option(struct('EventBlob', { blobId: u256(), ending: u64() })),
-    weights: VecMap(struct('EventBlob', { blobId: u256(), ending: u64() }), u16()),
+  eventBlobs: bcs.struct('EventBlobCertificationState', {
+    latest: bcs.option(bcs.struct('EventBlob', { blobId: bcs.u256(), ending: bcs.u64() })),
+    weights: VecMap(bcs.struct('EventBlob', { blobId: bcs.u256(), ending: bcs.u64() }), bcs.u16()),
   }),
   denyListSizes: Address,
 });
 
-const Committee = struct('Committee', { map: VecMap(Address, vector(u16())) });
+const Committee = bcs.struct('Committee', { map: VecMap(Address, bcs.vector(bcs.u16())) });
 const EpochState = bcs.enum('EpochState', {
-  EpochChangeSync: u16(),
-  EpochChangeDone: u64(),
-  NextParamsSelected: u64(),
+  EpochChangeSync: bcs.u16(),
+  EpochChangeDone: bcs.u64(),
+  NextParamsSelected: bcs.u64(),
 });
 
-const StakingInner = struct('StakingInnerV1', {
-  nShards: u16(),
-  epochDuration: u64(),
-  firstEpochStart: u64(),
+const StakingInner = bcs.struct('StakingInnerV1', {
+  nShards: bcs.u16(),
+  epochDuration: bcs.u64(),
+  firstEpochStart: bcs.u64(),
   pools: Entries,
-  epoch: u32(),
+  epoch: bcs.u32(),
   activeSet: Address,
-  nextCommittee: option(Committee),
+  nextCommittee: bcs.option(Committee),
   committee: Committee,
   previousCommittee: Committee,
-  nextEpochParams: option(
-    struct('EpochParams', { capacity: u64(), storagePrice: u64(), writePrice: u64() }),
+  nextEpochParams: bcs.option(
+    bcs.struct('EpochParams', {
+      capacity: bcs.u64(),
+      storagePrice: bcs.u64(),
+      writePrice: bcs.u64(),
+    }),
   ),
   epochState: EpochState,
   nextEpochPublicKeys: Address,
@@ -74,31 +84,35 @@ const StakingInner = struct('StakingInnerV1', {
 
 const Authorized = bcs.enum('Authorized', { Address, ObjectID: Address });
 
-const StakingPool = struct('StakingPool', {
+const StakingPool = bcs.struct('StakingPool', {
   id: Address,
-  state: bcs.enum('PoolState', { Active: null, Withdrawing: u32(), Withdrawn: null }),
-  votingParams: struct('VotingParams', { storagePrice: u64(), writePrice: u64(), capacity: u64() }),
-  nodeInfo: struct('StorageNodeInfo', {
+  state: bcs.enum('PoolState', { Active: null, Withdrawing: bcs.u32(), Withdrawn: null }),
+  votingParams: bcs.struct('VotingParams', {
+    storagePrice: bcs.u64(),
+    writePrice: bcs.u64(),
+    capacity: bcs.u64(),
+  }),
+  nodeInfo: bcs.struct('StorageNodeInfo', {
     name: bcs.string(),
     nodeId: Address,
     networkAddress: bcs.string(),
     publicKey: Bytes,
-    nextEpochPublicKey: option(Bytes),
-    networkPublicKey: vector(u8()),
+    nextEpochPublicKey: bcs.option(Bytes),
+    networkPublicKey: bcs.vector(bcs.u8()),
     metadata: Address,
   }),
-  activationEpoch: u32(),
-  latestEpoch: u32(),
-  walBalance: u64(),
-  numShares: u64(),
+  activationEpoch: bcs.u32(),
+  latestEpoch: bcs.u32(),
+  walBalance: bcs.u64(),
+  numShares: bcs.u64(),
   pendingSharesWithdraw: Pending,
   preActiveWithdrawals: Pending,
   pendingCommissionRate: Pending,
-  commissionRate: u16(),
+  commissionRate: bcs.u16(),
   exchangeRates: Entries,
   pendingStake: Pending,
-  rewardsPool: u64(),
-  commission: u64(),
+  rewardsPool: bcs.u64(),
+  commission: bcs.u64(),
   commissionReceiver: Authorized,
   governanceAuthorized: Authorized,
   extraFields: Entries,
@@ -158,7 +172,7 @@ export const walrusIds = (seed: Uint8Array): WalrusIds => ({
 /** The coin that storage is paid with. */
 export const walType = ({ packageId }: WalrusIds): string => `${packageId}::wal::WAL`;
 
-const VERSION = u64().serialize(1).toBytes();
+const VERSION = bcs.u64().serialize(1).toBytes();
 
 const innerField = (parent: string, valueType: string, value: Uint8Array): SystemObject => {
   const id = deriveDynamicFieldID(parent, 'u64', VERSION);
@@ -293,7 +307,10 @@ const poolContents = (
   }).toBytes();
 };
 
+/** Id and name of a dynamic field named by a u64. */
 const FIELD_HEAD = 40;
+const head = ({ contents }: { readonly contents: Uint8Array }): Uint8Array =>
+  contents.slice(0, FIELD_HEAD);
 
 const innerOf = (chain: Chain, parent: string) => {
   const id = deriveDynamicFieldID(parent, 'u64', VERSION);
@@ -336,8 +353,6 @@ export const advanceWalrusEpoch = (
     system.usedCapacity = ring.ringBuffer[ring.currentIndex]?.usedCapacity ?? '0';
     system.committee.epoch = epoch;
   }
-  const head = (object: { readonly contents: Uint8Array }): Uint8Array =>
-    object.contents.slice(0, FIELD_HEAD);
   objects.push(
     {
       ...systemField.object,

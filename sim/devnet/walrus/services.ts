@@ -10,8 +10,8 @@ import {
   BlobNotCertifiedError,
   NotFoundError,
   RetryableWalrusClientError,
-  WalrusFile,
   type WalrusClient,
+  type WalrusFile,
 } from '@mysten/walrus';
 import { FloeError } from '../../../protocol/errors.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
@@ -47,7 +47,7 @@ const withRetry = async <T>(walrus: WalrusClient, read: () => Promise<T>): Promi
   } catch (error) {
     if (!(error instanceof RetryableWalrusClientError)) throw error;
     walrus.reset();
-    return await read();
+    return read();
   }
 };
 
@@ -266,19 +266,21 @@ const patchId = (blobId: string, startIndex: number, endIndex: number): string =
   return Buffer.from(bytes).toString('base64url');
 };
 
+const octets = (body: Uint8Array): HttpReply => ({
+  status: 200,
+  headers: { 'content-type': 'application/octet-stream' },
+  body,
+});
+
+const fileBytes = async (file: WalrusFile | undefined): Promise<HttpReply> =>
+  file ? octets(await file.bytes()) : refuse(404, 'NOT_FOUND', 'no such file in the quilt');
+
 /** `GET /v1/blobs/...`: reads blobs, and files of quilts, for whoever speaks plain HTTP. */
 export const aggregatorHandler = (walrus: WalrusClient): HttpHandler => {
-  const octets = (body: Uint8Array): HttpReply => ({
-    status: 200,
-    headers: { 'content-type': 'application/octet-stream' },
-    body,
-  });
   const readBlob = (blobId: string): Promise<Uint8Array> =>
     withRetry(walrus, () =>
       walrus.readBlob({ blobId, signal: AbortSignal.timeout(OPERATION_TIMEOUT_MS) }),
     );
-  const fileBytes = async (file: WalrusFile | undefined): Promise<HttpReply> =>
-    file ? octets(await file.bytes()) : refuse(404, 'NOT_FOUND', 'no such file in the quilt');
   const read = async (kind: string, id: string, name: string): Promise<HttpReply> => {
     switch (kind) {
       case 'by-object-id': {
@@ -287,10 +289,10 @@ export const aggregatorHandler = (walrus: WalrusClient): HttpHandler => {
         return octets(await readBlob(blobIdOfNumber(blob.blob_id)));
       }
       case 'by-quilt-patch-id':
-        return await fileBytes((await walrus.getFiles({ ids: [id] }))[0]);
+        return fileBytes((await walrus.getFiles({ ids: [id] }))[0]);
       case 'by-quilt-id': {
         const quilt = await walrus.getBlob({ blobId: id });
-        return await fileBytes((await quilt.files({ identifiers: [name] }))[0]);
+        return fileBytes((await quilt.files({ identifiers: [name] }))[0]);
       }
       default:
         return octets(await readBlob(kind));

@@ -4,22 +4,24 @@
  * the packed slivers must come out as the metadata says. One encoding checks up to K1 primary or K2 secondary slivers.
  */
 import { BlobEncoder } from '@mysten/walrus-wasm';
+import * as v from 'valibot';
 import { sourceSymbols, type Metadata, type SliverAxis } from './layout.ts';
 
-interface EncodedHash {
-  readonly Digest?: ArrayLike<number>;
-}
-interface EncodedMetadata {
-  readonly V1: {
-    readonly hashes: readonly {
-      readonly primary_hash: EncodedHash;
-      readonly secondary_hash: EncodedHash;
-    }[];
-  };
-}
+/** Bytes of a hash, as the encoder gives them. */
+const Hash = v.object({
+  Digest: v.custom<ArrayLike<number>>(
+    (value) => Array.isArray(value) || value instanceof Uint8Array,
+  ),
+});
+const Hashes = v.array(v.object({ primary_hash: Hash, secondary_hash: Hash }));
+const Encoded = v.looseTuple([
+  v.object({ metadata: v.object({ V1: v.object({ hashes: Hashes }) }) }),
+]);
+
+type EncodedHash = v.InferOutput<typeof Hash>;
 
 const matches = (hash: EncodedHash | undefined, expected: Uint8Array | undefined): boolean =>
-  hash?.Digest !== undefined &&
+  hash !== undefined &&
   expected !== undefined &&
   Buffer.from(Uint8Array.from(hash.Digest)).equals(expected);
 
@@ -70,16 +72,15 @@ const encodedHashes = (
   blob: Uint8Array,
   symbol: number,
   shards: number,
-): EncodedMetadata['V1']['hashes'] => {
+): v.InferOutput<typeof Hashes> => {
   const { primary, secondary } = sourceSymbols(shards);
   // BCS of a sliver: length prefix (up to 5 bytes), symbols, symbol size and index.
   const buffers = (symbols: number): Uint8Array[] =>
     Array.from({ length: shards }, () => new Uint8Array(sliverBytes(symbols * symbol)));
   const encoder = new BlobEncoder(shards);
   try {
-    const [{ metadata }] = encoder.encode(blob, buffers(secondary), buffers(primary)) as readonly [
-      { readonly metadata: EncodedMetadata },
-    ];
+    const result: unknown = encoder.encode(blob, buffers(secondary), buffers(primary));
+    const [{ metadata }] = v.parse(Encoded, result);
     return metadata.V1.hashes;
   } finally {
     encoder.free();

@@ -7,7 +7,7 @@ import type { Machine } from '../machine.ts';
 import type { ObjectRuntime } from '../objects.ts';
 import type { MoveType, TypeTable } from '../typing.ts';
 import type { Value } from '../types.ts';
-import { Ref } from '../values.ts';
+import { Ref, asAddress, asBigint, asBytes } from '../values.ts';
 
 /** What a native may use: the transaction's objects, gas, types. */
 export interface NativeHost {
@@ -35,13 +35,14 @@ export class NativeArguments {
     return slot instanceof Ref ? slot.get() : slot;
   }
   bytes(index: number): Uint8Array {
-    return Uint8Array.from(this.value(index) as number[]);
+    return Uint8Array.from(asBytes(this.value(index)));
   }
   address(index: number): string {
-    return this.value(index) as string;
+    return asAddress(this.value(index));
   }
-  u64(index: number): bigint {
-    return this.value(index) as bigint;
+  /** A u64, u128 or u256. */
+  wide(index: number): bigint {
+    return asBigint(this.value(index));
   }
 }
 

@@ -1,11 +1,10 @@
 /**
  * @module Natives of `0x2` that touch the transaction: object ids, context, ownership, events, children of objects.
  */
-import { fault } from '../fault.ts';
 import { derivedId, dynamicFieldId } from '../objects.ts';
 import type { Owner } from '../types.ts';
-import { Ref } from '../values.ts';
-import { asArray } from '../bcs.ts';
+import { Ref, asAddress, asArray } from '../values.ts';
+
 import {
   type NativeArguments,
   type NativeFunction,
@@ -17,8 +16,7 @@ import {
 const addressIn = (args: NativeArguments, index: number): string => {
   let value = args.value(index);
   while (Array.isArray(value)) value = asArray(value)[0] ?? '';
-  if (typeof value !== 'string') throw fault('invariant', 'an id is expected');
-  return value;
+  return asAddress(value);
 };
 
 const give =
@@ -52,13 +50,13 @@ export const objectNatives: NativeTable = {
   '0x2::tx_context::native_sponsor': ({ objects }) =>
     objects.context.sponsor === undefined ? [] : [objects.context.sponsor],
   '0x2::tx_context::fresh_id': ({ objects }) => objects.freshId(),
-  '0x2::tx_context::derive_id': (_, args) => derivedId(args.bytes(0), args.u64(1)),
+  '0x2::tx_context::derive_id': (_, args) => derivedId(args.bytes(0), args.wide(1)),
 
   '0x2::transfer::transfer_impl': give((args) => ({ type: 'address', address: args.address(1) })),
   '0x2::transfer::share_object_impl': give(() => ({ type: 'shared' })),
   '0x2::transfer::freeze_object_impl': give(() => ({ type: 'immutable' })),
   '0x2::transfer::receive_impl': ({ objects }, args, types) =>
-    objects.receive(typeArgument(types), args.address(0), addressIn(args, 1), args.u64(2)),
+    objects.receive(typeArgument(types), args.address(0), addressIn(args, 1), args.wide(2)),
 
   '0x2::event::emit': ({ objects }, args, types) => {
     objects.emit(typeArgument(types), args.value(0));

@@ -3,11 +3,11 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { sha3_256 } from '@noble/hashes/sha3.js';
-import { asArray, bytesToAddress, isUtf8 } from '../bcs.ts';
+import { bytesToAddress, isUtf8 } from '../bcs.ts';
 import { VECTOR, abort, fault } from '../fault.ts';
 import { type MoveType, tagOf } from '../typing.ts';
 import type { Value } from '../types.ts';
-import { Ref } from '../values.ts';
+import { Ref, asArray } from '../values.ts';
 import {
   type NativeArguments,
   type NativeFunction,
@@ -44,7 +44,7 @@ export const isWitnessType = (type: MoveType): boolean => {
 /** Index `argument` of the vector in argument 0. */
 const place = (args: NativeArguments, argument: number): { items: Value[]; index: number } => {
   const items = asArray(args.value(0));
-  const index = args.u64(argument);
+  const index = args.wide(argument);
   if (index >= BigInt(items.length))
     throw fault('vector', `index ${index} of a vector of ${items.length}`, { code: VECTOR.index });
   return { items, index: Number(index) };
@@ -67,17 +67,22 @@ const vectorNatives: NativeTable = {
   },
   '0x1::vector::pop_back': (_, args) => {
     const last = asArray(args.value(0)).pop();
-    if (last === undefined) throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
+    if (last === undefined)
+      throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
     return last;
   },
   '0x1::vector::destroy_empty': (_, args) => {
-    if (asArray(args.value(0)).length > 0) throw fault('vector', 'the vector is not empty', { code: VECTOR.parity });
+    if (asArray(args.value(0)).length > 0)
+      throw fault('vector', 'the vector is not empty', { code: VECTOR.parity });
     return undefined;
   },
   '0x1::vector::swap': (_, args) => {
     const { items, index } = place(args, 1);
     const other = place(args, 2).index;
-    [items[index], items[other]] = [items[other] as Value, items[index] as Value];
+    const [a, b] = [items[index], items[other]];
+    if (a === undefined || b === undefined) throw fault('invariant', 'a hole in a vector');
+    items[index] = b;
+    items[other] = a;
     return undefined;
   },
 };
@@ -102,11 +107,11 @@ export const stdNatives: NativeTable = {
     return isUtf8(bytes);
   },
   '0x1::string::internal_is_char_boundary': (_, args) =>
-    args.u64(1) <= Number.MAX_SAFE_INTEGER && isBoundary(args.bytes(0), Number(args.u64(1))),
+    args.wide(1) <= Number.MAX_SAFE_INTEGER && isBoundary(args.bytes(0), Number(args.wide(1))),
   '0x1::string::internal_sub_string': ({ machine }, args) => {
     const bytes = args.bytes(0);
     machine.charge(bytes.length >> 3);
-    return Array.from(bytes.slice(Number(args.u64(1)), Number(args.u64(2))));
+    return Array.from(bytes.slice(Number(args.wide(1)), Number(args.wide(2))));
   },
   '0x1::string::internal_index_of': ({ machine }, args) => {
     const bytes = Buffer.from(args.bytes(0));
@@ -118,8 +123,7 @@ export const stdNatives: NativeTable = {
   '0x1::type_name::with_original_ids': (_, __, types) => typeName(typeArgument(types), 'original'),
   '0x1::type_name::with_defining_ids': (_, __, types) => typeName(typeArgument(types), 'defining'),
   '0x2::address::to_u256': (_, args) => BigInt(args.address(0)),
-  '0x2::address::from_u256': (_, args) =>
-    `0x${(args.value(0) as bigint).toString(16).padStart(64, '0')}`,
+  '0x2::address::from_u256': (_, args) => `0x${args.wide(0).toString(16).padStart(64, '0')}`,
   '0x2::address::from_bytes': (_, args) => {
     const bytes = args.bytes(0);
     if (bytes.length !== 32) throw abort(ADDRESS_PARSE, 'an address has 32 bytes');

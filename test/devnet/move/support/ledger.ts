@@ -65,6 +65,11 @@ export class Ledger {
     if (result.status === 'failure') throw new Error(result.failure.message);
   }
 
+  /** Gives back the number of a transaction that failed, as if it had not been tried. */
+  forgetLast(): void {
+    this.#number -= 2n;
+  }
+
   /** Runs a transaction; what an abort did is forgotten. */
   execute(tx: Transaction): Executed {
     // Every other number: in a test, what a transaction left is looked at in one of its own.
@@ -76,7 +81,9 @@ export class Ledger {
       objects: {
         getChild: (parent, id) => {
           const child = this.objects.get(id);
-          return child?.owner.type === 'object' && child.owner.parent === parent ? child : undefined;
+          return child?.owner.type === 'object' && child.owner.parent === parent
+            ? child
+            : undefined;
         },
         getReceivable: () => undefined,
       },

@@ -2,6 +2,8 @@
  * @module Runs random programs in an interpreter and writes what it found down as Move unit tests, for the wasm Move VM to judge.
  * The interpreter is passed in, so that one with an injected bug can take its place.
  */
+import { asBytes } from '../../../../sim/devnet/move/values.ts';
+import { callValues } from './programs.ts';
 import type { CallResult, MoveVm } from '../../../../sim/devnet/move/types.ts';
 
 export const ids = {
@@ -26,8 +28,10 @@ const location = (result: Extract<CallResult, { status: 'failure' }>): string =>
 
 export const outcomeOf = (result: CallResult): Outcome => {
   if (result.status === 'success') {
-    const value = result.returns[0]?.value;
-    return { type: 'returned', hex: Buffer.from((value ?? []) as number[]).toString('hex') };
+    return {
+      type: 'returned',
+      hex: Buffer.from(asBytes(result.returns[0]?.value)).toString('hex'),
+    };
   }
   const { type, code, message } = result.failure;
   const where = `location = ${location(result)}`;
@@ -40,39 +44,58 @@ export const outcomeOf = (result: CallResult): Outcome => {
 
 const NO_OBJECTS = { getChild: () => undefined, getReceivable: () => undefined };
 
-/** Publishes the package and runs `fuzz::programs::p0` ... */
+/** Calls of each program. */
+export const CALLS = 3;
+
+/**
+ * Publishes the package and runs `fuzz::programs::p0` ..., each `CALLS` times with other arguments. With `expected` it stops at the
+ * first outcome that differs.
+ */
 export const runPrograms = (
   vm: MoveVm,
   modules: readonly Uint8Array[],
   count: number,
+  expected?: readonly Outcome[],
 ): Outcome[] => {
   const published = vm.publish({
     storageId: ids.fuzz,
     modules,
-    dependencies: [ids.std, ids.sui],
+    dependencies: [ids.std],
   });
   if (published.status === 'failure')
     return [{ type: 'broken', message: published.failure.message }];
-  return Array.from({ length: count }, (_, i) => {
-    const context = { sender: ids.std, digest: new Uint8Array(32), epoch: 0n, epochTimestampMs: 0n };
-    const limits = { steps: 1_000_000 };
-    const session = vm.begin({ objects: NO_OBJECTS, context, limits });
-    const call = { package: ids.fuzz, module: 'programs', function: `p${i}` };
-    return outcomeOf(session.callFunction(call));
-  });
+  const outcomes: Outcome[] = [];
+  for (let i = 0; i < count * CALLS; i++) {
+    const context = {
+      sender: ids.std,
+      digest: new Uint8Array(32),
+      epoch: 0n,
+      epochTimestampMs: 0n,
+    };
+    const session = vm.begin({ objects: NO_OBJECTS, context, limits: { steps: 200_000 } });
+    const values = callValues(i).bytes.map((bytes) => ({ type: 'bcs', bytes }) as const);
+    const fn = `p${Math.floor(i / CALLS)}`;
+    const call = { package: ids.fuzz, module: 'programs', function: fn, arguments: values };
+    const outcome = outcomeOf(session.callFunction(call));
+    outcomes.push(outcome);
+    if (expected !== undefined && JSON.stringify(outcome) !== JSON.stringify(expected[i])) break;
+  }
+  return outcomes;
 };
 
 /** Unit tests that pass in the Move VM exactly when it agrees with the outcomes. */
 export const programChecks = (outcomes: readonly Outcome[]): string => {
   const tests = outcomes.map((outcome, i) => {
+    const call = `fuzz::programs::p${Math.floor(i / CALLS)}(${callValues(i).source})`;
     switch (outcome.type) {
       case 'returned':
-        return `    #[test] fun t${i}() { assert!(fuzz::programs::p${i}() == x"${outcome.hex}", 424242); }`;
+        return `    #[test] fun t${i}() { assert!(${call} == x"${outcome.hex}", 424242); }`;
       case 'failed':
-        return `    #[test, expected_failure(${outcome.attribute})] fun t${i}() { fuzz::programs::p${i}(); }`;
+        return `    #[test, expected_failure(${outcome.attribute})] fun t${i}() { ${call}; }`;
       case 'broken':
-        return `    #[test] fun t${i}() { abort 434343 }`;
+        break;
     }
+    return `    #[test] fun t${i}() { abort 434343 }`;
   });
   return `#[test_only] module fuzz::checks {\n${tests.join('\n')}\n}\n`;
 };

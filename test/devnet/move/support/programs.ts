@@ -1,6 +1,7 @@
 /**
  * @module Random small Move programs: integers of every width, vectors, structs, enums, references, loops, generics, aborts.
- * Each is a function without parameters that returns the BCS of everything it holds at its end.
+ * Each is a function of twelve integers (what a compiler knows it folds away) that returns the BCS of everything it holds at
+ * its end.
  */
 import { Rng } from './random.ts';
 
@@ -15,6 +16,7 @@ module fuzz::kit {
     public struct Deep<T> has copy, drop, store { pair: Pair<T, u8>, list: vector<Pair<T, bool>>, unit: Unit }
     public enum Shape<T> has copy, drop, store {
         Dot,
+        Nil,
         Line { from: T, to: T },
         Poly(vector<T>, u16),
     }
@@ -27,11 +29,15 @@ module fuzz::kit {
     }
     public fun list_mut<T>(d: &mut Deep<T>): &mut vector<Pair<T, bool>> { &mut d.list }
     public fun dot<T>(): Shape<T> { Shape::Dot }
+    public fun nil<T>(): Shape<T> { Shape::Nil }
+    public fun weigh(p: Pair<u64, u64>): u64 { let Pair { left, right } = p; left / 3 + right }
+    public fun same<T: drop>(a: T, b: T): bool { a == b }
     public fun line<T>(from: T, to: T): Shape<T> { Shape::Line { from, to } }
     public fun poly<T>(v: vector<T>, n: u16): Shape<T> { Shape::Poly(v, n) }
     public fun grow(s: &mut Shape<u64>, by: u64) {
         match (s) {
             Shape::Dot => { *s = line(by, by) },
+            Shape::Nil => { *s = dot() },
             Shape::Line { from, to } => { *to = *to + by; if (*to > 1000) *from = *to - *from; },
             Shape::Poly(v, n) => { v.push_back(by); *n = *n + 1; },
         }
@@ -39,6 +45,7 @@ module fuzz::kit {
     public fun area(s: &Shape<u64>): u64 {
         match (s) {
             Shape::Dot => 0,
+            Shape::Nil => 17,
             Shape::Line { from, to } if (*from > *to) => *from - *to,
             Shape::Line { from: _, to } => *to,
             Shape::Poly(v, n) => v.length() * (*n as u64),
@@ -60,6 +67,8 @@ class Program {
   literal(width: Width): string {
     const rng = this.#rng;
     const top = 2n ** BigInt(width) - 1n;
+    if (width === 8 && rng.chance(25))
+      return `${rng.pick([7, 8, 15, 16, 31, 32, 63, 64, 127, 128])}u8`;
     const value = rng.chance(80)
       ? BigInt(rng.below(6))
       : rng.chance(25)
@@ -84,7 +93,8 @@ class Program {
       case 3:
         return `(${inner()} ${rng.pick(['&', '|', '^'])} ${inner()})`;
       case 4: {
-        const by = width === 256 ? `${rng.below(256)}` : `${rng.below(width + (rng.chance(10) ? 2 : 0))}`;
+        const by =
+          width === 256 ? `${rng.below(256)}` : `${rng.below(width + (rng.chance(10) ? 2 : 0))}`;
         return `(${inner()} ${rng.pick(['<<', '>>'])} ${rng.chance(15) ? this.integer(8, 0) : by})`;
       }
       case 5: {
@@ -94,7 +104,8 @@ class Program {
       case 6:
         return `(if (${this.condition(depth - 1)}) ${inner()} else ${inner()})`;
       case 7:
-        if (width === 64) return rng.pick(['list.length()', 'kit::area(&shape)', 'list[(a8 % 4) as u64]']);
+        if (width === 64)
+          return rng.pick(['list.length()', 'kit::area(&shape)', 'list[(a8 % 4) as u64]']);
         if (width === 8) return 'bytes[(b16 as u64) % bytes.length()]';
         return inner();
       case 8:
@@ -110,7 +121,12 @@ class Program {
       case 0:
         return `(${this.condition(depth - 1 > 0 ? depth - 1 : 0)} ${rng.pick(['&&', '||'])} flag)`;
       case 1:
-        return rng.pick(['list == other', 'list != other', 'shape == kit::dot()', 'deep == kit::deep(a16)']);
+        return rng.pick([
+          'list == other',
+          'list != other',
+          'shape == kit::dot()',
+          'deep == kit::deep(a16)',
+        ]);
       case 2:
         return `!flag`;
       default:
@@ -123,9 +139,41 @@ class Program {
     // The compiler itself crashes on a branch that holds nothing but `x = x`.
     return `${name} = ${value === name ? this.literal(width) : value};`;
   }
+  /** Statements at the edges: shifts by about the width, casts at the limit, divisions, comparisons that nearly hold. */
+  edge(width: Width): string {
+    const rng = this.#rng;
+    const [a, b] = [`a${width}`, `b${width}`];
+    switch (rng.below(9)) {
+      case 6: {
+        const by = 1 + rng.below(width - 1);
+        return `${a} = (${b} << ${by}) >> ${by};`;
+      }
+      case 7: {
+        const wider = rng.pick(WIDTHS.filter((each) => each >= width));
+        return `${a} = ((${b} | ${2n ** BigInt(width) - 1n}) as u${wider}) as u${width};`;
+      }
+      case 8:
+        return `${a} = ${b} - (${a} % 3);`;
+      case 0:
+        return `${a} = ${b} ${rng.pick(['<<', '>>'])} ${this.variable(8)};`;
+      case 1:
+        return `${a} = (${a} | ${b}) / (${b} % 5 + 2);`;
+      case 2: {
+        const wider = rng.pick(WIDTHS.filter((each) => each >= width));
+        return `${a} = (${b} as u${wider}) as u${width}; ${b} = (std::u${wider}::bitwise_not(0) & (${b} as u${wider})) as u${width};`;
+      }
+      case 3:
+        return `{ let p = kit::pair(a64 % 1000, b64 % 1000); a64 = kit::weigh(p); };`;
+      case 4:
+        return `{ let mut l = list; l.push_back(a64); flag = ${rng.chance(50) ? 'kit::same(list, l)' : 'list == l'}; if (flag) { b32 = 77; } else { b32 = 78; }; };`;
+      default:
+        return `{ let x = ${rng.pick(['kit::dot()', 'kit::nil()'])}; flag = x == ${rng.pick(['kit::dot()', 'kit::nil()', 'shape'])}; if (flag) shape = x; };`;
+    }
+  }
   statement(depth: number): string {
     const rng = this.#rng;
     const width = rng.pick(WIDTHS);
+    if (rng.chance(25)) return this.edge(width);
     switch (rng.below(20)) {
       case 0:
       case 1:
@@ -178,18 +226,14 @@ class Program {
   block(count: number, depth: number): string {
     return Array.from({ length: count }, () => this.statement(depth)).join(' ');
   }
-  source(name: string): string {
+  source(title: string): string {
     const rng = this.#rng;
     const variables = WIDTHS.flatMap((width) => ['a', 'b'].map((v) => `${v}${width}`));
-    const declarations = WIDTHS.flatMap((width) => [
-      `let mut a${width} = ${this.literal(width)};`,
-      `let mut b${width} = ${this.literal(width)};`,
-    ]);
+    const parameters = variables.map((name) => `mut ${name}: u${name.slice(1)}`).join(', ');
     const held = [...variables, 'flag', 'list', 'other', 'bytes', 'two', 'deep', 'shape', 'maybe'];
     return `
     #[allow(unused_assignment, unused_let_mut, unused_variable, dead_code)]
-    public fun ${name}(): vector<u8> {
-        ${declarations.join('\n        ')}
+    public fun ${title}(${parameters}): vector<u8> {
         let mut flag = ${rng.chance(50)};
         let mut list = vector[${this.literal(64)}, ${this.literal(64)}, ${this.literal(64)}];
         let mut other: vector<u64> = vector[];
@@ -212,6 +256,24 @@ edition = "2024.beta"
 [addresses]
 fuzz = "0x0"
 `;
+
+/** Arguments for a call: as text for Move source, as little-endian bytes for the interpreter. */
+export interface CallValues {
+  readonly source: string;
+  readonly bytes: readonly Uint8Array[];
+}
+
+export const callValues = (seed: number): CallValues => {
+  const program = new Program(new Rng(seed));
+  const literals = WIDTHS.flatMap((width) => [program.literal(width), program.literal(width)]);
+  const bytes = literals.map((literal) => {
+    const [value, width] = literal.split('u').map(BigInt);
+    return Uint8Array.from({ length: Number(width) / 8 }, (_, i) =>
+      Number(((value ?? 0n) >> BigInt(8 * i)) & 255n),
+    );
+  });
+  return { source: literals.join(', '), bytes };
+};
 
 /** A package of `count` random programs `fuzz::programs::p0`, `p1`, ... */
 export const randomPrograms = (seed: number, count: number): Record<string, string> => {

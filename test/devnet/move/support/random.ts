@@ -17,7 +17,9 @@ export class Rng {
     return this.next() % n;
   }
   pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
+    const item = items[this.below(items.length)];
+    if (item === undefined) throw new Error('nothing to pick from');
+    return item;
   }
   chance(percent: number): boolean {
     return this.below(100) < percent;
