@@ -44,6 +44,8 @@ export interface Connected {
   readonly sender: Sender;
   readonly store: WalrusStore;
   readonly gate: AccessGate;
+  /** The gate as another of the run's identities sees it. */
+  gateFor(signer: Signer): AccessGate;
   /** Writes when the key is the coordinator's, else reads. */
   readonly ledger: SuiLedger;
   close(): Promise<void>;
@@ -83,11 +85,16 @@ export const connectNetwork = async (
     ...storeOptions,
     ...(warn === undefined ? {} : { warn }),
   });
-  const gate = sealGate({
-    ...{ packageId, client, signer, run },
-    seal: network.seal,
-    runObject: () => ledger.runObject(run),
-    auditors: auditorKeys,
-  });
-  return { client, sender, store, gate, ledger, close: () => store.close() };
+  const gateFor = (reader: Signer): AccessGate =>
+    sealGate({
+      ...{ packageId, client, signer: reader, run },
+      seal: network.seal,
+      runObject: () => ledger.runObject(run),
+      auditors: auditorKeys,
+    });
+  return {
+    ...{ client, sender, store, ledger, gateFor },
+    gate: gateFor(signer),
+    close: () => store.close(),
+  };
 };
