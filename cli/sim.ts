@@ -28,6 +28,7 @@ interface Options {
   readonly bits?: number;
   readonly baseline: boolean;
   readonly devnet?: boolean;
+  readonly local?: boolean;
   readonly targetAccuracy?: number;
   readonly workers?: number;
   readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
@@ -39,8 +40,8 @@ interface Options {
 
 /** Flags to a scenario; what is not given keeps the scenario's own default. */
 const scenarioInput = (options: Options): ScenarioInput => {
-  const { mask, out: _, json, quiet, debug, partition, drop, devnet, ...same } = options;
-  void [json, quiet, debug];
+  const { mask, out: _, json, quiet, debug, partition, drop, devnet, local, ...same } = options;
+  void [json, quiet, debug, local];
   return {
     ...same,
     masked: mask,
