@@ -12,7 +12,7 @@ let devnet: Devnet | undefined;
 const calls = {
   start: async ({ seed }: { readonly seed: string }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    devnet = await startDevnet({ seed, floePackage: compiledFloe() });
+    devnet = await startDevnet({ seed, nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() });
     return parseNetworkConfig(devnet.config);
   },
   stop: async (_: Record<string, never>): Promise<void> => {

@@ -101,6 +101,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       stragglerMs: init.stragglerMs ?? 1_000,
     });
   const uploading = new Map<string, Promise<string>>();
+  const reading = new Map<string, Promise<Uint8Array>>();
 
   const shardsOf = async (signal?: AbortSignal): Promise<number> =>
     await withRetry({ retries: 4, signal }, async () => {
@@ -247,6 +248,25 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     }
   };
 
+  /** Many who want the same blob at once share one read. */
+  const readOnce = (ref: BlobRef, patch: QuiltPatch | undefined): Promise<Uint8Array> => {
+    const key = `${ref.id}/${toHex(ref.sha256)}/${ref.size}`;
+    const running = reading.get(key);
+    if (running !== undefined) return running;
+    const what = `reading blob ${ref.id}`;
+    const timeoutMs = readTimeoutMs + ATTEMPT_MS;
+    const started = bounded({ timeoutMs, code: 'store_unavailable', what }, (signal) =>
+      read(ref, patch, signal),
+    )
+      .then((bytes) => {
+        cache.add(toHex(ref.sha256), bytes);
+        return bytes;
+      })
+      .finally(() => reading.delete(key));
+    reading.set(key, started);
+    return started;
+  };
+
   const put = async (bytes: Uint8Array, { signal }: BlobOptions = {}): Promise<BlobRef> => {
     signal?.throwIfAborted();
     await checkSize(bytes.length);
@@ -290,17 +310,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       if (patch === undefined && !BLOB_ID.test(ref.id)) throw notFound(ref.id);
       const known = cache.get(toHex(ref.sha256));
       if (known !== undefined) return ownBytes(checkBlob(ref, known));
-      const bytes = await bounded(
-        {
-          timeoutMs: readTimeoutMs + ATTEMPT_MS,
-          signal,
-          code: 'store_unavailable',
-          what: `reading blob ${ref.id}`,
-        },
-        (inner) => read(ref, patch, signal === undefined ? inner : AbortSignal.any([inner, signal])),
-      );
-      cache.add(toHex(ref.sha256), bytes);
-      return ownBytes(bytes);
+      return ownBytes(await waited(readOnce(ref, patch), signal));
     },
     putTogether: async (blobs, { signal } = {}) => {
       signal?.throwIfAborted();
