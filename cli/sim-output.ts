@@ -106,7 +106,9 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
           break;
         case 'network':
           output.line(`network    a devnet of this run's own: Sui ${event.rpcUrl}`);
-          output.line(`           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`);
+          output.line(
+            `           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`,
+          );
           break;
         case 'published':
           output.line(`version ${event.version} is blob ${event.blob}`);

@@ -59,7 +59,11 @@ export const openReaderPorts = async (
   const connected = await connectNetwork(substrate.network, await identity.suiSigner(), { spec });
   const split = roundStore({ waiting: folder, lasting: connected.store });
   return {
-    store: { kind: split.kind, get: split.get, put: (bytes, options) => folder.put(bytes, options) },
+    store: {
+      kind: split.kind,
+      get: split.get,
+      put: (bytes, options) => folder.put(bytes, options),
+    },
     gateFor: async (reader) => connected.gateFor(await reader.suiSigner()),
   };
 };

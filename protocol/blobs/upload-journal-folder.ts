@@ -58,7 +58,9 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
     remove: (key) => rm(pathOf(key, 'json'), { force: true }),
     pending: async () => {
       await mkdir(folder, { recursive: true });
-      const keys = (await readdir(folder)).flatMap((name) => STATE.exec(name)?.groups?.['key'] ?? []);
+      const keys = (await readdir(folder)).flatMap(
+        (name) => STATE.exec(name)?.groups?.['key'] ?? [],
+      );
       const all = await Promise.all(
         keys.map(async (key) => {
           const state = await load(key);

@@ -10,7 +10,12 @@ import type { Transaction } from '@mysten/sui/transactions';
 import type { ProtocolMessageCertificate, WalrusClient } from '@mysten/walrus';
 import { FloeError, type ErrorCode } from '../errors.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
-import { TransactionFailed, TransactionSuperseded, type Executed, type Sender } from '../sui/transactions.ts';
+import {
+  TransactionFailed,
+  TransactionSuperseded,
+  type Executed,
+  type Sender,
+} from '../sui/transactions.ts';
 import type { UploadJournal, UploadState } from './upload-journal.ts';
 import type { WalrusCodec } from './walrus-codec.ts';
 
@@ -239,7 +244,12 @@ export const createUploader = (init: UploaderInit): Uploader => {
     if (hasRelay)
       try {
         return await bounded(
-          { timeoutMs: init.uploadTimeoutMs / 2, signal, code: UNAVAILABLE, what: 'the upload relay' },
+          {
+            timeoutMs: init.uploadTimeoutMs / 2,
+            signal,
+            code: UNAVAILABLE,
+            what: 'the upload relay',
+          },
           (inner) => sendToRelay(request, state, inner),
         );
       } catch (thrown) {
@@ -330,7 +340,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
     upload: async (request) => {
       const { key } = request;
       let state = await journal.load(key);
-      for (let renewals = 0; ; ) {
+      for (let renewals = 0; ;) {
         // Steps follow each other.
         /* oxlint-disable no-await-in-loop */
         switch (state?.step) {

@@ -214,7 +214,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     const started = performance.now();
     const elapsed = (): number => performance.now() - started;
     let corrupt = 0;
-    for (let pause = FIRST_PAUSE_MS; ; ) {
+    for (let pause = FIRST_PAUSE_MS; ;) {
       // Attempts follow each other.
       /* oxlint-disable no-await-in-loop */
       const attempt = AbortSignal.any([outer, AbortSignal.timeout(ATTEMPT_MS)]);

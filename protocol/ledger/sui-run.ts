@@ -53,7 +53,7 @@ export const readChain = async <Result>(
 
 const capsOf = async ({ client, packageId, owner }: RunReader, signal: AbortSignal) => {
   const caps: (typeof RunCap.$inferType)[] = [];
-  for (let cursor: string | null | undefined; ; ) {
+  for (let cursor: string | null | undefined; ;) {
     const page: SuiClientTypes.ListOwnedObjectsResponse<{ content: true }> =
       // Each page says where the next begins.
       // oxlint-disable-next-line no-await-in-loop

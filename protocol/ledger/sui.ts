@@ -261,7 +261,11 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       transaction,
       object,
       'run::freeze_survivors',
-      ({ pure }) => [pure.u64(round), pure.vector('address', [...addresses]), pure.vector('u8', hash)],
+      ({ pure }) => [
+        pure.u64(round),
+        pure.vector('address', [...addresses]),
+        pure.vector('u8', hash),
+      ],
       true,
     );
 

@@ -8,7 +8,16 @@ import type { Connected } from '../../protocol/connect.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
-import { bareNetworkOf, connect, fund, keyOf, publicKeyOf, quick, specFor, startNetwork } from './support.ts';
+import {
+  bareNetworkOf,
+  connect,
+  fund,
+  keyOf,
+  publicKeyOf,
+  quick,
+  specFor,
+  startNetwork,
+} from './support.ts';
 
 let devnet: Devnet;
 const owner = keyOf(1);
