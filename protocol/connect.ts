@@ -73,27 +73,39 @@ export const connectNetwork = async (
   const owner = addressOf(spec.coordinator);
   const auditorKeys = [spec.coordinator, ...spec.auditors];
   const ledger = suiLedger({
-    ...{ client, packageId, owner },
+    client,
+    packageId,
+    owner,
     name: spec.name,
     auditors: [...new Set(auditorKeys.map(addressOf))],
     architecture: architectureHash(spec),
     sender: sender.address === owner ? sender : undefined,
   });
   const store = walrusStore({
-    ...{ network, client, sender, journal },
+    network,
+    client,
+    sender,
+    journal,
     walrus: walrusClientOf(network, client),
     ...storeOptions,
     ...(warn === undefined ? {} : { warn }),
   });
   const gateFor = (reader: Signer): AccessGate =>
     sealGate({
-      ...{ packageId, client, signer: reader, run },
+      packageId,
+      client,
+      signer: reader,
+      run,
       seal: network.seal,
       runObject: () => ledger.runObject(run),
       auditors: auditorKeys,
     });
   return {
-    ...{ client, sender, store, ledger, gateFor },
+    client,
+    sender,
+    store,
+    ledger,
+    gateFor,
     gate: gateFor(signer),
     close: () => store.close(),
   };

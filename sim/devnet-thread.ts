@@ -15,7 +15,7 @@ const calls = {
     devnet = await startDevnet({ seed, nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() });
     return parseNetworkConfig(devnet.config);
   },
-  stop: async (_: Record<string, never>): Promise<void> => {
+  stop: async (): Promise<void> => {
     await devnet?.stop();
     devnet = undefined;
   },

@@ -251,7 +251,9 @@ export const runScenario = async (
   resources.defer(() => running.stop());
   await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
   const ports = await openCoordinatorPorts(substrate, {
-    ...{ spec, run, folder: partial },
+    spec,
+    run,
+    folder: partial,
     identity: setup.coordinator,
     localLedger: () => journalLedger(journal),
     warn: (message) => options.log?.warn({}, message),

@@ -34,7 +34,7 @@ export type Substrate =
 /** What participants and readers work with. */
 export interface ReaderPorts {
   readonly store: BlobStore;
-  gateFor(identity: Identity): Promise<AccessGate>;
+  readonly gateFor: (identity: Identity) => Promise<AccessGate>;
 }
 
 export interface CoordinatorPorts {
@@ -61,7 +61,7 @@ export const openReaderPorts = async (
   return {
     store: {
       kind: split.kind,
-      get: split.get,
+      get: (ref, options) => split.get(ref, options),
       put: (bytes, options) => folder.put(bytes, options),
     },
     gateFor: async (reader) => connected.gateFor(await reader.suiSigner()),
@@ -110,8 +110,15 @@ export const openCoordinatorPorts = async (
   await connected.store.resume();
   const { gate, ledger } = connected;
   return {
-    store: withLocalCopies(roundStore({ waiting: folder, lasting: connected.store }), folder),
-    ...{ gate, ledger },
+    store: withLocalCopies(
+      roundStore({
+        waiting: folder,
+        lasting: connected.store,
+      }),
+      folder,
+    ),
+    gate,
+    ledger,
     modelObject: (round) => ledger.modelObject(run, round),
     close: () => connected.close(),
   };
@@ -135,7 +142,7 @@ export const startSubstrate = async (
     return {
       substrate: { type, blobs, network },
       stop: async () => {
-        await thread.call('stop', {});
+        await thread.call('stop', undefined);
         await thread.end();
       },
     };

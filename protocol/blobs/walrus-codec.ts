@@ -136,6 +136,7 @@ export const threadCodec = (network: NetworkConfig): WalrusCodec | undefined => 
       next += 1;
       waiting.set(id, { resolve, reject });
       worker.ref();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin
       worker.postMessage({ ...request, id });
     });
 

@@ -78,6 +78,28 @@ const sdkName = (thrown: unknown): string =>
 const notFound = (id: string, cause?: unknown): FloeError =>
   new FloeError('blob_not_found', `no blob ${id}`, { blob: id }, { cause });
 
+/** The caller may give up waiting; the upload goes on, for it is paid for. */
+const waited = async <Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> => {
+  if (signal === undefined) return work;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void =>
+    aborted.reject(new FloeError('aborted', 'The operation was cancelled.'));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};
+
+const shareOf = (patch: QuiltPatch | undefined, ref: BlobRef): string =>
+  patch === undefined ? `/v1/blobs/${ref.id}` : `/v1/blobs/by-quilt-patch-id/${ref.id}`;
+
+const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'unavailable';
+
 export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const { network, client, walrus, sender, journal } = init;
   const { fetch = globalThis.fetch, warn = () => undefined } = init;
@@ -95,7 +117,12 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const uploader =
     sender &&
     createUploader({
-      ...{ walrus, client, sender, journal, codec, warn },
+      walrus,
+      client,
+      sender,
+      journal,
+      codec,
+      warn,
       hasRelay: network.walrus.relayUrl !== undefined,
       uploadTimeoutMs: init.uploadTimeoutMs ?? 120_000,
       stragglerMs: init.stragglerMs ?? 1_000,
@@ -104,7 +131,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const reading = new Map<string, Promise<Uint8Array>>();
 
   const shardsOf = async (signal?: AbortSignal): Promise<number> =>
-    await withRetry({ retries: 4, signal }, async () => {
+    withRetry({ retries: 4, signal }, async () => {
       try {
         return (await walrus.systemState()).committee.n_shards;
       } catch (thrown) {
@@ -126,23 +153,6 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       .finally(() => uploading.delete(key));
     uploading.set(key, started);
     return started;
-  };
-
-  /** The caller may give up waiting; the upload goes on, for it is paid for. */
-  const waited = async <Result>(
-    work: Promise<Result>,
-    signal: AbortSignal | undefined,
-  ): Promise<Result> => {
-    if (signal === undefined) return await work;
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = (): void =>
-      aborted.reject(new FloeError('aborted', 'The operation was cancelled.'));
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([work, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
   };
 
   const checkSize = async (size: number): Promise<void> => {
@@ -168,9 +178,6 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return at === size ? bytes : 'corrupt';
   };
 
-  const shareOf = (patch: QuiltPatch | undefined, ref: BlobRef): string =>
-    patch === undefined ? `/v1/blobs/${ref.id}` : `/v1/blobs/by-quilt-patch-id/${ref.id}`;
-
   /** The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes. */
   const tryAggregator = async (
     ref: BlobRef,
@@ -190,9 +197,8 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   };
 
   const fromNodes = async (blobId: string, size: number, ms: number): Promise<Uint8Array> =>
-    await bounded(
-      { timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` },
-      () => codec(size).read(blobId, ms),
+    bounded({ timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` }, () =>
+      codec(size).read(blobId, ms),
     );
 
   const readNodes = async (
@@ -200,15 +206,13 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     patch: QuiltPatch | undefined,
     ms: number,
   ): Promise<Uint8Array> => {
-    if (patch === undefined) return await fromNodes(ref.id, ref.size, ms);
+    if (patch === undefined) return fromNodes(ref.id, ref.size, ms);
     const known = quilts.get(patch.quilt);
     // A quilt is larger than its parts: read where it disturbs nobody.
     const whole = known ?? (await fromNodes(patch.quilt, threadBytes, ms));
     quilts.add(patch.quilt, whole);
     return readPatch(whole, await shardsOf(), patch);
   };
-
-  const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'unavailable';
 
   const read = async (ref: BlobRef, patch: QuiltPatch | undefined, outer: AbortSignal) => {
     const started = performance.now();

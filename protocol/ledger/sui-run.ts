@@ -35,7 +35,7 @@ export const readChain = async <Result>(
   timeoutMs: number | undefined,
   read: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result | undefined> =>
-  await withRetry({ retries: 4 }, () =>
+  withRetry({ retries: 4 }, () =>
     bounded(
       { timeoutMs: timeoutMs ?? READ_MS, code: 'ledger_unavailable', what },
       async (signal) => {
@@ -78,7 +78,7 @@ export const findRun = async (
   reader: RunReader,
   specHash: Uint8Array,
 ): Promise<SuiRun | undefined> =>
-  await readChain('looking for the run', reader.timeoutMs, async (signal) => {
+  readChain('looking for the run', reader.timeoutMs, async (signal) => {
     const caps = await capsOf(reader, signal);
     for (let at = 0; at < caps.length; at += BATCH) {
       const part = caps.slice(at, at + BATCH);
