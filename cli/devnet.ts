@@ -5,13 +5,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import {
-  parseFault,
-  startDevnet,
-  type DevnetOptions,
-  type FaultCommand,
-} from '../sim/devnet/index.ts';
-import { compiledFloe } from '../sim/devnet/move/index.ts';
+import type { DevnetOptions } from '../sim/devnet/index.ts';
 
 interface DevnetFlags {
   readonly configOut?: string;
@@ -24,7 +18,7 @@ interface DevnetFlags {
   readonly fullChecks?: boolean;
   readonly snapshot?: string;
   readonly floe: boolean;
-  readonly fault: readonly FaultCommand[];
+  readonly fault: readonly string[];
   readonly json?: boolean;
 }
 
@@ -35,13 +29,7 @@ const integer = (text: string): number => {
   return value;
 };
 
-const fault = (text: string, before: readonly FaultCommand[]): readonly FaultCommand[] => {
-  try {
-    return [...before, parseFault(text)];
-  } catch (error) {
-    throw new InvalidArgumentError(toFloeError(error).message);
-  }
-};
+const append = (text: string, before: readonly string[]): readonly string[] => [...before, text];
 
 /** Ports in a row from the first: RPC, faucet, relay, publisher, aggregator, key servers, then storage nodes. */
 const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions['ports']> => ({
@@ -62,6 +50,12 @@ const interrupted = (): Promise<void> =>
   });
 
 const run = async (flags: DevnetFlags): Promise<void> => {
+  // The SDKs of Mysten Labs are loaded by this command only.
+  const [{ parseFault, startDevnet }, { compiledFloe }] = await Promise.all([
+    import('../sim/devnet/index.ts'),
+    import('../sim/devnet/move/index.ts'),
+  ]);
+  const faults = flags.fault.map(parseFault);
   const devnet = await startDevnet({
     seed: flags.seed,
     nodes: flags.nodes,
@@ -75,7 +69,7 @@ const run = async (flags: DevnetFlags): Promise<void> => {
   });
   const end = interrupted();
   try {
-    for (const command of flags.fault) devnet.faults.run(command);
+    for (const command of faults) devnet.faults.run(command);
     const config = `${JSON.stringify(devnet.config, undefined, 2)}\n`;
     if (flags.configOut !== undefined) {
       // Whoever waits for the file must never read half of it.
@@ -119,7 +113,7 @@ export const devnetCommand = (): Command =>
     .option(
       '--fault <json>',
       'switch a fault on, e.g. {"type":"nodeDown","node":3}; repeatable',
-      fault,
+      append,
       [],
     )
     .option('--json', 'print the configuration as JSON')

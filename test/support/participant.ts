@@ -295,7 +295,7 @@ export class TestParticipant {
       const { cohort, context, record } = memory.cohort;
       const { model } = memory.open.body;
       const cipher = await store.get(model.blob);
-      const gate = (this.#init.gate ?? sealedBoxGate(this.identity));
+      const gate = this.#init.gate ?? sealedBoxGate(this.identity);
       const flat = await openModel({ run: this.#run, model, cipher }, spec.model, gate);
       const n = cohort.members.length;
       const { lanes, layout } = encodeUpdate({
