@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { coordinatorCommand } from './coordinator.ts';
+import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
 import { joinCommand } from './join.ts';
@@ -47,6 +48,7 @@ Examples:
     joinCommand(),
     pullCommand(),
     verifyCommand(),
+    devnetCommand(),
     doctorCommand(),
   ];
   for (const command of commands) {

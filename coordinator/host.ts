@@ -75,7 +75,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     status: () => status(),
     journalEvents: () => journal.eventCount,
   });
-  const keeper = createModelKeeper({ spec, run, store, gate, random });
+  const keeper = createModelKeeper({ spec, run, store, gate, identity });
   const aggregation = createAggregation({ spec, run, identity, store, gate, keeper, log });
   const sessions = createSessions({
     identity,
@@ -279,7 +279,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       run,
       round: 0,
       modelHash: state.model.hash,
-      blob: state.model.blob.id,
+      blob: state.model.blob,
       transcriptRoot: genesis(run),
     });
   };

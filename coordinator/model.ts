@@ -4,8 +4,8 @@
  */
 import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import { ENVELOPE_KEY_BYTES, encryptBlob } from '../protocol/envelope.ts';
-import type { RandomSource } from '../protocol/random.ts';
+import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
+import type { Identity } from '../protocol/identity.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors, hashModel } from '../protocol/tensors/index.ts';
@@ -19,8 +19,8 @@ export interface ModelKeeper {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<ModelRef>;
-  /** Wraps the key of a published model for other readers. */
-  rewrap(model: ModelRef, readers: readonly Uint8Array[]): Promise<ModelRef>;
+  /** Wraps the key of a published model for other readers: those of a round. */
+  rewrap(model: ModelRef, readers: readonly Uint8Array[], round: number): Promise<ModelRef>;
   /** The parameters behind a reference; the newest one is kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
   /** Encrypts and stores anything else of a round, with its key wrapped. */
@@ -37,22 +37,27 @@ export const createModelKeeper = ({
   run,
   store,
   gate,
-  random,
+  identity,
 }: {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store: BlobStore;
   readonly gate: AccessGate;
-  readonly random: RandomSource;
+  readonly identity: Identity;
 }): ModelKeeper => {
   let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
+  /** So that wrapping it for a round's readers asks nobody for what it was made with here. */
+  let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
   const seal: ModelKeeper['seal'] = async (plain, purpose, readers, signal) => {
-    const key = random(ENVELOPE_KEY_BYTES);
-    const stored = await store.put(await encryptBlob(key, purpose, plain), { signal });
-    const blob = { id: stored.id, sha256: stored.sha256, size: stored.size };
-    return { blob, envelope: await gate.wrap(key, purpose, readers) };
+    const key = envelopeKey(identity, purpose, plain);
+    const cipher = await encryptBlob(key, purpose, plain);
+    const [{ id, sha256, size }, envelope] = await Promise.all([
+      store.put(cipher, { signal }),
+      gate.wrap(key, purpose, readers),
+    ]);
+    return { blob: { id, sha256, size }, envelope };
   };
 
   return {
@@ -61,12 +66,15 @@ export const createModelKeeper = ({
       const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
       const { blob, envelope } = await seal(file, purposeOf(version), readers, signal);
       newest = { version, flat };
+      newestKey = { version, key: envelopeKey(identity, purposeOf(version), file) };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
-    rewrap: async (model, readers) => {
+    rewrap: async (model, readers, round) => {
       const purpose = purposeOf(model.version);
-      const key = await gate.unwrap(model.envelope, purpose);
-      return { ...model, envelope: await gate.wrap(key, purpose, readers) };
+      const known = newestKey?.version === model.version ? newestKey.key : undefined;
+      const key = known ?? (await gate.unwrap(model.envelope, purpose));
+      newestKey = { version: model.version, key };
+      return { ...model, envelope: await gate.wrap(key, purpose, readers, round) };
     },
     read: async (model, signal) => {
       if (newest?.version === model.version) return newest.flat;

@@ -31,6 +31,7 @@ export class Culprit extends Error {
 /** What says nothing about the run: it could not be read, or not by this identity. */
 const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
   'access_denied',
+  'gate_unavailable',
   'store_unavailable',
   'ledger_unavailable',
   'aborted',
