@@ -91,6 +91,36 @@ describe('a run', () => {
   });
 });
 
+describe('a model with bfloat16 tensors', () => {
+  it('is rounded before it is hashed: participants and the verifier open it', async () => {
+    const tensors = [
+      { name: 'half', shape: [DIMENSION - 5], dtype: 'bfloat16' as const },
+      { name: 'whole', shape: [5], dtype: 'float32' as const },
+    ];
+    const spec = await testSpec({ rounds: 3, model: { architecture: 'custom', tensors } });
+    const stage = await createStage(spec);
+    const outcome = await playRun(stage);
+    expect(outcome).toMatchObject({ rounds: 3, attempts: 3 });
+    const flat = await flatOf(stage, outcome);
+    const bits = new Uint32Array(flat.buffer, flat.byteOffset, flat.length);
+    // The lower half of the word is what bfloat16 drops.
+    expect([...bits.subarray(0, DIMENSION - 5)].every((word) => (word & 0xffff) === 0)).toBe(true);
+    expect([...bits.subarray(DIMENSION - 5)].every((word) => (word & 0xffff) === 0)).toBe(false);
+    // Eight bits of mantissa, three times rounded.
+    expect(distance(flat, expectedModel(NAMES, 3))).toBeLessThan(
+      3 * 2 ** -9 * Math.sqrt(DIMENSION),
+    );
+    const verification = await verifyRun({
+      spec,
+      transcript: stage.journal.transcript(),
+      store: stage.store,
+      gate: sealedBoxGate(stage.coordinatorIdentity),
+      ledger: journalLedger(stage.journal),
+    });
+    expect(verification).toMatchObject({ ok: true, level: 'L1' });
+  });
+});
+
 /** A journal whose process dies at the k-th write: just before it, or just after. */
 const mortal = (journal: Journal, k: number, when: 'before' | 'after'): Journal => {
   let writes = 0;
