@@ -1,7 +1,7 @@
 /**
  * @module Speed of the encoding beside a plain copy of the same bytes on the same machine in the same run: `npx node
  * bench/encoding.ts [dimension] [cohort]`. MB count float32 values for encode and decode, lanes for the rest. The copy is of 64 MiB,
- * which no cache holds. A ratio of 10 means ten times as long as copying the same bytes; it carries over to other machines better
+ * which no cache holds. A ratio of 0.1 means ten times as long as copying the same bytes; it carries over to other machines better
  * than the MB/s do.
  */
 import { randomBytes } from 'node:crypto';
@@ -14,6 +14,7 @@ import {
   unpack,
   type EncodingSpec,
 } from '../protocol/encoding/index.ts';
+import { report } from './table.ts';
 
 const dimension = Number(process.argv[2] ?? 1_000_000);
 const n = Number(process.argv[3] ?? 10);
@@ -79,11 +80,12 @@ console.log(
 );
 let copyRate = 0;
 for (const [name, bytes, run] of rows) {
-  const seconds = median(run);
-  const rate = bytes / 1e6 / seconds;
+  const rate = bytes / 1e6 / median(run);
   copyRate ||= rate;
-  console.log(
-    `${name.padEnd(20)} ${(seconds * 1000).toFixed(2).padStart(9)} ms ` +
-      `${rate.toFixed(0).padStart(7)} MB/s ${(copyRate / rate).toFixed(1).padStart(7)} x memcpy`,
-  );
+  report({
+    what: name,
+    value: rate,
+    unit: 'MB/s',
+    ratio: { value: rate / copyRate, to: 'memcpy' },
+  });
 }

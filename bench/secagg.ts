@@ -23,6 +23,7 @@ import {
   webKeystream,
 } from '../protocol/secagg/index.ts';
 import type { Lanes, MaskJob } from '../protocol/secagg/index.ts';
+import { report } from './table.ts';
 
 await ready();
 const MIB = Number(process.argv[2] ?? 32);
@@ -81,8 +82,8 @@ for (const [name, run] of candidates) {
     base = Math.max(base, await rate(raw));
     own = Math.max(own, await rate(run));
   }
-  const figures = `${own.toFixed(0).padStart(6)} MB/s  ${(own / base).toFixed(2)}`;
-  console.log(`${name.padEnd(36)} ${figures} of raw AES-256-CTR (${base.toFixed(0)} MB/s)`);
+  const to = `raw AES-256-CTR (${base.toFixed(0)} MB/s)`;
+  report({ what: name, value: own, unit: 'MB/s', ratio: { value: own / base, to } });
 }
 
 const N = 12;
@@ -112,7 +113,7 @@ const cost = async (name: string, count: number, run: () => unknown): Promise<vo
   await run();
   const start = performance.now();
   for (let i = 0; i < count; i++) await run();
-  console.log(`${name.padEnd(52)} ${((performance.now() - start) / count).toFixed(3)} ms`);
+  report({ what: name, value: (performance.now() - start) / count, unit: 'ms' });
 };
 
 await cost('round keys of one participant', 20, () => derive(alice.sigma));

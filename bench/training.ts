@@ -7,6 +7,7 @@ import { loadMnist } from '../client/data/mnist-node.ts';
 import { type BackendOptions, listBackends } from '../client/tfjs/backends.ts';
 import { MODELS, type ModelName } from '../client/tfjs/models.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { report } from './table.ts';
 
 interface Case {
   readonly label: string;
@@ -106,10 +107,11 @@ for (const [model, batchSize] of TABLE) {
     // oxlint-disable-next-line no-await-in-loop
     const speed = await samplesPerSecond(entry, model, batchSize);
     reference ??= { label: entry.label, speed };
-    const ratio = (speed / reference.speed).toFixed(2).padStart(8);
-    const label = entry.label.padEnd(34);
-    console.log(
-      `  ${label} ${speed.toFixed(1).padStart(9)} samples/s ${ratio} x ${reference.label}`,
-    );
+    report({
+      what: `${model}, batch ${batchSize}, ${entry.label}`,
+      value: speed,
+      unit: 'samples/s',
+      ratio: { value: speed / reference.speed, to: reference.label },
+    });
   }
 }

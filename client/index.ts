@@ -1,39 +1,8 @@
 /**
- * @module floe/client: take part in a run. `join` is the short way, `joinRun` the one with every part chosen.
+ * @module floe/client in Node: all that browsers have, and what reads files.
  */
-export { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
-export { createDataset, subset, type Dataset } from './data/dataset.ts';
+export * from './browser.ts';
+export { parseCsv, type CsvOptions } from './data/csv.ts';
 export { loadData, type LoadOptions } from './data/load-node.ts';
-export { preflight, type PreflightReport } from './data/preflight.ts';
-export { join, type JoinedRun, type JoinOptions } from './join.ts';
-export {
-  memoryKeystore,
-  nodeDisk,
-  openKeystore,
-  type Disk,
-  type Keystore,
-  type KeystoreOptions,
-} from './keystore/index.ts';
-export {
-  DEFAULT_BACKOFF,
-  joinRun,
-  lineOf,
-  Participant,
-  type Backoff,
-  type Expected,
-  type LedgerReader,
-  type Log,
-  type LogLevel,
-  type Outcome,
-  type ParticipantEvent,
-  type ParticipantOptions,
-} from './participant/index.ts';
-export { modelOfSpec } from './spec-model.ts';
-export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/trainer.ts';
-export {
-  functionTrainer,
-  type FunctionTrainerOptions,
-  type Trainer,
-  type TrainRequest,
-  type TrainResult,
-} from './trainer.ts';
+export { nodeDisk } from './keystore/index.ts';
+export { directoryStore } from '../protocol/blobs/directory.ts';

@@ -11,3 +11,4 @@ export type { Logger } from './log.ts';
 export type { Phase, PhaseType, Progress } from './machine/index.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
 export type { ServerConnection } from './sessions.ts';
+export { directoryStore } from '../protocol/blobs/directory.ts';

@@ -1,25 +1,19 @@
 /**
- * @module `npm run build`: emits `dist/` (JavaScript, types, source maps) and copies the assets the code reads at run time.
+ * @module `npm run build [folder]`: emits JavaScript, types and source maps, by default into `dist/`. There are no other files
+ * to ship: kernels and styles are in the modules, what belongs to dependencies is found where they are installed.
  */
 import { execFileSync } from 'node:child_process';
-import { chmod, cp, glob, rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const ROOMS = ['protocol', 'coordinator', 'client', 'sim', 'cli'];
+const out = resolve(process.argv[2] ?? `${root}/dist`);
 
-await rm(`${root}/dist`, { recursive: true, force: true });
+await rm(out, { recursive: true, force: true });
 execFileSync(
   process.execPath,
-  [`${root}/node_modules/typescript/bin/tsc`, '-p', 'tsconfig.build.json'],
-  {
-    cwd: root,
-    stdio: 'inherit',
-  },
+  [`${root}/node_modules/typescript/bin/tsc`, '-p', 'tsconfig.build.json', '--outDir', out],
+  { cwd: root, stdio: 'inherit' },
 );
-for await (const file of glob(
-  ROOMS.map((room) => `${room}/**/*.{wasm,css,json}`),
-  { cwd: root },
-))
-  await cp(`${root}/${file}`, `${root}/dist/${file}`);
-await chmod(`${root}/dist/cli/main.js`, 0o755);
+await chmod(`${out}/cli/main.js`, 0o755);

@@ -26,15 +26,19 @@ const isMissing = (thrown: unknown): boolean =>
 /** SQLITE_BUSY. */
 const BUSY = 5;
 
-/** Files of this machine. Loads Node's modules when first called, so that this file can be bundled for browsers. */
+/** Files of this machine. @throws FloeError `usage` in browsers */
 export const nodeDisk = async (): Promise<Disk> => {
-  const files = await import('node:fs/promises');
-  const paths = await import('node:path');
-  const { DatabaseSync } = await import('node:sqlite');
+  // Bundlers for browsers find nothing to resolve in this way of asking for Node's modules.
+  const { process } = globalThis;
+  if (process?.getBuiltinModule === undefined)
+    throw new FloeError('usage', 'a folder as keystore needs Node; give an open keystore');
+  const files = process.getBuiltinModule('node:fs/promises');
+  const paths = process.getBuiltinModule('node:path');
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
 
   const syncFolder = async (path: string): Promise<void> => {
     // Windows cannot open a folder; NTFS journals the rename itself.
-    if (globalThis.process.platform === 'win32') return;
+    if (process.platform === 'win32') return;
     const folder = await files.open(paths.dirname(path), 'r');
     try {
       await folder.sync();

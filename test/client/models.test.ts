@@ -1,5 +1,4 @@
 /** @module Backends in their order; topologies, stable names, and files that tf.loadLayersModel reads. */
-import { readFile, readdir } from 'node:fs/promises';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { createDataset } from '../../client/data/dataset.ts';
@@ -166,20 +165,6 @@ describe.each([
       expect.objectContaining({ code: 'tensor_mismatch' }),
     );
     trainer.dispose();
-  });
-});
-
-describe('the browser', () => {
-  it('can bundle the client: Node is imported in files that say so in their name only', async () => {
-    const root = new URL('../../client/', import.meta.url);
-    const names = await readdir(root, { recursive: true });
-    const sources = names.filter((name) => name.endsWith('.ts') && !name.endsWith('-node.ts'));
-    expect(sources).toContain('tfjs/trainer.ts');
-    const texts = await Promise.all(
-      sources.map(async (name) => [name, await readFile(new URL(name, root), 'utf8')] as const),
-    );
-    const importing = /^(import|export) (?!type).*from '(node:|.*-node\.ts)/mu;
-    expect(texts.filter(([, text]) => importing.test(text)).map(([name]) => name)).toEqual([]);
   });
 });
 

@@ -1,0 +1,41 @@
+/**
+ * @module `npm run bench`: every benchmark in turn, each in a process of its own, and one table of what they measured.
+ * Nothing is asserted: figures are for reading, the ratios for comparing machines and versions.
+ */
+import { fork } from 'node:child_process';
+import { cpus } from 'node:os';
+import { formatRow, type Row } from './table.ts';
+
+const BENCHES = ['encoding', 'secagg', 'overhead', 'memory', 'training'] as const;
+
+/** @throws Error when the benchmark fails */
+const rowsOf = async (name: string): Promise<Row[]> => {
+  const rows: Row[] = [];
+  const child = fork(new URL(`${name}.ts`, import.meta.url), { stdio: 'inherit' });
+  child.on('message', (row) => rows.push(row as Row));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`bench/${name}.ts ended with ${String(code)}`);
+  return rows;
+};
+
+const table: (readonly [string, readonly Row[]])[] = [];
+for (const [i, name] of BENCHES.entries()) {
+  const start = performance.now();
+  console.log(`\n[${i + 1}/${BENCHES.length}] ${name}`);
+  // One after the other: they would disturb each other.
+  // oxlint-disable-next-line no-await-in-loop
+  table.push([name, await rowsOf(name)]);
+  console.log(
+    `[${i + 1}/${BENCHES.length}] ${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`,
+  );
+}
+
+const [cpu] = cpus();
+console.log(
+  `\nNode ${process.versions.node}, ${cpus().length} x ${cpu?.model ?? 'unknown processor'}`,
+);
+const width = Math.max(...table.flatMap(([, rows]) => rows.map(({ what }) => what.length)));
+for (const [name, rows] of table) {
+  console.log(`\n${name}`);
+  for (const row of rows) console.log(`  ${formatRow(row, width)}`);
+}

@@ -1,0 +1,158 @@
+/**
+ * @module What the protocol costs: masked rounds of 10 and of 40 participants that do not train, in one process, by phase:
+ * `npx node bench/overhead.ts [dimension]`. The times are the work of everybody, one after the other on one core. Bytes are
+ * those between the participants and the outside, up and down, frames and blobs, as a ratio to plain float32 updates (the
+ * model down and an update up for each). The time is a ratio to what masking cannot do without, measured in the same run:
+ * the raw AES-256-CTR keystream of all masks (n + 1 for each participant, the last one to take its own mask out again) and
+ * one copy of the bytes transferred.
+ */
+import { createCipheriv } from 'node:crypto';
+import { MessageChannel } from 'node:worker_threads';
+import { layoutOf } from '../protocol/aggregate/round.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { memoryStore } from '../protocol/blobs/memory.ts';
+import { packedLength } from '../protocol/encoding/index.ts';
+import { portConnection, tapped } from '../sim/network.ts';
+import { benchCoordinator, benchParticipant, benchSpec } from './run.ts';
+import { report } from './table.ts';
+
+const DIMENSION = Number(process.argv[2] ?? 199_210);
+const COHORTS = [10, 40];
+/** The first round compiles the code; the fastest of the others counts, as others share the machine. */
+const ROUNDS = 3;
+const CHUNK = 256 << 10;
+
+interface Cost {
+  ms: number;
+  up: number;
+  down: number;
+}
+/** By phase. */
+type Costs = ReadonlyMap<string, Cost>;
+
+const PROBE = 64 << 20;
+const PROBES = 9;
+
+/** Milliseconds for one byte: the best of several runs over 64 MiB, more than caches hold. */
+const msPerByte = (run: () => void): number => {
+  const times = Array.from({ length: PROBES }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+  return Math.min(...times) / PROBE;
+};
+
+const source = new Uint8Array(PROBE).fill(1);
+const target = new Uint8Array(PROBE).fill(2);
+const zeros = new Uint8Array(CHUNK);
+
+const rawKeystream = (): void => {
+  const cipher = createCipheriv('aes-256-ctr', zeros.subarray(0, 32), zeros.subarray(0, 16));
+  for (let at = 0; at < PROBE; at += CHUNK) cipher.update(zeros);
+};
+
+const totalOf = (costs: Costs): Cost =>
+  [...costs.values()].reduce((a, b) => ({
+    ms: a.ms + b.ms,
+    up: a.up + b.up,
+    down: a.down + b.down,
+  }));
+
+/** The costs of the fastest round after the first. */
+const play = async (n: number): Promise<Costs> => {
+  const spec = await benchSpec(n, DIMENSION, ROUNDS);
+  const rounds: Map<string, Cost>[] = [];
+  let costs = new Map<string, Cost>();
+  let cost: Cost = { ms: 0, up: 0, down: 0 };
+  let entered = performance.now();
+  const enter = (phase: string): void => {
+    const now = performance.now();
+    cost.ms += now - entered;
+    entered = now;
+    cost = costs.get(phase) ?? { ms: 0, up: 0, down: 0 };
+    costs.set(phase, cost);
+  };
+  const store = memoryStore();
+  const counted: BlobStore = {
+    kind: store.kind,
+    put: (bytes, options) => {
+      cost.up += bytes.length;
+      return store.put(bytes, options);
+    },
+    get: (ref, options) => {
+      cost.down += ref.size;
+      return store.get(ref, options);
+    },
+  };
+  const coordinator = await benchCoordinator(spec, store, ':memory:', (progress) => {
+    if (progress.type !== 'phase') return;
+    if (progress.phase === 'opening') rounds.push((costs = new Map()));
+    enter(progress.phase);
+  });
+  const connect = async () => {
+    const { port1, port2 } = new MessageChannel();
+    const near = portConnection(port1, 'participant');
+    coordinator.accept(
+      tapped(
+        near,
+        { up: 0, down: 0 },
+        {
+          up: (frame) => (cost.up += frame.length),
+          down: (frame) => (cost.down += frame.length),
+        },
+      ),
+    );
+    return portConnection(port2, 'coordinator');
+  };
+  await coordinator.start();
+  const participants = await Promise.all(
+    Array.from({ length: n }, (_, i) => benchParticipant(i, DIMENSION, counted, connect)),
+  );
+  await coordinator.finished;
+  // The end of the last phase.
+  enter('finished');
+  costs.delete('finished');
+  await Promise.all(participants.map(({ finished }) => finished));
+  await coordinator.stop();
+  return rounds.slice(1).reduce((a, b) => (totalOf(b).ms < totalOf(a).ms ? b : a));
+};
+
+const keystream = msPerByte(rawKeystream);
+const copy = msPerByte(() => target.set(source));
+
+for (const n of COHORTS) {
+  console.log(`n = ${n}, d = ${DIMENSION}, masked, fastest of ${ROUNDS - 1} rounds`);
+  // oxlint-disable-next-line no-await-in-loop
+  const costs = await play(n);
+  const total = totalOf(costs);
+  // oxlint-disable-next-line no-await-in-loop
+  const layout = layoutOf(await benchSpec(n, DIMENSION, 1), n);
+  const plain = n * 2 * 4 * DIMENSION;
+  const masks = n * (n + 1) * packedLength(layout.lanes, layout.modulusBits);
+  const floor = masks * keystream + (total.up + total.down) * copy;
+  for (const [phase, { ms, up, down }] of costs) {
+    const to = `keystream and copy (${floor.toFixed(0)} ms)`;
+    report({
+      what: `n = ${n}, ${phase}, time`,
+      value: ms,
+      unit: 'ms',
+      ratio: { value: ms / floor, to },
+    });
+    const moved = up + down;
+    if (moved === 0) continue;
+    const ratio = { value: moved / plain, to: 'plain float32' };
+    report({ what: `n = ${n}, ${phase}, bytes`, value: moved, unit: 'B', ratio });
+  }
+  const sums = [
+    ['up', total.up, plain / 2],
+    ['down', total.down, plain / 2],
+    ['up and down', total.up + total.down, plain],
+  ] as const;
+  for (const [way, moved, base] of sums) {
+    const ratio = { value: moved / base, to: 'plain float32' };
+    report({ what: `n = ${n}, whole round, bytes ${way}`, value: moved, unit: 'B', ratio });
+  }
+  const ratio = { value: total.ms / floor, to: `keystream and copy (${floor.toFixed(0)} ms)` };
+  report({ what: `n = ${n}, whole round, time`, value: total.ms, unit: 'ms', ratio });
+}

@@ -1,0 +1,95 @@
+/**
+ * @module A masked run for measurements: the production coordinator and participants, whose training does nothing, so that
+ * what is left is the protocol. Everything is seeded; no phase may run out of time.
+ */
+import { memoryKeystore } from '../client/keystore/index.ts';
+import { joinRun, type Participant } from '../client/participant/index.ts';
+import { functionTrainer } from '../client/trainer.ts';
+import {
+  createCoordinator,
+  journalLedger,
+  openJournal,
+  type Coordinator,
+  type Progress,
+} from '../coordinator/index.ts';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { systemClock } from '../protocol/clock.ts';
+import type { Connection } from '../protocol/connection.ts';
+import { identityFromSeed } from '../protocol/identity.ts';
+import { deriveSeed, seededRandom } from '../protocol/random.ts';
+import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { parameterCount } from '../protocol/tensors/index.ts';
+
+const SEED = new Uint8Array(32);
+const HOUR_MS = 3_600_000;
+
+const tensorsOf = (dimension: number) => [
+  { name: 'w', shape: [dimension], dtype: 'float32' as const },
+];
+
+/** A run of `rounds` in which all `n` take part. */
+export const benchSpec = async (n: number, dimension: number, rounds: number): Promise<RunSpec> =>
+  makeRunSpec({
+    id: new Uint8Array(16),
+    coordinator: (await identityFromSeed(deriveSeed(SEED, 'coordinator'))).publicKey,
+    model: { architecture: 'custom', tensors: tensorsOf(dimension) },
+    rounds,
+    cohort: { size: n },
+    deadlines: { register: 3600, share: 3600, upload: 3600, consistency: 3600, unmask: 3600 },
+  });
+
+const quiet = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (fields: object, message: string) => console.warn(message, fields),
+  error: (fields: object, message: string) => console.error(message, fields),
+};
+
+/** The coordinator, with its journal in a file or in memory. */
+export const benchCoordinator = async (
+  spec: RunSpec,
+  store: BlobStore,
+  journalPath: string,
+  onEvent: (progress: Progress) => void,
+): Promise<Coordinator> => {
+  const identity = await identityFromSeed(deriveSeed(SEED, 'coordinator'));
+  const journal = openJournal(journalPath);
+  return createCoordinator({
+    spec,
+    identity,
+    store,
+    gate: sealedBoxGate(identity),
+    ledger: journalLedger(journal),
+    journal,
+    clock: systemClock,
+    random: seededRandom(deriveSeed(SEED, 'coordinator randomness')),
+    initialModel: new Float32Array(parameterCount(spec.model)),
+    limits: { heartbeatMs: HOUR_MS, loginTimeoutMs: HOUR_MS },
+    log: quiet,
+    onEvent,
+  });
+};
+
+/** A participant that returns the weights as they came, for 600 examples. */
+export const benchParticipant = async (
+  index: number,
+  dimension: number,
+  store: BlobStore,
+  connect: () => Promise<Connection>,
+): Promise<Participant> => {
+  const keystore = await memoryKeystore(deriveSeed(SEED, 'participant', index));
+  return joinRun({
+    connect,
+    keystore,
+    trainer: functionTrainer({
+      manifest: { tensors: tensorsOf(dimension) },
+      train: ({ weights }) => ({ weights, examples: 600, lossSum: 0, correct: 0 }),
+    }),
+    store,
+    gate: sealedBoxGate(keystore.identity),
+    clock: systemClock,
+    random: seededRandom(deriveSeed(SEED, 'participant randomness', index)),
+    loginTimeoutMs: HOUR_MS,
+  });
+};

@@ -1,0 +1,40 @@
+/**
+ * @module floe/client in browsers, and the part of it in Node that is the same: take part in a run. `join` is the short way,
+ * `joinRun` the one with every part chosen. Nothing here imports Node.
+ */
+export { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
+export { createDataset, subset, type Dataset } from './data/dataset.ts';
+export { parseIdx, type IdxArray } from './data/idx.ts';
+export { idxDataset, type IdxOptions } from './data/images.ts';
+export { preflight, type PreflightReport } from './data/preflight.ts';
+export { join, type JoinedRun, type JoinOptions } from './join.ts';
+export {
+  memoryKeystore,
+  openKeystore,
+  type Disk,
+  type Keystore,
+  type KeystoreOptions,
+} from './keystore/index.ts';
+export {
+  DEFAULT_BACKOFF,
+  joinRun,
+  lineOf,
+  Participant,
+  type Backoff,
+  type Expected,
+  type LedgerReader,
+  type Log,
+  type LogLevel,
+  type Outcome,
+  type ParticipantEvent,
+  type ParticipantOptions,
+} from './participant/index.ts';
+export { modelOfSpec } from './spec-model.ts';
+export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/trainer.ts';
+export {
+  functionTrainer,
+  type FunctionTrainerOptions,
+  type Trainer,
+  type TrainRequest,
+  type TrainResult,
+} from './trainer.ts';
