@@ -260,7 +260,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       run,
       round: 0,
       modelHash: state.model.hash,
-      blob: state.model.blob.id,
+      blob: state.model.blob,
       transcriptRoot: genesis(run),
     });
   };

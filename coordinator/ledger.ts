@@ -8,6 +8,7 @@ import { decodeCbor, encodeCbor, fixedBytes, integer } from '../protocol/cbor.ts
 import { FloeError } from '../protocol/errors.ts';
 import { localBeacon } from '../protocol/ledger/beacon.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
+import { blobRefSchema } from '../protocol/records.ts';
 import type { Journal } from './journal.ts';
 
 const cohortSchema = v.strictObject({
@@ -18,7 +19,7 @@ const cohortSchema = v.strictObject({
 const survivorsSchema = v.strictObject({ hash: fixedBytes(32), size: integer(0, 255) });
 const modelSchema = v.strictObject({
   modelHash: fixedBytes(32),
-  blob: v.string(),
+  blob: blobRefSchema,
   transcriptRoot: fixedBytes(32),
 });
 const MAX_VALUE_BYTES = 4096;
@@ -50,16 +51,19 @@ export const journalLedger = ({ database }: Journal): Ledger => {
   };
   return {
     kind: 'journal',
-    freezeCohort: async ({ run, round, root, size, entropy }) => ({
+    beacon: 'members',
+    freezeCohort: async ({ run, round, root, members: { length: size }, entropy }) => ({
       receipt: freeze('cohort', run, round, encodeCbor({ root, size, entropy })),
       beacon: localBeacon(root, entropy),
     }),
-    freezeSurvivors: async ({ run, round, hash, size }) => ({
+    freezeSurvivors: async ({ run, round, hash, members: { length: size } }) => ({
       receipt: freeze('survivors', run, round, encodeCbor({ hash, size })),
     }),
-    registerModel: async ({ run, round, modelHash, blob, transcriptRoot }) => ({
-      receipt: freeze('model', run, round, encodeCbor({ modelHash, blob, transcriptRoot })),
-    }),
+    registerModel: async ({ run, round, modelHash, blob: { id, sha256, size }, transcriptRoot }) => {
+      const blob = { id, sha256, size };
+      const value = encodeCbor({ modelHash, blob, transcriptRoot });
+      return { receipt: freeze('model', run, round, value) };
+    },
     readCohort: async (run, round) => {
       const cohort = decode(cohortSchema, read('cohort', run, round));
       return cohort && { root: cohort.root, beacon: localBeacon(cohort.root, cohort.entropy) };

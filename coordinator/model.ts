@@ -19,8 +19,8 @@ export interface ModelKeeper {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<ModelRef>;
-  /** Wraps the key of a published model for other readers. */
-  rewrap(model: ModelRef, readers: readonly Uint8Array[]): Promise<ModelRef>;
+  /** Wraps the key of a published model for other readers: those of a round. */
+  rewrap(model: ModelRef, readers: readonly Uint8Array[], round: number): Promise<ModelRef>;
   /** The parameters behind a reference; the newest one is kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
   /** Encrypts and stores anything else of a round, with its key wrapped. */
@@ -63,10 +63,10 @@ export const createModelKeeper = ({
       newest = { version, flat };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
-    rewrap: async (model, readers) => {
+    rewrap: async (model, readers, round) => {
       const purpose = purposeOf(model.version);
       const key = await gate.unwrap(model.envelope, purpose);
-      return { ...model, envelope: await gate.wrap(key, purpose, readers) };
+      return { ...model, envelope: await gate.wrap(key, purpose, readers, round) };
     },
     read: async (model, signal) => {
       if (newest?.version === model.version) return newest.flat;

@@ -84,19 +84,19 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
-      return { type: 'opened', round, model: await keeper.rewrap(work.model, readers) };
+      return { type: 'opened', round, model: await keeper.rewrap(work.model, readers, round) };
     }
     case 'freeze-cohort': {
-      const { root, size, entropy } = work;
-      const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, size, entropy });
+      const { root, members, entropy } = work;
+      const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, members, entropy });
       return { type: 'cohort-frozen', round, beacon, receipt: cut(receipt) };
     }
     case 'fold':
       await aggregation.fold(current, work.record, signal);
       return { type: 'folded', round, member: work.record.author };
     case 'freeze-survivors': {
-      const { hash, size } = work;
-      const { receipt } = await ledger.freezeSurvivors({ run, round, hash, size });
+      const { hash, members } = work;
+      const { receipt } = await ledger.freezeSurvivors({ run, round, hash, members });
       return { type: 'survivors-frozen', round, receipt: cut(receipt) };
     }
     case 'finish': {
@@ -104,12 +104,18 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       return { type: 'aggregated', round, commit };
     }
     case 'register-model': {
-      const { receipt } = await ledger.registerModel({
+      const { body } = work.commit;
+      const version = {
         run,
         round,
-        modelHash: work.commit.body.model.hash,
-        blob: work.commit.body.model.blob.id,
+        modelHash: body.model.hash,
+        blob: body.model.blob,
         transcriptRoot: rootWithCommit(context, work),
+      };
+      const { lossSum, correct } = body.metrics;
+      const { receipt } = await ledger.registerModel(version, {
+        parent: model.version,
+        metrics: { lossSum, correct, examples: body.weight },
       });
       return { type: 'registered', round, receipt: cut(receipt) };
     }

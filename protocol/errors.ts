@@ -351,6 +351,12 @@ export const ERRORS = {
     'This identity may not open the key.',
     "Ask the run's owner to admit your address.",
   ),
+  gate_unavailable: entry(
+    'access',
+    true,
+    'Too few key servers answered.',
+    'Retry; check the network and the key servers of the network configuration.',
+  ),
   envelope_malformed: entry(
     'access',
     false,
@@ -374,6 +380,12 @@ export const ERRORS = {
     true,
     'The ledger did not answer.',
     'Retry; check its address.',
+  ),
+  transaction_failed: entry(
+    'ledger',
+    false,
+    'The chain refused a transaction.',
+    'The message says why: coins that are missing, a contract that aborted.',
   ),
   // verify
   verification_failed: entry(

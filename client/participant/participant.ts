@@ -182,7 +182,7 @@ export class Participant {
     const { identity, trainingSecret } = keystore;
     const memory = await loadMemory(keystore, run);
     const self = identity.publicKey;
-    const beacon = ledger === undefined || ledger.kind === 'journal' ? 'local' : 'ledger';
+    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'local' : 'ledger';
     const rounds = new Rounds(
       {
         view: { spec, run, self, beacon },

@@ -13,7 +13,7 @@ import type { ParticipantEvent } from './events.ts';
 import type { Own } from './steps.ts';
 
 /** The part of a ledger that a participant reads. Without one it trusts the consistency round and the members' nonces. */
-export type LedgerReader = Pick<Ledger, 'kind' | 'readCohort' | 'readSurvivors'>;
+export type LedgerReader = Pick<Ledger, 'kind' | 'beacon' | 'readCohort' | 'readSurvivors'>;
 
 /** What one round works with. */
 export interface RoundPorts {

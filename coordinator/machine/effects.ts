@@ -22,7 +22,7 @@ export type Work =
       readonly type: 'freeze-cohort';
       readonly round: number;
       readonly root: Uint8Array;
-      readonly size: number;
+      readonly members: readonly Uint8Array[];
       readonly entropy: Uint8Array;
     }
   | { readonly type: 'fold'; readonly round: number; readonly record: SignedRecord<'upload'> }
@@ -30,7 +30,7 @@ export type Work =
       readonly type: 'freeze-survivors';
       readonly round: number;
       readonly hash: Uint8Array;
-      readonly size: number;
+      readonly members: readonly Uint8Array[];
     }
   | { readonly type: 'finish'; readonly round: number }
   | {

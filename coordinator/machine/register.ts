@@ -16,13 +16,16 @@ import { isMasked, type Hex, type Round, type State } from './state.ts';
 export const cohortRegisters = (round: Round): SignedRecord<'register'>[] =>
   round.members.flatMap((key) => round.registers.get(key) ?? []);
 
-export const freezeCohortWork = (round: Round): Work => ({
-  type: 'freeze-cohort',
-  round: round.round,
-  root: cohortRoot(round.members.map(fromHex)),
-  size: round.members.length,
-  entropy: cohortEntropy(cohortRegisters(round).map(({ body }) => body.nonce)),
-});
+export const freezeCohortWork = (round: Round): Work => {
+  const members = round.members.map(fromHex);
+  return {
+    type: 'freeze-cohort',
+    round: round.round,
+    root: cohortRoot(members),
+    members,
+    entropy: cohortEntropy(cohortRegisters(round).map(({ body }) => body.nonce)),
+  };
+};
 
 export const closeRegister = (config: MachineConfig, state: State, now: number): Step => {
   const round = state.round as Round;

@@ -92,11 +92,10 @@ const absence = (config: MachineConfig, state: State, key: Hex, now: number): st
   );
 };
 
-export const freezeSurvivorsWork = (round: Round): Work => ({
-  type: 'freeze-survivors',
-  round: round.round,
-  ...survivorSet(round),
-});
+export const freezeSurvivorsWork = (round: Round): Work => {
+  const { hash, members } = survivorSet(round);
+  return { type: 'freeze-survivors', round: round.round, hash, members };
+};
 
 const survivorSet = (
   round: Round,

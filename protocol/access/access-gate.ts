@@ -14,11 +14,22 @@ export interface KeyPurpose {
 export interface AccessGate {
   /** `sealed-box`, `seal`...: named in the first lines of output. */
   readonly kind: string;
-  /** Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it. */
-  wrap(key: Uint8Array, purpose: KeyPurpose, readers: readonly Uint8Array[]): Promise<Uint8Array>;
+  /**
+   * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it.
+   * @param cohortOf the round in whose cohort readers have to be, where the gate is a policy on chain and knows them as
+   * cohort and auditors only; the purpose's round where missing
+   * @throws FloeError `key_invalid`, `gate_unavailable`
+   */
+  wrap(
+    key: Uint8Array,
+    purpose: KeyPurpose,
+    readers: readonly Uint8Array[],
+    cohortOf?: number,
+  ): Promise<Uint8Array>;
   /**
    * Opens an envelope with the identity this gate was made for.
-   * @throws FloeError `access_denied` when the identity is not among the readers, `envelope_malformed` otherwise
+   * @throws FloeError `access_denied` when the identity is not among the readers, `gate_unavailable` when those who hold the
+   * keys do not answer, `envelope_malformed` otherwise
    */
   unwrap(envelope: Uint8Array, purpose: KeyPurpose): Promise<Uint8Array>;
 }

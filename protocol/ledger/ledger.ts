@@ -2,14 +2,16 @@
  * @module The Ledger port: what must be said once and never changed. A cohort and a survivor set are frozen, model versions
  * are registered. Locally the coordinator's journal keeps it; on Sui a Move package does.
  */
+import type { BlobRef } from '../blobs/blob-store.ts';
 
 export interface CohortFreeze {
   readonly run: Uint8Array;
   readonly round: number;
   /** Merkle root over the sorted member keys. */
   readonly root: Uint8Array;
-  readonly size: number;
-  /** What the local beacon is made from: a hash over the members' nonces. A chain ignores it and uses its own randomness. */
+  /** Ed25519 keys, sorted; on a chain their addresses are who the round's policies admit. */
+  readonly members: readonly Uint8Array[];
+  /** What the local beacon is made from: a hash over the members' nonces. */
   readonly entropy: Uint8Array;
 }
 
@@ -18,7 +20,8 @@ export interface SurvivorFreeze {
   readonly round: number;
   /** Hash of the survivor set, see `survivorsHash`. */
   readonly hash: Uint8Array;
-  readonly size: number;
+  /** A subset of the cohort, sorted. */
+  readonly members: readonly Uint8Array[];
 }
 
 export interface ModelVersion {
@@ -26,13 +29,31 @@ export interface ModelVersion {
   /** The round whose result this is; 0 is the initial model. */
   readonly round: number;
   readonly modelHash: Uint8Array;
-  readonly blob: string;
+  /** The encrypted model. */
+  readonly blob: BlobRef;
   readonly transcriptRoot: Uint8Array;
+}
+
+/** What else a ledger may say of a version, for people; nothing is verified against it. */
+export interface ModelFacts {
+  /** The round of the version it was made from. */
+  readonly parent?: number;
+  /** Sum of the losses and of the right answers over `examples` training examples. */
+  readonly metrics?: {
+    readonly lossSum: number;
+    readonly correct: number;
+    readonly examples: number;
+  };
 }
 
 export interface Ledger {
   /** `journal`, `sui`...: named in the first lines of output. */
   readonly kind: string;
+  /**
+   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute again from the members'
+   * nonces; `ledger` when only the ledger can tell.
+   */
+  readonly beacon: 'members' | 'ledger';
   /**
    * Freezes a cohort and returns the beacon of the round, 32 bytes. Repeating the same call returns the same beacon.
    * @throws FloeError `already_frozen` when another value stands, `ledger_unavailable`
@@ -43,7 +64,10 @@ export interface Ledger {
   /** @throws FloeError `already_frozen` when another value stands, `ledger_unavailable` */
   freezeSurvivors(freeze: SurvivorFreeze): Promise<{ readonly receipt: string }>;
   /** @throws FloeError `already_frozen` when another value stands, `ledger_unavailable` */
-  registerModel(version: ModelVersion): Promise<{ readonly receipt: string }>;
+  registerModel(
+    version: ModelVersion,
+    facts?: ModelFacts,
+  ): Promise<{ readonly receipt: string }>;
   /** What stands, for verifiers; `undefined` when nothing was frozen. */
   readCohort(
     run: Uint8Array,

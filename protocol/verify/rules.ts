@@ -136,7 +136,7 @@ const checkCohort = async (
       'the ledger holds another cohort',
     );
   }
-  if (ledger === undefined || ledger.kind === 'journal') {
+  if (ledger === undefined || ledger.beacon === 'members') {
     const entropy = cohortEntropy(registers.map((register) => register.body.nonce));
     check(
       cohort,

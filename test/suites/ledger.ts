@@ -16,9 +16,13 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
   describe(`Ledger: ${name}`, () => {
     const h = (text: string): Uint8Array => sha256(utf8(text));
     const run = h('run');
-    const cohort = { run, round: 1, root: h('root'), size: 5, entropy: h('entropy') };
-    const survivors = { run, round: 1, hash: h('survivors'), size: 4 };
-    const model = { run, round: 1, modelHash: h('model'), blob: 'b1', transcriptRoot: h('t') };
+    const members = ['a', 'b', 'c', 'd', 'e'].map(h);
+    const cohort = { run, round: 1, root: h('root'), members, entropy: h('entropy') };
+    const survivors = { run, round: 1, hash: h('survivors'), members: members.slice(1) };
+    // A chain knows blobs by Walrus's ids only.
+    const blob = { id: Buffer.from(h('b1')).toString('base64url'), sha256: h('bytes'), size: 7 };
+    const model = { run, round: 1, modelHash: h('model'), blob, transcriptRoot: h('t') };
+    const other = { ...blob, id: Buffer.from(h('b2')).toString('base64url') };
     const frozen = expect.objectContaining({ code: 'already_frozen' });
     const withFixture = (body: (fixture: LedgerFixture) => Promise<void>) => async () => {
       const fixture = await open();
@@ -62,6 +66,7 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
     it(
       'freezes survivors once',
       withFixture(async ({ ledger }) => {
+        await ledger.freezeCohort(cohort);
         await ledger.freezeSurvivors(survivors);
         await ledger.freezeSurvivors(survivors);
         await expect(ledger.freezeSurvivors({ ...survivors, hash: h('other') })).rejects.toEqual(
@@ -75,10 +80,15 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
     it(
       'registers a model version once',
       withFixture(async ({ ledger }) => {
-        await ledger.registerModel(model);
-        await ledger.registerModel(model);
-        await expect(ledger.registerModel({ ...model, blob: 'b2' })).rejects.toEqual(frozen);
-        await ledger.registerModel({ ...model, round: 2, blob: 'b2' });
+        const initial = { ...model, round: 0, blob: other };
+        await ledger.registerModel(initial);
+        await ledger.freezeCohort(cohort);
+        await ledger.freezeSurvivors(survivors);
+        const facts = { parent: 0, metrics: { lossSum: 12.5, correct: 9, examples: 10 } };
+        await ledger.registerModel(model, facts);
+        await ledger.registerModel(model, facts);
+        await expect(ledger.registerModel({ ...model, blob: other })).rejects.toEqual(frozen);
+        expect(await ledger.readModel(run, 0)).toEqual(initial);
         expect(await ledger.readModel(run, 1)).toEqual(model);
       }),
     );

@@ -1,0 +1,225 @@
+/// Versions of the model, each an immutable object that names its parent, and receipts of those who contributed.
+module floe::model;
+
+use floe::run::{Run, RunCap};
+use sui::dynamic_field;
+use sui::event;
+
+const ENoSuchRound: u64 = 20;
+const EAlreadyPublished: u64 = 21;
+const ENotSurvivor: u64 = 22;
+const EAlreadyIssued: u64 = 23;
+const EBadMetric: u64 = 24;
+
+const PPM: u64 = 1_000_000;
+
+/// What a round made. Numbers are scaled: loss and epsilon by 10^6, accuracy and delta in parts per million and per 10^12.
+public struct ModelVersion has key {
+    id: UID,
+    run: ID,
+    round: u64,
+    architecture_hash: vector<u8>,
+    data_commitment: vector<u8>,
+    metrics: Metrics,
+    privacy: Privacy,
+    parent: Option<ID>,
+    transcript_root: vector<u8>,
+    blob: Blob,
+}
+
+public struct Metrics has copy, drop, store { loss: u64, accuracy: u64, examples: u64 }
+
+/// No differential privacy is told from epsilon 0 by `none`.
+public enum Privacy has copy, drop, store {
+    None,
+    Gaussian { epsilon: u64, delta: u64 },
+}
+
+/// Where the encrypted weights are: id on Walrus, hash and length of the ciphertext.
+public struct Blob has copy, drop, store { blob_id: u256, sha256: vector<u8>, size: u64 }
+
+/// Cannot be given away: what its owner did.
+public struct Receipt has key {
+    id: UID,
+    run: ID,
+    round: u64,
+    member: address,
+    update_hash: vector<u8>,
+    weight: u64,
+}
+
+public struct PublishedKey(u64) has copy, drop, store;
+
+public struct ReceiptKey(u64, address) has copy, drop, store;
+
+public struct ModelPublished has copy, drop { run: ID, round: u64, model: ID, blob_id: u256 }
+
+public struct ReceiptIssued has copy, drop { run: ID, round: u64, member: address, receipt: ID }
+
+public fun metrics(loss: u64, accuracy: u64, examples: u64): Metrics {
+    assert!(accuracy <= PPM, EBadMetric);
+    Metrics { loss, accuracy, examples }
+}
+
+public fun no_privacy(): Privacy {
+    Privacy::None
+}
+
+public fun gaussian(epsilon: u64, delta: u64): Privacy {
+    Privacy::Gaussian { epsilon, delta }
+}
+
+public fun blob(blob_id: u256, sha256: vector<u8>, size: u64): Blob {
+    floe::run::check_hash(&sha256);
+    Blob { blob_id, sha256, size }
+}
+
+/// Publishes the model of a round whose survivors are frozen, once.
+public fun publish(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    architecture_hash: vector<u8>,
+    data_commitment: vector<u8>,
+    metrics: Metrics,
+    privacy: Privacy,
+    parent: Option<ID>,
+    blob: Blob,
+    ctx: &mut TxContext,
+): ID {
+    floe::run::check(cap, run);
+    floe::run::check_hash(&architecture_hash);
+    floe::run::check_hash(&data_commitment);
+    assert!(run.survivors_frozen(round), ENoSuchRound);
+    let transcript_root = run.transcript_root(round);
+    let run_id = object::id(run);
+    let uid = floe::run::uid_mut(run);
+    assert!(!dynamic_field::exists_(uid, PublishedKey(round)), EAlreadyPublished);
+    let model = ModelVersion {
+        id: object::new(ctx),
+        run: run_id,
+        round,
+        architecture_hash,
+        data_commitment,
+        metrics,
+        privacy,
+        parent,
+        transcript_root,
+        blob,
+    };
+    let id = object::id(&model);
+    dynamic_field::add(uid, PublishedKey(round), id);
+    event::emit(ModelPublished { run: run_id, round, model: id, blob_id: blob.blob_id });
+    transfer::freeze_object(model);
+    id
+}
+
+/// Publishes with plain arguments, for a transaction of one command. `epsilon` none: no differential privacy.
+entry fun publish_version(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    architecture_hash: vector<u8>,
+    data_commitment: vector<u8>,
+    loss: u64,
+    accuracy: u64,
+    examples: u64,
+    epsilon: Option<u64>,
+    delta: u64,
+    parent: Option<ID>,
+    blob_id: u256,
+    blob_sha256: vector<u8>,
+    blob_size: u64,
+    ctx: &mut TxContext,
+) {
+    let privacy = if (epsilon.is_some()) gaussian(*epsilon.borrow(), delta) else no_privacy();
+    publish(
+        cap,
+        run,
+        round,
+        architecture_hash,
+        data_commitment,
+        metrics(loss, accuracy, examples),
+        privacy,
+        parent,
+        blob(blob_id, blob_sha256, blob_size),
+        ctx,
+    );
+}
+
+/// Gives a survivor of a round its receipt, once.
+public fun issue_receipt(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    member: address,
+    update_hash: vector<u8>,
+    weight: u64,
+    ctx: &mut TxContext,
+) {
+    floe::run::check(cap, run);
+    floe::run::check_hash(&update_hash);
+    assert!(run.is_survivor(round, member), ENotSurvivor);
+    let run_id = object::id(run);
+    let uid = floe::run::uid_mut(run);
+    let key = ReceiptKey(round, member);
+    assert!(!dynamic_field::exists_(uid, key), EAlreadyIssued);
+    let receipt = Receipt { id: object::new(ctx), run: run_id, round, member, update_hash, weight };
+    let id = object::id(&receipt);
+    dynamic_field::add(uid, key, id);
+    event::emit(ReceiptIssued { run: run_id, round, member, receipt: id });
+    transfer::transfer(receipt, member)
+}
+
+public fun run(model: &ModelVersion): ID {
+    model.run
+}
+
+public fun parent(model: &ModelVersion): Option<ID> {
+    model.parent
+}
+
+/// Epsilon in millionths; none without differential privacy.
+public fun epsilon(model: &ModelVersion): Option<u64> {
+    match (&model.privacy) {
+        Privacy::None => option::none(),
+        Privacy::Gaussian { epsilon, delta: _ } => option::some(*epsilon),
+    }
+}
+
+#[test_only]
+public fun test_publish(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    a: vector<u8>,
+    d: vector<u8>,
+    loss: u64,
+    accuracy: u64,
+    examples: u64,
+    epsilon: Option<u64>,
+    delta: u64,
+    parent: Option<ID>,
+    blob_id: u256,
+    h: vector<u8>,
+    size: u64,
+    ctx: &mut TxContext,
+) {
+    publish_version(
+        cap,
+        run,
+        round,
+        a,
+        d,
+        loss,
+        accuracy,
+        examples,
+        epsilon,
+        delta,
+        parent,
+        blob_id,
+        h,
+        size,
+        ctx,
+    )
+}

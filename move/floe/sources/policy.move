@@ -1,0 +1,102 @@
+/// Who gets which key. Seal's servers evaluate these functions on the latest state and hand out a key if none aborts: they
+/// change nothing, cannot be called by other code, and check the name of the key to its last byte.
+module floe::policy;
+
+use floe::access::{Offer, Pass, Subscription, TimeLock};
+use floe::identity;
+use floe::run::Run;
+use sui::clock::Clock;
+
+const ENoAccess: u64 = 200;
+
+/// Members of the round's cohort, unless revoked.
+entry fun seal_approve_cohort(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    let round = named(id, run, identity::cohort());
+    assert!(run.is_member(round, ctx.sender()), ENoAccess)
+}
+
+/// The run's auditors.
+entry fun seal_approve_auditor(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    named(id, run, identity::auditor());
+    assert!(run.is_auditor(ctx.sender()), ENoAccess)
+}
+
+/// A compute node with a grant for this round that has not ended.
+entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &TxContext) {
+    let round = named(id, run, identity::compute());
+    assert!(run.is_granted(round, ctx.sender(), clock.timestamp_ms()), ENoAccess)
+}
+
+/// The bundle of unmasking shares: the aggregator, once the survivors are frozen.
+entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    let round = named(id, run, identity::unmask());
+    assert!(run.survivors_frozen(round) && ctx.sender() == run.aggregator(), ENoAccess)
+}
+
+/// Whoever owns a pass of this offer.
+entry fun seal_approve_pass(id: vector<u8>, offer: &Offer, pass: &Pass) {
+    identity::check(id, object::id_address(offer), identity::pass());
+    assert!(offer.admits_pass(pass), ENoAccess)
+}
+
+/// Whoever owns a subscription of this offer that has not ended.
+entry fun seal_approve_subscription(
+    id: vector<u8>,
+    offer: &Offer,
+    subscription: &Subscription,
+    clock: &Clock,
+) {
+    identity::check(id, object::id_address(offer), identity::subscription());
+    assert!(offer.admits_subscription(subscription, clock.timestamp_ms()), ENoAccess)
+}
+
+/// Everybody, from a time on.
+entry fun seal_approve_time(id: vector<u8>, lock: &TimeLock, clock: &Clock) {
+    identity::check(id, object::id_address(lock), identity::time());
+    assert!(lock.is_open(clock.timestamp_ms()), ENoAccess)
+}
+
+fun named(id: vector<u8>, run: &Run, role: u8): u64 {
+    floe::run::check_version(run);
+    identity::check(id, object::id_address(run), role)
+}
+
+#[test_only]
+public fun test_cohort(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    seal_approve_cohort(id, run, ctx)
+}
+
+#[test_only]
+public fun test_auditor(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    seal_approve_auditor(id, run, ctx)
+}
+
+#[test_only]
+public fun test_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &TxContext) {
+    seal_approve_compute(id, run, clock, ctx)
+}
+
+#[test_only]
+public fun test_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
+    seal_approve_unmask(id, run, ctx)
+}
+
+#[test_only]
+public fun test_pass(id: vector<u8>, offer: &Offer, pass: &Pass) {
+    seal_approve_pass(id, offer, pass)
+}
+
+#[test_only]
+public fun test_subscription(
+    id: vector<u8>,
+    offer: &Offer,
+    subscription: &Subscription,
+    clock: &Clock,
+) {
+    seal_approve_subscription(id, offer, subscription, clock)
+}
+
+#[test_only]
+public fun test_time(id: vector<u8>, lock: &TimeLock, clock: &Clock) {
+    seal_approve_time(id, lock, clock)
+}

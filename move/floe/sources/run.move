@@ -1,0 +1,298 @@
+/// The registry of a run: who owns it, who took part in which round, who survived it. A cohort and its survivors are frozen
+/// once; nothing here changes them afterwards.
+module floe::run;
+
+use std::string::String;
+use sui::clock::Clock;
+use sui::event;
+use sui::table::{Self, Table};
+use sui::vec_map::{Self, VecMap};
+use sui::vec_set::{Self, VecSet};
+
+/// Of the code; shared objects carry the version that may use them.
+const VERSION: u64 = 1;
+const MAX_COHORT: u64 = 255;
+const MAX_LIST: u64 = 256;
+const HASH: u64 = 32;
+
+const EWrongVersion: u64 = 0;
+const ENotOwner: u64 = 1;
+const EAlreadyFrozen: u64 = 2;
+const ENotFrozen: u64 = 3;
+const ECohortSize: u64 = 4;
+const EDuplicate: u64 = 5;
+const ENotInCohort: u64 = 6;
+const EBadHash: u64 = 7;
+const EListFull: u64 = 8;
+const EBadGrant: u64 = 9;
+
+/// Shared. `rounds` grows; nothing is taken out of it.
+public struct Run has key {
+    id: UID,
+    version: u64,
+    name: String,
+    spec_hash: vector<u8>,
+    aggregator: address,
+    auditors: VecSet<address>,
+    revoked: VecSet<address>,
+    grants: VecMap<address, Grant>,
+    rounds: Table<u64, Round>,
+    last_round: u64,
+}
+
+/// The right to write to a run.
+public struct RunCap has key, store { id: UID, run: ID }
+
+public struct Round has store {
+    cohort: vector<address>,
+    beacon: vector<u8>,
+    cohort_ms: u64,
+    survivors: Option<vector<address>>,
+    transcript_root: vector<u8>,
+    survivors_ms: u64,
+}
+
+/// A compute node may read the models of rounds `first` to `last` until `expires_ms`.
+public struct Grant has copy, drop, store { first: u64, last: u64, expires_ms: u64 }
+
+public struct RunCreated has copy, drop { run: ID, owner: address, spec_hash: vector<u8> }
+
+public struct CohortFrozen has copy, drop { run: ID, round: u64, size: u64, beacon: vector<u8> }
+
+public struct SurvivorsFrozen has copy, drop {
+    run: ID,
+    round: u64,
+    size: u64,
+    transcript_root: vector<u8>,
+}
+
+public struct AccessChanged has copy, drop { run: ID, member: address, list: u8, admitted: bool }
+
+const LIST_AUDITOR: u8 = 0;
+const LIST_REVOKED: u8 = 1;
+const LIST_COMPUTE: u8 = 2;
+
+/// Registers a run; it is shared, the capability returned.
+public fun create(
+    name: String,
+    spec_hash: vector<u8>,
+    aggregator: address,
+    ctx: &mut TxContext,
+): RunCap {
+    check_hash(&spec_hash);
+    let run = Run {
+        id: object::new(ctx),
+        version: VERSION,
+        name,
+        spec_hash,
+        aggregator,
+        auditors: vec_set::empty(),
+        revoked: vec_set::empty(),
+        grants: vec_map::empty(),
+        rounds: table::new(ctx),
+        last_round: 0,
+    };
+    let id = object::id(&run);
+    event::emit(RunCreated { run: id, owner: ctx.sender(), spec_hash });
+    transfer::share_object(run);
+    RunCap { id: object::new(ctx), run: id }
+}
+
+/// The same for a transaction of one command: the capability goes to the sender.
+entry fun create_and_keep(
+    name: String,
+    spec_hash: vector<u8>,
+    aggregator: address,
+    ctx: &mut TxContext,
+) {
+    let cap = create(name, spec_hash, aggregator, ctx);
+    transfer::transfer(cap, ctx.sender())
+}
+
+/// Freezes who takes part in a round, with the beacon the masks are bound to.
+public fun freeze_cohort(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    cohort: vector<address>,
+    beacon: vector<u8>,
+    clock: &Clock,
+) {
+    check(cap, run);
+    check_hash(&beacon);
+    assert!(!run.rounds.contains(round), EAlreadyFrozen);
+    let size = cohort.length();
+    assert!(size > 0 && size <= MAX_COHORT, ECohortSize);
+    check_distinct(&cohort);
+    let record = Round {
+        cohort,
+        beacon,
+        cohort_ms: clock.timestamp_ms(),
+        survivors: option::none(),
+        transcript_root: vector[],
+        survivors_ms: 0,
+    };
+    run.rounds.add(round, record);
+    run.last_round = run.last_round.max(round);
+    event::emit(CohortFrozen { run: object::id(run), round, size, beacon });
+}
+
+/// Freezes whose uploads count, with the root of the transcript so far.
+public fun freeze_survivors(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    survivors: vector<address>,
+    transcript_root: vector<u8>,
+    clock: &Clock,
+) {
+    check(cap, run);
+    check_hash(&transcript_root);
+    assert!(run.rounds.contains(round), ENotFrozen);
+    let id = object::id(run);
+    let record = &mut run.rounds[round];
+    assert!(record.survivors.is_none(), EAlreadyFrozen);
+    check_distinct(&survivors);
+    survivors.do_ref!(|member| assert!(record.cohort.contains(member), ENotInCohort));
+    let size = survivors.length();
+    record.survivors.fill(survivors);
+    record.transcript_root = transcript_root;
+    record.survivors_ms = clock.timestamp_ms();
+    event::emit(SurvivorsFrozen { run: id, round, size, transcript_root });
+}
+
+public fun add_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
+    check(cap, run);
+    assert!(run.auditors.length() < MAX_LIST, EListFull);
+    run.auditors.insert(auditor);
+    changed(run, auditor, LIST_AUDITOR, true);
+}
+
+public fun remove_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
+    check(cap, run);
+    run.auditors.remove(&auditor);
+    changed(run, auditor, LIST_AUDITOR, false);
+}
+
+/// A revoked member gets no key any more, of any round.
+public fun revoke(cap: &RunCap, run: &mut Run, member: address) {
+    check(cap, run);
+    assert!(run.revoked.length() < MAX_LIST, EListFull);
+    run.revoked.insert(member);
+    changed(run, member, LIST_REVOKED, true);
+}
+
+public fun readmit(cap: &RunCap, run: &mut Run, member: address) {
+    check(cap, run);
+    run.revoked.remove(&member);
+    changed(run, member, LIST_REVOKED, false);
+}
+
+/// Lets a compute node read the models of some rounds for a while; replaces an earlier grant.
+public fun grant_compute(
+    cap: &RunCap,
+    run: &mut Run,
+    node: address,
+    first: u64,
+    last: u64,
+    expires_ms: u64,
+) {
+    check(cap, run);
+    assert!(first <= last, EBadGrant);
+    if (run.grants.contains(&node)) {
+        run.grants.remove(&node);
+    };
+    assert!(run.grants.length() < MAX_LIST, EListFull);
+    run.grants.insert(node, Grant { first, last, expires_ms });
+    changed(run, node, LIST_COMPUTE, true);
+}
+
+public fun revoke_compute(cap: &RunCap, run: &mut Run, node: address) {
+    check(cap, run);
+    run.grants.remove(&node);
+    changed(run, node, LIST_COMPUTE, false);
+}
+
+/// Moves a run to this version of the code.
+public fun migrate(cap: &RunCap, run: &mut Run) {
+    assert!(cap.run == object::id(run), ENotOwner);
+    assert!(run.version < VERSION, EWrongVersion);
+    run.version = VERSION;
+}
+
+public fun is_member(run: &Run, round: u64, member: address): bool {
+    run.rounds.contains(round) &&
+    !run.revoked.contains(&member) &&
+    run.rounds[round].cohort.contains(&member)
+}
+
+public fun is_survivor(run: &Run, round: u64, member: address): bool {
+    survivors_frozen(run, round) && run.rounds[round].survivors.borrow().contains(&member)
+}
+
+public fun survivors_frozen(run: &Run, round: u64): bool {
+    run.rounds.contains(round) && run.rounds[round].survivors.is_some()
+}
+
+public fun is_auditor(run: &Run, member: address): bool {
+    run.auditors.contains(&member)
+}
+
+public fun is_granted(run: &Run, round: u64, node: address, now_ms: u64): bool {
+    if (!run.grants.contains(&node)) return false;
+    let grant = run.grants[&node];
+    round >= grant.first && round <= grant.last && now_ms < grant.expires_ms
+}
+
+public fun aggregator(run: &Run): address {
+    run.aggregator
+}
+
+public fun transcript_root(run: &Run, round: u64): vector<u8> {
+    assert!(survivors_frozen(run, round), ENotFrozen);
+    run.rounds[round].transcript_root
+}
+
+public fun cap_run(cap: &RunCap): ID {
+    cap.run
+}
+
+public(package) fun uid_mut(run: &mut Run): &mut UID {
+    &mut run.id
+}
+
+public(package) fun check(cap: &RunCap, run: &Run) {
+    check_version(run);
+    assert!(cap.run == object::id(run), ENotOwner);
+}
+
+public(package) fun check_version(run: &Run) {
+    assert!(run.version == VERSION, EWrongVersion);
+}
+
+public(package) fun check_hash(hash: &vector<u8>) {
+    assert!(hash.length() == HASH, EBadHash);
+}
+
+fun check_distinct(members: &vector<address>) {
+    let mut i = 0;
+    while (i < members.length()) {
+        let (_, first) = members.index_of(&members[i]);
+        assert!(first == i, EDuplicate);
+        i = i + 1;
+    }
+}
+
+fun changed(run: &Run, member: address, list: u8, admitted: bool) {
+    event::emit(AccessChanged { run: object::id(run), member, list, admitted })
+}
+
+#[test_only]
+public fun set_version_for_testing(run: &mut Run, version: u64) {
+    run.version = version;
+}
+
+#[test_only]
+public fun round_bytes(run: &Run, round: u64): vector<u8> {
+    std::bcs::to_bytes(&run.rounds[round])
+}

@@ -1,0 +1,339 @@
+/**
+ * @module The BlobStore on Walrus, through Mysten's SDK. Ids are Walrus's own: 43 characters for a blob, 50 for a blob in a
+ * quilt, so that anyone can read them with any Walrus tool. Whatever a node, relay or aggregator says is held against the size
+ * and hash of a signed record.
+ */
+import type { ClientWithCoreApi } from '@mysten/sui/client';
+import type { WalrusClient } from '@mysten/walrus';
+import { ownBytes, sha256, toHex } from '../bytes.ts';
+import { FloeError, toFloeError } from '../errors.ts';
+import type { NetworkConfig } from '../network.ts';
+import { bounded, withRetry } from '../sui/bounds.ts';
+import type { Sender } from '../sui/transactions.ts';
+import { checkBlob, type BlobOptions, type BlobRef, type BlobStore } from './blob-store.ts';
+import { byteCache } from './byte-cache.ts';
+import { encodePatchId, parsePatchId, readPatch, sourceSymbols, type QuiltPatch } from './quilt.ts';
+import { uploadKey, type UploadJournal } from './upload-journal.ts';
+import { CodecError, directCodec, threadCodec, type WalrusCodec } from './walrus-codec.ts';
+import { createUploader } from './walrus-upload.ts';
+
+export interface WalrusStoreInit {
+  readonly network: NetworkConfig;
+  readonly client: ClientWithCoreApi;
+  readonly walrus: WalrusClient;
+  /** Who pays for uploads; without one the store is for reading. */
+  readonly sender?: Sender | undefined;
+  readonly journal: UploadJournal;
+  /** Epochs paid for. Default the network's, or 3. */
+  readonly epochs?: number;
+  /** Whether the owner may delete before the end. Default false. */
+  readonly deletable?: boolean;
+  /** Milliseconds for one upload's bytes. Default 120 s. */
+  readonly uploadTimeoutMs?: number;
+  /** Milliseconds for one read, all its attempts together. Default 60 s. */
+  readonly readTimeoutMs?: number;
+  /** How long a blob that nobody knows is asked for again: right after certification nodes may not know it yet. Default 5 s. */
+  readonly missingMs?: number;
+  readonly stragglerMs?: number;
+  /** Bytes of blobs kept in memory, by content. Default 64 MiB; 0 keeps none. */
+  readonly cacheBytes?: number;
+  /** Blobs from this size on are coded in a worker thread. Default 256 KiB. */
+  readonly threadBytes?: number;
+  readonly fetch?: typeof globalThis.fetch;
+  readonly warn?: (message: string) => void;
+}
+
+export interface WalrusStore extends BlobStore {
+  /** Stores blobs together, in as few quilts as hold them; each has its own id. */
+  putTogether(blobs: readonly Uint8Array[], options?: BlobOptions): Promise<readonly BlobRef[]>;
+  /** Finishes every upload that a crash interrupted. @returns how many */
+  resume(): Promise<number>;
+  close(): Promise<void>;
+}
+
+const DEFAULT_EPOCHS = 3;
+const BLOB_ID = /^[\w-]{43}$/;
+/** One attempt at the nodes: the SDK's reads may wait for ever. */
+const ATTEMPT_MS = 20_000;
+/** Attempts that met a corrupt sliver: another choice of nodes may meet none. */
+const CORRUPT_ATTEMPTS = 8;
+const FIRST_PAUSE_MS = 150;
+const LONGEST_PAUSE_MS = 2_000;
+const CACHE_BYTES = 64 << 20;
+const THREAD_BYTES = 256 << 10;
+
+/** What became of an attempt to read. */
+type Failure = 'missing' | 'corrupt' | 'unavailable';
+
+/** By class of the SDK's error; a RangeError is a known defect of its metadata reads on small committees. */
+const FAILURES: Readonly<Record<string, Failure>> = {
+  BlobNotCertifiedError: 'missing',
+  NotFoundError: 'missing',
+  InconsistentBlobError: 'corrupt',
+};
+
+const sdkName = (thrown: unknown): string =>
+  thrown instanceof CodecError ? thrown.sdk : (thrown as Error).constructor.name;
+
+const notFound = (id: string, cause?: unknown): FloeError =>
+  new FloeError('blob_not_found', `no blob ${id}`, { blob: id }, { cause });
+
+export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
+  const { network, client, walrus, sender, journal } = init;
+  const { fetch = globalThis.fetch, warn = () => undefined } = init;
+  const epochs = init.epochs ?? network.walrus.epochs ?? DEFAULT_EPOCHS;
+  const deletable = init.deletable ?? false;
+  const readTimeoutMs = init.readTimeoutMs ?? 60_000;
+  const missingMs = init.missingMs ?? 5_000;
+  const cache = byteCache(init.cacheBytes ?? CACHE_BYTES);
+  const quilts = byteCache(init.cacheBytes ?? CACHE_BYTES);
+  const direct = directCodec(walrus);
+  const thread = threadCodec(network);
+  const threadBytes = init.threadBytes ?? THREAD_BYTES;
+  const codec = (size: number): WalrusCodec =>
+    thread !== undefined && size >= threadBytes ? thread : direct;
+  const uploader =
+    sender &&
+    createUploader({
+      ...{ walrus, client, sender, journal, codec, warn },
+      hasRelay: network.walrus.relayUrl !== undefined,
+      uploadTimeoutMs: init.uploadTimeoutMs ?? 120_000,
+      stragglerMs: init.stragglerMs ?? 1_000,
+    });
+  const uploading = new Map<string, Promise<string>>();
+
+  const shardsOf = async (signal?: AbortSignal): Promise<number> =>
+    await withRetry({ retries: 4, signal }, async () => {
+      try {
+        return (await walrus.systemState()).committee.n_shards;
+      } catch (thrown) {
+        walrus.reset();
+        throw toFloeError(thrown, 'store_unavailable');
+      }
+    });
+
+  /** One upload per content, whoever asks how often. @returns the Walrus blob id */
+  const upload = (bytes: Uint8Array, quilt: boolean): Promise<string> => {
+    if (uploader === undefined)
+      throw new FloeError('store_refused', 'this store has no key to pay with, it only reads');
+    const key = uploadKey(bytes, quilt);
+    const running = uploading.get(key);
+    if (running !== undefined) return running;
+    const started = uploader
+      .upload({ key, bytes: ownBytes(bytes), quilt, epochs, deletable })
+      .then(({ blobId }) => blobId)
+      .finally(() => uploading.delete(key));
+    uploading.set(key, started);
+    return started;
+  };
+
+  /** The caller may give up waiting; the upload goes on, for it is paid for. */
+  const waited = async <Result>(
+    work: Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> => {
+    if (signal === undefined) return await work;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void =>
+      aborted.reject(new FloeError('aborted', 'The operation was cancelled.'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([work, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  };
+
+  const checkSize = async (size: number): Promise<void> => {
+    const { rows, columns } = sourceSymbols(await shardsOf());
+    const most = rows * columns * 65_534;
+    if (size > most)
+      throw new FloeError('blob_too_large', `expected at most ${most} bytes, got ${size}`);
+  };
+
+  const fromAggregator = async (path: string, size: number, signal: AbortSignal) => {
+    const response = await fetch(new URL(path, network.walrus.aggregatorUrl), { signal });
+    if (!response.ok) {
+      await response.body?.cancel();
+      return response.status === 404 ? 'missing' : 'unavailable';
+    }
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      if (at + chunk.length > size) return 'corrupt';
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return at === size ? bytes : 'corrupt';
+  };
+
+  const shareOf = (patch: QuiltPatch | undefined, ref: BlobRef): string =>
+    patch === undefined ? `/v1/blobs/${ref.id}` : `/v1/blobs/by-quilt-patch-id/${ref.id}`;
+
+  /** The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes. */
+  const tryAggregator = async (
+    ref: BlobRef,
+    patch: QuiltPatch | undefined,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> => {
+    if (network.walrus.aggregatorUrl === undefined) return undefined;
+    try {
+      const result = await fromAggregator(shareOf(patch, ref), ref.size, signal);
+      if (result instanceof Uint8Array) return checkBlob(ref, result);
+      if (result !== 'missing') warn(`the aggregator gave no good copy of ${ref.id} (${result})`);
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      warn(`the aggregator failed on ${ref.id}: ${(thrown as Error).message}`);
+    }
+    return undefined;
+  };
+
+  const fromNodes = async (blobId: string, size: number, ms: number): Promise<Uint8Array> =>
+    await bounded(
+      { timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` },
+      () => codec(size).read(blobId, ms),
+    );
+
+  const readNodes = async (
+    ref: BlobRef,
+    patch: QuiltPatch | undefined,
+    ms: number,
+  ): Promise<Uint8Array> => {
+    if (patch === undefined) return await fromNodes(ref.id, ref.size, ms);
+    const known = quilts.get(patch.quilt);
+    // A quilt is larger than its parts: read where it disturbs nobody.
+    const whole = known ?? (await fromNodes(patch.quilt, threadBytes, ms));
+    quilts.add(patch.quilt, whole);
+    return readPatch(whole, await shardsOf(), patch);
+  };
+
+  const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'unavailable';
+
+  const read = async (ref: BlobRef, patch: QuiltPatch | undefined, outer: AbortSignal) => {
+    const started = performance.now();
+    const elapsed = (): number => performance.now() - started;
+    let corrupt = 0;
+    for (let pause = FIRST_PAUSE_MS; ; ) {
+      // Attempts follow each other.
+      /* oxlint-disable no-await-in-loop */
+      const attempt = AbortSignal.any([outer, AbortSignal.timeout(ATTEMPT_MS)]);
+      const easy = await tryAggregator(ref, patch, attempt).catch((thrown: unknown) => {
+        if (outer.aborted) throw thrown;
+        return undefined;
+      });
+      if (easy !== undefined) return easy;
+      try {
+        return checkBlob(ref, await readNodes(ref, patch, ATTEMPT_MS));
+      } catch (thrown) {
+        // The nodes' bytes have the blob's id and yet not the record's hash: it is the record that is wrong.
+        if (thrown instanceof FloeError && !thrown.retryable) throw thrown;
+        outer.throwIfAborted();
+        const failure = failureOf(thrown);
+        const message = `${ref.id}: ${(thrown as Error).message}`;
+        if (failure === 'missing' && elapsed() > missingMs) throw notFound(ref.id, thrown);
+        corrupt += failure === 'corrupt' ? 1 : 0;
+        if (corrupt >= CORRUPT_ATTEMPTS)
+          throw new FloeError('blob_corrupt', message, { blob: ref.id }, { cause: thrown });
+        if (elapsed() > readTimeoutMs)
+          throw new FloeError('store_unavailable', message, { blob: ref.id }, { cause: thrown });
+        if (failure === 'corrupt') continue;
+        codec(ref.size).reset();
+        await new Promise((resolve) => {
+          setTimeout(resolve, pause);
+        });
+        pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
+      }
+      /* oxlint-enable no-await-in-loop */
+    }
+  };
+
+  const put = async (bytes: Uint8Array, { signal }: BlobOptions = {}): Promise<BlobRef> => {
+    signal?.throwIfAborted();
+    await checkSize(bytes.length);
+    const hash = sha256(bytes);
+    const id = await waited(upload(bytes, false), signal);
+    cache.add(toHex(hash), ownBytes(bytes));
+    return { id, sha256: hash, size: bytes.length };
+  };
+
+  /** Quilts hold a limited number of blobs, and whole columns of them: what does not fit is halved. */
+  const quiltsOf = async (
+    items: readonly { readonly identifier: string; readonly contents: Uint8Array }[],
+  ): Promise<readonly (readonly [string, string])[]> => {
+    let encoded: Awaited<ReturnType<WalrusCodec['quilt']>>;
+    try {
+      encoded = await codec(threadBytes).quilt(items);
+    } catch (thrown) {
+      const isFull = /too many blobs|oversize/iu.test((thrown as Error).message);
+      if (!isFull || items.length < 2) throw toFloeError(thrown, 'store_unavailable');
+      const half = Math.ceil(items.length / 2);
+      const parts = await Promise.all([
+        quiltsOf(items.slice(0, half)),
+        quiltsOf(items.slice(half)),
+      ]);
+      return parts.flat();
+    }
+    const quilt = await upload(encoded.bytes, true);
+    quilts.add(quilt, encoded.bytes);
+    return encoded.patches.map(({ identifier, start, end }) => [
+      identifier,
+      encodePatchId({ quilt, start, end }),
+    ]);
+  };
+
+  return {
+    kind: 'walrus',
+    put,
+    get: async (ref, { signal } = {}) => {
+      signal?.throwIfAborted();
+      const patch = parsePatchId(ref.id);
+      if (patch === undefined && !BLOB_ID.test(ref.id)) throw notFound(ref.id);
+      const known = cache.get(toHex(ref.sha256));
+      if (known !== undefined) return ownBytes(checkBlob(ref, known));
+      const bytes = await bounded(
+        {
+          timeoutMs: readTimeoutMs + ATTEMPT_MS,
+          signal,
+          code: 'store_unavailable',
+          what: `reading blob ${ref.id}`,
+        },
+        (inner) => read(ref, patch, signal === undefined ? inner : AbortSignal.any([inner, signal])),
+      );
+      cache.add(toHex(ref.sha256), bytes);
+      return ownBytes(bytes);
+    },
+    putTogether: async (blobs, { signal } = {}) => {
+      signal?.throwIfAborted();
+      const [only] = blobs;
+      if (only === undefined) return [];
+      if (blobs.length === 1) return [await put(only, signal === undefined ? {} : { signal })];
+      const refs = blobs.map((bytes) => ({ sha256: sha256(bytes), size: bytes.length }));
+      const items = new Map(
+        blobs.map((contents, at) => [toHex(refs[at]?.sha256 as Uint8Array), contents]),
+      );
+      const ids = new Map(
+        await waited(
+          quiltsOf([...items].map(([identifier, contents]) => ({ identifier, contents }))),
+          signal,
+        ),
+      );
+      return refs.map((ref) => ({ ...ref, id: ids.get(toHex(ref.sha256)) as string }));
+    },
+    resume: async () => {
+      const pending = await journal.pending();
+      for (const { key, state } of pending) {
+        // One at a time: they may be large.
+        // oxlint-disable-next-line no-await-in-loop
+        const bytes = await journal.readBytes(key);
+        if (bytes === undefined)
+          throw new FloeError('journal_corrupt', `the bytes of blob ${state.blobId} are gone`);
+        // oxlint-disable-next-line no-await-in-loop
+        await upload(bytes, state.quilt);
+      }
+      return pending.length;
+    },
+    close: async () => {
+      await thread?.close();
+    },
+  };
+};

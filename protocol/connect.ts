@@ -1,0 +1,93 @@
+/**
+ * @module Everything of a run on a network, from its configuration and one key: blobs on Walrus, keys at Seal, freezes and
+ * versions on Sui. The key that signs records is the key that pays and asks for keys.
+ */
+import type { ClientWithCoreApi } from '@mysten/sui/client';
+import type { Signer } from '@mysten/sui/cryptography';
+import type { AccessGate } from './access/access-gate.ts';
+import { sealGate } from './access/seal.ts';
+import { memoryUploadJournal, type UploadJournal } from './blobs/upload-journal.ts';
+import { suiClientOf, walrusClientOf } from './blobs/walrus-client.ts';
+import { walrusStore, type WalrusStore, type WalrusStoreInit } from './blobs/walrus.ts';
+import { sha256, utf8 } from './bytes.ts';
+import { encodeCbor } from './cbor.ts';
+import { FloeError } from './errors.ts';
+import { addressOf, cryptoReady } from './identity.ts';
+import { suiLedger, type SuiLedger } from './ledger/sui.ts';
+import type { NetworkConfig } from './network.ts';
+import { hashRunSpec, type RunSpec } from './run-spec.ts';
+import { serialQueue } from './sui/queue.ts';
+import { createSender, type Sender } from './sui/transactions.ts';
+
+export interface ConnectOptions {
+  readonly spec: RunSpec;
+  /** Where unfinished uploads are kept; in memory where missing, which is enough for who never uploads. */
+  readonly journal?: UploadJournal;
+  readonly store?: Partial<
+    Pick<
+      WalrusStoreInit,
+      | 'epochs'
+      | 'deletable'
+      | 'uploadTimeoutMs'
+      | 'readTimeoutMs'
+      | 'missingMs'
+      | 'stragglerMs'
+      | 'cacheBytes'
+      | 'threadBytes'
+    >
+  >;
+  readonly warn?: (message: string) => void;
+}
+
+export interface Connected {
+  readonly client: ClientWithCoreApi;
+  readonly sender: Sender;
+  readonly store: WalrusStore;
+  readonly gate: AccessGate;
+  /** Writes when the key is the coordinator's, else reads. */
+  readonly ledger: SuiLedger;
+  close(): Promise<void>;
+}
+
+/** What the ledger says of a run's architecture. */
+export const architectureHash = (spec: RunSpec): Uint8Array =>
+  sha256(utf8('floe/architecture/v1'), encodeCbor(spec.model));
+
+/** @throws FloeError `spec_invalid` when the configuration names no Floe package */
+export const connectNetwork = async (
+  network: NetworkConfig,
+  signer: Signer,
+  { spec, journal = memoryUploadJournal(), store: storeOptions = {}, warn }: ConnectOptions,
+): Promise<Connected> => {
+  await cryptoReady;
+  const packageId = network.floe?.packageId;
+  if (packageId === undefined)
+    throw new FloeError('spec_invalid', 'network configuration: expected floe.packageId');
+  const client = suiClientOf(network);
+  const onRetry = (error: FloeError, attempt: number): void =>
+    warn?.(`attempt ${attempt}: ${error.message}`);
+  const sender = createSender({ client, signer, queue: serialQueue(), onRetry });
+  const run = hashRunSpec(spec);
+  const owner = addressOf(spec.coordinator);
+  const auditorKeys = [spec.coordinator, ...spec.auditors];
+  const ledger = suiLedger({
+    ...{ client, packageId, owner },
+    name: spec.name,
+    auditors: [...new Set(auditorKeys.map(addressOf))],
+    architecture: architectureHash(spec),
+    sender: sender.address === owner ? sender : undefined,
+  });
+  const store = walrusStore({
+    ...{ network, client, sender, journal },
+    walrus: walrusClientOf(network, client),
+    ...storeOptions,
+    ...(warn === undefined ? {} : { warn }),
+  });
+  const gate = sealGate({
+    ...{ packageId, client, signer, run },
+    seal: network.seal,
+    runObject: () => ledger.runObject(run),
+    auditors: auditorKeys,
+  });
+  return { client, sender, store, gate, ledger, close: () => store.close() };
+};

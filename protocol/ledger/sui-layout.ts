@@ -1,0 +1,70 @@
+/**
+ * @module What Floe's Move package keeps on Sui, as bytes: the objects and dynamic fields that a ledger reads.
+ */
+import { bcs } from '@mysten/sui/bcs';
+import { base64url, fromBase64url } from '../blobs/base64url.ts';
+import { FloeError } from '../errors.ts';
+
+const bytes = bcs.byteVector();
+const addresses = bcs.vector(bcs.Address);
+
+const Grant = bcs.struct('Grant', { first: bcs.u64(), last: bcs.u64(), expiresMs: bcs.u64() });
+
+export const Run = bcs.struct('Run', {
+  id: bcs.Address,
+  version: bcs.u64(),
+  name: bcs.string(),
+  specHash: bytes,
+  aggregator: bcs.Address,
+  auditors: addresses,
+  revoked: addresses,
+  grants: bcs.vector(bcs.tuple([bcs.Address, Grant])),
+  rounds: bcs.struct('Table', { id: bcs.Address, size: bcs.u64() }),
+  lastRound: bcs.u64(),
+});
+
+export const RunCap = bcs.struct('RunCap', { id: bcs.Address, run: bcs.Address });
+
+export const Round = bcs.struct('Round', {
+  cohort: addresses,
+  beacon: bytes,
+  cohortMs: bcs.u64(),
+  survivors: bcs.option(addresses),
+  transcriptRoot: bytes,
+  survivorsMs: bcs.u64(),
+});
+
+export const ModelObject = bcs.struct('ModelVersion', {
+  id: bcs.Address,
+  run: bcs.Address,
+  round: bcs.u64(),
+  architectureHash: bytes,
+  dataCommitment: bytes,
+  metrics: bcs.struct('Metrics', { loss: bcs.u64(), accuracy: bcs.u64(), examples: bcs.u64() }),
+  privacy: bcs.enum('Privacy', {
+    None: null,
+    Gaussian: bcs.struct('Gaussian', { epsilon: bcs.u64(), delta: bcs.u64() }),
+  }),
+  parent: bcs.option(bcs.Address),
+  transcriptRoot: bytes,
+  blob: bcs.struct('Blob', { blobId: bcs.u256(), sha256: bytes, size: bcs.u64() }),
+});
+
+/** Kinds of `floe::record`. */
+export const RECORDS = { cohortRoot: 0, modelHash: 1, transcriptRoot: 2 } as const;
+
+export const RecordKey = bcs.tuple([bcs.u64(), bcs.u8()]);
+export const PublishedKey = bcs.tuple([bcs.u64()]);
+export const u64 = bcs.u64();
+export const ByteVector = bytes;
+export const ObjectId = bcs.Address;
+
+/** Walrus's number of a blob: its id read as little-endian. @throws FloeError `usage` for other ids */
+export const blobNumber = (id: string): string => {
+  if (!/^[\w-]{43}$/.test(id))
+    throw new FloeError('usage', `a model on chain lies in a Walrus blob of its own, not in ${id}`);
+  return bcs.u256().parse(fromBase64url(id));
+};
+
+export const blobOfNumber = (number: string): string =>
+  base64url(bcs.u256().serialize(number).toBytes());

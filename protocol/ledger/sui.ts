@@ -1,0 +1,362 @@
+/**
+ * @module The Ledger on Sui, through Floe's Move package: what was frozen there nobody can take back, the coordinator included.
+ * The beacon is recorded, not drawn: it is the hash of the cohort and its nonces, which anyone can compute again, and once
+ * recorded it stands.
+ *
+ * The package's `transcript_root` of a round is given when the survivors are frozen. It is the hash of the survivor set, which
+ * covers the round's context and the records of all uploads: the transcript up to there. The root over the finished round is
+ * recorded with the model.
+ */
+import type { ClientWithCoreApi } from '@mysten/sui/client';
+import type { Transaction } from '@mysten/sui/transactions';
+import { equalBytes, toHex } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { addressOf } from '../identity.ts';
+import { withRetry } from '../sui/bounds.ts';
+import { TransactionFailed, type Sender } from '../sui/transactions.ts';
+import { localBeacon } from './beacon.ts';
+import type { CohortFreeze, Ledger, ModelFacts, ModelVersion, SurvivorFreeze } from './ledger.ts';
+import {
+  blobNumber,
+  blobOfNumber,
+  ByteVector,
+  ModelObject,
+  ObjectId,
+  PublishedKey,
+  RecordKey,
+  RECORDS,
+  Round,
+  u64,
+} from './sui-layout.ts';
+import { ensureRun, findRun, readChain, type RunReader, type SuiRun } from './sui-run.ts';
+
+export interface SuiLedgerInit {
+  readonly client: ClientWithCoreApi;
+  /** Floe's package. */
+  readonly packageId: string;
+  /** Sui address of the run's coordinator. */
+  readonly owner: string;
+  /** The coordinator's; without it the ledger is for reading. */
+  readonly sender?: Sender | undefined;
+  /** Of the run specification. */
+  readonly name: string;
+  /** Addresses that the auditors' policy admits, the coordinator's included. */
+  readonly auditors: readonly string[];
+  /** Hash of the architecture, 32 bytes. */
+  readonly architecture: Uint8Array;
+  /** Milliseconds for one read. */
+  readonly timeoutMs?: number;
+}
+
+export interface SuiLedger extends Ledger {
+  /** Object id of a run; the coordinator's ledger creates it when it is not there. */
+  runObject(run: Uint8Array): Promise<string>;
+  /** Object id of a model version. */
+  modelObject(run: Uint8Array, round: number): Promise<string | undefined>;
+}
+
+/** The package's words for: said already, by module and code. */
+const FROZEN: ReadonlySet<string> = new Set(['run/2', 'model/21', 'record/60']);
+const MICRO = 1_000_000;
+/** Reads may lag behind what the chain has just refused to say twice. */
+const LAG_RETRIES = 8;
+
+const isFrozen = (thrown: unknown): boolean =>
+  thrown instanceof TransactionFailed && FROZEN.has(`${thrown.module}/${thrown.abortCode}`);
+
+const own = (bytes: Iterable<number>): Uint8Array => Uint8Array.from(bytes);
+
+export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
+  const { client, packageId, sender, timeoutMs } = init;
+  const reader: RunReader = {
+    ...{ client, packageId, owner: init.owner },
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+  const runs = new Map<string, Promise<SuiRun | undefined>>();
+
+  /** Looked up once; what is not there is looked for again. */
+  const remember = (
+    run: Uint8Array,
+    look: () => Promise<SuiRun | undefined>,
+  ): Promise<SuiRun | undefined> => {
+    const key = toHex(run);
+    const known = runs.get(key);
+    if (known !== undefined) return known;
+    const looking = look();
+    runs.set(key, looking);
+    const forget = (): void => void runs.delete(key);
+    looking.then((found) => found === undefined && forget(), forget);
+    return looking;
+  };
+  const standing = (run: Uint8Array): Promise<SuiRun | undefined> =>
+    remember(run, () => findRun(reader, run));
+  const creating = new Map<string, Promise<SuiRun>>();
+  const ensured = async (run: Uint8Array): Promise<SuiRun> => {
+    if (sender === undefined)
+      throw new FloeError('usage', "only the coordinator's ledger can write");
+    const key = toHex(run);
+    let created = creating.get(key);
+    if (created === undefined) {
+      const { name, auditors } = init;
+      created = ensureRun(reader, sender, { specHash: run, name, auditors });
+      creating.set(key, created);
+      created.catch(() => creating.delete(key));
+    }
+    return await created;
+  };
+
+  const field = async (
+    parentId: string,
+    type: string,
+    key: Uint8Array,
+  ): Promise<Uint8Array | undefined> =>
+    await readChain(`reading ${type}`, timeoutMs, async (signal) => {
+      const name = { type, bcs: key };
+      const { dynamicField } = await client.core.getDynamicField({ parentId, name, signal });
+      return dynamicField.value.bcs;
+    });
+
+  const roundOf = async ({ rounds }: SuiRun, round: number) => {
+    const value = await field(rounds, 'u64', u64.serialize(round).toBytes());
+    return value && Round.parse(value);
+  };
+
+  const recordOf = async (
+    { run }: SuiRun,
+    round: number,
+    kind: keyof typeof RECORDS,
+  ): Promise<Uint8Array | undefined> => {
+    const key = RecordKey.serialize([round, RECORDS[kind]]).toBytes();
+    const value = await field(run, `${packageId}::record::RecordKey`, key);
+    return value && own(ByteVector.parse(value));
+  };
+
+  const modelId = async ({ run }: SuiRun, round: number): Promise<string | undefined> => {
+    const key = PublishedKey.serialize([round]).toBytes();
+    const value = await field(run, `${packageId}::model::PublishedKey`, key);
+    return value && ObjectId.parse(value);
+  };
+
+  const readCohort: Ledger['readCohort'] = async (run, round) => {
+    const object = await standing(run);
+    const found = object && (await roundOf(object, round));
+    const root = object && found && (await recordOf(object, round, 'cohortRoot'));
+    return found && root && { root, beacon: own(found.beacon) };
+  };
+
+  const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
+    const object = await standing(run);
+    const found = object && (await roundOf(object, round));
+    return found?.survivors ? { hash: own(found.transcriptRoot) } : undefined;
+  };
+
+  const readModel: Ledger['readModel'] = async (run, round) => {
+    const object = await standing(run);
+    const id = object && (await modelId(object, round));
+    if (object === undefined || id === undefined) return undefined;
+    const [modelHash, transcriptRoot, model] = await Promise.all([
+      recordOf(object, round, 'modelHash'),
+      recordOf(object, round, 'transcriptRoot'),
+      readChain(`reading model ${id}`, timeoutMs, async (signal) => {
+        const include = { content: true } as const;
+        return (await client.core.getObject({ objectId: id, include, signal })).object.content;
+      }),
+    ]);
+    if (!modelHash || !transcriptRoot || !model) return undefined;
+    const { blob } = ModelObject.parse(model);
+    return {
+      ...{ run, round, modelHash, transcriptRoot },
+      blob: { id: blobOfNumber(blob.blobId), sha256: own(blob.sha256), size: Number(blob.size) },
+    };
+  };
+
+  /** Says a thing once: what stands already must be the same. */
+  const once = async <Standing>(
+    what: string,
+    run: Uint8Array,
+    round: number,
+    read: () => Promise<Standing | undefined>,
+    isSame: (standing: Standing) => boolean,
+    say: (transaction: Transaction, object: SuiRun) => void | Promise<void>,
+  ): Promise<string> => {
+    const object = await ensured(run);
+    const receipt = `sui:${object.run}/${what}/${round}`;
+    const settled = (found: Standing): string => {
+      if (isSame(found)) return receipt;
+      throw new FloeError('already_frozen', `another ${what} of round ${round} stands`, { round });
+    };
+    const before = await read();
+    if (before !== undefined) return settled(before);
+    try {
+      await sender?.execute((transaction) => say(transaction, object));
+      return receipt;
+    } catch (thrown) {
+      if (!isFrozen(thrown)) throw thrown;
+    }
+    return await withRetry({ retries: LAG_RETRIES }, async () => {
+      const found = await read();
+      if (found === undefined)
+        throw new FloeError('ledger_unavailable', `the ${what} of round ${round} is not seen yet`);
+      return settled(found);
+    });
+  };
+
+  const call = (
+    transaction: Transaction,
+    { run, cap }: SuiRun,
+    target: string,
+    rest: (transaction: Transaction) => ReturnType<Transaction['pure']>[],
+    clock = false,
+  ): void =>
+    void transaction.moveCall({
+      target: `${packageId}::${target}`,
+      arguments: [
+        transaction.object(cap),
+        transaction.object(run),
+        ...rest(transaction),
+        ...(clock ? [transaction.object.clock()] : []),
+      ],
+    });
+
+  const record = (
+    transaction: Transaction,
+    object: SuiRun,
+    round: number,
+    kind: keyof typeof RECORDS,
+    hash: Uint8Array,
+  ): void =>
+    call(transaction, object, 'record::record', ({ pure }) => [
+      pure.u64(round),
+      pure.u8(RECORDS[kind]),
+      pure.vector('u8', hash),
+    ]);
+
+  const sayCohort = (
+    transaction: Transaction,
+    object: SuiRun,
+    round: number,
+    addresses: readonly string[],
+    beacon: Uint8Array,
+  ): void =>
+    call(
+      transaction,
+      object,
+      'run::freeze_cohort',
+      ({ pure }) => [
+        pure.u64(round),
+        pure.vector('address', [...addresses]),
+        pure.vector('u8', beacon),
+      ],
+      true,
+    );
+
+  const saySurvivors = (
+    transaction: Transaction,
+    object: SuiRun,
+    round: number,
+    addresses: readonly string[],
+    hash: Uint8Array,
+  ): void =>
+    call(
+      transaction,
+      object,
+      'run::freeze_survivors',
+      ({ pure }) => [pure.u64(round), pure.vector('address', [...addresses]), pure.vector('u8', hash)],
+      true,
+    );
+
+  const freezeCohort = async ({ run, round, root, members, entropy }: CohortFreeze) => {
+    const beacon = localBeacon(root, entropy);
+    const receipt = await once(
+      'cohort',
+      run,
+      round,
+      () => readCohort(run, round),
+      (found) => equalBytes(found.root, root) && equalBytes(found.beacon, beacon),
+      (transaction, object) => {
+        sayCohort(transaction, object, round, members.map(addressOf), beacon);
+        record(transaction, object, round, 'cohortRoot', root);
+      },
+    );
+    return { beacon, receipt };
+  };
+
+  const freezeSurvivors = async ({ run, round, hash, members }: SurvivorFreeze) => ({
+    receipt: await once(
+      'survivors',
+      run,
+      round,
+      () => readSurvivors(run, round),
+      (found) => equalBytes(found.hash, hash),
+      (transaction, object) =>
+        saySurvivors(transaction, object, round, members.map(addressOf), hash),
+    ),
+  });
+
+  const sayModel = async (
+    transaction: Transaction,
+    object: SuiRun,
+    { round, modelHash, blob, transcriptRoot }: ModelVersion,
+    { parent, metrics }: ModelFacts,
+  ): Promise<void> => {
+    // Nobody takes part in round 0: the initial model is the coordinator's own.
+    if (round === 0 && (await roundOf(object, round)) === undefined) {
+      sayCohort(transaction, object, round, [init.owner], transcriptRoot);
+      saySurvivors(transaction, object, round, [init.owner], transcriptRoot);
+    }
+    const from = parent === undefined ? undefined : await modelId(object, parent);
+    const { examples = 0, lossSum = 0, correct = 0 } = metrics ?? {};
+    const mean = (sum: number): number => (examples > 0 ? sum / examples : 0);
+    call(transaction, object, 'model::publish_version', ({ pure }) => [
+      pure.u64(round),
+      pure.vector('u8', init.architecture),
+      // The root over the round's records commits to every contribution.
+      pure.vector('u8', transcriptRoot),
+      pure.u64(Math.round(Math.max(0, mean(lossSum)) * MICRO)),
+      pure.u64(Math.round(Math.min(1, Math.max(0, mean(correct))) * MICRO)),
+      pure.u64(Math.round(Math.max(0, examples))),
+      pure.option('u64', null),
+      pure.u64(0),
+      pure.option('address', from ?? null),
+      pure.u256(blobNumber(blob.id)),
+      pure.vector('u8', blob.sha256),
+      pure.u64(blob.size),
+    ]);
+    record(transaction, object, round, 'modelHash', modelHash);
+    record(transaction, object, round, 'transcriptRoot', transcriptRoot);
+  };
+
+  const registerModel = async (version: ModelVersion, facts: ModelFacts = {}) => {
+    const { run, round } = version;
+    return {
+      receipt: await once(
+        'model',
+        run,
+        round,
+        () => readModel(run, round),
+        (found) =>
+          equalBytes(found.modelHash, version.modelHash) &&
+          equalBytes(found.transcriptRoot, version.transcriptRoot) &&
+          equalBytes(found.blob.sha256, version.blob.sha256) &&
+          found.blob.id === version.blob.id,
+        (transaction, object) => sayModel(transaction, object, version, facts),
+      ),
+    };
+  };
+
+  return {
+    kind: 'sui',
+    beacon: 'members',
+    ...{ freezeCohort, freezeSurvivors, registerModel, readCohort, readSurvivors, readModel },
+    runObject: async (run) => {
+      const found = sender === undefined ? await standing(run) : await ensured(run);
+      if (found === undefined)
+        throw new FloeError('ledger_unavailable', `the run ${toHex(run)} is not on chain yet`);
+      return found.run;
+    },
+    modelObject: async (run, round) => {
+      const object = await standing(run);
+      return object && (await modelId(object, round));
+    },
+  };
+};

@@ -1,0 +1,157 @@
+/**
+ * @module The devnet's HTTP servers: loopback only, bounded bodies, CORS for browsers, a gate through which faults are
+ * switched on, and a stop that leaves no socket behind. Keep-alive is longer than any client's idle time, because a busy
+ * process that closes a pooled connection shows up in the SDKs as "fetch failed".
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { FloeError } from '../../protocol/errors.ts';
+
+/** One parsed request. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Uint8Array;
+}
+
+/** One reply; `body` strings are sent as UTF-8. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+}
+
+export type HttpHandler = (request: HttpRequest) => Promise<HttpReply> | HttpReply;
+
+/** Switched on by faults: `down` drops every connection, `delayMs` makes every reply late. */
+export interface ServerGate {
+  down: boolean;
+  delayMs: number;
+}
+
+export interface HttpServerOptions {
+  readonly port?: number;
+  /** Largest body in bytes; more is answered 413. */
+  readonly bodyLimit: number;
+  /** Response headers that browsers may read besides the simple ones. */
+  readonly exposeHeaders?: readonly string[];
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  readonly gate: ServerGate;
+  stop(): Promise<void>;
+}
+
+/** A JSON reply; bigints become decimal strings. */
+export const json = (
+  value: unknown,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): HttpReply => ({
+  status,
+  headers: { 'content-type': 'application/json', ...headers },
+  body: JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'bigint' ? item.toString() : item,
+  ),
+});
+
+class BodyTooLarge extends Error {}
+
+const readBody = async (request: IncomingMessage, limit: number): Promise<Uint8Array> => {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > limit) throw new BodyTooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+};
+
+const corsHeaders = (
+  request: IncomingMessage,
+  expose: readonly string[],
+): Record<string, string> => ({
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, POST, PUT, OPTIONS',
+  'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '*',
+  'access-control-max-age': '86400',
+  ...(expose.length > 0 ? { 'access-control-expose-headers': expose.join(', ') } : {}),
+});
+
+const listen = (server: Server, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      const address = server.address();
+      if (address === null || typeof address === 'string')
+        reject(new FloeError('internal', 'expected a TCP address of the server'));
+      else resolve(address.port);
+    });
+  });
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Starts a server on 127.0.0.1 (`port` 0 or absent: any free port).
+ *
+ * @throws the socket's error when the port is taken.
+ */
+export const startHttpServer = async (
+  handler: HttpHandler,
+  options: HttpServerOptions,
+): Promise<RunningServer> => {
+  const gate: ServerGate = { down: false, delayMs: 0 };
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (gate.down) {
+      request.socket.destroy();
+      return;
+    }
+    const cors = corsHeaders(request, options.exposeHeaders ?? []);
+    const send = (reply: HttpReply): void => {
+      response.writeHead(reply.status, { ...cors, ...reply.headers });
+      response.end(reply.body ?? '');
+    };
+    try {
+      if (request.method === 'OPTIONS') {
+        send({ status: 204 });
+        return;
+      }
+      const body = await readBody(request, options.bodyLimit);
+      if (gate.delayMs > 0) await wait(gate.delayMs);
+      const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+      const method = request.method ?? 'GET';
+      const reply = await handler({ method, url, headers: request.headers, body });
+      if (gate.down) request.socket.destroy();
+      else send(reply);
+    } catch (error) {
+      if (error instanceof BodyTooLarge) {
+        // The rest of the body is not read: the connection cannot be reused.
+        response.shouldKeepAlive = false;
+        send(json({ error: 'PayloadTooLarge', message: `limit ${options.bodyLimit} bytes` }, 413));
+      } else if (!request.socket.destroyed) {
+        const message = error instanceof Error ? error.message : String(error);
+        send(json({ error: { status: 'INTERNAL', code: 500, message, details: [] } }, 500));
+      }
+    }
+  };
+  const server = createServer((request, response) => {
+    void answer(request, response);
+  });
+  server.keepAliveTimeout = 120_000;
+  server.headersTimeout = 130_000;
+  const port = await listen(server, options.port ?? 0);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    gate,
+    stop: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      }),
+  };
+};

@@ -1,0 +1,55 @@
+/**
+ * @module The key server's side of Boneh-Franklin identity-based encryption on BLS12-381 (Boneh and Franklin, CRYPTO 2001),
+ * in the instantiation of Seal: master key times the hash of the identity, handed out under ElGamal to a one-time key.
+ */
+import { bls12_381 } from '@noble/curves/bls12-381.js';
+import { addressBytes } from '../chain/objects.ts';
+
+const { G1, G2, fields, utils, shortSignatures } = bls12_381;
+const text = new TextEncoder();
+const IDENTITY_DOMAIN = text.encode('SUI-SEAL-IBE-BLS12381-00');
+const POSSESSION_DOMAIN = text.encode('SUI-SEAL-IBE-BLS12381-POP-00');
+
+type G1Point = InstanceType<typeof G1.Point>;
+
+const scalarOf = (secretKey: Uint8Array): bigint => fields.Fr.fromBytes(secretKey);
+
+/** The master public key, 96 bytes, of a 32-byte master secret. */
+export const masterPublicKey = (secretKey: Uint8Array): Uint8Array =>
+  G2.Point.BASE.multiply(scalarOf(secretKey)).toBytes();
+
+/** A package id and the identity inside it, as the servers see an identity. */
+export const fullIdentity = (packageId: string, innerId: Uint8Array): Uint8Array =>
+  Buffer.concat([addressBytes(packageId), innerId]);
+
+/** The secret key of an identity. */
+export const extract = (secretKey: Uint8Array, identity: Uint8Array): G1Point => {
+  const hashed = G1.hashToCurve(Buffer.concat([IDENTITY_DOMAIN, identity]));
+  return G1.Point.fromAffine(hashed.toAffine()).multiply(scalarOf(secretKey));
+};
+
+/**
+ * Encrypts a user secret key to a client's one-time key (ElGamal in G1): 48 and 48 bytes.
+ *
+ * @throws {Error} when `encryptionKey` is not a point of the right order, or is the identity.
+ */
+export const encryptKey = (
+  key: G1Point,
+  encryptionKey: Uint8Array,
+): readonly [Uint8Array, Uint8Array] => {
+  const target = G1.Point.fromBytes(encryptionKey);
+  target.assertValidity();
+  if (target.is0()) throw new Error('expected an encryption key that is not the identity');
+  const r = scalarOf(utils.randomSecretKey());
+  return [G1.Point.BASE.multiply(r).toBytes(), key.add(target.multiply(r)).toBytes()];
+};
+
+/** Proof that a server holds the master key it is registered with: a signature over its public key and object id. */
+export const proofOfPossession = (secretKey: Uint8Array, objectId: string): Uint8Array => {
+  const message = Buffer.concat([
+    POSSESSION_DOMAIN,
+    masterPublicKey(secretKey),
+    addressBytes(objectId),
+  ]);
+  return shortSignatures.sign(shortSignatures.hash(message), secretKey).toBytes();
+};
