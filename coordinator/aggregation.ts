@@ -301,6 +301,21 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     });
   };
 
+  /** The survivors' uploads to their lasting place, in the order of the survivors record. */
+  const archiveUploads = async (
+    round: Round,
+    signal: AbortSignal,
+  ): Promise<readonly string[] | undefined> => {
+    if (store.archive === undefined) return undefined;
+    const uploads = new Map(
+      [...round.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
+    );
+    const refs = (round.survivors?.body.uploads ?? []).flatMap(
+      (hash) => uploads.get(toHex(hash)) ?? [],
+    );
+    return (await store.archive(refs, { signal })).map(({ id }) => id);
+  };
+
   return {
     fold: async (round, record, signal) => {
       const target = sumOf(round);
@@ -310,6 +325,9 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       const { cohort, survivors } = round;
       if (cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
+      const archiving = archiveUploads(round, signal);
+      // It fails the round when it is waited for, below; until then nobody listens.
+      archiving.catch(() => undefined);
       const lanes = await survivorSum(round, signal);
       const bundle = await openMasks(round, lanes, signal);
       const result = finishRound({
@@ -326,10 +344,15 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         }),
       });
       const purpose = { run, round: round.round, role: 'bundle' } as const;
+      const [sealed, published, archive] = await Promise.all([
+        keeper.seal(bundle, purpose, readers, signal),
+        keeper.publish(result.after, round.round, readers, signal),
+        archiving,
+      ]);
       const body: Body<'commit'> = {
         survivors: survivors.body.hash,
         aggregate: result.aggregate,
-        bundle: await keeper.seal(bundle, purpose, readers, signal),
+        bundle: sealed,
         step: {
           optimiser: spec.optimiser.type,
           learningRate: spec.optimiser.learningRate,
@@ -338,7 +361,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         },
         weight: result.weight,
         metrics: result.metrics,
-        model: await keeper.publish(result.after, round.round, readers, signal),
+        model: published,
+        ...(archive === undefined ? {} : { archive: [...archive] }),
       };
       sum = undefined;
       return body;

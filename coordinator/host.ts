@@ -71,7 +71,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     status: () => status(),
     journalEvents: () => journal.eventCount,
   });
-  const keeper = createModelKeeper({ spec, run, store, gate, random });
+  const keeper = createModelKeeper({ spec, run, store, gate, identity });
   const aggregation = createAggregation({ spec, run, identity, store, gate, keeper, log });
   const sessions = createSessions({
     identity,

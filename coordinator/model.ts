@@ -4,8 +4,8 @@
  */
 import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import { ENVELOPE_KEY_BYTES, encryptBlob } from '../protocol/envelope.ts';
-import type { RandomSource } from '../protocol/random.ts';
+import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
+import type { Identity } from '../protocol/identity.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors, hashModel } from '../protocol/tensors/index.ts';
@@ -37,19 +37,19 @@ export const createModelKeeper = ({
   run,
   store,
   gate,
-  random,
+  identity,
 }: {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store: BlobStore;
   readonly gate: AccessGate;
-  readonly random: RandomSource;
+  readonly identity: Identity;
 }): ModelKeeper => {
   let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
   const seal: ModelKeeper['seal'] = async (plain, purpose, readers, signal) => {
-    const key = random(ENVELOPE_KEY_BYTES);
+    const key = envelopeKey(identity, purpose, plain);
     const stored = await store.put(await encryptBlob(key, purpose, plain), { signal });
     const blob = { id: stored.id, sha256: stored.sha256, size: stored.size };
     return { blob, envelope: await gate.wrap(key, purpose, readers) };

@@ -5,11 +5,28 @@
 import { encodeCbor } from './cbor.ts';
 import type { KeyPurpose } from './access/access-gate.ts';
 import { FloeError } from './errors.ts';
-import { ownBytes } from './bytes.ts';
+import { ownBytes, sha256, utf8 } from './bytes.ts';
+import type { Identity } from './identity.ts';
 
 export const ENVELOPE_KEY_BYTES = 32;
 /** Bytes that encryption adds. */
 export const ENVELOPE_OVERHEAD = 16;
+
+/**
+ * The key of a blob, from its author's signing key, the purpose and the content. Another content or purpose gives another key,
+ * and nobody else can compute it, as if it were drawn; but after a crash the author finds the same one again, so that the blob
+ * it has already stored and paid for is that blob. (Ed25519 signatures are deterministic, RFC 8032; unforgeable, so that their
+ * hash is a pseudorandom function.)
+ */
+export const envelopeKey = (
+  identity: Identity,
+  purpose: KeyPurpose,
+  plain: Uint8Array,
+): Uint8Array => {
+  const { run, round, role } = purpose;
+  const about = encodeCbor({ run, round, role, content: sha256(plain) });
+  return sha256(utf8('floe/envelope-key/v1'), identity.sign('envelope-key', about));
+};
 
 const parameters = (purpose: KeyPurpose) => ({
   name: 'AES-GCM',

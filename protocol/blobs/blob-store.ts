@@ -31,6 +31,12 @@ export interface BlobStore {
    * @throws FloeError `blob_not_found`, `blob_corrupt`, `store_unavailable`
    */
   get(ref: BlobRef, options?: BlobOptions): Promise<Uint8Array>;
+  /**
+   * Where blobs of a round first wait and then go to their lasting place together, because each costs much by itself: takes
+   * them there and returns the lasting references, in order. Idempotent. A store without it keeps blobs where they are.
+   * @throws FloeError as `get` and `put`
+   */
+  archive?(refs: readonly BlobRef[], options?: BlobOptions): Promise<readonly BlobRef[]>;
 }
 
 /** The check every implementation ends `get` with. */

@@ -50,8 +50,8 @@ export const keyFromSuiKeystore = (text: string, address?: string): Ed25519Keypa
   }
   const parsed = v.safeParse(v.array(v.string()), list);
   if (!parsed.success) throw malformed('a Sui keystore file');
-  // A keystore may hold keys of other schemes for other uses: in base64 an Ed25519 key begins with its flag, 0.
-  const own = parsed.output.filter((key) => key.startsWith('A') || key.startsWith('suiprivkey'));
+  // A keystore may hold keys of other schemes for other uses: the flag, 0 for Ed25519, shows in the first two letters.
+  const own = parsed.output.filter((key) => /^(A[A-P]|suiprivkey)/u.test(key));
   const keys = own.map((key) => parseSuiKey(key, 'a Sui keystore file'));
   const wanted = address === undefined ? undefined : normalizeSuiAddress(address);
   const fitting = keys.filter((key) => wanted === undefined || key.toSuiAddress() === wanted);

@@ -27,7 +27,7 @@ import {
 import { decodeSafetensors, hashModel, matchManifest } from '../tensors/index.ts';
 import { Culprit } from './culprit.ts';
 import type { RoundLog } from './round-log.ts';
-import { readBlob, type CheckedRound, type RuleContext } from './rules.ts';
+import { lastingRef, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
 
 /** Opens an encrypted model and checks that it is the one its hash names. @throws FloeError */
 export const openModel = async (
@@ -111,7 +111,8 @@ const foldUploads = async (
 ): Promise<Lanes> => {
   const fold = createFold(layoutOf(rules.spec, round.cohort.body.members.length));
   for (const upload of round.uploads) {
-    const bytes = await readBlob(rules, log, upload, upload.body.blob, 'the upload');
+    const ref = lastingRef(round.commit, round.survivors, upload);
+    const bytes = await readBlob(rules, log, upload, ref, 'the upload');
     if (rules.spec.secagg === 'masked') fold.add(bytes);
     else {
       if (upload.body.envelope === undefined)

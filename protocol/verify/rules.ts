@@ -193,10 +193,23 @@ const checkSharers = (
   return { authors: sharers.body.members, shares };
 };
 
+/** Where an upload can be read: where the commit says it is kept for good, else where its author put it. */
+export const lastingRef = (
+  commit: SignedRecord<'commit'>,
+  survivors: SignedRecord<'survivors'>,
+  upload: SignedRecord<'upload'>,
+): BlobRef => {
+  const at = survivors.body.uploads.findIndex((hash) => equalBytes(hash, upload.hash));
+  const id = commit.body.archive?.[at];
+  // Size and hash stay the author's: the coordinator can say where, not what.
+  return id === undefined ? upload.body.blob : { ...upload.body.blob, id };
+};
+
 const checkUpload = async (
   rules: RuleContext,
   log: RoundLog,
   upload: SignedRecord<'upload'>,
+  ref: BlobRef,
   n: number,
   check: Check,
 ): Promise<void> => {
@@ -207,7 +220,7 @@ const checkUpload = async (
     upload.body.blob.size === expected,
     `expected a blob of ${expected} bytes, got ${upload.body.blob.size}`,
   );
-  const bytes = await readBlob(rules, log, upload, upload.body.blob, 'the upload');
+  const bytes = await readBlob(rules, log, upload, ref, 'the upload');
   check(
     upload,
     equalBytes(upload.body.chunkRoot, chunkRoot(bytes)),
@@ -314,9 +327,16 @@ export const checkRound = async (
     { context, authors, quorum },
     check,
   );
-  for (const upload of uploads)
-    await checkUpload(rules, log, upload, cohort.body.members.length, check);
   const commit = log.one('commit');
+  for (const upload of uploads)
+    await checkUpload(
+      rules,
+      log,
+      upload,
+      lastingRef(commit, survivors, upload),
+      cohort.body.members.length,
+      check,
+    );
   check(
     commit,
     equalBytes(commit.body.survivors, survivors.body.hash),

@@ -1,0 +1,122 @@
+/**
+ * @module What a run costs on Walrus and Sui, before it starts. Walrus charges for the encoded size in units of 1 MiB, per epoch
+ * of storage and once for writing; encoding multiplies the size by about 4.5 and adds metadata that grows with the square of
+ * the number of shards, 64 MB at 1000: small blobs pay for that and for nothing else, which is why a round's uploads go
+ * together. Formula and figures: Walrus documentation (storage costs, quilts, RedStuff), SDK `encodedBlobLength`.
+ */
+import { sourceSymbols } from './blobs/quilt.ts';
+import { FloeError } from './errors.ts';
+
+export interface WalrusPrices {
+  readonly shards: number;
+  /** FROST for one unit and epoch. */
+  readonly storagePerUnit: bigint;
+  /** FROST for one unit, once. */
+  readonly writePerUnit: bigint;
+}
+
+const UNIT_BYTES = 1 << 20;
+const HASH_BYTES = 32;
+/** Two hashes for each pair of slivers, on every shard; and the blob's id. */
+const metadataBytes = (shards: number): number => shards * (shards * 2 * HASH_BYTES + HASH_BYTES);
+const MAX_SYMBOL_BYTES = 65_534;
+/** Columns of a quilt that its index takes; more only for very long names. */
+const INDEX_COLUMNS = 1;
+
+/** Bytes of one symbol: even, so that it is a vector of 16-bit words. */
+const symbolBytes = (size: number, shards: number): number => {
+  const { rows, columns } = sourceSymbols(shards);
+  const needed = Math.ceil(Math.max(size, 1) / (rows * columns));
+  return needed + (needed % 2);
+};
+
+/** Bytes that a blob takes on all nodes together. */
+export const encodedLength = (size: number, shards: number): number => {
+  const { rows, columns } = sourceSymbols(shards);
+  return metadataBytes(shards) + (rows + columns) * symbolBytes(size, shards) * shards;
+};
+
+/** FROST for one blob (10^9 FROST are one WAL). */
+export const blobCost = (size: number, epochs: number, prices: WalrusPrices): bigint => {
+  const units = BigInt(Math.ceil(encodedLength(size, prices.shards) / UNIT_BYTES));
+  return units * (prices.storagePerUnit * BigInt(epochs) + prices.writePerUnit);
+};
+
+/**
+ * Bytes of the quilts that hold `count` blobs of `size` bytes: every blob takes whole columns, all columns are alike.
+ * @throws FloeError `blob_too_large` when not even one fits
+ */
+export const quiltSizes = (count: number, size: number, shards: number): number[] => {
+  const { rows, columns } = sourceSymbols(shards);
+  const free = columns - INDEX_COLUMNS;
+  const columnBytes = (perBlob: number): number => Math.ceil(size / perBlob);
+  const most = MAX_SYMBOL_BYTES * rows;
+  const fits = (blobs: number): boolean => columnBytes(Math.floor(free / blobs)) <= most;
+  let perQuilt = Math.min(count, free);
+  while (perQuilt > 0 && !fits(perQuilt)) perQuilt -= 1;
+  if (count > 0 && perQuilt === 0)
+    throw new FloeError('blob_too_large', `${size} bytes do not fit a quilt of ${shards} shards`);
+  const sizes: number[] = [];
+  for (let left = count; left > 0; left -= perQuilt) {
+    const blobs = Math.min(left, perQuilt);
+    const symbol = Math.ceil(columnBytes(Math.floor(free / blobs)) / rows);
+    sizes.push((symbol + (symbol % 2)) * rows * columns);
+  }
+  return sizes;
+};
+
+export interface RunCostInput {
+  readonly rounds: number;
+  /** Uploads of a round. */
+  readonly uploads: number;
+  /** Bytes of one upload, of the encrypted model, of the unmasking bundle. */
+  readonly uploadBytes: number;
+  readonly modelBytes: number;
+  readonly bundleBytes: number;
+  /** Epochs that blobs are kept for. */
+  readonly epochs: number;
+}
+
+export interface RunCost {
+  /** FROST. */
+  readonly walrus: bigint;
+  /** FROST, had every upload been a blob of its own. */
+  readonly walrusSeparate: bigint;
+  /** Transactions, all of them the coordinator's. */
+  readonly transactions: number;
+  /** MIST. */
+  readonly gas: bigint;
+}
+
+/** Register and certify. */
+const TRANSACTIONS_PER_BLOB = 2;
+/** Freeze the cohort, freeze the survivors, register the version. */
+const TRANSACTIONS_PER_ROUND = 3;
+/** Create the run, name its auditors. */
+const TRANSACTIONS_PER_RUN = 2;
+
+/** @param gasPerTransaction MIST; the mean of the transactions a run makes, measured on the network it will run on */
+export const runCost = (
+  input: RunCostInput,
+  prices: WalrusPrices,
+  gasPerTransaction: bigint,
+): RunCost => {
+  const { rounds, uploads, epochs } = input;
+  const costOf = (size: number): bigint => blobCost(size, epochs, prices);
+  const quilts = uploads > 1 ? quiltSizes(uploads, input.uploadBytes, prices.shards) : [];
+  const single = BigInt(uploads) * costOf(input.uploadBytes);
+  const together =
+    quilts.length > 0 ? quilts.reduce((sum, size) => sum + costOf(size), 0n) : single;
+  const others = costOf(input.modelBytes) + costOf(input.bundleBytes);
+  const initial = costOf(input.modelBytes);
+  const blobs = rounds * ((quilts.length || uploads) + 2) + 1;
+  // The initial model is a version too.
+  const transactions =
+    blobs * TRANSACTIONS_PER_BLOB + rounds * TRANSACTIONS_PER_ROUND + TRANSACTIONS_PER_RUN + 1;
+  return {
+    walrus: BigInt(rounds) * (together + others) + initial,
+    walrusSeparate: BigInt(rounds) * (single + others) + initial,
+    transactions,
+    gas: BigInt(transactions) * gasPerTransaction,
+  };
+};

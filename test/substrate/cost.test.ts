@@ -1,0 +1,107 @@
+/**
+ * @module Costs against the SDK's own arithmetic, the figures of Walrus's documentation, and real quilts.
+ */
+import { encodeQuilt } from '@mysten/walrus';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { walrusClientOf } from '../../protocol/blobs/walrus-client.ts';
+import { blobCost, encodedLength, quiltSizes, runCost } from '../../protocol/cost.ts';
+import type { Devnet } from '../../sim/devnet/index.ts';
+import { connect, keyOf, networkOf, specFor, startNetwork } from './support.ts';
+
+let devnet: Devnet;
+beforeAll(async () => {
+  devnet = await startNetwork({ nodes: 4, shardsPerNode: 3, sealServers: 1, sealThreshold: 1 });
+});
+afterAll(async () => {
+  await devnet.stop();
+});
+
+const MAINNET = { shards: 1000, storagePerUnit: 100_000n, writePerUnit: 20_000n };
+
+describe('one blob', () => {
+  it("costs what the SDK's client says", async () => {
+    const { client } = await connect(devnet, keyOf(1), specFor(keyOf(1)));
+    const walrus = walrusClientOf(networkOf(devnet), client);
+    const { committee, ...state } = await walrus.systemState();
+    const prices = {
+      shards: committee.n_shards,
+      storagePerUnit: BigInt(state.storage_price_per_unit_size),
+      writePerUnit: BigInt(state.write_price_per_unit_size),
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.nat(1_500_000), fc.integer({ min: 1, max: 53 }), async (size, epochs) => {
+        const { totalCost } = await walrus.storageCost(size, epochs);
+        expect(blobCost(size, epochs, prices)).toBe(totalCost);
+      }),
+    );
+  });
+
+  it('takes about 64 MB of metadata at 1000 shards, and 4.5 times its size', () => {
+    expect(encodedLength(1, 1000)).toBeGreaterThan(64e6);
+    expect(encodedLength(1, 1000)).toBeLessThan(67e6);
+    const gigabyte = 2 ** 30;
+    expect(encodedLength(gigabyte, 1000) / gigabyte).toBeCloseTo(4.55, 1);
+  });
+});
+
+describe('quilts', () => {
+  it('have the sizes that the SDK makes, to its few bytes of header', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 30 }),
+        fc.integer({ min: 2_000, max: 60_000 }),
+        (count, size) => {
+          const blobs = Array.from({ length: count }, (_, i) => ({
+            contents: new Uint8Array(size),
+            identifier: String(i).padStart(64, '0'),
+          }));
+          const { quilt } = encodeQuilt({ blobs, numShards: 52 });
+          const [planned] = quiltSizes(count, size + 72, 52);
+          expect(planned).toBe(quilt.length);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('save what the documentation says: hundreds of times for 10 KiB, about 13 times for 1 MiB', () => {
+    const ratio = (size: number): number => {
+      const [quilt = 0] = quiltSizes(600, size, 1000);
+      const together = blobCost(quilt, 1, MAINNET);
+      return Number(600n * blobCost(size, 1, MAINNET)) / Number(together);
+    };
+    expect(ratio(10 << 10)).toBeGreaterThan(350);
+    expect(ratio(10 << 10)).toBeLessThan(450);
+    expect(ratio(1 << 20)).toBeGreaterThan(11);
+    expect(ratio(1 << 20)).toBeLessThan(15);
+  });
+});
+
+describe('a run', () => {
+  const input = {
+    rounds: 50,
+    uploads: 100,
+    // mlp-2nn: 199,210 weights in 16 bits; the model in 32.
+    uploadBytes: 398_500,
+    modelBytes: 797_500,
+    bundleBytes: 20_000,
+    epochs: 2,
+  };
+
+  it('of 100 participants pays for its uploads at most a tenth of a blob each', () => {
+    const none = { ...input, modelBytes: 0, bundleBytes: 0 };
+    const { walrus, walrusSeparate } = runCost(none, MAINNET, 0n);
+    const fixed = runCost({ ...none, uploads: 0 }, MAINNET, 0n).walrus;
+    expect(Number(walrusSeparate - fixed) / Number(walrus - fixed)).toBeGreaterThan(10);
+    const all = runCost(input, MAINNET, 0n);
+    expect(Number(all.walrusSeparate) / Number(all.walrus)).toBeGreaterThan(10);
+  });
+
+  it('makes two transactions a blob, three a round', () => {
+    const { transactions, gas } = runCost({ ...input, rounds: 1 }, MAINNET, 1_000n);
+    // Initial model, quilt, model, bundle: 4 blobs; 3 of the round, 2 of the run, 1 for version 0.
+    expect(transactions).toBe(4 * 2 + 3 + 2 + 1);
+    expect(gas).toBe(14_000n);
+  });
+});
