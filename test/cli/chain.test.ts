@@ -291,3 +291,52 @@ describe('floe models', () => {
     expect(without.stderr).toContain('floe publish');
   });
 });
+
+const checksIn = (document: Record<string, unknown>) =>
+  new Map(
+    v
+      .parse(
+        v.array(v.object({ name: v.string(), ok: v.boolean(), detail: v.string() })),
+        document['checks'],
+      )
+      .map(({ name, ok, detail }) => [name, { ok, detail }]),
+  );
+
+describe('floe doctor --network', () => {
+  it('reaches everything, and counts what may be down', async () => {
+    const whole = await json(['doctor'], owner);
+    const checks = checksIn(whole.document);
+    for (const name of [
+      'sui',
+      'floe package',
+      'walrus',
+      'upload relay',
+      'aggregator',
+      'SUI',
+      'WAL',
+    ])
+      expect(checks.get(name), name).toMatchObject({ ok: true });
+    expect(checks.get('storage nodes')?.detail).toContain('4 of 4 nodes answer');
+    expect(checks.get('key servers')?.detail).toContain('2 of 2 prove their keys');
+    expect(whole.code).toBe(0);
+  });
+
+  it('says what is down, and fails when it is too much', async () => {
+    devnet.faults.run({ type: 'nodeDown', node: 2, down: true });
+    devnet.faults.run({ type: 'keyServerDown', server: 1, down: true });
+    try {
+      const part = await json(['doctor'], stranger);
+      const checks = checksIn(part.document);
+      expect(checks.get('storage nodes')).toMatchObject({ ok: true });
+      expect(checks.get('storage nodes')?.detail).toContain('silent: 2');
+      expect(checks.get('key servers')).toMatchObject({ ok: false });
+      expect(part.code).toBe(1);
+      devnet.faults.run({ type: 'nodeDown', node: 0, down: true });
+      const { document } = await json(['doctor'], keyOf(66));
+      expect(checksIn(document).get('storage nodes')).toMatchObject({ ok: false });
+      expect(checksIn(document).get('SUI')).toMatchObject({ ok: false });
+    } finally {
+      devnet.faults.clear();
+    }
+  });
+});
