@@ -33,7 +33,7 @@ import { openOrMakeKeystore } from './secrets.ts';
 const KEYSTORE = 'keystore';
 const SETTINGS = 'settings.json';
 const MAX_ALLOW_BYTES = 16 << 20;
-/** After the last round: time for the last frames to reach the participants. */
+/** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;
 /** A coordinator does not train; the plain backend is enough to draw initial weights. */
 const DESCRIBING_BACKEND = 'cpu';
@@ -280,7 +280,9 @@ export const runCoordinator = async (
     folder,
     ...kinds,
   });
-  await sleep(systemClock, FAREWELL_MS, signal);
+  // Whoever was lost just before the end reconnects to hear of it; the coordinator does not wait for it without end.
+  do await sleep(systemClock, FAREWELL_MS, signal);
+  while (coordinator.status().untold > 0);
   if (options.keepServing !== true) return;
   output.line('still serving; Ctrl-C ends it');
   await stopped;

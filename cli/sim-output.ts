@@ -104,6 +104,16 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
             bar.start(scenario.rounds, 0, { state: '' });
           }
           break;
+        case 'network':
+          output.line(`network    a devnet of this run's own: Sui ${event.rpcUrl}`);
+          output.line(
+            `           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`,
+          );
+          break;
+        case 'published':
+          output.line(`version ${event.version} is blob ${event.blob}`);
+          if (event.object !== undefined) output.line(`  and object ${event.object} on Sui`);
+          break;
         case 'round':
           onRound(event.round, event.of);
           break;

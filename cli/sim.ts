@@ -27,6 +27,8 @@ interface Options {
   readonly ring?: 'ring16' | 'ring24' | 'ring32';
   readonly bits?: number;
   readonly baseline: boolean;
+  readonly devnet?: boolean;
+  readonly local?: boolean;
   readonly targetAccuracy?: number;
   readonly workers?: number;
   readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
@@ -38,11 +40,12 @@ interface Options {
 
 /** Flags to a scenario; what is not given keeps the scenario's own default. */
 const scenarioInput = (options: Options): ScenarioInput => {
-  const { mask, out: _, json, quiet, debug, partition, drop, ...same } = options;
-  void [json, quiet, debug];
+  const { mask, out: _, json, quiet, debug, partition, drop, devnet, local, ...same } = options;
+  void [json, quiet, debug, local];
   return {
     ...same,
     masked: mask,
+    ...(devnet === true ? { substrate: 'devnet' as const } : {}),
     ...(partition === undefined ? {} : { partition: parsePartition(partition) }),
     ...(drop === undefined ? {} : { drops: parseDrops(drop, mask) }),
   };
@@ -101,6 +104,8 @@ export const simCommand = (): Command =>
       'auto, tensorflow, webgpu, wasm or cpu (default auto)',
       oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
     )
+    .option('--devnet', 'blobs on Walrus, keys at Seal, freezes on Sui: a devnet of this run')
+    .option('--local', 'blobs on disk, sealed boxes, the journal (default)')
     .option('--out <folder>', 'where runs are kept', 'runs')
     .addHelpText(
       'after',

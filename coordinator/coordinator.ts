@@ -58,6 +58,8 @@ export interface Status {
   readonly failures: number;
   readonly loggedIn: number;
   readonly connections: number;
+  /** After the end: participants that may still come back to hear of it. */
+  readonly untold: number;
   readonly modelHash: Uint8Array | undefined;
 }
 

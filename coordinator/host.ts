@@ -25,11 +25,13 @@ import {
   type Effect,
   type Event,
   type EventBody,
+  type Hex,
   type MachineConfig,
   type Progress,
   type State,
   type Work,
 } from './machine/index.ts';
+import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
@@ -66,6 +68,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   let flushing: Promise<void> | undefined;
   let cancelWake: (() => void) | undefined;
   const working = new Set<Promise<void>>();
+  /** Who has been sent `finished`. */
+  const told = new Set<Hex>();
 
   const metrics = createMetrics({
     status: () => status(),
@@ -97,6 +101,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     failures: state.failures,
     loggedIn: sessions.loggedIn,
     connections: sessions.connections,
+    untold: state.phase.type === 'finished' ? untold() : 0,
     modelHash: state.model?.hash,
   });
 
@@ -152,12 +157,26 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     log.warn({ participant, code: frame.code, reason: frame.message }, 'refused');
   };
 
+  const noteTold = (to: readonly Hex[] | 'everyone'): void => {
+    const here = [...state.participants].filter(([, { present }]) => present);
+    for (const key of to === 'everyone' ? here.map(([name]) => name) : to) told.add(key);
+  };
+
+  /** Participants lost so shortly before the end that they may still come back to hear of it. */
+  const untold = (): number => {
+    const now = clock.now();
+    return [...state.participants.keys()].filter(
+      (key) => !told.has(key) && (goneAt(config, state, key) ?? Infinity) > now,
+    ).length;
+  };
+
   const performEffect = (effect: Effect): void => {
     switch (effect.type) {
       case 'append':
         return;
       case 'send':
         if (effect.frame.type === 'error') noteRefusal(effect);
+        if (effect.frame.type === 'finished') noteTold(effect.to);
         return sessions.send(effect.to, effect.frame);
       case 'work':
         return startWork(effect.work);

@@ -59,7 +59,13 @@ export const journalLedger = ({ database }: Journal): Ledger => {
     freezeSurvivors: async ({ run, round, hash, members: { length: size } }) => ({
       receipt: freeze('survivors', run, round, encodeCbor({ hash, size })),
     }),
-    registerModel: async ({ run, round, modelHash, blob: { id, sha256, size }, transcriptRoot }) => {
+    registerModel: async ({
+      run,
+      round,
+      modelHash,
+      blob: { id, sha256, size },
+      transcriptRoot,
+    }) => {
       const blob = { id, sha256, size };
       const value = encodeCbor({ modelHash, blob, transcriptRoot });
       return { receipt: freeze('model', run, round, value) };

@@ -46,13 +46,18 @@ export const createModelKeeper = ({
   readonly identity: Identity;
 }): ModelKeeper => {
   let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
+  /** So that wrapping it for a round's readers asks nobody for what it was made with here. */
+  let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
   const seal: ModelKeeper['seal'] = async (plain, purpose, readers, signal) => {
     const key = envelopeKey(identity, purpose, plain);
-    const stored = await store.put(await encryptBlob(key, purpose, plain), { signal });
-    const blob = { id: stored.id, sha256: stored.sha256, size: stored.size };
-    return { blob, envelope: await gate.wrap(key, purpose, readers) };
+    const cipher = await encryptBlob(key, purpose, plain);
+    const [{ id, sha256, size }, envelope] = await Promise.all([
+      store.put(cipher, { signal }),
+      gate.wrap(key, purpose, readers),
+    ]);
+    return { blob: { id, sha256, size }, envelope };
   };
 
   return {
@@ -61,11 +66,14 @@ export const createModelKeeper = ({
       const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
       const { blob, envelope } = await seal(file, purposeOf(version), readers, signal);
       newest = { version, flat };
+      newestKey = { version, key: envelopeKey(identity, purposeOf(version), file) };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
     rewrap: async (model, readers, round) => {
       const purpose = purposeOf(model.version);
-      const key = await gate.unwrap(model.envelope, purpose);
+      const known = newestKey?.version === model.version ? newestKey.key : undefined;
+      const key = known ?? (await gate.unwrap(model.envelope, purpose));
+      newestKey = { version: model.version, key };
       return { ...model, envelope: await gate.wrap(key, purpose, readers, round) };
     },
     read: async (model, signal) => {

@@ -44,6 +44,8 @@ export interface Connected {
   readonly sender: Sender;
   readonly store: WalrusStore;
   readonly gate: AccessGate;
+  /** The gate as another of the run's identities sees it. */
+  gateFor(signer: Signer): AccessGate;
   /** Writes when the key is the coordinator's, else reads. */
   readonly ledger: SuiLedger;
   close(): Promise<void>;
@@ -71,23 +73,40 @@ export const connectNetwork = async (
   const owner = addressOf(spec.coordinator);
   const auditorKeys = [spec.coordinator, ...spec.auditors];
   const ledger = suiLedger({
-    ...{ client, packageId, owner },
+    client,
+    packageId,
+    owner,
     name: spec.name,
     auditors: [...new Set(auditorKeys.map(addressOf))],
     architecture: architectureHash(spec),
     sender: sender.address === owner ? sender : undefined,
   });
   const store = walrusStore({
-    ...{ network, client, sender, journal },
+    network,
+    client,
+    sender,
+    journal,
     walrus: walrusClientOf(network, client),
     ...storeOptions,
     ...(warn === undefined ? {} : { warn }),
   });
-  const gate = sealGate({
-    ...{ packageId, client, signer, run },
-    seal: network.seal,
-    runObject: () => ledger.runObject(run),
-    auditors: auditorKeys,
-  });
-  return { client, sender, store, gate, ledger, close: () => store.close() };
+  const gateFor = (reader: Signer): AccessGate =>
+    sealGate({
+      packageId,
+      client,
+      signer: reader,
+      run,
+      seal: network.seal,
+      runObject: () => ledger.runObject(run),
+      auditors: auditorKeys,
+    });
+  return {
+    client,
+    sender,
+    store,
+    ledger,
+    gateFor,
+    gate: gateFor(signer),
+    close: () => store.close(),
+  };
 };

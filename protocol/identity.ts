@@ -2,6 +2,7 @@
  * @module Identity: one Ed25519 key (RFC 8032) per participant, coordinator or auditor. The same key signs records and
  * logins, is the Sui address, and, mapped to X25519, opens sealed boxes (libsodium). Every signature covers a domain tag.
  */
+import type { Signer } from '@mysten/sui/cryptography';
 import sodium from 'libsodium-wrappers';
 import { concatBytes, toHex, utf8 } from './bytes.ts';
 import { FloeError } from './errors.ts';
@@ -18,6 +19,8 @@ export interface Identity {
   sign(tag: string, payload: Uint8Array): Uint8Array;
   /** Opens a box made by {@link sealTo} for this key. @throws FloeError `decryption_failed` */
   openSealed(box: Uint8Array): Uint8Array;
+  /** The same key as Sui's SDKs take it: it pays, and asks Seal for keys. Loads them when it is first wanted. */
+  suiSigner(): Promise<Signer>;
 }
 
 /** Sui's address of an Ed25519 key: BLAKE2b-256 over the scheme flag 0x00 and the key. */
@@ -37,6 +40,7 @@ export const identityFromSeed = async (seed: Uint8Array): Promise<Identity> => {
     publicKey,
     address: addressOf(publicKey),
     sign: (tag, payload) => sodium.crypto_sign_detached(domain(tag, payload), privateKey),
+    suiSigner: async () => (await import('./sui/keys.ts')).keyFromSeed(privateKey.slice(0, 32)),
     openSealed: (box) => {
       try {
         return sodium.crypto_box_seal_open(

@@ -93,7 +93,9 @@ export const bodySchemas = {
     metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
     model: modelRefSchema,
     /** Where the survivors' uploads are kept for good, in the order of `survivors.uploads`; where they were put if missing. */
-    archive: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT))),
+    archive: v.optional(
+      v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT)),
+    ),
   }),
   /** Coordinator: the round is given up; nothing was revealed. */
   abort: v.strictObject({ code: text, reason: text, culprits: keys }),

@@ -8,8 +8,8 @@ import { workerData } from 'node:worker_threads';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
 import type { BackendName } from '../client/tfjs/backends.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
+import type { AccessGate } from '../protocol/access/access-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { identityFromSeed } from '../protocol/identity.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
@@ -18,6 +18,7 @@ import { openModel } from '../protocol/verify/index.ts';
 import type { ModelDescription } from './describe.ts';
 import { chooseModel } from './models.ts';
 import { shuffle } from './sampling.ts';
+import { openReaderPorts, type Substrate } from './substrate.ts';
 import { answerCalls } from './thread.ts';
 
 export interface AnalystData {
@@ -64,11 +65,12 @@ const trainer = async (): Promise<TfjsTrainer> =>
 
 interface Opening {
   readonly spec: RunSpec;
-  readonly blobs: string;
+  readonly substrate: Substrate;
   /** Seed of the auditor's identity. */
   readonly auditor: Uint8Array;
 }
 let opening: Opening | undefined;
+let reading: Promise<{ readonly store: BlobStore; readonly gate: AccessGate }> | undefined;
 
 const score = async (weights: Float32Array): Promise<Score> => {
   const { examples, correct, lossSum } = await (await trainer()).evaluate(weights, init.test);
@@ -108,9 +110,14 @@ const calls = {
   /** Opens a published model and scores it. */
   evaluate: async ({ model }: { readonly model: ModelRef }): Promise<Score> => {
     if (opening === undefined) throw new Error('evaluate before follow');
-    const { spec, blobs, auditor } = opening;
-    const cipher = await directoryStore(blobs).get(model.blob);
-    const gate = sealedBoxGate(await identityFromSeed(auditor));
+    const { spec, substrate, auditor } = opening;
+    reading ??= (async () => {
+      const identity = await identityFromSeed(auditor);
+      const { store, gateFor } = await openReaderPorts(substrate, spec, identity);
+      return { store, gate: await gateFor(identity) };
+    })();
+    const { store, gate } = await reading;
+    const cipher = await store.get(model.blob);
     return score(await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate));
   },
   /** Plain SGD on all training examples; evaluations that come in between have their turn after each stretch. */

@@ -9,9 +9,7 @@ import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendName } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
 import { systemClock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -20,6 +18,7 @@ import { quickClock } from './clock.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
 import { cipherStream, deriveSeed } from '../protocol/random.ts';
+import { openReaderPorts, type Substrate } from './substrate.ts';
 import { answerCalls } from './thread.ts';
 
 export interface Member {
@@ -37,7 +36,7 @@ export interface CrowdData {
   readonly spec: Uint8Array;
   readonly train: Dataset;
   readonly members: readonly Member[];
-  readonly blobs: string;
+  readonly substrate: Substrate;
   readonly backend: 'auto' | BackendName;
   /** Reconnect without the pauses that spare a real network. */
   readonly hurry: boolean;
@@ -143,11 +142,15 @@ const calls = {
       data: subset(init.train, first.rows),
       backend: { prefer: init.backend },
     });
-    const store = counted(directoryStore(init.blobs));
     const expect = { coordinator: spec.coordinator, run: hashRunSpec(spec) };
+    const { identity } = await memoryKeystore(first.keystoreSeed);
+    const ports = await openReaderPorts(init.substrate, spec, identity);
+    const store = counted(ports.store);
     for (const { index, rows, keystoreSeed, randomSeed } of init.members) {
       // oxlint-disable-next-line no-await-in-loop
       const keystore = await memoryKeystore(keystoreSeed);
+      // oxlint-disable-next-line no-await-in-loop
+      const gate = await ports.gateFor(keystore.identity);
       let connections = 0;
       let random = cipherStream(randomSeed);
       const { finished } = joinRun({
@@ -161,7 +164,7 @@ const calls = {
         keystore,
         trainer: shared.withData(subset(init.train, rows)),
         store,
-        gate: sealedBoxGate(keystore.identity),
+        gate,
         clock: init.hurry ? quickClock(HURRY) : systemClock,
         random: (length) => random(length),
         expect,

@@ -24,6 +24,21 @@ export type ScenarioEvent =
       readonly partition: string;
       readonly statistics: PartitionStatistics;
     }
+  /** A devnet of this run's own is up. */
+  | {
+      readonly type: 'network';
+      readonly rpcUrl: string;
+      readonly aggregatorUrl: string | undefined;
+      readonly packageId: string | undefined;
+      readonly coordinator: string;
+    }
+  /** A model version is public: where it lies and, on a chain, the object that says so. */
+  | {
+      readonly type: 'published';
+      readonly version: number;
+      readonly blob: string;
+      readonly object: string | undefined;
+    }
   | Extract<Progress, { readonly type: 'phase' | 'aborted' }>
   | {
       readonly type: 'dropped';

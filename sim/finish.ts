@@ -3,7 +3,7 @@
  * and written in clear: the one clear copy.
  */
 import { join } from 'node:path';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import type { AccessGate } from '../protocol/access/access-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { openModel } from '../protocol/verify/index.ts';
@@ -21,6 +21,8 @@ export type FinishInit = Pick<
     /** The folder as it is called while it is written. */
     readonly partial: string;
     readonly store: BlobStore;
+    /** The auditor's. */
+    readonly gate: AccessGate;
     readonly final: ModelRef;
     readonly transcript: Uint8Array;
   };
@@ -29,10 +31,9 @@ export type FinishInit = Pick<
 export const finishRun = async (
   init: FinishInit,
 ): Promise<{ readonly summary: Summary; readonly folder: string }> => {
-  const { partial, spec, run, store, final, model, data, statistics } = init;
+  const { partial, spec, run, store, gate, final, model, data, statistics } = init;
   await writeWhole(join(partial, RUN_FILES.transcript), init.transcript);
   const cipher = await store.get(final.blob);
-  const gate = sealedBoxGate(init.auditor);
   const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
   const topology = JSON.parse(model.topology) as Record<string, unknown>;
   await writeModel(partial, spec, weights, topology);

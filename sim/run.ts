@@ -13,8 +13,6 @@ import {
   type Logger,
   type Progress,
 } from '../coordinator/index.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -34,6 +32,13 @@ import { makeRunFolder, RUN_FILES, runName, writeRunStart, writeWhole } from './
 import { dropsOf, type Scenario } from './scenario.ts';
 import { GRACE_S, setUp, type Setup } from './setup.ts';
 import type { Summary } from './summary.ts';
+import {
+  openCoordinatorPorts,
+  openReaderPorts,
+  startSubstrate,
+  type CoordinatorPorts,
+  type Substrate,
+} from './substrate.ts';
 import { createSwitchboard } from './switchboard.ts';
 
 export interface RunOptions {
@@ -93,13 +98,17 @@ interface Rounds {
 /** Connects coordinator, participants, network and observers. */
 const conduct = (
   setup: Setup,
-  folder: { readonly blobs: string; readonly journal: Journal },
+  folder: {
+    readonly substrate: Substrate;
+    readonly journal: Journal;
+    readonly ports: CoordinatorPorts;
+  },
   history: ReturnType<typeof createHistory>,
   workers: number,
   { clock: base = systemClock, onEvent = () => undefined, log = silent }: RunOptions,
 ): Rounds => {
   const { scenario, master, members, spec, analyst, data } = setup;
-  const { journal, blobs } = folder;
+  const { journal, substrate, ports } = folder;
   const drops = dropsOf(scenario);
   const losesSome = Object.keys(drops).length > 0;
   const clock = scenarioClock(base);
@@ -135,9 +144,9 @@ const conduct = (
   const coordinator = createCoordinator({
     spec,
     identity: setup.coordinator,
-    store: directoryStore(blobs),
-    gate: sealedBoxGate(setup.coordinator),
-    ledger: journalLedger(journal),
+    store: ports.store,
+    gate: ports.gate,
+    ledger: ports.ledger,
     journal,
     clock,
     random: seededRandom(deriveSeed(master, 'coordinator-random')),
@@ -177,7 +186,7 @@ const conduct = (
     shared: {
       spec: encodeRunSpec(spec),
       train: data.train,
-      blobs,
+      substrate,
       backend: scenario.backend,
       blobTraffic,
       hurry: losesSome,
@@ -237,12 +246,32 @@ export const runScenario = async (
   resources.adopt(journal, (open) => {
     if (open.database.isOpen) open.close();
   });
-  await analyst.call('follow', { spec: encodeRunSpec(spec), blobs, auditor: auditorSeed });
+  const running = await startSubstrate(scenario.substrate, blobs, scenario.seed);
+  const { substrate } = running;
+  resources.defer(() => running.stop());
+  await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
+  const ports = await openCoordinatorPorts(substrate, {
+    spec,
+    run,
+    folder: partial,
+    identity: setup.coordinator,
+    localLedger: () => journalLedger(journal),
+    warn: (message) => options.log?.warn({}, message),
+  });
+  resources.defer(() => ports.close());
+  if (substrate.type === 'devnet')
+    onEvent({
+      type: 'network',
+      rpcUrl: substrate.network.rpcUrl,
+      aggregatorUrl: substrate.network.walrus.aggregatorUrl,
+      packageId: substrate.network.floe?.packageId,
+      coordinator: setup.coordinator.address,
+    });
 
   const history = createHistory();
   const workers = Math.min(scenario.workers ?? availableParallelism(), scenario.participants);
-  const rounds = conduct(setup, { blobs, journal }, history, workers, options);
-  const kinds = { store: 'directory', gate: 'sealed-box', ledger: 'journal' };
+  const rounds = conduct(setup, { substrate, journal, ports }, history, workers, options);
+  const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
   onEvent({
     type: 'started',
     folder: partial,
@@ -274,11 +303,20 @@ export const runScenario = async (
     const last = history.rounds.at(-1)?.round ?? 0;
     const transcriptRoot = roundRoot(journal.roundEntries(last), last);
     journal.close();
+    const final = rounds.final();
+    const reader = await openReaderPorts(substrate, spec, setup.auditor);
+    onEvent({
+      type: 'published',
+      version: final.version,
+      blob: final.blob.id,
+      object: await ports.modelObject(final.version),
+    });
     return await finishRun({
       ...setup,
       partial,
-      store: directoryStore(blobs),
-      final: rounds.final(),
+      store: ports.store,
+      gate: await reader.gateFor(setup.auditor),
+      final,
       transcript,
       history,
       status: ending === 'target' ? 'target' : 'complete',

@@ -64,6 +64,8 @@ const scenarioSchema = v.strictObject({
   /** Stop once the test accuracy reaches this. */
   targetAccuracy: v.optional(numberIn(0, 1)),
   backend: v.optional(v.picklist(['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']), 'auto'),
+  /** What blobs, keys and freezes rest on: this machine's disk, or Walrus, Seal and Sui on a devnet of its own. */
+  substrate: v.optional(v.picklist(['local', 'devnet']), 'local'),
   /** Worker threads that host the participants; default: one for each core, at most the cohort. */
   workers: v.optional(integer(1, 256)),
 });

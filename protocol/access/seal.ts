@@ -142,7 +142,8 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       parsed.threshold === seal.threshold &&
       // The SDK numbers shares so; nothing else in the object holds these numbers fast.
       parsed.services.every(([, index], at) => index === at + 1) &&
-      aad != null &&
+      aad !== undefined &&
+      aad !== null &&
       equalBytes(Uint8Array.from(aad), purposeHash(purpose));
     if (!fits)
       throw malformed(`the key was not sealed as ${purpose.role} of round ${purpose.round}`);
@@ -235,7 +236,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       const order = sealed.toSorted(
         (a, b) => Number(b.audience === first) - Number(a.audience === first),
       );
-      return await within('opening a sealed key', async () => {
+      return within('opening a sealed key', async () => {
         let denied = new FloeError('access_denied', 'the key was sealed for nobody');
         for (const entry of order)
           try {

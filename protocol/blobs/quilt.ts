@@ -45,7 +45,9 @@ export const parsePatchId = (id: string): QuiltPatch | undefined => {
 };
 
 /** Source symbols of Walrus's encoding for a number of shards (RS2): rows and columns of the matrix. */
-export const sourceSymbols = (shards: number): { readonly rows: number; readonly columns: number } => {
+export const sourceSymbols = (
+  shards: number,
+): { readonly rows: number; readonly columns: number } => {
   const faulty = Math.floor((shards - 1) / 3);
   return { rows: shards - 2 * faulty, columns: shards - faulty };
 };
@@ -54,11 +56,7 @@ const malformed = (why: string): FloeError =>
   new FloeError('blob_corrupt', `not a quilt with this blob: ${why}`);
 
 /** The columns of a patch, one after the other. */
-const columnsOf = (
-  quilt: Uint8Array,
-  shards: number,
-  { start, end }: QuiltPatch,
-): Uint8Array => {
+const columnsOf = (quilt: Uint8Array, shards: number, { start, end }: QuiltPatch): Uint8Array => {
   const { rows, columns } = sourceSymbols(shards);
   const symbol = quilt.length / (rows * columns);
   if (!Number.isInteger(symbol) || symbol < 1 || end > columns)

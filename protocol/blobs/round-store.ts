@@ -23,7 +23,7 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
   get: (ref, options) => (WAITING.test(ref.id) ? waiting : lasting).get(ref, options),
   archive: async (refs, options) => {
     const blobs = await Promise.all(refs.map((ref) => waiting.get(ref, options)));
-    return await lasting.putTogether(blobs, options);
+    return lasting.putTogether(blobs, options);
   },
 });
 
@@ -39,7 +39,7 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
       return await contentStore(copies).get(ref, options);
     } catch (thrown) {
       if (!(thrown instanceof FloeError) || thrown.code !== 'blob_not_found') throw thrown;
-      return await store.get(ref, options);
+      return store.get(ref, options);
     }
   },
 });

@@ -13,6 +13,15 @@ const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException
 const KEY = /^[0-9a-f]{64}(-quilt)?$/;
 const STATE = /^(?<key>[0-9a-f]{64}(-quilt)?)\.json$/;
 
+const read = async (path: string): Promise<Uint8Array | undefined> => {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (thrown) {
+    if (isMissing(thrown)) return undefined;
+    throw thrown;
+  }
+};
+
 export const folderUploadJournal = (folder: string): UploadJournal => {
   const pathOf = (key: string, ending: string): string => {
     if (!KEY.test(key)) throw new FloeError('internal', `not the key of an upload: ${key}`);
@@ -29,14 +38,6 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
       await handle.close();
     }
     await rename(temporary, path);
-  };
-  const read = async (path: string): Promise<Uint8Array | undefined> => {
-    try {
-      return new Uint8Array(await readFile(path));
-    } catch (thrown) {
-      if (isMissing(thrown)) return undefined;
-      throw thrown;
-    }
   };
   const load = async (key: string): Promise<UploadState | undefined> => {
     const bytes = await read(pathOf(key, 'json'));
@@ -58,7 +59,9 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
     remove: (key) => rm(pathOf(key, 'json'), { force: true }),
     pending: async () => {
       await mkdir(folder, { recursive: true });
-      const keys = (await readdir(folder)).flatMap((name) => STATE.exec(name)?.groups?.['key'] ?? []);
+      const keys = (await readdir(folder)).flatMap(
+        (name) => STATE.exec(name)?.groups?.['key'] ?? [],
+      );
       const all = await Promise.all(
         keys.map(async (key) => {
           const state = await load(key);

@@ -22,7 +22,13 @@ const relay = {
 };
 
 export const uploadStateSchema = v.variant('step', [
-  v.object({ step: v.literal('registering'), ...common, ...relay, transaction: text, digest: text }),
+  v.object({
+    step: v.literal('registering'),
+    ...common,
+    ...relay,
+    transaction: text,
+    digest: text,
+  }),
   v.object({ step: v.literal('registered'), ...common, ...relay, objectId: text, digest: text }),
   v.object({
     step: v.literal('uploaded'),

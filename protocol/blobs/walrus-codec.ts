@@ -65,8 +65,7 @@ export const directCodec = (client: WalrusClient): WalrusCodec => ({
       })),
     };
   },
-  read: (blobId, timeoutMs) =>
-    client.readBlob({ blobId, signal: AbortSignal.timeout(timeoutMs) }),
+  read: (blobId, timeoutMs) => client.readBlob({ blobId, signal: AbortSignal.timeout(timeoutMs) }),
   reset: () => client.reset(),
   close: async () => undefined,
 });
@@ -75,7 +74,12 @@ export const directCodec = (client: WalrusClient): WalrusCodec => ({
 export type CodecCall =
   | { readonly id: number; readonly type: 'describe' | 'encode'; readonly bytes: Uint8Array }
   | { readonly id: number; readonly type: 'quilt'; readonly items: readonly QuiltItem[] }
-  | { readonly id: number; readonly type: 'read'; readonly blobId: string; readonly timeoutMs: number }
+  | {
+      readonly id: number;
+      readonly type: 'read';
+      readonly blobId: string;
+      readonly timeoutMs: number;
+    }
   | { readonly id: number; readonly type: 'reset' };
 
 export type CodecAnswer = { readonly id: number } & (
@@ -132,6 +136,7 @@ export const threadCodec = (network: NetworkConfig): WalrusCodec | undefined => 
       next += 1;
       waiting.set(id, { resolve, reject });
       worker.ref();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin
       worker.postMessage({ ...request, id });
     });
 

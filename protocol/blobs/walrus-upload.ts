@@ -10,7 +10,12 @@ import type { Transaction } from '@mysten/sui/transactions';
 import type { ProtocolMessageCertificate, WalrusClient } from '@mysten/walrus';
 import { FloeError, type ErrorCode } from '../errors.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
-import { TransactionFailed, TransactionSuperseded, type Executed, type Sender } from '../sui/transactions.ts';
+import {
+  TransactionFailed,
+  TransactionSuperseded,
+  type Executed,
+  type Sender,
+} from '../sui/transactions.ts';
 import type { UploadJournal, UploadState } from './upload-journal.ts';
 import type { WalrusCodec } from './walrus-codec.ts';
 
@@ -96,7 +101,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
 
   const registered = (
     key: string,
-    { transaction: _, ...state }: State<'registering'>,
+    { transaction: _sent, ...state }: State<'registering'>,
     executed: Executed,
   ): Promise<State<'registered'>> =>
     save(key, { ...state, step: 'registered', objectId: createdBlob(executed) });
@@ -130,8 +135,14 @@ export const createUploader = (init: UploaderInit): Uploader => {
         const { digest } = prepared;
         state = {
           step: 'registering',
-          ...{ blobId, size, deletable, epochs, quilt },
-          ...{ nonce: toBase64(nonce), transaction, digest },
+          blobId,
+          size,
+          deletable,
+          epochs,
+          quilt,
+          nonce: toBase64(nonce),
+          transaction,
+          digest,
         };
         await save(key, state);
       });
@@ -145,7 +156,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
       reset(size);
       executed = await send();
     }
-    return await registered(key, state as unknown as State<'registering'>, executed);
+    return registered(key, state as unknown as State<'registering'>, executed);
   };
 
   /** A registration that may or may not have happened: the same bytes again, which happen once. */
@@ -162,7 +173,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
         throw thrown;
       warn(`registration ${state.digest} never happened; registering anew`);
       await journal.remove(request.key);
-      return await register(request);
+      return register(request);
     }
   };
 
@@ -205,7 +216,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
       }),
     ]);
     stop.abort();
-    return await walrus.certificateFromConfirmations({
+    return walrus.certificateFromConfirmations({
       confirmations: [...confirmations],
       blobId,
       deletable,
@@ -239,14 +250,19 @@ export const createUploader = (init: UploaderInit): Uploader => {
     if (hasRelay)
       try {
         return await bounded(
-          { timeoutMs: init.uploadTimeoutMs / 2, signal, code: UNAVAILABLE, what: 'the upload relay' },
+          {
+            timeoutMs: init.uploadTimeoutMs / 2,
+            signal,
+            code: UNAVAILABLE,
+            what: 'the upload relay',
+          },
           (inner) => sendToRelay(request, state, inner),
         );
       } catch (thrown) {
         if (signal.aborted) throw thrown;
         warn(`the upload relay failed, sending to the storage nodes: ${(thrown as Error).message}`);
       }
-    return await sendToNodes(request, state, signal);
+    return sendToNodes(request, state, signal);
   };
 
   const upload = async (
@@ -265,7 +281,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
         throw storeError(thrown, what);
       }
     });
-    return await save(request.key, {
+    return save(request.key, {
       ...state,
       step: 'uploaded',
       certificate: Certificate.serialize(certificate).toBase64(),
@@ -273,7 +289,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
   };
 
   const readObject = async (objectId: string): Promise<typeof BlobObject.$inferType> =>
-    await withRetry({ retries: 4 }, async () => {
+    withRetry({ retries: 4 }, async () => {
       try {
         const include = { content: true } as const;
         const { object } = await client.core.getObject({ objectId, include });
@@ -285,7 +301,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
 
   const certified = async (
     key: string,
-    { certificate: _, nonce: _nonce, digest: _digest, ...state }: State<'uploaded'>,
+    { certificate: _used, nonce: _nonce, digest: _digest, ...state }: State<'uploaded'>,
     endEpoch: number,
   ): Promise<State<'certified'>> => {
     const done = await save(key, { ...state, step: 'certified', endEpoch });
@@ -320,7 +336,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
       if ((await readObject(objectId)).certifiedEpoch === null) return undefined;
     }
     const { storage } = await readObject(objectId);
-    return await certified(key, state, storage.endEpoch);
+    return certified(key, state, storage.endEpoch);
   };
 
   /** Renews a certificate whose epoch has passed; twice in a row is not chance. */
@@ -330,7 +346,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
     upload: async (request) => {
       const { key } = request;
       let state = await journal.load(key);
-      for (let renewals = 0; ; ) {
+      for (let renewals = 0; ;) {
         // Steps follow each other.
         /* oxlint-disable no-await-in-loop */
         switch (state?.step) {

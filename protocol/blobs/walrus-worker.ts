@@ -15,13 +15,13 @@ const codec = directCodec(walrusClientOf(network, suiClientOf(network)));
 const perform = async (call: CodecCall): Promise<unknown> => {
   switch (call.type) {
     case 'describe':
-      return await codec.describe(call.bytes);
+      return codec.describe(call.bytes);
     case 'encode':
-      return await codec.encode(call.bytes);
+      return codec.encode(call.bytes);
     case 'quilt':
-      return await codec.quilt(call.items);
+      return codec.quilt(call.items);
     case 'read':
-      return await codec.read(call.blobId, call.timeoutMs);
+      return codec.read(call.blobId, call.timeoutMs);
     case 'reset':
       return codec.reset();
   }

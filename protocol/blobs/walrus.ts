@@ -78,6 +78,28 @@ const sdkName = (thrown: unknown): string =>
 const notFound = (id: string, cause?: unknown): FloeError =>
   new FloeError('blob_not_found', `no blob ${id}`, { blob: id }, { cause });
 
+/** The caller may give up waiting; the upload goes on, for it is paid for. */
+const waited = async <Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> => {
+  if (signal === undefined) return work;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void =>
+    aborted.reject(new FloeError('aborted', 'The operation was cancelled.'));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};
+
+const shareOf = (patch: QuiltPatch | undefined, ref: BlobRef): string =>
+  patch === undefined ? `/v1/blobs/${ref.id}` : `/v1/blobs/by-quilt-patch-id/${ref.id}`;
+
+const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'unavailable';
+
 export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const { network, client, walrus, sender, journal } = init;
   const { fetch = globalThis.fetch, warn = () => undefined } = init;
@@ -95,15 +117,21 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const uploader =
     sender &&
     createUploader({
-      ...{ walrus, client, sender, journal, codec, warn },
+      walrus,
+      client,
+      sender,
+      journal,
+      codec,
+      warn,
       hasRelay: network.walrus.relayUrl !== undefined,
       uploadTimeoutMs: init.uploadTimeoutMs ?? 120_000,
       stragglerMs: init.stragglerMs ?? 1_000,
     });
   const uploading = new Map<string, Promise<string>>();
+  const reading = new Map<string, Promise<Uint8Array>>();
 
   const shardsOf = async (signal?: AbortSignal): Promise<number> =>
-    await withRetry({ retries: 4, signal }, async () => {
+    withRetry({ retries: 4, signal }, async () => {
       try {
         return (await walrus.systemState()).committee.n_shards;
       } catch (thrown) {
@@ -125,23 +153,6 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       .finally(() => uploading.delete(key));
     uploading.set(key, started);
     return started;
-  };
-
-  /** The caller may give up waiting; the upload goes on, for it is paid for. */
-  const waited = async <Result>(
-    work: Promise<Result>,
-    signal: AbortSignal | undefined,
-  ): Promise<Result> => {
-    if (signal === undefined) return await work;
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = (): void =>
-      aborted.reject(new FloeError('aborted', 'The operation was cancelled.'));
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([work, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
   };
 
   const checkSize = async (size: number): Promise<void> => {
@@ -167,9 +178,6 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return at === size ? bytes : 'corrupt';
   };
 
-  const shareOf = (patch: QuiltPatch | undefined, ref: BlobRef): string =>
-    patch === undefined ? `/v1/blobs/${ref.id}` : `/v1/blobs/by-quilt-patch-id/${ref.id}`;
-
   /** The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes. */
   const tryAggregator = async (
     ref: BlobRef,
@@ -189,9 +197,8 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   };
 
   const fromNodes = async (blobId: string, size: number, ms: number): Promise<Uint8Array> =>
-    await bounded(
-      { timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` },
-      () => codec(size).read(blobId, ms),
+    bounded({ timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` }, () =>
+      codec(size).read(blobId, ms),
     );
 
   const readNodes = async (
@@ -199,7 +206,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     patch: QuiltPatch | undefined,
     ms: number,
   ): Promise<Uint8Array> => {
-    if (patch === undefined) return await fromNodes(ref.id, ref.size, ms);
+    if (patch === undefined) return fromNodes(ref.id, ref.size, ms);
     const known = quilts.get(patch.quilt);
     // A quilt is larger than its parts: read where it disturbs nobody.
     const whole = known ?? (await fromNodes(patch.quilt, threadBytes, ms));
@@ -207,13 +214,11 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return readPatch(whole, await shardsOf(), patch);
   };
 
-  const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'unavailable';
-
   const read = async (ref: BlobRef, patch: QuiltPatch | undefined, outer: AbortSignal) => {
     const started = performance.now();
     const elapsed = (): number => performance.now() - started;
     let corrupt = 0;
-    for (let pause = FIRST_PAUSE_MS; ; ) {
+    for (let pause = FIRST_PAUSE_MS; ;) {
       // Attempts follow each other.
       /* oxlint-disable no-await-in-loop */
       const attempt = AbortSignal.any([outer, AbortSignal.timeout(ATTEMPT_MS)]);
@@ -245,6 +250,25 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       }
       /* oxlint-enable no-await-in-loop */
     }
+  };
+
+  /** Many who want the same blob at once share one read. */
+  const readOnce = (ref: BlobRef, patch: QuiltPatch | undefined): Promise<Uint8Array> => {
+    const key = `${ref.id}/${toHex(ref.sha256)}/${ref.size}`;
+    const running = reading.get(key);
+    if (running !== undefined) return running;
+    const what = `reading blob ${ref.id}`;
+    const timeoutMs = readTimeoutMs + ATTEMPT_MS;
+    const started = bounded({ timeoutMs, code: 'store_unavailable', what }, (signal) =>
+      read(ref, patch, signal),
+    )
+      .then((bytes) => {
+        cache.add(toHex(ref.sha256), bytes);
+        return bytes;
+      })
+      .finally(() => reading.delete(key));
+    reading.set(key, started);
+    return started;
   };
 
   const put = async (bytes: Uint8Array, { signal }: BlobOptions = {}): Promise<BlobRef> => {
@@ -290,17 +314,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       if (patch === undefined && !BLOB_ID.test(ref.id)) throw notFound(ref.id);
       const known = cache.get(toHex(ref.sha256));
       if (known !== undefined) return ownBytes(checkBlob(ref, known));
-      const bytes = await bounded(
-        {
-          timeoutMs: readTimeoutMs + ATTEMPT_MS,
-          signal,
-          code: 'store_unavailable',
-          what: `reading blob ${ref.id}`,
-        },
-        (inner) => read(ref, patch, signal === undefined ? inner : AbortSignal.any([inner, signal])),
-      );
-      cache.add(toHex(ref.sha256), bytes);
-      return ownBytes(bytes);
+      return ownBytes(await waited(readOnce(ref, patch), signal));
     },
     putTogether: async (blobs, { signal } = {}) => {
       signal?.throwIfAborted();

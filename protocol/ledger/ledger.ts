@@ -64,10 +64,7 @@ export interface Ledger {
   /** @throws FloeError `already_frozen` when another value stands, `ledger_unavailable` */
   freezeSurvivors(freeze: SurvivorFreeze): Promise<{ readonly receipt: string }>;
   /** @throws FloeError `already_frozen` when another value stands, `ledger_unavailable` */
-  registerModel(
-    version: ModelVersion,
-    facts?: ModelFacts,
-  ): Promise<{ readonly receipt: string }>;
+  registerModel(version: ModelVersion, facts?: ModelFacts): Promise<{ readonly receipt: string }>;
   /** What stands, for verifiers; `undefined` when nothing was frozen. */
   readCohort(
     run: Uint8Array,

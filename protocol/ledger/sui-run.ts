@@ -35,7 +35,7 @@ export const readChain = async <Result>(
   timeoutMs: number | undefined,
   read: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result | undefined> =>
-  await withRetry({ retries: 4 }, () =>
+  withRetry({ retries: 4 }, () =>
     bounded(
       { timeoutMs: timeoutMs ?? READ_MS, code: 'ledger_unavailable', what },
       async (signal) => {
@@ -53,7 +53,7 @@ export const readChain = async <Result>(
 
 const capsOf = async ({ client, packageId, owner }: RunReader, signal: AbortSignal) => {
   const caps: (typeof RunCap.$inferType)[] = [];
-  for (let cursor: string | null | undefined; ; ) {
+  for (let cursor: string | null | undefined; ;) {
     const page: SuiClientTypes.ListOwnedObjectsResponse<{ content: true }> =
       // Each page says where the next begins.
       // oxlint-disable-next-line no-await-in-loop
@@ -78,7 +78,7 @@ export const findRun = async (
   reader: RunReader,
   specHash: Uint8Array,
 ): Promise<SuiRun | undefined> =>
-  await readChain('looking for the run', reader.timeoutMs, async (signal) => {
+  readChain('looking for the run', reader.timeoutMs, async (signal) => {
     const caps = await capsOf(reader, signal);
     for (let at = 0; at < caps.length; at += BATCH) {
       const part = caps.slice(at, at + BATCH);

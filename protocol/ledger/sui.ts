@@ -69,7 +69,9 @@ const own = (bytes: Iterable<number>): Uint8Array => Uint8Array.from(bytes);
 export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const { client, packageId, sender, timeoutMs } = init;
   const reader: RunReader = {
-    ...{ client, packageId, owner: init.owner },
+    client,
+    packageId,
+    owner: init.owner,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const runs = new Map<string, Promise<SuiRun | undefined>>();
@@ -102,7 +104,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       creating.set(key, created);
       created.catch(() => creating.delete(key));
     }
-    return await created;
+    return created;
   };
 
   const field = async (
@@ -110,7 +112,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     type: string,
     key: Uint8Array,
   ): Promise<Uint8Array | undefined> =>
-    await readChain(`reading ${type}`, timeoutMs, async (signal) => {
+    readChain(`reading ${type}`, timeoutMs, async (signal) => {
       const name = { type, bcs: key };
       const { dynamicField } = await client.core.getDynamicField({ parentId, name, signal });
       return dynamicField.value.bcs;
@@ -165,8 +167,15 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     if (!modelHash || !transcriptRoot || !model) return undefined;
     const { blob } = ModelObject.parse(model);
     return {
-      ...{ run, round, modelHash, transcriptRoot },
-      blob: { id: blobOfNumber(blob.blobId), sha256: own(blob.sha256), size: Number(blob.size) },
+      run,
+      round,
+      modelHash,
+      transcriptRoot,
+      blob: {
+        id: blobOfNumber(blob.blobId),
+        sha256: own(blob.sha256),
+        size: Number(blob.size),
+      },
     };
   };
 
@@ -193,7 +202,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     } catch (thrown) {
       if (!isFrozen(thrown)) throw thrown;
     }
-    return await withRetry({ retries: LAG_RETRIES }, async () => {
+    return withRetry({ retries: LAG_RETRIES }, async () => {
       const found = await read();
       if (found === undefined)
         throw new FloeError('ledger_unavailable', `the ${what} of round ${round} is not seen yet`);
@@ -261,7 +270,11 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       transaction,
       object,
       'run::freeze_survivors',
-      ({ pure }) => [pure.u64(round), pure.vector('address', [...addresses]), pure.vector('u8', hash)],
+      ({ pure }) => [
+        pure.u64(round),
+        pure.vector('address', [...addresses]),
+        pure.vector('u8', hash),
+      ],
       true,
     );
 
@@ -347,7 +360,12 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   return {
     kind: 'sui',
     beacon: 'members',
-    ...{ freezeCohort, freezeSurvivors, registerModel, readCohort, readSurvivors, readModel },
+    freezeCohort,
+    freezeSurvivors,
+    registerModel,
+    readCohort,
+    readSurvivors,
+    readModel,
     runObject: async (run) => {
       const found = sender === undefined ? await standing(run) : await ensured(run);
       if (found === undefined)

@@ -187,7 +187,7 @@ export const createSender = (init: SenderInit): Sender => {
 
   const submitOnce = async ({ bytes, digest }: Prepared): Promise<Executed> => {
     const { signature } = await signer.signTransaction(bytes);
-    return await bounded(
+    return bounded(
       { timeoutMs, code: UNAVAILABLE, what: `executing ${digest}` },
       async (signal) => {
         try {
@@ -224,7 +224,7 @@ export const createSender = (init: SenderInit): Sender => {
         // Once bytes have left and nobody knows what became of them, building others could pay twice.
         let unknown: unknown;
         const plan = { retries, onRetry, isFinal: (error: unknown) => error === unknown };
-        return await withRetry(plan, async () => {
+        return withRetry(plan, async () => {
           const prepared = await prepare(build);
           await onPrepared?.(prepared);
           try {

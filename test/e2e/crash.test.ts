@@ -5,8 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FloeProcess, freePort, phaseOf } from './processes.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FloeProcess, freePort, killAll, phaseOf } from './processes.ts';
 
 const PHASES = [
   'opening',
@@ -22,7 +22,7 @@ const PHASES = [
 ];
 const ROUNDS = PHASES.length;
 const PARTICIPANTS = 5;
-const TIMEOUT = 300_000;
+const TIMEOUT = 120_000;
 
 let folder: string;
 let reference: string;
@@ -31,21 +31,21 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'floe-crash-'));
   reference = await undisturbed();
 }, TIMEOUT);
+afterEach(async ({ task }) => {
+  const printed = await killAll();
+  if (task.result?.state === 'fail') console.log(printed);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const coordinator = (name: string, port: number, rounds = ROUNDS, more: string[] = []) =>
-  new FloeProcess([
-    ...['coordinator', '--state', join(folder, name), '--port', String(port), '--seed', 'crash'],
-    ...['--rounds', String(rounds), '--cohort', String(PARTICIPANTS), '--minimum', '3'],
-    ...['--learning-rate', '0.2', '--verbose', ...more],
-  ]);
+  new FloeProcess(
+    `coordinator --port ${port} --seed crash --rounds ${rounds} --cohort ${PARTICIPANTS} --minimum 3 --verbose`,
+    ['--state', join(folder, name), ...more],
+  );
 
 /** Participant `i`: of equal identity and training randomness in every run of this file. */
-const participant = (port: number, i: number, keystore: readonly string[] = []): FloeProcess =>
-  new FloeProcess([
-    ...['join', `ws://127.0.0.1:${port}`, '--shard', `${i + 1}/200`, '--seed', `p${i}`],
-    ...keystore,
-  ]);
+const participant = (port: number, i: number, keystore: string[] = []): FloeProcess =>
+  new FloeProcess(`join ws://127.0.0.1:${port} --shard ${i + 1}/200 --seed p${i}`, keystore);
 
 const participants = (port: number): FloeProcess[] =>
   Array.from({ length: PARTICIPANTS }, (_, i) => participant(port, i));
@@ -69,7 +69,7 @@ const undisturbed = async (): Promise<string> => {
 /** Recomputes the run with the coordinator's own key. */
 const expectVerified = async (name: string): Promise<void> => {
   const state = join(folder, name);
-  const verify = new FloeProcess(['verify', state, '--keystore', join(state, 'keystore')]);
+  const verify = new FloeProcess('verify', [state, '--keystore', join(state, 'keystore')]);
   expect(await verify.exited, verify.stdout).toBe(0);
   expect(verify.stdout).toContain('level L1');
 };

@@ -9,7 +9,21 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const PASSPHRASE = 'correct horse battery staple';
 
-/** A running `floe` command. */
+const running = new Set<FloeProcess>();
+
+/** Kills what a test left running; returns what each had printed last, for a test that failed. */
+export const killAll = async (): Promise<string> => {
+  const left = [...running];
+  await Promise.all(left.map((process) => process.kill()));
+  return left
+    .map(
+      ({ command, stdout, stderr }) =>
+        `$ floe ${command}\n${stdout.slice(-1500)}\n${stderr.slice(-1500)}`,
+    )
+    .join('\n\n');
+};
+
+/** A running `floe` command: `command` is split at spaces, `more` is taken as it is. */
 export class FloeProcess {
   readonly #child: ChildProcess;
   readonly #watchers = new Set<(line: string) => void>();
@@ -17,12 +31,17 @@ export class FloeProcess {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+  readonly command: string;
+
+  constructor(command: string, more: readonly string[] = []) {
+    this.command = `${command} ${more.join(' ')}`;
+    this.#child = spawn(process.execPath, [MAIN, ...command.split(' '), ...more], {
       env: { ...process.env, FLOE_PASSPHRASE: PASSPHRASE },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.exited = new Promise((resolve) => this.#child.once('close', resolve));
+    running.add(this);
+    void this.exited.then(() => running.delete(this));
     this.#read('stdout');
     this.#read('stderr');
   }

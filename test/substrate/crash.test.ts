@@ -45,7 +45,7 @@ const crashing = (journal: UploadJournal, [step, when]: Point): UploadJournal =>
     ...journal,
     save: async (key, state) => {
       if (!alive) throw new Crash();
-      if (state.step !== step) return await journal.save(key, state);
+      if (state.step !== step) return journal.save(key, state);
       alive = false;
       if (when === 'after') await journal.save(key, state);
       throw new Crash();

@@ -8,7 +8,16 @@ import type { Connected } from '../../protocol/connect.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
-import { bareNetworkOf, connect, fund, keyOf, publicKeyOf, quick, specFor, startNetwork } from './support.ts';
+import {
+  bareNetworkOf,
+  connect,
+  fund,
+  keyOf,
+  publicKeyOf,
+  quick,
+  specFor,
+  startNetwork,
+} from './support.ts';
 
 let devnet: Devnet;
 const owner = keyOf(1);
@@ -35,7 +44,7 @@ const bare = (): Promise<Connected> =>
 
 /** What a reader sees that was not there when the blob was written. */
 const readElsewhere = async (ref: Parameters<Connected['store']['get']>[0]): Promise<Uint8Array> =>
-  await (await bare()).store.get(ref);
+  (await bare()).store.get(ref);
 
 const roundTrip = async (connected: Connected): Promise<void> => {
   const bytes = random(60_000);
@@ -48,7 +57,8 @@ const frozenRun = async (): Promise<{ spec: RunSpec; owned: Connected; purpose: 
   const owned = await connect(devnet, owner, spec);
   const run = hashRunSpec(spec);
   await owned.ledger.freezeCohort({
-    ...{ run, round: 1 },
+    run,
+    round: 1,
     root: new Uint8Array(32).fill(1),
     members: [publicKeyOf(member)],
     entropy: new Uint8Array(32),
@@ -91,9 +101,9 @@ describe('tolerated', () => {
   it('an RPC that lags three transactions behind the chain, on which others are active too', async () => {
     const { owned, purpose } = await frozenRun();
     devnet.faults.staleRpc(3);
-    let active = true;
+    const quiet = new AbortController();
     const others = (async () => {
-      while (active) {
+      while (!quiet.signal.aborted) {
         await fund(devnet, keyOf(50));
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -108,7 +118,7 @@ describe('tolerated', () => {
     const transcriptRoot = new Uint8Array(32).fill(5);
     await owned.ledger.registerModel({ run, round: 1, modelHash: hash, blob, transcriptRoot });
     await owned.ledger.registerModel({ run, round: 1, modelHash: hash, blob, transcriptRoot });
-    active = false;
+    quiet.abort();
     await others;
   });
 

@@ -61,7 +61,9 @@ const ledgerOf = async (members: readonly Ed25519Keypair[] = []) => {
   const owner = await fund(devnet, keyOf(owners));
   const { client, sender } = await connect(devnet, owner, specFor(owner));
   const init: SuiLedgerInit = {
-    ...{ client, packageId: packageOf(devnet), sender },
+    client,
+    packageId: packageOf(devnet),
+    sender,
     owner: owner.toSuiAddress(),
     name: 'suite',
     auditors: [owner.toSuiAddress()],
@@ -94,7 +96,9 @@ accessGateSuite('Seal', async () => {
     const { owner, client, ledger } = await ledgerOf([admitted]);
     const gateOf = (signer: Ed25519Keypair) =>
       sealGate({
-        ...{ client, signer, run: suiteRun },
+        client,
+        signer,
+        run: suiteRun,
         seal: networkOf(devnet).seal,
         packageId: packageOf(devnet),
         runObject: () => ledger.runObject(suiteRun),
@@ -106,7 +110,7 @@ accessGateSuite('Seal', async () => {
       outsider: { gate: gateOf(outsider), key: publicKeyOf(outsider) },
     };
   })();
-  return await gates;
+  return gates;
 });
 
 describe('quilts', () => {
@@ -123,4 +127,3 @@ describe('quilts', () => {
     }
   });
 });
-

@@ -32,8 +32,7 @@ export const bareNetworkOf = (devnet: Devnet): NetworkConfig => {
 /** A key that follows from a number, so that runs are alike. */
 export const keyOf = (index: number): Ed25519Keypair => keyFromSeed(new Uint8Array(32).fill(index));
 
-export const publicKeyOf = (key: Ed25519Keypair): Uint8Array =>
-  key.getPublicKey().toRawBytes() as Uint8Array;
+export const publicKeyOf = (key: Ed25519Keypair): Uint8Array => key.getPublicKey().toRawBytes();
 
 export const fund = async (devnet: Devnet, key: Ed25519Keypair): Promise<Ed25519Keypair> => {
   await requestSuiFromFaucetV2({ host: devnet.config.faucetUrl, recipient: key.toSuiAddress() });
@@ -70,5 +69,5 @@ export const connect = async (
   options: Partial<ConnectOptions> & { readonly network?: NetworkConfig } = {},
 ): Promise<Connected> => {
   const { network = networkOf(devnet), ...rest } = options;
-  return await connectNetwork(network, key, { store: quick, ...rest, spec });
+  return connectNetwork(network, key, { store: quick, ...rest, spec });
 };

@@ -2,6 +2,7 @@
  * @module A participant for the coordinator's tests, written straight from the contract over protocol/: it keeps what it has
  * sent, so that it survives reconnects and restarts of the coordinator, and it can be told to misbehave.
  */
+import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
@@ -73,6 +74,8 @@ export interface TestParticipantInit {
   readonly identity: Identity;
   readonly spec: RunSpec;
   readonly store: BlobStore;
+  /** Sealed boxes where missing. */
+  readonly gate?: AccessGate;
   readonly random: RandomSource;
   /** The local update; must be a function of its arguments for runs to be comparable. */
   readonly train: (model: Float32Array, round: number) => Float32Array;
@@ -292,7 +295,7 @@ export class TestParticipant {
       const { cohort, context, record } = memory.cohort;
       const { model } = memory.open.body;
       const cipher = await store.get(model.blob);
-      const gate = sealedBoxGate(this.identity);
+      const gate = this.#init.gate ?? sealedBoxGate(this.identity);
       const flat = await openModel({ run: this.#run, model, cipher }, spec.model, gate);
       const n = cohort.members.length;
       const { lanes, layout } = encodeUpdate({

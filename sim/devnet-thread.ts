@@ -1,0 +1,25 @@
+/**
+ * @module The devnet of a simulation, in a worker: its servers answer while the others train.
+ */
+import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { startDevnet, type Devnet } from './devnet/index.ts';
+import { compiledFloe } from './devnet/move/index.ts';
+import { answerCalls } from './thread.ts';
+
+let devnet: Devnet | undefined;
+
+const calls = {
+  start: async ({ seed }: { readonly seed: string }): Promise<NetworkConfig> => {
+    if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
+    devnet = await startDevnet({ seed, nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() });
+    return parseNetworkConfig(devnet.config);
+  },
+  stop: async (): Promise<void> => {
+    await devnet?.stop();
+    devnet = undefined;
+  },
+} as const;
+export type DevnetCalls = typeof calls;
+
+answerCalls(calls);

@@ -1,0 +1,82 @@
+/**
+ * @module Whole rounds of the production coordinator on Walrus, Seal and Sui: the same model as on local ports, bit for bit;
+ * verified by an auditor who has the network, the transcript and a key, and nothing of the coordinator's; one quilt a round.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
+import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { roundStore } from '../../protocol/blobs/round-store.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { connectNetwork } from '../../protocol/connect.ts';
+import { hashRunSpec } from '../../protocol/run-spec.ts';
+import { verifyRun } from '../../protocol/verify/index.ts';
+import type { Devnet } from '../../sim/devnet/index.ts';
+import { connect, createStage, testIdentity, testSpec } from '../support/run.ts';
+import { bareNetworkOf, networkOf, startNetwork } from './support.ts';
+
+const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
+const ROUNDS = 2;
+
+let devnet: Devnet;
+beforeAll(async () => {
+  devnet = await startNetwork();
+});
+afterAll(async () => {
+  await devnet.stop();
+});
+
+it('is played, published and verified from the outside', async () => {
+  const auditor = await testIdentity('auditor');
+  const spec = await testSpec({ rounds: ROUNDS, auditors: [auditor.publicKey] });
+  const local = await createStage(spec);
+  const localRun = local.create();
+  await localRun.start();
+  for (const name of NAMES) connect(localRun, await local.participant(name));
+  const expected = await localRun.finished;
+  await localRun.stop();
+
+  const stage = await createStage(spec);
+  const { coordinatorIdentity } = stage;
+  const recipient = coordinatorIdentity.address;
+  await requestSuiFromFaucetV2({ host: devnet.config.faucetUrl, recipient });
+  const own = await connectNetwork(networkOf(devnet), await coordinatorIdentity.suiSigner(), {
+    spec,
+  });
+  const waiting = memoryStore();
+  const coordinator = stage.create({
+    store: roundStore({ waiting, lasting: own.store }),
+    gate: own.gate,
+    ledger: own.ledger,
+  });
+  await coordinator.start();
+  for (const name of NAMES) {
+    const signer = await (await testIdentity(name)).suiSigner();
+    const reader = await connectNetwork(networkOf(devnet), signer, { spec });
+    const store = { ...reader.store, put: waiting.put };
+    connect(coordinator, await stage.participant(name, { store, gate: reader.gate }));
+  }
+  const outcome = await coordinator.finished;
+  const transcript = coordinator.transcript();
+  await coordinator.stop();
+  expect(toHex(outcome.model.hash)).toBe(toHex(expected.model.hash));
+
+  // The initial model; then a quilt, a bundle and a model each round.
+  const blobs = devnet.chain.state
+    .ownedBy({ type: 'address', address: recipient })
+    .filter(({ objectType }) => objectType.endsWith('::blob::Blob'));
+  expect(blobs).toHaveLength(1 + 3 * ROUNDS);
+
+  const outside = await connectNetwork(bareNetworkOf(devnet), await auditor.suiSigner(), { spec });
+  const { store, gate, ledger } = outside;
+  const verification = await verifyRun({ spec, transcript, store, gate, ledger });
+  expect(verification).toMatchObject({ ok: true, level: 'L1' });
+  expect(verification.modelHash).toBe(toHex(outcome.model.hash));
+
+  const stranger = await testIdentity('stranger');
+  const denied = await connectNetwork(networkOf(devnet), await stranger.suiSigner(), { spec });
+  const purpose = { run: hashRunSpec(spec), round: outcome.model.version, role: 'model' } as const;
+  await expect(denied.gate.unwrap(outcome.model.envelope, purpose)).rejects.toMatchObject({
+    code: 'access_denied',
+  });
+  expect(await outside.ledger.modelObject(purpose.run, purpose.round)).toMatch(/^0x[0-9a-f]{64}$/);
+});
