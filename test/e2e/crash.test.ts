@@ -20,9 +20,10 @@ const PHASES = [
   'finishing',
   'registering',
 ];
-const ROUNDS = PHASES.length;
+/** One round for each phase, and a last one in which nothing happens. */
+const ROUNDS = PHASES.length + 1;
 const PARTICIPANTS = 5;
-const TIMEOUT = 120_000;
+const TIMEOUT = 240_000;
 
 let folder: string;
 let reference: string;
