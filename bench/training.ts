@@ -22,32 +22,32 @@ const CASES: readonly Case[] = [
     backend: { prefer: 'wasm', ownKernels: false },
     denseFastPath: false,
     // It has no gradient of a convolution's filter.
-    models: ['mlp2nn'],
+    models: ['mlp-2nn'],
   },
-  { label: 'cpu', backend: { prefer: 'cpu' }, denseFastPath: false, models: ['mlp2nn', 'cnn'] },
+  { label: 'cpu', backend: { prefer: 'cpu' }, denseFastPath: false, models: ['mlp-2nn', 'cnn'] },
   {
     label: "wasm, Floe's kernels under tfjs",
     backend: { prefer: 'wasm' },
     denseFastPath: false,
-    models: ['mlp2nn', 'cnn'],
+    models: ['mlp-2nn', 'cnn'],
   },
   {
     label: "wasm, Floe's dense path",
     backend: { prefer: 'wasm' },
     denseFastPath: true,
-    models: ['mlp2nn'],
+    models: ['mlp-2nn'],
   },
   {
     label: 'webgpu',
     backend: { prefer: 'webgpu' },
     denseFastPath: false,
-    models: ['mlp2nn', 'cnn'],
+    models: ['mlp-2nn', 'cnn'],
   },
   {
     label: 'tfjs-node',
     backend: { prefer: 'tensorflow' },
     denseFastPath: false,
-    models: ['mlp2nn', 'cnn'],
+    models: ['mlp-2nn', 'cnn'],
   },
 ];
 
@@ -93,8 +93,8 @@ for (const { name, available, detail } of reports)
   console.log(`${name}: ${available ? detail : `not available (${detail})`}`);
 
 const TABLE: readonly (readonly [ModelName, number])[] = [
-  ['mlp2nn', 10],
-  ['mlp2nn', 32],
+  ['mlp-2nn', 10],
+  ['mlp-2nn', 32],
   ['cnn', 10],
 ];
 

@@ -3,9 +3,11 @@
  * too: `node cli/devnet.ts`.
  */
 import { rename, writeFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
-import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { Command } from 'commander';
 import type { DevnetOptions } from '../sim/devnet/index.ts';
+import { collect, wholeNumber } from './flags.ts';
+import type { Output } from './output.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
 
 interface DevnetFlags {
   readonly configOut?: string;
@@ -20,16 +22,12 @@ interface DevnetFlags {
   readonly floe: boolean;
   readonly fault: readonly string[];
   readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
 }
 
-const integer = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0)
-    throw new InvalidArgumentError('expected a whole number');
-  return value;
-};
-
-const append = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+const MAX_NODES = 1_000;
+const MAX_KEY_SERVERS = 255;
 
 /** Ports in a row from the first: RPC, faucet, relay, publisher, aggregator, key servers, then storage nodes. */
 const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions['ports']> => ({
@@ -42,55 +40,48 @@ const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions
   nodes: first + 5 + keyServers,
 });
 
-/** Resolves at the first SIGINT or SIGTERM. */
-const interrupted = (): Promise<void> =>
-  new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+const run = async (flags: DevnetFlags, output: Output, signal: AbortSignal): Promise<void> => {
+  const { parseFault, startDevnet } = await import('../sim/devnet/index.ts');
+  const { compiledFloe } = await import('../sim/devnet/move/index.ts');
+  const faults = flags.fault.map((text) => parseFault(text));
+  const interrupted = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
   });
-
-const run = async (flags: DevnetFlags): Promise<void> => {
-  // The SDKs of Mysten Labs are loaded by this command only.
-  const [{ parseFault, startDevnet }, { compiledFloe }] = await Promise.all([
-    import('../sim/devnet/index.ts'),
-    import('../sim/devnet/move/index.ts'),
-  ]);
-  const faults = flags.fault.map(parseFault);
   const devnet = await startDevnet({
     seed: flags.seed,
     nodes: flags.nodes,
     shardsPerNode: flags.shardsPerNode,
     sealServers: flags.keyServers,
     sealThreshold: flags.threshold,
-    sliverChecks: flags.fullChecks ? 'full' : 'structure',
+    sliverChecks: flags.fullChecks === true ? 'full' : 'structure',
     ...(flags.port === undefined ? {} : { ports: portsFrom(flags.port, flags.keyServers) }),
     ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
     ...(flags.floe ? { floePackage: compiledFloe() } : {}),
   });
-  const end = interrupted();
   try {
-    for (const command of faults) devnet.faults.run(command);
-    const config = `${JSON.stringify(devnet.config, undefined, 2)}\n`;
+    for (const fault of faults) devnet.faults.run(fault);
     if (flags.configOut !== undefined) {
       // Whoever waits for the file must never read half of it.
+      const config = `${JSON.stringify(devnet.config, undefined, 2)}\n`;
       await writeFile(`${flags.configOut}.new`, config);
       await rename(`${flags.configOut}.new`, flags.configOut);
     }
-    if (flags.json) process.stdout.write(config);
-    else
-      console.log(
-        [
-          `devnet ready: ${flags.nodes} storage nodes x ${flags.shardsPerNode} shards, ` +
-            `${flags.keyServers} key servers (threshold ${flags.threshold})`,
-          `  RPC        ${devnet.config.rpcUrl}`,
-          `  faucet     ${devnet.config.faucetUrl}`,
-          `  relay      ${devnet.config.walrus.relayUrl}`,
-          `  publisher  ${devnet.config.walrus.publisherUrl}`,
-          `  aggregator ${devnet.config.walrus.aggregatorUrl}`,
-          `  blobs up to ${devnet.maxBlobBytes} bytes; keys of this network guard nothing`,
-        ].join('\n'),
-      );
-    await end;
+    output.document(devnet.config);
+    const { walrus, rpcUrl, faucetUrl, floe } = devnet.config;
+    output.say(
+      [
+        `devnet ready: ${flags.nodes} storage nodes x ${flags.shardsPerNode} shards, ` +
+          `${flags.keyServers} key servers (threshold ${flags.threshold})`,
+        `  RPC        ${rpcUrl}`,
+        `  faucet     ${faucetUrl}`,
+        `  relay      ${walrus.relayUrl}`,
+        `  publisher  ${walrus.publisherUrl}`,
+        `  aggregator ${walrus.aggregatorUrl}`,
+        ...(floe === undefined ? [] : [`  package    ${floe.packageId}`]),
+        `  blobs up to ${devnet.maxBlobBytes} bytes; keys of this network guard nothing`,
+      ].join('\n'),
+    );
+    if (!signal.aborted) await interrupted;
   } finally {
     await devnet.stop();
   }
@@ -98,35 +89,57 @@ const run = async (flags: DevnetFlags): Promise<void> => {
 
 /** The `devnet` command, for the main program to mount. */
 export const devnetCommand = (): Command =>
-  new Command('devnet')
+  withCommonOptions(new Command('devnet'))
     .description('run Sui, Walrus and Seal on this machine, for the SDKs unmodified')
     .option('--config-out <file>', 'write the network configuration here once it is ready')
     .option('--seed <text>', 'keys and ids follow from it', '1')
-    .option('--nodes <count>', 'storage nodes', integer, 13)
-    .option('--shards-per-node <count>', 'more shards hold larger blobs', integer, 4)
-    .option('--key-servers <count>', 'Seal key servers', integer, 3)
-    .option('--threshold <count>', 'key servers that suffice', integer, 2)
-    .option('--port <first>', 'ports in a row from here (default: any free ones)', integer)
+    .option('--nodes <n>', 'storage nodes', wholeNumber('--nodes', 4, MAX_NODES), 13)
+    .option(
+      '--shards-per-node <n>',
+      'more shards hold larger blobs',
+      wholeNumber('--shards-per-node', 1, MAX_NODES),
+      4,
+    )
+    .option(
+      '--key-servers <n>',
+      'Seal key servers',
+      wholeNumber('--key-servers', 1, MAX_KEY_SERVERS),
+      3,
+    )
+    .option(
+      '--threshold <n>',
+      'key servers that suffice',
+      wholeNumber('--threshold', 1, MAX_KEY_SERVERS),
+      2,
+    )
+    .option(
+      '--port <first>',
+      'ports in a row from here (default: any free ones)',
+      wholeNumber('--port', 1, 65_535),
+    )
     .option('--full-checks', 'hold every sliver against its metadata before confirming')
     .option('--snapshot <file>', 'resume from this file and save to it on exit')
     .option('--no-floe', "do not publish Floe's own package")
     .option(
       '--fault <json>',
       'switch a fault on, e.g. {"type":"nodeDown","node":3}; repeatable',
-      append,
+      collect(String),
       [],
     )
-    .option('--json', 'print the configuration as JSON')
+    .addHelpText(
+      'after',
+      `
+Runs until Ctrl-C. sim/devnet/README.md says what is real in it, and lists the faults.
+
+Examples:
+  floe devnet --config-out net.json
+  floe devnet --port 9000 --snapshot devnet.snap --json
+  floe devnet --nodes 13 --fault '{"type":"nodeDown","node":3}'
+
+Exit codes: 130 stopped by Ctrl-C, 2 a flag is wrong, 1 it could not start (a port is taken).`,
+    )
     .action(async (flags: DevnetFlags) => {
-      await run(flags);
+      await runCommand(flags, async ({ output, signal }) => run(flags, output, signal));
     });
 
-if (import.meta.main) {
-  try {
-    await devnetCommand().parseAsync();
-  } catch (error) {
-    const { code, message } = error instanceof FloeError ? error : toFloeError(error);
-    console.error(`${code}: ${message}`);
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) await devnetCommand().parseAsync();

@@ -4,9 +4,10 @@
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { wholeNumber } from './flags.ts';
+import { findKey, readNetworkFile, withKey, withNetwork, type NetworkFlags } from './network.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
 
-interface Options {
+interface Options extends NetworkFlags {
   readonly dir: string;
   readonly port: number;
   readonly json?: boolean;
@@ -15,8 +16,10 @@ interface Options {
 }
 
 export const doctorCommand = (): Command =>
-  withCommonOptions(new Command('doctor'))
-    .description('what this machine can do: backends, cryptography, disk, network')
+  withCommonOptions(withKey(withNetwork(new Command('doctor'))))
+    .description(
+      'what this machine can do, and with --network whether Sui, Walrus and Seal can be reached',
+    )
     .option('--dir <folder>', 'folder whose disk is tried', '.')
     .option('--port <n>', 'port that is tried; 0 for any', wholeNumber('--port', 0, 65_535), 0)
     .addHelpText(
@@ -25,28 +28,41 @@ export const doctorCommand = (): Command =>
 Examples:
   floe doctor
   floe doctor --port 7700 --json
+  floe doctor --network net.json --keystore-file ~/.sui/sui_config/sui.keystore
 
 Exit codes: 0 all that Floe needs works, 1 something it needs does not (see the lines marked "no").
-A backend that is not here is no failure while another one is.`,
+A backend that is not here is no failure while another one is; nor are storage nodes and key servers
+that are down, while enough of them answer. With a key, its balances are looked at too.`,
     )
     .action(async (options: Options) => {
       await runCommand(options, async ({ output, signal }) => {
         const { examine } = await import('./examine.ts');
-        const report = await examine({ folder: options.dir, port: options.port, signal });
+        const named = options.network ?? process.env['FLOE_NETWORK'] ?? '';
+        const file = named === '' ? undefined : await readNetworkFile(options);
+        const key = file && (await findKey(options));
+        const found = await examine({ folder: options.dir, port: options.port, signal });
+        const checks = [...found.checks];
+        if (file !== undefined) {
+          const { examineNetwork } = await import('./examine-network.ts');
+          const address = key?.toSuiAddress();
+          checks.push(...(await examineNetwork({ network: file.network, address, signal })));
+        }
+        const ok = checks.every((check) => check.ok || !check.needed);
+        const report = { ...found, ok, checks };
         output.document(report);
         const { machine } = report;
         output.line(
           `node ${machine.node} on ${machine.platform} ${machine.arch}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB memory, ${machine.freeGiB} GiB free`,
         );
-        for (const { name, needed, ok, detail } of report.checks) {
-          const verdict = ok
+        for (const { name, needed, ok: works, detail } of checks) {
+          const verdict = works
             ? output.style('green', 'yes')
             : needed
               ? output.style('red', 'no ')
               : output.style('dim', 'no ');
           output.line(`${verdict}  ${name.padEnd(20)} ${detail}`);
         }
-        output.say(report.ok ? 'everything Floe needs is here' : 'something Floe needs is missing');
-        return report.ok ? EXIT.ok : EXIT.failed;
+        output.say(ok ? 'everything Floe needs is here' : 'something Floe needs is missing');
+        return ok ? EXIT.ok : EXIT.failed;
       });
     });

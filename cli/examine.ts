@@ -147,7 +147,8 @@ const bind = async (port: number): Promise<string> =>
     });
   });
 
-const check = async (
+/** Tries one thing; why it does not work is what its error says. */
+export const check = async (
   name: string,
   needed: boolean,
   work: () => Promise<string>,

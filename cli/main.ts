@@ -10,7 +10,11 @@ import { coordinatorCommand } from './coordinator.ts';
 import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
+import { grantCommand, revokeCommand } from './grant.ts';
 import { joinCommand } from './join.ts';
+import { modelsCommand } from './models.ts';
+import { passCommand } from './pass.ts';
+import { publishCommand } from './publish.ts';
 import { pullCommand } from './pull.ts';
 import { outputOf } from './run-command.ts';
 import { simCommand } from './sim.ts';
@@ -21,6 +25,13 @@ const readVersion = (): string => {
   const here = createRequire(import.meta.url);
   const path = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
   return v.parse(v.object({ version: v.string() }), here(path)).version;
+};
+
+/** Help and errors of a command, and of those under it, are the program's. */
+const adopt = (command: Command, program: Command): void => {
+  command.helpOption('--help', 'print this help').copyInheritedSettings(program);
+  command.helpCommand(false);
+  for (const under of command.commands) adopt(under, program);
 };
 
 export const createProgram = (): Command => {
@@ -36,6 +47,8 @@ Examples:
   floe coordinator --rounds 20 --cohort 5   a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
   floe verify runs/latest                   recompute every round of a run
+  floe devnet --config-out net.json         Sui, Walrus and Seal on this machine
+  floe models 0x5e... --network net.json    the models that a run has published
   floe help exit-codes                      what the exit codes mean`,
     )
     .exitOverride()
@@ -50,9 +63,14 @@ Examples:
     verifyCommand(),
     devnetCommand(),
     doctorCommand(),
+    publishCommand(),
+    grantCommand(),
+    revokeCommand(),
+    passCommand(),
+    modelsCommand(),
   ];
   for (const command of commands) {
-    command.helpOption('--help', 'print this help').copyInheritedSettings(program);
+    adopt(command, program);
     program.addCommand(command);
   }
   program

@@ -10,13 +10,10 @@ import {
   type Topology,
 } from './tfjs/models.ts';
 
-/** Names as specifications write them, where the registry's differ. */
-const REGISTRY: Readonly<Record<string, string>> = { 'mlp-2nn': 'mlp2nn' };
-
 /** @throws FloeError `model_malformed` for an unknown name or a topology that is not a JSON object */
 export const modelOfSpec = (spec: RunSpec): ModelFunction => {
   const { architecture, topology } = spec.model;
-  if (topology === undefined) return modelByName(REGISTRY[architecture] ?? architecture);
+  if (topology === undefined) return modelByName(architecture);
   let parsed: unknown;
   try {
     parsed = JSON.parse(topology);

@@ -3,7 +3,6 @@
  * at the end the shares open the masks, and the sum becomes the next model (Bonawitz et al. 2017, round 4). The accumulator
  * is a cache: after a restart it is folded anew from the blobs.
  */
-import * as v from 'valibot';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { encodeBundle } from '../protocol/aggregate/bundle.ts';
 import {
@@ -16,7 +15,6 @@ import {
 } from '../protocol/aggregate/round.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
-import { decodeCbor, fixedBytes } from '../protocol/cbor.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
 import { unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
@@ -24,8 +22,9 @@ import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { chunkRoot } from '../protocol/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
-import { MAX_COHORT, type RunSpec } from '../protocol/run-spec.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
 import {
+  decodeAnswer,
   freezeCohort,
   recover,
   unmask,
@@ -40,21 +39,6 @@ import {
 import { errorFields, shortKey, type Logger } from './log.ts';
 import type { Hex, Round } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
-
-/** What survivors seal to the coordinator: a share for each member of U1. */
-const answerSchema = v.strictObject({
-  shares: v.pipe(
-    v.array(
-      v.strictObject({
-        member: fixedBytes(32),
-        kind: v.picklist(['self', 'sigma']),
-        share: fixedBytes(33),
-      }),
-    ),
-    v.maxLength(MAX_COHORT),
-  ),
-});
-const MAX_ANSWER_BYTES = 64 << 10;
 
 /** The round cannot be finished; whoever is named broke the protocol, provably. */
 export class RoundFailure extends FloeError {
@@ -239,18 +223,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   const answersOf = (round: Round): UnmaskAnswer[] =>
     [...round.unmasks].flatMap(([sender, { body }]) => {
       try {
-        const plain = identity.openSealed(body.answer);
-        const { shares } = decodeCbor(answerSchema, plain, 'share_invalid', MAX_ANSWER_BYTES);
-        return [
-          {
-            sender: fromHex(sender),
-            shares: shares.map(({ member, kind, share }) => ({
-              author: member,
-              kind: kind === 'sigma' ? ('key' as const) : kind,
-              share,
-            })),
-          },
-        ];
+        const shares = decodeAnswer(identity.openSealed(body.answer));
+        return [{ sender: fromHex(sender), shares }];
       } catch (thrown) {
         if (!(thrown instanceof FloeError)) throw thrown;
         log.warn(

@@ -8,11 +8,11 @@ import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import { encodeSafetensors, hashModel } from '../protocol/tensors/index.ts';
+import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 
 export interface ModelKeeper {
-  /** Encrypts and stores the model of `version`; durable once it resolves. */
+  /** Rounds the model of `version` to the types of its tensors, encrypts and stores it; durable once it resolves. */
   publish(
     flat: Float32Array,
     version: number,
@@ -62,7 +62,8 @@ export const createModelKeeper = ({
 
   return {
     seal,
-    publish: async (flat, version, readers, signal) => {
+    publish: async (exact, version, readers, signal) => {
+      const flat = roundToTypes(spec.model, exact);
       const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
       const { blob, envelope } = await seal(file, purposeOf(version), readers, signal);
       newest = { version, flat };

@@ -4,9 +4,10 @@
  * reordering one breaks every later link and the root that the ledger holds.
  */
 import { concatBytes, equalBytes, ownBytes, sha256, utf8 } from './bytes.ts';
+import { encodeCbor } from './cbor.ts';
 import { FloeError } from './errors.ts';
 import { merkleRoot } from './merkle.ts';
-import { decodeRecord, MAX_RECORD_BYTES, type SignedRecord } from './records.ts';
+import { bodySchemas, decodeRecord, MAX_RECORD_BYTES, type SignedRecord } from './records.ts';
 
 /** The link before the first entry: bound to the run. */
 export const genesis = (run: Uint8Array): Uint8Array => sha256(utf8('floe/transcript/v1'), run);
@@ -71,8 +72,15 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
     const index = entries.length;
     const length = at + PREFIX <= bytes.length ? view.getUint32(at, true) : 0;
     if (length === 0 || length > MAX_RECORD_BYTES || at + PREFIX + length > bytes.length)
-      throw new FloeError('transcript_broken', `entry ${index} is truncated`, { entry: index });
-    const record = readRecord(ownBytes(bytes.subarray(at + PREFIX, at + PREFIX + length)), index);
+      throw new FloeError('transcript_broken', `entry ${index} is truncated`, {
+        entry: index,
+        round: roundAfter(entries.at(-1)),
+      });
+    const record = readRecord(
+      ownBytes(bytes.subarray(at + PREFIX, at + PREFIX + length)),
+      index,
+      roundAfter(entries.at(-1)),
+    );
     const entry = nextEntry(head, index, record);
     const where = { entry: index, round: record.round, record: record.type };
     if (!equalBytes(entry.hash, bytes.subarray(at + 4, at + PREFIX)))
@@ -94,14 +102,45 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
   return { run, head, entries };
 };
 
-const readRecord = (bytes: Uint8Array, index: number): SignedRecord => {
+/** The round that the entry after this one belongs to: attempts are numbered without gaps. */
+const roundAfter = (last: TranscriptEntry | undefined): number => {
+  if (last === undefined) return 1;
+  const { round, type } = last.record;
+  return type === 'commit' || type === 'abort' ? round + 1 : round;
+};
+
+/** Whether `pattern` stands in `bytes` at `at`, but for at most `errors` bytes. */
+const standsAt = (bytes: Uint8Array, at: number, pattern: Uint8Array, errors: number): boolean => {
+  let left = errors;
+  for (let i = 0; i < pattern.length; i += 1)
+    if (bytes[at + i] !== pattern[i]) {
+      left -= 1;
+      if (left < 0) return false;
+    }
+  return true;
+};
+
+/** What a record that no longer decodes says it is: its field `type` as CBOR writes it, whole or with one byte changed. */
+const claimedType = (bytes: Uint8Array): string | undefined => {
+  for (const errors of [0, 1])
+    for (const type of Object.keys(bodySchemas)) {
+      // Without the first byte, the head of the map.
+      const pattern = encodeCbor({ type }).subarray(1);
+      for (let at = 0; at + pattern.length <= bytes.length; at += 1)
+        if (standsAt(bytes, at, pattern, errors)) return type;
+    }
+  return undefined;
+};
+
+const readRecord = (bytes: Uint8Array, index: number, round: number): SignedRecord => {
   try {
     return decodeRecord(bytes);
   } catch (cause) {
+    const record = claimedType(bytes);
     throw new FloeError(
       'transcript_broken',
       `entry ${index}: ${(cause as Error).message}`,
-      { entry: index },
+      { entry: index, round, ...(record === undefined ? {} : { record }) },
       { cause },
     );
   }

@@ -3,11 +3,9 @@
  * which travel in the run specification as a topology.
  */
 import type { Dataset } from '../client/data/dataset.ts';
-import { modelByName, type ModelFunction } from '../client/tfjs/models.ts';
+import { modelByName, MODELS, type ModelFunction } from '../client/tfjs/models.ts';
 import { FloeError } from '../protocol/errors.ts';
 
-/** Names as people write them, and the registry's. */
-const REGISTRY: Readonly<Record<string, string>> = { 'mlp-2nn': 'mlp2nn', cnn: 'cnn' };
 const MAX_UNITS = 65_536;
 const MAX_LAYERS = 32;
 const kernelInitializer = 'glorotUniform';
@@ -59,13 +57,12 @@ export const chooseModel = (
   name: string,
   data: Pick<Dataset, 'featureShape' | 'classes'>,
 ): ModelChoice => {
-  const known = Object.hasOwn(REGISTRY, name) ? REGISTRY[name] : undefined;
-  if (known !== undefined) return { architecture: name, build: modelByName(known) };
+  if (Object.hasOwn(MODELS, name)) return { architecture: name, build: modelByName(name) };
   const hidden = hiddenUnits(name);
   if (hidden === undefined)
     throw new FloeError(
       'usage',
-      `--model: expected ${Object.keys(REGISTRY).join(', ')}, linear or mlp:UNITS,..., got ${JSON.stringify(name)}`,
+      `--model: expected ${Object.keys(MODELS).join(', ')}, linear or mlp:UNITS,..., got ${JSON.stringify(name)}`,
     );
   return { architecture: 'custom', build: dense(hidden, data) };
 };

@@ -5,7 +5,6 @@
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -17,6 +16,7 @@ import { signRecord, sortKeys, type SignedRecord } from '../../protocol/records.
 import {
   answerUnmask,
   derive,
+  encodeAnswer,
   makeShares,
   maskUpdate,
   memberOf,
@@ -27,6 +27,7 @@ import {
   type GuardState,
   type Lanes,
   type MaskJob,
+  type RevealedShare,
   type SharePair,
 } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
@@ -239,7 +240,7 @@ export const makeAnswer = async (
   );
   const keys = derive(memory.sigma);
   const unopened: FloeError[] = [];
-  const shares: object[] = [];
+  const shares: RevealedShare[] = [];
   for (const { author, kind } of reveal) {
     const entry = sharers.inbox.find((item) => equalBytes(item.author, author))?.entry;
     let pair: SharePair | undefined = memory.sharing?.own;
@@ -252,10 +253,9 @@ export const makeAnswer = async (
         continue;
       }
     }
-    if (pair !== undefined)
-      shares.push({ member: author, kind: kind === 'key' ? 'sigma' : 'self', share: pair[kind] });
+    if (pair !== undefined) shares.push({ author, kind, share: pair[kind] });
   }
-  const answer = sealTo(view.spec.coordinator, encodeCbor({ shares }));
+  const answer = sealTo(view.spec.coordinator, encodeAnswer(shares));
   return {
     guard: state,
     record: signRecord(own.identity, 'unmask', view.run, survivors.round, {

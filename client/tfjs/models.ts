@@ -17,7 +17,7 @@ export type Topology = Readonly<Record<string, unknown>>;
 /** The 2NN of McMahan et al. (2017): 784-200-200-10, 199,210 parameters; takes [28, 28, 1] images. */
 export const mlp2nn = (tf: Tf): Tfjs.LayersModel =>
   tf.sequential({
-    name: 'mlp2nn',
+    name: 'mlp-2nn',
     layers: [
       tf.layers.flatten({ name: 'flatten', inputShape: [28, 28, 1] }),
       tf.layers.dense({ name: 'hidden1', units: 200, activation: 'relu', kernelInitializer }),
@@ -57,7 +57,7 @@ export const cnn = (tf: Tf): Tfjs.LayersModel =>
   });
 
 /** Models by the names a run specification uses. */
-export const MODELS = { mlp2nn, cnn } as const satisfies Record<string, ModelFunction>;
+export const MODELS = { 'mlp-2nn': mlp2nn, cnn } as const satisfies Record<string, ModelFunction>;
 export type ModelName = keyof typeof MODELS;
 
 /**

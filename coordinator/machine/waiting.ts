@@ -26,17 +26,20 @@ export const opensAt = ({ spec }: MachineConfig, state: State): number => {
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
 
-/** A participant's place in the draw of one attempt: nobody can choose it without knowing run and round beforehand. */
-const ticket = (run: Uint8Array, round: number, key: Hex): Uint8Array => {
+/**
+ * A participant's place in the draw of one attempt: nobody can choose it without knowing run and round beforehand. By the id of
+ * the specification, not its hash: a masked and an unmasked run of equal settings invite the same participants.
+ */
+const ticket = (id: Uint8Array, round: number, key: Hex): Uint8Array => {
   const number = new Uint8Array(4);
   new DataView(number.buffer).setUint32(0, round);
-  return sha256(utf8('floe/invite/v1'), run, number, fromHex(key));
+  return sha256(utf8('floe/invite/v1'), id, number, fromHex(key));
 };
 
 /** The `ceil(size * overSelect)` with the smallest tickets, ascending by key. */
-const invite = ({ spec, run }: MachineConfig, round: number, keys: readonly Hex[]): Hex[] =>
+const invite = ({ spec }: MachineConfig, round: number, keys: readonly Hex[]): Hex[] =>
   keys
-    .map((key) => ({ key, ticket: ticket(run, round, key) }))
+    .map((key) => ({ key, ticket: ticket(spec.id, round, key) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
     .slice(0, Math.ceil(spec.cohort.size * spec.cohort.overSelect))
     .map(({ key }) => key)

@@ -9,7 +9,7 @@ import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { chunkRoot } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
-import { hashModel, parameterCount } from '../tensors/index.ts';
+import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
 
 /** What every participant reports beside its update, summed under the same masks. */
 export const METRICS = [
@@ -50,7 +50,7 @@ export const createFold = (layout: RingLayout): Fold => {
 };
 
 export interface RoundResult {
-  /** w_{t+1}, flat. */
+  /** w_{t+1}, flat, as the types of its tensors hold it. */
   readonly after: Float32Array;
   readonly afterHash: Uint8Array;
   /** Sum of the capped example counts. */
@@ -104,7 +104,8 @@ export const finishRound = (input: {
     dimension: before.length,
     extras: METRICS,
   });
-  const after = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
+  const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
+  const after = roundToTypes(spec.model, exact);
   const broken = after.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0)
     throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);

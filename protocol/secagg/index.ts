@@ -7,6 +7,7 @@
  * `pairMasks`, `selfMaskSeed`, `maskUpdate` -> `recordUpload` -> `answerUnmask`. Coordinator and
  * auditor: `recover` (or `maskJobs`) -> `unmask`.
  */
+export * from './answer.ts';
 export * from './cohort.ts';
 export * from './context.ts';
 export * from './guard.ts';

@@ -2,6 +2,7 @@
  * @module Named tensors <-> one flat float32 vector, in the manifest's order, without gaps.
  */
 import { FloeError } from '../errors.ts';
+import { fromBfloat16, toBfloat16 } from './floats.ts';
 import { elementCount, parameterCount, type Manifest } from './manifest.ts';
 
 /** Values by name, as a map or a plain object. */
@@ -61,4 +62,23 @@ export const unflatten = (manifest: Manifest, flat: Float32Array): Map<string, F
     offset = end;
   }
   return tensors;
+};
+
+/**
+ * The values as the manifest's types hold them: bfloat16 tensors rounded to nearest, ties to even. What a file of the model
+ * gives back, so that its hash is the same before and after. `flat` itself where nothing is to be rounded.
+ *
+ * @throws FloeError `tensor_mismatch` when `flat` has another length than the manifest says.
+ */
+export const roundToTypes = (manifest: Manifest, flat: Float32Array): Float32Array => {
+  checkLength(manifest, flat);
+  if (manifest.tensors.every(({ dtype }) => dtype === 'float32')) return flat;
+  const rounded = flat.slice();
+  let offset = 0;
+  for (const { shape, dtype } of manifest.tensors) {
+    const values = rounded.subarray(offset, offset + elementCount(shape));
+    if (dtype === 'bfloat16') fromBfloat16(toBfloat16(values), values);
+    offset += values.length;
+  }
+  return rounded;
 };

@@ -1,8 +1,9 @@
 /**
  * @module What verification ends with when something is wrong: the round, the record, and why.
  */
-import type { RecordType, SignedRecord } from '../records.ts';
+import { FloeError, type ErrorCode } from '../errors.ts';
 import { addressOf } from '../identity.ts';
+import type { RecordType, SignedRecord } from '../records.ts';
 
 export class Culprit extends Error {
   override readonly name = 'Culprit';
@@ -26,3 +27,27 @@ export class Culprit extends Error {
     this.author = record === undefined ? undefined : addressOf(record.author);
   }
 }
+
+/** What says nothing about the run: it could not be read, or not by this identity. */
+const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
+  'access_denied',
+  'gate_unavailable',
+  'store_unavailable',
+  'ledger_unavailable',
+  'aborted',
+]);
+
+/** Does `work` on what `record` says; an error that its content causes makes the record the culprit. */
+export const blaming = async <Result>(
+  record: SignedRecord,
+  entry: number,
+  what: string,
+  work: () => Result | Promise<Result>,
+): Promise<Result> => {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof FloeError) || NOBODYS_FAULT.has(thrown.code)) throw thrown;
+    throw new Culprit(record, entry, `${what}: ${thrown.message} (${thrown.code})`);
+  }
+};

@@ -12,7 +12,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Body } from '../records.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
-import { Culprit } from './culprit.ts';
+import { blaming, Culprit } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
 import { checkRound, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
@@ -76,16 +76,9 @@ const firstWeights = async (
 ): Promise<Float32Array> => {
   const open = log.one('open');
   const cipher = await readBlob(rules, log, open, open.body.model.blob, 'the model');
-  try {
-    return await openModel(
-      { run: rules.run, model: open.body.model, cipher },
-      rules.spec.model,
-      gate,
-    );
-  } catch (cause) {
-    if (cause instanceof FloeError && cause.code === 'access_denied') throw cause;
-    throw new Culprit(open, log.indexOf(open), (cause as Error).message);
-  }
+  return blaming(open, log.indexOf(open), 'the model', () =>
+    openModel({ run: rules.run, model: open.body.model, cipher }, rules.spec.model, gate),
+  );
 };
 
 /** Level 1 of one round; `undefined` where the gate does not admit the identity, which is not the run's fault. */

@@ -25,7 +25,7 @@ import {
   type MaskJob,
 } from '../secagg/index.ts';
 import { decodeSafetensors, hashModel, matchManifest } from '../tensors/index.ts';
-import { Culprit } from './culprit.ts';
+import { blaming, Culprit } from './culprit.ts';
 import type { RoundLog } from './round-log.ts';
 import { lastingRef, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
 
@@ -113,13 +113,14 @@ const foldUploads = async (
   for (const upload of round.uploads) {
     const ref = lastingRef(round.commit, round.survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');
-    if (rules.spec.secagg === 'masked') fold.add(bytes);
-    else {
-      if (upload.body.envelope === undefined)
-        throw new Culprit(upload, log.indexOf(upload), 'the upload has no envelope');
+    await blaming(upload, log.indexOf(upload), 'the upload', async () => {
+      if (rules.spec.secagg === 'masked') return fold.add(bytes);
+      const { envelope } = upload.body;
+      if (envelope === undefined)
+        throw new FloeError('upload_mismatch', 'expected an envelope, got none');
       const purpose = { run: rules.run, round: log.round, role: 'update' } as const;
-      fold.add(await decryptBlob(await gate.unwrap(upload.body.envelope, purpose), purpose, bytes));
-    }
+      fold.add(await decryptBlob(await gate.unwrap(envelope, purpose), purpose, bytes));
+    });
   }
   return fold.lanes as Lanes;
 };
@@ -143,36 +144,35 @@ export const recomputeRound = async (
   const check = (condition: boolean, reason: string): void => {
     if (!condition) throw new Culprit(commit, log.indexOf(commit), reason);
   };
+  const blame = <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> =>
+    blaming(commit, log.indexOf(commit), what, work);
   const lanes = await foldUploads(rules, log, round, gate);
   if (rules.spec.secagg === 'masked') {
     const purpose = { run: rules.run, round: log.round, role: 'bundle' } as const;
-    const key = await gate.unwrap(commit.body.bundle.envelope, purpose);
-    const cipher = await readBlob(
-      rules,
-      log,
-      commit,
-      commit.body.bundle.blob,
-      'the unmasking bundle',
+    const { blob, envelope } = commit.body.bundle;
+    const cipher = await readBlob(rules, log, commit, blob, 'the unmasking bundle');
+    const bundle = await blame('the unmasking bundle', async () =>
+      decodeBundle(await decryptBlob(await gate.unwrap(envelope, purpose), purpose, cipher)),
     );
-    const bundle = decodeBundle(await decryptBlob(key, purpose, cipher));
     const { modulusBits } = layoutOf(rules.spec, cohort.body.members.length);
-    await unmask(lanes, await jobsOf(rules, log, round, bundle), modulusBits, {
-      signal: rules.signal,
-    });
+    const jobs = await blame('the unmasking bundle', () => jobsOf(rules, log, round, bundle));
+    await unmask(lanes, jobs, modulusBits, { signal: rules.signal });
   }
-  const result = finishRound({
-    spec: rules.spec,
-    n: cohort.body.members.length,
-    survivors: survivors.body.members.length,
-    lanes,
-    before,
-    rotationSeed: rotationSeed({
-      round: log.round,
-      modelHash: open.body.model.hash,
-      cohortRoot: cohort.body.root,
-      beacon: cohort.body.beacon,
+  const result = await blame('the sum', () =>
+    finishRound({
+      spec: rules.spec,
+      n: cohort.body.members.length,
+      survivors: survivors.body.members.length,
+      lanes,
+      before,
+      rotationSeed: rotationSeed({
+        round: log.round,
+        modelHash: open.body.model.hash,
+        cohortRoot: cohort.body.root,
+        beacon: cohort.body.beacon,
+      }),
     }),
-  });
+  );
   const { metrics, weight } = commit.body;
   check(
     sameAggregate(result.aggregate, commit.body.aggregate),
@@ -191,10 +191,9 @@ export const recomputeRound = async (
     'the recomputed model differs from the published one',
   );
   const cipher = await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
-  try {
-    await openModel({ run: rules.run, model: commit.body.model, cipher }, rules.spec.model, gate);
-  } catch (cause) {
-    check(false, `the published model: ${(cause as Error).message}`);
-  }
+  const { model } = commit.body;
+  await blame('the published model', () =>
+    openModel({ run: rules.run, model, cipher }, rules.spec.model, gate),
+  );
   return result.after;
 };

@@ -6,13 +6,14 @@ import { equalBytes, toHex } from '../bytes.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { ENVELOPE_OVERHEAD } from '../envelope.ts';
+import { FloeError } from '../errors.ts';
 import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { chunkRoot } from '../merkle.ts';
 import { COORDINATOR_RECORDS, survivorsHash, type SignedRecord } from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
-import { Culprit } from './culprit.ts';
+import { blaming, Culprit } from './culprit.ts';
 import type { RoundLog } from './round-log.ts';
 
 export interface RuleContext {
@@ -48,7 +49,11 @@ const byAuthor = <Row extends SignedRecord>(
 ): (Row | undefined)[] =>
   members.map((member) => records.find((record) => equalBytes(record.author, member)));
 
-/** Reads a blob that a record names; the record is the culprit when it cannot be had or is not what was signed. */
+/**
+ * Reads a blob that a record names; the record is the culprit when the blob is not there or not what was signed.
+ *
+ * @throws Culprit; FloeError `store_unavailable`, `aborted`, which are nobody's lie
+ */
 export const readBlob = async (
   { store, signal }: RuleContext,
   log: RoundLog,
@@ -59,6 +64,8 @@ export const readBlob = async (
   try {
     return await store.get(ref, signal === undefined ? {} : { signal });
   } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof FloeError && cause.code === 'store_unavailable') throw cause;
     throw new Culprit(
       record,
       log.indexOf(record),
@@ -319,7 +326,13 @@ export const checkRound = async (
       sameModel(open.body.model, model),
       'does not start from the model of the last commit',
     );
-  const { cohort, registers, context, quorum } = await checkCohort(rules, log, open, check);
+  const frozen = log.one('cohort');
+  const { cohort, registers, context, quorum } = await blaming(
+    frozen,
+    log.indexOf(frozen),
+    'the cohort',
+    () => checkCohort(rules, log, open, check),
+  );
   const { authors, shares } = checkSharers(rules, log, cohort, context, check);
   const { survivors, uploads } = await checkSurvivors(
     rules,

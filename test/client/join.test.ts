@@ -22,6 +22,7 @@ import { serve, type Coordinator, type Served } from '../../coordinator/index.ts
 import { manualClock } from '../../protocol/clock.ts';
 import { CLOSE_WITH_ERROR } from '../../protocol/messages.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
+import { mlp2nn } from '../../client/tfjs/models.ts';
 import { connectionPair } from '../support/connection.ts';
 import { keystoreOf, start, stepOf } from '../support/participants.ts';
 import { createStage, DIMENSION, silent, testSpec } from '../support/run.ts';
@@ -152,7 +153,7 @@ describe('join', () => {
         ...spec,
         model: { ...spec.model, architecture, ...(topology === undefined ? {} : { topology }) },
       });
-    expect(model('mlp-2nn')).toBe(model('mlp2nn'));
+    expect(model('mlp-2nn')).toBe(mlp2nn);
     expect(() => model('nothing')).toThrow(expect.objectContaining({ code: 'model_malformed' }));
     for (const topology of ['{', '[]', '3', 'null'])
       expect(() => model('custom', topology)).toThrow(

@@ -11,6 +11,7 @@ import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/r
 import { hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
 import { encodeSafetensors } from '../../protocol/tensors/index.ts';
 import { derive } from '../../protocol/secagg/index.ts';
+import { connectionPair } from '../support/connection.ts';
 import { start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
@@ -497,7 +498,6 @@ describe('another coordinator, another run', () => {
   it('stays with the run it joined when another one answers at the address', async () => {
     const first = await ScriptedCoordinator.create();
     const second = await ScriptedCoordinator.create({ rounds: 7 });
-    const { connectionPair } = await import('../support/connection-pair.ts');
     let redirected = false;
     const victim = await start(first, 0, {
       link: async (open) => {
@@ -515,7 +515,6 @@ describe('another coordinator, another run', () => {
 
   it('gives up when it is not admitted, waits when its identity is still in use', async () => {
     const coordinator = await ScriptedCoordinator.create();
-    const { connectionPair } = await import('../support/connection-pair.ts');
     const refuse = (code: string) => async () => {
       const [here, there] = connectionPair();
       there.receive({ message: () => undefined, close: () => undefined });

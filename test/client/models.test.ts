@@ -170,14 +170,14 @@ describe.each([
 
 describe('models by name or topology', () => {
   it('knows its names only', () => {
-    expect(modelByName('mlp2nn')).toBeTypeOf('function');
+    expect(modelByName('mlp-2nn')).toBeTypeOf('function');
     for (const name of ['nothing', 'toString', '__proto__'])
       expect(() => modelByName(name)).toThrow(expect.objectContaining({ code: 'model_malformed' }));
   });
 
   it('a trainer refuses data that does not fit, and keeps nothing of the model', async () => {
     const before = wasm.tf.memory().numTensors;
-    const options = { model: modelByName('mlp2nn'), data, backend: wasm };
+    const options = { model: modelByName('mlp-2nn'), data, backend: wasm };
     await expect(tfjsTrainer(options)).rejects.toMatchObject({ code: 'data_unfit' });
     expect(wasm.tf.memory().numTensors).toBe(before);
   });

@@ -18,7 +18,7 @@ import {
   testTrainer,
   type Started,
 } from '../support/participants.ts';
-import { connectionPair } from '../support/connection-pair.ts';
+import { connectionPair } from '../support/connection.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];

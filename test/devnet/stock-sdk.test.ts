@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import * as v from 'valibot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EXIT } from '../../cli/exit-codes.ts';
 import { runStockSdk } from '../../examples/devnet/stock-sdk.ts';
 import type { NetworkConfig } from '../../sim/devnet/index.ts';
 
@@ -73,7 +74,7 @@ test('the stock SDKs publish, encrypt, decrypt, are denied, write and read', asy
   expect(result.quilt).toEqual({ one: 'file one', two: 'file two' });
 });
 
-test('it ends cleanly when interrupted', async () => {
+test('it ends cleanly when interrupted, with the exit code that every command has for it', async () => {
   child.kill('SIGINT');
-  expect(await exited()).toBe(0);
+  expect(await exited()).toBe(EXIT.interrupted);
 });

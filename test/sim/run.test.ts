@@ -1,4 +1,5 @@
 /** Whole runs of small scenarios with the production coordinator and participants, in worker threads. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { directoryStore } from '../../protocol/blobs/directory.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
-import { decodeSafetensors } from '../../protocol/tensors/index.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
+import { hashRunSpec } from '../../protocol/run-spec.ts';
+import { decodeTranscript } from '../../protocol/transcript.ts';
+import { openModel, verifyRun } from '../../protocol/verify/index.ts';
 import {
   makeScenario,
   readRun,
@@ -54,9 +56,6 @@ const run = async (
       ...(signal === undefined ? {} : { signal }),
     },
   );
-
-const weightsOf = async ({ folder: own }: RunResult): Promise<Float32Array> =>
-  decodeSafetensors(new Uint8Array(await readFile(join(own, RUN_FILES.model)))).flat;
 
 describe('runScenario', () => {
   it('ends with a folder that is whole, says what happened, and verifies to level 1', async () => {
@@ -115,21 +114,26 @@ describe('runScenario', () => {
     expect(other.summary.modelHash).not.toBe(first.summary.modelHash);
   });
 
-  // One round: the same cohort, data and rounding seeds, so only the rotation's seed (by the beacon) and the ring's arithmetic
-  // could differ. The bound is the step of the quantiser: each of n = 5 roundings is off by less than one step.
-  it('masked and unmasked runs differ by less than the quantisation error', async () => {
-    const masked = await run({ rounds: 1 });
-    const open = await run({ rounds: 1, masked: false });
-    const [a, b] = [await weightsOf(masked), await weightsOf(open)];
-    expect(open.summary.masked).toBe(false);
-    const { clipNorm, bits } = masked.summary.encoding;
-    // spec/secure-aggregation.md, section 4: 4.5 C / sqrt(d) meets L = 2^(q - 1) - 1; d is padded to a block.
-    const step = (4.5 * clipNorm) / Math.sqrt(a.length) / (2 ** (bits - 1) - 1);
-    const worst = a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? 0))), 0);
-    expect(worst).toBeLessThan(2 * step);
-    expect(masked.summary.history[0]?.weight).toBe(open.summary.history[0]?.weight);
-    expect(masked.summary.history[0]?.trainAccuracy).toBe(open.summary.history[0]?.trainAccuracy);
-  });
+  // More participants than fit a round, so who is invited counts too; the ring's arithmetic is exact, so the sums are equal.
+  it.each([
+    ['nobody lost', {}],
+    ['some lost', { register: 1 / 7, upload: 1 / 7 }],
+  ] as const)(
+    'masked and unmasked runs of one seed end with the same model: %s',
+    async (_, drops) => {
+      const input: ScenarioInput = { participants: 10, cohort: 7, rounds: 4, drops };
+      const [masked, open] = [await run(input), await run({ ...input, masked: false })];
+      expect(masked.summary.run).not.toBe(open.summary.run);
+      expect(open.summary.modelHash).toBe(masked.summary.modelHash);
+      const survivors = 'register' in drops ? 6 : 7;
+      expect(masked.summary.history.map((round) => round.survivors)).toEqual(
+        Array(4).fill(survivors),
+      );
+      expect(open.summary.history.map((round) => round.survivors)).toEqual(
+        Array(4).fill(survivors),
+      );
+    },
+  );
 
   // Cohort of 7: threshold 5, so two may be lost in any phase.
   it.each([
@@ -196,20 +200,43 @@ describe('runScenario', () => {
     ).toBeGreaterThanOrEqual(0.6);
   });
 
-  it('no artefact but the export holds the model in clear', async () => {
-    const result = await run({});
-    const weights = await weightsOf(result);
-    const clear = Buffer.from(weights.buffer, weights.byteOffset, weights.byteLength);
-    // Sixteen bytes from the middle of the first layer: four floats that nothing else has by chance.
-    const pattern = clear.subarray(64, 80);
-    const files = (await readdir(result.folder, { recursive: true, withFileTypes: true })).filter(
-      (entry) => entry.isFile(),
-    );
-    const holders: string[] = [];
-    for (const entry of files)
-      if ((await readFile(join(entry.parentPath, entry.name))).includes(pattern))
-        holders.push(entry.name);
-    expect(holders.toSorted()).toEqual(['model.safetensors', 'weights.bin']);
+  it('no artefact but the export holds any model in clear, neither while the run goes on nor after', async () => {
+    const kept: { name: string; bytes: Buffer }[] = [];
+    const keep = (own: string): void => {
+      for (const entry of readdirSync(own, { recursive: true, withFileTypes: true }))
+        if (entry.isFile())
+          kept.push({ name: entry.name, bytes: readFileSync(join(entry.parentPath, entry.name)) });
+    };
+    let partial = '';
+    const result = await run({ rounds: 3, drops: { share: 1 / 5 } }, (event) => {
+      if (event.type === 'started') partial = event.folder;
+      // The journal is open now: its write-ahead log is a file of its own.
+      if (event.type === 'round') keep(partial);
+    });
+    expect(kept.map(({ name }) => name)).toContain('journal.sqlite-wal');
+    keep(result.folder);
+    const { spec, transcript, auditorSeed } = await readRun(result.folder);
+    const gate = sealedBoxGate(await identityFromSeed(auditorSeed as Uint8Array));
+    const store = directoryStore(join(result.folder, RUN_FILES.blobs));
+    const hash = hashRunSpec(spec);
+    const models: Float32Array[] = [];
+    for (const { record } of decodeTranscript(hash, transcript).entries)
+      if (record.type === 'commit' || (record.type === 'open' && record.round === 1)) {
+        const { model } = record.body;
+        const cipher = await store.get(model.blob);
+        models.push(await openModel({ run: hash, model, cipher }, spec.model, gate));
+      }
+    expect(models).toHaveLength(4);
+    // Four weights in a row from the middle of the first layer, of each model and of each step between two.
+    const steps = models.slice(1).map((after, i) => after.map((w, k) => w - models[i]![k]!));
+    const holders = [...models, ...steps].map((values) => {
+      const pattern = Buffer.from(values.slice(16, 20).buffer);
+      expect(new Set(values.subarray(16, 20)).size).toBe(4);
+      return [...new Set(kept.flatMap(({ name, bytes }) => (bytes.includes(pattern) ? name : [])))];
+    });
+    // The last model is found where it is exported, so the search can find.
+    expect(holders[3]?.toSorted()).toEqual(['model.safetensors', 'weights.bin']);
+    expect(holders.toSpliced(3, 1).flat()).toEqual([]);
   });
 
   it('refuses data that does not fit, before anything is written', async () => {

@@ -19,7 +19,7 @@ export const connectionPair = (name = 'pair'): readonly [Connection, Connection]
       if (end.handlers !== undefined) act(end.handlers);
     };
     if (end.handlers === undefined) end.waiting.push(run);
-    else setImmediate(run);
+    else queueMicrotask(run);
   };
   const side = (own: End, other: End, remote: string): Connection => ({
     remote,
@@ -35,7 +35,7 @@ export const connectionPair = (name = 'pair'): readonly [Connection, Connection]
     },
     receive: (handlers) => {
       own.handlers = handlers;
-      for (const run of own.waiting.splice(0)) setImmediate(run);
+      for (const run of own.waiting.splice(0)) queueMicrotask(run);
     },
   });
   return [side(ends[0], ends[1], `${name}/server`), side(ends[1], ends[0], `${name}/client`)];

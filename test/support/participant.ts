@@ -7,7 +7,6 @@ import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
@@ -31,6 +30,7 @@ import {
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   derive,
+  encodeAnswer,
   freezeCohort,
   makeShares,
   maskUpdate,
@@ -390,14 +390,14 @@ export class TestParticipant {
         const hex = toHex(member);
         const pair = hex === toHex(this.identity.publicKey) ? memory.own : memory.held.get(hex);
         if (pair === undefined) return [];
-        const share = alive.has(hex) ? pair.self : pair.key;
-        const sent = this.#init.lie?.shares === true ? new Uint8Array(33).fill(9) : share;
-        return [{ member, kind: alive.has(hex) ? 'self' : 'sigma', share: sent }];
+        const kind = alive.has(hex) ? ('self' as const) : ('key' as const);
+        const share = this.#init.lie?.shares === true ? new Uint8Array(33).fill(9) : pair[kind];
+        return [{ author: member, kind, share }];
       });
       memory.unmask = this.sign('unmask', round, {
         context: memory.survivors.body.context,
         survivors: memory.survivors.body.hash,
-        answer: sealTo(this.#init.spec.coordinator, encodeCbor({ shares })),
+        answer: sealTo(this.#init.spec.coordinator, encodeAnswer(shares)),
       });
     }
     if (this.#drops('unmask', round)) return;

@@ -12,7 +12,7 @@ import {
   type ParticipantOptions,
 } from '../../client/participant/index.ts';
 import { functionTrainer, type Trainer, type TrainResult } from '../../client/trainer.ts';
-import { connectionPair } from './connection-pair.ts';
+import { connectionPair } from './connection.ts';
 import { TENSORS, type ScriptedCoordinator } from './scripted-coordinator.ts';
 
 /** "Training": a step in a direction that the seed gives. Deterministic, no data. */

@@ -34,7 +34,7 @@ export const testIdentity = (name: string): Promise<Identity> =>
 export const DIMENSION = 20;
 
 export const testSpec = async (
-  over: Partial<Omit<RunSpecInput, 'id' | 'coordinator' | 'model'>> = {},
+  over: Partial<Omit<RunSpecInput, 'id' | 'coordinator'>> = {},
 ): Promise<RunSpec> =>
   makeRunSpec({
     id: new Uint8Array(16),

@@ -7,7 +7,6 @@ import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
-import { decodeCbor, fixedBytes } from '../../protocol/cbor.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
 import { identityFromSeed, verifySignature, type Identity } from '../../protocol/identity.ts';
@@ -32,6 +31,7 @@ import {
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
+  decodeAnswer,
   freezeCohort,
   recover,
   roundContext,
@@ -40,17 +40,6 @@ import {
   type Lanes,
 } from '../../protocol/secagg/index.ts';
 import { encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
-import * as v from 'valibot';
-
-const answerSchema = v.strictObject({
-  shares: v.array(
-    v.strictObject({
-      member: fixedBytes(32),
-      kind: v.picklist(['self', 'sigma']),
-      share: fixedBytes(33),
-    }),
-  ),
-});
 
 type OfType<Type extends RecordType> = SignedRecord<Type>;
 type Sent = Extract<ServerFrame, { type: string }>;
@@ -377,18 +366,10 @@ export class ScriptedCoordinator {
     }
     const lanes = fold.lanes as Lanes;
     if (this.spec.secagg === 'none') return lanes;
-    const answers = (await this.collect(answering, 'unmask')).map(({ author, body }) => {
-      const plain = this.identity.openSealed(body.answer);
-      const { shares } = decodeCbor(answerSchema, plain, 'record_malformed', 1 << 20);
-      return {
-        sender: author,
-        shares: shares.map(({ member, kind, share }) => ({
-          author: member,
-          kind: kind === 'sigma' ? ('key' as const) : ('self' as const),
-          share,
-        })),
-      };
-    });
+    const answers = (await this.collect(answering, 'unmask')).map(({ author, body }) => ({
+      sender: author,
+      shares: decodeAnswer(this.identity.openSealed(body.answer)),
+    }));
     const cohort = freezeCohort(
       round.registers.map(({ author, body }) => ({
         id: author,

@@ -1,0 +1,97 @@
+/**
+ * @module `floe publish`: puts Floe's Move package on a network, for good, and writes its id into the network's configuration.
+ */
+import { rename, writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { showCoins } from './amounts.ts';
+import { openChain, openSender, withKey, withNetwork, type NetworkFlags } from './network.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+
+interface Options extends NetworkFlags {
+  readonly configOut?: string;
+  readonly source?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+export const publishCommand = (): Command =>
+  withCommonOptions(withKey(withNetwork(new Command('publish'))))
+    .description("publish Floe's Move package to a network, never to be upgraded")
+    .option('--config-out <file>', 'write the configuration here (default: the file of --network)')
+    .option('--source <folder>', 'compile this package instead of taking the compiled move/floe')
+    .option('--force', 'publish another one where the configuration names a package already')
+    .addHelpText(
+      'after',
+      `
+One transaction publishes the package and destroys the capability to upgrade it: nobody, you
+included, can change the policies later. The compiled package ships with Floe; a test compiles
+its sources again and compares. --source needs @zktx.io/sui-move-builder, a development dependency.
+
+Examples:
+  floe publish --network testnet.json --keystore-file ~/.sui/sui_config/sui.keystore
+  FLOE_SUI_KEY=suiprivkey1... floe publish --network net.json --config-out floe-net.json --json
+
+Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the configuration is wrong.`,
+    )
+    .action(async (options: Options) => {
+      await runCommand(options, async ({ output }) => {
+        const { FloeError } = await import('../protocol/errors.ts');
+        const { publishForever } = await import('../protocol/sui/publish.ts');
+        const { file, client } = await openChain(options);
+        const standing = file.network.floe?.packageId;
+        if (standing !== undefined && options.force !== true)
+          throw new FloeError(
+            'file_exists',
+            `${file.path} names the package ${standing}; --force publishes another one`,
+          );
+        const target = options.configOut ?? file.path;
+        const compiled = await packageToPublish(options.source);
+        const sender = await openSender(options, client, output);
+        output.line(`publishing as ${sender.address} on ${file.network.rpcUrl}`);
+        const { packageId, digest, gas } = await publishForever(sender, compiled);
+        const config = { ...file.raw, floe: { packageId } };
+        try {
+          // Whoever waits for the file must never read half of it.
+          await writeFile(`${target}.new`, `${JSON.stringify(config, undefined, 2)}\n`);
+          await rename(`${target}.new`, target);
+        } catch (cause) {
+          throw new FloeError(
+            'usage',
+            `published as ${packageId}, but ${target} cannot be written: ${(cause as Error).message}`,
+            { packageId, digest },
+            { cause },
+          );
+        }
+        output.document({ packageId, digest, gas: String(gas), immutable: true, config: target });
+        output.say(`package ${packageId}`);
+        output.line(
+          `transaction ${digest}, gas ${showCoins(gas)} SUI; the upgrade capability is gone`,
+        );
+        output.line(`configuration written to ${target}`);
+      });
+    });
+
+/** @throws FloeError `file_not_found`, `data_malformed` with the compiler's words, `backend_unavailable` without one */
+const packageToPublish = async (source: string | undefined) => {
+  const { compiledFloe } = await import('../sim/devnet/move/index.ts');
+  if (source === undefined) return compiledFloe();
+  const { FloeError } = await import('../protocol/errors.ts');
+  const { compilePackage, readPackage } = await import('../sim/devnet/move/compile.ts');
+  try {
+    return await compilePackage(await readPackage(source));
+  } catch (thrown) {
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      throw new FloeError('file_not_found', `--source: ${message}`, {}, { cause: thrown });
+    if (code === 'ERR_MODULE_NOT_FOUND')
+      throw new FloeError(
+        'backend_unavailable',
+        `no Move compiler: ${message}`,
+        {},
+        { cause: thrown },
+      );
+    throw thrown;
+  }
+};

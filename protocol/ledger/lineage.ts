@@ -1,0 +1,148 @@
+/**
+ * @module Model versions on Sui and what they come from. A version is an immutable object that names its parent, which may
+ * belong to another run: the chain of parents is the model's lineage.
+ */
+import { bcs } from '@mysten/sui/bcs';
+import { toHex } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { allPages, readTyped, readTypedOneOf, type Registry } from './registry.ts';
+import { blobOfNumber, ModelObject, PublishedKey, Run } from './sui-layout.ts';
+import { readChain } from './sui-run.ts';
+
+export interface VersionFacts {
+  readonly id: string;
+  readonly run: string;
+  readonly round: number;
+  readonly parent?: string;
+  /** Mean loss; share of correct answers in 0..1; both 0 where nothing was measured. */
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly examples: number;
+  /** Absent without differential privacy. */
+  readonly privacy?: { readonly epsilon: number; readonly delta: number };
+  /** Hex. */
+  readonly architectureHash: string;
+  readonly transcriptRoot: string;
+  /** Where the encrypted weights are. */
+  readonly blob: { readonly id: string; readonly sha256: string; readonly size: number };
+}
+
+const MICRO = 1e6;
+const PICO = 1e12;
+/** GetObjects takes this many. */
+const BATCH = 50;
+/** A lineage longer than this is cut. */
+export const MAX_LINEAGE = 1_000;
+
+const hex = (bytes: Iterable<number>): string => toHex(Uint8Array.from(bytes));
+
+const factsOf = (content: Uint8Array): VersionFacts => {
+  const model = ModelObject.parse(content);
+  const { metrics, privacy, blob, parent } = model;
+  return {
+    id: model.id,
+    run: model.run,
+    round: Number(model.round),
+    ...(parent === null ? {} : { parent }),
+    loss: Number(metrics.loss) / MICRO,
+    accuracy: Number(metrics.accuracy) / MICRO,
+    examples: Number(metrics.examples),
+    ...(privacy.$kind === 'None'
+      ? {}
+      : {
+          privacy: {
+            epsilon: Number(privacy.Gaussian.epsilon) / MICRO,
+            delta: Number(privacy.Gaussian.delta) / PICO,
+          },
+        }),
+    architectureHash: hex(model.architectureHash),
+    transcriptRoot: hex(model.transcriptRoot),
+    blob: { id: blobOfNumber(blob.blobId), sha256: hex(blob.sha256), size: Number(blob.size) },
+  };
+};
+
+const PublishedField = bcs.struct('Field', {
+  id: bcs.Address,
+  name: PublishedKey,
+  value: bcs.Address,
+});
+
+const contentsOf = async (
+  { client }: Registry,
+  what: string,
+  ids: readonly string[],
+): Promise<Uint8Array[]> => {
+  const contents: Uint8Array[] = [];
+  for (let at = 0; at < ids.length; at += BATCH) {
+    // oxlint-disable-next-line no-await-in-loop
+    const objects = await readChain(what, undefined, async (signal) => {
+      const objectIds = ids.slice(at, at + BATCH);
+      const include = { content: true } as const;
+      return (await client.core.getObjects({ objectIds, include, signal })).objects;
+    });
+    for (const object of objects ?? []) {
+      if (object instanceof Error)
+        throw new FloeError('ledger_unavailable', `${what}: ${object.message}`);
+      contents.push(object.content);
+    }
+  }
+  return contents;
+};
+
+const fieldIds = async ({ client, packageId }: Registry, parentId: string): Promise<string[]> => {
+  const fields = await allPages('listing versions', async (cursor, signal) => {
+    const page = await client.core.listDynamicFields({ parentId, cursor, signal });
+    return { items: page.dynamicFields, next: page.hasNextPage ? page.cursor : null };
+  });
+  return fields
+    .filter(({ name }) => name.type === `${packageId}::model::PublishedKey`)
+    .map(({ fieldId }) => fieldId);
+};
+
+/** Every version that a run has published, by round. @throws FloeError `usage`, `ledger_unavailable` */
+export const versionsOf = async (registry: Registry, run: string): Promise<VersionFacts[]> => {
+  await readTyped(registry, 'run::Run', run);
+  const fields = await contentsOf(registry, 'reading versions', await fieldIds(registry, run));
+  const ids = fields.map((content) => PublishedField.parse(content).value);
+  const models = await contentsOf(registry, 'reading models', ids);
+  return models.map(factsOf).toSorted((a, b) => a.round - b.round);
+};
+
+/**
+ * A version, its parent, and so on back to the first, across runs.
+ * @throws FloeError `usage` when one of them is no version of this package
+ */
+export const lineageOf = async (registry: Registry, version: string): Promise<VersionFacts[]> => {
+  const line: VersionFacts[] = [];
+  const seen = new Set<string>();
+  for (
+    let at: string | undefined = version;
+    at !== undefined && !seen.has(at) && line.length < MAX_LINEAGE;
+  ) {
+    seen.add(at);
+    // Each version names the next.
+    // oxlint-disable-next-line no-await-in-loop
+    const facts: VersionFacts = factsOf(await readTyped(registry, 'model::ModelVersion', at));
+    line.push(facts);
+    at = facts.parent;
+  }
+  return line;
+};
+
+/** What an object id names: a run with its versions, or a version with its lineage. */
+export const describeModels = async (
+  registry: Registry,
+  objectId: string,
+): Promise<
+  | { readonly type: 'run'; readonly name: string; readonly versions: readonly VersionFacts[] }
+  | { readonly type: 'version'; readonly lineage: readonly VersionFacts[] }
+> => {
+  const { type, content } = await readTypedOneOf(
+    registry,
+    ['run::Run', 'model::ModelVersion'],
+    objectId,
+  );
+  return type === 'run::Run'
+    ? { type: 'run', name: Run.parse(content).name, versions: await versionsOf(registry, objectId) }
+    : { type: 'version', lineage: await lineageOf(registry, objectId) };
+};

@@ -1,0 +1,342 @@
+/**
+ * @module The commands that talk to a network, each in a process of its own as a user runs it, against a devnet in this one.
+ * What they say is held against the chain, read with the stock client.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
+import { decodeSuiPrivateKey } from '@mysten/sui/cryptography';
+import * as v from 'valibot';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
+import { Run } from '../../protocol/ledger/sui-layout.ts';
+import { hashRunSpec } from '../../protocol/run-spec.ts';
+import type { Devnet } from '../../sim/devnet/index.ts';
+import { startDevnet } from '../../sim/devnet/index.ts';
+import { connect, fund, keyOf, networkOf, publicKeyOf, specFor } from '../substrate/support.ts';
+
+const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
+const owner = keyOf(61);
+const stranger = keyOf(62);
+const member = keyOf(63);
+const auditor = keyOf(64);
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let folder: string;
+let devnet: Devnet;
+
+const floe = (args: readonly string[], key?: Ed25519Keypair): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    const env = { ...process.env, FLOE_SUI_KEY: key?.getSecretKey() ?? '', FLOE_NETWORK: '' };
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+
+/** Runs a command on the published network and gives its document. */
+const json = async (args: readonly string[], key?: Ed25519Keypair) => {
+  const ended = await floe([...args, '--network', 'floe.json', '--json'], key);
+  const document = v.parse(v.record(v.string(), v.unknown()), JSON.parse(ended.stdout));
+  return { ...ended, document };
+};
+const text = (value: unknown): string => v.parse(v.string(), value);
+const error = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
+
+const keystoreOf = (keys: readonly Ed25519Keypair[]): string =>
+  JSON.stringify(
+    keys.map((key) =>
+      Buffer.from([0, ...decodeSuiPrivateKey(key.getSecretKey()).secretKey]).toString('base64'),
+    ),
+  );
+
+const PUBLISH = ['publish', '--network', 'net.json'];
+let packageId: string;
+let published: Ended;
+let run: string;
+let models: readonly (string | undefined)[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'floe-chain-'));
+  devnet = await startDevnet({ nodes: 4, shardsPerNode: 1, sealServers: 2, sealThreshold: 2 });
+  const raw = { ...devnet.config, note: 'a field that Floe does not know' };
+  await writeFile(join(folder, 'net.json'), JSON.stringify(raw));
+  await writeFile(join(folder, 'keys.json'), keystoreOf([stranger, owner]));
+  for (const key of [owner, stranger]) await fund(devnet, key);
+  published = await floe([
+    ...PUBLISH,
+    '--json',
+    '--config-out',
+    'floe.json',
+    '--keystore-file',
+    'keys.json',
+    '--address',
+    owner.toSuiAddress(),
+  ]);
+  ({ packageId } = v.parse(v.object({ packageId: v.string() }), JSON.parse(published.stdout)));
+
+  const spec = specFor(owner);
+  const network = { ...networkOf(devnet), floe: { packageId } };
+  const { ledger, close } = await connect(devnet, owner, spec, { network });
+  const hash = hashRunSpec(spec);
+  const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+  const blob = (byte: number) => ({ id: 'A'.repeat(43), sha256: fill(byte), size: byte });
+  await ledger.registerModel({
+    run: hash,
+    round: 0,
+    modelHash: fill(1),
+    transcriptRoot: fill(2),
+    blob: blob(3),
+  });
+  const cohort = { run: hash, round: 1, root: fill(4), members: [publicKeyOf(member)] };
+  await ledger.freezeCohort({ ...cohort, entropy: fill(5) });
+  await ledger.freezeSurvivors({ run: hash, round: 1, hash: fill(6), members: cohort.members });
+  await ledger.registerModel(
+    { run: hash, round: 1, modelHash: fill(7), transcriptRoot: fill(8), blob: blob(9) },
+    { parent: 0, metrics: { examples: 200, lossSum: 50, correct: 194 } },
+  );
+  run = await ledger.runObject(hash);
+  models = [await ledger.modelObject(hash, 0), await ledger.modelObject(hash, 1)];
+  await close();
+});
+afterAll(async () => {
+  await devnet.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const stateOf = async (): Promise<typeof Run.$inferType> => {
+  const client = suiClientOf(networkOf(devnet));
+  const { object } = await client.core.getObject({ objectId: run, include: { content: true } });
+  return Run.parse(object.content);
+};
+
+describe('floe publish', () => {
+  it('writes the package into the configuration and leaves no capability behind', async () => {
+    expect(published.code).toBe(0);
+    const written: unknown = JSON.parse(await readFile(join(folder, 'floe.json'), 'utf8'));
+    expect(written).toEqual({
+      ...devnet.config,
+      note: 'a field that Floe does not know',
+      floe: { packageId },
+    });
+    const client = suiClientOf(networkOf(devnet));
+    const { objects } = await client.core.listOwnedObjects({ owner: owner.toSuiAddress() });
+    expect(objects.filter(({ type }) => type.includes('UpgradeCap'))).toEqual([]);
+    const { object } = await client.core.getObject({ objectId: packageId });
+    expect(object.type).toBe('package');
+  });
+
+  it('publishes no second one unasked, and names what is wrong', async () => {
+    const again = await floe(['publish', '--network', 'floe.json', '--json'], owner);
+    expect(again.code).toBe(2);
+    expect(v.parse(error, JSON.parse(again.stdout)).error.code).toBe('file_exists');
+    const without = await floe(['publish', '--network', 'net.json']);
+    expect(without).toMatchObject({ code: 2 });
+    expect(without.stderr).toContain('FLOE_SUI_KEY');
+    const poor = await floe(['publish', '--network', 'net.json'], keyOf(65));
+    expect(poor.code).toBe(1);
+    expect(poor.stderr).toContain('transaction_failed');
+    const nowhere = await floe(['publish', '--network', 'none.json'], owner);
+    expect(nowhere.stderr).toContain('file_not_found');
+  });
+
+  it('never prints a key', async () => {
+    const secret = owner.getSecretKey();
+    const raw = Buffer.from(decodeSuiPrivateKey(secret).secretKey);
+    const ambiguous = await floe(
+      ['publish', '--network', 'net.json', '--keystore-file', 'keys.json', '--debug'],
+      owner,
+    );
+    expect(ambiguous.stderr).toContain('key_invalid');
+    await writeFile(join(folder, 'broken.json'), JSON.stringify([`A${raw.toString('base64')}`]));
+    const broken = await floe([...PUBLISH, '--keystore-file', 'broken.json', '--debug']);
+    expect(broken.stderr).toContain('key_invalid');
+    for (const { stdout, stderr } of [published, ambiguous, broken])
+      for (const form of [secret, raw.toString('base64'), raw.toString('hex')])
+        expect(stdout + stderr).not.toContain(form);
+  });
+});
+
+describe('floe grant, floe revoke', () => {
+  it('admit and turn away, and say when it was so already', async () => {
+    const who = auditor.toSuiAddress();
+    const first = await json(['grant', run, 'auditor', who], owner);
+    expect(first.document).toMatchObject({ kind: 'auditor', admitted: true, changed: true });
+    expect((await stateOf()).auditors).toContain(who);
+    const second = await json(['grant', run, 'auditor', who], owner);
+    expect(second.document).toMatchObject({ changed: false });
+    await json(['revoke', run, 'auditor', who], owner);
+    expect((await stateOf()).auditors).not.toContain(who);
+
+    await json(['revoke', run, 'member', member.toSuiAddress()], owner);
+    expect((await stateOf()).revoked).toEqual([member.toSuiAddress()]);
+    await json(['grant', run, 'member', member.toSuiAddress()], owner);
+    expect((await stateOf()).revoked).toEqual([]);
+  });
+
+  it('give a compute node some rounds for a while', async () => {
+    const who = stranger.toSuiAddress();
+    const range = ['--rounds', '3-9', '--until', '2040-01-31T12:00:00Z'];
+    const { document } = await json(['grant', run, 'compute', who, ...range], owner);
+    expect(document).toMatchObject({ changed: true });
+    const until = String(Date.UTC(2040, 0, 31, 12));
+    expect((await stateOf()).grants).toEqual([[who, { first: '3', last: '9', expiresMs: until }]]);
+    await json(['revoke', run, 'compute', who], owner);
+    expect((await stateOf()).grants).toEqual([]);
+  });
+
+  it('refuse whoever does not own the run, and what makes no sense', async () => {
+    const who = auditor.toSuiAddress();
+    const foreign = await json(['grant', run, 'auditor', who], stranger);
+    expect(foreign.code).toBe(4);
+    expect(v.parse(error, foreign.document).error.code).toBe('access_denied');
+    const wrong: readonly (readonly string[])[] = [
+      ['grant', packageId, 'auditor', who],
+      ['grant', '0x12', 'auditor', who],
+      ['grant', run, 'king', who],
+      ['grant', run, 'compute', who],
+      ['grant', run, 'compute', who, '--rounds', '9-3', '--until', '2040-01-31T12:00:00Z'],
+      ['grant', run, 'compute', who, '--rounds', '3', '--until', 'tomorrow'],
+      ['grant', run, 'auditor', who, '--rounds', '3'],
+    ];
+    for (const args of wrong) expect((await json(args, owner)).code, args.join(' ')).toBe(2);
+  });
+});
+
+describe('floe pass', () => {
+  it('sells, gives, renews, revokes and closes', async () => {
+    const terms = ['--pass-price', '0.07', '--period-price', '0.03', '--period', '30d'];
+    const offer = text((await json(['pass', 'offer', run, ...terms], owner)).document['offer']);
+    const own = owner.toSuiAddress();
+    const client = suiClientOf(networkOf(devnet));
+    const balance = async (): Promise<bigint> =>
+      BigInt((await client.core.getBalance({ owner: own })).balance.balance);
+
+    const before = await balance();
+    const bought = await json(['pass', 'buy', offer, '--at-most', '0.07'], stranger);
+    expect(bought.document).toMatchObject({ paid: '70000000', changed: true });
+    expect((await balance()) - before).toBe(70_000_000n);
+    const dear = await json(['pass', 'buy', offer, '--at-most', '0.0699'], stranger);
+    expect(dear.code).toBe(2);
+
+    const given = await json(['pass', 'give', offer, member.toSuiAddress()], owner);
+    const pass = text(given.document['pass']);
+    const { object } = await client.core.getObject({ objectId: pass });
+    expect(object.owner).toMatchObject({ AddressOwner: member.toSuiAddress() });
+    const taken = ['pass', 'revoke', offer, pass];
+    expect((await json(taken, owner)).document).toMatchObject({ changed: true });
+    expect((await json(taken, owner)).document).toMatchObject({ changed: false });
+
+    const pay = ['pass', 'subscribe', offer, '--at-most', '1'];
+    const { document } = await json(pay, stranger);
+    const renewed = await json([...pay, '--renew', text(document['subscription'])], stranger);
+    const [from, until] = [document['expires'], renewed.document['expires']].map((time) =>
+      Date.parse(text(time)),
+    );
+    expect((until ?? 0) - (from ?? 0)).toBe(30 * 86_400_000);
+
+    expect((await json(['pass', 'close', offer], stranger)).code).toBe(4);
+    await json(['pass', 'close', offer], owner);
+    const late = await json(['pass', 'buy', offer, '--at-most', '1'], stranger);
+    expect(v.parse(error, late.document).error).toMatchObject({ code: 'access_denied' });
+  });
+
+  it('makes time locks', async () => {
+    const args = ['pass', 'lock', run, '--opens', '2040-01-31T12:00:00Z'];
+    const { document } = await json(args, owner);
+    const { object } = await suiClientOf(networkOf(devnet)).core.getObject({
+      objectId: text(document['lock']),
+    });
+    expect(object.type).toBe(`${packageId}::access::TimeLock`);
+    expect(object.owner.$kind).toBe('Shared');
+  });
+});
+
+describe('floe models', () => {
+  it('lists the versions of a run by round', async () => {
+    const { document } = await json(['models', run]);
+    expect(document).toMatchObject({
+      type: 'run',
+      versions: [
+        { id: models[0], round: 0, examples: 0 },
+        { id: models[1], round: 1, parent: models[0], accuracy: 0.97, loss: 0.25, examples: 200 },
+      ],
+    });
+  });
+
+  it('shows what a version comes from', async () => {
+    const { document } = await json(['models', models[1] ?? '']);
+    expect(document).toMatchObject({
+      type: 'version',
+      lineage: [{ id: models[1] }, { id: models[0] }],
+    });
+    const words = await floe(['models', models[1] ?? '', '--network', 'floe.json']);
+    expect(words.stdout).toContain('accuracy 97.00 %, loss 0.2500, 200 examples');
+    expect(words.stdout).toContain(`parent ${models[0] ?? ''}`);
+  });
+
+  it('refuses what is neither', async () => {
+    expect((await json(['models', packageId])).code).toBe(2);
+    const without = await floe(['models', run, '--network', 'net.json']);
+    expect(without).toMatchObject({ code: 2 });
+    expect(without.stderr).toContain('floe publish');
+  });
+});
+
+const checksIn = (document: Record<string, unknown>) =>
+  new Map(
+    v
+      .parse(
+        v.array(v.object({ name: v.string(), ok: v.boolean(), detail: v.string() })),
+        document['checks'],
+      )
+      .map(({ name, ok, detail }) => [name, { ok, detail }]),
+  );
+
+describe('floe doctor --network', () => {
+  it('reaches everything, and counts what may be down', async () => {
+    const whole = await json(['doctor'], owner);
+    const checks = checksIn(whole.document);
+    for (const name of [
+      'sui',
+      'floe package',
+      'walrus',
+      'upload relay',
+      'aggregator',
+      'SUI',
+      'WAL',
+    ])
+      expect(checks.get(name), name).toMatchObject({ ok: true });
+    expect(checks.get('storage nodes')?.detail).toContain('4 of 4 nodes answer');
+    expect(checks.get('key servers')?.detail).toContain('2 of 2 prove their keys');
+    expect(whole.code).toBe(0);
+  });
+
+  it('says what is down, and fails when it is too much', async () => {
+    devnet.faults.run({ type: 'nodeDown', node: 2, down: true });
+    devnet.faults.run({ type: 'keyServerDown', server: 1, down: true });
+    try {
+      const part = await json(['doctor'], stranger);
+      const checks = checksIn(part.document);
+      expect(checks.get('storage nodes')).toMatchObject({ ok: true });
+      expect(checks.get('storage nodes')?.detail).toContain('silent: 2');
+      expect(checks.get('key servers')).toMatchObject({ ok: false });
+      expect(part.code).toBe(1);
+      devnet.faults.run({ type: 'nodeDown', node: 0, down: true });
+      const { document } = await json(['doctor'], keyOf(66));
+      expect(checksIn(document).get('storage nodes')).toMatchObject({ ok: false });
+      expect(checksIn(document).get('SUI')).toMatchObject({ ok: false });
+    } finally {
+      devnet.faults.clear();
+    }
+  });
+});

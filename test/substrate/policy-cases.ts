@@ -1,0 +1,210 @@
+/**
+ * @module The table of denials: stories of a run's keys, told once. `policies.test.ts` plays them on the devnet through Seal's key
+ * servers and its SDK, and in the Move VM as unit tests written from them.
+ */
+
+export const PEOPLE = [
+  'owner',
+  'alice',
+  'bob',
+  'auditor',
+  'node',
+  'aggregator',
+  'outsider',
+] as const;
+export type Who = (typeof PEOPLE)[number];
+
+/** Two runs of one owner; each has an offer of its name. */
+export type Which = 'first' | 'second';
+
+export const HOUR = 3_600_000;
+/** Terms of every offer. */
+export const PASS_PRICE = 70n;
+export const PERIOD_PRICE = 30n;
+export const PERIOD_MS = 2 * HOUR;
+
+/** Times are milliseconds since the story began. Runs are the first one where none is named. */
+export type Step =
+  | { readonly type: 'cohort'; readonly round: number; readonly members: readonly Who[] }
+  | { readonly type: 'survivors'; readonly round: number; readonly members: readonly Who[] }
+  | { readonly type: 'revoke' | 'readmit' | 'addAuditor' | 'removeAuditor'; readonly who: Who }
+  | {
+      readonly type: 'grant';
+      readonly who: Who;
+      readonly first: number;
+      readonly last: number;
+      readonly until: number;
+    }
+  | { readonly type: 'withdraw'; readonly who: Who }
+  | { readonly type: 'offer'; readonly of: Which }
+  | { readonly type: 'pass'; readonly of: Which; readonly holder: Who }
+  | { readonly type: 'revokePass'; readonly of: Which }
+  | { readonly type: 'subscribe'; readonly of: Which; readonly holder: Who }
+  | { readonly type: 'renew'; readonly of: Which; readonly holder: Who }
+  | { readonly type: 'lock'; readonly opens: number }
+  | { readonly type: 'clock'; readonly at: number };
+
+/** Which policy is asked; `sealed` says what the key's name says where that is something else. */
+export type Policy =
+  | {
+      readonly type: 'cohort' | 'auditor' | 'compute' | 'unmask';
+      readonly round: number;
+      readonly sealed?: { readonly role: number };
+    }
+  | {
+      readonly type: 'pass' | 'subscription';
+      readonly offer: Which;
+      /** Whose pass or subscription is shown. */
+      readonly shown: Which;
+      readonly sealed?: { readonly offer: Which };
+    }
+  | { readonly type: 'time' };
+
+/** `policy`, `name` and `ownership` say who denies: the condition, the check of the name, the chain itself. */
+export type Outcome = 'admitted' | 'policy' | 'name' | 'ownership';
+
+export interface Attempt {
+  readonly type: 'try';
+  readonly title: string;
+  readonly reader: Who;
+  readonly policy: Policy;
+  readonly outcome: Outcome;
+}
+
+export interface Story {
+  readonly title: string;
+  readonly steps: readonly (Step | Attempt)[];
+}
+
+const attempt = (title: string, reader: Who, policy: Policy, outcome: Outcome): Attempt => ({
+  type: 'try',
+  title,
+  reader,
+  policy,
+  outcome,
+});
+
+const cohort = { type: 'cohort', round: 3 } as const;
+const compute = { type: 'compute', round: 3 } as const;
+const unmask = { type: 'unmask', round: 3 } as const;
+const pass = { type: 'pass', offer: 'first', shown: 'first' } as const;
+const subscription = { type: 'subscription', offer: 'first', shown: 'first' } as const;
+const time = { type: 'time' } as const;
+const FROZEN: Step = { type: 'cohort', round: 3, members: ['alice', 'bob'] };
+
+export const STORIES: readonly Story[] = [
+  {
+    title: 'cohort',
+    steps: [
+      attempt('member before the freeze', 'alice', cohort, 'policy'),
+      FROZEN,
+      attempt('outsider', 'outsider', cohort, 'policy'),
+      attempt('the owner, who is no member', 'owner', cohort, 'policy'),
+      attempt('member', 'alice', cohort, 'admitted'),
+      attempt('member, of another round', 'alice', { type: 'cohort', round: 4 }, 'policy'),
+      attempt(
+        'member, with a name for auditors',
+        'alice',
+        { ...cohort, sealed: { role: 1 } },
+        'name',
+      ),
+      { type: 'cohort', round: 4, members: ['outsider'] },
+      attempt(
+        'outsider once in a cohort, its round',
+        'outsider',
+        { type: 'cohort', round: 4 },
+        'admitted',
+      ),
+      attempt('outsider once in a cohort, an earlier round', 'outsider', cohort, 'policy'),
+      { type: 'revoke', who: 'alice' },
+      attempt('revoked member', 'alice', cohort, 'policy'),
+      attempt('another member after the revocation', 'bob', cohort, 'admitted'),
+      { type: 'readmit', who: 'alice' },
+      attempt('readmitted member', 'alice', cohort, 'admitted'),
+    ],
+  },
+  {
+    title: 'auditor',
+    steps: [
+      attempt('before being named', 'auditor', { type: 'auditor', round: 3 }, 'policy'),
+      { type: 'addAuditor', who: 'auditor' },
+      attempt('named', 'auditor', { type: 'auditor', round: 3 }, 'admitted'),
+      { type: 'removeAuditor', who: 'auditor' },
+      attempt('removed', 'auditor', { type: 'auditor', round: 3 }, 'policy'),
+    ],
+  },
+  {
+    title: 'compute node',
+    steps: [
+      attempt('without a grant', 'node', compute, 'policy'),
+      { type: 'grant', who: 'node', first: 3, last: 4, until: HOUR },
+      attempt('granted', 'node', compute, 'admitted'),
+      attempt('a round before the grant', 'node', { type: 'compute', round: 2 }, 'policy'),
+      attempt('a round after the grant', 'node', { type: 'compute', round: 5 }, 'policy'),
+      attempt('another node', 'outsider', compute, 'policy'),
+      { type: 'clock', at: 2 * HOUR },
+      attempt('grant that ended', 'node', compute, 'policy'),
+      { type: 'grant', who: 'node', first: 3, last: 3, until: 9 * HOUR },
+      attempt('granted again', 'node', compute, 'admitted'),
+      { type: 'withdraw', who: 'node' },
+      attempt('grant withdrawn', 'node', compute, 'policy'),
+    ],
+  },
+  {
+    title: 'unmasking bundle',
+    steps: [
+      FROZEN,
+      attempt('before the survivors are frozen', 'aggregator', unmask, 'policy'),
+      { type: 'survivors', round: 3, members: ['alice'] },
+      attempt('a member, survivors frozen', 'alice', unmask, 'policy'),
+      attempt('aggregator, survivors frozen', 'aggregator', unmask, 'admitted'),
+    ],
+  },
+  {
+    title: 'pass',
+    steps: [
+      { type: 'offer', of: 'first' },
+      { type: 'offer', of: 'second' },
+      { type: 'pass', of: 'second', holder: 'bob' },
+      attempt('of another model', 'bob', { ...pass, shown: 'second' }, 'policy'),
+      attempt(
+        "of another model, with that model's offer",
+        'bob',
+        { type: 'pass', offer: 'second', shown: 'second', sealed: { offer: 'first' } },
+        'name',
+      ),
+      { type: 'pass', of: 'first', holder: 'bob' },
+      attempt('of this model', 'bob', pass, 'admitted'),
+      attempt("somebody else's", 'outsider', pass, 'ownership'),
+      { type: 'revokePass', of: 'first' },
+      attempt('revoked', 'bob', pass, 'policy'),
+    ],
+  },
+  {
+    title: 'subscription',
+    steps: [
+      { type: 'offer', of: 'first' },
+      { type: 'offer', of: 'second' },
+      { type: 'subscribe', of: 'second', holder: 'bob' },
+      attempt('to another model', 'bob', { ...subscription, shown: 'second' }, 'policy'),
+      { type: 'subscribe', of: 'first', holder: 'bob' },
+      attempt('running', 'bob', subscription, 'admitted'),
+      attempt("somebody else's", 'outsider', subscription, 'ownership'),
+      { type: 'clock', at: 3 * HOUR },
+      attempt('expired', 'bob', subscription, 'policy'),
+      { type: 'renew', of: 'first', holder: 'bob' },
+      attempt('renewed', 'bob', subscription, 'admitted'),
+    ],
+  },
+  {
+    title: 'time lock',
+    steps: [
+      { type: 'lock', opens: 5 * HOUR },
+      attempt('closed', 'outsider', time, 'policy'),
+      { type: 'clock', at: 4 * HOUR },
+      attempt('still closed', 'owner', time, 'policy'),
+      { type: 'clock', at: 6 * HOUR },
+      attempt('open', 'outsider', time, 'admitted'),
+    ],
+  },
+];
