@@ -43,7 +43,8 @@ export const blobCost = (size: number, epochs: number, prices: WalrusPrices): bi
 };
 
 /**
- * Bytes of the quilts that hold `count` blobs of `size` bytes: every blob takes whole columns, all columns are alike.
+ * Bytes of the quilts that hold `count` blobs of `size` bytes: every blob takes whole columns, all columns are alike. Exact
+ * above about 4 kB a blob; below, the quilt's index (some 70 bytes a blob) can make the columns longer than the blobs do.
  * @throws FloeError `blob_too_large` when not even one fits
  */
 export const quiltSizes = (count: number, size: number, shards: number): number[] => {

@@ -50,7 +50,7 @@ describe('quilts', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 2, max: 30 }),
-        fc.integer({ min: 2_000, max: 60_000 }),
+        fc.integer({ min: 4_000, max: 60_000 }),
         (count, size) => {
           const blobs = Array.from({ length: count }, (_, i) => ({
             contents: new Uint8Array(size),
