@@ -1,7 +1,8 @@
 /**
  * @module The exit codes of `floe`, few and stable; the error code printed beside them says the rest.
  */
-import { ERRORS, type ErrorCode } from '../protocol/errors.ts';
+import { ERRORS } from '../protocol/error-catalogue.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
 
 export const EXIT = {
   ok: 0,

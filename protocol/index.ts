@@ -10,14 +10,8 @@ export { memoryStore } from './blobs/memory.ts';
 export { equalBytes, fromHex, sha256, toHex } from './bytes.ts';
 export { manualClock, systemClock, type Clock, type ManualClock } from './clock.ts';
 export type { Connection, ConnectionHandlers } from './connection.ts';
-export {
-  ERRORS,
-  FloeError,
-  isErrorCode,
-  type ErrorArea,
-  type ErrorCode,
-  type ErrorDetails,
-} from './errors.ts';
+export { ERRORS, type ErrorArea } from './error-catalogue.ts';
+export { FloeError, isErrorCode, type ErrorCode, type ErrorDetails } from './errors.ts';
 export {
   addressOf,
   cryptoReady,

@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import type * as v from 'valibot';
-import { ERRORS, type ErrorArea } from '../protocol/errors.ts';
+import { ERRORS, type ErrorArea } from '../protocol/error-catalogue.ts';
 import {
   clientFrames,
   MAX_FRAME_BYTES,

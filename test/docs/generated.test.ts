@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { ERRORS } from '../../protocol/errors.ts';
+import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { errorsPage, protocolPage } from '../../scripts/docs.ts';
 
 const page = (name: string): Promise<string> =>
