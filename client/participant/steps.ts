@@ -3,7 +3,7 @@
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import { METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
@@ -165,7 +165,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { lanes, layout } = encodeUpdate({
     delta: trained.weights.map((value, i) => value - (before[i] as number)),
     examples: trained.examples,
-    metrics: METRICS.map(({ name }) => trained[name]),
+    metrics: METRICS.map(({ name }) => weighMetric(spec, trained[name], trained.examples)),
     extras: METRICS,
     spec: spec.encoding,
     n: members.length,

@@ -11,11 +11,18 @@ import { chunkRoot } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
 
-/** What every participant reports beside its update, summed under the same masks. */
+/**
+ * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
+ * examples than the cap: divided by the sum of the weights, these sums are means. See {@link weighMetric}.
+ */
 export const METRICS = [
   { name: 'lossSum', scale: 1000 },
-  { name: 'correct', scale: 1 },
+  { name: 'correct', scale: 1000 },
 ] as const satisfies readonly ExtraSpec[];
+
+/** A sum over all of a participant's examples as it counts beside its capped weight. */
+export const weighMetric = (spec: RunSpec, sum: number, examples: number): number =>
+  sum * (Math.min(examples, spec.encoding.weightCap) / examples);
 
 /** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>

@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import {
+  createFold,
+  finishRound,
+  layoutOf,
+  METRICS,
+  weighMetric,
+} from '../../protocol/aggregate/round.ts';
+import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
+import { seededRandom } from '../../protocol/random.ts';
+import { testSpec } from '../support/run.ts';
+
+it('above the weight cap, loss and accuracy are means over the participants as their weights count', async () => {
+  const spec = await testSpec({
+    encoding: { ring: 'ring32', bits: 20, clipNorm: 1, weightCap: 100 },
+  });
+  const dimension = 20;
+  const seed = new Uint8Array(32);
+  const layout = layoutOf(spec, 3);
+  const fold = createFold(layout);
+  // Two participants far above the cap, one below it: weights 100, 100, 50.
+  const people = [
+    { examples: 20_000, lossSum: 10_000, correct: 18_000 },
+    { examples: 400, lossSum: 100, correct: 200 },
+    { examples: 50, lossSum: 5, correct: 10 },
+  ];
+  for (const [i, person] of people.entries()) {
+    const { lanes } = encodeUpdate({
+      delta: new Float32Array(dimension).fill(0.01),
+      examples: person.examples,
+      metrics: METRICS.map(({ name }) => weighMetric(spec, person[name], person.examples)),
+      extras: METRICS,
+      spec: spec.encoding,
+      n: 3,
+      rotationSeed: seed,
+      random: seededRandom(new Uint8Array(32).fill(i)),
+    });
+    fold.add(pack(lanes, layout.modulusBits));
+  }
+  const { weight, metrics } = finishRound({
+    spec,
+    n: 3,
+    survivors: 3,
+    lanes: fold.lanes,
+    before: new Float32Array(dimension),
+    rotationSeed: seed,
+  });
+  expect(weight).toBe(250);
+  // 100 * 0.9 + 100 * 0.5 + 50 * 0.2 of 250, and the losses per example 0.5, 0.25, 0.1 likewise.
+  expect(metrics.correct / weight).toBeCloseTo(150 / 250, 6);
+  expect(metrics.lossSum / weight).toBeCloseTo(80 / 250, 6);
+});
