@@ -1,6 +1,7 @@
 /**
  * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
  */
+import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { Command } from 'commander';
 import type { ScenarioInput } from '../sim/scenario.ts';
 import { parsePartition } from '../sim/partition.ts';
@@ -74,10 +75,14 @@ export const simCommand = (): Command =>
     .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
     .option(
       '--learning-rate <x>',
-      'local learning rate (default 0.1)',
+      `local learning rate (default ${SPEC_DEFAULTS.training.learningRate})`,
       decimal('--learning-rate', 0, 1000),
     )
-    .option('--clip-norm <x>', 'L2 bound of an update (default 2)', decimal('--clip-norm', 0, 1e6))
+    .option(
+      '--clip-norm <x>',
+      `L2 bound of an update (default ${SPEC_DEFAULTS.encoding.clipNorm})`,
+      decimal('--clip-norm', 0, 1e6),
+    )
     .option(
       '--ring <name>',
       'ring16, ring24 or ring32',
