@@ -5,10 +5,11 @@
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
+import { networkPorts } from '../client/network.ts';
+import { openNetworkPorts } from '../coordinator/network.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
-import { roundStore, withLocalCopies } from '../protocol/blobs/round-store.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
@@ -55,17 +56,12 @@ export const openReaderPorts = async (
   const folder = directoryStore(substrate.blobs);
   if (substrate.type === 'local')
     return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
-  const { connectNetwork } = await import('../protocol/connect.ts');
-  const connected = await connectNetwork(substrate.network, await identity.suiSigner(), { spec });
-  const split = roundStore({ waiting: folder, lasting: connected.store });
-  return {
-    store: {
-      kind: split.kind,
-      get: (ref, options) => split.get(ref, options),
-      put: (bytes, options) => folder.put(bytes, options),
-    },
-    gateFor: async (reader) => connected.gateFor(await reader.suiSigner()),
-  };
+  const { store, gateFor } = await networkPorts(substrate.network, {
+    identity,
+    spec,
+    uploads: folder,
+  });
+  return { store, gateFor };
 };
 
 export const openCoordinatorPorts = async (
@@ -91,37 +87,20 @@ export const openCoordinatorPorts = async (
       modelObject: async () => undefined,
       close: async () => undefined,
     };
-  const [{ connectNetwork }, { folderUploadJournal }, { requestSuiFromFaucetV2 }] =
-    await Promise.all([
-      import('../protocol/connect.ts'),
-      import('../protocol/blobs/upload-journal-folder.ts'),
-      import('@mysten/sui/faucet'),
-    ]);
+  const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
   const { network } = substrate;
   if (network.faucetUrl === undefined)
     throw new FloeError('spec_invalid', 'a simulation needs a network with a faucet');
-  const signer = await identity.suiSigner();
   await requestSuiFromFaucetV2({ host: network.faucetUrl, recipient: identity.address });
-  const connected = await connectNetwork(network, signer, {
+  const ports = await openNetworkPorts({
+    network,
     spec,
-    journal: folderUploadJournal(join(init.folder, 'uploads')),
+    identity,
+    blobs: substrate.blobs,
+    uploads: join(init.folder, 'uploads'),
     warn,
   });
-  await connected.store.resume();
-  const { gate, ledger } = connected;
-  return {
-    store: withLocalCopies(
-      roundStore({
-        waiting: folder,
-        lasting: connected.store,
-      }),
-      folder,
-    ),
-    gate,
-    ledger,
-    modelObject: (round) => ledger.modelObject(run, round),
-    close: () => connected.close(),
-  };
+  return { ...ports, modelObject: (round) => ports.ledger.modelObject(run, round) };
 };
 
 export interface RunningSubstrate {
