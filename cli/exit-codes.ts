@@ -30,6 +30,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'file_exists',
   'spec_invalid',
   'spec_mismatch',
+  'network_mismatch',
   'data_malformed',
   'data_unfit',
   'model_malformed',
@@ -41,6 +42,7 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'gate_unavailable',
   'connection_lost',
   'too_many_connections',
+  'funds_missing',
 ]);
 const DENIED: ReadonlySet<ErrorCode> = new Set([
   'passphrase_missing',

@@ -9,6 +9,7 @@ import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { verifySignature } from '../protocol/identity.ts';
 import { blobPutPayload } from '../protocol/messages.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
 import type { Coordinator } from './coordinator.ts';
 import { tokenBucket, type TokenBucket } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
@@ -79,7 +80,13 @@ const declaredSize = (context: Context, most: number): number => {
   return size;
 };
 
-export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logger): Hono => {
+/** @param network announced to whoever asks which run this is */
+export const createHttp = (
+  coordinator: Coordinator,
+  store: BlobStore,
+  log: Logger,
+  network?: NetworkConfig,
+): Hono => {
   const { clock, limits, metrics } = coordinator;
   const buckets = new Map<string, TokenBucket>();
   const app = new Hono();
@@ -121,6 +128,7 @@ export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logg
       coordinator: toHex(coordinator.publicKey),
       name: coordinator.spec.name,
       spec: Buffer.from(coordinator.specBytes).toString('base64url'),
+      ...(network === undefined ? {} : { network }),
     }),
   );
 

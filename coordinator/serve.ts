@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { publicNetwork, type NetworkConfig } from '../protocol/network.ts';
 import { createHttp } from './http.ts';
 import type { Coordinator } from './coordinator.ts';
 import { safeLogger, type Logger } from './log.ts';
@@ -21,6 +22,8 @@ export interface ServeOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** Where uploads over HTTP go; the coordinator's own store. */
   readonly store: BlobStore;
+  /** Where the run is kept, for those who ask; told without what may hold a key of its owner. */
+  readonly network?: NetworkConfig;
   readonly log: Logger;
 }
 
@@ -47,9 +50,9 @@ const readPem = async (path: string): Promise<Buffer> => {
 
 /** @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened on */
 export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
-  const { host, port, tls, store } = options;
+  const { host, port, tls, store, network } = options;
   const log = safeLogger(options.log);
-  const app = createHttp(coordinator, store, log);
+  const app = createHttp(coordinator, store, log, network && publicNetwork(network));
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,

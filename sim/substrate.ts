@@ -5,15 +5,16 @@
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
+import { networkPorts } from '../client/network.ts';
+import { openNetworkPorts } from '../coordinator/network.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
-import { roundStore, withLocalCopies } from '../protocol/blobs/round-store.ts';
 import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { epochsOf, type NetworkConfig } from '../protocol/network.ts';
 import type { Publication } from '../protocol/publication.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { startRunDevnet } from './run-devnet.ts';
@@ -65,18 +66,14 @@ export const openReaderPorts = async (
   const folder = directoryStore(substrate.blobs);
   if (substrate.type === 'local')
     return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
-  const { connectNetwork } = await import('../protocol/connect.ts');
   const { network, limits } = substrate;
-  const connected = await connectNetwork(network, await identity.suiSigner(), { ...limits, spec });
-  const split = roundStore({ waiting: folder, lasting: connected.store });
-  return {
-    store: {
-      kind: split.kind,
-      get: (ref, options) => split.get(ref, options),
-      put: (bytes, options) => folder.put(bytes, options),
-    },
-    gateFor: async (reader) => connected.gateFor(await reader.suiSigner()),
-  };
+  const { store, gateFor } = await networkPorts(network, {
+    identity,
+    spec,
+    uploads: folder,
+    limits,
+  });
+  return { store, gateFor };
 };
 
 export const openCoordinatorPorts = async (
@@ -103,35 +100,37 @@ export const openCoordinatorPorts = async (
       publish: async () => undefined,
       close: async () => undefined,
     };
-  const [{ connectNetwork }, { folderUploadJournal }, { publishRun }] = await Promise.all([
-    import('../protocol/connect.ts'),
-    import('../protocol/blobs/upload-journal-folder.ts'),
-    import('../protocol/publication.ts'),
-  ]);
   const { network, limits } = substrate;
-  await fundCoordinator(network, identity.address);
-  const connected = await connectNetwork(network, await identity.suiSigner(), {
-    ...limits,
+  if (substrate.type === 'devnet') await askFaucet(network, identity.address);
+  else await fundCoordinator(network, spec, identity.address, warn);
+  const ports = await openNetworkPorts({
+    network,
+    limits,
     spec,
-    journal: folderUploadJournal(join(init.folder, 'uploads')),
+    identity,
+    blobs: substrate.blobs,
+    uploads: join(init.folder, 'uploads'),
     warn,
   });
-  await connected.store.resume();
-  const { gate, ledger, store, publications } = connected;
-  return {
-    store: withLocalCopies(roundStore({ waiting: folder, lasting: store }), folder),
-    gate,
-    ledger,
-    modelObject: (round) => ledger.modelObject(run, round),
-    publish: (transcript) => publishRun({ spec, transcript, store, ledger: publications }),
-    close: () => connected.close(),
-  };
+  return { ...ports, modelObject: (round) => ports.ledger.modelObject(run, round) };
 };
 
-/** A network of no value hands out coins; on another, somebody has to send some first. */
-const fundCoordinator = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
-  if (faucetUrl === undefined)
-    throw new FloeError('spec_invalid', 'a simulation needs a network with a faucet');
+/** Coins for the run from the network's faucet; where it has none, somebody has to send some first. */
+const fundCoordinator = async (
+  network: NetworkConfig,
+  spec: RunSpec,
+  address: string,
+  warn: (message: string) => void,
+): Promise<void> => {
+  const { estimateRun, openPurse, requireFunds } = await import('../coordinator/funds.ts');
+  const purse = openPurse(network, address);
+  const needed = estimateRun(spec, spec.rounds, epochsOf(network), await purse.prices());
+  requireFunds(address, await purse.fill(needed, warn), needed);
+};
+
+/** The devnet of a run's own gives what it is asked for. */
+const askFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
+  if (faucetUrl === undefined) throw new FloeError('internal', 'a devnet without a faucet');
   const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
   await requestSuiFromFaucetV2({ host: faucetUrl, recipient: address });
 };
