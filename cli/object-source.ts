@@ -23,7 +23,13 @@ export const openObject = async (
   const { network, folder } = found;
   const client = suiClientOf(network);
   const registry = { client, packageId: packageOf(found) };
-  const { publication, specHash, version } = await findPublished(registry, objectId);
+  const { publication, specHash, version } = await findPublished(registry, objectId).catch(
+    (thrown: unknown) => {
+      if (!(thrown instanceof FloeError) || thrown.code !== 'usage') throw thrown;
+      const message = `on the network of ${found.from}: ${thrown.message}`;
+      throw new FloeError('usage', message, thrown.details, { cause: thrown });
+    },
+  );
   if (publication === undefined)
     throw new FloeError(
       'usage',

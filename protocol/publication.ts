@@ -71,6 +71,8 @@ export const publishRun = async (init: {
   const { round, bytes } = part;
   const standing = await ledger.readPublication(round);
   if (standing !== undefined) return { round, blob: standing };
+  // What the records name must be there before they are.
+  await store.settle?.(signal === undefined ? {} : { signal });
   let next: BlobRef | undefined;
   // From the end, since each names the one after it.
   for (let at = Math.ceil(bytes.length / partBytes) - 1; at >= 0; at -= 1) {

@@ -300,6 +300,13 @@ export const runScenario = async (
     statistics,
   });
 
+  const publishReached = async (transcript: Uint8Array): Promise<void> => {
+    try {
+      await ports.publish(transcript);
+    } catch (failure) {
+      options.log?.warn({}, `the run was not published: ${toFloeError(failure).message}`);
+    }
+  };
   const cancelled = abortedBy(signal);
   cancelled.catch(() => undefined);
   const plan = planBaseline(scenario, data);
@@ -352,9 +359,10 @@ export const runScenario = async (
   } catch (thrown) {
     await rounds.stop();
     // What was reached can still be verified and pulled.
-    if (journal.database.isOpen)
-      await writeWhole(join(partial, RUN_FILES.transcript), journal.transcript());
+    const reached = journal.database.isOpen ? journal.transcript() : undefined;
+    if (reached !== undefined) await writeWhole(join(partial, RUN_FILES.transcript), reached);
     if (!signal.aborted) throw toFloeError(thrown);
+    if (reached !== undefined) await publishReached(reached);
     const message = `stopped; what was reached is in ${partial}`;
     throw new FloeError('aborted', message, {}, { cause: thrown });
   }

@@ -50,20 +50,12 @@ export const ModelObject = bcs.struct('ModelVersion', {
   blob: bcs.struct('Blob', { blobId: bcs.u256(), sha256: bytes, size: bcs.u64() }),
 });
 
-/** Kinds of `floe::record`, 32 bytes each; numbers (a blob's, a size) are little-endian, as Move writes a u256. */
-export const RECORDS = {
-  cohortRoot: 0,
-  modelHash: 1,
-  transcriptRoot: 2,
-  publicationBlob: 3,
-  publicationSha256: 4,
-  publicationSize: 5,
-} as const;
+/** Kinds of `floe::record`. */
+export const RECORDS = { cohortRoot: 0, modelHash: 1, transcriptRoot: 2 } as const;
 
 export const RecordKey = bcs.tuple([bcs.u64(), bcs.u8()]);
 export const PublishedKey = bcs.tuple([bcs.u64()]);
 export const u64 = bcs.u64();
-export const u256 = bcs.u256();
 export const ByteVector = bytes;
 export const ObjectId = bcs.Address;
 

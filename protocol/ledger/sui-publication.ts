@@ -1,58 +1,42 @@
 /**
- * @module Where a run's publications are, on Sui: three records of the published round name the Walrus blob that holds
- * specification and transcript. Whoever has a run's object id, or that of one of its versions, finds the rest from there.
+ * @module Where a run's publications are, on Sui: `floe::publication` names the Walrus blob that holds specification and
+ * transcript up to a round. Whoever has a run's object id, or that of one of its versions, finds the rest from there.
  */
-import type { Sender } from '../sui/transactions.ts';
-import { TransactionFailed } from '../sui/transactions.ts';
-import { withRetry } from '../sui/bounds.ts';
+import { bcs } from '@mysten/sui/bcs';
 import type { BlobRef } from '../blobs/blob-store.ts';
 import { FloeError } from '../errors.ts';
 import type { Publication, PublicationLedger } from '../publication.ts';
+import { withRetry } from '../sui/bounds.ts';
+import { TransactionFailed, type Sender } from '../sui/transactions.ts';
 import { versionFactsOf, type VersionFacts } from './lineage.ts';
 import { allPages, capOf, readTypedOneOf, type Registry } from './registry.ts';
-import {
-  blobNumber,
-  blobOfNumber,
-  ByteVector,
-  RecordKey,
-  RECORDS,
-  Run,
-  u256,
-} from './sui-layout.ts';
+import { blobNumber, blobOfNumber, Run } from './sui-layout.ts';
 import { readChain } from './sui-run.ts';
 
-/** The kinds of record that together are a publication; each holds 32 bytes. */
-const KINDS = ['publicationBlob', 'publicationSha256', 'publicationSize'] as const;
+const RunPublicationKey = bcs.tuple([bcs.u64()]);
+const PublishedBlob = bcs.struct('Blob', {
+  blobId: bcs.u256(),
+  sha256: bcs.byteVector(),
+  size: bcs.u64(),
+});
 
-const own = (bytes: Iterable<number>): Uint8Array => Uint8Array.from(bytes);
+const keyType = (packageId: string): string => `${packageId}::publication::RunPublicationKey`;
 
-const readRecord = async (
+const readPublication = async (
   { client, packageId }: Registry,
   run: string,
   round: number,
-  kind: (typeof KINDS)[number],
-): Promise<Uint8Array | undefined> =>
-  readChain(`reading a record of round ${round}`, undefined, async (signal) => {
-    const key = RecordKey.serialize([round, RECORDS[kind]]).toBytes();
-    const name = { type: `${packageId}::record::RecordKey`, bcs: key };
+): Promise<BlobRef | undefined> =>
+  readChain(`reading the publication of round ${round}`, undefined, async (signal) => {
+    const name = { type: keyType(packageId), bcs: RunPublicationKey.serialize([round]).toBytes() };
     const { dynamicField } = await client.core.getDynamicField({ parentId: run, name, signal });
-    return own(ByteVector.parse(dynamicField.value.bcs));
+    const { blobId, sha256, size } = PublishedBlob.parse(dynamicField.value.bcs);
+    return {
+      id: blobOfNumber(blobId),
+      sha256: Uint8Array.from(sha256),
+      size: Number(size),
+    };
   });
-
-const readPublication = async (
-  registry: Registry,
-  run: string,
-  round: number,
-): Promise<BlobRef | undefined> => {
-  const [blob, sha256, size] = await Promise.all(
-    KINDS.map((kind) => readRecord(registry, run, round, kind)),
-  );
-  if (blob === undefined || sha256 === undefined || size === undefined) return undefined;
-  const bytes = Number(u256.parse(size));
-  if (!Number.isSafeInteger(bytes))
-    throw new FloeError('data_malformed', `a publication of ${u256.parse(size)} bytes`);
-  return { id: blobOfNumber(u256.parse(blob)), sha256, size: bytes };
-};
 
 /** Rounds that were published, ascending. */
 const publishedRounds = async ({ client, packageId }: Registry, run: string): Promise<number[]> => {
@@ -62,16 +46,14 @@ const publishedRounds = async ({ client, packageId }: Registry, run: string): Pr
     return { items, next: page.hasNextPage ? page.cursor : null };
   });
   return names
-    .filter(({ type }) => type === `${packageId}::record::RecordKey`)
-    .map(({ bcs }) => RecordKey.parse(bcs))
-    .filter(([, kind]) => kind === RECORDS.publicationBlob)
-    .map(([round]) => Number(round))
+    .filter(({ type }) => type === keyType(packageId))
+    .map((name) => Number(RunPublicationKey.parse(name.bcs)[0]))
     .toSorted((a, b) => a - b);
 };
 
-/** A publication says it once: what stands already must be the same. */
+/** The package's word for: said already. */
 const isStanding = (thrown: unknown): boolean =>
-  thrown instanceof TransactionFailed && thrown.module === 'record' && thrown.abortCode === 60;
+  thrown instanceof TransactionFailed && thrown.module === 'publication' && thrown.abortCode === 70;
 /** Reads may lag behind what the chain has just refused to say twice. */
 const LAG_RETRIES = 8;
 
@@ -88,25 +70,20 @@ export const suiPublications = (
   recordPublication: async ({ round, blob }) => {
     const run = await runObject();
     const cap = await capOf(registry, sender.address, run);
-    const values = [
-      u256.serialize(blobNumber(blob.id)).toBytes(),
-      blob.sha256,
-      u256.serialize(blob.size).toBytes(),
-    ];
     try {
       await sender.execute((transaction) => {
         const { object, pure } = transaction;
-        for (const [at, kind] of KINDS.entries())
-          transaction.moveCall({
-            target: `${registry.packageId}::record::record`,
-            arguments: [
-              object(cap),
-              object(run),
-              pure.u64(round),
-              pure.u8(RECORDS[kind]),
-              pure.vector('u8', values[at] ?? []),
-            ],
-          });
+        transaction.moveCall({
+          target: `${registry.packageId}::publication::publish`,
+          arguments: [
+            object(cap),
+            object(run),
+            pure.u64(round),
+            pure.u256(blobNumber(blob.id)),
+            pure.vector('u8', blob.sha256),
+            pure.u64(blob.size),
+          ],
+        });
       });
     } catch (thrown) {
       if (!isStanding(thrown)) throw thrown;
@@ -161,7 +138,7 @@ export const findPublished = async (
   return {
     run: id,
     name,
-    specHash: own(specHash),
+    specHash: Uint8Array.from(specHash),
     version,
     publication: round === undefined || blob === undefined ? undefined : { round, blob },
   };
