@@ -9,7 +9,7 @@ import type { BlobOptions, BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { connect, createStage, testSpec, until } from '../support/run.ts';
+import { connect, createStage, testSpec, turns, until } from '../support/run.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
 
@@ -116,7 +116,7 @@ it('the run is not over before its last archive is where it lasts, however often
   void coordinator.finished.then(() => {
     over = true;
   });
-  for (let i = 0; i < 50; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  await turns(50);
   expect(over).toBe(false);
   expect(stage.progress.some(({ type }) => type === 'committed')).toBe(false);
   lasting.open();
