@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: IncomingMessage['headers'];
   readonly body: Uint8Array;
+  /** Aborted when the client hangs up before it has its answer. */
+  readonly signal: AbortSignal;
 }
 
 /** One reply; `body` strings are sent as UTF-8. */
@@ -120,11 +122,15 @@ export const startHttpServer = async (
         send({ status: 204 });
         return;
       }
+      const gone = new AbortController();
+      response.once('close', () => {
+        if (!response.writableEnded) gone.abort();
+      });
       const body = await readBody(request, options.bodyLimit);
       if (gate.delayMs > 0) await wait(gate.delayMs);
       const url = new URL(request.url ?? '/', 'http://127.0.0.1');
       const method = request.method ?? 'GET';
-      const reply = await handler({ method, url, headers: request.headers, body });
+      const reply = await handler({ method, url, headers: request.headers, body, signal: gone.signal });
       if (gate.down) request.socket.destroy();
       else send(reply);
     } catch (error) {
