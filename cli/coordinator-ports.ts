@@ -139,6 +139,7 @@ const ensureFunds = async (
 
 export interface RunPorts {
   readonly store: BlobStore;
+  readonly uploads: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
   /** On a network: the run's object id, and its versions, the initial model first. */
@@ -158,14 +159,17 @@ export const openRunPorts = async (init: {
 }): Promise<RunPorts> => {
   const { folder, place, spec, identity, journal, output } = init;
   const blobs = join(folder, RUN_FILES.blobs);
-  if (place === undefined)
+  if (place === undefined) {
+    const store = directoryStore(blobs);
     return {
-      store: directoryStore(blobs),
+      store,
+      uploads: store,
       gate: sealedBoxGate(identity),
       ledger: journalLedger(journal),
       onChain: undefined,
       close: async () => undefined,
     };
+  }
   const { network } = place;
   const run = hashRunSpec(spec);
   const packageId = network.floe?.packageId ?? '';

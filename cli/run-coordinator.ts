@@ -171,7 +171,7 @@ export const runCoordinator = async (
   introduce({ spec, resumed }, output);
   const ports = await openRunPorts({ folder, place, spec, identity, journal, output });
   resources.defer(() => ports.close());
-  const { store, gate, ledger, onChain } = ports;
+  const { store, uploads, gate, ledger, onChain } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
   const coordinator = createCoordinator({
@@ -200,6 +200,7 @@ export const runCoordinator = async (
     host,
     port,
     store,
+    uploads,
     log,
     ...(tls === undefined ? {} : { tls }),
     ...(place === undefined ? {} : { network: place.network }),
