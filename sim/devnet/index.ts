@@ -23,6 +23,7 @@ import { TaskQueue } from './queue.ts';
 import { keyServerObjects } from './seal/contract.ts';
 import { masterPublicKey } from './seal/ibe.ts';
 import { BODY_LIMIT, keyServerHandler, VERSION_HEADER } from './seal/key-server.ts';
+import { Requesters } from './seal/requesters.ts';
 import { deriveId, deriveKeypair, deriveScalar, seedBytes } from './seeds.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
@@ -185,10 +186,11 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
 
     const sealServers: { objectId: string; url: string }[] = [];
     const keyServers: RunningServer[] = [];
+    const requesters = new Requesters(all.sealThreshold);
     for (let index = 0; index < all.sealServers; index += 1) {
       const objectId = deriveId(seed, `seal server ${index}`);
       const secretKey = deriveScalar(seed, `seal master key ${index}`);
-      const handler = keyServerHandler({ chain, objectId, secretKey, now });
+      const handler = keyServerHandler({ chain, objectId, secretKey, now, requesters });
       const server = await start(handler, next(ports.seal, index), BODY_LIMIT, [VERSION_HEADER]);
       keyServers.push(server);
       sealServers.push({ objectId, url: server.url });

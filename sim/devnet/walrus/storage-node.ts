@@ -7,7 +7,9 @@ import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import { addressBytes } from '../chain/objects.ts';
+import { encodeG2, withTable, type G2Point } from '../curves.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
+import { Lru } from '../lru.ts';
 import {
   checkSliver,
   confirmationMessage,
@@ -78,17 +80,15 @@ const octets = (body: Uint8Array): HttpReply => ({
   body,
 });
 
-type HashedMessage = ReturnType<typeof bls12_381.longSignatures.hash>;
-/** Hashing to the curve costs as much as signing, and all nodes of a process sign the same message. */
-const hashedMessages = new Map<string, HashedMessage>();
-const hashMessage = (message: Uint8Array): HashedMessage => {
-  const key = Buffer.from(message).toString('base64');
-  const known = hashedMessages.get(key);
-  if (known) return known;
-  if (hashedMessages.size > 64) hashedMessages.clear();
-  const hashed = bls12_381.longSignatures.hash(message);
-  hashedMessages.set(key, hashed);
-  return hashed;
+/** All nodes of a process sign the same messages: hashing to the curve and the table are shared. */
+const hashedMessages = new Lru<G2Point>(64);
+
+/** A BLS signature (public keys in G1, signatures in G2): the same as the library's, for points that need no proof. */
+const sign = (message: Uint8Array, secretKey: Uint8Array): Uint8Array => {
+  const hashed = hashedMessages.getOrCreate(toBase64(message), () =>
+    withTable(bls12_381.longSignatures.hash(message)),
+  );
+  return encodeG2(hashed.multiplyUnsafe(bls12_381.fields.Fr.fromBytes(secretKey)));
 };
 
 export class StorageNode {
@@ -100,7 +100,7 @@ export class StorageNode {
   readonly blobs = new Map<string, StoredBlob>();
   readonly #options: StorageNodeOptions;
   readonly #ownShards: ReadonlySet<number>;
-  readonly #signed = new Map<string, Uint8Array>();
+  readonly #signed = new Lru<Uint8Array>(1_024);
 
   constructor(options: StorageNodeOptions) {
     this.#options = options;
@@ -278,11 +278,7 @@ export class StorageNode {
       object === undefined ? undefined : addressBytes(object),
     );
     const signedKey = toBase64(message);
-    const signature =
-      this.#signed.get(signedKey) ??
-      bls12_381.longSignatures.sign(hashMessage(message), secretKey).toBytes();
-    if (this.#signed.size > 1_024) this.#signed.clear();
-    this.#signed.set(signedKey, signature);
+    const signature = this.#signed.getOrCreate(signedKey, () => sign(message, secretKey));
     return success({
       signed: { serializedMessage: signedKey, signature: toBase64(signature) },
     });
