@@ -39,6 +39,7 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',
   'store_unavailable',
   'ledger_unavailable',
+  'gate_unavailable',
   'connection_lost',
   'too_many_connections',
   'funds_missing',
@@ -46,6 +47,7 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
 const DENIED: ReadonlySet<ErrorCode> = new Set([
   'passphrase_missing',
   'keystore_locked',
+  'key_invalid',
   'decryption_failed',
   'access_denied',
   'identity_not_admitted',

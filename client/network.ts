@@ -11,6 +11,7 @@ import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { roundStore } from '../protocol/blobs/round-store.ts';
 import { concatBytes, toHex } from '../protocol/bytes.ts';
+import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
@@ -124,17 +125,21 @@ export const networkPorts = async (
     identity,
     spec,
     uploads,
+    limits = {},
     warn,
   }: {
     readonly identity: Identity;
     readonly spec: RunSpec;
     readonly uploads: BlobStore;
+    /** How long the network's services may take, where not as long as usual. */
+    readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
     readonly warn?: (message: string) => void;
   },
 ): Promise<ParticipantPorts & { gateFor(other: Identity): Promise<AccessGate> }> => {
   const { connectNetwork } = await import('../protocol/connect.ts');
   const connected = await connectNetwork(network, await identity.suiSigner(), {
     spec,
+    ...limits,
     ...(warn === undefined ? {} : { warn }),
   });
   const { store: lasting, gate, ledger } = connected;

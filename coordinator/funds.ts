@@ -94,6 +94,20 @@ export interface Purse {
 export const covers = (have: Funds, needed: Funds): boolean =>
   have.sui >= needed.sui && have.wal >= needed.wal;
 
+const coins = (amount: bigint): string => (Number(amount) / 1e9).toFixed(3);
+
+/** @throws FloeError `funds_missing`, saying how much of what is to be sent where */
+export const requireFunds = (address: string, have: Funds, needed: Funds): void => {
+  if (covers(have, needed)) return;
+  const missing = (['sui', 'wal'] as const)
+    .filter((coin) => have[coin] < needed[coin])
+    .map(
+      (coin) =>
+        `${coins(needed[coin] - have[coin])} ${coin.toUpperCase()} (it has ${coins(have[coin])} of about ${coins(needed[coin])})`,
+    );
+  throw new FloeError('funds_missing', `${address} lacks ${missing.join(' and ')}`, { address });
+};
+
 /** @throws FloeError `ledger_unavailable` from every method when the chain does not answer */
 export const openPurse = (network: NetworkConfig, owner: string): Purse => {
   const client = suiClientOf(network);

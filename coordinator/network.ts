@@ -7,9 +7,11 @@ import type { AccessGate } from '../protocol/access/access-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
 import { roundStore, withLocalCopies } from '../protocol/blobs/round-store.ts';
+import type { ConnectOptions } from '../protocol/connect.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { SuiLedger } from '../protocol/ledger/sui.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
+import type { Publication } from '../protocol/publication.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 
 export interface NetworkPortsInit {
@@ -23,6 +25,8 @@ export interface NetworkPortsInit {
   readonly uploads: string;
   /** Epochs that blobs are paid for. Default the network's, or 3. */
   readonly epochs?: number | undefined;
+  /** How long the network's services may take, where not as long as usual. */
+  readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
   /** Told of what went wrong and was tried again. */
   readonly warn: (message: string) => void;
 }
@@ -35,6 +39,11 @@ export interface NetworkPorts {
   readonly ledger: SuiLedger;
   /** Uploads that a crash had interrupted and that are certified now. */
   readonly resumed: number;
+  /**
+   * Makes the run, as far as it is committed, readable by whoever knows its object on Sui: see `publishRun`. Idempotent.
+   * @returns undefined before the first commit
+   */
+  publish(transcript: Uint8Array): Promise<Publication | undefined>;
   close(): Promise<void>;
 }
 
@@ -45,26 +54,30 @@ export interface NetworkPorts {
  * `transaction_failed`, `journal_corrupt` from uploads that are finished first
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
-  const [{ connectNetwork }, { folderUploadJournal }] = await Promise.all([
+  const [{ connectNetwork }, { folderUploadJournal }, { publishRun }] = await Promise.all([
     import('../protocol/connect.ts'),
     import('../protocol/blobs/upload-journal-folder.ts'),
+    import('../protocol/publication.ts'),
   ]);
-  const { network, spec, identity, epochs, warn } = init;
+  const { network, spec, identity, epochs, limits = {}, warn } = init;
   const connected = await connectNetwork(network, await identity.suiSigner(), {
     spec,
     journal: folderUploadJournal(init.uploads),
     warn,
-    ...(epochs === undefined ? {} : { store: { epochs } }),
+    ...limits,
+    store: { ...limits.store, ...(epochs === undefined ? {} : { epochs }) },
   });
   try {
     const waiting = directoryStore(init.blobs);
-    const { store: lasting, gate, ledger } = connected;
+    const { store: lasting, gate, ledger, publications } = connected;
     return {
       store: withLocalCopies(roundStore({ waiting, lasting }), waiting),
       uploads: waiting,
       gate,
       ledger,
       resumed: await lasting.resume(),
+      publish: (transcript) =>
+        publishRun({ spec, transcript, store: lasting, ledger: publications }),
       close: () => connected.close(),
     };
   } catch (thrown) {
