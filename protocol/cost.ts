@@ -93,8 +93,8 @@ export interface RunCost {
 const TRANSACTIONS_PER_BLOB = 2;
 /** Freeze the cohort, freeze the survivors, register the version. */
 const TRANSACTIONS_PER_ROUND = 3;
-/** Create the run, name its auditors. */
-const TRANSACTIONS_PER_RUN = 2;
+/** Create the run with its auditors. */
+const TRANSACTIONS_PER_RUN = 1;
 
 /** @param gasPerTransaction MIST; the mean of the transactions a run makes, measured on the network it will run on */
 export const runCost = (
