@@ -4,7 +4,7 @@
 import { SingleBar } from 'cli-progress';
 import type { ScenarioEvent } from '../sim/events.ts';
 import { formatDrops } from '../sim/faults.ts';
-import { formatBytes, formatPercent } from '../sim/report.ts';
+import { describeActivities, formatBytes, formatPercent } from '../sim/report.ts';
 import { dropsOf, type Scenario } from '../sim/scenario.ts';
 import type { RoundSummary, Summary } from '../sim/summary.ts';
 import type { Output } from './output.ts';
@@ -155,6 +155,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
         `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; rounds given up: ${summary.roundsAborted}`,
       );
       output.say(`model hash ${summary.modelHash}`);
+      output.line(`a round's time: ${describeActivities(summary).join(', ')}`);
       output.line();
       output.line(folder);
       output.line('  report.html         plots and tables, opens without a network');

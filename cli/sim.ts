@@ -28,7 +28,6 @@ interface Options {
   readonly ring?: 'ring16' | 'ring24' | 'ring32';
   readonly bits?: number;
   readonly baseline: boolean;
-  readonly devnet?: boolean;
   readonly local?: boolean;
   readonly targetAccuracy?: number;
   readonly workers?: number;
@@ -41,12 +40,12 @@ interface Options {
 
 /** Flags to a scenario; what is not given keeps the scenario's own default. */
 const scenarioInput = (options: Options): ScenarioInput => {
-  const { mask, out: _, json, quiet, debug, partition, drop, devnet, local, ...same } = options;
-  void [json, quiet, debug, local];
+  const { mask, out: _, json, quiet, debug, partition, drop, local, ...same } = options;
+  void [json, quiet, debug];
   return {
     ...same,
     masked: mask,
-    ...(devnet === true ? { substrate: 'devnet' as const } : {}),
+    ...(local === true ? { substrate: 'local' as const } : {}),
     ...(partition === undefined ? {} : { partition: parsePartition(partition) }),
     ...(drop === undefined ? {} : { drops: parseDrops(drop, mask) }),
   };
@@ -64,14 +63,14 @@ export const simCommand = (): Command =>
     )
     .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
     .option('--minimum <n>', 'fewest survivors of a round', wholeNumber('--minimum', 3, 255))
-    .option('--rounds <n>', 'rounds (default 60)', wholeNumber('--rounds', 1, 100_000))
+    .option('--rounds <n>', 'rounds (default 25)', wholeNumber('--rounds', 1, 100_000))
     .option('--seed <text>', 'everything random derives from it (default 1)')
     .option('--partition <how>', 'iid, shards:N or dirichlet:ALPHA (default iid)')
     .option('--drop <shares>', 'lose this share of each cohort: 0.3, or share:0.1,upload:0.2')
     .option('--no-mask', 'run WITHOUT masks: the coordinator can read every update')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files (default mnist)')
     .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option('--epochs <n>', 'local epochs (default 1)', wholeNumber('--epochs', 1, 1000))
+    .option('--epochs <n>', 'local epochs (default 3)', wholeNumber('--epochs', 1, 1000))
     .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
     .option(
       '--learning-rate <x>',
@@ -109,14 +108,17 @@ export const simCommand = (): Command =>
       'auto, tensorflow, webgpu, wasm or cpu (default auto)',
       oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
     )
-    .option('--devnet', 'blobs on Walrus, keys at Seal, freezes on Sui: a devnet of this run')
-    .option('--local', 'blobs on disk, sealed boxes, the journal (default)')
+    .option(
+      '--local',
+      'blobs on disk, keys in sealed boxes, freezes in the journal (default: Walrus, Seal and Sui, on a devnet of this run)',
+    )
     .option('--out <folder>', 'where runs are kept', 'runs')
     .addHelpText(
       'after',
       `
 Examples:
   floe sim                                            MNIST, 100 participants, 10 a round, masked
+  floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui: a second a round
   floe sim --partition shards:2 --rounds 100          each participant holds about two digits
   floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round
   floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5

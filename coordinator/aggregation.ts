@@ -13,7 +13,7 @@ import {
   rotationSeed,
   type Fold,
 } from '../protocol/aggregate/round.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
 import { unpack } from '../protocol/encoding/index.ts';
@@ -66,6 +66,8 @@ export interface Aggregation {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
+  /** Resolves once everything of the rounds so far is in its lasting place. @throws FloeError of the store */
+  settle(signal: AbortSignal): Promise<void>;
 }
 
 export interface AggregationInit {
@@ -104,6 +106,9 @@ const limiter = (width: number) => {
     }
   };
 };
+
+/** What a record says of a blob, without whatever else a store may know. */
+const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size });
 
 const cohortSize = (round: Round): number => round.members.length;
 
@@ -275,19 +280,21 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     });
   };
 
-  /** The survivors' uploads to their lasting place, in the order of the survivors record. */
-  const archiveUploads = async (
+  /** The bundle, and the survivors' uploads in the order of their record, to where they last. */
+  const keep = async (
     round: Round,
+    bundle: Uint8Array,
     signal: AbortSignal,
-  ): Promise<readonly string[] | undefined> => {
-    if (store.archive === undefined) return undefined;
+  ): Promise<{ readonly bundle: BlobRef; readonly archive?: string[] }> => {
+    if (store.archive === undefined) return { bundle: await store.put(bundle, { signal }) };
     const uploads = new Map(
       [...round.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
     );
     const refs = (round.survivors?.body.uploads ?? []).flatMap(
       (hash) => uploads.get(toHex(hash)) ?? [],
     );
-    return (await store.archive(refs, { signal })).map(({ id }) => id);
+    const [first, ...others] = await store.archive([bundle, ...refs], { signal });
+    return { bundle: first as BlobRef, archive: others.map(({ id }) => id) };
   };
 
   return {
@@ -299,9 +306,6 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       const { cohort, survivors } = round;
       if (cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
-      const archiving = archiveUploads(round, signal);
-      // It fails the round when it is waited for, below; until then nobody listens.
-      archiving.catch(() => undefined);
       const lanes = await survivorSum(round, signal);
       const bundle = await openMasks(round, lanes, signal);
       const result = finishRound({
@@ -318,15 +322,14 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         }),
       });
       const purpose = { run, round: round.round, role: 'bundle' } as const;
-      const [sealed, published, archive] = await Promise.all([
-        keeper.seal(bundle, purpose, readers, signal),
+      const [{ stored, envelope }, published] = await Promise.all([
+        keeper.seal(bundle, purpose, readers, (cipher) => keep(round, cipher, signal)),
         keeper.publish(result.after, round.round, readers, signal),
-        archiving,
       ]);
       const body: Body<'commit'> = {
         survivors: survivors.body.hash,
         aggregate: result.aggregate,
-        bundle: sealed,
+        bundle: { blob: refOf(stored.bundle), envelope },
         step: {
           optimiser: spec.optimiser.type,
           learningRate: spec.optimiser.learningRate,
@@ -336,11 +339,12 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         weight: result.weight,
         metrics: result.metrics,
         model: published,
-        ...(archive === undefined ? {} : { archive: [...archive] }),
+        ...(stored.archive === undefined ? {} : { archive: stored.archive }),
       };
       sum = undefined;
       return body;
     },
+    settle: async (signal) => store.settle?.({ signal }),
   };
 };
 

@@ -3,7 +3,7 @@
  * through the gate after a restart. In clear it exists in memory only.
  */
 import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
-import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { ModelRef } from '../protocol/records.ts';
@@ -23,13 +23,13 @@ export interface ModelKeeper {
   rewrap(model: ModelRef, readers: readonly Uint8Array[], round: number): Promise<ModelRef>;
   /** The parameters behind a reference; the newest one is kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
-  /** Encrypts and stores anything else of a round, with its key wrapped. */
-  seal(
+  /** Encrypts anything of a round, stores it as `put` says, and wraps its key. */
+  seal<Stored>(
     plain: Uint8Array,
     purpose: KeyPurpose,
     readers: readonly Uint8Array[],
-    signal: AbortSignal,
-  ): Promise<{ readonly blob: BlobRef; readonly envelope: Uint8Array }>;
+    put: (cipher: Uint8Array) => Promise<Stored>,
+  ): Promise<{ readonly stored: Stored; readonly envelope: Uint8Array }>;
 }
 
 export const createModelKeeper = ({
@@ -50,14 +50,11 @@ export const createModelKeeper = ({
   let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
-  const seal: ModelKeeper['seal'] = async (plain, purpose, readers, signal) => {
+  const seal: ModelKeeper['seal'] = async (plain, purpose, readers, put) => {
     const key = envelopeKey(identity, purpose, plain);
     const cipher = await encryptBlob(key, purpose, plain);
-    const [{ id, sha256, size }, envelope] = await Promise.all([
-      store.put(cipher, { signal }),
-      gate.wrap(key, purpose, readers),
-    ]);
-    return { blob: { id, sha256, size }, envelope };
+    const [stored, envelope] = await Promise.all([put(cipher), gate.wrap(key, purpose, readers)]);
+    return { stored, envelope };
   };
 
   return {
@@ -65,7 +62,11 @@ export const createModelKeeper = ({
     publish: async (exact, version, readers, signal) => {
       const flat = roundToTypes(spec.model, exact);
       const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
-      const { blob, envelope } = await seal(file, purposeOf(version), readers, signal);
+      const { stored, envelope } = await seal(file, purposeOf(version), readers, (cipher) =>
+        store.put(cipher, { signal }),
+      );
+      const { id, sha256, size } = stored;
+      const blob = { id, sha256, size };
       newest = { version, flat };
       newestKey = { version, key: envelopeKey(identity, purposeOf(version), file) };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };

@@ -118,6 +118,8 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
         parent: model.version,
         metrics: { lossSum, correct, examples: body.weight },
       });
+      // The run is over once all of it is where it lasts.
+      if (state().committed + 1 >= context.spec.rounds) await aggregation.settle(signal);
       return { type: 'registered', round, receipt: cut(receipt) };
     }
   }
@@ -136,7 +138,7 @@ const failed = (work: Work, error: FloeError): EventBody => {
  * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a signed commit for good
  */
 export const doWork = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
-  // A signed commit can only be completed: the ledger is asked until it answers.
+  // A signed commit can only be completed: ledger and store are asked until they answer.
   const attempts = work.type === 'register-model' ? Infinity : ATTEMPTS;
   try {
     return await withRetries(context, work, attempts, async () => perform(context, work));

@@ -20,6 +20,7 @@ import { portConnection } from './network.ts';
 import { cipherStream, deriveSeed } from '../protocol/random.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
 import { answerCalls } from './thread.ts';
+import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
 
 export interface Member {
   /** Number of the participant in the scenario, from 0. */
@@ -49,6 +50,13 @@ export type CrowdMessage =
   /** Wants a connection; the answer is a `connected` message with the port. */
   | { readonly type: 'connect'; readonly index: number }
   | { readonly type: 'event'; readonly index: number; readonly event: CrowdEvent }
+  /** Where time went. */
+  | {
+      readonly type: 'span';
+      readonly activity: Activity;
+      readonly from: number;
+      readonly to: number;
+    }
   | {
       readonly type: 'failed';
       readonly index: number;
@@ -79,6 +87,7 @@ const init = workerData as CrowdData;
 const port = parentPort;
 if (port === null) throw new FloeError('internal', 'expected to run in a worker thread');
 const tell = (message: CrowdMessage): void => port.postMessage(message);
+const note: Note = (activity, from, to) => tell({ type: 'span', activity, from, to });
 
 const counted = (store: BlobStore): BlobStore => {
   const traffic = new BigUint64Array(init.blobTraffic);
@@ -145,12 +154,12 @@ const calls = {
     const expect = { coordinator: spec.coordinator, run: hashRunSpec(spec) };
     const { identity } = await memoryKeystore(first.keystoreSeed);
     const ports = await openReaderPorts(init.substrate, spec, identity);
-    const store = counted(ports.store);
+    const store = timedStore(counted(ports.store), note);
     for (const { index, rows, keystoreSeed, randomSeed } of init.members) {
       // oxlint-disable-next-line no-await-in-loop
       const keystore = await memoryKeystore(keystoreSeed);
       // oxlint-disable-next-line no-await-in-loop
-      const gate = await ports.gateFor(keystore.identity);
+      const gate = timedGate(await ports.gateFor(keystore.identity), note);
       let connections = 0;
       let random = cipherStream(randomSeed);
       const { finished } = joinRun({
@@ -162,7 +171,7 @@ const calls = {
           return connection;
         },
         keystore,
-        trainer: shared.withData(subset(init.train, rows)),
+        trainer: timedTrainer(shared.withData(subset(init.train, rows)), note),
         store,
         gate,
         clock: init.hurry ? quickClock(HURRY) : systemClock,

@@ -13,6 +13,7 @@ import type {
 } from './crowd.ts';
 import type { Switchboard } from './switchboard.ts';
 import { startThread, type Thread } from './thread.ts';
+import type { Note } from './timeline.ts';
 
 export interface CrowdsInit {
   readonly workers: number;
@@ -21,6 +22,7 @@ export interface CrowdsInit {
   readonly shared: Omit<CrowdData, 'members'>;
   readonly connect: Switchboard['connect'];
   readonly onEvent: (index: number, event: CrowdEvent) => void;
+  readonly note: Note;
   /** A participant gave up for good; in a simulation that is never wanted. */
   readonly onFailure: (error: FloeError) => void;
 }
@@ -43,6 +45,7 @@ export const createCrowds = (init: CrowdsInit): Crowds => {
         thread().post(connected, [port]);
       });
     } else if (message.type === 'event') init.onEvent(message.index, message.event);
+    else if (message.type === 'span') init.note(message.activity, message.from, message.to);
     else {
       const code = isErrorCode(message.code) ? message.code : 'internal';
       init.onFailure(new FloeError(code, `participant ${message.index}: ${message.message}`));

@@ -112,6 +112,41 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 };
 
+/** What each kind of work is called in the report. */
+const ACTIVITY_NAMES: Readonly<Record<string, string>> = {
+  training: 'local training',
+  storage: 'storage: blobs written and read',
+  keys: 'keys: sealed and opened',
+  ledger: 'ledger: freezes and versions',
+};
+
+/** `storage 21 % (64 % of it beside training)`, one for each kind of work. */
+export const describeActivities = ({ activities }: Pick<Summary, 'activities'>): string[] =>
+  Object.entries(activities).map(([name, { share, besideTraining }]) => {
+    const percent = (value: number): string => `${Math.round(value * 100)} %`;
+    return name === 'training'
+      ? `${name} ${percent(share)}`
+      : `${name} ${percent(share)} (${percent(besideTraining)} of it beside training)`;
+  });
+
+const activityTable = ({ activities, rounds }: Summary): string => {
+  const body = Object.entries(activities)
+    .map(
+      ([name, { seconds, share, besideTraining }]) =>
+        `<tr><th scope="row">${escapeHtml(ACTIVITY_NAMES[name] ?? name)}</th>${[
+          (seconds / Math.max(1, rounds)).toFixed(2),
+          formatPercent(share),
+          name === 'training' ? '–' : formatPercent(besideTraining),
+        ]
+          .map((cell) => `<td class="n">${escapeHtml(cell)}</td>`)
+          .join('')}</tr>`,
+    )
+    .join('\n');
+  return `<section><h2>Where a round's time goes</h2>
+<p class="lead">For how much of the rounds' time something of the kind was under way. They overlap: the shares add up to more than 100 %.</p>
+<table><thead><tr><th></th><th class="n" scope="col">seconds a round</th><th class="n" scope="col">share</th><th class="n" scope="col">of it beside training</th></tr></thead><tbody>${body}</tbody></table></section>`;
+};
+
 const histogramTable = (statistics: PartitionStatistics, classNames: readonly string[]): string => {
   if (statistics.histogram === undefined) return '';
   const shown = statistics.histogram.slice(0, MAX_HISTOGRAM_ROWS);
@@ -234,6 +269,7 @@ ${rows([
   ],
 ])}
 </tbody></table></div></section>
+${activityTable(summary)}
 <section><details><summary>Every round</summary>${historyTable(summary.history, phases)}</details></section>
 ${histogramTable(statistics, classNames)}
 </main>

@@ -26,7 +26,7 @@ import { createCrowds } from './crowds.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { finishRun } from './finish.ts';
-import { createHistory, type Bytes, type Committed } from './history.ts';
+import { createHistory, type Bytes, type Committed, type History } from './history.ts';
 import { formatPartition } from './partition.ts';
 import { makeRunFolder, RUN_FILES, runName, writeRunStart, writeWhole } from './run-folder.ts';
 import { dropsOf, type Scenario } from './scenario.ts';
@@ -40,6 +40,14 @@ import {
   type Substrate,
 } from './substrate.ts';
 import { createSwitchboard } from './switchboard.ts';
+import {
+  createTimeline,
+  steadyNow,
+  timedGate,
+  timedLedger,
+  timedStore,
+  type Timeline,
+} from './timeline.ts';
 
 export interface RunOptions {
   /** The folder that runs are kept in. Default `runs`. */
@@ -103,7 +111,7 @@ const conduct = (
     readonly journal: Journal;
     readonly ports: CoordinatorPorts;
   },
-  history: ReturnType<typeof createHistory>,
+  { history, timeline }: { readonly history: History; readonly timeline: Timeline },
   workers: number,
   { clock: base = systemClock, onEvent = () => undefined, log = silent }: RunOptions,
 ): Rounds => {
@@ -144,9 +152,9 @@ const conduct = (
   const coordinator = createCoordinator({
     spec,
     identity: setup.coordinator,
-    store: ports.store,
-    gate: ports.gate,
-    ledger: ports.ledger,
+    store: timedStore(ports.store, timeline.note),
+    gate: timedGate(ports.gate, timeline.note),
+    ledger: timedLedger(ports.ledger, timeline.note),
     journal,
     clock,
     random: seededRandom(deriveSeed(master, 'coordinator-random')),
@@ -193,6 +201,7 @@ const conduct = (
     },
     connect: (index, give) => switchboard.connect(index, give),
     onEvent: (index, event) => onEvent({ type: 'participant', index, event }),
+    note: timeline.note,
     onFailure: ending.reject,
   });
   crowds.failed.catch(ending.reject);
@@ -269,8 +278,10 @@ export const runScenario = async (
     });
 
   const history = createHistory();
+  const timeline = createTimeline();
   const workers = Math.min(scenario.workers ?? availableParallelism(), scenario.participants);
-  const rounds = conduct(setup, { substrate, journal, ports }, history, workers, options);
+  const observers = { history, timeline };
+  const rounds = conduct(setup, { substrate, journal, ports }, observers, workers, options);
   const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
   onEvent({
     type: 'started',
@@ -291,11 +302,14 @@ export const runScenario = async (
   const plan = planBaseline(scenario, data);
   try {
     await Promise.race([rounds.start(), rounds.ending, cancelled]);
+    const firstRound = steadyNow();
     const baseline = scenario.baseline ? analyst.call('baseline', plan) : undefined;
     baseline?.catch(() => undefined);
     const ending = await Promise.race([rounds.ending, cancelled]);
     const seconds = (performance.now() - started) / 1000;
+    const activities = timeline.shares(firstRound, steadyNow());
     await rounds.stop();
+    await ports.store.settle?.({ signal });
     onEvent({ type: 'finishing', baseline: baseline !== undefined });
     await Promise.race([rounds.scored(), cancelled]);
     const trained = await Promise.race([baseline, cancelled]);
@@ -323,6 +337,7 @@ export const runScenario = async (
       transcriptRoot,
       bytes: rounds.bytes(),
       seconds,
+      activities,
       workers,
       kinds,
       drops: formatDrops(dropsOf(scenario)),

@@ -12,6 +12,7 @@ import { formatPartition, type PartitionStatistics } from './partition.ts';
 import { RUN_FILES } from './run-folder.ts';
 import type { Scenario } from './scenario.ts';
 import { summarySchema, type Summary } from './summary.ts';
+import type { Timeline } from './timeline.ts';
 
 export interface SummariseInit {
   readonly scenario: Scenario;
@@ -25,6 +26,7 @@ export interface SummariseInit {
   readonly parameters: number;
   readonly bytes: Bytes;
   readonly seconds: number;
+  readonly activities: ReturnType<Timeline['shares']>;
   readonly backend: string;
   readonly workers: number;
   readonly kinds: { readonly store: string; readonly gate: string; readonly ledger: string };
@@ -108,6 +110,16 @@ export const summarise = (init: SummariseInit): Summary => {
         }),
     history: [...history.rounds],
     phaseSeconds: history.phaseSeconds,
+    activities: Object.fromEntries(
+      Object.entries(init.activities).map(([name, { seconds, share, besideTraining }]) => [
+        name,
+        {
+          seconds: round(seconds, 3),
+          share: round(share, 4),
+          besideTraining: round(besideTraining, 4),
+        },
+      ]),
+    ),
     workers: init.workers,
     ...init.kinds,
     versions: versions(),

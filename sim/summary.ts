@@ -90,6 +90,18 @@ export const summarySchema = v.strictObject({
   ),
   history: v.array(roundSchema),
   phaseSeconds: v.record(v.string(), amount),
+  /** Where the time of the rounds went: training, storage, keys, ledger. They overlap, so shares add up to more than 1. */
+  activities: v.record(
+    v.string(),
+    v.strictObject({
+      /** Seconds in which something of the kind was under way. */
+      seconds: amount,
+      /** Of the rounds' time. */
+      share,
+      /** How much of it ran while participants trained. */
+      besideTraining: share,
+    }),
+  ),
   workers: count,
   store: v.string(),
   gate: v.string(),

@@ -32,11 +32,21 @@ export interface BlobStore {
    */
   get(ref: BlobRef, options?: BlobOptions): Promise<Uint8Array>;
   /**
-   * Where blobs of a round first wait and then go to their lasting place together, because each costs much by itself: takes
-   * them there and returns the lasting references, in order. Idempotent. A store without it keeps blobs where they are.
+   * Where blobs of a round first wait and then go to their lasting place together, because each costs much by itself: starts
+   * to take them there, blobs that waited by their reference and new ones by their bytes, and returns the lasting references,
+   * in order. The move itself goes on in the background and survives a crash. Idempotent. A store without it keeps blobs
+   * where they are.
    * @throws FloeError as `get` and `put`
    */
-  archive?(refs: readonly BlobRef[], options?: BlobOptions): Promise<readonly BlobRef[]>;
+  archive?(
+    blobs: readonly (BlobRef | Uint8Array)[],
+    options?: BlobOptions,
+  ): Promise<readonly BlobRef[]>;
+  /**
+   * Resolves once everything archived is durable and readable; what failed is tried again.
+   * @throws FloeError `store_refused`, `store_unavailable`
+   */
+  settle?(options?: BlobOptions): Promise<void>;
 }
 
 /** The check every implementation ends `get` with. */

@@ -1,7 +1,7 @@
 /**
  * @module The coordinator's BlobStore where storage is dear: participants' uploads are put where waiting costs nothing (its own
- * disk, behind `/blobs`), are folded from there, and go to the lasting store together when the round ends. Models and bundles
- * go to the lasting store at once.
+ * disk, behind `/blobs`), are folded from there, and go to the lasting store together with the round's bundle when it ends.
+ * Models go to the lasting store at once, for the next round waits for them.
  */
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -12,6 +12,7 @@ export interface RoundStoreInit {
   readonly waiting: BlobStore;
   readonly lasting: BlobStore & {
     putTogether(blobs: readonly Uint8Array[], options?: BlobOptions): Promise<readonly BlobRef[]>;
+    settle(options?: BlobOptions): Promise<void>;
   };
 }
 
@@ -21,10 +22,15 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
   kind: lasting.kind,
   put: (bytes, options) => lasting.put(bytes, options),
   get: (ref, options) => (WAITING.test(ref.id) ? waiting : lasting).get(ref, options),
-  archive: async (refs, options) => {
-    const blobs = await Promise.all(refs.map((ref) => waiting.get(ref, options)));
-    return lasting.putTogether(blobs, options);
+  archive: async (blobs, options) => {
+    // One archive on its way at a time: memory stays bounded, and a store that is down is noticed.
+    await lasting.settle(options);
+    const all = await Promise.all(
+      blobs.map((blob) => (blob instanceof Uint8Array ? blob : waiting.get(blob, options))),
+    );
+    return lasting.putTogether(all, options);
   },
+  settle: (options) => lasting.settle(options),
 });
 
 /** A copy of everything that passes, by content, in a store whose ids are SHA-256 in hex; read first, and when `store` is gone. */
@@ -34,6 +40,15 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
     const [ref] = await Promise.all([store.put(bytes, options), copies.put(bytes, options)]);
     return ref;
   },
+  ...(store.archive === undefined
+    ? {}
+    : {
+        archive: async (blobs, options) => {
+          const fresh = blobs.filter((blob) => blob instanceof Uint8Array);
+          await Promise.all(fresh.map((bytes) => copies.put(bytes, options)));
+          return (await store.archive?.(blobs, options)) ?? [];
+        },
+      }),
   get: async (ref, options) => {
     try {
       return await contentStore(copies).get(ref, options);

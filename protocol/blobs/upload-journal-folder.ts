@@ -56,7 +56,6 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
   return {
     load,
     save: (key, state) => write(pathOf(key, 'json'), `${JSON.stringify(state)}\n`),
-    remove: (key) => rm(pathOf(key, 'json'), { force: true }),
     pending: async () => {
       await mkdir(folder, { recursive: true });
       const keys = (await readdir(folder)).flatMap(

@@ -1,7 +1,7 @@
 /**
  * @module How far each upload to Walrus has come, kept so that a crash between two steps neither pays twice nor leaves a blob
- * registered and never certified. The steps are those of the SDK's own flow: encode -> register -> upload -> certify; a
- * registration that has left and not been heard of again is a state of its own.
+ * registered and never certified. The steps are those of the SDK's own flow: encode -> register -> upload -> certify. An upload
+ * that is promised and not paid for yet, and a registration that has left and not been heard of again, are states of their own.
  */
 import * as v from 'valibot';
 import { ownBytes, sha256, toHex } from '../bytes.ts';
@@ -22,6 +22,12 @@ const relay = {
 };
 
 export const uploadStateSchema = v.variant('step', [
+  v.object({
+    step: v.literal('planned'),
+    ...common,
+    /** What the registration names, base64. */
+    rootHash: text,
+  }),
   v.object({
     step: v.literal('registering'),
     ...common,
@@ -56,7 +62,6 @@ export interface PendingUpload {
 export interface UploadJournal {
   load(key: string): Promise<UploadState | undefined>;
   save(key: string, state: UploadState): Promise<void>;
-  remove(key: string): Promise<void>;
   /** What was not certified yet. */
   pending(): Promise<readonly PendingUpload[]>;
   keepBytes(key: string, bytes: Uint8Array): Promise<void>;
@@ -75,7 +80,6 @@ export const memoryUploadJournal = (): UploadJournal => {
   return {
     load: async (key) => states.get(key),
     save: async (key, state) => void states.set(key, state),
-    remove: async (key) => void states.delete(key),
     pending: async () =>
       [...states]
         .filter(([, { step }]) => step !== 'certified')

@@ -82,6 +82,8 @@ const createdBlob = ({ created, digest }: Executed): string => {
 };
 
 export interface Uploader {
+  /** Promises an upload: from here on a crash does not lose it. @returns where it stands, or will */
+  plan(request: UploadRequest): Promise<UploadState>;
   /** Uploads, or goes on where the journal says. @returns the certified state */
   upload(request: UploadRequest): Promise<State<'certified'>>;
 }
@@ -106,10 +108,21 @@ export const createUploader = (init: UploaderInit): Uploader => {
   ): Promise<State<'registered'>> =>
     save(key, { ...state, step: 'registered', objectId: createdBlob(executed) });
 
-  const register = async (request: UploadRequest): Promise<State<'registered'>> => {
+  const planAnew = async (request: UploadRequest): Promise<State<'planned'>> => {
     const { key, bytes, quilt, epochs, deletable } = request;
     const size = bytes.length;
     const { blobId, rootHash } = await codec(size).describe(bytes);
+    await journal.keepBytes(key, bytes);
+    const described = { blobId, rootHash: toBase64(rootHash) };
+    return save(key, { step: 'planned', size, deletable, epochs, quilt, ...described });
+  };
+
+  const register = async (
+    { key, bytes }: UploadRequest,
+    planned: State<'planned'>,
+  ): Promise<State<'registered'>> => {
+    const { rootHash, ...upload } = planned;
+    const { blobId, size, quilt, epochs, deletable } = upload;
     const nonce = crypto.getRandomValues(new Uint8Array(32));
     const blobDigest = async (): Promise<Uint8Array> =>
       new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
@@ -122,7 +135,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
         size,
         epochs,
         blobId,
-        rootHash,
+        rootHash: fromBase64(rootHash),
         deletable,
         owner: sender.address,
         ...attributes,
@@ -130,21 +143,10 @@ export const createUploader = (init: UploaderInit): Uploader => {
     };
     const send = (): Promise<Executed> =>
       sender.execute(build, async (prepared) => {
-        await journal.keepBytes(key, bytes);
         const transaction = toBase64(prepared.bytes);
         const { digest } = prepared;
-        state = {
-          step: 'registering',
-          blobId,
-          size,
-          deletable,
-          epochs,
-          quilt,
-          nonce: toBase64(nonce),
-          transaction,
-          digest,
-        };
-        await save(key, state);
+        const sent = { nonce: toBase64(nonce), transaction, digest };
+        state = await save(key, { ...upload, step: 'registering', ...sent });
       });
     let executed: Executed;
     try {
@@ -152,7 +154,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
     } catch (thrown) {
       if (!(thrown instanceof TransactionFailed)) throw thrown;
       // The price or the epoch may have changed since they were read; a failed transaction has cost gas only.
-      await journal.remove(key);
+      await save(key, planned);
       reset(size);
       executed = await send();
     }
@@ -163,7 +165,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
   const settleRegistration = async (
     request: UploadRequest,
     state: State<'registering'>,
-  ): Promise<State<'registered'>> => {
+  ): Promise<State<'registered' | 'planned'>> => {
     try {
       const { digest, transaction } = state;
       const executed = await sender.submit({ digest, bytes: fromBase64(transaction) });
@@ -172,8 +174,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
       if (!(thrown instanceof TransactionSuperseded || thrown instanceof TransactionFailed))
         throw thrown;
       warn(`registration ${state.digest} never happened; registering anew`);
-      await journal.remove(request.key);
-      return register(request);
+      return planAnew(request);
     }
   };
 
@@ -342,16 +343,20 @@ export const createUploader = (init: UploaderInit): Uploader => {
   /** Renews a certificate whose epoch has passed; twice in a row is not chance. */
   const MAX_RENEWALS = 2;
 
+  const plan: Uploader['plan'] = async (request) =>
+    (await journal.load(request.key)) ?? planAnew(request);
+
   return {
+    plan,
     upload: async (request) => {
       const { key } = request;
-      let state = await journal.load(key);
+      let state: UploadState = await plan(request);
       for (let renewals = 0; ;) {
         // Steps follow each other.
         /* oxlint-disable no-await-in-loop */
-        switch (state?.step) {
-          case undefined:
-            state = await register(request);
+        switch (state.step) {
+          case 'planned':
+            state = await register(request, state);
             break;
           case 'registering':
             state = await settleRegistration(request, state);

@@ -15,7 +15,7 @@ import { byteCache } from './byte-cache.ts';
 import { encodePatchId, parsePatchId, readPatch, sourceSymbols, type QuiltPatch } from './quilt.ts';
 import { uploadKey, type UploadJournal } from './upload-journal.ts';
 import { CodecError, directCodec, threadCodec, type WalrusCodec } from './walrus-codec.ts';
-import { createUploader } from './walrus-upload.ts';
+import { createUploader, type Uploader, type UploadRequest } from './walrus-upload.ts';
 
 export interface WalrusStoreInit {
   readonly network: NetworkConfig;
@@ -44,8 +44,12 @@ export interface WalrusStoreInit {
 }
 
 export interface WalrusStore extends BlobStore {
-  /** Stores blobs together, in as few quilts as hold them; each has its own id. */
+  /**
+   * Starts to store blobs together, in as few quilts as hold them; each has its own id. From here on a crash does not lose
+   * them; `settle` waits until they are there.
+   */
   putTogether(blobs: readonly Uint8Array[], options?: BlobOptions): Promise<readonly BlobRef[]>;
+  settle(options?: BlobOptions): Promise<void>;
   /** Finishes every upload that a crash interrupted. @returns how many */
   resume(): Promise<number>;
   close(): Promise<void>;
@@ -128,6 +132,8 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       stragglerMs: init.stragglerMs ?? 1_000,
     });
   const uploading = new Map<string, Promise<string>>();
+  /** Promised and not yet certified, by key. */
+  const unsettled = new Map<string, UploadRequest>();
   const reading = new Map<string, Promise<Uint8Array>>();
 
   const shardsOf = async (signal?: AbortSignal): Promise<number> =>
@@ -140,19 +146,47 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       }
     });
 
+  const payer = (): Uploader => {
+    if (uploader !== undefined) return uploader;
+    throw new FloeError('store_refused', 'this store has no key to pay with, it only reads');
+  };
+
+  const requestOf = (bytes: Uint8Array, quilt: boolean): UploadRequest => ({
+    key: uploadKey(bytes, quilt),
+    bytes: ownBytes(bytes),
+    quilt,
+    epochs,
+    deletable,
+  });
+
   /** One upload per content, whoever asks how often. @returns the Walrus blob id */
-  const upload = (bytes: Uint8Array, quilt: boolean): Promise<string> => {
-    if (uploader === undefined)
-      throw new FloeError('store_refused', 'this store has no key to pay with, it only reads');
-    const key = uploadKey(bytes, quilt);
+  const upload = (request: UploadRequest): Promise<string> => {
+    const { key } = request;
     const running = uploading.get(key);
     if (running !== undefined) return running;
-    const started = uploader
-      .upload({ key, bytes: ownBytes(bytes), quilt, epochs, deletable })
+    const started = payer()
+      .upload(request)
       .then(({ blobId }) => blobId)
       .finally(() => uploading.delete(key));
     uploading.set(key, started);
     return started;
+  };
+
+  /** An upload that nobody waits for until `settle`. @returns the Walrus blob id */
+  const uploadLater = async (bytes: Uint8Array, quilt: boolean): Promise<string> => {
+    const request = requestOf(bytes, quilt);
+    const { blobId, step } = await payer().plan(request);
+    if (step === 'certified') return blobId;
+    unsettled.set(request.key, request);
+    settleOne(request).catch((thrown: unknown) =>
+      warn(`blob ${blobId} is not stored yet: ${(thrown as Error).message}`),
+    );
+    return blobId;
+  };
+
+  const settleOne = async (request: UploadRequest): Promise<void> => {
+    await upload(request);
+    unsettled.delete(request.key);
   };
 
   const checkSize = async (size: number): Promise<void> => {
@@ -275,7 +309,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     signal?.throwIfAborted();
     await checkSize(bytes.length);
     const hash = sha256(bytes);
-    const id = await waited(upload(bytes, false), signal);
+    const id = await waited(upload(requestOf(bytes, false)), signal);
     cache.add(toHex(hash), ownBytes(bytes));
     return { id, sha256: hash, size: bytes.length };
   };
@@ -297,7 +331,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       ]);
       return parts.flat();
     }
-    const quilt = await upload(encoded.bytes, true);
+    const quilt = await uploadLater(encoded.bytes, true);
     quilts.add(quilt, encoded.bytes);
     return encoded.patches.map(({ identifier, start, end }) => [
       identifier,
@@ -320,7 +354,11 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       signal?.throwIfAborted();
       const [only] = blobs;
       if (only === undefined) return [];
-      if (blobs.length === 1) return [await put(only, signal === undefined ? {} : { signal })];
+      if (blobs.length === 1) {
+        await checkSize(only.length);
+        const id = await uploadLater(only, false);
+        return [{ id, sha256: sha256(only), size: only.length }];
+      }
       const refs = blobs.map((bytes) => ({ sha256: sha256(bytes), size: bytes.length }));
       const items = new Map(
         blobs.map((contents, at) => [toHex(refs[at]?.sha256 as Uint8Array), contents]),
@@ -333,6 +371,10 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       );
       return refs.map((ref) => ({ ...ref, id: ids.get(toHex(ref.sha256)) as string }));
     },
+    settle: async ({ signal } = {}) => {
+      signal?.throwIfAborted();
+      await waited(Promise.all([...unsettled.values()].map(settleOne)), signal);
+    },
     resume: async () => {
       const pending = await journal.pending();
       for (const { key, state } of pending) {
@@ -342,7 +384,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
         if (bytes === undefined)
           throw new FloeError('journal_corrupt', `the bytes of blob ${state.blobId} are gone`);
         // oxlint-disable-next-line no-await-in-loop
-        await upload(bytes, state.quilt);
+        await upload(requestOf(bytes, state.quilt));
       }
       return pending.length;
     },

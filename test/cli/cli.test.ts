@@ -74,6 +74,7 @@ const SMALL = [
   'wasm',
   '--workers',
   '1',
+  '--local',
 ];
 
 describe('help and usage', () => {

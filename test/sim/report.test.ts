@@ -63,6 +63,10 @@ const summary = (more: Partial<Summary> = {}): Summary => ({
     points: [{ rounds: 1.5, testAccuracy: 0.97 }],
   },
   history: [round(1), round(2)],
+  activities: {
+    training: { seconds: 1, share: 0.5, besideTraining: 1 },
+    storage: { seconds: 0.5, share: 0.25, besideTraining: 0.6 },
+  },
   phaseSeconds: { register: 1, upload: 2 },
   workers: 2,
   store: 'directory',

@@ -48,6 +48,7 @@ const run = async (
       backend: 'wasm',
       workers: 1,
       baseline: false,
+      substrate: 'local',
       ...input,
     }),
     {

@@ -68,6 +68,7 @@ beforeAll(async () => {
     backend: 'wasm',
     workers: 1,
     baseline: false,
+    substrate: 'local',
     drops: { share: 1 / 5 },
   });
   ({ folder: own } = await runScenario(scenario, { outDir: join(folder, 'runs') }));

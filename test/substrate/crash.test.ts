@@ -101,6 +101,8 @@ const priceOf = async (): Promise<bigint> => {
 
 describe('a crash during an upload', () => {
   const points: Point[] = [
+    ['planned', 'before'],
+    ['planned', 'after'],
     ['registering', 'before'],
     ['registering', 'after'],
     ['registered', 'before'],
@@ -166,11 +168,24 @@ describe('quilts', () => {
     const blobs = [random(900), random(1_700), random(30)];
     const count = blobObjects().length;
     const doomed = await start(crashing(folderUploadJournal(folder), ['uploaded', 'before']));
-    await expect(doomed.store.putTogether(blobs)).rejects.toBeInstanceOf(Crash);
+    const promised = await doomed.store.putTogether(blobs);
+    await expect(doomed.store.settle()).rejects.toBeInstanceOf(Crash);
     const next = await start(folderUploadJournal(folder));
     expect(await next.store.resume()).toBe(1);
     const refs = await next.store.putTogether(blobs);
+    expect(refs).toEqual(promised);
+    await next.store.settle();
     expect(blobObjects()).toHaveLength(count + 1);
+    expect(await Promise.all(refs.map((ref) => next.store.get(ref)))).toEqual(blobs);
+  });
+
+  it('are not lost once they have been promised, paid for or not', async () => {
+    const blobs = [random(500), random(600)];
+    const doomed = await start(crashing(folderUploadJournal(folder), ['registering', 'before']));
+    const refs = await doomed.store.putTogether(blobs);
+    await expect(doomed.store.settle()).rejects.toBeInstanceOf(Crash);
+    const next = await start(folderUploadJournal(folder));
+    expect(await next.store.resume()).toBe(1);
     expect(await Promise.all(refs.map((ref) => next.store.get(ref)))).toEqual(blobs);
   });
 });

@@ -89,6 +89,7 @@ describe('tolerated', () => {
     const ref = await store.put(bytes);
     for (let i = 0; i < 6; i += 1) expect(await store.get(ref)).toEqual(bytes);
     const refs = await store.putTogether([random(500), random(600)]);
+    await store.settle();
     expect((await readElsewhere(refs[1] as (typeof refs)[number])).length).toBe(600);
   });
 

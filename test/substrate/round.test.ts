@@ -60,11 +60,11 @@ it('is played, published and verified from the outside', async () => {
   await coordinator.stop();
   expect(toHex(outcome.model.hash)).toBe(toHex(expected.model.hash));
 
-  // The initial model; then a quilt, a bundle and a model each round.
+  // The initial model; then a quilt, with the bundle in it, and a model each round.
   const blobs = devnet.chain.state
     .ownedBy({ type: 'address', address: recipient })
     .filter(({ objectType }) => objectType.endsWith('::blob::Blob'));
-  expect(blobs).toHaveLength(1 + 3 * ROUNDS);
+  expect(blobs).toHaveLength(1 + 2 * ROUNDS);
 
   const outside = await connectNetwork(bareNetworkOf(devnet), await auditor.suiSigner(), { spec });
   const { store, gate, ledger } = outside;

@@ -119,6 +119,7 @@ describe('quilts', () => {
     const random = seededRandom(new Uint8Array(32).fill(9));
     const blobs = Array.from({ length: 11 }, (_, i) => random(1_000 + 700 * i));
     const refs = await store.putTogether(blobs);
+    await store.settle();
     expect(new Set(refs.map(({ id }) => id.slice(0, 42))).size).toBe(2);
     for (const network of [networkOf(devnet), bareNetworkOf(devnet)]) {
       const reader = await connect(devnet, keyOf(2), specFor(keyOf(1)), { network });

@@ -1,0 +1,137 @@
+/**
+ * @module Where the time of a run goes. Whatever takes part notes spans of wall-clock time by what they were spent on, in
+ * whichever thread; overlapping spans of one kind count once, so a share says for how much of the rounds' time something of
+ * this kind was under way.
+ */
+import type { Trainer } from '../client/trainer.ts';
+import type { AccessGate } from '../protocol/access/access-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { Ledger } from '../protocol/ledger/ledger.ts';
+
+export const ACTIVITIES = ['training', 'storage', 'keys', 'ledger'] as const;
+export type Activity = (typeof ACTIVITIES)[number];
+
+/** Takes a span, in ms of `steadyNow`. */
+export type Note = (activity: Activity, from: number, to: number) => void;
+
+/** Milliseconds on a steady clock that all threads of the process share. */
+export const steadyNow = (): number => performance.timeOrigin + performance.now();
+
+/** Notes how long `work` takes, whether it succeeds or not. */
+const timed = async <Result>(
+  note: Note,
+  activity: Activity,
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  const from = steadyNow();
+  try {
+    return await work();
+  } finally {
+    note(activity, from, steadyNow());
+  }
+};
+
+export const timedTrainer = (trainer: Trainer, note: Note): Trainer => ({
+  ...trainer,
+  train: (request) => timed(note, 'training', () => trainer.train(request)),
+});
+
+/** An archive counts until all of it is in its lasting place. */
+export const timedStore = (store: BlobStore, note: Note): BlobStore => {
+  const { archive, settle } = store;
+  return {
+    ...store,
+    put: (bytes, options) => timed(note, 'storage', () => store.put(bytes, options)),
+    get: (ref, options) => timed(note, 'storage', () => store.get(ref, options)),
+    ...(archive === undefined || settle === undefined
+      ? {}
+      : {
+          archive: async (blobs, options) => {
+            const from = steadyNow();
+            const refs = await archive(blobs, options);
+            const noted = (): void => note('storage', from, steadyNow());
+            // A failure is for those who call `settle` themselves.
+            settle().then(noted, noted);
+            return refs;
+          },
+        }),
+  };
+};
+
+export const timedGate = (gate: AccessGate, note: Note): AccessGate => ({
+  ...gate,
+  wrap: (...request) => timed(note, 'keys', () => gate.wrap(...request)),
+  unwrap: (...request) => timed(note, 'keys', () => gate.unwrap(...request)),
+});
+
+export const timedLedger = <Port extends Ledger>(ledger: Port, note: Note): Port => ({
+  ...ledger,
+  freezeCohort: (freeze) => timed(note, 'ledger', () => ledger.freezeCohort(freeze)),
+  freezeSurvivors: (freeze) => timed(note, 'ledger', () => ledger.freezeSurvivors(freeze)),
+  registerModel: (...version) => timed(note, 'ledger', () => ledger.registerModel(...version)),
+});
+
+type Span = readonly [from: number, to: number];
+
+/** Sorted and without overlaps, cut to `window`. */
+const unionOf = (spans: readonly Span[], [first, last]: Span): Span[] => {
+  const union: [number, number][] = [];
+  const cut = spans
+    .map(([from, to]) => [Math.max(from, first), Math.min(to, last)] as const)
+    .filter(([from, to]) => from < to)
+    .toSorted(([a], [b]) => a - b);
+  for (const [from, to] of cut) {
+    const open = union.at(-1);
+    if (open !== undefined && from <= open[1]) open[1] = Math.max(open[1], to);
+    else union.push([from, to]);
+  }
+  return union;
+};
+
+const lengthOf = (spans: readonly Span[]): number =>
+  spans.reduce((sum, [from, to]) => sum + to - from, 0);
+
+/** What is common to two unions: |A| + |B| - |A or B|. */
+const commonOf = (a: readonly Span[], b: readonly Span[], window: Span): number =>
+  lengthOf(a) + lengthOf(b) - lengthOf(unionOf([...a, ...b], window));
+
+export interface ActivityShare {
+  /** Seconds in which it was under way, over the whole run. */
+  readonly seconds: number;
+  /** Of the rounds' time, in 0..1; the shares of what overlaps add up to more than 1. */
+  readonly share: number;
+  /** How much of it ran while participants trained, in 0..1. */
+  readonly besideTraining: number;
+}
+
+export interface Timeline {
+  readonly note: Note;
+  /** Shares of the time between two moments of `steadyNow`. */
+  shares(from: number, to: number): Readonly<Record<Activity, ActivityShare>>;
+}
+
+export const createTimeline = (): Timeline => {
+  const spans: Record<Activity, Span[]> = { training: [], storage: [], keys: [], ledger: [] };
+  return {
+    note: (activity, from, to) => void spans[activity].push([from, to]),
+    shares: (from, to) => {
+      const window: Span = [from, to];
+      const training = unionOf(spans.training, window);
+      const shareOf = (activity: Activity): ActivityShare => {
+        const own = unionOf(spans[activity], window);
+        const length = lengthOf(own);
+        return {
+          seconds: length / 1000,
+          share: to > from ? length / (to - from) : 0,
+          besideTraining: length > 0 ? commonOf(own, training, window) / length : 0,
+        };
+      };
+      return {
+        training: shareOf('training'),
+        storage: shareOf('storage'),
+        keys: shareOf('keys'),
+        ledger: shareOf('ledger'),
+      };
+    },
+  };
+};
