@@ -29,6 +29,20 @@ export const readChain = async <Result>(
     ),
   );
 
+/** The value of a dynamic field, BCS; `undefined` when it is not there. @param key BCS of its name */
+export const dynamicField = async (
+  client: ClientWithCoreApi,
+  parentId: string,
+  type: string,
+  key: Uint8Array,
+  timeoutMs?: number,
+): Promise<Uint8Array | undefined> =>
+  readChain(`reading ${type}`, timeoutMs, async (signal) => {
+    const name = { type, bcs: key };
+    const { dynamicField: found } = await client.core.getDynamicField({ parentId, name, signal });
+    return found.value.bcs;
+  });
+
 interface Page<Item> {
   readonly items: readonly Item[];
   /** Where the next page begins, if there is one. */

@@ -60,6 +60,26 @@ export const ModelObject = bcs.struct('ModelVersion', {
   blob: bcs.struct('Blob', { blobId: bcs.u256(), sha256: bytes, size: bcs.u64() }),
 });
 
+export const Offer = bcs.struct('Offer', {
+  id: bcs.Address,
+  version: bcs.u64(),
+  run: bcs.Address,
+  beneficiary: bcs.Address,
+  passPrice: bcs.u64(),
+  periodPrice: bcs.u64(),
+  periodMs: bcs.u64(),
+  first: bcs.u64(),
+  last: bcs.u64(),
+  open: bcs.bool(),
+  revoked: addresses,
+});
+export const Pass = bcs.struct('Pass', { id: bcs.Address, offer: bcs.Address });
+export const Subscription = bcs.struct('Subscription', {
+  id: bcs.Address,
+  offer: bcs.Address,
+  expiresMs: bcs.u64(),
+});
+
 export const Receipt = bcs.struct('Receipt', {
   id: bcs.Address,
   run: bcs.Address,
@@ -68,6 +88,7 @@ export const Receipt = bcs.struct('Receipt', {
   dataCommitment: bytes,
 });
 
+export const ReceiptKey = bcs.tuple([bcs.u64(), bcs.Address]);
 export const PublishedKey = bcs.tuple([bcs.u64()]);
 export const u64 = bcs.u64();
 export const ObjectId = bcs.Address;

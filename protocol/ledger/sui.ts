@@ -15,7 +15,7 @@ import { addressOf } from '../identity.ts';
 import { withRetry } from '../sui/bounds.ts';
 import { TransactionFailed, type Sender } from '../sui/transactions.ts';
 import { localBeacon } from './beacon.ts';
-import { readChain } from './chain.ts';
+import { dynamicField, readChain } from './chain.ts';
 import type { CohortFreeze, Ledger, ModelFacts, ModelVersion, SurvivorFreeze } from './ledger.ts';
 import {
   blobNumber,
@@ -105,16 +105,8 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     return created;
   };
 
-  const field = async (
-    parentId: string,
-    type: string,
-    key: Uint8Array,
-  ): Promise<Uint8Array | undefined> =>
-    readChain(`reading ${type}`, timeoutMs, async (signal) => {
-      const name = { type, bcs: key };
-      const { dynamicField } = await client.core.getDynamicField({ parentId, name, signal });
-      return dynamicField.value.bcs;
-    });
+  const field = (parentId: string, type: string, key: Uint8Array) =>
+    dynamicField(client, parentId, type, key, timeoutMs);
 
   const roundOf = async ({ rounds }: SuiRun, round: number) => {
     const value = await field(rounds, 'u64', u64.serialize(round).toBytes());
@@ -243,8 +235,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       run,
       round,
       () => readSurvivors(run, round),
-      (found) =>
-        equalBytes(found.hash, hash) && equalBytes(found.dataCommitment, dataCommitment),
+      (found) => equalBytes(found.hash, hash) && equalBytes(found.dataCommitment, dataCommitment),
       (transaction, object) =>
         call(
           transaction,
