@@ -15,7 +15,6 @@ import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
 import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { decodeTranscript } from '../protocol/transcript.ts';
 import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
 import { showCoins } from './amounts.ts';
 import { readOptional } from './flags.ts';
@@ -174,7 +173,7 @@ export const openRunPorts = async (init: {
   const run = hashRunSpec(spec);
   const packageId = network.floe?.packageId ?? '';
   output.line(`network    ${network.rpcUrl} (${place.path}), package ${packageId}`);
-  const committed = modelsOf(decodeTranscript(run, journal.transcript()), spec).at(-1)?.version;
+  const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
   const roundsLeft = spec.rounds - (committed ?? 0);
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
   const ports = await openNetworkPorts({
