@@ -83,7 +83,7 @@ others: floe help exit-codes.`,
         const count = (outcome: string): number =>
           result.rounds.filter((round) => round.outcome === outcome).length;
         output.line(
-          `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open')} unfinished`,
+          `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
         );
         if (result.culprit === undefined) {
           output.say(

@@ -9,13 +9,12 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 import type { Dataset } from './data/dataset.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
 import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
-import { portsOfRun, type ParticipantPorts } from './network.ts';
+import { portsAtLogin } from './network.ts';
 import { modelOfSpec } from './spec-model.ts';
 import type { BackendName } from './tfjs/backends.ts';
 
@@ -75,38 +74,25 @@ const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
   };
 };
 
-type Ports = Pick<ParticipantOptions, 'store' | 'gate' | 'ledger'>;
-
 /** The caller's own ports, what is missing of them through the coordinator; or those of the run, opened at the first login. */
-const choosePorts = (base: string, identity: Identity, options: JoinOptions, log: Log) => {
-  const { store, gate, ledger, network } = options;
-  let opening: Promise<ParticipantPorts> | undefined;
-  // What could not be opened, which the participant was told, need not be closed.
-  const close = async (): Promise<void> =>
-    opening?.then(
-      (opened) => opened.close(),
-      () => undefined,
-    );
-  if ([store, gate, ledger].some((port) => port !== undefined)) {
-    if (network !== undefined)
-      throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger)');
-    const uploads: Ports['store'] = (run) => httpBlobStore({ url: base, identity, run });
-    const own = { store: store ?? uploads, gate: gate ?? sealedBoxGate(identity) };
-    return { ports: ledger === undefined ? own : { ...own, ledger }, close };
-  }
-  const open = (spec: RunSpec): Promise<ParticipantPorts> => {
-    const warn = (message: string): void => log('warn', message);
-    opening ??= portsOfRun(base, { identity, spec, network, warn });
-    // The next login tries again.
-    opening.catch(() => (opening = undefined));
-    return opening;
+const choosePorts = (
+  base: string,
+  identity: Identity,
+  { store, gate, ledger, network }: JoinOptions,
+  log: Log,
+): ReturnType<typeof portsAtLogin> => {
+  if ([store, gate, ledger].every((port) => port === undefined))
+    return portsAtLogin(base, { identity, network, warn: (message) => log('warn', message) });
+  if (network !== undefined)
+    throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
+  return {
+    ports: {
+      store: store ?? ((run) => httpBlobStore({ url: base, identity, run })),
+      gate: gate ?? sealedBoxGate(identity),
+      ledger: ledger ?? (() => undefined),
+    },
+    close: async () => undefined,
   };
-  const ports: Ports = {
-    store: async (_, spec) => (await open(spec)).store,
-    gate: async (_, spec) => (await open(spec)).gate,
-    ledger: async (_, spec) => (await open(spec)).ledger,
-  };
-  return { ports, close };
 };
 
 /**

@@ -16,6 +16,7 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import type { ParticipantOptions } from './participant/participant.ts';
 import type { LedgerReader } from './participant/ports.ts';
 
 const ANNOUNCEMENT_MS = 30_000;
@@ -188,4 +189,37 @@ export const portsOfRun = async (
     uploads,
     ...(warn === undefined ? {} : { warn }),
   });
+};
+
+/** Ports as a participant takes them: opened at the first login, once; where that fails, again at the next. */
+export const portsAtLogin = (
+  base: string,
+  init: Omit<Parameters<typeof portsOfRun>[1], 'spec'>,
+): {
+  readonly ports: Required<Pick<ParticipantOptions, 'store' | 'gate' | 'ledger'>>;
+  close(): Promise<void>;
+} => {
+  let opening: Promise<ParticipantPorts> | undefined;
+  const open = async (spec: RunSpec): Promise<ParticipantPorts> => {
+    opening ??= portsOfRun(base, { ...init, spec });
+    try {
+      return await opening;
+    } catch (thrown) {
+      opening = undefined;
+      throw thrown;
+    }
+  };
+  return {
+    ports: {
+      store: async (_, spec) => (await open(spec)).store,
+      gate: async (_, spec) => (await open(spec)).gate,
+      ledger: async (_, spec) => (await open(spec)).ledger,
+    },
+    // What could not be opened, which the participant was told, need not be closed.
+    close: async () =>
+      opening?.then(
+        (opened) => opened.close(),
+        () => undefined,
+      ),
+  };
 };

@@ -80,13 +80,18 @@ const declaredSize = (context: Context, most: number): number => {
   return size;
 };
 
-/** @param network announced to whoever asks which run this is */
-export const createHttp = (
-  coordinator: Coordinator,
-  store: BlobStore,
-  log: Logger,
-  network?: NetworkConfig,
-): Hono => {
+export interface HttpInit {
+  /** Downloads come from here. */
+  readonly store: BlobStore;
+  /** Uploads go here. */
+  readonly uploads: BlobStore;
+  readonly log: Logger;
+  /** Announced to whoever asks which run this is. */
+  readonly network: NetworkConfig | undefined;
+}
+
+export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
+  const { store, uploads, log, network } = init;
   const { clock, limits, metrics } = coordinator;
   const buckets = new Map<string, TokenBucket>();
   const app = new Hono();
@@ -156,7 +161,7 @@ export const createHttp = (
     const bytes = await readBody(context.req.raw, size);
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
-    const ref = await store.put(bytes, { signal: context.req.raw.signal });
+    const ref = await uploads.put(bytes, { signal: context.req.raw.signal });
     metrics.blob('put', bytes.length, 201);
     return context.json({ id: ref.id }, 201);
   });

@@ -33,6 +33,8 @@ export interface NetworkPortsInit {
 
 export interface NetworkPorts {
   readonly store: BlobStore;
+  /** Where participants' uploads go, see `ServeOptions`: put into `store` they would be paid for one by one. */
+  readonly uploads: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: SuiLedger;
   /** Uploads that a crash had interrupted and that are certified now. */
@@ -70,6 +72,7 @@ export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkP
     const { store: lasting, gate, ledger, publications } = connected;
     return {
       store: withLocalCopies(roundStore({ waiting, lasting }), waiting),
+      uploads: waiting,
       gate,
       ledger,
       resumed: await lasting.resume(),

@@ -6,6 +6,7 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { AccessGate } from './access/access-gate.ts';
 import { sealGate, type SealGateInit } from './access/seal.ts';
+import type { Holdings } from './access/tickets.ts';
 import { memoryUploadJournal, type UploadJournal } from './blobs/upload-journal.ts';
 import { suiClientOf, walrusClientOf } from './blobs/walrus-client.ts';
 import { walrusStore, type WalrusStore, type WalrusStoreInit } from './blobs/walrus.ts';
@@ -39,6 +40,8 @@ export interface ConnectOptions {
     >
   >;
   readonly gate?: Partial<Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries'>>;
+  /** The reader's passes and subscriptions, where it owns several; looked up on chain where missing. */
+  readonly holdings?: Holdings;
   readonly warn?: (message: string) => void;
 }
 
@@ -64,7 +67,14 @@ export const architectureHash = (spec: RunSpec): Uint8Array =>
 export const connectNetwork = async (
   network: NetworkConfig,
   signer: Signer,
-  { spec, journal = memoryUploadJournal(), store: storeOptions = {}, gate, warn }: ConnectOptions,
+  {
+    spec,
+    journal = memoryUploadJournal(),
+    store: storeOptions = {},
+    gate: gateOptions,
+    warn,
+    holdings,
+  }: ConnectOptions,
 ): Promise<Connected> => {
   await cryptoReady;
   const packageId = network.floe?.packageId;
@@ -104,7 +114,9 @@ export const connectNetwork = async (
       seal: network.seal,
       runObject: () => ledger.runObject(run),
       auditors: auditorKeys,
-      ...gate,
+      models: spec.access?.models,
+      holdings,
+      ...gateOptions,
     });
   return {
     client,

@@ -99,7 +99,8 @@ beforeAll(async () => {
   });
   const cohort = { run: hash, round: 1, root: fill(4), members: [publicKeyOf(member)] };
   await ledger.freezeCohort({ ...cohort, entropy: fill(5) });
-  await ledger.freezeSurvivors({ run: hash, round: 1, hash: fill(6), members: cohort.members });
+  const survivors = { run: hash, round: 1, hash: fill(6), members: cohort.members };
+  await ledger.freezeSurvivors({ ...survivors, dataCommitment: fill(10) });
   await ledger.registerModel(
     { run: hash, round: 1, modelHash: fill(7), transcriptRoot: fill(8), blob: blob(9) },
     { parent: 0, metrics: { examples: 200, lossSum: 50, correct: 194 } },
