@@ -14,13 +14,14 @@ const calls = {
     seed,
     snapshot,
   }: {
-    readonly seed: string;
-    /** Read from if it is there; written when the devnet stops. */
+    /** Of a new devnet; without it the snapshot's goes on. */
+    readonly seed?: string;
+    /** Folder: what it holds is gone on from; written when the devnet stops. */
     readonly snapshot: string;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    const floePackage = compiledFloe();
-    devnet = await startDevnet({ seed, snapshot, nodes: 4, shardsPerNode: 13, floePackage });
+    const fresh = { nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() };
+    devnet = await startDevnet({ snapshot, ...(seed === undefined ? {} : { seed, ...fresh }) });
     return parseNetworkConfig(devnet.config);
   },
   stop: async (): Promise<void> => {

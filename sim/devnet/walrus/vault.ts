@@ -91,10 +91,7 @@ export class BlobVault {
   readonly #looseLimit: number;
   #looseBytes = 0;
 
-  constructor(
-    shards: number,
-    limits: { readonly encoded?: number; readonly loose?: number } = {},
-  ) {
+  constructor(shards: number, limits: { readonly encoded?: number; readonly loose?: number } = {}) {
     this.shards = shards;
     this.#encoded = new Lru(limits.encoded ?? ENCODED_LIMIT);
     this.#looseLimit = limits.loose ?? LOOSE_LIMIT;
