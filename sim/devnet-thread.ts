@@ -10,9 +10,17 @@ import { answerCalls } from './thread.ts';
 let devnet: Devnet | undefined;
 
 const calls = {
-  start: async ({ seed }: { readonly seed: string }): Promise<NetworkConfig> => {
+  start: async ({
+    seed,
+    snapshot,
+  }: {
+    readonly seed: string;
+    /** Read from if it is there; written when the devnet stops. */
+    readonly snapshot: string;
+  }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    devnet = await startDevnet({ seed, nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() });
+    const floePackage = compiledFloe();
+    devnet = await startDevnet({ seed, snapshot, nodes: 4, shardsPerNode: 13, floePackage });
     return parseNetworkConfig(devnet.config);
   },
   stop: async (): Promise<void> => {

@@ -38,7 +38,8 @@ export const MAX_LINEAGE = 1_000;
 
 const hex = (bytes: Iterable<number>): string => toHex(Uint8Array.from(bytes));
 
-const factsOf = (content: Uint8Array): VersionFacts => {
+/** What a `ModelVersion` object says. */
+export const versionFactsOf = (content: Uint8Array): VersionFacts => {
   const model = ModelObject.parse(content);
   const { metrics, privacy, blob, parent } = model;
   return {
@@ -98,7 +99,7 @@ export const versionsOf = async (registry: Registry, run: string): Promise<Versi
   const fields = await contentsOf(registry, 'reading versions', await fieldIds(registry, run));
   const ids = fields.map((content) => PublishedField.parse(content).value);
   const models = await contentsOf(registry, 'reading models', ids);
-  return models.map(factsOf).toSorted((a, b) => a.round - b.round);
+  return models.map(versionFactsOf).toSorted((a, b) => a.round - b.round);
 };
 
 /**
@@ -115,7 +116,9 @@ export const lineageOf = async (registry: Registry, version: string): Promise<Ve
     seen.add(at);
     // Each version names the next.
     // oxlint-disable-next-line no-await-in-loop
-    const facts: VersionFacts = factsOf(await readTyped(registry, 'model::ModelVersion', at));
+    const facts: VersionFacts = versionFactsOf(
+      await readTyped(registry, 'model::ModelVersion', at),
+    );
     line.push(facts);
     at = facts.parent;
   }

@@ -4,6 +4,7 @@
  * process that closes a pooled connection shows up in the SDKs as "fetch failed".
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FloeError } from '../../protocol/errors.ts';
 
 /** One parsed request. */
@@ -12,6 +13,8 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: IncomingMessage['headers'];
   readonly body: Uint8Array;
+  /** Aborted when the client hangs up before it has its answer. */
+  readonly signal: AbortSignal;
 }
 
 /** One reply; `body` strings are sent as UTF-8. */
@@ -41,6 +44,13 @@ export interface RunningServer {
   readonly url: string;
   readonly port: number;
   readonly gate: ServerGate;
+  /**
+   * Answers a request of this process without a socket, as the socket would: behind the same gate.
+   *
+   * @returns undefined when the connection is dropped
+   * @throws the signal's reason when it is aborted before the answer
+   */
+  dispatch(request: HttpRequest): Promise<HttpReply | undefined>;
   stop(): Promise<void>;
 }
 
@@ -93,8 +103,6 @@ const listen = (server: Server, port: number): Promise<number> =>
     });
   });
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /**
  * Starts a server on 127.0.0.1 (`port` 0 or absent: any free port).
  *
@@ -105,6 +113,19 @@ export const startHttpServer = async (
   options: HttpServerOptions,
 ): Promise<RunningServer> => {
   const gate: ServerGate = { down: false, delayMs: 0 };
+  const dispatch = async (request: HttpRequest): Promise<HttpReply | undefined> => {
+    if (gate.down) return undefined;
+    if (gate.delayMs > 0) await sleep(gate.delayMs, undefined, { signal: request.signal });
+    request.signal.throwIfAborted();
+    let reply: HttpReply;
+    try {
+      reply = await handler(request);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      reply = json({ error: { status: 'INTERNAL', code: 500, message, details: [] } }, 500);
+    }
+    return gate.down ? undefined : reply;
+  };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (gate.down) {
       request.socket.destroy();
@@ -115,27 +136,31 @@ export const startHttpServer = async (
       response.writeHead(reply.status, { ...cors, ...reply.headers });
       response.end(reply.body ?? '');
     };
+    const gone = new AbortController();
+    response.once('close', () => {
+      if (!response.writableEnded) gone.abort();
+    });
     try {
       if (request.method === 'OPTIONS') {
         send({ status: 204 });
         return;
       }
-      const body = await readBody(request, options.bodyLimit);
-      if (gate.delayMs > 0) await wait(gate.delayMs);
-      const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-      const method = request.method ?? 'GET';
-      const reply = await handler({ method, url, headers: request.headers, body });
-      if (gate.down) request.socket.destroy();
-      else send(reply);
+      const reply = await dispatch({
+        method: request.method ?? 'GET',
+        url: new URL(request.url ?? '/', 'http://127.0.0.1'),
+        headers: request.headers,
+        body: await readBody(request, options.bodyLimit),
+        signal: gone.signal,
+      });
+      if (reply) send(reply);
+      else request.socket.destroy();
     } catch (error) {
       if (error instanceof BodyTooLarge) {
         // The rest of the body is not read: the connection cannot be reused.
         response.shouldKeepAlive = false;
         send(json({ error: 'PayloadTooLarge', message: `limit ${options.bodyLimit} bytes` }, 413));
-      } else if (!request.socket.destroyed) {
-        const message = error instanceof Error ? error.message : String(error);
-        send(json({ error: { status: 'INTERNAL', code: 500, message, details: [] } }, 500));
-      }
+        // A client that hung up has no use for an answer.
+      } else if (!request.socket.destroyed) request.socket.destroy();
     }
   };
   const server = createServer((request, response) => {
@@ -148,6 +173,7 @@ export const startHttpServer = async (
     url: `http://127.0.0.1:${port}`,
     port,
     gate,
+    dispatch,
     stop: () =>
       new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));

@@ -2,7 +2,7 @@
  * One masked simulation with a drop-out, then every way to falsify what it left: a byte in any blob or record, and records
  * that the coordinator itself signs anew with everything after them chained again. The verifier names round and record.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -143,6 +143,44 @@ it('accepts what the run left, to level 1, with one member of every cohort gone 
     expect(allOf(round, 'share')).toHaveLength(5);
     expect(allOf(round, 'upload')).toHaveLength(4);
   }
+});
+
+describe('a blob that is not there', () => {
+  const without = async (id: string, bytes: Uint8Array): Promise<Verification> => {
+    const path = join(own, RUN_FILES.blobs, id.slice(0, 2), id);
+    await rename(path, `${path}.away`);
+    try {
+      return await verify(bytes);
+    } finally {
+      await rename(`${path}.away`, path);
+    }
+  };
+  /** The run as it was right after its first commit. */
+  const running = (): Uint8Array =>
+    chain(entries.flatMap(({ record }) => (record.round === 1 ? [record] : [])));
+
+  it('of the newest commit of a run that goes on may still be on its way', async () => {
+    const { bundle } = recordOf(1, 'commit').body;
+    expect(await verify(running())).toMatchObject({
+      ok: true,
+      rounds: [{ outcome: 'committed', level: 'L1' }],
+    });
+    expect(await without(bundle.blob.id, running())).toMatchObject({
+      ok: true,
+      level: 'L0',
+      modelHash: undefined,
+      rounds: [{ outcome: 'pending' }],
+    });
+  });
+
+  it('of any other commit is the fault of who committed', async () => {
+    for (const round of [1, LAST]) {
+      const { bundle } = recordOf(round, 'commit').body;
+      const { ok, culprit } = await without(bundle.blob.id, transcript);
+      expect(ok).toBe(false);
+      expect(culprit).toMatchObject({ round, record: 'commit', author: coordinatorAddress() });
+    }
+  });
 });
 
 describe('one changed byte', () => {

@@ -2,8 +2,8 @@
  * @module What is held against a transaction before it runs: signatures, validity, gas. A refusal leaves no trace.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
-import { normalizeSuiAddress, toBase64 } from '@mysten/sui/utils';
-import { verifyTransactionSignature } from '@mysten/sui/verify';
+import { normalizeSuiAddress } from '@mysten/sui/utils';
+import { transactionSigner } from '../signatures.ts';
 import { SUI_COIN } from './commands.ts';
 import { coinBalance } from './executor.ts';
 import { MAX_GAS_BUDGET, MAX_GAS_OBJECTS, minimumBudget, REFERENCE_GAS_PRICE } from './gas.ts';
@@ -24,8 +24,7 @@ export const checkSignatures = async (
   const signed = new Set<string>();
   for (const signature of signatures) {
     try {
-      const key = await verifyTransactionSignature(bytes, toBase64(signature));
-      signed.add(normalizeSuiAddress(key.toSuiAddress()));
+      signed.add(normalizeSuiAddress(await transactionSigner(bytes, signature)));
     } catch (error) {
       throw refuse(`a signature does not verify: ${String(error)}`);
     }

@@ -4,13 +4,12 @@
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { addressBytes } from '../chain/objects.ts';
+import { baseMultiple, encodeG1, randomMultiple, type G1Point } from '../curves.ts';
 
-const { G1, G2, fields, utils, shortSignatures } = bls12_381;
+const { G1, G2, fields, shortSignatures } = bls12_381;
 const text = new TextEncoder();
 const IDENTITY_DOMAIN = text.encode('SUI-SEAL-IBE-BLS12381-00');
 const POSSESSION_DOMAIN = text.encode('SUI-SEAL-IBE-BLS12381-POP-00');
-
-type G1Point = InstanceType<typeof G1.Point>;
 
 const scalarOf = (secretKey: Uint8Array): bigint => fields.Fr.fromBytes(secretKey);
 
@@ -29,19 +28,24 @@ export const extract = (secretKey: Uint8Array, identity: Uint8Array): G1Point =>
 };
 
 /**
- * Encrypts a user secret key to a client's one-time key (ElGamal in G1): 48 and 48 bytes.
+ * A client's one-time key.
  *
- * @throws {Error} when `encryptionKey` is not a point of the right order, or is the identity.
+ * @throws {Error} when the bytes are not a point of the right order, or the identity.
  */
+export const decodeEncryptionKey = (bytes: Uint8Array): G1Point => {
+  const point = G1.Point.fromBytes(bytes);
+  point.assertValidity();
+  if (point.is0()) throw new Error('expected an encryption key that is not the identity');
+  return point;
+};
+
+/** Encrypts a user secret key to a client's one-time key (ElGamal in G1): 48 and 48 bytes. */
 export const encryptKey = (
   key: G1Point,
-  encryptionKey: Uint8Array,
+  encryptionKey: G1Point,
 ): readonly [Uint8Array, Uint8Array] => {
-  const target = G1.Point.fromBytes(encryptionKey);
-  target.assertValidity();
-  if (target.is0()) throw new Error('expected an encryption key that is not the identity');
-  const r = scalarOf(utils.randomSecretKey());
-  return [G1.Point.BASE.multiply(r).toBytes(), key.add(target.multiply(r)).toBytes()];
+  const { scalar, multiple } = randomMultiple(encryptionKey);
+  return [encodeG1(baseMultiple(scalar)), encodeG1(key.add(multiple))];
 };
 
 /** Proof that a server holds the master key it is registered with: a signature over its public key and object id. */

@@ -6,8 +6,11 @@ import { GrpcTypes } from '@mysten/sui/grpc';
 import { toBase64 } from '@mysten/sui/utils';
 import type { Chain } from '../chain/chain.ts';
 import { GrpcError, GRPC } from '../chain/grpc-web.ts';
+import type { G1Point } from '../curves.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
+import { Lru } from '../lru.ts';
 import { encryptKey, extract, fullIdentity, proofOfPossession } from './ibe.ts';
+import type { Requesters } from './requesters.ts';
 import {
   checkSession,
   parseApproval,
@@ -32,7 +35,14 @@ export interface KeyServerOptions {
   readonly secretKey: Uint8Array;
   /** Wall clock in milliseconds, against which sessions are checked. */
   readonly now: () => number;
+  /** Shared by the servers of one process. */
+  readonly requesters: Requesters;
 }
+
+/** User secret keys that a server keeps: each follows from its master key and the identity. */
+const MAX_USER_KEYS = 1_024;
+/** The client hung up before the answer; nobody reads this. */
+const GONE: HttpReply = { status: 499 };
 
 const headers = { [VERSION_HEADER]: SERVER_VERSION };
 
@@ -71,32 +81,28 @@ const askPolicy = (chain: Chain, approval: ApprovalRequest, user: string): void 
 };
 
 export const keyServerHandler = (options: KeyServerOptions): HttpHandler => {
-  const { chain, objectId, secretKey, now } = options;
+  const { chain, objectId, secretKey, now, requesters } = options;
   const pop = toBase64(proofOfPossession(secretKey, objectId));
-  const keys = new Map<string, ReturnType<typeof extract>>();
-  const userKey = (identity: Uint8Array): ReturnType<typeof extract> => {
-    const name = Buffer.from(identity).toString('base64');
-    const known = keys.get(name);
-    if (known) return known;
-    const key = extract(secretKey, identity);
-    if (keys.size > 1_024) keys.clear();
-    keys.set(name, key);
-    return key;
-  };
+  const keys = new Lru<G1Point>(MAX_USER_KEYS);
+  const userKey = (identity: Uint8Array): G1Point =>
+    keys.getOrCreate(toBase64(identity), () => extract(secretKey, identity));
   const fetchKeys = async (request: HttpRequest): Promise<HttpReply> => {
     checkClient(request);
     const body = parseRequest(request.body);
+    if (!(await requesters.isWaiting(body.enc_key, request.signal))) return GONE;
     const approval = parseApproval(body.ptb);
     const info = chain.vm.getPackage(approval.packageId);
     if (!info || chain.state.get(approval.packageId)?.objectType !== 'package')
       throw new SealRefusal('InvalidPackage', `there is no package ${approval.packageId}`);
     await checkSession(body, info.originalId, now());
     askPolicy(chain, approval, body.certificate.user);
+    const target = encryptionPoint(requesters, body.enc_key);
     const decryptionKeys = approval.innerIds.map((innerId) => {
       const identity = fullIdentity(info.originalId, innerId);
-      const encrypted = encryptTo(userKey(identity), body.enc_key);
+      const encrypted = encryptKey(userKey(identity), target);
       return { id: [...identity], encrypted_key: encrypted.map((part) => toBase64(part)) };
     });
+    requesters.answered(body.enc_key);
     return json({ decryption_keys: decryptionKeys }, 200, headers);
   };
   const service = ({ url }: HttpRequest): HttpReply => {
@@ -126,12 +132,9 @@ export const keyServerHandler = (options: KeyServerOptions): HttpHandler => {
   };
 };
 
-const encryptTo = (
-  key: ReturnType<typeof extract>,
-  encryptionKey: Uint8Array,
-): readonly Uint8Array[] => {
+const encryptionPoint = (requesters: Requesters, encryptionKey: Uint8Array): G1Point => {
   try {
-    return encryptKey(key, encryptionKey);
+    return requesters.point(encryptionKey);
   } catch (error) {
     throw new SealRefusal('InvalidPTB', `enc_key: ${String(error)}`);
   }

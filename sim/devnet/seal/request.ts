@@ -5,10 +5,9 @@
 import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
-import { verifyPersonalMessageSignature } from '@mysten/sui/verify';
-import { ed25519 } from '@noble/curves/ed25519.js';
 import * as v from 'valibot';
 import { decodeProgrammable } from '../chain/transaction.ts';
+import { checkPersonalMessage, verifyEd25519 } from '../signatures.ts';
 
 /** The errors a key server answers with, and their HTTP status. */
 export const SEAL_ERRORS = {
@@ -178,10 +177,10 @@ export const checkSession = async (
   if (ttl < 1 || ttl > MAX_TTL_MINUTES || created > nowMs || created + ttl * 60_000 < nowMs)
     throw new SealRefusal('InvalidCertificate', 'the session is expired or not valid yet');
   try {
-    await verifyPersonalMessageSignature(
+    await checkPersonalMessage(
       sessionMessage(certificate, firstPackageId),
       certificate.signature,
-      { address: certificate.user },
+      certificate.user,
     );
   } catch (error) {
     throw new SealRefusal(
@@ -197,16 +196,6 @@ export const checkSession = async (
     },
     { maxSize: 1_048_576 },
   ).toBytes();
-  if (!verifySession(request.request_signature, signed, certificate.session_vk))
+  if (!verifyEd25519(request.request_signature, signed, certificate.session_vk))
     throw new SealRefusal('InvalidSessionSignature', 'the request was not signed by the session');
-};
-
-/** A malformed key makes the library throw: that is a signature which does not verify. */
-const verifySession = (signature: Uint8Array, message: Uint8Array, key: Uint8Array): boolean => {
-  try {
-    return ed25519.verify(signature, message, key);
-  } catch (error) {
-    if (error instanceof Error) return false;
-    throw error;
-  }
 };

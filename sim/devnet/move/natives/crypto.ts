@@ -1,6 +1,7 @@
 /**
- * @module Cryptographic natives of `0x2`, on @noble. A verification answers false to malformed keys and signatures, as on chain.
+ * @module Cryptographic natives of `0x2`, on @noble and, for BLS, the library that Walrus's own nodes use. A verification answers false to malformed keys and signatures, as on chain.
  */
+import { bls12381_min_pk_verify } from '@mysten/walrus-wasm';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
@@ -8,6 +9,7 @@ import { blake2b } from '@noble/hashes/blake2.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { keccak_256, sha3_256 } from '@noble/hashes/sha3.js';
+import { Lru } from '../../lru.ts';
 import { abort } from '../fault.ts';
 import type { NativeArguments, NativeFunction, NativeTable } from './native.ts';
 
@@ -48,16 +50,11 @@ const groupPoint = (group: number, bytes: Uint8Array) => {
 };
 
 /** A dry run and the execution after it ask the same; a pairing costs as much as thousands of transactions. */
-const remembered = new Map<string, boolean>();
-const once = (key: readonly Uint8Array[], check: () => boolean): boolean => {
-  const name = key.map((bytes) => Buffer.from(bytes).toString('base64')).join();
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
-  const answer = check();
-  if (remembered.size >= 256) remembered.clear();
-  remembered.set(name, answer);
-  return answer;
-};
+const verdicts = new Lru<boolean>(256);
+/** Sums of points: a committee's key is added up anew for every certificate. */
+const sums = new Lru<readonly number[]>(1_024);
+const nameOf = (...parts: readonly Uint8Array[]): string =>
+  parts.map((bytes) => Buffer.from(bytes).toString('base64')).join();
 
 export const cryptoNatives: NativeTable = {
   '0x2::hash::blake2b256': digest((bytes) => blake2b(bytes, { dkLen: 32 })),
@@ -85,10 +82,9 @@ export const cryptoNatives: NativeTable = {
     );
   }),
   '0x2::bls12381::bls12381_min_pk_verify': verify(PAIRING_STEPS, (args) => {
-    const { longSignatures } = bls12_381;
     const [signature, key, message] = [args.bytes(0), args.bytes(1), args.bytes(2)];
-    return once([signature, key, message], () =>
-      longSignatures.verify(signature, longSignatures.hash(message), key),
+    return verdicts.getOrCreate(nameOf(signature, key, message), () =>
+      bls12381_min_pk_verify(signature, key, message),
     );
   }),
   '0x2::group_ops::internal_validate': verify(VERIFY_STEPS, (args) => {
@@ -98,9 +94,12 @@ export const cryptoNatives: NativeTable = {
   '0x2::group_ops::internal_add': ({ machine }, args) => {
     machine.charge(GROUP_STEPS);
     const group = Number(args.value(0));
+    const [one, two] = [args.bytes(1), args.bytes(2)];
     try {
-      const sum = groupPoint(group, args.bytes(1)).add(groupPoint(group, args.bytes(2)));
-      return Array.from(sum.toBytes());
+      const sum = sums.getOrCreate(`${group} ${nameOf(one, two)}`, () =>
+        Array.from(groupPoint(group, one).add(groupPoint(group, two)).toBytes()),
+      );
+      return [...sum];
     } catch (error) {
       if (error instanceof Error) throw abort(1n, `not a point: ${error.message}`);
       throw error;
