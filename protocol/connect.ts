@@ -6,7 +6,6 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { AccessGate } from './access/access-gate.ts';
 import { sealGate, type SealGateInit } from './access/seal.ts';
-import type { Holdings } from './access/tickets.ts';
 import { memoryUploadJournal, type UploadJournal } from './blobs/upload-journal.ts';
 import { suiClientOf, walrusClientOf } from './blobs/walrus-client.ts';
 import { walrusStore, type WalrusStore, type WalrusStoreInit } from './blobs/walrus.ts';
@@ -39,9 +38,9 @@ export interface ConnectOptions {
       | 'threadBytes'
     >
   >;
-  readonly gate?: Partial<Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries'>>;
-  /** The reader's passes and subscriptions, where it owns several; looked up on chain where missing. */
-  readonly holdings?: Holdings;
+  readonly gate?: Partial<
+    Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries' | 'holdings'>
+  >;
   readonly warn?: (message: string) => void;
 }
 
@@ -67,14 +66,7 @@ export const architectureHash = (spec: RunSpec): Uint8Array =>
 export const connectNetwork = async (
   network: NetworkConfig,
   signer: Signer,
-  {
-    spec,
-    journal = memoryUploadJournal(),
-    store: storeOptions = {},
-    gate: gateOptions,
-    warn,
-    holdings,
-  }: ConnectOptions,
+  { spec, journal = memoryUploadJournal(), store: storeOptions = {}, gate, warn }: ConnectOptions,
 ): Promise<Connected> => {
   await cryptoReady;
   const packageId = network.floe?.packageId;
@@ -115,8 +107,7 @@ export const connectNetwork = async (
       runObject: () => ledger.runObject(run),
       auditors: auditorKeys,
       models: spec.access?.models,
-      holdings,
-      ...gateOptions,
+      ...gate,
     });
   return {
     client,
