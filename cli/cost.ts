@@ -82,7 +82,7 @@ const show = (cost: RunCost, rounds: number, output: Output): void => {
       `${ratioOf(separate, quilts).toFixed(1)} times as much (${showCoins(separateTotal)} for the run)`,
   );
   output.line(
-    'estimated  gas: a bound a transaction as measured on the devnet, not what the chain will ask;',
+    'estimated  gas: bounds of what transactions take on the devnet, not what the chain will ask;',
   );
   output.line(
     '           sizes: everybody takes part and no round is given up; prices may change every epoch',
@@ -145,7 +145,7 @@ Exit codes: floe help exit-codes.`,
     .action(async (runFile: string | undefined, options: Options) => {
       await runCommand(options, async ({ output }) => {
         const { runCost } = await import('../protocol/cost.ts');
-        const { GAS_PER_TRANSACTION, storedBy } = await import('../protocol/cost-of-run.ts');
+        const { GAS_RATES, storedBy } = await import('../protocol/cost-of-run.ts');
         const { describeModel } = await import('../sim/describe.ts');
         const { gatherSettings, settingsToSpec, shapeOf } = await import('./run-file.ts');
         const settings = await gatherSettings(runFile, options);
@@ -160,7 +160,7 @@ Exit codes: floe help exit-codes.`,
         });
         const { prices, epochs, from } = await pricesFor(options);
         const stored = storedBy(spec, spec.rounds, epochs);
-        const cost = runCost(stored, prices, GAS_PER_TRANSACTION);
+        const cost = runCost(stored, prices, GAS_RATES);
         const { round, separateRound } = cost;
         output.document({
           rounds: spec.rounds,

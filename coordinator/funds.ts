@@ -8,7 +8,7 @@ import { SUI_TYPE_ARG } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
 import { runCost, walrusOf, type WalrusPrices } from '../protocol/cost.ts';
-import { GAS_PER_TRANSACTION, storedBy } from '../protocol/cost-of-run.ts';
+import { GAS_RATES, storedBy } from '../protocol/cost-of-run.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
@@ -41,7 +41,7 @@ export const estimateRun = (
   epochs: number,
   prices: WalrusPrices,
 ): Funds => {
-  const { total } = runCost(storedBy(spec, rounds, epochs), prices, GAS_PER_TRANSACTION);
+  const { total } = runCost(storedBy(spec, rounds, epochs), prices, GAS_RATES);
   return { sui: withReserve(total.gas), wal: withReserve(walrusOf(total)) };
 };
 

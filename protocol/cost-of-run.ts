@@ -3,14 +3,21 @@
  * the blobs, or bounds where they depend on what happens.
  */
 import { layoutOf } from './aggregate/round.ts';
-import type { RunCostInput, WalrusPrices } from './cost.ts';
+import type { GasRates, RunCostInput, WalrusPrices } from './cost.ts';
 import { ENVELOPE_OVERHEAD } from './envelope.ts';
 import { publicationSizes } from './publication.ts';
 import { encodeRunSpec, type RunSpec } from './run-spec.ts';
 import { parameterCount } from './tensors/index.ts';
 
-/** MIST: above what Floe's and Walrus's transactions were seen to take on the devnet, so that estimates err to the safe side. */
-export const GAS_PER_TRANSACTION = 10_000_000n;
+/**
+ * Above what Floe's and Walrus's transactions take on the devnet, so that estimates err to the safe side. Most of a blob's is the
+ * check of the nodes' signature when it is certified.
+ */
+export const GAS_RATES: GasRates = {
+  blob: 50_000_000n,
+  transaction: 10_000_000n,
+  member: 600_000n,
+};
 
 /** Walrus's mainnet as its documentation has it, for estimates without a network: 1000 shards, FROST a MiB. */
 export const DOCUMENTED_PRICES: WalrusPrices = {

@@ -114,6 +114,16 @@ export interface RunCost {
   readonly separateTotal: bigint;
 }
 
+/** MIST; measured on the network that the run will be on. */
+export interface GasRates {
+  /** Register and certify one blob. */
+  readonly blob: bigint;
+  /** Any other transaction. */
+  readonly transaction: bigint;
+  /** Each member of a round's cohort, whose address the round keeps. */
+  readonly member: bigint;
+}
+
 /** Register and certify. */
 const TRANSACTIONS_PER_BLOB = 2;
 /** Freeze the cohort, freeze the survivors, register the version. */
@@ -129,23 +139,22 @@ const sumOf = (parts: readonly Storage[]): Storage => ({
 /** FROST of Walrus in one part. */
 export const walrusOf = ({ storage, write }: Storage): bigint => storage + write;
 
-/** @param gasPerTransaction MIST; the mean of the transactions a run makes, measured on the network it will run on */
-export const runCost = (
-  input: RunCostInput,
-  prices: WalrusPrices,
-  gasPerTransaction: bigint,
-): RunCost => {
+export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRates): RunCost => {
   const { uploads, uploadBytes, bundleBytes } = input;
   const rounds = BigInt(input.rounds);
   const blob = (size: number): Storage => blobStorage(size, input.epochs, prices);
-  const partOf = (blobs: readonly Storage[], others: number): CostPart => {
-    const transactions = blobs.length * TRANSACTIONS_PER_BLOB + others;
-    return { ...sumOf(blobs), transactions, gas: BigInt(transactions) * gasPerTransaction };
-  };
+  const partOf = (blobs: readonly Storage[], others: number, members: number): CostPart => ({
+    ...sumOf(blobs),
+    transactions: blobs.length * TRANSACTIONS_PER_BLOB + others,
+    gas:
+      BigInt(blobs.length) * rates.blob +
+      BigInt(others) * rates.transaction +
+      BigInt(members) * rates.member,
+  });
   const quilts = quiltSizes(uploads + 1, Math.max(uploadBytes, bundleBytes), prices.shards);
   const model = blob(input.modelBytes);
-  const round = partOf([...quilts.map(blob), model], TRANSACTIONS_PER_ROUND);
-  const once = partOf([model, ...input.publication.map(blob)], TRANSACTIONS_PER_RUN);
+  const round = partOf([...quilts.map(blob), model], TRANSACTIONS_PER_ROUND, uploads);
+  const once = partOf([model, ...input.publication.map(blob)], TRANSACTIONS_PER_RUN, 0);
   const separateRound =
     BigInt(uploads) * walrusOf(blob(uploadBytes)) + walrusOf(blob(bundleBytes)) + walrusOf(model);
   return {
