@@ -67,13 +67,13 @@ export const openReaderPorts = async (
   if (substrate.type === 'local')
     return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
   const { network, limits } = substrate;
-  const { store, gateFor } = await networkPorts(network, {
+  const ports = await networkPorts(network, {
     identity,
     spec,
     uploads: folder,
     limits,
   });
-  return { store, gateFor };
+  return { store: ports.store, gateFor: (reader) => ports.gateFor(reader) };
 };
 
 export const openCoordinatorPorts = async (
@@ -160,14 +160,18 @@ export const startSubstrate = async (
       };
     }
     case 'devnet': {
-      const { network, stop } = await startRunDevnet(folder, seed);
+      const devnet = await startRunDevnet(folder, seed);
+      const { network } = devnet;
       try {
         await writeRunNetwork(folder, network);
       } catch (thrown) {
-        await stop();
+        await devnet.stop();
         throw thrown;
       }
-      return { substrate: { type: 'devnet', blobs, network, limits }, stop };
+      return {
+        substrate: { type: 'devnet', blobs, network, limits },
+        stop: () => devnet.stop(),
+      };
     }
   }
 };
