@@ -15,7 +15,7 @@ import { addressOf } from '../../protocol/identity.ts';
 import { keyFromSeed } from '../../protocol/sui/keys.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { makeScenario, readRun, runScenario, type RunResult } from '../../sim/index.ts';
-import { keyOf, networkOf, startNetwork } from '../substrate/support.ts';
+import { keyOf, startNetwork } from '../substrate/support.ts';
 import { writeTable } from '../support/table.ts';
 
 const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
@@ -52,8 +52,14 @@ const SIZES = {
   publication: [100],
   epochs: 1,
 };
+const simulated = v.object({ folder: v.string(), modelHash: v.string() });
 const error = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 const versions = v.object({ versions: v.array(v.object({ id: v.string(), round: v.number() })) });
+
+const SMALL = [
+  ...['--participants', '4', '--cohort', '4', '--rounds', '2', '--data', 'table.csv'],
+  ...['--model', 'linear', '--backend', 'wasm', '--workers', '1', '--no-baseline'],
+];
 
 let table: string;
 beforeAll(async () => {
@@ -64,12 +70,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const run = (
-  substrate: NonNullable<Parameters<typeof makeScenario>[0]>['substrate'],
-  outDir: string,
-): Promise<RunResult> =>
-  runScenario(
-    makeScenario({
+describe('the folder of a run whose devnet has ended', () => {
+  let result: RunResult;
+  beforeAll(async () => {
+    const scenario = makeScenario({
       participants: 4,
       cohort: 4,
       rounds: 2,
@@ -78,25 +82,22 @@ const run = (
       backend: 'wasm',
       workers: 1,
       baseline: false,
-      substrate,
-    }),
-    { outDir: join(folder, outDir) },
-  );
-
-describe('the folder of a run whose devnet has ended', () => {
-  let result: RunResult;
-  beforeAll(async () => {
-    result = await run('devnet', 'runs');
+    });
+    result = await runScenario(scenario, { outDir: join(folder, 'runs') });
   });
 
   it('verifies to level 1 against the chain, from the copies and from Walrus alone', async () => {
     const before = await stat(join(result.folder, 'devnet'));
-    const { code, document } = await json(['verify', 'runs/latest']);
-    expect(code).toBe(0);
-    expect(document).toMatchObject({ ok: true, level: 'L1', ledger: 'sui' });
-    expect(document['modelHash']).toBe(result.summary.modelHash);
-    await rm(join(result.folder, 'blobs'), { recursive: true });
-    const words = await floe(['verify', 'runs/latest', '--remote']);
+    const bare = join(folder, 'bare');
+    await cp(result.folder, bare, { recursive: true });
+    await rm(join(bare, 'blobs'), { recursive: true });
+    const [copies, words] = await Promise.all([
+      json(['verify', 'runs/latest']),
+      floe(['verify', bare, '--remote']),
+    ]);
+    expect(copies.code).toBe(0);
+    expect(copies.document).toMatchObject({ ok: true, level: 'L1', ledger: 'sui' });
+    expect(copies.document['modelHash']).toBe(result.summary.modelHash);
     expect(words.stdout).toMatch(/the devnet of this run, started again from/);
     expect(words.stdout).toMatch(/everything holds, level L1/);
     expect(words.code).toBe(0);
@@ -105,13 +106,14 @@ describe('the folder of a run whose devnet has ended', () => {
   });
 
   it("gives its model to the auditor's key in it, and to no other", async () => {
-    const { code, document } = await json(['pull', 'runs/latest', '--out', 'model', '--tfjs']);
-    expect(code).toBe(0);
-    expect(document).toMatchObject({ round: 2, modelHash: result.summary.modelHash });
+    const [pulled, denied] = await Promise.all([
+      json(['pull', 'runs/latest', '--out', 'model', '--tfjs']),
+      json(['pull', 'runs/latest', '--out', 'other'], keyOf(77)),
+    ]);
+    expect(pulled.document).toMatchObject({ round: 2, modelHash: result.summary.modelHash });
     expect(await readFile(join(folder, 'model', 'model.safetensors'))).toEqual(
       await readFile(join(result.folder, 'model.safetensors')),
     );
-    const denied = await json(['pull', 'runs/latest', '--out', 'other'], keyOf(77));
     expect(denied.code).toBe(4);
     expect(v.parse(error, denied.document).error.code).toBe('access_denied');
     expect(await readdir(folder)).not.toContain('other');
@@ -131,10 +133,12 @@ describe('the folder of a run whose devnet has ended', () => {
     const transcript = await readFile(join(broken, 'transcript.bin'));
     transcript[transcript.length - 20] = (transcript.at(-20) ?? 0) ^ 1;
     await writeFile(join(broken, 'transcript.bin'), transcript);
-    const verified = await json(['verify', broken]);
+    const [verified, missing] = await Promise.all([
+      json(['verify', broken]),
+      json(['verify', `0x${'ab'.repeat(32)}`, '--run', broken]),
+    ]);
     expect(verified.code).toBe(1);
     expect(verified.document).toMatchObject({ ok: false, culprit: { round: 2 } });
-    const missing = await json(['verify', `0x${'ab'.repeat(32)}`, '--run', broken]);
     expect(missing.code).toBe(2);
     expect(v.parse(error, missing.document).error.message).toContain('there is no object');
   });
@@ -142,7 +146,7 @@ describe('the folder of a run whose devnet has ended', () => {
 
 describe('an outsider with an object id, a network and a key', () => {
   let devnet: Devnet;
-  let result: RunResult;
+  let result: v.InferOutput<typeof simulated>;
   let auditor: Ed25519Keypair;
   let versionIds: readonly string[];
   let runId: string;
@@ -151,8 +155,11 @@ describe('an outsider with an object id, a network and a key', () => {
 
   beforeAll(async () => {
     devnet = await startNetwork({ nodes: 4, shardsPerNode: 2 });
-    result = await run({ type: 'network', network: networkOf(devnet) }, 'elsewhere');
     await writeFile(join(folder, 'net.json'), JSON.stringify(devnet.config));
+    const sim = await json(['sim', ...NETWORK, ...SMALL, '--out', 'elsewhere']);
+    expect(sim.document).toMatchObject({ store: 'walrus', gate: 'seal', ledger: 'sui' });
+    const { folder: own, ...rest } = v.parse(simulated, sim.document);
+    result = { folder: join(folder, own), ...rest };
     auditor = keyFromSeed((await readRun(result.folder)).auditorSeed as Uint8Array);
     const listed = await json(['models', result.folder]);
     versionIds = v.parse(versions, listed.document).versions.map(({ id }) => id);
@@ -177,7 +184,7 @@ describe('an outsider with an object id, a network and a key', () => {
       ledger: 'sui',
       reader: auditor.toSuiAddress(),
     });
-    expect(whole.document['modelHash']).toBe(result.summary.modelHash);
+    expect(whole.document['modelHash']).toBe(result.modelHash);
     expect(keyless.document).toMatchObject({ ok: true, level: 'L0', reader: null });
   });
 
@@ -187,7 +194,7 @@ describe('an outsider with an object id, a network and a key', () => {
       json(['pull', versionIds[0] ?? '', ...NETWORK, '--out', 'v0'], auditor),
       json(['pull', runId, ...NETWORK, '--out', 'v1', '--round', '1'], auditor),
     ]);
-    const { modelHash } = result.summary;
+    const { modelHash } = result;
     expect(last.document).toMatchObject({ round: 2, version: versionIds[2], modelHash });
     expect(first.document).toMatchObject({ round: 0, version: versionIds[0] });
     expect(middle.document).toMatchObject({ round: 1 });
@@ -217,5 +224,21 @@ describe('an outsider with an object id, a network and a key', () => {
     expect(keyless.code).toBe(4);
     expect(v.parse(error, keyless.document).error.message).toContain('--keystore-file');
     expect(v.parse(error, other.document).error.code).toBe('spec_mismatch');
+  });
+
+  it('is told what a run costs, and what is missing where nobody gives coins away', async () => {
+    const { faucetUrl: _, ...poor } = devnet.config;
+    await writeFile(join(folder, 'poor.json'), JSON.stringify(poor));
+    const [here, documented, broke] = await Promise.all([
+      json(['cost', ...NETWORK, '--rounds', '3']),
+      json(['cost', '--cohort', '100', '--shards', '1000']),
+      json(['sim', '--network', 'poor.json', '--seed', 'poor', ...SMALL]),
+    ]);
+    expect(here.document).toMatchObject({ rounds: 3, shards: 8, storagePerUnit: '100000' });
+    expect(documented.document['ratio']).toBeGreaterThan(10);
+    expect(broke.code).toBe(3);
+    const { code, message } = v.parse(error, broke.document).error;
+    expect(code).toBe('funds_missing');
+    expect(message).toMatch(/^0x[0-9a-f]{64} lacks 0\.\d+ SUI .* and 0\.\d+ WAL/);
   });
 });
