@@ -10,7 +10,12 @@ import { FloeError } from '../errors.ts';
 import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { chunkRoot } from '../merkle.ts';
-import { COORDINATOR_RECORDS, dataCommitment, survivorsHash, type SignedRecord } from '../records.ts';
+import {
+  COORDINATOR_RECORDS,
+  dataCommitment,
+  survivorsHash,
+  type SignedRecord,
+} from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';

@@ -1,6 +1,7 @@
 /**
  * @module Whole rounds of the production coordinator on Walrus, Seal and Sui: the same model as on local ports, bit for bit;
- * verified by an auditor who has the network, the transcript and a key, and nothing of the coordinator's; one quilt a round.
+ * verified by an auditor who has the network, the transcript and a key, and nothing of the coordinator's; one quilt a round;
+ * opened by a buyer who came after the run.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
@@ -8,8 +9,10 @@ import { memoryStore } from '../../protocol/blobs/memory.ts';
 import { roundStore } from '../../protocol/blobs/round-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { connectNetwork } from '../../protocol/connect.ts';
+import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
+import { hashModel } from '../../protocol/tensors/index.ts';
+import { openModel, verifyRun } from '../../protocol/verify/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, createStage, testIdentity, testSpec } from '../support/run.ts';
 import { bareNetworkOf, networkOf, startNetwork } from './support.ts';
@@ -27,8 +30,9 @@ afterAll(async () => {
 
 it('is played, published and verified from the outside', async () => {
   const auditor = await testIdentity('auditor');
-  const spec = await testSpec({ rounds: ROUNDS, auditors: [auditor.publicKey] });
-  const local = await createStage(spec);
+  const settings = { rounds: ROUNDS, auditors: [auditor.publicKey] };
+  const spec = await testSpec({ ...settings, access: { models: ['pass'] } });
+  const local = await createStage(await testSpec(settings));
   const localRun = local.create();
   await localRun.start();
   for (const name of NAMES) connect(localRun, await local.participant(name));
@@ -79,4 +83,23 @@ it('is played, published and verified from the outside', async () => {
     code: 'access_denied',
   });
   expect(await outside.ledger.modelObject(purpose.run, purpose.round)).toMatch(/^0x[0-9a-f]{64}$/);
+
+  // An offer made after the run opens what was published before.
+  const packageId = networkOf(devnet).floe?.packageId ?? '';
+  const registry = { client: own.client, packageId };
+  const offer = await createOffer(registry, own.sender, {
+    run: await own.ledger.runObject(purpose.run),
+    beneficiary: recipient,
+    passPrice: 5n,
+    periodPrice: 1n,
+    periodMs: 1_000,
+    first: ROUNDS,
+    last: ROUNDS,
+  });
+  await requestSuiFromFaucetV2({ host: devnet.config.faucetUrl, recipient: stranger.address });
+  await buyPass(registry, denied.sender, await readOffer(registry, offer.id));
+  const cipher = await denied.store.get(outcome.model.blob);
+  const { model } = outcome;
+  const weights = await openModel({ run: purpose.run, model, cipher }, spec.model, denied.gate);
+  expect(toHex(hashModel(spec.model, weights))).toBe(toHex(expected.model.hash));
 });
