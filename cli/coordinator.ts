@@ -119,7 +119,7 @@ Examples:
   FLOE_PASSPHRASE=... floe coordinator --rounds 20 --cohort 5
   floe coordinator run.json --host 0.0.0.0 --port 7700 --tls-cert cert.pem --tls-key key.pem
   floe coordinator --cohort 5 --auditor 3f...e1 --allow members.txt
-  floe coordinator --network net.json --rounds 3 --cohort 3
+  floe coordinator --network net.json --rounds 3 --cohort 3 --access pass --access compute
 
 With --network the models and uploads are blobs on Walrus, their keys lie at Seal, and every round is
 frozen on Sui. The coordinator pays with its own key, a Sui address: a new keystore takes the key of

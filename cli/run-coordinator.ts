@@ -162,6 +162,8 @@ export const runCoordinator = async (
   const keystore = await openOwnKeystore(options, place !== undefined);
   resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
+  if (place === undefined && (settings.access?.length ?? 0) > 0)
+    throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
   const { spec, resumed, initialModel } = await prepare(folder, settings, keystore);
   const stopped = abortion(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
