@@ -10,10 +10,25 @@ import { answerCalls } from './thread.ts';
 let devnet: Devnet | undefined;
 
 const calls = {
-  start: async ({ seed }: { readonly seed: string }): Promise<NetworkConfig> => {
+  /** `snapshot` is a folder that the devnet goes on from and is saved to. */
+  start: async ({
+    seed,
+    snapshot,
+  }: {
+    readonly seed: string;
+    readonly snapshot?: string | undefined;
+  }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    devnet = await startDevnet({ seed, nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() });
+    devnet = await startDevnet({
+      seed,
+      ...(snapshot === undefined ? {} : { snapshot }),
+      floePackage: compiledFloe(),
+    });
     return parseNetworkConfig(devnet.config);
+  },
+  /** Brings the snapshot up to date; cheap enough for the end of a round. */
+  save: async (): Promise<void> => {
+    await devnet?.save();
   },
   stop: async (): Promise<void> => {
     await devnet?.stop();

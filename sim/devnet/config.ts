@@ -98,7 +98,8 @@ export const completeOptions = (
   saved: SavedOptions | undefined,
 ): CompleteOptions => {
   for (const name of ['seed', 'nodes', 'shardsPerNode', 'sealServers', 'sealThreshold'] as const)
-    if (saved && options[name] !== undefined && options[name] !== saved[name])
+    // A seed comes as a number from code and as text from the command line.
+    if (saved && options[name] !== undefined && String(options[name]) !== String(saved[name]))
       throw new FloeError(
         'usage',
         `the snapshot is of another ${name}: expected ${saved[name]}, got ${options[name]}`,

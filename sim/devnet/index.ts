@@ -224,12 +224,16 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       SMALL_BODY_LIMIT,
     );
     const blobLimit = maxBlobBytes + 1_024;
-    const relay = await start(relayHandler({
+    const relay = await start(
+      relayHandler({
         walrus: clients.relay,
         vault,
         registry,
         keys: identities.map(({ publicKey }) => publicKey),
-      }), ports.relay, blobLimit);
+      }),
+      ports.relay,
+      blobLimit,
+    );
     const publisher = await start(
       publisherHandler({
         walrus: clients.publisher,
@@ -241,11 +245,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       ports.publisher,
       blobLimit + 1_048_576,
     );
-    const aggregatorServer = await start(
-      aggregator.handle,
-      ports.aggregator,
-      SMALL_BODY_LIMIT,
-    );
+    const aggregatorServer = await start(aggregator.handle, ports.aggregator, SMALL_BODY_LIMIT);
     if (!isResumed)
       await faucetQueue.run(() => fund(chain, faucetKey, wal, publisherKey.toSuiAddress()));
     const { floePackage } = all;
