@@ -141,6 +141,16 @@ test('a run is resumed from disk: chain, blobs, keys; with no option but the fol
   } finally {
     await second.stop();
   }
+  // A look at it leaves it as it is.
+  const manifest = await readFile(join(snapshot, 'manifest.json'), 'utf8');
+  const look = await startDevnet({ snapshot, readOnly: true });
+  expect(await walrusClientOf(look).readBlob({ blobId: ids[0]! })).toEqual(blobs[0]);
+  await funded(look, 5);
+  await look.save();
+  await look.stop();
+  expect(await readFile(join(snapshot, 'manifest.json'), 'utf8')).toBe(manifest);
+  const nowhere = join(folder, 'nowhere');
+  await expect(startDevnet({ snapshot: nowhere, readOnly: true })).rejects.toThrow(/snapshot/);
   // And once more, from a history that was continued.
   const third = await startDevnet({ snapshot, seed: 'resume' });
   expect(third.chain.records.length).toBe(second.chain.records.length);

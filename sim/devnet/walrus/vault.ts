@@ -203,7 +203,7 @@ export class BlobVault {
 
   /** Holds every certified blob against its encoding, so that a snapshot need not hold slivers. */
   settleAll(): void {
-    for (const blobId of [...this.#loose.keys()]) this.settle(blobId);
+    for (const blobId of this.#loose.keys()) this.settle(blobId);
   }
 
   /** Finds out whether the slivers of a blob are as the code makes them, and keeps the blob instead of those that are. */
