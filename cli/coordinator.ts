@@ -1,14 +1,16 @@
 /**
  * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state folder.
  */
-import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
 import { collect, decimal, hexKey, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
+import type { PlaceFlags } from './coordinator-ports.ts';
+import { withKey, withNetwork } from './network.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 
-export interface CoordinatorOptions extends CoordinatorFlags {
+export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags {
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -24,12 +26,12 @@ export interface CoordinatorOptions extends CoordinatorFlags {
 }
 
 export const coordinatorCommand = (): Command =>
-  withCommonOptions(new Command('coordinator'))
+  withCommonOptions(withKey(withNetwork(new Command('coordinator'))))
     .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
     .description('run a coordinator that others join, or resume the run in its state folder')
     .option(
       '--state <folder>',
-      'keystore, journal and blobs; a run found here is resumed',
+      'keystore, journal, blobs, network; a run found here is resumed',
       'floe-coordinator',
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
@@ -38,6 +40,12 @@ export const coordinatorCommand = (): Command =>
       'port to listen on; 0 takes a free one',
       wholeNumber('--port', 0, 65_535),
       7700,
+    )
+    .option('--local', 'keep the run in the state folder, whatever FLOE_NETWORK says')
+    .option(
+      '--storage-epochs <n>',
+      "epochs that Walrus keeps the run's blobs for (default: the network's, or 3)",
+      wholeNumber('--storage-epochs', 1, 53),
     )
     .option('--name <text>', 'name of the run')
     .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
@@ -92,6 +100,11 @@ export const coordinatorCommand = (): Command =>
       'key that may open every model; may be repeated',
       collect((text) => toHex(hexKey('--auditor')(text))),
     )
+    .option(
+      '--access <audience>',
+      `seal the models for ${MODEL_AUDIENCES.join(', ')} too; may be repeated; needs a network`,
+      collect(oneOf('--access', MODEL_AUDIENCES)),
+    )
     .option('--allow <file>', 'only these keys may join: one in hex a line, # for comments')
     .option('--tls-cert <file>', 'certificate chain (PEM)')
     .option('--tls-key <file>', 'private key (PEM)')
@@ -106,6 +119,13 @@ Examples:
   FLOE_PASSPHRASE=... floe coordinator --rounds 20 --cohort 5
   floe coordinator run.json --host 0.0.0.0 --port 7700 --tls-cert cert.pem --tls-key key.pem
   floe coordinator --cohort 5 --auditor 3f...e1 --allow members.txt
+  floe coordinator --network net.json --rounds 3 --cohort 3
+
+With --network the models and uploads are blobs on Walrus, their keys lie at Seal, and every round is
+frozen on Sui. The coordinator pays with its own key, a Sui address: a new keystore takes the key of
+--keystore-file or FLOE_SUI_KEY, or makes one and prints the address to send SUI and WAL to; a devnet's
+faucet is asked by itself. Participants are told of the network, addresses without their queries and
+passwords; each of them names its own configuration all the same.
 
 A run file holds the same names: {"name": "...", "rounds": 20, "cohort": 5, "model": "mlp-2nn"}.
 Started again with the same --state after a crash, it resumes the run where it stood.

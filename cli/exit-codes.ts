@@ -30,6 +30,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'file_exists',
   'spec_invalid',
   'spec_mismatch',
+  'network_mismatch',
   'data_malformed',
   'data_unfit',
   'model_malformed',
@@ -38,12 +39,15 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',
   'store_unavailable',
   'ledger_unavailable',
+  'gate_unavailable',
   'connection_lost',
   'too_many_connections',
+  'funds_missing',
 ]);
 const DENIED: ReadonlySet<ErrorCode> = new Set([
   'passphrase_missing',
   'keystore_locked',
+  'key_invalid',
   'decryption_failed',
   'access_denied',
   'identity_not_admitted',

@@ -83,3 +83,13 @@ export const readInput = async (
     throw new FloeError('usage', `${flag}: cannot read ${path}: ${message}`, {}, { cause });
   }
 };
+
+/** A file that may be missing. */
+export const readOptional = async (path: string): Promise<Uint8Array | undefined> => {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
+  }
+};

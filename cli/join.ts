@@ -3,9 +3,10 @@
  */
 import { Command } from 'commander';
 import { hexKey, oneOf, shardOf } from './flags.ts';
+import { withNetwork, type NetworkFlags } from './network.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
 
-export interface JoinOptions {
+export interface JoinOptions extends Pick<NetworkFlags, 'network'> {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
@@ -13,6 +14,8 @@ export interface JoinOptions {
   readonly expectRun?: Uint8Array;
   readonly coordinator?: Uint8Array;
   readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+  readonly acceptNetwork?: boolean;
+  readonly local?: boolean;
   readonly seed?: string;
   readonly showKey?: boolean;
   readonly json?: boolean;
@@ -21,7 +24,7 @@ export interface JoinOptions {
 }
 
 export const joinCommand = (): Command =>
-  withCommonOptions(new Command('join'))
+  withCommonOptions(withNetwork(new Command('join')))
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
@@ -37,6 +40,11 @@ export const joinCommand = (): Command =>
     .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--expect-run <hash>', 'refuse any other run', hexKey('--expect-run'))
     .option('--coordinator <key>', 'refuse any other coordinator', hexKey('--coordinator'))
+    .option(
+      '--accept-network',
+      'take the network that the coordinator announces, and with it its word for what is on chain',
+    )
+    .option('--local', 'the run is on no network, whatever FLOE_NETWORK says')
     .option(
       '--backend <name>',
       'auto, tensorflow, webgpu, wasm or cpu (default auto)',
@@ -54,6 +62,12 @@ Examples:
   floe join ws://host:7700 --data mnist --shard 3/10
   FLOE_PASSPHRASE=... floe join wss://host --keystore ./me --data patients.csv --expect-run 9c...07
   FLOE_PASSPHRASE=... floe join --keystore ./me --show-key
+  floe join ws://host:7700 --network net.json --data mnist --shard 3/10
+
+On a network models are read from Walrus, their keys are asked of Seal with this identity, and cohorts and
+survivor sets are held against Sui. It takes no coins: the coordinator pays. --network is this
+participant's own configuration, from a source it trusts; a coordinator on another one is refused
+(network_mismatch), and so is a run on a network where none is given.
 
 Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
 finish its round. Exit codes: floe help exit-codes.`,

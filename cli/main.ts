@@ -16,6 +16,7 @@ import { modelsCommand } from './models.ts';
 import { passCommand } from './pass.ts';
 import { publishCommand } from './publish.ts';
 import { pullCommand } from './pull.ts';
+import { receiptCommand } from './receipt.ts';
 import { outputOf } from './run-command.ts';
 import { simCommand } from './sim.ts';
 import { verifyCommand } from './verify.ts';
@@ -67,6 +68,7 @@ Examples:
     grantCommand(),
     revokeCommand(),
     passCommand(),
+    receiptCommand(),
     modelsCommand(),
   ];
   for (const command of commands) {

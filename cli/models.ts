@@ -3,14 +3,36 @@
  */
 import { Command } from 'commander';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import { address, openRegistry, withNetwork, type NetworkFlags } from './network.ts';
+import type { Registry } from '../protocol/ledger/registry.ts';
+import { usage } from './flags.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
+import { withFoundNetwork, type FoundNetworkFlags } from './run-network.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends FoundNetworkFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
 }
+
+const OBJECT_ID = /^0x[0-9a-f]{64}$/iu;
+
+/** The run of a folder on chain. */
+const runObjectOf = async (folder: string, registry: Registry): Promise<string> => {
+  const { FloeError } = await import('../protocol/errors.ts');
+  const { addressOf, cryptoReady } = await import('../protocol/identity.ts');
+  const { findRun } = await import('../protocol/ledger/sui-run.ts');
+  const { hashRunSpec } = await import('../protocol/run-spec.ts');
+  const { readRun } = await import('../sim/run-folder.ts');
+  await cryptoReady;
+  const { spec } = await readRun(folder);
+  const found = await findRun(
+    { ...registry, owner: addressOf(spec.coordinator) },
+    hashRunSpec(spec),
+  );
+  if (found === undefined)
+    throw new FloeError('usage', `the run of ${folder} is not on its network yet`);
+  return found.run;
+};
 
 const measured = ({ examples, loss, accuracy }: VersionFacts): string =>
   examples === 0
@@ -32,8 +54,8 @@ const describe = (version: VersionFacts, before: VersionFacts | undefined): stri
 };
 
 export const modelsCommand = (): Command =>
-  withCommonOptions(withNetwork(new Command('models')))
-    .argument('<object id>', 'a run, or a model version', address('object id'))
+  withCommonOptions(withFoundNetwork(new Command('models')))
+    .argument('<source>', "a run or a model version on Sui, or a run's folder such as runs/latest")
     .description('list the models of a run on Sui, or show what a model comes from')
     .addHelpText(
       'after',
@@ -42,16 +64,27 @@ Of a run: every version, by round. Of a version: itself, its parent, and so on t
 across runs. Reading needs no key and costs nothing.
 
 Examples:
+  floe models runs/latest
   floe models 0x5e... --network net.json
   floe models 0x77... --network net.json --json
 
 Exit codes: 0 listed, 2 no run or version of this package, 3 the network did not answer.`,
     )
-    .action(async (objectId: string, options: Options) => {
-      await runCommand(options, async ({ output }) => {
+    .action(async (source: string, options: Options) => {
+      await runCommand(options, async ({ output, signal }) => {
+        const { suiClientOf } = await import('../protocol/blobs/walrus-client.ts');
         const { describeModels } = await import('../protocol/ledger/lineage.ts');
-        const { client, packageId } = await openRegistry(options);
-        const found = await describeModels({ client, packageId }, objectId);
+        const { findNetwork, packageOf } = await import('./run-network.ts');
+        await using resources = new AsyncDisposableStack();
+        const say = (text: string): void => output.line(text);
+        const isObject = OBJECT_ID.test(source);
+        if (!isObject && options.network !== undefined)
+          throw usage('--network', 'an object id to look for on it', source);
+        const place = isObject ? options : { run: source };
+        const network = await findNetwork(place, { say, signal, resources });
+        const registry = { client: suiClientOf(network.network), packageId: packageOf(network) };
+        const objectId = isObject ? source.toLowerCase() : await runObjectOf(source, registry);
+        const found = await describeModels(registry, objectId);
         output.document({ id: objectId, ...found });
         const list = found.type === 'run' ? found.versions : found.lineage;
         if (found.type === 'run')

@@ -1,19 +1,27 @@
 /**
- * @module The models that a transcript publishes, by version.
+ * @module The models that a transcript publishes, by version, and which of them a version on chain is.
  */
-import { equalBytes } from '../protocol/bytes.ts';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
+import { FloeError } from '../protocol/errors.ts';
+import type { VersionFacts } from '../protocol/ledger/lineage.ts';
 import type { ModelRef } from '../protocol/records.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
-import type { Transcript } from '../protocol/transcript.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { decodeTranscript } from '../protocol/transcript.ts';
+
+interface SignedRun {
+  readonly spec: RunSpec;
+  readonly transcript: Uint8Array;
+}
 
 /**
  * Every model the coordinator has signed, ascending by version; where a version was wrapped for readers more than once, the
  * commit's own reference, which names everybody who was there, wins over those of the opens.
+ * @throws FloeError `transcript_broken`
  */
-export const modelsOf = ({ entries }: Transcript, spec: RunSpec): readonly ModelRef[] => {
+export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] => {
   const models = new Map<number, ModelRef>();
   const committed = new Set<number>();
-  for (const { record } of entries) {
+  for (const { record } of decodeTranscript(hashRunSpec(spec), transcript).entries) {
     if (!equalBytes(record.author, spec.coordinator)) continue;
     if (record.type === 'commit') {
       models.set(record.body.model.version, record.body.model);
@@ -22,4 +30,21 @@ export const modelsOf = ({ entries }: Transcript, spec: RunSpec): readonly Model
       models.set(record.body.model.version, record.body.model);
   }
   return [...models.values()].toSorted((a, b) => a.version - b.version);
+};
+
+/**
+ * The signed reference behind a version on chain.
+ * @throws FloeError `verification_failed` when the transcript and the chain name different models
+ */
+export const modelOfVersion = (
+  run: SignedRun,
+  { id, round, blob }: Pick<VersionFacts, 'id' | 'round' | 'blob'>,
+): ModelRef => {
+  const model = modelsOf(run).find(({ version }) => version === round);
+  if (model?.blob.id !== blob.id || toHex(model.blob.sha256) !== blob.sha256)
+    throw new FloeError(
+      'verification_failed',
+      `the version ${id} names blob ${blob.id}, the signed records of round ${round} ${model?.blob.id ?? 'no model'}`,
+    );
+  return model;
 };

@@ -5,27 +5,30 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Topology } from '../client/tfjs/models.ts';
+import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { wholeNumber } from './flags.ts';
+import { withReader } from './reader.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
+import { withFoundNetwork } from './run-network.ts';
+import type { Source, SourceOptions } from './source.ts';
 
-interface Options {
+interface Options extends SourceOptions {
   readonly round?: number;
   readonly out: string;
   readonly tfjs?: boolean;
   readonly force?: boolean;
-  readonly keyFile?: string;
-  readonly keystore?: string;
-  readonly passphraseFile?: string;
-  readonly expectRun?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
 }
 
 export const pullCommand = (): Command =>
-  withCommonOptions(new Command('pull'))
-    .argument('<source>', "a run's folder (such as runs/latest) or a coordinator's address")
+  withCommonOptions(withReader(withFoundNetwork(new Command('pull'))))
+    .argument(
+      '<source>',
+      "a run's folder (such as runs/latest), a model version or run on Sui, a coordinator's address",
+    )
     .description('fetch and open a model of a run, and write it in clear')
     .option(
       '--round <n>',
@@ -35,18 +38,18 @@ export const pullCommand = (): Command =>
     .option('--out <folder>', 'where to write model.safetensors', '.')
     .option('--tfjs', 'also write tfjs/model.json, which tf.loadLayersModel reads')
     .option('--force', 'overwrite files that are there')
-    .option('--key-file <path>', "file with an auditor's seed in hex (default: the folder's own)")
-    .option('--keystore <folder>', 'open the model with the key of this keystore')
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
+    .option('--remote', "read the blob from Walrus, not the folder's copy of it")
     .option('--expect-run <hash>', 'the run hash that was agreed on')
     .addHelpText(
       'after',
       `
-Who may open a model: the coordinator, the run's auditors, and whoever took part. The file that is
-written is the model in clear; the run itself holds only encrypted ones.
+Who may open a model: the coordinator, the run's auditors, and whoever took part; on a network,
+whoever the run's policy on Sui admits. The file that is written is the model in clear; the run
+itself holds only encrypted ones.
 
 Examples:
   floe pull runs/latest --out model
+  floe pull 0x77... --network net.json --keystore-file sui.keystore --out model
   floe pull http://host:7700 --keystore ./me --tfjs --out model
 
 Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.`,
@@ -55,31 +58,22 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
       await runCommand(options, async ({ output, signal }) => {
         const { FloeError } = await import('../protocol/errors.ts');
         const { toHex } = await import('../protocol/bytes.ts');
-        const { decodeTranscript } = await import('../protocol/transcript.ts');
         const { cryptoReady } = await import('../protocol/identity.ts');
         const { hashRunSpec } = await import('../protocol/run-spec.ts');
         const { openModel } = await import('../protocol/verify/index.ts');
-        const { modelsOf } = await import('./published.ts');
         const { openSource } = await import('./source.ts');
         const { RUN_FILES, writeModel } = await import('../sim/run-folder.ts');
-        await using run = await openSource(source, options, signal);
+        await using resources = new AsyncDisposableStack();
+        const say = (text: string): void => output.line(text);
+        const run = await openSource(source, options, { say, signal, resources });
         if (run.gate === undefined)
           throw new FloeError(
             'access_denied',
-            'expected --key-file or --keystore to open the model',
+            'expected --key-file, --keystore or --keystore-file to open the model',
           );
         await cryptoReady;
         const id = hashRunSpec(run.spec);
-        const models = modelsOf(decodeTranscript(id, run.transcript), run.spec);
-        const model =
-          options.round === undefined
-            ? models.at(-1)
-            : models.find(({ version }) => version === options.round);
-        if (model === undefined)
-          throw new FloeError(
-            'usage',
-            `--round: expected one of ${models.map(({ version }) => version).join(', ') || 'none yet'}, got ${options.round ?? 'the latest'}`,
-          );
+        const model = await chooseModel(run, options.round);
         const cipher = await run.store.get(model.blob, { signal });
         const weights = await openModel({ run: id, model, cipher }, run.spec.model, run.gate);
         const file = join(options.out, RUN_FILES.model);
@@ -93,8 +87,9 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
         const topology = options.tfjs === true ? await topologyFor(run.spec) : undefined;
         await writeModel(options.out, run.spec, weights, topology);
         const document = {
-          run: run.hash,
+          run: toHex(id),
           round: model.version,
+          ...(run.version === undefined ? {} : { version: run.version.id }),
           modelHash: toHex(model.hash),
           parameters: weights.length,
           reader: run.reader,
@@ -110,6 +105,30 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
         );
       });
     });
+
+/** The version that an object is, or the one that `--round` names, or the latest. */
+const chooseModel = async (run: Source, round: number | undefined): Promise<ModelRef> => {
+  const { FloeError } = await import('../protocol/errors.ts');
+  const { modelOfVersion, modelsOf } = await import('./published.ts');
+  const { version } = run;
+  if (version !== undefined) {
+    if (round !== undefined && round !== version.round)
+      throw new FloeError(
+        'usage',
+        `--round: the version ${version.id} is of round ${version.round}`,
+      );
+    return modelOfVersion(run, version);
+  }
+  const models = modelsOf(run);
+  const model =
+    round === undefined ? models.at(-1) : models.find((known) => known.version === round);
+  if (model !== undefined) return model;
+  const known = models.map((published) => published.version).join(', ');
+  throw new FloeError(
+    'usage',
+    `--round: expected one of ${known === '' ? 'none yet' : known}, got ${round ?? 'the latest'}`,
+  );
+};
 
 /** The topology of the model that the specification asks for, as tfjs writes it. */
 const topologyFor = async (spec: RunSpec): Promise<Topology> => {

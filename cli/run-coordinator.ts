@@ -1,20 +1,11 @@
 /**
  * @module The body of `floe coordinator`: its state folder, the run in it, the server around it.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import {
-  createCoordinator,
-  journalLedger,
-  openJournal,
-  serve,
-  type Logger,
-  type Progress,
-} from '../coordinator/index.ts';
+import { createCoordinator, openJournal, serve, type Logger } from '../coordinator/index.ts';
 import type { Keystore } from '../client/keystore/index.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { sleep, systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -24,8 +15,10 @@ import { describeModel, type ModelDescription } from '../sim/describe.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
-import { hexKey, readInput } from './flags.ts';
-import type { Output } from './output.ts';
+import { conclude, introduce, invite, progressLine } from './coordinator-lines.ts';
+import { openRunPorts, placeOfRun } from './coordinator-ports.ts';
+import { hexKey, readInput, readOptional } from './flags.ts';
+import { findKey } from './network.ts';
 import type { Context } from './run-command.ts';
 import { gatherSettings, settingsToSpec, type RunSettings } from './run-file.ts';
 import { openOrMakeKeystore } from './secrets.ts';
@@ -37,15 +30,6 @@ const MAX_ALLOW_BYTES = 16 << 20;
 const FAREWELL_MS = 1000;
 /** A coordinator does not train; the plain backend is enough to draw initial weights. */
 const DESCRIBING_BACKEND = 'cpu';
-
-const readOptional = async (path: string): Promise<Uint8Array | undefined> => {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw thrown;
-  }
-};
 
 const readAllowList = async (path: string): Promise<readonly Uint8Array[]> =>
   new TextDecoder()
@@ -137,70 +121,28 @@ const tlsOf = (
   return { certFile: tlsCert, keyFile: tlsKey };
 };
 
-const progressLine = (progress: Progress): string | undefined => {
-  switch (progress.type) {
-    case 'round-opened':
-      return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
-    case 'committed': {
-      const weight = Math.max(1, progress.weight);
-      const accuracy = ((100 * progress.metrics.correct) / weight).toFixed(2);
-      return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
-    }
-    case 'aborted':
-      return `attempt ${progress.round} was given up: ${progress.code}: ${progress.reason}`;
-    case 'upload-rejected':
-      return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
-    case 'phase':
-    case 'upload-folded':
-    case 'finished':
-  }
-  return undefined;
-};
-
-const greet = (
-  {
-    url,
-    spec,
-    resumed,
-    store,
-    gate,
-    ledger,
-  }: {
-    readonly url: string;
-    readonly spec: RunSpec;
-    readonly resumed: boolean;
-    readonly store: string;
-    readonly gate: string;
-    readonly ledger: string;
-  },
-  output: Output,
-): void => {
-  const run = toHex(hashRunSpec(spec));
-  const key = toHex(spec.coordinator);
-  const address = url
-    .replace(/^http/u, 'ws')
-    .replace('//0.0.0.0:', '//HOST:')
-    .replace('//[::]:', '//HOST:');
-  output.line(
-    `${resumed ? 'resumed' : 'new run'}    "${spec.name}", ${spec.rounds} rounds, ${spec.cohort.size} participants each, at least ${spec.cohort.minimum}`,
+/** The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError `key_invalid`, `usage` */
+const openOwnKeystore = async (
+  options: CoordinatorOptions,
+  onNetwork: boolean,
+): Promise<Keystore> => {
+  const folder = join(options.state, KEYSTORE);
+  const named = options.keystoreFile !== undefined;
+  if (named && !onNetwork)
+    throw new FloeError('usage', '--keystore-file: a run on no network has no use for a Sui key');
+  const isNew = (await readOptional(join(folder, 'identity'))) === undefined;
+  // The variable may hold the key for other commands; the keystore that is there decides.
+  const key = onNetwork && (isNew || named) ? await findKey(options) : undefined;
+  const { decodeSuiPrivateKey } = await import('@mysten/sui/cryptography');
+  const made = key && { identitySeed: decodeSuiPrivateKey(key.getSecretKey()).secretKey };
+  const keystore = await openOrMakeKeystore(folder, options.passphraseFile, made);
+  const { address } = keystore.identity;
+  if (key === undefined || key.toSuiAddress() === address) return keystore;
+  await keystore.close();
+  throw new FloeError(
+    'key_invalid',
+    `${folder} holds the key of ${address}, --keystore-file that of ${key.toSuiAddress()}; a run keeps its coordinator`,
   );
-  output.line(
-    spec.secagg === 'masked'
-      ? 'updates    masked: this process sees sums only'
-      : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: this process can read every update`,
-  );
-  output.line(`store      ${store}, gate ${gate}, ledger ${ledger}`);
-  output.line(`listening  ${url}`);
-  output.line(`run        ${run}`);
-  output.line(`key        ${key}`);
-  output.line();
-  const data =
-    spec.model.architecture === 'custom'
-      ? '--data YOUR.csv'
-      : `--data mnist --shard 1/${spec.cohort.size}`;
-  output.line('join from another terminal:');
-  output.line(`  floe join ${address} ${data} --expect-run ${run} --coordinator ${key}`);
-  output.line();
 };
 
 /** @throws FloeError what the coordinator and the server throw */
@@ -215,19 +157,26 @@ export const runCoordinator = async (
   const allowList = options.allow === undefined ? undefined : await readAllowList(options.allow);
   const folder = options.state;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const keystore = await openOrMakeKeystore(join(folder, KEYSTORE), options.passphraseFile);
+  const begun = (await readOptional(join(folder, RUN_FILES.spec))) !== undefined;
+  const place = await placeOfRun(folder, begun, options);
+  const keystore = await openOwnKeystore(options, place !== undefined);
   resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
   const { spec, resumed, initialModel } = await prepare(folder, settings, keystore);
+  const stopped = abortion(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
-  const store = directoryStore(join(folder, RUN_FILES.blobs));
-  const gate = sealedBoxGate(keystore.identity);
+  const { identity } = keystore;
   const journal = openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
-  const ledger = journalLedger(journal);
+  introduce({ spec, resumed }, output);
+  const ports = await openRunPorts({ folder, place, spec, identity, journal, output });
+  resources.defer(() => ports.close());
+  const { store, uploads, gate, ledger, onChain } = ports;
+  const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
+  output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
   const coordinator = createCoordinator({
     spec,
-    identity: keystore.identity,
+    identity,
     store,
     gate,
     ledger,
@@ -244,31 +193,28 @@ export const runCoordinator = async (
     },
   });
   resources.defer(async () => coordinator.stop());
-  await coordinator.start();
+  await Promise.race([coordinator.start(), stopped]);
+  const runObject = await onChain?.runObject();
   const { host, port } = options;
   const served = await serve(coordinator, {
     host,
     port,
     store,
+    uploads,
     log,
     ...(tls === undefined ? {} : { tls }),
+    ...(place === undefined ? {} : { network: place.network }),
   });
   resources.defer(async () => served.close());
-  const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
-  greet({ url: served.url, spec, resumed, ...kinds }, output);
+  invite({ url: served.url, spec, runObject, network: place?.path }, output);
 
-  const stopped = new Promise<never>((_, reject) => {
-    const stop = (): void =>
-      reject(new FloeError('aborted', `stopped; started again with --state ${folder} it goes on`));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
   const outcome = await Promise.race([coordinator.finished, stopped]);
   await writeWhole(join(folder, RUN_FILES.transcript), coordinator.transcript());
   output.say(
     `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
   );
-  output.line(`verify it: floe verify ${folder} --keystore ${join(folder, KEYSTORE)}`);
+  const versions = await onChain?.versions();
+  conclude({ folder, keystore: join(folder, KEYSTORE), runObject, versions, place }, output);
   output.document({
     run: toHex(hashRunSpec(spec)),
     coordinator: toHex(spec.coordinator),
@@ -279,6 +225,13 @@ export const runCoordinator = async (
     masked: spec.secagg === 'masked',
     folder,
     ...kinds,
+    ...(place === undefined ? {} : { network: place.path, address: identity.address }),
+    ...(runObject === undefined ? {} : { runObject }),
+    ...(versions === undefined
+      ? {}
+      : {
+          versions: versions.map(({ id, round, blob }) => ({ object: id, round, blob: blob.id })),
+        }),
   });
   // Whoever was lost just before the end reconnects to hear of it; the coordinator does not wait for it without end.
   do await sleep(systemClock, FAREWELL_MS, signal);
@@ -286,4 +239,16 @@ export const runCoordinator = async (
   if (options.keepServing !== true) return;
   output.line('still serving; Ctrl-C ends it');
   await stopped;
+};
+
+/** Rejects when the command is interrupted. */
+const abortion = (signal: AbortSignal, message: string): Promise<never> => {
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(new FloeError('aborted', message));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  // It is waited for further on; until then nobody listens.
+  stopped.catch(() => undefined);
+  return stopped;
 };

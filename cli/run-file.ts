@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { fromHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/run-spec.ts';
 import type { ModelDescription } from '../sim/describe.ts';
 import { readInput } from './flags.ts';
 
@@ -36,6 +36,7 @@ const runFileSchema = v.strictObject({
   mask: v.optional(v.boolean()),
   grace: v.optional(number),
   auditors: v.optional(v.array(keyText)),
+  access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
   seed: v.optional(v.string()),
 });
 export type RunSettings = v.InferOutput<typeof runFileSchema>;
@@ -106,6 +107,7 @@ export const settingsToSpec = (
     },
     ...given({ name, rounds }),
     auditors: (settings.auditors ?? []).map(fromHex),
+    access: { models: settings.access ?? [] },
     cohort: given({ size: cohort, minimum }),
     training: given({ epochs, batchSize, learningRate }),
     encoding: given({ ring, bits, clipNorm }),

@@ -11,18 +11,19 @@ import {
   type Keystore,
   type ParticipantEvent,
 } from '../client/index.ts';
+import { portsAtLogin } from '../client/network.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
 import { deriveSeed, systemRandom } from '../protocol/random.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
 import type { JoinOptions } from './join.ts';
+import { readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
 import { httpBase, webSocketAddress } from './remote.ts';
 import type { Context } from './run-command.ts';
@@ -34,7 +35,8 @@ const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
   const { keystore, seed, passphraseFile } = options;
   const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
-  if (keystore !== undefined) return openOrMakeKeystore(keystore, passphraseFile, secret);
+  if (keystore !== undefined)
+    return openOrMakeKeystore(keystore, passphraseFile, secret === undefined ? {} : { secret });
   return memoryKeystore(secret ?? systemRandom(32));
 };
 
@@ -49,6 +51,18 @@ const openData = async ({ data, shard }: JoinOptions): Promise<Dataset> => {
     seed: SHARD_SEED,
   });
   return subset(all, rows[shard.index] as Uint32Array);
+};
+
+/** @throws FloeError `usage`, and what reading a configuration throws */
+const networkOf = async (
+  options: JoinOptions,
+): Promise<NetworkConfig | 'announced' | undefined> => {
+  const { network, acceptNetwork = false, local = false } = options;
+  if ([network !== undefined, acceptNetwork, local].filter(Boolean).length > 1)
+    throw new FloeError('usage', 'expected one of --network, --accept-network and --local');
+  if (acceptNetwork) return 'announced';
+  if (local || (network ?? process.env['FLOE_NETWORK'] ?? '') === '') return undefined;
+  return (await readNetworkFile(options)).network;
 };
 
 const show = (event: ParticipantEvent, output: Output): void => {
@@ -84,7 +98,16 @@ export const runJoin = async (
   const data = await openData(options);
   output.line(`data       ${options.data}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
+  const network = await networkOf(options);
+  if (network !== undefined && network !== 'announced')
+    output.line(`network    ${network.rpcUrl}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
+  const { ports, close } = portsAtLogin(httpBase(address) as string, {
+    identity: keystore.identity,
+    network,
+    warn: output.warn,
+  });
+  resources.defer(close);
   const participant = joinRun({
     connect: webSocketConnect(address),
     keystore,
@@ -94,9 +117,7 @@ export const runJoin = async (
         data,
         backend: { prefer: options.backend ?? 'auto' },
       }),
-    store: (run) =>
-      httpBlobStore({ url: httpBase(address) as string, identity: keystore.identity, run }),
-    gate: sealedBoxGate(keystore.identity),
+    ...ports,
     clock: systemClock,
     random: systemRandom,
     expect: {

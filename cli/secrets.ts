@@ -2,7 +2,12 @@
  * @module Passphrases and keystores from the command line. A passphrase comes from FLOE_PASSPHRASE or a file, never from a
  * flag, which every process of the machine could read; it is never printed.
  */
-import { nodeDisk, openKeystore, type Keystore } from '../client/keystore/index.ts';
+import {
+  nodeDisk,
+  openKeystore,
+  type Keystore,
+  type KeystoreOptions,
+} from '../client/keystore/index.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { readInput } from './flags.ts';
@@ -23,25 +28,28 @@ export const readPassphrase = async (file: string | undefined): Promise<string> 
   return text;
 };
 
+/** What a new keystore is made from; nothing of it changes one that is there. */
+export type NewKeystore = Pick<KeystoreOptions, 'secret' | 'identitySeed'>;
+
 const open = async (
   folder: string,
   passphraseFile: string | undefined,
   create: boolean,
-  secret?: Uint8Array,
+  made: NewKeystore = {},
 ): Promise<Keystore> =>
   openKeystore(folder, await readPassphrase(passphraseFile), {
     random: systemRandom,
     disk: await nodeDisk(),
     create,
-    ...(secret === undefined ? {} : { secret }),
+    ...made,
   });
 
-/** Opens a keystore or makes a new one, from `secret` where given. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
+/** Opens a keystore or makes a new one, from what is given. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openOrMakeKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
-  secret?: Uint8Array,
-): Promise<Keystore> => open(folder, passphraseFile, true, secret);
+  made: NewKeystore = {},
+): Promise<Keystore> => open(folder, passphraseFile, true, made);
 
 /** @throws FloeError `file_not_found`, `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openExistingKeystore = async (

@@ -105,7 +105,9 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
           }
           break;
         case 'network':
-          output.line(`network    a devnet of this run's own: Sui ${event.rpcUrl}`);
+          output.line(
+            `network    ${event.own ? "a devnet of this run's own: " : ''}Sui ${event.rpcUrl}`,
+          );
           output.line(
             `           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`,
           );
@@ -113,6 +115,8 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
         case 'published':
           output.line(`version ${event.version} is blob ${event.blob}`);
           if (event.object !== undefined) output.line(`  and object ${event.object} on Sui`);
+          if (event.publication !== undefined)
+            output.line(`specification and transcript are blob ${event.publication}`);
           break;
         case 'round':
           onRound(event.round, event.of);

@@ -1,36 +1,36 @@
 /**
- * @module Where `verify` and `pull` read a run from: a folder, or a coordinator over HTTP. With the key to open its models,
- * if there is one: a seed in a file, a keystore, or the simulated auditor's own.
+ * @module Where `verify` and `pull` read a run from: a folder, a coordinator over HTTP, or an object on Sui. With the key to
+ * open its models, if there is one.
  */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
 import { httpBlobStore } from '../protocol/blobs/http.ts';
-import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
+import { withLocalCopies } from '../protocol/blobs/round-store.ts';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
+import type { VersionFacts } from '../protocol/ledger/lineage.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRun, RUN_FILES } from '../sim/run-folder.ts';
-import { hexKey, readInput } from './flags.ts';
+import { hexKey } from './flags.ts';
+import { readNetworkFile } from './network.ts';
+import { chooseReader, type ReaderFlags } from './reader.ts';
 import { httpBase, readTranscript, readWelcome } from './remote.ts';
-import { openExistingKeystore } from './secrets.ts';
+import { isThere, reachNetwork, type FoundNetworkFlags, type Reading } from './run-network.ts';
 
-export interface SourceOptions {
-  readonly keyFile?: string;
-  readonly keystore?: string;
-  readonly passphraseFile?: string;
+export interface SourceOptions extends ReaderFlags, FoundNetworkFlags {
   readonly expectRun?: string;
+  readonly remote?: boolean;
 }
 
-export interface Source extends AsyncDisposable {
+export interface Source {
   readonly spec: RunSpec;
-  /** Of the specification, hex. */
-  readonly hash: string;
   readonly transcript: Uint8Array;
   readonly store: BlobStore;
   readonly ledger: Ledger | undefined;
@@ -38,41 +38,29 @@ export interface Source extends AsyncDisposable {
   readonly gate: AccessGate | undefined;
   /** Address of the key's identity. */
   readonly reader: string | undefined;
+  /** The version that was asked for, where the source is one's object. */
+  readonly version: VersionFacts | undefined;
 }
 
-const seedFrom = async (path: string): Promise<Uint8Array> => {
-  const text = new TextDecoder().decode(await readInput('--key-file', path, 1024)).trim();
-  // The text is a secret: an error must not repeat it.
-  if (!/^[0-9a-f]{64}$/u.test(text))
-    throw new FloeError('usage', `--key-file: expected 64 hex digits in ${path}`);
-  return fromHex(text);
+/** The rest of a run that lies on a network. */
+export const connectReader = async (
+  network: NetworkConfig,
+  spec: RunSpec,
+  reader: Identity | undefined,
+  { resources }: Reading,
+): Promise<{ store: BlobStore; ledger: Ledger; gate: AccessGate | undefined }> => {
+  const { connectNetwork } = await import('../protocol/connect.ts');
+  // Blobs and the ledger are read without a key; a connection wants some.
+  const identity = reader ?? (await identityFromSeed(systemRandom(32)));
+  const connected = await connectNetwork(network, await identity.suiSigner(), { spec });
+  resources.defer(() => connected.close());
+  const { store, ledger } = connected;
+  return { store, ledger, gate: reader && connected.gate };
 };
 
-const chooseIdentity = async (
-  options: SourceOptions,
-  own: Uint8Array | undefined,
-  resources: AsyncDisposableStack,
-): Promise<Identity | undefined> => {
-  if (options.keyFile !== undefined && options.keystore !== undefined)
-    throw new FloeError('usage', 'expected --key-file or --keystore, not both');
-  if (options.keyFile !== undefined) return identityFromSeed(await seedFrom(options.keyFile));
-  if (options.keystore !== undefined) {
-    const keystore = await openExistingKeystore(options.keystore, options.passphraseFile);
-    resources.defer(async () => keystore.close());
-    return keystore.identity;
-  }
-  return own === undefined ? undefined : identityFromSeed(own);
-};
-
-const isThere = async (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-const openLedger = async (
+const openJournalLedger = async (
   folder: string,
-  resources: AsyncDisposableStack,
+  { resources }: Reading,
 ): Promise<Ledger | undefined> => {
   const path = join(folder, RUN_FILES.journal);
   if (!(await isThere(path))) return undefined;
@@ -82,55 +70,83 @@ const openLedger = async (
   return journalLedger(journal);
 };
 
+const openFolder = async (
+  path: string,
+  options: SourceOptions,
+  reading: Reading,
+): Promise<Source> => {
+  const { folder, spec, transcript, auditorSeed, network } = await readRun(path);
+  const onChain = network !== undefined;
+  const reader = await chooseReader(options, auditorSeed, onChain, reading.resources);
+  const copies = directoryStore(join(folder, RUN_FILES.blobs));
+  const same = { spec, transcript, reader: reader?.address, version: undefined };
+  if (network === undefined) {
+    if (options.remote === true)
+      throw new FloeError('usage', `--remote: the run in ${path} took place on no network`);
+    const gate = reader && sealedBoxGate(reader);
+    return { ...same, store: copies, ledger: await openJournalLedger(folder, reading), gate };
+  }
+  const config = await reachNetwork(folder, network, reading);
+  const connected = await connectReader(config, spec, reader, reading);
+  const { store } = connected;
+  return {
+    ...same,
+    ...connected,
+    store: options.remote === true ? store : withLocalCopies(store, copies),
+  };
+};
+
+const openCoordinator = async (
+  url: string,
+  options: SourceOptions,
+  reading: Reading,
+): Promise<Source> => {
+  const { signal, resources } = reading;
+  const { spec } = await readWelcome(url, signal);
+  const transcript = await readTranscript(url, signal);
+  const onChain = options.network !== undefined;
+  const reader = await chooseReader(options, undefined, onChain, resources);
+  const same = { spec, transcript, reader: reader?.address, version: undefined };
+  if (onChain) {
+    const { network } = await readNetworkFile(options);
+    return { ...same, ...(await connectReader(network, spec, reader, reading)) };
+  }
+  // Reading blobs needs no identity; the store wants one for uploads, which do not happen here.
+  const identity = reader ?? (await identityFromSeed(systemRandom(32)));
+  const store = httpBlobStore({ url, identity, run: hashRunSpec(spec) });
+  return { ...same, store, ledger: undefined, gate: reader && sealedBoxGate(reader) };
+};
+
+const openAnywhere = async (
+  source: string,
+  options: SourceOptions,
+  reading: Reading,
+): Promise<Source> => {
+  if (/^0x[0-9a-f]{64}$/iu.test(source)) {
+    const { openObject } = await import('./object-source.ts');
+    return openObject(source.toLowerCase(), options, reading);
+  }
+  const base = httpBase(source);
+  return base === undefined
+    ? openFolder(source, options, reading)
+    : openCoordinator(base, options, reading);
+};
+
 /**
- * Opens a run's folder or a coordinator's address for reading.
+ * Opens a run's folder, a coordinator's address or an object on Sui for reading.
  *
- * @throws FloeError `file_not_found`, `usage`, `spec_mismatch`, `store_unavailable`, `passphrase_missing`
+ * @throws FloeError `file_not_found`, `usage`, `spec_mismatch`, `store_unavailable`, `ledger_unavailable`, `passphrase_missing`
  */
 export const openSource = async (
   source: string,
   options: SourceOptions,
-  signal: AbortSignal,
+  reading: Reading,
 ): Promise<Source> => {
-  const resources = new AsyncDisposableStack();
-  try {
-    const expected =
-      options.expectRun === undefined ? undefined : hexKey('--expect-run')(options.expectRun);
-    const base = httpBase(source);
-    const read =
-      base === undefined
-        ? await readRun(source)
-        : {
-            folder: undefined,
-            spec: (await readWelcome(base, signal)).spec,
-            transcript: await readTranscript(base, signal),
-            auditorSeed: undefined,
-          };
-    const run = hashRunSpec(read.spec);
-    if (expected !== undefined && !equalBytes(expected, run))
-      throw new FloeError('spec_mismatch', `expected run ${toHex(expected)}, got ${toHex(run)}`);
-    const identity = await chooseIdentity(options, read.auditorSeed, resources);
-    // Reading blobs needs no identity; the store wants one for uploads, which do not happen here.
-    const store =
-      read.folder === undefined
-        ? httpBlobStore({
-            url: base as string,
-            identity: identity ?? (await identityFromSeed(systemRandom(32))),
-            run,
-          })
-        : directoryStore(join(read.folder, RUN_FILES.blobs));
-    return {
-      spec: read.spec,
-      hash: toHex(run),
-      transcript: read.transcript,
-      store,
-      ledger: read.folder === undefined ? undefined : await openLedger(read.folder, resources),
-      gate: identity === undefined ? undefined : sealedBoxGate(identity),
-      reader: identity?.address,
-      [Symbol.asyncDispose]: async () => resources.disposeAsync(),
-    };
-  } catch (thrown) {
-    await resources.disposeAsync();
-    throw thrown;
-  }
+  const { expectRun } = options;
+  const expected = expectRun === undefined ? undefined : hexKey('--expect-run')(expectRun);
+  const opened = await openAnywhere(source, options, reading);
+  const run = hashRunSpec(opened.spec);
+  if (expected !== undefined && !equalBytes(expected, run))
+    throw new FloeError('spec_mismatch', `expected run ${toHex(expected)}, got ${toHex(run)}`);
+  return opened;
 };

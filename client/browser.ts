@@ -25,6 +25,7 @@ export {
   type LedgerReader,
   type Log,
   type LogLevel,
+  type OnRun,
   type Outcome,
   type ParticipantEvent,
   type ParticipantOptions,

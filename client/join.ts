@@ -1,23 +1,25 @@
 /**
  * @module The shortest way into a run: an address and data. Everything else has a default that is said in the first lines of
- * output. It speaks with nobody but the coordinator: its socket, and its `/blobs` endpoint.
+ * output. Without a network it speaks with nobody but the coordinator: its socket, and its `/blobs` endpoint.
  */
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
+import type { Identity } from '../protocol/identity.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 import type { Dataset } from './data/dataset.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
 import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
+import { portsAtLogin } from './network.ts';
 import { modelOfSpec } from './spec-model.ts';
 import type { BackendName } from './tfjs/backends.ts';
 
 export interface JoinOptions extends Partial<
-  Pick<ParticipantOptions, 'trainer' | 'store' | 'gate' | 'expect' | 'onEvent'>
+  Pick<ParticipantOptions, 'trainer' | 'store' | 'gate' | 'ledger' | 'expect' | 'onEvent'>
 > {
   /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
   readonly data?: Dataset;
@@ -25,6 +27,13 @@ export interface JoinOptions extends Partial<
   readonly backend?: BackendName | 'auto';
   /** A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity that is forgotten at the end. */
   readonly keystore?: Keystore | { readonly path: string; readonly passphrase: string };
+  /**
+   * For a run on Walrus, Seal and Sui: where they are, as `floe devnet --config-out` writes it and `parseNetworkConfig` reads
+   * it. Models are then read from Walrus, keys asked of Seal as this identity, and what was frozen is held against Sui; no
+   * coins are needed. `announced` takes the coordinator's own word for where all that is, which then proves nothing against it.
+   * A run on a network without this, or the other way round, is refused: `network_mismatch`.
+   */
+  readonly network?: NetworkConfig | 'announced';
   readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
   /** Default: the console. */
   readonly log?: Log;
@@ -65,6 +74,27 @@ const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
   };
 };
 
+/** The caller's own ports, what is missing of them through the coordinator; or those of the run, opened at the first login. */
+const choosePorts = (
+  base: string,
+  identity: Identity,
+  { store, gate, ledger, network }: JoinOptions,
+  log: Log,
+): ReturnType<typeof portsAtLogin> => {
+  if ([store, gate, ledger].every((port) => port === undefined))
+    return portsAtLogin(base, { identity, network, warn: (message) => log('warn', message) });
+  if (network !== undefined)
+    throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
+  return {
+    ports: {
+      store: store ?? ((run) => httpBlobStore({ url: base, identity, run })),
+      gate: gate ?? sealedBoxGate(identity),
+      ledger: ledger ?? (() => undefined),
+    },
+    close: async () => undefined,
+  };
+};
+
 /**
  * Takes part in the run of the coordinator at `url` (`ws://host:port`, `wss://...`).
  *
@@ -80,19 +110,12 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   const trainer = trainerOf(options);
   const keystore = await openOwn(options.keystore, log);
   const { identity } = keystore;
-  const gate = options.gate ?? sealedBoxGate(identity);
-  const store: (run: Uint8Array) => BlobStore =
-    typeof options.store === 'function'
-      ? options.store
-      : (run) =>
-          (options.store as BlobStore | undefined) ??
-          httpBlobStore({ url: httpAddress(url), identity, run });
+  const chosen = choosePorts(httpAddress(url), identity, options, log);
   const participant = joinRun({
     connect,
     keystore,
     trainer,
-    store,
-    gate,
+    ...chosen.ports,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -110,6 +133,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
       signal?.removeEventListener('abort', leave);
       // What is still being written must be on disk before somebody else may open the keystore.
       await stop();
+      await chosen.close();
       if (keystore !== options.keystore) await keystore.close();
     }
   };
@@ -119,10 +143,11 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     finished: end(),
     stop,
     model: async () => {
-      const { commit, spec } = participant;
-      if (commit === undefined || spec === undefined) return undefined;
+      const { commit, spec, ports } = participant;
+      if (commit === undefined || spec === undefined || ports === undefined) return undefined;
       const { run, body } = commit;
-      const cipher = await store(run).get(body.model.blob);
+      const { store, gate } = ports;
+      const cipher = await store.get(body.model.blob);
       return openModel({ run, model: body.model, cipher }, spec.model, gate);
     },
   };

@@ -9,6 +9,7 @@ import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { verifySignature } from '../protocol/identity.ts';
 import { blobPutPayload } from '../protocol/messages.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
 import type { Coordinator } from './coordinator.ts';
 import { tokenBucket, type TokenBucket } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
@@ -79,7 +80,18 @@ const declaredSize = (context: Context, most: number): number => {
   return size;
 };
 
-export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logger): Hono => {
+export interface HttpInit {
+  /** Downloads come from here. */
+  readonly store: BlobStore;
+  /** Uploads go here. */
+  readonly uploads: BlobStore;
+  readonly log: Logger;
+  /** Announced to whoever asks which run this is. */
+  readonly network: NetworkConfig | undefined;
+}
+
+export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
+  const { store, uploads, log, network } = init;
   const { clock, limits, metrics } = coordinator;
   const buckets = new Map<string, TokenBucket>();
   const app = new Hono();
@@ -121,6 +133,7 @@ export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logg
       coordinator: toHex(coordinator.publicKey),
       name: coordinator.spec.name,
       spec: Buffer.from(coordinator.specBytes).toString('base64url'),
+      ...(network === undefined ? {} : { network }),
     }),
   );
 
@@ -148,7 +161,7 @@ export const createHttp = (coordinator: Coordinator, store: BlobStore, log: Logg
     const bytes = await readBody(context.req.raw, size);
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
-    const ref = await store.put(bytes, { signal: context.req.raw.signal });
+    const ref = await uploads.put(bytes, { signal: context.req.raw.signal });
     metrics.blob('put', bytes.length, 201);
     return context.json({ id: ref.id }, 201);
   });

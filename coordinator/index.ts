@@ -9,6 +9,7 @@ export { journalLedger } from './ledger.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export type { Logger } from './log.ts';
 export type { Phase, PhaseType, Progress } from './machine/index.ts';
+export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
 export type { ServerConnection } from './sessions.ts';
 export { directoryStore } from '../protocol/blobs/directory.ts';

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { publicNetwork, type NetworkConfig } from '../protocol/network.ts';
 import { createHttp } from './http.ts';
 import type { Coordinator } from './coordinator.ts';
 import { safeLogger, type Logger } from './log.ts';
@@ -19,8 +20,12 @@ export interface ServeOptions {
   readonly port: number;
   /** Paths of PEM files. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
-  /** Where uploads over HTTP go; the coordinator's own store. */
+  /** The coordinator's own store: what can be downloaded. */
   readonly store: BlobStore;
+  /** Where uploads over HTTP go, when not there: while a round is open they wait where storage costs nothing. */
+  readonly uploads?: BlobStore;
+  /** Where the run is kept, for those who ask; told without what may hold a key of its owner. */
+  readonly network?: NetworkConfig;
   readonly log: Logger;
 }
 
@@ -47,9 +52,14 @@ const readPem = async (path: string): Promise<Buffer> => {
 
 /** @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened on */
 export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
-  const { host, port, tls, store } = options;
+  const { host, port, tls, store, uploads = store, network } = options;
   const log = safeLogger(options.log);
-  const app = createHttp(coordinator, store, log);
+  const app = createHttp(coordinator, {
+    store,
+    uploads,
+    log,
+    network: network && publicNetwork(network),
+  });
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,

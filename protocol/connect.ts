@@ -5,7 +5,7 @@
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { AccessGate } from './access/access-gate.ts';
-import { sealGate } from './access/seal.ts';
+import { sealGate, type SealGateInit } from './access/seal.ts';
 import { memoryUploadJournal, type UploadJournal } from './blobs/upload-journal.ts';
 import { suiClientOf, walrusClientOf } from './blobs/walrus-client.ts';
 import { walrusStore, type WalrusStore, type WalrusStoreInit } from './blobs/walrus.ts';
@@ -13,8 +13,10 @@ import { sha256, utf8 } from './bytes.ts';
 import { encodeCbor } from './cbor.ts';
 import { FloeError } from './errors.ts';
 import { addressOf, cryptoReady } from './identity.ts';
+import { suiPublications } from './ledger/sui-publication.ts';
 import { suiLedger, type SuiLedger } from './ledger/sui.ts';
 import type { NetworkConfig } from './network.ts';
+import type { PublicationLedger } from './publication.ts';
 import { hashRunSpec, type RunSpec } from './run-spec.ts';
 import { serialQueue } from './sui/queue.ts';
 import { createSender, type Sender } from './sui/transactions.ts';
@@ -36,6 +38,9 @@ export interface ConnectOptions {
       | 'threadBytes'
     >
   >;
+  readonly gate?: Partial<
+    Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries' | 'holdings'>
+  >;
   readonly warn?: (message: string) => void;
 }
 
@@ -48,6 +53,8 @@ export interface Connected {
   gateFor(signer: Signer): AccessGate;
   /** Writes when the key is the coordinator's, else reads. */
   readonly ledger: SuiLedger;
+  /** Where the coordinator writes down what it has published of the run. */
+  readonly publications: PublicationLedger;
   close(): Promise<void>;
 }
 
@@ -59,7 +66,7 @@ export const architectureHash = (spec: RunSpec): Uint8Array =>
 export const connectNetwork = async (
   network: NetworkConfig,
   signer: Signer,
-  { spec, journal = memoryUploadJournal(), store: storeOptions = {}, warn }: ConnectOptions,
+  { spec, journal = memoryUploadJournal(), store: storeOptions = {}, gate, warn }: ConnectOptions,
 ): Promise<Connected> => {
   await cryptoReady;
   const packageId = network.floe?.packageId;
@@ -99,12 +106,15 @@ export const connectNetwork = async (
       seal: network.seal,
       runObject: () => ledger.runObject(run),
       auditors: auditorKeys,
+      models: spec.access?.models,
+      ...gate,
     });
   return {
     client,
     sender,
     store,
     ledger,
+    publications: suiPublications({ client, packageId }, sender, () => ledger.runObject(run)),
     gateFor,
     gate: gateFor(signer),
     close: () => store.close(),

@@ -105,6 +105,12 @@ export const ERRORS = {
     'The coordinator offers another run specification than the one expected.',
     'Compare the hash with the one your consortium agreed on.',
   ),
+  network_mismatch: entry(
+    'spec',
+    false,
+    'A run is on another network than the one given here, or only one of the two sides has one.',
+    "Give the coordinator's network with `--network FILE` (option `network`), from a source you trust; `--accept-network` takes the one it announces, and with it its word for what is on chain.",
+  ),
   // data: tensors, encoding, training
   tensor_malformed: entry(
     'data',
@@ -385,6 +391,12 @@ export const ERRORS = {
     false,
     'The chain refused a transaction.',
     'The message says why: coins that are missing, a contract that aborted.',
+  ),
+  funds_missing: entry(
+    'ledger',
+    false,
+    'The address that pays has too little SUI for gas or WAL for storage.',
+    'Send it the coins that the message names, and start again: nothing was lost.',
   ),
   // verify
   verification_failed: entry(

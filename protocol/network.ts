@@ -63,6 +63,60 @@ export const parseNetworkConfig = (data: unknown): NetworkConfig => {
   return parsed.output;
 };
 
+/** An address as others may know it: user, password, query and fragment can hold keys of its owner. */
+const publicUrl = (text: string): string => {
+  const { origin, pathname } = new URL(text);
+  return `${origin}${pathname === '/' ? '' : pathname}`;
+};
+
+/**
+ * What others are told of a network: which it is and where it is read. Addresses lose what may hold a key, and what only
+ * serves those who pay is left out. (A key in the path of an address stays: such an address is not for a shared file.)
+ */
+export const publicNetwork = ({ rpcUrl, walrus, seal, floe }: NetworkConfig): NetworkConfig => ({
+  rpcUrl: publicUrl(rpcUrl),
+  walrus: {
+    systemObjectId: walrus.systemObjectId,
+    stakingPoolId: walrus.stakingPoolId,
+    ...(walrus.aggregatorUrl === undefined
+      ? {}
+      : { aggregatorUrl: publicUrl(walrus.aggregatorUrl) }),
+  },
+  seal: {
+    ...seal,
+    servers: seal.servers.map(({ url: address, aggregatorUrl, ...server }) => ({
+      ...server,
+      ...(address === undefined ? {} : { url: publicUrl(address) }),
+      ...(aggregatorUrl === undefined ? {} : { aggregatorUrl: publicUrl(aggregatorUrl) }),
+    })),
+  },
+  ...(floe === undefined ? {} : { floe }),
+});
+
+/** What tells one network from another; by how it is reached two descriptions may differ. */
+const namesOf = ({ walrus, seal, floe }: NetworkConfig): Readonly<Record<string, string>> => ({
+  'floe.packageId': floe?.packageId ?? 'none',
+  'walrus.systemObjectId': walrus.systemObjectId,
+  'walrus.stakingPoolId': walrus.stakingPoolId,
+  'seal.servers': seal.servers
+    .map(({ objectId: id }) => id)
+    .toSorted()
+    .join(' '),
+  'seal.threshold': String(seal.threshold),
+});
+
+/** Where two descriptions are not of one network; undefined where they are. */
+export const networkDifference = (own: NetworkConfig, other: NetworkConfig): string | undefined => {
+  const others = namesOf(other);
+  const found = Object.entries(namesOf(own)).find(([name, value]) => others[name] !== value);
+  return found && `${found[0]}: expected ${found[1]}, got ${others[found[0]]}`;
+};
+
+const DEFAULT_EPOCHS = 3;
+
+/** The epochs that blobs are paid for, unless told. */
+export const epochsOf = ({ walrus }: NetworkConfig): number => walrus.epochs ?? DEFAULT_EPOCHS;
+
 /** Storage nodes speak TLS wherever the chain does. */
 export const storageScheme = ({ rpcUrl }: NetworkConfig): 'http' | 'https' =>
   new URL(rpcUrl).protocol === 'http:' ? 'http' : 'https';

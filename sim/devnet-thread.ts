@@ -10,20 +10,19 @@ import { answerCalls } from './thread.ts';
 let devnet: Devnet | undefined;
 
 const calls = {
-  /** `snapshot` is a folder that the devnet goes on from and is saved to. */
   start: async ({
     seed,
     snapshot,
+    readOnly,
   }: {
     readonly seed: string;
-    readonly snapshot?: string | undefined;
+    /** A folder: gone on from if it is there, written when the devnet stops and on `save`. */
+    readonly snapshot: string;
+    /** It must be there, and stays as it is. */
+    readonly readOnly: boolean;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    devnet = await startDevnet({
-      seed,
-      ...(snapshot === undefined ? {} : { snapshot }),
-      floePackage: compiledFloe(),
-    });
+    devnet = await startDevnet({ seed, snapshot, readOnly, floePackage: compiledFloe() });
     return parseNetworkConfig(devnet.config);
   },
   /** Brings the snapshot up to date; cheap enough for the end of a round. */

@@ -24,9 +24,11 @@ export type ScenarioEvent =
       readonly partition: string;
       readonly statistics: PartitionStatistics;
     }
-  /** A devnet of this run's own is up. */
+  /** The network that the run takes place on can be reached. */
   | {
       readonly type: 'network';
+      /** Whether it is a devnet of this run's own. */
+      readonly own: boolean;
       readonly rpcUrl: string;
       readonly aggregatorUrl: string | undefined;
       readonly packageId: string | undefined;
@@ -38,6 +40,8 @@ export type ScenarioEvent =
       readonly version: number;
       readonly blob: string;
       readonly object: string | undefined;
+      /** The blob with the run's specification and transcript. */
+      readonly publication: string | undefined;
     }
   | Extract<Progress, { readonly type: 'phase' | 'aborted' }>
   | {

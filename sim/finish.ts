@@ -25,6 +25,8 @@ export type FinishInit = Pick<
     readonly gate: AccessGate;
     readonly final: ModelRef;
     readonly transcript: Uint8Array;
+    /** Ends what still writes into the folder, before it gets its name. */
+    readonly settle: () => Promise<void>;
   };
 
 /** Writes everything and gives the folder its name. */
@@ -52,5 +54,6 @@ export const finishRun = async (
     uplot: await readUplot(),
   });
   await writeWhole(join(partial, RUN_FILES.report), page);
+  await init.settle();
   return { summary, folder: await finishRunFolder(partial) };
 };

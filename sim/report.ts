@@ -120,13 +120,14 @@ const ACTIVITY_NAMES: Readonly<Record<string, string>> = {
   ledger: 'ledger: freezes and versions',
 };
 
+const wholePercent = (value: number): string => `${Math.round(value * 100)} %`;
+
 /** `storage 21 % (64 % of it beside training)`, one for each kind of work. */
 export const describeActivities = ({ activities }: Pick<Summary, 'activities'>): string[] =>
   Object.entries(activities).map(([name, { share, besideTraining }]) => {
-    const percent = (value: number): string => `${Math.round(value * 100)} %`;
-    return name === 'training'
-      ? `${name} ${percent(share)}`
-      : `${name} ${percent(share)} (${percent(besideTraining)} of it beside training)`;
+    const beside =
+      name === 'training' ? '' : ` (${wholePercent(besideTraining)} of it beside training)`;
+    return `${name} ${wholePercent(share)}${beside}`;
   });
 
 const activityTable = ({ activities, rounds }: Summary): string => {

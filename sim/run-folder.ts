@@ -4,10 +4,13 @@
  */
 import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import * as v from 'valibot';
 import { exportTfjs } from '../client/tfjs/topology.ts';
 import type { Topology } from '../client/tfjs/models.ts';
 import { fromHex, toHex } from '../protocol/bytes.ts';
+import { parseWith } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors } from '../protocol/tensors/index.ts';
 
@@ -22,6 +25,8 @@ export const RUN_FILES = {
   tfjs: 'tfjs',
   summary: 'summary.json',
   report: 'report.html',
+  network: 'network.json',
+  devnet: 'devnet',
 } as const;
 
 const LATEST = 'latest';
@@ -141,6 +146,14 @@ export interface StoredRun {
   readonly transcript: Uint8Array;
   /** Seed of the simulated auditor, where the run has one. */
   readonly auditorSeed: Uint8Array | undefined;
+  /** Where the run took place; undefined for a run on this machine's disk. */
+  readonly network: StoredNetwork | undefined;
+}
+
+/** The network of a run; the devnet of a run's own, which ended with it, can be started again from its seed and snapshot. */
+export interface StoredNetwork {
+  readonly config: NetworkConfig;
+  readonly devnet: { readonly seed: string } | undefined;
 }
 
 /**
@@ -163,7 +176,35 @@ export const readRun = async (path: string): Promise<StoredRun> => {
     spec,
     transcript,
     auditorSeed: key === undefined ? undefined : parseSeed(new TextDecoder().decode(key)),
+    network: await readRunNetwork(folder),
   };
+};
+
+const devnetSchema = v.object({ devnet: v.optional(v.object({ seed: v.string() })) });
+
+/** The network that a run's folder names. @throws FloeError `data_malformed`, `spec_invalid` */
+export const readRunNetwork = async (folder: string): Promise<StoredNetwork | undefined> => {
+  const bytes = await readOptional(join(folder, RUN_FILES.network));
+  if (bytes === undefined) return undefined;
+  const text = new TextDecoder().decode(bytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FloeError('data_malformed', `${RUN_FILES.network} is not JSON`, {}, { cause });
+  }
+  const { devnet } = parseWith(devnetSchema, value, 'data_malformed');
+  return { config: parseNetworkConfig(value), devnet };
+};
+
+/** @param devnet what starts the devnet again, where the network is the run's own */
+export const writeRunNetwork = async (
+  folder: string,
+  network: NetworkConfig,
+  devnet?: { readonly seed: string },
+): Promise<void> => {
+  const content = { ...network, ...(devnet === undefined ? {} : { devnet }) };
+  await writeWhole(join(folder, RUN_FILES.network), `${JSON.stringify(content, null, 2)}\n`);
 };
 
 const parseSeed = (text: string): Uint8Array => {

@@ -36,6 +36,7 @@ import {
   openCoordinatorPorts,
   openReaderPorts,
   startSubstrate,
+  type NetworkLimits,
   type CoordinatorPorts,
   type Substrate,
 } from './substrate.ts';
@@ -57,6 +58,8 @@ export interface RunOptions {
   /** Names the folder; deadlines run on it too. */
   readonly clock?: Clock;
   readonly log?: Logger;
+  /** How long the services of a network may take, where not as long as usual. */
+  readonly limits?: NetworkLimits;
 }
 
 export interface RunResult {
@@ -248,14 +251,13 @@ export const runScenario = async (
   const { spec, run, data, statistics, model, analyst, auditorSeed } = setup;
   const partial = await makeRunFolder(outDir, runName(clock.now(), scenario.seed));
   await writeRunStart(partial, spec, auditorSeed);
-  const blobs = join(partial, RUN_FILES.blobs);
   const journal = openJournal(join(partial, RUN_FILES.journal));
   // A simulation is started again, not resumed: its journal must be whole when it ends, not survive a power cut.
   journal.database.exec('PRAGMA synchronous = NORMAL');
   resources.adopt(journal, (open) => {
     if (open.database.isOpen) open.close();
   });
-  const running = await startSubstrate(scenario.substrate, blobs, scenario.seed);
+  const running = await startSubstrate(scenario, partial, options.limits ?? {});
   const { substrate } = running;
   resources.defer(() => running.stop());
   await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
@@ -268,9 +270,10 @@ export const runScenario = async (
     warn: (message) => options.log?.warn({}, message),
   });
   resources.defer(() => ports.close());
-  if (substrate.type === 'devnet')
+  if (substrate.type !== 'local')
     onEvent({
       type: 'network',
+      own: substrate.type === 'devnet',
       rpcUrl: substrate.network.rpcUrl,
       aggregatorUrl: substrate.network.walrus.aggregatorUrl,
       packageId: substrate.network.floe?.packageId,
@@ -297,6 +300,13 @@ export const runScenario = async (
     statistics,
   });
 
+  const publishReached = async (transcript: Uint8Array): Promise<void> => {
+    try {
+      await ports.publish(transcript);
+    } catch (failure) {
+      options.log?.warn({}, `the run was not published: ${toFloeError(failure).message}`);
+    }
+  };
   const cancelled = abortedBy(signal);
   cancelled.catch(() => undefined);
   const plan = planBaseline(scenario, data);
@@ -318,12 +328,14 @@ export const runScenario = async (
     const transcriptRoot = roundRoot(journal.roundEntries(last), last);
     journal.close();
     const final = rounds.final();
+    const publication = await ports.publish(transcript);
     const reader = await openReaderPorts(substrate, spec, setup.auditor);
     onEvent({
       type: 'published',
       version: final.version,
       blob: final.blob.id,
       object: await ports.modelObject(final.version),
+      publication: publication?.blob.id,
     });
     return await finishRun({
       ...setup,
@@ -342,13 +354,15 @@ export const runScenario = async (
       kinds,
       drops: formatDrops(dropsOf(scenario)),
       baseline: trained === undefined ? undefined : { plan, ...trained },
+      settle: () => running.stop(),
     });
   } catch (thrown) {
     await rounds.stop();
     // What was reached can still be verified and pulled.
-    if (journal.database.isOpen)
-      await writeWhole(join(partial, RUN_FILES.transcript), journal.transcript());
+    const reached = journal.database.isOpen ? journal.transcript() : undefined;
+    if (reached !== undefined) await writeWhole(join(partial, RUN_FILES.transcript), reached);
     if (!signal.aborted) throw toFloeError(thrown);
+    if (reached !== undefined) await publishReached(reached);
     const message = `stopped; what was reached is in ${partial}`;
     throw new FloeError('aborted', message, {}, { cause: thrown });
   }

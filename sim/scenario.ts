@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { sha256, utf8 } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { networkConfigSchema, type NetworkConfig } from '../protocol/network.ts';
 import { MAX_COHORT, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
 
@@ -19,6 +20,23 @@ const numberIn = (above: number, max: number) =>
     v.maxValue(max),
   );
 const dropShare = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
+
+/** What blobs, keys and freezes rest on. */
+export type ScenarioSubstrate =
+  /** This machine's disk, sealed boxes, the journal. */
+  | { readonly type: 'local' }
+  /** Walrus, Seal and Sui on a devnet of the run's own. */
+  | { readonly type: 'devnet' }
+  /** The same on a network that is there already. */
+  | { readonly type: 'network'; readonly network: NetworkConfig };
+
+const substrateSchema = v.pipe(
+  v.union([
+    v.picklist(['local', 'devnet']),
+    v.strictObject({ type: v.literal('network'), network: networkConfigSchema }),
+  ]),
+  v.transform((given): ScenarioSubstrate => (typeof given === 'string' ? { type: given } : given)),
+);
 
 const scenarioSchema = v.strictObject({
   participants: v.optional(integer(MIN_COHORT, MAX_PARTICIPANTS), 100),
@@ -65,8 +83,7 @@ const scenarioSchema = v.strictObject({
   /** Stop once the test accuracy reaches this. */
   targetAccuracy: v.optional(numberIn(0, 1)),
   backend: v.optional(v.picklist(['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']), 'auto'),
-  /** What blobs, keys and freezes rest on: this machine's disk, or Walrus, Seal and Sui on a devnet of its own. */
-  substrate: v.optional(v.picklist(['local', 'devnet']), 'devnet'),
+  substrate: v.optional(substrateSchema, 'devnet'),
   /** Worker threads that host the participants; default: one for each core, at most the cohort. */
   workers: v.optional(integer(1, 256)),
 });

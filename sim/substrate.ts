@@ -1,21 +1,28 @@
 /**
- * @module What a scenario's blobs, keys and freezes rest on: this machine's disk and sealed boxes, or Walrus, Seal and Sui on a
- * devnet of its own, through the SDKs. Every thread opens its own ports from plain data. The SDKs are loaded only where they
- * are used, so that a local run starts as fast as without them.
+ * @module What a scenario's blobs, keys and freezes rest on: this machine's disk and sealed boxes, or Walrus, Seal and Sui, on a
+ * devnet of its own or on a network that is there, through the SDKs. Every thread opens its own ports from plain data. The SDKs
+ * are loaded only where they are used, so that a local run starts as fast as without them.
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
+import { networkPorts } from '../client/network.ts';
+import { openNetworkPorts } from '../coordinator/network.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
-import { roundStore, withLocalCopies } from '../protocol/blobs/round-store.ts';
+import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { epochsOf, type NetworkConfig } from '../protocol/network.ts';
+import type { Publication } from '../protocol/publication.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import type { DevnetCalls } from './devnet-thread.ts';
-import { startThread } from './thread.ts';
+import { startRunDevnet } from './run-devnet.ts';
+import { RUN_FILES, writeRunNetwork } from './run-folder.ts';
+import type { Scenario } from './scenario.ts';
+
+/** How long the services of a network may take, where not as long as usual. */
+export type NetworkLimits = Pick<ConnectOptions, 'store' | 'gate'>;
 
 /** Plain data: it goes to worker threads. */
 export type Substrate =
@@ -25,10 +32,12 @@ export type Substrate =
       readonly blobs: string;
     }
   | {
-      readonly type: 'devnet';
+      /** A devnet of the run's own, or a network that was there before. */
+      readonly type: 'devnet' | 'network';
       /** Folder where uploads wait for their quilt, and of copies of everything. */
       readonly blobs: string;
       readonly network: NetworkConfig;
+      readonly limits: NetworkLimits;
     };
 
 /** What participants and readers work with. */
@@ -43,6 +52,8 @@ export interface CoordinatorPorts {
   readonly ledger: Ledger;
   /** Object id of a version on chain. */
   readonly modelObject: (round: number) => Promise<string | undefined>;
+  /** Makes the run readable without this folder; undefined where there is no chain to say so, or no committed round. */
+  readonly publish: (transcript: Uint8Array) => Promise<Publication | undefined>;
   close(): Promise<void>;
 }
 
@@ -55,17 +66,14 @@ export const openReaderPorts = async (
   const folder = directoryStore(substrate.blobs);
   if (substrate.type === 'local')
     return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
-  const { connectNetwork } = await import('../protocol/connect.ts');
-  const connected = await connectNetwork(substrate.network, await identity.suiSigner(), { spec });
-  const split = roundStore({ waiting: folder, lasting: connected.store });
-  return {
-    store: {
-      kind: split.kind,
-      get: (ref, options) => split.get(ref, options),
-      put: (bytes, options) => folder.put(bytes, options),
-    },
-    gateFor: async (reader) => connected.gateFor(await reader.suiSigner()),
-  };
+  const { network, limits } = substrate;
+  const { store, gateFor } = await networkPorts(network, {
+    identity,
+    spec,
+    uploads: folder,
+    limits,
+  });
+  return { store, gateFor };
 };
 
 export const openCoordinatorPorts = async (
@@ -89,65 +97,77 @@ export const openCoordinatorPorts = async (
       gate: sealedBoxGate(identity),
       ledger: localLedger(),
       modelObject: async () => undefined,
+      publish: async () => undefined,
       close: async () => undefined,
     };
-  const [{ connectNetwork }, { folderUploadJournal }, { requestSuiFromFaucetV2 }] =
-    await Promise.all([
-      import('../protocol/connect.ts'),
-      import('../protocol/blobs/upload-journal-folder.ts'),
-      import('@mysten/sui/faucet'),
-    ]);
-  const { network } = substrate;
-  if (network.faucetUrl === undefined)
-    throw new FloeError('spec_invalid', 'a simulation needs a network with a faucet');
-  const signer = await identity.suiSigner();
-  await requestSuiFromFaucetV2({ host: network.faucetUrl, recipient: identity.address });
-  const connected = await connectNetwork(network, signer, {
+  const { network, limits } = substrate;
+  if (substrate.type === 'devnet') await askFaucet(network, identity.address);
+  else await fundCoordinator(network, spec, identity.address, warn);
+  const ports = await openNetworkPorts({
+    network,
+    limits,
     spec,
-    journal: folderUploadJournal(join(init.folder, 'uploads')),
+    identity,
+    blobs: substrate.blobs,
+    uploads: join(init.folder, 'uploads'),
     warn,
   });
-  await connected.store.resume();
-  const { gate, ledger } = connected;
-  return {
-    store: withLocalCopies(
-      roundStore({
-        waiting: folder,
-        lasting: connected.store,
-      }),
-      folder,
-    ),
-    gate,
-    ledger,
-    modelObject: (round) => ledger.modelObject(run, round),
-    close: () => connected.close(),
-  };
+  return { ...ports, modelObject: (round) => ports.ledger.modelObject(run, round) };
+};
+
+/** Coins for the run from the network's faucet; where it has none, somebody has to send some first. */
+const fundCoordinator = async (
+  network: NetworkConfig,
+  spec: RunSpec,
+  address: string,
+  warn: (message: string) => void,
+): Promise<void> => {
+  const { estimateRun, openPurse, requireFunds } = await import('../coordinator/funds.ts');
+  const purse = openPurse(network, address);
+  const needed = estimateRun(spec, spec.rounds, epochsOf(network), await purse.prices());
+  requireFunds(address, await purse.fill(needed, warn), needed);
+};
+
+/** The devnet of a run's own gives what it is asked for. */
+const askFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
+  if (faucetUrl === undefined) throw new FloeError('internal', 'a devnet without a faucet');
+  const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
+  await requestSuiFromFaucetV2({ host: faucetUrl, recipient: address });
 };
 
 export interface RunningSubstrate {
   readonly substrate: Substrate;
+  /** Ends what runs for this run alone; what it leaves is in the run's folder then. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Starts the devnet of a run in a thread of its own, where the scenario wants one. */
+/** Starts the devnet of a run in a thread of its own, where the scenario wants one, and notes the network in the folder. */
 export const startSubstrate = async (
-  type: Substrate['type'],
-  blobs: string,
-  seed: string,
+  { substrate: wanted, seed }: Pick<Scenario, 'substrate' | 'seed'>,
+  folder: string,
+  limits: NetworkLimits,
 ): Promise<RunningSubstrate> => {
-  if (type === 'local') return { substrate: { type, blobs }, stop: async () => undefined };
-  const thread = startThread<DevnetCalls>('devnet-thread', {});
-  try {
-    const network = await thread.call('start', { seed });
-    return {
-      substrate: { type, blobs, network },
-      stop: async () => {
-        await thread.call('stop', undefined);
-        await thread.end();
-      },
-    };
-  } catch (thrown) {
-    await thread.end();
-    throw thrown;
+  const blobs = join(folder, RUN_FILES.blobs);
+  switch (wanted.type) {
+    case 'local':
+      return { substrate: { type: 'local', blobs }, stop: async () => undefined };
+    case 'network': {
+      const { network } = wanted;
+      await writeRunNetwork(folder, network);
+      return {
+        substrate: { type: 'network', blobs, network, limits },
+        stop: async () => undefined,
+      };
+    }
+    case 'devnet': {
+      const { network, stop } = await startRunDevnet(folder, seed);
+      try {
+        await writeRunNetwork(folder, network, { seed });
+      } catch (thrown) {
+        await stop();
+        throw thrown;
+      }
+      return { substrate: { type: 'devnet', blobs, network, limits }, stop };
+    }
   }
 };

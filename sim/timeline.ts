@@ -37,26 +37,23 @@ export const timedTrainer = (trainer: Trainer, note: Note): Trainer => ({
 });
 
 /** An archive counts until all of it is in its lasting place. */
-export const timedStore = (store: BlobStore, note: Note): BlobStore => {
-  const { archive, settle } = store;
-  return {
-    ...store,
-    put: (bytes, options) => timed(note, 'storage', () => store.put(bytes, options)),
-    get: (ref, options) => timed(note, 'storage', () => store.get(ref, options)),
-    ...(archive === undefined || settle === undefined
-      ? {}
-      : {
-          archive: async (blobs, options) => {
-            const from = steadyNow();
-            const refs = await archive(blobs, options);
-            const noted = (): void => note('storage', from, steadyNow());
-            // A failure is for those who call `settle` themselves.
-            settle().then(noted, noted);
-            return refs;
-          },
-        }),
-  };
-};
+export const timedStore = (store: BlobStore, note: Note): BlobStore => ({
+  ...store,
+  put: (bytes, options) => timed(note, 'storage', () => store.put(bytes, options)),
+  get: (ref, options) => timed(note, 'storage', () => store.get(ref, options)),
+  ...(store.archive === undefined
+    ? {}
+    : {
+        archive: async (blobs, options) => {
+          const from = steadyNow();
+          const refs = (await store.archive?.(blobs, options)) ?? [];
+          const noted = (): void => note('storage', from, steadyNow());
+          // A failure is for those who call `settle` themselves.
+          store.settle?.().then(noted, noted);
+          return refs;
+        },
+      }),
+});
 
 export const timedGate = (gate: AccessGate, note: Note): AccessGate => ({
   ...gate,

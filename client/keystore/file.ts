@@ -34,6 +34,8 @@ export interface KeystoreOptions {
   readonly create?: boolean;
   /** 32 bytes from which a new keystore's identity derives, as in `memoryKeystore`. Default: drawn. */
   readonly secret?: Uint8Array;
+  /** 32 bytes: the Ed25519 seed that a new keystore's identity is, such as a key that exists already; the rest is drawn. */
+  readonly identitySeed?: Uint8Array;
 }
 
 /**
@@ -70,7 +72,7 @@ const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 const unlocked = async (
   path: string,
   passphrase: string,
-  { random, disk, kdf = DEFAULT_KDF_COST, secret = random(32) }: KeystoreOptions,
+  { random, disk, kdf = DEFAULT_KDF_COST, secret = random(32), identitySeed }: KeystoreOptions,
   unlock: () => void,
 ): Promise<Keystore> => {
   const file = `${path}/identity`;
@@ -79,7 +81,8 @@ const unlocked = async (
   if (bytes === undefined) {
     const parameters = { type: 'argon2id', salt: random(16), ...kdf } as const;
     const key = await deriveFileKey(passphrase, parameters);
-    const secrets = encodeCbor(secretsOf(secret));
+    const derived = secretsOf(secret);
+    const secrets = encodeCbor({ ...derived, seed: identitySeed ?? derived.seed });
     const sealed = seal(key, 'identity', secrets, random, encodeCbor(parameters));
     bytes = encodeCbor({ v: 1, kdf: parameters, sealed });
     await disk.write(file, bytes);

@@ -16,6 +16,8 @@ export type ParticipantEvent =
       readonly backend: string;
       readonly store: string;
       readonly gate: string;
+      /** What freezes are held against, if not the coordinator's word alone. */
+      readonly ledger: string | undefined;
       readonly keystore: string;
     }
   | {
@@ -100,7 +102,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         'info',
         `${event.address} takes part in "${event.spec.name}" at ${event.remote} ` +
           `(${event.spec.secagg === 'masked' ? 'masked' : 'NOT masked'}; trains on ${event.backend}; ` +
-          `store ${event.store}, gate ${event.gate}, keystore ${event.keystore})`,
+          `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})`,
       ];
     case 'reconnecting':
       return [

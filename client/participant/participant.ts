@@ -22,17 +22,20 @@ import type { LedgerReader } from './ports.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
 
+/** A port, or what opens it once it is known which run it is for. */
+export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
+
 export interface ParticipantOptions {
   /** Makes a fresh connection to the coordinator. */
   readonly connect: (signal: AbortSignal) => Promise<Connection>;
   readonly keystore: Keystore;
   /** Or what makes one once the specification is known. */
   readonly trainer: Trainer | ((spec: RunSpec) => Trainer | Promise<Trainer>);
-  /** Or what makes one once the hash of the specification is known. */
-  readonly store: BlobStore | ((run: Uint8Array) => BlobStore);
-  readonly gate: AccessGate;
+  /** Each port, or what makes it once the specification is known: at the first login, again if that fails. */
+  readonly store: OnRun<BlobStore>;
+  readonly gate: OnRun<AccessGate>;
   /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
-  readonly ledger?: LedgerReader;
+  readonly ledger?: OnRun<LedgerReader | undefined>;
   readonly clock: Clock;
   /** A CSPRNG outside of simulations. */
   readonly random: RandomSource;
@@ -66,6 +69,9 @@ interface Joined {
   readonly rounds: Rounds;
   readonly trainer: Trainer;
   readonly store: BlobStore;
+  readonly gate: AccessGate;
+  /** Its kind. */
+  readonly ledger: string | undefined;
 }
 
 /** Frames that may wait for their turn; a coordinator that sends more is cut off. */
@@ -100,6 +106,11 @@ export class Participant {
   /** The specification, once it has logged in. */
   get spec(): RunSpec | undefined {
     return this.#joined?.spec;
+  }
+
+  /** What it reads models with, once it has logged in. */
+  get ports(): { readonly store: BlobStore; readonly gate: AccessGate } | undefined {
+    return this.#joined;
   }
 
   /**
@@ -153,7 +164,15 @@ export class Participant {
     if (this.#stop.signal.aborted) session.close();
     else {
       this.#session = session;
-      this.#joined ??= await this.#join(session);
+      try {
+        this.#joined ??= await this.#join(session);
+      } catch (thrown) {
+        const error = toFloeError(thrown);
+        this.#session = undefined;
+        session.close(error);
+        if (!error.retryable) throw error;
+        return error;
+      }
       this.#loggedInAt = clock.now();
       this.#announce(session, this.#joined);
       for (const frame of early) this.#take(frame);
@@ -171,16 +190,20 @@ export class Participant {
   }
 
   async #join({ spec, run }: Session): Promise<Joined> {
-    const { keystore, gate, ledger, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { keystore, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const open = async <Port extends object | undefined>(port: OnRun<Port>): Promise<Port> =>
+      typeof port === 'function' ? port(run, spec) : port;
+    const store = await open(this.#options.store);
+    const gate = await open(this.#options.gate);
+    const ledger = await open(this.#options.ledger);
+    const { identity, trainingSecret } = keystore;
+    const memory = await loadMemory(keystore, run);
+    // Last of all: a login that fails before is repeated, and would make another one.
     const trainer =
       typeof this.#options.trainer === 'function'
         ? await this.#options.trainer(spec)
         : this.#options.trainer;
     matchManifest(spec.model, trainer.manifest);
-    const store =
-      typeof this.#options.store === 'function' ? this.#options.store(run) : this.#options.store;
-    const { identity, trainingSecret } = keystore;
-    const memory = await loadMemory(keystore, run);
     const self = identity.publicKey;
     const beacon = ledger === undefined || ledger.beacon === 'members' ? 'local' : 'ledger';
     const rounds = new Rounds(
@@ -201,11 +224,11 @@ export class Participant {
       },
       memory,
     );
-    return { spec, run, memory, rounds, trainer, store };
+    return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind };
   }
 
-  #announce({ remote }: Session, { run, spec, trainer, store }: Joined): void {
-    const { keystore, gate } = this.#options;
+  #announce({ remote }: Session, { run, spec, trainer, store, gate, ledger }: Joined): void {
+    const { keystore } = this.#options;
     this.#emit({
       type: 'connected',
       remote,
@@ -215,6 +238,7 @@ export class Participant {
       backend: trainer.backend,
       store: store.kind,
       gate: gate.kind,
+      ledger,
       keystore: keystore.kind,
     });
   }

@@ -26,7 +26,7 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
     // One archive on its way at a time: memory stays bounded, and a store that is down is noticed.
     await lasting.settle(options);
     const all = await Promise.all(
-      blobs.map((blob) => (blob instanceof Uint8Array ? blob : waiting.get(blob, options))),
+      blobs.map(async (blob) => (blob instanceof Uint8Array ? blob : waiting.get(blob, options))),
     );
     return lasting.putTogether(all, options);
   },

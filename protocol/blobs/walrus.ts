@@ -7,7 +7,7 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { WalrusClient } from '@mysten/walrus';
 import { ownBytes, sha256, toHex } from '../bytes.ts';
 import { FloeError, toFloeError } from '../errors.ts';
-import type { NetworkConfig } from '../network.ts';
+import { epochsOf, type NetworkConfig } from '../network.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import type { Sender } from '../sui/transactions.ts';
 import { checkBlob, type BlobOptions, type BlobRef, type BlobStore } from './blob-store.ts';
@@ -55,12 +55,11 @@ export interface WalrusStore extends BlobStore {
   close(): Promise<void>;
 }
 
-const DEFAULT_EPOCHS = 3;
 const BLOB_ID = /^[\w-]{43}$/;
 /** One attempt at the nodes: the SDK's reads may wait for ever. */
 const ATTEMPT_MS = 20_000;
 /** Attempts that met a corrupt sliver: another choice of nodes may meet none. */
-const CORRUPT_ATTEMPTS = 8;
+const CORRUPT_ATTEMPTS = 24;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2_000;
 const CACHE_BYTES = 64 << 20;
@@ -107,7 +106,7 @@ const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'un
 export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const { network, client, walrus, sender, journal } = init;
   const { fetch = globalThis.fetch, warn = () => undefined } = init;
-  const epochs = init.epochs ?? network.walrus.epochs ?? DEFAULT_EPOCHS;
+  const epochs = init.epochs ?? epochsOf(network);
   const deletable = init.deletable ?? false;
   const readTimeoutMs = init.readTimeoutMs ?? 60_000;
   const missingMs = init.missingMs ?? 5_000;

@@ -5,9 +5,9 @@
 import { bcs } from '@mysten/sui/bcs';
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { allPages, readTyped, readTypedOneOf, type Registry } from './registry.ts';
+import { allPages, objectContents } from './chain.ts';
+import { readTyped, readTypedOneOf, type Registry } from './registry.ts';
 import { blobOfNumber, ModelObject, PublishedKey, Run } from './sui-layout.ts';
-import { readChain } from './sui-run.ts';
 
 export interface VersionFacts {
   readonly id: string;
@@ -22,6 +22,10 @@ export interface VersionFacts {
   readonly privacy?: { readonly epsilon: number; readonly delta: number };
   /** Hex. */
   readonly architectureHash: string;
+  readonly modelHash: string;
+  /** Merkle root over the records of the uploads that it is made of. */
+  readonly dataCommitment: string;
+  /** Merkle root over all records of its round. */
   readonly transcriptRoot: string;
   /** Where the encrypted weights are. */
   readonly blob: { readonly id: string; readonly sha256: string; readonly size: number };
@@ -29,14 +33,13 @@ export interface VersionFacts {
 
 const MICRO = 1e6;
 const PICO = 1e12;
-/** GetObjects takes this many. */
-const BATCH = 50;
 /** A lineage longer than this is cut. */
 export const MAX_LINEAGE = 1_000;
 
 const hex = (bytes: Iterable<number>): string => toHex(Uint8Array.from(bytes));
 
-const factsOf = (content: Uint8Array): VersionFacts => {
+/** What a `ModelVersion` object says. */
+export const versionFactsOf = (content: Uint8Array): VersionFacts => {
   const model = ModelObject.parse(content);
   const { metrics, privacy, blob, parent } = model;
   return {
@@ -56,6 +59,8 @@ const factsOf = (content: Uint8Array): VersionFacts => {
           },
         }),
     architectureHash: hex(model.architectureHash),
+    modelHash: hex(model.modelHash),
+    dataCommitment: hex(model.dataCommitment),
     transcriptRoot: hex(model.transcriptRoot),
     blob: { id: blobOfNumber(blob.blobId), sha256: hex(blob.sha256), size: Number(blob.size) },
   };
@@ -71,23 +76,12 @@ const contentsOf = async (
   { client }: Registry,
   what: string,
   ids: readonly string[],
-): Promise<Uint8Array[]> => {
-  const contents: Uint8Array[] = [];
-  for (let at = 0; at < ids.length; at += BATCH) {
-    // oxlint-disable-next-line no-await-in-loop
-    const objects = await readChain(what, undefined, async (signal) => {
-      const objectIds = ids.slice(at, at + BATCH);
-      const include = { content: true } as const;
-      return (await client.core.getObjects({ objectIds, include, signal })).objects;
-    });
-    for (const object of objects ?? []) {
-      if (object instanceof Error)
-        throw new FloeError('ledger_unavailable', `${what}: ${object.message}`);
-      contents.push(object.content);
-    }
-  }
-  return contents;
-};
+): Promise<Uint8Array[]> =>
+  (await objectContents(client, what, ids)).map((content) => {
+    if (content instanceof Error)
+      throw new FloeError('ledger_unavailable', `${what}: ${content.message}`);
+    return content;
+  });
 
 const fieldIds = async ({ client, packageId }: Registry, parentId: string): Promise<string[]> => {
   const fields = await allPages('listing versions', async (cursor, signal) => {
@@ -105,7 +99,7 @@ export const versionsOf = async (registry: Registry, run: string): Promise<Versi
   const fields = await contentsOf(registry, 'reading versions', await fieldIds(registry, run));
   const ids = fields.map((content) => PublishedField.parse(content).value);
   const models = await contentsOf(registry, 'reading models', ids);
-  return models.map(factsOf).toSorted((a, b) => a.round - b.round);
+  return models.map(versionFactsOf).toSorted((a, b) => a.round - b.round);
 };
 
 /**
@@ -122,7 +116,9 @@ export const lineageOf = async (registry: Registry, version: string): Promise<Ve
     seen.add(at);
     // Each version names the next.
     // oxlint-disable-next-line no-await-in-loop
-    const facts: VersionFacts = factsOf(await readTyped(registry, 'model::ModelVersion', at));
+    const facts: VersionFacts = versionFactsOf(
+      await readTyped(registry, 'model::ModelVersion', at),
+    );
     line.push(facts);
     at = facts.parent;
   }

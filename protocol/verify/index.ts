@@ -12,7 +12,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Body } from '../records.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
-import { blaming, Culprit } from './culprit.ts';
+import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
 import { checkRound, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
@@ -34,7 +34,8 @@ export interface VerifyInit {
 
 export interface VerifiedRound {
   readonly round: number;
-  readonly outcome: 'committed' | 'aborted' | 'open';
+  /** `pending`: signed by the coordinator, whose run goes on; blobs or ledger do not have all of it yet. */
+  readonly outcome: 'committed' | 'pending' | 'aborted' | 'open';
   /** How far the round was checked. */
   readonly level: 'L0' | 'L1';
   readonly survivors: number;
@@ -99,11 +100,21 @@ const recompute = async (
   }
 };
 
+const pending = ({ round }: RoundLog, root: string): VerifiedRound => ({
+  round,
+  outcome: 'pending',
+  level: 'L0',
+  survivors: 0,
+  root,
+});
+
+/** @param isNewest the last commit of a run that is not over: its coordinator may still be carrying it to where it lasts */
 const verifyRound = async (
   rules: RuleContext,
   log: RoundLog,
   progress: Progress,
   gate: AccessGate | undefined,
+  isNewest: boolean,
 ): Promise<VerifiedRound> => {
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
@@ -118,10 +129,17 @@ const verifyRound = async (
       root,
     };
   }
-  const checked = await checkRound(rules, log, progress.model);
+  let checked: CheckedRound;
+  try {
+    checked = await checkRound(rules, log, progress.model);
+  } catch (thrown) {
+    if (isNewest && thrown instanceof MissingBlob) return pending(log, root);
+    throw thrown;
+  }
   const { commit } = checked;
   if (rules.ledger !== undefined) {
     const version = await rules.ledger.readModel(rules.run, log.round);
+    if (version === undefined && isNewest) return pending(log, root);
     const matches =
       version !== undefined &&
       equalBytes(version.modelHash, commit.body.model.hash) &&
@@ -190,9 +208,11 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   try {
     transcript = decodeTranscript(rules.run, init.transcript);
     const logs = splitRounds(transcript.entries);
+    const commits = logs.filter((log) => log.maybe('commit') !== undefined);
+    const newest = commits.length < spec.rounds ? commits.at(-1) : undefined;
     for (const [i, log] of logs.entries()) {
       signal?.throwIfAborted();
-      progress.rounds.push(await verifyRound(rules, log, progress, init.gate));
+      progress.rounds.push(await verifyRound(rules, log, progress, init.gate, log === newest));
       onProgress?.(i + 1, logs.length);
     }
     return report();

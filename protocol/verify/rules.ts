@@ -10,10 +10,15 @@ import { FloeError } from '../errors.ts';
 import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { chunkRoot } from '../merkle.ts';
-import { COORDINATOR_RECORDS, survivorsHash, type SignedRecord } from '../records.ts';
+import {
+  COORDINATOR_RECORDS,
+  dataCommitment,
+  survivorsHash,
+  type SignedRecord,
+} from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
-import { blaming, Culprit } from './culprit.ts';
+import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import type { RoundLog } from './round-log.ts';
 
 export interface RuleContext {
@@ -66,7 +71,8 @@ export const readBlob = async (
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof FloeError && cause.code === 'store_unavailable') throw cause;
-    throw new Culprit(
+    const missing = cause instanceof FloeError && cause.code === 'blob_not_found';
+    throw new (missing ? MissingBlob : Culprit)(
       record,
       log.indexOf(record),
       `${what} (blob ${ref.id}): ${(cause as Error).message}`,
@@ -284,6 +290,12 @@ const checkSurvivors = async (
       survivors,
       frozen !== undefined && equalBytes(frozen.hash, hash),
       'the ledger holds another survivor set',
+    );
+    const commitment = dataCommitment(survivors.body.uploads);
+    check(
+      survivors,
+      frozen !== undefined && equalBytes(frozen.dataCommitment, commitment),
+      'the ledger holds another data commitment',
     );
   }
   const isSurvivor = (record: SignedRecord): boolean =>

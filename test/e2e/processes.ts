@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-const PASSPHRASE = 'correct horse battery staple';
+export const PASSPHRASE = 'correct horse battery staple';
 
 const running = new Set<FloeProcess>();
 

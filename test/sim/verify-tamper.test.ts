@@ -2,7 +2,7 @@
  * One masked simulation with a drop-out, then every way to falsify what it left: a byte in any blob or record, and records
  * that the coordinator itself signs anew with everything after them chained again. The verifier names round and record.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ import { chunkRoot } from '../../protocol/merkle.ts';
 import { memoryKeystore } from '../../client/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { addressOf, identityFromSeed, type Identity } from '../../protocol/identity.ts';
+import type { Ledger } from '../../protocol/ledger/ledger.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import {
   bodySchemas,
@@ -144,6 +145,44 @@ it('accepts what the run left, to level 1, with one member of every cohort gone 
   }
 });
 
+describe('a blob that is not there', () => {
+  const without = async (id: string, bytes: Uint8Array): Promise<Verification> => {
+    const path = join(own, RUN_FILES.blobs, id.slice(0, 2), id);
+    await rename(path, `${path}.away`);
+    try {
+      return await verify(bytes);
+    } finally {
+      await rename(`${path}.away`, path);
+    }
+  };
+  /** The run as it was right after its first commit. */
+  const running = (): Uint8Array =>
+    chain(entries.flatMap(({ record }) => (record.round === 1 ? [record] : [])));
+
+  it('of the newest commit of a run that goes on may still be on its way', async () => {
+    const { bundle } = recordOf(1, 'commit').body;
+    expect(await verify(running())).toMatchObject({
+      ok: true,
+      rounds: [{ outcome: 'committed', level: 'L1' }],
+    });
+    expect(await without(bundle.blob.id, running())).toMatchObject({
+      ok: true,
+      level: 'L0',
+      modelHash: undefined,
+      rounds: [{ outcome: 'pending' }],
+    });
+  });
+
+  it('of any other commit is the fault of who committed', async () => {
+    for (const round of [1, LAST]) {
+      const { bundle } = recordOf(round, 'commit').body;
+      const { ok, culprit } = await without(bundle.blob.id, transcript);
+      expect(ok).toBe(false);
+      expect(culprit).toMatchObject({ round, record: 'commit', author: coordinatorAddress() });
+    }
+  });
+});
+
 describe('one changed byte', () => {
   const withFlipped = async (id: string): Promise<Verification> => {
     const path = join(own, RUN_FILES.blobs, id.slice(0, 2), id);
@@ -268,19 +307,26 @@ describe('a coordinator that signs something else', () => {
     );
   });
 
-  it('another survivor set than the ledger froze, where the set is sound in itself', async () => {
+  it.each([
+    ['survivor set', 'hash'],
+    ['data commitment', 'dataCommitment'],
+  ] as const)('another %s than the ledger froze, where it is sound in itself', async (what, of) => {
     const ledger = journalLedger(journal);
+    const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
+      const frozen = await ledger.readSurvivors(run, round);
+      return frozen && { ...frozen, [of]: new Uint8Array(32) };
+    };
     const result = await verifyRun({
       spec,
       transcript,
       store,
       gate: sealedBoxGate(auditor),
-      ledger: { ...ledger, readSurvivors: async () => ({ hash: new Uint8Array(32) }) },
+      ledger: { ...ledger, readSurvivors },
     });
     expect(result.culprit).toMatchObject({
       round: 1,
       record: 'survivors',
-      reason: 'the ledger holds another survivor set',
+      reason: `the ledger holds another ${what}`,
     });
   });
 

@@ -1,0 +1,107 @@
+/**
+ * @module What `floe coordinator` prints while it runs.
+ */
+import type { Progress } from '../coordinator/index.ts';
+import { toHex } from '../protocol/bytes.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import type { VersionFacts } from '../protocol/ledger/lineage.ts';
+import type { Place } from './coordinator-ports.ts';
+import type { Output } from './output.ts';
+
+/** The line of an event, where it has one. */
+export const progressLine = (progress: Progress): string | undefined => {
+  switch (progress.type) {
+    case 'round-opened':
+      return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
+    case 'committed': {
+      const weight = Math.max(1, progress.weight);
+      const accuracy = ((100 * progress.metrics.correct) / weight).toFixed(2);
+      return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
+    }
+    case 'aborted':
+      return `attempt ${progress.round} was given up: ${progress.code}: ${progress.reason}`;
+    case 'upload-rejected':
+      return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
+    case 'phase':
+    case 'upload-folded':
+    case 'finished':
+  }
+  return undefined;
+};
+
+/** What is about to run. */
+export const introduce = (
+  { spec, resumed }: { readonly spec: RunSpec; readonly resumed: boolean },
+  output: Output,
+): void => {
+  output.line(
+    `${resumed ? 'resumed' : 'new run'}    "${spec.name}", ${spec.rounds} rounds, ${spec.cohort.size} participants each, at least ${spec.cohort.minimum}`,
+  );
+  output.line(
+    spec.secagg === 'masked'
+      ? 'updates    masked: this process sees sums only'
+      : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: this process can read every update`,
+  );
+};
+
+/** Where it runs, and how others join. */
+export const invite = (
+  {
+    url,
+    spec,
+    runObject,
+    network,
+  }: {
+    readonly url: string;
+    readonly spec: RunSpec;
+    readonly runObject: string | undefined;
+    /** File that describes it. */
+    readonly network: string | undefined;
+  },
+  output: Output,
+): void => {
+  const run = toHex(hashRunSpec(spec));
+  const key = toHex(spec.coordinator);
+  const address = url
+    .replace(/^http/u, 'ws')
+    .replace('//0.0.0.0:', '//HOST:')
+    .replace('//[::]:', '//HOST:');
+  if (runObject !== undefined) output.line(`run object ${runObject}`);
+  output.line(`listening  ${url}`);
+  output.line(`run        ${run}`);
+  output.line(`key        ${key}`);
+  output.line();
+  const data =
+    spec.model.architecture === 'custom'
+      ? '--data YOUR.csv'
+      : `--data mnist --shard 1/${spec.cohort.size}`;
+  const where = network === undefined ? '' : ` --network ${network}`;
+  output.line('join from another terminal:');
+  output.line(`  floe join ${address} ${data}${where} --expect-run ${run} --coordinator ${key}`);
+  output.line();
+};
+
+/** What there is now, and how to get at it. */
+export const conclude = (
+  {
+    folder,
+    keystore,
+    place,
+    runObject,
+    versions,
+  }: {
+    readonly folder: string;
+    readonly keystore: string;
+    readonly place: Place | undefined;
+    readonly runObject: string | undefined;
+    readonly versions: readonly VersionFacts[] | undefined;
+  },
+  output: Output,
+): void => {
+  output.line(`verify it: floe verify ${folder} --keystore ${keystore}`);
+  const latest = versions?.at(-1);
+  if (latest === undefined || place === undefined) return;
+  output.line(`model      ${latest.id} (round ${latest.round}), blob ${latest.blob.id}`);
+  output.line(`all models: floe models ${runObject} --network ${place.path}`);
+  output.line(`pull it:   floe pull ${latest.id} --network ${place.path} --keystore ${keystore}`);
+};

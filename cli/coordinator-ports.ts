@@ -1,0 +1,203 @@
+/**
+ * @module Where a coordinator's run is kept: in its state folder, or on a network whose configuration is noted in that folder, so
+ * that the run goes on where it began. On a network it is seen to first that the coordinator can pay.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { journalLedger, openNetworkPorts, type Journal } from '../coordinator/index.ts';
+import type { AccessGate } from '../protocol/access/access-gate.ts';
+import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { directoryStore } from '../protocol/blobs/directory.ts';
+import { FloeError } from '../protocol/errors.ts';
+import type { Identity } from '../protocol/identity.ts';
+import type { Ledger } from '../protocol/ledger/ledger.ts';
+import type { VersionFacts } from '../protocol/ledger/lineage.ts';
+import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
+import { showCoins } from './amounts.ts';
+import { readOptional } from './flags.ts';
+import { readNetworkFile, type NetworkFlags } from './network.ts';
+import type { Output } from './output.ts';
+import { modelsOf } from './published.ts';
+
+/** The configuration of the run's network, in the state folder. */
+export const NETWORK_FILE = 'network.json';
+/** The journal of uploads to Walrus, in the state folder. */
+const UPLOADS = 'uploads';
+
+export interface PlaceFlags extends NetworkFlags {
+  readonly local?: boolean;
+  readonly storageEpochs?: number;
+}
+
+export interface Place {
+  readonly network: NetworkConfig;
+  /** File that describes it, as the operator knows it. */
+  readonly path: string;
+}
+
+const mismatch = (message: string): FloeError => new FloeError('network_mismatch', message);
+
+const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
+  const named = flags.network ?? process.env['FLOE_NETWORK'] ?? '';
+  if (flags.local === true || named === '') return undefined;
+  const { network, path } = await readNetworkFile(flags);
+  return { network, path };
+};
+
+const storedPlace = async (folder: string): Promise<Place | undefined> => {
+  const path = join(folder, NETWORK_FILE);
+  const bytes = await readOptional(path);
+  if (bytes === undefined) return undefined;
+  const network = parseNetworkConfig(JSON.parse(new TextDecoder().decode(bytes)));
+  return { network, path };
+};
+
+/**
+ * The network of the run, undefined for one that is kept in the folder. A run that was begun stays where it is.
+ *
+ * @param begun whether the folder holds a run
+ * @throws FloeError `network_mismatch`, and what reading a configuration throws
+ */
+export const placeOfRun = async (
+  folder: string,
+  begun: boolean,
+  flags: PlaceFlags,
+): Promise<Place | undefined> => {
+  if (flags.local === true && flags.network !== undefined)
+    throw new FloeError('usage', 'expected --network or --local, not both');
+  const given = await givenPlace(flags);
+  const stored = begun ? await storedPlace(folder) : given;
+  if (stored === undefined) {
+    if (flags.network !== undefined)
+      throw mismatch(
+        `${folder} holds a run that is kept there, on no network; leave --network out`,
+      );
+    await rm(join(folder, NETWORK_FILE), { force: true });
+    return undefined;
+  }
+  if (flags.local === true)
+    throw mismatch(
+      `${folder} holds a run on a network; leave --local out, or choose another --state`,
+    );
+  const difference = given && networkDifference(given.network, stored.network);
+  if (difference !== undefined)
+    throw mismatch(`${folder} holds a run on another network: ${difference}`);
+  const { network, path } = given ?? stored;
+  if (network.floe === undefined)
+    throw new FloeError(
+      'spec_invalid',
+      `${path}: expected floe.packageId; floe publish writes it there`,
+    );
+  const epochs = flags.storageEpochs ?? stored.network.walrus.epochs;
+  const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
+  const kept = { ...network, walrus };
+  await writeWhole(join(folder, NETWORK_FILE), `${JSON.stringify(kept, null, 2)}\n`);
+  return { network: kept, path };
+};
+
+const coins = ({ sui, wal }: { readonly sui: bigint; readonly wal: bigint }): string =>
+  `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
+
+/** @throws FloeError `funds_missing` when not even the next round can be paid; `ledger_unavailable` */
+const ensureFunds = async (
+  { network }: Place,
+  spec: RunSpec,
+  address: string,
+  roundsLeft: number,
+  output: Output,
+): Promise<void> => {
+  const { covers, estimateRun, openPurse } = await import('../coordinator/funds.ts');
+  const { epochsOf } = await import('../protocol/network.ts');
+  const purse = openPurse(network, address);
+  const epochs = epochsOf(network);
+  const prices = await purse.prices();
+  const all = estimateRun(spec, roundsLeft, epochs, prices);
+  const next = estimateRun(spec, Math.min(1, roundsLeft), epochs, prices);
+  const have = await purse.fill(all, output.warn);
+  const short = (needed: typeof all) => ({
+    sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
+    wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
+  });
+  if (!covers(have, next))
+    throw new FloeError(
+      'funds_missing',
+      `${address} has ${coins(have)}; ${roundsLeft} rounds, stored for ${epochs} epochs, take about ${coins(all)}: ` +
+        `send it ${coins(short(all))}`,
+      { address },
+    );
+  output.line(`pays       ${address}: has ${coins(have)}`);
+  output.line(
+    `estimate   ${coins(all)} for ${roundsLeft} rounds, stored for ${epochs} epochs; a fifth of it is reserve`,
+  );
+  if (!covers(have, all))
+    output.warn(`that is not enough for the whole run: send ${address} ${coins(short(all))} more`);
+};
+
+export interface RunPorts {
+  readonly store: BlobStore;
+  readonly uploads: BlobStore;
+  readonly gate: AccessGate;
+  readonly ledger: Ledger;
+  /** On a network: the run's object id, and its versions, the initial model first. */
+  readonly onChain:
+    { runObject(): Promise<string>; versions(): Promise<readonly VersionFacts[]> } | undefined;
+  close(): Promise<void>;
+}
+
+/** @throws FloeError `funds_missing`, what {@link openNetworkPorts} throws */
+export const openRunPorts = async (init: {
+  readonly folder: string;
+  readonly place: Place | undefined;
+  readonly spec: RunSpec;
+  readonly identity: Identity;
+  readonly journal: Journal;
+  readonly output: Output;
+}): Promise<RunPorts> => {
+  const { folder, place, spec, identity, journal, output } = init;
+  const blobs = join(folder, RUN_FILES.blobs);
+  if (place === undefined) {
+    const store = directoryStore(blobs);
+    return {
+      store,
+      uploads: store,
+      gate: sealedBoxGate(identity),
+      ledger: journalLedger(journal),
+      onChain: undefined,
+      close: async () => undefined,
+    };
+  }
+  const { network } = place;
+  const run = hashRunSpec(spec);
+  const packageId = network.floe?.packageId ?? '';
+  output.line(`network    ${network.rpcUrl} (${place.path}), package ${packageId}`);
+  const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
+  const roundsLeft = spec.rounds - (committed ?? 0);
+  if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
+  const ports = await openNetworkPorts({
+    network,
+    spec,
+    identity,
+    blobs,
+    uploads: join(folder, UPLOADS),
+    warn: output.warn,
+  });
+  if (ports.resumed > 0)
+    output.line(`uploads    ${ports.resumed} were interrupted and are done now`);
+  const runObject = (): Promise<string> => ports.ledger.runObject(run);
+  return {
+    ...ports,
+    onChain: {
+      runObject,
+      versions: async () => {
+        const [{ versionsOf }, { suiClientOf }] = await Promise.all([
+          import('../protocol/ledger/lineage.ts'),
+          import('../protocol/blobs/walrus-client.ts'),
+        ]);
+        return versionsOf({ client: suiClientOf(network), packageId }, await runObject());
+      },
+    },
+  };
+};

@@ -1,0 +1,57 @@
+/**
+ * @module A run from nothing but an object id and a network: the chain says where specification and transcript are on Walrus,
+ * and everything that is read is held against the chain.
+ */
+import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
+import { memoryUploadJournal } from '../protocol/blobs/upload-journal.ts';
+import { walrusStore } from '../protocol/blobs/walrus.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { findPublished } from '../protocol/ledger/sui-publication.ts';
+import { readPublication } from '../protocol/publication.ts';
+import { readRun } from '../sim/run-folder.ts';
+import { chooseReader } from './reader.ts';
+import { findNetwork, packageOf, type Reading } from './run-network.ts';
+import { connectReader, type Source, type SourceOptions } from './source.ts';
+
+/** @throws FloeError `usage` when there is no such run or version, or nothing of it was published */
+export const openObject = async (
+  objectId: string,
+  options: SourceOptions,
+  reading: Reading,
+): Promise<Source> => {
+  const found = await findNetwork(options, reading);
+  const { network, folder } = found;
+  const client = suiClientOf(network);
+  const registry = { client, packageId: packageOf(found) };
+  const { publication, specHash, version } = await findPublished(registry, objectId).catch(
+    (thrown: unknown) => {
+      if (!(thrown instanceof FloeError) || thrown.code !== 'usage') throw thrown;
+      const message = `on the network of ${found.from}: ${thrown.message}`;
+      throw new FloeError('usage', message, thrown.details, { cause: thrown });
+    },
+  );
+  if (publication === undefined)
+    throw new FloeError(
+      'usage',
+      `nothing that covers ${objectId} was published: its coordinator does so when the run ends or stops; ` +
+        "until then expected the run's folder or the coordinator's address",
+    );
+  const store = walrusStore({
+    network,
+    client,
+    walrus: walrusClientOf(network, client),
+    journal: memoryUploadJournal(),
+  });
+  reading.resources.defer(() => store.close());
+  const { signal } = reading;
+  const { spec, transcript } = await readPublication(publication.blob, specHash, store, { signal });
+  const own = folder === undefined ? undefined : (await readRun(folder)).auditorSeed;
+  const reader = await chooseReader(options, own, true, reading.resources);
+  return {
+    spec,
+    transcript,
+    version,
+    reader: reader?.address,
+    ...(await connectReader(network, spec, reader, reading)),
+  };
+};

@@ -1,0 +1,194 @@
+/**
+ * @module Whether the coordinator can pay for its run: what it owns on chain, and what the run is going to cost on Walrus and Sui
+ * by `protocol/cost.ts` at the network's present prices. Loads the SDKs: import it where a run is on a network.
+ */
+import type { ClientWithCoreApi } from '@mysten/sui/client';
+import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
+import { SUI_TYPE_ARG } from '@mysten/sui/utils';
+import type { WalrusClient } from '@mysten/walrus';
+import { layoutOf } from '../protocol/aggregate/round.ts';
+import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
+import { runCost, type WalrusPrices } from '../protocol/cost.ts';
+import { ENVELOPE_OVERHEAD } from '../protocol/envelope.ts';
+import { FloeError } from '../protocol/errors.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+import { bounded, withRetry } from '../protocol/sui/bounds.ts';
+import { parameterCount } from '../protocol/tensors/index.ts';
+
+/** MIST of SUI, FROST of WAL. */
+export interface Funds {
+  readonly sui: bigint;
+  readonly wal: bigint;
+}
+
+/** MIST: above what Floe's and Walrus's transactions were seen to take, so that the estimate errs to the safe side. */
+const GAS_PER_TRANSACTION = 10_000_000n;
+/** Most bytes of a secret in the unmasking bundle, and of a participant's header in a model's file. */
+const SECRET_BYTES = 120;
+const MODEL_HEADER_BYTES = 4_096;
+const FLOAT_BYTES = 4;
+/** Rounds that fail are paid for as well, and so are prices that rise. */
+const RESERVE_PERCENT = 120n;
+const TIMEOUT_MS = 20_000;
+const FAUCET_REQUESTS = 5;
+/** How long coins from a faucet are looked for: some six seconds. */
+const FIRST_LOOK_MS = 100;
+const LAST_LOOK_MS = 3_200;
+
+const withReserve = (amount: bigint): bigint => (amount * RESERVE_PERCENT) / 100n;
+
+/**
+ * What `rounds` rounds of a run cost, with a reserve of a fifth; the initial model and the run itself included.
+ *
+ * @param epochs that blobs are kept for
+ */
+export const estimateRun = (
+  spec: RunSpec,
+  rounds: number,
+  epochs: number,
+  prices: WalrusPrices,
+): Funds => {
+  const { size } = spec.cohort;
+  const overhead = spec.secagg === 'masked' ? 0 : ENVELOPE_OVERHEAD;
+  const { walrus, gas } = runCost(
+    {
+      rounds,
+      uploads: size,
+      uploadBytes: layoutOf(spec, size).byteLength + overhead,
+      modelBytes: FLOAT_BYTES * parameterCount(spec.model) + MODEL_HEADER_BYTES,
+      bundleBytes: SECRET_BYTES * size + ENVELOPE_OVERHEAD,
+      epochs,
+    },
+    prices,
+    GAS_PER_TRANSACTION,
+  );
+  return { sui: withReserve(gas), wal: withReserve(walrus) };
+};
+
+/** The type of WAL: what Walrus's own contract takes as stake. */
+const walTypeOf = async (
+  client: ClientWithCoreApi,
+  walrus: WalrusClient,
+  signal: AbortSignal,
+): Promise<string> => {
+  const { package_id: packageId } = await walrus.systemObject();
+  const { function: stake } = await client.core.getMoveFunction({
+    packageId,
+    moduleName: 'staking',
+    name: 'stake_with_pool',
+    signal,
+  });
+  const body = stake.parameters[1]?.body;
+  const coin = body?.$kind === 'datatype' ? body.datatype.typeParameters[0] : undefined;
+  if (coin?.$kind !== 'datatype')
+    throw new FloeError('ledger_unavailable', "Walrus's contract does not say what WAL is");
+  return coin.datatype.typeName;
+};
+
+export interface Purse {
+  /** What the address owns. */
+  balance(): Promise<Funds>;
+  prices(): Promise<WalrusPrices>;
+  /** Asks the network's faucet, where it has one, until `needed` is there or asking does not help. @returns what is there */
+  fill(needed: Funds, warn: (message: string) => void): Promise<Funds>;
+}
+
+export const covers = (have: Funds, needed: Funds): boolean =>
+  have.sui >= needed.sui && have.wal >= needed.wal;
+
+const coins = (amount: bigint): string => (Number(amount) / 1e9).toFixed(3);
+
+/** @throws FloeError `funds_missing`, saying how much of what is to be sent where */
+export const requireFunds = (address: string, have: Funds, needed: Funds): void => {
+  if (covers(have, needed)) return;
+  const missing = (['sui', 'wal'] as const)
+    .filter((coin) => have[coin] < needed[coin])
+    .map(
+      (coin) =>
+        `${coins(needed[coin] - have[coin])} ${coin.toUpperCase()} (it has ${coins(have[coin])} of about ${coins(needed[coin])})`,
+    );
+  throw new FloeError('funds_missing', `${address} lacks ${missing.join(' and ')}`, { address });
+};
+
+/** @throws FloeError `ledger_unavailable` from every method when the chain does not answer */
+export const openPurse = (network: NetworkConfig, owner: string): Purse => {
+  const client = suiClientOf(network);
+  const walrus = walrusClientOf(network, client);
+  let walType: string | undefined;
+
+  const ask = <Result>(
+    what: string,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> =>
+    withRetry({ retries: 3 }, async () => {
+      try {
+        return await bounded({ timeoutMs: TIMEOUT_MS, code: 'ledger_unavailable', what }, work);
+      } catch (thrown) {
+        if (thrown instanceof FloeError) throw thrown;
+        const message = `${what}: ${(thrown as Error).message}`;
+        throw new FloeError('ledger_unavailable', message, {}, { cause: thrown });
+      }
+    });
+
+  const balance = (): Promise<Funds> =>
+    ask(`reading what ${owner} owns`, async (signal) => {
+      walType ??= await walTypeOf(client, walrus, signal);
+      const types = [SUI_TYPE_ARG, walType];
+      const [sui = 0n, wal = 0n] = await Promise.all(
+        types.map(async (coinType) => {
+          const { balance: found } = await client.core.getBalance({ owner, coinType, signal });
+          return BigInt(found.balance);
+        }),
+      );
+      return { sui, wal };
+    });
+
+  /** What is there once a gift has arrived: the node that answers may lag behind the one that gave. */
+  const arrived = async (before: Funds): Promise<Funds> => {
+    let have = before;
+    for (let pause = FIRST_LOOK_MS; pause <= LAST_LOOK_MS; pause *= 2) {
+      // oxlint-disable-next-line no-await-in-loop
+      have = await balance();
+      if (have.sui > before.sui || have.wal > before.wal) return have;
+      // oxlint-disable-next-line no-await-in-loop
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+    return have;
+  };
+
+  return {
+    balance,
+    prices: () =>
+      ask("reading Walrus's prices", async () => {
+        const { committee, ...state } = await walrus.systemState();
+        return {
+          shards: committee.n_shards,
+          storagePerUnit: BigInt(state.storage_price_per_unit_size),
+          writePerUnit: BigInt(state.write_price_per_unit_size),
+        };
+      }),
+    fill: async (needed, warn) => {
+      const { faucetUrl } = network;
+      let have = await balance();
+      for (let i = 0; i < FAUCET_REQUESTS && faucetUrl !== undefined; i += 1) {
+        if (covers(have, needed)) return have;
+        const before = have;
+        try {
+          // Each helping follows from what the one before left short.
+          // oxlint-disable-next-line no-await-in-loop
+          await requestSuiFromFaucetV2({ host: faucetUrl, recipient: owner });
+        } catch (thrown) {
+          warn(`the faucet ${faucetUrl} gives nothing: ${(thrown as Error).message}`);
+          return have;
+        }
+        // oxlint-disable-next-line no-await-in-loop
+        have = await arrived(before);
+        const helped = (coin: keyof Funds): boolean =>
+          before[coin] < needed[coin] && have[coin] > before[coin];
+        if (!helped('sui') && !helped('wal')) return have;
+      }
+      return have;
+    },
+  };
+};

@@ -1,0 +1,87 @@
+/**
+ * @module The coordinator's ports on a network: uploads wait in a folder and go to Walrus together, models and bundles go there
+ * at once, keys lie at Seal, freezes and versions on Sui. The journal of uploads is on disk: what a crash interrupted goes on
+ * when the ports are opened again, paid once. The SDKs are loaded with the first call.
+ */
+import type { AccessGate } from '../protocol/access/access-gate.ts';
+import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import { directoryStore } from '../protocol/blobs/directory.ts';
+import { roundStore, withLocalCopies } from '../protocol/blobs/round-store.ts';
+import type { ConnectOptions } from '../protocol/connect.ts';
+import type { Identity } from '../protocol/identity.ts';
+import type { SuiLedger } from '../protocol/ledger/sui.ts';
+import type { NetworkConfig } from '../protocol/network.ts';
+import type { Publication } from '../protocol/publication.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+
+export interface NetworkPortsInit {
+  readonly network: NetworkConfig;
+  readonly spec: RunSpec;
+  /** The coordinator's: its key is the Sui address that pays. */
+  readonly identity: Identity;
+  /** Folder where uploads wait, and of copies of everything that was stored. */
+  readonly blobs: string;
+  /** Folder of the journal of uploads. */
+  readonly uploads: string;
+  /** Epochs that blobs are paid for. Default the network's, or 3. */
+  readonly epochs?: number | undefined;
+  /** How long the network's services may take, where not as long as usual. */
+  readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
+  /** Told of what went wrong and was tried again. */
+  readonly warn: (message: string) => void;
+}
+
+export interface NetworkPorts {
+  readonly store: BlobStore;
+  /** Where participants' uploads go, see `ServeOptions`: put into `store` they would be paid for one by one. */
+  readonly uploads: BlobStore;
+  readonly gate: AccessGate;
+  readonly ledger: SuiLedger;
+  /** Uploads that a crash had interrupted and that are certified now. */
+  readonly resumed: number;
+  /**
+   * Makes the run, as far as it is committed, readable by whoever knows its object on Sui: see `publishRun`. Idempotent.
+   * @returns undefined before the first commit
+   */
+  publish(transcript: Uint8Array): Promise<Publication | undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the ports and finishes what a crash interrupted.
+ *
+ * @throws FloeError `spec_invalid` when the configuration names no Floe package; `store_unavailable`, `ledger_unavailable`,
+ * `transaction_failed`, `journal_corrupt` from uploads that are finished first
+ */
+export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
+  const [{ connectNetwork }, { folderUploadJournal }, { publishRun }] = await Promise.all([
+    import('../protocol/connect.ts'),
+    import('../protocol/blobs/upload-journal-folder.ts'),
+    import('../protocol/publication.ts'),
+  ]);
+  const { network, spec, identity, epochs, limits = {}, warn } = init;
+  const connected = await connectNetwork(network, await identity.suiSigner(), {
+    spec,
+    journal: folderUploadJournal(init.uploads),
+    warn,
+    ...limits,
+    store: { ...limits.store, ...(epochs === undefined ? {} : { epochs }) },
+  });
+  try {
+    const waiting = directoryStore(init.blobs);
+    const { store: lasting, gate, ledger, publications } = connected;
+    return {
+      store: withLocalCopies(roundStore({ waiting, lasting }), waiting),
+      uploads: waiting,
+      gate,
+      ledger,
+      resumed: await lasting.resume(),
+      publish: (transcript) =>
+        publishRun({ spec, transcript, store: lasting, ledger: publications }),
+      close: () => connected.close(),
+    };
+  } catch (thrown) {
+    await connected.close();
+    throw thrown;
+  }
+};

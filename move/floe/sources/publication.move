@@ -1,0 +1,35 @@
+/// Where a run can be read: after a round, its specification and its signed records up to there are one blob, named here once.
+/// Whoever has the run's id needs nobody else to verify it.
+module floe::publication;
+
+use floe::model::{Self, Blob};
+use floe::run::{Run, RunCap};
+use sui::dynamic_field;
+use sui::event;
+
+const EAlreadyPublished: u64 = 70;
+const ENoSuchRound: u64 = 71;
+
+public struct RunPublicationKey(u64) has copy, drop, store;
+
+public struct RunPublished has copy, drop { run: ID, round: u64, blob_id: u256 }
+
+/// Names the blob of a run after a round whose survivors are frozen.
+public fun publish(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    blob_id: u256,
+    sha256: vector<u8>,
+    size: u64,
+) {
+    floe::run::check(cap, run);
+    assert!(run.survivors_frozen(round), ENoSuchRound);
+    let id = object::id(run);
+    let blob: Blob = model::blob(blob_id, sha256, size);
+    let uid = floe::run::uid_mut(run);
+    let key = RunPublicationKey(round);
+    assert!(!dynamic_field::exists_(uid, key), EAlreadyPublished);
+    dynamic_field::add(uid, key, blob);
+    event::emit(RunPublished { run: id, round, blob_id });
+}

@@ -1,0 +1,136 @@
+/**
+ * @module What makes a run stand by itself: its specification and its transcript as public blobs, so that whoever knows the
+ * run's object on chain needs nothing of the coordinator's to verify it, and besides a key nothing to open its models. Both
+ * are signed or hashed already; the envelopes of the models' keys are in the transcript.
+ */
+import * as v from 'valibot';
+import type { BlobOptions, BlobRef, BlobStore } from './blobs/blob-store.ts';
+import { concatBytes, equalBytes, toHex } from './bytes.ts';
+import { bytesUpTo, decodeCbor, encodeCbor } from './cbor.ts';
+import { FloeError } from './errors.ts';
+import { blobRefSchema } from './records.ts';
+import { decodeRunSpec, encodeRunSpec, hashRunSpec, type RunSpec } from './run-spec.ts';
+import { decodeTranscript, encodeEntry } from './transcript.ts';
+
+/** The run up to and with a committed round, and where that can be read. */
+export interface Publication {
+  readonly round: number;
+  readonly blob: BlobRef;
+}
+
+/** Where a run's publications are written down, each round's once. */
+export interface PublicationLedger {
+  readPublication(round: number): Promise<BlobRef | undefined>;
+  /** @throws FloeError `already_frozen` when another one of this round stands, `ledger_unavailable` */
+  recordPublication(publication: Publication): Promise<void>;
+}
+
+/** Transcript bytes in one blob: far below what a blob may have on a small devnet. */
+const PART_BYTES = 8 << 20;
+const MAX_SPEC_BYTES = 4 << 20;
+const MAX_PART_BYTES = 16 << 20;
+const MAX_TRANSCRIPT_BYTES = 2 ** 31 - 1;
+
+/** A transcript too long for one blob is a chain of them, in order; only the first holds the specification. */
+const partSchema = v.strictObject({
+  v: v.literal(1),
+  spec: v.optional(bytesUpTo(MAX_SPEC_BYTES)),
+  transcript: bytesUpTo(MAX_PART_BYTES),
+  next: v.optional(blobRefSchema),
+});
+
+/** The transcript to the end of its last committed round: the same bytes whenever the coordinator is asked. */
+const committedPart = (
+  run: Uint8Array,
+  transcript: Uint8Array,
+): { readonly round: number; readonly bytes: Uint8Array } | undefined => {
+  const { entries } = decodeTranscript(run, transcript);
+  const last = entries.findLastIndex(({ record }) => record.type === 'commit');
+  const round = entries[last]?.record.round;
+  if (round === undefined) return undefined;
+  return { round, bytes: concatBytes(...entries.slice(0, last + 1).map(encodeEntry)) };
+};
+
+/**
+ * Publishes the run as far as it is committed. What was published of the same round before is neither stored nor paid again.
+ * @param init.partBytes transcript bytes in one blob
+ * @returns undefined before the first commit
+ * @throws FloeError what store and ledger throw
+ */
+export const publishRun = async (init: {
+  readonly spec: RunSpec;
+  readonly transcript: Uint8Array;
+  readonly store: BlobStore;
+  readonly ledger: PublicationLedger;
+  readonly partBytes?: number;
+  readonly signal?: AbortSignal;
+}): Promise<Publication | undefined> => {
+  const { spec, store, ledger, partBytes = PART_BYTES, signal } = init;
+  const part = committedPart(hashRunSpec(spec), init.transcript);
+  if (part === undefined) return undefined;
+  const { round, bytes } = part;
+  const standing = await ledger.readPublication(round);
+  if (standing !== undefined) return { round, blob: standing };
+  // What the records name must be there before they are.
+  await store.settle?.(signal === undefined ? {} : { signal });
+  let next: BlobRef | undefined;
+  // From the end, since each names the one after it.
+  for (let at = Math.ceil(bytes.length / partBytes) - 1; at >= 0; at -= 1) {
+    const encoded = encodeCbor({
+      v: 1,
+      spec: at === 0 ? encodeRunSpec(spec) : undefined,
+      transcript: bytes.slice(at * partBytes, (at + 1) * partBytes),
+      next,
+    });
+    // oxlint-disable-next-line no-await-in-loop
+    const { id, sha256, size } = await store.put(encoded, signal === undefined ? {} : { signal });
+    next = { id, sha256, size };
+  }
+  const blob = next as BlobRef;
+  await ledger.recordPublication({ round, blob });
+  return { round, blob };
+};
+
+/**
+ * Reads a publication. The transcript's links and signatures are whoever uses it to check.
+ * @param run hash of the specification that is expected, 32 bytes
+ * @throws FloeError `data_malformed`, `spec_mismatch`, `spec_invalid`, what the store throws
+ */
+export const readPublication = async (
+  blob: BlobRef,
+  run: Uint8Array,
+  store: BlobStore,
+  options?: BlobOptions,
+): Promise<{ readonly spec: RunSpec; readonly transcript: Uint8Array }> => {
+  const chunks: Uint8Array[] = [];
+  let spec: RunSpec | undefined;
+  let size = 0;
+  for (let ref: BlobRef | undefined = blob; ref !== undefined;) {
+    if (ref.size > MAX_PART_BYTES)
+      throw new FloeError(
+        'data_malformed',
+        `the publication's blob ${ref.id} has ${ref.size} bytes, expected at most ${MAX_PART_BYTES}`,
+      );
+    // Each part names the next.
+    // oxlint-disable-next-line no-await-in-loop
+    const bytes = await store.get(ref, options);
+    const part = decodeCbor(partSchema, bytes, 'data_malformed', MAX_PART_BYTES);
+    if (spec === undefined) {
+      if (part.spec === undefined)
+        throw new FloeError('data_malformed', `the blob ${ref.id} is not the first of its run`);
+      spec = decodeRunSpec(part.spec);
+      const hash = hashRunSpec(spec);
+      if (!equalBytes(hash, run))
+        throw new FloeError(
+          'spec_mismatch',
+          `the chain names the run ${toHex(run)}, the blob ${ref.id} holds ${toHex(hash)}`,
+        );
+    }
+    size += part.transcript.length;
+    if (size > MAX_TRANSCRIPT_BYTES || part.transcript.length === 0)
+      throw new FloeError('data_malformed', `the transcript from ${blob.id} has no possible size`);
+    chunks.push(part.transcript);
+    ref = part.next;
+  }
+  return { spec: spec as RunSpec, transcript: concatBytes(...chunks) };
+};
