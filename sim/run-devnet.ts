@@ -19,7 +19,11 @@ const start = async (folder: string, seed: string, keeps: boolean): Promise<RunD
   const thread = startThread<DevnetCalls>('devnet-thread', {});
   let stopping: Promise<void> | undefined;
   try {
-    const network = await thread.call('start', { seed, snapshot: snapshotOf(folder) });
+    const network = await thread.call('start', {
+      seed,
+      snapshot: snapshotOf(folder),
+      readOnly: !keeps,
+    });
     return {
       network,
       stop: () =>
