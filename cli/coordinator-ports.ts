@@ -14,6 +14,7 @@ import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
 import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
+import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
 import { showCoins } from './amounts.ts';
@@ -141,9 +142,15 @@ export interface RunPorts {
   readonly uploads: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
-  /** On a network: the run's object id, and its versions, the initial model first. */
+  /** On a network: the run's object id, its versions, the initial model first, and what makes it readable from there. */
   readonly onChain:
-    { runObject(): Promise<string>; versions(): Promise<readonly VersionFacts[]> } | undefined;
+    | {
+        runObject(): Promise<string>;
+        versions(): Promise<readonly VersionFacts[]>;
+        /** See `publishRun`. */
+        publish(transcript: Uint8Array): Promise<Publication | undefined>;
+      }
+    | undefined;
   close(): Promise<void>;
 }
 
@@ -191,6 +198,7 @@ export const openRunPorts = async (init: {
     ...ports,
     onChain: {
       runObject,
+      publish: (transcript) => ports.publish(transcript),
       versions: async () => {
         const [{ versionsOf }, { suiClientOf }] = await Promise.all([
           import('../protocol/ledger/lineage.ts'),

@@ -8,7 +8,7 @@ import { createCoordinator, openJournal, serve, type Logger } from '../coordinat
 import type { Keystore } from '../client/keystore/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { sleep, systemClock } from '../protocol/clock.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { deriveSeed, systemRandom } from '../protocol/random.ts';
 import { decodeRunSpec, encodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { describeModel, type ModelDescription } from '../sim/describe.ts';
@@ -20,7 +20,7 @@ import { openRunPorts, placeOfRun } from './coordinator-ports.ts';
 import { hexKey, readInput, readOptional } from './flags.ts';
 import { findKey } from './network.ts';
 import type { Context } from './run-command.ts';
-import { gatherSettings, settingsToSpec, type RunSettings } from './run-file.ts';
+import { gatherSettings, settingsToSpec, shapeOf, type RunSettings } from './run-file.ts';
 import { openOrMakeKeystore } from './secrets.ts';
 
 const KEYSTORE = 'keystore';
@@ -38,17 +38,6 @@ const readAllowList = async (path: string): Promise<readonly Uint8Array[]> =>
     .map((line) => line.replace(/#.*$/u, '').trim())
     .filter((line) => line !== '')
     .map(hexKey('--allow'));
-
-/** The examples a model takes: MNIST's for the registry's, as the flags say for the others. */
-const shapeOf = (
-  settings: RunSettings,
-): { readonly featureShape: readonly number[]; readonly classes: number } => {
-  const { model = 'mlp-2nn', inputs, classes } = settings;
-  if (model === 'mlp-2nn' || model === 'cnn') return { featureShape: [28, 28, 1], classes: 10 };
-  if (inputs === undefined || classes === undefined)
-    throw new FloeError('usage', `--model ${model}: expected --inputs and --classes as well`);
-  return { featureShape: [inputs], classes };
-};
 
 /**
  * The settings of the run: those the folder was made with, or new ones.
@@ -210,11 +199,28 @@ export const runCoordinator = async (
   resources.defer(async () => served.close());
   invite({ url: served.url, spec, runObject, network: place?.path }, output);
 
-  const outcome = await Promise.race([coordinator.finished, stopped]);
+  const publish = async (): Promise<void> => {
+    const published = await onChain?.publish(coordinator.transcript());
+    if (published !== undefined)
+      output.line(
+        `published  specification and transcript to round ${published.round}, blob ${published.blob.id}`,
+      );
+  };
+  const outcome = await Promise.race([coordinator.finished, stopped]).catch(
+    async (thrown: unknown) => {
+      // What was reached is for others to read, whether or not this goes on one day.
+      if (signal.aborted)
+        await publish().catch((failure: unknown) =>
+          output.warn(`what was reached is not published: ${toFloeError(failure).message}`),
+        );
+      throw thrown;
+    },
+  );
   await writeWhole(join(folder, RUN_FILES.transcript), coordinator.transcript());
   output.say(
     `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
   );
+  await publish();
   const versions = await onChain?.versions();
   conclude({ folder, keystore: join(folder, KEYSTORE), runObject, versions, place }, output);
   output.document({

@@ -115,3 +115,14 @@ export const settingsToSpec = (
     deadlines: given({ grace }),
   });
 };
+
+/** The examples a model takes: MNIST's for the registry's, as the flags say for the others. */
+export const shapeOf = (
+  settings: RunSettings,
+): { readonly featureShape: readonly number[]; readonly classes: number } => {
+  const { model = 'mlp-2nn', inputs, classes } = settings;
+  if (model === 'mlp-2nn' || model === 'cnn') return { featureShape: [28, 28, 1], classes: 10 };
+  if (inputs === undefined || classes === undefined)
+    throw new FloeError('usage', `--model ${model}: expected --inputs and --classes as well`);
+  return { featureShape: [inputs], classes };
+};

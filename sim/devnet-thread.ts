@@ -15,14 +15,16 @@ const calls = {
     snapshot,
     readOnly,
   }: {
-    readonly seed: string;
+    /** Of a new devnet; without it the snapshot's goes on. */
+    readonly seed?: string;
     /** A folder: gone on from if it is there, written when the devnet stops and on `save`. */
     readonly snapshot: string;
     /** It must be there, and stays as it is. */
     readonly readOnly: boolean;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    devnet = await startDevnet({ seed, snapshot, readOnly, floePackage: compiledFloe() });
+    const fresh = seed === undefined ? {} : { seed, floePackage: compiledFloe() };
+    devnet = await startDevnet({ snapshot, readOnly, ...fresh });
     return parseNetworkConfig(devnet.config);
   },
   /** Brings the snapshot up to date; cheap enough for the end of a round. */

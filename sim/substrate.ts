@@ -162,7 +162,7 @@ export const startSubstrate = async (
     case 'devnet': {
       const { network, stop } = await startRunDevnet(folder, seed);
       try {
-        await writeRunNetwork(folder, network, { seed });
+        await writeRunNetwork(folder, network);
       } catch (thrown) {
         await stop();
         throw thrown;
