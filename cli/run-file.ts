@@ -6,7 +6,6 @@ import { fromHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import type { ModelDescription } from '../sim/describe.ts';
 import { readInput } from './flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
@@ -37,6 +36,8 @@ const runFileSchema = v.strictObject({
   grace: v.optional(number),
   auditors: v.optional(v.array(keyText)),
   seed: v.optional(v.string()),
+  /** File of the model that the run starts from. */
+  from: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
 });
 export type RunSettings = v.InferOutput<typeof runFileSchema>;
 
@@ -90,20 +91,15 @@ export const settingsToSpec = (
   fixed: {
     readonly id: Uint8Array;
     readonly coordinator: Uint8Array;
-    readonly model: Pick<ModelDescription, 'architecture' | 'tensors' | 'topology'>;
+    readonly model: RunSpec['model'];
+    /** What the run starts from, where that is not drawn. */
+    readonly parent?: RunSpec['parent'];
   },
 ): RunSpec => {
   const { name, rounds, cohort, minimum, grace, ring, bits, clipNorm } = settings;
   const { epochs, batchSize, learningRate } = settings;
-  const { architecture, tensors, topology } = fixed.model;
   return makeRunSpec({
-    id: fixed.id,
-    coordinator: fixed.coordinator,
-    model: {
-      architecture,
-      tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
-      ...(architecture === 'custom' ? { topology } : {}),
-    },
+    ...fixed,
     ...given({ name, rounds }),
     auditors: (settings.auditors ?? []).map(fromHex),
     cohort: given({ size: cohort, minimum }),
