@@ -59,7 +59,7 @@ Everything else is as for floe coordinator, which also resumes a fork. Exit code
         const say = (text: string): void => output.line(text);
         const open = async () => {
           await using resources = new AsyncDisposableStack();
-          return beginningFrom(objectId, reader, { say, signal, resources });
+          return await beginningFrom(objectId, reader, { say, signal, resources });
         };
         await runCoordinator(runFile, options, context, { object: objectId, open });
       });
