@@ -1,7 +1,7 @@
 /**
  * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state folder.
  */
-import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
 import { collect, decimal, hexKey, oneOf, wholeNumber } from './flags.ts';
@@ -91,6 +91,11 @@ export const withRunOptions = (command: Command): Command =>
       '--auditor <key>',
       'key that may open every model; may be repeated',
       collect((text) => toHex(hexKey('--auditor')(text))),
+    )
+    .option(
+      '--access <audience>',
+      `seal the models for ${MODEL_AUDIENCES.join(', ')} too; may be repeated; needs a network`,
+      collect(oneOf('--access', MODEL_AUDIENCES)),
     )
     .option('--allow <file>', 'only these keys may join: one in hex a line, # for comments')
     .option('--tls-cert <file>', 'certificate chain (PEM)')

@@ -74,7 +74,9 @@ export const grantCommand = (): Command =>
       'after',
       `
 A cohort is frozen with its round and nobody joins it later: "member" takes a revocation back.
-A second grant to a compute node replaces the first. What holds already costs nothing.
+A compute node opens the models of a run whose specification has compute among its --access; a
+second grant replaces the first. Auditors may also be named later than in the specification, and
+one that was revoked stays so when the coordinator starts again. What holds already costs nothing.
 
 Examples:
   floe grant 0x5e... auditor 0xa1... --network net.json --keystore-file sui.keystore

@@ -17,6 +17,7 @@ import { modelsCommand } from './models.ts';
 import { passCommand } from './pass.ts';
 import { publishCommand } from './publish.ts';
 import { pullCommand } from './pull.ts';
+import { receiptCommand } from './receipt.ts';
 import { outputOf } from './run-command.ts';
 import { simCommand } from './sim.ts';
 import { verifyCommand } from './verify.ts';
@@ -70,6 +71,7 @@ Examples:
     grantCommand(),
     revokeCommand(),
     passCommand(),
+    receiptCommand(),
     modelsCommand(),
   ];
   for (const command of commands) {

@@ -6,8 +6,9 @@ import { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import type * as OffersModule from '../protocol/ledger/offers.ts';
 import type { Offer } from '../protocol/ledger/offers.ts';
+import { MAX_ROUND } from '../protocol/run-spec.ts';
 import type { Executed, Sender } from '../protocol/sui/transactions.ts';
-import { duration, instant, showCoins, sui } from './amounts.ts';
+import { duration, instant, roundRange, showCoins, sui } from './amounts.ts';
 import {
   address,
   openRegistry,
@@ -67,6 +68,21 @@ const act = async (
   });
 };
 
+interface Rounds {
+  readonly first: number;
+  readonly last: number;
+}
+/** Those of any run, the ones to come included. */
+const ALL_ROUNDS: Rounds = { first: 0, last: MAX_ROUND };
+const withRounds = (command: Command): Command =>
+  command.option(
+    '--rounds <a-b>',
+    'models of these rounds only (default: of all, those to come included)',
+    roundRange('--rounds'),
+  );
+const showRounds = ({ first, last }: Rounds): string =>
+  last >= MAX_ROUND ? `round ${first} on` : `rounds ${first} to ${last}`;
+
 const sub = (name: string): Command => withCommonOptions(withKey(withNetwork(new Command(name))));
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -79,9 +95,11 @@ const affordable = (price: bigint, most: bigint): void => {
     );
 };
 
+const ofRun = (name: string): Command =>
+  sub(name).argument('<run>', "the run's object id", address('run'));
+
 const offerCommand = (): Command =>
-  sub('offer')
-    .argument('<run>', "the run's object id", address('run'))
+  withRounds(ofRun('offer'))
     .description('make an offer for the models of a run; its owner')
     .requiredOption('--pass-price <sui>', 'price of a pass', sui('--pass-price'))
     .requiredOption('--period-price <sui>', 'price of a period', sui('--period-price'))
@@ -95,14 +113,20 @@ const offerCommand = (): Command =>
           readonly periodPrice: bigint;
           readonly period: number;
           readonly beneficiary?: string;
+          readonly rounds?: Rounds;
         },
       ) => {
         await act(options, async ({ offers, registry, sender }) => {
           const { passPrice, periodPrice, period: periodMs } = options;
           const beneficiary = options.beneficiary ?? sender.address;
-          const terms = { run, beneficiary, passPrice, periodPrice, periodMs };
+          const { first, last } = options.rounds ?? ALL_ROUNDS;
+          const terms = { run, beneficiary, passPrice, periodPrice, periodMs, first, last };
           const made = await offers.createOffer(registry, sender, terms);
-          return { facts: { offer: made.id, run }, words: `offer ${made.id}`, executed: made };
+          return {
+            facts: { offer: made.id, run, first, last },
+            words: `offer ${made.id} for the models of ${showRounds({ first, last })}`,
+            executed: made,
+          };
         });
       },
     );
@@ -213,18 +237,53 @@ const subscribeCommand = (): Command =>
   );
 
 const lockCommand = (): Command =>
-  sub('lock')
-    .argument('<run>', "the run's object id", address('run'))
-    .description('make a time lock; the owner of the run')
+  withRounds(ofRun('lock'))
+    .description('let everybody read from a time on, for good; the owner of the run')
     .requiredOption('--opens <time>', 'from when on everybody may read', instant('--opens'))
-    .action(async (run: string, options: Options & { readonly opens: number }) => {
-      await act(options, async ({ offers, registry, sender }) => {
-        const made = await offers.createTimeLock(registry, sender, run, options.opens);
-        return {
-          facts: { lock: made.id, run, opens: iso(options.opens) },
-          words: `time lock ${made.id} opens ${iso(options.opens)}`,
-          executed: made,
-        };
+    .action(
+      async (
+        run: string,
+        options: Options & { readonly opens: number; readonly rounds?: Rounds },
+      ) => {
+        await act(options, async ({ offers, registry, sender }) => {
+          const { opens: opensMs, rounds = ALL_ROUNDS } = options;
+          const executed = await offers.addTimeLock(registry, sender, run, { ...rounds, opensMs });
+          const opens = iso(opensMs);
+          return {
+            facts: { run, opens, ...rounds },
+            words: `the models of ${showRounds(rounds)} open for everybody at ${opens}`,
+            executed,
+          };
+        });
+      },
+    );
+
+const listCommand = (): Command =>
+  withCommonOptions(withNetwork(new Command('list')))
+    .argument('<run>', "the run's object id", address('run'))
+    .description('what is offered for the models of a run, and when they open for everybody')
+    .action(async (run: string, options: Options) => {
+      await runCommand(options, async ({ output }) => {
+        const { offersOf, timeLocksOf } = await import('../protocol/ledger/offers.ts');
+        const registry = await openRegistry(options);
+        const offers = await offersOf(registry, run);
+        const locks = await timeLocksOf(registry, run);
+        output.document({
+          run,
+          offers: offers.map(({ passPrice, periodPrice, ...rest }) => ({
+            ...rest,
+            passPrice: String(passPrice),
+            periodPrice: String(periodPrice),
+          })),
+          locks: locks.map(({ opensMs, ...rounds }) => ({ ...rounds, opens: iso(opensMs) })),
+        });
+        for (const offer of offers)
+          output.say(
+            `offer ${offer.id}: ${showRounds(offer)}, pass ${showCoins(offer.passPrice)} SUI, ${showCoins(offer.periodPrice)} SUI for ${offer.periodMs / 86_400_000} days${offer.open ? '' : ', closed'}`,
+          );
+        for (const lock of locks)
+          output.say(`${showRounds(lock)} open for everybody at ${iso(lock.opensMs)}`);
+        if (offers.length + locks.length === 0) output.say('nothing is offered');
       });
     });
 
@@ -234,15 +293,16 @@ export const passCommand = (): Command => {
     .addHelpText(
       'after',
       `
-A pass, a subscription or a lock opens what was sealed under its policy: the name of a key holds
-the offer's or the lock's object id.
+They open the models of a run whose specification has pass, subscription or time-lock among its
+--access, those published before included: floe pull then finds what its key owns.
 
 Examples:
   floe pass offer 0x5e... --pass-price 5 --period-price 0.5 --period 30d --network net.json
+  floe pass list 0x5e... --network net.json
   floe pass give 0x0f... 0xb0... --network net.json --keystore-file sui.keystore
   floe pass buy 0x0f... --at-most 5 --network net.json --json
   floe pass subscribe 0x0f... --at-most 0.5 --renew 0x5b... --network net.json
-  floe pass lock 0x5e... --opens 2027-01-31T12:00:00Z --network net.json
+  floe pass lock 0x5e... --rounds 0-20 --opens 2027-01-31T12:00:00Z --network net.json
 
 Exit codes: 0 done, 1 the chain refused, 2 no such object or a wrong flag, 4 not the owner, or closed.`,
     );
@@ -254,6 +314,7 @@ Exit codes: 0 done, 1 the chain refused, 2 no such object or a wrong flag, 4 not
     buyCommand(),
     subscribeCommand(),
     lockCommand(),
+    listCommand(),
   ])
     command.addCommand(each);
   return command;

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { fromHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/run-spec.ts';
 import { readInput } from './flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
@@ -35,6 +35,7 @@ const runFileSchema = v.strictObject({
   mask: v.optional(v.boolean()),
   grace: v.optional(number),
   auditors: v.optional(v.array(keyText)),
+  access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
   seed: v.optional(v.string()),
   /** File of the model that the run starts from. */
   from: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
@@ -102,6 +103,7 @@ export const settingsToSpec = (
     ...fixed,
     ...given({ name, rounds }),
     auditors: (settings.auditors ?? []).map(fromHex),
+    access: { models: settings.access ?? [] },
     cohort: given({ size: cohort, minimum }),
     training: given({ epochs, batchSize, learningRate }),
     encoding: given({ ring, bits, clipNorm }),

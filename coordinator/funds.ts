@@ -32,6 +32,9 @@ const FLOAT_BYTES = 4;
 const RESERVE_PERCENT = 120n;
 const TIMEOUT_MS = 20_000;
 const FAUCET_REQUESTS = 5;
+/** How long coins from a faucet are looked for: some six seconds. */
+const FIRST_LOOK_MS = 100;
+const LAST_LOOK_MS = 3_200;
 
 const withReserve = (amount: bigint): bigint => (amount * RESERVE_PERCENT) / 100n;
 
@@ -141,6 +144,19 @@ export const openPurse = (network: NetworkConfig, owner: string): Purse => {
       return { sui, wal };
     });
 
+  /** What is there once a gift has arrived: the node that answers may lag behind the one that gave. */
+  const arrived = async (before: Funds): Promise<Funds> => {
+    let have = before;
+    for (let pause = FIRST_LOOK_MS; pause <= LAST_LOOK_MS; pause *= 2) {
+      // oxlint-disable-next-line no-await-in-loop
+      have = await balance();
+      if (have.sui > before.sui || have.wal > before.wal) return have;
+      // oxlint-disable-next-line no-await-in-loop
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+    return have;
+  };
+
   return {
     balance,
     prices: () =>
@@ -167,7 +183,7 @@ export const openPurse = (network: NetworkConfig, owner: string): Purse => {
           return have;
         }
         // oxlint-disable-next-line no-await-in-loop
-        have = await balance();
+        have = await arrived(before);
         const helped = (coin: keyof Funds): boolean =>
           before[coin] < needed[coin] && have[coin] > before[coin];
         if (!helped('sui') && !helped('wal')) return have;

@@ -295,6 +295,11 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       await cryptoReady;
       if (!equalBytes(identity.publicKey, spec.coordinator))
         throw new FloeError('spec_invalid', 'the specification names another coordinator');
+      if (spec.access !== undefined && !gate.policies)
+        throw new FloeError(
+          'spec_invalid',
+          `access.models: expected a gate with policies on chain, got ${gate.kind}`,
+        );
       journal.bind(run);
       if (replay()) {
         log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');

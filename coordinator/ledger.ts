@@ -16,7 +16,11 @@ const cohortSchema = v.strictObject({
   size: integer(0, 255),
   entropy: fixedBytes(32),
 });
-const survivorsSchema = v.strictObject({ hash: fixedBytes(32), size: integer(0, 255) });
+const survivorsSchema = v.strictObject({
+  hash: fixedBytes(32),
+  size: integer(0, 255),
+  dataCommitment: fixedBytes(32),
+});
 const modelSchema = v.strictObject({
   modelHash: fixedBytes(32),
   blob: blobRefSchema,
@@ -56,8 +60,8 @@ export const journalLedger = ({ database }: Journal): Ledger => {
       receipt: freeze('cohort', run, round, encodeCbor({ root, size, entropy })),
       beacon: localBeacon(root, entropy),
     }),
-    freezeSurvivors: async ({ run, round, hash, members: { length: size } }) => ({
-      receipt: freeze('survivors', run, round, encodeCbor({ hash, size })),
+    freezeSurvivors: async ({ run, round, hash, members: { length: size }, dataCommitment }) => ({
+      receipt: freeze('survivors', run, round, encodeCbor({ hash, size, dataCommitment })),
     }),
     registerModel: async ({
       run,
@@ -76,7 +80,7 @@ export const journalLedger = ({ database }: Journal): Ledger => {
     },
     readSurvivors: async (run, round) => {
       const survivors = decode(survivorsSchema, read('survivors', run, round));
-      return survivors && { hash: survivors.hash };
+      return survivors && { hash: survivors.hash, dataCommitment: survivors.dataCommitment };
     },
     readModel: async (run, round) => {
       const model = decode(modelSchema, read('model', run, round));

@@ -95,8 +95,9 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       await aggregation.fold(current, work.record, signal);
       return { type: 'folded', round, member: work.record.author };
     case 'freeze-survivors': {
-      const { hash, members } = work;
-      const { receipt } = await ledger.freezeSurvivors({ run, round, hash, members });
+      const { hash, members, dataCommitment } = work;
+      const freeze = { run, round, hash, members, dataCommitment };
+      const { receipt } = await ledger.freezeSurvivors(freeze);
       return { type: 'survivors-frozen', round, receipt: cut(receipt) };
     }
     case 'finish': {

@@ -38,7 +38,9 @@ export interface ConnectOptions {
       | 'threadBytes'
     >
   >;
-  readonly gate?: Partial<Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries'>>;
+  readonly gate?: Partial<
+    Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries' | 'holdings'>
+  >;
   readonly warn?: (message: string) => void;
 }
 
@@ -104,6 +106,7 @@ export const connectNetwork = async (
       seal: network.seal,
       runObject: () => ledger.runObject(run),
       auditors: auditorKeys,
+      models: spec.access?.models,
       ...gate,
     });
   return {

@@ -81,7 +81,7 @@ export interface RunCostInput {
 export interface RunCost {
   /** FROST. */
   readonly walrus: bigint;
-  /** FROST, had every upload been a blob of its own. */
+  /** FROST, had every upload and every bundle been a blob of its own. */
   readonly walrusSeparate: bigint;
   /** Transactions, all of them the coordinator's. */
   readonly transactions: number;
@@ -93,8 +93,8 @@ export interface RunCost {
 const TRANSACTIONS_PER_BLOB = 2;
 /** Freeze the cohort, freeze the survivors, register the version. */
 const TRANSACTIONS_PER_ROUND = 3;
-/** Create the run, name its auditors. */
-const TRANSACTIONS_PER_RUN = 2;
+/** Create the run with its auditors. */
+const TRANSACTIONS_PER_RUN = 1;
 
 /** @param gasPerTransaction MIST; the mean of the transactions a run makes, measured on the network it will run on */
 export const runCost = (
@@ -104,19 +104,19 @@ export const runCost = (
 ): RunCost => {
   const { rounds, uploads, epochs } = input;
   const costOf = (size: number): bigint => blobCost(size, epochs, prices);
-  const quilts = uploads > 1 ? quiltSizes(uploads, input.uploadBytes, prices.shards) : [];
-  const single = BigInt(uploads) * costOf(input.uploadBytes);
-  const together =
-    quilts.length > 0 ? quilts.reduce((sum, size) => sum + costOf(size), 0n) : single;
-  const others = costOf(input.modelBytes) + costOf(input.bundleBytes);
-  const initial = costOf(input.modelBytes);
-  const blobs = rounds * ((quilts.length || uploads) + 2) + 1;
+  const model = costOf(input.modelBytes);
+  const largest = Math.max(input.uploadBytes, input.bundleBytes);
+  const quilts = quiltSizes(uploads + 1, largest, prices.shards);
+  const together = quilts.reduce((sum, size) => sum + costOf(size), 0n);
+  const separate = BigInt(uploads) * costOf(input.uploadBytes) + costOf(input.bundleBytes);
+  // A model and its quilts each round; the initial model.
+  const blobs = rounds * (quilts.length + 1) + 1;
   // The initial model is a version too.
   const transactions =
     blobs * TRANSACTIONS_PER_BLOB + rounds * TRANSACTIONS_PER_ROUND + TRANSACTIONS_PER_RUN + 1;
   return {
-    walrus: BigInt(rounds) * (together + others) + initial,
-    walrusSeparate: BigInt(rounds) * (single + others) + initial,
+    walrus: BigInt(rounds) * (together + model) + model,
+    walrusSeparate: BigInt(rounds) * (separate + model) + model,
     transactions,
     gas: BigInt(transactions) * gasPerTransaction,
   };

@@ -26,6 +26,7 @@ export { chunkRoot, merkleRoot } from './merkle.ts';
 export { PROTOCOL_VERSION } from './messages.ts';
 export { deriveSeed, seededRandom, systemRandom, type RandomSource } from './random.ts';
 export {
+  dataCommitment,
   decodeRecord,
   decodeRecordOf,
   survivorsHash,

@@ -8,6 +8,7 @@ import { compareBytes, sha256, utf8 } from './bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { FloeError } from './errors.ts';
 import { verifySignature, type Identity } from './identity.ts';
+import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
@@ -198,6 +199,12 @@ export const survivorsHash = (
   members: readonly Uint8Array[],
   uploads: readonly Uint8Array[],
 ): Uint8Array => sha256(utf8('floe/survivors/v1'), encodeCbor({ context, members, uploads }));
+
+/**
+ * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in the order of the members.
+ * Each record names its author, its blob's hash and its chunks' root, so a path to the root shows that an update counted.
+ */
+export const dataCommitment = (uploads: readonly Uint8Array[]): Uint8Array => merkleRoot(uploads);
 
 /** Sorted copy of a list of keys, in byte order. @throws FloeError `record_malformed` when a key is there twice */
 export const sortKeys = (list: readonly Uint8Array[]): Uint8Array[] => {

@@ -10,6 +10,8 @@ import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from './cbor.t
 export const MAX_COHORT = 255;
 /** Below three, the sum of the others is one participant's update. */
 export const MIN_COHORT = 3;
+/** Rounds of a run, attempts that failed included. */
+export const MAX_ROUND = 100_000;
 const MAX_SPEC_BYTES = 4 << 20;
 
 const positive = (max: number) =>
@@ -20,6 +22,10 @@ const positive = (max: number) =>
     v.maxValue(max),
   );
 const seconds = integer(1, 7 * 24 * 3600);
+
+/** Who else a run's models are sealed for, beside its auditors and the cohorts; each is a policy on chain. */
+export const MODEL_AUDIENCES = ['pass', 'subscription', 'time-lock', 'compute'] as const;
+export type ModelAudience = (typeof MODEL_AUDIENCES)[number];
 
 const tensor = v.strictObject({
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
@@ -37,6 +43,17 @@ export const runSpecSchema = v.pipe(
     coordinator: fixedBytes(32),
     /** Ed25519 keys that may open every model and unmasking bundle. */
     auditors: v.pipe(v.array(fixedBytes(32)), v.maxLength(64)),
+    /** Missing where only auditors and the cohorts read. Needs a gate whose policies are on chain. */
+    access: v.optional(
+      v.strictObject({
+        /** What a run's owner sells or grants on chain opens its models for those named here, and for nobody else. */
+        models: v.pipe(
+          v.array(v.picklist(MODEL_AUDIENCES)),
+          v.minLength(1),
+          v.check((list) => new Set(list).size === list.length, 'expected each audience once'),
+        ),
+      }),
+    ),
     model: v.strictObject({
       /** A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their own trainer. */
       architecture: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
@@ -54,7 +71,7 @@ export const runSpecSchema = v.pipe(
         object: v.optional(fixedBytes(32)),
       }),
     ),
-    rounds: integer(1, 100_000),
+    rounds: integer(1, MAX_ROUND),
     cohort: v.strictObject({
       /** Participants wanted in a round. */
       size: integer(MIN_COHORT, MAX_COHORT),
@@ -101,10 +118,13 @@ export type RunSpec = v.InferOutput<typeof runSpecSchema>;
 /** What a run file or a caller must give; the rest has defaults. */
 export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'parent'> & {
   readonly [
-    Key in Exclude<keyof RunSpec, 'id' | 'coordinator' | 'model' | 'parent' | 'version'>
+    Key in Exclude<keyof RunSpec, 'id' | 'coordinator' | 'model' | 'parent' | 'version' | 'access'>
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
     : Partial<RunSpec[Key]>;
+} & {
+  /** An empty list is the same as none. */
+  readonly access?: { readonly models: readonly ModelAudience[] } | undefined;
 };
 
 export const SPEC_DEFAULTS = {
@@ -121,7 +141,7 @@ export const SPEC_DEFAULTS = {
 } as const satisfies Partial<RunSpec>;
 
 /** Fills in the defaults and validates. @throws FloeError `spec_invalid` naming the field */
-export const makeRunSpec = (input: RunSpecInput): RunSpec => {
+export const makeRunSpec = ({ access, ...input }: RunSpecInput): RunSpec => {
   const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
   return parseWith(
     runSpecSchema,
@@ -137,6 +157,7 @@ export const makeRunSpec = (input: RunSpecInput): RunSpec => {
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       optimiser: { ...SPEC_DEFAULTS.optimiser, ...input.optimiser },
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
+      ...(access === undefined || access.models.length === 0 ? {} : { access }),
     },
     'spec_invalid',
   );

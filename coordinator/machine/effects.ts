@@ -31,6 +31,7 @@ export type Work =
       readonly round: number;
       readonly hash: Uint8Array;
       readonly members: readonly Uint8Array[];
+      readonly dataCommitment: Uint8Array;
     }
   | { readonly type: 'finish'; readonly round: number }
   | {

@@ -3,7 +3,7 @@
  * is either folded or rejected with a reason; none is left out in silence, so that nobody can be isolated.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
-import { survivorsHash, type Body } from '../../protocol/records.ts';
+import { dataCommitment, survivorsHash, type Body } from '../../protocol/records.ts';
 import { abort, finishWork } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, publish, refusal, send, startWork, type Step, type Work } from './effects.ts';
@@ -93,8 +93,14 @@ const absence = (config: MachineConfig, state: State, key: Hex, now: number): st
 };
 
 export const freezeSurvivorsWork = (round: Round): Work => {
-  const { hash, members } = survivorSet(round);
-  return { type: 'freeze-survivors', round: round.round, hash, members };
+  const { hash, members, uploads } = survivorSet(round);
+  return {
+    type: 'freeze-survivors',
+    round: round.round,
+    hash,
+    members,
+    dataCommitment: dataCommitment(uploads),
+  };
 };
 
 const survivorSet = (

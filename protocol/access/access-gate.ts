@@ -2,6 +2,8 @@
  * @module The AccessGate port: who may open a key. The blob holds the ciphertext, the gate holds the key (envelope
  * encryption). Locally the gate is a list of sealed boxes; with Seal it is a policy on chain.
  */
+import { sha256, utf8 } from '../bytes.ts';
+import { encodeCbor } from '../cbor.ts';
 
 /** What a key is for; an envelope opens only for the purpose it was made for. */
 export interface KeyPurpose {
@@ -11,11 +13,20 @@ export interface KeyPurpose {
   readonly role: 'model' | 'bundle' | 'update';
 }
 
+/** A hash of everything the key is for, so that a key of one purpose is never one of another. */
+export const purposeHash = (purpose: KeyPurpose): Uint8Array =>
+  sha256(
+    utf8('floe/key-purpose/v1'),
+    encodeCbor({ run: purpose.run, round: purpose.round, role: purpose.role }),
+  );
+
 export interface AccessGate {
   /** `sealed-box`, `seal`...: named in the first lines of output. */
   readonly kind: string;
+  /** Whether policies on chain decide who opens a key, so that the `access` of a specification means something. */
+  readonly policies: boolean;
   /**
-   * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it.
+   * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it, and whom the run's `access` admits.
    * @param cohortOf the round in whose cohort readers have to be, where the gate is a policy on chain and knows them as
    * cohort and auditors only; the purpose's round where missing
    * @throws FloeError `key_invalid`, `gate_unavailable`

@@ -1,33 +1,64 @@
 /**
- * @module The names under which Seal keeps a run's keys, as the Move package reads them: [object 32][round u64 LE][role 1]
- * [nonce 16]. The role says which policy decides; the nonce binds the name to what the key is for.
+ * @module The audiences of a run's keys: the name under which Seal keeps a key for each, as the Move package reads it, and the
+ * call of its policy that key servers evaluate. A name is [run 32][round u64 LE][role 1][nonce 16]: the role says which policy
+ * decides, the nonce binds the name to what the key is for. A name holds the run and nothing that is sold later, so that a
+ * model is sealed before the first offer is made.
  */
-import { Transaction } from '@mysten/sui/transactions';
+import { Transaction, type TransactionArgument } from '@mysten/sui/transactions';
 import { fromHex, normalizeSuiAddress } from '@mysten/sui/utils';
-import { sha256, toHex, utf8 } from '../bytes.ts';
-import { encodeCbor } from '../cbor.ts';
-import type { KeyPurpose } from './access-gate.ts';
+import { toHex } from '../bytes.ts';
+import { purposeHash, type KeyPurpose } from './access-gate.ts';
 
-/** Who a name is for, and the policy that lets them in. */
+/** An object of the reader that lets it in, and the offer on whose terms. */
+export interface Ticket {
+  readonly object: string;
+  readonly offer: string;
+}
+
+/** What a policy is shown beside the name of the key. */
+export interface Shown {
+  /** Object id of the run. */
+  readonly run: string;
+  readonly ticket?: Ticket | undefined;
+}
+
+type Show = (transaction: Transaction, shown: Shown) => TransactionArgument[];
+
+const run: Show = (transaction, shown) => [transaction.object(shown.run)];
+const runAndClock: Show = (transaction, shown) => [
+  transaction.object(shown.run),
+  transaction.object.clock(),
+];
+const ticket: Show = (transaction, shown) =>
+  shown.ticket === undefined
+    ? []
+    : [transaction.object(shown.ticket.offer), transaction.object(shown.ticket.object)];
+const ticketAndClock: Show = (transaction, shown) => [
+  ...ticket(transaction, shown),
+  transaction.object.clock(),
+];
+
+/** Who a name is for, the policy that lets them in, and what it is shown. */
 export const AUDIENCES = {
   /** Members of the round's frozen cohort. */
-  cohort: { role: 0, policy: 'seal_approve_cohort' },
+  cohort: { role: 0, policy: 'seal_approve_cohort', show: run },
   /** The run's auditors; the coordinator is one of them. */
-  auditor: { role: 1, policy: 'seal_approve_auditor' },
-} as const;
+  auditor: { role: 1, policy: 'seal_approve_auditor', show: run },
+  pass: { role: 2, policy: 'seal_approve_pass', show: ticket },
+  subscription: { role: 3, policy: 'seal_approve_subscription', show: ticketAndClock },
+  /** Everybody, once a lock has opened. */
+  'time-lock': { role: 4, policy: 'seal_approve_time', show: runAndClock },
+  /** Compute nodes with a grant. */
+  compute: { role: 5, policy: 'seal_approve_compute', show: runAndClock },
+  /** Of a round's bundle: aggregator, auditors and cohort, once the survivors are frozen. */
+  unmask: { role: 6, policy: 'seal_approve_unmask', show: run },
+} as const satisfies Record<string, { role: number; policy: string; show: Show }>;
 
 export type Audience = keyof typeof AUDIENCES;
 
 const NONCE_BYTES = 16;
 
-/** A hash of everything the key is for, so that a key of one purpose is never one of another. */
-export const purposeHash = (purpose: KeyPurpose): Uint8Array =>
-  sha256(
-    utf8('floe/key-purpose/v1'),
-    encodeCbor({ run: purpose.run, round: purpose.round, role: purpose.role }),
-  );
-
-/** @param object the Run @param round whose cohort; for auditors the purpose's own */
+/** @param object the run @param round whose cohort; for all other audiences the purpose's own */
 export const sealName = (
   object: string,
   round: number,
@@ -45,14 +76,15 @@ export const sealName = (
 /** The transaction that key servers evaluate: one call of the policy. */
 export const approval = (
   packageId: string,
-  runObject: string,
   audience: Audience,
   name: Uint8Array,
+  shown: Shown,
 ): Transaction => {
   const transaction = new Transaction();
+  const { policy, show } = AUDIENCES[audience];
   transaction.moveCall({
-    target: `${packageId}::policy::${AUDIENCES[audience].policy}`,
-    arguments: [transaction.pure.vector('u8', name), transaction.object(runObject)],
+    target: `${packageId}::policy::${policy}`,
+    arguments: [transaction.pure.vector('u8', name), ...show(transaction, shown)],
   });
   return transaction;
 };

@@ -3,7 +3,9 @@
  * 32-byte key is encrypted under the name of the audience (identity-based, Boneh and Franklin 2001; t of n servers).
  *
  * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through the auditors' policy, all
- * others through the frozen cohort of `cohortOf`. Who is neither is not let in, listed or not.
+ * others through the frozen cohort of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
+ * who holds a pass, a subscription or a grant when it asks is let in, and nobody has to know it when the model is sealed. A
+ * bundle of unmasking shares has one audience with a policy of its own.
  */
 import {
   EncryptedObject,
@@ -14,14 +16,24 @@ import {
 } from '@mysten/seal';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
+import type { Transaction } from '@mysten/sui/transactions';
 import * as v from 'valibot';
-import { equalBytes, toHex } from '../bytes.ts';
+import { equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, integer } from '../cbor.ts';
 import { FloeError } from '../errors.ts';
 import type { NetworkConfig } from '../network.ts';
+import type { ModelAudience } from '../run-spec.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
-import type { AccessGate, KeyPurpose } from './access-gate.ts';
-import { approval, nameHex, purposeHash, sealName, type Audience } from './seal-identity.ts';
+import { purposeHash, type AccessGate, type KeyPurpose } from './access-gate.ts';
+import {
+  approval,
+  AUDIENCES,
+  nameHex,
+  sealName,
+  type Audience,
+  type Shown,
+} from './seal-identity.ts';
+import { TICKETS, type Holdings } from './tickets.ts';
 
 export interface SealGateInit {
   readonly seal: NetworkConfig['seal'];
@@ -36,6 +48,10 @@ export interface SealGateInit {
   readonly runObject: () => Promise<string>;
   /** Ed25519 keys that the run's policy knows as auditors, the coordinator's included. */
   readonly auditors: readonly Uint8Array[];
+  /** Whom models are sealed for beside auditors and cohorts: `access.models` of the specification. */
+  readonly models?: readonly ModelAudience[] | undefined;
+  /** What the reader shows where it owns several passes or subscriptions; looked up on chain where missing. */
+  readonly holdings?: Holdings | undefined;
   /** Milliseconds for one wrap or unwrap, all attempts together. Default 30 s. */
   readonly timeoutMs?: number;
   /** Milliseconds for one answer of a key server. Default 8 s. */
@@ -47,13 +63,15 @@ export interface SealGateInit {
 const KEY_BYTES = 32;
 const SESSION_MINUTES = 10;
 const MAX_ENVELOPE_BYTES = 64 << 10;
+/** Sealings that are kept so as not to be made twice; a round needs one for each audience. */
+const MAX_KEPT = 64;
 
 const envelopeSchema = v.strictObject({
   v: v.literal(2),
   sealed: v.pipe(
     v.array(
       v.strictObject({
-        audience: v.picklist(['cohort', 'auditor']),
+        audience: v.picklist(Object.keys(AUDIENCES) as Audience[]),
         round: integer(0, 100_000),
         object: bytesUpTo(8 << 10),
       }),
@@ -73,7 +91,7 @@ const unavailable = (thrown: unknown): FloeError =>
 
 export const sealGate = (init: SealGateInit): AccessGate => {
   const { seal, packageId, client, signer, run, runObject } = init;
-  const { timeoutMs = 30_000, denialRetries = 2 } = init;
+  const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {} } = init;
   const address = signer.toSuiAddress();
   const own = signer.getPublicKey().toRawBytes();
   const isAuditor = (key: Uint8Array): boolean =>
@@ -103,21 +121,33 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     return session;
   };
 
+  /** By audience, purpose and key: sealing takes a tenth of a second of processor time, and a key is wrapped every round. */
+  const kept = new Map<string, Sealed>();
+
   const sealFor = async (
     key: Uint8Array,
     purpose: KeyPurpose,
     audience: Audience,
     round: number,
   ): Promise<Sealed> => {
+    const hash = purposeHash(purpose);
+    const of = toHex(sha256(utf8('floe/sealed-key/v1'), hash, key));
+    const label = `${audience}/${round}/${of}`;
+    const known = kept.get(label);
+    if (known !== undefined) return known;
     const name = sealName(await runObject(), round, audience, purpose);
     const { encryptedObject } = await servers.encrypt({
       threshold: seal.threshold,
       packageId,
       id: nameHex(name),
       data: key,
-      aad: purposeHash(purpose),
+      aad: hash,
     });
-    return { audience, round, object: encryptedObject };
+    const sealed = { audience, round, object: encryptedObject };
+    kept.set(label, sealed);
+    const [oldest] = kept.keys();
+    if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+    return sealed;
   };
 
   /** Everything that can be seen without a key: that it is for this purpose, package, audience and threshold. */
@@ -168,26 +198,37 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     }
   };
 
+  /** What the audience's policy is shown; `undefined` when the reader has nothing to show. */
+  const shownFor = async (
+    object: string,
+    { audience, round }: Sealed,
+  ): Promise<Shown | undefined> => {
+    if (audience !== 'pass' && audience !== 'subscription') return { run: object };
+    const registry = { client, packageId };
+    const query = { registry, owner: address, run: object, round, holdings };
+    const ticket = await TICKETS[audience](query);
+    return ticket && { run: object, ticket };
+  };
+
+  const buildKind = async (transaction: Transaction): Promise<Uint8Array> => {
+    try {
+      return await transaction.build({ client, onlyTransactionKind: true });
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
+  };
+
+  /** Asks as one audience. @throws FloeError `access_denied` */
   const open = async (sealed: Sealed, purpose: KeyPurpose): Promise<Uint8Array> => {
+    const { audience, round } = sealed;
     const object = await runObject();
-    const name = sealName(object, sealed.round, sealed.audience, purpose);
+    const name = sealName(object, round, audience, purpose);
     checkSealed(sealed, name, purpose);
-    let denials = 0;
-    const { txBytes, sessionKey } = await withRetry(
-      { retries: 3 + denialRetries, firstMs: 300, isFinal: () => denials > denialRetries },
-      async () => {
-        try {
-          const kind = approval(packageId, object, sealed.audience, name);
-          const bytes = await kind.build({ client, onlyTransactionKind: true });
-          return { txBytes: bytes, sessionKey: await fetchKeys(name, bytes) };
-        } catch (thrown) {
-          const error = unavailable(thrown);
-          if (error.code !== 'access_denied') throw error;
-          denials += 1;
-          throw denials > denialRetries ? error : new FloeError('gate_unavailable', error.message);
-        }
-      },
-    );
+    const shown = await shownFor(object, sealed);
+    if (shown === undefined)
+      throw new FloeError('access_denied', `${address} owns no ${audience} of the run`);
+    const txBytes = await buildKind(approval(packageId, audience, name, shown));
+    const sessionKey = await fetchKeys(name, txBytes);
     let key: Uint8Array;
     try {
       key = await servers.decrypt({ data: sealed.object, sessionKey, txBytes });
@@ -198,20 +239,61 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     return key;
   };
 
+  /** Asks as one audience after the other. @throws FloeError `access_denied` when none admits */
+  const openAny = async (order: readonly Sealed[], purpose: KeyPurpose): Promise<Uint8Array> => {
+    let cause: unknown;
+    for (const entry of order)
+      try {
+        // The next audience only matters once this one is refused.
+        // oxlint-disable-next-line no-await-in-loop
+        return await open(entry, purpose);
+      } catch (thrown) {
+        if (!(thrown instanceof FloeError) || thrown.code !== 'access_denied') throw thrown;
+        // A key server's word rather than a missing ticket.
+        cause = thrown.cause ?? cause ?? thrown;
+      }
+    const asked = order.map(({ audience }) => audience).join(', ') || 'nobody';
+    throw new FloeError(
+      'access_denied',
+      `the key is for ${asked}; the policies on chain do not admit ${address}`,
+      {},
+      { cause },
+    );
+  };
+
+  /** Whom a key is sealed for, each with the round in its name. */
+  const audiencesOf = (
+    purpose: KeyPurpose,
+    readers: readonly Uint8Array[],
+    cohortOf: number,
+  ): readonly (readonly [Audience, number])[] => {
+    const { role, round } = purpose;
+    if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', round]];
+    const named: Audience[] = readers.some(isAuditor) ? ['auditor'] : [];
+    if (role === 'model') named.push(...models);
+    const inPurpose = named.map((audience) => [audience, round] as const);
+    return readers.every(isAuditor) ? inPurpose : [...inPurpose, ['cohort', cohortOf]];
+  };
+
+  /** Those through which this reader comes in most likely are asked first. */
+  const preference = ({ audience }: Sealed): number => {
+    if (audience === 'pass' || audience === 'subscription')
+      return holdings[audience] === undefined ? 2 : 0;
+    return audience === (isAuditor(own) ? 'auditor' : 'cohort') ? 1 : 2;
+  };
+
   const within = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
     bounded({ timeoutMs, code: 'gate_unavailable', what }, work);
 
   return {
     kind: 'seal',
+    policies: true,
     wrap: async (key, purpose, readers, cohortOf = purpose.round) => {
       if (key.length !== KEY_BYTES)
         throw new FloeError('key_invalid', `expected a key of 32 bytes, got ${key.length}`);
       if (!equalBytes(purpose.run, run))
         throw malformed(`this gate is for the run ${toHex(run)}, not ${toHex(purpose.run)}`);
-      const audiences: readonly (readonly [Audience, number])[] = [
-        ...(readers.some(isAuditor) ? ([['auditor', purpose.round]] as const) : []),
-        ...(readers.every(isAuditor) ? [] : ([['cohort', cohortOf]] as const)),
-      ];
+      const audiences = audiencesOf(purpose, readers, cohortOf);
       const sealed = await within('sealing a key', () =>
         withRetry({ retries: 3 }, async () => {
           try {
@@ -232,23 +314,20 @@ export const sealGate = (init: SealGateInit): AccessGate => {
         'envelope_malformed',
         MAX_ENVELOPE_BYTES,
       );
-      const first: Audience = isAuditor(own) ? 'auditor' : 'cohort';
-      const order = sealed.toSorted(
-        (a, b) => Number(b.audience === first) - Number(a.audience === first),
-      );
-      return within('opening a sealed key', async () => {
-        let denied = new FloeError('access_denied', 'the key was sealed for nobody');
-        for (const entry of order)
+      const order = sealed.toSorted((a, b) => preference(a) - preference(b));
+      let denials = 0;
+      return within('opening a sealed key', () =>
+        withRetry({ retries: 3 + denialRetries, firstMs: 300 }, async () => {
           try {
-            // The next audience only matters once this one is refused.
-            // oxlint-disable-next-line no-await-in-loop
-            return await open(entry, purpose);
+            return await openAny(order, purpose);
           } catch (thrown) {
-            if (!(thrown instanceof FloeError) || thrown.code !== 'access_denied') throw thrown;
-            denied = thrown;
+            const error = unavailable(thrown);
+            denials += Number(error.code === 'access_denied');
+            if (error.code !== 'access_denied' || denials > denialRetries) throw error;
+            throw new FloeError('gate_unavailable', error.message, {}, { cause: error });
           }
-        throw denied;
-      });
+        }),
+      );
     },
   };
 };

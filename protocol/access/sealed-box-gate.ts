@@ -3,11 +3,11 @@
  * finds no box that opens.
  */
 import * as v from 'valibot';
-import { concatBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
+import { concatBytes, equalBytes } from '../bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
 import { FloeError } from '../errors.ts';
 import { sealTo, type Identity } from '../identity.ts';
-import type { AccessGate, KeyPurpose } from './access-gate.ts';
+import { purposeHash, type AccessGate } from './access-gate.ts';
 
 const MAX_READERS = 4096;
 const envelopeSchema = v.strictObject({
@@ -19,15 +19,9 @@ const envelopeSchema = v.strictObject({
 });
 const MAX_ENVELOPE_BYTES = 1 << 20;
 
-/** A sealed box has no associated data, so the purpose travels inside, beside the key. */
-const purposeHash = (purpose: KeyPurpose): Uint8Array =>
-  sha256(
-    utf8('floe/key-purpose/v1'),
-    encodeCbor({ run: purpose.run, round: purpose.round, role: purpose.role }),
-  );
-
 export const sealedBoxGate = (identity: Identity): AccessGate => ({
   kind: 'sealed-box',
+  policies: false,
   wrap: async (key, purpose, readers) => {
     if (key.length !== 32)
       throw new FloeError('key_invalid', `expected a key of 32 bytes, got ${key.length}`);
@@ -36,6 +30,7 @@ export const sealedBoxGate = (identity: Identity): AccessGate => ({
         'envelope_malformed',
         `expected at most ${MAX_READERS} readers, got ${readers.length}`,
       );
+    // A sealed box has no associated data, so the purpose travels inside, beside the key.
     const plain = concatBytes(key, purposeHash(purpose));
     return encodeCbor({
       v: 1,

@@ -59,7 +59,7 @@ const BLOB_ID = /^[\w-]{43}$/;
 /** One attempt at the nodes: the SDK's reads may wait for ever. */
 const ATTEMPT_MS = 20_000;
 /** Attempts that met a corrupt sliver: another choice of nodes may meet none. */
-const CORRUPT_ATTEMPTS = 8;
+const CORRUPT_ATTEMPTS = 24;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2_000;
 const CACHE_BYTES = 64 << 20;

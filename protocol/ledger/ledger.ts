@@ -22,6 +22,8 @@ export interface SurvivorFreeze {
   readonly hash: Uint8Array;
   /** A subset of the cohort, sorted. */
   readonly members: readonly Uint8Array[];
+  /** What the model of the round is made of, see `dataCommitment`. */
+  readonly dataCommitment: Uint8Array;
 }
 
 export interface ModelVersion {
@@ -70,6 +72,9 @@ export interface Ledger {
     run: Uint8Array,
     round: number,
   ): Promise<{ readonly root: Uint8Array; readonly beacon: Uint8Array } | undefined>;
-  readSurvivors(run: Uint8Array, round: number): Promise<{ readonly hash: Uint8Array } | undefined>;
+  readSurvivors(
+    run: Uint8Array,
+    round: number,
+  ): Promise<{ readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | undefined>;
   readModel(run: Uint8Array, round: number): Promise<ModelVersion | undefined>;
 }

@@ -5,9 +5,9 @@
 import { bcs } from '@mysten/sui/bcs';
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { allPages, readTyped, readTypedOneOf, type Registry } from './registry.ts';
+import { allPages, objectContents } from './chain.ts';
+import { readTyped, readTypedOneOf, type Registry } from './registry.ts';
 import { blobOfNumber, ModelObject, PublishedKey, Run } from './sui-layout.ts';
-import { readChain } from './sui-run.ts';
 
 export interface VersionFacts {
   readonly id: string;
@@ -22,6 +22,10 @@ export interface VersionFacts {
   readonly privacy?: { readonly epsilon: number; readonly delta: number };
   /** Hex. */
   readonly architectureHash: string;
+  readonly modelHash: string;
+  /** Merkle root over the records of the uploads that it is made of. */
+  readonly dataCommitment: string;
+  /** Merkle root over all records of its round. */
   readonly transcriptRoot: string;
   /** Where the encrypted weights are. */
   readonly blob: { readonly id: string; readonly sha256: string; readonly size: number };
@@ -29,8 +33,6 @@ export interface VersionFacts {
 
 const MICRO = 1e6;
 const PICO = 1e12;
-/** GetObjects takes this many. */
-const BATCH = 50;
 /** A lineage longer than this is cut. */
 export const MAX_LINEAGE = 1_000;
 
@@ -57,6 +59,8 @@ export const versionFactsOf = (content: Uint8Array): VersionFacts => {
           },
         }),
     architectureHash: hex(model.architectureHash),
+    modelHash: hex(model.modelHash),
+    dataCommitment: hex(model.dataCommitment),
     transcriptRoot: hex(model.transcriptRoot),
     blob: { id: blobOfNumber(blob.blobId), sha256: hex(blob.sha256), size: Number(blob.size) },
   };
@@ -72,23 +76,12 @@ const contentsOf = async (
   { client }: Registry,
   what: string,
   ids: readonly string[],
-): Promise<Uint8Array[]> => {
-  const contents: Uint8Array[] = [];
-  for (let at = 0; at < ids.length; at += BATCH) {
-    // oxlint-disable-next-line no-await-in-loop
-    const objects = await readChain(what, undefined, async (signal) => {
-      const objectIds = ids.slice(at, at + BATCH);
-      const include = { content: true } as const;
-      return (await client.core.getObjects({ objectIds, include, signal })).objects;
-    });
-    for (const object of objects ?? []) {
-      if (object instanceof Error)
-        throw new FloeError('ledger_unavailable', `${what}: ${object.message}`);
-      contents.push(object.content);
-    }
-  }
-  return contents;
-};
+): Promise<Uint8Array[]> =>
+  (await objectContents(client, what, ids)).map((content) => {
+    if (content instanceof Error)
+      throw new FloeError('ledger_unavailable', `${what}: ${content.message}`);
+    return content;
+  });
 
 const fieldIds = async ({ client, packageId }: Registry, parentId: string): Promise<string[]> => {
   const fields = await allPages('listing versions', async (cursor, signal) => {

@@ -2,28 +2,16 @@
  * @module What is given or sold for reading a run's models: offers with passes and subscriptions, time locks. Thin over
  * `floe::access`; prices are paid exactly, in one transaction with what they buy.
  */
-import { bcs } from '@mysten/sui/bcs';
 import type { Transaction } from '@mysten/sui/transactions';
 import { FloeError } from '../errors.ts';
 import type { Executed, Sender } from '../sui/transactions.ts';
+import { ownedObjects } from './chain.ts';
 import { capOf, readRun, readTyped, type Registry } from './registry.ts';
-
-const OfferObject = bcs.struct('Offer', {
-  id: bcs.Address,
-  version: bcs.u64(),
-  run: bcs.Address,
-  beneficiary: bcs.Address,
-  passPrice: bcs.u64(),
-  periodPrice: bcs.u64(),
-  periodMs: bcs.u64(),
-  open: bcs.bool(),
-  revoked: bcs.vector(bcs.Address),
-});
-const SubscriptionObject = bcs.struct('Subscription', {
-  id: bcs.Address,
-  offer: bcs.Address,
-  expiresMs: bcs.u64(),
-});
+import {
+  Offer as OfferObject,
+  Pass as PassObject,
+  Subscription as SubscriptionObject,
+} from './sui-layout.ts';
 
 /** Prices in MIST. */
 export interface Offer {
@@ -33,6 +21,9 @@ export interface Offer {
   readonly passPrice: bigint;
   readonly periodPrice: bigint;
   readonly periodMs: number;
+  /** Rounds whose models it is for, both included. */
+  readonly first: number;
+  readonly last: number;
   readonly open: boolean;
   /** Ids of passes that are good no more. */
   readonly revoked: readonly string[];
@@ -43,7 +34,8 @@ export interface Made extends Executed {
   readonly id: string;
 }
 
-const made = (executed: Executed, type: string): Made => {
+/** @param type module and name */
+export const made = (executed: Executed, type: string): Made => {
   const [id] = [...executed.created].find(([, found]) => found.endsWith(`::${type}`)) ?? [];
   if (id === undefined) throw new FloeError('internal', `${executed.digest} made no ${type}`);
   return { ...executed, id };
@@ -60,25 +52,63 @@ export const readOffer = async (registry: Registry, objectId: string): Promise<O
     passPrice: BigInt(found.passPrice),
     periodPrice: BigInt(found.periodPrice),
     periodMs: Number(found.periodMs),
+    first: Number(found.first),
+    last: Number(found.last),
     revoked: found.revoked,
   };
 };
+
+/** Of anybody. */
+export interface Pass {
+  readonly id: string;
+  readonly offer: string;
+}
+export interface Subscription extends Pass {
+  /** Milliseconds since 1970. */
+  readonly expiresMs: number;
+}
+
+const passFrom = (content: Uint8Array): Pass => PassObject.parse(content);
+const subscriptionFrom = (content: Uint8Array): Subscription => {
+  const found = SubscriptionObject.parse(content);
+  return { ...found, expiresMs: Number(found.expiresMs) };
+};
+
+/** @throws FloeError `usage` when there is no such pass */
+export const readPass = async (registry: Registry, objectId: string): Promise<Pass> =>
+  passFrom(await readTyped(registry, 'access::Pass', objectId));
 
 /** @throws FloeError `usage` when there is no such subscription */
 export const readSubscription = async (
   registry: Registry,
   objectId: string,
-): Promise<{ readonly id: string; readonly offer: string; readonly expiresMs: number }> => {
-  const content = await readTyped(registry, 'access::Subscription', objectId);
-  const found = SubscriptionObject.parse(content);
-  return { id: found.id, offer: found.offer, expiresMs: Number(found.expiresMs) };
+): Promise<Subscription> =>
+  subscriptionFrom(await readTyped(registry, 'access::Subscription', objectId));
+
+const owned = (
+  { client, packageId }: Registry,
+  owner: string,
+  type: string,
+): Promise<Uint8Array[]> => ownedObjects({ client, owner, type: `${packageId}::access::${type}` });
+
+/** What an address owns, of all offers. @throws FloeError `ledger_unavailable` */
+export const passesOf = async (registry: Registry, owner: string): Promise<Pass[]> =>
+  (await owned(registry, owner, 'Pass')).map(passFrom);
+
+export const subscriptionsOf = async (registry: Registry, owner: string): Promise<Subscription[]> =>
+  (await owned(registry, owner, 'Subscription')).map(subscriptionFrom);
+
+/** Every offer of a run. @throws FloeError `usage` when there is no such run */
+export const offersOf = async (registry: Registry, run: string): Promise<Offer[]> => {
+  const { offers } = await readRun(registry, run);
+  return Promise.all(offers.map((id) => readOffer(registry, id)));
 };
 
 /** Terms on which a run's models are read; `beneficiary` is paid. */
 export const createOffer = async (
   registry: Registry,
   sender: Sender,
-  terms: Pick<Offer, 'run' | 'beneficiary' | 'passPrice' | 'periodPrice' | 'periodMs'>,
+  terms: Omit<Offer, 'id' | 'open' | 'revoked'>,
 ): Promise<Made> => {
   const run = await readRun(registry, terms.run);
   const cap = await capOf(registry, sender.address, run.id);
@@ -93,6 +123,8 @@ export const createOffer = async (
         pure.u64(terms.passPrice),
         pure.u64(terms.periodPrice),
         pure.u64(terms.periodMs),
+        pure.u64(terms.first),
+        pure.u64(terms.last),
       ],
     });
   });
@@ -198,24 +230,39 @@ export const payPeriod = async (
     : { ...executed, id: subscription };
 };
 
-/** @param opensMs milliseconds since 1970; from then on everybody may read what was sealed under the lock */
-export const createTimeLock = async (
+/** From `opensMs` (milliseconds since 1970) on everybody may read the models of rounds `first` to `last`. */
+export interface TimeLock {
+  readonly first: number;
+  readonly last: number;
+  readonly opensMs: number;
+}
+
+/** @throws FloeError `usage` when there is no such run */
+export const timeLocksOf = async (registry: Registry, run: string): Promise<TimeLock[]> =>
+  (await readRun(registry, run)).timeLocks.map((lock) => ({
+    first: Number(lock.first),
+    last: Number(lock.last),
+    opensMs: Number(lock.opensMs),
+  }));
+
+/** What is open stays open. @returns undefined when the run has this lock already */
+export const addTimeLock = async (
   registry: Registry,
   sender: Sender,
-  objectId: string,
-  opensMs: number,
-): Promise<Made> => {
-  const run = await readRun(registry, objectId);
-  const cap = await capOf(registry, sender.address, run.id);
-  const executed = await sender.execute((transaction) => {
+  run: string,
+  { first, last, opensMs }: TimeLock,
+): Promise<Executed | undefined> => {
+  const standing = await timeLocksOf(registry, run);
+  const cap = await capOf(registry, sender.address, run);
+  if (
+    standing.some((lock) => lock.first === first && lock.last === last && lock.opensMs === opensMs)
+  )
+    return undefined;
+  return sender.execute((transaction) => {
+    const { object, pure } = transaction;
     transaction.moveCall({
-      target: `${registry.packageId}::access::create_time_lock`,
-      arguments: [
-        transaction.object(cap),
-        transaction.object(run.id),
-        transaction.pure.u64(opensMs),
-      ],
+      target: `${registry.packageId}::run::add_time_lock`,
+      arguments: [object(cap), object(run), pure.u64(first), pure.u64(last), pure.u64(opensMs)],
     });
   });
-  return made(executed, 'access::TimeLock');
 };

@@ -6,8 +6,9 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { normalizeStructTag } from '@mysten/sui/utils';
 import { FloeError } from '../errors.ts';
 import type { Executed, Sender } from '../sui/transactions.ts';
-import { Run, RunCap } from './sui-layout.ts';
-import { readChain } from './sui-run.ts';
+import { readChain } from './chain.ts';
+import { Run } from './sui-layout.ts';
+import { capsOf } from './sui-run.ts';
 
 /** Where Floe's package is, for reading. */
 export interface Registry {
@@ -68,31 +69,6 @@ export const readTypedOneOf = async <Type extends string>(
   return { type, content: object.content };
 };
 
-interface Page<Item> {
-  readonly items: readonly Item[];
-  /** Where the next page begins, if there is one. */
-  readonly next: string | null;
-}
-
-/** Reads a list of the chain to its end. */
-export const allPages = async <Item>(
-  what: string,
-  read: (cursor: string | null, signal: AbortSignal) => Promise<Page<Item>>,
-): Promise<Item[]> => {
-  const items: Item[] = [];
-  for (let cursor: string | null = null; ;) {
-    const from: string | null = cursor;
-    // Each page says where the next begins.
-    // oxlint-disable-next-line no-await-in-loop
-    const page: Page<Item> | undefined = await readChain(what, undefined, (signal) =>
-      read(from, signal),
-    );
-    items.push(...(page?.items ?? []));
-    if (page === undefined || page.next === null) return items;
-    cursor = page.next;
-  }
-};
-
 /** @throws FloeError `usage` when there is no such run */
 export const readRun = async (
   registry: Registry,
@@ -108,13 +84,7 @@ export const capOf = async (
   owner: string,
   run: string,
 ): Promise<string> => {
-  const caps = await allPages('looking for the right to write', async (cursor, signal) => {
-    const type = `${packageId}::run::RunCap`;
-    const include = { content: true } as const;
-    const page = await client.core.listOwnedObjects({ owner, type, include, cursor, signal });
-    return { items: page.objects, next: page.hasNextPage ? page.cursor : null };
-  });
-  const cap = caps.map(({ content }) => RunCap.parse(content)).find((known) => known.run === run);
+  const cap = (await capsOf({ client, packageId, owner })).find((known) => known.run === run);
   if (cap !== undefined) return cap.id;
   throw new FloeError('access_denied', `${owner} does not own the run ${run}`);
 };

@@ -9,6 +9,11 @@ const bytes = bcs.byteVector();
 const addresses = bcs.vector(bcs.Address);
 
 const Grant = bcs.struct('Grant', { first: bcs.u64(), last: bcs.u64(), expiresMs: bcs.u64() });
+const TimeLock = bcs.struct('TimeLock', {
+  first: bcs.u64(),
+  last: bcs.u64(),
+  opensMs: bcs.u64(),
+});
 
 export const Run = bcs.struct('Run', {
   id: bcs.Address,
@@ -19,6 +24,8 @@ export const Run = bcs.struct('Run', {
   auditors: addresses,
   revoked: addresses,
   grants: bcs.vector(bcs.tuple([bcs.Address, Grant])),
+  timeLocks: bcs.vector(TimeLock),
+  offers: addresses,
   rounds: bcs.struct('Table', { id: bcs.Address, size: bcs.u64() }),
   lastRound: bcs.u64(),
 });
@@ -27,10 +34,12 @@ export const RunCap = bcs.struct('RunCap', { id: bcs.Address, run: bcs.Address }
 
 export const Round = bcs.struct('Round', {
   cohort: addresses,
+  cohortRoot: bytes,
   beacon: bytes,
   cohortMs: bcs.u64(),
   survivors: bcs.option(addresses),
-  transcriptRoot: bytes,
+  survivorsHash: bytes,
+  dataCommitment: bytes,
   survivorsMs: bcs.u64(),
 });
 
@@ -39,6 +48,7 @@ export const ModelObject = bcs.struct('ModelVersion', {
   run: bcs.Address,
   round: bcs.u64(),
   architectureHash: bytes,
+  modelHash: bytes,
   dataCommitment: bytes,
   metrics: bcs.struct('Metrics', { loss: bcs.u64(), accuracy: bcs.u64(), examples: bcs.u64() }),
   privacy: bcs.enum('Privacy', {
@@ -50,13 +60,37 @@ export const ModelObject = bcs.struct('ModelVersion', {
   blob: bcs.struct('Blob', { blobId: bcs.u256(), sha256: bytes, size: bcs.u64() }),
 });
 
-/** Kinds of `floe::record`. */
-export const RECORDS = { cohortRoot: 0, modelHash: 1, transcriptRoot: 2 } as const;
+export const Offer = bcs.struct('Offer', {
+  id: bcs.Address,
+  version: bcs.u64(),
+  run: bcs.Address,
+  beneficiary: bcs.Address,
+  passPrice: bcs.u64(),
+  periodPrice: bcs.u64(),
+  periodMs: bcs.u64(),
+  first: bcs.u64(),
+  last: bcs.u64(),
+  open: bcs.bool(),
+  revoked: addresses,
+});
+export const Pass = bcs.struct('Pass', { id: bcs.Address, offer: bcs.Address });
+export const Subscription = bcs.struct('Subscription', {
+  id: bcs.Address,
+  offer: bcs.Address,
+  expiresMs: bcs.u64(),
+});
 
-export const RecordKey = bcs.tuple([bcs.u64(), bcs.u8()]);
+export const Receipt = bcs.struct('Receipt', {
+  id: bcs.Address,
+  run: bcs.Address,
+  round: bcs.u64(),
+  member: bcs.Address,
+  dataCommitment: bytes,
+});
+
+export const ReceiptKey = bcs.tuple([bcs.u64(), bcs.Address]);
 export const PublishedKey = bcs.tuple([bcs.u64()]);
 export const u64 = bcs.u64();
-export const ByteVector = bytes;
 export const ObjectId = bcs.Address;
 
 /** Walrus's number of a blob: its id read as little-endian. @throws FloeError `usage` for other ids */

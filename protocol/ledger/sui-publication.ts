@@ -8,10 +8,10 @@ import { FloeError } from '../errors.ts';
 import type { Publication, PublicationLedger } from '../publication.ts';
 import { withRetry } from '../sui/bounds.ts';
 import { TransactionFailed, type Sender } from '../sui/transactions.ts';
+import { allPages, dynamicField } from './chain.ts';
 import { versionFactsOf, type VersionFacts } from './lineage.ts';
-import { allPages, capOf, readTypedOneOf, type Registry } from './registry.ts';
+import { capOf, readTypedOneOf, type Registry } from './registry.ts';
 import { blobNumber, blobOfNumber, Run } from './sui-layout.ts';
-import { readChain } from './sui-run.ts';
 
 const RunPublicationKey = bcs.tuple([bcs.u64()]);
 const PublishedBlob = bcs.struct('Blob', {
@@ -26,17 +26,13 @@ const readPublication = async (
   { client, packageId }: Registry,
   run: string,
   round: number,
-): Promise<BlobRef | undefined> =>
-  readChain(`reading the publication of round ${round}`, undefined, async (signal) => {
-    const name = { type: keyType(packageId), bcs: RunPublicationKey.serialize([round]).toBytes() };
-    const { dynamicField } = await client.core.getDynamicField({ parentId: run, name, signal });
-    const { blobId, sha256, size } = PublishedBlob.parse(dynamicField.value.bcs);
-    return {
-      id: blobOfNumber(blobId),
-      sha256: Uint8Array.from(sha256),
-      size: Number(size),
-    };
-  });
+): Promise<BlobRef | undefined> => {
+  const key = RunPublicationKey.serialize([round]).toBytes();
+  const value = await dynamicField(client, run, keyType(packageId), key);
+  if (value === undefined) return undefined;
+  const { blobId, sha256, size } = PublishedBlob.parse(value);
+  return { id: blobOfNumber(blobId), sha256: Uint8Array.from(sha256), size: Number(size) };
+};
 
 /** Rounds that were published, ascending. */
 const publishedRounds = async ({ client, packageId }: Registry, run: string): Promise<number[]> => {

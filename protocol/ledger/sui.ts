@@ -3,9 +3,9 @@
  * The beacon is recorded, not drawn: it is the hash of the cohort and its nonces, which anyone can compute again, and once
  * recorded it stands.
  *
- * The package's `transcript_root` of a round is given when the survivors are frozen. It is the hash of the survivor set, which
- * covers the round's context and the records of all uploads: the transcript up to there. The root over the finished round is
- * recorded with the model.
+ * A round holds the hash of its survivor set and the data commitment: the Merkle root over the records of the uploads that
+ * count, frozen before anybody unmasks them. Its model version copies the commitment on chain and adds the transcript root,
+ * over all records of the finished round. Its differential privacy is none, which is not epsilon 0: no run has any yet.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Transaction } from '@mysten/sui/transactions';
@@ -15,20 +15,18 @@ import { addressOf } from '../identity.ts';
 import { withRetry } from '../sui/bounds.ts';
 import { TransactionFailed, type Sender } from '../sui/transactions.ts';
 import { localBeacon } from './beacon.ts';
+import { dynamicField, readChain } from './chain.ts';
 import type { CohortFreeze, Ledger, ModelFacts, ModelVersion, SurvivorFreeze } from './ledger.ts';
 import {
   blobNumber,
   blobOfNumber,
-  ByteVector,
   ModelObject,
   ObjectId,
   PublishedKey,
-  RecordKey,
-  RECORDS,
   Round,
   u64,
 } from './sui-layout.ts';
-import { ensureRun, findRun, readChain, type RunReader, type SuiRun } from './sui-run.ts';
+import { ensureRun, findRun, type RunReader, type SuiRun } from './sui-run.ts';
 
 export interface SuiLedgerInit {
   readonly client: ClientWithCoreApi;
@@ -40,7 +38,7 @@ export interface SuiLedgerInit {
   readonly sender?: Sender | undefined;
   /** Of the run specification. */
   readonly name: string;
-  /** Addresses that the auditors' policy admits, the coordinator's included. */
+  /** Addresses that the auditors' policy admits from the start, the coordinator's included. */
   readonly auditors: readonly string[];
   /** Hash of the architecture, 32 bytes. */
   readonly architecture: Uint8Array;
@@ -56,7 +54,7 @@ export interface SuiLedger extends Ledger {
 }
 
 /** The package's words for: said already, by module and code. */
-const FROZEN: ReadonlySet<string> = new Set(['run/2', 'model/21', 'record/60']);
+const FROZEN: ReadonlySet<string> = new Set(['run/2', 'model/21']);
 const MICRO = 1_000_000;
 /** Reads may lag behind what the chain has just refused to say twice. */
 const LAG_RETRIES = 8;
@@ -107,30 +105,12 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     return created;
   };
 
-  const field = async (
-    parentId: string,
-    type: string,
-    key: Uint8Array,
-  ): Promise<Uint8Array | undefined> =>
-    readChain(`reading ${type}`, timeoutMs, async (signal) => {
-      const name = { type, bcs: key };
-      const { dynamicField } = await client.core.getDynamicField({ parentId, name, signal });
-      return dynamicField.value.bcs;
-    });
+  const field = (parentId: string, type: string, key: Uint8Array) =>
+    dynamicField(client, parentId, type, key, timeoutMs);
 
   const roundOf = async ({ rounds }: SuiRun, round: number) => {
     const value = await field(rounds, 'u64', u64.serialize(round).toBytes());
     return value && Round.parse(value);
-  };
-
-  const recordOf = async (
-    { run }: SuiRun,
-    round: number,
-    kind: keyof typeof RECORDS,
-  ): Promise<Uint8Array | undefined> => {
-    const key = RecordKey.serialize([round, RECORDS[kind]]).toBytes();
-    const value = await field(run, `${packageId}::record::RecordKey`, key);
-    return value && own(ByteVector.parse(value));
   };
 
   const modelId = async ({ run }: SuiRun, round: number): Promise<string | undefined> => {
@@ -142,35 +122,31 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const readCohort: Ledger['readCohort'] = async (run, round) => {
     const object = await standing(run);
     const found = object && (await roundOf(object, round));
-    const root = object && found && (await recordOf(object, round, 'cohortRoot'));
-    return found && root && { root, beacon: own(found.beacon) };
+    return found && { root: own(found.cohortRoot), beacon: own(found.beacon) };
   };
 
   const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
     const object = await standing(run);
     const found = object && (await roundOf(object, round));
-    return found?.survivors ? { hash: own(found.transcriptRoot) } : undefined;
+    if (!found?.survivors) return undefined;
+    return { hash: own(found.survivorsHash), dataCommitment: own(found.dataCommitment) };
   };
 
   const readModel: Ledger['readModel'] = async (run, round) => {
     const object = await standing(run);
     const id = object && (await modelId(object, round));
-    if (object === undefined || id === undefined) return undefined;
-    const [modelHash, transcriptRoot, model] = await Promise.all([
-      recordOf(object, round, 'modelHash'),
-      recordOf(object, round, 'transcriptRoot'),
-      readChain(`reading model ${id}`, timeoutMs, async (signal) => {
-        const include = { content: true } as const;
-        return (await client.core.getObject({ objectId: id, include, signal })).object.content;
-      }),
-    ]);
-    if (!modelHash || !transcriptRoot || !model) return undefined;
-    const { blob } = ModelObject.parse(model);
+    if (id === undefined) return undefined;
+    const content = await readChain(`reading model ${id}`, timeoutMs, async (signal) => {
+      const include = { content: true } as const;
+      return (await client.core.getObject({ objectId: id, include, signal })).object.content;
+    });
+    if (content === undefined) return undefined;
+    const { modelHash, transcriptRoot, blob } = ModelObject.parse(content);
     return {
       run,
       round,
-      modelHash,
-      transcriptRoot,
+      modelHash: own(modelHash),
+      transcriptRoot: own(transcriptRoot),
       blob: {
         id: blobOfNumber(blob.blobId),
         sha256: own(blob.sha256),
@@ -227,57 +203,6 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       ],
     });
 
-  const record = (
-    transaction: Transaction,
-    object: SuiRun,
-    round: number,
-    kind: keyof typeof RECORDS,
-    hash: Uint8Array,
-  ): void =>
-    call(transaction, object, 'record::record', ({ pure }) => [
-      pure.u64(round),
-      pure.u8(RECORDS[kind]),
-      pure.vector('u8', hash),
-    ]);
-
-  const sayCohort = (
-    transaction: Transaction,
-    object: SuiRun,
-    round: number,
-    addresses: readonly string[],
-    beacon: Uint8Array,
-  ): void =>
-    call(
-      transaction,
-      object,
-      'run::freeze_cohort',
-      ({ pure }) => [
-        pure.u64(round),
-        pure.vector('address', [...addresses]),
-        pure.vector('u8', beacon),
-      ],
-      true,
-    );
-
-  const saySurvivors = (
-    transaction: Transaction,
-    object: SuiRun,
-    round: number,
-    addresses: readonly string[],
-    hash: Uint8Array,
-  ): void =>
-    call(
-      transaction,
-      object,
-      'run::freeze_survivors',
-      ({ pure }) => [
-        pure.u64(round),
-        pure.vector('address', [...addresses]),
-        pure.vector('u8', hash),
-      ],
-      true,
-    );
-
   const freezeCohort = async ({ run, round, root, members, entropy }: CohortFreeze) => {
     const beacon = localBeacon(root, entropy);
     const receipt = await once(
@@ -286,25 +211,47 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       round,
       () => readCohort(run, round),
       (found) => equalBytes(found.root, root) && equalBytes(found.beacon, beacon),
-      (transaction, object) => {
-        sayCohort(transaction, object, round, members.map(addressOf), beacon);
-        record(transaction, object, round, 'cohortRoot', root);
-      },
+      (transaction, object) =>
+        call(
+          transaction,
+          object,
+          'run::freeze_cohort',
+          ({ pure }) => [
+            pure.u64(round),
+            pure.vector('address', members.map(addressOf)),
+            pure.vector('u8', root),
+            pure.vector('u8', beacon),
+          ],
+          true,
+        ),
     );
     return { beacon, receipt };
   };
 
-  const freezeSurvivors = async ({ run, round, hash, members }: SurvivorFreeze) => ({
-    receipt: await once(
+  const freezeSurvivors = async (freeze: SurvivorFreeze) => {
+    const { run, round, hash, members, dataCommitment } = freeze;
+    const receipt = await once(
       'survivors',
       run,
       round,
       () => readSurvivors(run, round),
-      (found) => equalBytes(found.hash, hash),
+      (found) => equalBytes(found.hash, hash) && equalBytes(found.dataCommitment, dataCommitment),
       (transaction, object) =>
-        saySurvivors(transaction, object, round, members.map(addressOf), hash),
-    ),
-  });
+        call(
+          transaction,
+          object,
+          'run::freeze_survivors',
+          ({ pure }) => [
+            pure.u64(round),
+            pure.vector('address', members.map(addressOf)),
+            pure.vector('u8', hash),
+            pure.vector('u8', dataCommitment),
+          ],
+          true,
+        ),
+    );
+    return { receipt };
+  };
 
   const sayModel = async (
     transaction: Transaction,
@@ -312,31 +259,25 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     { round, modelHash, blob, transcriptRoot }: ModelVersion,
     { parent, metrics }: ModelFacts,
   ): Promise<void> => {
-    // Nobody takes part in round 0: the initial model is the coordinator's own.
-    if (round === 0 && (await roundOf(object, round)) === undefined) {
-      sayCohort(transaction, object, round, [init.owner], transcriptRoot);
-      saySurvivors(transaction, object, round, [init.owner], transcriptRoot);
-    }
     const from = typeof parent === 'number' ? await modelId(object, parent) : parent;
     const { examples = 0, lossSum = 0, correct = 0 } = metrics ?? {};
     const mean = (sum: number): number => (examples > 0 ? sum / examples : 0);
     call(transaction, object, 'model::publish_version', ({ pure }) => [
       pure.u64(round),
       pure.vector('u8', init.architecture),
-      // The root over the round's records commits to every contribution.
-      pure.vector('u8', transcriptRoot),
+      pure.vector('u8', modelHash),
       pure.u64(Math.round(Math.max(0, mean(lossSum)) * MICRO)),
       pure.u64(Math.round(Math.min(1, Math.max(0, mean(correct))) * MICRO)),
       pure.u64(Math.round(Math.max(0, examples))),
+      // No differential privacy, so neither epsilon nor delta.
       pure.option('u64', null),
       pure.u64(0),
       pure.option('address', from ?? null),
+      pure.vector('u8', transcriptRoot),
       pure.u256(blobNumber(blob.id)),
       pure.vector('u8', blob.sha256),
       pure.u64(blob.size),
     ]);
-    record(transaction, object, round, 'modelHash', modelHash);
-    record(transaction, object, round, 'transcriptRoot', transcriptRoot);
   };
 
   const registerModel = async (version: ModelVersion, facts: ModelFacts = {}) => {

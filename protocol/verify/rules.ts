@@ -10,7 +10,12 @@ import { FloeError } from '../errors.ts';
 import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { chunkRoot } from '../merkle.ts';
-import { COORDINATOR_RECORDS, survivorsHash, type SignedRecord } from '../records.ts';
+import {
+  COORDINATOR_RECORDS,
+  dataCommitment,
+  survivorsHash,
+  type SignedRecord,
+} from '../records.ts';
 import { mayBeginWith, type RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
@@ -285,6 +290,12 @@ const checkSurvivors = async (
       survivors,
       frozen !== undefined && equalBytes(frozen.hash, hash),
       'the ledger holds another survivor set',
+    );
+    const commitment = dataCommitment(survivors.body.uploads);
+    check(
+      survivors,
+      frozen !== undefined && equalBytes(frozen.dataCommitment, commitment),
+      'the ledger holds another data commitment',
     );
   }
   const isSurvivor = (record: SignedRecord): boolean =>

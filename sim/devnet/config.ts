@@ -2,6 +2,7 @@
  * @module What a devnet is told and what it tells: options with their defaults, and the configuration that clients read. The
  * configuration has the form of a network's, so that testnet is another file and nothing else.
  */
+import { FloeError } from '../../protocol/errors.ts';
 
 /** Where everything is; written by `floe devnet --config-out`. */
 export interface NetworkConfig {
@@ -58,7 +59,10 @@ export interface DevnetOptions {
   readonly sealThreshold?: number;
   /** Milliseconds since 1970; the chain's clock and the key servers' go by it. Default the wall clock. */
   readonly now?: () => number;
-  /** State is read from this file if it exists and written to it on stop and on `save()`. */
+  /**
+   * A folder: what it holds is gone on from, and it is written on stop and on `save()`. Seed and sizes may be left out
+   * then: they are the snapshot's; others are refused.
+   */
   readonly snapshot?: string;
   /** Floe's own package, published (and made immutable) by a transaction. */
   readonly floePackage?: PublishablePackage;
@@ -73,3 +77,43 @@ export const DEFAULTS = {
   sealServers: 3,
   sealThreshold: 2,
 } as const;
+
+/** What a snapshot says of the devnet that it was made of. */
+type SavedOptions = Pick<
+  Required<DevnetOptions>,
+  'seed' | 'nodes' | 'shardsPerNode' | 'sealServers' | 'sealThreshold'
+>;
+
+/** Options of which only those may be absent that have no default. */
+export type CompleteOptions = DevnetOptions &
+  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'floePackage'>>;
+
+/**
+ * The options with everything that was left out.
+ *
+ * @throws {FloeError} usage when they are impossible or not those of the snapshot
+ */
+export const completeOptions = (
+  options: DevnetOptions,
+  saved: SavedOptions | undefined,
+): CompleteOptions => {
+  for (const name of ['seed', 'nodes', 'shardsPerNode', 'sealServers', 'sealThreshold'] as const)
+    if (saved && options[name] !== undefined && options[name] !== saved[name])
+      throw new FloeError(
+        'usage',
+        `the snapshot is of another ${name}: expected ${saved[name]}, got ${options[name]}`,
+      );
+  const all = { ...DEFAULTS, ...options, ...saved };
+  if (!Number.isInteger(all.nodes) || all.nodes < 4)
+    throw new FloeError('usage', `expected at least 4 storage nodes, got ${all.nodes}`);
+  if (!Number.isInteger(all.shardsPerNode) || all.shardsPerNode < 1)
+    throw new FloeError('usage', `expected at least 1 shard per node, got ${all.shardsPerNode}`);
+  if (all.nodes * all.shardsPerNode > 1_000)
+    throw new FloeError('usage', 'expected at most 1000 shards');
+  if (all.sealThreshold < 1 || all.sealThreshold > all.sealServers)
+    throw new FloeError(
+      'usage',
+      `expected a threshold in 1..${all.sealServers}, got ${all.sealThreshold}`,
+    );
+  return all;
+};

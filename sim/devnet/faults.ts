@@ -47,6 +47,8 @@ export interface FaultTargets {
   readonly keyServers: readonly RunningServer[];
   readonly registry: BlobRegistry;
   readonly walrus: WalrusIds;
+  /** Called when storage nodes answer otherwise than before: what was read from them is not to hide it. */
+  readonly onStorage: () => void;
   /** Called when a client's picture of the committee is old. */
   readonly onEpoch: () => void;
 }
@@ -61,11 +63,13 @@ export class Faults {
   /** A storage node drops every connection. */
   nodeDown(node: number, down = true): void {
     this.#node(node).server.gate.down = down;
+    this.#targets.onStorage();
   }
 
   /** A storage node answers late. */
   nodeDelay(node: number, delayMs: number): void {
     this.#node(node).server.gate.delayMs = delayMs;
+    this.#targets.onStorage();
   }
 
   /** A storage node changes one byte in every sliver of a blob (or of all) that it hands out. */
@@ -73,16 +77,19 @@ export class Faults {
     const { faults } = this.#node(node).node;
     if (blob === 'all') faults.corrupt = 'all';
     else if (faults.corrupt !== 'all') faults.corrupt.add(blob);
+    this.#targets.onStorage();
   }
 
   /** All nodes answer reads 404 for this long after a blob was certified. */
   notFoundAfterCertify(delayMs: number): void {
     for (const { node } of this.#targets.nodes) node.faults.notFoundAfterCertifyMs = delayMs;
+    this.#targets.onStorage();
   }
 
   /** All nodes refuse to hand out a blob (HTTP 451). */
   blockBlob(blob: string): void {
     for (const { node } of this.#targets.nodes) node.faults.blocked.add(blob);
+    this.#targets.onStorage();
   }
 
   keyServerDown(server: number, down = true): void {
@@ -116,12 +123,13 @@ export class Faults {
    * still moving until the next call, which only ends that. Returns the Walrus epoch.
    */
   advanceEpoch(options: { readonly syncing?: boolean } = {}): number {
-    const { chain, walrus, registry, nodes, onEpoch } = this.#targets;
+    const { chain, walrus, registry, nodes, onEpoch, onStorage } = this.#targets;
     const epoch = advanceWalrusEpoch(chain, walrus, { syncing: options.syncing ?? false });
     if (epoch !== registry.epoch) chain.advanceEpoch();
     registry.epoch = epoch;
     for (const { node } of nodes) node.collectGarbage();
     onEpoch();
+    onStorage();
     return epoch;
   }
 
@@ -138,6 +146,7 @@ export class Faults {
       node.faults.notFoundAfterCertifyMs = 0;
       node.faults.blocked.clear();
     }
+    this.#targets.onStorage();
   }
 
   /** Runs one command. */

@@ -3,29 +3,27 @@
  * aggregator, Seal with its key servers. The SDKs of Mysten Labs run on it unmodified; going to testnet is another
  * `NetworkConfig`.
  */
-import { normalizeStructTag } from '@mysten/sui/utils';
 import { SuiGrpcClient } from '@mysten/sui/grpc';
-import type { Transaction } from '@mysten/sui/transactions';
 import { WalrusClient } from '@mysten/walrus';
-import { FloeError } from '../../protocol/errors.ts';
-import { Chain, type SystemObject } from './chain/chain.ts';
-import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
+import { Chain } from './chain/chain.ts';
 import { grpcWebHandler } from './chain/grpc-web.ts';
-import { addressBytes, u64le } from './chain/objects.ts';
-import { suiHandlers, type CoinInfo } from './chain/rpc.ts';
-import { DEFAULTS, type DevnetOptions, type NetworkConfig } from './config.ts';
+import { suiHandlers } from './chain/rpc.ts';
+import { completeOptions, type DevnetOptions, type NetworkConfig } from './config.ts';
 import { installContract, installFramework } from './contracts.ts';
-import { executeOwn, faucetHandler, fund } from './faucet.ts';
+import { faucetHandler, fund } from './faucet.ts';
 import { controlHandler, Faults } from './faults.ts';
+import { allCoins, coinInfos, publishImmutable } from './genesis.ts';
 import { startHttpServer, type HttpHandler, type RunningServer } from './http.ts';
-import { compiledContracts, createVmWithFramework, moduleBytes } from './move/index.ts';
+import { localFetch } from './local-fetch.ts';
+import { compiledContracts, createVmWithFramework } from './move/index.ts';
 import { TaskQueue } from './queue.ts';
 import { keyServerObjects } from './seal/contract.ts';
 import { masterPublicKey } from './seal/ibe.ts';
 import { BODY_LIMIT, keyServerHandler, VERSION_HEADER } from './seal/key-server.ts';
 import { Requesters } from './seal/requesters.ts';
 import { deriveId, deriveKeypair, deriveScalar, seedBytes } from './seeds.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import { SnapshotFolder } from './snapshot/folder.ts';
+import { Aggregator } from './walrus/aggregator.ts';
 import {
   nodeIdentities,
   poolAddresses,
@@ -36,8 +34,9 @@ import {
 } from './walrus/contract.ts';
 import { maxBlobSize } from './walrus/layout.ts';
 import { BlobRegistry } from './walrus/registry.ts';
-import { aggregatorHandler, publisherHandler, relayHandler } from './walrus/services.ts';
+import { publisherHandler, relayHandler } from './walrus/services.ts';
 import { StorageNode } from './walrus/storage-node.ts';
+import { BlobVault } from './walrus/vault.ts';
 
 export type { DevnetOptions, DevnetPorts, NetworkConfig, PublishablePackage } from './config.ts';
 export type { Faults, FaultCommand } from './faults.ts';
@@ -49,11 +48,14 @@ export interface Devnet {
   readonly faults: Faults;
   readonly chain: Chain;
   readonly nodes: readonly StorageNode[];
+  /** What the nodes keep together. */
+  readonly vault: BlobVault;
+  readonly aggregator: Aggregator;
   /** Where each storage node answers. */
   readonly nodeUrls: readonly string[];
   /** The largest blob in bytes that this committee can hold. */
   readonly maxBlobBytes: number;
-  /** Writes the snapshot, if one was configured. */
+  /** Brings the snapshot up to date, if one was configured. */
   save(): Promise<void>;
   /** Saves, then closes every socket. */
   stop(): Promise<void>;
@@ -61,45 +63,6 @@ export interface Devnet {
 
 const RPC_BODY_LIMIT = 8 * 1024 * 1024;
 const SMALL_BODY_LIMIT = 64 * 1024;
-/** All SUI and all WAL there is, in MIST and FROST: the faucet's at genesis. */
-const SUPPLY = 4_000_000_000_000_000_000n;
-
-const coinObject = (id: string, type: string, owner: string): SystemObject => ({
-  id,
-  objectType: type,
-  contents: Buffer.concat([addressBytes(id), u64le(SUPPLY)]),
-  owner: { type: 'address', address: owner },
-  hasPublicTransfer: true,
-});
-
-const coinInfos = (wal: string): ReadonlyMap<string, CoinInfo> =>
-  new Map([
-    [
-      normalizeStructTag(SUI_TYPE),
-      { decimals: 9, name: 'Sui', symbol: 'SUI', description: 'Gas of this devnet' },
-    ],
-    [
-      normalizeStructTag(wal),
-      { decimals: 9, name: 'WAL', symbol: 'WAL', description: 'Pays for storage on this devnet' },
-    ],
-  ]);
-
-const settings = (options: DevnetOptions) => {
-  const all = { ...DEFAULTS, ...options };
-  if (!Number.isInteger(all.nodes) || all.nodes < 4)
-    throw new FloeError('usage', `expected at least 4 storage nodes, got ${all.nodes}`);
-  if (!Number.isInteger(all.shardsPerNode) || all.shardsPerNode < 1)
-    throw new FloeError('usage', `expected at least 1 shard per node, got ${all.shardsPerNode}`);
-  if (all.nodes * all.shardsPerNode > 1_000)
-    throw new FloeError('usage', 'expected at most 1000 shards');
-  if (all.sealThreshold < 1 || all.sealThreshold > all.sealServers)
-    throw new FloeError(
-      'usage',
-      `expected a threshold in 1..${all.sealServers}, got ${all.sealThreshold}`,
-    );
-  return all;
-};
-
 /** The `index`-th port from the first one, if one was given. */
 const next = (first: number | undefined, index: number): number | undefined =>
   first === undefined || first === 0 ? undefined : first + index;
@@ -110,7 +73,9 @@ const next = (first: number | undefined, index: number): number | undefined =>
  * @throws {FloeError} usage for impossible options; the socket's error when a port is taken.
  */
 export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> => {
-  const all = settings(options);
+  const folder =
+    options.snapshot === undefined ? undefined : await SnapshotFolder.open(options.snapshot);
+  const all = completeOptions(options, folder?.settings);
   const seed = seedBytes(all.seed);
   const now = all.now ?? Date.now;
   const ports = all.ports ?? {};
@@ -123,7 +88,8 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
   const sliverLimit = Math.max(2 * 1024 * 1024, shards * 65_536 + 1_024);
   const faucetKey = deriveKeypair(seed, 'faucet');
   const publisherKey = deriveKeypair(seed, 'publisher');
-  const saved = all.snapshot === undefined ? undefined : await readSnapshot(all.snapshot);
+  const vault = new BlobVault(shards);
+  const isResumed = folder?.settings !== undefined;
 
   installFramework(chain);
   const contracts = compiledContracts();
@@ -147,32 +113,32 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
   };
 
   try {
-    if (saved) saved.restore(chain);
+    const holders = await folder?.restore({ chain, vault });
     const registry = new BlobRegistry(
       chain,
       walrus.packageId,
-      saved ? walrusEpoch(chain, walrus) : 1,
+      isResumed ? walrusEpoch(chain, walrus) : 1,
     );
+    registry.onCertified = (blobId) => vault.certified(blobId);
     const nodes: { node: StorageNode; server: RunningServer }[] = [];
     for (const { index, shards: own, secretKey } of identities) {
       const node = new StorageNode({
         index,
         shards: own,
-        totalShards: shards,
         secretKey,
         registry,
+        vault,
         sliverChecks: all.sliverChecks,
         now: () => chain.timeMs,
       });
-      saved?.fillNode(node, index);
+      for (const [blobId, by] of holders ?? []) if (by.includes(index)) node.adopt(blobId);
       nodes.push({ node, server: await start(node.handle, next(ports.nodes, index), sliverLimit) });
     }
     const addresses = nodes.map(({ server }) => `127.0.0.1:${server.port}`);
-    if (saved) chain.write(poolAddresses(chain, identities, addresses));
+    if (isResumed) chain.write(poolAddresses(chain, identities, addresses));
     else {
       chain.write([
-        coinObject(deriveId(seed, 'all SUI'), SUI_COIN, faucetKey.toSuiAddress()),
-        coinObject(deriveId(seed, 'all WAL'), coinType(wal), faucetKey.toSuiAddress()),
+        ...allCoins(seed, wal, faucetKey.toSuiAddress()),
         ...walrusGenesis({
           seed,
           ids: walrus,
@@ -210,7 +176,9 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       ports.rpc,
       RPC_BODY_LIMIT,
     );
-    const suiClient = new SuiGrpcClient({ network: 'localnet', baseUrl: rpc.url });
+    const byOrigin = new Map([rpc, ...nodes.map(({ server }) => server)].map((to) => [to.url, to]));
+    const fetch = localFetch((origin) => byOrigin.get(origin));
+    const suiClient = new SuiGrpcClient({ network: 'localnet', baseUrl: rpc.url, fetch });
     const walrusClient = (): WalrusClient =>
       new WalrusClient({
         suiClient,
@@ -219,12 +187,20 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
           stakingPoolId: walrus.stakingPoolId,
         },
         storageNodeUrlScheme: 'http',
+        storageNodeClientOptions: { fetch },
       });
     const clients = {
       relay: walrusClient(),
       publisher: walrusClient(),
       aggregator: walrusClient(),
     };
+    const aggregator = new Aggregator({
+      walrus: clients.aggregator,
+      vault,
+      registry,
+      // Shards are dealt round robin.
+      serverOf: (shard) => nodes[shard % all.nodes]?.server,
+    });
     const faucetQueue = new TaskQueue();
     const faults = new Faults({
       chain,
@@ -233,6 +209,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       keyServers,
       registry,
       walrus,
+      onStorage: () => aggregator.clear(),
       onEpoch: () => Object.values(clients).forEach((client) => client.reset()),
     });
     const faucet = await start(
@@ -247,7 +224,12 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       SMALL_BODY_LIMIT,
     );
     const blobLimit = maxBlobBytes + 1_024;
-    const relay = await start(relayHandler(clients.relay), ports.relay, blobLimit);
+    const relay = await start(relayHandler({
+        walrus: clients.relay,
+        vault,
+        registry,
+        keys: identities.map(({ publicKey }) => publicKey),
+      }), ports.relay, blobLimit);
     const publisher = await start(
       publisherHandler({
         walrus: clients.publisher,
@@ -259,16 +241,16 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       ports.publisher,
       blobLimit + 1_048_576,
     );
-    const aggregator = await start(
-      aggregatorHandler(clients.aggregator),
+    const aggregatorServer = await start(
+      aggregator.handle,
       ports.aggregator,
       SMALL_BODY_LIMIT,
     );
-    if (!saved)
+    if (!isResumed)
       await faucetQueue.run(() => fund(chain, faucetKey, wal, publisherKey.toSuiAddress()));
     const { floePackage } = all;
     const floePackageId =
-      saved?.floePackageId ??
+      folder?.floePackageId ??
       (floePackage &&
         (await faucetQueue.run(() => publishImmutable(chain, faucetKey, floePackage))));
 
@@ -280,21 +262,31 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
         stakingPoolId: walrus.stakingPoolId,
         relayUrl: relay.url,
         publisherUrl: publisher.url,
-        aggregatorUrl: aggregator.url,
+        aggregatorUrl: aggregatorServer.url,
       },
       seal: { packageId: sealPackageId, servers: sealServers, threshold: all.sealThreshold },
       ...(floePackageId === undefined ? {} : { floe: { packageId: floePackageId } }),
     };
-    const storageNodes = nodes.map(({ node }) => node);
-    const save = async (): Promise<void> => {
-      if (all.snapshot !== undefined)
-        await writeSnapshot(all.snapshot, chain, storageNodes, floePackageId);
-    };
+    const { nodes: nodeCount, shardsPerNode, sealServers: serverCount, sealThreshold } = all;
+    const save = async (): Promise<void> =>
+      folder?.save(
+        { chain, vault },
+        {
+          seed: all.seed,
+          nodes: nodeCount,
+          shardsPerNode,
+          sealServers: serverCount,
+          sealThreshold,
+        },
+        floePackageId,
+      );
     return {
       config,
       faults,
       chain,
-      nodes: storageNodes,
+      nodes: nodes.map(({ node }) => node),
+      vault,
+      aggregator,
       nodeUrls: nodes.map(({ server }) => server.url),
       maxBlobBytes,
       save,
@@ -308,30 +300,4 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
     await Promise.all(servers.map((server) => server.stop()));
     throw error;
   }
-};
-
-/** Publishes a package and destroys its upgrade capability in one transaction; gives its id. */
-const publishImmutable = async (
-  chain: Chain,
-  signer: ReturnType<typeof deriveKeypair>,
-  { modules, dependencies }: NonNullable<DevnetOptions['floePackage']>,
-): Promise<string> => {
-  const budget = 5_000_000_000n;
-  const record = await executeOwn(
-    chain,
-    signer,
-    (transaction: Transaction) => {
-      const capability = transaction.publish({
-        modules: moduleBytes(modules).map((bytes) => [...bytes]),
-        dependencies: [...dependencies],
-      });
-      transaction.moveCall({ target: '0x2::package::make_immutable', arguments: [capability] });
-    },
-    budget,
-  );
-  const published = (record.executed.effects?.changedObjects ?? []).find(
-    ({ objectType }) => objectType === 'package',
-  );
-  if (!published?.objectId) throw new FloeError('internal', 'the package was not published');
-  return published.objectId;
 };

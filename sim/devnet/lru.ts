@@ -1,5 +1,5 @@
 /**
- * @module A bounded memory: what was used longest ago goes first.
+ * @module A bounded memory: what was used longest ago goes first. The newest stays even if it alone weighs more than the limit.
  */
 export class Lru<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly weight: number }>();
@@ -28,14 +28,13 @@ export class Lru<Value> {
     return entry.value;
   }
 
-  /** Keeps a value; one that weighs more than the limit is not kept. */
+  /** Keeps a value, and drops old ones until the limit is held. */
   set(key: string, value: Value, weight = 1): void {
     this.delete(key);
-    if (weight > this.#limit) return;
     this.#entries.set(key, { value, weight });
     this.#total += weight;
     for (const oldest of this.#entries.keys()) {
-      if (this.#total <= this.#limit) break;
+      if (this.#total <= this.#limit || oldest === key) break;
       this.delete(oldest);
     }
   }

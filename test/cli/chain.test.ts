@@ -99,7 +99,8 @@ beforeAll(async () => {
   });
   const cohort = { run: hash, round: 1, root: fill(4), members: [publicKeyOf(member)] };
   await ledger.freezeCohort({ ...cohort, entropy: fill(5) });
-  await ledger.freezeSurvivors({ run: hash, round: 1, hash: fill(6), members: cohort.members });
+  const survivors = { run: hash, round: 1, hash: fill(6), members: cohort.members };
+  await ledger.freezeSurvivors({ ...survivors, dataCommitment: fill(10) });
   await ledger.registerModel(
     { run: hash, round: 1, modelHash: fill(7), transcriptRoot: fill(8), blob: blob(9) },
     { parent: 0, metrics: { examples: 200, lossSum: 50, correct: 194 } },
@@ -215,7 +216,10 @@ describe('floe grant, floe revoke', () => {
 describe('floe pass', () => {
   it('sells, gives, renews, revokes and closes', async () => {
     const terms = ['--pass-price', '0.07', '--period-price', '0.03', '--period', '30d'];
-    const offer = text((await json(['pass', 'offer', run, ...terms], owner)).document['offer']);
+    const some = ['--rounds', '1-9'];
+    const made = await json(['pass', 'offer', run, ...terms, ...some], owner);
+    expect(made.document).toMatchObject({ first: 1, last: 9 });
+    const offer = text(made.document['offer']);
     const own = owner.toSuiAddress();
     const client = suiClientOf(networkOf(devnet));
     const balance = async (): Promise<bigint> =>
@@ -248,16 +252,45 @@ describe('floe pass', () => {
     await json(['pass', 'close', offer], owner);
     const late = await json(['pass', 'buy', offer, '--at-most', '1'], stranger);
     expect(v.parse(error, late.document).error).toMatchObject({ code: 'access_denied' });
+
+    const terse = { passPrice: '70000000', periodPrice: '30000000', open: false, revoked: [pass] };
+    const { offers } = (await json(['pass', 'list', run])).document;
+    expect(offers).toMatchObject([{ id: offer, first: 1, last: 9, ...terse }]);
   });
 
-  it('makes time locks', async () => {
-    const args = ['pass', 'lock', run, '--opens', '2040-01-31T12:00:00Z'];
+  it('makes time locks, each once', async () => {
+    const opens = '2040-01-31T12:00:00.000Z';
+    const args = ['pass', 'lock', run, '--opens', opens];
     const { document } = await json(args, owner);
-    const { object } = await suiClientOf(networkOf(devnet)).core.getObject({
-      objectId: text(document['lock']),
+    expect(document).toMatchObject({ opens, first: 0, changed: true });
+    expect((await json(args, owner)).document).toMatchObject({ changed: false });
+    expect((await json([...args, '--rounds', '2'], owner)).document).toMatchObject({ last: 2 });
+    const opensMs = String(Date.parse(opens));
+    expect((await stateOf()).timeLocks).toEqual([
+      { first: '0', last: '100000', opensMs },
+      { first: '2', last: '2', opensMs },
+    ]);
+    expect((await json(args, stranger)).code).toBe(4);
+    const { stdout } = await floe(['pass', 'list', run, '--network', 'floe.json']);
+    expect(stdout).toContain(`round 0 on open for everybody at ${opens}`);
+  });
+});
+
+describe('floe receipt', () => {
+  it('issues one to a survivor, whoever pays, and lists it', async () => {
+    const whose = ['--for', member.toSuiAddress()];
+    const issued = await json(['receipt', run, '--round', '1', ...whose], stranger);
+    expect(issued.document).toMatchObject({ member: whose[1], round: 1, changed: true });
+    const again = await json(['receipt', run, '--round', '1', ...whose], stranger);
+    const { receipt } = issued.document;
+    expect(again.document).toMatchObject({ receipt, changed: false });
+    const { document } = await json(['receipt', run, ...whose]);
+    expect(document).toMatchObject({
+      receipts: [{ id: receipt, round: 1, dataCommitment: '0a'.repeat(32) }],
     });
-    expect(object.type).toBe(`${packageId}::access::TimeLock`);
-    expect(object.owner.$kind).toBe('Shared');
+    const none = await json(['receipt', run, '--round', '1'], stranger);
+    expect(none.code).toBe(2);
+    expect(v.parse(error, none.document).error.message).toContain('expected a survivor');
   });
 });
 

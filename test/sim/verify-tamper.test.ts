@@ -17,6 +17,7 @@ import { chunkRoot } from '../../protocol/merkle.ts';
 import { memoryKeystore } from '../../client/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { addressOf, identityFromSeed, type Identity } from '../../protocol/identity.ts';
+import type { Ledger } from '../../protocol/ledger/ledger.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import {
   bodySchemas,
@@ -306,19 +307,26 @@ describe('a coordinator that signs something else', () => {
     );
   });
 
-  it('another survivor set than the ledger froze, where the set is sound in itself', async () => {
+  it.each([
+    ['survivor set', 'hash'],
+    ['data commitment', 'dataCommitment'],
+  ] as const)('another %s than the ledger froze, where it is sound in itself', async (what, of) => {
     const ledger = journalLedger(journal);
+    const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
+      const frozen = await ledger.readSurvivors(run, round);
+      return frozen && { ...frozen, [of]: new Uint8Array(32) };
+    };
     const result = await verifyRun({
       spec,
       transcript,
       store,
       gate: sealedBoxGate(auditor),
-      ledger: { ...ledger, readSurvivors: async () => ({ hash: new Uint8Array(32) }) },
+      ledger: { ...ledger, readSurvivors },
     });
     expect(result.culprit).toMatchObject({
       round: 1,
       record: 'survivors',
-      reason: 'the ledger holds another survivor set',
+      reason: `the ledger holds another ${what}`,
     });
   });
 

@@ -114,8 +114,9 @@ describe('tolerated', () => {
     const blob = await owned.store.put(random(100));
     const hash = new Uint8Array(32).fill(4);
     const members = [publicKeyOf(member)];
-    await owned.ledger.freezeSurvivors({ run, round: 1, hash, members });
-    await owned.ledger.freezeSurvivors({ run, round: 1, hash, members });
+    const survivors = { run, round: 1, hash, members, dataCommitment: hash };
+    await owned.ledger.freezeSurvivors(survivors);
+    await owned.ledger.freezeSurvivors(survivors);
     const transcriptRoot = new Uint8Array(32).fill(5);
     await owned.ledger.registerModel({ run, round: 1, modelHash: hash, blob, transcriptRoot });
     await owned.ledger.registerModel({ run, round: 1, modelHash: hash, blob, transcriptRoot });

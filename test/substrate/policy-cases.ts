@@ -1,6 +1,7 @@
 /**
  * @module The table of denials: stories of a run's keys, told once. `policies.test.ts` plays them on the devnet through Seal's key
- * servers and its SDK, and in the Move VM as unit tests written from them.
+ * servers and its SDK, and in the Move VM as unit tests written from them; `readers.test.ts` plays them with models that were
+ * published, through the gate of a run.
  */
 
 export const PEOPLE = [
@@ -36,29 +37,39 @@ export type Step =
       readonly until: number;
     }
   | { readonly type: 'withdraw'; readonly who: Who }
-  | { readonly type: 'offer'; readonly of: Which }
+  | {
+      readonly type: 'offer';
+      readonly of: Which;
+      readonly first: number;
+      readonly last: number;
+    }
   | { readonly type: 'pass'; readonly of: Which; readonly holder: Who }
   | { readonly type: 'revokePass'; readonly of: Which }
   | { readonly type: 'subscribe'; readonly of: Which; readonly holder: Who }
   | { readonly type: 'renew'; readonly of: Which; readonly holder: Who }
-  | { readonly type: 'lock'; readonly opens: number }
+  | {
+      readonly type: 'lock';
+      readonly first: number;
+      readonly last: number;
+      readonly opens: number;
+    }
   | { readonly type: 'clock'; readonly at: number };
 
 /** Which policy is asked; `sealed` says what the key's name says where that is something else. */
 export type Policy =
   | {
-      readonly type: 'cohort' | 'auditor' | 'compute' | 'unmask';
+      readonly type: 'cohort' | 'auditor' | 'compute' | 'unmask' | 'time';
       readonly round: number;
       readonly sealed?: { readonly role: number };
     }
   | {
       readonly type: 'pass' | 'subscription';
+      readonly round: number;
+      /** Of which run the offer is, and the pass or subscription that is shown. */
       readonly offer: Which;
-      /** Whose pass or subscription is shown. */
       readonly shown: Which;
-      readonly sealed?: { readonly offer: Which };
-    }
-  | { readonly type: 'time' };
+      readonly sealed?: { readonly run: Which };
+    };
 
 /** `policy`, `name` and `ownership` say who denies: the condition, the check of the name, the chain itself. */
 export type Outcome = 'admitted' | 'policy' | 'name' | 'ownership';
@@ -87,9 +98,9 @@ const attempt = (title: string, reader: Who, policy: Policy, outcome: Outcome): 
 const cohort = { type: 'cohort', round: 3 } as const;
 const compute = { type: 'compute', round: 3 } as const;
 const unmask = { type: 'unmask', round: 3 } as const;
-const pass = { type: 'pass', offer: 'first', shown: 'first' } as const;
-const subscription = { type: 'subscription', offer: 'first', shown: 'first' } as const;
-const time = { type: 'time' } as const;
+const pass = { type: 'pass', round: 3, offer: 'first', shown: 'first' } as const;
+const subscription = { type: 'subscription', round: 3, offer: 'first', shown: 'first' } as const;
+const time = { type: 'time', round: 3 } as const;
 const FROZEN: Step = { type: 'cohort', round: 3, members: ['alice', 'bob'] };
 
 export const STORIES: readonly Story[] = [
@@ -156,25 +167,34 @@ export const STORIES: readonly Story[] = [
       FROZEN,
       attempt('before the survivors are frozen', 'aggregator', unmask, 'policy'),
       { type: 'survivors', round: 3, members: ['alice'] },
-      attempt('a member, survivors frozen', 'alice', unmask, 'policy'),
       attempt('aggregator, survivors frozen', 'aggregator', unmask, 'admitted'),
+      attempt('a member, survivor or not', 'bob', unmask, 'admitted'),
+      attempt('outsider, survivors frozen', 'outsider', unmask, 'policy'),
+      attempt('auditor not named', 'auditor', unmask, 'policy'),
+      { type: 'addAuditor', who: 'auditor' },
+      attempt('auditor named', 'auditor', unmask, 'admitted'),
+      { type: 'revoke', who: 'bob' },
+      attempt('revoked member', 'bob', unmask, 'policy'),
     ],
   },
   {
     title: 'pass',
     steps: [
-      { type: 'offer', of: 'first' },
-      { type: 'offer', of: 'second' },
+      { type: 'offer', of: 'first', first: 2, last: 4 },
+      { type: 'offer', of: 'second', first: 2, last: 4 },
       { type: 'pass', of: 'second', holder: 'bob' },
       attempt('of another model', 'bob', { ...pass, shown: 'second' }, 'policy'),
       attempt(
         "of another model, with that model's offer",
         'bob',
-        { type: 'pass', offer: 'second', shown: 'second', sealed: { offer: 'first' } },
+        { ...pass, offer: 'second', shown: 'second', sealed: { run: 'first' } },
         'name',
       ),
       { type: 'pass', of: 'first', holder: 'bob' },
       attempt('of this model', 'bob', pass, 'admitted'),
+      attempt('a round before the offer', 'bob', { ...pass, round: 1 }, 'policy'),
+      attempt('the last round of the offer', 'bob', { ...pass, round: 4 }, 'admitted'),
+      attempt('a round after the offer', 'bob', { ...pass, round: 5 }, 'policy'),
       attempt("somebody else's", 'outsider', pass, 'ownership'),
       { type: 'revokePass', of: 'first' },
       attempt('revoked', 'bob', pass, 'policy'),
@@ -183,12 +203,13 @@ export const STORIES: readonly Story[] = [
   {
     title: 'subscription',
     steps: [
-      { type: 'offer', of: 'first' },
-      { type: 'offer', of: 'second' },
+      { type: 'offer', of: 'first', first: 2, last: 4 },
+      { type: 'offer', of: 'second', first: 2, last: 4 },
       { type: 'subscribe', of: 'second', holder: 'bob' },
       attempt('to another model', 'bob', { ...subscription, shown: 'second' }, 'policy'),
       { type: 'subscribe', of: 'first', holder: 'bob' },
       attempt('running', 'bob', subscription, 'admitted'),
+      attempt('a round after the offer', 'bob', { ...subscription, round: 5 }, 'policy'),
       attempt("somebody else's", 'outsider', subscription, 'ownership'),
       { type: 'clock', at: 3 * HOUR },
       attempt('expired', 'bob', subscription, 'policy'),
@@ -199,12 +220,14 @@ export const STORIES: readonly Story[] = [
   {
     title: 'time lock',
     steps: [
-      { type: 'lock', opens: 5 * HOUR },
+      { type: 'lock', first: 2, last: 3, opens: 5 * HOUR },
       attempt('closed', 'outsider', time, 'policy'),
       { type: 'clock', at: 4 * HOUR },
       attempt('still closed', 'owner', time, 'policy'),
       { type: 'clock', at: 6 * HOUR },
       attempt('open', 'outsider', time, 'admitted'),
+      attempt('open, a round before', 'outsider', { ...time, round: 1 }, 'policy'),
+      attempt('open, a round after', 'outsider', { ...time, round: 4 }, 'policy'),
     ],
   },
 ];

@@ -30,9 +30,10 @@ const payment = (price: string): string =>
 const stepText = (step: Step): string[] => {
   switch (step.type) {
     case 'cohort':
-      return [onRun('freeze_cohort', step.round, list(step.members), HASH, '&clock')];
-    case 'survivors':
-      return [onRun('freeze_survivors', step.round, list(step.members), HASH, '&clock')];
+    case 'survivors': {
+      const { type, round, members } = step;
+      return [onRun(`freeze_${type}`, round, list(members), HASH, HASH, '&clock')];
+    }
     case 'revoke':
       return [onRun('revoke', constant(step.who))];
     case 'readmit':
@@ -49,7 +50,7 @@ const stepText = (step: Step): string[] => {
       return [onRun('revoke_compute', constant(step.who))];
     case 'offer':
       return [
-        `access::create_offer(&cap_${step.of}, &run_${step.of}, OWNER, 70, 30, ${PERIOD_MS}, scenario.ctx());`,
+        `access::create_offer(&cap_${step.of}, &mut run_${step.of}, OWNER, 70, 30, ${PERIOD_MS}, ${step.first}, ${step.last}, scenario.ctx());`,
         'scenario.next_tx(OWNER);',
         `let mut offer_${step.of} = scenario.take_shared<access::Offer>();`,
       ];
@@ -83,11 +84,7 @@ const stepText = (step: Step): string[] => {
         'scenario.return_to_sender(held);',
       ];
     case 'lock':
-      return [
-        `access::create_time_lock(&cap_first, &run_first, ${at(step.opens)}, scenario.ctx());`,
-        'scenario.next_tx(OWNER);',
-        'let lock = scenario.take_shared<access::TimeLock>();',
-      ];
+      return [onRun('add_time_lock', step.first, step.last, at(step.opens))];
     case 'clock':
       return [`clock.set_for_testing(${at(step.at)});`];
   }
@@ -96,22 +93,15 @@ const stepText = (step: Step): string[] => {
 const attemptText = ({ reader, policy }: Attempt): string[] => {
   const role = ROLES[policy.type];
   const begin = `scenario.next_tx(${constant(reader)});`;
-  const name = (object: string, round: number, named: number): string =>
-    `identity::name(object::id_address(&${object}), ${round}, ${named})`;
+  const name = (of: Which, named: number): string =>
+    `identity::name(object::id_address(&run_${of}), ${policy.round}, ${named})`;
   switch (policy.type) {
-    case 'time':
-      return [begin, call('policy::test_time', name('lock', 0, role), '&lock', '&clock')];
     case 'pass': {
       const { offer, shown, sealed } = policy;
       return [
         begin,
         `let shown = scenario.take_from_sender_by_id<access::Pass>(pass_${shown});`,
-        call(
-          'policy::test_pass',
-          name(`offer_${sealed?.offer ?? offer}`, 0, role),
-          `&offer_${offer}`,
-          '&shown',
-        ),
+        call('policy::test_pass', name(sealed?.run ?? offer, role), `&offer_${offer}`, '&shown'),
         'scenario.return_to_sender(shown);',
       ];
     }
@@ -122,7 +112,7 @@ const attemptText = ({ reader, policy }: Attempt): string[] => {
         `let shown = scenario.take_from_sender_by_id<access::Subscription>(subscription_${shown});`,
         call(
           'policy::test_subscription',
-          name(`offer_${sealed?.offer ?? offer}`, 0, role),
+          name(sealed?.run ?? offer, role),
           `&offer_${offer}`,
           '&shown',
           '&clock',
@@ -131,12 +121,11 @@ const attemptText = ({ reader, policy }: Attempt): string[] => {
       ];
     }
     default: {
-      const id = name('run_first', policy.round, policy.sealed?.role ?? role);
-      const clock = policy.type === 'compute' ? ['&clock'] : [];
-      return [
-        begin,
-        call(`policy::test_${policy.type}`, id, '&run_first', ...clock, 'scenario.ctx()'),
-      ];
+      const { type } = policy;
+      const id = name('first', policy.sealed?.role ?? role);
+      const clock = type === 'compute' || type === 'time' ? ['&clock'] : [];
+      const context = type === 'time' ? [] : ['scenario.ctx()'];
+      return [begin, call(`policy::test_${type}`, id, '&run_first', ...clock, ...context)];
     }
   }
 };
@@ -153,7 +142,7 @@ export const testName = (story: Story, attempt: Attempt): string =>
   `${story.title}_${attempt.title}`.replaceAll(/[^a-z]+/giu, '_').toLowerCase();
 
 const setUp = (which: Which): string[] => [
-  `let mut cap_${which} = run::create(b"${which}".to_string(), HASH, AGGREGATOR, scenario.ctx());`,
+  `let mut cap_${which} = run::create(b"${which}".to_string(), HASH, AGGREGATOR, vector[], scenario.ctx());`,
   'scenario.next_tx(OWNER);',
   `let mut run_${which} = scenario.take_shared<Run>();`,
 ];

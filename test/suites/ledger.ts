@@ -18,7 +18,13 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
     const run = h('run');
     const members = ['a', 'b', 'c', 'd', 'e'].map(h);
     const cohort = { run, round: 1, root: h('root'), members, entropy: h('entropy') };
-    const survivors = { run, round: 1, hash: h('survivors'), members: members.slice(1) };
+    const survivors = {
+      run,
+      round: 1,
+      hash: h('survivors'),
+      members: members.slice(1),
+      dataCommitment: h('uploads'),
+    };
     // A chain knows blobs by Walrus's ids only.
     const blob = { id: Buffer.from(h('b1')).toString('base64url'), sha256: h('bytes'), size: 7 };
     const model = { run, round: 1, modelHash: h('model'), blob, transcriptRoot: h('t') };
@@ -69,10 +75,10 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         await ledger.freezeCohort(cohort);
         await ledger.freezeSurvivors(survivors);
         await ledger.freezeSurvivors(survivors);
-        await expect(ledger.freezeSurvivors({ ...survivors, hash: h('other') })).rejects.toEqual(
-          frozen,
-        );
-        expect(await ledger.readSurvivors(run, 1)).toEqual({ hash: survivors.hash });
+        for (const other of [{ hash: h('other') }, { dataCommitment: h('other') }])
+          await expect(ledger.freezeSurvivors({ ...survivors, ...other })).rejects.toEqual(frozen);
+        const { hash, dataCommitment } = survivors;
+        expect(await ledger.readSurvivors(run, 1)).toEqual({ hash, dataCommitment });
         expect(await ledger.readSurvivors(h('another run'), 1)).toBeUndefined();
       }),
     );

@@ -1,4 +1,4 @@
-/// What can be bought or given to read a run's models: passes, subscriptions, time locks.
+/// What can be bought or given to read a run's models: passes and subscriptions.
 module floe::access;
 
 use floe::run::{Run, RunCap};
@@ -18,7 +18,7 @@ const EWrongOffer: u64 = 43;
 const EClosed: u64 = 44;
 const EListFull: u64 = 45;
 
-/// Shared. Terms on which the models of a run are read.
+/// Shared. Terms on which the models of rounds `first` to `last` of a run are read.
 public struct Offer has key {
     id: UID,
     version: u64,
@@ -27,6 +27,8 @@ public struct Offer has key {
     pass_price: u64,
     period_price: u64,
     period_ms: u64,
+    first: u64,
+    last: u64,
     open: bool,
     revoked: VecSet<ID>,
 }
@@ -37,24 +39,24 @@ public struct Pass has key, store { id: UID, offer: ID }
 /// Bound to its owner; ends.
 public struct Subscription has key { id: UID, offer: ID, expires_ms: u64 }
 
-/// Shared. Opens at a time and stays open.
-public struct TimeLock has key { id: UID, version: u64, run: ID, opens_ms: u64 }
-
 public struct PassIssued has copy, drop { offer: ID, pass: ID, holder: address }
 
 public struct Subscribed has copy, drop { offer: ID, subscription: ID, expires_ms: u64 }
 
 public fun create_offer(
     cap: &RunCap,
-    run: &Run,
+    run: &mut Run,
     beneficiary: address,
     pass_price: u64,
     period_price: u64,
     period_ms: u64,
+    first: u64,
+    last: u64,
     ctx: &mut TxContext,
 ) {
     floe::run::check(cap, run);
-    transfer::share_object(Offer {
+    floe::run::check_rounds(first, last);
+    let offer = Offer {
         id: object::new(ctx),
         version: VERSION,
         run: object::id(run),
@@ -62,9 +64,13 @@ public fun create_offer(
         pass_price,
         period_price,
         period_ms,
+        first,
+        last,
         open: true,
         revoked: vec_set::empty(),
-    })
+    };
+    floe::run::list_offer(run, object::id(&offer));
+    transfer::share_object(offer)
 }
 
 /// Stops sales; passes stay good.
@@ -123,29 +129,30 @@ public fun burn_pass(pass: Pass) {
     id.delete()
 }
 
-public fun create_time_lock(cap: &RunCap, run: &Run, opens_ms: u64, ctx: &mut TxContext) {
-    floe::run::check(cap, run);
-    let run = object::id(run);
-    transfer::share_object(TimeLock { id: object::new(ctx), version: VERSION, run, opens_ms })
+public(package) fun run(offer: &Offer): address {
+    offer.run.to_address()
 }
 
-public(package) fun admits_pass(offer: &Offer, pass: &Pass): bool {
-    check_version(offer);
-    pass.offer == object::id(offer) && !offer.revoked.contains(&object::id(pass))
+public(package) fun admits_pass(offer: &Offer, pass: &Pass, round: u64): bool {
+    covers(offer, round) &&
+    pass.offer == object::id(offer) &&
+    !offer.revoked.contains(&object::id(pass))
 }
 
 public(package) fun admits_subscription(
     offer: &Offer,
     subscription: &Subscription,
+    round: u64,
     now_ms: u64,
 ): bool {
-    check_version(offer);
-    subscription.offer == object::id(offer) && now_ms < subscription.expires_ms
+    covers(offer, round) &&
+    subscription.offer == object::id(offer) &&
+    now_ms < subscription.expires_ms
 }
 
-public(package) fun is_open(lock: &TimeLock, now_ms: u64): bool {
-    assert!(lock.version == VERSION, EWrongVersion);
-    now_ms >= lock.opens_ms
+fun covers(offer: &Offer, round: u64): bool {
+    check_version(offer);
+    round >= offer.first && round <= offer.last
 }
 
 fun issue(offer: &Offer, holder: address, ctx: &mut TxContext): Pass {

@@ -1,5 +1,6 @@
 /// The names under which Seal keeps keys: [object 32][round 8, little endian][role 1][nonce 16], 57 bytes, no more, no less.
-/// The role says which policy decides; one key for two audiences is sealed under two names.
+/// The object is the run, so that a model is sealed before anything that opens it is offered. The role says which policy
+/// decides; one key for two audiences is sealed under two names.
 module floe::identity;
 
 use sui::bcs;

@@ -12,6 +12,8 @@ const EAlreadyIssued: u64 = 23;
 const EBadMetric: u64 = 24;
 
 const PPM: u64 = 1_000_000;
+/// The Merkle root of no leaves, SHA-256 of nothing: no data made the initial model.
+const NO_DATA: vector<u8> = x"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// What a round made. Numbers are scaled: loss and epsilon by 10^6, accuracy and delta in parts per million and per 10^12.
 public struct ModelVersion has key {
@@ -19,10 +21,14 @@ public struct ModelVersion has key {
     run: ID,
     round: u64,
     architecture_hash: vector<u8>,
+    /// Of the parameters in clear.
+    model_hash: vector<u8>,
+    /// As it was frozen with the survivors: Merkle root over the records of the uploads that this model is made of.
     data_commitment: vector<u8>,
     metrics: Metrics,
     privacy: Privacy,
     parent: Option<ID>,
+    /// Merkle root over all records of the round.
     transcript_root: vector<u8>,
     blob: Blob,
 }
@@ -38,14 +44,14 @@ public enum Privacy has copy, drop, store {
 /// Where the encrypted weights are: id on Walrus, hash and length of the ciphertext.
 public struct Blob has copy, drop, store { blob_id: u256, sha256: vector<u8>, size: u64 }
 
-/// Cannot be given away: what its owner did.
+/// Cannot be given away: its owner's update is one of those that the data commitment of the round stands for. How much it
+/// weighed nobody knows where updates are masked.
 public struct Receipt has key {
     id: UID,
     run: ID,
     round: u64,
     member: address,
-    update_hash: vector<u8>,
-    weight: u64,
+    data_commitment: vector<u8>,
 }
 
 public struct PublishedKey(u64) has copy, drop, store;
@@ -74,24 +80,26 @@ public fun blob(blob_id: u256, sha256: vector<u8>, size: u64): Blob {
     Blob { blob_id, sha256, size }
 }
 
-/// Publishes the model of a round whose survivors are frozen, once.
+/// Publishes the model of a round whose survivors are frozen, once. Round 0 is the initial model, which nobody trained.
 public fun publish(
     cap: &RunCap,
     run: &mut Run,
     round: u64,
     architecture_hash: vector<u8>,
-    data_commitment: vector<u8>,
+    model_hash: vector<u8>,
     metrics: Metrics,
     privacy: Privacy,
     parent: Option<ID>,
+    transcript_root: vector<u8>,
     blob: Blob,
     ctx: &mut TxContext,
 ): ID {
     floe::run::check(cap, run);
     floe::run::check_hash(&architecture_hash);
-    floe::run::check_hash(&data_commitment);
-    assert!(run.survivors_frozen(round), ENoSuchRound);
-    let transcript_root = run.transcript_root(round);
+    floe::run::check_hash(&model_hash);
+    floe::run::check_hash(&transcript_root);
+    assert!(round == 0 || run.survivors_frozen(round), ENoSuchRound);
+    let data_commitment = if (round == 0) NO_DATA else run.data_commitment(round);
     let run_id = object::id(run);
     let uid = floe::run::uid_mut(run);
     assert!(!dynamic_field::exists_(uid, PublishedKey(round)), EAlreadyPublished);
@@ -100,6 +108,7 @@ public fun publish(
         run: run_id,
         round,
         architecture_hash,
+        model_hash,
         data_commitment,
         metrics,
         privacy,
@@ -120,13 +129,14 @@ entry fun publish_version(
     run: &mut Run,
     round: u64,
     architecture_hash: vector<u8>,
-    data_commitment: vector<u8>,
+    model_hash: vector<u8>,
     loss: u64,
     accuracy: u64,
     examples: u64,
     epsilon: Option<u64>,
     delta: u64,
     parent: Option<ID>,
+    transcript_root: vector<u8>,
     blob_id: u256,
     blob_sha256: vector<u8>,
     blob_size: u64,
@@ -138,33 +148,26 @@ entry fun publish_version(
         run,
         round,
         architecture_hash,
-        data_commitment,
+        model_hash,
         metrics(loss, accuracy, examples),
         privacy,
         parent,
+        transcript_root,
         blob(blob_id, blob_sha256, blob_size),
         ctx,
     );
 }
 
-/// Gives a survivor of a round its receipt, once.
-public fun issue_receipt(
-    cap: &RunCap,
-    run: &mut Run,
-    round: u64,
-    member: address,
-    update_hash: vector<u8>,
-    weight: u64,
-    ctx: &mut TxContext,
-) {
-    floe::run::check(cap, run);
-    floe::run::check_hash(&update_hash);
+/// Gives a survivor of a round its receipt, once. What it says is on chain already, so anybody may pay for it.
+public fun issue_receipt(run: &mut Run, round: u64, member: address, ctx: &mut TxContext) {
+    floe::run::check_version(run);
     assert!(run.is_survivor(round, member), ENotSurvivor);
+    let data_commitment = run.data_commitment(round);
     let run_id = object::id(run);
     let uid = floe::run::uid_mut(run);
     let key = ReceiptKey(round, member);
     assert!(!dynamic_field::exists_(uid, key), EAlreadyIssued);
-    let receipt = Receipt { id: object::new(ctx), run: run_id, round, member, update_hash, weight };
+    let receipt = Receipt { id: object::new(ctx), run: run_id, round, member, data_commitment };
     let id = object::id(&receipt);
     dynamic_field::add(uid, key, id);
     event::emit(ReceiptIssued { run: run_id, round, member, receipt: id });
@@ -177,6 +180,14 @@ public fun run(model: &ModelVersion): ID {
 
 public fun parent(model: &ModelVersion): Option<ID> {
     model.parent
+}
+
+public fun data_commitment(model: &ModelVersion): vector<u8> {
+    model.data_commitment
+}
+
+public fun receipt_round(receipt: &Receipt): u64 {
+    receipt.round
 }
 
 /// Epsilon in millionths; none without differential privacy.
@@ -192,16 +203,17 @@ public fun test_publish(
     cap: &RunCap,
     run: &mut Run,
     round: u64,
-    a: vector<u8>,
-    d: vector<u8>,
+    architecture: vector<u8>,
+    weights: vector<u8>,
     loss: u64,
     accuracy: u64,
     examples: u64,
     epsilon: Option<u64>,
     delta: u64,
     parent: Option<ID>,
+    root: vector<u8>,
     blob_id: u256,
-    h: vector<u8>,
+    cipher: vector<u8>,
     size: u64,
     ctx: &mut TxContext,
 ) {
@@ -209,16 +221,17 @@ public fun test_publish(
         cap,
         run,
         round,
-        a,
-        d,
+        architecture,
+        weights,
         loss,
         accuracy,
         examples,
         epsilon,
         delta,
         parent,
+        root,
         blob_id,
-        h,
+        cipher,
         size,
         ctx,
     )

@@ -2,7 +2,7 @@
 /// change nothing, cannot be called by other code, and check the name of the key to its last byte.
 module floe::policy;
 
-use floe::access::{Offer, Pass, Subscription, TimeLock};
+use floe::access::{Offer, Pass, Subscription};
 use floe::identity;
 use floe::run::Run;
 use sui::clock::Clock;
@@ -27,33 +27,36 @@ entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &T
     assert!(run.is_granted(round, ctx.sender(), clock.timestamp_ms()), ENoAccess)
 }
 
-/// The bundle of unmasking shares: the aggregator, once the survivors are frozen.
+/// The bundle of unmasking shares, once the survivors are frozen: whoever recomputes the round, which is the aggregator, the
+/// auditors and the cohort.
 entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
     let round = named(id, run, identity::unmask());
-    assert!(run.survivors_frozen(round) && ctx.sender() == run.aggregator(), ENoAccess)
+    let sender = ctx.sender();
+    let may = sender == run.aggregator() || run.is_auditor(sender) || run.is_member(round, sender);
+    assert!(run.survivors_frozen(round) && may, ENoAccess)
 }
 
-/// Whoever owns a pass of this offer.
+/// Whoever owns a pass of an offer of this run.
 entry fun seal_approve_pass(id: vector<u8>, offer: &Offer, pass: &Pass) {
-    identity::check(id, object::id_address(offer), identity::pass());
-    assert!(offer.admits_pass(pass), ENoAccess)
+    let round = identity::check(id, offer.run(), identity::pass());
+    assert!(offer.admits_pass(pass, round), ENoAccess)
 }
 
-/// Whoever owns a subscription of this offer that has not ended.
+/// Whoever owns a subscription of an offer of this run that has not ended.
 entry fun seal_approve_subscription(
     id: vector<u8>,
     offer: &Offer,
     subscription: &Subscription,
     clock: &Clock,
 ) {
-    identity::check(id, object::id_address(offer), identity::subscription());
-    assert!(offer.admits_subscription(subscription, clock.timestamp_ms()), ENoAccess)
+    let round = identity::check(id, offer.run(), identity::subscription());
+    assert!(offer.admits_subscription(subscription, round, clock.timestamp_ms()), ENoAccess)
 }
 
 /// Everybody, from a time on.
-entry fun seal_approve_time(id: vector<u8>, lock: &TimeLock, clock: &Clock) {
-    identity::check(id, object::id_address(lock), identity::time());
-    assert!(lock.is_open(clock.timestamp_ms()), ENoAccess)
+entry fun seal_approve_time(id: vector<u8>, run: &Run, clock: &Clock) {
+    let round = named(id, run, identity::time());
+    assert!(run.is_unlocked(round, clock.timestamp_ms()), ENoAccess)
 }
 
 fun named(id: vector<u8>, run: &Run, role: u8): u64 {
@@ -97,6 +100,6 @@ public fun test_subscription(
 }
 
 #[test_only]
-public fun test_time(id: vector<u8>, lock: &TimeLock, clock: &Clock) {
-    seal_approve_time(id, lock, clock)
+public fun test_time(id: vector<u8>, run: &Run, clock: &Clock) {
+    seal_approve_time(id, run, clock)
 }

@@ -24,7 +24,7 @@ const EDuplicate: u64 = 5;
 const ENotInCohort: u64 = 6;
 const EBadHash: u64 = 7;
 const EListFull: u64 = 8;
-const EBadGrant: u64 = 9;
+const EBadRounds: u64 = 9;
 
 /// Shared. `rounds` grows; nothing is taken out of it.
 public struct Run has key {
@@ -36,6 +36,9 @@ public struct Run has key {
     auditors: VecSet<address>,
     revoked: VecSet<address>,
     grants: VecMap<address, Grant>,
+    time_locks: vector<TimeLock>,
+    /// Of `floe::access`, so that buyers find them.
+    offers: vector<ID>,
     rounds: Table<u64, Round>,
     last_round: u64,
 }
@@ -45,15 +48,23 @@ public struct RunCap has key, store { id: UID, run: ID }
 
 public struct Round has store {
     cohort: vector<address>,
+    /// Merkle root over the members' keys.
+    cohort_root: vector<u8>,
     beacon: vector<u8>,
     cohort_ms: u64,
     survivors: Option<vector<address>>,
-    transcript_root: vector<u8>,
+    /// Over the members, the round's context and the records of their uploads.
+    survivors_hash: vector<u8>,
+    /// Merkle root over the records of the uploads that count.
+    data_commitment: vector<u8>,
     survivors_ms: u64,
 }
 
 /// A compute node may read the models of rounds `first` to `last` until `expires_ms`.
 public struct Grant has copy, drop, store { first: u64, last: u64, expires_ms: u64 }
+
+/// Everybody may read the models of rounds `first` to `last` from `opens_ms` on; there is no way back.
+public struct TimeLock has copy, drop, store { first: u64, last: u64, opens_ms: u64 }
 
 public struct RunCreated has copy, drop { run: ID, owner: address, spec_hash: vector<u8> }
 
@@ -63,8 +74,11 @@ public struct SurvivorsFrozen has copy, drop {
     run: ID,
     round: u64,
     size: u64,
-    transcript_root: vector<u8>,
+    survivors_hash: vector<u8>,
+    data_commitment: vector<u8>,
 }
+
+public struct TimeLocked has copy, drop { run: ID, first: u64, last: u64, opens_ms: u64 }
 
 public struct AccessChanged has copy, drop { run: ID, member: address, list: u8, admitted: bool }
 
@@ -72,23 +86,27 @@ const LIST_AUDITOR: u8 = 0;
 const LIST_REVOKED: u8 = 1;
 const LIST_COMPUTE: u8 = 2;
 
-/// Registers a run; it is shared, the capability returned.
+/// Registers a run with its first auditors; it is shared, the capability returned.
 public fun create(
     name: String,
     spec_hash: vector<u8>,
     aggregator: address,
+    auditors: vector<address>,
     ctx: &mut TxContext,
 ): RunCap {
     check_hash(&spec_hash);
+    assert!(auditors.length() <= MAX_LIST, EListFull);
     let run = Run {
         id: object::new(ctx),
         version: VERSION,
         name,
         spec_hash,
         aggregator,
-        auditors: vec_set::empty(),
+        auditors: vec_set::from_keys(auditors),
         revoked: vec_set::empty(),
         grants: vec_map::empty(),
+        time_locks: vector[],
+        offers: vector[],
         rounds: table::new(ctx),
         last_round: 0,
     };
@@ -103,9 +121,10 @@ entry fun create_and_keep(
     name: String,
     spec_hash: vector<u8>,
     aggregator: address,
+    auditors: vector<address>,
     ctx: &mut TxContext,
 ) {
-    let cap = create(name, spec_hash, aggregator, ctx);
+    let cap = create(name, spec_hash, aggregator, auditors, ctx);
     transfer::transfer(cap, ctx.sender())
 }
 
@@ -115,10 +134,12 @@ public fun freeze_cohort(
     run: &mut Run,
     round: u64,
     cohort: vector<address>,
+    cohort_root: vector<u8>,
     beacon: vector<u8>,
     clock: &Clock,
 ) {
     check(cap, run);
+    check_hash(&cohort_root);
     check_hash(&beacon);
     assert!(!run.rounds.contains(round), EAlreadyFrozen);
     let size = cohort.length();
@@ -126,10 +147,12 @@ public fun freeze_cohort(
     check_distinct(&cohort);
     let record = Round {
         cohort,
+        cohort_root,
         beacon,
         cohort_ms: clock.timestamp_ms(),
         survivors: option::none(),
-        transcript_root: vector[],
+        survivors_hash: vector[],
+        data_commitment: vector[],
         survivors_ms: 0,
     };
     run.rounds.add(round, record);
@@ -137,17 +160,19 @@ public fun freeze_cohort(
     event::emit(CohortFrozen { run: object::id(run), round, size, beacon });
 }
 
-/// Freezes whose uploads count, with the root of the transcript so far.
+/// Freezes whose uploads count, and which uploads.
 public fun freeze_survivors(
     cap: &RunCap,
     run: &mut Run,
     round: u64,
     survivors: vector<address>,
-    transcript_root: vector<u8>,
+    survivors_hash: vector<u8>,
+    data_commitment: vector<u8>,
     clock: &Clock,
 ) {
     check(cap, run);
-    check_hash(&transcript_root);
+    check_hash(&survivors_hash);
+    check_hash(&data_commitment);
     assert!(run.rounds.contains(round), ENotFrozen);
     let id = object::id(run);
     let record = &mut run.rounds[round];
@@ -156,9 +181,10 @@ public fun freeze_survivors(
     survivors.do_ref!(|member| assert!(record.cohort.contains(member), ENotInCohort));
     let size = survivors.length();
     record.survivors.fill(survivors);
-    record.transcript_root = transcript_root;
+    record.survivors_hash = survivors_hash;
+    record.data_commitment = data_commitment;
     record.survivors_ms = clock.timestamp_ms();
-    event::emit(SurvivorsFrozen { run: id, round, size, transcript_root });
+    event::emit(SurvivorsFrozen { run: id, round, size, survivors_hash, data_commitment });
 }
 
 public fun add_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
@@ -198,7 +224,7 @@ public fun grant_compute(
     expires_ms: u64,
 ) {
     check(cap, run);
-    assert!(first <= last, EBadGrant);
+    check_rounds(first, last);
     if (run.grants.contains(&node)) {
         run.grants.remove(&node);
     };
@@ -211,6 +237,15 @@ public fun revoke_compute(cap: &RunCap, run: &mut Run, node: address) {
     check(cap, run);
     run.grants.remove(&node);
     changed(run, node, LIST_COMPUTE, false);
+}
+
+/// Lets everybody read the models of some rounds from a time on.
+public fun add_time_lock(cap: &RunCap, run: &mut Run, first: u64, last: u64, opens_ms: u64) {
+    check(cap, run);
+    check_rounds(first, last);
+    assert!(run.time_locks.length() < MAX_LIST, EListFull);
+    run.time_locks.push_back(TimeLock { first, last, opens_ms });
+    event::emit(TimeLocked { run: object::id(run), first, last, opens_ms });
 }
 
 /// Moves a run to this version of the code.
@@ -244,17 +279,30 @@ public fun is_granted(run: &Run, round: u64, node: address, now_ms: u64): bool {
     round >= grant.first && round <= grant.last && now_ms < grant.expires_ms
 }
 
+public fun is_unlocked(run: &Run, round: u64, now_ms: u64): bool {
+    run.time_locks.any!(|lock| round >= lock.first && round <= lock.last && now_ms >= lock.opens_ms)
+}
+
 public fun aggregator(run: &Run): address {
     run.aggregator
 }
 
-public fun transcript_root(run: &Run, round: u64): vector<u8> {
+public fun data_commitment(run: &Run, round: u64): vector<u8> {
     assert!(survivors_frozen(run, round), ENotFrozen);
-    run.rounds[round].transcript_root
+    run.rounds[round].data_commitment
 }
 
 public fun cap_run(cap: &RunCap): ID {
     cap.run
+}
+
+public(package) fun list_offer(run: &mut Run, offer: ID) {
+    assert!(run.offers.length() < MAX_LIST, EListFull);
+    run.offers.push_back(offer)
+}
+
+public(package) fun check_rounds(first: u64, last: u64) {
+    assert!(first <= last, EBadRounds);
 }
 
 public(package) fun uid_mut(run: &mut Run): &mut UID {

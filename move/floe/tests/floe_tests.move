@@ -15,6 +15,7 @@ use sui::test_scenario::{Self, Scenario};
 const OWNER: address = @0xA;
 const ALICE: address = @0xA1;
 const BOB: address = @0xB0;
+const AUDITOR: address = @0xA0D;
 const AGGREGATOR: address = @0xA66;
 const OUTSIDER: address = @0xBAD;
 
@@ -24,7 +25,7 @@ fun start(): (Scenario, Clock) {
     let mut scenario = test_scenario::begin(OWNER);
     let mut clock = clock::create_for_testing(scenario.ctx());
     clock.set_for_testing(1_000);
-    let cap = run::create(b"run".to_string(), HASH, AGGREGATOR, scenario.ctx());
+    let cap = run::create(b"run".to_string(), HASH, AGGREGATOR, vector[AUDITOR], scenario.ctx());
     transfer::public_transfer(cap, OWNER);
     scenario.next_tx(OWNER);
     (scenario, clock)
@@ -39,8 +40,8 @@ fun finish(scenario: Scenario, clock: Clock) {
 fun frozen(scenario: &Scenario, clock: &Clock, survivors: bool): (RunCap, Run) {
     let cap = scenario.take_from_sender<RunCap>();
     let mut run = scenario.take_shared<Run>();
-    cap.freeze_cohort(&mut run, 3, vector[ALICE, BOB], HASH, clock);
-    if (survivors) cap.freeze_survivors(&mut run, 3, vector[ALICE], HASH, clock);
+    cap.freeze_cohort(&mut run, 3, vector[ALICE, BOB], HASH, HASH, clock);
+    if (survivors) cap.freeze_survivors(&mut run, 3, vector[ALICE], HASH, HASH, clock);
     (cap, run)
 }
 
@@ -190,93 +191,140 @@ fun removed_auditor_is_denied() {
 #[test, expected_failure(abort_code = policy::ENoAccess)]
 fun subscription_ends() {
     let (mut scenario, mut clock) = start();
-    let (cap, run) = frozen(&scenario, &clock, true);
-    access::create_offer(&cap, &run, OWNER, 70, 30, 500, scenario.ctx());
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
     put_back(&scenario, cap, run);
     scenario.next_tx(BOB);
+    let run = scenario.take_shared<Run>();
     let offer = scenario.take_shared<access::Offer>();
     let payment = coin::mint_for_testing<SUI>(30, scenario.ctx());
     access::subscribe(&offer, payment, &clock, scenario.ctx());
     scenario.next_tx(BOB);
     let subscription = scenario.take_from_sender<access::Subscription>();
-    let id = identity::name(object::id_address(&offer), 0, 3);
-    policy::test_subscription(id, &offer, &subscription, &clock);
+    policy::test_subscription(name(&run, 3, 3), &offer, &subscription, &clock);
     clock.set_for_testing(1_500);
-    policy::test_subscription(id, &offer, &subscription, &clock);
+    policy::test_subscription(name(&run, 3, 3), &offer, &subscription, &clock);
+    abort 0
+}
+
+/// An offer of rounds 3 to 4, Bob's pass of it, and what it is asked for.
+fun show_pass(round: u64, revoked: bool) {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
+    scenario.next_tx(OWNER);
+    let mut offer = scenario.take_shared<access::Offer>();
+    let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
+    let pass = access::buy_pass(&offer, payment, scenario.ctx());
+    if (revoked) access::revoke_pass(&cap, &mut offer, object::id(&pass));
+    policy::test_pass(name(&run, round, 2), &offer, &pass);
+    pass.burn_pass();
     test_scenario::return_shared(offer);
-    abort object::id_address(&subscription).to_u256() as u64
+    put_back(&scenario, cap, run);
+    finish(scenario, clock);
+}
+
+#[test]
+fun pass_opens_the_first_round_of_its_offer() {
+    show_pass(3, false)
+}
+
+#[test]
+fun pass_opens_the_last_round_of_its_offer() {
+    show_pass(4, false)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun pass_opens_no_earlier_round() {
+    show_pass(2, false)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun pass_opens_no_later_round() {
+    show_pass(5, false)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun revoked_pass_is_denied() {
+    show_pass(3, true)
 }
 
 #[test, expected_failure(abort_code = policy::ENoAccess)]
 fun pass_of_another_offer_is_denied() {
     let (mut scenario, clock) = start();
-    let (cap, run) = frozen(&scenario, &clock, true);
-    access::create_offer(&cap, &run, OWNER, 70, 30, 500, scenario.ctx());
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
     scenario.next_tx(OWNER);
     let first = scenario.take_shared<access::Offer>();
-    access::create_offer(&cap, &run, OWNER, 70, 30, 500, scenario.ctx());
+    access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
     scenario.next_tx(OWNER);
     let second = scenario.take_shared<access::Offer>();
     let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
     let pass = access::buy_pass(&first, payment, scenario.ctx());
-    policy::test_pass(identity::name(object::id_address(&first), 0, 2), &first, &pass);
-    policy::test_pass(identity::name(object::id_address(&second), 0, 2), &second, &pass);
-    pass.burn_pass();
-    test_scenario::return_shared(first);
-    test_scenario::return_shared(second);
+    policy::test_pass(name(&run, 3, 2), &second, &pass);
+    transfer::public_transfer(pass, BOB);
     put_back(&scenario, cap, run);
     abort clock.timestamp_ms()
 }
 
-#[test, expected_failure(abort_code = policy::ENoAccess)]
-fun revoked_pass_is_denied() {
+#[test, expected_failure(abort_code = identity::EBadIdentity)]
+fun pass_of_another_run_is_denied() {
     let (mut scenario, clock) = start();
     let (cap, run) = frozen(&scenario, &clock, true);
-    access::create_offer(&cap, &run, OWNER, 70, 30, 500, scenario.ctx());
+    let other = run::create(b"other".to_string(), HASH, OWNER, vector[], scenario.ctx());
     scenario.next_tx(OWNER);
-    let mut offer = scenario.take_shared<access::Offer>();
+    let mut sold = scenario.take_shared<Run>();
+    access::create_offer(&other, &mut sold, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
+    scenario.next_tx(OWNER);
+    let offer = scenario.take_shared<access::Offer>();
     let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
     let pass = access::buy_pass(&offer, payment, scenario.ctx());
-    access::revoke_pass(&cap, &mut offer, object::id(&pass));
-    policy::test_pass(identity::name(object::id_address(&offer), 0, 2), &offer, &pass);
-    pass.burn_pass();
-    test_scenario::return_shared(offer);
+    policy::test_pass(name(&run, 3, 2), &offer, &pass);
+    transfer::public_transfer(pass, BOB);
+    transfer::public_transfer(other, BOB);
     put_back(&scenario, cap, run);
     abort clock.timestamp_ms()
+}
+
+/// A lock of rounds 3 to 4 that opens at 5000.
+fun try_lock(round: u64, now_ms: u64) {
+    let (mut scenario, mut clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    run::add_time_lock(&cap, &mut run, 3, 4, 5_000);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(OUTSIDER);
+    let run = scenario.take_shared<Run>();
+    clock.set_for_testing(now_ms);
+    policy::test_time(name(&run, round, 4), &run, &clock);
+    test_scenario::return_shared(run);
+    finish(scenario, clock);
 }
 
 #[test]
 fun time_lock_opens() {
-    let (mut scenario, mut clock) = start();
-    let (cap, run) = frozen(&scenario, &clock, true);
-    access::create_time_lock(&cap, &run, 5_000, scenario.ctx());
-    put_back(&scenario, cap, run);
-    scenario.next_tx(OUTSIDER);
-    let lock = scenario.take_shared<access::TimeLock>();
-    clock.set_for_testing(5_000);
-    policy::test_time(identity::name(object::id_address(&lock), 0, 4), &lock, &clock);
-    test_scenario::return_shared(lock);
-    finish(scenario, clock);
+    try_lock(3, 5_000)
+}
+
+#[test]
+fun time_lock_stays_open() {
+    try_lock(4, 6_000)
 }
 
 #[test, expected_failure(abort_code = policy::ENoAccess)]
 fun time_lock_is_closed_before() {
-    let (mut scenario, mut clock) = start();
-    let (cap, run) = frozen(&scenario, &clock, true);
-    access::create_time_lock(&cap, &run, 5_000, scenario.ctx());
-    put_back(&scenario, cap, run);
-    scenario.next_tx(OUTSIDER);
-    let lock = scenario.take_shared<access::TimeLock>();
-    clock.set_for_testing(4_999);
-    policy::test_time(identity::name(object::id_address(&lock), 0, 4), &lock, &clock);
-    abort 0
+    try_lock(3, 4_999)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun time_lock_opens_its_rounds_only() {
+    try_lock(5, 5_000)
 }
 
 #[test, expected_failure(abort_code = run::EAlreadyFrozen)]
 fun cohort_freezes_once() {
     let (scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, false);
-    cap.freeze_cohort(&mut run, 3, vector[ALICE], HASH, &clock);
+    cap.freeze_cohort(&mut run, 3, vector[ALICE], HASH, HASH, &clock);
     abort 0
 }
 
@@ -284,7 +332,7 @@ fun cohort_freezes_once() {
 fun survivors_freeze_once() {
     let (scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, true);
-    cap.freeze_survivors(&mut run, 3, vector[BOB], HASH, &clock);
+    cap.freeze_survivors(&mut run, 3, vector[BOB], HASH, HASH, &clock);
     abort 0
 }
 
@@ -292,7 +340,7 @@ fun survivors_freeze_once() {
 fun survivors_come_from_the_cohort() {
     let (scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, false);
-    cap.freeze_survivors(&mut run, 3, vector[OUTSIDER], HASH, &clock);
+    cap.freeze_survivors(&mut run, 3, vector[OUTSIDER], HASH, HASH, &clock);
     abort 0
 }
 
@@ -300,7 +348,7 @@ fun survivors_come_from_the_cohort() {
 fun cohort_has_no_twins() {
     let (scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, false);
-    cap.freeze_cohort(&mut run, 4, vector[ALICE, BOB, ALICE], HASH, &clock);
+    cap.freeze_cohort(&mut run, 4, vector[ALICE, BOB, ALICE], HASH, HASH, &clock);
     abort 0
 }
 
@@ -308,8 +356,8 @@ fun cohort_has_no_twins() {
 fun capability_of_another_run_writes_nothing() {
     let (mut scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, false);
-    let other = run::create(b"other".to_string(), HASH, BOB, scenario.ctx());
-    other.freeze_cohort(&mut run, 5, vector[ALICE], HASH, &clock);
+    let other = run::create(b"other".to_string(), HASH, BOB, vector[], scenario.ctx());
+    other.freeze_cohort(&mut run, 5, vector[ALICE], HASH, HASH, &clock);
     put_back(&scenario, cap, run);
     transfer::public_transfer(other, OWNER);
     abort 0
@@ -330,6 +378,7 @@ fun model_of_a_round_is_published_once() {
             model::metrics(100, 970_000, 60_000),
             model::gaussian(8_000_000, 10),
             option::none(),
+            HASH,
             model::blob(7, HASH, 99),
             scenario.ctx(),
         );
@@ -339,12 +388,107 @@ fun model_of_a_round_is_published_once() {
     abort clock.timestamp_ms()
 }
 
+#[test]
+fun initial_model_needs_no_survivors() {
+    let (mut scenario, clock) = start();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    let id = model::publish(
+        &cap,
+        &mut run,
+        0,
+        HASH,
+        HASH,
+        model::metrics(0, 0, 0),
+        model::no_privacy(),
+        option::none(),
+        HASH,
+        model::blob(7, HASH, 99),
+        scenario.ctx(),
+    );
+    put_back(&scenario, cap, run);
+    scenario.next_tx(BOB);
+    let initial = scenario.take_immutable_by_id<model::ModelVersion>(id);
+    assert!(initial.epsilon().is_none());
+    assert!(initial.data_commitment() == std::hash::sha2_256(vector[]));
+    test_scenario::return_immutable(initial);
+    finish(scenario, clock);
+}
+
+#[test, expected_failure(abort_code = model::ENoSuchRound)]
+fun model_of_an_open_round_is_not_published() {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, false);
+    model::publish(
+        &cap,
+        &mut run,
+        3,
+        HASH,
+        HASH,
+        model::metrics(0, 0, 0),
+        model::no_privacy(),
+        option::none(),
+        HASH,
+        model::blob(7, HASH, 99),
+        scenario.ctx(),
+    );
+    abort 0
+}
+
+#[test]
+fun receipt_goes_to_the_survivor_whoever_pays() {
+    let (mut scenario, clock) = start();
+    let (cap, run) = frozen(&scenario, &clock, true);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(OUTSIDER);
+    let mut run = scenario.take_shared<Run>();
+    model::issue_receipt(&mut run, 3, ALICE, scenario.ctx());
+    test_scenario::return_shared(run);
+    scenario.next_tx(ALICE);
+    let receipt = scenario.take_from_sender<model::Receipt>();
+    assert!(receipt.receipt_round() == 3);
+    scenario.return_to_sender(receipt);
+    finish(scenario, clock);
+}
+
 #[test, expected_failure(abort_code = model::ENotSurvivor)]
 fun receipt_is_for_survivors() {
     let (mut scenario, clock) = start();
-    let (cap, mut run) = frozen(&scenario, &clock, true);
-    model::issue_receipt(&cap, &mut run, 3, ALICE, HASH, 10, scenario.ctx());
-    model::issue_receipt(&cap, &mut run, 3, BOB, HASH, 10, scenario.ctx());
+    let (_cap, mut run) = frozen(&scenario, &clock, true);
+    model::issue_receipt(&mut run, 3, BOB, scenario.ctx());
+    abort 0
+}
+
+#[test, expected_failure(abort_code = model::EAlreadyIssued)]
+fun receipt_is_issued_once() {
+    let (mut scenario, clock) = start();
+    let (_cap, mut run) = frozen(&scenario, &clock, true);
+    model::issue_receipt(&mut run, 3, ALICE, scenario.ctx());
+    model::issue_receipt(&mut run, 3, ALICE, scenario.ctx());
+    abort 0
+}
+
+#[test]
+fun unmasking_opens_for_members_and_auditors() {
+    let (mut scenario, clock) = start();
+    let (cap, run) = frozen(&scenario, &clock, true);
     put_back(&scenario, cap, run);
-    abort clock.timestamp_ms()
+    vector[BOB, AUDITOR].do!(|reader| {
+        scenario.next_tx(reader);
+        let run = scenario.take_shared<Run>();
+        policy::test_unmask(name(&run, 3, 6), &run, scenario.ctx());
+        test_scenario::return_shared(run);
+    });
+    finish(scenario, clock);
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun unmasking_is_closed_to_outsiders() {
+    let (mut scenario, clock) = start();
+    let (cap, run) = frozen(&scenario, &clock, true);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(OUTSIDER);
+    let run = scenario.take_shared<Run>();
+    policy::test_unmask(name(&run, 3, 6), &run, scenario.ctx());
+    abort 0
 }

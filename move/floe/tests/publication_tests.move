@@ -14,10 +14,10 @@ const HASH: vector<u8> = x"11111111111111111111111111111111111111111111111111111
 fun start(): (Scenario, Clock, RunCap, Run) {
     let mut scenario = test_scenario::begin(OWNER);
     let clock = clock::create_for_testing(scenario.ctx());
-    let cap = run::create(b"run".to_string(), HASH, ALICE, scenario.ctx());
+    let cap = run::create(b"run".to_string(), HASH, ALICE, vector[], scenario.ctx());
     scenario.next_tx(OWNER);
     let mut run = scenario.take_shared<Run>();
-    run::freeze_cohort(&cap, &mut run, 3, vector[ALICE], HASH, &clock);
+    run::freeze_cohort(&cap, &mut run, 3, vector[ALICE], HASH, HASH, &clock);
     (scenario, clock, cap, run)
 }
 
@@ -32,7 +32,7 @@ fun finish(scenario: Scenario, clock: Clock, cap: RunCap, run: Run) {
 #[expected_failure(abort_code = 70, location = floe::publication)]
 fun a_round_is_published_once() {
     let (scenario, clock, cap, mut run) = start();
-    run::freeze_survivors(&cap, &mut run, 3, vector[ALICE], HASH, &clock);
+    run::freeze_survivors(&cap, &mut run, 3, vector[ALICE], HASH, HASH, &clock);
     publication::publish(&cap, &mut run, 3, 7, HASH, 100);
     publication::publish(&cap, &mut run, 3, 8, HASH, 100);
     finish(scenario, clock, cap, run);
@@ -51,8 +51,8 @@ fun not_before_its_survivors_are_frozen() {
 fun not_by_the_owner_of_another_run() {
     let (scenario, clock, cap, mut run) = start();
     let mut scenario = scenario;
-    let other = run::create(b"other".to_string(), HASH, ALICE, scenario.ctx());
-    run::freeze_survivors(&cap, &mut run, 3, vector[ALICE], HASH, &clock);
+    let other = run::create(b"other".to_string(), HASH, ALICE, vector[], scenario.ctx());
+    run::freeze_survivors(&cap, &mut run, 3, vector[ALICE], HASH, HASH, &clock);
     publication::publish(&other, &mut run, 3, 7, HASH, 100);
     transfer::public_transfer(other, OWNER);
     finish(scenario, clock, cap, run);

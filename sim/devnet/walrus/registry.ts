@@ -53,6 +53,8 @@ export class BlobRegistry {
   readonly #certifiedAt = new Map<string, number>();
   readonly #chain: Chain;
   readonly stop: () => void;
+  /** Called with the id of a blob each time an object of it is certified. */
+  onCertified: (blobId: string) => void = () => undefined;
   /** The current Walrus epoch; entries that ended are as if never registered. */
   epoch: number;
 
@@ -106,6 +108,7 @@ export class BlobRegistry {
       entry.certifiedEpoch ??= event.epoch;
       entry.statusEvent = statusEvent;
       if (!this.#certifiedAt.has(blobId)) this.#certifiedAt.set(blobId, this.#chain.timeMs);
+      this.onCertified(blobId);
     } else if (name === 'BlobDeleted') {
       const event = BlobDeleted.parse(bytes);
       this.#blobs.get(blobIdOfNumber(event.blobId))?.delete(event.objectId);

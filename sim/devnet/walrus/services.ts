@@ -1,65 +1,54 @@
 /**
- * @module The upload relay, the publisher and the aggregator: HTTP in front of the real `WalrusClient`, as their public
- * counterparts are in front of the Rust client.
+ * @module The upload relay and the publisher: HTTP in front of the real `WalrusClient`, as their public counterparts are in
+ * front of the Rust client.
  */
 import type { Signer } from '@mysten/sui/cryptography';
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
-import {
-  BlobNotCertifiedError,
-  NotFoundError,
-  RetryableWalrusClientError,
-  type WalrusClient,
-  type WalrusFile,
-} from '@mysten/walrus';
+import type { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../../../protocol/errors.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
+import { addressBytes } from '../chain/objects.ts';
 import type { TaskQueue } from '../queue.ts';
-import { blobIdOfNumber, parseBlobId } from './layout.ts';
+import { certificateOf } from './certificate.ts';
+import type { EncodedBlob } from './encoding.ts';
+import { blobIdOfNumber, confirmationMessage, parseBlobId } from './layout.ts';
 import type { BlobRegistry } from './registry.ts';
+import { answer, OPERATION_TIMEOUT_MS, refuse, routeMissing, withRetry } from './replies.ts';
+import type { BlobVault } from './vault.ts';
 
-/** Milliseconds after which a read or an upload is given up. */
-const OPERATION_TIMEOUT_MS = 120_000;
+type SliversByNode = Awaited<ReturnType<WalrusClient['encodeBlob']>>['sliversByNode'];
 
-const refuse = (status: number, reason: string, message: string): HttpReply =>
-  json({ error: { status: reason, code: status, message, details: [] } }, status);
-
-const routeMissing = (): HttpReply => refuse(404, 'NOT_FOUND', 'no such route');
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof BlobNotCertifiedError || error instanceof NotFoundError;
-
-/** Runs one operation; what the Walrus client throws becomes a reply. */
-const answer = async (operation: () => Promise<HttpReply>): Promise<HttpReply> => {
-  try {
-    return await operation();
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return isMissing(error) ? refuse(404, 'NOT_FOUND', message) : refuse(500, 'INTERNAL', message);
-  }
-};
-
-/** After an epoch change the client's committee is old: once more with a fresh one. */
-const withRetry = async <T>(walrus: WalrusClient, read: () => Promise<T>): Promise<T> => {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof RetryableWalrusClientError)) throw error;
-    walrus.reset();
-    return read();
-  }
+/** What the client encoded, ordered by pair instead of by node. */
+const byPair = (source: Uint8Array, nodes: SliversByNode): EncodedBlob => {
+  const sorted = (axis: 'primary' | 'secondary'): readonly Uint8Array[] =>
+    nodes
+      .flatMap((slivers) => slivers[axis])
+      .toSorted((a, b) => a.sliverPairIndex - b.sliverPairIndex)
+      .map(({ sliver }) => sliver);
+  return { source, primary: sorted('primary'), secondary: sorted('secondary') };
 };
 
 /** `POST /v1/blob-upload-relay`: encodes a registered blob, stores it on the nodes and returns their certificate. */
-export const relayHandler = (walrus: WalrusClient): HttpHandler => {
+export const relayHandler = (options: {
+  readonly walrus: WalrusClient;
+  readonly vault: BlobVault;
+  readonly registry: BlobRegistry;
+  /** Public keys of the storage nodes, in the committee's order. */
+  readonly keys: readonly Uint8Array[];
+}): HttpHandler => {
+  const { walrus, vault, registry, keys } = options;
   const upload = async ({ url, body }: HttpRequest): Promise<HttpReply> => {
     const blobId = url.searchParams.get('blob_id') ?? '';
     const objectId = url.searchParams.get('deletable_blob_object');
-    if (!parseBlobId(blobId)) return refuse(400, 'INVALID_ARGUMENT', 'expected blob_id');
-    const encoded = await walrus.encodeBlob(Uint8Array.from(body));
+    const id = parseBlobId(blobId);
+    if (!id) return refuse(400, 'INVALID_ARGUMENT', 'expected blob_id');
+    const source = Uint8Array.from(body);
+    const encoded = await walrus.encodeBlob(source);
     if (encoded.blobId !== blobId)
       return refuse(400, 'INVALID_ARGUMENT', `the body is blob ${encoded.blobId}, not ${blobId}`);
+    vault.offer(blobId, byPair(source, encoded.sliversByNode));
     const signal = AbortSignal.timeout(OPERATION_TIMEOUT_MS);
     const { metadata, sliversByNode } = encoded;
     const target =
@@ -73,13 +62,17 @@ export const relayHandler = (walrus: WalrusClient): HttpHandler => {
       signal,
       ...target,
     });
-    const certificate = await walrus.certificateFromConfirmations({
-      confirmations,
-      blobId,
-      deletable: objectId !== null,
-      // Not part of the message for a permanent blob.
-      blobObjectId: objectId ?? '',
-    });
+    const object = objectId === null ? undefined : addressBytes(objectId);
+    const certificate =
+      certificateOf(confirmations, confirmationMessage(registry.epoch, id, object), keys) ??
+      // One by one: drops what is wrong, or says what is missing.
+      (await walrus.certificateFromConfirmations({
+        confirmations,
+        blobId,
+        deletable: objectId !== null,
+        // Not part of the message for a permanent blob.
+        blobObjectId: objectId ?? '',
+      }));
     return json({
       blob_id: blobId,
       confirmation_certificate: {
@@ -264,45 +257,4 @@ const patchId = (blobId: string, startIndex: number, endIndex: number): string =
   view.setUint16(33, startIndex, true);
   view.setUint16(35, endIndex, true);
   return Buffer.from(bytes).toString('base64url');
-};
-
-const octets = (body: Uint8Array): HttpReply => ({
-  status: 200,
-  headers: { 'content-type': 'application/octet-stream' },
-  body,
-});
-
-const fileBytes = async (file: WalrusFile | undefined): Promise<HttpReply> =>
-  file ? octets(await file.bytes()) : refuse(404, 'NOT_FOUND', 'no such file in the quilt');
-
-/** `GET /v1/blobs/...`: reads blobs, and files of quilts, for whoever speaks plain HTTP. */
-export const aggregatorHandler = (walrus: WalrusClient): HttpHandler => {
-  const readBlob = (blobId: string): Promise<Uint8Array> =>
-    withRetry(walrus, () =>
-      walrus.readBlob({ blobId, signal: AbortSignal.timeout(OPERATION_TIMEOUT_MS) }),
-    );
-  const read = async (kind: string, id: string, name: string): Promise<HttpReply> => {
-    switch (kind) {
-      case 'by-object-id': {
-        walrus.reset();
-        const blob = await walrus.getBlobObject(id);
-        return octets(await readBlob(blobIdOfNumber(blob.blob_id)));
-      }
-      case 'by-quilt-patch-id':
-        return fileBytes((await walrus.getFiles({ ids: [id] }))[0]);
-      case 'by-quilt-id': {
-        const quilt = await walrus.getBlob({ blobId: id });
-        return fileBytes((await quilt.files({ identifiers: [name] }))[0]);
-      }
-      default:
-        return octets(await readBlob(kind));
-    }
-  };
-  return ({ method, url }) => {
-    const [version, blobs, kind = '', id = '', name = ''] = url.pathname.slice(1).split('/');
-    if (method !== 'GET' || version !== 'v1' || blobs !== 'blobs') return routeMissing();
-    if (!kind.startsWith('by-') && !parseBlobId(kind))
-      return refuse(400, 'INVALID_ARGUMENT', `expected a blob id, got ${kind}`);
-    return answer(() => read(kind, id, decodeURIComponent(name)));
-  };
 };

@@ -3,24 +3,13 @@
  * column, so slivers of one axis are packed as rows (columns) of a blob of their own, that blob is encoded, and the hashes of
  * the packed slivers must come out as the metadata says. One encoding checks up to K1 primary or K2 secondary slivers.
  */
-import { BlobEncoder } from '@mysten/walrus-wasm';
-import * as v from 'valibot';
+import { encodeBlob, type EncodedHashes } from './encoding.ts';
 import { sourceSymbols, type Metadata, type SliverAxis } from './layout.ts';
 
-/** Bytes of a hash, as the encoder gives them. */
-const Hash = v.object({
-  Digest: v.custom<ArrayLike<number>>(
-    (value) => Array.isArray(value) || value instanceof Uint8Array,
-  ),
-});
-const Hashes = v.array(v.object({ primary_hash: Hash, secondary_hash: Hash }));
-const Encoded = v.looseTuple([
-  v.object({ metadata: v.object({ V1: v.object({ hashes: Hashes }) }) }),
-]);
-
-type EncodedHash = v.InferOutput<typeof Hash>;
-
-const matches = (hash: EncodedHash | undefined, expected: Uint8Array | undefined): boolean =>
+const matches = (
+  hash: EncodedHashes[number]['primary_hash'] | undefined,
+  expected: Uint8Array | undefined,
+): boolean =>
   hash !== undefined &&
   expected !== undefined &&
   Buffer.from(Uint8Array.from(hash.Digest)).equals(expected);
@@ -55,7 +44,7 @@ export const corruptSlivers = (
             (row * secondary + place) * symbol,
           );
     });
-    const hashes = encodedHashes(packed, symbol, shards);
+    const { hashes } = encodeBlob(packed, shards);
     batch.forEach((pair, place) => {
       const expected = metadata.hashes[pair]?.[axis];
       const found =
@@ -66,30 +55,4 @@ export const corruptSlivers = (
     });
   }
   return bad;
-};
-
-const encodedHashes = (
-  blob: Uint8Array,
-  symbol: number,
-  shards: number,
-): v.InferOutput<typeof Hashes> => {
-  const { primary, secondary } = sourceSymbols(shards);
-  // BCS of a sliver: length prefix (up to 5 bytes), symbols, symbol size and index.
-  const buffers = (symbols: number): Uint8Array[] =>
-    Array.from({ length: shards }, () => new Uint8Array(sliverBytes(symbols * symbol)));
-  const encoder = new BlobEncoder(shards);
-  try {
-    const result: unknown = encoder.encode(blob, buffers(secondary), buffers(primary));
-    const [{ metadata }] = v.parse(Encoded, result);
-    return metadata.V1.hashes;
-  } finally {
-    encoder.free();
-  }
-};
-
-/** BCS length of a sliver with so many bytes of symbols. */
-const sliverBytes = (length: number): number => {
-  let prefix = 1;
-  for (let rest = length; rest >= 128; rest = Math.floor(rest / 128)) prefix += 1;
-  return prefix + length + 4;
 };

@@ -6,6 +6,7 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
+import { FloeError } from '../../../protocol/errors.ts';
 import { addressBytes } from '../chain/objects.ts';
 import { encodeG2, withTable, type G2Point } from '../curves.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
@@ -14,7 +15,6 @@ import {
   checkSliver,
   confirmationMessage,
   parseBlobId,
-  parseMetadata,
   shardOfPair,
   sliverSymbols,
   type Metadata,
@@ -22,6 +22,7 @@ import {
 } from './layout.ts';
 import { blobStatus, type BlobRegistry } from './registry.ts';
 import { corruptSlivers } from './slivers.ts';
+import type { BlobVault, Slivers } from './vault.ts';
 
 /** Faults of one node, switched while it runs. */
 export interface NodeFaults {
@@ -35,18 +36,18 @@ export interface NodeFaults {
 
 /** What a node keeps for a blob. */
 export interface StoredBlob {
-  metadata: Metadata | undefined;
-  /** BCS slivers by `pair/axis`. */
-  readonly slivers: Map<string, Uint8Array>;
+  readonly metadata: Metadata;
+  readonly slivers: Slivers;
 }
 
 export interface StorageNodeOptions {
   readonly index: number;
   readonly shards: readonly number[];
-  readonly totalShards: number;
   /** BLS12-381 secret scalar. */
   readonly secretKey: Uint8Array;
   readonly registry: BlobRegistry;
+  /** Shared by the nodes of one process. */
+  readonly vault: BlobVault;
   readonly sliverChecks: 'structure' | 'full';
   /** The clock of the chain, in milliseconds. */
   readonly now: () => number;
@@ -107,8 +108,12 @@ export class StorageNode {
     this.#ownShards = new Set(options.shards);
   }
 
-  get totalShards(): number {
-    return this.#options.totalShards;
+  /** Takes what the vault has for this node, as after a restart. */
+  adopt(blobId: string): void {
+    const { vault, index } = this.#options;
+    const metadata = vault.metadata(blobId);
+    if (!metadata) throw new FloeError('internal', `blob ${blobId} was not opened`);
+    this.blobs.set(blobId, { metadata, slivers: vault.sliversOf(blobId, index) });
   }
 
   readonly handle: HttpHandler = (request) => {
@@ -132,21 +137,25 @@ export class StorageNode {
   /** Drops what no live object on the chain pays for. */
   collectGarbage(): void {
     for (const blobId of this.blobs.keys())
-      if (this.#options.registry.entries(blobId).length === 0) this.blobs.delete(blobId);
+      if (this.#options.registry.entries(blobId).length === 0) {
+        this.blobs.delete(blobId);
+        this.#options.vault.delete(blobId);
+      }
   }
 
   /** The pairs whose slivers do not fit the metadata, of both axes. */
   verifyStored(blobId: string): readonly number[] {
     const stored = this.blobs.get(blobId);
-    if (!stored?.metadata) return [];
+    if (!stored) return [];
     const bad = new Set<number>();
     for (const axis of ['primary', 'secondary'] as const) {
       const slivers = new Map<number, Uint8Array>();
-      for (const [key, bytes] of stored.slivers) {
+      for (const key of stored.slivers.keys()) {
         const [pair, which] = key.split('/');
-        if (which === axis) slivers.set(Number(pair), sliverSymbols(bytes));
+        const bytes = which === axis ? stored.slivers.get(key) : undefined;
+        if (bytes) slivers.set(Number(pair), sliverSymbols(bytes));
       }
-      for (const pair of corruptSlivers(slivers, axis, stored.metadata, this.#options.totalShards))
+      for (const pair of corruptSlivers(slivers, axis, stored.metadata, this.#options.vault.shards))
         bad.add(pair);
     }
     return [...bad].toSorted((a, b) => a - b);
@@ -176,23 +185,22 @@ export class StorageNode {
     more: string | undefined,
   ): HttpReply {
     const stored = this.blobs.get(blobId);
-    if (more === 'status') return success(stored?.metadata ? 'Stored' : 'Nonexistent');
+    if (more === 'status') return success(stored ? 'Stored' : 'Nonexistent');
     if (method === 'GET') {
       const refused = this.#unreadable(blobId);
       if (refused) return refused;
-      if (!stored?.metadata) return refuse(404, 'no metadata of this blob', 'NOT_FOUND');
+      if (!stored) return refuse(404, 'no metadata of this blob', 'NOT_FOUND');
       return octets(Buffer.concat([id, stored.metadata.bytes]));
     }
     if (!this.#registered(blobId))
       return refuse(400, `blob ${blobId} is not registered`, 'NOT_REGISTERED');
-    if (stored?.metadata) return success('metadata already stored');
-    let metadata: Metadata;
+    if (stored) return success('metadata already stored');
     try {
-      metadata = parseMetadata(body, id, this.#options.totalShards);
+      this.#options.vault.open(blobId, id, body);
     } catch (error) {
       return refuse(400, String(error), 'INVALID_METADATA');
     }
-    this.blobs.set(blobId, { metadata, slivers: new Map() });
+    this.adopt(blobId);
     return success('metadata successfully stored', 201);
   }
 
@@ -202,7 +210,8 @@ export class StorageNode {
     id: Uint8Array,
     [pairText = '', axis = '', more]: readonly string[],
   ): HttpReply {
-    const { totalShards } = this.#options;
+    const { vault } = this.#options;
+    const totalShards = vault.shards;
     const pair = Number(pairText);
     if (!/^\d{1,5}$/.test(pairText) || pair >= totalShards)
       return refuse(400, `expected a pair index below ${totalShards}`, 'INVALID_INDEX');
@@ -212,7 +221,7 @@ export class StorageNode {
     if (!this.#ownShards.has(shard))
       return refuse(400, `shard ${shard} is not held by this node`, 'SHARD_NOT_ASSIGNED');
     const stored = this.blobs.get(blobId);
-    const key = `${pair}/${axis}`;
+    const key = `${pair}/${axis}` as const;
     if (more === 'status') return success(stored?.slivers.has(key) ? 'Stored' : 'Nonexistent');
     if (method === 'GET') {
       const refused = this.#unreadable(blobId);
@@ -223,13 +232,13 @@ export class StorageNode {
     }
     if (!this.#registered(blobId))
       return refuse(400, `blob ${blobId} is not registered`, 'NOT_REGISTERED');
-    if (!stored?.metadata) return refuse(400, 'store the metadata first', 'METADATA_MISSING');
+    if (!stored) return refuse(400, 'store the metadata first', 'METADATA_MISSING');
     try {
       checkSliver(body, { axis, pair, size: stored.metadata.size, shards: totalShards });
     } catch (error) {
       return refuse(400, String(error), 'INVALID_SLIVER');
     }
-    if (!stored.slivers.has(key)) stored.slivers.set(key, body);
+    if (!stored.slivers.has(key)) vault.keep(blobId, stored.slivers, key, body);
     return success('sliver stored successfully');
   }
 
@@ -243,7 +252,8 @@ export class StorageNode {
     id: Uint8Array,
     [kind, objectId = '']: readonly string[],
   ): HttpReply {
-    const { registry, totalShards, secretKey } = this.#options;
+    const { registry, secretKey } = this.#options;
+    const totalShards = this.#options.vault.shards;
     const entries = registry.entries(blobId);
     const deletable = kind === 'deletable';
     if (!deletable && kind !== 'permanent')
@@ -256,7 +266,7 @@ export class StorageNode {
     );
     if (!known) return refuse(400, `blob ${blobId} is not registered so`, 'NOT_REGISTERED');
     const stored = this.blobs.get(blobId);
-    if (!stored?.metadata) return refuse(404, 'no metadata of this blob', 'NOT_FOUND');
+    if (!stored) return refuse(404, 'no metadata of this blob', 'NOT_FOUND');
     for (let pair = 0; pair < totalShards; pair += 1) {
       if (!this.#ownShards.has(shardOfPair(pair, id, totalShards))) continue;
       for (const axis of ['primary', 'secondary'] satisfies SliverAxis[])
@@ -268,7 +278,7 @@ export class StorageNode {
       if (bad.length > 0) {
         // Nothing that failed the check is kept: the writer may send it again.
         for (const pair of bad)
-          for (const axis of ['primary', 'secondary']) stored.slivers.delete(`${pair}/${axis}`);
+          for (const axis of ['primary', 'secondary'] as const) stored.slivers.delete(`${pair}/${axis}`);
         return refuse(400, `slivers of pairs ${bad.join(', ')} are wrong`, 'INVALID_SLIVER');
       }
     }

@@ -130,6 +130,7 @@ class Sequence {
         text('a run'),
         this.#hash(),
         address(rng.pick(people)),
+        addresses(people.filter(() => rng.chance(30))),
       ]);
     const run = rng.pick(runs);
     const caps = this.#all('run::RunCap');
@@ -142,9 +143,13 @@ class Sequence {
     const some = people.filter(() => rng.chance(60));
     if (rng.chance(4) && some.length > 0) some.push(some[0]!);
     const offers = this.#all('access::Offer');
-    const locks = this.#all('access::TimeLock');
     const subscriptions = this.#all('access::Subscription');
     const passes = this.#all('access::Pass');
+    /** Mostly the right way round. */
+    const rounds = (): Said[] => {
+      const first = rng.below(3);
+      return [number(first), number(rng.chance(95) ? first + rng.below(3) : 0)];
+    };
     const price = (): Said => {
       const amount = BigInt(rng.chance(93) ? 70 : 71);
       return {
@@ -163,6 +168,7 @@ class Sequence {
           round,
           addresses(some),
           this.#hash(),
+          this.#hash(),
           CLOCK,
         ]);
       case 4:
@@ -173,6 +179,7 @@ class Sequence {
           written,
           round,
           addresses(some.slice(0, 2)),
+          this.#hash(),
           this.#hash(),
           CLOCK,
         ]);
@@ -194,14 +201,7 @@ class Sequence {
       case 9:
         return this.#run(sender, 'run', 'revoke_compute', [may, written, someone]);
       case 10:
-        return this.#run(sender, 'model', 'issue_receipt', [
-          may,
-          written,
-          round,
-          someone,
-          this.#hash(),
-          number(rng.below(1000)),
-        ]);
+        return this.#run(sender, 'model', 'issue_receipt', [written, round, someone]);
       case 11:
       case 12: {
         const epsilon = rng.chance(50) ? rng.below(9_000_000) : undefined;
@@ -236,6 +236,7 @@ class Sequence {
             },
             move: parent === undefined ? 'option::none()' : `option::some(${id(parent.id).move})`,
           },
+          this.#hash(),
           number(rng.bits(256), 32),
           this.#hash(),
           number(rng.below(1_000_000)),
@@ -244,16 +245,18 @@ class Sequence {
       case 13:
         return this.#run(sender, 'access', 'create_offer', [
           may,
-          this.#object(run),
+          written,
           someone,
           number(70),
           number(70),
           number(200),
+          ...rounds(),
         ]);
       case 14:
-        return this.#run(sender, 'access', 'create_time_lock', [
+        return this.#run(sender, 'run', 'add_time_lock', [
           may,
-          this.#object(run),
+          written,
+          ...rounds(),
           number(this.#time + BigInt(rng.below(60))),
         ]);
       case 15:
@@ -290,18 +293,16 @@ class Sequence {
           default:
             if (pass === undefined) return true;
             return this.#run(sender, 'policy', 'seal_approve_pass', [
-              this.#name(offer.id, 0, 2),
+              this.#name(run.id, rng.below(4), 2),
               this.#object(offer),
               this.#object(pass),
             ]);
         }
       }
       case 17: {
-        if (locks.length === 0) return true;
-        const lock = rng.pick(locks);
         return this.#run(sender, 'policy', 'seal_approve_time', [
-          this.#name(lock.id, 0, 4),
-          this.#object(lock),
+          this.#name(run.id, rng.below(4), 4),
+          this.#object(run),
           CLOCK,
         ]);
       }
@@ -309,7 +310,7 @@ class Sequence {
         if (subscriptions.length === 0 || offers.length === 0) return true;
         const offer = rng.pick(offers);
         return this.#run(sender, 'policy', 'seal_approve_subscription', [
-          this.#name(offer.id, 0, 3),
+          this.#name(run.id, rng.below(4), 3),
           this.#object(offer),
           this.#object(rng.pick(subscriptions)),
           CLOCK,
@@ -367,7 +368,6 @@ const CONTEXT: ReadonlySet<string> = new Set([
   'publish_version',
   'issue_receipt',
   'create_offer',
-  'create_time_lock',
   'grant_pass',
   'buy_pass',
   'subscribe',

@@ -3,7 +3,7 @@
  * programs and sequences on the copy in a process of its own.
  */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -147,8 +147,7 @@ export const runMutants = async (input: {
   try {
     const prepare = async (change: Mutant | undefined, index: number): Promise<string> => {
       const home = join(folder, `m${index}`);
-      await mkdir(join(home, 'sim/devnet'), { recursive: true });
-      await cp(join(ROOT, 'sim/devnet/move'), join(home, 'sim/devnet/move'), { recursive: true });
+      await cp(join(ROOT, 'sim/devnet'), join(home, 'sim/devnet'), { recursive: true });
       await cp(join(ROOT, 'protocol'), join(home, 'protocol'), { recursive: true });
       await cp(join(ROOT, 'package.json'), join(home, 'package.json'));
       await symlink(join(ROOT, 'node_modules'), join(home, 'node_modules'));

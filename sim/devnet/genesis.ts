@@ -1,0 +1,71 @@
+/**
+ * @module What is on the chain before anyone comes: all SUI and all WAL in the faucet's hands, Walrus's state, and Floe's own
+ * package where one is given.
+ */
+import { normalizeStructTag } from '@mysten/sui/utils';
+import type { Transaction } from '@mysten/sui/transactions';
+import { FloeError } from '../../protocol/errors.ts';
+import type { Chain, SystemObject } from './chain/chain.ts';
+import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
+import { addressBytes, u64le } from './chain/objects.ts';
+import type { CoinInfo } from './chain/rpc.ts';
+import type { DevnetOptions } from './config.ts';
+import { executeOwn } from './faucet.ts';
+import { moduleBytes } from './move/index.ts';
+import { deriveId, type deriveKeypair } from './seeds.ts';
+
+/** All SUI and all WAL there is, in MIST and FROST: the faucet's at genesis. */
+const SUPPLY = 4_000_000_000_000_000_000n;
+
+const coinObject = (id: string, type: string, owner: string): SystemObject => ({
+  id,
+  objectType: type,
+  contents: Buffer.concat([addressBytes(id), u64le(SUPPLY)]),
+  owner: { type: 'address', address: owner },
+  hasPublicTransfer: true,
+});
+
+/** What the RPC says of the two coins. */
+export const coinInfos = (wal: string): ReadonlyMap<string, CoinInfo> =>
+  new Map([
+    [
+      normalizeStructTag(SUI_TYPE),
+      { decimals: 9, name: 'Sui', symbol: 'SUI', description: 'Gas of this devnet' },
+    ],
+    [
+      normalizeStructTag(wal),
+      { decimals: 9, name: 'WAL', symbol: 'WAL', description: 'Pays for storage on this devnet' },
+    ],
+  ]);
+
+/** The two coins, whole, of an owner. `wal` is the type of WAL. */
+export const allCoins = (seed: Uint8Array, wal: string, owner: string): readonly SystemObject[] => [
+  coinObject(deriveId(seed, 'all SUI'), SUI_COIN, owner),
+  coinObject(deriveId(seed, 'all WAL'), coinType(wal), owner),
+];
+
+/** Publishes a package and destroys its upgrade capability in one transaction; gives its id. */
+export const publishImmutable = async (
+  chain: Chain,
+  signer: ReturnType<typeof deriveKeypair>,
+  { modules, dependencies }: NonNullable<DevnetOptions['floePackage']>,
+): Promise<string> => {
+  const budget = 5_000_000_000n;
+  const record = await executeOwn(
+    chain,
+    signer,
+    (transaction: Transaction) => {
+      const capability = transaction.publish({
+        modules: moduleBytes(modules).map((bytes) => [...bytes]),
+        dependencies: [...dependencies],
+      });
+      transaction.moveCall({ target: '0x2::package::make_immutable', arguments: [capability] });
+    },
+    budget,
+  );
+  const published = (record.executed.effects?.changedObjects ?? []).find(
+    ({ objectType }) => objectType === 'package',
+  );
+  if (!published?.objectId) throw new FloeError('internal', 'the package was not published');
+  return published.objectId;
+};

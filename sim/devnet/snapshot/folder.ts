@@ -1,0 +1,296 @@
+/**
+ * @module A devnet on disk, so that it can go on later or be looked at: a folder with the chain's state, its history, and each
+ * blob once. History is appended to and blobs do not change, so saving often costs little. The manifest is written beside and
+ * renamed last: a process that dies while it saves leaves the snapshot before.
+ *
+ * - `manifest.json`: what belongs to the snapshot, with lengths and SHA-256 of every file
+ * - `state-<n>.json.gz`: objects, packages, clock
+ * - `transactions.bin`: history; what is beyond the manifest's length is not part of it
+ * - `blobs/<blob id>.<start of its SHA-256>`: see `blob-file.ts`
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { FloeError } from '../../../protocol/errors.ts';
+import type { Chain } from '../chain/chain.ts';
+import { TaskQueue } from '../queue.ts';
+import { parseBlobId } from '../walrus/layout.ts';
+import type { BlobVault } from '../walrus/vault.ts';
+import { encodeBlobFile, restoreBlobFile } from './blob-file.ts';
+import { decodeTransactions, encodeState, encodeTransactions, restoreState } from './state.ts';
+
+const FORMAT = 2;
+const MANIFEST = 'manifest.json';
+const TRANSACTIONS = 'transactions.bin';
+const BLOBS = 'blobs';
+const MANIFEST_LIMIT = 64 * 1024 * 1024;
+/** Bytes of any other file. */
+const FILE_LIMIT = 4 * 1024 * 1024 * 1024;
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const Content = v.object({
+  bytes: v.pipe(count, v.maxValue(FILE_LIMIT)),
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+});
+
+const Manifest = v.object({
+  format: v.literal(FORMAT),
+  chainId: v.string(),
+  settings: v.object({
+    seed: v.union([v.string(), v.number()]),
+    nodes: count,
+    shardsPerNode: count,
+    sealServers: count,
+    sealThreshold: count,
+  }),
+  floePackageId: v.optional(v.string()),
+  state: v.object({ file: v.pipe(v.string(), v.regex(/^state-\d+\.json\.gz$/)), ...Content.entries }),
+  transactions: v.object({ count, ...Content.entries }),
+  blobs: v.array(
+    v.object({
+      id: v.pipe(
+        v.string(),
+        v.check((id) => parseBlobId(id) !== undefined, 'expected a blob id'),
+      ),
+      ...Content.entries,
+    }),
+  ),
+});
+
+type Manifest = v.InferOutput<typeof Manifest>;
+type Content = v.InferOutput<typeof Content>;
+
+/** What a devnet must be started with to go on from a snapshot. */
+export type SavedSettings = Manifest['settings'];
+
+export interface SnapshotParts {
+  readonly chain: Chain;
+  readonly vault: BlobVault;
+}
+
+const contentOf = (bytes: Uint8Array): Content => ({
+  bytes: bytes.length,
+  sha256: createHash('sha256').update(bytes).digest('hex'),
+});
+
+/** A file once written is never written again: the snapshot before may still name it. */
+const blobName = (id: string, { sha256 }: Content): string =>
+  join(BLOBS, `${id}.${sha256.slice(0, 16)}`);
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+const writeWhole = async (path: string, bytes: Uint8Array | string): Promise<void> => {
+  await writeFile(`${path}.new`, bytes);
+  await rename(`${path}.new`, path);
+};
+
+/** A folder that a devnet is resumed from and saved to. */
+export class SnapshotFolder {
+  readonly path: string;
+  /** Undefined when the folder holds no snapshot yet. */
+  readonly settings: SavedSettings | undefined;
+  readonly floePackageId: string | undefined;
+  readonly #queue = new TaskQueue();
+  readonly #blobs = new Map<string, Content>();
+  #manifest: Manifest | undefined;
+  #stateNumber = 0;
+  #history: { count: number; bytes: number; readonly hash: Hash } = {
+    count: 0,
+    bytes: 0,
+    hash: createHash('sha256'),
+  };
+
+  private constructor(path: string, manifest: Manifest | undefined) {
+    this.path = path;
+    this.#manifest = manifest;
+    this.settings = manifest?.settings;
+    this.floePackageId = manifest?.floePackageId;
+  }
+
+  /**
+   * Opens a folder; it need not exist yet.
+   *
+   * @throws {FloeError} data_malformed when there is something else than a snapshot of this format.
+   */
+  static async open(path: string): Promise<SnapshotFolder> {
+    const file = join(path, MANIFEST);
+    try {
+      if (!(await stat(path)).isDirectory())
+        throw new FloeError('data_malformed', `${path}: expected the folder of a devnet snapshot`);
+      const { size } = await stat(file);
+      if (size > MANIFEST_LIMIT)
+        throw new FloeError(
+          'data_malformed',
+          `${file}: expected at most ${MANIFEST_LIMIT} bytes, got ${size}`,
+        );
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      return new SnapshotFolder(path, undefined);
+    }
+    let data: unknown;
+    try {
+      data = JSON.parse(await readFile(file, 'utf8'));
+    } catch (cause) {
+      throw new FloeError('data_malformed', `${file}: expected JSON`, {}, { cause });
+    }
+    const parsed = v.safeParse(Manifest, data);
+    if (!parsed.success)
+      throw new FloeError('data_malformed', `${file}: ${v.summarize(parsed.issues)}`);
+    return new SnapshotFolder(path, parsed.output);
+  }
+
+  /**
+   * Puts the snapshot into a chain that has only its genesis packages and an empty vault.
+   *
+   * @returns by blob id, the nodes that hold something of it
+   * @throws {FloeError} data_malformed when a file is missing, damaged or of another network
+   */
+  async restore({ chain, vault }: SnapshotParts): Promise<ReadonlyMap<string, readonly number[]>> {
+    const manifest = this.#manifest;
+    const holders = new Map<string, readonly number[]>();
+    if (!manifest) return holders;
+    const { chainId, settings, state, transactions, blobs } = manifest;
+    if (chainId !== chain.chainId)
+      throw new FloeError(
+        'data_malformed',
+        `${this.path} is of another seed than the one it names: chain ${chainId}, not ${chain.chainId}`,
+      );
+    const history = await this.#read(TRANSACTIONS, transactions);
+    const executed = decodeTransactions(history);
+    if (executed.length !== transactions.count)
+      throw new FloeError(
+        'data_malformed',
+        `${this.path}: expected ${transactions.count} transactions, got ${executed.length}`,
+      );
+    restoreState(chain, await this.#read(state.file, state), executed);
+    for (const { id, ...content } of blobs) {
+      const file = await this.#read(blobName(id, content), content);
+      holders.set(id, restoreBlobFile(vault, settings.nodes, id, file));
+      this.#blobs.set(id, content);
+    }
+    this.#stateNumber = Number(/\d+/.exec(state.file)?.[0] ?? 0);
+    this.#history.hash.update(history);
+    this.#history.count = transactions.count;
+    this.#history.bytes = transactions.bytes;
+    return holders;
+  }
+
+  /** Saves a devnet as it is when this is called; one save after the other. */
+  save(
+    parts: SnapshotParts,
+    settings: SavedSettings,
+    floePackageId: string | undefined,
+  ): Promise<void> {
+    return this.#queue.run(() => this.#save(parts, settings, floePackageId));
+  }
+
+  async #save(
+    { chain, vault }: SnapshotParts,
+    settings: SavedSettings,
+    floePackageId: string | undefined,
+  ): Promise<void> {
+    // Everything is taken before anything is written: the network goes on meanwhile.
+    vault.settleAll();
+    const changed = vault.blobIds().filter((id) => this.#isChanged(vault, id));
+    const files = changed.flatMap((id) => {
+      const bytes = encodeBlobFile(vault, id);
+      return bytes ? [{ id, bytes }] : [];
+    });
+    const kept = new Set(vault.blobIds());
+    const holders = changed.flatMap((id) => [...vault.holders(id).values()]);
+    for (const slivers of holders) slivers.changed = false;
+    const state = encodeState(chain);
+    const total = chain.records.length;
+    const added = encodeTransactions(
+      chain.records.slice(this.#history.count).map(({ executed }) => executed),
+    );
+    try {
+      await mkdir(join(this.path, BLOBS), { recursive: true });
+      for (const { id, bytes } of files) {
+        const content = contentOf(bytes);
+        await writeWhole(join(this.path, blobName(id, content)), bytes);
+        this.#blobs.set(id, content);
+      }
+      const history = await this.#append(added, total);
+      this.#stateNumber += 1;
+      const stateFile = `state-${this.#stateNumber}.json.gz`;
+      await writeFile(join(this.path, stateFile), state);
+      for (const id of this.#blobs.keys()) if (!kept.has(id)) this.#blobs.delete(id);
+      const manifest: Manifest = {
+        format: FORMAT,
+        chainId: chain.chainId,
+        settings,
+        ...(floePackageId === undefined ? {} : { floePackageId }),
+        state: { file: stateFile, ...contentOf(state) },
+        transactions: history,
+        blobs: [...this.#blobs].map(([id, content]) => ({ id, ...content })),
+      };
+      await writeWhole(join(this.path, MANIFEST), JSON.stringify(manifest));
+      this.#manifest = manifest;
+    } catch (error) {
+      for (const slivers of holders) slivers.changed = true;
+      throw error;
+    }
+    await this.#sweep();
+  }
+
+  #isChanged(vault: BlobVault, id: string): boolean {
+    const holders = [...vault.holders(id).values()];
+    return !this.#blobs.has(id) || holders.some(({ changed }) => changed);
+  }
+
+  /** Appends to the history where the last snapshot ended. */
+  async #append(added: Uint8Array, total: number): Promise<Manifest['transactions']> {
+    const path = join(this.path, TRANSACTIONS);
+    const { bytes, hash } = this.#history;
+    const file = await open(path, bytes === 0 ? 'w' : 'r+');
+    try {
+      await file.truncate(bytes);
+      await file.write(added, 0, added.length, bytes);
+    } finally {
+      await file.close();
+    }
+    this.#history = {
+      count: total,
+      bytes: bytes + added.length,
+      hash: hash.copy().update(added),
+    };
+    const { count: items, bytes: length, hash: next } = this.#history;
+    return { count: items, bytes: length, sha256: next.copy().digest('hex') };
+  }
+
+  /** Removes what no longer belongs to the snapshot. */
+  async #sweep(): Promise<void> {
+    const current = this.#manifest?.state.file;
+    for (const name of await readdir(this.path))
+      if (name.startsWith('state-') && name !== current) await rm(join(this.path, name));
+    const names = new Set([...this.#blobs].map(([id, content]) => blobName(id, content)));
+    for (const name of await readdir(join(this.path, BLOBS)))
+      if (!names.has(join(BLOBS, name))) await rm(join(this.path, BLOBS, name));
+  }
+
+  async #read(name: string, { bytes, sha256 }: Content): Promise<Uint8Array> {
+    const path = join(this.path, name);
+    const content = new Uint8Array(bytes);
+    try {
+      const file = await open(path);
+      try {
+        const { size } = await file.stat();
+        // The history may be longer than the snapshot that the manifest speaks of.
+        if (size < bytes || (size > bytes && name !== TRANSACTIONS))
+          throw new FloeError('data_malformed', `${path}: expected ${bytes} bytes, got ${size}`);
+        await file.read(content, 0, bytes, 0);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      throw new FloeError('data_malformed', `${path} is missing`, {}, { cause: error });
+    }
+    if (contentOf(content).sha256 !== sha256)
+      throw new FloeError('data_malformed', `${path} is damaged: its SHA-256 is another`);
+    return content;
+  }
+}
