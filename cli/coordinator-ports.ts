@@ -111,7 +111,7 @@ const ensureFunds = async (
   const prices = await purse.prices();
   const all = estimateRun(spec, roundsLeft, epochs, prices);
   const next = estimateRun(spec, Math.min(1, roundsLeft), epochs, prices);
-  const have = await purse.fill(all, output.warn);
+  const have = await purse.fill(all, (message) => output.warn(message));
   const short = (needed: typeof all) => ({
     sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
     wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
@@ -185,7 +185,7 @@ export const openRunPorts = async (init: {
     identity,
     blobs,
     uploads: join(folder, UPLOADS),
-    warn: output.warn,
+    warn: (message) => output.warn(message),
   });
   if (ports.resumed > 0)
     output.line(`uploads    ${ports.resumed} were interrupted and are done now`);

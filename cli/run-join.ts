@@ -102,14 +102,14 @@ export const runJoin = async (
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${network.rpcUrl}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
-  const { connect, ports, close } = reachRun(
-    httpBase(address) as string,
-    webSocketConnect(address),
-    { identity: keystore.identity, network, warn: output.warn },
-  );
-  resources.defer(close);
+  const reach = reachRun(httpBase(address) as string, webSocketConnect(address), {
+    identity: keystore.identity,
+    network,
+    warn: (message) => output.warn(message),
+  });
+  resources.defer(() => reach.close());
   const participant = joinRun({
-    connect,
+    connect: reach.connect,
     keystore,
     trainer: async (spec) =>
       tfjsTrainer({
@@ -117,7 +117,7 @@ export const runJoin = async (
         data,
         backend: { prefer: options.backend ?? 'auto' },
       }),
-    ...ports,
+    ...reach.ports,
     clock: systemClock,
     random: systemRandom,
     expect: {

@@ -116,12 +116,12 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   const trainer = trainerOf(options);
   const keystore = await openOwn(options.keystore, log);
   const { identity } = keystore;
-  const { connect, ports, close } = reach(httpAddress(url), dial, identity, options, log);
+  const reached = reach(httpAddress(url), dial, identity, options, log);
   const participant = joinRun({
-    connect,
+    connect: reached.connect,
     keystore,
     trainer,
-    ...ports,
+    ...reached.ports,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -139,7 +139,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
       signal?.removeEventListener('abort', leave);
       // What is still being written must be on disk before somebody else may open the keystore.
       await stop();
-      await close();
+      await reached.close();
       if (keystore !== options.keystore) await keystore.close();
     }
   };

@@ -145,9 +145,13 @@ export const networkPorts = async (
     ...(warn === undefined ? {} : { warn }),
   });
   const { store: lasting, gate, ledger } = connected;
-  const { kind, get } = roundStore({ waiting: uploads, lasting });
+  const split = roundStore({ waiting: uploads, lasting });
   return {
-    store: { kind, get, put: (bytes, options) => uploads.put(bytes, options) },
+    store: {
+      kind: split.kind,
+      get: (ref, options) => split.get(ref, options),
+      put: (bytes, options) => uploads.put(bytes, options),
+    },
     gate,
     ledger,
     gateFor: async (other) => connected.gateFor(await other.suiSigner()),

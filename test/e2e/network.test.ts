@@ -144,7 +144,7 @@ it('a version is forked: same weights, other settings, one lineage', async () =>
   expect(`0x${toHex(spec.parent?.object as Uint8Array)}`).toBe(version);
 
   const registry = { client: suiClientOf(network), packageId: packageOf(devnet) };
-  const newest = document.versions.at(-1)?.object as string;
+  const newest = document.versions.at(-1)?.object ?? '';
   const found = await describeModels(registry, newest);
   expect(found.type === 'version' && found.lineage.map(({ id }) => id)).toEqual([
     ...document.versions.map(({ object }) => object).toReversed(),
