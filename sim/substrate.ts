@@ -67,13 +67,7 @@ export const openReaderPorts = async (
   if (substrate.type === 'local')
     return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
   const { network, limits } = substrate;
-  const { store, gateFor } = await networkPorts(network, {
-    identity,
-    spec,
-    uploads: folder,
-    limits,
-  });
-  return { store, gateFor };
+  return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
 
 export const openCoordinatorPorts = async (
@@ -160,14 +154,18 @@ export const startSubstrate = async (
       };
     }
     case 'devnet': {
-      const { network, stop } = await startRunDevnet(folder, seed);
+      const running = await startRunDevnet(folder, seed);
+      const { network } = running;
       try {
         await writeRunNetwork(folder, network);
       } catch (thrown) {
-        await stop();
+        await running.stop();
         throw thrown;
       }
-      return { substrate: { type: 'devnet', blobs, network, limits }, stop };
+      return {
+        substrate: { type: 'devnet', blobs, network, limits },
+        stop: () => running.stop(),
+      };
     }
   }
 };
