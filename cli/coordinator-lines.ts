@@ -37,6 +37,11 @@ export const introduce = (
   output.line(
     `${resumed ? 'resumed' : 'new run'}    "${spec.name}", ${spec.rounds} rounds, ${spec.cohort.size} participants each, at least ${spec.cohort.minimum}`,
   );
+  if (spec.parent !== undefined) {
+    const { object, modelHash } = spec.parent;
+    const version = object === undefined ? '' : ` version 0x${toHex(object)},`;
+    output.line(`begins with${version} model ${toHex(modelHash)}`);
+  }
   output.line(
     spec.secagg === 'masked'
       ? 'updates    masked: this process sees sums only'

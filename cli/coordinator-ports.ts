@@ -13,18 +13,15 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
+import { networkDifference, type NetworkConfig } from '../protocol/network.ts';
 import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
+import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
 import { showCoins } from './amounts.ts';
-import { readOptional } from './flags.ts';
 import { readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { modelsOf } from './published.ts';
 
-/** The configuration of the run's network, in the state folder. */
-export const NETWORK_FILE = 'network.json';
 /** The journal of uploads to Walrus, in the state folder. */
 const UPLOADS = 'uploads';
 
@@ -49,11 +46,8 @@ const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
 };
 
 const storedPlace = async (folder: string): Promise<Place | undefined> => {
-  const path = join(folder, NETWORK_FILE);
-  const bytes = await readOptional(path);
-  if (bytes === undefined) return undefined;
-  const network = parseNetworkConfig(JSON.parse(new TextDecoder().decode(bytes)));
-  return { network, path };
+  const stored = await readRunNetwork(folder);
+  return stored && { network: stored, path: join(folder, RUN_FILES.network) };
 };
 
 /**
@@ -76,7 +70,7 @@ export const placeOfRun = async (
       throw mismatch(
         `${folder} holds a run that is kept there, on no network; leave --network out`,
       );
-    await rm(join(folder, NETWORK_FILE), { force: true });
+    await rm(join(folder, RUN_FILES.network), { force: true });
     return undefined;
   }
   if (flags.local === true)
@@ -95,7 +89,7 @@ export const placeOfRun = async (
   const epochs = flags.storageEpochs ?? stored.network.walrus.epochs;
   const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
   const kept = { ...network, walrus };
-  await writeWhole(join(folder, NETWORK_FILE), `${JSON.stringify(kept, null, 2)}\n`);
+  await writeRunNetwork(folder, kept);
   return { network: kept, path };
 };
 
@@ -117,7 +111,7 @@ const ensureFunds = async (
   const prices = await purse.prices();
   const all = estimateRun(spec, roundsLeft, epochs, prices);
   const next = estimateRun(spec, Math.min(1, roundsLeft), epochs, prices);
-  const have = await purse.fill(all, output.warn);
+  const have = await purse.fill(all, (message) => output.warn(message));
   const short = (needed: typeof all) => ({
     sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
     wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
@@ -137,20 +131,22 @@ const ensureFunds = async (
     output.warn(`that is not enough for the whole run: send ${address} ${coins(short(all))} more`);
 };
 
+export interface OnChain {
+  /** Object id of the run. */
+  runObject(): Promise<string>;
+  /** The initial model first. */
+  versions(): Promise<readonly VersionFacts[]>;
+  /** Makes the run readable from its object id alone. */
+  publish(transcript: Uint8Array): Promise<Publication | undefined>;
+}
+
 export interface RunPorts {
   readonly store: BlobStore;
   readonly uploads: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
-  /** On a network: the run's object id, its versions, the initial model first, and what makes it readable from there. */
-  readonly onChain:
-    | {
-        runObject(): Promise<string>;
-        versions(): Promise<readonly VersionFacts[]>;
-        /** See `publishRun`. */
-        publish(transcript: Uint8Array): Promise<Publication | undefined>;
-      }
-    | undefined;
+  /** On a network. */
+  readonly onChain: OnChain | undefined;
   close(): Promise<void>;
 }
 
@@ -189,7 +185,7 @@ export const openRunPorts = async (init: {
     identity,
     blobs,
     uploads: join(folder, UPLOADS),
-    warn: output.warn,
+    warn: (message) => output.warn(message),
   });
   if (ports.resumed > 0)
     output.line(`uploads    ${ports.resumed} were interrupted and are done now`);

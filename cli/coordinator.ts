@@ -25,10 +25,9 @@ export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags {
   readonly debug?: boolean;
 }
 
-export const coordinatorCommand = (): Command =>
-  withCommonOptions(withKey(withNetwork(new Command('coordinator'))))
-    .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
-    .description('run a coordinator that others join, or resume the run in its state folder')
+/** The options of a run that is not begun yet, but for its model; and of the server around it. */
+export const withRunOptions = (command: Command): Command =>
+  withCommonOptions(withKey(withNetwork(command)))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',
@@ -60,13 +59,6 @@ export const coordinatorCommand = (): Command =>
       'the first round waits for this many (default: the cohort)',
       wholeNumber('--start-with', 3, 100_000),
     )
-    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option(
-      '--inputs <n>',
-      'features of an example, for linear and mlp:',
-      wholeNumber('--inputs', 1, 1e6),
-    )
-    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5))
     .option('--epochs <n>', 'local epochs (default 1)', wholeNumber('--epochs', 1, 1000))
     .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
     .option(
@@ -111,7 +103,23 @@ export const coordinatorCommand = (): Command =>
     .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--keep-serving', 'after the last round, serve models and transcript until Ctrl-C')
     .option('--seed <text>', 'id and initial weights from a seed: for reproducible tests only')
-    .option('--verbose', 'log every event to stderr')
+    .option('--verbose', 'log every event to stderr');
+
+export const coordinatorCommand = (): Command =>
+  withRunOptions(new Command('coordinator'))
+    .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
+    .description('run a coordinator that others join, or resume the run in its state folder')
+    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
+    .option(
+      '--inputs <n>',
+      'features of an example, for linear and mlp:',
+      wholeNumber('--inputs', 1, 1e6),
+    )
+    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5))
+    .option(
+      '--from <file>',
+      'begin with the weights of this safetensors file, such as floe pull writes (default: drawn)',
+    )
     .addHelpText(
       'after',
       `
@@ -119,7 +127,8 @@ Examples:
   FLOE_PASSPHRASE=... floe coordinator --rounds 20 --cohort 5
   floe coordinator run.json --host 0.0.0.0 --port 7700 --tls-cert cert.pem --tls-key key.pem
   floe coordinator --cohort 5 --auditor 3f...e1 --allow members.txt
-  floe coordinator --network net.json --rounds 3 --cohort 3
+  floe coordinator --network net.json --rounds 3 --cohort 3 --access pass --access compute
+  floe coordinator --from model.safetensors --rounds 10
 
 With --network the models and uploads are blobs on Walrus, their keys lie at Seal, and every round is
 frozen on Sui. The coordinator pays with its own key, a Sui address: a new keystore takes the key of

@@ -146,13 +146,12 @@ Exit codes: floe help exit-codes.`,
       await runCommand(options, async ({ output }) => {
         const { runCost } = await import('../protocol/cost.ts');
         const { GAS_RATES, storedBy } = await import('../protocol/cost-of-run.ts');
-        const { describeModel } = await import('../sim/describe.ts');
-        const { gatherSettings, settingsToSpec, shapeOf } = await import('./run-file.ts');
+        const { beginningOf } = await import('./beginning.ts');
+        const { gatherSettings, settingsToSpec } = await import('./run-file.ts');
         const settings = await gatherSettings(runFile, options);
         // Whose run it is changes no size.
         const nobody = new Uint8Array(32);
-        const name = settings.model ?? 'mlp-2nn';
-        const model = await describeModel(name, shapeOf(settings), nobody, 'cpu');
+        const { model } = await beginningOf(settings, nobody);
         const spec = settingsToSpec(settings, {
           id: new Uint8Array(16),
           coordinator: nobody,

@@ -122,10 +122,7 @@ const coins = async (
     .filter(({ coinType }) => coinType.endsWith(suffix))
     .reduce((total, { balance }) => total + BigInt(balance), 0n);
   if (sum === 0n)
-    throw new FloeError(
-      'transaction_failed',
-      `${owner} has no ${name}; uploads and freezes cost it`,
-    );
+    throw new FloeError('funds_missing', `${owner} has no ${name}; uploads and freezes cost it`);
   return `${owner} has ${showCoins(sum)} ${name}`;
 };
 

@@ -11,6 +11,7 @@ import { costCommand } from './cost.ts';
 import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
+import { forkCommand } from './fork.ts';
 import { grantCommand, revokeCommand } from './grant.ts';
 import { joinCommand } from './join.ts';
 import { modelsCommand } from './models.ts';
@@ -48,6 +49,7 @@ Examples:
   floe sim                                  100 participants on MNIST, every update masked
   floe coordinator --rounds 20 --cohort 5   a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
+  floe fork 0x77... --network net.json      a new run from a published model
   floe verify runs/latest                   recompute every round of a run
   floe devnet --config-out net.json         Sui, Walrus and Seal on this machine
   floe models 0x5e... --network net.json    the models that a run has published
@@ -62,6 +64,7 @@ Examples:
     simCommand(),
     coordinatorCommand(),
     joinCommand(),
+    forkCommand(),
     pullCommand(),
     verifyCommand(),
     devnetCommand(),

@@ -9,18 +9,19 @@ import type { Keystore } from '../client/keystore/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { sleep, systemClock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import type { Publication } from '../protocol/publication.ts';
 import { deriveSeed, systemRandom } from '../protocol/random.ts';
 import { decodeRunSpec, encodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { describeModel, type ModelDescription } from '../sim/describe.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
 import { masterSeed } from '../sim/scenario.ts';
+import { beginningOf, type Beginning } from './beginning.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
 import { conclude, introduce, invite, progressLine } from './coordinator-lines.ts';
 import { openRunPorts, placeOfRun } from './coordinator-ports.ts';
 import { hexKey, readInput, readOptional } from './flags.ts';
 import { findKey } from './network.ts';
 import type { Context } from './run-command.ts';
-import { gatherSettings, settingsToSpec, shapeOf, type RunSettings } from './run-file.ts';
+import { gatherSettings, settingsToSpec, type RunSettings } from './run-file.ts';
 import { openOrMakeKeystore } from './secrets.ts';
 
 const KEYSTORE = 'keystore';
@@ -28,8 +29,6 @@ const SETTINGS = 'settings.json';
 const MAX_ALLOW_BYTES = 16 << 20;
 /** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;
-/** A coordinator does not train; the plain backend is enough to draw initial weights. */
-const DESCRIBING_BACKEND = 'cpu';
 
 const readAllowList = async (path: string): Promise<readonly Uint8Array[]> =>
   new TextDecoder()
@@ -57,43 +56,69 @@ const settle = async (folder: string, given: RunSettings): Promise<RunSettings> 
   return before;
 };
 
+/** A run that begins with a version on chain, whatever its settings. */
+export interface Fork {
+  /** Object id of the version. */
+  readonly object: string;
+  readonly open: () => Promise<Beginning>;
+}
+
 interface Prepared {
   readonly spec: RunSpec;
   readonly resumed: boolean;
-  /** Draws the initial weights; the same again after a crash. */
+  /** The weights that the first round starts from; the same again after a crash. */
   readonly initialModel: () => Promise<Float32Array>;
 }
 
-/** The run of the state folder, or a new one. @throws FloeError `spec_mismatch`, `spec_invalid`, `usage` */
+/**
+ * The run of the state folder, or a new one.
+ *
+ * @throws FloeError `spec_mismatch`, `spec_invalid`, `usage`
+ */
 const prepare = async (
   folder: string,
   settings: RunSettings,
   keystore: Keystore,
+  fork: Fork | undefined,
 ): Promise<Prepared> => {
   const path = join(folder, RUN_FILES.spec);
   const { seed } = settings;
   // Secret: who knows it knows the model that the first round starts from.
-  const weightSeed = deriveSeed(
-    seed === undefined ? keystore.trainingSecret : masterSeed(seed),
-    'initial-weights',
-  );
-  const describe = async (): Promise<ModelDescription> =>
-    describeModel(settings.model ?? 'mlp-2nn', shapeOf(settings), weightSeed, DESCRIBING_BACKEND);
-  const initialModel = async (): Promise<Float32Array> => (await describe()).initialWeights;
+  const secret = seed === undefined ? keystore.trainingSecret : masterSeed(seed);
+  const begin = fork?.open ?? (() => beginningOf(settings, secret));
   const stored = await readOptional(path);
-  if (stored !== undefined) return { spec: decodeRunSpec(stored), resumed: true, initialModel };
+  if (stored !== undefined) {
+    const spec = decodeRunSpec(stored);
+    const object = spec.parent?.object && `0x${toHex(spec.parent.object)}`;
+    if (fork !== undefined && fork.object !== object)
+      throw new FloeError(
+        'spec_mismatch',
+        `${folder} holds a run that begins with ${object ?? 'no version on Sui'}; choose another --state`,
+      );
+    const initialModel = async (): Promise<Float32Array> => {
+      if (object !== undefined && fork === undefined)
+        throw new FloeError(
+          'usage',
+          `${folder} holds a fork that has not begun: repeat floe fork ${object}`,
+        );
+      return (await begin()).weights;
+    };
+    return { spec, resumed: true, initialModel };
+  }
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
+  const { model, weights, parent } = await begin();
   const spec = settingsToSpec(settings, {
     id,
     coordinator: keystore.identity.publicKey,
-    model: await describe(),
+    model,
+    ...(parent === undefined ? {} : { parent }),
   });
   // Only settings that make a valid specification are kept.
   await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, initialModel };
+  return { spec, resumed: false, initialModel: async () => weights };
 };
 
 /** pino writes to stderr, so that stdout stays the command's own. */
@@ -134,15 +159,21 @@ const openOwnKeystore = async (
   );
 };
 
-/** @throws FloeError what the coordinator and the server throw */
+/**
+ * @throws FloeError what the coordinator and the server throw
+ */
 export const runCoordinator = async (
   runFile: string | undefined,
   options: CoordinatorOptions,
   { output, signal }: Context,
+  fork?: Fork,
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
   const tls = tlsOf(options);
   const given = await gatherSettings(runFile, options);
+  const { model, inputs, classes, from } = given;
+  if (fork !== undefined && [model, inputs, classes, from].some((set) => set !== undefined))
+    throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
   const allowList = options.allow === undefined ? undefined : await readAllowList(options.allow);
   const folder = options.state;
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -151,7 +182,9 @@ export const runCoordinator = async (
   const keystore = await openOwnKeystore(options, place !== undefined);
   resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
-  const { spec, resumed, initialModel } = await prepare(folder, settings, keystore);
+  if (place === undefined && (settings.access?.length ?? 0) > 0)
+    throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
+  const { spec, resumed, initialModel } = await prepare(folder, settings, keystore, fork);
   const stopped = abortion(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
   const { identity } = keystore;
@@ -197,12 +230,13 @@ export const runCoordinator = async (
   resources.defer(async () => served.close());
   invite({ url: served.url, spec, runObject, network: place?.path }, output);
 
-  const publish = async (): Promise<void> => {
+  const publish = async (): Promise<Publication | undefined> => {
     const published = await onChain?.publish(coordinator.transcript());
     if (published !== undefined)
       output.line(
         `published  specification and transcript to round ${published.round}, blob ${published.blob.id}`,
       );
+    return published;
   };
   const outcome = await Promise.race([coordinator.finished, stopped]).catch(
     async (thrown: unknown) => {
@@ -218,7 +252,7 @@ export const runCoordinator = async (
   output.say(
     `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
   );
-  await publish();
+  const publication = await publish();
   const versions = await onChain?.versions();
   conclude({ folder, keystore: join(folder, KEYSTORE), runObject, versions, place }, output);
   output.document({
@@ -232,7 +266,7 @@ export const runCoordinator = async (
     folder,
     ...kinds,
     ...(place === undefined ? {} : { network: place.path, address: identity.address }),
-    ...(runObject === undefined ? {} : { runObject }),
+    ...(runObject === undefined ? {} : { runObject, publication: publication?.blob.id }),
     ...(versions === undefined
       ? {}
       : {

@@ -6,7 +6,6 @@ import { fromHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/run-spec.ts';
-import type { ModelDescription } from '../sim/describe.ts';
 import { readInput } from './flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
@@ -38,6 +37,8 @@ const runFileSchema = v.strictObject({
   auditors: v.optional(v.array(keyText)),
   access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
   seed: v.optional(v.string()),
+  /** File of the model that the run starts from. */
+  from: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
 });
 export type RunSettings = v.InferOutput<typeof runFileSchema>;
 
@@ -91,20 +92,15 @@ export const settingsToSpec = (
   fixed: {
     readonly id: Uint8Array;
     readonly coordinator: Uint8Array;
-    readonly model: Pick<ModelDescription, 'architecture' | 'tensors' | 'topology'>;
+    readonly model: RunSpec['model'];
+    /** What the run starts from, where that is not drawn. */
+    readonly parent?: RunSpec['parent'];
   },
 ): RunSpec => {
   const { name, rounds, cohort, minimum, grace, ring, bits, clipNorm } = settings;
   const { epochs, batchSize, learningRate } = settings;
-  const { architecture, tensors, topology } = fixed.model;
   return makeRunSpec({
-    id: fixed.id,
-    coordinator: fixed.coordinator,
-    model: {
-      architecture,
-      tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
-      ...(architecture === 'custom' ? { topology } : {}),
-    },
+    ...fixed,
     ...given({ name, rounds }),
     auditors: (settings.auditors ?? []).map(fromHex),
     access: { models: settings.access ?? [] },
@@ -114,15 +110,4 @@ export const settingsToSpec = (
     secagg: settings.mask === false ? 'none' : 'masked',
     deadlines: given({ grace }),
   });
-};
-
-/** The examples a model takes: MNIST's for the registry's, as the flags say for the others. */
-export const shapeOf = (
-  settings: RunSettings,
-): { readonly featureShape: readonly number[]; readonly classes: number } => {
-  const { model = 'mlp-2nn', inputs, classes } = settings;
-  if (model === 'mlp-2nn' || model === 'cnn') return { featureShape: [28, 28, 1], classes: 10 };
-  if (inputs === undefined || classes === undefined)
-    throw new FloeError('usage', `--model ${model}: expected --inputs and --classes as well`);
-  return { featureShape: [inputs], classes };
 };

@@ -11,7 +11,7 @@ import {
   type Keystore,
   type ParticipantEvent,
 } from '../client/index.ts';
-import { portsAtLogin } from '../client/network.ts';
+import { reachRun } from '../client/network.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock } from '../protocol/clock.ts';
@@ -102,14 +102,14 @@ export const runJoin = async (
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${network.rpcUrl}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
-  const { ports, close } = portsAtLogin(httpBase(address) as string, {
+  const reach = reachRun(httpBase(address) as string, webSocketConnect(address), {
     identity: keystore.identity,
     network,
-    warn: output.warn,
+    warn: (message) => output.warn(message),
   });
-  resources.defer(close);
+  resources.defer(() => reach.close());
   const participant = joinRun({
-    connect: webSocketConnect(address),
+    connect: reach.connect,
     keystore,
     trainer: async (spec) =>
       tfjsTrainer({
@@ -117,7 +117,7 @@ export const runJoin = async (
         data,
         backend: { prefer: options.backend ?? 'auto' },
       }),
-    ...ports,
+    ...reach.ports,
     clock: systemClock,
     random: systemRandom,
     expect: {

@@ -14,7 +14,7 @@ import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/
 import type { Dataset } from './data/dataset.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
 import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
-import { portsAtLogin } from './network.ts';
+import { reachRun, type Reach } from './network.ts';
 import { modelOfSpec } from './spec-model.ts';
 import type { BackendName } from './tfjs/backends.ts';
 
@@ -74,18 +74,22 @@ const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
   };
 };
 
-/** The caller's own ports, what is missing of them through the coordinator; or those of the run, opened at the first login. */
-const choosePorts = (
+const hasOwnPorts = ({ store, gate, ledger }: JoinOptions): boolean =>
+  [store, gate, ledger].some((port) => port !== undefined);
+
+/** With the caller's own ports, what is missing of them through the coordinator; or as the run's network wants it. */
+const reach = (
   base: string,
+  connect: Reach['connect'],
   identity: Identity,
-  { store, gate, ledger, network }: JoinOptions,
+  options: JoinOptions,
   log: Log,
-): ReturnType<typeof portsAtLogin> => {
-  if ([store, gate, ledger].every((port) => port === undefined))
-    return portsAtLogin(base, { identity, network, warn: (message) => log('warn', message) });
-  if (network !== undefined)
-    throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
+): Reach => {
+  const { store, gate, ledger, network } = options;
+  if (!hasOwnPorts(options))
+    return reachRun(base, connect, { identity, network, warn: (message) => log('warn', message) });
   return {
+    connect,
     ports: {
       store: store ?? ((run) => httpBlobStore({ url: base, identity, run })),
       gate: gate ?? sealedBoxGate(identity),
@@ -106,16 +110,18 @@ const choosePorts = (
  */
 export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
   const { log = consoleLog, expect, onEvent, signal } = options;
-  const connect = webSocketConnect(url, options.tls);
+  if (options.network !== undefined && hasOwnPorts(options))
+    throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
+  const dial = webSocketConnect(url, options.tls);
   const trainer = trainerOf(options);
   const keystore = await openOwn(options.keystore, log);
   const { identity } = keystore;
-  const chosen = choosePorts(httpAddress(url), identity, options, log);
+  const reached = reach(httpAddress(url), dial, identity, options, log);
   const participant = joinRun({
-    connect,
+    connect: reached.connect,
     keystore,
     trainer,
-    ...chosen.ports,
+    ...reached.ports,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -133,7 +139,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
       signal?.removeEventListener('abort', leave);
       // What is still being written must be on disk before somebody else may open the keystore.
       await stop();
-      await chosen.close();
+      await reached.close();
       if (keystore !== options.keystore) await keystore.close();
     }
   };
@@ -143,12 +149,11 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     finished: end(),
     stop,
     model: async () => {
-      const { commit, spec, ports } = participant;
-      if (commit === undefined || spec === undefined || ports === undefined) return undefined;
+      const { commit, spec, ports: opened } = participant;
+      if (commit === undefined || spec === undefined || opened === undefined) return undefined;
       const { run, body } = commit;
-      const { store, gate } = ports;
-      const cipher = await store.get(body.model.blob);
-      return openModel({ run, model: body.model, cipher }, spec.model, gate);
+      const cipher = await opened.store.get(body.model.blob);
+      return openModel({ run, model: body.model, cipher }, spec.model, opened.gate);
     },
   };
 };

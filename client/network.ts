@@ -15,7 +15,7 @@ import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
-import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
 import type { ParticipantOptions } from './participant/participant.ts';
 import type { LedgerReader } from './participant/ports.ts';
 
@@ -41,16 +41,20 @@ const readBounded = async (response: Response, url: string): Promise<Uint8Array>
   return concatBytes(...chunks);
 };
 
+export interface Announcement {
+  /** Hash of the run's specification, hex. */
+  readonly run: string;
+  /** Undefined for a run that the coordinator keeps itself. */
+  readonly network: NetworkConfig | undefined;
+}
+
 /**
- * The network that a coordinator says its run is on; undefined for a run that it keeps itself.
+ * What a coordinator says of its run to whoever asks.
  *
  * @param base the coordinator's address over HTTP
- * @throws FloeError `connection_lost` when it does not answer, `spec_mismatch` for another run, `spec_invalid`
+ * @throws FloeError `connection_lost` when it does not answer, `spec_invalid`
  */
-export const announcedNetwork = async (
-  base: string,
-  run: Uint8Array,
-): Promise<NetworkConfig | undefined> => {
+export const readAnnouncement = async (base: string): Promise<Announcement> => {
   const url = new URL('/run', base).href;
   let bytes: Uint8Array;
   try {
@@ -71,10 +75,8 @@ export const announcedNetwork = async (
   const parsed = v.safeParse(announcementSchema, value);
   if (!parsed.success)
     throw new FloeError('spec_invalid', `${url} is not the answer of a Floe coordinator`);
-  if (parsed.output.run !== toHex(run))
-    throw new FloeError('spec_mismatch', `${url} is about another run, ${parsed.output.run}`);
-  const { network } = parsed.output;
-  return network === undefined ? undefined : parseNetworkConfig(network);
+  const { run, network } = parsed.output;
+  return { run, network: network === undefined ? undefined : parseNetworkConfig(network) };
 };
 
 /**
@@ -143,9 +145,13 @@ export const networkPorts = async (
     ...(warn === undefined ? {} : { warn }),
   });
   const { store: lasting, gate, ledger } = connected;
-  const { kind, get } = roundStore({ waiting: uploads, lasting });
+  const split = roundStore({ waiting: uploads, lasting });
   return {
-    store: { kind, get, put: (bytes, options) => uploads.put(bytes, options) },
+    store: {
+      kind: split.kind,
+      get: (ref, options) => split.get(ref, options),
+      put: (bytes, options) => uploads.put(bytes, options),
+    },
     gate,
     ledger,
     gateFor: async (other) => connected.gateFor(await other.suiSigner()),
@@ -153,55 +159,58 @@ export const networkPorts = async (
   };
 };
 
-/**
- * Ports for the run of a coordinator, on its own or on a network.
- *
- * @param base the coordinator's address over HTTP
- * @throws FloeError what {@link announcedNetwork}, {@link chooseNetwork} and {@link networkPorts} throw
- */
-export const portsOfRun = async (
-  base: string,
-  {
-    identity,
-    spec,
-    network,
-    warn,
-  }: {
-    readonly identity: Identity;
-    readonly spec: RunSpec;
-    readonly network: NetworkConfig | 'announced' | undefined;
-    readonly warn?: (message: string) => void;
-  },
-): Promise<ParticipantPorts> => {
-  const run = hashRunSpec(spec);
-  const uploads = httpBlobStore({ url: base, identity, run });
-  const chosen = chooseNetwork(network, await announcedNetwork(base, run));
-  if (chosen === undefined)
-    return {
-      store: uploads,
-      gate: sealedBoxGate(identity),
-      ledger: undefined,
-      close: async () => undefined,
-    };
-  return networkPorts(chosen, {
-    identity,
-    spec,
-    uploads,
-    ...(warn === undefined ? {} : { warn }),
-  });
-};
+export interface ReachInit {
+  readonly identity: Identity;
+  /** The participant's own configuration; `announced` takes the coordinator's; neither: a run on no network. */
+  readonly network: NetworkConfig | 'announced' | undefined;
+  readonly warn?: (message: string) => void;
+}
 
-/** Ports as a participant takes them: opened at the first login, once; where that fails, again at the next. */
-export const portsAtLogin = (
-  base: string,
-  init: Omit<Parameters<typeof portsOfRun>[1], 'spec'>,
-): {
+/** How a participant reaches the run of a coordinator: its connection, and its ports once it has logged in. */
+export interface Reach {
+  readonly connect: ParticipantOptions['connect'];
   readonly ports: Required<Pick<ParticipantOptions, 'store' | 'gate' | 'ledger'>>;
   close(): Promise<void>;
-} => {
+}
+
+/**
+ * Reaches a run, on its coordinator or on a network. A coordinator on another network is found out before anybody logs in; the
+ * ports are opened at the first login, and where that fails, again at the next. They throw what {@link readAnnouncement},
+ * {@link chooseNetwork} and {@link networkPorts} throw; `spec_mismatch` when the run is not the one that was announced.
+ *
+ * @param base the coordinator's address over HTTP
+ */
+export const reachRun = (
+  base: string,
+  connect: ParticipantOptions['connect'],
+  { identity, network, warn }: ReachInit,
+): Reach => {
+  let announced: Announcement | undefined;
   let opening: Promise<ParticipantPorts> | undefined;
-  const open = async (spec: RunSpec): Promise<ParticipantPorts> => {
-    opening ??= portsOfRun(base, { ...init, spec });
+  const announcement = async (): Promise<Announcement> =>
+    (announced ??= await readAnnouncement(base));
+
+  const openPorts = async (run: Uint8Array, spec: RunSpec): Promise<ParticipantPorts> => {
+    const found = await announcement();
+    if (found.run !== toHex(run))
+      throw new FloeError(
+        'spec_mismatch',
+        `the coordinator announced the run ${found.run} and offers ${toHex(run)}`,
+      );
+    const uploads = httpBlobStore({ url: base, identity, run });
+    const chosen = chooseNetwork(network, found.network);
+    if (chosen !== undefined)
+      return networkPorts(chosen, {
+        identity,
+        spec,
+        uploads,
+        ...(warn === undefined ? {} : { warn }),
+      });
+    const gate = sealedBoxGate(identity);
+    return { store: uploads, gate, ledger: undefined, close: async () => undefined };
+  };
+  const open = async (run: Uint8Array, spec: RunSpec): Promise<ParticipantPorts> => {
+    opening ??= openPorts(run, spec);
     try {
       return await opening;
     } catch (thrown) {
@@ -209,11 +218,16 @@ export const portsAtLogin = (
       throw thrown;
     }
   };
+
   return {
+    connect: async (signal) => {
+      chooseNetwork(network, (await announcement()).network);
+      return connect(signal);
+    },
     ports: {
-      store: async (_, spec) => (await open(spec)).store,
-      gate: async (_, spec) => (await open(spec)).gate,
-      ledger: async (_, spec) => (await open(spec)).ledger,
+      store: async (run, spec) => (await open(run, spec)).store,
+      gate: async (run, spec) => (await open(run, spec)).gate,
+      ledger: async (run, spec) => (await open(run, spec)).ledger,
     },
     // What could not be opened, which the participant was told, need not be closed.
     close: async () =>

@@ -90,25 +90,26 @@ export const requireFunds = (address: string, have: Funds, needed: Funds): void 
   throw new FloeError('funds_missing', `${address} lacks ${missing.join(' and ')}`, { address });
 };
 
+/** One question to the chain, repeated where that can help. */
+const ask = <Result>(
+  what: string,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> =>
+  withRetry({ retries: 3 }, async () => {
+    try {
+      return await bounded({ timeoutMs: TIMEOUT_MS, code: 'ledger_unavailable', what }, work);
+    } catch (thrown) {
+      if (thrown instanceof FloeError) throw thrown;
+      const message = `${what}: ${(thrown as Error).message}`;
+      throw new FloeError('ledger_unavailable', message, {}, { cause: thrown });
+    }
+  });
+
 /** @throws FloeError `ledger_unavailable` from every method when the chain does not answer */
 export const openPurse = (network: NetworkConfig, owner: string): Purse => {
   const client = suiClientOf(network);
   const walrus = walrusClientOf(network, client);
   let walType: string | undefined;
-
-  const ask = <Result>(
-    what: string,
-    work: (signal: AbortSignal) => Promise<Result>,
-  ): Promise<Result> =>
-    withRetry({ retries: 3 }, async () => {
-      try {
-        return await bounded({ timeoutMs: TIMEOUT_MS, code: 'ledger_unavailable', what }, work);
-      } catch (thrown) {
-        if (thrown instanceof FloeError) throw thrown;
-        const message = `${what}: ${(thrown as Error).message}`;
-        throw new FloeError('ledger_unavailable', message, {}, { cause: thrown });
-      }
-    });
 
   const balance = (): Promise<Funds> =>
     ask(`reading what ${owner} owns`, async (signal) => {
@@ -150,7 +151,8 @@ export const openPurse = (network: NetworkConfig, owner: string): Purse => {
     fill: async (needed, warn) => {
       const { faucetUrl } = network;
       let have = await balance();
-      for (let i = 0; i < FAUCET_REQUESTS && faucetUrl !== undefined; i += 1) {
+      if (faucetUrl === undefined) return have;
+      for (let i = 0; i < FAUCET_REQUESTS; i += 1) {
         if (covers(have, needed)) return have;
         const before = have;
         try {

@@ -8,9 +8,10 @@ import { ENVELOPE_OVERHEAD } from '../protocol/envelope.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
 import { decodeRecord, signRecord } from '../protocol/records.ts';
-import { encodeRunSpec, hashRunSpec } from '../protocol/run-spec.ts';
+import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import { hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { genesis } from '../protocol/transcript.ts';
 import { createAggregation } from './aggregation.ts';
 import type { JournalBatch } from './journal.ts';
@@ -266,6 +267,10 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const publishInitial = async (): Promise<void> => {
     if (init.initialModel === undefined)
       throw new FloeError('spec_invalid', 'the journal is empty and no initial model was given');
+    const { tensors } = spec.model;
+    const hash = hashModel({ tensors }, roundToTypes(spec.model, init.initialModel));
+    if (!mayBeginWith(spec, hash))
+      throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
     const readers = [identity.publicKey, ...spec.auditors];
     const model = await keeper.publish(init.initialModel, 0, readers, stopping.signal);
     dispatch({ type: 'started', model, startWith });
@@ -275,13 +280,13 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   /** Version 0 in the ledger; the same again after a crash. */
   const registerInitial = async (): Promise<void> => {
     if (state.attempt > 0 || state.model === undefined) return;
-    await ledger.registerModel({
-      run,
-      round: 0,
-      modelHash: state.model.hash,
-      blob: state.model.blob,
-      transcriptRoot: genesis(run),
-    });
+    const { hash: modelHash, blob } = state.model;
+    const version = { run, round: 0, modelHash, blob, transcriptRoot: genesis(run) };
+    const object = spec.parent?.object;
+    await ledger.registerModel(
+      version,
+      object === undefined ? {} : { parent: `0x${toHex(object)}` },
+    );
   };
 
   return {

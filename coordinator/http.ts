@@ -4,6 +4,7 @@
  * run can upload, with a signature over the blob's hash and size.
  */
 import { Hono, type Context } from 'hono';
+import { cors } from 'hono/cors';
 import { equalBytes, fromHex, sha256, toHex } from '../protocol/bytes.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
@@ -117,6 +118,15 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const message = status === 500 ? 'internal error' : error.message;
     return context.json({ code: error.code, message }, status, { 'x-floe-error': error.code });
   });
+
+  // Pages of any origin may take part: an upload is admitted for its signature, everything else is public.
+  const anyOrigin = cors({
+    origin: '*',
+    allowMethods: ['GET', 'PUT'],
+    allowHeaders: ['authorization', 'content-type'],
+    exposeHeaders: ['x-floe-error'],
+  });
+  for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, anyOrigin);
 
   app.get('/health', (context) => {
     const { modelHash: _modelHash, ...status } = coordinator.status();

@@ -3,7 +3,7 @@
  * record, so two sides that hold different specifications cannot take part in the same round.
  */
 import * as v from 'valibot';
-import { sha256, utf8 } from './bytes.ts';
+import { equalBytes, sha256, utf8 } from './bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from './cbor.ts';
 
 /** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
@@ -62,6 +62,15 @@ export const runSpecSchema = v.pipe(
       /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
       topology: v.optional(v.pipe(v.string(), v.maxLength(2 << 20))),
     }),
+    /** What the run starts from, where that is a model that was there before; else from weights drawn by the coordinator. */
+    parent: v.optional(
+      v.strictObject({
+        /** Hash of that model: the initial one must have it. */
+        modelHash: fixedBytes(32),
+        /** Object id of that model's version on Sui. */
+        object: v.optional(fixedBytes(32)),
+      }),
+    ),
     rounds: integer(1, MAX_ROUND),
     cohort: v.strictObject({
       /** Participants wanted in a round. */
@@ -107,9 +116,9 @@ export const runSpecSchema = v.pipe(
 export type RunSpec = v.InferOutput<typeof runSpecSchema>;
 
 /** What a run file or a caller must give; the rest has defaults. */
-export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model'> & {
+export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'parent'> & {
   readonly [
-    Key in Exclude<keyof RunSpec, 'id' | 'coordinator' | 'model' | 'version' | 'access'>
+    Key in Exclude<keyof RunSpec, 'id' | 'coordinator' | 'model' | 'parent' | 'version' | 'access'>
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
     : Partial<RunSpec[Key]>;
@@ -153,6 +162,10 @@ export const makeRunSpec = ({ access, ...input }: RunSpecInput): RunSpec => {
     'spec_invalid',
   );
 };
+
+/** Whether a run may begin with the model of this hash: any, unless it names what it starts from. */
+export const mayBeginWith = ({ parent }: RunSpec, modelHash: Uint8Array): boolean =>
+  parent === undefined || equalBytes(parent.modelHash, modelHash);
 
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
 

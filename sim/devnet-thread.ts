@@ -13,16 +13,23 @@ const calls = {
   start: async ({
     seed,
     snapshot,
+    readOnly,
   }: {
     /** Of a new devnet; without it the snapshot's goes on. */
     readonly seed?: string;
-    /** Folder: what it holds is gone on from; written when the devnet stops. */
+    /** A folder: gone on from if it is there, written when the devnet stops and on `save`. */
     readonly snapshot: string;
+    /** It must be there, and stays as it is. */
+    readonly readOnly: boolean;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    const fresh = { nodes: 4, shardsPerNode: 13, floePackage: compiledFloe() };
-    devnet = await startDevnet({ snapshot, ...(seed === undefined ? {} : { seed, ...fresh }) });
+    const fresh = seed === undefined ? {} : { seed, floePackage: compiledFloe() };
+    devnet = await startDevnet({ snapshot, readOnly, ...fresh });
     return parseNetworkConfig(devnet.config);
+  },
+  /** Brings the snapshot up to date; cheap enough for the end of a round. */
+  save: async (): Promise<void> => {
+    await devnet?.save();
   },
   stop: async (): Promise<void> => {
     await devnet?.stop();

@@ -22,6 +22,7 @@ const start = async (folder: string, seed?: string): Promise<RunDevnet> => {
     const network = await thread.call('start', {
       snapshot: snapshotOf(folder),
       ...(seed === undefined ? {} : { seed }),
+      readOnly: seed === undefined,
     });
     return {
       network,

@@ -67,13 +67,7 @@ export const openReaderPorts = async (
   if (substrate.type === 'local')
     return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
   const { network, limits } = substrate;
-  const ports = await networkPorts(network, {
-    identity,
-    spec,
-    uploads: folder,
-    limits,
-  });
-  return { store: ports.store, gateFor: (reader) => ports.gateFor(reader) };
+  return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
 
 export const openCoordinatorPorts = async (
@@ -160,17 +154,17 @@ export const startSubstrate = async (
       };
     }
     case 'devnet': {
-      const devnet = await startRunDevnet(folder, seed);
-      const { network } = devnet;
+      const running = await startRunDevnet(folder, seed);
+      const { network } = running;
       try {
         await writeRunNetwork(folder, network);
       } catch (thrown) {
-        await devnet.stop();
+        await running.stop();
         throw thrown;
       }
       return {
         substrate: { type: 'devnet', blobs, network, limits },
-        stop: () => devnet.stop(),
+        stop: () => running.stop(),
       };
     }
   }

@@ -12,7 +12,7 @@ import {
   survivorsHash,
   type SignedRecord,
 } from '../../protocol/records.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import { mayBeginWith, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
   findIndex,
@@ -79,6 +79,8 @@ export const checkOpen = (
       'record_malformed',
       `round ${open.round} cannot start from the model of round ${model.version}`,
     );
+  if (model.version === 0 && !mayBeginWith(view.spec, model.hash))
+    throw new FloeError('spec_mismatch', 'the run starts from another model than it says');
   if (commit === undefined) return;
   const same = equalBytes(model.hash, commit.body.model.hash);
   if (model.version < commit.round || (model.version === commit.round && !same))

@@ -38,8 +38,8 @@ export interface ModelVersion {
 
 /** What else a ledger may say of a version, for people; nothing is verified against it. */
 export interface ModelFacts {
-  /** The round of the version it was made from. */
-  readonly parent?: number;
+  /** The version it was made from: by its round, where it is of the same run, or by its object id. */
+  readonly parent?: number | string;
   /** Sum of the losses and of the right answers over `examples` training examples. */
   readonly metrics?: {
     readonly lossSum: number;

@@ -259,7 +259,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     { round, modelHash, blob, transcriptRoot }: ModelVersion,
     { parent, metrics }: ModelFacts,
   ): Promise<void> => {
-    const from = parent === undefined ? undefined : await modelId(object, parent);
+    const from = typeof parent === 'number' ? await modelId(object, parent) : parent;
     const { examples = 0, lossSum = 0, correct = 0 } = metrics ?? {};
     const mean = (sum: number): number => (examples > 0 ? sum / examples : 0);
     call(transaction, object, 'model::publish_version', ({ pure }) => [

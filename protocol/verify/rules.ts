@@ -16,7 +16,7 @@ import {
   survivorsHash,
   type SignedRecord,
 } from '../records.ts';
-import type { RunSpec } from '../run-spec.ts';
+import { mayBeginWith, type RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import type { RoundLog } from './round-log.ts';
@@ -332,7 +332,13 @@ export const checkRound = async (
   checkAuthors(rules, log, check);
   const open = log.one('open');
   check(open, equalBytes(open.body.config, rules.run), 'another configuration');
-  if (model !== undefined)
+  if (model === undefined)
+    check(
+      open,
+      open.body.model.version === 0 && mayBeginWith(rules.spec, open.body.model.hash),
+      'starts from another model than the run says',
+    );
+  else
     check(
       open,
       sameModel(open.body.model, model),

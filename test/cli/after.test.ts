@@ -56,10 +56,10 @@ const simulated = v.object({ folder: v.string(), modelHash: v.string() });
 const error = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 const versions = v.object({ versions: v.array(v.object({ id: v.string(), round: v.number() })) });
 
-const SMALL = [
-  ...['--participants', '4', '--cohort', '4', '--rounds', '2', '--data', 'table.csv'],
-  ...['--model', 'linear', '--backend', 'wasm', '--workers', '1', '--no-baseline'],
-];
+const SMALL =
+  '--participants 4 --cohort 4 --rounds 2 --data table.csv --model linear --backend wasm --workers 1 --no-baseline'.split(
+    ' ',
+  );
 
 let table: string;
 beforeAll(async () => {

@@ -150,10 +150,12 @@ const dieAt = async (points: readonly KillPoint[], first: FloeProcess, port: num
   let server = first;
   for (let left = points; left.length > 0;) {
     const victim = server;
-    const alive = victim.exited.then((code) => {
-      if (code !== null) throw new Error(`ended with ${code} before ${JSON.stringify(left)}`);
-    });
-    const [met] = await Promise.all([gate.arm(left, () => victim.kill()), alive]);
+    const waiting = left;
+    const died = async (): Promise<void> => {
+      const code = await victim.exited;
+      if (code !== null) throw new Error(`ended with ${code} before ${JSON.stringify(waiting)}`);
+    };
+    const [met] = await Promise.all([gate.arm(left, () => victim.kill()), died()]);
     left = left.filter((point) => point !== met);
     server = coordinator('crashed', port, guarded);
   }

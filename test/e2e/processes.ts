@@ -33,10 +33,14 @@ export class FloeProcess {
 
   readonly command: string;
 
-  constructor(command: string, more: readonly string[] = []) {
+  constructor(
+    command: string,
+    more: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.command = `${command} ${more.join(' ')}`;
     this.#child = spawn(process.execPath, [MAIN, ...command.split(' '), ...more], {
-      env: { ...process.env, FLOE_PASSPHRASE: PASSPHRASE },
+      env: { ...process.env, FLOE_PASSPHRASE: PASSPHRASE, FLOE_NETWORK: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.exited = new Promise((resolve) => this.#child.once('close', resolve));
