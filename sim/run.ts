@@ -19,6 +19,7 @@ import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
+import { withRetry } from '../protocol/sui/bounds.ts';
 import { roundRoot } from '../protocol/transcript.ts';
 import { planBaseline } from './baseline.ts';
 import { scenarioClock } from './clock.ts';
@@ -66,6 +67,9 @@ export interface RunResult {
   readonly summary: Summary;
   readonly folder: string;
 }
+
+/** A model whose blob or key cannot be had is asked for again, for more than a minute. */
+const SCORE_RETRIES = 20;
 
 /** When the clock leaps after a loss, in ms: twice, since the coordinator may see the loss a moment later. */
 const LEAPS_AFTER = [20, 500];
@@ -128,7 +132,10 @@ const conduct = (
   let final: ModelRef | undefined;
 
   const score = async (committed: Committed, model: ModelRef): Promise<void> => {
-    const result = await analyst.call('evaluate', { model });
+    // Looking at a model can wait for a network that is away: the run does.
+    const result = await withRetry({ retries: SCORE_RETRIES }, () =>
+      analyst.call('evaluate', { model }),
+    );
     history.score(committed.version, result);
     onEvent({ type: 'scored', version: committed.version, ...result });
     const { targetAccuracy } = scenario;
