@@ -19,6 +19,7 @@ import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
+import { withRetry } from '../protocol/sui/bounds.ts';
 import { roundRoot } from '../protocol/transcript.ts';
 import { planBaseline } from './baseline.ts';
 import { scenarioClock } from './clock.ts';
@@ -128,7 +129,11 @@ const conduct = (
   let final: ModelRef | undefined;
 
   const score = async (committed: Committed, model: ModelRef): Promise<void> => {
-    const result = await analyst.call('evaluate', { model });
+    // No round waits for a score: what a network withholds for a while is asked for again.
+    const result = await withRetry(
+      { retries: 4, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
+      () => analyst.call('evaluate', { model }),
+    );
     history.score(committed.version, result);
     onEvent({ type: 'scored', version: committed.version, ...result });
     const { targetAccuracy } = scenario;
