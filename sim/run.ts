@@ -132,9 +132,10 @@ const conduct = (
   let final: ModelRef | undefined;
 
   const score = async (committed: Committed, model: ModelRef): Promise<void> => {
-    // Looking at a model can wait for a network that is away: the run does.
-    const result = await withRetry({ retries: SCORE_RETRIES }, () =>
-      analyst.call('evaluate', { model }),
+    // No round waits for a score: what a network withholds for a while is asked for again.
+    const result = await withRetry(
+      { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
+      () => analyst.call('evaluate', { model }),
     );
     history.score(committed.version, result);
     onEvent({ type: 'scored', version: committed.version, ...result });
