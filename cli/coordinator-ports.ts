@@ -47,7 +47,7 @@ const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
 
 const storedPlace = async (folder: string): Promise<Place | undefined> => {
   const stored = await readRunNetwork(folder);
-  return stored && { network: stored.config, path: join(folder, RUN_FILES.network) };
+  return stored && { network: stored, path: join(folder, RUN_FILES.network) };
 };
 
 /**

@@ -127,7 +127,7 @@ Examples:
   FLOE_PASSPHRASE=... floe coordinator --rounds 20 --cohort 5
   floe coordinator run.json --host 0.0.0.0 --port 7700 --tls-cert cert.pem --tls-key key.pem
   floe coordinator --cohort 5 --auditor 3f...e1 --allow members.txt
-  floe coordinator --network net.json --rounds 3 --cohort 3
+  floe coordinator --network net.json --rounds 3 --cohort 3 --access pass --access compute
   floe coordinator --from model.safetensors --rounds 10
 
 With --network the models and uploads are blobs on Walrus, their keys lie at Seal, and every round is

@@ -40,7 +40,24 @@ const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions
   nodes: first + 5 + keyServers,
 });
 
-const run = async (flags: DevnetFlags, output: Output, signal: AbortSignal): Promise<void> => {
+/** Seed and sizes. With a snapshot, what was not asked for is the snapshot's to say. */
+const sizesOf = (flags: DevnetFlags, isDefault: (name: string) => boolean): DevnetOptions => {
+  const isLeftOut = (name: string): boolean => flags.snapshot !== undefined && isDefault(name);
+  return {
+    ...(isLeftOut('seed') ? {} : { seed: flags.seed }),
+    ...(isLeftOut('nodes') ? {} : { nodes: flags.nodes }),
+    ...(isLeftOut('shardsPerNode') ? {} : { shardsPerNode: flags.shardsPerNode }),
+    ...(isLeftOut('keyServers') ? {} : { sealServers: flags.keyServers }),
+    ...(isLeftOut('threshold') ? {} : { sealThreshold: flags.threshold }),
+  };
+};
+
+const run = async (
+  flags: DevnetFlags,
+  sizes: DevnetOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> => {
   const { parseFault, startDevnet } = await import('../sim/devnet/index.ts');
   const { compiledFloe } = await import('../sim/devnet/move/index.ts');
   const faults = flags.fault.map((text) => parseFault(text));
@@ -48,11 +65,7 @@ const run = async (flags: DevnetFlags, output: Output, signal: AbortSignal): Pro
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
   const devnet = await startDevnet({
-    seed: flags.seed,
-    nodes: flags.nodes,
-    shardsPerNode: flags.shardsPerNode,
-    sealServers: flags.keyServers,
-    sealThreshold: flags.threshold,
+    ...sizes,
     sliverChecks: flags.fullChecks === true ? 'full' : 'structure',
     ...(flags.port === undefined ? {} : { ports: portsFrom(flags.port, flags.keyServers) }),
     ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
@@ -67,11 +80,12 @@ const run = async (flags: DevnetFlags, output: Output, signal: AbortSignal): Pro
       await rename(`${flags.configOut}.new`, flags.configOut);
     }
     output.document(devnet.config);
-    const { walrus, rpcUrl, faucetUrl, floe } = devnet.config;
+    const { walrus, seal, rpcUrl, faucetUrl, floe } = devnet.config;
+    const nodes = devnet.nodes.length;
     output.say(
       [
-        `devnet ready: ${flags.nodes} storage nodes x ${flags.shardsPerNode} shards, ` +
-          `${flags.keyServers} key servers (threshold ${flags.threshold})`,
+        `devnet ready: ${nodes} storage nodes x ${devnet.vault.shards / nodes} shards, ` +
+          `${seal.servers.length} key servers (threshold ${seal.threshold})`,
         `  RPC        ${rpcUrl}`,
         `  faucet     ${faucetUrl}`,
         `  relay      ${walrus.relayUrl}`,
@@ -118,7 +132,7 @@ export const devnetCommand = (): Command =>
       wholeNumber('--port', 1, 65_535),
     )
     .option('--full-checks', 'hold every sliver against its metadata before confirming')
-    .option('--snapshot <file>', 'resume from this file and save to it on exit')
+    .option('--snapshot <folder>', 'resume from this folder and save to it on exit')
     .option('--no-floe', "do not publish Floe's own package")
     .option(
       '--fault <json>',
@@ -133,13 +147,16 @@ Runs until Ctrl-C. sim/devnet/README.md says what is real in it, and lists the f
 
 Examples:
   floe devnet --config-out net.json
-  floe devnet --port 9000 --snapshot devnet.snap --json
+  floe devnet --port 9000 --snapshot ./devnet-state --json
   floe devnet --nodes 13 --fault '{"type":"nodeDown","node":3}'
 
 Exit codes: 130 stopped by Ctrl-C, 2 a flag is wrong, 1 it could not start (a port is taken).`,
     )
-    .action(async (flags: DevnetFlags) => {
-      await runCommand(flags, async ({ output, signal }) => run(flags, output, signal));
+    .action(async (flags: DevnetFlags, command: Command) => {
+      const isDefault = (name: string): boolean => command.getOptionValueSource(name) === 'default';
+      await runCommand(flags, async ({ output, signal }) =>
+        run(flags, sizesOf(flags, isDefault), output, signal),
+      );
     });
 
 if (import.meta.main) await devnetCommand().parseAsync();

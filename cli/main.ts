@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { coordinatorCommand } from './coordinator.ts';
+import { costCommand } from './cost.ts';
 import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
@@ -52,6 +53,7 @@ Examples:
   floe verify runs/latest                   recompute every round of a run
   floe devnet --config-out net.json         Sui, Walrus and Seal on this machine
   floe models 0x5e... --network net.json    the models that a run has published
+  floe cost --cohort 100 --rounds 60        what a run will cost on Walrus and Sui
   floe help exit-codes                      what the exit codes mean`,
     )
     .exitOverride()
@@ -73,6 +75,7 @@ Examples:
     passCommand(),
     receiptCommand(),
     modelsCommand(),
+    costCommand(),
   ];
   for (const command of commands) {
     adopt(command, program);

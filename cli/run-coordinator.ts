@@ -8,7 +8,8 @@ import { createCoordinator, openJournal, serve, type Logger } from '../coordinat
 import type { Keystore } from '../client/keystore/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { sleep, systemClock } from '../protocol/clock.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
+import type { Publication } from '../protocol/publication.ts';
 import { deriveSeed, systemRandom } from '../protocol/random.ts';
 import { decodeRunSpec, encodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
@@ -181,6 +182,8 @@ export const runCoordinator = async (
   const keystore = await openOwnKeystore(options, place !== undefined);
   resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
+  if (place === undefined && (settings.access?.length ?? 0) > 0)
+    throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
   const { spec, resumed, initialModel } = await prepare(folder, settings, keystore, fork);
   const stopped = abortion(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
@@ -227,12 +230,29 @@ export const runCoordinator = async (
   resources.defer(async () => served.close());
   invite({ url: served.url, spec, runObject, network: place?.path }, output);
 
-  const outcome = await Promise.race([coordinator.finished, stopped]);
+  const publish = async (): Promise<Publication | undefined> => {
+    const published = await onChain?.publish(coordinator.transcript());
+    if (published !== undefined)
+      output.line(
+        `published  specification and transcript to round ${published.round}, blob ${published.blob.id}`,
+      );
+    return published;
+  };
+  const outcome = await Promise.race([coordinator.finished, stopped]).catch(
+    async (thrown: unknown) => {
+      // What was reached is for others to read, whether or not this goes on one day.
+      if (signal.aborted)
+        await publish().catch((failure: unknown) =>
+          output.warn(`what was reached is not published: ${toFloeError(failure).message}`),
+        );
+      throw thrown;
+    },
+  );
   await writeWhole(join(folder, RUN_FILES.transcript), coordinator.transcript());
   output.say(
     `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
   );
-  const publication = await onChain?.publish(coordinator.transcript());
+  const publication = await publish();
   const versions = await onChain?.versions();
   conclude({ folder, keystore: join(folder, KEYSTORE), runObject, versions, place }, output);
   output.document({

@@ -3,11 +3,12 @@
  * devnet of a run's own is started again from its snapshot.
  */
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
-import { reopenRunDevnet, snapshotOf } from '../sim/run-devnet.ts';
-import { readRunNetwork, resolveRunFolder, type StoredNetwork } from '../sim/run-folder.ts';
+import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
+import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
 import { readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 
 export interface FoundNetworkFlags extends NetworkFlags {
@@ -42,14 +43,14 @@ export const isThere = async (path: string): Promise<boolean> =>
 /** The network of a run's folder, up and running. */
 export const reachNetwork = async (
   folder: string,
-  { config, devnet }: StoredNetwork,
+  config: NetworkConfig,
   { say, signal, resources }: Reading,
 ): Promise<NetworkConfig> => {
   // While the run goes on there is no snapshot, and its devnet answers.
-  if (devnet === undefined || !(await isThere(snapshotOf(folder)))) return config;
+  if (!(await holdsDevnet(folder))) return config;
   signal.throwIfAborted();
-  say(`network    the devnet of this run, started again from ${snapshotOf(folder)}`);
-  const running = await reopenRunDevnet(folder, devnet.seed);
+  say(`network    the devnet of this run, started again from ${join(folder, RUN_FILES.devnet)}`);
+  const running = await reopenRunDevnet(folder);
   resources.defer(() => running.stop());
   signal.throwIfAborted();
   return running.network;

@@ -29,6 +29,7 @@ interface Options {
   readonly bits?: number;
   readonly baseline: boolean;
   readonly local?: boolean;
+  readonly network?: string;
   readonly targetAccuracy?: number;
   readonly workers?: number;
   readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
@@ -38,14 +39,30 @@ interface Options {
   readonly debug?: boolean;
 }
 
+/** The network of `--network`: a simulation has one of its own unless told, whatever FLOE_NETWORK says. */
+const networkInput = async (options: Options): Promise<Pick<ScenarioInput, 'substrate'>> => {
+  const { local, network } = options;
+  if (network === undefined) return local === true ? { substrate: 'local' } : {};
+  const { FloeError } = await import('../protocol/errors.ts');
+  if (local === true) throw new FloeError('usage', 'expected --network or --local, not both');
+  const { readNetworkFile } = await import('./network.ts');
+  const file = await readNetworkFile({ network });
+  if (file.network.floe === undefined)
+    throw new FloeError(
+      'spec_invalid',
+      `${network}: expected floe.packageId; floe publish writes it there`,
+    );
+  return { substrate: { type: 'network', network: file.network } };
+};
+
 /** Flags to a scenario; what is not given keeps the scenario's own default. */
-const scenarioInput = (options: Options): ScenarioInput => {
-  const { mask, out: _, json, quiet, debug, partition, drop, local, ...same } = options;
-  void [json, quiet, debug];
+const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
+  const { mask, out: _, json, quiet, debug, partition, drop, local, network, ...same } = options;
+  void [json, quiet, debug, local, network];
   return {
     ...same,
     masked: mask,
-    ...(local === true ? { substrate: 'local' as const } : {}),
+    ...(await networkInput(options)),
     ...(partition === undefined ? {} : { partition: parsePartition(partition) }),
     ...(drop === undefined ? {} : { drops: parseDrops(drop, mask) }),
   };
@@ -109,6 +126,10 @@ export const simCommand = (): Command =>
       oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
     )
     .option(
+      '--network <file>',
+      'run on this network, as `floe devnet --config-out` writes it, not on a devnet of this run',
+    )
+    .option(
       '--local',
       'blobs on disk, keys in sealed boxes, freezes in the journal (default: Walrus, Seal and Sui, on a devnet of this run)',
     )
@@ -118,19 +139,22 @@ export const simCommand = (): Command =>
       `
 Examples:
   floe sim                                            MNIST, 100 participants, 10 a round, masked
+  floe sim --network net.json --seed 7                on a running floe devnet, or on testnet
   floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui: a second a round
   floe sim --partition shards:2 --rounds 100          each participant holds about two digits
   floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round
   floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5
 
-Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
+On a network without a faucet the simulated coordinator, whose key follows from --seed, needs coins: what
+is missing, and the address to send it to, are said before anything is paid. Whoever knows the seed has
+the key. Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
 The run's folder holds summary.json, report.html, the transcript, the blobs and model.safetensors, the
 one clear copy of the model. Exit codes: floe help exit-codes.`,
     )
     .action(async (options: Options) => {
       await runCommand(options, async ({ output, signal }) => {
         const { makeScenario } = await import('../sim/scenario.ts');
-        const scenario = makeScenario(scenarioInput(options));
+        const scenario = makeScenario(await scenarioInput(options));
         const { runScenario } = await import('../sim/run.ts');
         const show = showRun(output, scenario);
         try {

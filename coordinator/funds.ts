@@ -6,15 +6,13 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { SUI_TYPE_ARG } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
-import { layoutOf } from '../protocol/aggregate/round.ts';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
-import { runCost, type WalrusPrices } from '../protocol/cost.ts';
-import { ENVELOPE_OVERHEAD } from '../protocol/envelope.ts';
+import { runCost, walrusOf, type WalrusPrices } from '../protocol/cost.ts';
+import { GAS_PER_TRANSACTION, storedBy } from '../protocol/cost-of-run.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { bounded, withRetry } from '../protocol/sui/bounds.ts';
-import { parameterCount } from '../protocol/tensors/index.ts';
 
 /** MIST of SUI, FROST of WAL. */
 export interface Funds {
@@ -22,12 +20,6 @@ export interface Funds {
   readonly wal: bigint;
 }
 
-/** MIST: above what Floe's and Walrus's transactions were seen to take, so that the estimate errs to the safe side. */
-const GAS_PER_TRANSACTION = 10_000_000n;
-/** Most bytes of a secret in the unmasking bundle, and of a participant's header in a model's file. */
-const SECRET_BYTES = 120;
-const MODEL_HEADER_BYTES = 4_096;
-const FLOAT_BYTES = 4;
 /** Rounds that fail are paid for as well, and so are prices that rise. */
 const RESERVE_PERCENT = 120n;
 const TIMEOUT_MS = 20_000;
@@ -49,21 +41,8 @@ export const estimateRun = (
   epochs: number,
   prices: WalrusPrices,
 ): Funds => {
-  const { size } = spec.cohort;
-  const overhead = spec.secagg === 'masked' ? 0 : ENVELOPE_OVERHEAD;
-  const { walrus, gas } = runCost(
-    {
-      rounds,
-      uploads: size,
-      uploadBytes: layoutOf(spec, size).byteLength + overhead,
-      modelBytes: FLOAT_BYTES * parameterCount(spec.model) + MODEL_HEADER_BYTES,
-      bundleBytes: SECRET_BYTES * size + ENVELOPE_OVERHEAD,
-      epochs,
-    },
-    prices,
-    GAS_PER_TRANSACTION,
-  );
-  return { sui: withReserve(gas), wal: withReserve(walrus) };
+  const { total } = runCost(storedBy(spec, rounds, epochs), prices, GAS_PER_TRANSACTION);
+  return { sui: withReserve(total.gas), wal: withReserve(walrusOf(total)) };
 };
 
 /** The type of WAL: what Walrus's own contract takes as stake. */

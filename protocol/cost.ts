@@ -36,10 +36,26 @@ export const encodedLength = (size: number, shards: number): number => {
   return metadataBytes(shards) + (rows + columns) * symbolBytes(size, shards) * shards;
 };
 
+/** FROST: 10^9 are one WAL. */
+export interface Storage {
+  /** For the epochs that it is kept. */
+  readonly storage: bigint;
+  /** Once. */
+  readonly write: bigint;
+}
+
+const blobStorage = (size: number, epochs: number, prices: WalrusPrices): Storage => {
+  const units = BigInt(Math.ceil(encodedLength(size, prices.shards) / UNIT_BYTES));
+  return {
+    storage: units * prices.storagePerUnit * BigInt(epochs),
+    write: units * prices.writePerUnit,
+  };
+};
+
 /** FROST for one blob (10^9 FROST are one WAL). */
 export const blobCost = (size: number, epochs: number, prices: WalrusPrices): bigint => {
-  const units = BigInt(Math.ceil(encodedLength(size, prices.shards) / UNIT_BYTES));
-  return units * (prices.storagePerUnit * BigInt(epochs) + prices.writePerUnit);
+  const { storage, write } = blobStorage(size, epochs, prices);
+  return storage + write;
 };
 
 /**
@@ -74,27 +90,44 @@ export interface RunCostInput {
   readonly uploadBytes: number;
   readonly modelBytes: number;
   readonly bundleBytes: number;
+  /** Bytes of the blobs of specification and transcript, which are published when the run ends. */
+  readonly publication: readonly number[];
   /** Epochs that blobs are kept for. */
   readonly epochs: number;
 }
 
-export interface RunCost {
-  /** FROST. */
-  readonly walrus: bigint;
-  /** FROST, had every upload and every bundle been a blob of its own. */
-  readonly walrusSeparate: bigint;
-  /** Transactions, all of them the coordinator's. */
+export interface CostPart extends Storage {
+  /** All of them the coordinator's. */
   readonly transactions: number;
   /** MIST. */
   readonly gas: bigint;
+}
+
+export interface RunCost {
+  /** Every round: a quilt of its uploads and its unmasking bundle, its model, its freezes and its version. */
+  readonly round: CostPart;
+  /** The run itself: its object, the initial model, the publication at its end. */
+  readonly once: CostPart;
+  readonly total: CostPart;
+  /** FROST a round, and in all, had every upload been a blob of its own. */
+  readonly separateRound: bigint;
+  readonly separateTotal: bigint;
 }
 
 /** Register and certify. */
 const TRANSACTIONS_PER_BLOB = 2;
 /** Freeze the cohort, freeze the survivors, register the version. */
 const TRANSACTIONS_PER_ROUND = 3;
-/** Create the run with its auditors. */
-const TRANSACTIONS_PER_RUN = 1;
+/** Create the run, register the initial model, name the publication. */
+const TRANSACTIONS_PER_RUN = 3;
+
+const sumOf = (parts: readonly Storage[]): Storage => ({
+  storage: parts.reduce((sum, part) => sum + part.storage, 0n),
+  write: parts.reduce((sum, part) => sum + part.write, 0n),
+});
+
+/** FROST of Walrus in one part. */
+export const walrusOf = ({ storage, write }: Storage): bigint => storage + write;
 
 /** @param gasPerTransaction MIST; the mean of the transactions a run makes, measured on the network it will run on */
 export const runCost = (
@@ -102,22 +135,29 @@ export const runCost = (
   prices: WalrusPrices,
   gasPerTransaction: bigint,
 ): RunCost => {
-  const { rounds, uploads, epochs } = input;
-  const costOf = (size: number): bigint => blobCost(size, epochs, prices);
-  const model = costOf(input.modelBytes);
-  const largest = Math.max(input.uploadBytes, input.bundleBytes);
-  const quilts = quiltSizes(uploads + 1, largest, prices.shards);
-  const together = quilts.reduce((sum, size) => sum + costOf(size), 0n);
-  const separate = BigInt(uploads) * costOf(input.uploadBytes) + costOf(input.bundleBytes);
-  // A model and its quilts each round; the initial model.
-  const blobs = rounds * (quilts.length + 1) + 1;
-  // The initial model is a version too.
-  const transactions =
-    blobs * TRANSACTIONS_PER_BLOB + rounds * TRANSACTIONS_PER_ROUND + TRANSACTIONS_PER_RUN + 1;
+  const { uploads, uploadBytes, bundleBytes } = input;
+  const rounds = BigInt(input.rounds);
+  const blob = (size: number): Storage => blobStorage(size, input.epochs, prices);
+  const partOf = (blobs: readonly Storage[], others: number): CostPart => {
+    const transactions = blobs.length * TRANSACTIONS_PER_BLOB + others;
+    return { ...sumOf(blobs), transactions, gas: BigInt(transactions) * gasPerTransaction };
+  };
+  const quilts = quiltSizes(uploads + 1, Math.max(uploadBytes, bundleBytes), prices.shards);
+  const model = blob(input.modelBytes);
+  const round = partOf([...quilts.map(blob), model], TRANSACTIONS_PER_ROUND);
+  const once = partOf([model, ...input.publication.map(blob)], TRANSACTIONS_PER_RUN);
+  const separateRound =
+    BigInt(uploads) * walrusOf(blob(uploadBytes)) + walrusOf(blob(bundleBytes)) + walrusOf(model);
   return {
-    walrus: BigInt(rounds) * (together + model) + model,
-    walrusSeparate: BigInt(rounds) * (separate + model) + model,
-    transactions,
-    gas: BigInt(transactions) * gasPerTransaction,
+    round,
+    once,
+    total: {
+      storage: rounds * round.storage + once.storage,
+      write: rounds * round.write + once.write,
+      transactions: input.rounds * round.transactions + once.transactions,
+      gas: rounds * round.gas + once.gas,
+    },
+    separateRound,
+    separateTotal: rounds * separateRound + walrusOf(once),
   };
 };

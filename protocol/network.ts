@@ -112,7 +112,7 @@ export const networkDifference = (own: NetworkConfig, other: NetworkConfig): str
   return found && `${found[0]}: expected ${found[1]}, got ${others[found[0]]}`;
 };
 
-const DEFAULT_EPOCHS = 3;
+export const DEFAULT_EPOCHS = 3;
 
 /** The epochs that blobs are paid for, unless told. */
 export const epochsOf = ({ walrus }: NetworkConfig): number => walrus.epochs ?? DEFAULT_EPOCHS;

@@ -25,10 +25,17 @@ export interface PublicationLedger {
   recordPublication(publication: Publication): Promise<void>;
 }
 
-/** Transcript bytes in one blob: far below what a blob may have on a small devnet. */
-const PART_BYTES = 8 << 20;
+/** Transcript bytes in one blob, and the fewest to which they are cut where the store holds no blob of that size. */
+const PART_BYTES = 32 << 20;
+const LEAST_PART_BYTES = 64 << 10;
 const MAX_SPEC_BYTES = 4 << 20;
-const MAX_PART_BYTES = 16 << 20;
+const MAX_PART_BYTES = 40 << 20;
+
+/** Sizes of the blobs of a publication of so many bytes. */
+export const publicationSizes = (bytes: number): number[] =>
+  Array.from({ length: Math.max(1, Math.ceil(bytes / PART_BYTES)) }, (_, at) =>
+    Math.min(PART_BYTES, bytes - at * PART_BYTES),
+  );
 const MAX_TRANSCRIPT_BYTES = 2 ** 31 - 1;
 
 /** A transcript too long for one blob is a chain of them, in order; only the first holds the specification. */
@@ -51,9 +58,38 @@ const committedPart = (
   return { round, bytes: concatBytes(...entries.slice(0, last + 1).map(encodeEntry)) };
 };
 
+/** Stores the parts from the end, since each names the one after it. @returns the first */
+const storeParts = async (
+  spec: RunSpec,
+  bytes: Uint8Array,
+  store: BlobStore,
+  options: BlobOptions,
+  partBytes: number,
+): Promise<BlobRef> => {
+  let next: BlobRef | undefined;
+  try {
+    for (let at = Math.ceil(bytes.length / partBytes) - 1; at >= 0; at -= 1) {
+      const encoded = encodeCbor({
+        v: 1,
+        spec: at === 0 ? encodeRunSpec(spec) : undefined,
+        transcript: bytes.slice(at * partBytes, (at + 1) * partBytes),
+        next,
+      });
+      // oxlint-disable-next-line no-await-in-loop
+      const { id, sha256, size } = await store.put(encoded, options);
+      next = { id, sha256, size };
+    }
+  } catch (thrown) {
+    const isTooLarge = thrown instanceof FloeError && thrown.code === 'blob_too_large';
+    if (!isTooLarge || partBytes <= LEAST_PART_BYTES) throw thrown;
+    return storeParts(spec, bytes, store, options, Math.ceil(partBytes / 4));
+  }
+  return next as BlobRef;
+};
+
 /**
  * Publishes the run as far as it is committed. What was published of the same round before is neither stored nor paid again.
- * @param init.partBytes transcript bytes in one blob
+ * @param init.partBytes most transcript bytes in one blob; fewer where the store holds no blob of that size
  * @returns undefined before the first commit
  * @throws FloeError what store and ledger throw
  */
@@ -65,28 +101,16 @@ export const publishRun = async (init: {
   readonly partBytes?: number;
   readonly signal?: AbortSignal;
 }): Promise<Publication | undefined> => {
-  const { spec, store, ledger, partBytes = PART_BYTES, signal } = init;
+  const { spec, store, ledger, signal } = init;
   const part = committedPart(hashRunSpec(spec), init.transcript);
   if (part === undefined) return undefined;
   const { round, bytes } = part;
   const standing = await ledger.readPublication(round);
   if (standing !== undefined) return { round, blob: standing };
   // What the records name must be there before they are.
-  await store.settle?.(signal === undefined ? {} : { signal });
-  let next: BlobRef | undefined;
-  // From the end, since each names the one after it.
-  for (let at = Math.ceil(bytes.length / partBytes) - 1; at >= 0; at -= 1) {
-    const encoded = encodeCbor({
-      v: 1,
-      spec: at === 0 ? encodeRunSpec(spec) : undefined,
-      transcript: bytes.slice(at * partBytes, (at + 1) * partBytes),
-      next,
-    });
-    // oxlint-disable-next-line no-await-in-loop
-    const { id, sha256, size } = await store.put(encoded, signal === undefined ? {} : { signal });
-    next = { id, sha256, size };
-  }
-  const blob = next as BlobRef;
+  const options = signal === undefined ? {} : { signal };
+  await store.settle?.(options);
+  const blob = await storeParts(spec, bytes, store, options, init.partBytes ?? PART_BYTES);
   await ledger.recordPublication({ round, blob });
   return { round, blob };
 };

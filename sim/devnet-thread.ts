@@ -13,15 +13,23 @@ const calls = {
   start: async ({
     seed,
     snapshot,
+    readOnly,
   }: {
-    readonly seed: string;
-    /** Read from if it is there; written when the devnet stops. */
+    /** Of a new devnet; without it the snapshot's goes on. */
+    readonly seed?: string;
+    /** A folder: gone on from if it is there, written when the devnet stops and on `save`. */
     readonly snapshot: string;
+    /** It must be there, and stays as it is. */
+    readonly readOnly: boolean;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
-    const floePackage = compiledFloe();
-    devnet = await startDevnet({ seed, snapshot, nodes: 4, shardsPerNode: 13, floePackage });
+    const fresh = seed === undefined ? {} : { seed, floePackage: compiledFloe() };
+    devnet = await startDevnet({ snapshot, readOnly, ...fresh });
     return parseNetworkConfig(devnet.config);
+  },
+  /** Brings the snapshot up to date; cheap enough for the end of a round. */
+  save: async (): Promise<void> => {
+    await devnet?.save();
   },
   stop: async (): Promise<void> => {
     await devnet?.stop();

@@ -2,7 +2,7 @@
  * @module The devnet of one run, in a worker thread of its own: started with the run, saved into the run's folder when it stops,
  * started again from there by whoever reads the run later.
  */
-import { mkdir } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetworkConfig } from '../protocol/network.ts';
 import type { DevnetCalls } from './devnet-thread.ts';
@@ -15,16 +15,21 @@ export interface RunDevnet {
   stop(): Promise<void>;
 }
 
-const start = async (folder: string, seed: string, keeps: boolean): Promise<RunDevnet> => {
+const start = async (folder: string, seed?: string): Promise<RunDevnet> => {
   const thread = startThread<DevnetCalls>('devnet-thread', {});
   let stopping: Promise<void> | undefined;
   try {
-    const network = await thread.call('start', { seed, snapshot: snapshotOf(folder) });
+    const network = await thread.call('start', {
+      snapshot: snapshotOf(folder),
+      ...(seed === undefined ? {} : { seed }),
+      readOnly: seed === undefined,
+    });
     return {
       network,
       stop: () =>
         (stopping ??= (async () => {
-          if (keeps) await thread.call('stop', undefined);
+          // Who only reads leaves it as it is.
+          if (seed !== undefined) await thread.call('stop', undefined);
           await thread.end();
         })()),
     };
@@ -34,15 +39,18 @@ const start = async (folder: string, seed: string, keeps: boolean): Promise<RunD
   }
 };
 
-/** Where a run's folder keeps its devnet. */
-export const snapshotOf = (folder: string): string => join(folder, RUN_FILES.devnet, 'snapshot');
+const snapshotOf = (folder: string): string => join(folder, RUN_FILES.devnet);
+
+/** Whether a run's folder holds a devnet: its own, and it has ended. */
+export const holdsDevnet = async (folder: string): Promise<boolean> =>
+  stat(join(snapshotOf(folder), 'manifest.json')).then(
+    () => true,
+    () => false,
+  );
 
 /** A new devnet, which stopping leaves in the folder. */
-export const startRunDevnet = async (folder: string, seed: string): Promise<RunDevnet> => {
-  await mkdir(join(folder, RUN_FILES.devnet), { recursive: true });
-  return start(folder, seed, true);
-};
+export const startRunDevnet = (folder: string, seed: string): Promise<RunDevnet> =>
+  start(folder, seed);
 
-/** The devnet that a folder holds, for reading: the folder stays as it is. Other ports, the same objects. */
-export const reopenRunDevnet = (folder: string, seed: string): Promise<RunDevnet> =>
-  start(folder, seed, false);
+/** The devnet that a folder holds, for reading. Other ports, the same objects. */
+export const reopenRunDevnet = (folder: string): Promise<RunDevnet> => start(folder);

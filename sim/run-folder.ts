@@ -4,11 +4,9 @@
  */
 import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import * as v from 'valibot';
 import { exportTfjs } from '../client/tfjs/topology.ts';
 import type { Topology } from '../client/tfjs/models.ts';
 import { fromHex, toHex } from '../protocol/bytes.ts';
-import { parseWith } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
@@ -147,13 +145,7 @@ export interface StoredRun {
   /** Seed of the simulated auditor, where the run has one. */
   readonly auditorSeed: Uint8Array | undefined;
   /** Where the run took place; undefined for a run on this machine's disk. */
-  readonly network: StoredNetwork | undefined;
-}
-
-/** The network of a run; the devnet of a run's own, which ended with it, can be started again from its seed and snapshot. */
-export interface StoredNetwork {
-  readonly config: NetworkConfig;
-  readonly devnet: { readonly seed: string } | undefined;
+  readonly network: NetworkConfig | undefined;
 }
 
 /**
@@ -180,10 +172,8 @@ export const readRun = async (path: string): Promise<StoredRun> => {
   };
 };
 
-const devnetSchema = v.object({ devnet: v.optional(v.object({ seed: v.string() })) });
-
 /** The network that a run's folder names. @throws FloeError `data_malformed`, `spec_invalid` */
-export const readRunNetwork = async (folder: string): Promise<StoredNetwork | undefined> => {
+export const readRunNetwork = async (folder: string): Promise<NetworkConfig | undefined> => {
   const bytes = await readOptional(join(folder, RUN_FILES.network));
   if (bytes === undefined) return undefined;
   const text = new TextDecoder().decode(bytes);
@@ -193,19 +183,11 @@ export const readRunNetwork = async (folder: string): Promise<StoredNetwork | un
   } catch (cause) {
     throw new FloeError('data_malformed', `${RUN_FILES.network} is not JSON`, {}, { cause });
   }
-  const { devnet } = parseWith(devnetSchema, value, 'data_malformed');
-  return { config: parseNetworkConfig(value), devnet };
+  return parseNetworkConfig(value);
 };
 
-/** @param devnet what starts the devnet again, where the network is the run's own */
-export const writeRunNetwork = async (
-  folder: string,
-  network: NetworkConfig,
-  devnet?: { readonly seed: string },
-): Promise<void> => {
-  const content = { ...network, ...(devnet === undefined ? {} : { devnet }) };
-  await writeWhole(join(folder, RUN_FILES.network), `${JSON.stringify(content, null, 2)}\n`);
-};
+export const writeRunNetwork = (folder: string, network: NetworkConfig): Promise<void> =>
+  writeWhole(join(folder, RUN_FILES.network), `${JSON.stringify(network, null, 2)}\n`);
 
 const parseSeed = (text: string): Uint8Array => {
   const hex = text.trim();

@@ -245,7 +245,7 @@ export const runScenario = async (
   const started = performance.now();
   signal.throwIfAborted();
   await using resources = new AsyncDisposableStack();
-  const setup = await setUp(scenario, resources);
+  const setup = await setUp(scenario, resources, clock.now());
   signal.throwIfAborted();
 
   const { spec, run, data, statistics, model, analyst, auditorSeed } = setup;

@@ -35,15 +35,25 @@ export interface Setup {
   readonly analyst: Thread<AnalystCalls>;
 }
 
+/**
+ * On a network of others a scenario is a new run each time: another name, and so another hash. Who is invited and what is trained
+ * follow from the id and the seed, and stay as they are.
+ */
+const nameOf = ({ seed, substrate }: Scenario, now: number): string => {
+  const when = substrate.type === 'network' ? ` ${new Date(now).toISOString()}` : '';
+  return `simulation${when} ${seed}`.slice(0, 100);
+};
+
 const specOf = (
   scenario: Scenario,
+  now: number,
   master: Uint8Array,
   keys: { readonly coordinator: Uint8Array; readonly auditor: Uint8Array },
   model: ModelDescription,
 ): RunSpec =>
   makeRunSpec({
     id: deriveSeed(master, 'run').slice(0, 16),
-    name: `simulation ${scenario.seed}`,
+    name: nameOf(scenario, now),
     coordinator: keys.coordinator,
     auditors: [keys.auditor],
     model: {
@@ -73,11 +83,13 @@ const specOf = (
 /**
  * Loads the data and derives the run. The analyst's worker is started here, since it builds the model; `resources` ends it.
  *
+ * @param now milliseconds since 1970
  * @throws FloeError `usage`, `file_not_found`, `data_malformed`, `data_unfit`, `backend_unavailable`
  */
 export const setUp = async (
   scenario: Scenario,
   resources: AsyncDisposableStack,
+  now: number,
 ): Promise<Setup> => {
   const master = masterSeed(scenario.seed);
   const data = await loadScenarioData(scenario.data, deriveSeed(master, 'data'));
@@ -105,7 +117,7 @@ export const setUp = async (
   const auditorSeed = deriveSeed(master, 'auditor');
   const auditor = await identityFromSeed(auditorSeed);
   const keys = { coordinator: coordinator.publicKey, auditor: auditor.publicKey };
-  const spec = specOf(scenario, master, keys, model);
+  const spec = specOf(scenario, now, master, keys, model);
   const members = await Promise.all(
     rows.map(async (own, index) => {
       const keystoreSeed = deriveSeed(master, 'participant', index);

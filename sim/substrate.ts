@@ -157,7 +157,7 @@ export const startSubstrate = async (
       const running = await startRunDevnet(folder, seed);
       const { network } = running;
       try {
-        await writeRunNetwork(folder, network, { seed });
+        await writeRunNetwork(folder, network);
       } catch (thrown) {
         await running.stop();
         throw thrown;

@@ -64,6 +64,8 @@ export interface DevnetOptions {
    * then: they are the snapshot's; others are refused.
    */
   readonly snapshot?: string;
+  /** The snapshot must be there, and stays as it is: for looking at a run that is over. */
+  readonly readOnly?: boolean;
   /** Floe's own package, published (and made immutable) by a transaction. */
   readonly floePackage?: PublishablePackage;
 }
@@ -86,7 +88,7 @@ type SavedOptions = Pick<
 
 /** Options of which only those may be absent that have no default. */
 export type CompleteOptions = DevnetOptions &
-  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'floePackage'>>;
+  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'readOnly' | 'floePackage'>>;
 
 /**
  * The options with everything that was left out.
@@ -98,7 +100,8 @@ export const completeOptions = (
   saved: SavedOptions | undefined,
 ): CompleteOptions => {
   for (const name of ['seed', 'nodes', 'shardsPerNode', 'sealServers', 'sealThreshold'] as const)
-    if (saved && options[name] !== undefined && options[name] !== saved[name])
+    // A seed comes as a number from code and as text from the command line.
+    if (saved && options[name] !== undefined && String(options[name]) !== String(saved[name]))
       throw new FloeError(
         'usage',
         `the snapshot is of another ${name}: expected ${saved[name]}, got ${options[name]}`,

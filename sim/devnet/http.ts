@@ -67,6 +67,11 @@ export const json = (
   ),
 });
 
+const failed = (error: unknown): HttpReply => {
+  const message = error instanceof Error ? error.message : String(error);
+  return json({ error: { status: 'INTERNAL', code: 500, message, details: [] } }, 500);
+};
+
 class BodyTooLarge extends Error {}
 
 const readBody = async (request: IncomingMessage, limit: number): Promise<Uint8Array> => {
@@ -121,8 +126,7 @@ export const startHttpServer = async (
     try {
       reply = await handler(request);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      reply = json({ error: { status: 'INTERNAL', code: 500, message, details: [] } }, 500);
+      reply = failed(error);
     }
     return gate.down ? undefined : reply;
   };
@@ -160,7 +164,7 @@ export const startHttpServer = async (
         response.shouldKeepAlive = false;
         send(json({ error: 'PayloadTooLarge', message: `limit ${options.bodyLimit} bytes` }, 413));
         // A client that hung up has no use for an answer.
-      } else if (!request.socket.destroyed) request.socket.destroy();
+      } else if (!gone.signal.aborted && !request.socket.destroyed) send(failed(error));
     }
   };
   const server = createServer((request, response) => {

@@ -5,6 +5,7 @@
  */
 import { SuiGrpcClient } from '@mysten/sui/grpc';
 import { WalrusClient } from '@mysten/walrus';
+import { FloeError } from '../../protocol/errors.ts';
 import { Chain } from './chain/chain.ts';
 import { grpcWebHandler } from './chain/grpc-web.ts';
 import { suiHandlers } from './chain/rpc.ts';
@@ -55,7 +56,7 @@ export interface Devnet {
   readonly nodeUrls: readonly string[];
   /** The largest blob in bytes that this committee can hold. */
   readonly maxBlobBytes: number;
-  /** Brings the snapshot up to date, if one was configured. */
+  /** Brings the snapshot up to date, if one was configured that may be written. Tens of milliseconds. */
   save(): Promise<void>;
   /** Saves, then closes every socket. */
   stop(): Promise<void>;
@@ -70,11 +71,17 @@ const next = (first: number | undefined, index: number): number | undefined =>
 /**
  * Starts a devnet on 127.0.0.1.
  *
- * @throws {FloeError} usage for impossible options; the socket's error when a port is taken.
+ * @throws {FloeError} usage for impossible options or other ones than the snapshot's, data_malformed for a snapshot that is
+ * damaged or of another format; the socket's error when a port is taken.
  */
 export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> => {
   const folder =
     options.snapshot === undefined ? undefined : await SnapshotFolder.open(options.snapshot);
+  if (options.readOnly === true && folder?.settings === undefined)
+    throw new FloeError(
+      'data_malformed',
+      `expected a devnet snapshot to read, found none in ${options.snapshot ?? 'no folder'}`,
+    );
   const all = completeOptions(options, folder?.settings);
   const seed = seedBytes(all.seed);
   const now = all.now ?? Date.now;
@@ -224,12 +231,16 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       SMALL_BODY_LIMIT,
     );
     const blobLimit = maxBlobBytes + 1_024;
-    const relay = await start(relayHandler({
+    const relay = await start(
+      relayHandler({
         walrus: clients.relay,
         vault,
         registry,
         keys: identities.map(({ publicKey }) => publicKey),
-      }), ports.relay, blobLimit);
+      }),
+      ports.relay,
+      blobLimit,
+    );
     const publisher = await start(
       publisherHandler({
         walrus: clients.publisher,
@@ -241,11 +252,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       ports.publisher,
       blobLimit + 1_048_576,
     );
-    const aggregatorServer = await start(
-      aggregator.handle,
-      ports.aggregator,
-      SMALL_BODY_LIMIT,
-    );
+    const aggregatorServer = await start(aggregator.handle, ports.aggregator, SMALL_BODY_LIMIT);
     if (!isResumed)
       await faucetQueue.run(() => fund(chain, faucetKey, wal, publisherKey.toSuiAddress()));
     const { floePackage } = all;
@@ -268,8 +275,9 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       ...(floePackageId === undefined ? {} : { floe: { packageId: floePackageId } }),
     };
     const { nodes: nodeCount, shardsPerNode, sealServers: serverCount, sealThreshold } = all;
+    const target = all.readOnly === true ? undefined : folder;
     const save = async (): Promise<void> =>
-      folder?.save(
+      target?.save(
         { chain, vault },
         {
           seed: all.seed,

@@ -32,6 +32,7 @@ export const localFetch =
     // What the platform's fetch says of a connection that was dropped.
     if (!reply) throw new TypeError('fetch failed');
     const { status, headers = {} } = reply;
-    const content = typeof reply.body === 'string' ? reply.body : reply.body && Buffer.from(reply.body);
+    const content =
+      typeof reply.body === 'string' ? reply.body : reply.body && Buffer.from(reply.body);
     return new Response(content ?? null, { status, headers });
   };

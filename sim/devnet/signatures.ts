@@ -21,7 +21,12 @@ const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
 const verifyNative = (signature: Uint8Array, message: Uint8Array, key: Uint8Array): boolean => {
   if (key.length !== 32 || signature.length !== 64) return false;
   const der = Buffer.concat([SPKI_HEAD, key]);
-  return verify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature);
+  return verify(
+    null,
+    message,
+    createPublicKey({ key: der, format: 'der', type: 'spki' }),
+    signature,
+  );
 };
 
 /** Ed25519 as Sui and Seal check it (ZIP 215). False, never an error, for malformed keys and signatures. */
@@ -79,7 +84,10 @@ export const checkPersonalMessage = async (
   serialized: string,
   address: string,
 ): Promise<void> => {
-  const wrapped = bcs.byteVector().serialize(message, { maxSize: message.length + 8 }).toBytes();
+  const wrapped = bcs
+    .byteVector()
+    .serialize(message, { maxSize: message.length + 8 })
+    .toBytes();
   const key = nativeSigner('PersonalMessage', wrapped, serialized);
   if (key?.toSuiAddress() === address) return;
   await verifyPersonalMessageSignature(message, serialized, { address });

@@ -125,6 +125,7 @@ describe('help and usage', () => {
     [['coordinator', '--port', '70000'], /--port/],
     [['coordinator', 'missing.json'], /missing\.json/],
     [['coordinator', '--auditor', '12'], /--auditor/],
+    [['coordinator', '--access', 'everybody'], /--access/],
     [['verify'], /missing required argument/],
     [['verify', 'missing'], /missing/],
     [['pull', 'missing'], /missing/],
@@ -268,14 +269,19 @@ describe('floe coordinator and join', () => {
       code: 4,
       stderr: expect.stringMatching(/^error passphrase_missing/) as string,
     });
-    const wrong = await start(['coordinator', '--state', 'wrong', '--model', 'mlp:8'], {
-      FLOE_PASSPHRASE: secret,
-    }).ended;
-    expect(wrong).toMatchObject({
-      code: 2,
-      stderr: expect.stringMatching(/--inputs and --classes/) as string,
-    });
-    expect(await readdir(join(folder, 'wrong'))).toEqual(['keystore']);
+    for (const [given, message] of [
+      [['--model', 'mlp:8'], /--inputs and --classes/],
+      [['--access', 'pass'], /--access: expected --network/],
+    ] as const) {
+      const wrong = await start(['coordinator', '--state', 'wrong', ...given], {
+        FLOE_PASSPHRASE: secret,
+      }).ended;
+      expect(wrong).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(message) as string,
+      });
+      expect(await readdir(join(folder, 'wrong'))).toEqual(['keystore']);
+    }
   });
 
   it('runs, is joined, resumes after kill -9, and its run verifies', async () => {

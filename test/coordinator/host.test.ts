@@ -58,6 +58,14 @@ const playRun = async (stage: Stage): Promise<Outcome> => {
 };
 
 describe('a run', () => {
+  it('for pass holders does not start where no policy could let them in', async () => {
+    const stage = await createStage(await testSpec({ access: { models: ['pass'] } }));
+    await expect(stage.create().start()).rejects.toMatchObject({
+      code: 'spec_invalid',
+      message: expect.stringContaining('access.models') as string,
+    });
+  });
+
   it.each(['masked', 'none'] as const)(
     'averages like plain FedAvg and is accepted by the verifier to level 1 (%s)',
     async (secagg) => {

@@ -10,6 +10,7 @@ import {
   SessionKey,
 } from '@mysten/seal';
 import { bcs } from '@mysten/sui/bcs';
+import { bls12_381 } from '@noble/curves/bls12-381.js';
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
@@ -27,6 +28,8 @@ import {
   startSmall,
   suiClientOf,
 } from './support.ts';
+import { keyServerHandler } from '../../sim/devnet/seal/key-server.ts';
+import { Requesters } from '../../sim/devnet/seal/requesters.ts';
 import { packageDigest } from '../../sim/devnet/chain/commands.ts';
 import type { PublishedList } from './support.ts';
 
@@ -394,4 +397,74 @@ test('a server proves its key, only under its own id; bodies are bounded', async
     body: 'x'.repeat(200 * 1024),
   });
   expect(large.status).toBe(413);
+});
+
+test('a server that is not needed waits for its client to hang up, and then does nothing', async () => {
+  const good = await rawRequest(alice);
+  const requesters = new Requesters(2);
+  const secretKey = new Uint8Array(32).fill(7);
+  const asked: string[] = [];
+  const serve = keyServerHandler({
+    chain: {
+      vm: devnet.chain.vm,
+      state: devnet.chain.state,
+      evaluate: (programmable, sender) => {
+        asked.push(sender);
+        return devnet.chain.evaluate(programmable, sender);
+      },
+    },
+    objectId: devnet.config.seal.servers[0]!.objectId,
+    secretKey,
+    now: Date.now,
+    requesters,
+  });
+  const ask = async (signal: AbortSignal) =>
+    serve({
+      method: 'POST',
+      url: new URL('http://server/v1/fetch_key'),
+      headers: { 'client-sdk-version': '1.4.12' },
+      body: Buffer.from(JSON.stringify(good)),
+      signal,
+    });
+  const open = new AbortController().signal;
+  expect((await ask(AbortSignal.abort())).status).toBe(499);
+  expect(asked).toEqual([]);
+  expect((await ask(open)).status).toBe(200);
+  expect((await ask(open)).status).toBe(200);
+  expect(asked).toHaveLength(2);
+  // Two have answered, as many as are needed: the third is given time to learn that the client has left.
+  const leaving = new AbortController();
+  const third = ask(leaving.signal);
+  leaving.abort();
+  expect((await third).status).toBe(499);
+  expect(asked).toHaveLength(2);
+  // A client that stays gets its answer, from as many servers as it likes, each asked anew what the policy says.
+  expect((await ask(open)).status).toBe(200);
+  expect(asked).toHaveLength(3);
+});
+
+test('a key that was given out is not given to those who lost access, nor its point taken unchecked', async () => {
+  const good = await rawRequest(alice);
+  expect((await send(good)).status).toBe(200);
+  await change('remove', alice);
+  expect(await send(good)).toMatchObject({ status: 403, error: 'NoAccess' });
+  await change('add', alice);
+  expect((await send(good)).status).toBe(200);
+  // On the curve, outside the group: found by trying small x, checked by the library.
+  const outside = new Uint8Array(48);
+  outside[0] = 0x80;
+  const isOutside = (bytes: Uint8Array): boolean => {
+    try {
+      bls12_381.G1.Point.fromBytes(bytes);
+      return false;
+    } catch (error) {
+      return /subgroup|torsion|prime/i.test(String(error));
+    }
+  };
+  while (!isOutside(outside)) outside[47] = (outside[47] ?? 0) + 1;
+  const requesters = new Requesters(2);
+  for (const _ of [1, 2]) expect(() => requesters.point(outside)).toThrow();
+  const identityPoint = new Uint8Array(48);
+  identityPoint[0] = 0xc0;
+  expect(() => requesters.point(identityPoint)).toThrow(/identity/);
 });

@@ -2,12 +2,14 @@
  * @module A devnet that is stopped and started from its snapshot goes on where it was: objects, packages, history, blobs and
  * keys; and what the devnet ships as bytecode is what its Move sources say.
  */
-import { readFile } from 'node:fs/promises';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { SealClient, SessionKey } from '@mysten/seal';
+import { Transaction } from '@mysten/sui/transactions';
+import { fromHex } from '@mysten/sui/utils';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startDevnet } from '../../sim/devnet/index.ts';
+import { startDevnet, type Devnet, type DevnetOptions } from '../../sim/devnet/index.ts';
 import {
   buildDevnetContracts,
   compilePackage,
@@ -32,42 +34,105 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('a run is resumed from disk', async () => {
-  const snapshot = join(folder, 'state.json');
-  const options = { snapshot, seed: 'resume', nodes: 11, shardsPerNode: 1 };
-  const first = await startDevnet(options);
-  const alice = await funded(first, 1);
-  const list = await publishAllowlist(suiClientOf(first), alice);
-  const bytes = new Uint8Array(3_000).map((_, index) => index % 250);
-  const { blobId } = await walrusClientOf(first).writeBlob({
-    blob: bytes,
-    deletable: false,
-    epochs: 5,
-    signer: alice,
-  });
-  first.faults.advanceEpoch();
-  const { digest = '' } = first.chain.records.at(-1)?.executed ?? {};
-  await first.stop();
+const sizes = { nodes: 11, shardsPerNode: 1, sealServers: 2, sealThreshold: 2 };
+const bytesOf = (length: number, seed: number): Uint8Array =>
+  new Uint8Array(length).map((_, index) => (index * 13 + seed) % 250);
 
-  const second = await startDevnet(options);
-  try {
-    const client = suiClientOf(second);
-    expect(second.config.walrus.systemObjectId).toBe(first.config.walrus.systemObjectId);
-    expect(await walrusClientOf(second).readBlob({ blobId })).toEqual(bytes);
-    expect((await client.getTransaction({ digest })).$kind).toBe('Transaction');
-    // The published package still runs, and coins are where they were.
-    await execute(client, alice, (transaction) => {
+/** Bytes of all files of a snapshot, by name. */
+const filesOf = async (path: string): Promise<Map<string, number>> => {
+  const names = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile());
+  return new Map(
+    await Promise.all(
+      files.map(async ({ parentPath, name }) => {
+        const file = join(parentPath, name);
+        return [relative(path, file), (await stat(file)).size] as const;
+      }),
+    ),
+  );
+};
+const total = (files: Map<string, number>): number =>
+  [...files.values()].reduce((sum, size) => sum + size, 0);
+
+const sealClientOf = (devnet: Devnet): SealClient =>
+  new SealClient({
+    suiClient: suiClientOf(devnet),
+    serverConfigs: devnet.config.seal.servers.map(({ objectId }) => ({ objectId, weight: 1 })),
+  });
+
+test('a run is resumed from disk: chain, blobs, keys; with no option but the folder', async () => {
+  const snapshot = join(folder, 'state');
+  const first = await startDevnet({ snapshot, seed: 'resume', ...sizes });
+  const alice = await funded(first, 1);
+  const client = suiClientOf(first);
+  const list = await publishAllowlist(client, alice);
+  const add = (devnet: Devnet, address: string) =>
+    execute(suiClientOf(devnet), alice, (transaction) => {
       transaction.moveCall({
         target: `${list.packageId}::allowlist::add`,
         arguments: [
           transaction.object(list.listId),
           transaction.object(list.capId),
-          transaction.pure.address(keyOf(3).toSuiAddress()),
+          transaction.pure.address(address),
         ],
       });
     });
+  await add(first, alice.toSuiAddress());
+  const id = `${list.listId}07`;
+  const { encryptedObject } = await sealClientOf(first).encrypt({
+    threshold: 2,
+    packageId: list.packageId,
+    id,
+    data: Uint8Array.of(4, 2),
+  });
+  const blobs = [bytesOf(40_000, 1), bytesOf(30_000, 2)];
+  const ids: string[] = [];
+  // One straight to the nodes, one through the relay.
+  for (const [index, blob] of blobs.entries()) {
+    const writer = walrusClientOf(first, index === 1);
+    const written = await writer.writeBlob({ blob, deletable: false, epochs: 5, signer: alice });
+    ids.push(written.blobId);
+  }
+  await first.save();
+  const afterFirst = await filesOf(snapshot);
+  first.faults.advanceEpoch();
+  const { digest = '' } = first.chain.records.at(-1)?.executed ?? {};
+  await first.stop();
+  const files = await filesOf(snapshot);
+  // Blobs once, and not written again; the rest is small.
+  const blobNames = [...afterFirst.keys()].filter((name) => name.startsWith('blobs'));
+  expect(blobNames).toHaveLength(2);
+  expect([...files.keys()].filter((name) => name.startsWith('blobs'))).toEqual(blobNames);
+  expect(total(files)).toBeLessThan(70_000 + 300_000);
+  expect(files.size).toBe(5);
+
+  const second = await startDevnet({ snapshot });
+  try {
+    expect(second.config.rpcUrl).not.toBe(first.config.rpcUrl);
+    expect(second.config.walrus.systemObjectId).toBe(first.config.walrus.systemObjectId);
+    for (const [index, blob] of blobs.entries())
+      expect(await walrusClientOf(second).readBlob({ blobId: ids[index]! })).toEqual(blob);
+    const suiClient = suiClientOf(second);
+    expect((await suiClient.getTransaction({ digest })).$kind).toBe('Transaction');
+    // The published package still runs, coins are where they were, and the key servers have the same keys.
+    await add(second, keyOf(3).toSuiAddress());
+    const sessionKey = await SessionKey.create({
+      address: alice.toSuiAddress(),
+      packageId: list.packageId,
+      ttlMin: 1,
+      signer: alice,
+      suiClient,
+    });
+    const approval = new Transaction();
+    approval.moveCall({
+      target: `${list.packageId}::allowlist::seal_approve`,
+      arguments: [approval.pure.vector('u8', fromHex(id)), approval.object(list.listId)],
+    });
+    const txBytes = await approval.build({ client: suiClient, onlyTransactionKind: true });
+    const data = await sealClientOf(second).decrypt({ data: encryptedObject, sessionKey, txBytes });
+    expect([...data]).toEqual([4, 2]);
     const written = await walrusClientOf(second).writeBlob({
-      blob: bytes.slice(5),
+      blob: bytesOf(3_000, 3),
       deletable: true,
       epochs: 1,
       signer: alice,
@@ -76,18 +141,88 @@ test('a run is resumed from disk', async () => {
   } finally {
     await second.stop();
   }
+  // A look at it leaves it as it is.
+  const manifest = await readFile(join(snapshot, 'manifest.json'), 'utf8');
+  const look = await startDevnet({ snapshot, readOnly: true });
+  expect(await walrusClientOf(look).readBlob({ blobId: ids[0]! })).toEqual(blobs[0]);
+  await funded(look, 5);
+  await look.save();
+  await look.stop();
+  expect(await readFile(join(snapshot, 'manifest.json'), 'utf8')).toBe(manifest);
+  const nowhere = join(folder, 'nowhere');
+  await expect(startDevnet({ snapshot: nowhere, readOnly: true })).rejects.toThrow(/snapshot/);
+  // And once more, from a history that was continued.
+  const third = await startDevnet({ snapshot, seed: 'resume' });
+  expect(third.chain.records.length).toBe(second.chain.records.length);
+  await third.stop();
 });
 
-test('a file that is no snapshot, or of another seed, is refused', async () => {
-  const snapshot = join(folder, 'broken.json');
-  await writeFile(snapshot, '{"format":0}');
+test('another seed, another committee, or a folder that is none: refused', async () => {
   const small = { nodes: 4, shardsPerNode: 1, sealServers: 1, sealThreshold: 1 };
-  await expect(startDevnet({ snapshot, ...small })).rejects.toThrow(/format/);
-  const other = join(folder, 'other.json');
-  await (await startDevnet({ snapshot: other, seed: 'x', ...small })).stop();
-  await expect(startDevnet({ snapshot: other, seed: 'y', ...small })).rejects.toThrow(
-    /another seed/,
+  const snapshot = join(folder, 'other');
+  await (await startDevnet({ snapshot, seed: 'x', ...small })).stop();
+  const start = (options: DevnetOptions) => expect(startDevnet({ snapshot, ...options })).rejects;
+  await start({ seed: 'y', ...small }).toThrow(/another seed: expected x, got y/);
+  await start({ nodes: 13 }).toThrow(/another nodes: expected 4, got 13/);
+  const manifest = join(snapshot, 'manifest.json');
+  const text = await readFile(manifest, 'utf8');
+  // A manifest that names a seed which the chain was not made of.
+  await writeFile(manifest, text.replace('"seed":"x"', '"seed":"y"'));
+  await start({}).toThrow(/another seed/);
+  await writeFile(manifest, text.replace('"format":2', '"format":1'));
+  await start({}).toThrow(/format/);
+  await writeFile(manifest, text.slice(0, -9));
+  await start({}).toThrow(/JSON/);
+  await writeFile(manifest, text.replace(/"file":"state-\d+/, '"file":"../../state-1'));
+  await start({}).toThrow(/file/);
+  await expect(startDevnet({ snapshot: manifest })).rejects.toThrow(/folder/);
+});
+
+test('damage is found before anything runs; what a crash left behind does no harm', async () => {
+  const snapshot = join(folder, 'damaged');
+  const small = { nodes: 4, shardsPerNode: 4, sealServers: 1, sealThreshold: 1 };
+  const devnet = await startDevnet({ snapshot, ...small });
+  const alice = await funded(devnet, 1);
+  await walrusClientOf(devnet, true).writeBlob({
+    blob: bytesOf(2_000, 1),
+    deletable: false,
+    epochs: 2,
+    signer: alice,
+  });
+  await devnet.save();
+  await devnet.stop();
+  for (const name of (await filesOf(snapshot)).keys()) {
+    const file = join(snapshot, name);
+    const good = await readFile(file);
+    const bad = Uint8Array.from(good);
+    bad[bad.length >> 1] = (bad[bad.length >> 1] ?? 0) ^ 1;
+    const refused = async (what: string): Promise<void> => {
+      const error = await startDevnet({ snapshot }).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      expect(error, `${what} ${name}`).toMatchObject({ code: 'data_malformed' });
+    };
+    await writeFile(file, bad);
+    await refused('altered');
+    await writeFile(file, good.subarray(0, -1));
+    await refused('cut short');
+    await writeFile(file, good);
+  }
+  // A process that died while it saved: a longer history, files that no manifest names.
+  await appendFile(join(snapshot, 'transactions.bin'), 'half a transaction');
+  await writeFile(join(snapshot, 'blobs', 'leftover.new'), 'x');
+  await writeFile(join(snapshot, 'state-99.json.gz'), 'x');
+  const records = devnet.chain.records.length;
+  const resumed = await startDevnet({ snapshot });
+  await funded(resumed, 2);
+  await resumed.stop();
+  expect([...(await filesOf(snapshot)).keys()].filter((name) => name.includes('leftover'))).toEqual(
+    [],
   );
+  const again = await startDevnet({ snapshot });
+  expect(again.chain.records.length).toBeGreaterThan(records);
+  await again.stop();
 });
 
 test('the shipped bytecode is what the sources compile to', async () => {

@@ -25,7 +25,13 @@ import {
   sortKeys,
   type SignedRecord,
 } from '../../protocol/records.ts';
-import { decodeRunSpec, encodeRunSpec, hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
+import {
+  decodeRunSpec,
+  encodeRunSpec,
+  hashRunSpec,
+  makeRunSpec,
+  type RunSpecInput,
+} from '../../protocol/run-spec.ts';
 import {
   decodeTranscript,
   emptyTranscript,
@@ -126,10 +132,27 @@ describe('run specification', () => {
     );
   });
 
+  it('keeps the hash it had without audiences, and changes it with them', () => {
+    const made = spec();
+    const { version: _version, ...rest } = made;
+    const hashWith = (access?: RunSpecInput['access']): string =>
+      toHex(hashRunSpec(makeRunSpec({ ...rest, access })));
+    expect(encodeRunSpec(makeRunSpec({ ...rest, access: { models: [] } }))).toEqual(
+      encodeRunSpec(made),
+    );
+    expect(hashWith()).toBe(toHex(hashRunSpec(made)));
+    const audiences = [['pass'], ['compute'], ['pass', 'compute']] as const;
+    const hashes = audiences.map((models) => hashWith({ models }));
+    expect(new Set([hashWith(), ...hashes]).size).toBe(4);
+  });
+
   it('names the field that is wrong', () => {
     const good = spec();
     const cases: [string, object][] = [
       ['rounds', { ...good, rounds: 0 }],
+      ['access.models', { ...good, access: { models: [] } }],
+      ['access.models', { ...good, access: { models: ['pass', 'pass'] } }],
+      ['access.models', { ...good, access: { models: ['everybody'] } }],
       ['cohort.size', { ...good, cohort: { ...good.cohort, size: 2 } }],
       ['cohort.minimum', { ...good, cohort: { ...good.cohort, minimum: 11 } }],
       ['encoding.clipNorm', { ...good, encoding: { ...good.encoding, clipNorm: 0 } }],

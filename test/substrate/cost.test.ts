@@ -5,7 +5,7 @@ import { encodeQuilt } from '@mysten/walrus';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { walrusClientOf } from '../../protocol/blobs/walrus-client.ts';
-import { blobCost, encodedLength, quiltSizes, runCost } from '../../protocol/cost.ts';
+import { blobCost, encodedLength, quiltSizes, runCost, walrusOf } from '../../protocol/cost.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, keyOf, networkOf, specFor, startNetwork } from './support.ts';
 
@@ -86,20 +86,24 @@ describe('a run', () => {
     uploadBytes: 398_500,
     modelBytes: 797_500,
     bundleBytes: 20_000,
+    publication: [5_000_000],
     epochs: 2,
   };
 
   it('of 100 participants pays at most a tenth of what a blob each would cost', () => {
     for (const some of [input, { ...input, modelBytes: 1, bundleBytes: 1 }]) {
-      const { walrus, walrusSeparate } = runCost(some, MAINNET, 0n);
-      expect(Number(walrusSeparate) / Number(walrus)).toBeGreaterThan(10);
+      const { round, total, separateRound, separateTotal } = runCost(some, MAINNET, 0n);
+      expect(Number(separateRound) / Number(walrusOf(round))).toBeGreaterThan(10);
+      expect(Number(separateTotal) / Number(walrusOf(total))).toBeGreaterThan(10);
     }
   });
 
   it('makes two transactions a blob, three a round', () => {
-    const { transactions, gas } = runCost({ ...input, rounds: 1 }, MAINNET, 1_000n);
-    // Initial model, quilt, model: 3 blobs; 3 of the round, 1 of the run, 1 for version 0.
-    expect(transactions).toBe(3 * 2 + 3 + 1 + 1);
-    expect(gas).toBe(11_000n);
+    const { round, once, total } = runCost({ ...input, rounds: 7 }, MAINNET, 1_000n);
+    // Quilt and model; initial model and publication, which are three transactions more with the run itself.
+    expect(round.transactions).toBe(2 * 2 + 3);
+    expect(once.transactions).toBe(2 * 2 + 3);
+    expect(total.transactions).toBe(7 * 7 + 7);
+    expect(total.gas).toBe(56_000n);
   });
 });

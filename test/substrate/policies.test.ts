@@ -98,7 +98,7 @@ const open = async (world: World, { reader, policy }: Attempt): Promise<Uint8Arr
     target: `${packageId}::policy::seal_approve_${policy.type}`,
     arguments: [
       transaction.pure.vector('u8', name),
-      ...objects.map((id) => transaction.object(id)),
+      ...objects.map((object) => transaction.object(object)),
       ...(WITH_CLOCK.has(policy.type) ? [transaction.object.clock()] : []),
     ],
   });

@@ -10,6 +10,7 @@ import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
 import { sealGate } from '../../protocol/access/seal.ts';
 import { decodeCbor } from '../../protocol/cbor.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
+import * as offers from '../../protocol/ledger/offers.ts';
 import { capOf, changeAccess, readRun } from '../../protocol/ledger/registry.ts';
 import { issueReceipt, receiptsOf } from '../../protocol/ledger/receipts.ts';
 import type { ModelRef } from '../../protocol/records.ts';
@@ -209,6 +210,45 @@ describe('sealing', () => {
       after?.some((each) => Buffer.from(each.object).equals(object)),
     );
     expect(inBoth).toEqual([]);
+  });
+});
+
+describe('a reader with several tickets', () => {
+  it('shows the one that helps', async () => {
+    const run = await startRun(specWith(['pass', 'subscription']));
+    const model = await publish(run, 2);
+    const { registry, senderOf } = stage;
+    const offerOf = async (first: number, last: number) => {
+      const terms = { run: run.object, beneficiary: addressOfWho('owner'), first, last };
+      const prices = { passPrice: 1n, periodPrice: 1n, periodMs: 1_000 };
+      const made = await offers.createOffer(registry, senderOf('owner'), { ...terms, ...prices });
+      return offers.readOffer(registry, made.id);
+    };
+    const [others, these] = [await offerOf(3, 9), await offerOf(2, 2)];
+    await offers.buyPass(registry, senderOf('bob'), others);
+    await offers.payPeriod(registry, senderOf('bob'), others);
+    const buy = () => offers.buyPass(registry, senderOf('bob'), these);
+    const revoke = async (pass: string) =>
+      offers.revokePass(
+        registry,
+        senderOf('owner'),
+        await offers.readOffer(registry, these.id),
+        pass,
+      );
+    await expectDenied(readAs(run.spec, 'bob', model), 'of other rounds');
+    const first = await buy();
+    await revoke(first.id);
+    await expectDenied(readAs(run.spec, 'bob', model), 'revoked');
+    const second = await buy();
+    expect(await readAs(run.spec, 'bob', model)).toEqual(weightsOf(2));
+    await revoke(second.id);
+    await expectDenied(readAs(run.spec, 'bob', model), 'both revoked');
+    await offers.payPeriod(registry, senderOf('bob'), these);
+    expect(await readAs(run.spec, 'bob', model)).toEqual(weightsOf(2));
+    devnet.faults.advanceClock(2_000);
+    await expectDenied(readAs(run.spec, 'bob', model), 'ended');
+    await offers.payPeriod(registry, senderOf('bob'), these);
+    expect(await readAs(run.spec, 'bob', model)).toEqual(weightsOf(2));
   });
 });
 

@@ -1,21 +1,31 @@
 /**
  * @module Whole rounds of the production coordinator on Walrus, Seal and Sui: the same model as on local ports, bit for bit;
- * verified by an auditor who has the network, the transcript and a key, and nothing of the coordinator's; one quilt a round.
+ * verified by an auditor who has the network, the transcript and a key, and nothing of the coordinator's; one quilt a round;
+ * opened by a buyer who came after the run.
  */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
 import { roundStore } from '../../protocol/blobs/round-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { connectNetwork } from '../../protocol/connect.ts';
+import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
+import { publishRun } from '../../protocol/publication.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
+import { hashModel } from '../../protocol/tensors/index.ts';
+import { openModel, verifyRun } from '../../protocol/verify/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, createStage, testIdentity, testSpec } from '../support/run.ts';
-import { bareNetworkOf, networkOf, startNetwork } from './support.ts';
+import { bareNetworkOf, fund, keyOf, networkOf, startNetwork } from './support.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
 const ROUNDS = 2;
+const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
 
 let devnet: Devnet;
 beforeAll(async () => {
@@ -27,8 +37,9 @@ afterAll(async () => {
 
 it('is played, published and verified from the outside', async () => {
   const auditor = await testIdentity('auditor');
-  const spec = await testSpec({ rounds: ROUNDS, auditors: [auditor.publicKey] });
-  const local = await createStage(spec);
+  const settings = { rounds: ROUNDS, auditors: [auditor.publicKey] };
+  const spec = await testSpec({ ...settings, access: { models: ['pass'] } });
+  const local = await createStage(await testSpec(settings));
   const localRun = local.create();
   await localRun.start();
   for (const name of NAMES) connect(localRun, await local.participant(name));
@@ -72,11 +83,49 @@ it('is played, published and verified from the outside', async () => {
   expect(verification).toMatchObject({ ok: true, level: 'L1' });
   expect(verification.modelHash).toBe(toHex(outcome.model.hash));
 
-  const stranger = await testIdentity('stranger');
-  const denied = await connectNetwork(networkOf(devnet), await stranger.suiSigner(), { spec });
+  const stranger = keyOf(170);
+  const denied = await connectNetwork(networkOf(devnet), stranger, { spec });
   const purpose = { run: hashRunSpec(spec), round: outcome.model.version, role: 'model' } as const;
   await expect(denied.gate.unwrap(outcome.model.envelope, purpose)).rejects.toMatchObject({
     code: 'access_denied',
   });
   expect(await outside.ledger.modelObject(purpose.run, purpose.round)).toMatch(/^0x[0-9a-f]{64}$/);
+
+  // An offer made after the run opens what was published before.
+  const packageId = networkOf(devnet).floe?.packageId ?? '';
+  const registry = { client: own.client, packageId };
+  const runObject = await own.ledger.runObject(purpose.run);
+  const offer = await createOffer(registry, own.sender, {
+    run: runObject,
+    beneficiary: recipient,
+    passPrice: 5n,
+    periodPrice: 1n,
+    periodMs: 1_000,
+    first: ROUNDS,
+    last: ROUNDS,
+  });
+  await fund(devnet, stranger);
+  await buyPass(registry, denied.sender, await readOffer(registry, offer.id));
+  const cipher = await denied.store.get(outcome.model.blob);
+  const { model } = outcome;
+  const weights = await openModel({ run: purpose.run, model, cipher }, spec.model, denied.gate);
+  expect(toHex(hashModel(spec.model, weights))).toBe(toHex(expected.model.hash));
+
+  // The same from the command line, with an object id and a key.
+  await publishRun({ spec, transcript, store: own.store, ledger: own.publications });
+  const folder = await mkdtemp(join(tmpdir(), 'floe-round-'));
+  try {
+    await writeFile(join(folder, 'net.json'), JSON.stringify(devnet.config));
+    const pull = async (round: number) => {
+      const args = ['pull', runObject, '--network', 'net.json', '--round', String(round), '--json'];
+      const env = { ...process.env, FLOE_SUI_KEY: stranger.getSecretKey() };
+      return promisify(execFile)(process.execPath, [MAIN, ...args], { cwd: folder, env });
+    };
+    const { stdout } = await pull(ROUNDS);
+    expect(JSON.parse(stdout)).toMatchObject({ modelHash: toHex(expected.model.hash) });
+    // The offer covers the last round only.
+    await expect(pull(ROUNDS - 1)).rejects.toMatchObject({ code: 4 });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

@@ -39,7 +39,6 @@ afterAll(async () => {
 });
 
 let devnet: Devnet | undefined;
-/** A network that has seen no run: runs of one seed have one coordinator, and would meet each other. */
 const network = async (): Promise<Devnet> => (devnet = await startNetwork());
 afterEach(async () => {
   devnet?.faults.clear();

@@ -28,7 +28,7 @@ export const BODY_LIMIT = 180 * 1024;
 const SDK_TYPES = new Set(['typescript', 'rust', 'golang', 'python', 'aggregator']);
 
 export interface KeyServerOptions {
-  readonly chain: Chain;
+  readonly chain: Pick<Chain, 'vm' | 'state' | 'evaluate'>;
   /** The KeyServer object it is registered as. */
   readonly objectId: string;
   /** Master secret: a scalar of 32 bytes. */
@@ -58,7 +58,11 @@ const checkClient = ({ headers: received }: HttpRequest): void => {
 };
 
 /** Runs the policy. What the user may not do is NoAccess; what no one can do is the request's fault. */
-const askPolicy = (chain: Chain, approval: ApprovalRequest, user: string): void => {
+const askPolicy = (
+  chain: KeyServerOptions['chain'],
+  approval: ApprovalRequest,
+  user: string,
+): void => {
   const kinds = GrpcTypes.ExecutionError_ExecutionErrorKind;
   let error: GrpcTypes.ExecutionError | undefined;
   try {

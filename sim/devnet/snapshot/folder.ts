@@ -45,7 +45,10 @@ const Manifest = v.object({
     sealThreshold: count,
   }),
   floePackageId: v.optional(v.string()),
-  state: v.object({ file: v.pipe(v.string(), v.regex(/^state-\d+\.json\.gz$/)), ...Content.entries }),
+  state: v.object({
+    file: v.pipe(v.string(), v.regex(/^state-\d+\.json\.gz$/)),
+    ...Content.entries,
+  }),
   transactions: v.object({ count, ...Content.entries }),
   blobs: v.array(
     v.object({

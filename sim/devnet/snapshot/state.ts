@@ -183,7 +183,7 @@ export const decodeTransactions = (
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   const executed: GrpcTypes.ExecutedTransaction[] = [];
   try {
-    for (let at = 0; at < encoded.length; ) {
+    for (let at = 0; at < encoded.length;) {
       const end = at + 4 + view.getUint32(at, true);
       if (end > encoded.length) throw new RangeError(`${end} is beyond ${encoded.length} bytes`);
       executed.push(GrpcTypes.ExecutedTransaction.fromBinary(encoded.subarray(at + 4, end)));

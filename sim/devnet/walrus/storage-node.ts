@@ -278,7 +278,8 @@ export class StorageNode {
       if (bad.length > 0) {
         // Nothing that failed the check is kept: the writer may send it again.
         for (const pair of bad)
-          for (const axis of ['primary', 'secondary'] as const) stored.slivers.delete(`${pair}/${axis}`);
+          for (const axis of ['primary', 'secondary'] as const)
+            stored.slivers.delete(`${pair}/${axis}`);
         return refuse(400, `slivers of pairs ${bad.join(', ')} are wrong`, 'INVALID_SLIVER');
       }
     }

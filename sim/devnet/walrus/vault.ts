@@ -16,7 +16,7 @@ import {
 import { parseMetadata, type Metadata } from './layout.ts';
 
 /** Bytes of encoded blobs that are kept at hand. */
-const ENCODED_LIMIT = 64 * 1024 * 1024;
+const ENCODED_LIMIT = 32 * 1024 * 1024;
 /** Bytes of slivers of certified blobs that may wait to be held against an encoding. */
 const LOOSE_LIMIT = 64 * 1024 * 1024;
 
@@ -91,10 +91,7 @@ export class BlobVault {
   readonly #looseLimit: number;
   #looseBytes = 0;
 
-  constructor(
-    shards: number,
-    limits: { readonly encoded?: number; readonly loose?: number } = {},
-  ) {
+  constructor(shards: number, limits: { readonly encoded?: number; readonly loose?: number } = {}) {
     this.shards = shards;
     this.#encoded = new Lru(limits.encoded ?? ENCODED_LIMIT);
     this.#looseLimit = limits.loose ?? LOOSE_LIMIT;
@@ -206,7 +203,7 @@ export class BlobVault {
 
   /** Holds every certified blob against its encoding, so that a snapshot need not hold slivers. */
   settleAll(): void {
-    for (const blobId of [...this.#loose.keys()]) this.settle(blobId);
+    for (const blobId of this.#loose.keys()) this.settle(blobId);
   }
 
   /** Finds out whether the slivers of a blob are as the code makes them, and keeps the blob instead of those that are. */
