@@ -179,6 +179,7 @@ export const openRunPorts = async (init: {
   const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
   const roundsLeft = spec.rounds - (committed ?? 0);
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
+  else output.line(`pays       ${identity.address}: nothing more than the transcript`);
   const ports = await openNetworkPorts({
     network,
     spec,

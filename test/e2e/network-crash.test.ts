@@ -35,9 +35,12 @@ const IN_ROUNDS: readonly KillPoint[] = [
   { call: 'publish_version', when: 'before' },
   { call: 'register_blob', when: 'after', quilt: true },
   { call: 'publish_version', when: 'after' },
+  { call: 'publication', when: 'after' },
 ];
 const ROUNDS = 2;
 const PARTICIPANTS = 3;
+/** Two dozen processes, one after the other. */
+const TIMEOUT = 400_000;
 
 let folder: string;
 let table: string;
@@ -162,16 +165,20 @@ const dieAt = async (points: readonly KillPoint[], first: FloeProcess, port: num
   return server;
 };
 
-it('a coordinator killed at every call ends with the same model, pays once, leaves nothing behind', async () => {
-  const calm = undisturbed();
-  const port = await freePort();
-  const begun = await dieAt(BEGINNING, coordinator('crashed', port, guarded), port);
-  const reference = await calm;
-  await begun.line((line) => line.startsWith('listening'));
-  const joined = participants(port);
-  const server = await dieAt(IN_ROUNDS, begun, port);
-  expect(await finish(server, joined, 'crashed')).toEqual(reference);
-  // The initial model; a model and a quilt of everything else in each round.
-  const bought = 1 + 2 * ROUNDS;
-  expect(reference).toMatchObject({ bought, distinct: bought, uncertified: 0, runs: 1 });
-});
+it(
+  'a coordinator killed at every call ends with the same model, pays once, leaves nothing behind',
+  async () => {
+    const calm = undisturbed();
+    const port = await freePort();
+    const begun = await dieAt(BEGINNING, coordinator('crashed', port, guarded), port);
+    const reference = await calm;
+    await begun.line((line) => line.startsWith('listening'));
+    const joined = participants(port);
+    const server = await dieAt(IN_ROUNDS, begun, port);
+    expect(await finish(server, joined, 'crashed')).toEqual(reference);
+    // The initial model; a model and a quilt of everything else in each round; the transcript.
+    const bought = 1 + 2 * ROUNDS + 1;
+    expect(reference).toMatchObject({ bought, distinct: bought, uncertified: 0, runs: 1 });
+  },
+  TIMEOUT,
+);

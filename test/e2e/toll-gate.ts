@@ -8,8 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { NetworkConfig } from '../../protocol/network.ts';
 
-/** Names of Move functions, as they stand in a transaction; and the upload of a blob's bytes. */
+/** Names of Move functions, or of their module, as they stand in a transaction; and the upload of a blob's bytes. */
 export const CALLS = [
+  'publication',
   // The initial version is published together with its freezes.
   'publish_version',
   'create',
