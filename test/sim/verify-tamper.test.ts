@@ -312,8 +312,8 @@ describe('a coordinator that signs something else', () => {
     ['data commitment', 'dataCommitment'],
   ] as const)('another %s than the ledger froze, where it is sound in itself', async (what, of) => {
     const ledger = journalLedger(journal);
-    const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
-      const frozen = await ledger.readSurvivors(run, round);
+    const readSurvivors: Ledger['readSurvivors'] = async (id, round) => {
+      const frozen = await ledger.readSurvivors(id, round);
       return frozen && { ...frozen, [of]: new Uint8Array(32) };
     };
     const result = await verifyRun({

@@ -75,8 +75,8 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         await ledger.freezeCohort(cohort);
         await ledger.freezeSurvivors(survivors);
         await ledger.freezeSurvivors(survivors);
-        for (const other of [{ hash: h('other') }, { dataCommitment: h('other') }])
-          await expect(ledger.freezeSurvivors({ ...survivors, ...other })).rejects.toEqual(frozen);
+        for (const change of [{ hash: h('other') }, { dataCommitment: h('other') }])
+          await expect(ledger.freezeSurvivors({ ...survivors, ...change })).rejects.toEqual(frozen);
         const { hash, dataCommitment } = survivors;
         expect(await ledger.readSurvivors(run, 1)).toEqual({ hash, dataCommitment });
         expect(await ledger.readSurvivors(h('another run'), 1)).toBeUndefined();
