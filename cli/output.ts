@@ -38,6 +38,10 @@ export interface Output {
   style(style: Style, text: string): string;
 }
 
+/** How the command is called: by npm's script in a clone, by its own name where it is installed. */
+export const commandName = (script = process.env['npm_lifecycle_event']): string =>
+  script === 'start' || script === 'floe' ? 'npm run floe --' : 'floe';
+
 /** Control characters of foreign text would steer the terminal; colours, which Floe writes itself, do no harm. */
 export const printable = (text: string): string =>
   // oxlint-disable-next-line no-control-regex

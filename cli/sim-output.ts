@@ -7,7 +7,7 @@ import { formatDrops } from '../sim/faults.ts';
 import { describeActivities, formatBytes, formatPercent } from '../sim/report.ts';
 import { dropsOf, type Scenario } from '../sim/scenario.ts';
 import type { RoundSummary, Summary } from '../sim/summary.ts';
-import type { Output } from './output.ts';
+import { commandName, type Output } from './output.ts';
 
 export interface RunDisplay {
   readonly event: (event: ScenarioEvent) => void;
@@ -45,6 +45,33 @@ const startLines = (
     `drop-outs  ${formatDrops(dropsOf(scenario))}`,
     `run        ${event.run}`,
     '',
+  ];
+};
+
+/** Where the last version can be found by others. */
+const publishedLines = ({ published, history }: Summary): string[] => {
+  const { object, runObject, blob, transcript } = published;
+  if (object === undefined) return [];
+  return [
+    '',
+    `run on Sui      ${runObject ?? ''}`,
+    `version on Sui  ${object} (round ${history.at(-1)?.round ?? 0})`,
+    `model           blob ${blob} on Walrus, its key at Seal`,
+    `transcript      blob ${transcript ?? ''}`,
+  ];
+};
+
+/** What to do with a run. */
+const nextLines = ({ published: { object, runObject } }: Summary, folder: string): string[] => {
+  const floe = commandName();
+  return [
+    `recompute it  ${floe} verify ${folder}`,
+    ...(object === undefined
+      ? [`pull it       ${floe} pull ${folder} --out model`]
+      : [
+          `pull it       ${floe} pull ${object} --run ${folder} --out model`,
+          `its versions  ${floe} models ${runObject ?? ''} --run ${folder}`,
+        ]),
   ];
 };
 
@@ -112,12 +139,6 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
             `           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`,
           );
           break;
-        case 'published':
-          output.line(`version ${event.version} is blob ${event.blob}`);
-          if (event.object !== undefined) output.line(`  and object ${event.object} on Sui`);
-          if (event.publication !== undefined)
-            output.line(`specification and transcript are blob ${event.publication}`);
-          break;
         case 'round':
           onRound(event.round, event.of);
           break;
@@ -160,6 +181,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       );
       output.say(`model hash ${summary.modelHash}`);
       output.line(`a round's time: ${describeActivities(summary).join(', ')}`);
+      for (const line of publishedLines(summary)) output.line(line);
       output.line();
       output.line(folder);
       output.line('  report.html         plots and tables, opens without a network');
@@ -168,7 +190,8 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       output.line(
         "  auditor.key         the simulated auditor's key: floe verify and floe pull use it",
       );
-      output.line(`recompute it: floe verify ${folder}`);
+      output.line();
+      for (const line of nextLines(summary, folder)) output.line(line);
     },
   };
 };

@@ -338,13 +338,6 @@ export const runScenario = async (
     const final = rounds.final();
     const publication = await ports.publish(transcript);
     const reader = await openReaderPorts(substrate, spec, setup.auditor);
-    onEvent({
-      type: 'published',
-      version: final.version,
-      blob: final.blob.id,
-      object: await ports.modelObject(final.version),
-      publication: publication?.blob.id,
-    });
     return await finishRun({
       ...setup,
       partial,
@@ -362,6 +355,12 @@ export const runScenario = async (
       kinds,
       drops: formatDrops(dropsOf(scenario)),
       baseline: trained === undefined ? undefined : { plan, ...trained },
+      published: {
+        blob: final.blob.id,
+        object: await ports.modelObject(final.version),
+        runObject: await ports.runObject(),
+        transcript: publication?.blob.id,
+      },
       settle: () => running.stop(),
     });
   } catch (thrown) {

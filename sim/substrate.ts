@@ -52,6 +52,8 @@ export interface CoordinatorPorts {
   readonly ledger: Ledger;
   /** Object id of a version on chain. */
   readonly modelObject: (round: number) => Promise<string | undefined>;
+  /** Object id of the run on chain. */
+  readonly runObject: () => Promise<string | undefined>;
   /** Makes the run readable without this folder; undefined where there is no chain to say so, or no committed round. */
   readonly publish: (transcript: Uint8Array) => Promise<Publication | undefined>;
   close(): Promise<void>;
@@ -91,6 +93,7 @@ export const openCoordinatorPorts = async (
       gate: sealedBoxGate(identity),
       ledger: localLedger(),
       modelObject: async () => undefined,
+      runObject: async () => undefined,
       publish: async () => undefined,
       close: async () => undefined,
     };
@@ -106,7 +109,11 @@ export const openCoordinatorPorts = async (
     uploads: join(init.folder, 'uploads'),
     warn,
   });
-  return { ...ports, modelObject: (round) => ports.ledger.modelObject(run, round) };
+  return {
+    ...ports,
+    modelObject: (round) => ports.ledger.modelObject(run, round),
+    runObject: () => ports.ledger.runObject(run),
+  };
 };
 
 /** Coins for the run from the network's faucet; where it has none, somebody has to send some first. */
