@@ -5,12 +5,12 @@ import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
 import { collect, decimal, hexKey, oneOf, wholeNumber } from './flags.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { PlaceFlags } from './coordinator-ports.ts';
 import { withKey, withNetwork } from './network.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 
-export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags {
+export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, CommonOptions {
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -20,9 +20,6 @@ export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags {
   readonly passphraseFile?: string;
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */

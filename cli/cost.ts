@@ -5,19 +5,16 @@ import { Command } from 'commander';
 import type { CostPart, RunCost, WalrusPrices } from '../protocol/cost.ts';
 import { showCoins } from './amounts.ts';
 import { oneOf, wholeNumber } from './flags.ts';
-import { withNetwork, type NetworkFlags } from './network.ts';
+import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 
-interface Options extends CoordinatorFlags, NetworkFlags {
+interface Options extends CoordinatorFlags, NetworkFlags, CommonOptions {
   readonly storageEpochs?: number;
   readonly shards?: number;
   readonly storagePrice?: number;
   readonly writePrice?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 interface Priced {
@@ -34,11 +31,9 @@ const pricesFor = async (options: Options): Promise<Priced> => {
   const { DOCUMENTED_PRICES } = await import('../protocol/cost-of-run.ts');
   const { DEFAULT_EPOCHS, epochsOf } = await import('../protocol/network.ts');
   const { shards, storagePrice, writePrice, storageEpochs } = options;
-  const named = options.network ?? process.env['FLOE_NETWORK'] ?? '';
   const given = [shards, storagePrice, writePrice].some((value) => value !== undefined);
-  if (named !== '' && !given) {
+  if (namedNetwork(options) !== undefined && !given) {
     const { openPurse } = await import('../coordinator/funds.ts');
-    const { readNetworkFile } = await import('./network.ts');
     const { network, path } = await readNetworkFile(options);
     // Prices are anybody's to read.
     const purse = openPurse(network, `0x${'0'.repeat(64)}`);

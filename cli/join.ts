@@ -4,9 +4,9 @@
 import { Command } from 'commander';
 import { hexKey, oneOf, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-export interface JoinOptions extends Pick<NetworkFlags, 'network'> {
+export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOptions {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
@@ -18,9 +18,6 @@ export interface JoinOptions extends Pick<NetworkFlags, 'network'> {
   readonly local?: boolean;
   readonly seed?: string;
   readonly showKey?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const joinCommand = (): Command =>

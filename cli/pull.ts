@@ -9,18 +9,15 @@ import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { wholeNumber } from './flags.ts';
 import { withReader } from './reader.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withFoundNetwork } from './run-network.ts';
 import type { Source, SourceOptions } from './source.ts';
 
-interface Options extends SourceOptions {
+interface Options extends SourceOptions, CommonOptions {
   readonly round?: number;
   readonly out: string;
   readonly tfjs?: boolean;
   readonly force?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const pullCommand = (): Command =>

@@ -9,7 +9,7 @@ import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
 import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
-import { readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
+import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 
 export interface FoundNetworkFlags extends NetworkFlags {
   readonly run?: string;
@@ -74,8 +74,7 @@ export const findNetwork = async (
 ): Promise<FoundNetwork> => {
   if (flags.network !== undefined && flags.run !== undefined)
     throw new FloeError('usage', 'expected --network or --run, not both');
-  const given = flags.network ?? process.env['FLOE_NETWORK'] ?? '';
-  if (flags.run === undefined && given !== '') {
+  if (flags.run === undefined && namedNetwork(flags) !== undefined) {
     const { network, path } = await readNetworkFile(flags);
     return { network, folder: undefined, from: path };
   }
@@ -90,14 +89,4 @@ export const findNetwork = async (
       `the run in ${named} took place on no network: expected --network <file>, or another --run`,
     );
   return { network: await reachNetwork(folder, stored, reading), folder, from: named };
-};
-
-/** Where Floe's package is. @throws FloeError `spec_invalid` */
-export const packageOf = ({ network, from }: Pick<FoundNetwork, 'network' | 'from'>): string => {
-  if (network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${from}: expected floe.packageId; floe publish writes it there`,
-    );
-  return network.floe.packageId;
 };

@@ -7,10 +7,10 @@ import type { ScenarioInput } from '../sim/scenario.ts';
 import { parsePartition } from '../sim/partition.ts';
 import { parseDrops } from '../sim/faults.ts';
 import { decimal, oneOf, wholeNumber } from './flags.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { showRun } from './sim-output.ts';
 
-interface Options {
+interface Options extends CommonOptions {
   readonly participants?: number;
   readonly cohort?: number;
   readonly minimum?: number;
@@ -34,9 +34,6 @@ interface Options {
   readonly workers?: number;
   readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
   readonly out: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 /** The network of `--network`: a simulation has one of its own unless told, whatever FLOE_NETWORK says. */
@@ -45,13 +42,9 @@ const networkInput = async (options: Options): Promise<Pick<ScenarioInput, 'subs
   if (network === undefined) return local === true ? { substrate: 'local' } : {};
   const { FloeError } = await import('../protocol/errors.ts');
   if (local === true) throw new FloeError('usage', 'expected --network or --local, not both');
-  const { readNetworkFile } = await import('./network.ts');
+  const { packageOf, readNetworkFile } = await import('./network.ts');
   const file = await readNetworkFile({ network });
-  if (file.network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${network}: expected floe.packageId; floe publish writes it there`,
-    );
+  packageOf(file.network, file.path);
   return { substrate: { type: 'network', network: file.network } };
 };
 
