@@ -4,11 +4,13 @@
 import { Command } from 'commander';
 import type { CostPart, RunCost, WalrusPrices } from '../protocol/cost.ts';
 import { showCoins } from './amounts.ts';
-import { oneOf, wholeNumber } from './flags.ts';
+import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { wholeNumber } from './flags.ts';
 import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { CoordinatorFlags } from './run-file.ts';
+import { withEncoding, withModel, withSizes, withStorageEpochs } from './run-flags.ts';
 
 interface Options extends CoordinatorFlags, NetworkFlags, CommonOptions {
   readonly storageEpochs?: number;
@@ -84,35 +86,15 @@ const show = (cost: RunCost, rounds: number, output: Output): void => {
   );
 };
 
+/** What decides how many blobs there are, and how large. */
+const runShape = (command: Command): Command =>
+  withEncoding(withModel(withSizes(command, SPEC_DEFAULTS.rounds)));
+
 export const costCommand = (): Command =>
-  withCommonOptions(withNetwork(new Command('cost')))
+  withStorageEpochs(withCommonOptions(withNetwork(runShape(new Command('cost')))))
     .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
     .description('what a run will cost on Walrus and Sui, before it starts')
-    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
-    .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
-    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option(
-      '--inputs <n>',
-      'features of an example, for linear and mlp:',
-      wholeNumber('--inputs', 1, 1e6),
-    )
-    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5))
-    .option(
-      '--ring <name>',
-      'ring16, ring24 or ring32',
-      oneOf('--ring', ['ring16', 'ring24', 'ring32']),
-    )
-    .option(
-      '--bits <n>',
-      'bits of a coordinate before summing (default 8)',
-      wholeNumber('--bits', 4, 20),
-    )
     .option('--no-mask', 'of a run WITHOUT masks')
-    .option(
-      '--storage-epochs <n>',
-      "epochs that Walrus keeps the run's blobs for (default: the network's, or 3)",
-      wholeNumber('--storage-epochs', 1, 53),
-    )
     .option('--shards <n>', 'shards of Walrus (default 1000)', wholeNumber('--shards', 4, 1000))
     .option(
       '--storage-price <frost>',
