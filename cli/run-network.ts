@@ -2,13 +2,13 @@
  * @module The network of a run that is over, for the commands that read: from a file, or from the run's folder, where the
  * devnet of a run's own is started again from its snapshot.
  */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
 import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
+import { isThere } from './flags.ts';
 import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 
 export interface FoundNetworkFlags extends NetworkFlags {
@@ -32,13 +32,6 @@ export interface Reading {
 }
 
 const LATEST_RUN = 'runs/latest';
-
-/** Whether something is there. */
-export const isThere = async (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** The network of a run's folder, up and running. */
 export const reachNetwork = async (
