@@ -2,8 +2,9 @@
  * @module `floe publish`: puts Floe's Move package on a network, for good, and writes its id into the network's configuration.
  */
 import { rename, writeFile } from 'node:fs/promises';
+import { showCoins } from '../protocol/cost.ts';
 import { Command } from 'commander';
-import { showCoins } from './amounts.ts';
+
 import { openChain, openSender, withKey, withNetwork, type NetworkFlags } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
