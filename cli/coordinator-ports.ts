@@ -18,7 +18,7 @@ import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
 import { showCoins } from './amounts.ts';
-import { readNetworkFile, type NetworkFlags } from './network.ts';
+import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { modelsOf } from './published.ts';
 
@@ -39,8 +39,7 @@ export interface Place {
 const mismatch = (message: string): FloeError => new FloeError('network_mismatch', message);
 
 const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
-  const named = flags.network ?? process.env['FLOE_NETWORK'] ?? '';
-  if (flags.local === true || named === '') return undefined;
+  if (flags.local === true || namedNetwork(flags) === undefined) return undefined;
   const { network, path } = await readNetworkFile(flags);
   return { network, path };
 };
@@ -81,11 +80,7 @@ export const placeOfRun = async (
   if (difference !== undefined)
     throw mismatch(`${folder} holds a run on another network: ${difference}`);
   const { network, path } = given ?? stored;
-  if (network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${path}: expected floe.packageId; floe publish writes it there`,
-    );
+  packageOf(network, path);
   const epochs = flags.storageEpochs ?? stored.network.walrus.epochs;
   const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
   const kept = { ...network, walrus };
@@ -174,7 +169,7 @@ export const openRunPorts = async (init: {
   }
   const { network } = place;
   const run = hashRunSpec(spec);
-  const packageId = network.floe?.packageId ?? '';
+  const packageId = packageOf(network, place.path);
   output.line(`network    ${network.rpcUrl} (${place.path}), package ${packageId}`);
   const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
   const roundsLeft = spec.rounds - (committed ?? 0);

@@ -7,9 +7,9 @@ import { Command } from 'commander';
 import type { DevnetOptions } from '../sim/devnet/index.ts';
 import { collect, wholeNumber } from './flags.ts';
 import type { Output } from './output.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface DevnetFlags {
+interface DevnetFlags extends CommonOptions {
   readonly configOut?: string;
   readonly seed: string;
   readonly nodes: number;
@@ -21,9 +21,6 @@ interface DevnetFlags {
   readonly snapshot?: string;
   readonly floe: boolean;
   readonly fault: readonly string[];
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 const MAX_NODES = 1_000;

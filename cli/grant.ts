@@ -14,14 +14,11 @@ import {
   withNetwork,
   type NetworkFlags,
 } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends NetworkFlags, CommonOptions {
   readonly rounds?: { readonly first: number; readonly last: number };
   readonly until?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 const KINDS = ['member', 'auditor', 'compute'] as const;

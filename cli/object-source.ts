@@ -10,7 +10,8 @@ import { findPublished } from '../protocol/ledger/sui-publication.ts';
 import { readPublication } from '../protocol/publication.ts';
 import { readRun } from '../sim/run-folder.ts';
 import { chooseReader } from './reader.ts';
-import { findNetwork, packageOf, type Reading } from './run-network.ts';
+import { packageOf } from './network.ts';
+import { findNetwork, type Reading } from './run-network.ts';
 import { connectReader, type Source, type SourceOptions } from './source.ts';
 
 /** @throws FloeError `usage` when there is no such run or version, or nothing of it was published */
@@ -22,7 +23,7 @@ export const openObject = async (
   const found = await findNetwork(options, reading);
   const { network, folder } = found;
   const client = suiClientOf(network);
-  const registry = { client, packageId: packageOf(found) };
+  const registry = { client, packageId: packageOf(network, found.from) };
   const { publication, specHash, version } = await findPublished(registry, objectId).catch(
     (thrown: unknown) => {
       if (!(thrown instanceof FloeError) || thrown.code !== 'usage') throw thrown;

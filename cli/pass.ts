@@ -18,13 +18,9 @@ import {
   type NetworkFlags,
 } from './network.ts';
 import type { Output } from './output.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
-}
+type Options = NetworkFlags & CommonOptions;
 
 type Offers = typeof OffersModule;
 

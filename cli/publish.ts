@@ -5,15 +5,12 @@ import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { showCoins } from './amounts.ts';
 import { openChain, openSender, withKey, withNetwork, type NetworkFlags } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends NetworkFlags, CommonOptions {
   readonly configOut?: string;
   readonly source?: string;
   readonly force?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const publishCommand = (): Command =>

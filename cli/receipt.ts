@@ -16,14 +16,11 @@ import {
   withNetwork,
   type NetworkFlags,
 } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends NetworkFlags, CommonOptions {
   readonly round?: number;
   readonly for?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const receiptCommand = (): Command =>

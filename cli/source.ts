@@ -18,11 +18,11 @@ import type { NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRun, RUN_FILES } from '../sim/run-folder.ts';
-import { hexKey } from './flags.ts';
-import { readNetworkFile } from './network.ts';
+import { hexKey, isThere } from './flags.ts';
+import { isObjectId, readNetworkFile } from './network.ts';
 import { chooseReader, type ReaderFlags } from './reader.ts';
 import { httpBase, readTranscript, readWelcome } from './remote.ts';
-import { isThere, reachNetwork, type FoundNetworkFlags, type Reading } from './run-network.ts';
+import { reachNetwork, type FoundNetworkFlags, type Reading } from './run-network.ts';
 
 export interface SourceOptions extends ReaderFlags, FoundNetworkFlags {
   readonly expectRun?: string;
@@ -122,7 +122,7 @@ const openAnywhere = async (
   options: SourceOptions,
   reading: Reading,
 ): Promise<Source> => {
-  if (/^0x[0-9a-f]{64}$/iu.test(source)) {
+  if (isObjectId(source)) {
     const { openObject } = await import('./object-source.ts');
     return openObject(source.toLowerCase(), options, reading);
   }

@@ -44,6 +44,7 @@ export type Substrate =
 export interface ReaderPorts {
   readonly store: BlobStore;
   readonly gateFor: (identity: Identity) => Promise<AccessGate>;
+  close(): Promise<void>;
 }
 
 export interface CoordinatorPorts {
@@ -67,7 +68,11 @@ export const openReaderPorts = async (
 ): Promise<ReaderPorts> => {
   const folder = directoryStore(substrate.blobs);
   if (substrate.type === 'local')
-    return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
+    return {
+      store: folder,
+      gateFor: async (reader) => sealedBoxGate(reader),
+      close: async () => undefined,
+    };
   const { network, limits } = substrate;
   return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
