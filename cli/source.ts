@@ -40,6 +40,8 @@ export interface Source {
   readonly reader: string | undefined;
   /** The version that was asked for, where the source is one's object. */
   readonly version: VersionFacts | undefined;
+  /** The round up to and with which the run was published, where that is what was read. */
+  readonly published: number | undefined;
 }
 
 /** The rest of a run that lies on a network. */
@@ -79,7 +81,7 @@ const openFolder = async (
   const onChain = network !== undefined;
   const reader = await chooseReader(options, auditorSeed, onChain, reading.resources);
   const copies = directoryStore(join(folder, RUN_FILES.blobs));
-  const same = { spec, transcript, reader: reader?.address, version: undefined };
+  const same = { spec, transcript, reader: reader?.address, version: undefined, published: undefined };
   if (network === undefined) {
     if (options.remote === true)
       throw new FloeError('usage', `--remote: the run in ${path} took place on no network`);
@@ -106,7 +108,7 @@ const openCoordinator = async (
   const transcript = await readTranscript(url, signal);
   const onChain = options.network !== undefined;
   const reader = await chooseReader(options, undefined, onChain, resources);
-  const same = { spec, transcript, reader: reader?.address, version: undefined };
+  const same = { spec, transcript, reader: reader?.address, version: undefined, published: undefined };
   if (onChain) {
     const { network } = await readNetworkFile(options);
     return { ...same, ...(await connectReader(network, spec, reader, reading)) };
