@@ -6,10 +6,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Signer } from '@mysten/sui/cryptography';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { modelOfVersion, modelsOf } from '../../cli/published.ts';
 import { openSource } from '../../cli/source.ts';
-import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
+import { suiClientOf, walrusClientOf } from '../../protocol/blobs/walrus-client.ts';
+import { directCodec } from '../../protocol/blobs/walrus-codec.ts';
 import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
@@ -22,7 +23,16 @@ import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';
-import { connect, fund, keyOf, networkOf, packageOf, specFor, startNetwork } from './support.ts';
+import {
+  bareNetworkOf,
+  connect,
+  fund,
+  keyOf,
+  networkOf,
+  packageOf,
+  specFor,
+  startNetwork,
+} from './support.ts';
 
 const owner = keyOf(81);
 const mallory = keyOf(82);
@@ -231,4 +241,20 @@ describe("an object that publishes somebody else's run", () => {
         /round/u,
       );
   });
+});
+
+it('a blob larger than the record says is not fetched', async () => {
+  const network = bareNetworkOf(devnet);
+  const { store, close } = await connect(devnet, owner, specFor(owner), { network });
+  const ref = await store.put(new Uint8Array(40_000).fill(3));
+  const client = walrusClientOf(network, suiClientOf(network));
+  const codec = directCodec(client);
+  expect(await codec.read(ref.id, ref.size, 10_000)).toHaveLength(ref.size);
+  const slivers = vi.spyOn(client, 'getSlivers');
+  await expect(codec.read(ref.id, ref.size - 1, 10_000)).rejects.toThrow(/at most 39999 bytes/u);
+  expect(slivers).not.toHaveBeenCalled();
+  const reader = await connect(devnet, owner, specFor(owner), { network });
+  const wrong = reader.store.get({ ...ref, size: 100 });
+  await expect(wrong).rejects.toMatchObject({ code: 'blob_corrupt' });
+  await Promise.all([close(), reader.close()]);
 });
