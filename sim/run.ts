@@ -16,6 +16,7 @@ import {
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { publicNetwork } from '../protocol/network.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
@@ -278,15 +279,17 @@ export const runScenario = async (
     warn: (message) => options.log?.warn({}, message),
   });
   resources.defer(() => ports.close());
-  if (substrate.type !== 'local')
+  if (substrate.type !== 'local') {
+    const { rpcUrl, walrus, floe } = publicNetwork(substrate.network);
     onEvent({
       type: 'network',
       own: substrate.type === 'devnet',
-      rpcUrl: substrate.network.rpcUrl,
-      aggregatorUrl: substrate.network.walrus.aggregatorUrl,
-      packageId: substrate.network.floe?.packageId,
+      rpcUrl,
+      aggregatorUrl: walrus.aggregatorUrl,
+      packageId: floe?.packageId,
       coordinator: setup.coordinator.address,
     });
+  }
 
   const history = createHistory();
   const timeline = createTimeline();

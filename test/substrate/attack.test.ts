@@ -2,7 +2,7 @@
  * @module Attacks on a run whose rules are on chain: objects that look like the run's, and services that lie. Each is played
  * against the devnet by somebody who has what such an attacker has: coins, an object, or the service.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Signer } from '@mysten/sui/cryptography';
@@ -18,10 +18,12 @@ import { versionsOf } from '../../protocol/ledger/lineage.ts';
 import { capOf } from '../../protocol/ledger/registry.ts';
 import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
 import { publishRun } from '../../protocol/publication.ts';
+import { parseNetworkConfig } from '../../protocol/network.ts';
 import type { ModelRef } from '../../protocol/records.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
+import { writeRunNetwork } from '../../sim/run-folder.ts';
 import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';
 import {
   bareNetworkOf,
@@ -220,6 +222,29 @@ describe("an object that publishes somebody else's run", () => {
     await open(genuine.run);
     for (const id of [copy.run, version])
       await expect(open(id)).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+
+  it('is no matter of what its folder says, where the reader names the network', async () => {
+    const folders = join(folder, 'run');
+    const wrong = { ...devnet.config, rpcUrl: 'http://127.0.0.1:9' };
+    await mkdir(folders);
+    await writeFile(join(folders, 'spec.cbor'), encodeRunSpec(spec));
+    await writeFile(join(folders, 'transcript.bin'), transcript);
+    await writeRunNetwork(folders, parseNetworkConfig(wrong));
+    expect((await stat(join(folders, 'network.json'))).mode & 0o777).toBe(0o600);
+    await using resources = new AsyncDisposableStack();
+    const said: string[] = [];
+    const say = (text: string): void => void said.push(text);
+    const reading = { say, signal: new AbortController().signal, resources };
+    const options = { network: join(folder, 'net.json') };
+    const { ledger } = await openSource(folders, options, reading);
+    expect(await ledger?.readCohort(hashRunSpec(spec), 1)).toMatchObject({ root: HASH });
+    await openSource(folders, {}, reading);
+    expect(said.join()).toContain('http://127.0.0.1:9');
+    const floe = { packageId: `0x${'7'.repeat(64)}` };
+    await writeRunNetwork(folders, parseNetworkConfig({ ...wrong, floe }));
+    const other = openSource(folders, options, reading);
+    await expect(other).rejects.toMatchObject({ code: 'network_mismatch' });
   });
 
   it('says nothing of a model that the coordinator has not signed', () => {
