@@ -13,7 +13,7 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import { networkDifference, type NetworkConfig } from '../protocol/network.ts';
+import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
@@ -159,7 +159,7 @@ export const openRunPorts = async (init: {
   const { network } = place;
   const run = hashRunSpec(spec);
   const packageId = packageOf(network, place.path);
-  output.line(`network    ${network.rpcUrl} (${place.path}), package ${packageId}`);
+  output.line(`network    ${publicUrl(network.rpcUrl)} (${place.path}), package ${packageId}`);
   const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
   const roundsLeft = spec.rounds - (committed ?? 0);
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);

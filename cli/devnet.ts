@@ -83,13 +83,13 @@ const run = async (
       [
         `devnet ready: ${nodes} storage nodes x ${devnet.vault.shards / nodes} shards, ` +
           `${seal.servers.length} key servers (threshold ${seal.threshold})`,
-        `  RPC        ${rpcUrl}`,
-        `  faucet     ${faucetUrl}`,
-        `  relay      ${walrus.relayUrl}`,
-        `  publisher  ${walrus.publisherUrl}`,
-        `  aggregator ${walrus.aggregatorUrl}`,
-        ...(floe === undefined ? [] : [`  package    ${floe.packageId}`]),
-        `  blobs up to ${devnet.maxBlobBytes} bytes; keys of this network guard nothing`,
+        `RPC        ${rpcUrl}`,
+        `faucet     ${faucetUrl}`,
+        `relay      ${walrus.relayUrl}`,
+        `publisher  ${walrus.publisherUrl}`,
+        `aggregator ${walrus.aggregatorUrl}`,
+        ...(floe === undefined ? [] : [`package    ${floe.packageId}`]),
+        `blobs up to ${devnet.maxBlobBytes} bytes; keys of this network guard nothing`,
       ].join('\n'),
     );
     if (!signal.aborted) await interrupted;

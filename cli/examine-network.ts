@@ -8,7 +8,7 @@ import { StorageNodeAPIError, type WalrusClient } from '@mysten/walrus';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import { bounded } from '../protocol/sui/bounds.ts';
 
 import { check, type Check } from './examine.ts';
@@ -149,7 +149,7 @@ export const examineNetwork = async ({
       'ledger_unavailable',
       async (signal) => {
         const { chainIdentifier } = await client.core.getChainIdentifier({ signal });
-        return `${network.rpcUrl}, chain ${chainIdentifier}`;
+        return `${publicUrl(network.rpcUrl)}, chain ${chainIdentifier}`;
       },
     ],
     [

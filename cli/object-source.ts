@@ -6,7 +6,9 @@ import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts'
 import { memoryUploadJournal } from '../protocol/blobs/upload-journal.ts';
 import { walrusStore } from '../protocol/blobs/walrus.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { addressOf, cryptoReady } from '../protocol/identity.ts';
 import { findPublished } from '../protocol/ledger/sui-publication.ts';
+import { findRun } from '../protocol/ledger/sui-run.ts';
 import { readPublication } from '../protocol/publication.ts';
 import { readRun } from '../sim/run-folder.ts';
 import { chooseReader } from './reader.ts';
@@ -14,7 +16,7 @@ import { packageOf } from './network.ts';
 import { findNetwork, type Reading } from './run-network.ts';
 import { connectReader, type Source, type SourceOptions } from './source.ts';
 
-/** @throws FloeError `usage` when there is no such run or version, or nothing of it was published */
+/** @throws FloeError `usage` when there is no such run or version, or nothing of it was published; `verification_failed` */
 export const openObject = async (
   objectId: string,
   options: SourceOptions,
@@ -24,7 +26,7 @@ export const openObject = async (
   const { network, folder } = found;
   const client = suiClientOf(network);
   const registry = { client, packageId: packageOf(network, found.from) };
-  const { publication, specHash, version } = await findPublished(registry, objectId).catch(
+  const { run, publication, specHash, version } = await findPublished(registry, objectId).catch(
     (thrown: unknown) => {
       if (!(thrown instanceof FloeError) || thrown.code !== 'usage') throw thrown;
       const message = `on the network of ${found.from}: ${thrown.message}`;
@@ -46,12 +48,22 @@ export const openObject = async (
   reading.resources.defer(() => store.close());
   const { signal } = reading;
   const { spec, transcript } = await readPublication(publication.blob, specHash, store, { signal });
-  const own = folder === undefined ? undefined : (await readRun(folder)).auditorSeed;
-  const reader = await chooseReader(options, own, true, reading.resources);
+  await cryptoReady;
+  const owner = addressOf(spec.coordinator);
+  // Anybody can register a run of this specification and publish what is another's.
+  const own = await findRun({ ...registry, owner }, specHash);
+  if (own?.run !== run)
+    throw new FloeError(
+      'verification_failed',
+      `${run} names the coordinator ${owner}, whose run is ${own?.run ?? 'not on this network'}`,
+    );
+  const seed = folder === undefined ? undefined : (await readRun(folder)).auditorSeed;
+  const reader = await chooseReader(options, seed, true, reading.resources);
   return {
     spec,
     transcript,
     version,
+    published: publication.round,
     reader: reader?.address,
     ...(await connectReader(network, spec, reader, reading)),
   };

@@ -42,10 +42,17 @@ export interface Output {
 export const commandName = (script = process.env['npm_lifecycle_event']): string =>
   script === 'start' || script === 'floe' ? 'npm run floe --' : 'floe';
 
-/** Control characters of foreign text would steer the terminal; colours, which Floe writes itself, do no harm. */
+/**
+ * Others wrote some of what is printed, and it may steer the terminal, hide or turn around what stands beside it, or begin a
+ * line as if Floe had written it. Floe's own colours are let through; a new line is indented.
+ */
 export const printable = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex
-  text.replaceAll(/(?!\u001B\[[\d;]*m)[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/gu, '\u{FFFD}');
+  text
+    .replaceAll(
+      /(?!\u001B\[(?:1|2|22|3[123]|39)m)(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+      '\u{FFFD}',
+    )
+    .replaceAll('\n', '\n  ');
 
 const causes = (error: unknown): string => {
   const parts: string[] = [];

@@ -36,6 +36,7 @@ Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the 
     .action(async (options: Options) => {
       await runCommand(options, async ({ output }) => {
         const { FloeError } = await import('../protocol/errors.ts');
+        const { publicUrl } = await import('../protocol/network.ts');
         const { publishForever } = await import('../protocol/sui/publish.ts');
         const { file, client } = await openChain(options);
         const standing = file.network.floe?.packageId;
@@ -47,7 +48,7 @@ Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the 
         const target = options.configOut ?? file.path;
         const compiled = await packageToPublish(options.source);
         const sender = await openSender(options, client, output);
-        output.line(`publishing as ${sender.address} on ${file.network.rpcUrl}`);
+        output.line(`publishing as ${sender.address} on ${publicUrl(file.network.rpcUrl)}`);
         const { packageId, digest, gas } = await publishForever(sender, compiled);
         const config = { ...file.raw, floe: { packageId } };
         try {

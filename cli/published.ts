@@ -38,13 +38,18 @@ export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] =
  */
 export const modelOfVersion = (
   run: SignedRun,
-  { id, round, blob }: Pick<VersionFacts, 'id' | 'round' | 'blob'>,
+  { id, round, blob, modelHash }: Pick<VersionFacts, 'id' | 'round' | 'blob' | 'modelHash'>,
 ): ModelRef => {
   const model = modelsOf(run).find(({ version }) => version === round);
   if (model?.blob.id !== blob.id || toHex(model.blob.sha256) !== blob.sha256)
     throw new FloeError(
       'verification_failed',
       `the version ${id} names blob ${blob.id}, the signed records of round ${round} ${model?.blob.id ?? 'no model'}`,
+    );
+  if (toHex(model.hash) !== modelHash)
+    throw new FloeError(
+      'verification_failed',
+      `the version ${id} names the model ${modelHash}, the signed records of round ${round} ${toHex(model.hash)}`,
     );
   return model;
 };

@@ -16,7 +16,7 @@ import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import { deriveSeed, systemRandom } from '../protocol/random.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
@@ -100,7 +100,7 @@ export const runJoin = async (
   output.line(`key        ${key}`);
   const network = await networkOf(options);
   if (network !== undefined && network !== 'announced')
-    output.line(`network    ${network.rpcUrl}, package ${network.floe?.packageId}`);
+    output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
   const reach = reachRun(httpBase(address) as string, webSocketConnect(address), {
     identity: keystore.identity,

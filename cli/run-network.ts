@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
 import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
 import { isThere } from './flags.ts';
@@ -40,7 +40,10 @@ export const reachNetwork = async (
   { say, signal, resources }: Reading,
 ): Promise<NetworkConfig> => {
   // While the run goes on there is no snapshot, and its devnet answers.
-  if (!(await holdsDevnet(folder))) return config;
+  if (!(await holdsDevnet(folder))) {
+    say(`network    ${publicUrl(config.rpcUrl)}, as ${join(folder, RUN_FILES.network)} says`);
+    return config;
+  }
   signal.throwIfAborted();
   say(`network    the devnet of this run, started again from ${join(folder, RUN_FILES.devnet)}`);
   const running = await reopenRunDevnet(folder);

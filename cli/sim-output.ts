@@ -33,7 +33,7 @@ const startLines = (
       : `, ${statistics.meanLabels.toFixed(1)} labels each on average`;
   return [
     `backend    ${event.backend}`,
-    `store      ${event.store} (${event.folder}/blobs), gate ${event.gate}, ledger ${event.ledger}`,
+    `store      ${event.store} (${scenario.substrate.type === 'local' ? '' : 'copies in '}${event.folder}/blobs), gate ${event.gate}, ledger ${event.ledger}`,
     event.masked
       ? 'updates    masked: the coordinator sees sums only'
       : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: the coordinator can read every update`,
@@ -83,6 +83,8 @@ const roundLine = (round: RoundSummary, of: number, accuracy: string): string =>
 export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   const every = Math.max(1, Math.floor(scenario.rounds / LINES));
   const pending = new Map<number, { readonly round: RoundSummary; readonly of: number }>();
+  const own = scenario.substrate.type === 'devnet' ? 'Sui, Walrus and Seal on this machine, ' : '';
+  output.line(`starting   ${own}${scenario.data}, ${scenario.participants} participants`);
   let bar: SingleBar | undefined;
   let accuracy = 'test accuracy –';
   let warnings = 0;

@@ -14,7 +14,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { networkDifference, type NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRun, RUN_FILES } from '../sim/run-folder.ts';
@@ -40,6 +40,8 @@ export interface Source {
   readonly reader: string | undefined;
   /** The version that was asked for, where the source is one's object. */
   readonly version: VersionFacts | undefined;
+  /** The round up to and with which the run was published, where that is what was read. */
+  readonly published: number | undefined;
 }
 
 /** The rest of a run that lies on a network. */
@@ -70,6 +72,18 @@ const openJournalLedger = async (
   return journalLedger(journal);
 };
 
+/** The network that the reader trusts to say what is on chain, where it names one; else a folder names its own. */
+const ownNetwork = async (
+  options: SourceOptions,
+  ofFolder: NetworkConfig,
+): Promise<NetworkConfig | undefined> => {
+  if (options.network === undefined) return undefined;
+  const { network } = await readNetworkFile(options);
+  const difference = networkDifference(network, ofFolder);
+  if (difference === undefined) return network;
+  throw new FloeError('network_mismatch', `the run took place on another network: ${difference}`);
+};
+
 const openFolder = async (
   path: string,
   options: SourceOptions,
@@ -79,14 +93,24 @@ const openFolder = async (
   const onChain = network !== undefined;
   const reader = await chooseReader(options, auditorSeed, onChain, reading.resources);
   const copies = directoryStore(join(folder, RUN_FILES.blobs));
-  const same = { spec, transcript, reader: reader?.address, version: undefined };
+  const same = {
+    spec,
+    transcript,
+    reader: reader?.address,
+    version: undefined,
+    published: undefined,
+  };
   if (network === undefined) {
-    if (options.remote === true)
-      throw new FloeError('usage', `--remote: the run in ${path} took place on no network`);
+    if (options.remote === true || options.network !== undefined)
+      throw new FloeError(
+        'usage',
+        `--${options.remote === true ? 'remote' : 'network'}: the run in ${path} took place on no network`,
+      );
     const gate = reader && sealedBoxGate(reader);
     return { ...same, store: copies, ledger: await openJournalLedger(folder, reading), gate };
   }
-  const config = await reachNetwork(folder, network, reading);
+  const config =
+    (await ownNetwork(options, network)) ?? (await reachNetwork(folder, network, reading));
   const connected = await connectReader(config, spec, reader, reading);
   const { store } = connected;
   return {
@@ -106,7 +130,13 @@ const openCoordinator = async (
   const transcript = await readTranscript(url, signal);
   const onChain = options.network !== undefined;
   const reader = await chooseReader(options, undefined, onChain, resources);
-  const same = { spec, transcript, reader: reader?.address, version: undefined };
+  const same = {
+    spec,
+    transcript,
+    reader: reader?.address,
+    version: undefined,
+    published: undefined,
+  };
   if (onChain) {
     const { network } = await readNetworkFile(options);
     return { ...same, ...(await connectReader(network, spec, reader, reading)) };

@@ -65,6 +65,7 @@ others: floe help exit-codes.`,
           onProgress: (done, total) => progress.update(done, total),
           ...(run.gate === undefined ? {} : { gate: run.gate }),
           ...(run.ledger === undefined ? {} : { ledger: run.ledger }),
+          ...(run.published === undefined ? {} : { published: run.published }),
         });
         progress.stop();
         const ledger = run.ledger?.kind ?? null;

@@ -14,7 +14,12 @@ import { concatBytes, toHex } from '../protocol/bytes.ts';
 import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
-import { networkDifference, parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
+import {
+  networkDifference,
+  parseNetworkConfig,
+  publicUrl,
+  type NetworkConfig,
+} from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import type { ParticipantOptions } from './participant/participant.ts';
 import type { LedgerReader } from './participant/ports.ts';
@@ -93,13 +98,13 @@ export const chooseNetwork = (
     if (announced === undefined || own === 'announced') return announced;
     throw new FloeError(
       'network_mismatch',
-      `the run is on the network of ${announced.rpcUrl}, package ${announced.floe?.packageId}; none was given here`,
+      `the run is on the network of ${publicUrl(announced.rpcUrl)}, package ${announced.floe?.packageId}; none was given here`,
     );
   }
   if (announced === undefined)
     throw new FloeError(
       'network_mismatch',
-      `a network was given, ${own.rpcUrl}, but the coordinator keeps this run itself`,
+      `a network was given, ${publicUrl(own.rpcUrl)}, but the coordinator keeps this run itself`,
     );
   const difference = networkDifference(own, announced);
   if (difference !== undefined)

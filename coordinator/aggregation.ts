@@ -181,6 +181,9 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     { body }: SignedRecord<'upload'>,
     signal: AbortSignal,
   ): Promise<Uint8Array> => {
+    // From anywhere else it could not be taken to its lasting place with the others, and none of them would be.
+    if (store.archive !== undefined && body.blob.id !== toHex(body.blob.sha256))
+      throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
     const bytes = await store.get(body.blob, { signal });
     if (!equalBytes(chunkRoot(bytes), body.chunkRoot))
       throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');

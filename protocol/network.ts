@@ -64,7 +64,7 @@ export const parseNetworkConfig = (data: unknown): NetworkConfig => {
 };
 
 /** An address as others may know it: user, password, query and fragment can hold keys of its owner. */
-const publicUrl = (text: string): string => {
+export const publicUrl = (text: string): string => {
   const { origin, pathname } = new URL(text);
   return `${origin}${pathname === '/' ? '' : pathname}`;
 };

@@ -186,8 +186,9 @@ export const readRunNetwork = async (folder: string): Promise<NetworkConfig | un
   return parseNetworkConfig(value);
 };
 
+/** For its owner only: addresses may hold keys of theirs. */
 export const writeRunNetwork = (folder: string, network: NetworkConfig): Promise<void> =>
-  writeWhole(join(folder, RUN_FILES.network), `${JSON.stringify(network, null, 2)}\n`);
+  writeWhole(join(folder, RUN_FILES.network), `${JSON.stringify(network, null, 2)}\n`, 0o600);
 
 const parseSeed = (text: string): Uint8Array => {
   const hex = text.trim();

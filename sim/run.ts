@@ -9,6 +9,7 @@ import { journalLedger, openJournal, type Journal, type Logger } from '../coordi
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { publicNetwork } from '../protocol/network.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
 import { roundRoot } from '../protocol/transcript.ts';
 import { planBaseline } from './baseline.ts';
@@ -94,15 +95,17 @@ const openPlace = async (
     warn: (message) => log?.warn({}, message),
   });
   resources.defer(() => ports.close());
-  if (substrate.type !== 'local')
+  if (substrate.type !== 'local') {
+    const { rpcUrl, walrus, floe } = publicNetwork(substrate.network);
     onEvent?.({
       type: 'network',
       own: substrate.type === 'devnet',
-      rpcUrl: substrate.network.rpcUrl,
-      aggregatorUrl: substrate.network.walrus.aggregatorUrl,
-      packageId: substrate.network.floe?.packageId,
+      rpcUrl,
+      aggregatorUrl: walrus.aggregatorUrl,
+      packageId: floe?.packageId,
       coordinator: coordinator.address,
     });
+  }
   return { partial, journal, running, substrate, ports };
 };
 

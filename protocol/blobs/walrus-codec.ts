@@ -36,12 +36,20 @@ export class CodecError extends Error {
   }
 }
 
+/** Name of the SDK's class of an error, whichever thread it comes from. */
+export const sdkName = (thrown: unknown): string =>
+  thrown instanceof CodecError ? thrown.sdk : (thrown as Error).constructor.name;
+
 export interface WalrusCodec {
   describe(bytes: Uint8Array): Promise<DescribedBlob>;
   encode(bytes: Uint8Array): Promise<EncodedBlob>;
   quilt(items: readonly QuiltItem[]): Promise<EncodedQuilt>;
-  /** Reads a blob from the storage nodes and holds it against its id. @param timeoutMs the SDK may never settle */
-  read(blobId: string, timeoutMs: number): Promise<Uint8Array>;
+  /**
+   * Reads a blob from the storage nodes and holds it against its id.
+   * @param most bytes; of a larger one nothing is fetched: whoever names a blob may name one that fits no memory
+   * @param timeoutMs the SDK may never settle
+   */
+  read(blobId: string, most: number, timeoutMs: number): Promise<Uint8Array>;
   /** Forgets what is known of committee and prices. */
   reset(): void;
   close(): Promise<void>;
@@ -65,7 +73,18 @@ export const directCodec = (client: WalrusClient): WalrusCodec => ({
       })),
     };
   },
-  read: (blobId, timeoutMs) => client.readBlob({ blobId, signal: AbortSignal.timeout(timeoutMs) }),
+  read: async (blobId, most, timeoutMs) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const { metadata } = await client.getBlobMetadata({ blobId, signal });
+    const length = Number(metadata.V1.unencoded_length);
+    // It is one node's word, so another attempt may hear another.
+    if (length > most)
+      throw new CodecError(
+        'InconsistentBlobError',
+        `expected at most ${most} bytes, a storage node speaks of ${length}`,
+      );
+    return client.readBlob({ blobId, signal });
+  },
   reset: () => client.reset(),
   close: async () => undefined,
 });
@@ -78,6 +97,7 @@ export type CodecCall =
       readonly id: number;
       readonly type: 'read';
       readonly blobId: string;
+      readonly most: number;
       readonly timeoutMs: number;
     }
   | { readonly id: number; readonly type: 'reset' };
@@ -144,8 +164,8 @@ export const threadCodec = (network: NetworkConfig): WalrusCodec | undefined => 
     describe: async (bytes) => (await call({ type: 'describe', bytes })) as DescribedBlob,
     encode: async (bytes) => (await call({ type: 'encode', bytes })) as EncodedBlob,
     quilt: async (items) => (await call({ type: 'quilt', items })) as EncodedQuilt,
-    read: async (blobId, timeoutMs) =>
-      (await call({ type: 'read', blobId, timeoutMs })) as Uint8Array,
+    read: async (blobId, most, timeoutMs) =>
+      (await call({ type: 'read', blobId, most, timeoutMs })) as Uint8Array,
     reset: () => {
       if (worker !== undefined)
         call({ type: 'reset' }).catch((thrown: unknown) => fail(toFloeError(thrown)));

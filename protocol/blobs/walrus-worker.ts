@@ -5,7 +5,7 @@ import { parentPort, workerData, type Transferable } from 'node:worker_threads';
 import { FloeError } from '../errors.ts';
 import type { NetworkConfig } from '../network.ts';
 import { suiClientOf, walrusClientOf } from './walrus-client.ts';
-import { directCodec, type CodecCall, type EncodedBlob } from './walrus-codec.ts';
+import { directCodec, sdkName, type CodecCall, type EncodedBlob } from './walrus-codec.ts';
 
 const port = parentPort;
 if (port === null) throw new FloeError('internal', 'expected to run in a worker thread');
@@ -21,7 +21,7 @@ const perform = async (call: CodecCall): Promise<unknown> => {
     case 'quilt':
       return codec.quilt(call.items);
     case 'read':
-      return codec.read(call.blobId, call.timeoutMs);
+      return codec.read(call.blobId, call.most, call.timeoutMs);
     case 'reset':
       return codec.reset();
   }
@@ -44,8 +44,8 @@ port.on('message', (call: CodecCall) => {
   perform(call).then(
     (value) => port.postMessage({ id, value }, transfers(value)),
     (thrown: unknown) => {
-      const { constructor, message } = thrown as Error;
-      const name = thrown instanceof FloeError ? thrown.code : constructor.name;
+      const { message } = thrown as Error;
+      const name = thrown instanceof FloeError ? thrown.code : sdkName(thrown);
       port.postMessage({ id, error: { name, message } });
     },
   );

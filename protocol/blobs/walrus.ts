@@ -14,7 +14,7 @@ import { checkBlob, type BlobOptions, type BlobRef, type BlobStore } from './blo
 import { byteCache } from './byte-cache.ts';
 import { encodePatchId, parsePatchId, readPatch, sourceSymbols, type QuiltPatch } from './quilt.ts';
 import { uploadKey, type UploadJournal } from './upload-journal.ts';
-import { CodecError, directCodec, threadCodec, type WalrusCodec } from './walrus-codec.ts';
+import { directCodec, sdkName, threadCodec, type WalrusCodec } from './walrus-codec.ts';
 import { createUploader, type Uploader, type UploadRequest } from './walrus-upload.ts';
 
 export interface WalrusStoreInit {
@@ -64,6 +64,8 @@ const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2_000;
 const CACHE_BYTES = 64 << 20;
 const THREAD_BYTES = 256 << 10;
+/** A record says how large a blob is, not the quilt that it lies in. */
+const MAX_QUILT_BYTES = 2 ** 31;
 
 /** What became of an attempt to read. */
 type Failure = 'missing' | 'corrupt' | 'unavailable';
@@ -74,9 +76,6 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   NotFoundError: 'missing',
   InconsistentBlobError: 'corrupt',
 };
-
-const sdkName = (thrown: unknown): string =>
-  thrown instanceof CodecError ? thrown.sdk : (thrown as Error).constructor.name;
 
 const notFound = (id: string, cause?: unknown): FloeError =>
   new FloeError('blob_not_found', `no blob ${id}`, { blob: id }, { cause });
@@ -229,9 +228,9 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return undefined;
   };
 
-  const fromNodes = async (blobId: string, size: number, ms: number): Promise<Uint8Array> =>
+  const fromNodes = async (blobId: string, most: number, ms: number): Promise<Uint8Array> =>
     bounded({ timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` }, () =>
-      codec(size).read(blobId, ms),
+      codec(most).read(blobId, most, ms),
     );
 
   const readNodes = async (
@@ -242,7 +241,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     if (patch === undefined) return fromNodes(ref.id, ref.size, ms);
     const known = quilts.get(patch.quilt);
     // A quilt is larger than its parts: read where it disturbs nobody.
-    const whole = known ?? (await fromNodes(patch.quilt, threadBytes, ms));
+    const whole = known ?? (await fromNodes(patch.quilt, MAX_QUILT_BYTES, ms));
     quilts.add(patch.quilt, whole);
     return readPatch(whole, await shardsOf(), patch);
   };

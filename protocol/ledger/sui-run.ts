@@ -3,7 +3,7 @@
  * an object id; created once by the coordinator.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { equalBytes } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { withRetry } from '../sui/bounds.ts';
 import type { Sender } from '../sui/transactions.ts';
@@ -32,7 +32,12 @@ export const capsOf = async (reader: RunReader): Promise<(typeof RunCap.$inferTy
   return (await ownedObjects({ ...reader, type })).map((content) => RunCap.parse(content));
 };
 
-/** @param specHash 32 bytes @returns undefined when the coordinator has not created it */
+/**
+ * The run that the coordinator has made of this specification. Who makes it is the only one who can have the right to it.
+ * @param specHash 32 bytes
+ * @returns undefined when the coordinator has not created it
+ * @throws FloeError `verification_failed` when it made two, of which it could show now one and now the other
+ */
 export const findRun = async (
   reader: RunReader,
   specHash: Uint8Array,
@@ -41,15 +46,21 @@ export const findRun = async (
   const ids = caps.map(({ run }) => run);
   const what = 'looking for the run';
   const contents = await objectContents(reader.client, what, ids, reader.timeoutMs);
-  for (const [index, content] of contents.entries()) {
+  const found = contents.flatMap((content, index): SuiRun[] => {
     const cap = caps[index];
     // A right may be seen before the run that it is for.
-    if (content instanceof Error || cap === undefined) continue;
+    if (content instanceof Error || cap === undefined) return [];
     const run = Run.parse(content);
-    if (equalBytes(Uint8Array.from(run.specHash), specHash))
-      return { run: run.id, cap: cap.id, rounds: run.rounds.id };
-  }
-  return undefined;
+    return equalBytes(Uint8Array.from(run.specHash), specHash)
+      ? [{ run: run.id, cap: cap.id, rounds: run.rounds.id }]
+      : [];
+  });
+  if (found.length > 1)
+    throw new FloeError(
+      'verification_failed',
+      `expected one run of ${toHex(specHash)} by ${reader.owner}, found ${found.map(({ run }) => run).join(', ')}`,
+    );
+  return found[0];
 };
 
 export interface RunFacts {

@@ -28,6 +28,8 @@ export interface VerifyInit {
   readonly gate?: AccessGate;
   /** With it, what was frozen is compared with the ledger. */
   readonly ledger?: Ledger;
+  /** The round up to and with which the run was published: its coordinator says that all blobs up to there can be read. */
+  readonly published?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -108,13 +110,13 @@ const pending = ({ round }: RoundLog, root: string): VerifiedRound => ({
   root,
 });
 
-/** @param isNewest the last commit of a run that is not over: its coordinator may still be carrying it to where it lasts */
+/** @param underWay what of the last commit of a run that is not over its coordinator may still be carrying to where it lasts */
 const verifyRound = async (
   rules: RuleContext,
   log: RoundLog,
   progress: Progress,
   gate: AccessGate | undefined,
-  isNewest: boolean,
+  underWay: { readonly blobs: boolean; readonly version: boolean },
 ): Promise<VerifiedRound> => {
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
@@ -133,13 +135,13 @@ const verifyRound = async (
   try {
     checked = await checkRound(rules, log, progress.model);
   } catch (thrown) {
-    if (isNewest && thrown instanceof MissingBlob) return pending(log, root);
+    if (underWay.blobs && thrown instanceof MissingBlob) return pending(log, root);
     throw thrown;
   }
   const { commit } = checked;
   if (rules.ledger !== undefined) {
     const version = await rules.ledger.readModel(rules.run, log.round);
-    if (version === undefined && isNewest) return pending(log, root);
+    if (version === undefined && underWay.version) return pending(log, root);
     const matches =
       version !== undefined &&
       equalBytes(version.modelHash, commit.body.model.hash) &&
@@ -193,7 +195,7 @@ const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
  */
 export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
-  const { spec, store, ledger, signal, onProgress } = init;
+  const { spec, store, ledger, published, signal, onProgress } = init;
   const rules: RuleContext = { spec, run: hashRunSpec(spec), store, ledger, signal };
   const progress: Progress = { rounds: [], model: undefined, weights: undefined };
   let transcript: Transcript | undefined;
@@ -209,10 +211,24 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     transcript = decodeTranscript(rules.run, init.transcript);
     const logs = splitRounds(transcript.entries);
     const commits = logs.filter((log) => log.maybe('commit') !== undefined);
-    const newest = commits.length < spec.rounds ? commits.at(-1) : undefined;
+    const last = commits.at(-1);
+    if (published !== undefined && last?.round !== published)
+      return report({
+        round: published,
+        record: 'commit',
+        entry: -1,
+        author: undefined,
+        reason: `published up to this round, the transcript ends with ${last === undefined ? 'none' : `round ${last.round}`}`,
+      });
+    const newest = commits.length < spec.rounds ? last : undefined;
     for (const [i, log] of logs.entries()) {
       signal?.throwIfAborted();
-      progress.rounds.push(await verifyRound(rules, log, progress, init.gate, log === newest));
+      progress.rounds.push(
+        await verifyRound(rules, log, progress, init.gate, {
+          blobs: log === newest && published === undefined,
+          version: log === newest,
+        }),
+      );
       onProgress?.(i + 1, logs.length);
     }
     return report();

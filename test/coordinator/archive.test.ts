@@ -5,7 +5,7 @@
 import { expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
 import { roundStore } from '../../protocol/blobs/round-store.ts';
-import type { BlobOptions, BlobRef } from '../../protocol/blobs/blob-store.ts';
+import type { BlobOptions, BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
@@ -58,7 +58,10 @@ const slowStore = () => {
   };
 };
 
-const play = async (rounds: number) => {
+const play = async (
+  rounds: number,
+  over: (name: string, lasting: ReturnType<typeof slowStore>) => Partial<BlobStore> = () => ({}),
+) => {
   const spec = await testSpec({ rounds });
   const stage = await createStage(spec);
   const lasting = slowStore();
@@ -66,7 +69,10 @@ const play = async (rounds: number) => {
   const coordinator = stage.create({ store });
   await coordinator.start();
   const split = { ...store, put: stage.store.put };
-  for (const name of NAMES) connect(coordinator, await stage.participant(name, { store: split }));
+  for (const name of NAMES) {
+    const own = { ...split, ...over(name, lasting) };
+    connect(coordinator, await stage.participant(name, { store: own }));
+  }
   const reached = (type: string, round: number, phase?: string) =>
     until(
       () =>
@@ -128,5 +134,19 @@ it('a store that refuses for a while delays the end and loses nothing', async ()
   const outcome = await coordinator.finished;
   expect(outcome.attempts).toBe(1);
   expect(lasting.promised).toEqual([]);
+  await coordinator.stop();
+});
+
+it('an upload that lies elsewhere than where uploads wait is left out, and its round goes on', async () => {
+  const { lasting, coordinator, stage } = await play(1, (name, { store }) =>
+    name === 'dorothea' ? { put: store.put } : {},
+  );
+  lasting.open();
+  const outcome = await coordinator.finished;
+  expect(outcome.attempts).toBe(1);
+  expect(stage.progress.find(({ type }) => type === 'committed')).toMatchObject({ survivors: 3 });
+  expect(stage.progress.find(({ type }) => type === 'upload-rejected')).toMatchObject({
+    code: 'upload_mismatch',
+  });
   await coordinator.stop();
 });

@@ -80,6 +80,7 @@ describe('a participant takes', () => {
     const elsewhere = { ...announced, floe: { packageId: id('6') } };
     expect(() => chooseNetwork(config, elsewhere)).toThrow(refused);
     expect(() => chooseNetwork(config, undefined)).toThrow(refused);
+    expect(() => chooseNetwork(config, undefined)).not.toThrow(/SECRET/u);
   });
 });
 

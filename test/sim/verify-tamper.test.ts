@@ -86,12 +86,17 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const verify = (bytes = transcript, withLedger = true): Promise<Verification> =>
+const verify = (
+  bytes = transcript,
+  withLedger = true,
+  published: { readonly published?: number } = {},
+): Promise<Verification> =>
   verifyRun({
     spec,
     transcript: bytes,
     store,
     gate: sealedBoxGate(auditor),
+    ...published,
     ...(withLedger ? { ledger: journalLedger(journal) } : {}),
   });
 
@@ -146,11 +151,15 @@ it('accepts what the run left, to level 1, with one member of every cohort gone 
 });
 
 describe('a blob that is not there', () => {
-  const without = async (id: string, bytes: Uint8Array): Promise<Verification> => {
+  const without = async (
+    id: string,
+    bytes: Uint8Array,
+    published: { readonly published?: number } = {},
+  ): Promise<Verification> => {
     const path = join(own, RUN_FILES.blobs, id.slice(0, 2), id);
     await rename(path, `${path}.away`);
     try {
-      return await verify(bytes);
+      return await verify(bytes, true, published);
     } finally {
       await rename(`${path}.away`, path);
     }
@@ -173,6 +182,14 @@ describe('a blob that is not there', () => {
     });
   });
 
+  it('of the newest commit is the fault of who published the run up to it', async () => {
+    const { bundle } = recordOf(1, 'commit').body;
+    expect(await verify(running(), true, { published: 1 })).toMatchObject({ ok: true });
+    const { ok, culprit } = await without(bundle.blob.id, running(), { published: 1 });
+    expect(ok).toBe(false);
+    expect(culprit).toMatchObject({ round: 1, record: 'commit', author: coordinatorAddress() });
+  });
+
   it('of any other commit is the fault of who committed', async () => {
     for (const round of [1, LAST]) {
       const { bundle } = recordOf(round, 'commit').body;
@@ -181,6 +198,14 @@ describe('a blob that is not there', () => {
       expect(culprit).toMatchObject({ round, record: 'commit', author: coordinatorAddress() });
     }
   });
+});
+
+it('a publication that stops before its round, or goes beyond it, is named', async () => {
+  for (const published of [LAST - 1, LAST + 1])
+    expect(await verify(transcript, true, { published })).toMatchObject({
+      ok: false,
+      culprit: { round: published, record: 'commit', entry: -1 },
+    });
 });
 
 describe('one changed byte', () => {

@@ -2,6 +2,7 @@
  * @module What the tests of the adapters share: a devnet in this process, identities with coins, connections.
  */
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
+import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { connectNetwork, type Connected, type ConnectOptions } from '../../protocol/connect.ts';
 import type { NetworkConfig } from '../../protocol/network.ts';
@@ -34,7 +35,7 @@ export const keyOf = (index: number): Ed25519Keypair => keyFromSeed(new Uint8Arr
 
 export const publicKeyOf = (key: Ed25519Keypair): Uint8Array => key.getPublicKey().toRawBytes();
 
-export const fund = async (devnet: Devnet, key: Ed25519Keypair): Promise<Ed25519Keypair> => {
+export const fund = async <Key extends Signer>(devnet: Devnet, key: Key): Promise<Key> => {
   await requestSuiFromFaucetV2({ host: devnet.config.faucetUrl, recipient: key.toSuiAddress() });
   return key;
 };

@@ -43,8 +43,9 @@ public struct Run has key {
     last_round: u64,
 }
 
-/// The right to write to a run.
-public struct RunCap has key, store { id: UID, run: ID }
+/// The right to write to a run. It stays with whoever made the run: nobody can hand its coordinator a run that others have
+/// prepared, and a coordinator cannot put away a run, with what is frozen in it, and show another.
+public struct RunCap has key { id: UID, run: ID }
 
 public struct Round has store {
     cohort: vector<address>,
@@ -86,8 +87,8 @@ const LIST_AUDITOR: u8 = 0;
 const LIST_REVOKED: u8 = 1;
 const LIST_COMPUTE: u8 = 2;
 
-/// Registers a run with its first auditors; it is shared, the capability returned.
-public fun create(
+/// Makes a run with its first auditors; it is shared, the capability returned.
+public(package) fun create(
     name: String,
     spec_hash: vector<u8>,
     aggregator: address,
@@ -116,7 +117,7 @@ public fun create(
     RunCap { id: object::new(ctx), run: id }
 }
 
-/// The same for a transaction of one command: the capability goes to the sender.
+/// Registers a run; the capability goes to the sender.
 entry fun create_and_keep(
     name: String,
     spec_hash: vector<u8>,
@@ -343,4 +344,20 @@ public fun set_version_for_testing(run: &mut Run, version: u64) {
 #[test_only]
 public fun round_bytes(run: &Run, round: u64): vector<u8> {
     std::bcs::to_bytes(&run.rounds[round])
+}
+
+#[test_only]
+public fun test_create(
+    name: String,
+    spec_hash: vector<u8>,
+    aggregator: address,
+    auditors: vector<address>,
+    ctx: &mut TxContext,
+) {
+    create_and_keep(name, spec_hash, aggregator, auditors, ctx)
+}
+
+#[test_only]
+public fun keep(cap: RunCap, owner: address) {
+    transfer::transfer(cap, owner)
 }

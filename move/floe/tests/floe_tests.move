@@ -26,7 +26,7 @@ fun start(): (Scenario, Clock) {
     let mut clock = clock::create_for_testing(scenario.ctx());
     clock.set_for_testing(1_000);
     let cap = run::create(b"run".to_string(), HASH, AGGREGATOR, vector[AUDITOR], scenario.ctx());
-    transfer::public_transfer(cap, OWNER);
+    run::keep(cap, OWNER);
     scenario.next_tx(OWNER);
     (scenario, clock)
 }
@@ -281,7 +281,7 @@ fun pass_of_another_run_is_denied() {
     let pass = access::buy_pass(&offer, payment, scenario.ctx());
     policy::test_pass(name(&run, 3, 2), &offer, &pass);
     transfer::public_transfer(pass, BOB);
-    transfer::public_transfer(other, BOB);
+    run::keep(other, BOB);
     put_back(&scenario, cap, run);
     abort clock.timestamp_ms()
 }
@@ -359,7 +359,7 @@ fun capability_of_another_run_writes_nothing() {
     let other = run::create(b"other".to_string(), HASH, BOB, vector[], scenario.ctx());
     other.freeze_cohort(&mut run, 5, vector[ALICE], HASH, HASH, &clock);
     put_back(&scenario, cap, run);
-    transfer::public_transfer(other, OWNER);
+    run::keep(other, OWNER);
     abort 0
 }
 

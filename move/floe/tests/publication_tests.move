@@ -22,7 +22,7 @@ fun start(): (Scenario, Clock, RunCap, Run) {
 }
 
 fun finish(scenario: Scenario, clock: Clock, cap: RunCap, run: Run) {
-    transfer::public_transfer(cap, OWNER);
+    run::keep(cap, OWNER);
     test_scenario::return_shared(run);
     clock.destroy_for_testing();
     scenario.end();
@@ -54,6 +54,6 @@ fun not_by_the_owner_of_another_run() {
     let other = run::create(b"other".to_string(), HASH, ALICE, vector[], scenario.ctx());
     run::freeze_survivors(&cap, &mut run, 3, vector[ALICE], HASH, HASH, &clock);
     publication::publish(&other, &mut run, 3, 7, HASH, 100);
-    transfer::public_transfer(other, OWNER);
+    run::keep(other, OWNER);
     finish(scenario, clock, cap, run);
 }

@@ -126,7 +126,7 @@ class Sequence {
     const sender = rng.pick(people);
     const runs = this.#all('run::Run');
     if (runs.length === 0 || (runs.length < 2 && rng.chance(6)))
-      return this.#run(sender, 'run', 'create', [
+      return this.#run(sender, 'run', 'create_and_keep', [
         text('a run'),
         this.#hash(),
         address(rng.pick(people)),
@@ -362,9 +362,12 @@ const giveBack = (held: Held): string => {
   return `test_scenario::return_to_address(@${held.owner.type === 'address' ? held.owner.address : ''}, ${name});`;
 };
 
-const TEST_NAMES: Readonly<Record<string, string>> = { publish_version: 'test_publish' };
+const TEST_NAMES: Readonly<Record<string, string>> = {
+  create_and_keep: 'test_create',
+  publish_version: 'test_publish',
+};
 const CONTEXT: ReadonlySet<string> = new Set([
-  'create',
+  'create_and_keep',
   'publish_version',
   'issue_receipt',
   'create_offer',

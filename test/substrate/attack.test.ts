@@ -1,0 +1,285 @@
+/**
+ * @module Attacks on a run whose rules are on chain: objects that look like the run's, and services that lie. Each is played
+ * against the devnet by somebody who has what such an attacker has: coins, an object, or the service.
+ */
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Signer } from '@mysten/sui/cryptography';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { modelOfVersion, modelsOf } from '../../cli/published.ts';
+import { openSource } from '../../cli/source.ts';
+import { suiClientOf, walrusClientOf } from '../../protocol/blobs/walrus-client.ts';
+import { directCodec } from '../../protocol/blobs/walrus-codec.ts';
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { addressOf } from '../../protocol/identity.ts';
+import { versionsOf } from '../../protocol/ledger/lineage.ts';
+import { capOf } from '../../protocol/ledger/registry.ts';
+import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
+import { publishRun } from '../../protocol/publication.ts';
+import { parseNetworkConfig } from '../../protocol/network.ts';
+import type { ModelRef } from '../../protocol/records.ts';
+import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
+import type { Devnet } from '../../sim/devnet/index.ts';
+import { writeRunNetwork } from '../../sim/run-folder.ts';
+import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';
+import {
+  bareNetworkOf,
+  connect,
+  fund,
+  keyOf,
+  networkOf,
+  packageOf,
+  specFor,
+  startNetwork,
+} from './support.ts';
+
+const owner = keyOf(81);
+const mallory = keyOf(82);
+const HASH = new Uint8Array(32).fill(1);
+
+let folder: string;
+let devnet: Devnet;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'floe-attack-'));
+  devnet = await startNetwork({ nodes: 4, shardsPerNode: 1, sealServers: 1, sealThreshold: 1 });
+  for (const key of [owner, mallory]) await fund(devnet, key);
+  await writeFile(join(folder, 'net.json'), JSON.stringify(devnet.config));
+});
+afterAll(async () => {
+  await devnet.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const registry = () => ({ client: suiClientOf(networkOf(devnet)), packageId: packageOf(devnet) });
+const senderOf = (signer: Signer): Sender =>
+  createSender({ client: suiClientOf(networkOf(devnet)), signer, retries: 0 });
+const target = (name: string): string => `${packageOf(devnet)}::${name}`;
+
+/** A run of this specification on chain, whoever pays for it. */
+const register = async (
+  sender: Sender,
+  spec: RunSpec,
+): Promise<{ readonly run: string; readonly cap: string }> => {
+  const { created } = await sender.execute((transaction) => {
+    const { pure } = transaction;
+    transaction.moveCall({
+      target: target('run::create_and_keep'),
+      arguments: [
+        pure.string(spec.name),
+        pure.vector('u8', hashRunSpec(spec)),
+        pure.address(addressOf(spec.coordinator)),
+        pure.vector('address', [sender.address]),
+      ],
+    });
+  });
+  const [run = ''] = [...created].find(([, type]) => type.endsWith('::run::Run')) ?? [];
+  return { run, cap: await capOf(registry(), sender.address, run) };
+};
+
+describe('a second run of a specification', () => {
+  it('cannot be slipped to the coordinator by who has opened it to herself', async () => {
+    const spec = specFor(owner);
+    const sender = senderOf(mallory);
+    const { run, cap } = await register(sender, spec);
+    const give = sender.execute((transaction) => {
+      transaction.transferObjects([transaction.object(cap)], owner.toSuiAddress());
+    });
+    await expect(give).rejects.toMatchObject({ message: expect.stringMatching(/transfer/iu) });
+    const made = sender.execute((transaction) => {
+      const { pure } = transaction;
+      const right = transaction.moveCall({
+        target: target('run::create'),
+        arguments: [
+          pure.string(spec.name),
+          pure.vector('u8', hashRunSpec(spec)),
+          pure.address(addressOf(spec.coordinator)),
+          pure.vector('address', []),
+        ],
+      });
+      transaction.transferObjects([right], owner.toSuiAddress());
+    });
+    await expect(made).rejects.toThrow();
+
+    const { ledger, close } = await connect(devnet, owner, spec);
+    expect(await ledger.runObject(hashRunSpec(spec))).not.toBe(run);
+    await close();
+  });
+
+  it('by the coordinator itself is no way to take back what is frozen in the first', async () => {
+    const spec = specFor(owner);
+    const run = hashRunSpec(spec);
+    const first = await connect(devnet, owner, spec);
+    await first.ledger.runObject(run);
+    const { cap } = await register(senderOf(owner), spec);
+    const reader = await connect(devnet, keyOf(83), spec);
+    const reading = reader.ledger.readCohort(run, 1);
+    await expect(reading).rejects.toMatchObject({ code: 'verification_failed' });
+    const away = senderOf(owner).execute((transaction) => {
+      transaction.transferObjects([transaction.object(cap)], mallory.toSuiAddress());
+    });
+    await expect(away).rejects.toThrow();
+    await Promise.all([first.close(), reader.close()]);
+  });
+});
+
+describe("an object that publishes somebody else's run", () => {
+  let spec: RunSpec;
+  let transcript: Uint8Array;
+  let blob: BlobRef;
+  let genuine: { readonly run: string; readonly cap: string };
+
+  /** Freezes, registers and publishes on one's own object what the blob says of another. */
+  const publishOn = async (
+    sender: Sender,
+    { run, cap }: { readonly run: string; readonly cap: string },
+  ): Promise<string> => {
+    for (const round of [1, 2])
+      await sender.execute((transaction) => {
+        const { object, pure } = transaction;
+        const members = pure.vector('address', [sender.address]);
+        const head = [object(cap), object(run), pure.u64(round), members];
+        const hashes = [pure.vector('u8', HASH), pure.vector('u8', HASH), object.clock()];
+        transaction.moveCall({
+          target: target('run::freeze_cohort'),
+          arguments: [...head, ...hashes],
+        });
+        transaction.moveCall({
+          target: target('run::freeze_survivors'),
+          arguments: [...head, ...hashes],
+        });
+      });
+    await sender.execute((transaction) => {
+      const { object, pure } = transaction;
+      transaction.moveCall({
+        target: target('model::publish_version'),
+        arguments: [
+          object(cap),
+          object(run),
+          pure.u64(2),
+          pure.vector('u8', HASH),
+          pure.vector('u8', HASH),
+          ...[0, 1_000_000, 60_000].map((metric) => pure.u64(metric)),
+          pure.option('u64', null),
+          pure.u64(0),
+          pure.option('address', null),
+          pure.vector('u8', HASH),
+          pure.u256(7),
+          pure.vector('u8', HASH),
+          pure.u64(10),
+        ],
+      });
+    });
+    const ledger = suiPublications(registry(), sender, async () => run);
+    await ledger.recordPublication({ round: 2, blob });
+    const [version] = await versionsOf(registry(), run);
+    return version?.id ?? '';
+  };
+
+  const open = async (id: string): Promise<unknown> => {
+    await using resources = new AsyncDisposableStack();
+    const reading = { say: () => undefined, signal: new AbortController().signal, resources };
+    return await openSource(id, { network: join(folder, 'net.json') }, reading);
+  };
+
+  beforeAll(async () => {
+    spec = await testSpec({ rounds: 2 });
+    const stage = await createStage(spec);
+    const coordinator = stage.create();
+    await coordinator.start();
+    for (const name of ['anna', 'berta', 'caesar', 'dorothea'])
+      joinRun(coordinator, await stage.participant(name));
+    await coordinator.finished;
+    const identity = await testIdentity('coordinator');
+    const paying = await connect(devnet, owner, spec);
+    transcript = coordinator.transcript();
+    const published = await publishRun({
+      spec,
+      transcript,
+      store: paying.store,
+      ledger: { readPublication: async () => undefined, recordPublication: async () => undefined },
+    });
+    blob = published?.blob as BlobRef;
+    await coordinator.stop();
+    await paying.close();
+    const signer = await identity.suiSigner();
+    await devnet.chain; // the coordinator's coins
+    const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
+    await requestSuiFromFaucetV2({
+      host: devnet.config.faucetUrl,
+      recipient: signer.toSuiAddress(),
+    });
+    genuine = await register(senderOf(signer), spec);
+    await publishOn(senderOf(signer), genuine);
+  });
+
+  it('is told from the run of its coordinator', async () => {
+    const sender = senderOf(mallory);
+    const copy = await register(sender, spec);
+    const version = await publishOn(sender, copy);
+    await open(genuine.run);
+    for (const id of [copy.run, version])
+      await expect(open(id)).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+
+  it('is no matter of what its folder says, where the reader names the network', async () => {
+    const folders = join(folder, 'run');
+    const wrong = { ...devnet.config, rpcUrl: 'http://127.0.0.1:9' };
+    await mkdir(folders);
+    await writeFile(join(folders, 'spec.cbor'), encodeRunSpec(spec));
+    await writeFile(join(folders, 'transcript.bin'), transcript);
+    await writeRunNetwork(folders, parseNetworkConfig(wrong));
+    expect((await stat(join(folders, 'network.json'))).mode & 0o777).toBe(0o600);
+    await using resources = new AsyncDisposableStack();
+    const said: string[] = [];
+    const say = (text: string): void => void said.push(text);
+    const reading = { say, signal: new AbortController().signal, resources };
+    const options = { network: join(folder, 'net.json') };
+    const { ledger } = await openSource(folders, options, reading);
+    expect(await ledger?.readCohort(hashRunSpec(spec), 1)).toMatchObject({ root: HASH });
+    await openSource(folders, {}, reading);
+    expect(said.join()).toContain('http://127.0.0.1:9');
+    const floe = { packageId: `0x${'7'.repeat(64)}` };
+    await writeRunNetwork(folders, parseNetworkConfig({ ...wrong, floe }));
+    const other = openSource(folders, options, reading);
+    await expect(other).rejects.toMatchObject({ code: 'network_mismatch' });
+  });
+
+  it('says nothing of a model that the coordinator has not signed', () => {
+    const [, , last] = modelsOf({ spec, transcript });
+    const { hash, blob: signed } = last as ModelRef;
+    const version = {
+      id: '0x7',
+      round: 2,
+      modelHash: toHex(hash),
+      blob: { ...signed, sha256: toHex(signed.sha256) },
+    };
+    expect(modelOfVersion({ spec, transcript }, version)).toEqual(last);
+    for (const wrong of [
+      { modelHash: toHex(HASH) },
+      { round: 1 },
+      { blob: { ...version.blob, sha256: toHex(HASH) } },
+    ])
+      expect(() => modelOfVersion({ spec, transcript }, { ...version, ...wrong })).toThrow(
+        /round/u,
+      );
+  });
+});
+
+it('a blob larger than the record says is not fetched', async () => {
+  const network = bareNetworkOf(devnet);
+  const { store, close } = await connect(devnet, owner, specFor(owner), { network });
+  const ref = await store.put(new Uint8Array(40_000).fill(3));
+  const client = walrusClientOf(network, suiClientOf(network));
+  const codec = directCodec(client);
+  expect(await codec.read(ref.id, ref.size, 10_000)).toHaveLength(ref.size);
+  const slivers = vi.spyOn(client, 'getSlivers');
+  await expect(codec.read(ref.id, ref.size - 1, 10_000)).rejects.toThrow(/at most 39999 bytes/u);
+  expect(slivers).not.toHaveBeenCalled();
+  const reader = await connect(devnet, owner, specFor(owner), { network });
+  const wrong = reader.store.get({ ...ref, size: 100 });
+  await expect(wrong).rejects.toMatchObject({ code: 'blob_corrupt' });
+  await Promise.all([close(), reader.close()]);
+});
