@@ -49,6 +49,7 @@ export const commandName = (script = process.env['npm_lifecycle_event']): string
 export const printable = (text: string): string =>
   text
     .replaceAll(
+      // oxlint-disable-next-line no-control-regex
       /(?!\u001B\[(?:1|2|22|3[123]|39)m)(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
       '\u{FFFD}',
     )
