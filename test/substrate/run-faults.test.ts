@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { committedRounds, modelsOf } from '../../cli/published.ts';
 import { connectNetwork } from '../../protocol/connect.ts';
 import { keyFromSeed } from '../../protocol/sui/keys.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
@@ -150,6 +151,10 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   expect(versions(result)[0]).toBe(versions(undisturbed)[0]);
   expect(result.summary).toMatchObject({ rounds: 2, status: 'complete' });
   expect(result.summary.roundsAborted).toBeGreaterThan(0);
+  // Who pays for what is left must not count attempts.
+  const kept = await readRun(result.folder);
+  expect(modelsOf(kept).at(-1)?.version).toBeGreaterThan(2);
+  expect(committedRounds(kept)).toBe(2);
   expect([...given]).not.toContain('internal');
   const { culprit, ...verified } = await verify(own, result);
   expect(culprit).toBeUndefined();
