@@ -91,7 +91,7 @@ const openFolder = async (
 ): Promise<Source> => {
   const { folder, spec, transcript, auditorSeed, network } = await readRun(path);
   const onChain = network !== undefined;
-  const reader = await chooseReader(options, auditorSeed, onChain, reading.resources);
+  const reader = await chooseReader(options, auditorSeed, onChain);
   const copies = directoryStore(join(folder, RUN_FILES.blobs));
   const same = {
     spec,
@@ -125,11 +125,11 @@ const openCoordinator = async (
   options: SourceOptions,
   reading: Reading,
 ): Promise<Source> => {
-  const { signal, resources } = reading;
+  const { signal } = reading;
   const { spec } = await readWelcome(url, signal);
   const transcript = await readTranscript(url, signal);
   const onChain = options.network !== undefined;
-  const reader = await chooseReader(options, undefined, onChain, resources);
+  const reader = await chooseReader(options, undefined, onChain);
   const same = {
     spec,
     transcript,
