@@ -17,7 +17,7 @@ import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/ne
 import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
-import { showCoins } from './amounts.ts';
+
 import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { modelsOf } from './published.ts';
@@ -88,9 +88,6 @@ export const placeOfRun = async (
   return { network: kept, path };
 };
 
-const coins = ({ sui, wal }: { readonly sui: bigint; readonly wal: bigint }): string =>
-  `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
-
 /** @throws FloeError `funds_missing` when not even the next round can be paid; `ledger_unavailable` */
 const ensureFunds = async (
   { network }: Place,
@@ -99,7 +96,8 @@ const ensureFunds = async (
   roundsLeft: number,
   output: Output,
 ): Promise<void> => {
-  const { covers, estimateRun, openPurse } = await import('../coordinator/funds.ts');
+  const { covers, estimateRun, fundsMissing, openPurse, shortOf, showFunds } =
+    await import('../coordinator/funds.ts');
   const { epochsOf } = await import('../protocol/network.ts');
   const purse = openPurse(network, address);
   const epochs = epochsOf(network);
@@ -107,23 +105,14 @@ const ensureFunds = async (
   const all = estimateRun(spec, roundsLeft, epochs, prices);
   const next = estimateRun(spec, Math.min(1, roundsLeft), epochs, prices);
   const have = await purse.fill(all, (message) => output.warn(message));
-  const short = (needed: typeof all) => ({
-    sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
-    wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
-  });
-  if (!covers(have, next))
-    throw new FloeError(
-      'funds_missing',
-      `${address} has ${coins(have)}; ${roundsLeft} rounds, stored for ${epochs} epochs, take about ${coins(all)}: ` +
-        `send it ${coins(short(all))}`,
-      { address },
-    );
-  output.line(`pays       ${address}: has ${coins(have)}`);
-  output.line(
-    `estimate   ${coins(all)} for ${roundsLeft} rounds, stored for ${epochs} epochs; a fifth of it is reserve`,
-  );
+  const what = `${roundsLeft} rounds, stored for ${epochs} epochs,`;
+  if (!covers(have, next)) throw fundsMissing(address, have, all, what);
+  output.line(`pays       ${address}: has ${showFunds(have)}`);
+  output.line(`estimate   ${showFunds(all)} for ${what} with a reserve of a fifth`);
   if (!covers(have, all))
-    output.warn(`that is not enough for the whole run: send ${address} ${coins(short(all))} more`);
+    output.warn(
+      `that is not enough for the whole run: send ${address} ${showFunds(shortOf(have, all))} more`,
+    );
 };
 
 export interface OnChain {

@@ -2,8 +2,9 @@
  * @module `floe cost`: what a run will cost on Walrus and Sui, before it starts.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import type { CostPart, RunCost, WalrusPrices } from '../protocol/cost.ts';
-import { showCoins } from './amounts.ts';
+
 import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { wholeNumber } from './flags.ts';
 import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';

@@ -2,9 +2,10 @@
  * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's owner.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/ledger/registry.ts';
-import { instant, roundRange, showCoins } from './amounts.ts';
+import { instant, roundRange } from './amounts.ts';
 import { oneOf } from './flags.ts';
 import {
   address,

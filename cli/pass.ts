@@ -3,12 +3,13 @@
  * passes away and takes them back; anybody buys.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type * as OffersModule from '../protocol/ledger/offers.ts';
 import type { Offer } from '../protocol/ledger/offers.ts';
 import { MAX_ROUND } from '../protocol/run-spec.ts';
 import type { Executed, Sender } from '../protocol/sui/transactions.ts';
-import { duration, instant, roundRange, showCoins, sui } from './amounts.ts';
+import { duration, instant, roundRange, sui } from './amounts.ts';
 import {
   address,
   openRegistry,

@@ -3,7 +3,7 @@
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { showCoins } from './amounts.ts';
+import { showCoins } from '../protocol/cost.ts';
 import { openChain, openSender, withSender, withNetwork, type SenderFlags } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 

@@ -3,9 +3,10 @@
  * whoever wants a receipt to be there pays for it.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import { MAX_ROUND } from '../protocol/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { showCoins } from './amounts.ts';
+
 import { wholeNumber } from './flags.ts';
 import {
   address,

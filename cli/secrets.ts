@@ -17,7 +17,7 @@ import { readInput } from './flags.ts';
 const MAX_PASSPHRASE_BYTES = 4096;
 
 /** @throws FloeError `passphrase_missing`, `file_not_found` */
-export const readPassphrase = async (file: string | undefined): Promise<string> => {
+const readPassphrase = async (file: string | undefined): Promise<string> => {
   if (file !== undefined) {
     const bytes = await readInput('--passphrase-file', file, MAX_PASSPHRASE_BYTES);
     const text = new TextDecoder().decode(bytes).replace(/\r?\n$/u, '');

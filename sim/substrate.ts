@@ -128,10 +128,11 @@ const fundCoordinator = async (
   address: string,
   warn: (message: string) => void,
 ): Promise<void> => {
-  const { estimateRun, openPurse, requireFunds } = await import('../coordinator/funds.ts');
+  const { covers, estimateRun, fundsMissing, openPurse } = await import('../coordinator/funds.ts');
   const purse = openPurse(network, address);
   const needed = estimateRun(spec, spec.rounds, epochsOf(network), await purse.prices());
-  requireFunds(address, await purse.fill(needed, warn), needed);
+  const have = await purse.fill(needed, warn);
+  if (!covers(have, needed)) throw fundsMissing(address, have, needed, `${spec.rounds} rounds`);
 };
 
 /** The devnet of a run's own gives what it is asked for. */

@@ -50,7 +50,7 @@ export interface SummariseInit {
 const versionSchema = v.object({ version: v.string() });
 
 /** package.json lies one level up in the sources, two in `dist`. */
-export const floeVersion = (): string => {
+const floeVersion = (): string => {
   const path = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
   return v.parse(versionSchema, createRequire(import.meta.url)(path)).version;
 };

@@ -36,7 +36,7 @@ export const roundSchema = v.strictObject({
 });
 export type RoundSummary = v.InferOutput<typeof roundSchema>;
 
-export const baselinePointSchema = v.strictObject({
+const baselinePointSchema = v.strictObject({
   /** Examples trained on so far, in units of one federated round. */
   rounds: amount,
   testAccuracy: share,

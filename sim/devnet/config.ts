@@ -70,7 +70,7 @@ export interface DevnetOptions {
   readonly floePackage?: PublishablePackage;
 }
 
-export const DEFAULTS = {
+const DEFAULTS = {
   seed: 1,
   nodes: 13,
   shardsPerNode: 4,

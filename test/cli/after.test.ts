@@ -221,6 +221,8 @@ describe('an outsider with an object id, a network and a key', () => {
     expect(broke.code).toBe(3);
     const { code, message } = v.parse(error, broke.document).error;
     expect(code).toBe('funds_missing');
-    expect(message).toMatch(/^0x[0-9a-f]{64} lacks 0\.\d+ SUI .* and 0\.\d+ WAL/);
+    expect(message).toMatch(
+      /^0x[0-9a-f]{64} has 0 SUI and 0 WAL; .*: send it 0\.\d+ SUI and 0\.\d+ WAL$/,
+    );
   });
 });
