@@ -18,7 +18,10 @@ const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'done'],
   [EXIT.failed, 'the run failed, or the verification found something wrong'],
   [EXIT.usage, 'a flag, an argument, a file or a specification is wrong; nothing was started'],
-  [EXIT.unavailable, 'something this needs is not there: a backend, a store, a server, a port'],
+  [
+    EXIT.unavailable,
+    'something this needs is not there: a backend, a store, a server, a port, coins',
+  ],
   [EXIT.denied, 'no key or no permission: passphrase, keystore, allow-list, access policy'],
   [EXIT.interrupted, 'stopped by Ctrl-C (SIGINT)'],
   [EXIT.terminated, 'stopped by SIGTERM'],

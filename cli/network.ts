@@ -3,6 +3,7 @@
  * The key comes from a file or the environment, is never an argument, and is never printed.
  */
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
+import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
@@ -34,6 +35,19 @@ export const withKey = (command: Command): Command =>
       "key file of the sui command line, a JSON list (or FLOE_SUI_KEY holds 'suiprivkey1...')",
     )
     .option('--address <0x...>', 'which key of a file that holds several', address('--address'));
+
+export interface SenderFlags extends NetworkFlags {
+  readonly keystore?: string;
+  readonly passphraseFile?: string;
+}
+
+/** The same, or the key of a coordinator or participant. */
+export const withSender = (command: Command): Command =>
+  withKey(
+    command
+      .option('--keystore <folder>', 'use the key of this Floe keystore')
+      .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)'),
+  );
 
 /** Whether it is an object id or an address, and nothing else that a command may be given. */
 export const isObjectId = (text: string): boolean => /^0x[0-9a-f]{64}$/iu.test(text);
@@ -112,16 +126,31 @@ export const openRegistry = async (flags: NetworkFlags): Promise<Chain & { packa
   return { ...chain, packageId: packageOf(network, path) };
 };
 
-/** Who pays and signs. @throws FloeError `usage` when no key is named, `key_invalid` */
+const findSigner = async (flags: SenderFlags): Promise<Signer | undefined> => {
+  const { keystore, keystoreFile, passphraseFile } = flags;
+  if (keystore === undefined) return findKey(flags);
+  if (keystoreFile !== undefined)
+    throw new FloeError('usage', 'expected one of --keystore and --keystore-file, got both');
+  const { keystoreIdentity } = await import('./secrets.ts');
+  return (await keystoreIdentity(keystore, passphraseFile)).suiSigner();
+};
+
+/**
+ * Who pays and signs.
+ * @throws FloeError `usage` when no key is named, `key_invalid`, `file_not_found`, `passphrase_missing`, `decryption_failed`
+ */
 export const openSender = async (
-  flags: NetworkFlags,
+  flags: SenderFlags,
   client: SuiGrpcClient,
   output: Output,
 ): Promise<Sender> => {
   const { createSender } = await import('../protocol/sui/transactions.ts');
-  const signer = await findKey(flags);
+  const signer = await findSigner(flags);
   if (signer === undefined)
-    throw new FloeError('usage', 'expected --keystore-file <path>, or FLOE_SUI_KEY');
+    throw new FloeError(
+      'usage',
+      'expected --keystore <folder>, --keystore-file <path>, or FLOE_SUI_KEY',
+    );
   return createSender({
     client,
     signer,

@@ -58,7 +58,7 @@ export const openObject = async (
       `${run} names the coordinator ${owner}, whose run is ${own?.run ?? 'not on this network'}`,
     );
   const seed = folder === undefined ? undefined : (await readRun(folder)).auditorSeed;
-  const reader = await chooseReader(options, seed, true, reading.resources);
+  const reader = await chooseReader(options, seed, true);
   return {
     spec,
     transcript,

@@ -14,14 +14,14 @@ import {
   address,
   openRegistry,
   openSender,
-  withKey,
+  withSender,
   withNetwork,
-  type NetworkFlags,
+  type SenderFlags,
 } from './network.ts';
 import type { Output } from './output.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-type Options = NetworkFlags & CommonOptions;
+type Options = SenderFlags & CommonOptions;
 
 type Offers = typeof OffersModule;
 
@@ -80,7 +80,8 @@ const withRounds = (command: Command): Command =>
 const showRounds = ({ first, last }: Rounds): string =>
   last >= MAX_ROUND ? `round ${first} on` : `rounds ${first} to ${last}`;
 
-const sub = (name: string): Command => withCommonOptions(withKey(withNetwork(new Command(name))));
+const sub = (name: string): Command =>
+  withCommonOptions(withSender(withNetwork(new Command(name))));
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** A price is read from the chain; who buys says what it may be at most. */

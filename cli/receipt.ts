@@ -13,19 +13,19 @@ import {
   findKey,
   openRegistry,
   openSender,
-  withKey,
+  withSender,
   withNetwork,
-  type NetworkFlags,
+  type SenderFlags,
 } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags, CommonOptions {
+interface Options extends SenderFlags, CommonOptions {
   readonly round?: number;
   readonly for?: string;
 }
 
 export const receiptCommand = (): Command =>
-  withCommonOptions(withKey(withNetwork(new Command('receipt'))))
+  withCommonOptions(withSender(withNetwork(new Command('receipt'))))
     .argument('<run>', "the run's object id", address('run'))
     .description('receipts of contribution: list them, or issue one')
     .option(

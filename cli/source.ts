@@ -46,6 +46,9 @@ export interface Source {
   readonly published: number | undefined;
 }
 
+/** What is not asked for by an object. */
+const WHOLE = { version: undefined, published: undefined };
+
 /** The rest of a run that lies on a network. */
 export const connectReader = async (
   network: NetworkConfig,
@@ -93,15 +96,9 @@ const openFolder = async (
 ): Promise<Source> => {
   const { folder, spec, transcript, auditorSeed, network } = await readRun(path);
   const onChain = network !== undefined;
-  const reader = await chooseReader(options, auditorSeed, onChain, reading.resources);
+  const reader = await chooseReader(options, auditorSeed, onChain);
   const copies = directoryStore(join(folder, RUN_FILES.blobs));
-  const same = {
-    spec,
-    transcript,
-    reader: reader?.address,
-    version: undefined,
-    published: undefined,
-  };
+  const same = { ...WHOLE, spec, transcript, reader: reader?.address };
   if (network === undefined) {
     if (options.remote === true || options.network !== undefined)
       throw new FloeError(
@@ -127,21 +124,15 @@ const openCoordinator = async (
   options: SourceOptions,
   reading: Reading,
 ): Promise<Source> => {
-  const { signal, resources } = reading;
+  const { signal } = reading;
   const { spec, network: announced } = await readAnnouncement(url, signal);
   const transcript = await readTranscript(url, signal);
   if (options.network !== undefined && announced === undefined)
     throw new FloeError('network_mismatch', `${url} keeps its run itself; leave --network out`);
   // Where the run is on no network, a variable that names one is meant for other commands.
   const onChain = announced !== undefined && namedNetwork(options) !== undefined;
-  const reader = await chooseReader(options, undefined, onChain, resources);
-  const same = {
-    spec,
-    transcript,
-    reader: reader?.address,
-    version: undefined,
-    published: undefined,
-  };
+  const reader = await chooseReader(options, undefined, onChain);
+  const same = { ...WHOLE, spec, transcript, reader: reader?.address };
   if (onChain) {
     const { network } = await readNetworkFile(options);
     chooseNetwork(network, announced);

@@ -246,9 +246,10 @@ export const createUploader = (init: UploaderInit): Uploader => {
   const send = async (
     request: UploadRequest,
     state: State<'registered'>,
+    viaRelay: boolean,
     signal: AbortSignal,
   ): Promise<ProtocolMessageCertificate> => {
-    if (hasRelay)
+    if (viaRelay)
       try {
         return await bounded(
           {
@@ -269,6 +270,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
   const upload = async (
     request: UploadRequest,
     state: State<'registered'>,
+    viaRelay: boolean,
   ): Promise<State<'uploaded'>> => {
     const what = `storing blob ${state.blobId}`;
     const certificate = await withRetry({ retries: 2, firstMs: 500 }, async (attempt) => {
@@ -276,7 +278,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
       try {
         return await bounded(
           { timeoutMs: init.uploadTimeoutMs, code: UNAVAILABLE, what },
-          (signal) => send(request, state, signal),
+          (signal) => send(request, state, viaRelay, signal),
         );
       } catch (thrown) {
         throw storeError(thrown, what);
@@ -362,7 +364,8 @@ export const createUploader = (init: UploaderInit): Uploader => {
             state = await settleRegistration(request, state);
             break;
           case 'registered':
-            state = await upload(request, state);
+            // A relay whose certificate was of no use is not asked again.
+            state = await upload(request, state, hasRelay && renewals === 0);
             break;
           case 'uploaded': {
             const done = await certify(key, state);

@@ -3,7 +3,10 @@
  * against the devnet by somebody who has what such an attacker has: coins, an object, or the service.
  */
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { buffer } from 'node:stream/consumers';
 import { join } from 'node:path';
 import type { Signer } from '@mysten/sui/cryptography';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -205,7 +208,6 @@ describe("an object that publishes somebody else's run", () => {
     await coordinator.stop();
     await paying.close();
     const signer = await identity.suiSigner();
-    await devnet.chain; // the coordinator's coins
     const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
     await requestSuiFromFaucetV2({
       host: devnet.config.faucetUrl,
@@ -282,4 +284,33 @@ it('a blob larger than the record says is not fetched', async () => {
   const wrong = reader.store.get({ ...ref, size: 100 });
   await expect(wrong).rejects.toMatchObject({ code: 'blob_corrupt' });
   await Promise.all([close(), reader.close()]);
+});
+
+it('a relay that gives back the certificate of another blob does not keep this one from being stored', async () => {
+  const { relayUrl = '' } = networkOf(devnet).walrus;
+  let first: string | undefined;
+  const liar = createServer((request, response) => {
+    void (async () => {
+      const body = await buffer(request);
+      const { method = 'GET' } = request;
+      const init = { method, ...(method === 'GET' ? {} : { body }) };
+      const text = await (await fetch(new URL(request.url ?? '', relayUrl), init)).text();
+      if (method === 'POST') first ??= text;
+      response.end(method === 'POST' ? first : text);
+    })();
+  });
+  await new Promise<void>((resolve) => {
+    liar.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = liar.address() as AddressInfo;
+  const network = networkOf(devnet);
+  const walrus = { ...network.walrus, relayUrl: `http://127.0.0.1:${port}` };
+  const lied = await connect(devnet, owner, specFor(owner), { network: { ...network, walrus } });
+  await lied.store.put(new Uint8Array(100).fill(4));
+  const ref = await lied.store.put(new Uint8Array(100).fill(5));
+  await lied.close();
+  liar.close();
+  const reader = await connect(devnet, owner, specFor(owner));
+  expect(await reader.store.get(ref)).toEqual(new Uint8Array(100).fill(5));
+  await reader.close();
 });

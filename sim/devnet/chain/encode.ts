@@ -6,7 +6,7 @@ import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';
 import type { MoveVm } from '../move/types.ts';
 import { coinBalance, type Execution, type ObjectChange } from './executor.ts';
-import { addressOf, type ChainObject, type Owner } from './objects.ts';
+import type { ChainObject, Owner } from './objects.ts';
 
 const ownerKinds = GrpcTypes.Owner_OwnerKind;
 const inputStates = GrpcTypes.ChangedObject_InputObjectState;
@@ -223,7 +223,7 @@ const effectsBcs = (execution: Execution): Uint8Array => {
   return bcs.TransactionEffects.serialize({ V2: effects }, { maxSize: 16_777_216 }).toBytes();
 };
 
-export const toProtoEffects = (execution: Execution): GrpcTypes.TransactionEffects => {
+const toProtoEffects = (execution: Execution): GrpcTypes.TransactionEffects => {
   const gasChange = execution.objects.find(({ id }) => id === execution.gasObjectId);
   return {
     bcs: { name: 'TransactionEffects', value: effectsBcs(execution) },
@@ -248,7 +248,7 @@ export const toProtoEffects = (execution: Execution): GrpcTypes.TransactionEffec
 };
 
 /** Events as the RPC gives them; `json` where the type is known. */
-export const toProtoEvents = (
+const toProtoEvents = (
   execution: Execution,
   sender: string,
   vm: MoveVm,
@@ -268,7 +268,7 @@ export const toProtoEvents = (
   });
 
 /** How much of each coin type each address gained or lost, gas included. */
-export const balanceChanges = (execution: Execution): GrpcTypes.BalanceChange[] => {
+const balanceChanges = (execution: Execution): GrpcTypes.BalanceChange[] => {
   const totals = new Map<string, { address: string; coinType: string; amount: bigint }>();
   const add = (object: ChainObject | undefined, sign: bigint): void => {
     const coinType = object && coinTypeOf(object.objectType);
@@ -287,9 +287,6 @@ export const balanceChanges = (execution: Execution): GrpcTypes.BalanceChange[] 
     .filter(({ amount }) => amount !== 0n)
     .map(({ address, coinType, amount }) => ({ address, coinType, amount: amount.toString() }));
 };
-
-/** The address in an object's first 32 bytes. */
-export const idOfContents = (contents: Uint8Array): string => addressOf(contents.slice(0, 32));
 
 const timestampOf = (ms: number): { seconds: bigint; nanos: number } => ({
   seconds: BigInt(Math.floor(ms / 1000)),
