@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { join } from 'node:path';
 import type { Signer } from '@mysten/sui/cryptography';
+import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { modelOfVersion, modelsOf } from '../../cli/published.ts';
 import { openSource } from '../../cli/source.ts';
@@ -17,13 +18,14 @@ import { directCodec } from '../../protocol/blobs/walrus-codec.ts';
 import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
+import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
 import { versionsOf } from '../../protocol/ledger/lineage.ts';
 import { capOf } from '../../protocol/ledger/registry.ts';
 import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
 import { publishRun } from '../../protocol/publication.ts';
 import { parseNetworkConfig } from '../../protocol/network.ts';
 import type { ModelRef } from '../../protocol/records.ts';
-import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { writeRunNetwork } from '../../sim/run-folder.ts';
@@ -269,6 +271,44 @@ describe("an object that publishes somebody else's run", () => {
         /round/u,
       );
   });
+});
+
+it("a pass that its owner would make everybody's opens nothing for others", async () => {
+  const { version: _version, ...rest } = specFor(owner);
+  const spec = makeRunSpec({ ...rest, access: { models: ['pass'] } });
+  const run = hashRunSpec(spec);
+  const purpose = { run, round: 1, role: 'model' } as const;
+  const owned = await connect(devnet, owner, spec);
+  const key = new Uint8Array(32).fill(9);
+  const envelope = await owned.gate.wrap(key, purpose, [spec.coordinator]);
+  const terms = { passPrice: 70n, periodPrice: 70n, periodMs: 1, first: 0, last: 9 };
+  const { id } = await createOffer(registry(), senderOf(owner), {
+    ...terms,
+    run: await owned.ledger.runObject(run),
+    beneficiary: owner.toSuiAddress(),
+  });
+  const buyer = senderOf(mallory);
+  const { id: pass } = await buyPass(registry(), buyer, await readOffer(registry(), id));
+  const freeze = buyer.execute((transaction) => {
+    transaction.moveCall({
+      target: '0x2::transfer::public_freeze_object',
+      typeArguments: [target('access::Pass')],
+      arguments: [transaction.object(pass)],
+    });
+  });
+  const settled = await freeze.then(
+    () => 'frozen',
+    () => 'refused',
+  );
+  const reads = async (reader: Ed25519Keypair): Promise<Uint8Array> => {
+    const gate = { holdings: { pass }, denialRetries: 0 };
+    const connected = await connect(devnet, reader, spec, { gate });
+    return connected.gate.unwrap(envelope, purpose).finally(() => connected.close());
+  };
+  await expect(reads(keyOf(85))).rejects.toThrow();
+  expect(settled).toBe('refused');
+  expect(await reads(mallory)).toEqual(key);
+  await owned.close();
 });
 
 it('a blob larger than the record says is not fetched', async () => {
