@@ -19,7 +19,7 @@ import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
 import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
-import { versionsOf } from '../../protocol/ledger/lineage.ts';
+import { lineageOf, versionsOf } from '../../protocol/ledger/lineage.ts';
 import { capOf } from '../../protocol/ledger/registry.ts';
 import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
 import { publishRun } from '../../protocol/publication.ts';
@@ -271,6 +271,41 @@ describe("an object that publishes somebody else's run", () => {
         /round/u,
       );
   });
+});
+
+it('a version has no parent in another run whose model it does not begin with', async () => {
+  const sender = senderOf(mallory);
+  const versionOf = async (fill: number, parent: string | null): Promise<string> => {
+    const { run, cap } = await register(sender, specFor(mallory));
+    await sender.execute((transaction) => {
+      const { object, pure } = transaction;
+      const hash = pure.vector('u8', HASH);
+      transaction.moveCall({
+        target: target('model::publish_version'),
+        arguments: [
+          object(cap),
+          object(run),
+          pure.u64(0),
+          hash,
+          pure.vector('u8', new Uint8Array(32).fill(fill)),
+          ...[0, 0, 0].map((metric) => pure.u64(metric)),
+          pure.option('u64', null),
+          pure.u64(0),
+          pure.option('address', parent),
+          hash,
+          pure.u256(7),
+          hash,
+          pure.u64(10),
+        ],
+      });
+    });
+    const [version] = await versionsOf(registry(), run);
+    return version?.id ?? '';
+  };
+  const famous = await versionOf(1, null);
+  expect(await lineageOf(registry(), await versionOf(1, famous))).toHaveLength(2);
+  const claimed = lineageOf(registry(), await versionOf(2, famous));
+  await expect(claimed).rejects.toMatchObject({ code: 'verification_failed' });
 });
 
 it("a pass that its owner would make everybody's opens nothing for others", async () => {
