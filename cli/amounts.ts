@@ -19,14 +19,6 @@ export const sui =
     return BigInt(whole) * UNIT + BigInt(part.padEnd(DECIMALS, '0'));
   };
 
-/** Units of 10^-9 as a number with a point: 250000000n is `0.25`. */
-export const showCoins = (amount: bigint): string => {
-  const sign = amount < 0n ? '-' : '';
-  const digits = (amount < 0n ? -amount : amount).toString().padStart(DECIMALS + 1, '0');
-  const part = digits.slice(-DECIMALS).replace(/0+$/u, '');
-  return `${sign}${digits.slice(0, -DECIMALS)}${part === '' ? '' : `.${part}`}`;
-};
-
 const SPANS: Readonly<Record<string, number>> = {
   s: 1_000,
   m: 60_000,

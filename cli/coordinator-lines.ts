@@ -6,7 +6,7 @@ import { toHex } from '../protocol/bytes.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
 import type { Place } from './coordinator-ports.ts';
-import type { Output } from './output.ts';
+import { commandName, type Output } from './output.ts';
 
 /** The line of an event, where it has one. */
 export const progressLine = (progress: Progress): string | undefined => {
@@ -81,8 +81,9 @@ export const invite = (
       ? '--data YOUR.csv'
       : `--data mnist --shard 1/${spec.cohort.size}`;
   const where = network === undefined ? '' : ` --network ${network}`;
+  const floe = commandName();
   output.line('join from another terminal:');
-  output.line(`  floe join ${address} ${data}${where} --expect-run ${run} --coordinator ${key}`);
+  output.line(`  ${floe} join ${address} ${data}${where} --expect-run ${run} --coordinator ${key}`);
   output.line();
 };
 
@@ -103,10 +104,13 @@ export const conclude = (
   },
   output: Output,
 ): void => {
-  output.line(`verify it: floe verify ${folder} --keystore ${keystore}`);
+  const floe = commandName();
+  output.line(`verify it: ${floe} verify ${folder} --keystore ${keystore}`);
   const latest = versions?.at(-1);
   if (latest === undefined || place === undefined) return;
   output.line(`model      ${latest.id} (round ${latest.round}), blob ${latest.blob.id}`);
-  output.line(`all models: floe models ${runObject} --network ${place.path}`);
-  output.line(`pull it:   floe pull ${latest.id} --network ${place.path} --keystore ${keystore}`);
+  output.line(`all models: ${floe} models ${runObject} --network ${place.path}`);
+  output.line(
+    `pull it:   ${floe} pull ${latest.id} --network ${place.path} --keystore ${keystore}`,
+  );
 };

@@ -17,8 +17,8 @@ import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/ne
 import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
-import { showCoins } from './amounts.ts';
-import { readNetworkFile, type NetworkFlags } from './network.ts';
+
+import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { modelsOf } from './published.ts';
 
@@ -39,8 +39,7 @@ export interface Place {
 const mismatch = (message: string): FloeError => new FloeError('network_mismatch', message);
 
 const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
-  const named = flags.network ?? process.env['FLOE_NETWORK'] ?? '';
-  if (flags.local === true || named === '') return undefined;
+  if (flags.local === true || namedNetwork(flags) === undefined) return undefined;
   const { network, path } = await readNetworkFile(flags);
   return { network, path };
 };
@@ -81,20 +80,13 @@ export const placeOfRun = async (
   if (difference !== undefined)
     throw mismatch(`${folder} holds a run on another network: ${difference}`);
   const { network, path } = given ?? stored;
-  if (network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${path}: expected floe.packageId; floe publish writes it there`,
-    );
+  packageOf(network, path);
   const epochs = flags.storageEpochs ?? stored.network.walrus.epochs;
   const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
   const kept = { ...network, walrus };
   await writeRunNetwork(folder, kept);
   return { network: kept, path };
 };
-
-const coins = ({ sui, wal }: { readonly sui: bigint; readonly wal: bigint }): string =>
-  `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
 
 /** @throws FloeError `funds_missing` when not even the next round can be paid; `ledger_unavailable` */
 const ensureFunds = async (
@@ -104,7 +96,8 @@ const ensureFunds = async (
   roundsLeft: number,
   output: Output,
 ): Promise<void> => {
-  const { covers, estimateRun, openPurse } = await import('../coordinator/funds.ts');
+  const { covers, estimateRun, fundsMissing, openPurse, shortOf, showFunds } =
+    await import('../coordinator/funds.ts');
   const { epochsOf } = await import('../protocol/network.ts');
   const purse = openPurse(network, address);
   const epochs = epochsOf(network);
@@ -112,23 +105,14 @@ const ensureFunds = async (
   const all = estimateRun(spec, roundsLeft, epochs, prices);
   const next = estimateRun(spec, Math.min(1, roundsLeft), epochs, prices);
   const have = await purse.fill(all, (message) => output.warn(message));
-  const short = (needed: typeof all) => ({
-    sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
-    wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
-  });
-  if (!covers(have, next))
-    throw new FloeError(
-      'funds_missing',
-      `${address} has ${coins(have)}; ${roundsLeft} rounds, stored for ${epochs} epochs, take about ${coins(all)}: ` +
-        `send it ${coins(short(all))}`,
-      { address },
-    );
-  output.line(`pays       ${address}: has ${coins(have)}`);
-  output.line(
-    `estimate   ${coins(all)} for ${roundsLeft} rounds, stored for ${epochs} epochs; a fifth of it is reserve`,
-  );
+  const what = `${roundsLeft} rounds, stored for ${epochs} epochs,`;
+  if (!covers(have, next)) throw fundsMissing(address, have, all, what);
+  output.line(`pays       ${address}: has ${showFunds(have)}`);
+  output.line(`estimate   ${showFunds(all)} for ${what} with a reserve of a fifth`);
   if (!covers(have, all))
-    output.warn(`that is not enough for the whole run: send ${address} ${coins(short(all))} more`);
+    output.warn(
+      `that is not enough for the whole run: send ${address} ${showFunds(shortOf(have, all))} more`,
+    );
 };
 
 export interface OnChain {
@@ -174,7 +158,7 @@ export const openRunPorts = async (init: {
   }
   const { network } = place;
   const run = hashRunSpec(spec);
-  const packageId = network.floe?.packageId ?? '';
+  const packageId = packageOf(network, place.path);
   output.line(`network    ${publicUrl(network.rpcUrl)} (${place.path}), package ${packageId}`);
   const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
   const roundsLeft = spec.rounds - (committed ?? 0);

@@ -4,13 +4,20 @@
 import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
-import { collect, decimal, hexKey, oneOf, wholeNumber } from './flags.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { collect, hexKey, oneOf, wholeNumber } from './flags.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { PlaceFlags } from './coordinator-ports.ts';
 import { withKey, withNetwork } from './network.ts';
 import type { CoordinatorFlags } from './run-file.ts';
+import {
+  withEncoding,
+  withModel,
+  withSizes,
+  withStorageEpochs,
+  withTraining,
+} from './run-flags.ts';
 
-export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags {
+export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, CommonOptions {
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -20,14 +27,16 @@ export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags {
   readonly passphraseFile?: string;
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
+
+const runShape = (command: Command): Command =>
+  withEncoding(
+    withTraining(withSizes(command, SPEC_DEFAULTS.rounds), SPEC_DEFAULTS.training.epochs),
+  );
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */
 export const withRunOptions = (command: Command): Command =>
-  withCommonOptions(withKey(withNetwork(command)))
+  withStorageEpochs(withCommonOptions(withKey(withNetwork(runShape(command)))))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',
@@ -41,14 +50,7 @@ export const withRunOptions = (command: Command): Command =>
       7700,
     )
     .option('--local', 'keep the run in the state folder, whatever FLOE_NETWORK says')
-    .option(
-      '--storage-epochs <n>',
-      "epochs that Walrus keeps the run's blobs for (default: the network's, or 3)",
-      wholeNumber('--storage-epochs', 1, 53),
-    )
     .option('--name <text>', 'name of the run')
-    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
-    .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
     .option(
       '--minimum <n>',
       'fewest survivors of a round (default 5)',
@@ -58,28 +60,6 @@ export const withRunOptions = (command: Command): Command =>
       '--start-with <n>',
       'the first round waits for this many (default: the cohort)',
       wholeNumber('--start-with', 3, 100_000),
-    )
-    .option('--epochs <n>', 'local epochs (default 1)', wholeNumber('--epochs', 1, 1000))
-    .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
-    .option(
-      '--learning-rate <x>',
-      `local learning rate (default ${SPEC_DEFAULTS.training.learningRate})`,
-      decimal('--learning-rate', 0, 1000),
-    )
-    .option(
-      '--clip-norm <x>',
-      `L2 bound of an update (default ${SPEC_DEFAULTS.encoding.clipNorm})`,
-      decimal('--clip-norm', 0, 1e6),
-    )
-    .option(
-      '--ring <name>',
-      'ring16, ring24 or ring32',
-      oneOf('--ring', ['ring16', 'ring24', 'ring32']),
-    )
-    .option(
-      '--bits <n>',
-      'bits of a coordinate before summing (default 8)',
-      wholeNumber('--bits', 4, 20),
     )
     .option('--no-mask', 'run WITHOUT masks: this process can read every update')
     .option(
@@ -106,16 +86,9 @@ export const withRunOptions = (command: Command): Command =>
     .option('--verbose', 'log every event to stderr');
 
 export const coordinatorCommand = (): Command =>
-  withRunOptions(new Command('coordinator'))
+  withModel(withRunOptions(new Command('coordinator')))
     .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
     .description('run a coordinator that others join, or resume the run in its state folder')
-    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option(
-      '--inputs <n>',
-      'features of an example, for linear and mlp:',
-      wholeNumber('--inputs', 1, 1e6),
-    )
-    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5))
     .option(
       '--from <file>',
       'begin with the weights of this safetensors file, such as floe pull writes (default: drawn)',

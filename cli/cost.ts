@@ -2,22 +2,22 @@
  * @module `floe cost`: what a run will cost on Walrus and Sui, before it starts.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import type { CostPart, RunCost, WalrusPrices } from '../protocol/cost.ts';
-import { showCoins } from './amounts.ts';
-import { oneOf, wholeNumber } from './flags.ts';
-import { withNetwork, type NetworkFlags } from './network.ts';
-import type { Output } from './output.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
-import type { CoordinatorFlags } from './run-file.ts';
 
-interface Options extends CoordinatorFlags, NetworkFlags {
+import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { wholeNumber } from './flags.ts';
+import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
+import type { Output } from './output.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
+import type { CoordinatorFlags } from './run-file.ts';
+import { withEncoding, withModel, withSizes, withStorageEpochs } from './run-flags.ts';
+
+interface Options extends CoordinatorFlags, NetworkFlags, CommonOptions {
   readonly storageEpochs?: number;
   readonly shards?: number;
   readonly storagePrice?: number;
   readonly writePrice?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 interface Priced {
@@ -34,11 +34,9 @@ const pricesFor = async (options: Options): Promise<Priced> => {
   const { DOCUMENTED_PRICES } = await import('../protocol/cost-of-run.ts');
   const { DEFAULT_EPOCHS, epochsOf } = await import('../protocol/network.ts');
   const { shards, storagePrice, writePrice, storageEpochs } = options;
-  const named = options.network ?? process.env['FLOE_NETWORK'] ?? '';
   const given = [shards, storagePrice, writePrice].some((value) => value !== undefined);
-  if (named !== '' && !given) {
+  if (namedNetwork(options) !== undefined && !given) {
     const { openPurse } = await import('../coordinator/funds.ts');
-    const { readNetworkFile } = await import('./network.ts');
     const { network, path } = await readNetworkFile(options);
     // Prices are anybody's to read.
     const purse = openPurse(network, `0x${'0'.repeat(64)}`);
@@ -89,35 +87,15 @@ const show = (cost: RunCost, rounds: number, output: Output): void => {
   );
 };
 
+/** What decides how many blobs there are, and how large. */
+const runShape = (command: Command): Command =>
+  withEncoding(withModel(withSizes(command, SPEC_DEFAULTS.rounds)));
+
 export const costCommand = (): Command =>
-  withCommonOptions(withNetwork(new Command('cost')))
+  withStorageEpochs(withCommonOptions(withNetwork(runShape(new Command('cost')))))
     .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
     .description('what a run will cost on Walrus and Sui, before it starts')
-    .option('--rounds <n>', 'rounds (default 50)', wholeNumber('--rounds', 1, 100_000))
-    .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
-    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option(
-      '--inputs <n>',
-      'features of an example, for linear and mlp:',
-      wholeNumber('--inputs', 1, 1e6),
-    )
-    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5))
-    .option(
-      '--ring <name>',
-      'ring16, ring24 or ring32',
-      oneOf('--ring', ['ring16', 'ring24', 'ring32']),
-    )
-    .option(
-      '--bits <n>',
-      'bits of a coordinate before summing (default 8)',
-      wholeNumber('--bits', 4, 20),
-    )
     .option('--no-mask', 'of a run WITHOUT masks')
-    .option(
-      '--storage-epochs <n>',
-      "epochs that Walrus keeps the run's blobs for (default: the network's, or 3)",
-      wholeNumber('--storage-epochs', 1, 53),
-    )
     .option('--shards <n>', 'shards of Walrus (default 1000)', wholeNumber('--shards', 4, 1000))
     .option(
       '--storage-price <frost>',

@@ -8,9 +8,9 @@ import { MAX_KEY_SERVERS } from '../sim/devnet/config.ts';
 import type { DevnetOptions } from '../sim/devnet/index.ts';
 import { collect, wholeNumber } from './flags.ts';
 import type { Output } from './output.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface DevnetFlags {
+interface DevnetFlags extends CommonOptions {
   readonly configOut?: string;
   readonly seed: string;
   readonly nodes: number;
@@ -22,9 +22,6 @@ interface DevnetFlags {
   readonly snapshot?: string;
   readonly floe: boolean;
   readonly fault: readonly string[];
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 const MAX_NODES = 1_000;

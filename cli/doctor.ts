@@ -4,15 +4,19 @@
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { wholeNumber } from './flags.ts';
-import { findKey, readNetworkFile, withKey, withNetwork, type NetworkFlags } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import {
+  findKey,
+  namedNetwork,
+  readNetworkFile,
+  withKey,
+  withNetwork,
+  type NetworkFlags,
+} from './network.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends NetworkFlags, CommonOptions {
   readonly dir: string;
   readonly port: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const doctorCommand = (): Command =>
@@ -37,8 +41,8 @@ that are down, while enough of them answer. With a key, its balances are looked 
     .action(async (options: Options) => {
       await runCommand(options, async ({ output, signal }) => {
         const { examine } = await import('./examine.ts');
-        const named = options.network ?? process.env['FLOE_NETWORK'] ?? '';
-        const file = named === '' ? undefined : await readNetworkFile(options);
+        const named = namedNetwork(options);
+        const file = named === undefined ? undefined : await readNetworkFile(options);
         const key = file && (await findKey(options));
         const found = await examine({ folder: options.dir, port: options.port, signal });
         const checks = [...found.checks];

@@ -3,13 +3,14 @@
  * itself. What may be down without harm is counted against what Walrus and Seal tolerate.
  */
 import { SealClient } from '@mysten/seal';
+import { showCoins } from '../protocol/cost.ts';
 import { StorageNodeAPIError, type WalrusClient } from '@mysten/walrus';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import { bounded } from '../protocol/sui/bounds.ts';
-import { showCoins } from './amounts.ts';
+
 import { check, type Check } from './examine.ts';
 
 const TIMEOUT_MS = 10_000;

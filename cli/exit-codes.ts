@@ -14,7 +14,7 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'done'],
   [EXIT.failed, 'the run failed, or the verification found something wrong'],
   [EXIT.usage, 'a flag, an argument, a file or a specification is wrong; nothing was started'],

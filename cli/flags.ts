@@ -93,3 +93,14 @@ export const readOptional = async (path: string): Promise<Uint8Array | undefined
     throw thrown;
   }
 };
+
+/** Whether there is a file or a folder. */
+export const isThere = async (path: string): Promise<boolean> => {
+  try {
+    await stat(path);
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw thrown;
+  }
+};

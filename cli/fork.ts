@@ -44,18 +44,10 @@ Everything else is as for floe coordinator, which also resumes a fork. Exit code
         const { beginningFrom } = await import('./beginning.ts');
         const { runCoordinator } = await import('./run-coordinator.ts');
         const { output, signal } = context;
-        const { keyFile, keystore, keystoreFile, ...others } = options;
-        // One key may open the version and another be the new coordinator's.
-        const opener =
-          keyFile === undefined && keystore === undefined && keystoreFile !== undefined
-            ? { keystoreFile }
-            : {};
-        const reader = {
-          ...others,
-          ...opener,
-          ...(keyFile === undefined ? {} : { keyFile }),
-          ...(keystore === undefined ? {} : { keystore }),
-        };
+        const { keystoreFile: _, ...others } = options;
+        // Where another key opens the version, --keystore-file is the new coordinator's alone.
+        const isOpened = options.keyFile !== undefined || options.keystore !== undefined;
+        const reader = isOpened ? others : options;
         const say = (text: string): void => output.line(text);
         const open = async () => {
           await using resources = new AsyncDisposableStack();

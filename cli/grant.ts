@@ -2,33 +2,31 @@
  * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's owner.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/ledger/registry.ts';
-import { instant, roundRange, showCoins } from './amounts.ts';
+import { instant, roundRange } from './amounts.ts';
 import { oneOf } from './flags.ts';
 import {
   address,
   openRegistry,
   openSender,
-  withKey,
+  withSender,
   withNetwork,
-  type NetworkFlags,
+  type SenderFlags,
 } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends SenderFlags, CommonOptions {
   readonly rounds?: { readonly first: number; readonly last: number };
   readonly until?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 const KINDS = ['member', 'auditor', 'compute'] as const;
 type Kind = (typeof KINDS)[number];
 
 const base = (name: 'grant' | 'revoke'): Command =>
-  withCommonOptions(withKey(withNetwork(new Command(name))))
+  withCommonOptions(withSender(withNetwork(new Command(name))))
     .argument('<run>', "the run's object id", address('run'))
     .argument('<kind>', KINDS.join(', '), oneOf('kind', KINDS))
     .argument('<who>', 'Sui address; an Ed25519 identity of Floe has the same', address('who'));
@@ -79,7 +77,7 @@ second grant replaces the first. Auditors may also be named later than in the sp
 one that was revoked stays so when the coordinator starts again. What holds already costs nothing.
 
 Examples:
-  floe grant 0x5e... auditor 0xa1... --network net.json --keystore-file sui.keystore
+  FLOE_PASSPHRASE=... floe grant 0x5e... auditor 0xa1... --network net.json --keystore run/keystore
   floe grant 0x5e... compute 0xc0... --rounds 3-9 --until 2027-01-31T12:00:00Z --network net.json
   floe grant 0x5e... member 0xb0... --network net.json --json
 

@@ -2,29 +2,27 @@
  * @module `floe join`: takes part in a run from this machine, with its own data.
  */
 import { Command } from 'commander';
-import { hexKey, oneOf, shardOf } from './flags.ts';
+import { hexKey, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
+import { withBackend, type BACKENDS } from './run-flags.ts';
 
-export interface JoinOptions extends Pick<NetworkFlags, 'network'> {
+export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOptions {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
   readonly passphraseFile?: string;
   readonly expectRun?: Uint8Array;
   readonly coordinator?: Uint8Array;
-  readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+  readonly backend?: (typeof BACKENDS)[number];
   readonly acceptNetwork?: boolean;
   readonly local?: boolean;
   readonly seed?: string;
   readonly showKey?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const joinCommand = (): Command =>
-  withCommonOptions(withNetwork(new Command('join')))
+  withBackend(withCommonOptions(withNetwork(new Command('join'))))
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
@@ -45,11 +43,6 @@ export const joinCommand = (): Command =>
       'take the network that the coordinator announces, and with it its word for what is on chain',
     )
     .option('--local', 'the run is on no network, whatever FLOE_NETWORK says')
-    .option(
-      '--backend <name>',
-      'auto, tensorflow, webgpu, wasm or cpu (default auto)',
-      oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
-    )
     .option(
       '--seed <text>',
       'identity and training randomness from a seed: for reproducible tests ONLY',

@@ -124,4 +124,11 @@ export const main = async (args: readonly string[]): Promise<void> => {
   }
 };
 
-if (import.meta.main) await main(process.argv.slice(2));
+if (import.meta.main) {
+  // Whoever reads along may have read enough: `floe models ... | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+  await main(process.argv.slice(2));
+}

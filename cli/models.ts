@@ -5,16 +5,11 @@ import { Command } from 'commander';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
 import type { Registry } from '../protocol/ledger/registry.ts';
 import { usage } from './flags.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { isObjectId, packageOf } from './network.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withFoundNetwork, type FoundNetworkFlags } from './run-network.ts';
 
-interface Options extends FoundNetworkFlags {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
-}
-
-const OBJECT_ID = /^0x[0-9a-f]{64}$/iu;
+type Options = FoundNetworkFlags & CommonOptions;
 
 /** The run of a folder on chain. */
 const runObjectOf = async (folder: string, registry: Registry): Promise<string> => {
@@ -74,15 +69,15 @@ Exit codes: 0 listed, 2 no run or version of this package, 3 the network did not
       await runCommand(options, async ({ output, signal }) => {
         const { suiClientOf } = await import('../protocol/blobs/walrus-client.ts');
         const { describeModels } = await import('../protocol/ledger/lineage.ts');
-        const { findNetwork, packageOf } = await import('./run-network.ts');
+        const { findNetwork } = await import('./run-network.ts');
         await using resources = new AsyncDisposableStack();
         const say = (text: string): void => output.line(text);
-        const isObject = OBJECT_ID.test(source);
+        const isObject = isObjectId(source);
         if (!isObject && options.network !== undefined)
           throw usage('--network', 'an object id to look for on it', source);
         const place = isObject ? options : { run: source };
-        const network = await findNetwork(place, { say, signal, resources });
-        const registry = { client: suiClientOf(network.network), packageId: packageOf(network) };
+        const { network, from } = await findNetwork(place, { say, signal, resources });
+        const registry = { client: suiClientOf(network), packageId: packageOf(network, from) };
         const objectId = isObject ? source.toLowerCase() : await runObjectOf(source, registry);
         const found = await describeModels(registry, objectId);
         output.document({ id: objectId, ...found });

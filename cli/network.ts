@@ -3,6 +3,7 @@
  * The key comes from a file or the environment, is never an argument, and is never printed.
  */
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
+import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
@@ -35,14 +36,33 @@ export const withKey = (command: Command): Command =>
     )
     .option('--address <0x...>', 'which key of a file that holds several', address('--address'));
 
+export interface SenderFlags extends NetworkFlags {
+  readonly keystore?: string;
+  readonly passphraseFile?: string;
+}
+
+/** The same, or the key of a coordinator or participant. */
+export const withSender = (command: Command): Command =>
+  withKey(
+    command
+      .option('--keystore <folder>', 'use the key of this Floe keystore')
+      .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)'),
+  );
+
+/** Whether it is an object id or an address, and nothing else that a command may be given. */
+export const isObjectId = (text: string): boolean => /^0x[0-9a-f]{64}$/iu.test(text);
+
 /** An address or object id, 0x and 64 hex digits. */
 export const address =
   (flag: string) =>
   (text: string): string => {
-    const id = text.toLowerCase();
-    if (!/^0x[0-9a-f]{64}$/u.test(id)) throw usage(flag, '0x and 64 hex digits', text);
-    return id;
+    if (!isObjectId(text)) throw usage(flag, '0x and 64 hex digits', text);
+    return text.toLowerCase();
   };
+
+/** The configuration file that the flag or the environment names; an empty variable names none. */
+export const namedNetwork = ({ network }: Pick<NetworkFlags, 'network'>): string | undefined =>
+  network ?? (process.env['FLOE_NETWORK'] || undefined);
 
 export interface NetworkFile {
   readonly path: string;
@@ -52,10 +72,12 @@ export interface NetworkFile {
 }
 
 /** @throws FloeError `usage` when no file is named, `file_not_found`, `spec_invalid` naming the field */
-export const readNetworkFile = async ({ network: flag }: NetworkFlags): Promise<NetworkFile> => {
+export const readNetworkFile = async (
+  flags: Pick<NetworkFlags, 'network'>,
+): Promise<NetworkFile> => {
   const { parseNetworkConfig } = await import('../protocol/network.ts');
-  const path = flag ?? process.env['FLOE_NETWORK'];
-  if (path === undefined || path === '')
+  const path = namedNetwork(flags);
+  if (path === undefined)
     throw new FloeError('usage', 'expected --network <file>, or FLOE_NETWORK');
   const bytes = await readInput('--network', path, MAX_FILE_BYTES);
   let raw: unknown;
@@ -88,28 +110,47 @@ export const openChain = async (flags: NetworkFlags): Promise<Chain> => {
   return { file, client: suiClientOf(file.network) };
 };
 
+/** Where Floe's package is. @param from named in the error @throws FloeError `spec_invalid` when there is none */
+export const packageOf = ({ floe }: NetworkConfig, from: string): string => {
+  if (floe !== undefined) return floe.packageId;
+  throw new FloeError(
+    'spec_invalid',
+    `${from}: expected floe.packageId; floe publish writes it there`,
+  );
+};
+
 /** Floe's package on a network, for reading. @throws FloeError `spec_invalid` when there is none */
 export const openRegistry = async (flags: NetworkFlags): Promise<Chain & { packageId: string }> => {
   const chain = await openChain(flags);
   const { path, network } = chain.file;
-  if (network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${path}: expected floe.packageId; floe publish writes it there`,
-    );
-  return { ...chain, packageId: network.floe.packageId };
+  return { ...chain, packageId: packageOf(network, path) };
 };
 
-/** Who pays and signs. @throws FloeError `usage` when no key is named, `key_invalid` */
+const findSigner = async (flags: SenderFlags): Promise<Signer | undefined> => {
+  const { keystore, keystoreFile, passphraseFile } = flags;
+  if (keystore === undefined) return findKey(flags);
+  if (keystoreFile !== undefined)
+    throw new FloeError('usage', 'expected one of --keystore and --keystore-file, got both');
+  const { keystoreIdentity } = await import('./secrets.ts');
+  return (await keystoreIdentity(keystore, passphraseFile)).suiSigner();
+};
+
+/**
+ * Who pays and signs.
+ * @throws FloeError `usage` when no key is named, `key_invalid`, `file_not_found`, `passphrase_missing`, `decryption_failed`
+ */
 export const openSender = async (
-  flags: NetworkFlags,
+  flags: SenderFlags,
   client: SuiGrpcClient,
   output: Output,
 ): Promise<Sender> => {
   const { createSender } = await import('../protocol/sui/transactions.ts');
-  const signer = await findKey(flags);
+  const signer = await findSigner(flags);
   if (signer === undefined)
-    throw new FloeError('usage', 'expected --keystore-file <path>, or FLOE_SUI_KEY');
+    throw new FloeError(
+      'usage',
+      'expected --keystore <folder>, --keystore-file <path>, or FLOE_SUI_KEY',
+    );
   return createSender({
     client,
     signer,

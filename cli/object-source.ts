@@ -12,7 +12,8 @@ import { findRun } from '../protocol/ledger/sui-run.ts';
 import { readPublication } from '../protocol/publication.ts';
 import { readRun } from '../sim/run-folder.ts';
 import { chooseReader } from './reader.ts';
-import { findNetwork, packageOf, type Reading } from './run-network.ts';
+import { packageOf } from './network.ts';
+import { findNetwork, type Reading } from './run-network.ts';
 import { connectReader, type Source, type SourceOptions } from './source.ts';
 
 /** @throws FloeError `usage` when there is no such run or version, or nothing of it was published; `verification_failed` */
@@ -24,7 +25,7 @@ export const openObject = async (
   const found = await findNetwork(options, reading);
   const { network, folder } = found;
   const client = suiClientOf(network);
-  const registry = { client, packageId: packageOf(found) };
+  const registry = { client, packageId: packageOf(network, found.from) };
   const { run, publication, specHash, version } = await findPublished(registry, objectId).catch(
     (thrown: unknown) => {
       if (!(thrown instanceof FloeError) || thrown.code !== 'usage') throw thrown;
@@ -57,7 +58,7 @@ export const openObject = async (
       `${run} names the coordinator ${owner}, whose run is ${own?.run ?? 'not on this network'}`,
     );
   const seed = folder === undefined ? undefined : (await readRun(folder)).auditorSeed;
-  const reader = await chooseReader(options, seed, true, reading.resources);
+  const reader = await chooseReader(options, seed, true);
   return {
     spec,
     transcript,

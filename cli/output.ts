@@ -38,6 +38,10 @@ export interface Output {
   style(style: Style, text: string): string;
 }
 
+/** How the command is called: by npm's script in a clone, by its own name where it is installed. */
+export const commandName = (script = process.env['npm_lifecycle_event']): string =>
+  script === 'start' || script === 'floe' ? 'npm run floe --' : 'floe';
+
 /**
  * Others wrote some of what is printed, and it may steer the terminal, hide or turn around what stands beside it, or begin a
  * line as if Floe had written it. Floe's own colours are let through; a new line is indented.
@@ -45,6 +49,7 @@ export interface Output {
 export const printable = (text: string): string =>
   text
     .replaceAll(
+      // oxlint-disable-next-line no-control-regex
       /(?!\u001B\[(?:1|2|22|3[123]|39)m)(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
       '\u{FFFD}',
     )

@@ -3,28 +3,25 @@
  * passes away and takes them back; anybody buys.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type * as OffersModule from '../protocol/ledger/offers.ts';
 import type { Offer } from '../protocol/ledger/offers.ts';
 import { MAX_ROUND } from '../protocol/run-spec.ts';
 import type { Executed, Sender } from '../protocol/sui/transactions.ts';
-import { duration, instant, roundRange, showCoins, sui } from './amounts.ts';
+import { duration, instant, roundRange, sui } from './amounts.ts';
 import {
   address,
   openRegistry,
   openSender,
-  withKey,
+  withSender,
   withNetwork,
-  type NetworkFlags,
+  type SenderFlags,
 } from './network.ts';
 import type { Output } from './output.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
-}
+type Options = SenderFlags & CommonOptions;
 
 type Offers = typeof OffersModule;
 
@@ -83,7 +80,8 @@ const withRounds = (command: Command): Command =>
 const showRounds = ({ first, last }: Rounds): string =>
   last >= MAX_ROUND ? `round ${first} on` : `rounds ${first} to ${last}`;
 
-const sub = (name: string): Command => withCommonOptions(withKey(withNetwork(new Command(name))));
+const sub = (name: string): Command =>
+  withCommonOptions(withSender(withNetwork(new Command(name))));
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** A price is read from the chain; who buys says what it may be at most. */

@@ -3,21 +3,18 @@
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { showCoins } from './amounts.ts';
-import { openChain, openSender, withKey, withNetwork, type NetworkFlags } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { showCoins } from '../protocol/cost.ts';
+import { openChain, openSender, withSender, withNetwork, type SenderFlags } from './network.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends SenderFlags, CommonOptions {
   readonly configOut?: string;
   readonly source?: string;
   readonly force?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const publishCommand = (): Command =>
-  withCommonOptions(withKey(withNetwork(new Command('publish'))))
+  withCommonOptions(withSender(withNetwork(new Command('publish'))))
     .description("publish Floe's Move package to a network, never to be upgraded")
     .option('--config-out <file>', 'write the configuration here (default: the file of --network)')
     .option('--source <folder>', 'compile this package instead of taking the compiled move/floe')

@@ -1,26 +1,23 @@
 /**
  * @module `floe pull`: fetches a model of a run, opens it with a key that the run admits, and writes it in clear.
  */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Topology } from '../client/tfjs/models.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import { wholeNumber } from './flags.ts';
+import { isThere, wholeNumber } from './flags.ts';
 import { withReader } from './reader.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withFoundNetwork } from './run-network.ts';
 import type { Source, SourceOptions } from './source.ts';
 
-interface Options extends SourceOptions {
+interface Options extends SourceOptions, CommonOptions {
   readonly round?: number;
   readonly out: string;
   readonly tfjs?: boolean;
   readonly force?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const pullCommand = (): Command =>
@@ -77,11 +74,7 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
         const cipher = await run.store.get(model.blob, { signal });
         const weights = await openModel({ run: id, model, cipher }, run.spec.model, run.gate);
         const file = join(options.out, RUN_FILES.model);
-        const taken = await stat(file).then(
-          () => true,
-          () => false,
-        );
-        if (taken && options.force !== true)
+        if (options.force !== true && (await isThere(file)))
           throw new FloeError('file_exists', `${file} is there; --force overwrites it`);
         await mkdir(options.out, { recursive: true });
         const topology = options.tfjs === true ? await topologyFor(run.spec) : undefined;

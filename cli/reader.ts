@@ -8,21 +8,19 @@ import { fromHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../protocol/identity.ts';
 import { readInput } from './flags.ts';
-import { findKey, withKey, type NetworkFlags } from './network.ts';
-import { openExistingKeystore } from './secrets.ts';
+import { findKey, withSender, type NetworkFlags, type SenderFlags } from './network.ts';
+import { keystoreIdentity } from './secrets.ts';
 
-export interface ReaderFlags extends NetworkFlags {
+export interface ReaderFlags extends SenderFlags {
   readonly keyFile?: string;
-  readonly keystore?: string;
-  readonly passphraseFile?: string;
 }
 
 export const withReader = (command: Command): Command =>
-  withKey(
-    command
-      .option('--key-file <path>', "file with an auditor's seed in hex (default: the folder's own)")
-      .option('--keystore <folder>', 'use the key of this Floe keystore')
-      .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)'),
+  withSender(
+    command.option(
+      '--key-file <path>',
+      "file with an auditor's seed in hex (default: the folder's own)",
+    ),
   );
 
 const seedFrom = async (path: string): Promise<Uint8Array> => {
@@ -48,7 +46,6 @@ export const chooseReader = async (
   flags: ReaderFlags,
   own: Uint8Array | undefined,
   onChain: boolean,
-  resources: AsyncDisposableStack,
 ): Promise<Identity | undefined> => {
   const { keyFile, keystore, keystoreFile, passphraseFile } = flags;
   if ([keyFile, keystore, keystoreFile].filter((given) => given !== undefined).length > 1)
@@ -57,11 +54,7 @@ export const chooseReader = async (
       'expected one of --key-file, --keystore and --keystore-file, got several',
     );
   if (keyFile !== undefined) return identityFromSeed(await seedFrom(keyFile));
-  if (keystore !== undefined) {
-    const opened = await openExistingKeystore(keystore, passphraseFile);
-    resources.defer(async () => opened.close());
-    return opened.identity;
-  }
+  if (keystore !== undefined) return keystoreIdentity(keystore, passphraseFile);
   if (keystoreFile !== undefined || onChain) {
     const identity = await suiIdentity(flags);
     if (identity !== undefined) return identity;

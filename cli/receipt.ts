@@ -3,31 +3,29 @@
  * whoever wants a receipt to be there pays for it.
  */
 import { Command } from 'commander';
+import { showCoins } from '../protocol/cost.ts';
 import { MAX_ROUND } from '../protocol/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { showCoins } from './amounts.ts';
+
 import { wholeNumber } from './flags.ts';
 import {
   address,
   findKey,
   openRegistry,
   openSender,
-  withKey,
+  withSender,
   withNetwork,
-  type NetworkFlags,
+  type SenderFlags,
 } from './network.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-interface Options extends NetworkFlags {
+interface Options extends SenderFlags, CommonOptions {
   readonly round?: number;
   readonly for?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 export const receiptCommand = (): Command =>
-  withCommonOptions(withKey(withNetwork(new Command('receipt'))))
+  withCommonOptions(withSender(withNetwork(new Command('receipt'))))
     .argument('<run>', "the run's object id", address('run'))
     .description('receipts of contribution: list them, or issue one')
     .option(

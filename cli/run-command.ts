@@ -12,7 +12,8 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
-interface GlobalOptions {
+/** The flags of {@link withCommonOptions}. */
+export interface CommonOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
@@ -21,7 +22,7 @@ interface GlobalOptions {
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 
 /** The output that the flags of a command ask for. */
-export const outputOf = (options: GlobalOptions): Output =>
+export const outputOf = (options: CommonOptions): Output =>
   createOutput({
     json: options.json === true,
     quiet: options.quiet === true,
@@ -41,7 +42,7 @@ export const withCommonOptions = (command: Command): Command =>
  * Runs the body of a command. Its number, or 0, becomes the exit code; a signal wins over it.
  */
 export const runCommand = async (
-  options: GlobalOptions,
+  options: CommonOptions,
   body: (context: Context) => Promise<number | void>,
 ): Promise<void> => {
   const output = outputOf(options);

@@ -1,31 +1,30 @@
 /**
- * @module The body of `floe coordinator`: its state folder, the run in it, the server around it.
+ * @module The body of `floe coordinator`: the run of its state folder, the server around it, and what is left when it ends.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { createCoordinator, openJournal, serve, type Logger } from '../coordinator/index.ts';
-import type { Keystore } from '../client/keystore/index.ts';
+import {
+  createCoordinator,
+  openJournal,
+  serve,
+  type Logger,
+  type Outcome,
+} from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { sleep, systemClock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import type { Publication } from '../protocol/publication.ts';
-import { deriveSeed, systemRandom } from '../protocol/random.ts';
-import { decodeRunSpec, encodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
-import { masterSeed } from '../sim/scenario.ts';
-import { beginningOf, type Beginning } from './beginning.ts';
+import { systemRandom } from '../protocol/random.ts';
+import { hashRunSpec } from '../protocol/run-spec.ts';
+import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
 import { conclude, introduce, invite, progressLine } from './coordinator-lines.ts';
-import { openRunPorts, placeOfRun } from './coordinator-ports.ts';
-import { hexKey, readInput, readOptional } from './flags.ts';
-import { findKey } from './network.ts';
+import { openRunPorts, type OnChain } from './coordinator-ports.ts';
+import { keystoreOf, openState, type Fork, type State } from './coordinator-state.ts';
+import { hexKey, readInput } from './flags.ts';
+import type { Output } from './output.ts';
 import type { Context } from './run-command.ts';
-import { gatherSettings, settingsToSpec, type RunSettings } from './run-file.ts';
-import { openOrMakeKeystore } from './secrets.ts';
 
-const KEYSTORE = 'keystore';
-const SETTINGS = 'settings.json';
 const MAX_ALLOW_BYTES = 16 << 20;
 /** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;
@@ -37,89 +36,6 @@ const readAllowList = async (path: string): Promise<readonly Uint8Array[]> =>
     .map((line) => line.replace(/#.*$/u, '').trim())
     .filter((line) => line !== '')
     .map(hexKey('--allow'));
-
-/**
- * The settings of the run: those the folder was made with, or new ones.
- *
- * @throws FloeError `spec_mismatch` when the folder holds a run of other settings
- */
-const settle = async (folder: string, given: RunSettings): Promise<RunSettings> => {
-  const path = join(folder, SETTINGS);
-  if ((await readOptional(path)) === undefined) return given;
-  const before = await gatherSettings(path, {});
-  for (const [name, value] of Object.entries(given))
-    if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
-      throw new FloeError(
-        'spec_mismatch',
-        `${folder} holds a run with another ${name}; leave the setting out to resume it, or choose another --state`,
-      );
-  return before;
-};
-
-/** A run that begins with a version on chain, whatever its settings. */
-export interface Fork {
-  /** Object id of the version. */
-  readonly object: string;
-  readonly open: () => Promise<Beginning>;
-}
-
-interface Prepared {
-  readonly spec: RunSpec;
-  readonly resumed: boolean;
-  /** The weights that the first round starts from; the same again after a crash. */
-  readonly initialModel: () => Promise<Float32Array>;
-}
-
-/**
- * The run of the state folder, or a new one.
- *
- * @throws FloeError `spec_mismatch`, `spec_invalid`, `usage`
- */
-const prepare = async (
-  folder: string,
-  settings: RunSettings,
-  keystore: Keystore,
-  fork: Fork | undefined,
-): Promise<Prepared> => {
-  const path = join(folder, RUN_FILES.spec);
-  const { seed } = settings;
-  // Secret: who knows it knows the model that the first round starts from.
-  const secret = seed === undefined ? keystore.trainingSecret : masterSeed(seed);
-  const begin = fork?.open ?? (() => beginningOf(settings, secret));
-  const stored = await readOptional(path);
-  if (stored !== undefined) {
-    const spec = decodeRunSpec(stored);
-    const object = spec.parent?.object && `0x${toHex(spec.parent.object)}`;
-    if (fork !== undefined && fork.object !== object)
-      throw new FloeError(
-        'spec_mismatch',
-        `${folder} holds a run that begins with ${object ?? 'no version on Sui'}; choose another --state`,
-      );
-    const initialModel = async (): Promise<Float32Array> => {
-      if (object !== undefined && fork === undefined)
-        throw new FloeError(
-          'usage',
-          `${folder} holds a fork that has not begun: repeat floe fork ${object}`,
-        );
-      return (await begin()).weights;
-    };
-    return { spec, resumed: true, initialModel };
-  }
-  const id =
-    seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
-  const { model, weights, parent } = await begin();
-  const spec = settingsToSpec(settings, {
-    id,
-    coordinator: keystore.identity.publicKey,
-    model,
-    ...(parent === undefined ? {} : { parent }),
-  });
-  // Only settings that make a valid specification are kept.
-  await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
-  await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
-  await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, initialModel: async () => weights };
-};
 
 /** pino writes to stderr, so that stdout stays the command's own. */
 const loggerOf = (options: CoordinatorOptions): Logger =>
@@ -135,28 +51,40 @@ const tlsOf = (
   return { certFile: tlsCert, keyFile: tlsKey };
 };
 
-/** The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError `key_invalid`, `usage` */
-const openOwnKeystore = async (
-  options: CoordinatorOptions,
-  onNetwork: boolean,
-): Promise<Keystore> => {
-  const folder = join(options.state, KEYSTORE);
-  const named = options.keystoreFile !== undefined;
-  if (named && !onNetwork)
-    throw new FloeError('usage', '--keystore-file: a run on no network has no use for a Sui key');
-  const isNew = (await readOptional(join(folder, 'identity'))) === undefined;
-  // The variable may hold the key for other commands; the keystore that is there decides.
-  const key = onNetwork && (isNew || named) ? await findKey(options) : undefined;
-  const { decodeSuiPrivateKey } = await import('@mysten/sui/cryptography');
-  const made = key && { identitySeed: decodeSuiPrivateKey(key.getSecretKey()).secretKey };
-  const keystore = await openOrMakeKeystore(folder, options.passphraseFile, made);
-  const { address } = keystore.identity;
-  if (key === undefined || key.toSuiAddress() === address) return keystore;
-  await keystore.close();
-  throw new FloeError(
-    'key_invalid',
-    `${folder} holds the key of ${address}, --keystore-file that of ${key.toSuiAddress()}; a run keeps its coordinator`,
-  );
+/** Says what there is now, and how to get at it. */
+const summarise = async (
+  { folder, spec, keystore, place }: State,
+  onChain: OnChain | undefined,
+  ended: {
+    readonly outcome: Outcome;
+    readonly publication: Publication | undefined;
+    readonly url: string;
+    readonly kinds: Readonly<Record<'store' | 'gate' | 'ledger', string>>;
+  },
+  output: Output,
+): Promise<void> => {
+  const { outcome, publication, url, kinds } = ended;
+  const runObject = await onChain?.runObject();
+  const versions = await onChain?.versions();
+  conclude({ folder, keystore: keystoreOf(folder), runObject, versions, place }, output);
+  output.document({
+    run: toHex(hashRunSpec(spec)),
+    coordinator: toHex(spec.coordinator),
+    url,
+    rounds: outcome.rounds,
+    attempts: outcome.attempts,
+    modelHash: toHex(outcome.model.hash),
+    masked: spec.secagg === 'masked',
+    folder,
+    ...kinds,
+    ...(place === undefined ? {} : { network: place.path, address: keystore.identity.address }),
+    ...(runObject === undefined ? {} : { runObject, publication: publication?.blob.id }),
+    ...(versions === undefined
+      ? {}
+      : {
+          versions: versions.map(({ id, round, blob }) => ({ object: id, round, blob: blob.id })),
+        }),
+  });
 };
 
 /**
@@ -170,24 +98,12 @@ export const runCoordinator = async (
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
   const tls = tlsOf(options);
-  const given = await gatherSettings(runFile, options);
-  const { model, inputs, classes, from } = given;
-  if (fork !== undefined && [model, inputs, classes, from].some((set) => set !== undefined))
-    throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
   const allowList = options.allow === undefined ? undefined : await readAllowList(options.allow);
-  const folder = options.state;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const begun = (await readOptional(join(folder, RUN_FILES.spec))) !== undefined;
-  const place = await placeOfRun(folder, begun, options);
-  const keystore = await openOwnKeystore(options, place !== undefined);
-  resources.defer(async () => keystore.close());
-  const settings = await settle(folder, given);
-  if (place === undefined && (settings.access?.length ?? 0) > 0)
-    throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
-  const { spec, resumed, initialModel } = await prepare(folder, settings, keystore, fork);
-  const stopped = abortion(signal, `stopped; started again with --state ${folder} it goes on`);
+  const state = await openState(runFile, options, fork, resources);
+  const { folder, place, spec, resumed, settings } = state;
+  const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
-  const { identity } = keystore;
+  const { identity } = state.keystore;
   const journal = openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
   introduce({ spec, resumed }, output);
@@ -205,7 +121,7 @@ export const runCoordinator = async (
     journal,
     clock: systemClock,
     random: systemRandom,
-    ...(journal.eventCount === 0 ? { initialModel: await initialModel() } : {}),
+    ...(journal.eventCount === 0 ? { initialModel: await state.initialModel() } : {}),
     ...(allowList === undefined ? {} : { allowList }),
     ...(settings.startWith === undefined ? {} : { startWith: settings.startWith }),
     log,
@@ -253,26 +169,7 @@ export const runCoordinator = async (
     `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
   );
   const publication = await publish();
-  const versions = await onChain?.versions();
-  conclude({ folder, keystore: join(folder, KEYSTORE), runObject, versions, place }, output);
-  output.document({
-    run: toHex(hashRunSpec(spec)),
-    coordinator: toHex(spec.coordinator),
-    url: served.url,
-    rounds: outcome.rounds,
-    attempts: outcome.attempts,
-    modelHash: toHex(outcome.model.hash),
-    masked: spec.secagg === 'masked',
-    folder,
-    ...kinds,
-    ...(place === undefined ? {} : { network: place.path, address: identity.address }),
-    ...(runObject === undefined ? {} : { runObject, publication: publication?.blob.id }),
-    ...(versions === undefined
-      ? {}
-      : {
-          versions: versions.map(({ id, round, blob }) => ({ object: id, round, blob: blob.id })),
-        }),
-  });
+  await summarise(state, onChain, { outcome, publication, url: served.url, kinds }, output);
   // Whoever was lost just before the end reconnects to hear of it; the coordinator does not wait for it without end.
   do await sleep(systemClock, FAREWELL_MS, signal);
   while (coordinator.status().untold > 0);
@@ -282,7 +179,7 @@ export const runCoordinator = async (
 };
 
 /** Rejects when the command is interrupted. */
-const abortion = (signal: AbortSignal, message: string): Promise<never> => {
+const interruption = (signal: AbortSignal, message: string): Promise<never> => {
   const stopped = new Promise<never>((_, reject) => {
     const stop = (): void => reject(new FloeError('aborted', message));
     if (signal.aborted) stop();

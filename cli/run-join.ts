@@ -23,7 +23,7 @@ import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
 import type { JoinOptions } from './join.ts';
-import { readNetworkFile } from './network.ts';
+import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
 import { httpBase, webSocketAddress } from './remote.ts';
 import type { Context } from './run-command.ts';
@@ -61,7 +61,7 @@ const networkOf = async (
   if ([network !== undefined, acceptNetwork, local].filter(Boolean).length > 1)
     throw new FloeError('usage', 'expected one of --network, --accept-network and --local');
   if (acceptNetwork) return 'announced';
-  if (local || (network ?? process.env['FLOE_NETWORK'] ?? '') === '') return undefined;
+  if (local || namedNetwork(options) === undefined) return undefined;
   return (await readNetworkFile(options)).network;
 };
 

@@ -2,14 +2,14 @@
  * @module The network of a run that is over, for the commands that read: from a file, or from the run's folder, where the
  * devnet of a run's own is started again from its snapshot.
  */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
 import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
-import { readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
+import { isThere } from './flags.ts';
+import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 
 export interface FoundNetworkFlags extends NetworkFlags {
   readonly run?: string;
@@ -32,13 +32,6 @@ export interface Reading {
 }
 
 const LATEST_RUN = 'runs/latest';
-
-/** Whether something is there. */
-export const isThere = async (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** The network of a run's folder, up and running. */
 export const reachNetwork = async (
@@ -77,8 +70,7 @@ export const findNetwork = async (
 ): Promise<FoundNetwork> => {
   if (flags.network !== undefined && flags.run !== undefined)
     throw new FloeError('usage', 'expected --network or --run, not both');
-  const given = flags.network ?? process.env['FLOE_NETWORK'] ?? '';
-  if (flags.run === undefined && given !== '') {
+  if (flags.run === undefined && namedNetwork(flags) !== undefined) {
     const { network, path } = await readNetworkFile(flags);
     return { network, folder: undefined, from: path };
   }
@@ -93,14 +85,4 @@ export const findNetwork = async (
       `the run in ${named} took place on no network: expected --network <file>, or another --run`,
     );
   return { network: await reachNetwork(folder, stored, reading), folder, from: named };
-};
-
-/** Where Floe's package is. @throws FloeError `spec_invalid` */
-export const packageOf = ({ network, from }: Pick<FoundNetwork, 'network' | 'from'>): string => {
-  if (network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${from}: expected floe.packageId; floe publish writes it there`,
-    );
-  return network.floe.packageId;
 };

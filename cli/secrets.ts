@@ -5,17 +5,19 @@
 import {
   nodeDisk,
   openKeystore,
+  readIdentity,
   type Keystore,
   type KeystoreOptions,
 } from '../client/keystore/index.ts';
 import { FloeError } from '../protocol/errors.ts';
+import type { Identity } from '../protocol/identity.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { readInput } from './flags.ts';
 
 const MAX_PASSPHRASE_BYTES = 4096;
 
 /** @throws FloeError `passphrase_missing`, `file_not_found` */
-export const readPassphrase = async (file: string | undefined): Promise<string> => {
+const readPassphrase = async (file: string | undefined): Promise<string> => {
   if (file !== undefined) {
     const bytes = await readInput('--passphrase-file', file, MAX_PASSPHRASE_BYTES);
     const text = new TextDecoder().decode(bytes).replace(/\r?\n$/u, '');
@@ -31,28 +33,21 @@ export const readPassphrase = async (file: string | undefined): Promise<string> 
 /** What a new keystore is made from; nothing of it changes one that is there. */
 export type NewKeystore = Pick<KeystoreOptions, 'secret' | 'identitySeed'>;
 
-const open = async (
-  folder: string,
-  passphraseFile: string | undefined,
-  create: boolean,
-  made: NewKeystore = {},
-): Promise<Keystore> =>
-  openKeystore(folder, await readPassphrase(passphraseFile), {
-    random: systemRandom,
-    disk: await nodeDisk(),
-    create,
-    ...made,
-  });
-
 /** Opens a keystore or makes a new one, from what is given. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openOrMakeKeystore = async (
   folder: string,
   passphraseFile: string | undefined,
   made: NewKeystore = {},
-): Promise<Keystore> => open(folder, passphraseFile, true, made);
+): Promise<Keystore> =>
+  openKeystore(folder, await readPassphrase(passphraseFile), {
+    random: systemRandom,
+    disk: await nodeDisk(),
+    ...made,
+  });
 
-/** @throws FloeError `file_not_found`, `passphrase_missing`, `keystore_locked`, `decryption_failed` */
-export const openExistingKeystore = async (
+/** Whose keystore it is; a run may have it open. @throws FloeError `file_not_found`, `passphrase_missing`, `decryption_failed` */
+export const keystoreIdentity = async (
   folder: string,
   passphraseFile: string | undefined,
-): Promise<Keystore> => open(folder, passphraseFile, false);
+): Promise<Identity> =>
+  readIdentity(folder, await readPassphrase(passphraseFile), await nodeDisk());

@@ -7,7 +7,7 @@ import { formatDrops } from '../sim/faults.ts';
 import { describeActivities, formatBytes, formatPercent } from '../sim/report.ts';
 import { dropsOf, type Scenario } from '../sim/scenario.ts';
 import type { RoundSummary, Summary } from '../sim/summary.ts';
-import type { Output } from './output.ts';
+import { commandName, type Output } from './output.ts';
 
 export interface RunDisplay {
   readonly event: (event: ScenarioEvent) => void;
@@ -33,7 +33,7 @@ const startLines = (
       : `, ${statistics.meanLabels.toFixed(1)} labels each on average`;
   return [
     `backend    ${event.backend}`,
-    `store      ${event.store} (${event.folder}/blobs), gate ${event.gate}, ledger ${event.ledger}`,
+    `store      ${event.store} (${scenario.substrate.type === 'local' ? '' : 'copies in '}${event.folder}/blobs), gate ${event.gate}, ledger ${event.ledger}`,
     event.masked
       ? 'updates    masked: the coordinator sees sums only'
       : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: the coordinator can read every update`,
@@ -48,6 +48,33 @@ const startLines = (
   ];
 };
 
+/** Where the last version can be found by others. */
+const publishedLines = ({ published, history }: Summary): string[] => {
+  const { object, runObject, blob, transcript } = published;
+  if (object === undefined) return [];
+  return [
+    '',
+    `run on Sui      ${runObject ?? ''}`,
+    `version on Sui  ${object} (round ${history.at(-1)?.round ?? 0})`,
+    `model           blob ${blob} on Walrus, its key at Seal`,
+    `transcript      blob ${transcript ?? ''}`,
+  ];
+};
+
+/** What to do with a run. */
+const nextLines = ({ published: { object, runObject } }: Summary, folder: string): string[] => {
+  const floe = commandName();
+  return [
+    `recompute it  ${floe} verify ${folder}`,
+    ...(object === undefined
+      ? [`pull it       ${floe} pull ${folder} --out model`]
+      : [
+          `pull it       ${floe} pull ${object} --run ${folder} --out model`,
+          `its versions  ${floe} models ${runObject ?? ''} --run ${folder}`,
+        ]),
+  ];
+};
+
 const roundLine = (round: RoundSummary, of: number, accuracy: string): string =>
   `round ${String(round.version).padStart(String(of).length)}/${of}  ${accuracy}  ` +
   `loss ${round.trainLoss.toFixed(4)}  ${round.survivors}/${round.cohort} survived  ` +
@@ -56,6 +83,8 @@ const roundLine = (round: RoundSummary, of: number, accuracy: string): string =>
 export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   const every = Math.max(1, Math.floor(scenario.rounds / LINES));
   const pending = new Map<number, { readonly round: RoundSummary; readonly of: number }>();
+  const own = scenario.substrate.type === 'devnet' ? 'Sui, Walrus and Seal on this machine, ' : '';
+  output.line(`starting   ${own}${scenario.data}, ${scenario.participants} participants`);
   let bar: SingleBar | undefined;
   let accuracy = 'test accuracy –';
   let warnings = 0;
@@ -112,12 +141,6 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
             `           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`,
           );
           break;
-        case 'published':
-          output.line(`version ${event.version} is blob ${event.blob}`);
-          if (event.object !== undefined) output.line(`  and object ${event.object} on Sui`);
-          if (event.publication !== undefined)
-            output.line(`specification and transcript are blob ${event.publication}`);
-          break;
         case 'round':
           onRound(event.round, event.of);
           break;
@@ -160,6 +183,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       );
       output.say(`model hash ${summary.modelHash}`);
       output.line(`a round's time: ${describeActivities(summary).join(', ')}`);
+      for (const line of publishedLines(summary)) output.line(line);
       output.line();
       output.line(folder);
       output.line('  report.html         plots and tables, opens without a network');
@@ -168,7 +192,8 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       output.line(
         "  auditor.key         the simulated auditor's key: floe verify and floe pull use it",
       );
-      output.line(`recompute it: floe verify ${folder}`);
+      output.line();
+      for (const line of nextLines(summary, folder)) output.line(line);
     },
   };
 };

@@ -1,16 +1,16 @@
 /**
  * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
  */
-import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { Command } from 'commander';
 import type { ScenarioInput } from '../sim/scenario.ts';
 import { parsePartition } from '../sim/partition.ts';
 import { parseDrops } from '../sim/faults.ts';
-import { decimal, oneOf, wholeNumber } from './flags.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { decimal, wholeNumber } from './flags.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
+import { type BACKENDS, withBackend, withEncoding, withSizes, withTraining } from './run-flags.ts';
 import { showRun } from './sim-output.ts';
 
-interface Options {
+interface Options extends CommonOptions {
   readonly participants?: number;
   readonly cohort?: number;
   readonly minimum?: number;
@@ -32,11 +32,8 @@ interface Options {
   readonly network?: string;
   readonly targetAccuracy?: number;
   readonly workers?: number;
-  readonly backend?: 'auto' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+  readonly backend?: (typeof BACKENDS)[number];
   readonly out: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
 /** The network of `--network`: a simulation has one of its own unless told, whatever FLOE_NETWORK says. */
@@ -45,13 +42,9 @@ const networkInput = async (options: Options): Promise<Pick<ScenarioInput, 'subs
   if (network === undefined) return local === true ? { substrate: 'local' } : {};
   const { FloeError } = await import('../protocol/errors.ts');
   if (local === true) throw new FloeError('usage', 'expected --network or --local, not both');
-  const { readNetworkFile } = await import('./network.ts');
+  const { packageOf, readNetworkFile } = await import('./network.ts');
   const file = await readNetworkFile({ network });
-  if (file.network.floe === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      `${network}: expected floe.packageId; floe publish writes it there`,
-    );
+  packageOf(file.network, file.path);
   return { substrate: { type: 'network', network: file.network } };
 };
 
@@ -68,8 +61,12 @@ const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
   };
 };
 
+/** The simulation's own defaults: fewer rounds, with more work in each. */
+const runShape = (command: Command): Command =>
+  withEncoding(withTraining(withSizes(command, 25), 3));
+
 export const simCommand = (): Command =>
-  withCommonOptions(new Command('sim'))
+  withBackend(withCommonOptions(runShape(new Command('sim'))))
     .description(
       'simulate a federated run: a coordinator and many participants, the production code',
     )
@@ -78,37 +75,13 @@ export const simCommand = (): Command =>
       'participants (default 100)',
       wholeNumber('--participants', 3, 100_000),
     )
-    .option('--cohort <n>', 'participants in a round (default 10)', wholeNumber('--cohort', 3, 255))
     .option('--minimum <n>', 'fewest survivors of a round', wholeNumber('--minimum', 3, 255))
-    .option('--rounds <n>', 'rounds (default 25)', wholeNumber('--rounds', 1, 100_000))
     .option('--seed <text>', 'everything random derives from it (default 1)')
     .option('--partition <how>', 'iid, shards:N or dirichlet:ALPHA (default iid)')
     .option('--drop <shares>', 'lose this share of each cohort: 0.3, or share:0.1,upload:0.2')
     .option('--no-mask', 'run WITHOUT masks: the coordinator can read every update')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files (default mnist)')
     .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option('--epochs <n>', 'local epochs (default 3)', wholeNumber('--epochs', 1, 1000))
-    .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
-    .option(
-      '--learning-rate <x>',
-      `local learning rate (default ${SPEC_DEFAULTS.training.learningRate})`,
-      decimal('--learning-rate', 0, 1000),
-    )
-    .option(
-      '--clip-norm <x>',
-      `L2 bound of an update (default ${SPEC_DEFAULTS.encoding.clipNorm})`,
-      decimal('--clip-norm', 0, 1e6),
-    )
-    .option(
-      '--ring <name>',
-      'ring16, ring24 or ring32',
-      oneOf('--ring', ['ring16', 'ring24', 'ring32']),
-    )
-    .option(
-      '--bits <n>',
-      'bits of a coordinate before summing (default 8)',
-      wholeNumber('--bits', 4, 20),
-    )
     .option('--no-baseline', 'do not train the centralised baseline')
     .option(
       '--target-accuracy <x>',
@@ -119,11 +92,6 @@ export const simCommand = (): Command =>
       '--workers <n>',
       'worker threads (default one a core)',
       wholeNumber('--workers', 1, 256),
-    )
-    .option(
-      '--backend <name>',
-      'auto, tensorflow, webgpu, wasm or cpu (default auto)',
-      oneOf('--backend', ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']),
     )
     .option(
       '--network <file>',

@@ -18,11 +18,11 @@ import { networkDifference, type NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRun, RUN_FILES } from '../sim/run-folder.ts';
-import { hexKey } from './flags.ts';
-import { readNetworkFile } from './network.ts';
+import { hexKey, isThere } from './flags.ts';
+import { isObjectId, readNetworkFile } from './network.ts';
 import { chooseReader, type ReaderFlags } from './reader.ts';
 import { httpBase, readTranscript, readWelcome } from './remote.ts';
-import { isThere, reachNetwork, type FoundNetworkFlags, type Reading } from './run-network.ts';
+import { reachNetwork, type FoundNetworkFlags, type Reading } from './run-network.ts';
 
 export interface SourceOptions extends ReaderFlags, FoundNetworkFlags {
   readonly expectRun?: string;
@@ -91,7 +91,7 @@ const openFolder = async (
 ): Promise<Source> => {
   const { folder, spec, transcript, auditorSeed, network } = await readRun(path);
   const onChain = network !== undefined;
-  const reader = await chooseReader(options, auditorSeed, onChain, reading.resources);
+  const reader = await chooseReader(options, auditorSeed, onChain);
   const copies = directoryStore(join(folder, RUN_FILES.blobs));
   const same = {
     spec,
@@ -125,11 +125,11 @@ const openCoordinator = async (
   options: SourceOptions,
   reading: Reading,
 ): Promise<Source> => {
-  const { signal, resources } = reading;
+  const { signal } = reading;
   const { spec } = await readWelcome(url, signal);
   const transcript = await readTranscript(url, signal);
   const onChain = options.network !== undefined;
-  const reader = await chooseReader(options, undefined, onChain, resources);
+  const reader = await chooseReader(options, undefined, onChain);
   const same = {
     spec,
     transcript,
@@ -152,7 +152,7 @@ const openAnywhere = async (
   options: SourceOptions,
   reading: Reading,
 ): Promise<Source> => {
-  if (/^0x[0-9a-f]{64}$/iu.test(source)) {
+  if (isObjectId(source)) {
     const { openObject } = await import('./object-source.ts');
     return openObject(source.toLowerCase(), options, reading);
   }

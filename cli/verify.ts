@@ -4,15 +4,11 @@
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { withReader } from './reader.ts';
-import { runCommand, withCommonOptions } from './run-command.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withFoundNetwork } from './run-network.ts';
 import type { SourceOptions } from './source.ts';
 
-interface Options extends SourceOptions {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly debug?: boolean;
-}
+type Options = SourceOptions & CommonOptions;
 
 export const verifyCommand = (): Command =>
   withCommonOptions(withReader(withFoundNetwork(new Command('verify'))))

@@ -7,7 +7,7 @@ import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { SUI_TYPE_ARG } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
-import { runCost, walrusOf, type WalrusPrices } from '../protocol/cost.ts';
+import { runCost, showCoins, walrusOf, type WalrusPrices } from '../protocol/cost.ts';
 import { GAS_RATES, storedBy } from '../protocol/cost-of-run.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
@@ -76,19 +76,28 @@ export interface Purse {
 export const covers = (have: Funds, needed: Funds): boolean =>
   have.sui >= needed.sui && have.wal >= needed.wal;
 
-const coins = (amount: bigint): string => (Number(amount) / 1e9).toFixed(3);
+/** What is missing of `needed`. */
+export const shortOf = (have: Funds, needed: Funds): Funds => ({
+  sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
+  wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
+});
 
-/** @throws FloeError `funds_missing`, saying how much of what is to be sent where */
-export const requireFunds = (address: string, have: Funds, needed: Funds): void => {
-  if (covers(have, needed)) return;
-  const missing = (['sui', 'wal'] as const)
-    .filter((coin) => have[coin] < needed[coin])
-    .map(
-      (coin) =>
-        `${coins(needed[coin] - have[coin])} ${coin.toUpperCase()} (it has ${coins(have[coin])} of about ${coins(needed[coin])})`,
-    );
-  throw new FloeError('funds_missing', `${address} lacks ${missing.join(' and ')}`, { address });
-};
+export const showFunds = ({ sui, wal }: Funds): string =>
+  `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
+
+/** @param what is to be paid, in the plural: `5 rounds` */
+export const fundsMissing = (
+  address: string,
+  have: Funds,
+  needed: Funds,
+  what: string,
+): FloeError =>
+  new FloeError(
+    'funds_missing',
+    `${address} has ${showFunds(have)}; ${what} take about ${showFunds(needed)}: ` +
+      `send it ${showFunds(shortOf(have, needed))}`,
+    { address },
+  );
 
 /** One question to the chain, repeated where that can help. */
 const ask = <Result>(

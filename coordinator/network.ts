@@ -23,8 +23,6 @@ export interface NetworkPortsInit {
   readonly blobs: string;
   /** Folder of the journal of uploads. */
   readonly uploads: string;
-  /** Epochs that blobs are paid for. Default the network's, or 3. */
-  readonly epochs?: number | undefined;
   /** How long the network's services may take, where not as long as usual. */
   readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
   /** Told of what went wrong and was tried again. */
@@ -59,13 +57,12 @@ export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkP
     import('../protocol/blobs/upload-journal-folder.ts'),
     import('../protocol/publication.ts'),
   ]);
-  const { network, spec, identity, epochs, limits = {}, warn } = init;
+  const { network, spec, identity, limits = {}, warn } = init;
   const connected = await connectNetwork(network, await identity.suiSigner(), {
     spec,
     journal: folderUploadJournal(init.uploads),
     warn,
     ...limits,
-    store: { ...limits.store, ...(epochs === undefined ? {} : { epochs }) },
   });
   try {
     const waiting = directoryStore(init.blobs);

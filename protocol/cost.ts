@@ -170,3 +170,13 @@ export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRat
     separateTotal: rounds * separateRound + walrusOf(once),
   };
 };
+
+const DECIMALS = 9;
+
+/** MIST or FROST as SUI or WAL, exact: 250000000n is `0.25`. */
+export const showCoins = (amount: bigint): string => {
+  const sign = amount < 0n ? '-' : '';
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(DECIMALS + 1, '0');
+  const part = digits.slice(-DECIMALS).replace(/0+$/u, '');
+  return `${sign}${digits.slice(0, -DECIMALS)}${part === '' ? '' : `.${part}`}`;
+};

@@ -17,7 +17,7 @@ const calls = {
   }: {
     /** Of a new devnet; without it the snapshot's goes on. */
     readonly seed?: string;
-    /** A folder: gone on from if it is there, written when the devnet stops and on `save`. */
+    /** A folder: gone on from if it is there, written when the devnet stops. */
     readonly snapshot: string;
     /** It must be there, and stays as it is. */
     readonly readOnly: boolean;
@@ -26,10 +26,6 @@ const calls = {
     const fresh = seed === undefined ? {} : { seed, floePackage: compiledFloe() };
     devnet = await startDevnet({ snapshot, readOnly, ...fresh });
     return parseNetworkConfig(devnet.config);
-  },
-  /** Brings the snapshot up to date; cheap enough for the end of a round. */
-  save: async (): Promise<void> => {
-    await devnet?.save();
   },
   stop: async (): Promise<void> => {
     await devnet?.stop();

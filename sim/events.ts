@@ -34,15 +34,6 @@ export type ScenarioEvent =
       readonly packageId: string | undefined;
       readonly coordinator: string;
     }
-  /** A model version is public: where it lies and, on a chain, the object that says so. */
-  | {
-      readonly type: 'published';
-      readonly version: number;
-      readonly blob: string;
-      readonly object: string | undefined;
-      /** The blob with the run's specification and transcript. */
-      readonly publication: string | undefined;
-    }
   | Extract<Progress, { readonly type: 'phase' | 'aborted' }>
   | {
       readonly type: 'dropped';

@@ -1,5 +1,5 @@
 /**
- * @module The end of a run: the files of its folder. The model is opened with the auditor's key, as anyone entitled would,
+ * @module The end of a run: the files of its folder that are not there yet. The model is opened with the auditor's key, as anyone entitled would,
  * and written in clear: the one clear copy.
  */
 import { join } from 'node:path';
@@ -24,7 +24,6 @@ export type FinishInit = Pick<
     /** The auditor's. */
     readonly gate: AccessGate;
     readonly final: ModelRef;
-    readonly transcript: Uint8Array;
     /** Ends what still writes into the folder, before it gets its name. */
     readonly settle: () => Promise<void>;
   };
@@ -34,7 +33,6 @@ export const finishRun = async (
   init: FinishInit,
 ): Promise<{ readonly summary: Summary; readonly folder: string }> => {
   const { partial, spec, run, store, gate, final, model, data, statistics } = init;
-  await writeWhole(join(partial, RUN_FILES.transcript), init.transcript);
   const cipher = await store.get(final.blob);
   const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
   const topology = JSON.parse(model.topology) as Record<string, unknown>;

@@ -261,6 +261,14 @@ ${rows([
   ['rounds given up', String(summary.roundsAborted)],
   ['baseline', baseline],
   ['backend', summary.backend],
+  ['model blob', summary.published.blob],
+  ...(summary.published.object === undefined
+    ? []
+    : ([
+        ['model version on Sui', summary.published.object],
+        ['run on Sui', summary.published.runObject ?? ''],
+        ['transcript blob', summary.published.transcript ?? ''],
+      ] as const)),
   ['store, gate, ledger', `${summary.store}, ${summary.gate}, ${summary.ledger}`],
   [
     'versions',

@@ -10,7 +10,7 @@ import { networkConfigSchema, type NetworkConfig } from '../protocol/network.ts'
 import { MAX_COHORT, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
 
-export const MAX_PARTICIPANTS = 100_000;
+const MAX_PARTICIPANTS = 100_000;
 
 const numberIn = (above: number, max: number) =>
   v.pipe(

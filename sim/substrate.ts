@@ -44,6 +44,7 @@ export type Substrate =
 export interface ReaderPorts {
   readonly store: BlobStore;
   readonly gateFor: (identity: Identity) => Promise<AccessGate>;
+  close(): Promise<void>;
 }
 
 export interface CoordinatorPorts {
@@ -52,6 +53,8 @@ export interface CoordinatorPorts {
   readonly ledger: Ledger;
   /** Object id of a version on chain. */
   readonly modelObject: (round: number) => Promise<string | undefined>;
+  /** Object id of the run on chain. */
+  readonly runObject: () => Promise<string | undefined>;
   /** Makes the run readable without this folder; undefined where there is no chain to say so, or no committed round. */
   readonly publish: (transcript: Uint8Array) => Promise<Publication | undefined>;
   close(): Promise<void>;
@@ -65,7 +68,11 @@ export const openReaderPorts = async (
 ): Promise<ReaderPorts> => {
   const folder = directoryStore(substrate.blobs);
   if (substrate.type === 'local')
-    return { store: folder, gateFor: async (reader) => sealedBoxGate(reader) };
+    return {
+      store: folder,
+      gateFor: async (reader) => sealedBoxGate(reader),
+      close: async () => undefined,
+    };
   const { network, limits } = substrate;
   return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
@@ -91,6 +98,7 @@ export const openCoordinatorPorts = async (
       gate: sealedBoxGate(identity),
       ledger: localLedger(),
       modelObject: async () => undefined,
+      runObject: async () => undefined,
       publish: async () => undefined,
       close: async () => undefined,
     };
@@ -106,7 +114,11 @@ export const openCoordinatorPorts = async (
     uploads: join(init.folder, 'uploads'),
     warn,
   });
-  return { ...ports, modelObject: (round) => ports.ledger.modelObject(run, round) };
+  return {
+    ...ports,
+    modelObject: (round) => ports.ledger.modelObject(run, round),
+    runObject: () => ports.ledger.runObject(run),
+  };
 };
 
 /** Coins for the run from the network's faucet; where it has none, somebody has to send some first. */
@@ -116,10 +128,11 @@ const fundCoordinator = async (
   address: string,
   warn: (message: string) => void,
 ): Promise<void> => {
-  const { estimateRun, openPurse, requireFunds } = await import('../coordinator/funds.ts');
+  const { covers, estimateRun, fundsMissing, openPurse } = await import('../coordinator/funds.ts');
   const purse = openPurse(network, address);
   const needed = estimateRun(spec, spec.rounds, epochsOf(network), await purse.prices());
-  requireFunds(address, await purse.fill(needed, warn), needed);
+  const have = await purse.fill(needed, warn);
+  if (!covers(have, needed)) throw fundsMissing(address, have, needed, `${spec.rounds} rounds`);
 };
 
 /** The devnet of a run's own gives what it is asked for. */

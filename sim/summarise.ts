@@ -31,6 +31,13 @@ export interface SummariseInit {
   readonly workers: number;
   readonly kinds: { readonly store: string; readonly gate: string; readonly ledger: string };
   readonly drops: string;
+  /** Of the last version; objects and transcript on a network only. */
+  readonly published: {
+    readonly blob: string;
+    readonly object: string | undefined;
+    readonly runObject: string | undefined;
+    readonly transcript: string | undefined;
+  };
   readonly baseline:
     | {
         readonly plan: ScenarioBaseline;
@@ -43,7 +50,7 @@ export interface SummariseInit {
 const versionSchema = v.object({ version: v.string() });
 
 /** package.json lies one level up in the sources, two in `dist`. */
-export const floeVersion = (): string => {
+const floeVersion = (): string => {
   const path = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
   return v.parse(versionSchema, createRequire(import.meta.url)(path)).version;
 };
@@ -56,6 +63,11 @@ const versions = (): Record<string, string> => ({
     createRequire(import.meta.url)('@tensorflow/tfjs/package.json'),
   ).version,
 });
+
+const defined = (values: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 
@@ -86,6 +98,7 @@ export const summarise = (init: SummariseInit): Summary => {
     data: { source: data.source, train: data.train.size, test: data.test.size },
     partition: { scheme: formatPartition(scenario.partition), ...shape },
     drops: init.drops,
+    published: defined(init.published),
     training: {
       epochs: scenario.epochs,
       batchSize: scenario.batchSize,

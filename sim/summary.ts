@@ -36,7 +36,7 @@ export const roundSchema = v.strictObject({
 });
 export type RoundSummary = v.InferOutput<typeof roundSchema>;
 
-export const baselinePointSchema = v.strictObject({
+const baselinePointSchema = v.strictObject({
   /** Examples trained on so far, in units of one federated round. */
   rounds: amount,
   testAccuracy: share,
@@ -74,6 +74,16 @@ export const summarySchema = v.strictObject({
     meanLabels: v.optional(amount),
   }),
   drops: v.string(),
+  /** The last version. */
+  published: v.strictObject({
+    /** Id of its blob in `store`. */
+    blob: v.string(),
+    /** On Sui: the version, and the run that it is of. */
+    object: v.optional(v.string()),
+    runObject: v.optional(v.string()),
+    /** Id of the blob with specification and transcript. */
+    transcript: v.optional(v.string()),
+  }),
   training: v.strictObject({ epochs: count, batchSize: count, learningRate: amount }),
   encoding: v.strictObject({ ring: v.string(), bits: count, clipNorm: amount }),
   targetAccuracy: v.optional(share),

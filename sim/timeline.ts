@@ -8,8 +8,7 @@ import type { AccessGate } from '../protocol/access/access-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 
-export const ACTIVITIES = ['training', 'storage', 'keys', 'ledger'] as const;
-export type Activity = (typeof ACTIVITIES)[number];
+export type Activity = 'training' | 'storage' | 'keys' | 'ledger';
 
 /** Takes a span, in ms of `steadyNow`. */
 export type Note = (activity: Activity, from: number, to: number) => void;

@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { toHex } from '../../protocol/bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
+import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import type { RandomSource } from '../../protocol/random.ts';
 import type { Disk } from './disk.ts';
 import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
@@ -30,8 +30,6 @@ export interface KeystoreOptions {
   readonly disk: Disk;
   /** For a new keystore only; an old one keeps its own. */
   readonly kdf?: KdfCost;
-  /** `false`: a missing keystore is an error instead of a new one. */
-  readonly create?: boolean;
   /** 32 bytes from which a new keystore's identity derives, as in `memoryKeystore`. Default: drawn. */
   readonly secret?: Uint8Array;
   /** 32 bytes: the Ed25519 seed that a new keystore's identity is, such as a key that exists already; the rest is drawn. */
@@ -42,7 +40,7 @@ export interface KeystoreOptions {
  * Opens the keystore in the folder `path`, or makes one.
  *
  * @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` (wrong passphrase or altered file),
- *   `data_malformed` (truncated or not a keystore), `file_not_found` (with `create: false`)
+ *   `data_malformed` (truncated or not a keystore)
  */
 export const openKeystore = async (
   path: string,
@@ -53,9 +51,6 @@ export const openKeystore = async (
     throw new FloeError('passphrase_missing', 'expected a passphrase of at least one character');
   await sodium.ready;
   const { disk } = options;
-  const exists = (await disk.read(`${path}/identity`)) !== undefined;
-  if (!exists && options.create === false)
-    throw new FloeError('file_not_found', `there is no keystore in ${path}`);
   await disk.makeFolder(path);
   const unlock = await disk.lock(`${path}/lock`);
   try {
@@ -64,6 +59,44 @@ export const openKeystore = async (
     unlock();
     throw thrown;
   }
+};
+
+/** The keys in an identity file. @throws FloeError `decryption_failed`, `data_malformed` */
+const openFile = async (
+  bytes: Uint8Array,
+  passphrase: string,
+): Promise<{
+  readonly key: Uint8Array;
+  readonly identity: Identity;
+  readonly trainingSecret: Uint8Array;
+}> => {
+  const stored = decodeCbor(fileSchema, bytes, 'data_malformed', MAX_IDENTITY_BYTES);
+  const key = await deriveFileKey(passphrase, stored.kdf);
+  const { seed, trainingSecret } = decodeCbor(
+    secretsSchema,
+    unseal(key, 'identity', stored.sealed, encodeCbor(stored.kdf)),
+    'data_malformed',
+    MAX_IDENTITY_BYTES,
+  );
+  return { key, identity: await identityFromSeed(seed), trainingSecret };
+};
+
+/**
+ * Whose keystore it is, for signing and for opening models: also while a run has it open, for it takes no part in any.
+ *
+ * @throws FloeError `file_not_found`, `passphrase_missing`, `decryption_failed`, `data_malformed`
+ */
+export const readIdentity = async (
+  path: string,
+  passphrase: string,
+  disk: Pick<Disk, 'read'>,
+): Promise<Identity> => {
+  if (passphrase === '')
+    throw new FloeError('passphrase_missing', 'expected a passphrase of at least one character');
+  await sodium.ready;
+  const bytes = await disk.read(`${path}/identity`);
+  if (bytes === undefined) throw new FloeError('file_not_found', `there is no keystore in ${path}`);
+  return (await openFile(bytes, passphrase)).identity;
 };
 
 /** Binds a run's file to the run: it does not open as another's. */
@@ -87,15 +120,7 @@ const unlocked = async (
     bytes = encodeCbor({ v: 1, kdf: parameters, sealed });
     await disk.write(file, bytes);
   }
-  const stored = decodeCbor(fileSchema, bytes, 'data_malformed', MAX_IDENTITY_BYTES);
-  const key = await deriveFileKey(passphrase, stored.kdf);
-  const { seed, trainingSecret } = decodeCbor(
-    secretsSchema,
-    unseal(key, 'identity', stored.sealed, encodeCbor(stored.kdf)),
-    'data_malformed',
-    MAX_IDENTITY_BYTES,
-  );
-  const identity = await identityFromSeed(seed);
+  const { key, identity, trainingSecret } = await openFile(bytes, passphrase);
 
   const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
   const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;

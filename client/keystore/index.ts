@@ -2,7 +2,7 @@
  * @module Keystores: the port, the folder on disk, the one in memory.
  */
 export { nodeDisk, type Disk } from './disk.ts';
-export { openKeystore, type KeystoreOptions } from './file.ts';
+export { openKeystore, readIdentity, type KeystoreOptions } from './file.ts';
 export {
   decodeRunMemory,
   EMPTY_RUN,

@@ -60,7 +60,7 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
 });
 
 /** Reads blobs by their content, whatever a record calls them: for folders that hold copies of what lies elsewhere. */
-export const contentStore = (copies: BlobStore): BlobStore => ({
+const contentStore = (copies: BlobStore): BlobStore => ({
   ...copies,
   get: (ref, options) => copies.get({ ...ref, id: contentId(ref) }, options),
 });

@@ -34,7 +34,7 @@ export interface VersionFacts {
 const MICRO = 1e6;
 const PICO = 1e12;
 /** A lineage longer than this is cut. */
-export const MAX_LINEAGE = 1_000;
+const MAX_LINEAGE = 1_000;
 
 const hex = (bytes: Iterable<number>): string => toHex(Uint8Array.from(bytes));
 
@@ -108,7 +108,7 @@ export const versionsOf = async (registry: Registry, run: string): Promise<Versi
  * @throws FloeError `usage` when one of them is no version of this package, `verification_failed` when one names a parent in
  * another run and has another model
  */
-export const lineageOf = async (registry: Registry, version: string): Promise<VersionFacts[]> => {
+const lineageOf = async (registry: Registry, version: string): Promise<VersionFacts[]> => {
   const line: VersionFacts[] = [];
   const seen = new Set<string>();
   for (

@@ -81,7 +81,7 @@ export const readBlob = async (
 };
 
 /** Whether two model references name the same clear model in the same blob; envelopes differ by reader. */
-export const sameModel = (
+const sameModel = (
   a: SignedRecord<'open'>['body']['model'],
   b: SignedRecord<'open'>['body']['model'],
 ): boolean =>

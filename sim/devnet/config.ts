@@ -73,7 +73,7 @@ export interface DevnetOptions {
 /** Shares are numbered by one byte. */
 export const MAX_KEY_SERVERS = 255;
 
-export const DEFAULTS = {
+const DEFAULTS = {
   seed: 1,
   nodes: 13,
   shardsPerNode: 4,

@@ -7,6 +7,7 @@ import { SuiGrpcClient } from '@mysten/sui/grpc';
 import { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../../protocol/errors.ts';
 import { Chain } from './chain/chain.ts';
+import { evaluate } from './chain/dry-run.ts';
 import { grpcWebHandler } from './chain/grpc-web.ts';
 import { suiHandlers } from './chain/rpc.ts';
 import { completeOptions, type DevnetOptions, type NetworkConfig } from './config.ts';
@@ -163,7 +164,14 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
     for (let index = 0; index < all.sealServers; index += 1) {
       const objectId = deriveId(seed, `seal server ${index}`);
       const secretKey = deriveScalar(seed, `seal master key ${index}`);
-      const handler = keyServerHandler({ chain, objectId, secretKey, now, requesters });
+      const handler = keyServerHandler({
+        chain,
+        evaluate: (programmable, sender) => evaluate(chain, programmable, sender),
+        objectId,
+        secretKey,
+        now,
+        requesters,
+      });
       const server = await start(handler, next(ports.seal, index), BODY_LIMIT, [VERSION_HEADER]);
       keyServers.push(server);
       sealServers.push({ objectId, url: server.url });

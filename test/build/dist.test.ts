@@ -42,6 +42,7 @@ beforeAll(async () => {
   await mkdir(installed, { recursive: true });
   await cp(join(root, 'package.json'), join(installed, 'package.json'));
   await cp(dist, join(installed, 'dist'), { recursive: true });
+  await cp(join(root, 'move/build'), join(installed, 'move/build'), { recursive: true });
   for (const name of await readdir(join(root, 'node_modules')))
     if (name !== 'floe' && !name.startsWith('.'))
       await symlink(join(root, 'node_modules', name), join(modules, name));

@@ -2,7 +2,6 @@
  * @module What can be done with a run on Walrus, Seal and Sui once it is over, as a user does it: from its folder, whose devnet
  * is started again, and as an outsider who has nothing but an object id, a network and a key.
  */
-import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,30 +15,13 @@ import { keyFromSeed } from '../../protocol/sui/keys.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { makeScenario, readRun, runScenario, type RunResult } from '../../sim/index.ts';
 import { keyOf, startNetwork } from '../substrate/support.ts';
+import { floeIn, having } from '../support/floe.ts';
 import { writeTable } from '../support/table.ts';
 
-const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 let folder: string;
-const floe = (args: readonly string[], key?: Ed25519Keypair): Promise<Ended> =>
-  new Promise((resolve, reject) => {
-    const env = { ...process.env, FLOE_SUI_KEY: key?.getSecretKey() ?? '', FLOE_NETWORK: '' };
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-
+const floe = floeIn(() => folder);
 const json = async (args: readonly string[], key?: Ed25519Keypair) => {
-  const ended = await floe([...args, '--json'], key);
+  const ended = await floe([...args, '--json'], having(key));
   const document = v.parse(v.record(v.string(), v.unknown()), JSON.parse(ended.stdout));
   return { ...ended, document };
 };
@@ -74,9 +56,9 @@ describe('the folder of a run whose devnet has ended', () => {
   let result: RunResult;
   beforeAll(async () => {
     const scenario = makeScenario({
-      participants: 4,
-      cohort: 4,
-      rounds: 2,
+      participants: 3,
+      cohort: 3,
+      rounds: 1,
       data: table,
       model: 'linear',
       backend: 'wasm',
@@ -110,7 +92,7 @@ describe('the folder of a run whose devnet has ended', () => {
       json(['pull', 'runs/latest', '--out', 'model', '--tfjs']),
       json(['pull', 'runs/latest', '--out', 'other'], keyOf(77)),
     ]);
-    expect(pulled.document).toMatchObject({ round: 2, modelHash: result.summary.modelHash });
+    expect(pulled.document).toMatchObject({ round: 1, modelHash: result.summary.modelHash });
     expect(await readFile(join(folder, 'model', 'model.safetensors'))).toEqual(
       await readFile(join(result.folder, 'model.safetensors')),
     );
@@ -121,8 +103,8 @@ describe('the folder of a run whose devnet has ended', () => {
 
   it('lists its versions, and a version is found where the latest run took place', async () => {
     const { document } = await json(['models', 'runs/latest']);
-    const [, , last] = v.parse(versions, document).versions;
-    expect(last?.round).toBe(2);
+    const [, last] = v.parse(versions, document).versions;
+    expect(last?.round).toBe(1);
     const verified = await json(['verify', last?.id ?? '']);
     expect(verified.document).toMatchObject({ ok: true, level: 'L1', version: last?.id });
   });
@@ -138,7 +120,7 @@ describe('the folder of a run whose devnet has ended', () => {
       json(['verify', `0x${'ab'.repeat(32)}`, '--run', broken]),
     ]);
     expect(verified.code).toBe(1);
-    expect(verified.document).toMatchObject({ ok: false, culprit: { round: 2 } });
+    expect(verified.document).toMatchObject({ ok: false, culprit: { round: 1 } });
     expect(missing.code).toBe(2);
     expect(v.parse(error, missing.document).error.message).toContain('there is no object');
   });
@@ -239,6 +221,8 @@ describe('an outsider with an object id, a network and a key', () => {
     expect(broke.code).toBe(3);
     const { code, message } = v.parse(error, broke.document).error;
     expect(code).toBe('funds_missing');
-    expect(message).toMatch(/^0x[0-9a-f]{64} lacks 0\.\d+ SUI .* and 0\.\d+ WAL/);
+    expect(message).toMatch(
+      /^0x[0-9a-f]{64} has 0 SUI and 0 WAL; .*: send it 0\.\d+ SUI and 0\.\d+ WAL$/,
+    );
   });
 });

@@ -1,8 +1,7 @@
 /**
- * @module The commands that talk to a network, each in a process of its own as a user runs it, against a devnet in this one.
+ * @module The commands that talk to a network, as a user calls them, against a devnet.
  * What they say is held against the chain, read with the stock client.
  */
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,32 +15,19 @@ import { hashRunSpec } from '../../protocol/run-spec.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { startDevnet } from '../../sim/devnet/index.ts';
 import { connect, fund, keyOf, networkOf, publicKeyOf, specFor } from '../substrate/support.ts';
+import { floeIn, having, type Ended } from '../support/floe.ts';
 
-const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
 const owner = keyOf(61);
 const stranger = keyOf(62);
 const member = keyOf(63);
 const auditor = keyOf(64);
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 let folder: string;
 let devnet: Devnet;
 
+const call = floeIn(() => folder);
 const floe = (args: readonly string[], key?: Ed25519Keypair): Promise<Ended> =>
-  new Promise((resolve, reject) => {
-    const env = { ...process.env, FLOE_SUI_KEY: key?.getSecretKey() ?? '', FLOE_NETWORK: '' };
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
+  call(args, having(key));
 
 /** Runs a command on the published network and gives its document. */
 const json = async (args: readonly string[], key?: Ed25519Keypair) => {

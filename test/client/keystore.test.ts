@@ -7,6 +7,7 @@ import {
   memoryKeystore,
   nodeDisk,
   openKeystore,
+  readIdentity,
   type Disk,
   type Keystore,
 } from '../../client/keystore/index.ts';
@@ -61,12 +62,20 @@ describe('the keystore in a folder', () => {
     await (await open(path, 'cafe\u0301')).close();
   });
 
-  it('makes no keystore where it was told not to', async () => {
+  it('tells whose it is, also while a run has it open, and makes none', async () => {
     const path = fresh();
-    await expect(
-      openKeystore(path, 'x', { random: systemRandom, disk, create: false }),
-    ).rejects.toMatchObject({ code: 'file_not_found' });
+    await expect(readIdentity(path, 'x', disk)).rejects.toMatchObject({ code: 'file_not_found' });
     await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' });
+    const keystore = await open(path, 'x');
+    const { publicKey } = await readIdentity(path, 'x', disk);
+    expect(publicKey).toEqual(keystore.identity.publicKey);
+    await expect(readIdentity(path, 'y', disk)).rejects.toMatchObject({
+      code: 'decryption_failed',
+    });
+    await expect(readIdentity(path, '', disk)).rejects.toMatchObject({
+      code: 'passphrase_missing',
+    });
+    await keystore.close();
   });
 
   it('names every truncation of every file, and every flipped byte', async () => {

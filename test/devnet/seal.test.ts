@@ -31,6 +31,7 @@ import {
 import { keyServerHandler } from '../../sim/devnet/seal/key-server.ts';
 import { Requesters } from '../../sim/devnet/seal/requesters.ts';
 import { packageDigest } from '../../sim/devnet/chain/commands.ts';
+import { evaluate } from '../../sim/devnet/chain/dry-run.ts';
 import type { PublishedList } from './support.ts';
 
 let devnet: Devnet;
@@ -405,13 +406,10 @@ test('a server that is not needed waits for its client to hang up, and then does
   const secretKey = new Uint8Array(32).fill(7);
   const asked: string[] = [];
   const serve = keyServerHandler({
-    chain: {
-      vm: devnet.chain.vm,
-      state: devnet.chain.state,
-      evaluate: (programmable, sender) => {
-        asked.push(sender);
-        return devnet.chain.evaluate(programmable, sender);
-      },
+    chain: devnet.chain,
+    evaluate: (programmable, sender) => {
+      asked.push(sender);
+      return evaluate(devnet.chain, programmable, sender);
     },
     objectId: devnet.config.seal.servers[0]!.objectId,
     secretKey,

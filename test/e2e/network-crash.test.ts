@@ -117,7 +117,6 @@ const expectVerified = async (state: string): Promise<void> => {
   const keystore = await openKeystore(join(state, 'keystore'), PASSPHRASE, {
     random: systemRandom,
     disk: await nodeDisk(),
-    create: false,
   });
   const signer = await keystore.identity.suiSigner();
   const outside = await connectNetwork(bareNetworkOf(devnet), signer, { spec });

@@ -19,7 +19,7 @@ import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
 import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
-import { lineageOf, versionsOf } from '../../protocol/ledger/lineage.ts';
+import { describeModels, versionsOf } from '../../protocol/ledger/lineage.ts';
 import { capOf } from '../../protocol/ledger/registry.ts';
 import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
 import { publishRun } from '../../protocol/publication.ts';
@@ -210,12 +210,7 @@ describe("an object that publishes somebody else's run", () => {
     await coordinator.stop();
     await paying.close();
     const signer = await identity.suiSigner();
-    await devnet.chain; // the coordinator's coins
-    const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
-    await requestSuiFromFaucetV2({
-      host: devnet.config.faucetUrl,
-      recipient: signer.toSuiAddress(),
-    });
+    await fund(devnet, signer);
     genuine = await register(senderOf(signer), spec);
     await publishOn(senderOf(signer), genuine);
   });
@@ -303,8 +298,10 @@ it('a version has no parent in another run whose model it does not begin with', 
     return version?.id ?? '';
   };
   const famous = await versionOf(1, null);
-  expect(await lineageOf(registry(), await versionOf(1, famous))).toHaveLength(2);
-  const claimed = lineageOf(registry(), await versionOf(2, famous));
+  expect(await describeModels(registry(), await versionOf(1, famous))).toMatchObject({
+    lineage: [{}, { id: famous }],
+  });
+  const claimed = describeModels(registry(), await versionOf(2, famous));
   await expect(claimed).rejects.toMatchObject({ code: 'verification_failed' });
 });
 
@@ -338,7 +335,11 @@ it("a pass that its owner would make everybody's opens nothing for others", asyn
   const reads = async (reader: Ed25519Keypair): Promise<Uint8Array> => {
     const gate = { holdings: { pass }, denialRetries: 0 };
     const connected = await connect(devnet, reader, spec, { gate });
-    return connected.gate.unwrap(envelope, purpose).finally(() => connected.close());
+    try {
+      return await connected.gate.unwrap(envelope, purpose);
+    } finally {
+      await connected.close();
+    }
   };
   await expect(reads(keyOf(85))).rejects.toThrow();
   expect(settled).toBe('refused');

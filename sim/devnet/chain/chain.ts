@@ -1,27 +1,18 @@
 /**
  * @module The chain: one state, one order of transactions, one Move machine. Executing checks signatures, gas and every claim
- * of the request against the state; simulating does the same without a signature and keeps nothing. Reads may be made to lag
- * behind (a stale RPC); key servers always see the latest state.
+ * of the request against the state. Reads may be made to lag behind (a stale RPC); key servers always see the latest state.
  */
 import { toBase58 } from '@mysten/bcs';
-import { GrpcTypes } from '@mysten/sui/grpc';
+import type { GrpcTypes } from '@mysten/sui/grpc';
 import { TransactionDataBuilder } from '@mysten/sui/transactions';
 import { fromBase58, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { MoveVm, PackageInfo } from '../move/types.ts';
-import { SUI_COIN } from './commands.ts';
-import { checkExpiration, checkGas, checkSignatures, refusedDryRun, selectGas } from './checks.ts';
-import { balanceChanges, toProtoEffects, toProtoEvents } from './encode.ts';
-import { coinBalance, executeTransaction, packageData, type Execution } from './executor.ts';
-import { MAX_GAS_BUDGET, minimumBudget, REFERENCE_GAS_PRICE, storageCostOf } from './gas.ts';
+import { checkExpiration, checkGas, checkSignatures } from './checks.ts';
+import { executedOf } from './encode.ts';
+import { executeTransaction, packageData } from './executor.ts';
+import { REFERENCE_GAS_PRICE, storageCostOf } from './gas.ts';
 import { GRPC, GrpcError } from './grpc-web.ts';
-import {
-  CLOCK_ID,
-  completeInputs,
-  programmableOf,
-  relaxInputs,
-  requireAddress,
-  resolveInputs,
-} from './inputs.ts';
+import { CLOCK_ID, programmableOf, requireAddress, resolveInputs } from './inputs.ts';
 import {
   addressBytes,
   blake2b256,
@@ -32,7 +23,7 @@ import {
   type Owner,
   type StateChange,
 } from './objects.ts';
-import { decodeTransaction, type ChainTransaction } from './transaction.ts';
+import { decodeTransaction } from './transaction.ts';
 
 export interface ChainOptions {
   readonly vm: MoveVm;
@@ -63,29 +54,22 @@ export interface SystemObject {
   readonly hasPublicTransfer?: boolean;
 }
 
-export interface Simulation {
-  readonly executed: GrpcTypes.ExecutedTransaction;
-  readonly results: readonly (readonly Uint8Array[])[];
-}
-
-/** What a policy may cost, in MIST: asking is free, so it is bounded. */
-const POLICY_BUDGET = 500_000_000n;
-
 const refuse = (message: string): GrpcError => new GrpcError(GRPC.INVALID_ARGUMENT, message);
-const ZERO = normalizeSuiAddress('0x0');
-/** Gas of a dry run without checks: a coin that exists nowhere. */
-const DRY_RUN_BALANCE = 1_000_000_000_000_000n;
-
-const timestampOf = (ms: number): { seconds: bigint; nanos: number } => ({
-  seconds: BigInt(Math.floor(ms / 1000)),
-  nanos: (ms % 1000) * 1_000_000,
-});
-
-const reference = (object: ChainObject): GrpcTypes.ObjectReference => ({
-  objectId: object.id,
-  version: object.version,
-  digest: object.digest,
-});
+/** @param before the object as it is, if it is there already; its owner and the rebate stay */
+export const systemObject = (object: SystemObject, before?: ChainObject): ChainObject => {
+  const version = before ? before.version + 1n : 1n;
+  const owner =
+    object.owner.type === 'shared' && before?.owner.type === 'shared' ? before.owner : object.owner;
+  return {
+    ...object,
+    owner,
+    version,
+    digest: objectDigest({ ...object, owner, version }),
+    hasPublicTransfer: object.hasPublicTransfer ?? false,
+    previousTransaction: toBase58(new Uint8Array(32)),
+    storageRebate: before?.storageRebate ?? storageCostOf(object.contents.length),
+  };
+};
 
 export class Chain {
   readonly vm: MoveVm;
@@ -165,7 +149,7 @@ export class Chain {
   /** Brings the clock object up to date. Its version stays, as nothing may write it. */
   tick(): void {
     const contents = Buffer.concat([addressBytes(CLOCK_ID), u64le(this.timeMs)]);
-    const clock = this.#systemObject({
+    const clock = systemObject({
       id: CLOCK_ID,
       objectType: `${normalizeSuiAddress('0x2')}::clock::Clock`,
       contents,
@@ -177,7 +161,7 @@ export class Chain {
 
   /** Writes objects outside of any transaction: version 1, or the next one of an object that exists. */
   write(objects: readonly SystemObject[]): void {
-    const written = objects.map((object) => this.#systemObject(object));
+    const written = objects.map((object) => systemObject(object, this.state.get(object.id)));
     this.#apply({ written, removed: [] });
   }
 
@@ -219,24 +203,6 @@ export class Chain {
     return this.#clockOffset;
   }
 
-  #systemObject(object: SystemObject): ChainObject {
-    const before = this.state.get(object.id);
-    const version = object.id === CLOCK_ID || !before ? 1n : before.version + 1n;
-    const owner =
-      object.owner.type === 'shared' && before?.owner.type === 'shared'
-        ? before.owner
-        : object.owner;
-    return {
-      ...object,
-      owner,
-      version,
-      digest: objectDigest({ ...object, owner, version }),
-      hasPublicTransfer: object.hasPublicTransfer ?? false,
-      previousTransaction: toBase58(new Uint8Array(32)),
-      storageRebate: before?.storageRebate ?? storageCostOf(object.contents.length),
-    };
-  }
-
   #apply(change: StateChange): void {
     this.state.apply(change);
     const replica = this.#replica;
@@ -275,11 +241,18 @@ export class Chain {
       sender,
       gas,
       keepPackages: true,
-      ...this.#environment(),
+      ...this.environment,
     });
     this.#apply(execution.change);
     const record = this.#remember(
-      this.#executed(execution, transaction, sender, signatures, this.records.length),
+      executedOf(execution, {
+        transaction,
+        sender,
+        signatures,
+        sequence: this.records.length,
+        timeMs: this.timeMs,
+        vm: this.vm,
+      }),
     );
     for (const listener of this.#listeners) listener(record);
     return record;
@@ -294,176 +267,12 @@ export class Chain {
     return record;
   }
 
-  #environment() {
+  /** What a transaction is told of the chain. */
+  get environment() {
     return {
       epoch: this.#epoch,
       epochTimestampMs: BigInt(this.#epochStartMs),
       referenceGasPrice: REFERENCE_GAS_PRICE,
     };
-  }
-
-  #executed(
-    execution: Execution,
-    transaction: ChainTransaction,
-    sender: string,
-    signatures: readonly Uint8Array[],
-    sequence: number,
-  ): GrpcTypes.ExecutedTransaction {
-    const events = toProtoEvents(execution, sender, this.vm).map((event) => ({
-      ...event,
-      checkpoint: BigInt(sequence + 1),
-    }));
-    return {
-      digest: execution.digest,
-      transaction: { ...transaction, digest: execution.digest },
-      signatures: signatures.map((value) => ({
-        bcs: { value },
-        signature: { oneofKind: undefined },
-      })),
-      effects: toProtoEffects(execution),
-      ...(events.length > 0 ? { events: { events } } : {}),
-      balanceChanges: balanceChanges(execution),
-      checkpoint: BigInt(sequence + 1),
-      timestamp: timestampOf(this.timeMs),
-    };
-  }
-
-  #dryRunCoin(owner: string): ChainObject {
-    const id = normalizeSuiAddress(`0x${'d'.repeat(64)}`);
-    const contents = Buffer.concat([addressBytes(id), u64le(DRY_RUN_BALANCE)]);
-    return this.#systemObject({
-      id,
-      objectType: SUI_COIN,
-      contents,
-      owner: { type: 'address', address: owner },
-    });
-  }
-
-  /**
-   * Runs a transaction without keeping anything: fills in inputs and, when asked, the gas payment.
-   *
-   * @throws {GrpcError} when the transaction would be refused; not with `checks` off, where the result says it failed.
-   */
-  simulate(request: {
-    readonly transaction: GrpcTypes.Transaction;
-    readonly checks: boolean;
-    readonly doGasSelection: boolean;
-    /** Defaults to what reads see. */
-    readonly state?: StateView;
-  }): Simulation {
-    this.tick();
-    const state = request.state ?? this.readable;
-    const given = request.transaction.bcs?.value
-      ? decodeTransaction(request.transaction.bcs.value)
-      : request.transaction;
-    const sender = requireAddress(given.sender ?? ZERO, 'the sender');
-    const owner = requireAddress(given.gasPayment?.owner ?? sender, 'the gas owner');
-    const programmable = completeInputs(programmableOf(given), state, this.vm);
-    const price = given.gasPayment?.price ?? REFERENCE_GAS_PRICE;
-    const resolved: ChainTransaction = {
-      ...given,
-      version: 1,
-      sender,
-      kind: {
-        data: { oneofKind: 'programmableTransaction', programmableTransaction: programmable },
-      },
-      gasPayment: {
-        objects: given.gasPayment?.objects ?? [],
-        owner,
-        price,
-        ...(given.gasPayment?.budget === undefined ? {} : { budget: given.gasPayment.budget }),
-      },
-      expiration: given.expiration ?? {
-        kind: GrpcTypes.TransactionExpiration_TransactionExpirationKind.NONE,
-      },
-    };
-    const run = (gas: Parameters<typeof executeTransaction>[0]['gas']): Execution =>
-      executeTransaction({
-        vm: this.vm,
-        state,
-        transaction: resolved,
-        inputs: resolveInputs(programmable.inputs, state, sender),
-        digest: blake2b256(GrpcTypes.Transaction.toBinary(resolved)),
-        sender,
-        gas,
-        keepPackages: false,
-        ...this.#environment(),
-      });
-    const finish = (execution: Execution, transaction: ChainTransaction): Simulation => ({
-      executed: this.#executed(execution, transaction, sender, [], this.records.length),
-      results: execution.results,
-    });
-    if (!request.checks) {
-      const coins = [this.#dryRunCoin(owner)];
-      try {
-        return finish(run({ coins, owner, price, budget: MAX_GAS_BUDGET }), resolved);
-      } catch (error) {
-        if (!(error instanceof GrpcError)) throw error;
-        return { executed: refusedDryRun(error, resolved, this.#epoch), results: [] };
-      }
-    }
-    checkExpiration(resolved, this);
-    if (!request.doGasSelection) {
-      const execution = run(checkGas(resolved, owner, state));
-      return finish(execution, resolved);
-    }
-    const chosen = given.gasPayment?.objects ?? [];
-    const coins =
-      chosen.length > 0
-        ? chosen
-            .flatMap(({ objectId }) => state.get(requireAddress(objectId, 'a gas coin')) ?? [])
-            .filter(({ objectType }) => objectType === SUI_COIN)
-        : selectGas(programmable.inputs, owner, state);
-    const balance = coins.reduce((sum, coin) => sum + coinBalance(coin.contents), 0n);
-    if (balance < minimumBudget(price))
-      throw refuse(`Unable to perform gas selection due to insufficient SUI balance of ${owner}`);
-    const most = balance < MAX_GAS_BUDGET ? balance : MAX_GAS_BUDGET;
-    const execution = run({ coins, owner, price, budget: given.gasPayment?.budget ?? most });
-    const { computationCost, storageCost } = execution.gasUsed;
-    const estimate = computationCost + storageCost + minimumBudget(price);
-    const budget = given.gasPayment?.budget ?? (estimate < most ? estimate : most);
-    const gasPayment = { objects: coins.map(reference), owner, price, budget };
-    const withGas = { ...resolved, gasPayment };
-    if (given.gasPayment?.budget !== undefined) checkGas(withGas, owner, state);
-    return finish(execution, withGas);
-  }
-
-  /**
-   * Whether a programmable transaction runs through for `sender` on the latest state, with versions and digests of the
-   * request ignored. This is how key servers ask a policy.
-   *
-   * @throws {GrpcError} when an input does not exist or may not be used by `sender`.
-   */
-  evaluate(
-    programmable: GrpcTypes.ProgrammableTransaction,
-    sender: string,
-  ): GrpcTypes.ExecutionError | undefined {
-    this.tick();
-    const transaction: ChainTransaction = {
-      sender,
-      kind: {
-        data: {
-          oneofKind: 'programmableTransaction',
-          programmableTransaction: completeInputs(relaxInputs(programmable), this.state, this.vm),
-        },
-      },
-    };
-    const execution = executeTransaction({
-      vm: this.vm,
-      state: this.state,
-      transaction,
-      inputs: resolveInputs(programmableOf(transaction).inputs, this.state, sender),
-      digest: blake2b256(GrpcTypes.Transaction.toBinary(transaction)),
-      sender,
-      gas: {
-        coins: [this.#dryRunCoin(sender)],
-        owner: sender,
-        price: REFERENCE_GAS_PRICE,
-        budget: POLICY_BUDGET,
-      },
-      keepPackages: false,
-      ...this.#environment(),
-    });
-    return execution.error;
   }
 }

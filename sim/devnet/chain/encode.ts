@@ -290,3 +290,38 @@ export const balanceChanges = (execution: Execution): GrpcTypes.BalanceChange[] 
 
 /** The address in an object's first 32 bytes. */
 export const idOfContents = (contents: Uint8Array): string => addressOf(contents.slice(0, 32));
+
+const timestampOf = (ms: number): { seconds: bigint; nanos: number } => ({
+  seconds: BigInt(Math.floor(ms / 1000)),
+  nanos: (ms % 1000) * 1_000_000,
+});
+
+/** What the chain tells of a transaction that has run, at its place in the order. */
+export const executedOf = (
+  execution: Execution,
+  init: {
+    readonly transaction: GrpcTypes.Transaction;
+    readonly sender: string;
+    readonly signatures: readonly Uint8Array[];
+    readonly sequence: number;
+    readonly timeMs: number;
+    readonly vm: MoveVm;
+  },
+): GrpcTypes.ExecutedTransaction => {
+  const { transaction, sender, signatures, sequence, timeMs, vm } = init;
+  const checkpoint = BigInt(sequence + 1);
+  const events = toProtoEvents(execution, sender, vm).map((event) => ({ ...event, checkpoint }));
+  return {
+    digest: execution.digest,
+    transaction: { ...transaction, digest: execution.digest },
+    signatures: signatures.map((value) => ({
+      bcs: { value },
+      signature: { oneofKind: undefined },
+    })),
+    effects: toProtoEffects(execution),
+    ...(events.length > 0 ? { events: { events } } : {}),
+    balanceChanges: balanceChanges(execution),
+    checkpoint,
+    timestamp: timestampOf(timeMs),
+  };
+};

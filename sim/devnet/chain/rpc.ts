@@ -6,6 +6,7 @@ import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeStructTag, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { MoveVm } from '../move/types.ts';
 import type { Chain } from './chain.ts';
+import { simulate } from './dry-run.ts';
 import { coinTypeOf, toProtoObject } from './encode.ts';
 import { coinBalance } from './executor.ts';
 import { REFERENCE_GAS_PRICE } from './gas.ts';
@@ -310,7 +311,7 @@ export const suiHandlers = (
     (request: GrpcTypes.SimulateTransactionRequest): GrpcTypes.SimulateTransactionResponse => {
       if (!request.transaction)
         throw new GrpcError(GRPC.INVALID_ARGUMENT, 'expected a transaction');
-      const { executed, results } = chain.simulate({
+      const { executed, results } = simulate(chain, {
         transaction: request.transaction,
         checks:
           (request.checks ?? 0) === GrpcTypes.SimulateTransactionRequest_TransactionChecks.ENABLED,

@@ -28,7 +28,12 @@ export const BODY_LIMIT = 180 * 1024;
 const SDK_TYPES = new Set(['typescript', 'rust', 'golang', 'python', 'aggregator']);
 
 export interface KeyServerOptions {
-  readonly chain: Pick<Chain, 'vm' | 'state' | 'evaluate'>;
+  readonly chain: Pick<Chain, 'vm' | 'state'>;
+  /** Asks a policy on the latest state: what it fails with, undefined where it holds. */
+  readonly evaluate: (
+    programmable: ApprovalRequest['programmable'],
+    sender: string,
+  ) => GrpcTypes.ExecutionError | undefined;
   /** The KeyServer object it is registered as. */
   readonly objectId: string;
   /** Master secret: a scalar of 32 bytes. */
@@ -59,14 +64,14 @@ const checkClient = ({ headers: received }: HttpRequest): void => {
 
 /** Runs the policy. What the user may not do is NoAccess; what no one can do is the request's fault. */
 const askPolicy = (
-  chain: KeyServerOptions['chain'],
+  evaluate: KeyServerOptions['evaluate'],
   approval: ApprovalRequest,
   user: string,
 ): void => {
   const kinds = GrpcTypes.ExecutionError_ExecutionErrorKind;
   let error: GrpcTypes.ExecutionError | undefined;
   try {
-    error = chain.evaluate(approval.programmable, user);
+    error = evaluate(approval.programmable, user);
   } catch (thrown) {
     if (!(thrown instanceof GrpcError)) throw thrown;
     throw thrown.code === GRPC.NOT_FOUND
@@ -85,7 +90,7 @@ const askPolicy = (
 };
 
 export const keyServerHandler = (options: KeyServerOptions): HttpHandler => {
-  const { chain, objectId, secretKey, now, requesters } = options;
+  const { chain, evaluate, objectId, secretKey, now, requesters } = options;
   const pop = toBase64(proofOfPossession(secretKey, objectId));
   const keys = new Lru<G1Point>(MAX_USER_KEYS);
   const userKey = (identity: Uint8Array): G1Point =>
@@ -99,7 +104,7 @@ export const keyServerHandler = (options: KeyServerOptions): HttpHandler => {
     if (!info || chain.state.get(approval.packageId)?.objectType !== 'package')
       throw new SealRefusal('InvalidPackage', `there is no package ${approval.packageId}`);
     await checkSession(body, info.originalId, now());
-    askPolicy(chain, approval, body.certificate.user);
+    askPolicy(evaluate, approval, body.certificate.user);
     const target = encryptionPoint(requesters, body.enc_key);
     const decryptionKeys = approval.innerIds.map((innerId) => {
       const identity = fullIdentity(info.originalId, innerId);

@@ -45,10 +45,6 @@ const rotation = (blobId: Uint8Array, shards: number): number =>
 export const shardOfPair = (pair: number, blobId: Uint8Array, shards: number): number =>
   (pair + rotation(blobId, shards)) % shards;
 
-/** The pair that a shard holds. */
-export const pairOfShard = (shard: number, blobId: Uint8Array, shards: number): number =>
-  (shards + shard - rotation(blobId, shards)) % shards;
-
 const BLOB_ID = /^[A-Za-z0-9_-]{43}$/;
 
 /** The 32 bytes of a blob id in its text form (base64url without padding), or undefined. */
