@@ -20,7 +20,7 @@ import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts
 
 import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
-import { modelsOf } from './published.ts';
+import { committedRounds } from './published.ts';
 
 /** The journal of uploads to Walrus, in the state folder. */
 const UPLOADS = 'uploads';
@@ -160,8 +160,7 @@ export const openRunPorts = async (init: {
   const run = hashRunSpec(spec);
   const packageId = packageOf(network, place.path);
   output.line(`network    ${publicUrl(network.rpcUrl)} (${place.path}), package ${packageId}`);
-  const committed = modelsOf({ spec, transcript: journal.transcript() }).at(-1)?.version;
-  const roundsLeft = spec.rounds - (committed ?? 0);
+  const roundsLeft = spec.rounds - committedRounds({ spec, transcript: journal.transcript() });
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
   else output.line(`pays       ${identity.address}: nothing more than the transcript`);
   const ports = await openNetworkPorts({

@@ -32,6 +32,10 @@ export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] =
   return [...models.values()].toSorted((a, b) => a.version - b.version);
 };
 
+/** Rounds that count against those of the specification; attempts that were given up have used up numbers, and do not. */
+export const committedRounds = (run: SignedRun): number =>
+  modelsOf(run).filter(({ version }) => version > 0).length;
+
 /**
  * The signed reference behind a version on chain.
  * @throws FloeError `verification_failed` when the transcript and the chain name different models

@@ -134,12 +134,12 @@ export const runJoin = async (
   await participant.stop();
   if (outcome.type === 'stopped')
     throw new FloeError('aborted', 'left the run; with the same keystore it can be joined again');
-  const version = outcome.commit?.body.model.version ?? 0;
   output.document({
     run: outcome.run === undefined ? undefined : toHex(outcome.run),
     key,
     examples: data.size,
-    rounds: version,
+    // Attempts that were given up have numbers too: the last one's is not how many were committed.
+    round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
   });
   output.line('the model can be opened with this identity: floe pull');

@@ -3,7 +3,9 @@
  * open its models, if there is one.
  */
 import { join } from 'node:path';
+import { chooseNetwork } from '../client/network.ts';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
+import { readAnnouncement } from '../protocol/announcement.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { directoryStore } from '../protocol/blobs/directory.ts';
@@ -19,9 +21,9 @@ import { systemRandom } from '../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRun, RUN_FILES } from '../sim/run-folder.ts';
 import { hexKey, isThere } from './flags.ts';
-import { isObjectId, readNetworkFile } from './network.ts';
+import { isObjectId, namedNetwork, readNetworkFile } from './network.ts';
 import { chooseReader, type ReaderFlags } from './reader.ts';
-import { httpBase, readTranscript, readWelcome } from './remote.ts';
+import { httpBase, readTranscript } from './remote.ts';
 import { reachNetwork, type FoundNetworkFlags, type Reading } from './run-network.ts';
 
 export interface SourceOptions extends ReaderFlags, FoundNetworkFlags {
@@ -126,9 +128,12 @@ const openCoordinator = async (
   reading: Reading,
 ): Promise<Source> => {
   const { signal } = reading;
-  const { spec } = await readWelcome(url, signal);
+  const { spec, network: announced } = await readAnnouncement(url, signal);
   const transcript = await readTranscript(url, signal);
-  const onChain = options.network !== undefined;
+  if (options.network !== undefined && announced === undefined)
+    throw new FloeError('network_mismatch', `${url} keeps its run itself; leave --network out`);
+  // Where the run is on no network, a variable that names one is meant for other commands.
+  const onChain = announced !== undefined && namedNetwork(options) !== undefined;
   const reader = await chooseReader(options, undefined, onChain);
   const same = {
     spec,
@@ -139,6 +144,7 @@ const openCoordinator = async (
   };
   if (onChain) {
     const { network } = await readNetworkFile(options);
+    chooseNetwork(network, announced);
     return { ...same, ...(await connectReader(network, spec, reader, reading)) };
   }
   // Reading blobs needs no identity; the store wants one for uploads, which do not happen here.

@@ -4,85 +4,20 @@
  * network everything goes through the coordinator. Which of the two it is, the participant decides: what the coordinator
  * announces is taken only where that was asked for.
  */
-import * as v from 'valibot';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { roundStore } from '../protocol/blobs/round-store.ts';
-import { concatBytes, toHex } from '../protocol/bytes.ts';
+import { readAnnouncement, type Announcement } from '../protocol/announcement.ts';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
 import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
-import {
-  networkDifference,
-  parseNetworkConfig,
-  publicUrl,
-  type NetworkConfig,
-} from '../protocol/network.ts';
+import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import type { ParticipantOptions } from './participant/participant.ts';
 import type { LedgerReader } from './participant/ports.ts';
-
-const ANNOUNCEMENT_MS = 30_000;
-/** The specification is in it too. */
-const MAX_ANNOUNCEMENT_BYTES = 8 << 20;
-
-const announcementSchema = v.object({
-  run: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-  network: v.optional(v.unknown()),
-});
-
-const readBounded = async (response: Response, url: string): Promise<Uint8Array> => {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  if (response.body !== null)
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      size += chunk.length;
-      if (size > MAX_ANNOUNCEMENT_BYTES)
-        throw new FloeError('frame_too_large', `${url}: expected ${MAX_ANNOUNCEMENT_BYTES} bytes`);
-      chunks.push(chunk);
-    }
-  return concatBytes(...chunks);
-};
-
-export interface Announcement {
-  /** Hash of the run's specification, hex. */
-  readonly run: string;
-  /** Undefined for a run that the coordinator keeps itself. */
-  readonly network: NetworkConfig | undefined;
-}
-
-/**
- * What a coordinator says of its run to whoever asks.
- *
- * @param base the coordinator's address over HTTP
- * @throws FloeError `connection_lost` when it does not answer, `spec_invalid`
- */
-export const readAnnouncement = async (base: string): Promise<Announcement> => {
-  const url = new URL('/run', base).href;
-  let bytes: Uint8Array;
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANNOUNCEMENT_MS) });
-    if (!response.ok) throw new Error(`status ${response.status}`);
-    bytes = await readBounded(response, url);
-  } catch (thrown) {
-    if (thrown instanceof FloeError) throw thrown;
-    const message = `no answer from ${url}: ${(thrown as Error).message}`;
-    throw new FloeError('connection_lost', message, {}, { cause: thrown });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new FloeError('spec_invalid', `${url} is not JSON`, {}, { cause });
-  }
-  const parsed = v.safeParse(announcementSchema, value);
-  if (!parsed.success)
-    throw new FloeError('spec_invalid', `${url} is not the answer of a Floe coordinator`);
-  const { run, network } = parsed.output;
-  return { run, network: network === undefined ? undefined : parseNetworkConfig(network) };
-};
 
 /**
  * The network to use, which is the participant's own configuration.
@@ -197,10 +132,10 @@ export const reachRun = (
 
   const openPorts = async (run: Uint8Array, spec: RunSpec): Promise<ParticipantPorts> => {
     const found = await announcement();
-    if (found.run !== toHex(run))
+    if (!equalBytes(found.run, run))
       throw new FloeError(
         'spec_mismatch',
-        `the coordinator announced the run ${found.run} and offers ${toHex(run)}`,
+        `the coordinator announced the run ${toHex(found.run)} and offers ${toHex(run)}`,
       );
     const uploads = httpBlobStore({ url: base, identity, run });
     const chosen = chooseNetwork(network, found.network);

@@ -30,13 +30,13 @@ const PART_BYTES = 32 << 20;
 const LEAST_PART_BYTES = 64 << 10;
 const MAX_SPEC_BYTES = 4 << 20;
 const MAX_PART_BYTES = 40 << 20;
+const MAX_TRANSCRIPT_BYTES = 2 ** 31 - 1;
 
 /** Sizes of the blobs of a publication of so many bytes. */
 export const publicationSizes = (bytes: number): number[] =>
   Array.from({ length: Math.max(1, Math.ceil(bytes / PART_BYTES)) }, (_, at) =>
     Math.min(PART_BYTES, bytes - at * PART_BYTES),
   );
-const MAX_TRANSCRIPT_BYTES = 2 ** 31 - 1;
 
 /** A transcript too long for one blob is a chain of them, in order; only the first holds the specification. */
 const partSchema = v.strictObject({

@@ -47,9 +47,12 @@ const publishedRounds = async ({ client, packageId }: Registry, run: string): Pr
     .toSorted((a, b) => a - b);
 };
 
-/** The package's word for: said already. */
+/** `EAlreadyPublished` of the package. */
+const ALREADY_PUBLISHED = 70;
 const isStanding = (thrown: unknown): boolean =>
-  thrown instanceof TransactionFailed && thrown.module === 'publication' && thrown.abortCode === 70;
+  thrown instanceof TransactionFailed &&
+  thrown.module === 'publication' &&
+  thrown.abortCode === ALREADY_PUBLISHED;
 /** Reads may lag behind what the chain has just refused to say twice. */
 const LAG_RETRIES = 8;
 

@@ -58,6 +58,7 @@ import { identityFromSeed, makeRunSpec, hashRunSpec, verifyRun, FloeError } from
 import { functionTrainer, join, loadData, memoryKeystore, type Trainer } from 'floe/client';
 import { createCoordinator, directoryStore, openJournal, type Coordinator } from 'floe/coordinator';
 import { makeScenario, runScenario, type Summary } from 'floe/sim';
+import { startDevnet, type Devnet } from 'floe/devnet';
 
 const trainer: Trainer = functionTrainer({
   manifest: { tensors: [{ name: 'w', shape: [3], dtype: 'float32' }] },
@@ -74,12 +75,15 @@ const journal = openJournal(':memory:');
 journal.close();
 const refused: unknown = await loadData('nothing.csv').catch((thrown: unknown) => thrown);
 export type Names = readonly [Coordinator, Summary];
+const devnet: Devnet = await startDevnet({ nodes: 4, shardsPerNode: 1 });
+await devnet.stop();
 console.log(JSON.stringify({
   run: hashRunSpec(spec).length,
   weights: trainer.initialWeights(new Uint8Array(32)).length,
   keystore: keystore.kind,
   store: directoryStore('blobs').kind,
   code: refused instanceof FloeError ? refused.code : 'none',
+  nodes: devnet.nodes.length,
   functions: [join, createCoordinator, verifyRun, makeScenario, runScenario].map((f) => typeof f),
 }));
 `;
@@ -123,6 +127,7 @@ describe('the built package', () => {
       keystore: 'memory',
       store: 'directory',
       code: 'file_not_found',
+      nodes: 4,
       functions: Array.from({ length: 5 }, () => 'function'),
     });
   });

@@ -322,12 +322,18 @@ describe('floe coordinator and join', () => {
     const finished = await second.ended;
     expect(finished.stdout).toMatch(/^resumed {4}"trial"/);
     expect(finished.code).toBe(0);
-    const [, hash = ''] =
-      /finished after 12 rounds \(\d+ attempts\); model ([0-9a-f]{64})/.exec(finished.stdout) ?? [];
+    const [, attempts, hash = ''] =
+      /finished after 12 rounds \((\d+) attempts\); model ([0-9a-f]{64})/.exec(finished.stdout) ??
+      [];
     for (const { ended } of joins) {
       const { code, stdout } = await ended;
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ run, rounds: 12, modelHash: hash, examples: 120 });
+      expect(JSON.parse(stdout)).toMatchObject({
+        run,
+        round: Number(attempts),
+        modelHash: hash,
+        examples: 120,
+      });
     }
     const verified = await start(['verify', 'state', '--keystore', 'me2', '--json'], env).ended;
     expect(verified.code).toBe(0);

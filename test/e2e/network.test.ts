@@ -19,8 +19,9 @@ import { decodeRunSpec } from '../../protocol/run-spec.ts';
 import { decodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { keyOf, networkOf, packageOf, startNetwork } from '../substrate/support.ts';
+import { floeIn } from '../support/floe.ts';
 import { writeTable } from '../support/table.ts';
-import { FloeProcess, freePort, killAll } from './processes.ts';
+import { FloeProcess, freePort, killAll, PASSPHRASE } from './processes.ts';
 
 /** Who was refused is not waited for. */
 const SETTINGS = '--rounds 1 --cohort 3 --minimum 3 --grace 0';
@@ -40,6 +41,7 @@ beforeAll(async () => {
   devnet = await startNetwork({ nodes: 4, shardsPerNode: 3, sealServers: 2, sealThreshold: 1 });
   network = networkOf(devnet);
   await writeFile(at('net.json'), JSON.stringify(network));
+  await writeFile(at('other.json'), JSON.stringify({ ...network, floe: other }));
   const table = await writeTable(at('table.csv'), { rows: 30, features: 4, classes: 2 });
   data = await loadData(table);
 });
@@ -51,6 +53,11 @@ afterAll(async () => {
   await devnet.stop();
   await rm(folder, { recursive: true });
 });
+
+const call = floeIn(() => folder);
+const floe = (command: string, env: Record<string, string> = {}) =>
+  call(command.split(' '), { FLOE_PASSPHRASE: PASSPHRASE, ...env });
+const refusal = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 const other: NetworkConfig['floe'] = { packageId: `0x${'1'.repeat(64)}` };
 const take = async (port: number, options: Pick<JoinOptions, 'network'>) =>
@@ -92,6 +99,14 @@ const play = async (command: string, port: number, networks: readonly JoinOption
       );
     }),
   );
+  // Who reads may name the network by the environment, as for every other command.
+  const source = `verify http://127.0.0.1:${port} --json`;
+  const [read, misread] = [
+    await floe(source, { FLOE_NETWORK: at('net.json') }),
+    await floe(source, { FLOE_NETWORK: at('other.json') }),
+  ];
+  expect(JSON.parse(read.stdout)).toMatchObject({ ok: true, ledger: 'sui' });
+  expect(v.parse(refusal, JSON.parse(misread.stdout)).error.code).toBe('network_mismatch');
   const announced: unknown = await (await fetch(`http://127.0.0.1:${port}/run`)).json();
   const runs = await Promise.all(networks.map((own) => take(port, own ? { network: own } : {})));
   await Promise.all(runs.map(({ finished }) => finished));
@@ -153,15 +168,13 @@ it('a version is forked: same weights, other settings, one lineage', async () =>
   ]);
   // Pulled from chain, Walrus and Seal alone: the initial model is the version's, as its specification says.
   const initial = document.versions[0]?.object as string;
-  const pull = new FloeProcess(`pull ${initial} --keystore ${state}/keystore --network`, [
-    at('net.json'),
-    '--out',
-    at('pulled'),
-  ]);
-  const verify = new FloeProcess(`verify ${state} --keystore ${at('first')}/keystore`);
-  expect(await pull.exited, pull.stderr).toBe(0);
+  const pull = await floe(
+    `pull ${initial} --keystore second/keystore --network net.json --out pulled`,
+  );
+  expect(pull.code, pull.stderr).toBe(0);
   // Another key than the run's own: signatures, freezes and blobs, but no sums.
-  expect(await verify.exited, verify.stdout).toBe(0);
+  const verify = await floe('verify second --keystore first/keystore');
+  expect(verify.code, verify.stdout).toBe(0);
   const pulled = decodeSafetensors(await readFile(pathOf(at('pulled'), 'model.safetensors')));
   expect(hashModel(pulled.manifest, pulled.flat)).toEqual(spec.parent?.modelHash);
 });
@@ -169,13 +182,10 @@ it('a version is forked: same weights, other settings, one lineage', async () =>
 it('what cannot work is refused before anything is spent', async () => {
   const { faucetUrl: _, ...poor } = network;
   await writeFile(at('poor.json'), JSON.stringify(poor));
-  await writeFile(at('other.json'), JSON.stringify({ ...network, floe: other }));
   const own = keyOf(9);
   const run = async (command: string, env: Record<string, string> = {}) => {
-    const process = new FloeProcess(`${command} --json --port 0`, [], env);
-    const exit = await process.exited;
-    const schema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
-    return { exit, ...v.parse(schema, JSON.parse(process.stdout)).error };
+    const { code: exit, stdout } = await floe(`${command} --json --port 0`, env);
+    return { exit, ...v.parse(refusal, JSON.parse(stdout)).error };
   };
   const poorly = `coordinator ${SETTINGS} ${MODEL} --network ${at('poor.json')} --state ${at('poor')}`;
   const [broke, moved, wrong] = await Promise.all([
