@@ -4,6 +4,7 @@
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { MAX_KEY_SERVERS } from '../sim/devnet/config.ts';
 import type { DevnetOptions } from '../sim/devnet/index.ts';
 import { collect, wholeNumber } from './flags.ts';
 import type { Output } from './output.ts';
@@ -24,7 +25,6 @@ interface DevnetFlags extends CommonOptions {
 }
 
 const MAX_NODES = 1_000;
-const MAX_KEY_SERVERS = 255;
 
 /** Ports in a row from the first: RPC, faucet, relay, publisher, aggregator, key servers, then storage nodes. */
 const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions['ports']> => ({

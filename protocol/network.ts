@@ -5,7 +5,11 @@
 import * as v from 'valibot';
 import { FloeError } from './errors.ts';
 
-const url = v.pipe(v.string(), v.url());
+const url = v.pipe(
+  v.string(),
+  v.url(),
+  v.regex(/^https?:/iu, 'expected an address with http: or https:'),
+);
 const objectId = v.pipe(v.string(), v.regex(/^0x[0-9a-f]{64}$/, 'expected 0x and 64 hex digits'));
 const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 

@@ -103,8 +103,10 @@ export const versionsOf = async (registry: Registry, run: string): Promise<Versi
 };
 
 /**
- * A version, its parent, and so on back to the first, across runs.
- * @throws FloeError `usage` when one of them is no version of this package
+ * A version, its parent, and so on back to the first, across runs. Who publishes a version may name any parent; a run that
+ * was forked begins with its parent's model.
+ * @throws FloeError `usage` when one of them is no version of this package, `verification_failed` when one names a parent in
+ * another run and has another model
  */
 const lineageOf = async (registry: Registry, version: string): Promise<VersionFacts[]> => {
   const line: VersionFacts[] = [];
@@ -119,6 +121,12 @@ const lineageOf = async (registry: Registry, version: string): Promise<VersionFa
     const facts: VersionFacts = versionFactsOf(
       await readTyped(registry, 'model::ModelVersion', at),
     );
+    const child = line.at(-1);
+    if (child !== undefined && child.run !== facts.run && child.modelHash !== facts.modelHash)
+      throw new FloeError(
+        'verification_failed',
+        `the version ${child.id} names the parent ${at} and does not begin with its model`,
+      );
     line.push(facts);
     at = facts.parent;
   }

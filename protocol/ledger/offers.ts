@@ -156,7 +156,7 @@ export const closeOffer = async (
 ): Promise<Executed | undefined> =>
   offer.open ? asOwner(registry, sender, offer, 'close_offer', () => []) : undefined;
 
-/** Gives a pass away; its owner may sell it on. */
+/** Gives a pass away; its owner may give it on. */
 export const givePass = async (
   registry: Registry,
   sender: Sender,
@@ -192,11 +192,10 @@ export const buyPass = async (
   requireOpen(offer);
   const executed = await sender.execute((transaction) => {
     const [payment] = transaction.splitCoins(transaction.gas, [offer.passPrice]);
-    const pass = transaction.moveCall({
+    transaction.moveCall({
       target: `${packageId}::access::buy_pass`,
       arguments: [transaction.object(offer.id), transaction.object(payment)],
     });
-    transaction.transferObjects([pass], sender.address);
   });
   return made(executed, 'access::Pass');
 };

@@ -70,6 +70,9 @@ export interface DevnetOptions {
   readonly floePackage?: PublishablePackage;
 }
 
+/** Shares are numbered by one byte. */
+export const MAX_KEY_SERVERS = 255;
+
 const DEFAULTS = {
   seed: 1,
   nodes: 13,
@@ -113,6 +116,11 @@ export const completeOptions = (
     throw new FloeError('usage', `expected at least 1 shard per node, got ${all.shardsPerNode}`);
   if (all.nodes * all.shardsPerNode > 1_000)
     throw new FloeError('usage', 'expected at most 1000 shards');
+  if (all.sealServers > MAX_KEY_SERVERS)
+    throw new FloeError(
+      'usage',
+      `expected at most ${MAX_KEY_SERVERS} key servers, got ${all.sealServers}`,
+    );
   if (all.sealThreshold < 1 || all.sealThreshold > all.sealServers)
     throw new FloeError(
       'usage',

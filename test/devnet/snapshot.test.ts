@@ -175,6 +175,9 @@ test('another seed, another committee, or a folder that is none: refused', async
   await start({}).toThrow(/JSON/);
   await writeFile(manifest, text.replace(/"file":"state-\d+/, '"file":"../../state-1'));
   await start({}).toThrow(/file/);
+  // A folder of a stranger would have a server started for each.
+  await writeFile(manifest, text.replace('"sealServers":1', '"sealServers":1000000000'));
+  await start({}).toThrow(/at most 255 key servers/);
   await expect(startDevnet({ snapshot: manifest })).rejects.toThrow(/folder/);
 });
 

@@ -61,6 +61,18 @@ describe('what others are told of a network', () => {
   });
 });
 
+it.each(['javascript:alert(1)', 'file:///etc/passwd', 'data:text/plain,x', 'ftp://a.example'])(
+  'an address %s is none of a network',
+  (address) => {
+    const { walrus } = config;
+    for (const wrong of [
+      { ...config, rpcUrl: address },
+      { ...config, walrus: { ...walrus, aggregatorUrl: address } },
+    ])
+      expect(() => parseNetworkConfig(wrong)).toThrow(/http/u);
+  },
+);
+
 describe('a participant takes', () => {
   const announced = { ...publicNetwork(config), rpcUrl: 'https://liar.example' };
   const refused = expect.objectContaining({ code: 'network_mismatch' });

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { join } from 'node:path';
 import type { Signer } from '@mysten/sui/cryptography';
+import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { modelOfVersion, modelsOf } from '../../cli/published.ts';
 import { openSource } from '../../cli/source.ts';
@@ -17,13 +18,14 @@ import { directCodec } from '../../protocol/blobs/walrus-codec.ts';
 import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
-import { versionsOf } from '../../protocol/ledger/lineage.ts';
+import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
+import { describeModels, versionsOf } from '../../protocol/ledger/lineage.ts';
 import { capOf } from '../../protocol/ledger/registry.ts';
 import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
 import { publishRun } from '../../protocol/publication.ts';
 import { parseNetworkConfig } from '../../protocol/network.ts';
 import type { ModelRef } from '../../protocol/records.ts';
-import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { writeRunNetwork } from '../../sim/run-folder.ts';
@@ -208,11 +210,7 @@ describe("an object that publishes somebody else's run", () => {
     await coordinator.stop();
     await paying.close();
     const signer = await identity.suiSigner();
-    const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
-    await requestSuiFromFaucetV2({
-      host: devnet.config.faucetUrl,
-      recipient: signer.toSuiAddress(),
-    });
+    await fund(devnet, signer);
     genuine = await register(senderOf(signer), spec);
     await publishOn(senderOf(signer), genuine);
   });
@@ -268,6 +266,85 @@ describe("an object that publishes somebody else's run", () => {
         /round/u,
       );
   });
+});
+
+it('a version has no parent in another run whose model it does not begin with', async () => {
+  const sender = senderOf(mallory);
+  const versionOf = async (fill: number, parent: string | null): Promise<string> => {
+    const { run, cap } = await register(sender, specFor(mallory));
+    await sender.execute((transaction) => {
+      const { object, pure } = transaction;
+      const hash = pure.vector('u8', HASH);
+      transaction.moveCall({
+        target: target('model::publish_version'),
+        arguments: [
+          object(cap),
+          object(run),
+          pure.u64(0),
+          hash,
+          pure.vector('u8', new Uint8Array(32).fill(fill)),
+          ...[0, 0, 0].map((metric) => pure.u64(metric)),
+          pure.option('u64', null),
+          pure.u64(0),
+          pure.option('address', parent),
+          hash,
+          pure.u256(7),
+          hash,
+          pure.u64(10),
+        ],
+      });
+    });
+    const [version] = await versionsOf(registry(), run);
+    return version?.id ?? '';
+  };
+  const famous = await versionOf(1, null);
+  expect(await describeModels(registry(), await versionOf(1, famous))).toMatchObject({
+    lineage: [{}, { id: famous }],
+  });
+  const claimed = describeModels(registry(), await versionOf(2, famous));
+  await expect(claimed).rejects.toMatchObject({ code: 'verification_failed' });
+});
+
+it("a pass that its owner would make everybody's opens nothing for others", async () => {
+  const { version: _version, ...rest } = specFor(owner);
+  const spec = makeRunSpec({ ...rest, access: { models: ['pass'] } });
+  const run = hashRunSpec(spec);
+  const purpose = { run, round: 1, role: 'model' } as const;
+  const owned = await connect(devnet, owner, spec);
+  const key = new Uint8Array(32).fill(9);
+  const envelope = await owned.gate.wrap(key, purpose, [spec.coordinator]);
+  const terms = { passPrice: 70n, periodPrice: 70n, periodMs: 1, first: 0, last: 9 };
+  const { id } = await createOffer(registry(), senderOf(owner), {
+    ...terms,
+    run: await owned.ledger.runObject(run),
+    beneficiary: owner.toSuiAddress(),
+  });
+  const buyer = senderOf(mallory);
+  const { id: pass } = await buyPass(registry(), buyer, await readOffer(registry(), id));
+  const freeze = buyer.execute((transaction) => {
+    transaction.moveCall({
+      target: '0x2::transfer::public_freeze_object',
+      typeArguments: [target('access::Pass')],
+      arguments: [transaction.object(pass)],
+    });
+  });
+  const settled = await freeze.then(
+    () => 'frozen',
+    () => 'refused',
+  );
+  const reads = async (reader: Ed25519Keypair): Promise<Uint8Array> => {
+    const gate = { holdings: { pass }, denialRetries: 0 };
+    const connected = await connect(devnet, reader, spec, { gate });
+    try {
+      return await connected.gate.unwrap(envelope, purpose);
+    } finally {
+      await connected.close();
+    }
+  };
+  await expect(reads(keyOf(85))).rejects.toThrow();
+  expect(settled).toBe('refused');
+  expect(await reads(mallory)).toEqual(key);
+  await owned.close();
 });
 
 it('a blob larger than the record says is not fetched', async () => {

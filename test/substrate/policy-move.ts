@@ -58,9 +58,9 @@ const stepText = (step: Step): string[] => {
       return [
         `scenario.next_tx(${constant(step.holder)});`,
         payment('70'),
-        `let bought = access::buy_pass(&offer_${step.of}, payment, scenario.ctx());`,
+        `let bought = access::test_buy(&offer_${step.of}, payment, scenario.ctx());`,
         `let pass_${step.of} = object::id(&bought);`,
-        `transfer::public_transfer(bought, ${constant(step.holder)});`,
+        `access::give_pass(bought, ${constant(step.holder)});`,
       ];
     case 'revokePass':
       return [`access::revoke_pass(&cap_${step.of}, &mut offer_${step.of}, pass_${step.of});`];

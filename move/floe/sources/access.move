@@ -33,8 +33,9 @@ public struct Offer has key {
     revoked: VecSet<ID>,
 }
 
-/// May be sold on.
-public struct Pass has key, store { id: UID, offer: ID }
+/// Of whoever owns it; may be given on. Nothing else can be done with it: frozen or shared it would be everybody's, and one
+/// would open all models of its offer to all.
+public struct Pass has key { id: UID, offer: ID }
 
 /// Bound to its owner; ends.
 public struct Subscription has key { id: UID, offer: ID, expires_ms: u64 }
@@ -80,19 +81,21 @@ public fun close_offer(cap: &RunCap, offer: &mut Offer) {
 }
 
 /// Buys a pass for exactly its price.
-public fun buy_pass(offer: &Offer, payment: Coin<SUI>, ctx: &mut TxContext): Pass {
-    check_version(offer);
-    assert!(offer.open, EClosed);
-    assert!(payment.value() == offer.pass_price, EWrongPrice);
-    transfer::public_transfer(payment, offer.beneficiary);
-    issue(offer, ctx.sender(), ctx)
+public fun buy_pass(offer: &Offer, payment: Coin<SUI>, ctx: &mut TxContext) {
+    let pass = sell(offer, payment, ctx);
+    transfer::transfer(pass, ctx.sender())
+}
+
+/// To another owner.
+public fun give_pass(pass: Pass, holder: address) {
+    transfer::transfer(pass, holder)
 }
 
 /// Gives a pass away.
 public fun grant_pass(cap: &RunCap, offer: &Offer, holder: address, ctx: &mut TxContext) {
     check_owner(cap, offer);
     let pass = issue(offer, holder, ctx);
-    transfer::public_transfer(pass, holder)
+    transfer::transfer(pass, holder)
 }
 
 public fun revoke_pass(cap: &RunCap, offer: &mut Offer, pass: ID) {
@@ -155,6 +158,14 @@ fun covers(offer: &Offer, round: u64): bool {
     round >= offer.first && round <= offer.last
 }
 
+fun sell(offer: &Offer, payment: Coin<SUI>, ctx: &mut TxContext): Pass {
+    check_version(offer);
+    assert!(offer.open, EClosed);
+    assert!(payment.value() == offer.pass_price, EWrongPrice);
+    transfer::public_transfer(payment, offer.beneficiary);
+    issue(offer, ctx.sender(), ctx)
+}
+
 fun issue(offer: &Offer, holder: address, ctx: &mut TxContext): Pass {
     let pass = Pass { id: object::new(ctx), offer: object::id(offer) };
     event::emit(PassIssued { offer: pass.offer, pass: object::id(&pass), holder });
@@ -183,4 +194,9 @@ fun check_version(offer: &Offer) {
 fun check_owner(cap: &RunCap, offer: &Offer) {
     check_version(offer);
     assert!(floe::run::cap_run(cap) == offer.run, ENotOwner)
+}
+
+#[test_only]
+public fun test_buy(offer: &Offer, payment: Coin<SUI>, ctx: &mut TxContext): Pass {
+    sell(offer, payment, ctx)
 }

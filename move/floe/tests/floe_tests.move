@@ -215,7 +215,7 @@ fun show_pass(round: u64, revoked: bool) {
     scenario.next_tx(OWNER);
     let mut offer = scenario.take_shared<access::Offer>();
     let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
-    let pass = access::buy_pass(&offer, payment, scenario.ctx());
+    let pass = access::test_buy(&offer, payment, scenario.ctx());
     if (revoked) access::revoke_pass(&cap, &mut offer, object::id(&pass));
     policy::test_pass(name(&run, round, 2), &offer, &pass);
     pass.burn_pass();
@@ -260,9 +260,9 @@ fun pass_of_another_offer_is_denied() {
     scenario.next_tx(OWNER);
     let second = scenario.take_shared<access::Offer>();
     let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
-    let pass = access::buy_pass(&first, payment, scenario.ctx());
+    let pass = access::test_buy(&first, payment, scenario.ctx());
     policy::test_pass(name(&run, 3, 2), &second, &pass);
-    transfer::public_transfer(pass, BOB);
+    access::give_pass(pass, BOB);
     put_back(&scenario, cap, run);
     abort clock.timestamp_ms()
 }
@@ -278,9 +278,9 @@ fun pass_of_another_run_is_denied() {
     scenario.next_tx(OWNER);
     let offer = scenario.take_shared<access::Offer>();
     let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
-    let pass = access::buy_pass(&offer, payment, scenario.ctx());
+    let pass = access::test_buy(&offer, payment, scenario.ctx());
     policy::test_pass(name(&run, 3, 2), &offer, &pass);
-    transfer::public_transfer(pass, BOB);
+    access::give_pass(pass, BOB);
     run::keep(other, BOB);
     put_back(&scenario, cap, run);
     abort clock.timestamp_ms()

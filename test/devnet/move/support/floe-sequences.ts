@@ -483,20 +483,7 @@ const stepLines = (
   if (CONTEXT.has(tx.function)) args.push('scenario.ctx()');
   const name = TEST_NAMES[tx.function] ?? tx.function.replace('seal_approve_', 'test_');
   const call = `floe::${tx.module}::${name}(${args.join(', ')})`;
-  const [returned] = done.returns;
-  if (returned === undefined) {
-    lines.push(
-      done.result.status === 'failure' && ['create', 'buy_pass'].includes(tx.function)
-        ? `transfer::public_transfer(${call}, @${tx.sender});`
-        : `${call};`,
-    );
-  } else {
-    lines.push(
-      `let result = ${call};`,
-      `assert!(std::bcs::to_bytes(&result) == x"${hex(returned.bytes)}", 31339);`,
-      `transfer::public_transfer(result, @${tx.sender});`,
-    );
-  }
+  lines.push(`${call};`);
   for (const object of held) lines.push(giveBack(object));
   const events = done.effects?.events ?? [];
   lines.push(`assert!(sui::event::num_events() == ${events.length}, 31340);`);
