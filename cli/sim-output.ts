@@ -83,8 +83,6 @@ const roundLine = (round: RoundSummary, of: number, accuracy: string): string =>
 export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   const every = Math.max(1, Math.floor(scenario.rounds / LINES));
   const pending = new Map<number, { readonly round: RoundSummary; readonly of: number }>();
-  const own = scenario.substrate.type === 'devnet' ? 'Sui, Walrus and Seal on this machine, ' : '';
-  output.line(`starting   ${own}${scenario.data}, ${scenario.participants} participants`);
   let bar: SingleBar | undefined;
   let accuracy = 'test accuracy –';
   let warnings = 0;
@@ -120,6 +118,10 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   return {
     event: (event) => {
       switch (event.type) {
+        case 'starting':
+          if (scenario.substrate.type === 'devnet')
+            output.line('starting   Sui, Walrus and Seal on this machine');
+          break;
         case 'started':
           for (const line of startLines(scenario, event, output)) output.line(line);
           if (output.interactive) {

@@ -8,6 +8,8 @@ import type { PartitionStatistics } from './partition.ts';
 import type { RoundSummary } from './summary.ts';
 
 export type ScenarioEvent =
+  /** The scenario is sound, its data are read; what the run rests on comes next, which may take seconds. */
+  | { readonly type: 'starting' }
   /** Everything is set up; the kinds say what really runs. */
   | {
       readonly type: 'started';

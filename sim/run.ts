@@ -147,6 +147,7 @@ export const runScenario = async (
   const setup = await setUp(scenario, resources, clock.now());
   signal.throwIfAborted();
   const { spec, data, model, analyst } = setup;
+  onEvent({ type: 'starting' });
   const place = await openPlace(setup, options, resources);
   const { partial, journal, running, substrate, ports } = place;
   const history = createHistory();
