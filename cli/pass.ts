@@ -180,6 +180,19 @@ const giveCommand = (): Command =>
     },
   );
 
+const transferCommand = (): Command =>
+  sub('transfer')
+    .argument('<pass>', "the pass's object id", address('pass'))
+    .argument('<holder>', 'Sui address', address('holder'))
+    .description('hand a pass on; its holder')
+    .action(async (pass: string, holder: string, options: Options) => {
+      await act(options, async ({ offers, registry, sender }) => ({
+        facts: { pass, holder },
+        words: `pass ${pass} is ${holder}'s now`,
+        executed: await offers.transferPass(registry, sender, pass, holder),
+      }));
+    });
+
 const takeBackCommand = (): Command =>
   ofOffer(
     offerArgument('revoke')
@@ -298,6 +311,7 @@ Examples:
   floe pass offer 0x5e... --pass-price 5 --period-price 0.5 --period 30d --network net.json
   floe pass list 0x5e... --network net.json
   floe pass give 0x0f... 0xb0... --network net.json --keystore-file sui.keystore
+  floe pass transfer 0xa5... 0xc0... --network net.json --keystore-file sui.keystore
   floe pass buy 0x0f... --at-most 5 --network net.json --json
   floe pass subscribe 0x0f... --at-most 0.5 --renew 0x5b... --network net.json
   floe pass lock 0x5e... --rounds 0-20 --opens 2027-01-31T12:00:00Z --network net.json
@@ -307,6 +321,7 @@ Exit codes: 0 done, 1 the chain refused, 2 no such object or a wrong flag, 4 not
   for (const each of [
     offerCommand(),
     giveCommand(),
+    transferCommand(),
     takeBackCommand(),
     closeCommand(),
     buyCommand(),

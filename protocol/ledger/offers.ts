@@ -168,6 +168,24 @@ export const givePass = async (
     'access::Pass',
   );
 
+/** Hands a pass on; its holder. A pass moves in this way only. @throws FloeError `usage` when the sender holds no such pass */
+export const transferPass = async (
+  registry: Registry,
+  sender: Sender,
+  pass: string,
+  holder: string,
+): Promise<Executed> => {
+  const held = await passesOf(registry, sender.address);
+  if (!held.some(({ id }) => id === pass))
+    throw new FloeError('usage', `${sender.address} holds no pass ${pass}`);
+  return sender.execute((transaction) => {
+    transaction.moveCall({
+      target: `${registry.packageId}::access::give_pass`,
+      arguments: [transaction.object(pass), transaction.pure.address(holder)],
+    });
+  });
+};
+
 /** @returns undefined when it was revoked already */
 export const revokePass = async (
   registry: Registry,

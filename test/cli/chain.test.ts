@@ -222,6 +222,12 @@ describe('floe pass', () => {
     const pass = text(given.document['pass']);
     const { object } = await client.core.getObject({ objectId: pass });
     expect(object.owner).toMatchObject({ AddressOwner: member.toSuiAddress() });
+    await fund(devnet, member);
+    const handed = ['pass', 'transfer', pass, own];
+    expect((await json(handed, stranger)).code).toBe(2);
+    expect((await json(handed, member)).document).toMatchObject({ holder: own, changed: true });
+    const after = await client.core.getObject({ objectId: pass });
+    expect(after.object.owner).toMatchObject({ AddressOwner: own });
     const taken = ['pass', 'revoke', offer, pass];
     expect((await json(taken, owner)).document).toMatchObject({ changed: true });
     expect((await json(taken, owner)).document).toMatchObject({ changed: false });
