@@ -108,7 +108,7 @@ export const simCommand = (): Command =>
 Examples:
   floe sim                                            MNIST, 100 participants, 10 a round, masked
   floe sim --network net.json --seed 7                on a running floe devnet, or on testnet
-  floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui: a second a round
+  floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui, which is quicker
   floe sim --partition shards:2 --rounds 100          each participant holds about two digits
   floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round
   floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5
