@@ -156,6 +156,9 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
         case 'aborted':
           warn(`round ${event.round} was given up: ${event.code}: ${event.reason}`);
           break;
+        case 'warning':
+          warn(event.message);
+          break;
         case 'participant':
           warn(`participant ${event.index}: ${event.event.code}: ${event.event.message}`);
           break;

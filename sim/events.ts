@@ -51,6 +51,8 @@ export type ScenarioEvent =
       readonly testAccuracy: number;
       readonly testLoss: number;
     }
+  /** Something on the network went wrong and was got over, or what was reached could not be published. */
+  | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'participant'; readonly index: number; readonly event: CrowdEvent }
   /** The rounds are over; what is left is the baseline and the files. */
   | { readonly type: 'finishing'; readonly baseline: boolean };

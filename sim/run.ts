@@ -71,7 +71,7 @@ interface Place {
 
 const openPlace = async (
   { scenario, spec, run, coordinator, auditorSeed, analyst }: Setup,
-  { outDir = 'runs', onEvent, clock = systemClock, limits = {}, log }: RunOptions,
+  { outDir = 'runs', onEvent, clock = systemClock, limits = {} }: RunOptions,
   resources: AsyncDisposableStack,
 ): Promise<Place> => {
   const partial = await makeRunFolder(outDir, runName(clock.now(), scenario.seed));
@@ -92,7 +92,7 @@ const openPlace = async (
     folder: partial,
     identity: coordinator,
     localLedger: () => journalLedger(journal),
-    warn: (message) => log?.warn({}, message),
+    warn: (message) => onEvent?.({ type: 'warning', message }),
   });
   resources.defer(() => ports.close());
   if (substrate.type !== 'local') {
@@ -119,14 +119,15 @@ const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> 
 const keepReached = async (
   place: Place,
   signal: AbortSignal,
-  log: Logger | undefined,
+  onEvent: (event: ScenarioEvent) => void,
 ): Promise<void> => {
   const transcript = await keepTranscript(place);
   if (!signal.aborted) return;
   try {
     await place.ports.publish(transcript);
   } catch (failure) {
-    log?.warn({}, `the run was not published: ${toFloeError(failure).message}`);
+    const message = `the run was not published: ${toFloeError(failure).message}`;
+    onEvent({ type: 'warning', message });
   }
 };
 
@@ -217,7 +218,7 @@ export const runScenario = async (
     });
   } catch (thrown) {
     await rounds.stop();
-    if (journal.database.isOpen) await keepReached(place, signal, options.log);
+    if (journal.database.isOpen) await keepReached(place, signal, onEvent);
     if (!signal.aborted) throw toFloeError(thrown);
     const message = `stopped; what was reached is in ${partial}`;
     throw new FloeError('aborted', message, {}, { cause: thrown });

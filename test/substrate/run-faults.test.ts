@@ -122,6 +122,7 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   const participants = new Set<string>();
   const work = new Set<string>();
   const given = new Set<string>();
+  const warnings: string[] = [];
   let over = false;
   /** They return once each side has named its trouble. */
   const look = (): void => {
@@ -136,6 +137,7 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
     if (event.type === 'round' && event.round.version === 1) isDown(true);
     if (event.type === 'participant') participants.add(event.event.code);
     if (event.type === 'aborted') given.add(event.code);
+    if (event.type === 'warning') warnings.push(event.message);
     look();
   };
   const warn = (fields: Readonly<Record<string, unknown>>): void => {
@@ -156,6 +158,8 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   expect(modelsOf(kept).at(-1)?.version).toBeGreaterThan(2);
   expect(committedRounds(kept)).toBe(2);
   expect([...given]).not.toContain('internal');
+  // Whoever watches is told what the adapters met.
+  expect(warnings.join('\n')).toMatch(/relay|aggregator|is not stored yet/);
   const { culprit, ...verified } = await verify(own, result);
   expect(culprit).toBeUndefined();
   expect(verified).toMatchObject({ ok: true, level: 'L1', modelHash: result.summary.modelHash });
