@@ -54,7 +54,8 @@ export const openCose = (bytes: Uint8Array, code: ErrorCode): CoseSign1 => {
   } catch (cause) {
     throw new FloeError(code, `not COSE_Sign1: ${(cause as Error).message}`, {}, { cause });
   }
-  const [header, unprotected, payload, signature, ...rest] = Array.isArray(parts) ? parts : [];
+  const list: readonly unknown[] = Array.isArray(parts) ? parts : [];
+  const [header, unprotected, payload, signature, ...rest] = list;
   const fits =
     rest.length === 0 &&
     isBytes(header) &&

@@ -244,7 +244,7 @@ describe('signed records', () => {
 
   it('are verified as they came: a payload in another form than ours holds as long as it is signed', () => {
     const record = register();
-    const { type, author, run, round, body } = record;
+    const { type, author, round, body } = record;
     const inOrder = encode({ round, run, body, author, type }, { mapSorter: () => 0 });
     expect(inOrder).not.toEqual(openCose(record.bytes, 'record_malformed').payload);
     const other = decodeRecord(signCose(bob, utf8('floe/record/v1'), inOrder));
