@@ -18,10 +18,12 @@ import {
   findIndex,
   freezeCohort,
   indexOf,
-  parseEntry,
+  judgeComplaint,
   requireSortedIds,
   roundContext,
+  validatePublicKeys,
   type Cohort,
+  type Verdict,
 } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
@@ -30,7 +32,7 @@ export interface RunView {
   readonly run: Uint8Array;
   /** Own key. */
   readonly self: Uint8Array;
-  /** `local`: the beacon follows from the members' nonces. `ledger`: the caller compares it with the ledger's. */
+  /** `local`: the beacon follows from the members. `ledger`: the caller compares it with the ledger's. */
   readonly beacon: 'local' | 'ledger';
 }
 
@@ -63,17 +65,18 @@ const checkMemberRecord = (view: RunView, round: number, record: SignedRecord): 
  * The open record of a round not yet seen.
  *
  * @param commit the last commit this participant knows: the coordinator may not go back behind it or show another model for it
- * @throws FloeError `spec_mismatch`, `record_malformed`, `record_conflict`
+ * @throws FloeError `spec_mismatch`, `record_malformed`, `record_conflict`, `key_invalid`
  */
 export const checkOpen = (
   view: RunView,
   open: SignedRecord<'open'>,
   commit: SignedRecord<'commit'> | undefined,
 ): void => {
-  const { config, invited, model } = open.body;
+  const { config, invited, key, model } = open.body;
   if (!equalBytes(config, view.run))
     throw new FloeError('spec_mismatch', 'the round is opened under another configuration');
   requireSortedIds(invited, 'record_malformed', 'invited');
+  validatePublicKeys(key);
   if (model.version >= open.round)
     throw differ(
       'record_malformed',
@@ -127,7 +130,6 @@ export const checkCohort = (
   if (registers.length !== n || frame.registers.length !== n)
     throw differ('record_malformed', `expected ${n} registrations, got ${frame.registers.length}`);
   const invited = new Set(open.body.invited.map(toHex));
-  const nonces: Uint8Array[] = [];
   const registered = frame.registers.map((bytes, i) => {
     const register = decodeRecordOf('register', bytes);
     const member = members[i] as Uint8Array;
@@ -138,12 +140,11 @@ export const checkCohort = (
       throw new FloeError('record_replayed', `registration ${i} answers another open record`);
     if (!invited.has(toHex(member)))
       throw new FloeError('not_in_cohort', `member ${i} was not invited`);
-    nonces.push(register.body.nonce);
-    return { id: member, keys: { x25519: register.body.x25519, mlkem: register.body.mlkem } };
+    return { id: member, mask: register.body.mask, seal: register.body.seal };
   });
   const cohort = freezeCohort(registered);
-  if (view.beacon === 'local' && !equalBytes(beacon, localBeacon(root, cohortEntropy(nonces))))
-    throw differ('record_malformed', "the beacon is not that of the members' nonces");
+  if (view.beacon === 'local' && !equalBytes(beacon, localBeacon(root, cohortEntropy(members))))
+    throw differ('record_malformed', 'the beacon is not that of the members');
   // Somebody else's keys under the own name would receive the shares that are meant for this participant.
   const own = frame.registers[indexOf(cohort, self)] as Uint8Array;
   if (!equalBytes(own, ownRegister))
@@ -170,8 +171,9 @@ export interface CheckedSharers {
   readonly record: SignedRecord<'sharers'>;
   readonly inbox: readonly {
     readonly author: Uint8Array;
-    /** KEM ciphertext and sealed shares; the own one is empty. */
+    /** As its author signed it; the own one is empty. */
     readonly entry: Uint8Array;
+    readonly record: SignedRecord<'share'>;
   }[];
 }
 
@@ -209,15 +211,14 @@ export const checkSharers = (
       listed = true;
       if (!equalBytes(bytes, ownShare))
         throw differ('record_malformed', 'the own share is not the one that was sent');
-      return { author, entry: new Uint8Array(0) };
+      return { author, entry: new Uint8Array(0), record: share };
     }
     const committed = share.body.entries[ownIndex];
     if (committed === undefined || !equalBytes(sha256(entry), committed))
       throw new FloeError('share_invalid', 'an entry is not the one its author signed', {
         author: toHex(author),
       });
-    parseEntry(author, view.self, entry);
-    return { author, entry };
+    return { author, entry, record: share };
   });
   if (!listed)
     throw differ('survivors_inconsistent', 'this participant shared and is not among the sharers');
@@ -316,4 +317,50 @@ export const checkCommit = (
     throw new FloeError('record_conflict', 'the step does not start from the model of the round');
   if (seen.survivors !== undefined && !equalBytes(survivors, seen.survivors.body.hash))
     throw new FloeError('survivors_inconsistent', 'the commit is over another survivor set');
+};
+
+/** How an abort that a complaint caused names its outcome. */
+const VERDICT_OF: Readonly<Record<string, Verdict>> = {
+  complaint_upheld: 'author',
+  complaint_unfounded: 'complainer',
+};
+
+/**
+ * An abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
+ * judges it again. Before they were seen there is nothing to judge by.
+ * @throws FloeError `complaint_invalid` where the proof is missing or shows something else
+ */
+export const checkAbort = async (
+  view: RunView,
+  abort: SignedRecord<'abort'>,
+  cohort: CheckedCohort | undefined,
+  sharers: CheckedSharers | undefined,
+): Promise<void> => {
+  const { code, culprits, complaint: bytes } = abort.body;
+  const claimed = VERDICT_OF[code];
+  if (claimed === undefined && bytes === undefined) return;
+  const refuse = (what: string): FloeError => new FloeError('complaint_invalid', what);
+  if (claimed === undefined || bytes === undefined)
+    throw refuse('an abort after a complaint carries the complaint, and no other does');
+  const complaint = decodeRecordOf('complaint', bytes);
+  checkMemberRecord(view, abort.round, complaint);
+  const { context, accused, share, kind, entry, secret } = complaint.body;
+  const complainer = complaint.author;
+  const guilty = claimed === 'author' ? accused : complainer;
+  if (culprits.length !== 1 || !equalBytes(culprits[0]!, guilty))
+    throw refuse('the abort excludes somebody else than its verdict');
+  if (cohort === undefined || sharers === undefined) return;
+  const signed = sharers.inbox.find(({ author }) => equalBytes(author, accused))?.record;
+  const place = findIndex(cohort.cohort, complainer);
+  const committed = place === undefined ? undefined : signed?.body.entries[place];
+  if (!signed || !committed || !equalBytes(signed.hash, share))
+    throw refuse('the complaint is not about an entry of this round');
+  if (!equalBytes(context, cohort.context)) throw refuse('the complaint has another context');
+  const verdict = await judgeComplaint(
+    cohort.context,
+    cohort.cohort,
+    { complainer, accused, kind, entry, secret },
+    committed,
+  );
+  if (verdict !== claimed) throw refuse(`the complaint shows ${verdict}, not ${claimed}`);
 };

@@ -3,7 +3,7 @@
  */
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
-import type { GuardState } from '../../protocol/secagg/index.ts';
+import type { GuardState, Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { CheckedCohort, CheckedSharers } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
@@ -14,6 +14,8 @@ export interface Live {
   readonly stop: AbortController;
   readonly acked: Set<string>;
   cohort?: CheckedCohort;
+  /** With `cohort`: the agreed keys, each computed once. */
+  party?: Party;
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;

@@ -6,6 +6,7 @@ import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
 import { parseEntry, validatePublicKeys } from '../../protocol/secagg/index.ts';
+import { checkComplaint, judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -20,7 +21,9 @@ import {
   type State,
 } from './state.ts';
 
-type ParticipantRecord = SignedRecord<'register' | 'share' | 'upload' | 'consistent' | 'unmask'>;
+type ParticipantRecord = SignedRecord<
+  'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask'
+>;
 
 const refuse = (code: ErrorCode, message: string): never => {
   throw new FloeError(code, message);
@@ -30,6 +33,7 @@ const refuse = (code: ErrorCode, message: string): never => {
 const PHASE_OF: Readonly<Record<ParticipantRecord['type'], AnswerPhase>> = {
   register: 'register',
   share: 'share',
+  complaint: 'upload',
   upload: 'upload',
   consistent: 'consistency',
   unmask: 'unmask',
@@ -55,6 +59,8 @@ const earlier = (round: Round, type: ParticipantRecord['type'], key: Hex) => {
       return round.registers.get(key);
     case 'share':
       return round.shares.get(key)?.record;
+    case 'complaint':
+      return round.complaints.get(key)?.record;
     case 'upload':
       return round.uploads.get(key)?.record;
     case 'consistent':
@@ -71,6 +77,7 @@ const admitted = (round: Round, type: ParticipantRecord['type']): readonly Hex[]
       return round.invited;
     case 'share':
       return round.members;
+    case 'complaint':
     case 'upload':
       return uploaders(round);
     case 'consistent':
@@ -120,6 +127,8 @@ const checkUpload = (
     refuse('upload_mismatch', `expected a blob of ${expected} bytes, got ${body.blob.size}`);
   if (isMasked(config) !== (body.envelope === undefined))
     refuse('upload_mismatch', 'an envelope goes with an upload exactly when the run is not masked');
+  if (isMasked(config) !== (body.entropy === undefined))
+    refuse('upload_mismatch', 'entropy goes with an upload exactly when the run is not masked');
 };
 
 /** Checks the body against the round. @throws FloeError */
@@ -136,9 +145,13 @@ const checkBody = (
     case 'register':
       if (round.open === undefined || !equalBytes(record.body.open, round.open.hash))
         refuse('context_mismatch', 'the registration answers another open record');
-      return validatePublicKeys(record.body);
+      validatePublicKeys(record.body.mask);
+      return validatePublicKeys(record.body.seal);
     case 'share':
       return checkEntries(round, record, entries);
+    case 'complaint':
+      if (!isMasked(config)) refuse('unexpected_frame', 'a run without masks has no shares');
+      return checkComplaint(round, record);
     case 'upload':
       return checkUpload(config, round, record);
     case 'consistent':
@@ -155,6 +168,11 @@ const accept = (round: Round, record: ParticipantRecord, entries: readonly Uint8
       return { ...round, registers: withEntry(round.registers, key, record) };
     case 'share':
       return { ...round, shares: withEntry(round.shares, key, { record, entries }) };
+    case 'complaint':
+      return {
+        ...round,
+        complaints: withEntry(round.complaints, key, { record, judged: false }),
+      };
     case 'upload':
       return {
         ...round,
@@ -196,7 +214,8 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   return {
     state: { ...state, round: accept(round, record, entries) },
     effects: [
-      append(record),
+      // A complaint goes into the transcript with its verdict.
+      ...(record.type === 'complaint' ? [startWork(judgeWork(round, record))] : [append(record)]),
       ack,
       ...(record.type === 'upload'
         ? [startWork({ type: 'fold', round: round.round, record })]

@@ -150,7 +150,7 @@ const checkCohort = async (
     );
   }
   if (ledger === undefined || ledger.beacon === 'members') {
-    const entropy = cohortEntropy(registers.map((register) => register.body.nonce));
+    const entropy = cohortEntropy(members);
     check(
       cohort,
       equalBytes(beacon, localBeacon(root, entropy)),
@@ -232,6 +232,11 @@ const checkUpload = async (
     upload,
     upload.body.blob.size === expected,
     `expected a blob of ${expected} bytes, got ${upload.body.blob.size}`,
+  );
+  check(
+    upload,
+    (rules.spec.secagg === 'none') === (upload.body.entropy !== undefined),
+    'carries beacon entropy exactly where the run is not masked',
   );
   const bytes = await readBlob(rules, log, upload, ref, 'the upload');
   check(

@@ -1,23 +1,26 @@
 /**
  * What curious members learn from an honest coordinator's bundle. The secret of a member that dropped is published there, so
- * it must open nothing but that member's masks: in particular not the shares that the others sealed to it.
+ * it must open nothing but that member's masks: in particular not the shares that the others sealed to it. (With one secret
+ * for both key pairs this attack recovered the update of a survivor.)
  */
 import { expect, it } from 'vitest';
 import {
   applyMasks,
-  derive,
-  openShare,
-  pairMasks,
+  deriveKeys,
+  parseEntry,
+  pairSign,
   reconstruct,
   selfMaskSeed,
+  unsealShares,
 } from '../../protocol/secagg/index.ts';
+import type { RoundKeys } from '../../protocol/secagg/index.ts';
 import { newLanes, play } from './play.ts';
 
 /** Known updates, so that a recovered one is recognised. */
 const update = (index: number) => newLanes(16, 64).fill(1000 * (index + 1));
 
-it('the published sigma of three dropped members and four colluders open the update of a survivor', async () => {
-  const played = await play({
+const playDropped = () =>
+  play({
     n: 10,
     length: 64,
     modulusBits: 16,
@@ -25,37 +28,47 @@ it('the published sigma of three dropped members and four colluders open the upd
     drops: { beforeUpload: [7, 8, 9] },
     update,
   });
-  const { participants, cohort, context, messages, result, masked } = played;
+
+it('the published sigma of a dropped member opens no share that was sealed to it', async () => {
+  const { participants, cohort, context, messages, result, opened, masked } = await playDropped();
   if (result.type !== 'recovered') throw new Error('not recovered');
-  const [victim, colluders] = [4, [0, 1, 2, 3]];
+  const [victim, colluders, dropped] = [4, [0, 1, 2, 3], [7, 8, 9]];
   const { id } = participants[victim]!;
-  const message = messages.get(victim)!;
-  const open = async (index: number, keys: ReturnType<typeof derive>) =>
-    (
-      await openShare({
-        context,
-        cohort,
-        self: participants[index]!.id,
-        keys,
-        author: id,
-        entry: message.entries[index]!,
-      })
-    ).key;
-  const shares = await Promise.all([
-    ...colluders.map((index) => open(index, participants[index]!.keys)),
-    ...[7, 8, 9].map((index) => {
-      const secret = result.secrets.find(({ author }) => author === participants[index]!.id)!;
-      return open(index, derive(secret.secret));
-    }),
-  ]);
-  const sigma = await reconstruct(shares, cohort.threshold);
-  const b = result.secrets.find(({ author }) => author === id)!.secret;
-  const inbox = participants.flatMap((peer, index) =>
-    index === victim ? [] : [{ author: peer.id, entry: messages.get(index)!.entries[victim]! }],
+  const sigmaOf = (index: number) =>
+    result.secrets.find(({ author }) => author === participants[index]!.id)!.secret;
+  /** The share of the victim's sigma in its entry for `index`, opened with these keys. */
+  const openWith = async (index: number, seal: RoundKeys) => {
+    const recipient = participants[index]!.id;
+    const entry = parseEntry(id, recipient, messages.get(victim)!.entries[index]!);
+    const point = seal.point.agree(cohort.members[victim]!.seal.point());
+    const init = { seal, point, context, cohort, author: id, recipient, entry };
+    return (await unsealShares(init))?.key;
+  };
+  for (const index of dropped) {
+    // What the attacker holds is what is published, and every key that it can derive from it.
+    const sigma = sigmaOf(index);
+    expect(sigma).toEqual(participants[index]!.sigma);
+    for (const use of ['mask', 'seal', 'answer'] as const)
+      expect(await openWith(index, deriveKeys(sigma, use))).toBeUndefined();
+    // The test sees what it looks for: with c of the dropped member the entry opens.
+    expect(await openWith(index, participants[index]!.sealKeys)).toHaveLength(33);
+  }
+  // The four colluders stay below the threshold of seven.
+  const shares = colluders.map((index) => opened[index]!.get(victim)!.key);
+  await expect(reconstruct(shares, cohort.threshold)).rejects.toMatchObject({
+    code: 'not_enough_shares',
+  });
+  // Were the shares opened, this is what the attacker would do next, and it would succeed.
+  const more = await Promise.all(
+    dropped.map((index) => openWith(index, participants[index]!.sealKeys)),
   );
-  const pairs = await pairMasks({ keys: derive(sigma), context, cohort, self: id, inbox });
+  const sigma = await reconstruct([...shares, ...more.map((share) => share!)], cohort.threshold);
+  expect(sigma).toEqual(participants[victim]!.sigma);
   const lanes = masked.get(victim)!.slice();
-  const undo = pairs.map(({ seed, sign }) => ({ seed, sign: sign === 1 ? -1 : 1 }) as const);
-  await applyMasks(lanes, [{ seed: selfMaskSeed(context, id, b), sign: -1 }, ...undo], 16);
+  const undo = [...opened[victim]!.values()].map(
+    ({ author, seed }) => ({ seed, sign: pairSign(id, author) === 1 ? -1 : 1 }) as const,
+  );
+  const self = selfMaskSeed(context, id, sigmaOf(victim));
+  await applyMasks(lanes, [{ seed: self, sign: -1 }, ...undo], 16);
   expect(lanes).toEqual(update(victim));
 });
