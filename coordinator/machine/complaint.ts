@@ -2,21 +2,13 @@
  * @module Complaints (specification, step 3): a member proves that an entry sealed to it is bad. The host judges it, which is
  * a function of signed records; the attempt then ends before any upload counts, and who lied is not invited again.
  */
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { FloeError } from '../../protocol/errors.ts';
+import { toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withEntry, type Hex, type Round, type State } from './state.ts';
-
-/** Whether the record is about an entry of this round. @throws FloeError `complaint_invalid` */
-export const checkComplaint = (round: Round, { body }: SignedRecord<'complaint'>): void => {
-  const shared = round.shares.get(toHex(body.accused));
-  if (shared === undefined || !equalBytes(shared.record.hash, body.share))
-    throw new FloeError('complaint_invalid', 'the complaint is not about a share of this round');
-};
 
 /** The complaints that nobody has judged yet. */
 export const unjudged = (round: Round): readonly SignedRecord<'complaint'>[] =>

@@ -262,7 +262,9 @@ export class TestParticipant {
         this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
       const entries =
         this.#init.lie?.entries === true
-          ? message.entries.map((entry) => entry.length > 70 ? entry.with(-70, entry.at(-70)! ^ 1) : entry)
+          ? message.entries.map((entry) =>
+              entry.length > 70 ? entry.with(-70, entry.at(-70)! ^ 1) : entry,
+            )
           : message.entries;
       memory.share = {
         entries,
