@@ -5,6 +5,7 @@
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { nextBeacon } from '../ledger/beacon.ts';
 import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
@@ -210,6 +211,23 @@ const COMMIT: readonly Rule[] = [
       return body.aggregate.size === expected
         ? undefined
         : `expected a sum of ${expected} bytes, got ${body.aggregate.size}`;
+    },
+  }),
+  commit({
+    name: 'beacon',
+    says: 'Without masks the next beacon is made of the entropy of the uploads that count.',
+    code: 'record_malformed',
+    needs: ['open', 'survivors'],
+    complete: true,
+    check: (view, { body }) => {
+      // With masks the entropy is opened by the answers: `floe verify` and spot checks compare.
+      if (isMasked(view)) return undefined;
+      const entropies = view.survivors.body.members.flatMap(
+        (member) => view.uploads.get(toHex(member))?.body.entropy ?? [],
+      );
+      return equalBytes(body.beacon, nextBeacon(view.open.body.beacon, entropies))
+        ? undefined
+        : 'the beacon is not made of the entropy of the uploads';
     },
   }),
   commit({

@@ -237,7 +237,6 @@ export class TestParticipant {
       runHash: this.#run,
       round: record.round,
       modelHash: memory.open.body.model.hash,
-      configHash: memory.open.body.config,
       cohortRoot: record.body.root,
       beacon: record.body.beacon,
     });
