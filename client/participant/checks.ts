@@ -261,7 +261,6 @@ export const checkAbort = async (
   const { code, complaint: bytes } = abort.body;
   const claimed = VERDICT_OF[code];
   if (claimed === undefined || bytes === undefined) return;
-  const refuse = (what: string): FloeError => new FloeError('complaint_invalid', what);
   const complaint = decodeRecordOf('complaint', bytes);
   requireLawful(view, complaint);
   const { accused, kind, entry, secret } = complaint.body;
@@ -270,12 +269,14 @@ export const checkAbort = async (
   const signed = sharers.inbox.find(({ author }) => equalBytes(author, accused))?.record;
   const place = findIndex(cohort.cohort, complainer);
   const committed = place === undefined ? undefined : signed?.body.entries[place];
-  if (committed === undefined) throw refuse('the complaint is not about an entry of this round');
+  if (committed === undefined)
+    throw new FloeError('complaint_invalid', 'the complaint is about no entry of this round');
   const verdict = await judgeComplaint(
     cohort.context,
     cohort.cohort,
     { complainer, accused, kind, entry, secret },
     committed,
   );
-  if (verdict !== claimed) throw refuse(`the complaint shows ${verdict}, not ${claimed}`);
+  if (verdict !== claimed)
+    throw new FloeError('complaint_invalid', `the complaint shows ${verdict}, not ${claimed}`);
 };

@@ -14,6 +14,10 @@ afterEach(async () => {
   running = [];
 });
 
+/** An entry whose sealed shares do not open. */
+const flip = (entry: Uint8Array): Uint8Array =>
+  entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1);
+
 /** Four participants and a coordinator; the first one is the victim. */
 const stage = async () => {
   const coordinator = await ScriptedCoordinator.create();
@@ -29,11 +33,11 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
     await s.coordinator.cohort(s.members);
     await s.coordinator.collect(s.members, 'share');
     const liar = running[1] as Started;
-    const own = s.coordinator.recordsOf(liar.key, 'share').at(-1)!;
+    const own = s.coordinator.recordsOf(liar.key, 'share')[0]!;
     const place = s.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
     const entries = s.coordinator
       .entriesOf(liar.key)
-      .map((entry, i) => (i === place ? entry.with(-70, entry.at(-70)! ^ 1) : entry));
+      .map((entry, i) => (i === place ? flip(entry) : entry));
     const record = signRecord(liar.keystore.identity, 'share', s.coordinator.run, 1, {
       ...own.body,
       entries: entries.map((entry) => sha256(entry)),
@@ -78,7 +82,7 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
     await s.coordinator.cohort(s.members);
     await s.coordinator.sharers(s.members);
     const accused = running[1] as Started;
-    const share = s.coordinator.recordsOf(accused.key, 'share').at(-1)!;
+    const share = s.coordinator.recordsOf(accused.key, 'share')[0]!;
     const place = s.members.findIndex((key) => Buffer.from(key).equals(other().key));
     const made = signRecord(other().keystore.identity, 'complaint', s.coordinator.run, 1, {
       context: s.coordinator.round!.context!,

@@ -21,8 +21,9 @@ it('outlives the process, and is overwritten in every file afterwards', async ()
   const path = join(folder, 'journal.sqlite');
   const drawn: Uint8Array[] = [];
   const random = (length: number): Uint8Array => {
-    drawn.push(systemRandom(length));
-    return drawn.at(-1)!;
+    const bytes = systemRandom(length);
+    drawn.push(bytes);
+    return bytes;
   };
   const first = openJournal(path);
   const published = createAttemptKeys(first.database, random).create(1);
