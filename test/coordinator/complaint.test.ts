@@ -6,6 +6,8 @@ import { expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
 import { decodeRecordOf } from '../../protocol/records.ts';
 import { decodeTranscript } from '../../protocol/transcript.ts';
+import { proofFinding } from '../../protocol/rules/complaint.ts';
+import { emptyView, withRecords } from '../../protocol/rules/index.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
 import { journalLedger } from '../../coordinator/index.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
@@ -49,6 +51,18 @@ it.each([
   expect(abort?.body.culprits.map(toHex)).toEqual([liar]);
   const complaint = decodeRecordOf('complaint', abort!.body.complaint!);
   expect(toHex(lie === 'entries' ? complaint.body.accused : complaint.author)).toBe(liar);
+  // Everybody judges it again, and another culprit does not pass.
+  const spec = await testSpec({ cohort: { size: 5, minimum: 3 } });
+  const view = withRecords(
+    emptyView({ spec, run: hashRunSpec(spec), round: 1 }),
+    records.filter(({ round, type }) => round === 1 && type !== 'abort'),
+  );
+  expect(await proofFinding(view, abort!)).toBeUndefined();
+  const turned = {
+    ...abort!.body,
+    code: code === 'complaint_upheld' ? 'complaint_unfounded' : 'complaint_upheld',
+  };
+  expect(await proofFinding(view, { ...abort!, body: turned })).toMatch('the complaint shows');
   // No answer was sent in the attempt, and the next one is without the liar.
   expect(records.filter(({ type, round }) => type === 'unmask' && round === 1)).toHaveLength(0);
   const opens = records.filter((record) => record.type === 'open');
