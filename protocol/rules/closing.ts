@@ -256,6 +256,8 @@ const COMMIT: readonly Rule[] = [
   }),
 ];
 
+const unproven = (what: string): FloeError => new FloeError('complaint_invalid', what);
+
 const abort = rulesOf('abort');
 const ABORT: readonly Rule[] = [
   abort({
@@ -277,16 +279,13 @@ const ABORT: readonly Rule[] = [
       finding(() => {
         const claimed = code === 'complaint_upheld' || code === 'complaint_unfounded';
         if (!claimed && complaint === undefined) return;
-        const fail = (what: string): never => {
-          throw new FloeError('complaint_invalid', what);
-        };
         if (!claimed || complaint === undefined)
-          return fail('an abort after a complaint carries the complaint, and no other does');
+          throw unproven('an abort after a complaint carries the complaint, and no other does');
         const { author, body } = decodeRecordOf('complaint', complaint);
         const guilty = code === 'complaint_upheld' ? body.accused : author;
         const [culprit, second] = culprits;
         if (culprit === undefined || second !== undefined || !equalBytes(culprit, guilty))
-          fail('the abort excludes somebody else than its verdict');
+          throw unproven('the abort excludes somebody else than its verdict');
       }),
   }),
 ];

@@ -133,6 +133,15 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           ...(spec.secagg === 'none' ? clear : {}),
         };
       }
+      case 'complaint':
+        return {
+          context,
+          accused: people[who]!.publicKey,
+          share: new Uint8Array(32),
+          kind: 'sealed',
+          entry: new Uint8Array(8),
+          secret: new Uint8Array(32),
+        };
       case 'consistent':
         return { context, survivors };
       case 'unmask':

@@ -262,7 +262,9 @@ export class TestParticipant {
       const entries =
         this.#init.lie?.entries === true
           ? message.entries.map((entry) =>
-              entry.length > 70 ? entry.with(-70, entry.at(-70)! ^ 1) : entry,
+              entry.length > 70
+                ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1)
+                : entry,
             )
           : message.entries;
       memory.share = {
@@ -309,8 +311,8 @@ export class TestParticipant {
     }
     if (this.#init.lie?.complaint === true) {
       const [item] = inbox.filter(
-        ({ record: bytes }) =>
-          !equalBytes(decodeRecordOf('share', bytes).author, this.identity.publicKey),
+        ({ record: one }) =>
+          !equalBytes(decodeRecordOf('share', one).author, this.identity.publicKey),
       );
       const share = decodeRecordOf('share', item!.record);
       const { context } = memory.cohort;

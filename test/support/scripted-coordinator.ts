@@ -456,8 +456,17 @@ export class ScriptedCoordinator {
     return commit;
   }
 
-  abort(code = 'cohort_too_small'): void {
-    const record = this.sign('abort', this.round!.number, { code, reason: 'test', culprits: [] });
+  abort(
+    code = 'cohort_too_small',
+    culprits: readonly Uint8Array[] = [],
+    complaint?: Uint8Array,
+  ): void {
+    const record = this.sign('abort', this.round!.number, {
+      code,
+      reason: 'test',
+      culprits: [...culprits],
+      ...(complaint === undefined ? {} : { complaint }),
+    });
     this.send(this.keys, { type: 'record', record: record.bytes });
   }
 
