@@ -84,7 +84,16 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
-      return { type: 'opened', round, model: await keeper.rewrap(work.model, readers, round) };
+      const [wrapped, bundle] = await Promise.all([
+        keeper.rewrap(work.model, readers, round),
+        work.commit && keeper.rewrapBundle(work.commit, readers, round),
+      ]);
+      return {
+        type: 'opened',
+        round,
+        model: wrapped,
+        ...(bundle === undefined ? {} : { bundle }),
+      };
     }
     case 'freeze-cohort': {
       const { root, members, entropy } = work;

@@ -168,6 +168,7 @@ export const checkCohort = (
 /** The set U1, with the share record of each sharer and its entry for this participant. */
 export interface CheckedSharers {
   readonly record: SignedRecord<'sharers'>;
+  readonly shares: readonly SignedRecord<'share'>[];
   readonly inbox: readonly {
     readonly author: Uint8Array;
     /** KEM ciphertext and sealed shares; the own one is empty. */
@@ -196,8 +197,10 @@ export const checkSharers = (
     throw differ('record_malformed', `expected ${members.length} shares, got ${shares.length}`);
   const ownIndex = indexOf(cohort, view.self);
   let listed = false;
+  const found: SignedRecord<'share'>[] = [];
   const inbox = frame.inbox.map(({ record: bytes, entry }, i) => {
     const share = decodeRecordOf('share', bytes);
+    found.push(share);
     const author = members[i] as Uint8Array;
     checkMemberRecord(view, record.round, share);
     indexOf(cohort, author);
@@ -221,7 +224,7 @@ export const checkSharers = (
   });
   if (!listed)
     throw differ('survivors_inconsistent', 'this participant shared and is not among the sharers');
-  return { record, inbox };
+  return { record, shares: found, inbox };
 };
 
 /**

@@ -4,6 +4,7 @@
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import type { GuardState } from '../../protocol/secagg/index.ts';
+import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { CheckedCohort, CheckedSharers } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
@@ -13,6 +14,10 @@ export interface Live {
   readonly open: SignedRecord<'open'>;
   readonly stop: AbortController;
   readonly acked: Set<string>;
+  /** The round that made the commit in the open record. */
+  evidence?: CommitEvidence;
+  /** Weights of the round's model, where the check of its commit gave them. */
+  weights?: Float32Array;
   cohort?: CheckedCohort;
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;

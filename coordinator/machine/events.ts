@@ -30,8 +30,12 @@ const schemas = [
   event('withdrawn', { key, round, code: text }),
   /** Nothing but time. */
   event('tick', {}),
-  /** The model's key is wrapped for the invited. */
-  event('opened', { round, model: modelRefSchema }),
+  /** The keys of the model, and of the bundle of the newest commit, are wrapped for the invited. */
+  event('opened', {
+    round,
+    model: modelRefSchema,
+    bundle: v.optional(bytesUpTo(512 << 10)),
+  }),
   event('cohort-frozen', { round, beacon: fixedBytes(32), receipt: text }),
   event('folded', { round, member: key }),
   event('upload-rejected', { round, member: key, code: text, reason: text }),

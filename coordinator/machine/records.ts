@@ -9,6 +9,7 @@ import { parseEntry, validatePublicKeys } from '../../protocol/secagg/index.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { requireCheck } from './evidence.ts';
 import {
   isMasked,
   survivorsOf,
@@ -125,6 +126,7 @@ const checkUpload = (
 /** Checks the body against the round. @throws FloeError */
 const checkBody = (
   config: MachineConfig,
+  { evidence }: State,
   round: Round,
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
@@ -138,6 +140,7 @@ const checkBody = (
         refuse('context_mismatch', 'the registration answers another open record');
       return validatePublicKeys(record.body);
     case 'share':
+      requireCheck(evidence, record);
       return checkEntries(round, record, entries);
     case 'upload':
       return checkUpload(config, round, record);
@@ -192,7 +195,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   checkPlace(state, round, record, event.time);
   if (!admitted(round, record.type).includes(key))
     return refuse('not_in_cohort', `not among those who may send a ${record.type} record`);
-  checkBody(config, round, record, entries);
+  checkBody(config, state, round, record, entries);
   return {
     state: { ...state, round: accept(round, record, entries) },
     effects: [

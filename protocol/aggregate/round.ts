@@ -7,9 +7,9 @@ import { sha256, utf8, equalBytes } from '../bytes.ts';
 import { addInto, createLanes, decodeSum, pack, ringLayout, unpack } from '../encoding/index.ts';
 import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
-import { chunkRoot } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
+import { chunkRoot } from './leaves.ts';
 
 /**
  * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
@@ -67,7 +67,9 @@ export interface RoundResult {
     readonly correct: number;
     readonly clipped: number;
   };
-  /** Commitment to the sum S: hash and chunk root of its packed form. */
+  /** S as it is packed: it goes into the gated bundle. */
+  readonly sum: Uint8Array;
+  /** Commitment to S: hash and chunk root of its packed form. */
   readonly aggregate: {
     readonly hash: Uint8Array;
     readonly chunkRoot: Uint8Array;
@@ -116,14 +118,16 @@ export const finishRound = (input: {
   const broken = after.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0)
     throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);
-  const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+  const layout = layoutOf(spec, n);
+  const sum = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;
   return {
     after,
     afterHash: hashModel(spec.model, after),
     weight: decoded.weight,
     metrics: { lossSum, correct, clipped: decoded.clipped },
-    aggregate: { hash: sha256(packed), chunkRoot: chunkRoot(packed), size: packed.length },
+    sum,
+    aggregate: { hash: sha256(sum), chunkRoot: chunkRoot(layout, sum), size: sum.length },
   };
 };
 

@@ -9,9 +9,9 @@ import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { cryptoReady } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Body } from '../records.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
+import type { LastCommit } from './checks-signed.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
@@ -67,7 +67,7 @@ export interface Verification {
 
 interface Progress {
   readonly rounds: VerifiedRound[];
-  model: Body<'open'>['model'] | undefined;
+  last: LastCommit | undefined;
   weights: Float32Array | undefined;
 }
 
@@ -133,7 +133,7 @@ const verifyRound = async (
   }
   let checked: CheckedRound;
   try {
-    checked = await checkRound(rules, log, progress.model);
+    checked = await checkRound(rules, log, progress.last);
   } catch (thrown) {
     if (underWay.blobs && thrown instanceof MissingBlob) return pending(log, root);
     throw thrown;
@@ -155,7 +155,7 @@ const verifyRound = async (
   }
   progress.weights = await recompute(rules, log, checked, progress.weights, gate);
   const level = progress.weights === undefined ? 'L0' : 'L1';
-  progress.model = commit.body.model;
+  progress.last = { record: commit, members: checked.cohort.body.members.length };
   return {
     round: log.round,
     outcome: 'committed',
@@ -197,13 +197,13 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
   const rules: RuleContext = { spec, run: hashRunSpec(spec), store, ledger, signal };
-  const progress: Progress = { rounds: [], model: undefined, weights: undefined };
+  const progress: Progress = { rounds: [], last: undefined, weights: undefined };
   let transcript: Transcript | undefined;
   const report = (culprit?: Verification['culprit']): Verification => ({
     ok: culprit === undefined,
     level: lowestLevel(progress.rounds),
     rounds: progress.rounds,
-    modelHash: progress.model === undefined ? undefined : toHex(progress.model.hash),
+    modelHash: progress.last && toHex(progress.last.record.body.model.hash),
     transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
     ...(culprit === undefined ? {} : { culprit }),
   });

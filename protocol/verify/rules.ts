@@ -4,12 +4,12 @@
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
+import { chunkRoot } from '../aggregate/leaves.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { ENVELOPE_OVERHEAD } from '../envelope.ts';
 import { FloeError } from '../errors.ts';
 import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { chunkRoot } from '../merkle.ts';
 import {
   COORDINATOR_RECORDS,
   dataCommitment,
@@ -18,7 +18,9 @@ import {
 } from '../records.ts';
 import { mayBeginWith, type RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
+import { checkSignedChecks, type LastCommit } from './checks-signed.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
+import { lastingRef } from './lasting-ref.ts';
 import type { RoundLog } from './round-log.ts';
 
 export interface RuleContext {
@@ -206,18 +208,6 @@ const checkSharers = (
   return { authors: sharers.body.members, shares };
 };
 
-/** Where an upload can be read: where the commit says it is kept for good, else where its author put it. */
-export const lastingRef = (
-  commit: SignedRecord<'commit'>,
-  survivors: SignedRecord<'survivors'>,
-  upload: SignedRecord<'upload'>,
-): BlobRef => {
-  const at = survivors.body.uploads.findIndex((hash) => equalBytes(hash, upload.hash));
-  const id = commit.body.archive?.[at];
-  // Size and hash stay the author's: the coordinator can say where, not what.
-  return id === undefined ? upload.body.blob : { ...upload.body.blob, id };
-};
-
 const checkUpload = async (
   rules: RuleContext,
   log: RoundLog,
@@ -226,8 +216,8 @@ const checkUpload = async (
   n: number,
   check: Check,
 ): Promise<void> => {
-  const expected =
-    layoutOf(rules.spec, n).byteLength + (rules.spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0);
+  const layout = layoutOf(rules.spec, n);
+  const expected = layout.byteLength + (rules.spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0);
   check(
     upload,
     upload.body.blob.size === expected,
@@ -236,7 +226,7 @@ const checkUpload = async (
   const bytes = await readBlob(rules, log, upload, ref, 'the upload');
   check(
     upload,
-    equalBytes(upload.body.chunkRoot, chunkRoot(bytes)),
+    equalBytes(upload.body.chunkRoot, chunkRoot(layout, bytes)),
     'the chunk root is not that of the blob',
   );
 };
@@ -318,14 +308,15 @@ const checkSurvivors = async (
 /**
  * Checks one round that ended with a commit.
  *
- * @param model the model the round must start from: that of the last commit; `undefined` for the first round
+ * @param last the commit the round must start from; `undefined` for the first round
  * @throws Culprit
  */
 export const checkRound = async (
   rules: RuleContext,
   log: RoundLog,
-  model: SignedRecord<'open'>['body']['model'] | undefined,
+  last: LastCommit | undefined,
 ): Promise<CheckedRound> => {
+  const model = last?.record.body.model;
   const check: Check = (record, condition, reason) => {
     if (!condition) throw new Culprit(record, log.indexOf(record), reason);
   };
@@ -352,6 +343,7 @@ export const checkRound = async (
     () => checkCohort(rules, log, open, check),
   );
   const { authors, shares } = checkSharers(rules, log, cohort, context, check);
+  checkSignedChecks(rules.spec, last, open, shares, check);
   const { survivors, uploads } = await checkSurvivors(
     rules,
     log,

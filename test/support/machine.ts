@@ -115,6 +115,9 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           context,
           commitment: h32(`b${who}`),
           entries: entriesOf(who).map((entry) => sha256(entry)),
+          ...(player.state.evidence === undefined
+            ? {}
+            : { check: { commit: player.state.evidence.commit.hash, leaf: 0 } }),
         };
       case 'upload': {
         const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: UPLOAD_BYTES };
@@ -134,7 +137,12 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     const { round } = work;
     switch (work.type) {
       case 'wrap-model':
-        return { type: 'opened', round, model: work.model };
+        return {
+          type: 'opened',
+          round,
+          model: work.model,
+          ...(work.commit === undefined ? {} : { bundle: new Uint8Array(8) }),
+        };
       case 'freeze-cohort':
         return {
           type: 'cohort-frozen',
