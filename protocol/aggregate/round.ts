@@ -115,9 +115,10 @@ export const finishRound = (input: {
   });
   const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
   const after = roundToTypes(spec.model, exact);
-  const broken = after.findIndex((value) => !Number.isFinite(value));
-  if (broken >= 0)
-    throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);
+  // A plain loop: every member of every cohort does this.
+  for (let i = 0; i < after.length; i += 1)
+    if (!Number.isFinite(after[i]))
+      throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
   const layout = layoutOf(spec, n);
   const sum = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;

@@ -216,6 +216,23 @@ export class ScriptedCoordinator {
     return signRecord(this.identity, type, this.run, round, body);
   }
 
+  /** A member signs something else than it has sent: it and the coordinator collude. */
+  forge<Type extends RecordType>(member: Identity, type: Type, body: Body<Type>): OfType<Type> {
+    const record = signRecord(member, type, this.run, this.round!.number, body);
+    const frames = this.frames.get(toHex(member.publicKey)) ?? [];
+    const frame: ClientFrame =
+      type === 'share'
+        ? {
+            v: 1,
+            type: 'share',
+            record: record.bytes,
+            entries: [...this.entriesOf(member.publicKey)],
+          }
+        : { v: 1, type: 'record', record: record.bytes };
+    this.frames.set(toHex(member.publicKey), [...frames, frame]);
+    return record;
+  }
+
   /** All records of a type that this member sent in this round, distinct, in order. */
   recordsOf<Type extends RecordType>(key: Uint8Array, type: Type): OfType<Type>[] {
     const found = new Map<string, OfType<Type>>();
