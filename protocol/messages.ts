@@ -53,10 +53,7 @@ export const serverFrames = {
   welcome: frame('welcome', { spec: bytesUpTo(4 << 20) }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
-  /**
-   * Before the cohort, where the round's Open names a commit: the records of the round that made it, from Open to Commit in the
-   * order of the transcript, without `consistent` and `unmask`.
-   */
+  /** Before the cohort, where Open names a commit: the records of its round, from Open to Commit, without the answers. */
   evidence: frame('evidence', {
     records: v.pipe(v.array(record), v.maxLength(MAX_EVIDENCE)),
   }),
