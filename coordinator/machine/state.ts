@@ -74,8 +74,6 @@ export interface Round {
 /** What the cohort of the next round checks the newest commit with. */
 export interface Evidence {
   readonly commit: SignedRecord<'commit'>;
-  /** Leaves of its sum. */
-  readonly leaves: number;
   /** Its round's records as the `evidence` frame holds them. */
   readonly records: readonly Uint8Array[];
 }

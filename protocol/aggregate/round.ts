@@ -9,7 +9,7 @@ import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
-import { chunkRoot } from './leaves.ts';
+import { chunkRoot, leafCount } from './leaves.ts';
 
 /**
  * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
@@ -27,6 +27,9 @@ export const weighMetric = (spec: RunSpec, sum: number, examples: number): numbe
 /** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
   ringLayout(spec.encoding, n, parameterCount(spec.model), METRICS);
+
+/** Leaves of the sum of any cohort: they follow from the model alone. */
+export const leavesOf = (spec: RunSpec): number => leafCount(layoutOf(spec, spec.cohort.minimum));
 
 /**
  * Seed of the shared rotation: public, fresh per round, bound to the model and the beacon. It does not depend on whether the

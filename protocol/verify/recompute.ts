@@ -3,7 +3,7 @@
  * blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../access/access-gate.ts';
-import { decodeBundle } from '../aggregate/bundle.ts';
+import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
 import { areLeavesOf } from '../aggregate/leaves.ts';
 import {
   createFold,
@@ -13,16 +13,15 @@ import {
   sameAggregate,
 } from '../aggregate/round.ts';
 import { equalBytes } from '../bytes.ts';
-import { pack } from '../encoding/index.ts';
 import { decryptBlob } from '../envelope.ts';
 import { FloeError } from '../errors.ts';
 import { unmask, type Lanes } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-jobs.ts';
+import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 import { blaming, Culprit } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
 import { decryptModel, openModel } from './open-model.ts';
 import type { RoundLog } from './round-log.ts';
-import { readBlob, type CheckedRound, type RuleContext } from './rules.ts';
 
 export { openModel } from './open-model.ts';
 
@@ -49,6 +48,32 @@ const foldUploads = async (
   return fold.lanes as Lanes;
 };
 
+/** What spot checks rely on beside the secrets: S, the leaves of the uploads, the key of the model before. @throws Culprit */
+const checkBundle = async (
+  rules: RuleContext,
+  log: RoundLog,
+  { commit, open, cohort, uploads }: CheckedRound,
+  bundle: UnmaskingBundle,
+  sum: Uint8Array,
+): Promise<void> => {
+  const fail = (reason: string): never => {
+    throw new Culprit(commit, log.indexOf(commit), reason);
+  };
+  if (!equalBytes(sum, bundle.sum)) fail('the recomputed sum differs from the one in the bundle');
+  const layout = layoutOf(rules.spec, cohort.body.members.length);
+  const fits =
+    bundle.leaves.length === uploads.length &&
+    uploads.every(({ body }, i) =>
+      areLeavesOf(layout, bundle.leaves[i] as Uint8Array, body.chunkRoot),
+    );
+  if (!fits) fail('the leaf hashes in the bundle are not those of the uploads');
+  const { model } = open.body;
+  const cipher = await readBlob(rules, log, open, model.blob, 'the model');
+  await blaming(commit, log.indexOf(commit), "the bundle's key of the model before", () =>
+    decryptModel({ run: rules.run, model, cipher, key: bundle.modelKey }, rules.spec.model),
+  );
+};
+
 /**
  * Recomputes one round.
  *
@@ -71,6 +96,7 @@ export const recomputeRound = async (
   const blame = <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> =>
     blaming(commit, log.indexOf(commit), what, work);
   const lanes = await foldUploads(rules, log, round, gate);
+  let opened: UnmaskingBundle | undefined;
   if (rules.spec.secagg === 'masked') {
     const purpose = { run: rules.run, round: log.round, role: 'bundle' } as const;
     const { blob, envelope } = commit.body.bundle;
@@ -84,25 +110,7 @@ export const recomputeRound = async (
     );
     if (found.type === 'wrong') throw new Culprit(commit, log.indexOf(commit), found.reason);
     await unmask(lanes, found.jobs, layout.modulusBits, { signal: rules.signal });
-    check(
-      equalBytes(pack(lanes, layout.modulusBits), bundle.sum),
-      'the recomputed sum differs from the one in the bundle',
-    );
-    check(
-      bundle.leaves.length === round.uploads.length &&
-        round.uploads.every(({ body }, i) =>
-          areLeavesOf(layout, bundle.leaves[i] as Uint8Array, body.chunkRoot),
-        ),
-      'the leaf hashes in the bundle are not those of the uploads',
-    );
-    const { model } = open.body;
-    const previous = await readBlob(rules, log, open, model.blob, 'the model');
-    await blame("the bundle's key of the model before", () =>
-      decryptModel(
-        { run: rules.run, model, cipher: previous, key: bundle.modelKey },
-        rules.spec.model,
-      ),
-    );
+    opened = bundle;
   }
   const result = await blame('the sum', () =>
     finishRound({
@@ -132,6 +140,7 @@ export const recomputeRound = async (
     (name) => result.metrics[name] === metrics[name],
   );
   check(sameMetrics, 'the recomputed metrics differ from the published ones');
+  if (opened !== undefined) await checkBundle(rules, log, round, opened, result.sum);
   check(
     equalBytes(result.afterHash, commit.body.model.hash),
     'the recomputed model differs from the published one',

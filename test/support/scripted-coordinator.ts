@@ -10,6 +10,8 @@ import {
 import { joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/connection.ts';
@@ -86,7 +88,7 @@ export class ScriptedCoordinator {
   round: Round | undefined;
   /** The records of the round that made the newest commit, and the key of its bundle. */
   last: { commit: OfType<'commit'>; records: Uint8Array[]; key: Uint8Array } | undefined;
-  #sealed: (Omit<Body<'open'>['model'], 'envelope'> & { key: Uint8Array }) | undefined;
+  #modelKey: Uint8Array = new Uint8Array(32);
   /** Every frame a participant sent, by its key. */
   readonly frames = new Map<string, ClientFrame[]>();
   readonly #sessions = new Map<string, Connection>();
@@ -96,6 +98,8 @@ export class ScriptedCoordinator {
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
   #waiters: (() => void)[] = [];
+  /** The blob and the key of each model that was published. */
+  readonly #models = new Map<string, { readonly key: Uint8Array; readonly blob: BlobRef }>();
 
   constructor(identity: Identity, spec: RunSpec) {
     this.identity = identity;
@@ -267,23 +271,28 @@ export class ScriptedCoordinator {
     return this.withdrew(key)!.code;
   }
 
+  async #store(purpose: KeyPurpose, file: Uint8Array) {
+    const key = this.#random(32);
+    return { key, blob: await this.store.put(await encryptBlob(key, purpose, file)) };
+  }
+
   async modelRef(
     readers: readonly Uint8Array[],
     weights = this.weights,
   ): Promise<Body<'open'>['model']> {
     const purpose = { run: this.run, round: this.version, role: 'model' } as const;
     const hash = hashModel(this.spec.model, weights);
-    let sealed = this.#sealed;
-    // A model is encrypted once.
-    if (sealed?.version !== this.version || !equalBytes(sealed.hash, hash)) {
-      const key = this.#random(32);
-      const file = encodeSafetensors(this.spec.model, weights);
-      const blob = await this.store.put(await encryptBlob(key, purpose, file));
-      sealed = { version: this.version, hash, key, blob: { ...blob } };
-      this.#sealed = sealed;
-    }
-    const { key, ...model } = sealed;
-    return { ...model, envelope: await sealedBoxGate(this.identity).wrap(key, purpose, readers) };
+    const name = `${this.version}/${toHex(hash)}`;
+    const file = encodeSafetensors(this.spec.model, weights);
+    const { key, blob } = this.#models.get(name) ?? (await this.#store(purpose, file));
+    this.#models.set(name, { key, blob });
+    this.#modelKey = key;
+    return {
+      version: this.version,
+      blob: { ...blob },
+      hash,
+      envelope: await sealedBoxGate(this.identity).wrap(key, purpose, readers),
+    };
   }
 
   async open(
@@ -391,7 +400,11 @@ export class ScriptedCoordinator {
     const round = this.round!;
     const uploads = (await this.collect(members, 'upload')).map(({ hash }) => hash);
     const context = round.context!;
-    const body = { context, members: [...members], uploads, rejected: [], receipt: 'journal' };
+    const among = (round.sharers ?? round.cohort)!.body.members;
+    const rejected = among
+      .filter((key) => !members.some((member) => equalBytes(member, key)))
+      .map((member) => ({ member, code: 'phase_closed' }));
+    const body = { context, members: [...members], uploads, rejected, receipt: 'journal' };
     const hash = survivorsHash(context, members, uploads);
     const survivors = this.sign('survivors', round.number, change({ ...body, hash }));
     round.survivors = survivors;
@@ -476,9 +489,7 @@ export class ScriptedCoordinator {
       rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root, beacon }),
     });
     const masked = this.spec.secagg === 'masked';
-    const bundle = masked
-      ? { ...opened, sum: result.sum, modelKey: this.#sealed!.key }
-      : EMPTY_BUNDLE;
+    const bundle = masked ? { ...opened, sum: result.sum, modelKey: this.#modelKey } : EMPTY_BUNDLE;
     this.weights = lie.after?.(result.after, before) ?? result.after;
     this.version = round.number;
     const key = this.#random(32);
