@@ -8,6 +8,9 @@ import type { MachineConfig } from './config.ts';
 import { send, type Effect } from './effects.ts';
 import { isMasked, type Evidence, type Hex, type Round, type State } from './state.ts';
 
+const of = <Item>(keys: readonly Uint8Array[], items: ReadonlyMap<Hex, Item>): Item[] =>
+  keys.flatMap((key) => items.get(toHex(key)) ?? []);
+
 /** The records of a committed round, in the order of the phases; undefined without masks. */
 export const evidenceOf = (
   config: MachineConfig,
@@ -16,8 +19,6 @@ export const evidenceOf = (
 ): Evidence | undefined => {
   const { open, cohort, sharers, survivors } = round;
   if (!isMasked(config) || !open || !cohort || !sharers || !survivors) return undefined;
-  const of = <Item>(keys: readonly Uint8Array[], items: ReadonlyMap<Hex, Item>): Item[] =>
-    keys.flatMap((key) => items.get(toHex(key)) ?? []);
   const records = [
     open,
     ...of(cohort.body.members, round.registers),

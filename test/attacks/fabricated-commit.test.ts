@@ -281,9 +281,12 @@ describe('nobody gets round the check', () => {
     ] as const) {
       const s = await stage();
       await s.coordinator.playRound();
-      await s.coordinator.open(({ bundle: _, ...body }) =>
-        bundle === undefined ? body : { ...body, bundle },
-      );
+      await s.coordinator.open(({ model, config, invited }) => ({
+        model,
+        config,
+        invited,
+        ...(bundle === undefined ? {} : { bundle }),
+      }));
       expect((await s.victim.event('violation')).error.code).toBe(code);
       expect(s.coordinator.recordsOf(s.victim.key, 'register')).toEqual([]);
       await stopAll(running);

@@ -469,7 +469,7 @@ describe('the check of the newest commit', () => {
   const second = async (): Promise<Player> => {
     const player = await at('registering', { rounds: 3 });
     const from = player.effects.length;
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     // Opening, register and the freeze of the second round.
     for (let seen = from; seen < player.effects.length; seen += 1) {
       player.work(player.effects[seen]!);
@@ -520,7 +520,7 @@ describe('the check of the newest commit', () => {
 
   it('is not asked for without masks', async () => {
     const player = await at('registering', { rounds: 3, secagg: 'none' });
-    player.work(player.effects.at(-1)!);
+    player.work(player.effects.at(-1));
     expect(player.state.evidence).toBe(undefined);
   });
 
