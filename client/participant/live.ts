@@ -4,7 +4,7 @@
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
-import type { GuardState } from '../../protocol/secagg/index.ts';
+import type { GuardState, Party } from '../../protocol/secagg/index.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
@@ -23,6 +23,8 @@ export interface Live {
   /** Weights of the round's model, where the check of its commit gave them. */
   weights?: Float32Array;
   cohort?: CheckedCohort;
+  /** With `cohort`: the agreed keys, each computed once. */
+  party?: Party;
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;

@@ -57,7 +57,8 @@ export const bundleJobs = async (
   const cohort = freezeCohort(
     round.registers.map(({ author, body }) => ({
       id: author,
-      keys: { x25519: body.x25519, mlkem: body.mlkem },
+      mask: body.mask,
+      seal: body.seal,
     })),
   );
   const messages = [];

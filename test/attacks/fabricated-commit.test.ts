@@ -281,10 +281,11 @@ describe('nobody gets round the check', () => {
     ] as const) {
       const s = await stage();
       await s.coordinator.playRound();
-      await s.coordinator.open(({ model, config, invited }) => ({
+      await s.coordinator.open(({ model, config, invited, key }) => ({
         model,
         config,
         invited,
+        key,
         ...(bundle === undefined ? {} : { bundle }),
       }));
       expect((await s.victim.event('violation')).error.code).toBe(code);
