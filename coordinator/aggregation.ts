@@ -4,7 +4,13 @@
  * is a cache: after a restart it is folded anew from the blobs.
  */
 import type { AccessGate } from '../protocol/access/access-gate.ts';
-import { encodeBundle, entropiesOf } from '../protocol/aggregate/bundle.ts';
+import {
+  EMPTY_BUNDLE,
+  encodeBundle,
+  entropiesOf,
+  type UnmaskingBundle,
+} from '../protocol/aggregate/bundle.ts';
+import { joinHashes, leafHashes } from '../protocol/aggregate/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -20,7 +26,7 @@ import { unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import { nextBeacon } from '../protocol/ledger/beacon.ts';
-import { chunkRoot } from '../protocol/merkle.ts';
+import { rootOfHashes } from '../protocol/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import {
@@ -88,8 +94,13 @@ export interface AggregationInit {
 interface Sum {
   readonly round: number;
   readonly fold: Fold;
-  /** Hashes of the upload records that are in it. */
-  readonly folded: Set<Hex>;
+  /** By the hashes of the upload records that are in it: the leaf hashes of each, joined. */
+  readonly folded: Map<Hex, Uint8Array>;
+}
+
+interface Fetched {
+  readonly packed: Uint8Array;
+  readonly leaves: Uint8Array;
 }
 
 /** Uploads held in memory at once while they are checked and folded. */
@@ -176,7 +187,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       sum = {
         round: round.round,
         fold: createFold(layoutOf(spec, cohortSize(round))),
-        folded: new Set(),
+        folded: new Map(),
       };
     return sum;
   };
@@ -186,21 +197,23 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     round: Round,
     { body }: SignedRecord<'upload'>,
     signal: AbortSignal,
-  ): Promise<Uint8Array> => {
+  ): Promise<Fetched> => {
     // From anywhere else it could not be taken to its lasting place with the others, and none of them would be.
     if (store.archive !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
     const bytes = await store.get(body.blob, { signal });
-    if (!equalBytes(chunkRoot(bytes), body.chunkRoot))
+    const layout = layoutOf(spec, cohortSize(round));
+    const hashes = leafHashes(layout, bytes);
+    if (!equalBytes(rootOfHashes(hashes), body.chunkRoot))
       throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');
-    if (masked) return bytes;
+    const leaves = joinHashes(hashes);
+    if (masked) return { packed: bytes, leaves };
     const purpose = { run, round: round.round, role: 'update' } as const;
     const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
     const packed = await decryptBlob(key, purpose, bytes);
-    const layout = layoutOf(spec, cohortSize(round));
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     readExtras(lanes, spec.encoding, layout, METRICS, 1);
-    return packed;
+    return { packed, leaves };
   };
 
   const addTo = async (
@@ -211,26 +224,32 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   ): Promise<void> => {
     const id = toHex(record.hash);
     if (target.folded.has(id)) return;
-    const packed = await fetchUpload(round, record, signal);
+    const { packed, leaves } = await fetchUpload(round, record, signal);
     // Two calls for one upload may have been under way together.
     if (target.folded.has(id)) return;
     target.fold.add(packed);
-    target.folded.add(id);
+    target.folded.set(id, leaves);
   };
 
   /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
-  const survivorSum = async (round: Round, signal: AbortSignal): Promise<Lanes> => {
+  const survivorSum = async (
+    round: Round,
+    signal: AbortSignal,
+  ): Promise<{ readonly lanes: Lanes; readonly leaves: readonly Uint8Array[] }> => {
     const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
     const current = sumOf(round);
-    const fits = [...current.folded].every((id) => wanted.includes(id));
+    const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
     const target: Sum = fits
       ? current
-      : { ...current, fold: createFold(layoutOf(spec, cohortSize(round))), folded: new Set() };
+      : { ...current, fold: createFold(layoutOf(spec, cohortSize(round))), folded: new Map() };
     sum = target;
     for (const { record } of round.uploads.values())
       if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
     // The masks are taken out of a copy, so that the work can be repeated.
-    return target.fold.lanes.slice();
+    return {
+      lanes: target.fold.lanes.slice(),
+      leaves: wanted.map((id) => target.folded.get(id) as Uint8Array),
+    };
   };
 
   /** The survivors' answers; one that does not open or decode is left out and its sender named. */
@@ -279,28 +298,28 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     round: Round,
     lanes: Lanes,
     signal: AbortSignal,
-  ): Promise<{ readonly bundle: Uint8Array; readonly beacon: Uint8Array }> => {
-    const survivors = round.survivors?.body.members ?? [];
-    const beaconFrom = (entropies: readonly Uint8Array[]): Uint8Array =>
-      nextBeacon((round.open as SignedRecord<'open'>).body.beacon, entropies);
-    if (!masked) {
-      const entropies = survivors.flatMap(
-        (member) => round.uploads.get(toHex(member))?.record.body.entropy ?? [],
-      );
-      return { bundle: encodeBundle({ secrets: [], shares: [] }), beacon: beaconFrom(entropies) };
-    }
+  ): Promise<Pick<UnmaskingBundle, 'secrets' | 'shares'>> => {
+    if (!masked) return EMPTY_BUNDLE;
     const view = viewOf(round);
     const { secrets } = await openSum(round, view, lanes, signal);
     const dropped = view.shares.length > view.survivors.length;
-    const opened = secrets.map(({ author, kind, secret }) => ({ author, kind, secret }));
-    const bundle = encodeBundle({
-      secrets: opened,
+    return {
+      secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
       shares: dropped
         ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
         : [],
-    });
-    return { bundle, beacon: beaconFrom(entropiesOf(survivors, opened)) };
+    };
   };
+
+  /** The beacon entropy of each survivor: opened by the answers, or in clear where nothing is masked. */
+  const entropiesFrom = (
+    { uploads }: Round,
+    { body: { members } }: SignedRecord<'survivors'>,
+    secrets: UnmaskingBundle['secrets'],
+  ): readonly Uint8Array[] =>
+    masked
+      ? entropiesOf(members, secrets)
+      : members.flatMap((member) => uploads.get(toHex(member))?.record.body.entropy ?? []);
 
   /** The bundle, and the survivors' uploads in the order of their record, to where they last. */
   const keep = async (
@@ -325,11 +344,12 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       await oneOfFew(() => addTo(target, round, record, signal));
     },
     finish: async (round, model, readers, signal) => {
-      const { cohort, survivors } = round;
-      if (cohort === undefined || survivors === undefined)
+      const { open, cohort, survivors } = round;
+      if (open === undefined || cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
-      const lanes = await survivorSum(round, signal);
-      const { bundle, beacon } = await openMasks(round, lanes, signal);
+      const { lanes, leaves } = await survivorSum(round, signal);
+      const opened = await openMasks(round, lanes, signal);
+      const beacon = nextBeacon(open.body.beacon, entropiesFrom(round, survivors, opened.secrets));
       const result = finishRound({
         spec,
         n: cohortSize(round),
@@ -343,6 +363,11 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           beacon: cohort.body.beacon,
         }),
       });
+      const bundle = encodeBundle(
+        masked
+          ? { ...opened, sum: result.sum, leaves: [...leaves], modelKey: await keeper.keyOf(model) }
+          : EMPTY_BUNDLE,
+      );
       const purpose = { run, round: round.round, role: 'bundle' } as const;
       const [{ stored, envelope }, published] = await Promise.all([
         keeper.seal(bundle, purpose, readers, (cipher) => keep(round, cipher, signal)),

@@ -90,7 +90,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),
-    onFrame: (key, frame) => dispatch(eventOf(key, frame)),
+    onFrame: (key, frame) => {
+      if (frame.type === 'withdraw' && frame.proof !== undefined)
+        log.error(
+          { participant: shortKey(toHex(key)), proof: toHex(frame.proof) },
+          'a participant says that a commit is wrong, with this proof',
+        );
+      dispatch(eventOf(key, frame));
+    },
   });
 
   const status = (): Status => ({

@@ -81,6 +81,20 @@ const declaredSize = (context: Context, most: number): number => {
   return size;
 };
 
+/**
+ * One range of bytes, first to last (RFC 9110, section 14.1.2), as [start, end). Any other form is answered with the whole, as
+ * the RFC allows.
+ */
+const rangeOf = (
+  header: string | undefined,
+  size: number,
+): readonly [number, number] | undefined => {
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header ?? '');
+  if (match === null) return undefined;
+  const [start, last] = [Number(match[1]), Number(match[2])];
+  return start <= last && last < size ? [start, last + 1] : undefined;
+};
+
 export interface HttpInit {
   /** Downloads come from here. */
   readonly store: BlobStore;
@@ -123,8 +137,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
   const anyOrigin = cors({
     origin: '*',
     allowMethods: ['GET', 'PUT'],
-    allowHeaders: ['authorization', 'content-type'],
-    exposeHeaders: ['x-floe-error'],
+    allowHeaders: ['authorization', 'content-type', 'range'],
+    exposeHeaders: ['x-floe-error', 'content-range'],
   });
   for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, anyOrigin);
 
@@ -156,9 +170,20 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const ref = coordinator.blobRef(id);
     if (ref === undefined)
       throw new FloeError('blob_not_found', 'no record of this run names this blob');
-    const bytes = await store.get(ref, { signal: context.req.raw.signal });
-    metrics.blob('get', bytes.length, 200);
-    return context.body(new Uint8Array(bytes), 200, OCTETS);
+    const { signal } = context.req.raw;
+    const range = rangeOf(context.req.header('range'), ref.size);
+    if (range === undefined) {
+      const bytes = await store.get(ref, { signal });
+      metrics.blob('get', bytes.length, 200);
+      return context.body(new Uint8Array(bytes), 200, OCTETS);
+    }
+    const [start, end] = range;
+    const bytes = await store.getRange(ref, start, end, { signal });
+    metrics.blob('get', bytes.length, 206);
+    return context.body(new Uint8Array(bytes), 206, {
+      ...OCTETS,
+      'content-range': `bytes ${start}-${end - 1}/${ref.size}`,
+    });
   });
 
   app.put('/blobs/:id', async (context) => {

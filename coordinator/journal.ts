@@ -8,6 +8,7 @@ import type { BlobRef } from '../protocol/blobs/blob-store.ts';
 import { concatBytes, equalBytes } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRecord, type SignedRecord } from '../protocol/records.ts';
+import { bundlePlaces } from '../protocol/verify/lasting-ref.ts';
 import { encodeEntry, genesis, nextEntry, type TranscriptEntry } from '../protocol/transcript.ts';
 import { decodeEvent, encodeEvent, type Event } from './machine/index.ts';
 
@@ -72,7 +73,7 @@ const blobsOf = (record: SignedRecord): readonly BlobRef[] => {
     case 'upload':
       return [record.body.blob];
     case 'commit':
-      return [record.body.model.blob, record.body.bundle.blob];
+      return [record.body.model.blob, ...bundlePlaces(record)];
     default:
       return [];
   }

@@ -88,8 +88,17 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
       // Durable before the event that publishes it; the same again after a crash.
       const key = context.attemptKeys.create(round);
-      const wrapped = await keeper.rewrap(work.model, readers, round);
-      return { type: 'opened', round, model: wrapped, key };
+      const [wrapped, bundle] = await Promise.all([
+        keeper.rewrap(work.model, readers, round),
+        work.commit && keeper.rewrapBundle(work.commit, readers, round),
+      ]);
+      return {
+        type: 'opened',
+        round,
+        model: wrapped,
+        key,
+        ...(bundle === undefined ? {} : { bundle }),
+      };
     }
     case 'freeze-cohort': {
       const { root, members, entropy } = work;

@@ -423,6 +423,12 @@ export const ERRORS = {
     'The recomputation differs from the published result.',
     'The message names the round and the record.',
   ),
+  commit_fabricated: entry(
+    'verify',
+    false,
+    'A participant recomputed a part of a commit and got something else: the coordinator has signed a model, a sum or a bundle that the uploads do not give.',
+    'Leave the run. The proof is in the keystore and was sent to the coordinator; show it to the other participants, who can repeat the check at the leaf that it names.',
+  ),
   // cli
   usage: entry('cli', false, 'A flag or argument is wrong.', 'See `floe <command> --help`.'),
   file_not_found: entry('cli', false, 'A file or folder does not exist.', 'Check the path.'),

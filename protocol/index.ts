@@ -22,7 +22,7 @@ export {
 } from './identity.ts';
 export { firstBeacon, localBeacon, nextBeacon } from './ledger/beacon.ts';
 export type { CohortFreeze, Ledger, ModelVersion, SurvivorFreeze } from './ledger/ledger.ts';
-export { chunkRoot, merkleRoot } from './merkle.ts';
+export { merkleRoot } from './merkle.ts';
 export { PROTOCOL_VERSION } from './messages.ts';
 export { deriveSeed, seededRandom, systemRandom, type RandomSource } from './random.ts';
 export {

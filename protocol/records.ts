@@ -51,6 +51,8 @@ export const bodySchemas = {
     /** R: `beacon` of the last commit. See ledger/beacon.ts. */
     beacon: hash,
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+    /** Masked runs, after the first commit: the newest commit, and the key of its bundle for this round's cohort, which checks it. */
+    bundle: v.optional(v.strictObject({ commit: hash, envelope: bytesUpTo(512 << 10) })),
     /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
     key: publicKeysSchema,
   }),
@@ -66,7 +68,13 @@ export const bodySchemas = {
     receipt: text,
   }),
   /** Participant: commitment to the self secret and the hash of the sealed entry for each member, its own included. */
-  share: v.strictObject({ context: hash, commitment: hash, entries: hashes }),
+  share: v.strictObject({
+    context: hash,
+    commitment: hash,
+    entries: hashes,
+    /** The spot check that the author made of the commit in `open.bundle`: at which leaf. Missing where that is. */
+    check: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
+  }),
   /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
   sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
   /** Participant: the entry that the accused signed for it is bad, and the secret that shows it: see secagg/complaint.ts. */

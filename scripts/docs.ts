@@ -152,7 +152,8 @@ sequenceDiagram
   P->>B: get model
   P->>C: register (masking and sealing keys: X25519, ML-KEM-768)
   C->>L: freeze cohort, beacon
-  C->>P: cohort + registrations
+  C->>P: evidence (records of the newest commit), cohort + registrations
+  P->>P: check of the newest commit
   P->>C: share (commitments, sealed shares of b and sigma)
   C->>P: sharers + inbox
   Note over P: train, clip, rotate, round, mask

@@ -101,6 +101,10 @@ const counted = (store: BlobStore): BlobStore => {
       Atomics.add(traffic, 1, BigInt(ref.size));
       return store.get(ref, options);
     },
+    getRange: async (ref, start, end, options) => {
+      Atomics.add(traffic, 1, BigInt(end - start));
+      return store.getRange(ref, start, end, options);
+    },
   };
 };
 

@@ -10,7 +10,7 @@ import type { Identity } from '../../protocol/identity.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
 import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
 import { deriveSeed } from '../../protocol/random.ts';
-import { MAX_COHORT } from '../../protocol/run-spec.ts';
+import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/run-spec.ts';
 import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
 
 const hash = fixedBytes(32);
@@ -88,6 +88,10 @@ const runSchema = v.strictObject({
   ),
   /** The last commit record: names the newest model. */
   commit: v.optional(record),
+  /** The newest commit that this participant has spot-checked, and at which leaf. */
+  checked: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
+  /** Proof that a commit of this run is wrong: nothing is answered any more. */
+  proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   /** The round in progress; gone once it is committed, aborted or given up, and its secrets with it. */
   round: v.optional(roundSchema),
 });

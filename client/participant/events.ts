@@ -3,6 +3,7 @@
  */
 import type { FloeError } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 
 export type ParticipantEvent =
@@ -24,6 +25,22 @@ export type ParticipantEvent =
       readonly type: 'reconnecting';
       readonly attempt: number;
       readonly delayMs: number;
+      readonly error: FloeError;
+    }
+  /** The commit of an earlier round is as its uploads say, at this leaf, and its model follows from its sum. */
+  | {
+      readonly type: 'checked';
+      readonly round: number;
+      /** Round of the commit. */
+      readonly commit: number;
+      readonly leaf: number;
+      readonly milliseconds: number;
+    }
+  /** A commit is wrong, and here is the proof; the participant stops. */
+  | {
+      readonly type: 'fabricated';
+      readonly round: number;
+      readonly proof: CommitProof;
       readonly error: FloeError;
     }
   | { readonly type: 'registered'; readonly round: number }
@@ -144,11 +161,14 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         'error',
         `THE COORDINATOR BROKE A RULE (${event.count}) in round ${event.round}: ${event.error.code}: ${event.error.message}`,
       ];
+    case 'fabricated':
+      return ['error', `THE COORDINATOR FABRICATED A COMMIT: ${event.error.message}`];
     case 'refused':
       return ['warn', `the coordinator refused: ${event.code}: ${event.message}`];
     case 'finished':
       return ['info', `the run is over after ${event.rounds} rounds`];
     case 'registered':
+    case 'checked':
     case 'training':
     case 'unmasked':
       break;

@@ -19,6 +19,8 @@ export interface Memory {
   add(fields: Partial<RoundMemory>): Promise<RoundMemory>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
+  /** Remembers that a commit was checked, or that it is wrong. */
+  note(fields: Pick<RunMemory, 'checked'> | Pick<RunMemory, 'proof'>): Promise<void>;
   /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
   commitTo(commit: SignedRecord<'commit'>): Promise<void>;
 }
@@ -46,6 +48,7 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       await save({ ...current, round });
       return round;
     },
+    note: (fields) => save({ ...current, ...fields }),
     end: (withdrawn) => {
       const { round: _, last, ...rest } = current;
       if (last === undefined) return save(rest);

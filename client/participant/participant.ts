@@ -12,6 +12,7 @@ import type { ServerFrame } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
+import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
 import { matchManifest } from '../../protocol/tensors/index.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
@@ -198,6 +199,7 @@ export class Participant {
     const ledger = await open(this.#options.ledger);
     const { identity, trainingSecret } = keystore;
     const memory = await loadMemory(keystore, run);
+    if (memory.run.proof !== undefined) throw fabricated(decodeProof(memory.run.proof));
     // Last of all: a login that fails before is repeated, and would make another one.
     const trainer =
       typeof this.#options.trainer === 'function'

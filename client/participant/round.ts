@@ -3,6 +3,7 @@
  * time; training, the store and the masks run beside them. Whatever is sent was saved before, so a frame that comes again
  * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
  */
+import { leavesOf } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
@@ -12,10 +13,13 @@ import {
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { randomBelow } from '../../protocol/random.ts';
 import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
+import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
+import { checkEvidence } from './evidence.ts';
 import { guardOf, liveOf, openedView, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
@@ -73,6 +77,8 @@ export class Rounds {
     switch (frame.type) {
       case 'record':
         return this.#onRecord(frame.record);
+      case 'evidence':
+        return this.#onEvidence(frame);
       case 'cohort':
         return this.#onCohort(frame);
       case 'sharers':
@@ -162,7 +168,7 @@ export class Rounds {
   }
 
   async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
-    const { view, own, ledger } = this.#ports;
+    const { view, ledger } = this.#ports;
     const record = decodeRecordOf('cohort', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
@@ -185,15 +191,75 @@ export class Rounds {
       const cohort = checked.cohort.members.length;
       this.#ports.emit({ type: 'joined', round: record.round, cohort });
     }
+    if (this.#mustCheck(live)) return this.#check(live);
+    return this.#afterCheck(live);
+  }
+
+  #onEvidence({ records }: Extract<ServerFrame, { type: 'evidence' }>): void {
+    const live = this.#live;
+    // Sent again after a reconnect, and to members of earlier rounds that sit this one out.
+    if (live === undefined || live.evidence !== undefined) return;
+    live.evidence = checkEvidence(this.#ports.view, live.open, records);
+  }
+
+  /** Whether the round starts from a commit that this participant has not checked yet. */
+  #mustCheck({ open }: Live): boolean {
+    const { bundle } = open.body;
+    const { checked } = this.#memory.run;
+    return bundle !== undefined && !(checked && equalBytes(checked.commit, bundle.commit));
+  }
+
+  /** Checks the commit beside the frames; whoever found it wrong does nothing more in this run. */
+  #check(live: Live): void {
+    const { evidence, open, busy } = live;
+    if (busy.has('check')) return;
+    if (evidence === undefined)
+      throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
+    const { view, own, clock, emit } = this.#ports;
+    const leaf = randomBelow(own.random, leavesOf(view.spec));
+    const started = clock.now();
+    this.#beside.start(live, 'check', {
+      work: (signal) => this.#beside.check(open, evidence, leaf, signal),
+      done: async (result) => {
+        if (result.type === 'fabricated') return this.#accuse(result.proof);
+        const { commit } = evidence;
+        await this.#memory.note({ checked: { commit: commit.hash, leaf } });
+        live.weights = result.after;
+        const milliseconds = clock.now() - started;
+        emit({ type: 'checked', round: open.round, commit: commit.round, leaf, milliseconds });
+        await this.#afterCheck(live);
+      },
+    });
+  }
+
+  /** Keeps the proof, tells the coordinator and the user, and stops. @throws FloeError `commit_fabricated` */
+  async #accuse(proof: CommitProof): Promise<never> {
+    const encoded = encodeProof(proof);
+    const error = fabricated(proof);
+    const round = this.#live?.open.round ?? 0;
+    this.stop();
+    await this.#memory.note({ proof: encoded });
+    await this.#memory.end(error.code);
+    this.#ports.send(encodeFrame({ type: 'withdraw', round, code: error.code, proof: encoded }));
+    this.#ports.emit({ type: 'fabricated', round, proof, error });
+    throw error;
+  }
+
+  /** What follows the cohort: training, and the shares. */
+  async #afterCheck(live: Live): Promise<void> {
+    const { view, own } = this.#ports;
+    const { cohort } = live;
+    if (cohort === undefined) return;
     this.#train(live);
-    if (this.#masked) {
-      if (round.sharing === undefined) {
-        const party = this.#party(live, live.cohort);
-        const sharing = await steps.makeSharing(view, own, party, record.round);
-        round = await this.#memory.add({ sharing });
-      }
-      this.#ports.send(round.sharing!.frame);
-    } else await this.#makeVector(live);
+    if (!this.#masked) return this.#makeVector(live);
+    let round = this.#round();
+    if (round.sharing === undefined) {
+      const party = this.#party(live, cohort);
+      const check = live.open.body.bundle && this.#memory.run.checked;
+      const sharing = await steps.makeSharing(view, own, party, live.open.round, check);
+      round = await this.#memory.add({ sharing });
+    }
+    this.#ports.send(round.sharing!.frame);
   }
 
   async #onSharers(frame: Extract<ServerFrame, { type: 'sharers' }>): Promise<void> {
@@ -323,11 +389,12 @@ export class Rounds {
     const { round } = live.open;
     this.#beside.start(live, 'training', {
       work: (signal) =>
-        this.#beside.train(live.open, signal, (done, total) => {
+        this.#beside.train(live.open, live.weights, signal, (done, total) => {
           if (this.#live === live) emit({ type: 'training', round, done, total });
         }),
       done: async (trained) => {
         live.trained = trained;
+        delete live.weights;
         const { examples, lossSum, correct } = trained.result;
         const { milliseconds } = trained;
         emit({ type: 'trained', round, examples, lossSum, correct, milliseconds });

@@ -3,6 +3,7 @@
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
@@ -10,9 +11,8 @@ import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
-import { chunkRoot } from '../../protocol/merkle.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
-import { signRecord, sortKeys, type SignedRecord } from '../../protocol/records.ts';
+import { signRecord, sortKeys, type Body, type SignedRecord } from '../../protocol/records.ts';
 import {
   answerUnmask,
   createParty,
@@ -96,6 +96,8 @@ export const makeSharing = async (
   own: Own,
   party: Party,
   round: number,
+  /** The spot check of the newest commit, where there is one. */
+  check: Body<'share'>['check'],
 ): Promise<NonNullable<RoundMemory['sharing']>> => {
   const { context } = party;
   const selfSecret = selfSecretOf(
@@ -107,6 +109,7 @@ export const makeSharing = async (
     context,
     commitment: message.commitment,
     entries: message.entries.map((entry) => sha256(entry)),
+    ...(check === undefined ? {} : { check }),
   });
   return {
     selfSecret,
@@ -222,7 +225,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       signal,
     });
     const bytes = pack(lanes, layout.modulusBits);
-    return { bytes, chunkRoot: chunkRoot(bytes), envelope: undefined };
+    return { bytes, chunkRoot: chunkRoot(layout, bytes), envelope: undefined };
   }
   const purpose = { run, round, role: 'update' } as const;
   const key = own.random(32);
@@ -230,7 +233,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const readers = sortKeys([spec.coordinator, ...spec.auditors].filter(isFirst));
   return {
     bytes,
-    chunkRoot: chunkRoot(bytes),
+    chunkRoot: chunkRoot(layout, bytes),
     envelope: await gate.wrap(key, purpose, readers),
   };
 };

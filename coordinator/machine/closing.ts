@@ -7,6 +7,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { evidenceOf } from './evidence.ts';
 import { enter } from './phases.ts';
 import type { Hex, PhaseType, Round, State } from './state.ts';
 
@@ -105,6 +106,7 @@ export const applyRegistered = (
       beacon: commit.body.beacon,
       round: undefined,
       closing: commit,
+      evidence: evidenceOf(config, round, commit),
     },
     effects: [
       append(commit),

@@ -16,6 +16,8 @@ export type Work =
       readonly type: 'wrap-model';
       readonly round: number;
       readonly model: ModelRef;
+      /** The newest commit, where the round's cohort checks it: the key of its bundle is wrapped too. */
+      readonly commit: SignedRecord<'commit'> | undefined;
       readonly readers: readonly Hex[];
     }
   | {

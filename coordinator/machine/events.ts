@@ -35,8 +35,16 @@ const schemas = [
   event('withdrawn', { key, round, code: text }),
   /** Nothing but time. */
   event('tick', {}),
-  /** The model's key is wrapped for the invited; `key` is the coordinator's of this attempt, its secret is elsewhere. */
-  event('opened', { round, model: modelRefSchema, key: publicKeysSchema }),
+  /**
+   * The keys of the model, and of the bundle of the newest commit, are wrapped for the invited; `key` is the coordinator's of
+   * this attempt, its secret is elsewhere.
+   */
+  event('opened', {
+    round,
+    model: modelRefSchema,
+    key: publicKeysSchema,
+    bundle: v.optional(bytesUpTo(512 << 10)),
+  }),
   event('cohort-frozen', { round, beacon: fixedBytes(32), receipt: text }),
   event('folded', { round, member: key }),
   event('upload-rejected', { round, member: key, code: text, reason: text }),

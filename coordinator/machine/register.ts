@@ -8,6 +8,7 @@ import { abort } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
 import { isMasked, type Hex, type Round, type State } from './state.ts';
 
@@ -94,6 +95,11 @@ export const applyCohortFrozen = (
   );
   return {
     state: entered.state,
-    effects: [append(cohort), ...entered.effects, ...sendCohort(frozen, frozen.members)],
+    effects: [
+      append(cohort),
+      ...entered.effects,
+      ...sendEvidence(state, frozen.members),
+      ...sendCohort(frozen, frozen.members),
+    ],
   };
 };

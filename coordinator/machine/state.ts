@@ -78,6 +78,13 @@ export interface Round {
   readonly times: readonly (readonly [PhaseType, number])[];
 }
 
+/** What the cohort of the next round checks the newest commit with. */
+export interface Evidence {
+  readonly commit: SignedRecord<'commit'>;
+  /** Its round's records as the `evidence` frame holds them. */
+  readonly records: readonly Uint8Array[];
+}
+
 export interface State {
   readonly phase: Phase;
   /** A round opens at once when this many are logged in. */
@@ -101,6 +108,8 @@ export interface State {
   readonly round: Round | undefined;
   /** The commit or abort that ended the last attempt. */
   readonly closing: SignedRecord<'commit' | 'abort'> | undefined;
+  /** Of the newest commit; undefined before it, and without masks. */
+  readonly evidence: Evidence | undefined;
 }
 
 export const initialState: State = {
@@ -116,6 +125,7 @@ export const initialState: State = {
   patience: 0,
   round: undefined,
   closing: undefined,
+  evidence: undefined,
 };
 
 export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({

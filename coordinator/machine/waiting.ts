@@ -52,6 +52,7 @@ export const wrapModel = (state: State): Work | undefined =>
         type: 'wrap-model',
         round: state.round.round,
         model: state.model,
+        commit: state.evidence?.commit,
         readers: state.round.invited.slice(0, MAX_READERS),
       };
 
@@ -89,6 +90,9 @@ export const applyOpened = (
     beacon: state.beacon,
     key: event.key,
     invited: round.invited.map(fromHex),
+    ...(event.bundle === undefined || state.evidence === undefined
+      ? {}
+      : { bundle: { commit: state.evidence.commit.hash, envelope: event.bundle } }),
   });
   const entered = enter(
     { ...state, round: { ...round, open } },

@@ -7,9 +7,9 @@ import { sha256, utf8, equalBytes } from '../bytes.ts';
 import { addInto, createLanes, decodeSum, pack, ringLayout, unpack } from '../encoding/index.ts';
 import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
-import { chunkRoot } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
+import { chunkRoot, leafCount } from './leaves.ts';
 
 /**
  * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
@@ -27,6 +27,9 @@ export const weighMetric = (spec: RunSpec, sum: number, examples: number): numbe
 /** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
   ringLayout(spec.encoding, n, parameterCount(spec.model), METRICS);
+
+/** Leaves of the sum of any cohort: they follow from the model alone. */
+export const leavesOf = (spec: RunSpec): number => leafCount(layoutOf(spec, spec.cohort.minimum));
 
 /**
  * Seed of the shared rotation: public, fresh per round, bound to the model and the beacon. It does not depend on whether the
@@ -67,7 +70,9 @@ export interface RoundResult {
     readonly correct: number;
     readonly clipped: number;
   };
-  /** Commitment to the sum S: hash and chunk root of its packed form. */
+  /** S as it is packed: it goes into the gated bundle. */
+  readonly sum: Uint8Array;
+  /** Commitment to S: hash and chunk root of its packed form. */
   readonly aggregate: {
     readonly hash: Uint8Array;
     readonly chunkRoot: Uint8Array;
@@ -113,17 +118,20 @@ export const finishRound = (input: {
   });
   const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
   const after = roundToTypes(spec.model, exact);
-  const broken = after.findIndex((value) => !Number.isFinite(value));
-  if (broken >= 0)
-    throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);
-  const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+  // A plain loop: every member of every cohort does this.
+  for (let i = 0; i < after.length; i += 1)
+    if (!Number.isFinite(after[i]))
+      throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
+  const layout = layoutOf(spec, n);
+  const sum = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;
   return {
     after,
     afterHash: hashModel(spec.model, after),
     weight: decoded.weight,
     metrics: { lossSum, correct, clipped: decoded.clipped },
-    aggregate: { hash: sha256(packed), chunkRoot: chunkRoot(packed), size: packed.length },
+    sum,
+    aggregate: { hash: sha256(sum), chunkRoot: chunkRoot(layout, sum), size: sum.length },
   };
 };
 

@@ -74,6 +74,22 @@ const OPEN: readonly Rule[] = [
         : `round ${round} starts from another model than the one committed in round ${previous.round}`;
     },
   }),
+  open({
+    name: 'bundle',
+    says: 'A masked round names the commit that it starts from, for its cohort to check; no other round names one.',
+    code: 'record_malformed',
+    check: ({ spec, previous }, { body: { bundle, model } }) => {
+      const wanted = spec.secagg === 'masked' && model.version > 0;
+      if (wanted !== (bundle !== undefined))
+        return wanted
+          ? 'the round names no commit to check'
+          : 'the round names a commit to check where there is none';
+      const known = previous?.round === model.version ? previous : undefined;
+      return bundle === undefined || known === undefined || equalBytes(bundle.commit, known.hash)
+        ? undefined
+        : new FloeError('record_conflict', 'the round names another commit to check');
+    },
+  }),
 ];
 
 const register = rulesOf('register');

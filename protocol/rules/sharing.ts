@@ -1,6 +1,7 @@
 /**
  * @module Rules of Share, Sharers and Upload (Bonawitz et al. 2017, rounds 1 and 2).
  */
+import { leavesOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
@@ -44,6 +45,22 @@ const SHARE: readonly Rule[] = [
     check: ({ cohort }, { body: { entries } }) => {
       const n = cohort.body.members.length;
       return entries.length === n ? undefined : `expected ${n} entries, got ${entries.length}`;
+    },
+  }),
+  share({
+    name: 'check',
+    says: 'The author has checked the commit that Open names, at a leaf of its sum.',
+    code: 'record_malformed',
+    needs: ['open'],
+    check: ({ spec, open }, { body: { check } }) => {
+      const { bundle } = open.body;
+      if (bundle === undefined)
+        return check === undefined ? undefined : 'a check where there is no commit to check';
+      return check !== undefined &&
+        equalBytes(check.commit, bundle.commit) &&
+        check.leaf < leavesOf(spec)
+        ? undefined
+        : 'its author has not checked the newest commit';
     },
   }),
 ];

@@ -77,6 +77,20 @@ describe('over WebSocket and HTTP', () => {
     expect(entries.at(-1)?.record.type).toBe('commit');
     const blob = await (await storeOf('stranger')).get(outcome.model.blob);
     expect(sha256(blob)).toEqual(outcome.model.blob.sha256);
+    const part = await (await storeOf('stranger')).getRange(outcome.model.blob, 5, 90);
+    expect(part).toEqual(blob.slice(5, 90));
+    const address = `${served.url}/blobs/${outcome.model.blob.id}`;
+    const ranged = await fetch(address, { headers: { range: 'bytes=0-9' } });
+    expect([ranged.status, ranged.headers.get('content-range')]).toEqual([
+      206,
+      `bytes 0-9/${blob.length}`,
+    ]);
+    await ranged.body?.cancel();
+    // Ranges that are none are answered with the whole.
+    for (const range of ['bytes=9-0', `bytes=0-${blob.length}`, 'bytes=-5', 'bytes=0-1,4-5', 'x']) {
+      const whole = await fetch(address, { headers: { range } });
+      expect([whole.status, (await whole.arrayBuffer()).byteLength]).toEqual([200, blob.length]);
+    }
   });
 
   it('the connection is closed by name for a text message and for a frame too large', async () => {

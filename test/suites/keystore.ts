@@ -8,6 +8,8 @@ export const fullMemory: RunMemory = {
   v: 1,
   last: { round: 7, open: filled(1), withdrawn: 'trainer_failed' },
   commit: filled(2, 900),
+  checked: { commit: filled(18), leaf: 3 },
+  proof: filled(19, 120),
   round: {
     round: 7,
     open: filled(3, 500),

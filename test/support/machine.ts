@@ -122,6 +122,9 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           context,
           commitment: h32(`b${who}`),
           entries: entriesOf(who).map((entry) => sha256(entry)),
+          ...(player.state.evidence === undefined
+            ? {}
+            : { check: { commit: player.state.evidence.commit.hash, leaf: 0 } }),
         };
       case 'upload': {
         const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: uploadBytes(player) };
@@ -159,6 +162,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           type: 'opened',
           round,
           model: work.model,
+          ...(work.commit === undefined ? {} : { bundle: new Uint8Array(8) }),
           key: deriveKeys(h32(`answer${round}`), 'answer').public,
         };
       case 'freeze-cohort':

@@ -4,6 +4,7 @@
  */
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
@@ -12,7 +13,6 @@ import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
-import { chunkRoot } from '../../protocol/merkle.ts';
 import {
   decodeServerFrame,
   encodeFrame,
@@ -197,6 +197,7 @@ export class TestParticipant {
         this.finished = true;
         return;
       case 'welcome':
+      case 'evidence':
     }
   }
 
@@ -273,6 +274,9 @@ export class TestParticipant {
           context,
           commitment,
           entries: entries.map((entry) => sha256(entry)),
+          ...(memory.open.body.bundle === undefined
+            ? {}
+            : { check: { commit: memory.open.body.bundle.commit, leaf: 0 } }),
         }),
       };
     }
@@ -399,10 +403,11 @@ export class TestParticipant {
       envelope = await gate.wrap(key, purpose, [spec.coordinator, ...spec.auditors]);
     }
     const ref = await store.put(bytes);
+    const layout = layoutOf(spec, memory.cohort?.cohort.members.length ?? 0);
     return this.sign('upload', round, {
       context,
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
-      chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(bytes),
+      chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(layout, bytes),
       ...(envelope === undefined ? {} : { envelope, entropy: this.#entropy(round) }),
     });
   }

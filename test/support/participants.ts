@@ -24,9 +24,10 @@ export const stepOf = (weights: Float32Array, seed: Uint8Array): Float32Array =>
 export const testTrainer = (
   examples = 10,
   change: (result: TrainResult) => TrainResult = (result) => result,
+  tensors: Trainer['manifest']['tensors'] = TENSORS,
 ): Trainer =>
   functionTrainer({
-    manifest: { tensors: TENSORS },
+    manifest: { tensors },
     train: ({ weights, seed }) =>
       change({ weights: stepOf(weights, seed), examples, lossSum: 1.5, correct: 3 }),
   });
@@ -54,12 +55,13 @@ export const start = async (
   options: Partial<Omit<ParticipantOptions, 'connect' | 'store'>> & {
     readonly store?: BlobStore;
     readonly examples?: number;
+    readonly tensors?: Trainer['manifest']['tensors'];
     /** Number of the process: another one has another stream of randomness. */
     readonly life?: number;
     readonly link?: (accept: () => Connection) => Promise<Connection>;
   } = {},
 ): Promise<Started> => {
-  const { examples = 10 + index, life = 0, link, ...rest } = options;
+  const { examples = 10 + index, tensors = TENSORS, life = 0, link, ...rest } = options;
   const keystore = options.keystore ?? (await keystoreOf(index));
   const events: ParticipantEvent[] = [];
   const frames: Uint8Array[] = [];
@@ -77,7 +79,7 @@ export const start = async (
   };
   const participant = joinRun({
     connect: async () => (link === undefined ? open() : link(open)),
-    trainer: testTrainer(examples),
+    trainer: testTrainer(examples, undefined, tensors),
     store: coordinator.store,
     gate: sealedBoxGate(keystore.identity),
     clock: systemClock,

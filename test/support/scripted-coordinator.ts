@@ -2,7 +2,13 @@
  * A coordinator for tests of the participant: it keeps the contract step by step, and every step can be left out, repeated or
  * replaced by a forged one. It has no deadlines and no journal; the real one is in coordinator/.
  */
-import { encodeBundle, entropiesOf } from '../../protocol/aggregate/bundle.ts';
+import {
+  EMPTY_BUNDLE,
+  encodeBundle,
+  entropiesOf,
+  type UnmaskingBundle,
+} from '../../protocol/aggregate/bundle.ts';
+import { joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
@@ -43,7 +49,7 @@ import {
   type Lanes,
   type RoundKeys,
 } from '../../protocol/secagg/index.ts';
-import { encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
+import { encodeSafetensors, hashModel, parameterCount } from '../../protocol/tensors/index.ts';
 
 type OfType<Type extends RecordType> = SignedRecord<Type>;
 type Sent = Extract<ServerFrame, { type: string }>;
@@ -60,6 +66,16 @@ interface Round {
   survivors?: OfType<'survivors'>;
 }
 
+/** What a coordinator may sign other than the truth, from the sum on. Each gets the honest one. */
+export interface Fabrication {
+  /** S, before the step. */
+  readonly lanes?: (lanes: Lanes) => Lanes;
+  /** The new model's weights. */
+  readonly after?: (after: Float32Array, before: Float32Array) => Float32Array;
+  readonly bundle?: (bundle: UnmaskingBundle) => UnmaskingBundle;
+  readonly body?: (body: Body<'commit'>) => Body<'commit'>;
+}
+
 export const TENSORS = [
   { name: 'dense/kernel', shape: [6, 5], dtype: 'float32' },
   { name: 'dense/bias', shape: [5], dtype: 'float32' },
@@ -70,13 +86,16 @@ export class ScriptedCoordinator {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store = memoryStore();
-  weights = new Float32Array(35).map((_, i) => Math.sin(i));
+  weights: Float32Array;
   version = 0;
   /** R of the next attempt. */
   beacon: Uint8Array;
   /** What the last sum opened. */
   #entropies: readonly Uint8Array[] = [];
   round: Round | undefined;
+  /** The records of the round that made the newest commit, and the key of its bundle. */
+  last: { commit: OfType<'commit'>; records: Uint8Array[]; key: Uint8Array } | undefined;
+  #modelKey: Uint8Array = new Uint8Array(32);
   /** Every frame a participant sent, by its key. */
   readonly frames = new Map<string, ClientFrame[]>();
   readonly #sessions = new Map<string, Connection>();
@@ -94,19 +113,18 @@ export class ScriptedCoordinator {
     this.spec = spec;
     this.run = hashRunSpec(spec);
     this.beacon = firstBeacon(identity, spec.id);
+    this.weights = new Float32Array(parameterCount(spec.model)).map((_, i) => Math.sin(i));
   }
 
   static async create(
     overrides: Omit<Parameters<typeof makeRunSpec>[0], 'id' | 'coordinator' | 'model'> = {},
+    tensors: RunSpec['model']['tensors'] = TENSORS.map((t) => ({ ...t, shape: [...t.shape] })),
   ): Promise<ScriptedCoordinator> {
     const identity = await identityFromSeed(new Uint8Array(32).fill(200));
     const spec = makeRunSpec({
       id: new Uint8Array(16).fill(5),
       coordinator: identity.publicKey,
-      model: {
-        architecture: 'custom',
-        tensors: TENSORS.map((t) => ({ ...t, shape: [...t.shape] })),
-      },
+      model: { architecture: 'custom', tensors },
       cohort: { size: 5, minimum: 3, overSelect: 1 },
       ...overrides,
     });
@@ -210,6 +228,23 @@ export class ScriptedCoordinator {
     return signRecord(this.identity, type, this.run, round, body);
   }
 
+  /** A member signs something else than it has sent: it and the coordinator collude. */
+  forge<Type extends RecordType>(member: Identity, type: Type, body: Body<Type>): OfType<Type> {
+    const record = signRecord(member, type, this.run, this.round!.number, body);
+    const frames = this.frames.get(toHex(member.publicKey)) ?? [];
+    const frame: ClientFrame =
+      type === 'share'
+        ? {
+            v: 1,
+            type: 'share',
+            record: record.bytes,
+            entries: [...this.entriesOf(member.publicKey)],
+          }
+        : { v: 1, type: 'record', record: record.bytes };
+    this.frames.set(toHex(member.publicKey), [...frames, frame]);
+    return record;
+  }
+
   /** All records of a type that this member sent in this round, distinct, in order. */
   recordsOf<Type extends RecordType>(key: Uint8Array, type: Type): OfType<Type>[] {
     const found = new Map<string, OfType<Type>>();
@@ -259,6 +294,7 @@ export class ScriptedCoordinator {
     const file = encodeSafetensors(this.spec.model, weights);
     const { key, blob } = this.#models.get(name) ?? (await this.#store(purpose, file));
     this.#models.set(name, { key, blob });
+    this.#modelKey = key;
     return {
       version: this.version,
       blob: { ...blob },
@@ -279,7 +315,21 @@ export class ScriptedCoordinator {
     const invited = this.keys;
     const model = await this.modelRef(invited);
     const key = this.answerKeys(number).public;
-    const open = this.sign('open', number, change({ model, beacon: this.beacon, invited, key }));
+    const bundle = this.last && {
+      commit: this.last.commit.hash,
+      envelope: await this.#wrapBundle(this.last.key, this.last.commit.round, invited),
+    };
+    const open = this.sign(
+      'open',
+      number,
+      change({
+        model,
+        beacon: this.beacon,
+        invited,
+        key,
+        ...(bundle === undefined ? {} : { bundle }),
+      }),
+    );
     this.round = { number, open, registers: [], shares: [] };
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
@@ -315,9 +365,20 @@ export class ScriptedCoordinator {
       cohortRoot: cohort.body.root,
       beacon: cohort.body.beacon,
     });
+    this.#sendEvidence(members);
     const registers = registersSent ?? round.registers.map(({ bytes }) => bytes);
     this.send(members, { type: 'cohort', record: cohort.bytes, registers: [...registers] });
     return cohort;
+  }
+
+  #wrapBundle(key: Uint8Array, round: number, readers: readonly Uint8Array[]) {
+    const purpose = { run: this.run, round, role: 'bundle' } as const;
+    return sealedBoxGate(this.identity).wrap(key, purpose, readers);
+  }
+
+  #sendEvidence(to: readonly Uint8Array[]): void {
+    if (this.last !== undefined)
+      this.send(to, { type: 'evidence', records: [...this.last.records] });
   }
 
   entriesOf(key: Uint8Array): readonly Uint8Array[] {
@@ -375,12 +436,15 @@ export class ScriptedCoordinator {
   }
 
   /** The lanes of the sum, without masks. */
-  async sum(answering: readonly Uint8Array[]): Promise<Lanes> {
+  async sum(
+    answering: readonly Uint8Array[],
+  ): Promise<{ lanes: Lanes; bundle: Omit<UnmaskingBundle, 'sum' | 'modelKey'> }> {
     const round = this.round!;
     const { members } = round.survivors!.body;
     const layout = layoutOf(this.spec, round.cohort!.body.members.length);
     const fold = createFold(layout);
     const uploads = await this.collect(members, 'upload');
+    const leaves: Uint8Array[] = [];
     for (const { body } of uploads) {
       let bytes = await this.store.get(body.blob);
       if (body.envelope !== undefined) {
@@ -389,11 +453,12 @@ export class ScriptedCoordinator {
         bytes = await decryptBlob(key, purpose, bytes);
       }
       fold.add(bytes);
+      leaves.push(joinHashes(leafHashes(layout, bytes)));
     }
     const lanes = fold.lanes as Lanes;
     if (this.spec.secagg === 'none') {
       this.#entropies = uploads.flatMap(({ body }) => body.entropy ?? []);
-      return lanes;
+      return { lanes, bundle: EMPTY_BUNDLE };
     }
     const keys = this.answerKeys(round.number);
     const answers = await Promise.all(
@@ -420,40 +485,79 @@ export class ScriptedCoordinator {
       throw new Error(`the recovery failed: ${JSON.stringify(result)}`);
     await unmask(lanes, result.jobs, layout.modulusBits);
     this.#entropies = entropiesOf(members, [...result.secrets]);
-    return lanes;
+    const dropped = shares.length > members.length;
+    const bundle = {
+      secrets: result.secrets.map((secret) => ({ ...secret })),
+      shares: dropped
+        ? shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
+        : [],
+      leaves,
+    };
+    return { lanes, bundle };
   }
 
-  async commit(answering: readonly Uint8Array[]): Promise<OfType<'commit'>> {
+  /** @param lie what it signs other than the truth */
+  async commit(answering: readonly Uint8Array[], lie: Fabrication = {}): Promise<OfType<'commit'>> {
+    const same = <Value>(value: Value): Value => value;
     const round = this.round!;
     const n = round.cohort!.body.members.length;
     const { survivors } = round;
     const { root, beacon } = round.cohort!.body;
     const before = this.weights;
     const modelHash = round.open.body.model.hash;
+    const { lanes, bundle: opened } = await this.sum(answering);
     const result = finishRound({
       spec: this.spec,
       n,
       survivors: survivors!.body.members.length,
-      lanes: await this.sum(answering),
+      lanes: (lie.lanes ?? same)(lanes),
       before,
       rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root, beacon }),
     });
-    this.weights = result.after as Float32Array<ArrayBuffer>;
+    const masked = this.spec.secagg === 'masked';
+    const bundle = masked ? { ...opened, sum: result.sum, modelKey: this.#modelKey } : EMPTY_BUNDLE;
+    this.weights = lie.after?.(result.after, before) ?? result.after;
     this.version = round.number;
-    const blob = await this.store.put(encodeBundle({ secrets: [], shares: [] }));
-    const commit = this.sign('commit', round.number, {
+    const key = this.#random(32);
+    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const plain = encodeBundle((lie.bundle ?? same)(bundle));
+    const blob = await this.store.put(await encryptBlob(key, purpose, plain));
+    const body: Body<'commit'> = {
       survivors: survivors!.body.hash,
       aggregate: result.aggregate,
-      bundle: { blob: { ...blob }, envelope: new Uint8Array(0) },
-      step: { optimiser: 'fedavg', learningRate: 1, before: modelHash, after: result.afterHash },
+      bundle: {
+        blob: { ...blob },
+        envelope: await this.#wrapBundle(key, round.number, this.keys),
+      },
+      step: {
+        optimiser: 'fedavg',
+        learningRate: 1,
+        before: modelHash,
+        after: hashModel(this.spec.model, this.weights),
+      },
       weight: result.weight,
       metrics: result.metrics,
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
       model: await this.modelRef(this.keys),
-    });
-    this.beacon = commit.body.beacon;
+    };
+    const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
+    if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
+  }
+
+  async #records(round: Round, commit: OfType<'commit'>): Promise<Uint8Array[]> {
+    const uploads = await this.collect(round.survivors!.body.members, 'upload');
+    return [
+      round.open,
+      ...round.registers,
+      round.cohort!,
+      ...round.shares,
+      round.sharers!,
+      ...uploads,
+      round.survivors!,
+      commit,
+    ].map(({ bytes }) => bytes);
   }
 
   abort(
@@ -471,7 +575,10 @@ export class ScriptedCoordinator {
   }
 
   /** An undisturbed round. `gone` drop out before their upload. */
-  async playRound(gone: readonly Uint8Array[] = []): Promise<OfType<'commit'>> {
+  async playRound(
+    gone: readonly Uint8Array[] = [],
+    lie: Fabrication = {},
+  ): Promise<OfType<'commit'>> {
     const members = this.keys;
     const staying = members.filter((key) => !gone.some((other) => equalBytes(other, key)));
     await this.open();
@@ -479,7 +586,7 @@ export class ScriptedCoordinator {
     if (this.spec.secagg === 'masked') await this.sharers(members);
     await this.survivors(staying);
     if (this.spec.secagg === 'masked') await this.consistency(staying);
-    return this.commit(staying);
+    return this.commit(staying, lie);
   }
 
   finish(): void {
