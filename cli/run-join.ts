@@ -22,6 +22,7 @@ import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
+import { admissionOf } from './admission.ts';
 import type { JoinOptions } from './join.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
@@ -95,6 +96,7 @@ export const runJoin = async (
     output.warn('--seed: the identity can be derived by anyone who knows the seed; for tests only');
   else if (options.keystore === undefined)
     output.warn('no --keystore: the identity is new and forgotten at the end');
+  const require = await admissionOf(options);
   const data = await openData(options);
   output.line(`data       ${options.data}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
@@ -124,6 +126,7 @@ export const runJoin = async (
       ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
       ...(options.expectRun === undefined ? {} : { run: options.expectRun }),
     },
+    require,
     onEvent: (event) => show(event, output),
   });
   const stop = (): void => void participant.stop();

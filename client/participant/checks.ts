@@ -12,6 +12,7 @@ import {
   survivorsHash,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { requireSelection } from '../../protocol/rules/selection.ts';
 import { mayBeginWith, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
@@ -63,7 +64,7 @@ const checkMemberRecord = (view: RunView, round: number, record: SignedRecord): 
  * The open record of a round not yet seen.
  *
  * @param commit the last commit this participant knows: the coordinator may not go back behind it or show another model for it
- * @throws FloeError `spec_mismatch`, `record_malformed`, `record_conflict`
+ * @throws FloeError `spec_mismatch`, `record_malformed`, `record_conflict`, `not_a_member`, `batch_incomplete`
  */
 export const checkOpen = (
   view: RunView,
@@ -74,6 +75,7 @@ export const checkOpen = (
   if (!equalBytes(config, view.run))
     throw new FloeError('spec_mismatch', 'the round is opened under another configuration');
   requireSortedIds(invited, 'record_malformed', 'invited');
+  requireSelection(view.spec, invited, 'invited');
   if (model.version >= open.round)
     throw differ(
       'record_malformed',
@@ -101,7 +103,7 @@ export interface CheckedCohort {
   readonly least: number;
 }
 
-/** Recomputes everything the cohort record claims. @throws FloeError `record_malformed`, `cohort_too_small`, `cohort_too_large`, `key_invalid`, `signature_invalid`, `record_replayed`, `not_in_cohort` */
+/** Recomputes everything the cohort record claims. @throws FloeError `record_malformed`, `cohort_too_small`, `cohort_too_large`, `key_invalid`, `signature_invalid`, `record_replayed`, `not_in_cohort`, `not_a_member`, `batch_incomplete` */
 export const checkCohort = (
   view: RunView,
   open: SignedRecord<'open'>,
@@ -124,6 +126,7 @@ export const checkCohort = (
       'cohort_too_large',
       `expected at most ${spec.cohort.size} members, got ${n}`,
     );
+  requireSelection(spec, members, 'cohort');
   if (registers.length !== n || frame.registers.length !== n)
     throw differ('record_malformed', `expected ${n} registrations, got ${frame.registers.length}`);
   const invited = new Set(open.body.invited.map(toHex));
@@ -192,6 +195,7 @@ export const checkSharers = (
       'not_enough_shares',
       `expected at least ${least} sharers, got ${members.length}`,
     );
+  requireSelection(view.spec, members, 'sharers');
   if (shares.length !== members.length || frame.inbox.length !== members.length)
     throw differ('record_malformed', `expected ${members.length} shares, got ${shares.length}`);
   const ownIndex = indexOf(cohort, view.self);
@@ -257,6 +261,7 @@ export const checkSurvivors = (
       'cohort_too_small',
       `expected at least ${least} survivors, got ${members.length}`,
     );
+  requireSelection(view.spec, members, 'survivors');
   const own = members.findIndex((member) => equalBytes(member, view.self));
   if (own < 0)
     throw differ('survivors_inconsistent', 'this participant uploaded and is not a survivor');

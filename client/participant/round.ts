@@ -13,6 +13,7 @@ import {
   type SignedRecord,
 } from '../../protocol/records.ts';
 import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
+import { cohortRefusal } from '../admission.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
@@ -160,7 +161,7 @@ export class Rounds {
   }
 
   async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
-    const { view, own, ledger } = this.#ports;
+    const { view, own, ledger, admission } = this.#ports;
     const record = decodeRecordOf('cohort', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
@@ -169,6 +170,8 @@ export class Rounds {
       throw new FloeError('record_conflict', 'a second, different cohort in one round');
     if (live.cohort === undefined) {
       const checked = checks.checkCohort(view, live.open, round.register, frame, record);
+      const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
+      if (refusal !== undefined) return this.#withdraw(refusal);
       if (ledger !== undefined) {
         const frozen = await ledger.readCohort(view.run, record.round);
         const { root, beacon } = record.body;

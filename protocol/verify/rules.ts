@@ -16,6 +16,7 @@ import {
   survivorsHash,
   type SignedRecord,
 } from '../records.ts';
+import { selectionFault } from '../rules/selection.ts';
 import { mayBeginWith, type RunSpec } from '../run-spec.ts';
 import { cohortRoot, roundContext, threshold } from '../secagg/index.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
@@ -359,6 +360,14 @@ export const checkRound = async (
     check,
   );
   const commit = log.one('commit');
+  for (const { record, keys, what } of [
+    { record: open, keys: open.body.invited, what: 'invited' },
+    { record: cohort, keys: cohort.body.members, what: 'cohort' },
+    { record: survivors, keys: survivors.body.members, what: 'survivors' },
+  ]) {
+    const fault = selectionFault(rules.spec, keys, what);
+    check(record, fault === undefined, fault?.message ?? what);
+  }
   for (const upload of uploads)
     await checkUpload(
       rules,

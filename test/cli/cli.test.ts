@@ -256,6 +256,8 @@ describe('floe sim, verify and pull', () => {
 
 describe('floe coordinator and join', () => {
   const secret = 'correct horse battery staple';
+  /** Cohorts of three, of a run that anybody may join. */
+  const LOWERED = ['--require-minimum', '3', '--require-known', '0'];
   const FLAGS = [
     '--cohort',
     '3',
@@ -310,6 +312,7 @@ describe('floe coordinator and join', () => {
           `me${i}`,
           '--expect-run',
           run,
+          ...LOWERED,
           '--json',
         ],
         env,

@@ -43,8 +43,9 @@ const storeOf = async (name: string) =>
 /** Logs one participant in over WebSocket. */
 const login = async (name: string) => {
   const one = await stage.participant(name, { store: await storeOf(name) });
+  const before = coordinator.status().loggedIn;
   one.connect(await dial(served.url));
-  await until(() => coordinator.knows(toHex(one.identity.publicKey)), `${name} is logged in`);
+  await until(() => coordinator.status().loggedIn > before, `${name} is logged in`);
   return one;
 };
 

@@ -15,6 +15,7 @@ import { utf8 } from '../../protocol/bytes.ts';
 import { systemClock } from '../../protocol/clock.ts';
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import { deriveSeed, systemRandom } from '../../protocol/random.ts';
+import { TEST_ADMISSION } from './admission.ts';
 import { connectionPair } from './connection.ts';
 import type { Stage } from './run.ts';
 
@@ -74,6 +75,7 @@ export const guest = async (
     clock: systemClock,
     random: systemRandom,
     backoff: { baseMs: 5, maxMs: 20 },
+    require: TEST_ADMISSION,
     onEvent: (event) => events.push(event),
     ...over,
   });

@@ -28,6 +28,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { initialModel } from '../../protocol/first-model.ts';
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
@@ -66,7 +67,7 @@ export class ScriptedCoordinator {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store = memoryStore();
-  weights = new Float32Array(35).map((_, i) => Math.sin(i));
+  weights: Float32Array;
   version = 0;
   round: Round | undefined;
   /** Every frame a participant sent, by its key. */
@@ -83,6 +84,7 @@ export class ScriptedCoordinator {
     this.identity = identity;
     this.spec = spec;
     this.run = hashRunSpec(spec);
+    this.weights = spec.parent === undefined ? initialModel(spec.model) : new Float32Array(35);
   }
 
   static async create(
