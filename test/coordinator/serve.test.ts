@@ -160,17 +160,31 @@ describe('uploads are refused', () => {
     ),
   });
 
-  it('without a signature, with a wrong one, from who never logged in', async () => {
-    await login('anna');
+  /** Four members whose models never arrive: the round waits for their uploads. */
+  const cohort = async (): Promise<void> => {
+    for (const name of ['anna', 'berta', 'caesar', 'dorothea']) {
+      const store = await storeOf(name);
+      const never = () => new Promise<never>(() => undefined);
+      const one = await stage.participant(name, { store: { ...store, get: never } });
+      one.connect(await dial(served.url));
+    }
+    const { publicKey } = await testIdentity('anna');
+    await until(() => coordinator.isMember(toHex(publicKey)), 'anna is in the cohort');
+  };
+
+  it('without a signature, with a wrong one, from who is in no cohort', async () => {
+    await cohort();
+    await login('eve');
     expect(await put({})).toBe('login_refused');
     expect(await put({ authorization: 'Floe a.b' })).toBe('login_refused');
     expect(await put(await authorize('anna', 49))).toBe('login_refused');
+    // Logged in, and not drawn: eve has nothing to upload.
     expect(await put(await authorize('eve'))).toBe('store_refused');
     expect(stage.store.blobs.size).toBe(1);
   });
 
   it('with other bytes than were signed, with another id, above the size, above the rate', async () => {
-    await login('anna');
+    await cohort();
     const headers = await authorize('anna');
     expect(await put(headers, new Uint8Array(50))).toBe('blob_corrupt');
     expect(await put(headers, bytes, 'nonsense')).toBe('frame_malformed');
@@ -181,7 +195,7 @@ describe('uploads are refused', () => {
   });
 
   it('and nothing is served that no record names', async () => {
-    await login('anna');
+    await cohort();
     await put(await authorize('anna'));
     const response = await fetch(`${served.url}/blobs/${toHex(sha256(bytes))}`);
     expect([response.status, await codeOf(response)]).toEqual([404, 'blob_not_found']);
