@@ -222,7 +222,7 @@ export class Participant {
     matchManifest(spec.model, trainer.manifest);
     admitTraining(this.#admission, spec, trainer.examples);
     const self = identity.publicKey;
-    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'local' : 'ledger';
+    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const rounds = new Rounds(
       {
         view: { spec, run, self, beacon },

@@ -53,13 +53,3 @@ export const selectionFault = (
     return undefined;
   return new FloeError('batch_incomplete', `${what}: expected one whole batch of the members`);
 };
-
-/** @throws FloeError as {@link selectionFault} says */
-export const requireSelection = (
-  spec: RunSpec,
-  keys: readonly Uint8Array[],
-  what: string,
-): void => {
-  const fault = selectionFault(spec, keys, what);
-  if (fault !== undefined) throw fault;
-};
