@@ -2,10 +2,10 @@
  * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later waits for the round after.
  */
 import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { batchesOf } from '../../protocol/rules/selection.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
-import { batchesOf } from '../../protocol/rules/selection.ts';
 import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
 import { emptyRound, type Hex, type State } from './state.ts';
@@ -34,7 +34,10 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   const count = here.length;
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
   if (spec.selection === 'batches' && wholeBatches(config, here).length === 0) return Infinity;
-  if (count >= Math.max(state.startWith, spec.cohort.minimum)) return phase.until;
+  // Of a closed run no more can come than it has members.
+  const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
+  const wanted = Math.min(state.startWith, most);
+  if (count >= Math.max(wanted, spec.cohort.minimum)) return phase.until;
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
