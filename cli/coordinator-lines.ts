@@ -88,7 +88,7 @@ export const invite = (
   const lowering = loweringFlags(spec);
   if (lowering.length > 0)
     output.line(
-      `this run offers less than a participant asks for by default; who takes it all the same adds:\n  ${lowering.join(' ')}`,
+      `this run offers less than a participant asks for by default; a participant that takes it all the same adds:\n  ${lowering.join(' ')}`,
     );
   output.line();
 };

@@ -1,12 +1,12 @@
 /**
- * @module What the participants of a simulation require of its run. Whoever simulates is all of them, and has said with the
- * scenario what they take part in: masks or none, cohorts, clip norm and batch. The rest stays as the defaults have it.
+ * @module The requirements of simulated participants. One operator runs all of them, and the scenario says what they take
+ * part in: masks or none, cohorts, clip norm and batch. The rest stays as the defaults have it.
  */
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 
-const including = <Bounds extends { readonly min: number; readonly max: number }>(
-  { min, max }: Bounds,
+const including = (
+  { min, max }: { readonly min: number; readonly max: number },
   value: number,
 ): { min: number; max: number } => ({ min: Math.min(min, value), max: Math.max(max, value) });
 

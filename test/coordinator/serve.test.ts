@@ -2,7 +2,7 @@
  * @module The coordinator on a real port of 127.0.0.1: a run over WebSocket with the blobs over HTTP, the endpoints, and what
  * they refuse.
  */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { blobAuthorization, httpBlobStore } from '../../protocol/blobs/http.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
@@ -169,7 +169,7 @@ describe('uploads are refused', () => {
       one.connect(await dial(served.url));
     }
     const { publicKey } = await testIdentity('anna');
-    await until(() => coordinator.isMember(toHex(publicKey)), 'anna is in the cohort');
+    await vi.waitUntil(() => coordinator.isMember(toHex(publicKey)), { timeout: 20_000 });
   };
 
   it('without a signature, with a wrong one, from who is in no cohort', async () => {

@@ -421,7 +421,7 @@ export class ScriptedCoordinator {
       before,
       rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root, beacon }),
     });
-    this.weights = result.after as Float32Array<ArrayBuffer>;
+    this.weights = result.after;
     this.version = round.number;
     const blob = await this.store.put(encodeBundle({ secrets: [], shares: [] }));
     const commit = this.sign('commit', round.number, {
