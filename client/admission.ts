@@ -54,7 +54,7 @@ export const admissionSchema = v.strictObject({
 export type AdmissionPolicy = v.InferOutput<typeof admissionSchema>;
 /** What a participant sets; the rest has defaults. */
 export type AdmissionInput = {
-  readonly [Field in keyof AdmissionPolicy]?: AdmissionPolicy[Field] | undefined;
+  readonly [Name in keyof AdmissionPolicy]?: AdmissionPolicy[Name] | undefined;
 };
 
 export const ADMISSION_DEFAULTS: AdmissionPolicy = {

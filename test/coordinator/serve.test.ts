@@ -22,7 +22,7 @@ beforeEach(async () => {
   spec = await testSpec();
   stage = await createStage(spec);
   coordinator = stage.create({
-    limits: { frameBytes: 100_000, blobsPerMinute: 3, heartbeatMs: 200 },
+    limits: { frameBytes: 100_000, blobsPerMinute: 3, heartbeatMs: 1000 },
   });
   await coordinator.start();
   served = await serve(coordinator, {
