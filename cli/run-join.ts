@@ -1,6 +1,7 @@
 /**
  * @module The body of `floe join`: keystore, data, and the participant.
  */
+import { loweredFields, makeAdmission } from '../client/admission.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import {
@@ -84,6 +85,7 @@ export const runJoin = async (
   if (url === undefined && options.showKey !== true)
     throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
   const address = url === undefined ? '' : webSocketAddress(url);
+  const require = await admissionOf(options);
   const keystore = await openIdentity(options);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
@@ -96,7 +98,6 @@ export const runJoin = async (
     output.warn('--seed: the identity can be derived by anyone who knows the seed; for tests only');
   else if (options.keystore === undefined)
     output.warn('no --keystore: the identity is new and forgotten at the end');
-  const require = await admissionOf(options);
   const data = await openData(options);
   output.line(`data       ${options.data}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
@@ -141,6 +142,8 @@ export const runJoin = async (
     run: outcome.run === undefined ? undefined : toHex(outcome.run),
     key,
     examples: data.size,
+    // What this participant required less than the default.
+    lowered: loweredFields(makeAdmission(require)),
     // Attempts that were given up have numbers too: the last one's is not how many were committed.
     round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
