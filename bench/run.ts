@@ -19,7 +19,6 @@ import type { Connection } from '../protocol/connection.ts';
 import { identityFromSeed } from '../protocol/identity.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { parameterCount } from '../protocol/tensors/index.ts';
 
 const SEED = new Uint8Array(32);
 const HOUR_MS = 3_600_000;
@@ -64,7 +63,6 @@ export const benchCoordinator = async (
     journal,
     clock: systemClock,
     random: seededRandom(deriveSeed(SEED, 'coordinator randomness')),
-    initialModel: new Float32Array(parameterCount(spec.model)),
     limits: { heartbeatMs: HOUR_MS, loginTimeoutMs: HOUR_MS },
     log: quiet,
     onEvent,
@@ -91,5 +89,7 @@ export const benchParticipant = async (
     clock: systemClock,
     random: seededRandom(deriveSeed(SEED, 'participant randomness', index)),
     loginTimeoutMs: HOUR_MS,
+    // Anybody may join a run that measures.
+    require: { known: 0, minimum: 3 },
   });
 };

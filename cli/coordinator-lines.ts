@@ -1,6 +1,7 @@
 /**
  * @module What `floe coordinator` prints while it runs.
  */
+import { loweringFlags } from '../client/admission.ts';
 import type { Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
@@ -84,6 +85,11 @@ export const invite = (
   const floe = commandName();
   output.line('join from another terminal:');
   output.line(`  ${floe} join ${address} ${data}${where} --expect-run ${run} --coordinator ${key}`);
+  const lowering = loweringFlags(spec);
+  if (lowering.length > 0)
+    output.line(
+      `this run offers less than a participant asks for by default; a participant that takes it all the same adds:\n  ${lowering.join(' ')}`,
+    );
   output.line();
 };
 

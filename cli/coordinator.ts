@@ -23,7 +23,6 @@ export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, Common
   readonly port: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly allow?: string;
   readonly passphraseFile?: string;
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
@@ -77,12 +76,20 @@ export const withRunOptions = (command: Command): Command =>
       `seal the models for ${MODEL_AUDIENCES.join(', ')} too; may be repeated; needs a network`,
       collect(oneOf('--access', MODEL_AUDIENCES)),
     )
-    .option('--allow <file>', 'only these keys may join: one in hex a line, # for comments')
+    .option(
+      '--allow <file>',
+      'the members of the run, part of its specification: one key in hex a line, # for comments (default: anybody)',
+    )
+    .option(
+      '--selection <how>',
+      'draw: cohorts anew for each round; batches: of --allow, each whole or not at all (default draw)',
+      oneOf('--selection', ['draw', 'batches']),
+    )
     .option('--tls-cert <file>', 'certificate chain (PEM)')
     .option('--tls-key <file>', 'private key (PEM)')
     .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--keep-serving', 'after the last round, serve models and transcript until Ctrl-C')
-    .option('--seed <text>', 'id and initial weights from a seed: for reproducible tests only')
+    .option('--seed <text>', 'id of the run from a seed: for reproducible tests only')
     .option('--verbose', 'log every event to stderr');
 
 export const coordinatorCommand = (): Command =>
@@ -91,7 +98,7 @@ export const coordinatorCommand = (): Command =>
     .description('run a coordinator that others join, or resume the run in its state folder')
     .option(
       '--from <file>',
-      'begin with the weights of this safetensors file, such as floe pull writes (default: drawn)',
+      'begin with the weights of this safetensors file, such as floe pull writes (default: drawn from a public seed)',
     )
     .addHelpText(
       'after',

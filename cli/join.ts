@@ -2,12 +2,13 @@
  * @module `floe join`: takes part in a run from this machine, with its own data.
  */
 import { Command } from 'commander';
+import { withAdmission, type AdmissionFlags } from './admission.ts';
 import { hexKey, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withBackend, type BACKENDS } from './run-flags.ts';
 
-export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOptions {
+export interface JoinOptions extends Pick<NetworkFlags, 'network'>, AdmissionFlags, CommonOptions {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
@@ -22,7 +23,7 @@ export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOption
 }
 
 export const joinCommand = (): Command =>
-  withBackend(withCommonOptions(withNetwork(new Command('join'))))
+  withAdmission(withBackend(withCommonOptions(withNetwork(new Command('join')))))
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
@@ -52,10 +53,16 @@ export const joinCommand = (): Command =>
       'after',
       `
 Examples:
-  floe join ws://host:7700 --data mnist --shard 3/10
+  floe join wss://host --data patients.csv --require-minimum 10
+  floe join ws://host:7700 --data mnist --shard 3/10 --require-minimum 3 --require-known 0
   FLOE_PASSPHRASE=... floe join wss://host --keystore ./me --data patients.csv --expect-run 9c...07
   FLOE_PASSPHRASE=... floe join --keystore ./me --show-key
   floe join ws://host:7700 --network net.json --data mnist --shard 3/10
+
+What a run must offer is this participant's to say: masks, sums of at least 5, members that its specification
+lists, a first model that nobody chose, bounds on clip norm, batch and weight. A run that offers less is refused
+by name (admission_refused) before anything but the login is sent. The --require flags, or --require FILE with
+{"minimum": 3, "known": 0, "clipNorm": {"min": 0.1, "max": 8}}, change that, and the first lines say what was lowered.
 
 On a network models are read from Walrus, their keys are asked of Seal with this identity, and cohorts and
 survivor sets are held against Sui. It takes no coins: the coordinator pays. --network is this

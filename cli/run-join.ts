@@ -1,6 +1,7 @@
 /**
  * @module The body of `floe join`: keystore, data, and the participant.
  */
+import { loweredFields, makeAdmission } from '../client/admission.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import {
@@ -22,6 +23,7 @@ import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
+import { admissionOf } from './admission.ts';
 import type { JoinOptions } from './join.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
@@ -83,6 +85,7 @@ export const runJoin = async (
   if (url === undefined && options.showKey !== true)
     throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
   const address = url === undefined ? '' : webSocketAddress(url);
+  const require = await admissionOf(options);
   const keystore = await openIdentity(options);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
@@ -124,6 +127,7 @@ export const runJoin = async (
       ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
       ...(options.expectRun === undefined ? {} : { run: options.expectRun }),
     },
+    require,
     onEvent: (event) => show(event, output),
   });
   const stop = (): void => void participant.stop();
@@ -138,6 +142,8 @@ export const runJoin = async (
     run: outcome.run === undefined ? undefined : toHex(outcome.run),
     key,
     examples: data.size,
+    // What this participant required less than the default.
+    lowered: loweredFields(makeAdmission(require)),
     // Attempts that were given up have numbers too: the last one's is not how many were committed.
     round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),

@@ -19,7 +19,10 @@ import { modelOfSpec } from './spec-model.ts';
 import type { BackendName } from './tfjs/backends.ts';
 
 export interface JoinOptions extends Partial<
-  Pick<ParticipantOptions, 'trainer' | 'store' | 'gate' | 'ledger' | 'expect' | 'onEvent'>
+  Pick<
+    ParticipantOptions,
+    'trainer' | 'store' | 'gate' | 'ledger' | 'expect' | 'require' | 'onEvent'
+  >
 > {
   /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
   readonly data?: Dataset;
@@ -126,6 +129,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     random: systemRandom,
     log,
     ...(expect === undefined ? {} : { expect }),
+    ...(options.require === undefined ? {} : { require: options.require }),
     ...(onEvent === undefined ? {} : { onEvent }),
   });
   const stop = (): Promise<void> => participant.stop();

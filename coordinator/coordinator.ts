@@ -27,10 +27,11 @@ export interface CoordinatorInit {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** Flat parameters to start from; needed once, when the journal is empty. */
+  /**
+   * The parent's flat parameters, of a run that names one; needed once, when the journal is empty. Every other run begins with
+   * the model that its seed gives, and with no other.
+   */
   readonly initialModel?: Float32Array;
-  /** Ed25519 keys that may log in; everybody where it is missing. */
-  readonly allowList?: readonly Uint8Array[];
   /** The first round waits for this many participants; the cohort's size unless told. */
   readonly startWith?: number;
   readonly limits?: Partial<Limits>;
@@ -89,6 +90,6 @@ export interface Coordinator {
   transcript(): Uint8Array;
   /** A blob that a record of the transcript names. */
   blobRef(id: string): BlobRef | undefined;
-  /** Whether this identity has ever logged in. */
-  knows(key: Hex): boolean;
+  /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
+  isMember(key: Hex): boolean;
 }

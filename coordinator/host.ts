@@ -7,6 +7,8 @@ import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
 import { firstBeacon } from '../protocol/ledger/beacon.ts';
 import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { initialModel } from '../protocol/first-model.ts';
+import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
@@ -85,8 +87,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     clock,
     random,
     limits,
-    allowList: init.allowList && new Set(init.allowList.map(toHex)),
-    hasRoom: (key) => state.participants.has(key) || state.participants.size < limits.identities,
+    members: membersOf(spec),
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),
@@ -276,15 +277,28 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     return state.model !== undefined;
   };
 
-  const publishInitial = async (): Promise<void> => {
+  /** What the run begins with: its parent, or the model that its seed gives. */
+  const firstModel = (): Float32Array => {
+    if (spec.parent === undefined) {
+      if (init.initialModel !== undefined)
+        throw new FloeError('spec_mismatch', 'the run begins with the model that its seed gives');
+      return initialModel(spec.model);
+    }
     if (init.initialModel === undefined)
-      throw new FloeError('spec_invalid', 'the journal is empty and no initial model was given');
+      throw new FloeError(
+        'spec_invalid',
+        "the run begins with a parent, and the parent's is missing",
+      );
     const { tensors } = spec.model;
     const hash = hashModel({ tensors }, roundToTypes(spec.model, init.initialModel));
     if (!mayBeginWith(spec, hash))
       throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
+    return init.initialModel;
+  };
+
+  const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const model = await keeper.publish(init.initialModel, 0, readers, stopping.signal);
+    const model = await keeper.publish(firstModel(), 0, readers, stopping.signal);
     dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
     await flushing;
   };
@@ -343,7 +357,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     clock,
     transcript: () => journal.transcript(),
     blobRef: (id) => journal.blobRef(id),
-    knows: (key) => state.participants.has(key),
+    isMember: (key) => state.round?.members.includes(key) === true,
   };
 };
 

@@ -1,7 +1,7 @@
 /**
  * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the blob endpoint for
- * participants that share no disk with it. Only what a signed record names can be downloaded; only who has logged in to the
- * run can upload, with a signature over the blob's hash and size.
+ * participants that share no disk with it. Only what a signed record names can be downloaded; only who is in
+ * the cohort of the round can upload, with a signature over the blob's hash and size.
  */
 import { Hono, type Context } from 'hono';
 import { cors } from 'hono/cors';
@@ -51,8 +51,8 @@ const uploader = (
   if (!verifySignature('blob-put', payload, fromBase64url(signature), publicKey))
     throw new FloeError('login_refused', 'the signature over the upload does not verify');
   const hex = toHex(publicKey);
-  if (!coordinator.knows(hex))
-    throw new FloeError('store_refused', 'only participants of this run may upload');
+  if (!coordinator.isMember(hex))
+    throw new FloeError('store_refused', 'only members of the cohort of this round may upload');
   return hex;
 };
 

@@ -14,7 +14,7 @@ import { failureFields, type Aggregation } from './aggregation.ts';
 import type { Journal } from './journal.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { EventBody, State, Work } from './machine/index.ts';
-import { MAX_READERS } from './machine/config.ts';
+import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
 
 /** Attempts at a piece of work that fails with a retryable error, and the pause before the first repeat. */
@@ -37,14 +37,11 @@ export interface WorkContext {
   readonly signal: AbortSignal;
 }
 
-/** Everyone who took part so far, the latest first where an envelope cannot hold all, then auditors and the coordinator. */
+/** Coordinator, auditors, and who has been in a cohort: a login alone opens nothing. */
 const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
   coordinator,
   ...spec.auditors,
-  ...[...state().participants]
-    .toSorted(([, a], [, b]) => b.since - a.since)
-    .slice(0, MAX_READERS)
-    .map(([key]) => fromHex(key)),
+  ...cohortReaders(state()).map(fromHex),
 ];
 
 const withRetries = async <Result>(

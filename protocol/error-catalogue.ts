@@ -53,8 +53,8 @@ export const ERRORS = {
   identity_not_admitted: entry(
     'wire',
     false,
-    "The identity is not on the run's allow-list.",
-    "Ask the coordinator's operator to add your address.",
+    'The run is closed and its specification does not list this identity.',
+    'Give your key to the operator of the next run; a run that has begun keeps its members.',
   ),
   identity_in_use: entry(
     'wire',
@@ -104,6 +104,12 @@ export const ERRORS = {
     false,
     'The coordinator offers another run specification than the one expected.',
     'Compare the hash with the one your consortium agreed on.',
+  ),
+  admission_refused: entry(
+    'spec',
+    false,
+    "The run offers less than the participant's admission policy requires; nothing was sent.",
+    'Ask for a run that offers it, or lower the named requirement with the named flag or `require` field: only you can.',
   ),
   network_mismatch: entry(
     'spec',
@@ -184,6 +190,12 @@ export const ERRORS = {
     true,
     'Fewer participants than the minimum cohort.',
     'Wait for more participants, or lower `cohort.minimum` (never below 3).',
+  ),
+  batch_incomplete: entry(
+    'secagg',
+    true,
+    'A run selected in batches takes one batch whole or not at all, and somebody of it is missing.',
+    'Wait until every member of the batch is there; the next attempt has new keys.',
   ),
   cohort_too_large: entry(
     'secagg',
@@ -293,6 +305,12 @@ export const ERRORS = {
     true,
     'The record came after its phase had closed.',
     'The participant takes part again in the next round.',
+  ),
+  not_a_member: entry(
+    'round',
+    false,
+    'The run is closed and its specification does not list this key.',
+    'Agree on another run whose members include the key; a coordinator cannot add one to this run.',
   ),
   not_in_cohort: entry(
     'round',

@@ -11,6 +11,7 @@ export { equalBytes, fromHex, sha256, toHex } from './bytes.ts';
 export { manualClock, systemClock, type Clock, type ManualClock } from './clock.ts';
 export type { Connection, ConnectionHandlers } from './connection.ts';
 export { ERRORS, type ErrorArea } from './error-catalogue.ts';
+export { initialModel, initialModelHash, type FirstModel } from './first-model.ts';
 export { FloeError, isErrorCode, type ErrorCode, type ErrorDetails } from './errors.ts';
 export {
   addressOf,

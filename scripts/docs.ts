@@ -91,6 +91,12 @@ const bounds = (view: SchemaView): string => {
   return parts.join(', ');
 };
 
+/** One of a variant's maps, on one line. */
+const alternative = ({ entries = {} }: SchemaView): string =>
+  `{${Object.entries(entries)
+    .map(([name, field]) => `${name}: ${typeOf(field)}`)
+    .join(', ')}}`;
+
 const typeOf = (view: SchemaView): string => {
   const inner = bounds(view);
   const limited = (name: string): string => (inner === '' ? name : `${name}, ${inner}`);
@@ -107,6 +113,8 @@ const typeOf = (view: SchemaView): string => {
       );
     case 'strict_object':
       return 'map';
+    case 'variant':
+      return (view.options as readonly SchemaView[]).map(alternative).join(' or ');
     case 'custom':
       return inner;
     case 'string':

@@ -15,6 +15,7 @@ import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
 import { withRetry } from '../protocol/sui/bounds.ts';
+import { requirementsOf } from './admission.ts';
 import { scenarioClock } from './clock.ts';
 import { createCrowds } from './crowds.ts';
 import type { ScenarioEvent } from './events.ts';
@@ -122,9 +123,7 @@ export const conduct = (
     journal,
     clock,
     random: seededRandom(deriveSeed(master, 'coordinator-random')),
-    initialModel: setup.model.initialWeights,
     startWith: scenario.participants,
-    allowList: members.map(({ key }) => key),
     limits: {
       connections: scenario.participants + 16,
       pendingLogins: scenario.participants + 16,
@@ -157,6 +156,7 @@ export const conduct = (
     members,
     shared: {
       spec: encodeRunSpec(spec),
+      require: requirementsOf(spec),
       train: data.train,
       substrate,
       backend: scenario.backend,

@@ -4,6 +4,7 @@
  * main thread as message ports.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type ParticipantEvent } from '../client/participant/index.ts';
@@ -35,6 +36,8 @@ export interface Member {
 export interface CrowdData {
   /** Canonical bytes. */
   readonly spec: Uint8Array;
+  /** What every participant requires of it. */
+  readonly require: AdmissionInput;
   readonly train: Dataset;
   readonly members: readonly Member[];
   readonly substrate: Substrate;
@@ -181,6 +184,7 @@ const calls = {
         clock: init.hurry ? quickClock(HURRY) : systemClock,
         random: (length) => random(length),
         expect,
+        require: init.require,
         log: () => undefined,
         onEvent: (event) => report(index, event),
       });

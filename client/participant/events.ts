@@ -7,6 +7,8 @@ import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 
 export type ParticipantEvent =
+  /** First of all, where this participant requires less of a run than the defaults: what, in words. */
+  | { readonly type: 'admission'; readonly lowered: readonly string[] }
   /** Logged in; comes again after every reconnect. The kinds say what really runs. */
   | {
       readonly type: 'connected';
@@ -121,6 +123,11 @@ export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | u
 
 const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   switch (event.type) {
+    case 'admission':
+      return [
+        'warn',
+        `this participant requires less than the default: ${event.lowered.join('; ')}`,
+      ];
     case 'connected':
       return [
         'info',

@@ -14,6 +14,14 @@ import type { SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
 import { matchManifest } from '../../protocol/tensors/index.ts';
+import {
+  admitRun,
+  admitTraining,
+  loweredFields,
+  makeAdmission,
+  type AdmissionInput,
+  type AdmissionPolicy,
+} from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
@@ -42,6 +50,8 @@ export interface ParticipantOptions {
   readonly random: RandomSource;
   /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
   readonly expect?: Expected;
+  /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
+  readonly require?: AdmissionInput;
   readonly backoff?: Backoff;
   /** Milliseconds a login may take. Default 20 s. */
   readonly loginTimeoutMs?: number;
@@ -82,6 +92,7 @@ export class Participant {
   /** Settles when the run is over, the participant was stopped, or it cannot go on. */
   readonly finished: Promise<Outcome>;
   readonly #options: ParticipantOptions;
+  readonly #admission: AdmissionPolicy;
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<Outcome>();
   #queue: Promise<void> = Promise.resolve();
@@ -92,9 +103,10 @@ export class Participant {
   #useful = false;
   #loggedInAt: number | undefined;
 
-  /** Begins at once. */
+  /** Begins at once. @throws FloeError `usage` for a requirement that makes no sense */
   constructor(options: ParticipantOptions) {
     this.#options = options;
+    this.#admission = makeAdmission(options.require);
     this.finished = this.#end.promise;
     this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
   }
@@ -126,6 +138,8 @@ export class Participant {
   async #run(): Promise<void> {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     await cryptoReady;
+    const lowered = loweredFields(this.#admission);
+    if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
     for (let attempt = 1; ; attempt += 1) {
       this.#loggedInAt = undefined;
       this.#useful = false;
@@ -190,7 +204,9 @@ export class Participant {
     return { coordinator: this.#joined.spec.coordinator, run: this.#joined.run };
   }
 
+  /** @throws FloeError `admission_refused` before anything but the login was sent, and what opening a port throws */
   async #join({ spec, run }: Session): Promise<Joined> {
+    admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
     const { keystore, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     const open = async <Port extends object | undefined>(port: OnRun<Port>): Promise<Port> =>
       typeof port === 'function' ? port(run, spec) : port;
@@ -206,11 +222,13 @@ export class Participant {
         ? await this.#options.trainer(spec)
         : this.#options.trainer;
     matchManifest(spec.model, trainer.manifest);
+    admitTraining(this.#admission, spec, trainer.examples);
     const self = identity.publicKey;
     const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const rounds = new Rounds(
       {
         view: { spec, run, self, beacon },
+        admission: this.#admission,
         own: { identity, trainingSecret, random },
         keystore,
         trainer,

@@ -5,6 +5,7 @@ import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import type { Clock } from '../../protocol/clock.ts';
 import type { Ledger } from '../../protocol/ledger/ledger.ts';
+import type { AdmissionPolicy } from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
 import type { Backoff } from './backoff.ts';
@@ -18,6 +19,7 @@ export type LedgerReader = Pick<Ledger, 'kind' | 'beacon' | 'readCohort' | 'read
 /** What one round works with. */
 export interface RoundPorts {
   readonly view: RunView;
+  readonly admission: AdmissionPolicy;
   readonly own: Own;
   readonly keystore: Keystore;
   readonly trainer: Trainer;

@@ -16,6 +16,7 @@ import {
 import { randomBelow } from '../../protocol/random.ts';
 import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
+import { cohortRefusal } from '../admission.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
@@ -168,7 +169,7 @@ export class Rounds {
   }
 
   async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
-    const { view, ledger } = this.#ports;
+    const { view, ledger, admission } = this.#ports;
     const record = decodeRecordOf('cohort', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
@@ -181,6 +182,8 @@ export class Rounds {
           ? {}
           : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
       const checked = checks.checkCohort(view, live.opened, round.register, frame, record, facts);
+      const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
+      if (refusal !== undefined) return this.#withdraw(refusal);
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });

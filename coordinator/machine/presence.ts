@@ -5,6 +5,7 @@ import { toHex } from '../../protocol/bytes.ts';
 import { RECONNECT_MS, type MachineConfig } from './config.ts';
 import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
 import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
 
@@ -27,10 +28,8 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
   const key = toHex(event.key);
   if (state.participants.get(key)?.present !== true) return { state, effects: [] };
   const presence = { present: false, since: event.time };
-  return {
-    state: { ...state, participants: withEntry(state.participants, key, presence) },
-    effects: [],
-  };
+  const participants = withEntry(state.participants, key, presence);
+  return { state: withoutStrangers({ ...state, participants }), effects: [] };
 };
 
 /** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
@@ -58,13 +57,13 @@ export const applyResumed = (
     ]),
   );
   return {
-    state: {
+    state: withoutStrangers({
       ...state,
       startWith,
       participants,
       patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
       phase: restarted(state.phase, time, spec.deadlines),
-    },
+    }),
     effects: [],
   };
 };

@@ -10,7 +10,8 @@ import { append, send, startWork, type Effect, type Step, type Work } from './ef
 import type { EventOf } from './events.ts';
 import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
-import { isMasked, type Hex, type Round, type State } from './state.ts';
+import { withCohort } from './places.ts';
+import { isMasked, tooFewCode, type Hex, type Round, type State } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
 export const cohortRegisters = (round: Round): SignedRecord<'register'>[] =>
@@ -29,13 +30,14 @@ export const freezeCohortWork = (round: Round): Work => {
 
 export const closeRegister = (config: MachineConfig, state: State, now: number): Step => {
   const round = state.round as Round;
-  const { minimum } = config.spec.cohort;
+  const { cohort, selection } = config.spec;
+  const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
   if (round.registers.size < minimum)
     return abort(
       config,
       state,
       now,
-      'cohort_too_small',
+      tooFewCode(config),
       `expected at least ${minimum} registrations, got ${round.registers.size}`,
       [],
     );
@@ -90,7 +92,7 @@ export const applyCohortFrozen = (
   const frozen: Round = { ...round, cohort, context };
   const type = isMasked(config) ? 'share' : 'upload';
   const entered = enter(
-    { ...state, round: frozen },
+    { ...state, round: frozen, places: withCohort(state.places, frozen.members) },
     { type, since: event.time, deadline: event.time + config.spec.deadlines[type] * 1000 },
   );
   return {

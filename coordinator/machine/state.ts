@@ -101,8 +101,10 @@ export interface State {
   readonly beacon: Uint8Array;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
-  /** Everyone who ever logged in. */
+  /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
   readonly participants: ReadonlyMap<Hex, Presence>;
+  /** Who has been in a cohort; the members of the latest cohorts are at the end. */
+  readonly places: ReadonlySet<Hex>;
   /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
   readonly patience: number;
   readonly round: Round | undefined;
@@ -122,6 +124,7 @@ export const initialState: State = {
   beacon: new Uint8Array(32),
   excluded: new Set(),
   participants: new Map(),
+  places: new Set(),
   patience: 0,
   round: undefined,
   closing: undefined,
@@ -164,9 +167,15 @@ export const uploaders = (round: Round): readonly Hex[] =>
 export const survivorsOf = (round: Round): readonly Hex[] =>
   round.survivors?.body.members.map(toHex) ?? [];
 
-/** Fewest answers of any phase after the cohort. */
+/** Fewest answers of any phase after the cohort: of a batch, all. */
 export const quorum = ({ spec }: MachineConfig, round: Round): number =>
-  Math.max(spec.cohort.minimum, round.cohort?.body.threshold ?? 0);
+  spec.selection === 'batches'
+    ? round.invited.length
+    : Math.max(spec.cohort.minimum, round.cohort?.body.threshold ?? 0);
+
+/** The code of an attempt that ends for too few. */
+export const tooFewCode = ({ spec }: MachineConfig): 'batch_incomplete' | 'cohort_too_small' =>
+  spec.selection === 'batches' ? 'batch_incomplete' : 'cohort_too_small';
 
 /** The participants whose answer this phase still waits for. */
 export const awaited = ({ phase, round }: State): readonly Hex[] => {

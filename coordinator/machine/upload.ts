@@ -13,6 +13,7 @@ import {
   goneAt,
   isMasked,
   quorum,
+  tooFewCode,
   uploaders,
   withEntry,
   type Hex,
@@ -128,7 +129,7 @@ export const closeUpload = (config: MachineConfig, state: State, now: number): S
       config,
       state,
       now,
-      'cohort_too_small',
+      tooFewCode(config),
       `expected uploads of at least ${needed} members, got ${size}`,
       [],
     );

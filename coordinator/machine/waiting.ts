@@ -1,11 +1,13 @@
 /**
  * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later waits for the round after.
  */
-import { compareBytes, fromHex, sha256, utf8 } from '../../protocol/bytes.ts';
+import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { batchesOf } from '../../protocol/rules/selection.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
+import { withoutStrangers } from './places.ts';
 import { emptyRound, type Hex, type State } from './state.ts';
 
 const eligible = (state: State): Hex[] =>
@@ -13,15 +15,29 @@ const eligible = (state: State): Hex[] =>
     .filter(([key, { present }]) => present && !state.excluded.has(key))
     .map(([key]) => key);
 
+/** The batches whose members are all here, ascending by key each; none without batches. */
+const wholeBatches = ({ spec }: MachineConfig, keys: readonly Hex[]): Hex[][] => {
+  const here = new Set(keys);
+  return batchesOf(spec)
+    .map((batch) => batch.map(toHex))
+    .filter((batch) => batch.every((key) => here.has(key)));
+};
+
 /**
  * When the next round opens as things are: after the pause, with `startWith` participants at once; with fewer, but no fewer
  * than the minimum cohort, after the grace time - though never for the first round, which waits for all it was told to.
  */
-export const opensAt = ({ spec }: MachineConfig, state: State): number => {
+export const opensAt = (config: MachineConfig, state: State): number => {
+  const { spec } = config;
   const { phase } = state;
-  const count = eligible(state).length;
+  const here = eligible(state);
+  const count = here.length;
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
-  if (count >= Math.max(state.startWith, spec.cohort.minimum)) return phase.until;
+  if (spec.selection === 'batches' && wholeBatches(config, here).length === 0) return Infinity;
+  // Of a closed run no more can come than it has members.
+  const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
+  const wanted = Math.min(state.startWith, most);
+  if (count >= Math.max(wanted, spec.cohort.minimum)) return phase.until;
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
@@ -36,14 +52,28 @@ const ticket = (id: Uint8Array, round: number, key: Hex): Uint8Array => {
   return sha256(utf8('floe/invite/v1'), id, number, fromHex(key));
 };
 
-/** The `ceil(size * overSelect)` with the smallest tickets, ascending by key. */
-const invite = ({ spec }: MachineConfig, round: number, keys: readonly Hex[]): Hex[] =>
-  keys
-    .map((key) => ({ key, ticket: ticket(spec.id, round, key) }))
+/** Of the items, each drawn by the ticket of its key, those with the `count` smallest tickets. */
+const draw = <Item>(
+  { spec }: MachineConfig,
+  round: number,
+  items: readonly Item[],
+  keyOf: (item: Item) => Hex,
+  count: number,
+): Item[] =>
+  items
+    .map((item) => ({ item, ticket: ticket(spec.id, round, keyOf(item)) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
-    .slice(0, Math.ceil(spec.cohort.size * spec.cohort.overSelect))
-    .map(({ key }) => key)
-    .toSorted();
+    .slice(0, count)
+    .map(({ item }) => item);
+
+/** One whole batch, or the `ceil(size * overSelect)` that are drawn; ascending by key. */
+const invite = (config: MachineConfig, round: number, keys: readonly Hex[]): Hex[] => {
+  const { cohort, selection } = config.spec;
+  if (selection === 'batches')
+    return draw(config, round, wholeBatches(config, keys), ([first]) => first ?? '', 1).flat();
+  const count = Math.ceil(cohort.size * cohort.overSelect);
+  return draw(config, round, keys, (key) => key, count).toSorted();
+};
 
 export const wrapModel = (state: State): Work | undefined =>
   state.round === undefined || state.model === undefined
@@ -65,7 +95,7 @@ export const openRound = (config: MachineConfig, state: State, now: number): Ste
       effects: [publish({ type: 'finished', rounds: state.committed })],
     };
   const invited = invite(config, attempt, eligible(state));
-  const opened: State = { ...state, attempt, round: emptyRound(attempt, invited) };
+  const opened = withoutStrangers({ ...state, attempt, round: emptyRound(attempt, invited) });
   const entered = enter(opened, {
     type: 'opening',
     since: now,

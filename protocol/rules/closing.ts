@@ -9,6 +9,7 @@ import { nextBeacon } from '../ledger/beacon.ts';
 import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { selectionFault } from './selection.ts';
 import { missingFrom, uploadersOf } from './sharing.ts';
 import { contextOf, isMasked, quorumOf, thresholdOf } from './view.ts';
 
@@ -62,6 +63,12 @@ const SURVIVORS: readonly Rule[] = [
         ? undefined
         : `expected at least ${least} survivors, got ${members.length}`;
     },
+  }),
+  survivors({
+    name: 'batch',
+    says: 'Of a run in batches, the whole batch survives.',
+    code: 'batch_incomplete',
+    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'survivors'),
   }),
   survivors({
     name: 'accounted',

@@ -8,6 +8,7 @@ import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, type Rule } from './rule.ts';
+import { selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
 
 /** Whether two references name the same clear model in the same blob; envelopes differ by reader. */
@@ -42,6 +43,12 @@ const OPEN: readonly Rule[] = [
         : 'the beacon is not that of the last commit',
   }),
   open({
+    name: 'members',
+    says: 'The invited are members of a closed run; of one in batches, exactly one whole batch.',
+    code: 'not_a_member',
+    check: ({ spec }, { body }) => selectionFault(spec, body.invited, 'invited'),
+  }),
+  open({
     name: 'key',
     says: "The coordinator's key of the attempt is valid.",
     code: 'key_invalid',
@@ -49,7 +56,7 @@ const OPEN: readonly Rule[] = [
   }),
   open({
     name: 'first-model',
-    says: 'A run starts from the model that its specification names.',
+    says: 'A run starts from the model that its seed gives, or from the parent that it names.',
     code: 'spec_mismatch',
     check: ({ spec }, { body: { model } }) =>
       model.version > 0 || mayBeginWith(spec, model.hash)
@@ -147,6 +154,12 @@ const COHORT: readonly Rule[] = [
       members.length <= spec.cohort.size
         ? undefined
         : `expected at most ${spec.cohort.size} members, got ${members.length}`,
+  }),
+  cohort({
+    name: 'batch',
+    says: 'The cohort is of members of a closed run; of one in batches, one whole batch.',
+    code: 'not_a_member',
+    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'cohort'),
   }),
   cohort({
     name: 'registers',

@@ -5,6 +5,7 @@ import { leavesOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { selectionFault } from './selection.ts';
 import { contextOf, isMasked, quorumOf, uploadBytesOf, type RoundView } from './view.ts';
 
 /** U1, or without masks the cohort: those who may upload. */
@@ -103,6 +104,12 @@ const SHARERS: readonly Rule[] = [
         ? undefined
         : `expected at least ${least} sharers, got ${members.length}`;
     },
+  }),
+  sharers({
+    name: 'batch',
+    says: 'Of a run in batches, the whole batch has shared.',
+    code: 'batch_incomplete',
+    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'sharers'),
   }),
   sharers({
     name: 'shares',

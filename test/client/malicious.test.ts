@@ -5,12 +5,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
+import type { AdmissionInput } from '../../client/admission.ts';
+import { initialModelHash } from '../../protocol/first-model.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
 import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records.ts';
 import { hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
 import { encodeSafetensors } from '../../protocol/tensors/index.ts';
 import { deriveKeys } from '../../protocol/secagg/index.ts';
+import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
@@ -24,9 +27,12 @@ afterEach(async () => {
 const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 
 /** Four participants and a coordinator; the first one is the victim. */
-const stage = async (overrides: Parameters<typeof ScriptedCoordinator.create>[0] = {}) => {
+const stage = async (
+  overrides: Parameters<typeof ScriptedCoordinator.create>[0] = {},
+  require: AdmissionInput = {},
+) => {
   const coordinator = await ScriptedCoordinator.create(overrides);
-  running = await startAll(coordinator, 4);
+  running = await startAll(coordinator, 4, { require: { ...TEST_ADMISSION, ...require } });
   const members = coordinator.keys;
   return { coordinator, members, victim: running[0] as Started };
 };
@@ -69,11 +75,18 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     expect(s.coordinator.recordsOf(s.victim.key, 'register')).toHaveLength(1);
   });
 
-  it('shows a model whose hash is another', async () => {
+  it('shows a first model that the seed does not give', async () => {
     const s = await stage();
     await s.coordinator.open((body) => ({ ...body, model: { ...body.model, hash: filled(1) } }));
+    await expectNamed(s, 'spec_mismatch');
+  });
+
+  it('shows a model whose hash is another', async () => {
+    const s = await stage({ parent: { modelHash: filled(1) } }, { parents: [filled(1)] });
+    await s.coordinator.open((body) => ({ ...body, model: { ...body.model, hash: filled(1) } }));
     await s.coordinator.cohort(s.members);
-    await expectNamed(s, 'verification_failed');
+    expect((await s.victim.event('violation')).error.code).toBe('verification_failed');
+    expect(s.coordinator.recordsOf(s.victim.key, 'upload')).toEqual([]);
   });
 
   it('shows a model of another shape, and a blob that is no model', async () => {
@@ -122,9 +135,10 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
       const s = await stage();
       await s.coordinator.playRound();
       await s.victim.event('committed');
+      const first = initialModelHash(s.coordinator.spec.model);
       await s.coordinator.open((body) => ({
         ...body,
-        model: { ...body.model, version, hash: version === 0 ? body.model.hash : filled(9) },
+        model: { ...body.model, version, hash: version === 0 ? first : filled(9) },
       }));
       expect((await s.victim.event('violation')).error.code).toBe('record_conflict');
       await stopAll(running);

@@ -2,7 +2,7 @@
  * @module The coordinator on a real port of 127.0.0.1: a run over WebSocket with the blobs over HTTP, the endpoints, and what
  * they refuse.
  */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { blobAuthorization, httpBlobStore } from '../../protocol/blobs/http.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
@@ -22,7 +22,7 @@ beforeEach(async () => {
   spec = await testSpec();
   stage = await createStage(spec);
   coordinator = stage.create({
-    limits: { frameBytes: 100_000, blobsPerMinute: 3, heartbeatMs: 200 },
+    limits: { frameBytes: 100_000, blobsPerMinute: 3, heartbeatMs: 1000 },
   });
   await coordinator.start();
   served = await serve(coordinator, {
@@ -43,8 +43,9 @@ const storeOf = async (name: string) =>
 /** Logs one participant in over WebSocket. */
 const login = async (name: string) => {
   const one = await stage.participant(name, { store: await storeOf(name) });
+  const before = coordinator.status().loggedIn;
   one.connect(await dial(served.url));
-  await until(() => coordinator.knows(toHex(one.identity.publicKey)), `${name} is logged in`);
+  await until(() => coordinator.status().loggedIn > before, `${name} is logged in`);
   return one;
 };
 
@@ -173,17 +174,31 @@ describe('uploads are refused', () => {
     ),
   });
 
-  it('without a signature, with a wrong one, from who never logged in', async () => {
-    await login('anna');
+  /** Four members whose models never arrive: the round waits for their uploads. */
+  const cohort = async (): Promise<void> => {
+    for (const name of ['anna', 'berta', 'caesar', 'dorothea']) {
+      const store = await storeOf(name);
+      const never = () => new Promise<never>(() => undefined);
+      const one = await stage.participant(name, { store: { ...store, get: never } });
+      one.connect(await dial(served.url));
+    }
+    const { publicKey } = await testIdentity('anna');
+    await vi.waitUntil(() => coordinator.isMember(toHex(publicKey)), { timeout: 20_000 });
+  };
+
+  it('without a signature, with a wrong one, from who is in no cohort', async () => {
+    await cohort();
+    await login('eve');
     expect(await put({})).toBe('login_refused');
     expect(await put({ authorization: 'Floe a.b' })).toBe('login_refused');
     expect(await put(await authorize('anna', 49))).toBe('login_refused');
+    // Logged in, and not drawn: eve has nothing to upload.
     expect(await put(await authorize('eve'))).toBe('store_refused');
     expect(stage.store.blobs.size).toBe(1);
   });
 
   it('with other bytes than were signed, with another id, above the size, above the rate', async () => {
-    await login('anna');
+    await cohort();
     const headers = await authorize('anna');
     expect(await put(headers, new Uint8Array(50))).toBe('blob_corrupt');
     expect(await put(headers, bytes, 'nonsense')).toBe('frame_malformed');
@@ -194,7 +209,7 @@ describe('uploads are refused', () => {
   });
 
   it('and nothing is served that no record names', async () => {
-    await login('anna');
+    await cohort();
     await put(await authorize('anna'));
     const response = await fetch(`${served.url}/blobs/${toHex(sha256(bytes))}`);
     expect([response.status, await codeOf(response)]).toEqual([404, 'blob_not_found']);

@@ -13,6 +13,7 @@ import {
 } from '../../client/participant/index.ts';
 import { functionTrainer, type Trainer, type TrainResult } from '../../client/trainer.ts';
 import { connectionPair } from './connection.ts';
+import { TEST_ADMISSION } from './admission.ts';
 import { TENSORS, type ScriptedCoordinator } from './scripted-coordinator.ts';
 
 /** "Training": a step in a direction that the seed gives. Deterministic, no data. */
@@ -85,6 +86,7 @@ export const start = async (
     clock: systemClock,
     random: seededRandom(deriveSeed(new Uint8Array(32), 'random', index, life)),
     backoff: { baseMs: 2, maxMs: 10 },
+    require: TEST_ADMISSION,
     ...rest,
     keystore,
     onEvent: (event) => {

@@ -97,7 +97,6 @@ export const createStage = async (
         journal,
         clock,
         random: seededRandom(deriveSeed(utf8('coordinator'), Math.random())),
-        initialModel: Float32Array.from({ length: DIMENSION }, (_, i) => i / DIMENSION),
         log: silent,
         onEvent: (event) => progress.push(event),
         ...over,

@@ -36,6 +36,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { initialModel } from '../../protocol/first-model.ts';
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
@@ -113,7 +114,10 @@ export class ScriptedCoordinator {
     this.spec = spec;
     this.run = hashRunSpec(spec);
     this.beacon = firstBeacon(identity, spec.id);
-    this.weights = new Float32Array(parameterCount(spec.model)).map((_, i) => Math.sin(i));
+    this.weights =
+      spec.parent === undefined
+        ? initialModel(spec.model)
+        : new Float32Array(parameterCount(spec.model));
   }
 
   static async create(
