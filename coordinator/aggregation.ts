@@ -16,7 +16,7 @@ import {
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
-import { unpack } from '../protocol/encoding/index.ts';
+import { checkMeanNorm, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
@@ -53,7 +53,7 @@ export class RoundFailure extends FloeError {
 export interface Aggregation {
   /**
    * Fetches, checks and folds one upload of the round. Idempotent.
-   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, what the store and the gate throw
+   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, what the store and the gate throw
    */
   fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
   /**
@@ -193,7 +193,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const layout = layoutOf(spec, cohortSize(round));
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
-    readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    const { weight } = readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
     return packed;
   };
 

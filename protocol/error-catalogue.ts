@@ -300,6 +300,12 @@ export const ERRORS = {
     'The recovered sum of weights or metrics exceeds what the survivors can have sent.',
     'Some participant lies about its weight; use group aggregation to find it.',
   ),
+  mean_out_of_range: entry(
+    'round',
+    false,
+    'The recovered mean is longer than the clip norm and its rounding allow: some participant has not clipped its update.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; if it repeats, smaller groups show where the liar is.',
+  ),
   transcript_broken: entry(
     'round',
     false,

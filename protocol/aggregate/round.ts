@@ -4,7 +4,15 @@
  * bit-exact: integers, or float operations in one fixed order.
  */
 import { sha256, utf8, equalBytes } from '../bytes.ts';
-import { addInto, createLanes, decodeSum, pack, ringLayout, unpack } from '../encoding/index.ts';
+import {
+  addInto,
+  checkMeanNorm,
+  createLanes,
+  decodeSum,
+  pack,
+  ringLayout,
+  unpack,
+} from '../encoding/index.ts';
 import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { chunkRoot } from '../merkle.ts';
@@ -91,7 +99,7 @@ export const stepFedAvg = (
  * From the unmasked sum to the next model.
  *
  * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
- * @throws FloeError `weight_sum_out_of_range`, `update_not_finite` when the step leaves the floats
+ * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
  */
 export const finishRound = (input: {
   readonly spec: RunSpec;
@@ -111,12 +119,15 @@ export const finishRound = (input: {
     dimension: before.length,
     extras: METRICS,
   });
+  const layout = layoutOf(spec, n);
+  // Says that somebody has not clipped, not who.
+  checkMeanNorm(lanes, spec.encoding, layout, survivors, decoded.weight);
   const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
   const after = roundToTypes(spec.model, exact);
   const broken = after.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0)
     throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);
-  const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+  const packed = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;
   return {
     after,

@@ -86,6 +86,8 @@ export interface TestParticipantInit {
     readonly commitment?: boolean;
     readonly shares?: boolean;
     readonly upload?: boolean;
+    /** Changes the encoded update before it is masked. */
+    readonly lanes?: (lanes: Lanes) => void;
   };
 }
 
@@ -314,6 +316,7 @@ export class TestParticipant {
         // The rounding must not depend on how often the coordinator was restarted.
         random: (length) => new Uint8Array(length).fill(127),
       });
+      this.#init.lie?.lanes?.(lanes as Lanes);
       if (spec.secagg === 'masked')
         await maskUpdate({
           lanes: lanes as Lanes,
