@@ -24,6 +24,7 @@ export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, Common
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly allow?: string;
+  readonly allowOrigin?: readonly string[];
   readonly passphraseFile?: string;
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
@@ -78,6 +79,11 @@ export const withRunOptions = (command: Command): Command =>
       collect(oneOf('--access', MODEL_AUDIENCES)),
     )
     .option('--allow <file>', 'only these keys may join: one in hex a line, # for comments')
+    .option(
+      '--allow-origin <origin>',
+      'web pages of this origin may take part, * for all; may be repeated (default: none)',
+      collect((text) => text),
+    )
     .option('--tls-cert <file>', 'certificate chain (PEM)')
     .option('--tls-key <file>', 'private key (PEM)')
     .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')

@@ -141,6 +141,7 @@ export const runCoordinator = async (
     uploads,
     log,
     ...(tls === undefined ? {} : { tls }),
+    ...(options.allowOrigin === undefined ? {} : { allowOrigins: options.allowOrigin }),
     ...(place === undefined ? {} : { network: place.network }),
   });
   resources.defer(async () => served.close());

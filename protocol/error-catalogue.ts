@@ -50,6 +50,12 @@ export const ERRORS = {
     'The challenge was not answered with a valid signature of the claimed identity.',
     'Check the keystore and the clock of the participant.',
   ),
+  origin_not_allowed: entry(
+    'wire',
+    false,
+    'A web page of another origin tried to connect, and the coordinator does not list that origin.',
+    'Name the origin of the page that participants train in: `--allow-origin`, option `allowOrigins` of `serve`.',
+  ),
   identity_not_admitted: entry(
     'wire',
     false,
