@@ -8,6 +8,7 @@ import { collect, hexKey, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { PlaceFlags } from './coordinator-ports.ts';
 import { withKey, withNetwork } from './network.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 import {
   withEncoding,
@@ -17,7 +18,8 @@ import {
   withTraining,
 } from './run-flags.ts';
 
-export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, CommonOptions {
+export interface CoordinatorOptions
+  extends CoordinatorFlags, PlaceFlags, PassphraseFlags, CommonOptions {
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -25,7 +27,6 @@ export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, Common
   readonly tlsKey?: string;
   readonly allow?: string;
   readonly allowOrigin?: readonly string[];
-  readonly passphraseFile?: string;
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
 }
@@ -37,7 +38,7 @@ const runShape = (command: Command): Command =>
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */
 export const withRunOptions = (command: Command): Command =>
-  withStorageEpochs(withCommonOptions(withKey(withNetwork(runShape(command)))))
+  withStorageEpochs(withCommonOptions(withPassphrase(withKey(withNetwork(runShape(command))))))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',
@@ -86,7 +87,6 @@ export const withRunOptions = (command: Command): Command =>
     )
     .option('--tls-cert <file>', 'certificate chain (PEM)')
     .option('--tls-key <file>', 'private key (PEM)')
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--keep-serving', 'after the last round, serve models and transcript until Ctrl-C')
     .option('--seed <text>', 'id and initial weights from a seed: for reproducible tests only')
     .option('--verbose', 'log every event to stderr');

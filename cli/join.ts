@@ -4,14 +4,14 @@
 import { Command } from 'commander';
 import { hexKey, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withBackend, type BACKENDS } from './run-flags.ts';
 
-export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOptions {
+export interface JoinOptions extends Pick<NetworkFlags, 'network'>, PassphraseFlags, CommonOptions {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
-  readonly passphraseFile?: string;
   readonly expectRun?: Uint8Array;
   readonly coordinator?: Uint8Array;
   readonly backend?: (typeof BACKENDS)[number];
@@ -22,7 +22,7 @@ export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOption
 }
 
 export const joinCommand = (): Command =>
-  withBackend(withCommonOptions(withNetwork(new Command('join'))))
+  withBackend(withCommonOptions(withPassphrase(withNetwork(new Command('join')))))
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
@@ -35,7 +35,6 @@ export const joinCommand = (): Command =>
       '--keystore <folder>',
       'identity and memory of unfinished rounds, encrypted; made if missing',
     )
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--expect-run <hash>', 'refuse any other run', hexKey('--expect-run'))
     .option('--coordinator <key>', 'refuse any other coordinator', hexKey('--coordinator'))
     .option(

@@ -436,7 +436,7 @@ export const ERRORS = {
     'cli',
     false,
     'The keystore needs a passphrase.',
-    'Set FLOE_PASSPHRASE or pass --passphrase-file.',
+    'Pass --passphrase-file or --passphrase-fd, set FLOE_PASSPHRASE, or call it at a terminal, where it is asked for.',
   ),
   aborted: entry('cli', true, 'The operation was cancelled.', 'Run the command again.'),
   internal: entry(

@@ -30,12 +30,29 @@ const environmentOfWorker = (): Promise<unknown> =>
     worker.on('error', reject);
   });
 
-it('the passphrase stays in the environment of the process and of what it starts', async () => {
+it('the passphrase is gone from the environment of the process and of what it starts', async () => {
   vi.stubEnv('FLOE_PASSPHRASE', SECRET);
+  vi.stubEnv('FLOE_SUI_KEY', 'suiprivkey1secret');
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   await main(['join', '--keystore', join(folder, 'me'), '--show-key']);
   vi.restoreAllMocks();
   expect(process.exitCode).toBe(0);
-  expect(process.env['FLOE_PASSPHRASE']).toBe(SECRET);
-  expect(await environmentOfWorker()).toBe(SECRET);
+  expect(process.env).not.toHaveProperty('FLOE_PASSPHRASE');
+  expect(process.env).not.toHaveProperty('FLOE_SUI_KEY');
+  expect(await environmentOfWorker()).toBeUndefined();
+});
+
+it('also where the command has no use for it, or fails', async () => {
+  for (const args of [
+    ['help', 'exit-codes'],
+    ['verify', join(folder, 'nothing')],
+    ['--nonsense'],
+  ]) {
+    vi.stubEnv('FLOE_PASSPHRASE', SECRET);
+    vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    await main(args);
+    vi.restoreAllMocks();
+    expect(process.env).not.toHaveProperty('FLOE_PASSPHRASE');
+  }
 });
