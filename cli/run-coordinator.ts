@@ -103,7 +103,7 @@ export const runCoordinator = async (
   const { folder, place, spec, resumed, settings } = state;
   const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
-  const { identity } = state.keystore;
+  const { identity, sealingSecret } = state.keystore;
   const journal = openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
   introduce({ spec, resumed }, output);
@@ -115,6 +115,7 @@ export const runCoordinator = async (
   const coordinator = createCoordinator({
     spec,
     identity,
+    sealingSecret,
     store,
     gate,
     ledger,

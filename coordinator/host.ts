@@ -76,7 +76,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     status: () => status(),
     journalEvents: () => journal.eventCount,
   });
-  const keeper = createModelKeeper({ spec, run, store, gate, identity });
+  const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
   const aggregation = createAggregation({ spec, run, identity, store, gate, keeper, log });
   const sessions = createSessions({
     identity,

@@ -101,6 +101,8 @@ export interface Keystore {
   readonly identity: Identity;
   /** 32 bytes. Seeds of local training derive from it: the same keystore trains the same model again. Secret. */
   readonly trainingSecret: Uint8Array;
+  /** 32 bytes. The keys of the blobs that a coordinator seals derive from it. Secret, and independent of the signing key. */
+  readonly sealingSecret: Uint8Array;
   /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
   load(run: Uint8Array): Promise<RunMemory | undefined>;
   /** Replaces it; once this resolves it is durable. Calls for one run are made one after the other. */
@@ -114,14 +116,23 @@ export interface Keystore {
   close(): Promise<void>;
 }
 
+export interface KeystoreSecrets {
+  /** Of the identity. */
+  readonly seed: Uint8Array;
+  readonly trainingSecret: Uint8Array;
+  readonly sealingSecret: Uint8Array;
+}
+
 /**
- * Identity seed and training secret of a 32-byte secret.
+ * Identity seed, training secret and sealing secret of a 32-byte secret.
  * @throws FloeError `key_invalid` on another length
  */
-export const secretsOf = (
-  secret: Uint8Array,
-): { readonly seed: Uint8Array; readonly trainingSecret: Uint8Array } => {
+export const secretsOf = (secret: Uint8Array): KeystoreSecrets => {
   if (secret.length !== 32)
     throw new FloeError('key_invalid', `expected a secret of 32 bytes, got ${secret.length}`);
-  return { seed: deriveSeed(secret, 'identity'), trainingSecret: deriveSeed(secret, 'training') };
+  return {
+    seed: deriveSeed(secret, 'identity'),
+    trainingSecret: deriveSeed(secret, 'training'),
+    sealingSecret: deriveSeed(secret, 'sealing'),
+  };
 };
