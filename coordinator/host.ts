@@ -84,6 +84,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     limits,
     allowList: init.allowList && new Set(init.allowList.map(toHex)),
     hasRoom: (key) => state.participants.has(key) || state.participants.size < limits.identities,
+    lastRegister: (key) => state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),

@@ -40,6 +40,8 @@ export interface SessionsInit {
   readonly allowList?: ReadonlySet<Hex> | undefined;
   /** Whether the run still takes this identity. */
   readonly hasRoom: (key: Hex) => boolean;
+  /** The last registration of this identity, which it is shown at login. */
+  readonly lastRegister: (key: Hex) => Uint8Array | undefined;
   readonly log: Logger;
   readonly onJoin: (key: Uint8Array) => void;
   readonly onLeave: (key: Uint8Array) => void;
@@ -168,7 +170,15 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.payload = undefined;
     byKey.set(toHex(key), session);
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
-    deliver(session, encodeFrame({ type: 'welcome', spec: init.specBytes }));
+    const register = init.lastRegister(toHex(key));
+    deliver(
+      session,
+      encodeFrame({
+        type: 'welcome',
+        spec: init.specBytes,
+        ...(register === undefined ? {} : { register }),
+      }),
+    );
     init.onJoin(key);
   };
 

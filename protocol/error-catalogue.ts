@@ -245,6 +245,12 @@ export const ERRORS = {
     "The survivor set differs between participants or omits this participant's recorded upload.",
     'Treat the coordinator as malicious if it repeats.',
   ),
+  keystore_rolled_back: entry(
+    'secagg',
+    false,
+    'A participant registered with a counter that it had used before: its keystore was put back from a copy, or is used twice.',
+    'The old keystore has forgotten what it answered. Take part with a new identity, and use a keystore in one place only.',
+  ),
   mask_reuse: entry(
     'secagg',
     false,

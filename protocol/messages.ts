@@ -44,8 +44,11 @@ export const serverFrames = {
     nonce: fixedBytes(32),
     signature: fixedBytes(64),
   }),
-  /** Logged in: the run specification, canonical bytes. The frames of the running round follow. */
-  welcome: frame('welcome', { spec: bytesUpTo(4 << 20) }),
+  /**
+   * Logged in: the run specification, canonical bytes, and the participant's own last registration, by which it sees whether
+   * its keystore is an old one. The frames of the running round follow.
+   */
+  welcome: frame('welcome', { spec: bytesUpTo(4 << 20), register: v.optional(record) }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
   /** The cohort record with the registrations it names, in the same order. */

@@ -49,6 +49,9 @@ export const bodySchemas = {
   /** Participant: fresh public keys of this round and a share of the beacon's entropy. */
   register: v.strictObject({
     open: hash,
+    /** One more than in the registration before of this identity in this run, and its hash: an old keystore shows. */
+    counter: integer(1, 2 ** 40),
+    previous: v.optional(hash),
     x25519: fixedBytes(32),
     mlkem: fixedBytes(1184),
     nonce: fixedBytes(32),

@@ -12,7 +12,11 @@ import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import { MAX_COHORT } from '../../protocol/run-spec.ts';
 
+/** Members whose last registration is remembered: beyond, those not seen for longest are forgotten. */
+export const MAX_MEMBERS = 4096;
+
 const hash = fixedBytes(32);
+const registeredSchema = v.strictObject({ counter: integer(1, 2 ** 40), hash });
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const share = fixedBytes(33);
 
@@ -72,6 +76,15 @@ const runSchema = v.strictObject({
       open: hash,
       withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
     }),
+  ),
+  /** The last own registration, whatever became of it. */
+  registered: v.optional(registeredSchema),
+  /** The last registration seen of each member of a cohort that was accepted; those seen last at the end. */
+  members: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ key: hash, ...registeredSchema.entries })),
+      v.maxLength(MAX_MEMBERS),
+    ),
   ),
   /** The last commit record: names the newest model. */
   commit: v.optional(record),

@@ -12,6 +12,7 @@ import {
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { registeredBy } from '../../protocol/rules/index.ts';
 import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
@@ -150,10 +151,11 @@ export class Rounds {
     const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
-    const { sigma, register } = steps.makeRegister(view, own, open);
+    const { sigma, register } = steps.makeRegister(view, own, open, this.#memory.run.registered);
     await this.#memory.begin(
       { round: open.round, open: open.bytes, sigma, register: register.bytes },
       open.hash,
+      registeredBy(register),
     );
     this.#live = liveOf(opened);
     this.#sendRecord(register.bytes);
@@ -173,11 +175,20 @@ export class Rounds {
         ledger === undefined
           ? {}
           : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
-      const checked = checks.checkCohort(view, live.opened, round.register, frame, record, facts);
+      // Of a cohort that was accepted before a restart the registrations are remembered already.
+      const isNew = round.cohort === undefined;
+      const lastRegisterOf = (key: string) =>
+        isNew ? this.#memory.lastRegisterOf(key) : undefined;
+      const opened = { ...live.opened, lastRegisterOf };
+      const checked = checks.checkCohort(view, opened, round.register, frame, record, facts);
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
-        round = await this.#memory.add({ cohort: record.hash, guard: guardOf(guard) });
+        const registers = [...checked.view.registers.values()];
+        round = await this.#memory.joinCohort(
+          { cohort: record.hash, guard: guardOf(guard) },
+          registers,
+        );
       }
       live.cohort = checked;
       live.view = checked.view;

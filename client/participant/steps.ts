@@ -13,6 +13,7 @@ import { encodeFrame } from '../../protocol/messages.ts';
 import { chunkRoot } from '../../protocol/merkle.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
 import { signRecord, sortKeys, type SignedRecord } from '../../protocol/records.ts';
+import type { Registered } from '../../protocol/rules/index.ts';
 import {
   answerUnmask,
   derive,
@@ -58,6 +59,7 @@ export const makeRegister = (
   view: RunView,
   own: Own,
   open: SignedRecord<'open'>,
+  before: Registered | undefined,
 ): { readonly sigma: Uint8Array; readonly register: SignedRecord<'register'> } => {
   const sigma = freshSecret(view, own, 'sigma', open.hash);
   const keys = derive(sigma).public;
@@ -66,6 +68,8 @@ export const makeRegister = (
     sigma,
     register: signRecord(own.identity, 'register', view.run, open.round, {
       open: open.hash,
+      counter: (before?.counter ?? 0) + 1,
+      ...(before === undefined ? {} : { previous: before.hash }),
       ...keys,
       nonce,
     }),

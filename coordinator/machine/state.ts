@@ -87,6 +87,8 @@ export interface State {
   readonly excluded: ReadonlySet<Hex>;
   /** Everyone who ever logged in. */
   readonly participants: ReadonlyMap<Hex, Presence>;
+  /** The last registration of everyone who ever registered. */
+  readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
   readonly patience: number;
   readonly round: Round | undefined;
@@ -103,6 +105,7 @@ export const initialState: State = {
   model: undefined,
   excluded: new Set(),
   participants: new Map(),
+  registered: new Map(),
   patience: 0,
   round: undefined,
   closing: undefined,

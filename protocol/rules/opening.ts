@@ -3,6 +3,7 @@
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { addressOf } from '../identity.ts';
 import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
 import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
@@ -84,6 +85,25 @@ const REGISTER: readonly Rule[] = [
     needs: ['open'],
     check: (view, { author }) =>
       includes(view.open.body.invited, author) ? undefined : 'its author was not invited',
+  }),
+  register({
+    name: 'counter',
+    says: 'The counter goes on from the last registration of its author that is known, and the record names that one.',
+    code: 'keystore_rolled_back',
+    check: ({ lastRegisterOf }, { author, body: { counter, previous } }) => {
+      if ((previous === undefined) !== (counter === 1))
+        return new FloeError(
+          'record_malformed',
+          'a registration names the one before it, unless it is the first',
+        );
+      const known = lastRegisterOf(toHex(author));
+      if (known === undefined || counter > known.counter + 1) return undefined;
+      if (counter <= known.counter)
+        return `${addressOf(author)} registers with counter ${counter} after ${known.counter}`;
+      return previous !== undefined && equalBytes(previous, known.hash)
+        ? undefined
+        : `${addressOf(author)} has forgotten its registration with counter ${known.counter}`;
+    },
   }),
   register({
     name: 'keys',

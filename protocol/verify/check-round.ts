@@ -13,9 +13,11 @@ import type { SignedRecord } from '../records.ts';
 import {
   contextOf,
   emptyView,
+  registeredBy,
   violation,
   withRecord,
   type LedgerFacts,
+  type Registered,
   type RoundView,
 } from '../rules/index.ts';
 import type { RunSpec } from '../run-spec.ts';
@@ -28,6 +30,8 @@ export interface RuleContext {
   readonly store: BlobStore;
   readonly ledger: Ledger | undefined;
   readonly signal: AbortSignal | undefined;
+  /** The last registration of each author (hex) so far. */
+  readonly registered: Map<string, Registered>;
 }
 
 /** What level 1 goes on with. */
@@ -110,6 +114,7 @@ export const checkRecords = async (
     round: log.round,
     complete: true,
     previous,
+    lastRegisterOf: (author) => rules.registered.get(author),
     beacon: ledger?.beacon ?? 'members',
     ledger: await ledgerFacts(rules, log),
   });
@@ -119,6 +124,8 @@ export const checkRecords = async (
       throw new Culprit(record, index, `${broken.message} (${broken.rule})`);
     view = withRecord(view, record);
   }
+  for (const [author, register] of view.registers)
+    rules.registered.set(author, registeredBy(register));
   return view;
 };
 

@@ -206,7 +206,8 @@ const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
 export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
-  const rules: RuleContext = { spec, run: hashRunSpec(spec), store, ledger, signal };
+  const run = hashRunSpec(spec);
+  const rules: RuleContext = { spec, run, store, ledger, signal, registered: new Map() };
   const progress: Progress = {
     rounds: [],
     commit: undefined,

@@ -220,6 +220,7 @@ describe('a coordinator that lies about the cohort', () => {
     const keys = derive(filled(7)).public;
     const sybil = signRecord(stranger, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
+      counter: 1,
       ...keys,
       nonce: filled(2),
     });
@@ -239,6 +240,7 @@ describe('a coordinator that lies about the cohort', () => {
     const registers = await s.coordinator.collect(s.members, 'register');
     const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
+      counter: 1,
       ...derive(filled(7)).public,
       nonce: filled(2),
     });

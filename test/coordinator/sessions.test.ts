@@ -39,6 +39,7 @@ const setUp = async (
     limits: { ...DEFAULT_LIMITS, ...over.limits },
     allowList: over.allow && new Set(over.allow.map(({ publicKey }) => toHex(publicKey))),
     hasRoom: () => over.full !== true,
+    lastRegister: () => undefined,
     log: silent,
     onJoin: (key) => events.push(`join ${toHex(key).slice(0, 4)}`),
     onLeave: (key) => events.push(`leave ${toHex(key).slice(0, 4)}`),

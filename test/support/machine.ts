@@ -113,7 +113,10 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
       case 'register': {
         const keys = derive(h32(`sigma${who}/${attempt}`)).public;
         const nonce = h32(`nonce${who}`);
-        return { open: round?.open?.hash ?? new Uint8Array(32), ...keys, nonce };
+        const open = round?.open?.hash ?? new Uint8Array(32);
+        // With gaps, so that what was registered before is of no account.
+        const counter = 2 * (attempt + 1);
+        return { open, counter, previous: h32(`before${who}`), ...keys, nonce };
       }
       case 'share':
         return {

@@ -81,6 +81,8 @@ export interface TestParticipantInit {
   readonly train: (model: Float32Array, round: number) => Float32Array;
   /** Closes its connection instead of taking this step, in the rounds that the predicate names. */
   readonly dropAt?: (step: Step, round: number) => boolean;
+  /** Registers in this round as if it never had. */
+  readonly forgets?: (round: number) => boolean;
   /** Changes what it is about to say. */
   readonly lie?: {
     readonly commitment?: boolean;
@@ -204,8 +206,12 @@ export class TestParticipant {
     if (memory === undefined) {
       const sigma = this.#init.random(32);
       const keys = derive(sigma);
+      const forgets = this.#init.forgets?.(open.round) === true;
+      const before = forgets ? undefined : [...this.#rounds.values()].at(-1)?.register;
       const register = this.sign('register', open.round, {
         open: open.hash,
+        counter: (before?.body.counter ?? 0) + 1,
+        ...(before === undefined ? {} : { previous: before.hash }),
         x25519: keys.public.x25519,
         mlkem: keys.public.mlkem,
         nonce: sha256(this.identity.publicKey, new Uint8Array([open.round])),

@@ -76,6 +76,8 @@ export class ScriptedCoordinator {
   readonly #sessions = new Map<string, Connection>();
   /** What was sent to each member in this round: sent again when it comes back. */
   readonly #outbox = new Map<string, Uint8Array[]>();
+  /** What is shown as its last registration to who logs in; an honest coordinator shows the real one. */
+  readonly shown = new Map<string, Uint8Array>();
   /** Whether records are acknowledged. */
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
@@ -132,7 +134,14 @@ export class ScriptedCoordinator {
             throw new Error('the login does not verify');
           loggedIn = true;
           this.#sessions.set(toHex(key!), connection);
-          connection.send(encodeFrame({ type: 'welcome', spec: encodeRunSpec(this.spec) }));
+          const register = this.shown.get(toHex(key!));
+          connection.send(
+            encodeFrame({
+              type: 'welcome',
+              spec: encodeRunSpec(this.spec),
+              ...(register === undefined ? {} : { register }),
+            }),
+          );
           for (const again of this.#outbox.get(toHex(key!)) ?? []) connection.send(again);
           this.#wake();
         } else if (loggedIn) this.#take(key!, frame, connection);
@@ -197,6 +206,11 @@ export class ScriptedCoordinator {
       this.#outbox.set(hex, [...(this.#outbox.get(hex) ?? []), bytes]);
       this.#sessions.get(hex)?.send(bytes);
     }
+  }
+
+  /** What was sent in this round is not sent again to who comes back. */
+  forget(): void {
+    this.#outbox.clear();
   }
 
   sign<Type extends RecordType>(type: Type, round: number, body: Body<Type>): OfType<Type> {
