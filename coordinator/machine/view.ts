@@ -11,7 +11,7 @@ import type { SignedRecord } from '../../protocol/records.ts';
 import type { MachineConfig } from './config.ts';
 import type { Hex, Round, State } from './state.ts';
 
-const recordsOf = <Type extends 'share' | 'upload'>(
+const recordsOf = <Type extends 'share' | 'complaint' | 'upload'>(
   rows: ReadonlyMap<Hex, { readonly record: SignedRecord<Type> }>,
 ): ByAuthor<Type> => new Map([...rows].map(([key, { record }]) => [key, record]));
 
@@ -35,6 +35,7 @@ export const viewOf = (
   cohort: round.cohort,
   shares: recordsOf(round.shares),
   sharers: round.sharers,
+  complaints: recordsOf(round.complaints),
   uploads: recordsOf(round.uploads),
   survivors: round.survivors,
   consistents: round.consistent,
