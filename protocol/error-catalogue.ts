@@ -398,6 +398,12 @@ export const ERRORS = {
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
   ),
+  reader_left_out: entry(
+    'access',
+    false,
+    'A key was wrapped without somebody who must be able to open it: the coordinator, an auditor or a member.',
+    'Treat the coordinator as malicious: what is kept from an auditor cannot be checked.',
+  ),
   envelope_malformed: entry(
     'access',
     false,

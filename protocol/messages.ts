@@ -44,10 +44,7 @@ export const serverFrames = {
     nonce: fixedBytes(32),
     signature: fixedBytes(64),
   }),
-  /**
-   * Logged in: the run specification, canonical bytes, and the participant's own last registration, by which it sees whether
-   * its keystore is an old one. The frames of the running round follow.
-   */
+  /** Logged in: the run specification, canonical bytes, and the own last registration: an old keystore shows. The running round follows. */
   welcome: frame('welcome', { spec: bytesUpTo(4 << 20), register: v.optional(record) }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),

@@ -1,6 +1,7 @@
 /**
  * @module Rules of Open, Register and Cohort (Bonawitz et al. 2017, round 0).
  */
+import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { addressOf } from '../identity.ts';
@@ -42,6 +43,20 @@ const OPEN: readonly Rule[] = [
     says: "The coordinator's key of the attempt is valid.",
     code: 'key_invalid',
     check: (_view, { body }) => finding(() => validatePublicKeys(body.key)),
+  }),
+  open({
+    name: 'readers',
+    says: 'Coordinator, every auditor and everybody who is invited are readers of the model.',
+    code: 'reader_left_out',
+    check: ({ spec }, { round, body: { model, invited } }) =>
+      finding(() =>
+        requireReaders(model.envelope, {
+          spec,
+          purpose: { round: model.version, role: 'model' },
+          members: invited,
+          cohortOf: round,
+        }),
+      ),
   }),
   open({
     name: 'first-model',

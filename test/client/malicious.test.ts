@@ -82,7 +82,10 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     const key = filled(8);
     const manifest = { tensors: [{ name: 'w', shape: [35], dtype: 'float32' as const }] };
     const file = encodeSafetensors(manifest, s.coordinator.weights);
-    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, s.members);
+    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, [
+      s.coordinator.identity.publicKey,
+      ...s.members,
+    ]);
     for (const [count, cipher, code] of [
       [1, await encryptBlob(key, purpose, file), 'tensor_mismatch'],
       [2, new Uint8Array(500).fill(3), 'decryption_failed'],

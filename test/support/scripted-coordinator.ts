@@ -258,6 +258,12 @@ export class ScriptedCoordinator {
     return { key, blob: await this.store.put(await encryptBlob(key, purpose, file)) };
   }
 
+  /** Also for those who must always be able to read. */
+  #wrap(key: Uint8Array, purpose: KeyPurpose, readers: readonly Uint8Array[]): Promise<Uint8Array> {
+    const all = [this.identity.publicKey, ...this.spec.auditors, ...readers];
+    return sealedBoxGate(this.identity).wrap(key, purpose, all);
+  }
+
   async modelRef(
     readers: readonly Uint8Array[],
     weights = this.weights,
@@ -272,7 +278,7 @@ export class ScriptedCoordinator {
       version: this.version,
       blob: { ...blob },
       hash,
-      envelope: await sealedBoxGate(this.identity).wrap(key, purpose, readers),
+      envelope: await this.#wrap(key, purpose, readers),
     };
   }
 
@@ -451,11 +457,18 @@ export class ScriptedCoordinator {
     const commit = this.sign('commit', round.number, {
       survivors: survivors!.body.hash,
       aggregate: result.aggregate,
-      bundle: { blob: { ...blob }, envelope: new Uint8Array(0) },
+      bundle: {
+        blob: { ...blob },
+        envelope: await this.#wrap(
+          new Uint8Array(32),
+          { run: this.run, round: round.number, role: 'bundle' },
+          round.cohort!.body.members,
+        ),
+      },
       step: { optimiser: 'fedavg', learningRate: 1, before: modelHash, after: result.afterHash },
       weight: result.weight,
       metrics: result.metrics,
-      model: await this.modelRef(this.keys),
+      model: await this.modelRef([...round.cohort!.body.members, ...this.keys]),
     });
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
