@@ -4,7 +4,7 @@
  * is a cache: after a restart it is folded anew from the blobs.
  */
 import type { AccessGate } from '../protocol/access/access-gate.ts';
-import { encodeBundle } from '../protocol/aggregate/bundle.ts';
+import { encodeBundle, entropiesOf } from '../protocol/aggregate/bundle.ts';
 import {
   createFold,
   finishRound,
@@ -19,6 +19,7 @@ import { readExtras } from '../protocol/encoding/extras.ts';
 import { checkMeanNorm, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
+import { nextBeacon } from '../protocol/ledger/beacon.ts';
 import { chunkRoot } from '../protocol/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
@@ -274,22 +275,32 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     return result;
   };
 
-  /** Unmasks the lanes in place and returns the material that anyone entitled needs to repeat it. */
+  /** Unmasks the lanes in place; returns the material that anyone entitled needs to repeat it, and the next beacon. */
   const openMasks = async (
     round: Round,
     lanes: Lanes,
     signal: AbortSignal,
-  ): Promise<Uint8Array> => {
-    if (!masked) return encodeBundle({ secrets: [], shares: [] });
+  ): Promise<{ readonly bundle: Uint8Array; readonly beacon: Uint8Array }> => {
+    const survivors = round.survivors?.body.members ?? [];
+    const beaconFrom = (entropies: readonly Uint8Array[]): Uint8Array =>
+      nextBeacon((round.open as SignedRecord<'open'>).body.beacon, entropies);
+    if (!masked) {
+      const entropies = survivors.flatMap(
+        (member) => round.uploads.get(toHex(member))?.record.body.entropy ?? [],
+      );
+      return { bundle: encodeBundle({ secrets: [], shares: [] }), beacon: beaconFrom(entropies) };
+    }
     const view = viewOf(round);
     const { secrets } = await openSum(round, view, lanes, signal);
     const dropped = view.shares.length > view.survivors.length;
-    return encodeBundle({
-      secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
+    const opened = secrets.map(({ author, kind, secret }) => ({ author, kind, secret }));
+    const bundle = encodeBundle({
+      secrets: opened,
       shares: dropped
         ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
         : [],
     });
+    return { bundle, beacon: beaconFrom(entropiesOf(survivors, opened)) };
   };
 
   /** The bundle, and the survivors' uploads in the order of their record, to where they last. */
@@ -319,7 +330,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       if (cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
       const lanes = await survivorSum(round, signal);
-      const bundle = await openMasks(round, lanes, signal);
+      const { bundle, beacon } = await openMasks(round, lanes, signal);
       const result = finishRound({
         spec,
         n: cohortSize(round),
@@ -350,6 +361,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         },
         weight: result.weight,
         metrics: result.metrics,
+        beacon,
         model: published,
         ...(stored.archive === undefined ? {} : { archive: stored.archive }),
       };

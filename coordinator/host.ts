@@ -5,6 +5,7 @@
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
+import { firstBeacon } from '../protocol/ledger/beacon.ts';
 import { decodeRecord, signRecord } from '../protocol/records.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
@@ -278,7 +279,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
     const readers = [identity.publicKey, ...spec.auditors];
     const model = await keeper.publish(init.initialModel, 0, readers, stopping.signal);
-    dispatch({ type: 'started', model, startWith });
+    dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
     await flushing;
   };
 

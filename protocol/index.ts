@@ -20,7 +20,7 @@ export {
   verifySignature,
   type Identity,
 } from './identity.ts';
-export { cohortEntropy, localBeacon } from './ledger/beacon.ts';
+export { firstBeacon, localBeacon, nextBeacon } from './ledger/beacon.ts';
 export type { CohortFreeze, Ledger, ModelVersion, SurvivorFreeze } from './ledger/ledger.ts';
 export { chunkRoot, merkleRoot } from './merkle.ts';
 export { PROTOCOL_VERSION } from './messages.ts';

@@ -48,7 +48,8 @@ export const bodySchemas = {
   /** Coordinator: a round begins with this model; the invited may register. */
   open: v.strictObject({
     model: modelRefSchema,
-    config: hash,
+    /** R: `beacon` of the last commit. See ledger/beacon.ts. */
+    beacon: hash,
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
     /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
     key: publicKeysSchema,
@@ -115,6 +116,8 @@ export const bodySchemas = {
     step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
     weight: finite,
     metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
+    /** R of the next attempts, from what this commit opened. */
+    beacon: hash,
     model: modelRefSchema,
     /** Where the survivors' uploads are kept for good, in the order of `survivors.uploads`; where they were put if missing. */
     archive: v.optional(

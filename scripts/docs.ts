@@ -150,7 +150,7 @@ sequenceDiagram
   C->>P: challenge, welcome (run specification)
   C->>P: open (encrypted model, wrapped key)
   P->>B: get model
-  P->>C: register (X25519, ML-KEM-768, nonce)
+  P->>C: register (masking and sealing keys: X25519, ML-KEM-768)
   C->>L: freeze cohort, beacon
   C->>P: cohort + registrations
   P->>C: share (commitments, sealed shares of b and sigma)
@@ -163,7 +163,7 @@ sequenceDiagram
   C->>P: survivors
   P->>C: consistent (signature over H(U))
   C->>P: consistency (at least t signatures)
-  P->>C: unmask (b shares of U, sigma shares of the dropped, sealed)
+  P->>C: unmask (b and e shares of U, sigma shares of the dropped, sealed to the key in open)
   Note over C: reconstruct, S = sum y - masks, server step
   C->>B: put encrypted model, encrypted bundle
   C->>L: register model version, transcript root

@@ -20,14 +20,8 @@ import {
   type RoundView,
 } from '../../protocol/rules/index.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
-import {
-  findIndex,
-  freezeCohort,
-  indexOf,
-  judgeComplaint,
-  type Cohort,
-  type Verdict,
-} from '../../protocol/secagg/index.ts';
+import { proofFinding } from '../../protocol/rules/complaint.ts';
+import { freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
 export interface RunView {
@@ -240,42 +234,13 @@ export const checkCommit = (
   seen: RoundView | undefined,
 ): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);
 
-/** How an abort that a complaint caused names its outcome. */
-const VERDICT_OF: Readonly<Record<string, Verdict>> = {
-  complaint_upheld: 'author',
-  complaint_unfounded: 'complainer',
-};
-
 /**
- * An abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
- * judges it again. Before they were seen there is nothing to judge by.
- * @throws FloeError `complaint_invalid` where the proof is missing or shows something else
+ * An Abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
+ * judges it again.
+ * @throws FloeError `complaint_invalid` where the proof is missing or shows something else; those of the rules of Abort
  */
-export const checkAbort = async (
-  view: RoundView,
-  abort: SignedRecord<'abort'>,
-  cohort: CheckedCohort | undefined,
-  sharers: CheckedSharers | undefined,
-): Promise<void> => {
+export const checkAbort = async (view: RoundView, abort: SignedRecord<'abort'>): Promise<void> => {
   requireLawful(view, abort);
-  const { code, complaint: bytes } = abort.body;
-  const claimed = VERDICT_OF[code];
-  if (claimed === undefined || bytes === undefined) return;
-  const refuse = (what: string): FloeError => new FloeError('complaint_invalid', what);
-  const complaint = decodeRecordOf('complaint', bytes);
-  requireLawful(view, complaint);
-  const { accused, kind, entry, secret } = complaint.body;
-  const complainer = complaint.author;
-  if (cohort === undefined || sharers === undefined) return;
-  const signed = sharers.inbox.find(({ author }) => equalBytes(author, accused))?.record;
-  const place = findIndex(cohort.cohort, complainer);
-  const committed = place === undefined ? undefined : signed?.body.entries[place];
-  if (committed === undefined) throw refuse('the complaint is not about an entry of this round');
-  const verdict = await judgeComplaint(
-    cohort.context,
-    cohort.cohort,
-    { complainer, accused, kind, entry, secret },
-    committed,
-  );
-  if (verdict !== claimed) throw refuse(`the complaint shows ${verdict}, not ${claimed}`);
+  const found = await proofFinding(view, abort);
+  if (found !== undefined) throw new FloeError('complaint_invalid', found);
 };

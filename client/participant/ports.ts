@@ -12,7 +12,7 @@ import type { RunView } from './checks.ts';
 import type { ParticipantEvent } from './events.ts';
 import type { Own } from './steps.ts';
 
-/** The part of a ledger that a participant reads. Without one it trusts the consistency round and the members' nonces. */
+/** The part of a ledger that a participant reads. Without one it trusts the consistency round. */
 export type LedgerReader = Pick<Ledger, 'kind' | 'beacon' | 'readCohort' | 'readSurvivors'>;
 
 /** What one round works with. */

@@ -325,7 +325,7 @@ export class Rounds {
   async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
     const live = this.#live;
     if (live?.open.round !== record.round) return;
-    await checks.checkAbort(live.view, record, live.cohort, live.sharers);
+    await checks.checkAbort(live.view, record);
     this.stop();
     await this.#memory.end(undefined);
     const { code, reason } = record.body;

@@ -102,6 +102,7 @@ export const applyRegistered = (
       committed,
       failures: 0,
       model: commit.body.model,
+      beacon: commit.body.beacon,
       round: undefined,
       closing: commit,
     },

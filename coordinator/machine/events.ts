@@ -22,8 +22,12 @@ const event = <Type extends string, Entries extends v.ObjectEntries>(
 ) => v.strictObject({ type: v.literal(type), ...entries });
 
 const schemas = [
-  /** The initial model is published. */
-  event('started', { model: modelRefSchema, startWith: integer(3, 100_000) }),
+  /** The initial model is published; `beacon` is R_0. */
+  event('started', {
+    model: modelRefSchema,
+    beacon: fixedBytes(32),
+    startWith: integer(3, 100_000),
+  }),
   /** The coordinator process was started again: every session is gone. */
   event('resumed', { startWith: integer(3, 100_000) }),
   event('joined', { key }),

@@ -2,7 +2,6 @@
  * @module Register and the freezing of the cohort (Bonawitz et al. 2017, round 0).
  */
 import { fromHex } from '../../protocol/bytes.ts';
-import { cohortEntropy } from '../../protocol/ledger/beacon.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import { cohortRoot, roundContext, threshold } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';
@@ -23,7 +22,7 @@ export const freezeCohortWork = (round: Round): Work => {
     round: round.round,
     root: cohortRoot(members),
     members,
-    entropy: cohortEntropy(members),
+    entropy: (round.open as SignedRecord<'open'>).body.beacon,
   };
 };
 
@@ -84,7 +83,6 @@ export const applyCohortFrozen = (
     runHash: config.run,
     round: round.round,
     modelHash: round.open.body.model.hash,
-    configHash: config.run,
     cohortRoot: root,
     beacon,
   });

@@ -90,6 +90,8 @@ export interface State {
   readonly failures: number;
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
+  /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
+  readonly beacon: Uint8Array;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
   /** Everyone who ever logged in. */
@@ -110,6 +112,7 @@ export const initialState: State = {
   committed: 0,
   failures: 0,
   model: undefined,
+  beacon: new Uint8Array(32),
   excluded: new Set(),
   participants: new Map(),
   registered: new Map(),

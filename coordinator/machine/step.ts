@@ -43,6 +43,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return same({
         ...state,
         model: event.model,
+        beacon: event.beacon,
         startWith: event.startWith,
         phase: { type: 'waiting', since: event.time, until: event.time },
       });

@@ -86,7 +86,7 @@ export const applyOpened = (
   if (round === undefined || phase.type !== 'opening') return { state, effects: [] };
   const open = config.sign('open', round.round, {
     model: event.model,
-    config: config.run,
+    beacon: state.beacon,
     key: event.key,
     invited: round.invited.map(fromHex),
   });

@@ -3,7 +3,10 @@
  * anyone can recompute the sum, so it is encrypted and gated like the model itself.
  */
 import * as v from 'valibot';
+import { equalBytes } from '../bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
+import { FloeError } from '../errors.ts';
+import { entropyOf } from '../secagg/index.ts';
 import { MAX_COHORT } from '../run-spec.ts';
 import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
 
@@ -39,6 +42,21 @@ export const encodeBundle = (bundle: UnmaskingBundle): Uint8Array =>
     v: 1,
     secrets: bundle.secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
     shares: bundle.shares.map(({ author, entries }) => ({ author, entries })),
+  });
+
+/**
+ * The beacon entropy of each survivor, in member order: what the next beacon is made of.
+ * @throws FloeError `not_enough_shares` when the self secret of a survivor is missing
+ */
+export const entropiesOf = (
+  survivors: readonly Uint8Array[],
+  secrets: UnmaskingBundle['secrets'],
+): Uint8Array[] =>
+  survivors.map((member) => {
+    const own = secrets.find(({ author, kind }) => kind === 'self' && equalBytes(author, member));
+    if (own === undefined)
+      throw new FloeError('not_enough_shares', 'the self secret of a survivor is missing');
+    return entropyOf(own.secret);
   });
 
 /** @throws FloeError `record_malformed` */

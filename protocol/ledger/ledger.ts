@@ -11,7 +11,7 @@ export interface CohortFreeze {
   readonly root: Uint8Array;
   /** Ed25519 keys, sorted; on a chain their addresses are who the round's policies admit. */
   readonly members: readonly Uint8Array[];
-  /** What the local beacon is made from: a hash over the members' nonces. */
+  /** What the local beacon is made from: R of the beacon chain. */
   readonly entropy: Uint8Array;
 }
 
@@ -52,8 +52,8 @@ export interface Ledger {
   /** `journal`, `sui`...: named in the first lines of output. */
   readonly kind: string;
   /**
-   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute again from the members'
-   * nonces; `ledger` when only the ledger can tell.
+   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute again from the
+   * records; `ledger` when only the ledger can tell.
    */
   readonly beacon: 'members' | 'ledger';
   /**

@@ -6,6 +6,7 @@ import { requireReaders } from '../access/envelopes.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { nextBeacon } from '../ledger/beacon.ts';
 import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
@@ -214,6 +215,23 @@ const COMMIT: readonly Rule[] = [
     },
   }),
   commit({
+    name: 'beacon',
+    says: 'Without masks the next beacon is made of the entropy of the uploads that count.',
+    code: 'record_malformed',
+    needs: ['open', 'survivors'],
+    complete: true,
+    check: (view, { body }) => {
+      // With masks the entropy is opened by the answers: `floe verify` and spot checks compare.
+      if (isMasked(view)) return undefined;
+      const entropies = view.survivors.body.members.flatMap(
+        (member) => view.uploads.get(toHex(member))?.body.entropy ?? [],
+      );
+      return equalBytes(body.beacon, nextBeacon(view.open.body.beacon, entropies))
+        ? undefined
+        : 'the beacon is not made of the entropy of the uploads';
+    },
+  }),
+  commit({
     name: 'archive',
     says: 'Where the commit says where uploads last, it says so for each survivor.',
     code: 'record_malformed',
@@ -251,6 +269,8 @@ const COMMIT: readonly Rule[] = [
   }),
 ];
 
+const unproven = (what: string): FloeError => new FloeError('complaint_invalid', what);
+
 const abort = rulesOf('abort');
 const ABORT: readonly Rule[] = [
   abort({
@@ -272,16 +292,13 @@ const ABORT: readonly Rule[] = [
       finding(() => {
         const claimed = code === 'complaint_upheld' || code === 'complaint_unfounded';
         if (!claimed && complaint === undefined) return;
-        const fail = (what: string): never => {
-          throw new FloeError('complaint_invalid', what);
-        };
         if (!claimed || complaint === undefined)
-          return fail('an abort after a complaint carries the complaint, and no other does');
+          throw unproven('an abort after a complaint carries the complaint, and no other does');
         const { author, body } = decodeRecordOf('complaint', complaint);
         const guilty = code === 'complaint_upheld' ? body.accused : author;
         const [culprit, second] = culprits;
         if (culprit === undefined || second !== undefined || !equalBytes(culprit, guilty))
-          fail('the abort excludes somebody else than its verdict');
+          throw unproven('the abort excludes somebody else than its verdict');
       }),
   }),
 ];

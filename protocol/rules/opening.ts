@@ -5,7 +5,7 @@ import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { addressOf } from '../identity.ts';
-import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
+import { localBeacon } from '../ledger/beacon.ts';
 import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
@@ -22,13 +22,6 @@ const sameModel = (a: ModelRef, b: ModelRef): boolean =>
 const open = rulesOf('open');
 const OPEN: readonly Rule[] = [
   open({
-    name: 'config',
-    says: 'The configuration is that of the run.',
-    code: 'spec_mismatch',
-    check: ({ run }, { body }) =>
-      equalBytes(body.config, run) ? undefined : 'the round is opened under another configuration',
-  }),
-  open({
     name: 'invited',
     says: 'The invited are sorted, each once, no more than the cohort size times `overSelect`.',
     code: 'record_malformed',
@@ -37,6 +30,18 @@ const OPEN: readonly Rule[] = [
       if (invited.length > most) return `expected at most ${most} invited, got ${invited.length}`;
       return finding(() => requireSortedIds(invited, 'record_malformed', 'invited'));
     },
+  }),
+  open({
+    name: 'beacon',
+    says: 'The beacon is that of the last commit.',
+    code: 'record_conflict',
+    check: ({ previous }, { body }) =>
+      // A participant may have missed commits; before the first one there is nothing to compare with.
+      previous === undefined ||
+      body.model.version !== previous.round ||
+      equalBytes(body.beacon, previous.body.beacon)
+        ? undefined
+        : 'the beacon is not that of the last commit',
   }),
   open({
     name: 'key',
@@ -210,13 +215,13 @@ const COHORT: readonly Rule[] = [
   }),
   cohort({
     name: 'beacon',
-    says: 'The beacon follows from the records, where the ledger does not draw it.',
+    says: 'The beacon binds the beacon of the Open record to the cohort, where the ledger does not draw it.',
     code: 'record_malformed',
-    check: ({ beacon }, { body }) =>
-      beacon === 'ledger' ||
-      equalBytes(body.beacon, localBeacon(body.root, cohortEntropy(body.members)))
+    needs: ['open'],
+    check: ({ beacon, open: { body: opened } }, { body }) =>
+      beacon === 'ledger' || equalBytes(body.beacon, localBeacon(body.root, opened.beacon))
         ? undefined
-        : 'the beacon is not that of the members',
+        : 'the beacon is not that of the cohort',
   }),
   cohort({
     name: 'ledger',

@@ -148,7 +148,6 @@ export const contextOf = (view: {
     runHash: view.run,
     round: view.round,
     modelHash: view.open.body.model.hash,
-    configHash: view.open.body.config,
     cohortRoot: view.cohort.body.root,
     beacon: view.cohort.body.beacon,
   });

@@ -17,7 +17,6 @@ export interface RoundContextInit {
   /** 0 to 2^53 - 1. */
   readonly round: number;
   readonly modelHash: Uint8Array;
-  readonly configHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
   readonly beacon: Uint8Array;
 }
@@ -36,11 +35,10 @@ export const roundContext = (init: RoundContextInit): Uint8Array => {
   const round = new Uint8Array(8);
   new DataView(round.buffer).setBigUint64(0, BigInt(init.round));
   return sha256(
-    utf8('floe/secagg/context/v1'),
+    utf8('floe/secagg/context/v2'),
     hash32(init.runHash, 'runHash'),
     round,
     hash32(init.modelHash, 'modelHash'),
-    hash32(init.configHash, 'configHash'),
     hash32(init.cohortRoot, 'cohortRoot'),
     hash32(init.beacon, 'beacon'),
   );

@@ -140,6 +140,12 @@ export interface PairMaskInit {
   readonly wrapped: WrappedPairKey;
 }
 
+const lie = (author: Id, recipient: Id, message: string): FloeError =>
+  new FloeError('commitment_mismatch', message, {
+    author: toHex(author),
+    recipient: toHex(recipient),
+  });
+
 /**
  * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed sigma of a dropped
  * participant: adding *its* masks completes the cancellation that its missing upload left open.
@@ -150,11 +156,6 @@ export const pairMask = (init: PairMaskInit): MaskJob => {
   const { sigma, keys, context, self, peer, wrapped } = init;
   const { primitives } = keys;
   const sign = pairSign(self, peer.id);
-  const lie = (author: Id, recipient: Id, message: string): FloeError =>
-    new FloeError('commitment_mismatch', message, {
-      author: toHex(author),
-      recipient: toHex(recipient),
-    });
   let key: Uint8Array | undefined;
   if (sign === 1) {
     key = pairKey(sigma, context, self, peer.id, primitives);

@@ -24,6 +24,13 @@ export interface Party {
   sealPoint(index: number): Uint8Array;
 }
 
+/** What was computed before for the member at `at`, or what `make` gives now. */
+const once = (known: Map<number, Uint8Array>, at: number, make: () => Uint8Array): Uint8Array => {
+  const found = known.get(at) ?? make();
+  known.set(at, found);
+  return found;
+};
+
 /**
  * @param init.sigma the secret of the masking keys @param init.seal c, the secret of the sealing keys; 32 bytes each
  * @throws FloeError `not_in_cohort`, `context_mismatch`; `key_invalid` where the secrets are not those of the registered keys
@@ -46,11 +53,6 @@ export const createParty = (init: {
     throw new FloeError('key_invalid', 'the secrets are not those of the registered keys');
   const maskPoints = new Map<number, Uint8Array>();
   const sealPoints = new Map<number, Uint8Array>();
-  const once = (known: Map<number, Uint8Array>, at: number, make: () => Uint8Array): Uint8Array => {
-    const found = known.get(at) ?? make();
-    known.set(at, found);
-    return found;
-  };
   return {
     context,
     cohort,

@@ -58,7 +58,7 @@ export const split = (
     toWords(drawn.subarray(degree * length, (degree + 1) * length)),
   );
   return Array.from({ length: n }, (_, index) => {
-    const values = new Uint32Array(coefficients.at(-1)!);
+    const values = new Uint32Array(coefficients[t - 2]!);
     for (let degree = t - 3; degree >= 0; degree -= 1)
       timesPointPlus(values, index + 1, coefficients[degree]!);
     timesPointPlus(values, index + 1, constant);

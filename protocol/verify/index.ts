@@ -10,6 +10,7 @@ import { FloeError } from '../errors.ts';
 import { addressOf, cryptoReady } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
+import { proofFinding } from '../rules/complaint.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
@@ -137,7 +138,11 @@ const verifyRound = async (
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
   if (abort !== undefined || log.maybe('commit') === undefined) {
-    await checkRecords(rules, log, progress.commit);
+    const view = await checkRecords(rules, log, progress.commit);
+    if (abort !== undefined) {
+      const unproven = await proofFinding(view, abort);
+      if (unproven !== undefined) throw new Culprit(abort, log.indexOf(abort), unproven);
+    }
     return {
       round: log.round,
       outcome: abort === undefined ? 'open' : 'aborted',

@@ -3,7 +3,7 @@
  * blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../access/access-gate.ts';
-import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
+import { decodeBundle, entropiesOf, type UnmaskingBundle } from '../aggregate/bundle.ts';
 import {
   createFold,
   finishRound,
@@ -14,6 +14,7 @@ import {
 import { equalBytes, sha256, toHex } from '../bytes.ts';
 import { decryptBlob } from '../envelope.ts';
 import { FloeError } from '../errors.ts';
+import { nextBeacon } from '../ledger/beacon.ts';
 import type { Body, SignedRecord } from '../records.ts';
 import {
   commitSecret,
@@ -157,6 +158,11 @@ export const recomputeRound = async (
     );
     const { modulusBits } = layoutOf(rules.spec, cohort.body.members.length);
     const jobs = await blame('the unmasking bundle', () => jobsOf(rules, log, round, bundle));
+    const entropies = entropiesOf(survivors.body.members, bundle.secrets);
+    check(
+      equalBytes(commit.body.beacon, nextBeacon(open.body.beacon, entropies)),
+      'the beacon is not made of what the commit opened',
+    );
     await unmask(lanes, jobs, modulusBits, { signal: rules.signal });
   }
   const result = await blame('the sum', () =>

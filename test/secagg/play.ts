@@ -3,7 +3,7 @@
  * and hooks where an attacker changes what travels. Deterministic in `seed`. Run by the tests and
  * by the vectors.
  */
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
+import { localBeacon } from '../../protocol/ledger/beacon.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { deriveSeed, seededRandom } from '../../protocol/random.ts';
 import {
@@ -169,12 +169,8 @@ export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uin
     runHash: sha256(utf8('run')),
     round,
     modelHash: sha256(utf8(model)),
-    configHash: sha256(utf8('config')),
     cohortRoot: root,
-    beacon: localBeacon(
-      root,
-      cohortEntropy(cohort.members.map(({ id }) => sha256(utf8('nonce'), id))),
-    ),
+    beacon: localBeacon(root, sha256(utf8('entropy'))),
   });
 };
 

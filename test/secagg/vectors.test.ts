@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
+import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
 import {
   cohortRoot,
   createParty,
@@ -79,18 +79,16 @@ describe('the context', () => {
     runHash: hash('run'),
     round: 258,
     modelHash: hash('model'),
-    configHash: hash('config'),
     cohortRoot: hash('root'),
     beacon: hash('beacon'),
   };
 
-  it('is SHA-256 of tag, run, round (8 bytes, big-endian), model, configuration, root, beacon', () => {
+  it('is SHA-256 of tag, run, round (8 bytes, big-endian), model, root, beacon', () => {
     const written = concatBytes(
-      utf8('floe/secagg/context/v1'),
+      utf8('floe/secagg/context/v2'),
       init.runHash,
       new Uint8Array([0, 0, 0, 0, 0, 0, 1, 2]),
       init.modelHash,
-      init.configHash,
       init.cohortRoot,
       init.beacon,
     );
@@ -98,15 +96,15 @@ describe('the context', () => {
   });
 
   it('changes with every field', () => {
-    const changed = (['runHash', 'modelHash', 'configHash', 'cohortRoot', 'beacon'] as const).map(
-      (field) => roundContext({ ...init, [field]: hash('changed') }),
+    const changed = (['runHash', 'modelHash', 'cohortRoot', 'beacon'] as const).map((field) =>
+      roundContext({ ...init, [field]: hash('changed') }),
     );
     const all = [roundContext(init), roundContext({ ...init, round: 257 }), ...changed];
-    expect(new Set(all.map(toHex)).size).toBe(7);
+    expect(new Set(all.map(toHex)).size).toBe(6);
   });
 
   it('refuses fields of another length and rounds that are no integer', () => {
-    for (const field of ['runHash', 'modelHash', 'configHash', 'cohortRoot', 'beacon'] as const)
+    for (const field of ['runHash', 'modelHash', 'cohortRoot', 'beacon'] as const)
       expect(codeOf(() => roundContext({ ...init, [field]: new Uint8Array(31) }))).toBe(
         'record_malformed',
       );
@@ -136,14 +134,16 @@ describe('the cohort root and the local beacon', () => {
     );
   });
 
-  it('the beacon depends on the root, every nonce and their order', () => {
+  it('the beacon depends on the root, the beacon before, every entropy and their order', () => {
     const root = cohortRoot(ids);
+    const first = hash('first');
     const beacons = [
-      localBeacon(root, cohortEntropy(ids)),
-      localBeacon(root, cohortEntropy(ids.toReversed())),
-      localBeacon(root, cohortEntropy(ids.slice(1))),
-      localBeacon(ids[0]!, cohortEntropy(ids)),
+      localBeacon(root, nextBeacon(first, ids)),
+      localBeacon(root, nextBeacon(first, ids.toReversed())),
+      localBeacon(root, nextBeacon(first, ids.slice(1))),
+      localBeacon(root, nextBeacon(hash('other'), ids)),
+      localBeacon(ids[0]!, nextBeacon(first, ids)),
     ];
-    expect(new Set(beacons.map(toHex)).size).toBe(4);
+    expect(new Set(beacons.map(toHex)).size).toBe(5);
   });
 });

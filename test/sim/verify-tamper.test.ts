@@ -256,7 +256,7 @@ describe('one changed byte', () => {
           `${record.type} at ${offset}`,
         ).toMatchObject({ round: record.round, record: record.type, entry: index });
     }
-    // A run without an aborted round and without a complaint has every other type.
+    // A run without an aborted round has every type but the abort and the complaint.
     expect(seen.size).toBe(Object.keys(bodySchemas).length - 2);
   });
 

@@ -6,7 +6,7 @@ import { encodeCbor } from '../../protocol/cbor.ts';
 import { createHash } from 'node:crypto';
 import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import { localBeacon } from '../../protocol/ledger/beacon.ts';
+import { firstBeacon, localBeacon } from '../../protocol/ledger/beacon.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import {
   signRecord,
@@ -148,6 +148,15 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           ...(spec.secagg === 'none' ? clear : {}),
         };
       }
+      case 'complaint':
+        return {
+          context,
+          accused: people[who]!.publicKey,
+          share: new Uint8Array(32),
+          kind: 'sealed',
+          entry: new Uint8Array(8),
+          secret: new Uint8Array(32),
+        };
       case 'consistent':
         return { context, survivors };
       case 'unmask':
@@ -197,6 +206,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
             },
             weight: 40,
             metrics: { lossSum: 1, correct: 2, clipped: 0 },
+            beacon: h32(`beacon${round}`),
             model: { ...model, version: round, hash: after },
           },
         };
@@ -247,7 +257,12 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     },
     members: () => (player.state.round?.members ?? []).map(indexOf),
   };
-  player.apply({ type: 'started', model, startWith: spec.cohort.size });
+  player.apply({
+    type: 'started',
+    model,
+    beacon: firstBeacon(coordinator, spec.id),
+    startWith: spec.cohort.size,
+  });
   return player;
 };
 

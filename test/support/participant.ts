@@ -245,7 +245,6 @@ export class TestParticipant {
       runHash: this.#run,
       round: record.round,
       modelHash: memory.open.body.model.hash,
-      configHash: memory.open.body.config,
       cohortRoot: record.body.root,
       beacon: record.body.beacon,
     });
@@ -271,7 +270,9 @@ export class TestParticipant {
       const entries =
         this.#init.lie?.entries === true
           ? message.entries.map((entry) =>
-              entry.length > 70 ? entry.with(-70, entry.at(-70)! ^ 1) : entry,
+              entry.length > 70
+                ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1)
+                : entry,
             )
           : message.entries;
       memory.share = {
@@ -318,8 +319,8 @@ export class TestParticipant {
     }
     if (this.#init.lie?.complaint === true) {
       const [item] = inbox.filter(
-        ({ record: bytes }) =>
-          !equalBytes(decodeRecordOf('share', bytes).author, this.identity.publicKey),
+        ({ record: one }) =>
+          !equalBytes(decodeRecordOf('share', one).author, this.identity.publicKey),
       );
       const share = decodeRecordOf('share', item!.record);
       const { context } = memory.cohort;

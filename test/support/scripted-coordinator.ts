@@ -2,7 +2,7 @@
  * A coordinator for tests of the participant: it keeps the contract step by step, and every step can be left out, repeated or
  * replaced by a forged one. It has no deadlines and no journal; the real one is in coordinator/.
  */
-import { encodeBundle } from '../../protocol/aggregate/bundle.ts';
+import { encodeBundle, entropiesOf } from '../../protocol/aggregate/bundle.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
@@ -12,7 +12,7 @@ import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
 import { identityFromSeed, verifySignature, type Identity } from '../../protocol/identity.ts';
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
+import { firstBeacon, localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
 import {
   decodeClientFrame,
   encodeFrame,
@@ -72,6 +72,10 @@ export class ScriptedCoordinator {
   readonly store = memoryStore();
   weights = new Float32Array(35).map((_, i) => Math.sin(i));
   version = 0;
+  /** R of the next attempt. */
+  beacon: Uint8Array;
+  /** What the last sum opened. */
+  #entropies: readonly Uint8Array[] = [];
   round: Round | undefined;
   /** Every frame a participant sent, by its key. */
   readonly frames = new Map<string, ClientFrame[]>();
@@ -91,6 +95,7 @@ export class ScriptedCoordinator {
     this.identity = identity;
     this.spec = spec;
     this.run = hashRunSpec(spec);
+    this.beacon = firstBeacon(identity, spec.id);
   }
 
   static async create(
@@ -294,7 +299,7 @@ export class ScriptedCoordinator {
     const invited = this.keys;
     const model = await this.modelRef(invited);
     const key = this.answerKeys(number).public;
-    const open = this.sign('open', number, change({ model, config: this.run, invited, key }));
+    const open = this.sign('open', number, change({ model, beacon: this.beacon, invited, key }));
     this.round = { number, open, registers: [], shares: [] };
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
@@ -304,12 +309,11 @@ export class ScriptedCoordinator {
   cohortBody(registers: readonly OfType<'register'>[]): Body<'cohort'> {
     const members = registers.map(({ author }) => author);
     const root = cohortRoot(members);
-    const entropy = cohortEntropy(members);
     return {
       members,
       registers: registers.map(({ hash }) => hash),
       root,
-      beacon: localBeacon(root, entropy),
+      beacon: localBeacon(root, this.round!.open.body.beacon),
       threshold: this.spec.secagg === 'masked' ? threshold(members.length) : 0,
       receipt: 'journal',
     };
@@ -328,7 +332,6 @@ export class ScriptedCoordinator {
       runHash: this.run,
       round: round.number,
       modelHash: round.open.body.model.hash,
-      configHash: round.open.body.config,
       cohortRoot: cohort.body.root,
       beacon: cohort.body.beacon,
     });
@@ -408,7 +411,10 @@ export class ScriptedCoordinator {
       fold.add(bytes);
     }
     const lanes = fold.lanes as Lanes;
-    if (this.spec.secagg === 'none') return lanes;
+    if (this.spec.secagg === 'none') {
+      this.#entropies = uploads.flatMap(({ body }) => body.entropy ?? []);
+      return lanes;
+    }
     const keys = this.answerKeys(round.number);
     const answers = await Promise.all(
       (await this.collect(answering, 'unmask')).map(async ({ author, body }) => ({
@@ -433,6 +439,7 @@ export class ScriptedCoordinator {
     if (result.type === 'failed' || result.badShares.length > 0)
       throw new Error(`the recovery failed: ${JSON.stringify(result)}`);
     await unmask(lanes, result.jobs, layout.modulusBits);
+    this.#entropies = entropiesOf(members, [...result.secrets]);
     return lanes;
   }
 
@@ -468,14 +475,25 @@ export class ScriptedCoordinator {
       step: { optimiser: 'fedavg', learningRate: 1, before: modelHash, after: result.afterHash },
       weight: result.weight,
       metrics: result.metrics,
+      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
       model: await this.modelRef([...round.cohort!.body.members, ...this.keys]),
     });
+    this.beacon = commit.body.beacon;
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
   }
 
-  abort(code = 'cohort_too_small'): void {
-    const record = this.sign('abort', this.round!.number, { code, reason: 'test', culprits: [] });
+  abort(
+    code = 'cohort_too_small',
+    culprits: readonly Uint8Array[] = [],
+    complaint?: Uint8Array,
+  ): void {
+    const record = this.sign('abort', this.round!.number, {
+      code,
+      reason: 'test',
+      culprits: [...culprits],
+      ...(complaint === undefined ? {} : { complaint }),
+    });
     this.send(this.keys, { type: 'record', record: record.bytes });
   }
 
