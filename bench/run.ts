@@ -57,6 +57,7 @@ export const benchCoordinator = async (
   return createCoordinator({
     spec,
     identity,
+    sealingSecret: deriveSeed(SEED, 'coordinator sealing'),
     store,
     gate: sealedBoxGate(identity),
     ledger: journalLedger(journal),

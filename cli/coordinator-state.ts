@@ -120,7 +120,7 @@ const openOwnKeystore = async (
   const key = onNetwork && (isNew || named) ? await findKey(options) : undefined;
   const { decodeSuiPrivateKey } = await import('@mysten/sui/cryptography');
   const made = key && { identitySeed: decodeSuiPrivateKey(key.getSecretKey()).secretKey };
-  const keystore = await openOrMakeKeystore(folder, options.passphraseFile, made);
+  const keystore = await openOrMakeKeystore(folder, options, made);
   const { address } = keystore.identity;
   if (key === undefined || key.toSuiAddress() === address) return keystore;
   await keystore.close();

@@ -8,6 +8,7 @@ import { collect, hexKey, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { PlaceFlags } from './coordinator-ports.ts';
 import { withKey, withNetwork } from './network.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 import {
   withEncoding,
@@ -17,13 +18,14 @@ import {
   withTraining,
 } from './run-flags.ts';
 
-export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, CommonOptions {
+export interface CoordinatorOptions
+  extends CoordinatorFlags, PlaceFlags, PassphraseFlags, CommonOptions {
   readonly state: string;
   readonly host: string;
   readonly port: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly passphraseFile?: string;
+  readonly allowOrigin?: readonly string[];
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
 }
@@ -35,7 +37,7 @@ const runShape = (command: Command): Command =>
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */
 export const withRunOptions = (command: Command): Command =>
-  withStorageEpochs(withCommonOptions(withKey(withNetwork(runShape(command)))))
+  withStorageEpochs(withCommonOptions(withPassphrase(withKey(withNetwork(runShape(command))))))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',
@@ -85,9 +87,13 @@ export const withRunOptions = (command: Command): Command =>
       'draw: cohorts anew for each round; batches: of --allow, each whole or not at all (default draw)',
       oneOf('--selection', ['draw', 'batches']),
     )
+    .option(
+      '--allow-origin <origin>',
+      'web pages of this origin may take part, * for all; may be repeated (default: none)',
+      collect((text) => text),
+    )
     .option('--tls-cert <file>', 'certificate chain (PEM)')
     .option('--tls-key <file>', 'private key (PEM)')
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--keep-serving', 'after the last round, serve models and transcript until Ctrl-C')
     .option('--seed <text>', 'id of the run from a seed: for reproducible tests only')
     .option('--verbose', 'log every event to stderr');

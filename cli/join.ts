@@ -5,14 +5,15 @@ import { Command } from 'commander';
 import { withAdmission, type AdmissionFlags } from './admission.ts';
 import { hexKey, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withBackend, type BACKENDS } from './run-flags.ts';
 
-export interface JoinOptions extends Pick<NetworkFlags, 'network'>, AdmissionFlags, CommonOptions {
+export interface JoinOptions
+  extends Pick<NetworkFlags, 'network'>, AdmissionFlags, PassphraseFlags, CommonOptions {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
-  readonly passphraseFile?: string;
   readonly expectRun?: Uint8Array;
   readonly coordinator?: Uint8Array;
   readonly backend?: (typeof BACKENDS)[number];
@@ -23,7 +24,7 @@ export interface JoinOptions extends Pick<NetworkFlags, 'network'>, AdmissionFla
 }
 
 export const joinCommand = (): Command =>
-  withAdmission(withBackend(withCommonOptions(withNetwork(new Command('join')))))
+  withAdmission(withBackend(withCommonOptions(withPassphrase(withNetwork(new Command('join'))))))
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
@@ -36,7 +37,6 @@ export const joinCommand = (): Command =>
       '--keystore <folder>',
       'identity and memory of unfinished rounds, encrypted; made if missing',
     )
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--expect-run <hash>', 'refuse any other run', hexKey('--expect-run'))
     .option('--coordinator <key>', 'refuse any other coordinator', hexKey('--coordinator'))
     .option(

@@ -92,7 +92,7 @@ export const runCoordinator = async (
   const { folder, place, spec, resumed, settings } = state;
   const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
-  const { identity } = state.keystore;
+  const { identity, sealingSecret } = state.keystore;
   const journal = openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
   introduce({ spec, resumed }, output);
@@ -105,6 +105,7 @@ export const runCoordinator = async (
   const coordinator = createCoordinator({
     spec,
     identity,
+    sealingSecret,
     store,
     gate,
     ledger,
@@ -130,6 +131,7 @@ export const runCoordinator = async (
     uploads,
     log,
     ...(tls === undefined ? {} : { tls }),
+    ...(options.allowOrigin === undefined ? {} : { allowOrigins: options.allowOrigin }),
     ...(place === undefined ? {} : { network: place.network }),
   });
   resources.defer(async () => served.close());

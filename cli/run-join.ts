@@ -35,10 +35,10 @@ import { openOrMakeKeystore } from './secrets.ts';
 const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 
 const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
-  const { keystore, seed, passphraseFile } = options;
+  const { keystore, seed } = options;
   const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
   if (keystore !== undefined)
-    return openOrMakeKeystore(keystore, passphraseFile, secret === undefined ? {} : { secret });
+    return openOrMakeKeystore(keystore, options, secret === undefined ? {} : { secret });
   return memoryKeystore(secret ?? systemRandom(32));
 };
 

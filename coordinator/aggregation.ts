@@ -22,7 +22,7 @@ import {
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
-import { unpack } from '../protocol/encoding/index.ts';
+import { checkMeanNorm, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import { nextBeacon } from '../protocol/ledger/beacon.ts';
@@ -62,7 +62,7 @@ export class RoundFailure extends FloeError {
 export interface Aggregation {
   /**
    * Fetches, checks and folds one upload of the round. Idempotent.
-   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, what the store and the gate throw
+   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, what the store and the gate throw
    */
   fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
   /**
@@ -212,7 +212,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
-    readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    const { weight } = readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
     return { packed, leaves };
   };
 

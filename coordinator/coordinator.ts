@@ -20,6 +20,8 @@ export interface CoordinatorInit {
   readonly spec: RunSpec;
   /** Must be the identity that the specification names. */
   readonly identity: Identity;
+  /** 32 bytes: the keys of models and bundles derive from it. Secret, no signing key, and the same again after a restart. */
+  readonly sealingSecret: Uint8Array;
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;

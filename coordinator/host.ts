@@ -77,7 +77,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     status: () => status(),
     journalEvents: () => journal.eventCount,
   });
-  const keeper = createModelKeeper({ spec, run, store, gate, identity });
+  const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
   const attemptKeys = createAttemptKeys(journal.database, random);
   const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
   const sessions = createSessions({
@@ -88,6 +88,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     random,
     limits,
     members: membersOf(spec),
+    lastRegister: (key) => state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),

@@ -14,6 +14,7 @@ import type { NetworkConfig } from '../protocol/network.ts';
 import type { Coordinator } from './coordinator.ts';
 import { tokenBucket, type TokenBucket } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
+import type { OriginPolicy } from './origins.ts';
 
 const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 429 | 503>>> = {
   blob_not_found: 404,
@@ -101,6 +102,8 @@ export interface HttpInit {
   /** Uploads go here. */
   readonly uploads: BlobStore;
   readonly log: Logger;
+  /** The pages that may read what is here. */
+  readonly origins: OriginPolicy;
   /** Announced to whoever asks which run this is. */
   readonly network: NetworkConfig | undefined;
 }
@@ -133,14 +136,14 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     return context.json({ code: error.code, message }, status, { 'x-floe-error': error.code });
   });
 
-  // Pages of any origin may take part: an upload is admitted for its signature, everything else is public.
-  const anyOrigin = cors({
-    origin: '*',
+  // The pages that may take part: an upload is admitted for its signature, everything else is public within the network.
+  const pages = cors({
+    origin: (origin) => (init.origins.allows(origin) ? origin : null),
     allowMethods: ['GET', 'PUT'],
     allowHeaders: ['authorization', 'content-type', 'range'],
     exposeHeaders: ['x-floe-error', 'content-range'],
   });
-  for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, anyOrigin);
+  for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, pages);
 
   app.get('/health', (context) => {
     const { modelHash: _modelHash, ...status } = coordinator.status();

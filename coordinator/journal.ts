@@ -140,20 +140,7 @@ function* readEvents(database: DatabaseSync): Generator<Event> {
   }
 }
 
-/**
- * Opens a journal, creating it where there is none.
- *
- * @param path file, or `:memory:`
- * @throws FloeError `journal_locked` while another process has it, `journal_corrupt` when it is not a journal of this version
- */
-export const openJournal = (path: string): Journal => {
-  const database = open(path);
-  try {
-    prepareSchema(database);
-  } catch (cause) {
-    database.close();
-    throw cause instanceof FloeError ? cause : corrupt((cause as Error).message, cause);
-  }
+const journalOn = (database: DatabaseSync): Journal => {
   const insertEvent = database.prepare(
     'INSERT INTO events (seq, time, type, body) VALUES (?, ?, ?, ?)',
   );
@@ -229,4 +216,21 @@ export const openJournal = (path: string): Journal => {
       ),
     close: () => database.close(),
   };
+};
+
+/**
+ * Opens a journal, creating it where there is none.
+ *
+ * @param path file, or `:memory:`
+ * @throws FloeError `journal_locked` while another process has it, `journal_corrupt` when it is not a journal of this version
+ */
+export const openJournal = (path: string): Journal => {
+  const database = open(path);
+  try {
+    prepareSchema(database);
+    return journalOn(database);
+  } catch (cause) {
+    database.close();
+    throw cause instanceof FloeError ? cause : corrupt((cause as Error).message, cause);
+  }
 };

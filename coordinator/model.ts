@@ -5,7 +5,6 @@
 import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
-import type { Identity } from '../protocol/identity.ts';
 import type { ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/tensors/index.ts';
@@ -45,13 +44,14 @@ export const createModelKeeper = ({
   run,
   store,
   gate,
-  identity,
+  sealingSecret,
 }: {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store: BlobStore;
   readonly gate: AccessGate;
-  readonly identity: Identity;
+  /** 32 bytes: the keys of blobs derive from it. Secret. */
+  readonly sealingSecret: Uint8Array;
 }): ModelKeeper => {
   let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
   /** So that wrapping it for a round's readers asks nobody for what it was made with here. */
@@ -60,7 +60,7 @@ export const createModelKeeper = ({
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
   const seal: ModelKeeper['seal'] = async (plain, purpose, readers, put) => {
-    const key = envelopeKey(identity, purpose, plain);
+    const key = envelopeKey(sealingSecret, purpose, plain);
     const cipher = await encryptBlob(key, purpose, plain);
     if (purpose.role === 'bundle') newestBundle = { round: purpose.round, key };
     const [stored, envelope] = await Promise.all([put(cipher), gate.wrap(key, purpose, readers)]);
@@ -85,7 +85,7 @@ export const createModelKeeper = ({
       const { id, sha256, size } = stored;
       const blob = { id, sha256, size };
       newest = { version, flat };
-      newestKey = { version, key: envelopeKey(identity, purposeOf(version), file) };
+      newestKey = { version, key: envelopeKey(sealingSecret, purposeOf(version), file) };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
     keyOf,

@@ -38,6 +38,8 @@ export interface SessionsInit {
   readonly limits: Limits;
   /** Who may log in, of a closed run; everybody where it is missing. */
   readonly members?: ReadonlySet<Hex> | undefined;
+  /** The last registration of this identity, which it is shown at login. */
+  readonly lastRegister: (key: Hex) => Uint8Array | undefined;
   readonly log: Logger;
   readonly onJoin: (key: Uint8Array) => void;
   readonly onLeave: (key: Uint8Array) => void;
@@ -164,7 +166,15 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.payload = undefined;
     byKey.set(toHex(key), session);
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
-    deliver(session, encodeFrame({ type: 'welcome', spec: init.specBytes }));
+    const register = init.lastRegister(toHex(key));
+    deliver(
+      session,
+      encodeFrame({
+        type: 'welcome',
+        spec: init.specBytes,
+        ...(register === undefined ? {} : { register }),
+      }),
+    );
     init.onJoin(key);
   };
 

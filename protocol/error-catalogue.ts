@@ -50,6 +50,12 @@ export const ERRORS = {
     'The challenge was not answered with a valid signature of the claimed identity.',
     'Check the keystore and the clock of the participant.',
   ),
+  origin_not_allowed: entry(
+    'wire',
+    false,
+    'A web page of another origin tried to connect, and the coordinator does not list that origin.',
+    'Name the origin of the page that participants train in: `--allow-origin`, option `allowOrigins` of `serve`.',
+  ),
   identity_not_admitted: entry(
     'wire',
     false,
@@ -269,6 +275,12 @@ export const ERRORS = {
     "The survivor set differs between participants or omits this participant's recorded upload.",
     'Treat the coordinator as malicious if it repeats.',
   ),
+  keystore_rolled_back: entry(
+    'secagg',
+    false,
+    'A participant registered with a counter that it had used before: its keystore was put back from a copy, or is used twice.',
+    'The old keystore has forgotten what it answered. Take part with a new identity, and use a keystore in one place only.',
+  ),
   mask_reuse: entry(
     'secagg',
     false,
@@ -336,6 +348,12 @@ export const ERRORS = {
     'The recovered sum of weights or metrics exceeds what the survivors can have sent.',
     'Some participant lies about its weight; use group aggregation to find it.',
   ),
+  mean_out_of_range: entry(
+    'round',
+    false,
+    'The recovered mean is longer than the clip norm and its rounding allow: some participant has not clipped its update.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; if it repeats, smaller groups show where the liar is.',
+  ),
   transcript_broken: entry(
     'round',
     false,
@@ -397,6 +415,12 @@ export const ERRORS = {
     true,
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
+  ),
+  reader_left_out: entry(
+    'access',
+    false,
+    'A key was wrapped without somebody who must be able to open it: the coordinator, an auditor or a member.',
+    'Treat the coordinator as malicious: what is kept from an auditor cannot be checked.',
   ),
   envelope_malformed: entry(
     'access',
@@ -466,7 +490,7 @@ export const ERRORS = {
     'cli',
     false,
     'The keystore needs a passphrase.',
-    'Set FLOE_PASSPHRASE or pass --passphrase-file.',
+    'Pass --passphrase-file or --passphrase-fd, set FLOE_PASSPHRASE, or call it at a terminal, where it is asked for.',
   ),
   aborted: entry('cli', true, 'The operation was cancelled.', 'Run the command again.'),
   internal: entry(

@@ -49,8 +49,8 @@ export const serverFrames = {
     nonce: fixedBytes(32),
     signature: fixedBytes(64),
   }),
-  /** Logged in: the run specification, canonical bytes. The frames of the running round follow. */
-  welcome: frame('welcome', { spec: bytesUpTo(4 << 20) }),
+  /** Logged in: the run specification, canonical bytes, and the own last registration: an old keystore shows. The running round follows. */
+  welcome: frame('welcome', { spec: bytesUpTo(4 << 20), register: v.optional(record) }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
   /** Before the cohort, where Open names a commit: the records of its round, from Open to Commit, without the answers. */

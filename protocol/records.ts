@@ -57,7 +57,14 @@ export const bodySchemas = {
     key: publicKeysSchema,
   }),
   /** Participant: fresh public keys of this attempt, independent of each other: for masks, and for the shares sealed to it. */
-  register: v.strictObject({ open: hash, mask: publicKeysSchema, seal: publicKeysSchema }),
+  register: v.strictObject({
+    open: hash,
+    /** One more than in the registration before of this identity in this run, and its hash: an old keystore shows. */
+    counter: integer(1, 2 ** 40),
+    previous: v.optional(hash),
+    mask: publicKeysSchema,
+    seal: publicKeysSchema,
+  }),
   /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
   cohort: v.strictObject({
     members: keys,

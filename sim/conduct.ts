@@ -117,6 +117,7 @@ export const conduct = (
   const coordinator = createCoordinator({
     spec,
     identity: setup.coordinator,
+    sealingSecret: deriveSeed(master, 'coordinator-sealing'),
     store: timedStore(ports.store, timeline.note),
     gate: timedGate(ports.gate, timeline.note),
     ledger: timedLedger(ports.ledger, timeline.note),

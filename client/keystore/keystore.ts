@@ -13,7 +13,11 @@ import { deriveSeed } from '../../protocol/random.ts';
 import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/run-spec.ts';
 import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
 
+/** Members whose last registration is remembered: beyond, those not seen for longest are forgotten. */
+export const MAX_MEMBERS = 4096;
+
 const hash = fixedBytes(32);
+const registeredSchema = v.strictObject({ counter: integer(1, 2 ** 40), hash });
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const selfShare = fixedBytes(shareBytes('self'));
 const keyShare = fixedBytes(shareBytes('key'));
@@ -86,6 +90,15 @@ const runSchema = v.strictObject({
       withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
     }),
   ),
+  /** The last own registration, whatever became of it. */
+  registered: v.optional(registeredSchema),
+  /** The last registration seen of each member of a cohort that was accepted; those seen last at the end. */
+  members: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ key: hash, ...registeredSchema.entries })),
+      v.maxLength(MAX_MEMBERS),
+    ),
+  ),
   /** The last commit record: names the newest model. */
   commit: v.optional(record),
   /** The newest commit that this participant has spot-checked, and at which leaf. */
@@ -118,6 +131,8 @@ export interface Keystore {
   readonly identity: Identity;
   /** 32 bytes. Seeds of local training derive from it: the same keystore trains the same model again. Secret. */
   readonly trainingSecret: Uint8Array;
+  /** 32 bytes. The keys of the blobs that a coordinator seals derive from it. Secret, and independent of the signing key. */
+  readonly sealingSecret: Uint8Array;
   /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
   load(run: Uint8Array): Promise<RunMemory | undefined>;
   /** Replaces it; once this resolves it is durable. Calls for one run are made one after the other. */
@@ -131,14 +146,23 @@ export interface Keystore {
   close(): Promise<void>;
 }
 
+export interface KeystoreSecrets {
+  /** Of the identity. */
+  readonly seed: Uint8Array;
+  readonly trainingSecret: Uint8Array;
+  readonly sealingSecret: Uint8Array;
+}
+
 /**
- * Identity seed and training secret of a 32-byte secret.
+ * Identity seed, training secret and sealing secret of a 32-byte secret.
  * @throws FloeError `key_invalid` on another length
  */
-export const secretsOf = (
-  secret: Uint8Array,
-): { readonly seed: Uint8Array; readonly trainingSecret: Uint8Array } => {
+export const secretsOf = (secret: Uint8Array): KeystoreSecrets => {
   if (secret.length !== 32)
     throw new FloeError('key_invalid', `expected a secret of 32 bytes, got ${secret.length}`);
-  return { seed: deriveSeed(secret, 'identity'), trainingSecret: deriveSeed(secret, 'training') };
+  return {
+    seed: deriveSeed(secret, 'identity'),
+    trainingSecret: deriveSeed(secret, 'training'),
+    sealingSecret: deriveSeed(secret, 'sealing'),
+  };
 };

@@ -2,6 +2,7 @@
  * @module A participant: one identity in one run, from the first login to the last commit. It keeps the session up (with
  * backoff), puts frames and finished work into one queue, and leaves the rounds to `round.ts`.
  */
+import { equalBytes } from '../../protocol/bytes.ts';
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { sleep, type Clock } from '../../protocol/clock.ts';
@@ -10,7 +11,7 @@ import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
 import { matchManifest } from '../../protocol/tensors/index.ts';
@@ -84,6 +85,31 @@ interface Joined {
   /** Its kind. */
   readonly ledger: string | undefined;
 }
+
+/**
+ * The coordinator shows the last registration that this identity signed in the run.
+ *
+ * @throws FloeError `keystore_rolled_back` when the keystore does not know of it; `record_replayed` when it is another's
+ */
+const checkOwnCounter = (
+  self: Uint8Array,
+  { register, run }: Session,
+  { memory }: Joined,
+): void => {
+  if (register === undefined) return;
+  const { author, run: of, body } = decodeRecordOf('register', register);
+  if (!equalBytes(author, self) || !equalBytes(of, run))
+    throw new FloeError(
+      'record_replayed',
+      'the registration that the coordinator shows is no own one',
+    );
+  const known = memory.run.registered?.counter ?? 0;
+  if (body.counter > known)
+    throw new FloeError(
+      'keystore_rolled_back',
+      `this identity has registered ${body.counter} times in the run, its keystore knows of ${known}`,
+    );
+};
 
 /** Frames that may wait for their turn; a coordinator that sends more is cut off. */
 const MAX_WAITING = 1024;
@@ -181,6 +207,7 @@ export class Participant {
       this.#session = session;
       try {
         this.#joined ??= await this.#join(session);
+        checkOwnCounter(keystore.identity.publicKey, session, this.#joined);
       } catch (thrown) {
         const error = toFloeError(thrown);
         this.#session = undefined;

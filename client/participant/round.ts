@@ -14,6 +14,7 @@ import {
   type SignedRecord,
 } from '../../protocol/records.ts';
 import { randomBelow } from '../../protocol/random.ts';
+import { registeredBy } from '../../protocol/rules/index.ts';
 import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import { cohortRefusal } from '../admission.ts';
@@ -158,10 +159,16 @@ export class Rounds {
     const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
-    const { sigma, seal, register } = steps.makeRegister(view, own, open);
+    const { sigma, seal, register } = steps.makeRegister(
+      view,
+      own,
+      open,
+      this.#memory.run.registered,
+    );
     await this.#memory.begin(
       { round: open.round, open: open.bytes, sigma, seal, register: register.bytes },
       open.hash,
+      registeredBy(register),
     );
     this.#live = liveOf(opened);
     this.#sendRecord(register.bytes);
@@ -181,13 +188,22 @@ export class Rounds {
         ledger === undefined
           ? {}
           : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
-      const checked = checks.checkCohort(view, live.opened, round.register, frame, record, facts);
+      // Of a cohort that was accepted before a restart the registrations are remembered already.
+      const isNew = round.cohort === undefined;
+      const lastRegisterOf = (key: string) =>
+        isNew ? this.#memory.lastRegisterOf(key) : undefined;
+      const opened = { ...live.opened, lastRegisterOf };
+      const checked = checks.checkCohort(view, opened, round.register, frame, record, facts);
       const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
       if (refusal !== undefined) return this.#withdraw(refusal);
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
-        round = await this.#memory.add({ cohort: record.hash, guard: guardOf(guard) });
+        const registers = [...checked.view.registers.values()];
+        round = await this.#memory.joinCohort(
+          { cohort: record.hash, guard: guardOf(guard) },
+          registers,
+        );
       }
       live.cohort = checked;
       live.view = checked.view;

@@ -13,6 +13,7 @@ import type { Identity } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
 import { signRecord, sortKeys, type Body, type SignedRecord } from '../../protocol/records.ts';
+import type { Registered } from '../../protocol/rules/index.ts';
 import {
   answerUnmask,
   createParty,
@@ -65,6 +66,7 @@ export const makeRegister = (
   view: RunView,
   own: Own,
   open: SignedRecord<'open'>,
+  before: Registered | undefined,
 ): {
   readonly sigma: Uint8Array;
   readonly seal: Uint8Array;
@@ -77,6 +79,8 @@ export const makeRegister = (
     seal,
     register: signRecord(own.identity, 'register', view.run, open.round, {
       open: open.hash,
+      counter: (before?.counter ?? 0) + 1,
+      ...(before === undefined ? {} : { previous: before.hash }),
       mask: deriveKeys(sigma, 'mask').public,
       seal: deriveKeys(seal, 'seal').public,
     }),

@@ -141,10 +141,15 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
       ? { state, effects: [ack] }
       : refuse('record_conflict', `another ${record.type} record of this round stands`);
   checkPlace(state, round, record, event.time);
-  requireLawful(viewOf(config, round), record);
+  requireLawful(viewOf(config, state, round), record);
   checkEntries(round, record, entries);
   return {
-    state: { ...state, round: accept(round, record, entries) },
+    state: {
+      ...state,
+      round: accept(round, record, entries),
+      registered:
+        record.type === 'register' ? withEntry(state.registered, key, record) : state.registered,
+    },
     effects: [
       // A complaint goes into the transcript with its verdict.
       ...(record.type === 'complaint' ? [startWork(judgeWork(round, record))] : [append(record)]),

@@ -105,6 +105,8 @@ export interface State {
   readonly participants: ReadonlyMap<Hex, Presence>;
   /** Who has been in a cohort; the members of the latest cohorts are at the end. */
   readonly places: ReadonlySet<Hex>;
+  /** The last registration of everyone who ever registered. */
+  readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
   readonly patience: number;
   readonly round: Round | undefined;
@@ -125,6 +127,7 @@ export const initialState: State = {
   excluded: new Set(),
   participants: new Map(),
   places: new Set(),
+  registered: new Map(),
   patience: 0,
   round: undefined,
   closing: undefined,

@@ -25,6 +25,8 @@ export interface AccessGate {
   readonly kind: string;
   /** Whether policies on chain decide who opens a key, so that the `access` of a specification means something. */
   readonly policies: boolean;
+  /** Ed25519 public key of the identity that {@link AccessGate.unwrap} opens with. */
+  readonly reader: Uint8Array;
   /**
    * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it, and whom the run's `access` admits.
    * @param cohortOf the round in whose cohort readers have to be, where the gate is a policy on chain and knows them as

@@ -8,6 +8,7 @@ import { Transaction, type TransactionArgument } from '@mysten/sui/transactions'
 import { fromHex, normalizeSuiAddress } from '@mysten/sui/utils';
 import { toHex } from '../bytes.ts';
 import { purposeHash, type KeyPurpose } from './access-gate.ts';
+import type { Audience } from './envelopes.ts';
 
 /** An object of the reader that lets it in, and the offer on whose terms. */
 export interface Ticket {
@@ -52,9 +53,7 @@ export const AUDIENCES = {
   compute: { role: 5, policy: 'seal_approve_compute', show: runAndClock },
   /** Of a round's bundle: aggregator, auditors and cohort, once the survivors are frozen. */
   unmask: { role: 6, policy: 'seal_approve_unmask', show: run },
-} as const satisfies Record<string, { role: number; policy: string; show: Show }>;
-
-export type Audience = keyof typeof AUDIENCES;
+} as const satisfies Record<Audience, { role: number; policy: string; show: Show }>;
 
 const NONCE_BYTES = 16;
 

@@ -4,7 +4,15 @@
  * bit-exact: integers, or float operations in one fixed order.
  */
 import { sha256, utf8, equalBytes } from '../bytes.ts';
-import { addInto, createLanes, decodeSum, pack, ringLayout, unpack } from '../encoding/index.ts';
+import {
+  addInto,
+  checkMeanNorm,
+  createLanes,
+  decodeSum,
+  pack,
+  ringLayout,
+  unpack,
+} from '../encoding/index.ts';
 import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import type { RunSpec } from '../run-spec.ts';
@@ -96,7 +104,7 @@ export const stepFedAvg = (
  * From the unmasked sum to the next model.
  *
  * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
- * @throws FloeError `weight_sum_out_of_range`, `update_not_finite` when the step leaves the floats
+ * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
  */
 export const finishRound = (input: {
   readonly spec: RunSpec;
@@ -116,13 +124,15 @@ export const finishRound = (input: {
     dimension: before.length,
     extras: METRICS,
   });
+  const layout = layoutOf(spec, n);
+  // Says that somebody has not clipped, not who.
+  checkMeanNorm(lanes, spec.encoding, layout, survivors, decoded.weight);
   const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
   const after = roundToTypes(spec.model, exact);
   // A plain loop: every member of every cohort does this.
   for (let i = 0; i < after.length; i += 1)
     if (!Number.isFinite(after[i]))
       throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
-  const layout = layoutOf(spec, n);
   const sum = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;
   return {

@@ -2,6 +2,7 @@
  * @module Rules of Survivors, Consistent, Unmask, Commit and Abort (Bonawitz et al. 2017, rounds 2
  * to 4).
  */
+import { requireReaders } from '../access/envelopes.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -246,6 +247,18 @@ const COMMIT: readonly Rule[] = [
       archive === undefined || archive.length === view.survivors.body.members.length
         ? undefined
         : `expected a place for each of ${view.survivors.body.members.length} uploads`,
+  }),
+  commit({
+    name: 'readers',
+    says: 'Coordinator, every auditor and every member of the cohort are readers of the model and of the bundle.',
+    code: 'reader_left_out',
+    needs: ['cohort'],
+    check: ({ spec, cohort: { body } }, { round, body: { model, bundle } }) =>
+      finding(() => {
+        const required = { spec, members: body.members, cohortOf: round };
+        requireReaders(model.envelope, { ...required, purpose: { round, role: 'model' } });
+        requireReaders(bundle.envelope, { ...required, purpose: { round, role: 'bundle' } });
+      }),
   }),
   commit({
     name: 'answers',

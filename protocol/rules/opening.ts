@@ -1,8 +1,10 @@
 /**
  * @module Rules of Open, Register and Cohort (Bonawitz et al. 2017, round 0).
  */
+import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { addressOf } from '../identity.ts';
 import { localBeacon } from '../ledger/beacon.ts';
 import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
@@ -53,6 +55,20 @@ const OPEN: readonly Rule[] = [
     says: "The coordinator's key of the attempt is valid.",
     code: 'key_invalid',
     check: (_view, { body }) => finding(() => validatePublicKeys(body.key)),
+  }),
+  open({
+    name: 'readers',
+    says: 'Coordinator, every auditor and everybody who is invited are readers of the model.',
+    code: 'reader_left_out',
+    check: ({ spec }, { round, body: { model, invited } }) =>
+      finding(() =>
+        requireReaders(model.envelope, {
+          spec,
+          purpose: { round: model.version, role: 'model' },
+          members: invited,
+          cohortOf: round,
+        }),
+      ),
   }),
   open({
     name: 'first-model',
@@ -118,6 +134,25 @@ const REGISTER: readonly Rule[] = [
     needs: ['open'],
     check: (view, { author }) =>
       includes(view.open.body.invited, author) ? undefined : 'its author was not invited',
+  }),
+  register({
+    name: 'counter',
+    says: 'The counter goes on from the last registration of its author that is known, and the record names that one.',
+    code: 'keystore_rolled_back',
+    check: ({ lastRegisterOf }, { author, body: { counter, previous } }) => {
+      if ((previous === undefined) !== (counter === 1))
+        return new FloeError(
+          'record_malformed',
+          'a registration names the one before it, unless it is the first',
+        );
+      const known = lastRegisterOf(toHex(author));
+      if (known === undefined || counter > known.counter + 1) return undefined;
+      if (counter <= known.counter)
+        return `${addressOf(author)} registers with counter ${counter} after ${known.counter}`;
+      return previous !== undefined && equalBytes(previous, known.hash)
+        ? undefined
+        : `${addressOf(author)} has forgotten its registration with counter ${known.counter}`;
+    },
   }),
   register({
     name: 'keys',

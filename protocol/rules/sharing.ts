@@ -2,6 +2,7 @@
  * @module Rules of Share, Sharers and Upload (Bonawitz et al. 2017, rounds 1 and 2).
  */
 import { leavesOf } from '../aggregate/round.ts';
+import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
@@ -211,6 +212,22 @@ const UPLOAD: readonly Rule[] = [
       isMasked(view) === (body.envelope === undefined)
         ? undefined
         : 'an envelope goes with an upload exactly when the run is not masked',
+  }),
+  upload({
+    name: 'readers',
+    says: 'Coordinator and every auditor are readers of an upload that is not masked.',
+    code: 'reader_left_out',
+    check: ({ spec }, { round, body: { envelope } }) =>
+      envelope === undefined
+        ? undefined
+        : finding(() =>
+            requireReaders(envelope, {
+              spec,
+              purpose: { round, role: 'update' },
+              members: [],
+              cohortOf: round,
+            }),
+          ),
   }),
   upload({
     name: 'entropy',

@@ -22,6 +22,19 @@ export interface LedgerFacts {
   readonly survivors?: { readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | null;
 }
 
+/** What is remembered of a registration. */
+export interface Registered {
+  readonly counter: number;
+  /** Of the record. */
+  readonly hash: Uint8Array;
+}
+
+/** @param record of an earlier attempt */
+export const registeredBy = ({ hash, body }: SignedRecord<'register'>): Registered => ({
+  counter: body.counter,
+  hash,
+});
+
 export interface RoundView {
   readonly spec: RunSpec;
   /** Hash of the specification, 32 bytes. */
@@ -35,6 +48,8 @@ export interface RoundView {
   readonly complete: boolean;
   /** The last commit before this attempt; undefined where there is none, or it is not known. */
   readonly previous: SignedRecord<'commit'> | undefined;
+  /** The last registration of this author (hex) before this attempt, as far as known. */
+  readonly lastRegisterOf: (author: string) => Registered | undefined;
   /** `members`: the beacon can be computed from the records. `ledger`: only the ledger can tell. */
   readonly beacon: 'members' | 'ledger';
   readonly ledger: LedgerFacts;
@@ -53,12 +68,13 @@ export interface RoundView {
 }
 
 export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
-  Partial<Pick<RoundView, 'complete' | 'previous' | 'beacon' | 'ledger'>>;
+  Partial<Pick<RoundView, 'complete' | 'previous' | 'lastRegisterOf' | 'beacon' | 'ledger'>>;
 
 /** An attempt of which nothing is known yet. */
 export const emptyView = (init: ViewInit): RoundView => ({
   complete: false,
   previous: undefined,
+  lastRegisterOf: () => undefined,
   beacon: 'members',
   ledger: {},
   open: undefined,

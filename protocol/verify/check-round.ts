@@ -13,9 +13,11 @@ import type { SignedRecord } from '../records.ts';
 import {
   contextOf,
   emptyView,
+  registeredBy,
   violation,
   withRecord,
   type LedgerFacts,
+  type Registered,
   type RoundView,
 } from '../rules/index.ts';
 import type { RunSpec } from '../run-spec.ts';
@@ -29,6 +31,8 @@ export interface RuleContext {
   readonly store: BlobStore;
   readonly ledger: Ledger | undefined;
   readonly signal: AbortSignal | undefined;
+  /** The last registration of each author (hex) so far. */
+  readonly registered: Map<string, Registered>;
 }
 
 /** What level 1 goes on with. */
@@ -99,6 +103,7 @@ export const checkRecords = async (
     round: log.round,
     complete: true,
     previous,
+    lastRegisterOf: (author) => rules.registered.get(author),
     beacon: ledger?.beacon ?? 'members',
     ledger: await ledgerFacts(rules, log),
   });
@@ -108,6 +113,8 @@ export const checkRecords = async (
       throw new Culprit(record, index, `${broken.message} (${broken.rule})`);
     view = withRecord(view, record);
   }
+  for (const [author, register] of view.registers)
+    rules.registered.set(author, registeredBy(register));
   return view;
 };
 

@@ -95,7 +95,10 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     const key = filled(8);
     const manifest = { tensors: [{ name: 'w', shape: [35], dtype: 'float32' as const }] };
     const file = encodeSafetensors(manifest, s.coordinator.weights);
-    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, s.members);
+    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, [
+      s.coordinator.identity.publicKey,
+      ...s.members,
+    ]);
     for (const [count, cipher, code] of [
       [1, await encryptBlob(key, purpose, file), 'tensor_mismatch'],
       [2, new Uint8Array(500).fill(3), 'decryption_failed'],
@@ -233,6 +236,7 @@ describe('a coordinator that lies about the cohort', () => {
     const stranger = await identityFromSeed(filled(251));
     const sybil = signRecord(stranger, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
+      counter: 1,
       mask: deriveKeys(filled(7), 'mask').public,
       seal: deriveKeys(filled(8), 'seal').public,
     });
@@ -252,6 +256,7 @@ describe('a coordinator that lies about the cohort', () => {
     const registers = await s.coordinator.collect(s.members, 'register');
     const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
+      counter: 1,
       mask: deriveKeys(filled(7), 'mask').public,
       seal: deriveKeys(filled(8), 'seal').public,
     });

@@ -120,24 +120,6 @@ describe('over WebSocket and HTTP', () => {
     alive.terminate();
   });
 
-  it('a page of another origin may read the run and upload with a signature', async () => {
-    const origin = { origin: 'https://hospital.example' };
-    const run = await fetch(`${served.url}/run`, { headers: origin });
-    expect(run.headers.get('access-control-allow-origin')).toBe('*');
-    const preflight = await fetch(`${served.url}/blobs/${'0'.repeat(64)}`, {
-      method: 'OPTIONS',
-      headers: {
-        ...origin,
-        'access-control-request-method': 'PUT',
-        'access-control-request-headers': 'authorization,content-type',
-      },
-    });
-    expect(preflight.headers.get('access-control-allow-methods')).toContain('PUT');
-    expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
-    const metrics = await fetch(`${served.url}/metrics`, { headers: origin });
-    expect(metrics.headers.get('access-control-allow-origin')).toBeNull();
-  });
-
   it('another path is not upgraded, another page not found', async () => {
     const socket = new WebSocket(`${served.url.replace('http', 'ws')}/other`);
     const error = await new Promise<Error>((resolve) => socket.on('error', resolve));

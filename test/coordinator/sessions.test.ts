@@ -36,6 +36,7 @@ const setUp = async (over: { limits?: Partial<Limits>; allow?: readonly Identity
     random: seededRandom(new Uint8Array(32)),
     limits: { ...DEFAULT_LIMITS, ...over.limits },
     members: over.allow && new Set(over.allow.map(({ publicKey }) => toHex(publicKey))),
+    lastRegister: () => undefined,
     log: silent,
     onJoin: (key) => events.push(`join ${toHex(key).slice(0, 4)}`),
     onLeave: (key) => events.push(`leave ${toHex(key).slice(0, 4)}`),

@@ -59,7 +59,8 @@ const startRun = async (spec: RunSpec) => {
   const run = hashRunSpec(spec);
   const identity = await identityFromSeed(new Uint8Array(32).fill(160));
   expect(identity.address).toBe(owner.toSuiAddress());
-  const keeper = createModelKeeper({ ...connected, spec, run, identity });
+  const sealingSecret = new Uint8Array(32).fill(161);
+  const keeper = createModelKeeper({ ...connected, spec, run, sealingSecret });
   const object = await connected.ledger.runObject(run);
   return { ...connected, spec, run, keeper, object };
 };

@@ -1,6 +1,8 @@
 /**
  * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
  */
+import { BOX_BYTES } from '../../protocol/access/envelopes.ts';
+import { encodeCbor } from '../../protocol/cbor.ts';
 import { createHash } from 'node:crypto';
 import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
@@ -74,6 +76,13 @@ export const codesOf = (effects: readonly Effect[]): string[] =>
 export const framesOf = (effects: readonly Effect[]): string[] =>
   effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame.type] : []));
 
+/** An envelope for these readers, in which nothing is. */
+const envelopeFor = (readers: readonly Uint8Array[]): Uint8Array =>
+  encodeCbor({
+    v: 1,
+    boxes: readers.map((reader) => ({ reader, box: new Uint8Array(BOX_BYTES) })),
+  });
+
 export const createPlayer = async (spec: RunSpec, count: number): Promise<Player> => {
   const coordinator = await identityFromSeed(deriveSeed(utf8('test'), 'coordinator'));
   const people = await Promise.all(
@@ -113,6 +122,9 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
       case 'register': {
         return {
           open: round?.open?.hash ?? new Uint8Array(32),
+          // With gaps, so that what was registered before is of no account.
+          counter: 2 * (attempt + 1),
+          previous: h32(`before${who}`),
           mask: deriveKeys(h32(`sigma${who}/${attempt}`), 'mask').public,
           seal: deriveKeys(h32(`c${who}/${attempt}`), 'seal').public,
         };
@@ -128,7 +140,10 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
         };
       case 'upload': {
         const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: uploadBytes(player) };
-        const clear = { envelope: new Uint8Array(8), entropy: h32(`e${who}`) };
+        const clear = {
+          envelope: envelopeFor([coordinator.publicKey, ...spec.auditors]),
+          entropy: h32(`e${who}`),
+        };
         return {
           context,
           blob,

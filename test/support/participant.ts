@@ -86,11 +86,15 @@ export interface TestParticipantInit {
   readonly train: (model: Float32Array, round: number) => Float32Array;
   /** Closes its connection instead of taking this step, in the rounds that the predicate names. */
   readonly dropAt?: (step: Step, round: number) => boolean;
+  /** Registers in this round as if it never had. */
+  readonly forgets?: (round: number) => boolean;
   /** Changes what it is about to say. */
   readonly lie?: {
     readonly commitment?: boolean;
     readonly shares?: boolean;
     readonly upload?: boolean;
+    /** Changes the encoded update before it is masked. */
+    readonly lanes?: (lanes: Lanes) => void;
     /** Entries that do not open. */
     readonly entries?: boolean;
     /** Complains about an entry that is good. */
@@ -211,9 +215,13 @@ export class TestParticipant {
     let memory = this.#rounds.get(open.round);
     if (memory === undefined) {
       const sigma = this.#init.random(32);
+      const forgets = this.#init.forgets?.(open.round) === true;
+      const before = forgets ? undefined : [...this.#rounds.values()].at(-1)?.register;
       const seal = this.#init.random(32);
       const register = this.sign('register', open.round, {
         open: open.hash,
+        counter: (before?.body.counter ?? 0) + 1,
+        ...(before === undefined ? {} : { previous: before.hash }),
         mask: deriveKeys(sigma, 'mask').public,
         seal: deriveKeys(seal, 'seal').public,
       });
@@ -364,6 +372,7 @@ export class TestParticipant {
         // The rounding must not depend on how often the coordinator was restarted.
         random: (length) => new Uint8Array(length).fill(127),
       });
+      this.#init.lie?.lanes?.(lanes as Lanes);
       if (spec.secagg === 'masked')
         await maskUpdate({
           lanes: lanes as Lanes,

@@ -91,6 +91,7 @@ export const createStage = async (
       createCoordinator({
         spec,
         identity,
+        sealingSecret: deriveSeed(utf8('test'), 'coordinator sealing'),
         store,
         gate: sealedBoxGate(identity),
         ledger: journalLedger(journal),

@@ -102,6 +102,8 @@ export class ScriptedCoordinator {
   readonly #sessions = new Map<string, Connection>();
   /** What was sent to each member in this round: sent again when it comes back. */
   readonly #outbox = new Map<string, Uint8Array[]>();
+  /** What is shown as its last registration to who logs in; an honest coordinator shows the real one. */
+  readonly shown = new Map<string, Uint8Array>();
   /** Whether records are acknowledged. */
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
@@ -161,7 +163,14 @@ export class ScriptedCoordinator {
             throw new Error('the login does not verify');
           loggedIn = true;
           this.#sessions.set(toHex(key!), connection);
-          connection.send(encodeFrame({ type: 'welcome', spec: encodeRunSpec(this.spec) }));
+          const register = this.shown.get(toHex(key!));
+          connection.send(
+            encodeFrame({
+              type: 'welcome',
+              spec: encodeRunSpec(this.spec),
+              ...(register === undefined ? {} : { register }),
+            }),
+          );
           for (const again of this.#outbox.get(toHex(key!)) ?? []) connection.send(again);
           this.#wake();
         } else if (loggedIn) this.#take(key!, frame, connection);
@@ -228,6 +237,11 @@ export class ScriptedCoordinator {
     }
   }
 
+  /** What was sent in this round is not sent again to who comes back. */
+  forget(): void {
+    this.#outbox.clear();
+  }
+
   sign<Type extends RecordType>(type: Type, round: number, body: Body<Type>): OfType<Type> {
     return signRecord(this.identity, type, this.run, round, body);
   }
@@ -288,6 +302,13 @@ export class ScriptedCoordinator {
     return { key, blob: await this.store.put(await encryptBlob(key, purpose, file)) };
   }
 
+  /** Also for those who must always be able to read. */
+  #wrap(key: Uint8Array, purpose: KeyPurpose, readers: readonly Uint8Array[]): Promise<Uint8Array> {
+    const all = [this.identity.publicKey, ...this.spec.auditors, ...readers];
+    const once = new Map(all.map((reader) => [toHex(reader), reader]));
+    return sealedBoxGate(this.identity).wrap(key, purpose, [...once.values()]);
+  }
+
   async modelRef(
     readers: readonly Uint8Array[],
     weights = this.weights,
@@ -303,7 +324,7 @@ export class ScriptedCoordinator {
       version: this.version,
       blob: { ...blob },
       hash,
-      envelope: await sealedBoxGate(this.identity).wrap(key, purpose, readers),
+      envelope: await this.#wrap(key, purpose, readers),
     };
   }
 
@@ -377,7 +398,7 @@ export class ScriptedCoordinator {
 
   #wrapBundle(key: Uint8Array, round: number, readers: readonly Uint8Array[]) {
     const purpose = { run: this.run, round, role: 'bundle' } as const;
-    return sealedBoxGate(this.identity).wrap(key, purpose, readers);
+    return this.#wrap(key, purpose, readers);
   }
 
   #sendEvidence(to: readonly Uint8Array[]): void {
@@ -531,7 +552,10 @@ export class ScriptedCoordinator {
       aggregate: result.aggregate,
       bundle: {
         blob: { ...blob },
-        envelope: await this.#wrapBundle(key, round.number, this.keys),
+        envelope: await this.#wrapBundle(key, round.number, [
+          ...round.cohort!.body.members,
+          ...this.keys,
+        ]),
       },
       step: {
         optimiser: 'fedavg',
@@ -542,9 +566,10 @@ export class ScriptedCoordinator {
       weight: result.weight,
       metrics: result.metrics,
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
-      model: await this.modelRef(this.keys),
+      model: await this.modelRef([...round.cohort!.body.members, ...this.keys]),
     };
     const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
+    this.beacon = commit.body.beacon;
     if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
