@@ -492,3 +492,44 @@ fun unmasking_is_closed_to_outsiders() {
     policy::test_unmask(name(&run, 3, 6), &run, scenario.ctx());
     abort 0
 }
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun attack_the_coordinator_removes_an_agreed_auditor() {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    run::remove_auditor(&cap, &mut run, AUDITOR);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(AUDITOR);
+    let run = scenario.take_shared<Run>();
+    policy::test_auditor(name(&run, 3, 1), &run, scenario.ctx());
+    abort 0
+}
+
+/// The 257th revocation is refused: whoever buys 256 passes and has them revoked keeps the next one alive.
+#[test, expected_failure(abort_code = access::EListFull)]
+fun attack_revocations_of_passes_end() {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
+    scenario.next_tx(OWNER);
+    let mut offer = scenario.take_shared<access::Offer>();
+    257u64.do!(|_| {
+        let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
+        let pass = access::test_buy(&offer, payment, scenario.ctx());
+        access::revoke_pass(&cap, &mut offer, object::id(&pass));
+        pass.burn_pass();
+    });
+    abort 0
+}
+
+#[test, expected_failure(abort_code = run::EListFull)]
+fun attack_revocations_of_members_end() {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    257u64.do!(|_| {
+        let member = scenario.ctx().fresh_object_address();
+        run::revoke(&cap, &mut run, member);
+    });
+    put_back(&scenario, cap, run);
+    abort 0
+}
