@@ -18,7 +18,7 @@ const cohortSchema = v.strictObject({
 });
 const survivorsSchema = v.strictObject({
   hash: fixedBytes(32),
-  size: integer(0, 255),
+  members: v.pipe(v.array(fixedBytes(32)), v.maxLength(255)),
   dataCommitment: fixedBytes(32),
 });
 const modelSchema = v.strictObject({
@@ -26,7 +26,7 @@ const modelSchema = v.strictObject({
   blob: blobRefSchema,
   transcriptRoot: fixedBytes(32),
 });
-const MAX_VALUE_BYTES = 4096;
+const MAX_VALUE_BYTES = 16 << 10;
 
 type Kind = 'cohort' | 'survivors' | 'model';
 
@@ -43,6 +43,11 @@ export const journalLedger = ({ database }: Journal): Ledger => {
   const select = database.prepare(
     'SELECT value FROM ledger WHERE kind = ? AND run = ? AND round = ?',
   );
+  const selectRounds = database.prepare(
+    'SELECT round FROM ledger WHERE kind = ? AND run = ? ORDER BY round',
+  );
+  const roundsOf = (kind: Kind, run: Uint8Array): number[] =>
+    selectRounds.all(kind, run).map(({ round }) => Number(round));
   const read = (kind: Kind, run: Uint8Array, round: number): Uint8Array | undefined =>
     select.get(kind, run, round)?.['value'] as Uint8Array | undefined;
   /** Says `value` once; the same again is fine. */
@@ -60,8 +65,8 @@ export const journalLedger = ({ database }: Journal): Ledger => {
       receipt: freeze('cohort', run, round, encodeCbor({ root, size, entropy })),
       beacon: localBeacon(root, entropy),
     }),
-    freezeSurvivors: async ({ run, round, hash, members: { length: size }, dataCommitment }) => ({
-      receipt: freeze('survivors', run, round, encodeCbor({ hash, size, dataCommitment })),
+    freezeSurvivors: async ({ run, round, hash, members, dataCommitment }) => ({
+      receipt: freeze('survivors', run, round, encodeCbor({ hash, members, dataCommitment })),
     }),
     registerModel: async ({
       run,
@@ -81,6 +86,21 @@ export const journalLedger = ({ database }: Journal): Ledger => {
     readSurvivors: async (run, round) => {
       const survivors = decode(survivorsSchema, read('survivors', run, round));
       return survivors && { hash: survivors.hash, dataCommitment: survivors.dataCommitment };
+    },
+    readFamily: async (run, version) => {
+      const hashOf = (round: number): Uint8Array | undefined =>
+        decode(modelSchema, read('model', run, round))?.modelHash;
+      const hash = hashOf(version);
+      if (hash === undefined)
+        throw new FloeError('ledger_unavailable', `model ${version} is not registered`);
+      const versions = roundsOf('model', run);
+      // An attempt has a higher number than the version it is on, and no higher one than the next.
+      return roundsOf('survivors', run).flatMap((round) => {
+        const base = versions.findLast((each) => each < round);
+        const frozen = decode(survivorsSchema, read('survivors', run, round));
+        if (base === undefined || frozen === undefined) return [];
+        return equalBytes(hashOf(base) ?? hash, hash) ? [{ round, members: frozen.members }] : [];
+      });
     },
     readModel: async (run, round) => {
       const model = decode(modelSchema, read('model', run, round));

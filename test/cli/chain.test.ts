@@ -245,7 +245,7 @@ describe('floe pass', () => {
     const late = await json(['pass', 'buy', offer, '--at-most', '1'], stranger);
     expect(v.parse(error, late.document).error).toMatchObject({ code: 'access_denied' });
 
-    const terse = { passPrice: '70000000', periodPrice: '30000000', open: false, revoked: [pass] };
+    const terse = { passPrice: '70000000', periodPrice: '30000000', open: false, revoked: 1 };
     const { offers } = (await json(['pass', 'list', run])).document;
     expect(offers).toMatchObject([{ id: offer, first: 1, last: 9, ...terse }]);
   });

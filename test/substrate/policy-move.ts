@@ -32,7 +32,8 @@ const stepText = (step: Step): string[] => {
     case 'cohort':
     case 'survivors': {
       const { type, round, members } = step;
-      return [onRun(`freeze_${type}`, round, list(members), HASH, HASH, '&clock')];
+      const name = type === 'cohort' ? 'test_freeze' : 'freeze_survivors';
+      return [onRun(name, round, list(members), HASH, HASH, '&clock')];
     }
     case 'revoke':
       return [onRun('revoke', constant(step.who))];
