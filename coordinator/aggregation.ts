@@ -321,7 +321,6 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           round: round.round,
           modelHash: model.hash,
           cohortRoot: cohort.body.root,
-          beacon: cohort.body.beacon,
         }),
       });
       const purpose = { run, round: round.round, role: 'bundle' } as const;

@@ -393,7 +393,7 @@ export class ScriptedCoordinator {
     const round = this.round!;
     const n = round.cohort!.body.members.length;
     const { survivors } = round;
-    const { root, beacon } = round.cohort!.body;
+    const { root } = round.cohort!.body;
     const before = this.weights;
     const modelHash = round.open.body.model.hash;
     const result = finishRound({
@@ -402,7 +402,7 @@ export class ScriptedCoordinator {
       survivors: survivors!.body.members.length,
       lanes: await this.sum(answering),
       before,
-      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root, beacon }),
+      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root }),
     });
     this.weights = result.after as Float32Array<ArrayBuffer>;
     this.version = round.number;
