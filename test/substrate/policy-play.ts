@@ -93,6 +93,29 @@ export const setStage = async (devnet: Devnet): Promise<Stage> => {
           });
         });
         return;
+      case 'publish':
+        await owner.execute((transaction) => {
+          const { object, pure } = transaction;
+          transaction.moveCall({
+            target: `${packageOf(devnet)}::model::publish_version`,
+            arguments: [
+              object(cap.first),
+              object(run.first),
+              pure.u64(step.round),
+              pure.vector('u8', bytes32),
+              pure.vector('u8', new Uint8Array(32).fill(step.round)),
+              ...[0, 0, 0].map((fact) => pure.u64(fact)),
+              pure.option('u64', null),
+              pure.u64(0),
+              pure.option('address', null),
+              pure.vector('u8', bytes32),
+              pure.u256(7),
+              pure.vector('u8', bytes32),
+              pure.u64(99),
+            ],
+          });
+        });
+        return;
       case 'revoke':
       case 'readmit': {
         const address = addressOfWho(step.who);
