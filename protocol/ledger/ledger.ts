@@ -20,7 +20,7 @@ export interface SurvivorFreeze {
   readonly round: number;
   /** Hash of the survivor set, see `survivorsHash`. */
   readonly hash: Uint8Array;
-  /** A subset of the cohort, sorted. */
+  /** A subset of the cohort, in its order. */
   readonly members: readonly Uint8Array[];
   /** What the model of the round is made of, see `dataCommitment`. */
   readonly dataCommitment: Uint8Array;

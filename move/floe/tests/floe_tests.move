@@ -356,6 +356,22 @@ fun survivors_come_from_the_cohort() {
     abort 0
 }
 
+#[test, expected_failure(abort_code = run::ENotInCohort)]
+fun survivors_have_no_twins() {
+    let (scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, false);
+    cap.freeze_survivors(&mut run, 3, vector[ALICE, ALICE], HASH, HASH, &clock);
+    abort 0
+}
+
+#[test, expected_failure(abort_code = run::ENotInCohort)]
+fun survivors_keep_the_order_of_the_cohort() {
+    let (scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, false);
+    cap.freeze_survivors(&mut run, 3, vector[BOB, ALICE], HASH, HASH, &clock);
+    abort 0
+}
+
 #[test, expected_failure(abort_code = run::EDuplicate)]
 fun cohort_has_no_twins() {
     let (scenario, clock) = start();
