@@ -62,7 +62,7 @@ const LAG_RETRIES = 8;
 const isFrozen = (thrown: unknown): boolean =>
   thrown instanceof TransactionFailed && FROZEN.has(`${thrown.module}/${thrown.abortCode}`);
 
-const own = (bytes: Iterable<number>): Uint8Array => Uint8Array.from(bytes);
+const own = (parsed: Iterable<number>): Uint8Array => Uint8Array.from(parsed);
 
 export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const { client, packageId, sender, timeoutMs } = init;

@@ -50,6 +50,9 @@ export const randomnessAt = (
   ];
 };
 
+const looksAtNothing = ({ command: { oneofKind } }: GrpcTypes.Command): boolean =>
+  oneofKind === 'transferObjects' || oneofKind === 'mergeCoins';
+
 /** Which input of a transaction is the randomness; -1 when none is. */
 export const randomInput = (inputs: readonly GrpcTypes.Input[]): number =>
   inputs.findIndex(
@@ -72,9 +75,7 @@ export const checkRandomUse = ({ inputs, commands }: GrpcTypes.ProgrammableTrans
           kind === GrpcTypes.Argument_ArgumentKind.INPUT && (input ?? 0) === random,
       ),
   );
-  const isAllowed = ({ command: { oneofKind } }: GrpcTypes.Command): boolean =>
-    oneofKind === 'transferObjects' || oneofKind === 'mergeCoins';
-  if (first >= 0 && !commands.slice(first + 1).every(isAllowed))
+  if (first >= 0 && !commands.slice(first + 1).every(looksAtNothing))
     throw new GrpcError(
       GRPC.INVALID_ARGUMENT,
       'after a call that reads the randomness only TransferObjects and MergeCoins are allowed',
