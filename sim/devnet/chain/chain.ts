@@ -248,12 +248,13 @@ export class Chain {
     const gas = checkGas(transaction, gasOwner, this.state);
     const programmable = programmableOf(transaction);
     checkRandomUse(programmable);
+    const inputs = resolveInputs(programmable.inputs, this.state, sender);
     if (randomInput(programmable.inputs) >= 0) this.#renewRandomness();
     const execution = executeTransaction({
       vm: this.vm,
       state: this.state,
       transaction,
-      inputs: resolveInputs(programmable.inputs, this.state, sender),
+      inputs,
       digest: fromBase58(digest),
       sender,
       gas,
