@@ -26,10 +26,10 @@ export interface SurvivorFreeze {
   readonly dataCommitment: Uint8Array;
 }
 
-/** The survivors of one attempt. */
+/** The survivors of one attempt, and the cohort that they are of: Ed25519 keys, in the order of the freeze. */
 export interface FrozenSet {
   readonly round: number;
-  /** Ed25519 keys, in the order of the freeze. */
+  readonly cohort: readonly Uint8Array[];
   readonly members: readonly Uint8Array[];
 }
 
@@ -89,7 +89,13 @@ export interface Ledger {
    * after the freeze; ascending by round. A later version of the very same parameters is the same model. An attempt is on the newest
    * model that was registered when its cohort was frozen: a caller that has been shown an attempt on this model refuses when the
    * attempt is not in the list, for then the ledger holds it on another one.
-   * @throws FloeError `ledger_unavailable` when the version is not registered
+   * @param modelHash of the parameters, as the caller was shown them
+   * @throws FloeError `ledger_unavailable` when the version is not registered, `context_mismatch` when it is with another hash:
+   * under a second name a model would have a second list
    */
-  readFamily(run: Uint8Array, version: number): Promise<readonly FrozenSet[]>;
+  readFamily(
+    run: Uint8Array,
+    version: number,
+    modelHash: Uint8Array,
+  ): Promise<readonly FrozenSet[]>;
 }

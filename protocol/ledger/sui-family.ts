@@ -4,7 +4,7 @@
  * coordinator can leave none out (specification, section 2.0 c).
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { toHex } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { dynamicField } from './chain.ts';
 import type { FrozenSet } from './ledger.ts';
@@ -25,24 +25,32 @@ export const roundOf = async (
   return value && Round.parse(value);
 };
 
-/** The survivors' keys: the package has derived the addresses of the cohort from its keys, in the same order. */
-const survivorsIn = ({ cohort, members, survivors }: FrozenRound): Uint8Array[] | undefined =>
-  survivors?.map((address) => Uint8Array.from(members[cohort.indexOf(address)] ?? []));
+/** By keys: the package has derived the addresses of the cohort from them, in the same order. */
+const setOf = (round: number, frozen: FrozenRound): FrozenSet[] => {
+  const cohort = frozen.members.map((key) => Uint8Array.from(key));
+  const survivors = new Set(frozen.survivors);
+  const members = cohort.filter((_, at) => survivors.has(frozen.cohort[at] ?? ''));
+  return frozen.survivors === null ? [] : [{ round, cohort, members }];
+};
 
 /**
  * The sets on the model of a version, ascending.
- * @throws FloeError `ledger_unavailable` when the version is not on chain, or an attempt of the list cannot be read
+ * @throws FloeError `ledger_unavailable` when the version is not on chain, or an attempt of the list cannot be read;
+ * `context_mismatch` when the version has another hash
  */
 export const familyOf = async (
   client: ClientWithCoreApi,
   run: SuiRun,
   version: number,
+  modelHash: Uint8Array,
   timeoutMs?: number,
 ): Promise<readonly FrozenSet[]> => {
   const key = u64.serialize(version).toBytes();
   const hash = await dynamicField(client, run.models, 'u64', key, timeoutMs);
   if (hash === undefined)
     throw new FloeError('ledger_unavailable', `model ${version} is not on chain yet`);
+  if (!equalBytes(Uint8Array.from(bytes.parse(hash)), modelHash))
+    throw new FloeError('context_mismatch', `the ledger holds another model of round ${version}`);
   const latest = await dynamicField(client, run.attempts, 'vector<u8>', hash, timeoutMs);
   const sets: FrozenSet[] = [];
   let at = latest === undefined ? null : u64.parse(latest);
@@ -54,10 +62,9 @@ export const familyOf = async (
     if (found === undefined)
       throw new FloeError(
         'ledger_unavailable',
-        `attempt ${round} on the model ${toHex(Uint8Array.from(bytes.parse(hash)))} cannot be read`,
+        `attempt ${round} on the model ${toHex(modelHash)} cannot be read`,
       );
-    const members = survivorsIn(found);
-    if (members !== undefined) sets.push({ round, members });
+    sets.push(...setOf(round, found));
     at = found.previous;
   }
   return sets.toSorted((a, b) => a.round - b.round);

@@ -154,11 +154,11 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     };
   };
 
-  const readFamily: Ledger['readFamily'] = async (run, version) => {
+  const readFamily: Ledger['readFamily'] = async (run, version, modelHash) => {
     const object = await standing(run);
     if (object === undefined)
       throw new FloeError('ledger_unavailable', `the run ${toHex(run)} is not on chain yet`);
-    return familyOf(client, object, version, timeoutMs);
+    return familyOf(client, object, version, modelHash, timeoutMs);
   };
 
   /** Says a thing once: what stands already must be the same. */

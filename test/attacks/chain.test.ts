@@ -233,7 +233,7 @@ it('no survivor set on a model can be hidden from those who answer on it', async
   await attempt(3, others, others);
   for (const version of [0, 2]) {
     // oxlint-disable-next-line no-await-in-loop
-    const family = await ledger.readFamily(run, version);
+    const family = await ledger.readFamily(run, version, bytes(20));
     expect(family.map(({ round }) => round)).toEqual([1, 2, 3]);
     expect(family.map((set) => set.members)).toEqual([members, others, others]);
     // The difference is one update, as every member can now see.
@@ -250,8 +250,19 @@ it('an attempt is on the newest model on chain, whatever the coordinator says', 
   // Opened on the model of attempt 1, which is on chain only afterwards: its members do not find it in the list.
   await attempt(2, members, members.slice(1));
   await register(1, 21);
-  expect(await ledger.readFamily(run, 1)).toEqual([]);
-  expect((await ledger.readFamily(run, 0)).map(({ round }) => round)).toEqual([1, 2]);
+  expect(await ledger.readFamily(run, 1, bytes(21))).toEqual([]);
+  expect((await ledger.readFamily(run, 0, bytes(20))).map(({ round }) => round)).toEqual([1, 2]);
+});
+
+it('a model has no second list under a second name', async () => {
+  const { ledger, run, attempt, register } = await startRun();
+  await attempt(1, members, members);
+  // The version that is opened next is the old model, on chain with another hash.
+  await register(1, 21);
+  await attempt(2, members.slice(1), members.slice(1));
+  await expect(ledger.readFamily(run, 1, bytes(20))).rejects.toMatchObject({
+    code: 'context_mismatch',
+  });
 });
 
 it('a frozen set stays: there is no second freeze and no way to take one out', async () => {
@@ -261,5 +272,7 @@ it('a frozen set stays: there is no second freeze and no way to take one out', a
   await expect(
     ledger.freezeSurvivors({ ...other, dataCommitment: bytes(5) }),
   ).rejects.toMatchObject({ code: 'already_frozen' });
-  expect(await ledger.readFamily(run, 0)).toEqual([{ round: 1, members }]);
+  expect(await ledger.readFamily(run, 0, bytes(20))).toEqual([
+    { round: 1, cohort: members, members },
+  ]);
 });

@@ -45,7 +45,7 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         expect(await ledger.readCohort(run, 1)).toBeUndefined();
         expect(await ledger.readSurvivors(run, 1)).toBeUndefined();
         expect(await ledger.readModel(run, 1)).toBeUndefined();
-        await expect(ledger.readFamily(run, 0)).rejects.toMatchObject({
+        await expect(ledger.readFamily(run, 0, h('first'))).rejects.toMatchObject({
           code: 'ledger_unavailable',
         });
       }),
@@ -120,28 +120,31 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
           });
         const [all, few, last] = [members, members.slice(2), members.slice(0, 3)];
         await register(0, h('first'), 'm0');
-        expect(await ledger.readFamily(run, 0)).toEqual([]);
+        expect(await ledger.readFamily(run, 0, h('first'))).toEqual([]);
         await attempt(1, all);
         await attempt(2);
         await attempt(3, few);
         await register(3, h('second'), 'm3');
-        expect(await ledger.readFamily(run, 3)).toEqual([]);
+        expect(await ledger.readFamily(run, 3, h('second'))).toEqual([]);
         await attempt(4, last);
         // A commit that changed nothing makes no new model.
         await register(4, h('second'), 'm4');
         await attempt(5, all);
-        const [one, four, five] = [
-          { round: 1, members: all },
-          { round: 4, members: last },
-          { round: 5, members: all },
+        const [one, three, four, five] = [
+          { round: 1, cohort: members, members: all },
+          { round: 3, cohort: members, members: few },
+          { round: 4, cohort: members, members: last },
+          { round: 5, cohort: members, members: all },
         ];
         const check = async (each: Ledger): Promise<void> => {
-          expect(await each.readFamily(run, 0)).toEqual([one, { round: 3, members: few }]);
+          expect(await each.readFamily(run, 0, h('first'))).toEqual([one, three]);
           for (const version of [3, 4])
-            expect(await each.readFamily(run, version)).toEqual([four, five]);
-          await expect(each.readFamily(run, 5)).rejects.toMatchObject({
-            code: 'ledger_unavailable',
-          });
+            expect(await each.readFamily(run, version, h('second'))).toEqual([four, five]);
+          for (const [version, hash, code] of [
+            [5, 'second', 'ledger_unavailable'],
+            [3, 'first', 'context_mismatch'],
+          ] as const)
+            await expect(each.readFamily(run, version, h(hash))).rejects.toMatchObject({ code });
         };
         await check(ledger);
         await check(await reopen());
