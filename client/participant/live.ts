@@ -4,7 +4,7 @@
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
-import type { GuardState } from '../../protocol/secagg/index.ts';
+import type { GuardState, Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
@@ -18,6 +18,8 @@ export interface Live {
   readonly stop: AbortController;
   readonly acked: Set<string>;
   cohort?: CheckedCohort;
+  /** With `cohort`: the agreed keys, each computed once. */
+  party?: Party;
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;

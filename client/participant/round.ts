@@ -12,7 +12,7 @@ import {
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
-import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
+import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
@@ -108,6 +108,7 @@ export class Rounds {
       case 'cohort':
       case 'share':
       case 'sharers':
+      case 'complaint':
       case 'upload':
       case 'consistent':
       case 'unmask':
@@ -150,9 +151,9 @@ export class Rounds {
     const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
-    const { sigma, register } = steps.makeRegister(view, own, open);
+    const { sigma, seal, register } = steps.makeRegister(view, own, open);
     await this.#memory.begin(
-      { round: open.round, open: open.bytes, sigma, register: register.bytes },
+      { round: open.round, open: open.bytes, sigma, seal, register: register.bytes },
       open.hash,
     );
     this.#live = liveOf(opened);
@@ -187,7 +188,8 @@ export class Rounds {
     this.#train(live);
     if (this.#masked) {
       if (round.sharing === undefined) {
-        const sharing = await steps.makeSharing(view, own, round.sigma, live.cohort);
+        const party = this.#party(live, live.cohort);
+        const sharing = await steps.makeSharing(view, own, party, record.round);
         round = await this.#memory.add({ sharing });
       }
       this.#ports.send(round.sharing!.frame);
@@ -198,7 +200,7 @@ export class Rounds {
     const record = decodeRecordOf('sharers', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
-    const round = this.#round();
+    let round = this.#round();
     if (!this.#masked || live.cohort === undefined || round.sharing === undefined)
       return this.#withdraw(new FloeError('unexpected_frame', 'sharers came before the shares'));
     if (round.sharers !== undefined && !equalBytes(round.sharers, record.hash))
@@ -206,10 +208,14 @@ export class Rounds {
     if (live.sharers === undefined) {
       const own = shareRecordOf(round.sharing.frame);
       const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
-      if (round.sharers === undefined) await this.#memory.add({ sharers: record.hash });
+      if (round.sharers === undefined) round = await this.#memory.add({ sharers: record.hash });
       live.sharers = checked;
       live.view = checked.view;
     }
+    if (round.opened === undefined && round.complaint === undefined)
+      round = await this.#openInbox(live, live.cohort, live.sharers);
+    // A bad entry is proven before anything masked with its author leaves.
+    if (round.complaint !== undefined) return this.#sendRecord(round.complaint);
     await this.#makeVector(live);
   }
 
@@ -273,12 +279,11 @@ export class Rounds {
       view,
       own,
       { ...round, guard, ownUpload: round.vector!.sha256 },
+      live.open,
       cohort,
       sharers,
       survivors,
     );
-    for (const error of answer.unopened)
-      this.#ports.warn(`a share of ${error.details['author']} does not open: ${error.message}`);
     await this.#memory.add({ guard: guardOf(answer.guard), unmask: answer.record.bytes });
     this.#sendRecord(answer.record.bytes);
     const { survivors: alive, dropped } = answer;
@@ -302,7 +307,9 @@ export class Rounds {
   }
 
   async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
-    if (this.#live?.open.round !== record.round) return;
+    const live = this.#live;
+    if (live?.open.round !== record.round) return;
+    await checks.checkAbort(live.view, record, live.cohort, live.sharers);
     this.stop();
     await this.#memory.end(undefined);
     const { code, reason } = record.body;
@@ -331,18 +338,17 @@ export class Rounds {
 
   /** Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload. */
   async #makeVector(live: Live): Promise<void> {
-    const { sigma, sharing, vector: made } = this.#round();
+    const { sharing, opened, vector: made } = this.#round();
     if (made !== undefined) return this.#upload(live);
     const { cohort, sharers, trained, open } = live;
-    if (!cohort || !trained || (this.#masked && !(sharers && sharing))) return;
+    if (!cohort || !trained || (this.#masked && !(sharers && sharing && opened))) return;
     const { view, own, gate, keystore } = this.#ports;
     this.#beside.start(live, 'vector', {
       work: (signal) =>
         steps.makeVector(view, own, {
           open,
           checked: cohort,
-          masks:
-            sharers && sharing ? { sigma, selfSecret: sharing.selfSecret, sharers } : undefined,
+          masks: sharing && opened ? { selfSecret: sharing.selfSecret, opened } : undefined,
           before: trained.before,
           trained: trained.result,
           gate,
@@ -391,12 +397,35 @@ export class Rounds {
           blob: { id: blob.id, sha256: blob.sha256, size: blob.size },
           chunkRoot,
           ...(envelope === undefined ? {} : { envelope }),
+          ...(this.#masked ? {} : { entropy: steps.beaconEntropy(view, own, round) }),
         });
         await this.#memory.add({ upload: record.bytes });
         this.#sendRecord(record.bytes);
         emit({ type: 'uploaded', round, bytes: blob.size });
       },
     });
+  }
+
+  #party(live: Live, cohort: checks.CheckedCohort): Party {
+    live.party ??= steps.makeParty(this.#ports.view, this.#round(), cohort);
+    return live.party;
+  }
+
+  /** Opens what the others sealed to this participant; saves it, or the complaint over the first entry that is bad. */
+  async #openInbox(
+    live: Live,
+    cohort: checks.CheckedCohort,
+    sharers: checks.CheckedSharers,
+  ): Promise<RoundMemory> {
+    const { view, own, warn, emit } = this.#ports;
+    const { opened, bad } = await steps.openInbox(this.#party(live, cohort), sharers);
+    if (bad === undefined) return this.#memory.add({ opened: [...opened] });
+    const complaint = steps.makeComplaint(view, own, this.#round(), cohort, bad);
+    const accused = toHex(bad.item.author);
+    warn(`the entry of ${accused} is bad, which a complaint proves: ${bad.error.message}`);
+    const round = await this.#memory.add({ complaint: complaint.bytes });
+    emit({ type: 'complained', round: complaint.round, accused, kind: bad.kind });
+    return round;
   }
 
   async #withdraw(error: FloeError): Promise<void> {

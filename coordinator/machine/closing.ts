@@ -15,7 +15,10 @@ export const finishWork = (round: Round): Work => ({ type: 'finish', round: roun
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
 
-/** Gives the attempt up. Nothing was revealed; the culprits, if any, are not invited again. */
+/**
+ * Gives the attempt up. Nothing was revealed; the culprits, if any, are not invited again.
+ * @param complaint the record that proves who the culprit is, where one does
+ */
 export const abort = (
   config: MachineConfig,
   state: State,
@@ -23,6 +26,7 @@ export const abort = (
   code: ErrorCode,
   reason: string,
   culprits: readonly Hex[],
+  complaint?: Uint8Array,
 ): Step => {
   const { round } = state;
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
@@ -31,6 +35,7 @@ export const abort = (
     code,
     reason: reason.slice(0, 500),
     culprits: culprits.map(fromHex),
+    ...(complaint === undefined ? {} : { complaint }),
   });
   const retryAt = now + pauseAfter(state.failures);
   return {
