@@ -361,7 +361,6 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           round: round.round,
           modelHash: model.hash,
           cohortRoot: cohort.body.root,
-          beacon: cohort.body.beacon,
         }),
       });
       const bundle = encodeBundle(

@@ -181,6 +181,7 @@ const calls = {
         trainer: timedTrainer(shared.withData(subset(init.train, rows)), note),
         store,
         gate,
+        ledger: ports.ledger,
         clock: init.hurry ? quickClock(HURRY) : systemClock,
         random: (length) => random(length),
         expect,

@@ -198,7 +198,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { spec, run } = view;
   const { checked, masks, before, trained, gate, signal, open } = input;
   const { round } = open;
-  const { members, root, beacon } = checked.record.body;
+  const { members, root } = checked.record.body;
   if (trained.weights.length !== before.length)
     throw new FloeError(
       'tensor_mismatch',
@@ -215,7 +215,6 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       round,
       modelHash: open.body.model.hash,
       cohortRoot: root,
-      beacon,
     }),
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, round)),
   });

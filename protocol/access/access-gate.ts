@@ -29,7 +29,7 @@ export interface AccessGate {
   readonly reader: Uint8Array;
   /**
    * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it, and whom the run's `access` admits.
-   * @param cohortOf the round in whose cohort readers have to be, where the gate is a policy on chain and knows them as
+   * @param cohortOf the round in whose cohort, or an earlier one, readers have to be, where the gate is a policy on chain and knows them as
    * cohort and auditors only; the purpose's round where missing
    * @throws FloeError `key_invalid`, `gate_unavailable`
    */

@@ -3,7 +3,7 @@
  * 32-byte key is encrypted under the name of the audience (identity-based, Boneh and Franklin 2001; t of n servers).
  *
  * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through the auditors' policy, all
- * others through the frozen cohort of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
+ * others through the frozen cohorts up to that of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
  * who holds a pass, a subscription or a grant when it asks is let in, and nobody has to know it when the model is sealed. A
  * bundle of unmasking shares has one audience with a policy of its own, and for a later round that round's cohort.
  */

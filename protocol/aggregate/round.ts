@@ -40,16 +40,16 @@ export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
 export const leavesOf = (spec: RunSpec): number => leafCount(layoutOf(spec, spec.cohort.minimum));
 
 /**
- * Seed of the shared rotation: public, fresh per round, bound to the model and the beacon. It does not depend on whether the
- * run is masked, so that a masked and an unmasked run of equal inputs agree.
+ * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It depends neither on masks nor on the
+ * beacon: masked and unmasked runs of equal inputs agree, and so do a run on a chain, whose beacon nobody can repeat, and a local
+ * one. The rotation guards nothing; it spreads the error of rounding.
  */
 export const rotationSeed = (round: {
   readonly round: number;
   readonly modelHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
-  readonly beacon: Uint8Array;
 }): Uint8Array =>
-  sha256(utf8(`floe/rotation/v1/${round.round}/`), round.modelHash, round.cohortRoot, round.beacon);
+  sha256(utf8(`floe/rotation/v1/${round.round}/`), round.modelHash, round.cohortRoot);
 
 /** One accumulator for a round: memory O(d), whatever the number of uploads. */
 export interface Fold {

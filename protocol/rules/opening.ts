@@ -58,17 +58,17 @@ const OPEN: readonly Rule[] = [
   }),
   open({
     name: 'readers',
-    says: 'Coordinator, every auditor and everybody who is invited are readers of the model.',
+    says: 'Coordinator, every auditor and everybody who is invited are readers of the model and of the bundle to check.',
     code: 'reader_left_out',
-    check: ({ spec }, { round, body: { model, invited } }) =>
-      finding(() =>
-        requireReaders(model.envelope, {
-          spec,
-          purpose: { round: model.version, role: 'model' },
-          members: invited,
-          cohortOf: round,
-        }),
-      ),
+    check: ({ spec }, { round, body: { model, bundle, invited } }) =>
+      finding(() => {
+        const readers = { spec, members: invited, cohortOf: round };
+        const { version } = model;
+        const of = { round: version, role: 'model' } as const;
+        requireReaders(model.envelope, { ...readers, purpose: of });
+        if (bundle !== undefined)
+          requireReaders(bundle.envelope, { ...readers, purpose: { ...of, role: 'bundle' } });
+      }),
   }),
   open({
     name: 'first-model',

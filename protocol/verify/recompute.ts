@@ -123,7 +123,6 @@ export const recomputeRound = async (
         round: log.round,
         modelHash: open.body.model.hash,
         cohortRoot: cohort.body.root,
-        beacon: cohort.body.beacon,
       }),
     }),
   );

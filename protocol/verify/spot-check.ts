@@ -169,7 +169,7 @@ const checkStep = async (
   before: Float32Array,
 ): Promise<RoundResult> => {
   const { open, cohort, survivors, commit } = evidence;
-  const { root: cohortRoot, beacon, members } = cohort.body;
+  const { root: cohortRoot, members } = cohort.body;
   const modelHash = open.body.model.hash;
   const result = await blamed('step', () =>
     finishRound({
@@ -178,7 +178,7 @@ const checkStep = async (
       survivors: survivors.body.members.length,
       lanes: unpack(sum, layout.modulusBits, layout.lanes),
       before,
-      rotationSeed: rotationSeed({ round: commit.round, modelHash, cohortRoot, beacon }),
+      rotationSeed: rotationSeed({ round: commit.round, modelHash, cohortRoot }),
     }),
   );
   const { model, weight, metrics } = commit.body;

@@ -367,7 +367,6 @@ export class TestParticipant {
           round,
           modelHash: model.hash,
           cohortRoot: record.body.root,
-          beacon: record.body.beacon,
         }),
         // The rounding must not depend on how often the coordinator was restarted.
         random: (length) => new Uint8Array(length).fill(127),

@@ -527,7 +527,7 @@ export class ScriptedCoordinator {
     const round = this.round!;
     const n = round.cohort!.body.members.length;
     const { survivors } = round;
-    const { root, beacon } = round.cohort!.body;
+    const { root } = round.cohort!.body;
     const before = this.weights;
     const modelHash = round.open.body.model.hash;
     const { lanes, bundle: opened } = await this.sum(answering);
@@ -537,7 +537,7 @@ export class ScriptedCoordinator {
       survivors: survivors!.body.members.length,
       lanes: (lie.lanes ?? same)(lanes),
       before,
-      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root, beacon }),
+      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root }),
     });
     const masked = this.spec.secagg === 'masked';
     const bundle = masked ? { ...opened, sum: result.sum, modelKey: this.#modelKey } : EMPTY_BUNDLE;
