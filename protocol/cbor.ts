@@ -23,14 +23,31 @@ export const decodeCbor = <Schema extends v.GenericSchema>(
   code: ErrorCode,
   maxBytes: number,
 ): v.InferOutput<Schema> => {
+  const value = decodeValue(bytes, code, maxBytes);
+  if (!equalBytes(encodeCbor(value), bytes))
+    throw new FloeError(code, 'CBOR is not in canonical form');
+  return parseWith(schema, value, code);
+};
+
+/**
+ * Decodes CBOR that is signed or hashed as bytes, so that its form need not be canonical: definite lengths in their
+ * shortest form, no key twice, no NaN. @throws FloeError `code`
+ */
+export const decodeSigned = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  bytes: Uint8Array,
+  code: ErrorCode,
+  maxBytes: number,
+): v.InferOutput<Schema> => parseWith(schema, decodeValue(bytes, code, maxBytes), code);
+
+const decodeValue = (bytes: Uint8Array, code: ErrorCode, maxBytes: number): unknown => {
   if (bytes.length > maxBytes)
     throw new FloeError(
       code === 'frame_malformed' ? 'frame_too_large' : code,
       `expected at most ${maxBytes} bytes, got ${bytes.length}`,
     );
-  let value: unknown;
   try {
-    value = decode(bytes, {
+    return decode(bytes, {
       strict: true,
       allowIndefinite: false,
       allowUndefined: false,
@@ -42,9 +59,6 @@ export const decodeCbor = <Schema extends v.GenericSchema>(
   } catch (cause) {
     throw new FloeError(code, `not canonical CBOR: ${(cause as Error).message}`, {}, { cause });
   }
-  if (!equalBytes(encodeCbor(value), bytes))
-    throw new FloeError(code, 'CBOR is not in canonical form');
-  return parseWith(schema, value, code);
 };
 
 /** Checks `value` against `schema`; the message names the first field that does not fit. */

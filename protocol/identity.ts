@@ -4,7 +4,7 @@
  */
 import type { Signer } from '@mysten/sui/cryptography';
 import sodium from 'libsodium-wrappers';
-import { concatBytes, toHex, utf8 } from './bytes.ts';
+import { concatBytes, equalBytes, toHex, utf8 } from './bytes.ts';
 import { FloeError } from './errors.ts';
 
 export const PUBLIC_KEY_BYTES = 32;
@@ -17,6 +17,8 @@ export interface Identity {
   readonly address: string;
   /** Signs `payload` under the domain `floe/<tag>/v1`; 64 bytes. */
   sign(tag: string, payload: Uint8Array): Uint8Array;
+  /** Signs a Sig_structure of COSE (RFC 9052, section 4.4) as it is; 64 bytes. See `cose.ts`. */
+  signCose(structure: Uint8Array): Uint8Array;
   /** Opens a box made by {@link sealTo} for this key. @throws FloeError `decryption_failed` */
   openSealed(box: Uint8Array): Uint8Array;
   /** The same key as Sui's SDKs take it: it pays, and asks Seal for keys. Loads them when it is first wanted. */
@@ -30,6 +32,16 @@ export const addressOf = (publicKey: Uint8Array): string =>
 const domain = (tag: string, payload: Uint8Array): Uint8Array =>
   concatBytes(utf8(`floe/${tag}/v1`), new Uint8Array([0]), payload);
 
+/** How every Sig_structure of COSE_Sign1 begins: no domain of {@link domain} begins so. */
+const SIG_STRUCTURE = concatBytes(new Uint8Array([0x84, 0x6a]), utf8('Signature1'));
+
+/** Only Sig_structures are signed without a domain tag: nothing else may look like one. */
+const requireSigStructure = (bytes: Uint8Array): Uint8Array => {
+  if (!equalBytes(bytes.subarray(0, SIG_STRUCTURE.length), SIG_STRUCTURE))
+    throw new FloeError('internal', 'expected a Sig_structure of COSE_Sign1');
+  return bytes;
+};
+
 /** Builds the identity of a 32-byte seed. @throws FloeError `key_invalid` on another length */
 export const identityFromSeed = async (seed: Uint8Array): Promise<Identity> => {
   await sodium.ready;
@@ -40,6 +52,8 @@ export const identityFromSeed = async (seed: Uint8Array): Promise<Identity> => {
     publicKey,
     address: addressOf(publicKey),
     sign: (tag, payload) => sodium.crypto_sign_detached(domain(tag, payload), privateKey),
+    signCose: (structure) =>
+      sodium.crypto_sign_detached(requireSigStructure(structure), privateKey),
     suiSigner: async () => (await import('./sui/keys.ts')).keyFromSeed(privateKey.slice(0, 32)),
     openSealed: (box) => {
       try {
@@ -70,6 +84,16 @@ export const verifySignature = (
   signature.length === SIGNATURE_BYTES &&
   publicKey.length === PUBLIC_KEY_BYTES &&
   sodium.crypto_sign_verify_detached(signature, domain(tag, payload), publicKey);
+
+/** Whether `signature` is `publicKey`'s over a Sig_structure of COSE. Wrong lengths give false. */
+export const verifyCoseSignature = (
+  structure: Uint8Array,
+  signature: Uint8Array,
+  publicKey: Uint8Array,
+): boolean =>
+  signature.length === SIGNATURE_BYTES &&
+  publicKey.length === PUBLIC_KEY_BYTES &&
+  sodium.crypto_sign_verify_detached(signature, requireSigStructure(structure), publicKey);
 
 /**
  * Encrypts `message` so that only the holder of `publicKey` can read it (libsodium sealed box: ephemeral X25519,

@@ -1,13 +1,15 @@
 /**
- * @module The signed records of a round: what they hold, how they are signed and checked. A record is canonical CBOR of
- * {type, author, run, round, body} under an Ed25519 signature with the domain `floe/<type>/v1`; its hash, over the
- * signed bytes, names it everywhere else. Sources: Bonawitz et al. 2017 (the phases), Bell et al. 2020.
+ * @module The signed records of a round: what they hold, how they are signed and checked. A record is a COSE_Sign1
+ * envelope (RFC 9052) whose payload is CBOR of {type, author, run, round, body}. The bytes that the author signed are the
+ * bytes that travel, are stored, hashed and served; the hash of the envelope names the record everywhere else. Sources:
+ * Bonawitz et al. 2017 (the phases), Bell et al. 2020.
  */
 import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from './bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
+import { bytesUpTo, decodeSigned, encodeCbor, fixedBytes, integer } from './cbor.ts';
+import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from './errors.ts';
-import { verifySignature, type Identity } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
 
@@ -130,14 +132,16 @@ interface RecordOf<Type extends RecordType> {
 
 export type SignedRecord<Type extends RecordType = RecordType> = { [T in Type]: RecordOf<T> }[Type];
 
-const wireSchema = v.strictObject({
+const payloadSchema = v.strictObject({
   type: v.picklist(Object.keys(bodySchemas) as RecordType[]),
   author: key,
   run: hash,
   round: integer(0, 100_000),
   body: v.record(v.string(), v.unknown()),
-  signature: fixedBytes(64),
 });
+
+/** Authenticated with every record: no other COSE message of the same key is one. */
+const RECORD_AAD = utf8('floe/record/v1');
 
 const recordHash = (bytes: Uint8Array): Uint8Array => sha256(utf8('floe/record-hash/v1'), bytes);
 
@@ -149,37 +153,44 @@ export const signRecord = <Type extends RecordType>(
   round: number,
   body: Body<Type>,
 ): SignedRecord<Type> => {
-  const unsigned = { type, author: identity.publicKey, run, round, body };
-  const signature = identity.sign(type, encodeCbor(unsigned));
-  return decodeRecord(encodeCbor({ ...unsigned, signature })) as SignedRecord<Type>;
+  const payload = encodeCbor({ type, author: identity.publicKey, run, round, body });
+  const fields = readPayload(payload);
+  const bytes = signCose(identity, RECORD_AAD, payload);
+  return { ...fields, bytes, hash: recordHash(bytes) } as SignedRecord<Type>;
+};
+
+/** The fields of a payload. @throws FloeError `record_malformed` */
+const readPayload = (bytes: Uint8Array) => {
+  const payload = decodeSigned(payloadSchema, bytes, 'record_malformed', MAX_RECORD_BYTES);
+  const result = v.safeParse(bodySchemas[payload.type], payload.body, { abortEarly: true });
+  if (result.success) return { ...payload, body: result.output };
+  const [issue] = result.issues;
+  throw new FloeError(
+    'record_malformed',
+    `${payload.type}.${v.getDotPath(issue) ?? ''}: ${issue.message}`,
+  );
 };
 
 /**
- * Decodes a record, checks schema and signature. Who may author what, and whether run and round fit, is the caller's to check.
+ * Decodes a record, checks schema and signature over the bytes as they came. Who may author what, and whether run and round
+ * fit, is for the rules of the round to check.
  *
  * @throws FloeError `record_malformed`, `signature_invalid`
  */
 export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
-  const { signature, ...unsigned } = decodeCbor(
-    wireSchema,
-    bytes,
-    'record_malformed',
-    MAX_RECORD_BYTES,
-  );
-  const result = v.safeParse(bodySchemas[unsigned.type], unsigned.body, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
+  if (bytes.length > MAX_RECORD_BYTES)
     throw new FloeError(
       'record_malformed',
-      `${unsigned.type}.${v.getDotPath(issue) ?? ''}: ${issue.message}`,
+      `expected at most ${MAX_RECORD_BYTES} bytes, got ${bytes.length}`,
     );
-  }
-  if (!verifySignature(unsigned.type, encodeCbor(unsigned), signature, unsigned.author))
+  const cose = openCose(bytes, 'record_malformed');
+  const fields = readPayload(cose.payload);
+  if (!verifyCose(cose, RECORD_AAD, fields.author))
     throw new FloeError(
       'signature_invalid',
-      `the signature of the ${unsigned.type} record does not verify`,
+      `the signature of the ${fields.type} record does not verify`,
     );
-  return { ...unsigned, body: result.output, bytes, hash: recordHash(bytes) } as SignedRecord;
+  return { ...fields, bytes, hash: recordHash(bytes) } as SignedRecord;
 };
 
 /** Decodes and checks that the record is of `type`. @throws FloeError `record_malformed`, `signature_invalid` */

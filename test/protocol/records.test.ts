@@ -1,8 +1,11 @@
+import { encode } from 'cborg';
+import { createPublicKey, verify } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { equalBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { concatBytes, equalBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
 import { manualClock, sleep } from '../../protocol/clock.ts';
+import { openCose, signCose } from '../../protocol/cose.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import {
   addressOf,
@@ -42,6 +45,11 @@ import {
 import * as v from 'valibot';
 
 const run = sha256(utf8('a run'));
+/** The protected header of every record: {1: -8}. */
+const HEADER = fromHex('a10127');
+/** A tagged COSE envelope of these parts. */
+const envelope = (parts: readonly unknown[]): Uint8Array =>
+  concatBytes(new Uint8Array([0xd2]), encodeCbor(parts));
 let alice: Identity;
 let bob: Identity;
 
@@ -194,19 +202,64 @@ describe('signed records', () => {
 
   it('refuse a signature of somebody else and a type the signature was not made for', () => {
     const record = register();
-    const fields = decodeCbor(v.record(v.string(), v.any()), record.bytes, 'record_malformed', 1e6);
+    const { payload, signature } = openCose(record.bytes, 'record_malformed');
+    const fields = decodeCbor(v.record(v.string(), v.any()), payload, 'record_malformed', 1e6);
+    // The envelope of another payload with the same signature: what a forger can make.
+    const forge = (wire: object): Uint8Array => envelope([HEADER, {}, encodeCbor(wire), signature]);
+    expect(forge(fields)).toEqual(record.bytes);
     const forged = [
       { ...fields, author: alice.publicKey },
       { ...fields, round: 2 },
       { ...fields, run: new Uint8Array(32) },
     ];
     for (const wire of forged)
-      expect(() => decodeRecord(encodeCbor(wire))).toThrowError(
+      expect(() => decodeRecord(forge(wire))).toThrowError(
         expect.objectContaining({ code: 'signature_invalid' }),
       );
-    expect(() => decodeRecord(encodeCbor({ ...fields, type: 'upload' }))).toThrowError(
+    expect(() => decodeRecord(forge({ ...fields, type: 'upload' }))).toThrowError(
       expect.objectContaining({ code: 'record_malformed' }),
     );
+  });
+
+  it('have one envelope: other headers, tags and lengths of the same signature are refused', () => {
+    const { bytes } = register();
+    const { payload, signature } = openCose(bytes, 'record_malformed');
+    const others = [
+      bytes.subarray(1),
+      concatBytes(new Uint8Array([0xd1]), bytes.subarray(1)),
+      concatBytes(bytes, new Uint8Array(1)),
+      envelope([HEADER, { 4: 'kid' }, payload, signature]),
+      envelope([new Uint8Array([0xa0]), {}, payload, signature]),
+      envelope([HEADER, {}, payload, signature, 0]),
+      envelope([HEADER, {}, payload]),
+      envelope([HEADER, {}, payload, signature.subarray(1)]),
+      // The array's length in two bytes where one would do.
+      concatBytes(new Uint8Array([0xd2, 0x98, 0x04]), bytes.subarray(2)),
+    ];
+    for (const other of others)
+      expect(() => decodeRecord(other)).toThrowError(
+        expect.objectContaining({ code: 'record_malformed' }),
+      );
+  });
+
+  it('are verified as they came: a payload in another form than ours holds as long as it is signed', () => {
+    const record = register();
+    const { type, author, round, body } = record;
+    const inOrder = encode({ round, run, body, author, type }, { mapSorter: () => 0 });
+    expect(inOrder).not.toEqual(openCose(record.bytes, 'record_malformed').payload);
+    const other = decodeRecord(signCose(bob, utf8('floe/record/v1'), inOrder));
+    expect(other.body).toEqual(record.body);
+    expect(other.hash).not.toEqual(record.hash);
+  });
+
+  it('is COSE_Sign1 of RFC 9052: the signature is over its Sig_structure', () => {
+    const { bytes } = register();
+    const { payload, signature } = openCose(bytes, 'record_malformed');
+    const structure = encodeCbor(['Signature1', HEADER, utf8('floe/record/v1'), payload]);
+    const der = concatBytes(fromHex('302a300506032b6570032100'), bob.publicKey);
+    const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+    expect(verify(null, structure, key, signature)).toBe(true);
+    expect(() => bob.signCose(payload)).toThrowError(expect.objectContaining({ code: 'internal' }));
   });
 
   it('refuse a key that is listed twice', () => {
