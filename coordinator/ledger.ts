@@ -4,21 +4,24 @@
  */
 import * as v from 'valibot';
 import { equalBytes } from '../protocol/bytes.ts';
-import { decodeCbor, encodeCbor, fixedBytes, integer } from '../protocol/cbor.ts';
+import { decodeCbor, encodeCbor, fixedBytes } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { addressOf } from '../protocol/identity.ts';
 import { localBeacon } from '../protocol/ledger/beacon.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import { blobRefSchema } from '../protocol/records.ts';
+import { MAX_COHORT } from '../protocol/run-spec.ts';
 import type { Journal } from './journal.ts';
 
+const keys = v.pipe(v.array(fixedBytes(32)), v.maxLength(MAX_COHORT));
 const cohortSchema = v.strictObject({
   root: fixedBytes(32),
-  size: integer(0, 255),
+  members: keys,
   entropy: fixedBytes(32),
 });
 const survivorsSchema = v.strictObject({
   hash: fixedBytes(32),
-  size: integer(0, 255),
+  members: keys,
   dataCommitment: fixedBytes(32),
 });
 const modelSchema = v.strictObject({
@@ -26,7 +29,7 @@ const modelSchema = v.strictObject({
   blob: blobRefSchema,
   transcriptRoot: fixedBytes(32),
 });
-const MAX_VALUE_BYTES = 4096;
+const MAX_VALUE_BYTES = 16_384;
 
 type Kind = 'cohort' | 'survivors' | 'model';
 
@@ -43,6 +46,9 @@ export const journalLedger = ({ database }: Journal): Ledger => {
   const select = database.prepare(
     'SELECT value FROM ledger WHERE kind = ? AND run = ? AND round = ?',
   );
+  const selectAfter = database.prepare(
+    "SELECT round, value FROM ledger WHERE kind = 'survivors' AND run = ? AND round > ? ORDER BY round",
+  );
   const read = (kind: Kind, run: Uint8Array, round: number): Uint8Array | undefined =>
     select.get(kind, run, round)?.['value'] as Uint8Array | undefined;
   /** Says `value` once; the same again is fine. */
@@ -56,12 +62,17 @@ export const journalLedger = ({ database }: Journal): Ledger => {
   return {
     kind: 'journal',
     beacon: 'members',
-    freezeCohort: async ({ run, round, root, members: { length: size }, entropy }) => ({
-      receipt: freeze('cohort', run, round, encodeCbor({ root, size, entropy })),
+    freezeCohort: async ({ run, round, root, members, entropy }) => ({
+      receipt: freeze('cohort', run, round, encodeCbor({ root, members: [...members], entropy })),
       beacon: localBeacon(root, entropy),
     }),
-    freezeSurvivors: async ({ run, round, hash, members: { length: size }, dataCommitment }) => ({
-      receipt: freeze('survivors', run, round, encodeCbor({ hash, size, dataCommitment })),
+    freezeSurvivors: async ({ run, round, hash, members, dataCommitment }) => ({
+      receipt: freeze(
+        'survivors',
+        run,
+        round,
+        encodeCbor({ hash, members: [...members], dataCommitment }),
+      ),
     }),
     registerModel: async ({
       run,
@@ -82,6 +93,21 @@ export const journalLedger = ({ database }: Journal): Ledger => {
       const survivors = decode(survivorsSchema, read('survivors', run, round));
       return survivors && { hash: survivors.hash, dataCommitment: survivors.dataCommitment };
     },
+    readFrozen: async (run, after) =>
+      selectAfter.all(run, after).map(({ round, value }) => {
+        const at = Number(round);
+        const survivors = decode(survivorsSchema, value as Uint8Array);
+        const cohort = decode(cohortSchema, read('cohort', run, at));
+        if (survivors === undefined || cohort === undefined)
+          throw new FloeError('journal_corrupt', `survivors of round ${at} without a cohort`);
+        const addresses = (members: readonly Uint8Array[]): string[] =>
+          members.map(addressOf).toSorted();
+        return {
+          round: at,
+          cohort: addresses(cohort.members),
+          survivors: addresses(survivors.members),
+        };
+      }),
     readModel: async (run, round) => {
       const model = decode(modelSchema, read('model', run, round));
       return model && { run, round, ...model };

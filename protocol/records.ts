@@ -14,6 +14,8 @@ import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
+/** Survivor sets that one participant answers on one model, at most. */
+export const MAX_ANSWERED = 16;
 
 const hash = fixedBytes(32);
 const key = fixedBytes(32);
@@ -52,6 +54,8 @@ export const bodySchemas = {
     x25519: fixedBytes(32),
     mlkem: fixedBytes(1184),
     nonce: fixedBytes(32),
+    /** Names of the survivor sets that the author has answered on this model, see `setName`; absent when there are none. */
+    answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
   }),
   /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
   cohort: v.strictObject({
@@ -100,8 +104,11 @@ export const bodySchemas = {
       v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT)),
     ),
   }),
-  /** Coordinator: the round is given up; nothing was revealed. */
-  abort: v.strictObject({ code: text, reason: text, culprits: keys }),
+  /**
+   * Coordinator: the attempt ends without a commit. `answered`: members were asked to unmask, or have uploaded in the clear, so
+   * the coordinator may know the sum; otherwise nothing was revealed.
+   */
+  abort: v.strictObject({ code: text, reason: text, culprits: keys, answered: v.boolean() }),
 } as const;
 
 export type RecordType = keyof typeof bodySchemas;

@@ -5,6 +5,7 @@ import { decodeClientFrame } from '../../protocol/messages.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import type { GuardState } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
+import type { Standing } from '../../protocol/rules/one-set.ts';
 import type { CheckedCohort, CheckedSharers } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
 
@@ -14,6 +15,8 @@ export interface Live {
   readonly stop: AbortController;
   readonly acked: Set<string>;
   cohort?: CheckedCohort;
+  /** What the members of the cohort state that they have answered on this model. */
+  standings?: readonly Standing[];
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;

@@ -15,8 +15,11 @@ export interface Memory {
   readonly commit: SignedRecord<'commit'> | undefined;
   /** Begins a round; the one before, if any, is forgotten. */
   begin(round: RoundMemory, openHash: Uint8Array): Promise<void>;
-  /** Adds to the round in progress. */
-  add(fields: Partial<RoundMemory>): Promise<RoundMemory>;
+  /** Adds to the round in progress, and, in the same write, what outlives it. */
+  add(
+    fields: Partial<RoundMemory>,
+    lasting?: Partial<Pick<RunMemory, 'spent' | 'past' | 'culprits'>>,
+  ): Promise<RoundMemory>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
   /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
@@ -40,10 +43,10 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       return commit;
     },
     begin: (round, open) => save({ ...current, last: { round: round.round, open }, round }),
-    add: async (fields) => {
+    add: async (fields, lasting = {}) => {
       if (current.round === undefined) throw new Error('no round is in progress');
       const round = { ...current.round, ...fields };
-      await save({ ...current, round });
+      await save({ ...current, ...lasting, round });
       return round;
     },
     end: (withdrawn) => {

@@ -3,8 +3,9 @@
  * time; training, the store and the masks run beside them. Whatever is sent was saved before, so a frame that comes again
  * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
  */
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { addressOf } from '../../protocol/identity.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
 import {
   decodeRecord,
@@ -19,6 +20,7 @@ import * as checks from './checks.ts';
 import { guardOf, liveOf, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
+import * as spending from './spending.ts';
 import * as steps from './steps.ts';
 
 /** After this many broken rules a coordinator gets no more answers. */
@@ -57,7 +59,9 @@ export class Rounds {
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;
       // A ledger that does not answer is nobody's lie.
-      if (thrown.code === 'ledger_unavailable') await this.#withdraw(thrown);
+      // What was spent before is nobody's either: the coordinator cannot know all of it.
+      if (thrown.code === 'ledger_unavailable' || thrown.code === 'update_already_spent')
+        await this.#withdraw(thrown);
       else await this.#violation(thrown);
     }
   }
@@ -149,7 +153,11 @@ export class Rounds {
     checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
-    const { sigma, register } = steps.makeRegister(view, own, open);
+    if (this.#masked && !(await this.#mayRegister(open))) return;
+    const answered = this.#masked
+      ? spending.statedNames(this.#memory.run, open.body.model.hash)
+      : [];
+    const { sigma, register } = steps.makeRegister(view, own, open, answered);
     await this.#memory.begin(
       { round: open.round, open: open.bytes, sigma, register: register.bytes },
       open.hash,
@@ -157,6 +165,22 @@ export class Rounds {
     this.#live = liveOf(open);
     this.#sendRecord(register.bytes);
     this.#ports.emit({ type: 'registered', round: open.round });
+  }
+
+  /** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
+  async #mayRegister(open: SignedRecord<'open'>): Promise<boolean> {
+    const { view, answers, emit } = this.#ports;
+    try {
+      spending.checkRegister(view, answers, this.#memory.run, open.body);
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError) || thrown.code !== 'update_already_spent') throw thrown;
+      this.stop();
+      await this.#memory.end(undefined);
+      this.#sendWithdrawal(open.round, thrown.code);
+      emit({ type: 'withdrawn', round: open.round, error: thrown });
+      return false;
+    }
   }
 
   async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
@@ -175,6 +199,12 @@ export class Rounds {
         if (!frozen || !equalBytes(frozen.root, root) || !equalBytes(frozen.beacon, beacon))
           throw new FloeError('context_mismatch', 'the ledger holds another cohort or beacon');
       }
+      const standings = spending.standingsOf(frame.registers);
+      const { model } = live.open.body;
+      // A vector that is made already was checked before.
+      if (this.#masked && round.vector === undefined)
+        spending.checkUpload(view, this.#ports.answers, this.#memory.run, model.hash, standings);
+      live.standings = standings;
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
@@ -261,15 +291,21 @@ export class Rounds {
   async #onConsistency(frame: Extract<ServerFrame, { type: 'consistency' }>): Promise<void> {
     const live = this.#live;
     if (live === undefined) return;
-    const { cohort, sharers, survivors } = live;
+    const { cohort, sharers, survivors, standings, open } = live;
     const { guard, ...round } = this.#round();
-    if (!cohort || !sharers || !survivors || !guard || !round.upload)
+    if (!cohort || !sharers || !survivors || !standings || !guard || !round.upload)
       return this.#withdraw(
         new FloeError('unexpected_frame', 'consistency came before the survivors'),
       );
     checks.checkConsistency(this.#ports.view, cohort, survivors, frame);
     if (round.unmask !== undefined) return this.#sendRecord(round.unmask);
-    const { view, own } = this.#ports;
+    const { view, own, answers, ledger } = this.#ports;
+    const { members } = survivors.body;
+    await spending.checkAnswer(view, answers, this.#memory.run, ledger, {
+      open,
+      standings,
+      survivors: members,
+    });
     const answer = await steps.makeAnswer(
       view,
       own,
@@ -280,7 +316,17 @@ export class Rounds {
     );
     for (const error of answer.unopened)
       this.#ports.warn(`a share of ${error.details['author']} does not open: ${error.message}`);
-    await this.#memory.add({ guard: guardOf(answer.guard), unmask: answer.record.bytes });
+    const liars = answer.unopened.flatMap(({ details }) => String(details['author'] ?? ''));
+    await this.#memory.add(
+      { guard: guardOf(answer.guard), unmask: answer.record.bytes },
+      spending.answeredFor(
+        this.#memory.run,
+        open.body.model.hash,
+        survivors.round,
+        members,
+        liars.map((author) => addressOf(fromHex(author))),
+      ),
+    );
     this.#sendRecord(answer.record.bytes);
     const { survivors: alive, dropped } = answer;
     this.#ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
@@ -304,10 +350,16 @@ export class Rounds {
 
   async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
     if (this.#live?.open.round !== record.round) return;
+    const { unmask, upload } = this.#round();
+    const { code, reason, answered } = record.body;
     this.stop();
     await this.#memory.end(undefined);
-    const { code, reason } = record.body;
-    this.#ports.emit({ type: 'aborted', round: record.round, code, reason });
+    this.#ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
+    if (!answered && (this.#masked ? unmask : upload) !== undefined)
+      throw new FloeError(
+        'answers_denied',
+        `the abort of round ${record.round} denies an answer that this participant has sent`,
+      );
   }
 
   /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
@@ -367,7 +419,10 @@ export class Rounds {
           ...(envelope === undefined ? {} : { envelope }),
         };
         await keystore.saveVector(view.run, bytes);
-        await this.#memory.add({ guard: guardOf(guard), vector });
+        await this.#memory.add(
+          { guard: guardOf(guard), vector },
+          this.#masked ? spending.uploadedIn(this.#memory.run, open.body.model.hash, cohort) : {},
+        );
         delete live.trained;
         await this.#upload(live);
       },

@@ -53,11 +53,13 @@ const freshSecret = (view: RunView, own: Own, label: string, context: Uint8Array
 /**
  * Register: the keys of this round. The nonce is the beacon's: secret until it is sent, and the same when the same keystores
  * repeat the run, since the rotation and so the rounding depend on it.
+ * @param answered names of the survivor sets it has answered for on this model
  */
 export const makeRegister = (
   view: RunView,
   own: Own,
   open: SignedRecord<'open'>,
+  answered: readonly Uint8Array[] = [],
 ): { readonly sigma: Uint8Array; readonly register: SignedRecord<'register'> } => {
   const sigma = freshSecret(view, own, 'sigma', open.hash);
   const keys = derive(sigma).public;
@@ -68,6 +70,7 @@ export const makeRegister = (
       open: open.hash,
       ...keys,
       nonce,
+      ...(answered.length === 0 ? {} : { answered: [...answered] }),
     }),
   };
 };

@@ -2,12 +2,13 @@
  * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort, after which the next attempt
  * opens with new keys, after a pause that grows with the failures and never beyond a minute.
  */
-import { fromHex } from '../../protocol/bytes.ts';
+import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
+import { mayBeKnown, triedNow } from './spending.ts';
 import type { Hex, PhaseType, Round, State } from './state.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
@@ -15,7 +16,10 @@ export const finishWork = (round: Round): Work => ({ type: 'finish', round: roun
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
 
-/** Gives the attempt up. Nothing was revealed; the culprits, if any, are not invited again. */
+/**
+ * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
+ * sum may be known. The culprits, if any, are not invited again.
+ */
 export const abort = (
   config: MachineConfig,
   state: State,
@@ -31,6 +35,7 @@ export const abort = (
     code,
     reason: reason.slice(0, 500),
     culprits: culprits.map(fromHex),
+    answered: mayBeKnown(config, state, round),
   });
   const retryAt = now + pauseAfter(state.failures);
   return {
@@ -38,6 +43,7 @@ export const abort = (
       ...state,
       phase: { type: 'waiting', since: now, until: retryAt },
       failures: state.failures + 1,
+      tried: triedNow(config, state, round),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       round: undefined,
       closing: record,
@@ -45,7 +51,15 @@ export const abort = (
     effects: [
       append(record),
       send('everyone', { type: 'record', record: record.bytes }),
-      publish({ type: 'aborted', round: round.round, code, reason, culprits, retryAt }),
+      publish({
+        type: 'aborted',
+        round: round.round,
+        code,
+        reason,
+        culprits,
+        retryAt,
+        answered: record.body.answered,
+      }),
     ],
   };
 };
@@ -90,9 +104,13 @@ export const applyRegistered = (
   const committed = state.committed + 1;
   const done = committed === config.spec.rounds;
   const now = event.time;
+  const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
   return {
     state: {
       ...state,
+      ...(moved
+        ? { tried: [], sitting: new Set<Hex>() }
+        : { tried: triedNow(config, state, round) }),
       phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
       committed,
       failures: 0,

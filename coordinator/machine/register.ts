@@ -10,6 +10,7 @@ import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
+import { fitting } from './spending.ts';
 import { isMasked, type Hex, type Round, type State } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
@@ -30,18 +31,19 @@ export const freezeCohortWork = (round: Round): Work => {
 export const closeRegister = (config: MachineConfig, state: State, now: number): Step => {
   const round = state.round as Round;
   const { minimum } = config.spec.cohort;
-  if (round.registers.size < minimum)
+  const { members, spent } = fitting(round);
+  if (members.length < minimum)
     return abort(
       config,
-      state,
+      { ...state, sitting: new Set([...state.sitting, ...spent]) },
       now,
       'cohort_too_small',
-      `expected at least ${minimum} registrations, got ${round.registers.size}`,
+      `expected at least ${minimum} registrations that can be summed, got ${members.length}`,
       [],
     );
-  const frozen: Round = { ...round, members: [...round.registers.keys()].toSorted() };
+  const frozen: Round = { ...round, members };
   const entered = enter(
-    { ...state, round: frozen },
+    { ...state, round: frozen, sitting: new Set([...state.sitting, ...spent]) },
     { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS },
   );
   return {

@@ -5,6 +5,7 @@
 import { toHex } from '../../protocol/bytes.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
 import type { MachineConfig } from './config.ts';
+import type { Tried } from './spending.ts';
 
 /** Ed25519 public key, 64 lower-case hex digits. */
 export type Hex = string;
@@ -24,7 +25,7 @@ export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unm
 export type WorkPhase = 'opening' | 'freezing-cohort' | 'freezing-survivors' | 'finishing';
 
 export type Phase =
-  | (Timed<'waiting'> & { readonly until: number })
+  | (Timed<'waiting'> & { readonly until: number; readonly reason?: string })
   | { [Type in AnswerPhase | WorkPhase]: Bounded<Type> }[AnswerPhase | WorkPhase]
   | Timed<'registering'>
   | Timed<'finished'>;
@@ -83,6 +84,10 @@ export interface State {
   readonly failures: number;
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
+  /** Attempts on the newest model in which members may have been summed. */
+  readonly tried: readonly Tried[];
+  /** Who has said that it has answered on the newest model, and sits out. */
+  readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
   /** Everyone who ever logged in. */
@@ -101,6 +106,8 @@ export const initialState: State = {
   committed: 0,
   failures: 0,
   model: undefined,
+  tried: [],
+  sitting: new Set(),
   excluded: new Set(),
   participants: new Map(),
   patience: 0,

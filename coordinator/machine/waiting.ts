@@ -6,6 +6,7 @@ import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
+import { planInvitation, type Plan } from './spending.ts';
 import { emptyRound, type Hex, type State } from './state.ts';
 
 const eligible = (state: State): Hex[] =>
@@ -13,13 +14,39 @@ const eligible = (state: State): Hex[] =>
     .filter(([key, { present }]) => present && !state.excluded.has(key))
     .map(([key]) => key);
 
+const mostInvited = ({ spec }: MachineConfig): number =>
+  Math.ceil(spec.cohort.size * spec.cohort.overSelect);
+
+/** Who of those that are here can be invited on this model; see spending.ts. */
+const planned = (config: MachineConfig, state: State): Plan =>
+  planInvitation(config, state, eligible(state), mostInvited(config));
+
+/** Says once why no attempt can be opened, as soon as that is so, and forgets it as soon as it is not. */
+export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
+  const { phase } = state;
+  if (phase.type !== 'waiting') return undefined;
+  const plan = planned(config, state);
+  const reason = plan.type === 'wait' ? plan.reason : undefined;
+  if (reason === phase.reason) return undefined;
+  const { reason: _, ...bare } = phase;
+  return reason === undefined
+    ? { state: { ...state, phase: bare }, effects: [] }
+    : {
+        state: { ...state, phase: { ...bare, reason } },
+        effects: [publish({ type: 'waiting', reason })],
+      };
+};
+
 /**
  * When the next round opens as things are: after the pause, with `startWith` participants at once; with fewer, but no fewer
  * than the minimum cohort, after the grace time - though never for the first round, which waits for all it was told to.
  */
-export const opensAt = ({ spec }: MachineConfig, state: State): number => {
+export const opensAt = (config: MachineConfig, state: State): number => {
+  const { spec } = config;
   const { phase } = state;
-  const count = eligible(state).length;
+  const plan = planned(config, state);
+  if (plan.type === 'wait') return Infinity;
+  const count = plan.keys.length;
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
   if (count >= Math.max(state.startWith, spec.cohort.minimum)) return phase.until;
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
@@ -37,11 +64,11 @@ const ticket = (id: Uint8Array, round: number, key: Hex): Uint8Array => {
 };
 
 /** The `ceil(size * overSelect)` with the smallest tickets, ascending by key. */
-const invite = ({ spec }: MachineConfig, round: number, keys: readonly Hex[]): Hex[] =>
+const invite = (config: MachineConfig, round: number, keys: readonly Hex[]): Hex[] =>
   keys
-    .map((key) => ({ key, ticket: ticket(spec.id, round, key) }))
+    .map((key) => ({ key, ticket: ticket(config.spec.id, round, key) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
-    .slice(0, Math.ceil(spec.cohort.size * spec.cohort.overSelect))
+    .slice(0, mostInvited(config))
     .map(({ key }) => key)
     .toSorted();
 
@@ -63,7 +90,8 @@ export const openRound = (config: MachineConfig, state: State, now: number): Ste
       state: { ...state, phase: { type: 'finished', since: now } },
       effects: [publish({ type: 'finished', rounds: state.committed })],
     };
-  const invited = invite(config, attempt, eligible(state));
+  const plan = planned(config, state);
+  const invited = invite(config, attempt, plan.type === 'invite' ? plan.keys : []);
   const opened: State = { ...state, attempt, round: emptyRound(attempt, invited) };
   const entered = enter(opened, {
     type: 'opening',

@@ -26,6 +26,13 @@ export interface SurvivorFreeze {
   readonly dataCommitment: Uint8Array;
 }
 
+/** A frozen survivor set and the cohort it is of: Sui addresses, sorted. */
+export interface FrozenSet {
+  readonly round: number;
+  readonly cohort: readonly string[];
+  readonly survivors: readonly string[];
+}
+
 export interface ModelVersion {
   readonly run: Uint8Array;
   /** The round whose result this is; 0 is the initial model. */
@@ -77,4 +84,10 @@ export interface Ledger {
     round: number,
   ): Promise<{ readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | undefined>;
   readModel(run: Uint8Array, round: number): Promise<ModelVersion | undefined>;
+  /**
+   * Every survivor set that was frozen in a round after `after`, in the order of the rounds, with its members: what policy
+   * `ledger` of the one-set rule decides by. Members are named by their Sui addresses, sorted.
+   * @throws FloeError `ledger_unavailable`
+   */
+  readFrozen(run: Uint8Array, after: number): Promise<readonly FrozenSet[]>;
 }

@@ -16,7 +16,14 @@ import { withRetry } from '../sui/bounds.ts';
 import { TransactionFailed, type Sender } from '../sui/transactions.ts';
 import { localBeacon } from './beacon.ts';
 import { dynamicField, readChain } from './chain.ts';
-import type { CohortFreeze, Ledger, ModelFacts, ModelVersion, SurvivorFreeze } from './ledger.ts';
+import type {
+  CohortFreeze,
+  FrozenSet,
+  Ledger,
+  ModelFacts,
+  ModelVersion,
+  SurvivorFreeze,
+} from './ledger.ts';
 import {
   blobNumber,
   blobOfNumber,
@@ -24,6 +31,7 @@ import {
   ObjectId,
   PublishedKey,
   Round,
+  Run as RunObject,
   u64,
 } from './sui-layout.ts';
 import { ensureRun, findRun, type RunReader, type SuiRun } from './sui-run.ts';
@@ -130,6 +138,30 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     const found = object && (await roundOf(object, round));
     if (!found?.survivors) return undefined;
     return { hash: own(found.survivorsHash), dataCommitment: own(found.dataCommitment) };
+  };
+
+  const readFrozen: Ledger['readFrozen'] = async (run, after) => {
+    const object = await standing(run);
+    if (object === undefined) return [];
+    const content = await readChain('reading the run', timeoutMs, async (signal) => {
+      const include = { content: true } as const;
+      return (await client.core.getObject({ objectId: object.run, include, signal })).object
+        .content;
+    });
+    if (content === undefined)
+      throw new FloeError('ledger_unavailable', `run ${object.run} has no content`);
+    const last = Number(RunObject.parse(content).lastRound);
+    const frozen: FrozenSet[] = [];
+    for (let round = after + 1; round <= last; round += 1) {
+      const found = await roundOf(object, round);
+      if (found?.survivors)
+        frozen.push({
+          round,
+          cohort: found.cohort.toSorted(),
+          survivors: found.survivors.toSorted(),
+        });
+    }
+    return frozen;
   };
 
   const readModel: Ledger['readModel'] = async (run, round) => {
@@ -306,6 +338,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     registerModel,
     readCohort,
     readSurvivors,
+    readFrozen,
     readModel,
     runObject: async (run) => {
       const found = sender === undefined ? await standing(run) : await ensured(run);

@@ -93,11 +93,12 @@ const isSubset = (part: MemberSet, whole: ReadonlySet<Member>): boolean =>
 
 /** Whether the sets are equal once `culprits` are left out of both. */
 const equalBut = (a: MemberSet, b: MemberSet, culprits: ReadonlySet<Member>): boolean => {
-  const honest = (set: MemberSet): Set<Member> =>
-    new Set(set.filter((member) => !culprits.has(member)));
+  const honest = (set: MemberSet): MemberSet => set.filter((member) => !culprits.has(member));
   const [left, right] = [honest(a), honest(b)];
-  return left.size === right.size && isSubset([...left], right);
+  return left.length === right.length && isSubset(left, new Set(right));
 };
+
+const NOBODY: ReadonlySet<Member> = new Set();
 
 /** More culprits than this are not tried in all combinations against a name. */
 const MAX_TRIED = 6;
@@ -216,12 +217,14 @@ const isDead = (
 ): boolean => {
   // Who registers for an attempt renounces those before it, not those after.
   if (round >= present.round) return false;
+  const needed = renouncing(members.length, threshold, minimum);
   const earlier = new Set(members);
+  const here = present.cohort.filter(({ member }) => earlier.has(member));
+  if (here.length < needed) return false;
+  const silent = here.filter(({ answered }) => answered.length === 0).length;
+  if (silent >= needed) return true;
   const name = setName(survivors);
-  const renounced = present.cohort.filter(
-    ({ member, answered }) => earlier.has(member) && !answered.includes(name),
-  );
-  return renounced.length >= renouncing(members.length, threshold, minimum);
+  return here.filter(({ answered }) => !answered.includes(name)).length >= needed;
 };
 
 const publicFamily = (
@@ -230,8 +233,9 @@ const publicFamily = (
   proposed: MemberSet,
 ): Refusal | undefined => {
   const family = view.family ?? [];
-  const frozen = new Set(family.map(({ survivors }) => setName(survivors)));
-  const hidden = view.answered.find((set) => !frozen.has(setName(set)));
+  const hidden = view.answered.find(
+    (set) => !family.some(({ survivors }) => equalBut(survivors, set, NOBODY)),
+  );
   if (hidden !== undefined)
     return {
       reason: `the ledger does not show a set of ${hidden.length} that this participant has answered`,

@@ -87,7 +87,8 @@ const bits = (mask: number): number[] => {
   for (let i = 0; i < MEMBERS; i += 1) if ((mask >> i) & 1) found.push(i);
   return found;
 };
-const count = (mask: number): number => bits(mask).length;
+const counts = Array.from({ length: 2 ** MEMBERS }, (_, mask) => bits(mask).length);
+const count = (mask: number): number => counts[mask] as number;
 const lists = Array.from({ length: 2 ** MEMBERS }, (_, mask) =>
   bits(mask).map((i) => NAMES[i] as string),
 );
@@ -119,8 +120,7 @@ export const rankOf = (rows: readonly (readonly number[])[]): number => {
       if (i <= rank || row[column] === 0n) continue;
       const factor = ((row[column] as bigint) * scale) % PRIME;
       for (let j = column; j < row.length; j += 1)
-        row[j] =
-          ((((row[j] as bigint) - factor * (top[j] as bigint)) % PRIME) + PRIME) % PRIME;
+        row[j] = ((((row[j] as bigint) - factor * (top[j] as bigint)) % PRIME) + PRIME) % PRIME;
     }
     rank += 1;
   }
@@ -161,22 +161,34 @@ const smallBlock = (
   });
 };
 
-/** Per class of alike members, how many take each of `options` places; all ways. */
-const deals = function* (sizes: readonly number[], options: number): Generator<number[][]> {
-  const [first, ...rest] = sizes;
-  if (first === undefined) {
-    yield [];
-    return;
-  }
-  const splits = function* (left: number, places: number): Generator<number[]> {
-    if (places === 1) yield [left];
-    else
-      for (let here = 0; here <= left; here += 1)
-        for (const others of splits(left - here, places - 1)) yield [here, ...others];
-  };
-  for (const split of splits(first, options))
-    for (const others of deals(rest, options)) yield [split, ...others];
+/** Bits of who is in the cohort, of whom survivors, of whom answering. */
+type Places = readonly [cohort: number, survivors: number, answered: number];
+
+const maskOf = (members: readonly number[]): number =>
+  members.reduce((mask, member) => mask | (1 << member), 0);
+
+/** All ways to place alike members, by numbers; colluders do not answer by a rule. */
+const placings = (members: readonly number[], answers: boolean): Places[] => {
+  const found: Places[] = [];
+  const n = members.length;
+  for (let cohort = 0; cohort <= n; cohort += 1)
+    for (let survivors = 0; survivors <= cohort; survivors += 1)
+      for (let answered = 0; answered <= (answers ? survivors : 0); answered += 1)
+        found.push([
+          maskOf(members.slice(0, cohort)),
+          maskOf(members.slice(0, survivors)),
+          maskOf(members.slice(0, answered)),
+        ]);
+  return found;
 };
+
+/** Every combination of one placing for each class. */
+const combinations = (classes: readonly (readonly Places[])[]): readonly Places[] =>
+  classes.reduce<Places[]>(
+    (made, placed) =>
+      made.flatMap(([k, s, a]) => placed.map((p): Places => [k | p[0], s | p[1], a | p[2]])),
+    [[0, 0, 0]],
+  );
 
 /** Members by what has happened to them so far. */
 const classesOf = (state: readonly Opened[], among: number): number[][] => {
@@ -201,17 +213,6 @@ const keyOf = (state: readonly Opened[], honest: number): string => {
       .toSorted()
       .join(' ');
   return `${part(honest)} | ${part(127 & ~honest)}`;
-};
-
-/** The members of each class that take place `place` or a later one. */
-const taking = (classes: readonly number[][], deal: readonly number[][], place: number): number => {
-  let mask = 0;
-  for (const [i, members] of classes.entries()) {
-    const split = deal[i] as number[];
-    const skipped = split.slice(0, place).reduce((sum, size) => sum + size, 0);
-    for (const member of members.slice(skipped)) mask |= 1 << member;
-  }
-  return mask;
 };
 
 export interface SearchOptions {
@@ -271,13 +272,14 @@ export const search = (options: SearchOptions): Verdict => {
     const family = familyOf(state);
     const good = classesOf(state, honest);
     const bad = classesOf(state, 127 & ~honest);
-    const sizes = (classes: readonly number[][]): number[] => classes.map(({ length }) => length);
     const verdicts = new Map<string, boolean>();
-    for (const badDeal of deals(sizes(bad), 3))
-      for (const goodDeal of deals(sizes(good), 4)) {
-        const cohort = taking(good, goodDeal, 1) | taking(bad, badDeal, 1);
-        const survivors = taking(good, goodDeal, 2) | taking(bad, badDeal, 2);
-        const answered = taking(good, goodDeal, 3);
+    const goodPlacings = combinations(good.map((members) => placings(members, true)));
+    for (const [badCohort, badSurvivors] of combinations(
+      bad.map((members) => placings(members, false)),
+    ))
+      for (const [goodCohort, goodSurvivors, answered] of goodPlacings) {
+        const cohort = badCohort | goodCohort;
+        const survivors = badSurvivors | goodSurvivors;
         if (!dropouts && cohort !== survivors) continue;
         if (count(survivors) < minimum) continue;
         const t = threshold(count(cohort));

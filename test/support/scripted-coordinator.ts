@@ -78,6 +78,7 @@ export class ScriptedCoordinator {
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
   #waiters: (() => void)[] = [];
+  #asked = false;
 
   constructor(identity: Identity, spec: RunSpec) {
     this.identity = identity;
@@ -257,6 +258,7 @@ export class ScriptedCoordinator {
     const model = await this.modelRef(invited);
     const open = this.sign('open', number, change({ model, config: this.run, invited }));
     this.round = { number, open, registers: [], shares: [] };
+    this.#asked = this.spec.secagg === 'none';
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
     return open;
@@ -345,6 +347,7 @@ export class ScriptedCoordinator {
 
   async consistency(members: readonly Uint8Array[], to = members): Promise<void> {
     const records = (await this.collect(members, 'consistent')).map(({ bytes }) => bytes);
+    this.#asked = true;
     this.send(to, { type: 'consistency', records });
   }
 
@@ -420,8 +423,10 @@ export class ScriptedCoordinator {
     return commit;
   }
 
-  abort(code = 'cohort_too_small'): void {
-    const record = this.sign('abort', this.round!.number, { code, reason: 'test', culprits: [] });
+  /** @param answered whether it owns up to knowing the sum; default: the truth */
+  abort(code = 'cohort_too_small', answered = this.#asked): void {
+    const body = { code, reason: 'test', culprits: [], answered };
+    const record = this.sign('abort', this.round!.number, body);
     this.send(this.keys, { type: 'record', record: record.bytes });
   }
 
