@@ -211,7 +211,7 @@ export class Participant {
         : this.#options.trainer;
     matchManifest(spec.model, trainer.manifest);
     const self = identity.publicKey;
-    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'local' : 'ledger';
+    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const answers = this.#options.answers ?? {
       policy: ledger === undefined ? 'strict' : 'ledger',
     };

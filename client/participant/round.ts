@@ -13,11 +13,12 @@ import {
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { requireLawful, withRecord } from '../../protocol/rules/index.ts';
 import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
-import { guardOf, liveOf, shareRecordOf, type Live } from './live.ts';
+import { guardOf, liveOf, openedView, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
 import * as spending from './spending.ts';
@@ -44,7 +45,8 @@ export class Rounds {
       (error, whose) => (whose === 'own' ? this.#withdraw(error) : this.#violation(error)),
     );
     const round = memory.run.round;
-    if (round !== undefined) this.#live = liveOf(decodeRecordOf('open', round.open));
+    // The record was checked before it was saved.
+    if (round !== undefined) this.#live = liveOf(openedView(ports.view, round.open, memory.commit));
   }
 
   /**
@@ -150,7 +152,7 @@ export class Rounds {
         'record_replayed',
         `round ${open.round} was opened after round ${newest} had been`,
       );
-    checks.checkOpen(view, open, this.#memory.commit);
+    const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
     if (this.#masked && !(await this.#mayRegister(open))) return;
@@ -162,7 +164,7 @@ export class Rounds {
       { round: open.round, open: open.bytes, sigma, register: register.bytes },
       open.hash,
     );
-    this.#live = liveOf(open);
+    this.#live = liveOf(opened);
     this.#sendRecord(register.bytes);
     this.#ports.emit({ type: 'registered', round: open.round });
   }
@@ -192,13 +194,11 @@ export class Rounds {
     if (round.cohort !== undefined && !equalBytes(round.cohort, record.hash))
       throw new FloeError('record_conflict', 'a second, different cohort in one round');
     if (live.cohort === undefined) {
-      const checked = checks.checkCohort(view, live.open, round.register, frame, record);
-      if (ledger !== undefined) {
-        const frozen = await ledger.readCohort(view.run, record.round);
-        const { root, beacon } = record.body;
-        if (!frozen || !equalBytes(frozen.root, root) || !equalBytes(frozen.beacon, beacon))
-          throw new FloeError('context_mismatch', 'the ledger holds another cohort or beacon');
-      }
+      const facts =
+        ledger === undefined
+          ? {}
+          : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
+      const checked = checks.checkCohort(view, live.opened, round.register, frame, record, facts);
       const standings = spending.standingsOf(frame.registers);
       const { model } = live.open.body;
       // A vector that is made already was checked before.
@@ -211,6 +211,7 @@ export class Rounds {
         round = await this.#memory.add({ cohort: record.hash, guard: guardOf(guard) });
       }
       live.cohort = checked;
+      live.view = checked.view;
       const cohort = checked.cohort.members.length;
       this.#ports.emit({ type: 'joined', round: record.round, cohort });
     }
@@ -238,6 +239,7 @@ export class Rounds {
       const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
       if (round.sharers === undefined) await this.#memory.add({ sharers: record.hash });
       live.sharers = checked;
+      live.view = checked.view;
     }
     await this.#makeVector(live);
   }
@@ -261,19 +263,17 @@ export class Rounds {
       );
     if (upload === undefined)
       throw new FloeError('survivors_inconsistent', 'a survivor without an upload of its own');
-    const among = live.sharers?.record.body.members ?? live.cohort.record.body.members;
     const earlier =
       round.consistent === undefined
         ? live.survivors?.body.hash
         : decodeRecordOf('consistent', round.consistent).body.survivors;
     if (earlier !== undefined && !equalBytes(earlier, hash))
       throw new FloeError('survivors_inconsistent', 'a second, different survivor set in a round');
-    checks.checkSurvivors(view, live.cohort, among, upload.hash, record);
-    if (ledger !== undefined) {
-      const frozen = await ledger.readSurvivors(view.run, record.round);
-      if (!frozen || !equalBytes(frozen.hash, hash))
-        throw new FloeError('survivors_inconsistent', 'the ledger holds another survivor set');
-    }
+    const facts =
+      ledger === undefined
+        ? {}
+        : { survivors: (await ledger.readSurvivors(view.run, record.round)) ?? null };
+    live.view = checks.checkSurvivors(view, live.view, upload.hash, record, facts);
     live.survivors = record;
     if (!this.#masked) return;
     const { context } = live.cohort;
@@ -297,7 +297,7 @@ export class Rounds {
       return this.#withdraw(
         new FloeError('unexpected_frame', 'consistency came before the survivors'),
       );
-    checks.checkConsistency(this.#ports.view, cohort, survivors, frame);
+    checks.checkConsistency(live.view, cohort.threshold, frame);
     if (round.unmask !== undefined) return this.#sendRecord(round.unmask);
     const { view, own, answers, ledger } = this.#ports;
     const { members } = survivors.body;
@@ -341,7 +341,7 @@ export class Rounds {
         `a commit of round ${commit.round} came after that of round ${known.round}`,
       );
     const live = this.#live?.open.round === commit.round ? this.#live : undefined;
-    checks.checkCommit(commit, { open: live?.open, survivors: live?.survivors });
+    checks.checkCommit(this.#ports.view, commit, live?.view);
     await this.#memory.commitTo(commit);
     if (this.#memory.run.round === undefined) this.stop();
     const { weight, metrics, model } = commit.body;
@@ -349,17 +349,16 @@ export class Rounds {
   }
 
   async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
-    if (this.#live?.open.round !== record.round) return;
+    const live = this.#live;
+    if (live?.open.round !== record.round) return;
     const { unmask, upload } = this.#round();
+    const own = this.#masked ? unmask : upload;
+    const view = own === undefined ? live.view : withRecord(live.view, decodeRecord(own));
     const { code, reason, answered } = record.body;
     this.stop();
     await this.#memory.end(undefined);
     this.#ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
-    if (!answered && (this.#masked ? unmask : upload) !== undefined)
-      throw new FloeError(
-        'answers_denied',
-        `the abort of round ${record.round} denies an answer that this participant has sent`,
-      );
+    requireLawful(view, record);
   }
 
   /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */

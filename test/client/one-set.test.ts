@@ -206,9 +206,7 @@ describe('on disk', () => {
     await coordinator.sharers(members);
     await coordinator.collect(members, 'upload');
     const { spent } = await memoryOf(of(members[0]!).keystore, coordinator);
-    expect(spent?.uploaded).toEqual([
-      { round: 1, cohort: members.map(addressOf), threshold: 4 },
-    ]);
+    expect(spent?.uploaded).toEqual([{ round: 1, cohort: members.map(addressOf), threshold: 4 }]);
   });
 
   it('a model that was trained on before another one is refused when it comes again', async () => {

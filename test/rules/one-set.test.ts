@@ -120,7 +120,11 @@ describe('ledger', () => {
     view({ policy: 'ledger', family });
 
   it('parts members that share no set', () => {
-    expect(atomsOf([members('abc'), members('bcd')], new Set())).toEqual([['a'], ['b', 'c'], ['d']]);
+    expect(atomsOf([members('abc'), members('bcd')], new Set())).toEqual([
+      ['a'],
+      ['b', 'c'],
+      ['d'],
+    ]);
     expect(atomsOf([members('abc'), members('bcd')], new Set(['d']))).toEqual([['a'], ['b', 'c']]);
   });
 
@@ -162,9 +166,7 @@ describe('ledger', () => {
 describe('consent', () => {
   const answered = [members('abcdefg')];
   const consents = (...sets: string[]) =>
-    sets.flatMap((set) =>
-      members(set).map((author) => ({ author, members: members(set) })),
-    );
+    sets.flatMap((set) => members(set).map((author) => ({ author, members: members(set) })));
   const proposed = members('abcdef');
   const present = at('abcdef', 'abcdef', 'abcdefg');
 
@@ -186,9 +188,7 @@ describe('consent', () => {
   });
 
   it('is strict where nobody needs to consent', () => {
-    expect(
-      mayAnswer(view({ policy: 'consent' }), at('abcd'), members('abcd')),
-    ).toBeUndefined();
+    expect(mayAnswer(view({ policy: 'consent' }), at('abcd'), members('abcd'))).toBeUndefined();
   });
 });
 
