@@ -65,6 +65,15 @@ const networkOf = async (
   return (await readNetworkFile(options)).network;
 };
 
+/** @throws FloeError `usage`, `file_not_found` */
+const answersOf = async ({ answers, consent = [] }: JoinOptions): Promise<Answers | undefined> => {
+  if (consent.length > 0 && answers !== 'consent')
+    throw new FloeError('usage', '--consent goes with --answers consent');
+  if (answers === undefined) return undefined;
+  const consents = await Promise.all(consent.map(readBytes));
+  return { policy: answers, ...(consents.length === 0 ? {} : { consents }) };
+};
+
 const show = (event: ParticipantEvent, output: Output): void => {
   const line = lineOf(event);
   if (line === undefined) return;
@@ -99,6 +108,7 @@ export const runJoin = async (
   output.line(`data       ${options.data}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
   const network = await networkOf(options);
+  const answers = await answersOf(options);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
@@ -118,6 +128,7 @@ export const runJoin = async (
         backend: { prefer: options.backend ?? 'auto' },
       }),
     ...reach.ports,
+    ...(answers === undefined ? {} : { answers }),
     clock: systemClock,
     random: systemRandom,
     expect: {

@@ -27,6 +27,8 @@ afterEach(async () => {
 const stage = async (count = 5) => {
   const coordinator = await ScriptedCoordinator.create({
     cohort: { size: 6, minimum: 3, overSelect: 1 },
+    // Updates that are larger than a step of the rounding: the model moves.
+    encoding: { weightCap: 20, clipNorm: 2 },
   });
   running = await startAll(coordinator, count);
   return { coordinator, members: coordinator.keys };
@@ -176,7 +178,10 @@ describe('on disk', () => {
         return new Promise<never>(() => undefined);
       },
     };
-    const mortal = await start(coordinator, 4, { keystore });
+    const mortal = await start(coordinator, 4, {
+      keystore,
+      link: async (open) => (stopped ? new Promise<never>(() => undefined) : open()),
+    });
     await coordinator.loggedIn(5);
     const members = coordinator.keys;
     await attempt(coordinator, members);

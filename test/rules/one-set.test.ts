@@ -136,8 +136,9 @@ describe('ledger', () => {
     expect(mayAnswer(ledger(all), present, members('abcde'))?.reason).toContain('joint sum of 2');
     // A + B + v, A, and now B: v stands alone, and only the public list shows it.
     const half = frozen(2, 'abc');
-    expect(mayAnswer(ledger(all), present, members('def'))).toBeUndefined();
-    expect(mayAnswer(ledger(all, half), present, members('def'))?.reason).toContain('of 1 members');
+    const both = at('abcdefg', 'abcdefg', 'abcdefg', 'abc');
+    expect(mayAnswer(ledger(all), both, members('def'))).toBeUndefined();
+    expect(mayAnswer(ledger(all, half), both, members('def'))?.reason).toContain('of 1 members');
   });
 
   it('leaves proven culprits aside', () => {
@@ -151,7 +152,8 @@ describe('ledger', () => {
     expect(mayAnswer(ledger(failed), at('abcdefg'), members('abcdefg'))).toBeUndefined();
     const late = frozen(10, 'abcdef', 'abcdefg');
     expect(mayAnswer(ledger(late), at('abcdefg'), members('abcdefg'))).toBeDefined();
-    const spoken = at('abcdefg', 'abc', 'abcdef');
+    // Four of seven have answered: with one colluder that is t.
+    const spoken = at('abcdefg', 'abcd', 'abcdef');
     expect(mayAnswer(ledger(failed), spoken, members('abcdefg'))).toBeDefined();
   });
 

@@ -8,6 +8,13 @@ export const fullMemory: RunMemory = {
   v: 1,
   last: { round: 7, open: filled(1), withdrawn: 'trainer_failed' },
   commit: filled(2, 900),
+  spent: {
+    model: filled(18),
+    answered: [[`0x${'ab'.repeat(32)}`, `0x${'cd'.repeat(32)}`]],
+    uploaded: [{ round: 6, cohort: [`0x${'ab'.repeat(32)}`], threshold: 3 }],
+  },
+  past: [filled(19), filled(20)],
+  culprits: [`0x${'ef'.repeat(32)}`],
   round: {
     round: 7,
     open: filled(3, 500),

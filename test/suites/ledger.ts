@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
+import { addressOf } from '../../protocol/identity.ts';
 import type { Ledger } from '../../protocol/ledger/ledger.ts';
 
 export interface LedgerFixture {
@@ -80,6 +81,28 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         const { hash, dataCommitment } = survivors;
         expect(await ledger.readSurvivors(run, 1)).toEqual({ hash, dataCommitment });
         expect(await ledger.readSurvivors(h('another run'), 1)).toBeUndefined();
+      }),
+    );
+
+    it(
+      'shows every survivor set that was frozen after a round, with its members',
+      withFixture(async ({ ledger }) => {
+        expect(await ledger.readFrozen(run, 0)).toEqual([]);
+        await ledger.freezeCohort(cohort);
+        expect(await ledger.readFrozen(run, 0)).toEqual([]);
+        await ledger.freezeSurvivors(survivors);
+        // A round without survivors is none of them.
+        await ledger.freezeCohort({ ...cohort, round: 2, entropy: h('2') });
+        await ledger.freezeCohort({ ...cohort, round: 3, entropy: h('3') });
+        await ledger.freezeSurvivors({ ...survivors, round: 3, members: members.slice(2) });
+        const names = (keys: readonly Uint8Array[]): string[] => keys.map(addressOf).toSorted();
+        const all = names(members);
+        const first = { round: 1, cohort: all, survivors: names(members.slice(1)) };
+        const third = { round: 3, cohort: all, survivors: names(members.slice(2)) };
+        expect(await ledger.readFrozen(run, 0)).toEqual([first, third]);
+        expect(await ledger.readFrozen(run, 1)).toEqual([third]);
+        expect(await ledger.readFrozen(run, 3)).toEqual([]);
+        expect(await ledger.readFrozen(h('another run'), 0)).toEqual([]);
       }),
     );
 
