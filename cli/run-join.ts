@@ -8,6 +8,7 @@ import {
   lineOf,
   memoryKeystore,
   webSocketConnect,
+  type Answers,
   type Keystore,
   type ParticipantEvent,
 } from '../client/index.ts';
@@ -22,6 +23,8 @@ import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
+import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
+import { readInput } from './flags.ts';
 import type { JoinOptions } from './join.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
@@ -70,7 +73,9 @@ const answersOf = async ({ answers, consent = [] }: JoinOptions): Promise<Answer
   if (consent.length > 0 && answers !== 'consent')
     throw new FloeError('usage', '--consent goes with --answers consent');
   if (answers === undefined) return undefined;
-  const consents = await Promise.all(consent.map(readBytes));
+  const consents = await Promise.all(
+    consent.map((path) => readInput('--consent', path, MAX_CONSENT_BYTES)),
+  );
   return { policy: answers, ...(consents.length === 0 ? {} : { consents }) };
 };
 

@@ -20,6 +20,7 @@ export {
   joinRun,
   lineOf,
   Participant,
+  type Answers,
   type Backoff,
   type Expected,
   type LedgerReader,
@@ -39,3 +40,4 @@ export {
   type TrainRequest,
   type TrainResult,
 } from './trainer.ts';
+export { signConsent, type ConsentTo } from '../protocol/rules/consent.ts';

@@ -14,18 +14,18 @@ import {
   type Fold,
 } from '../protocol/aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
 import { unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
 import { chunkRoot } from '../protocol/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import {
-  decodeAnswer,
   freezeCohort,
+  judgeComplaint,
+  openAnswer,
   recover,
   unmask,
   type BadShare,
@@ -35,7 +35,9 @@ import {
   type RoundView,
   type ShareMessage,
   type UnmaskAnswer,
+  type Verdict,
 } from '../protocol/secagg/index.ts';
+import type { AttemptKeys } from './attempt-keys.ts';
 import { errorFields, shortKey, type Logger } from './log.ts';
 import type { Hex, Round } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
@@ -66,6 +68,8 @@ export interface Aggregation {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
+  /** Who lied, by the complaint and the signed share that it is about: a function of the round alone. */
+  judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
   /** Resolves once everything of the rounds so far is in its lasting place. @throws FloeError of the store */
   settle(signal: AbortSignal): Promise<void>;
 }
@@ -73,7 +77,7 @@ export interface Aggregation {
 export interface AggregationInit {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
-  readonly identity: Identity;
+  readonly attemptKeys: AttemptKeys;
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly keeper: ModelKeeper;
@@ -126,7 +130,8 @@ const viewOf = (round: Round): RoundView => {
     cohort: freezeCohort(
       members.map(({ author, body }) => ({
         id: author,
-        keys: { x25519: body.x25519, mlkem: body.mlkem },
+        mask: body.mask,
+        seal: body.seal,
       })),
     ),
     shares,
@@ -160,7 +165,7 @@ const failureOf = (
 };
 
 export const createAggregation = (init: AggregationInit): Aggregation => {
-  const { spec, run, identity, store, gate, keeper, log } = init;
+  const { spec, run, attemptKeys, store, gate, keeper, log } = init;
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
   let sum: Sum | undefined;
@@ -228,20 +233,23 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   };
 
   /** The survivors' answers; one that does not open or decode is left out and its sender named. */
-  const answersOf = (round: Round): UnmaskAnswer[] =>
-    [...round.unmasks].flatMap(([sender, { body }]) => {
+  const answersOf = async (round: Round): Promise<UnmaskAnswer[]> => {
+    const keys = attemptKeys.get(round.round);
+    const answers: UnmaskAnswer[] = [];
+    for (const [hex, { author: sender, body }] of round.unmasks) {
       try {
-        const shares = decodeAnswer(identity.openSealed(body.answer));
-        return [{ sender: fromHex(sender), shares }];
+        const shares = await openAnswer(keys, body.context, sender, body.answer);
+        answers.push({ sender, shares });
       } catch (thrown) {
         if (!(thrown instanceof FloeError)) throw thrown;
         log.warn(
-          { round: round.round, participant: shortKey(sender), ...errorFields(thrown) },
+          { round: round.round, participant: shortKey(hex), ...errorFields(thrown) },
           'an answer does not open',
         );
-        return [];
       }
-    });
+    }
+    return answers;
+  };
 
   const openSum = async (
     round: Round,
@@ -249,7 +257,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     lanes: Lanes,
     signal: AbortSignal,
   ): Promise<RecoveryResult & { type: 'recovered' }> => {
-    const result = await recover(view, answersOf(round), signal);
+    const result = await recover(view, await answersOf(round), signal);
     for (const { sender, author, reason } of result.badShares)
       log.warn(
         {
@@ -346,6 +354,15 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       };
       sum = undefined;
       return body;
+    },
+    judge: async (round, { author: complainer, body }) => {
+      const { accused, kind, entry, secret } = body;
+      const { context, cohort } = viewOf(round);
+      const place = round.members.indexOf(toHex(complainer));
+      const committed = round.shares.get(toHex(accused))?.record.body.entries[place];
+      if (committed === undefined) return 'invalid';
+      const complaint = { complainer, accused, kind, entry, secret };
+      return judgeComplaint(context, cohort, complaint, committed);
     },
     settle: async (signal) => store.settle?.({ signal }),
   };

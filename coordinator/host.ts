@@ -13,6 +13,7 @@ import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { genesis } from '../protocol/transcript.ts';
 import { createAggregation } from './aggregation.ts';
+import { createAttemptKeys } from './attempt-keys.ts';
 import type { JournalBatch } from './journal.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, progressFields, safeLogger, shortKey } from './log.ts';
@@ -74,7 +75,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     journalEvents: () => journal.eventCount,
   });
   const keeper = createModelKeeper({ spec, run, store, gate, identity });
-  const aggregation = createAggregation({ spec, run, identity, store, gate, keeper, log });
+  const attemptKeys = createAttemptKeys(journal.database, random);
+  const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
   const sessions = createSessions({
     identity,
     run,
@@ -137,6 +139,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       journal,
       clock,
       keeper,
+      attemptKeys,
       aggregation,
       log,
       state: () => state,
@@ -222,10 +225,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     });
     if (batch.length > 0) journal.append(batch);
     state = next;
+    eraseOldKeys();
     for (const effect of effects) performEffect(effect);
     armWake();
     settle();
   };
+
+  /** Of no attempt but the one in progress is the secret kept. */
+  const eraseOldKeys = (): void => attemptKeys.keepOnly(state.round?.round);
 
   const flushSoon = async (): Promise<void> => {
     await eventLoopTurn();
@@ -301,6 +308,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       journal.bind(run);
       if (replay()) {
         log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
+        eraseOldKeys();
         const { phase } = state;
         dispatch({ type: 'resumed', startWith });
         await flushing;

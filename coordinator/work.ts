@@ -9,6 +9,7 @@ import { toFloeError, type FloeError } from '../protocol/errors.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { nextEntry, roundRoot } from '../protocol/transcript.ts';
+import type { AttemptKeys } from './attempt-keys.ts';
 import { failureFields, type Aggregation } from './aggregation.ts';
 import type { Journal } from './journal.ts';
 import { errorFields, type Logger } from './log.ts';
@@ -29,6 +30,7 @@ export interface WorkContext {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly keeper: ModelKeeper;
+  readonly attemptKeys: AttemptKeys;
   readonly aggregation: Aggregation;
   readonly log: Logger;
   readonly state: () => State;
@@ -84,12 +86,19 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
-      return { type: 'opened', round, model: await keeper.rewrap(work.model, readers, round) };
+      // Durable before the event that publishes it; the same again after a crash.
+      const key = context.attemptKeys.create(round);
+      const wrapped = await keeper.rewrap(work.model, readers, round);
+      return { type: 'opened', round, model: wrapped, key };
     }
     case 'freeze-cohort': {
       const { root, members, entropy } = work;
       const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, members, entropy });
       return { type: 'cohort-frozen', round, beacon, receipt: cut(receipt) };
+    }
+    case 'judge-complaint': {
+      const verdict = await aggregation.judge(current, work.record);
+      return { type: 'complaint-judged', round, member: work.record.author, verdict };
     }
     case 'fold':
       await aggregation.fold(current, work.record, signal);

@@ -203,6 +203,24 @@ export const ERRORS = {
     'A share does not open or does not match its commitment.',
     'Nothing to do: its author is named and another subset is used.',
   ),
+  complaint_upheld: entry(
+    'secagg',
+    true,
+    'A member proved that an entry sealed to it is bad; its author is excluded.',
+    'Nothing to do: the next attempt has new keys and goes on without the author.',
+  ),
+  complaint_unfounded: entry(
+    'secagg',
+    true,
+    'A member complained about an entry that is good, and is excluded.',
+    'Nothing to do: the next attempt has new keys and goes on without the complainer.',
+  ),
+  complaint_invalid: entry(
+    'secagg',
+    false,
+    'A complaint, or an abort that names one, proves nothing.',
+    'The author of the record is at fault: the complainer, or the coordinator that excludes somebody without proof.',
+  ),
   commitment_mismatch: entry(
     'secagg',
     false,

@@ -23,6 +23,11 @@ const keys = v.pipe(v.array(key), v.maxLength(MAX_COHORT));
 const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
 const text = v.pipe(v.string(), v.maxLength(500));
 const finite = v.pipe(v.number(), v.finite());
+/** A hybrid public key: X25519 and ML-KEM-768. */
+export const publicKeysSchema = v.strictObject({
+  x25519: fixedBytes(32),
+  mlkem: fixedBytes(1184),
+});
 
 /** A blob as records name it. */
 export const blobRefSchema = v.strictObject({
@@ -47,13 +52,14 @@ export const bodySchemas = {
     model: modelRefSchema,
     config: hash,
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+    /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
+    key: publicKeysSchema,
   }),
-  /** Participant: fresh public keys of this round and a share of the beacon's entropy. */
+  /** Participant: fresh public keys of this attempt, independent of each other: for masks, and for the shares sealed to it. */
   register: v.strictObject({
     open: hash,
-    x25519: fixedBytes(32),
-    mlkem: fixedBytes(1184),
-    nonce: fixedBytes(32),
+    mask: publicKeysSchema,
+    seal: publicKeysSchema,
     /** Names of the survivor sets that the author has answered on this model, see `setName`; absent when there are none. */
     answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
   }),
@@ -66,16 +72,28 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
   }),
-  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member, its own included. */
+  /** Participant: commitment to the self secret and the hash of the sealed entry for each member, its own included. */
   share: v.strictObject({ context: hash, commitment: hash, entries: hashes }),
   /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
   sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
+  /** Participant: the entry that the accused signed for it is bad, and the secret that shows it: see secagg/complaint.ts. */
+  complaint: v.strictObject({
+    context: hash,
+    accused: key,
+    /** The accused's share record. */
+    share: hash,
+    kind: v.picklist(['sealed', 'pair']),
+    entry: bytesUpTo(4096),
+    secret: bytesUpTo(64),
+  }),
   /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */
   upload: v.strictObject({
     context: hash,
     blob: blobRefSchema,
     chunkRoot: hash,
     envelope: v.optional(bytesUpTo(64 << 10)),
+    /** Without masks: its part of the next beacon, which the answers open in a masked run. */
+    entropy: v.optional(hash),
   }),
   /** Coordinator: whose uploads count, frozen in the ledger; whoever is left out is listed with the reason. */
   survivors: v.strictObject({
@@ -88,7 +106,7 @@ export const bodySchemas = {
   }),
   /** Participant: has seen this survivor set (consistency round of Bonawitz 2017). */
   consistent: v.strictObject({ context: hash, survivors: hash }),
-  /** Participant: its shares, sealed to the coordinator. */
+  /** Participant: its shares, sealed to the coordinator's key of this attempt. */
   unmask: v.strictObject({ context: hash, survivors: hash, answer: bytesUpTo(64 << 10) }),
   /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
   commit: v.strictObject({
@@ -108,7 +126,14 @@ export const bodySchemas = {
    * Coordinator: the attempt ends without a commit. `answered`: members were asked to unmask, or have uploaded in the clear, so
    * the coordinator may know the sum; otherwise nothing was revealed.
    */
-  abort: v.strictObject({ code: text, reason: text, culprits: keys, answered: v.boolean() }),
+  abort: v.strictObject({
+    code: text,
+    reason: text,
+    culprits: keys,
+    answered: v.boolean(),
+    /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
+    complaint: v.optional(bytesUpTo(8 << 10)),
+  }),
 } as const;
 
 export type RecordType = keyof typeof bodySchemas;

@@ -11,10 +11,12 @@ import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
 import { MAX_ANSWERED, MAX_RECORD_BYTES } from '../../protocol/records.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import { MAX_COHORT } from '../../protocol/run-spec.ts';
+import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
 
 const hash = fixedBytes(32);
 const record = bytesUpTo(MAX_RECORD_BYTES);
-const share = fixedBytes(33);
+const selfShare = fixedBytes(shareBytes('self'));
+const keyShare = fixedBytes(shareBytes('key'));
 
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const ids = v.pipe(v.array(hex), v.maxLength(MAX_COHORT));
@@ -32,23 +34,34 @@ const roundSchema = v.strictObject({
   round: integer(1, 100_000),
   /** The open record this round began with. */
   open: record,
-  /** Secret: the keys of this round derive from it. */
+  /** Secret: the masking keys of this attempt derive from it; it is shared among the cohort. */
   sigma: hash,
+  /** Secret: the sealing keys of this attempt derive from it; never shared, never sent but in a complaint. */
+  seal: hash,
   /** The signed record that registered them. */
   register: record,
   /** Hash of the cohort record that was accepted. */
   cohort: v.optional(hash),
   guard: v.optional(guardSchema),
-  /** Set together when the shares are made: `selfSecret` (b) and the own shares are secret, `share` is the frame to send. */
+  /** Set together when the shares are made: `selfSecret` (b || e) and the own shares are secret, `frame` is sent. */
   sharing: v.optional(
     v.strictObject({
-      selfSecret: hash,
-      own: v.strictObject({ self: share, key: share }),
+      selfSecret: fixedBytes(SELF_SECRET_BYTES),
+      own: v.strictObject({ self: selfShare, key: keyShare }),
       frame: bytesUpTo(MAX_FRAME_BYTES),
     }),
   ),
   /** Hash of the sharers record that was accepted: the masks are made over that set and no other. */
   sharers: v.optional(hash),
+  /** Secret: what the entries of the other sharers held, opened once on receipt; `seed` is that of the pair mask. */
+  opened: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ author: hash, self: selfShare, key: keyShare, seed: hash })),
+      v.maxLength(MAX_COHORT),
+    ),
+  ),
+  /** The signed complaint over an entry that did not open: this participant uploads nothing in this attempt. */
+  complaint: v.optional(record),
   /** The vector made for this round. Once it is here, no other one is ever made. */
   vector: v.optional(
     v.strictObject({

@@ -43,6 +43,13 @@ export type ParticipantEvent =
       readonly correct: number;
       readonly milliseconds: number;
     }
+  /** A sharer's entry is bad; its author (hex) is accused, nothing is uploaded in this attempt. */
+  | {
+      readonly type: 'complained';
+      readonly round: number;
+      readonly accused: string;
+      readonly kind: 'sealed' | 'pair';
+    }
   | { readonly type: 'uploaded'; readonly round: number; readonly bytes: number }
   | {
       readonly type: 'unmasked';
@@ -117,6 +124,8 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         'info',
         `round ${event.round}: trained on ${event.examples} examples in ${(event.milliseconds / 1000).toFixed(1)} s`,
       ];
+    case 'complained':
+      return ['warn', `round ${event.round}: complains about ${event.accused} (${event.kind})`];
     case 'uploaded':
       return ['info', `round ${event.round}: uploaded ${event.bytes} bytes`];
     case 'committed':

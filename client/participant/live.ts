@@ -4,7 +4,7 @@
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
-import type { GuardState } from '../../protocol/secagg/index.ts';
+import type { GuardState, Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { Standing } from '../../protocol/rules/one-set.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
@@ -21,6 +21,8 @@ export interface Live {
   cohort?: CheckedCohort;
   /** What the members of the cohort state that they have answered on this model. */
   standings?: readonly Standing[];
+  /** With `cohort`: the agreed keys, each computed once. */
+  party?: Party;
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;

@@ -3,9 +3,8 @@
  * time; training, the store and the masks run beside them. Whatever is sent was saved before, so a frame that comes again
  * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
  */
-import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { addressOf } from '../../protocol/identity.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
 import {
   decodeRecord,
@@ -13,8 +12,8 @@ import {
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
-import { requireLawful, withRecord } from '../../protocol/rules/index.ts';
-import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
+import { withRecord } from '../../protocol/rules/index.ts';
+import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
@@ -113,6 +112,7 @@ export class Rounds {
       case 'cohort':
       case 'share':
       case 'sharers':
+      case 'complaint':
       case 'upload':
       case 'consistent':
       case 'unmask':
@@ -159,9 +159,9 @@ export class Rounds {
     const answered = this.#masked
       ? spending.statedNames(this.#memory.run, open.body.model.hash)
       : [];
-    const { sigma, register } = steps.makeRegister(view, own, open, answered);
+    const { sigma, seal, register } = steps.makeRegister(view, own, open, answered);
     await this.#memory.begin(
-      { round: open.round, open: open.bytes, sigma, register: register.bytes },
+      { round: open.round, open: open.bytes, sigma, seal, register: register.bytes },
       open.hash,
     );
     this.#live = liveOf(opened);
@@ -218,7 +218,8 @@ export class Rounds {
     this.#train(live);
     if (this.#masked) {
       if (round.sharing === undefined) {
-        const sharing = await steps.makeSharing(view, own, round.sigma, live.cohort);
+        const party = this.#party(live, live.cohort);
+        const sharing = await steps.makeSharing(view, own, party, record.round);
         round = await this.#memory.add({ sharing });
       }
       this.#ports.send(round.sharing!.frame);
@@ -229,7 +230,7 @@ export class Rounds {
     const record = decodeRecordOf('sharers', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
-    const round = this.#round();
+    let round = this.#round();
     if (!this.#masked || live.cohort === undefined || round.sharing === undefined)
       return this.#withdraw(new FloeError('unexpected_frame', 'sharers came before the shares'));
     if (round.sharers !== undefined && !equalBytes(round.sharers, record.hash))
@@ -237,10 +238,14 @@ export class Rounds {
     if (live.sharers === undefined) {
       const own = shareRecordOf(round.sharing.frame);
       const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
-      if (round.sharers === undefined) await this.#memory.add({ sharers: record.hash });
+      if (round.sharers === undefined) round = await this.#memory.add({ sharers: record.hash });
       live.sharers = checked;
       live.view = checked.view;
     }
+    if (round.opened === undefined && round.complaint === undefined)
+      round = await this.#openInbox(live, live.cohort, live.sharers);
+    // A bad entry is proven before anything masked with its author leaves.
+    if (round.complaint !== undefined) return this.#sendRecord(round.complaint);
     await this.#makeVector(live);
   }
 
@@ -310,22 +315,14 @@ export class Rounds {
       view,
       own,
       { ...round, guard, ownUpload: round.vector!.sha256 },
+      live.open,
       cohort,
       sharers,
       survivors,
     );
-    for (const error of answer.unopened)
-      this.#ports.warn(`a share of ${error.details['author']} does not open: ${error.message}`);
-    const liars = answer.unopened.flatMap(({ details }) => String(details['author'] ?? ''));
     await this.#memory.add(
       { guard: guardOf(answer.guard), unmask: answer.record.bytes },
-      spending.answeredFor(
-        this.#memory.run,
-        open.body.model.hash,
-        survivors.round,
-        members,
-        liars.map((author) => addressOf(fromHex(author))),
-      ),
+      spending.answeredFor(this.#memory.run, open.body.model.hash, survivors.round, members),
     );
     this.#sendRecord(answer.record.bytes);
     const { survivors: alive, dropped } = answer;
@@ -355,10 +352,12 @@ export class Rounds {
     const own = this.#masked ? unmask : upload;
     const view = own === undefined ? live.view : withRecord(live.view, decodeRecord(own));
     const { code, reason, answered } = record.body;
+    const proven = await checks.checkAbort(view, record, live.cohort, live.sharers);
     this.stop();
+    if (proven.length > 0)
+      await this.#memory.add({}, spending.withCulprits(this.#memory.run, proven));
     await this.#memory.end(undefined);
     this.#ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
-    requireLawful(view, record);
   }
 
   /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
@@ -383,18 +382,17 @@ export class Rounds {
 
   /** Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload. */
   async #makeVector(live: Live): Promise<void> {
-    const { sigma, sharing, vector: made } = this.#round();
+    const { sharing, opened, vector: made } = this.#round();
     if (made !== undefined) return this.#upload(live);
     const { cohort, sharers, trained, open } = live;
-    if (!cohort || !trained || (this.#masked && !(sharers && sharing))) return;
+    if (!cohort || !trained || (this.#masked && !(sharers && sharing && opened))) return;
     const { view, own, gate, keystore } = this.#ports;
     this.#beside.start(live, 'vector', {
       work: (signal) =>
         steps.makeVector(view, own, {
           open,
           checked: cohort,
-          masks:
-            sharers && sharing ? { sigma, selfSecret: sharing.selfSecret, sharers } : undefined,
+          masks: sharing && opened ? { selfSecret: sharing.selfSecret, opened } : undefined,
           before: trained.before,
           trained: trained.result,
           gate,
@@ -446,12 +444,35 @@ export class Rounds {
           blob: { id: blob.id, sha256: blob.sha256, size: blob.size },
           chunkRoot,
           ...(envelope === undefined ? {} : { envelope }),
+          ...(this.#masked ? {} : { entropy: steps.beaconEntropy(view, own, round) }),
         });
         await this.#memory.add({ upload: record.bytes });
         this.#sendRecord(record.bytes);
         emit({ type: 'uploaded', round, bytes: blob.size });
       },
     });
+  }
+
+  #party(live: Live, cohort: checks.CheckedCohort): Party {
+    live.party ??= steps.makeParty(this.#ports.view, this.#round(), cohort);
+    return live.party;
+  }
+
+  /** Opens what the others sealed to this participant; saves it, or the complaint over the first entry that is bad. */
+  async #openInbox(
+    live: Live,
+    cohort: checks.CheckedCohort,
+    sharers: checks.CheckedSharers,
+  ): Promise<RoundMemory> {
+    const { view, own, warn, emit } = this.#ports;
+    const { opened, bad } = await steps.openInbox(this.#party(live, cohort), sharers);
+    if (bad === undefined) return this.#memory.add({ opened: [...opened] });
+    const complaint = steps.makeComplaint(view, own, this.#round(), cohort, bad);
+    const accused = toHex(bad.item.author);
+    warn(`the entry of ${accused} is bad, which a complaint proves: ${bad.error.message}`);
+    const round = await this.#memory.add({ complaint: complaint.bytes });
+    emit({ type: 'complained', round: complaint.round, accused, kind: bad.kind });
+    return round;
   }
 
   async #withdraw(error: FloeError): Promise<void> {

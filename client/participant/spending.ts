@@ -19,6 +19,7 @@ import {
   type Refusal,
   type Standing,
 } from '../../protocol/rules/one-set.ts';
+import { MAX_COHORT } from '../../protocol/run-spec.ts';
 import { threshold } from '../../protocol/secagg/index.ts';
 import {
   MAX_PAST_MODELS,
@@ -176,7 +177,6 @@ export const answeredFor = (
   model: Uint8Array,
   round: number,
   survivors: readonly Uint8Array[],
-  culprits: readonly string[],
 ): Lasting => {
   const set = survivors.map(addressOf);
   const before = spentOn(memory, model);
@@ -188,8 +188,10 @@ export const answeredFor = (
       answered: known ? before.answered : [...before.answered, set],
       uploaded: before.uploaded.filter((attempt) => attempt.round !== round),
     },
-    ...(culprits.length === 0
-      ? {}
-      : { culprits: [...new Set([...(memory.culprits ?? []), ...culprits])] }),
   };
 };
+
+/** The earlier culprits and those whose breach this participant has just proven itself. */
+export const withCulprits = (memory: RunMemory, proven: readonly Uint8Array[]): Lasting => ({
+  culprits: [...new Set([...(memory.culprits ?? []), ...proven.map(addressOf)])].slice(-MAX_COHORT),
+});

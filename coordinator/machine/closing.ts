@@ -19,6 +19,7 @@ const pauseAfter = (failures: number): number =>
 /**
  * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
  * sum may be known. The culprits, if any, are not invited again.
+ * @param complaint the record that proves who the culprit is, where one does
  */
 export const abort = (
   config: MachineConfig,
@@ -27,6 +28,7 @@ export const abort = (
   code: ErrorCode,
   reason: string,
   culprits: readonly Hex[],
+  complaint?: Uint8Array,
 ): Step => {
   const { round } = state;
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
@@ -36,6 +38,7 @@ export const abort = (
     reason: reason.slice(0, 500),
     culprits: culprits.map(fromHex),
     answered: mayBeKnown(config, state, round),
+    ...(complaint === undefined ? {} : { complaint }),
   });
   const retryAt = now + pauseAfter(state.failures);
   return {

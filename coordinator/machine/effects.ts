@@ -33,6 +33,11 @@ export type Work =
       readonly members: readonly Uint8Array[];
       readonly dataCommitment: Uint8Array;
     }
+  | {
+      readonly type: 'judge-complaint';
+      readonly round: number;
+      readonly record: SignedRecord<'complaint'>;
+    }
   | { readonly type: 'finish'; readonly round: number }
   | {
       readonly type: 'register-model';

@@ -9,6 +9,7 @@ import {
   decodeRecord,
   MAX_RECORD_BYTES,
   modelRefSchema,
+  publicKeysSchema,
   type SignedRecord,
 } from '../../protocol/records.ts';
 
@@ -30,11 +31,16 @@ const schemas = [
   event('withdrawn', { key, round, code: text }),
   /** Nothing but time. */
   event('tick', {}),
-  /** The model's key is wrapped for the invited. */
-  event('opened', { round, model: modelRefSchema }),
+  /** The model's key is wrapped for the invited; `key` is the coordinator's of this attempt, its secret is elsewhere. */
+  event('opened', { round, model: modelRefSchema, key: publicKeysSchema }),
   event('cohort-frozen', { round, beacon: fixedBytes(32), receipt: text }),
   event('folded', { round, member: key }),
   event('upload-rejected', { round, member: key, code: text, reason: text }),
+  event('complaint-judged', {
+    round,
+    member: key,
+    verdict: v.picklist(['author', 'complainer', 'invalid']),
+  }),
   event('survivors-frozen', { round, receipt: text }),
   event('aggregated', { round, commit: bodySchemas.commit }),
   event('registered', { round, receipt: text }),

@@ -24,7 +24,7 @@ export const freezeCohortWork = (round: Round): Work => {
     round: round.round,
     root: cohortRoot(members),
     members,
-    entropy: cohortEntropy(cohortRegisters(round).map(({ body }) => body.nonce)),
+    entropy: cohortEntropy(members),
   };
 };
 

@@ -3,6 +3,7 @@
  * after it has logged in. Both are functions of the state alone, so a crash of either side loses nothing.
  */
 import { finishWork, registerWork } from './closing.ts';
+import { judgeWork, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
 import { freezeCohortWork, sendCohort } from './register.ts';
@@ -22,9 +23,12 @@ export const pendingWork = (state: State): readonly Work[] => {
     case 'freezing-cohort':
       return [freezeCohortWork(round)];
     case 'upload':
-      return [...round.uploads.values()]
-        .filter(({ status }) => status !== 'rejected')
-        .map(({ record }) => ({ type: 'fold', round: round.round, record }));
+      return [
+        ...unjudged(round).map((record) => judgeWork(round, record)),
+        ...[...round.uploads.values()]
+          .filter(({ status }) => status !== 'rejected')
+          .map(({ record }) => ({ type: 'fold', round: round.round, record }) as const),
+      ];
     case 'freezing-survivors':
       return [freezeSurvivorsWork(round)];
     case 'finishing':

@@ -49,6 +49,11 @@ export interface Shared {
   readonly entries: readonly Uint8Array[];
 }
 
+export interface Complained {
+  readonly record: SignedRecord<'complaint'>;
+  readonly judged: boolean;
+}
+
 /** One attempt at a round; what is not there yet is undefined or empty. */
 export interface Round {
   readonly round: number;
@@ -62,6 +67,8 @@ export interface Round {
   readonly context: Uint8Array | undefined;
   readonly shares: ReadonlyMap<Hex, Shared>;
   readonly sharers: SignedRecord<'sharers'> | undefined;
+  /** By complainer. */
+  readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
@@ -126,6 +133,7 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   context: undefined,
   shares: new Map(),
   sharers: undefined,
+  complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
   consistent: new Map(),

@@ -11,6 +11,7 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { abort, applyAggregated, applyRegistered } from './closing.ts';
+import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import type { Effect, Step } from './effects.ts';
 import type { Event } from './events.ts';
@@ -63,6 +64,8 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return applyFolded(state, event);
     case 'upload-rejected':
       return applyUploadRejected(state, event);
+    case 'complaint-judged':
+      return applyJudged(config, state, event);
     case 'survivors-frozen':
       return applySurvivorsFrozen(config, state, event);
     case 'aggregated':
@@ -122,6 +125,8 @@ const advanceUpload = (
   deadline: number,
   now: number,
 ): Step | undefined => {
+  // No set of survivors before a complaint is judged: it may end the attempt.
+  if (state.round !== undefined && unjudged(state.round).length > 0) return undefined;
   const [pending] = unfolded(state);
   if (pending === undefined) return closeUpload(config, state, now);
   return now >= uploadLimit(deadline) ? rejectUnfolded(state, pending) : undefined;

@@ -6,7 +6,7 @@ import type { SignedRecord } from '../../protocol/records.ts';
 import type { MachineConfig } from './config.ts';
 import type { Hex, Round } from './state.ts';
 
-const recordsOf = <Type extends 'share' | 'upload'>(
+const recordsOf = <Type extends 'share' | 'complaint' | 'upload'>(
   rows: ReadonlyMap<Hex, { readonly record: SignedRecord<Type> }>,
 ): ByAuthor<Type> => new Map([...rows].map(([key, { record }]) => [key, record]));
 
@@ -17,6 +17,7 @@ export const viewOf = ({ spec, run }: MachineConfig, round: Round): RoundView =>
   cohort: round.cohort,
   shares: recordsOf(round.shares),
   sharers: round.sharers,
+  complaints: recordsOf(round.complaints),
   uploads: recordsOf(round.uploads),
   survivors: round.survivors,
   consistents: round.consistent,

@@ -115,6 +115,7 @@ export const applyOpened = (
   const open = config.sign('open', round.round, {
     model: event.model,
     config: config.run,
+    key: event.key,
     invited: round.invited.map(fromHex),
   });
   const entered = enter(

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
 import { MAX_COHORT } from '../run-spec.ts';
+import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
 
 const MAX_BUNDLE_BYTES = 256 << 20;
 const list = <Item extends v.GenericSchema>(item: Item) =>
@@ -12,15 +13,22 @@ const list = <Item extends v.GenericSchema>(item: Item) =>
 
 const bundleSchema = v.strictObject({
   v: v.literal(1),
-  /** b of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
+  /** b || e of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
   secrets: list(
-    v.strictObject({
-      author: fixedBytes(32),
-      kind: v.picklist(['self', 'key']),
-      secret: fixedBytes(32),
-    }),
+    v.variant('kind', [
+      v.strictObject({
+        author: fixedBytes(32),
+        kind: v.literal('self'),
+        secret: fixedBytes(SELF_SECRET_BYTES),
+      }),
+      v.strictObject({
+        author: fixedBytes(32),
+        kind: v.literal('key'),
+        secret: fixedBytes(SECRET_BYTES),
+      }),
+    ]),
   ),
-  /** The sealed entries of all sharers, where somebody dropped: pair masks need the KEM ciphertexts. Else empty. */
+  /** The sealed entries of all sharers, where somebody dropped: pair masks need the wrapped pair keys. Else empty. */
   shares: list(v.strictObject({ author: fixedBytes(32), entries: list(bytesUpTo(4096)) })),
 });
 

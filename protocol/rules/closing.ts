@@ -4,7 +4,8 @@
  */
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
-import { dataCommitment, survivorsHash } from '../records.ts';
+import { FloeError } from '../errors.ts';
+import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { missingFrom, uploadersOf } from './sharing.ts';
@@ -258,6 +259,26 @@ const ABORT: readonly Rule[] = [
       answered || (isMasked(view) ? view.unmasks : view.uploads).size === 0
         ? undefined
         : 'the abort denies answers that were given',
+  }),
+  abort({
+    name: 'complaint',
+    says: 'An Abort that a complaint caused carries it and names who lied; no other Abort carries one.',
+    code: 'complaint_invalid',
+    check: (_view, { body: { code, culprits, complaint } }) =>
+      finding(() => {
+        const claimed = code === 'complaint_upheld' || code === 'complaint_unfounded';
+        if (!claimed && complaint === undefined) return;
+        const fail = (what: string): never => {
+          throw new FloeError('complaint_invalid', what);
+        };
+        if (!claimed || complaint === undefined)
+          return fail('an abort after a complaint carries the complaint, and no other does');
+        const { author, body } = decodeRecordOf('complaint', complaint);
+        const guilty = code === 'complaint_upheld' ? body.accused : author;
+        const [culprit, second] = culprits;
+        if (culprit === undefined || second !== undefined || !equalBytes(culprit, guilty))
+          fail('the abort excludes somebody else than its verdict');
+      }),
   }),
 ];
 

@@ -22,7 +22,7 @@ const unsigned = {
   author: key,
 };
 const schema = v.strictObject({ ...unsigned, signature: fixedBytes(64) });
-const MAX_CONSENT_BYTES = 16_384;
+export const MAX_CONSENT_BYTES = 16_384;
 
 export interface ConsentTo {
   readonly run: Uint8Array;

@@ -37,6 +37,12 @@ const OPEN: readonly Rule[] = [
     },
   }),
   open({
+    name: 'key',
+    says: "The coordinator's key of the attempt is valid.",
+    code: 'key_invalid',
+    check: (_view, { body }) => finding(() => validatePublicKeys(body.key)),
+  }),
+  open({
     name: 'first-model',
     says: 'A run starts from the model that its specification names.',
     code: 'spec_mismatch',
@@ -89,7 +95,8 @@ const REGISTER: readonly Rule[] = [
     name: 'keys',
     says: 'The public keys are valid: no X25519 point of low order, ML-KEM coefficients in range.',
     code: 'key_invalid',
-    check: (_view, { body }) => finding(() => validatePublicKeys(body)),
+    check: (_view, { body }) =>
+      finding(() => validatePublicKeys(body.mask)) ?? finding(() => validatePublicKeys(body.seal)),
   }),
 ];
 
@@ -170,15 +177,11 @@ const COHORT: readonly Rule[] = [
     name: 'beacon',
     says: 'The beacon follows from the records, where the ledger does not draw it.',
     code: 'record_malformed',
-    check: ({ beacon, registers }, { body }) => {
-      if (beacon === 'ledger') return undefined;
-      const nonces = body.members.flatMap(
-        (member) => registers.get(toHex(member))?.body.nonce ?? [],
-      );
-      return equalBytes(body.beacon, localBeacon(body.root, cohortEntropy(nonces)))
+    check: ({ beacon }, { body }) =>
+      beacon === 'ledger' ||
+      equalBytes(body.beacon, localBeacon(body.root, cohortEntropy(body.members)))
         ? undefined
-        : "the beacon is not that of the members' nonces";
-    },
+        : 'the beacon is not that of the members',
   }),
   cohort({
     name: 'ledger',

@@ -111,6 +111,40 @@ const SHARERS: readonly Rule[] = [
   }),
 ];
 
+const complaint = rulesOf('complaint');
+const COMPLAINT: readonly Rule[] = [
+  complaint({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+  }),
+  complaint({
+    name: 'author',
+    says: 'Only sharers complain.',
+    code: 'not_in_cohort',
+    needs: ['sharers'],
+    check: ({ sharers: { body } }, { author }) =>
+      includes(body.members, author) ? undefined : 'its author is not among the sharers',
+  }),
+  complaint({
+    name: 'share',
+    says: 'The complaint names the share record of another sharer.',
+    code: 'complaint_invalid',
+    needs: ['sharers'],
+    check: ({ shares }, { author, body }) => {
+      const accused = shares.get(toHex(body.accused));
+      return accused !== undefined &&
+        equalBytes(accused.hash, body.share) &&
+        !equalBytes(author, body.accused)
+        ? undefined
+        : 'the complaint is not about a share of this round';
+    },
+  }),
+];
+
 const upload = rulesOf('upload');
 const UPLOAD: readonly Rule[] = [
   upload({
@@ -155,6 +189,15 @@ const UPLOAD: readonly Rule[] = [
         : 'an envelope goes with an upload exactly when the run is not masked',
   }),
   upload({
+    name: 'entropy',
+    says: 'Beacon entropy comes with an upload exactly when the run is not masked.',
+    code: 'upload_mismatch',
+    check: (view, { body }) =>
+      isMasked(view) === (body.entropy === undefined)
+        ? undefined
+        : 'entropy goes with an upload exactly when the run is not masked',
+  }),
+  upload({
     name: 'own-blob',
     says: 'No two uploads name the same bytes or the same chunk root.',
     code: 'record_conflict',
@@ -171,7 +214,7 @@ const UPLOAD: readonly Rule[] = [
   }),
 ];
 
-export const SHARING_RULES: readonly Rule[] = [...SHARE, ...SHARERS, ...UPLOAD];
+export const SHARING_RULES: readonly Rule[] = [...SHARE, ...SHARERS, ...COMPLAINT, ...UPLOAD];
 
 /** Members that are in `members` and not in `without`, in order. */
 export const missingFrom = (

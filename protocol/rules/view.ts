@@ -12,7 +12,8 @@ import { roundContext, threshold } from '../secagg/index.ts';
 
 /** Records of one type by their author, the key in lower-case hex. */
 export type ByAuthor<Type extends ParticipantType> = ReadonlyMap<string, SignedRecord<Type>>;
-export type ParticipantType = 'register' | 'share' | 'upload' | 'consistent' | 'unmask';
+export type ParticipantType =
+  'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask';
 export type CoordinatorType = 'open' | 'cohort' | 'sharers' | 'survivors' | 'commit' | 'abort';
 
 /** What a ledger holds of the attempt; null where it holds nothing, undefined where it was not asked. */
@@ -42,6 +43,7 @@ export interface RoundView {
   readonly cohort: SignedRecord<'cohort'> | undefined;
   readonly shares: ByAuthor<'share'>;
   readonly sharers: SignedRecord<'sharers'> | undefined;
+  readonly complaints: ByAuthor<'complaint'>;
   readonly uploads: ByAuthor<'upload'>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
   readonly consistents: ByAuthor<'consistent'>;
@@ -64,6 +66,7 @@ export const emptyView = (init: ViewInit): RoundView => ({
   cohort: undefined,
   shares: new Map(),
   sharers: undefined,
+  complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
   consistents: new Map(),
@@ -77,6 +80,7 @@ export const emptyView = (init: ViewInit): RoundView => ({
 export const LISTS = {
   register: 'registers',
   share: 'shares',
+  complaint: 'complaints',
   upload: 'uploads',
   consistent: 'consistents',
   unmask: 'unmasks',

@@ -6,8 +6,9 @@
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { merkleRoot } from '../merkle.ts';
-import { HASH_BYTES, requireBytes, requireCohortSize, requireSortedIds } from './cohort.ts';
+import { requireCohortSize, requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
+import { HASH_BYTES, requireBytes } from './require.ts';
 
 /** All hashes have 32 bytes. */
 export interface RoundContextInit {

@@ -77,7 +77,8 @@ const jobsOf = async (
   const cohort = freezeCohort(
     round.registers.map(({ author, body }) => ({
       id: author,
-      keys: { x25519: body.x25519, mlkem: body.mlkem },
+      mask: body.mask,
+      seal: body.seal,
     })),
   );
   const messages = shares.map((share) => {

@@ -10,7 +10,7 @@ import { encodeFrame } from '../../protocol/messages.ts';
 import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records.ts';
 import { hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
 import { encodeSafetensors } from '../../protocol/tensors/index.ts';
-import { derive } from '../../protocol/secagg/index.ts';
+import { deriveKeys } from '../../protocol/secagg/index.ts';
 import { connectionPair } from '../support/connection.ts';
 import { start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
@@ -217,11 +217,10 @@ describe('a coordinator that lies about the cohort', () => {
     await upTo.open(s);
     const registers = await s.coordinator.collect(s.members, 'register');
     const stranger = await identityFromSeed(filled(251));
-    const keys = derive(filled(7)).public;
     const sybil = signRecord(stranger, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
-      ...keys,
-      nonce: filled(2),
+      mask: deriveKeys(filled(7), 'mask').public,
+      seal: deriveKeys(filled(8), 'seal').public,
     });
     const all = [...registers, sybil].toSorted((a, b) => Buffer.compare(a.author, b.author));
     const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));
@@ -239,8 +238,8 @@ describe('a coordinator that lies about the cohort', () => {
     const registers = await s.coordinator.collect(s.members, 'register');
     const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
-      ...derive(filled(7)).public,
-      nonce: filled(2),
+      mask: deriveKeys(filled(7), 'mask').public,
+      seal: deriveKeys(filled(8), 'seal').public,
     });
     const all = registers.map((own) => (Buffer.from(own.author).equals(s.victim.key) ? twin : own));
     const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));

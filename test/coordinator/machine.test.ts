@@ -8,6 +8,9 @@ import { toHex } from '../../protocol/bytes.ts';
 import { nextWake, pendingWork, step, type Effect } from '../../coordinator/machine/index.ts';
 import { codesOf, createPlayer, framesOf, reach, workIn, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
+import { deriveKeys } from '../../protocol/secagg/index.ts';
+
+const KEYS = deriveKeys(new Uint8Array(32).fill(9), 'mask').public;
 
 beforeAll(() => cryptoReady);
 
@@ -398,7 +401,7 @@ describe('records that are refused, and change nothing', () => {
     const player = await at('share');
     refused(player, 'unexpected_frame', () => player.say(0, 'upload'));
     const later = await at('consistency');
-    const key = { nonce: new Uint8Array(32).fill(1) };
+    const key = { mask: deriveKeys(new Uint8Array(32).fill(1), 'mask').public };
     refused(later, 'record_conflict', () => later.say(0, 'register', key));
     const late = await at('share');
     for (const i of [0, 1, 2]) late.say(i, 'share');
@@ -430,10 +433,12 @@ describe('records that are refused, and change nothing', () => {
   it('with weak keys, wrong entries, a blob of another size', async () => {
     const register = await at('register');
     refused(register, 'key_invalid', () =>
-      register.say(0, 'register', { x25519: new Uint8Array(32) }),
+      register.say(0, 'register', { mask: { ...KEYS, x25519: new Uint8Array(32) } }),
     );
     refused(register, 'key_invalid', () =>
-      register.say(0, 'register', { mlkem: new Uint8Array(1184).fill(255) }),
+      register.say(0, 'register', {
+        seal: { ...KEYS, mlkem: new Uint8Array(1184).fill(255) },
+      }),
     );
     const share = await at('share');
     refused(share, 'share_invalid', () => share.say(0, 'share', { entries: [] }));
@@ -448,7 +453,7 @@ describe('records that are refused, and change nothing', () => {
   });
 
   it.each([
-    ['register', 'register', { nonce: new Uint8Array(32) }],
+    ['register', 'register', { mask: KEYS }],
     ['share', 'share', { commitment: new Uint8Array(32) }],
     ['upload', 'upload', { chunkRoot: new Uint8Array(32) }],
     ['unmask', 'unmask', { answer: new Uint8Array(11) }],

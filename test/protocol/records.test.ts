@@ -68,9 +68,8 @@ const spec = () =>
 const register = (round = 1, author = bob): SignedRecord<'register'> =>
   signRecord(author, 'register', run, round, {
     open: sha256(utf8('open')),
-    x25519: new Uint8Array(32),
-    mlkem: new Uint8Array(1184),
-    nonce: new Uint8Array(32),
+    mask: { x25519: new Uint8Array(32), mlkem: new Uint8Array(1184) },
+    seal: { x25519: new Uint8Array(32), mlkem: new Uint8Array(1184) },
   });
 
 describe('identity', () => {

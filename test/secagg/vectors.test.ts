@@ -4,9 +4,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { concatBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
-import { cohortRoot, ready, roundContext } from '../../protocol/secagg/index.ts';
+import {
+  cohortRoot,
+  createParty,
+  nativePrimitives,
+  openEntry,
+  portablePrimitives,
+  ready,
+  roundContext,
+} from '../../protocol/secagg/index.ts';
+import { makeCohort, makeContext, makeParticipants } from './play.ts';
 import { makeVectors } from './vectors.ts';
 
 beforeAll(ready);
@@ -19,6 +28,24 @@ it('the committed vectors hold', async () => {
   expect(vectors).toEqual(committed);
   expect(vectors.sum).toEqual(vectors.expected);
 });
+
+it.each([nativePrimitives!, portablePrimitives()])(
+  'the entries of the file open to its pair seeds with $kind primitives',
+  async (primitives) => {
+    const { participants } = await makeVectors();
+    const people = makeParticipants('floe vectors', 4, primitives);
+    const cohort = makeCohort(people, primitives);
+    const context = makeContext(cohort, 1);
+    const [first] = participants;
+    for (const index of [1, 2, 3]) {
+      const { id: self, sigma, seal } = people[index]!;
+      const party = createParty({ context, cohort, self, sigma, seal });
+      expect(toHex(party.mask.public.x25519)).toBe(participants[index]!.mask.x25519);
+      const found = await openEntry(party, people[0]!.id, fromHex(first!.entries[index]!));
+      expect(toHex(found.seed)).toBe(first!.pairSeeds[index]);
+    }
+  },
+);
 
 it('hold without node:crypto and setImmediate too, as in a browser', async () => {
   vi.resetModules();

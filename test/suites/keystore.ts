@@ -19,6 +19,7 @@ export const fullMemory: RunMemory = {
     round: 7,
     open: filled(3, 500),
     sigma: filled(4),
+    seal: filled(18),
     register: filled(5, 1300),
     cohort: filled(6),
     guard: {
@@ -30,11 +31,13 @@ export const fullMemory: RunMemory = {
       answer: { survivors: ['02'.repeat(32)], dropped: [] },
     },
     sharing: {
-      selfSecret: filled(7),
-      own: { self: filled(8, 33), key: filled(9, 33) },
+      selfSecret: filled(7, 64),
+      own: { self: filled(8, 65), key: filled(9, 33) },
       frame: filled(10, 9000),
     },
     sharers: filled(11),
+    opened: [{ author: filled(19), self: filled(20, 65), key: filled(21, 33), seed: filled(22) }],
+    complaint: filled(23, 1500),
     vector: { sha256: filled(12), size: 10, chunkRoot: filled(13), envelope: filled(14, 200) },
     upload: filled(15, 400),
     consistent: filled(16, 250),

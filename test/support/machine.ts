@@ -2,7 +2,7 @@
  * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
  */
 import { createHash } from 'node:crypto';
-import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { localBeacon } from '../../protocol/ledger/beacon.ts';
 import { deriveSeed } from '../../protocol/random.ts';
@@ -14,7 +14,7 @@ import {
 } from '../../protocol/records.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { derive, ENTRY_BYTES, OWN_ENTRY_BYTES } from '../../protocol/secagg/index.ts';
+import { deriveKeys, entryBytes } from '../../protocol/secagg/index.ts';
 import {
   initialState,
   step,
@@ -100,7 +100,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
   const entriesOf = (who: number): Uint8Array[] => {
     const members = player.state.round?.members ?? [];
     return members.map((key) => {
-      const length = indexOf(key) === who ? OWN_ENTRY_BYTES : ENTRY_BYTES;
+      const length = entryBytes(people[who]!.publicKey, fromHex(key));
       return new Uint8Array(length).fill(who + 1);
     });
   };
@@ -111,9 +111,11 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     const survivors = round?.survivors?.body.hash ?? new Uint8Array(32);
     switch (type) {
       case 'register': {
-        const keys = derive(h32(`sigma${who}/${attempt}`)).public;
-        const nonce = h32(`nonce${who}`);
-        return { open: round?.open?.hash ?? new Uint8Array(32), ...keys, nonce };
+        return {
+          open: round?.open?.hash ?? new Uint8Array(32),
+          mask: deriveKeys(h32(`sigma${who}/${attempt}`), 'mask').public,
+          seal: deriveKeys(h32(`c${who}/${attempt}`), 'seal').public,
+        };
       }
       case 'share':
         return {
@@ -123,8 +125,13 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
         };
       case 'upload': {
         const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: uploadBytes(player) };
-        const envelope = spec.secagg === 'none' ? { envelope: new Uint8Array(8) } : {};
-        return { context, blob, chunkRoot: h32(`c${who}`), ...envelope };
+        const clear = { envelope: new Uint8Array(8), entropy: h32(`e${who}`) };
+        return {
+          context,
+          blob,
+          chunkRoot: h32(`c${who}`),
+          ...(spec.secagg === 'none' ? clear : {}),
+        };
       }
       case 'consistent':
         return { context, survivors };
@@ -139,7 +146,12 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     const { round } = work;
     switch (work.type) {
       case 'wrap-model':
-        return { type: 'opened', round, model: work.model };
+        return {
+          type: 'opened',
+          round,
+          model: work.model,
+          key: deriveKeys(h32(`answer${round}`), 'answer').public,
+        };
       case 'freeze-cohort':
         return {
           type: 'cohort-frozen',
@@ -147,6 +159,8 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           beacon: localBeacon(work.root, work.entropy),
           receipt: 'r',
         };
+      case 'judge-complaint':
+        return { type: 'complaint-judged', round, member: work.record.author, verdict: 'author' };
       case 'fold':
         return { type: 'folded', round, member: work.record.author };
       case 'freeze-survivors':

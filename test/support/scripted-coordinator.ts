@@ -33,13 +33,15 @@ import {
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
-  decodeAnswer,
+  deriveKeys,
   freezeCohort,
+  openAnswer,
   recover,
   roundContext,
   threshold,
   unmask,
   type Lanes,
+  type RoundKeys,
 } from '../../protocol/secagg/index.ts';
 import { encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
 
@@ -261,13 +263,19 @@ export class ScriptedCoordinator {
     };
   }
 
+  /** Its key pair of an attempt. */
+  answerKeys(round: number): RoundKeys {
+    return deriveKeys(new Uint8Array(32).fill(round), 'answer');
+  }
+
   async open(
     change: (body: Body<'open'>) => Body<'open'> = (body) => body,
     number = (this.round?.number ?? 0) + 1,
   ): Promise<OfType<'open'>> {
     const invited = this.keys;
     const model = await this.modelRef(invited);
-    const open = this.sign('open', number, change({ model, config: this.run, invited }));
+    const key = this.answerKeys(number).public;
+    const open = this.sign('open', number, change({ model, config: this.run, invited, key }));
     this.round = { number, open, registers: [], shares: [] };
     this.#asked = this.spec.secagg === 'none';
     this.#outbox.clear();
@@ -278,7 +286,7 @@ export class ScriptedCoordinator {
   cohortBody(registers: readonly OfType<'register'>[]): Body<'cohort'> {
     const members = registers.map(({ author }) => author);
     const root = cohortRoot(members);
-    const entropy = cohortEntropy(registers.map(({ body }) => body.nonce));
+    const entropy = cohortEntropy(members);
     return {
       members,
       registers: registers.map(({ hash }) => hash),
@@ -384,14 +392,18 @@ export class ScriptedCoordinator {
     }
     const lanes = fold.lanes as Lanes;
     if (this.spec.secagg === 'none') return lanes;
-    const answers = (await this.collect(answering, 'unmask')).map(({ author, body }) => ({
-      sender: author,
-      shares: decodeAnswer(this.identity.openSealed(body.answer)),
-    }));
+    const keys = this.answerKeys(round.number);
+    const answers = await Promise.all(
+      (await this.collect(answering, 'unmask')).map(async ({ author, body }) => ({
+        sender: author,
+        shares: await openAnswer(keys, round.context!, author, body.answer),
+      })),
+    );
     const cohort = freezeCohort(
       round.registers.map(({ author, body }) => ({
         id: author,
-        keys: { x25519: body.x25519, mlkem: body.mlkem },
+        mask: body.mask,
+        seal: body.seal,
       })),
     );
     const shares = round.shares.map(({ author, body }) => ({
