@@ -33,6 +33,8 @@ const MAX_VALUE_BYTES = 16_384;
 
 type Kind = 'cohort' | 'survivors' | 'model';
 
+const addresses = (members: readonly Uint8Array[]): string[] => members.map(addressOf).toSorted();
+
 const decode = <Schema extends v.GenericSchema>(
   schema: Schema,
   bytes: Uint8Array | undefined,
@@ -100,8 +102,6 @@ export const journalLedger = ({ database }: Journal): Ledger => {
         const cohort = decode(cohortSchema, read('cohort', run, at));
         if (survivors === undefined || cohort === undefined)
           throw new FloeError('journal_corrupt', `survivors of round ${at} without a cohort`);
-        const addresses = (members: readonly Uint8Array[]): string[] =>
-          members.map(addressOf).toSorted();
         return {
           round: at,
           cohort: addresses(cohort.members),
