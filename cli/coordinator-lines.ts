@@ -20,7 +20,12 @@ export const progressLine = (progress: Progress): string | undefined => {
       return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
     }
     case 'aborted':
-      return `attempt ${progress.round} was given up: ${progress.code}: ${progress.reason}`;
+      return (
+        `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason} ` +
+        (progress.answered ? '(its sum may be known to this process)' : '(nothing was revealed)')
+      );
+    case 'waiting':
+      return `the run waits: ${progress.reason}`;
     case 'upload-rejected':
       return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
     case 'phase':

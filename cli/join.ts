@@ -1,7 +1,8 @@
 /**
  * @module `floe join`: takes part in a run from this machine, with its own data.
  */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
 import { withAdmission, type AdmissionFlags } from './admission.ts';
 import { hexKey, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
@@ -19,6 +20,8 @@ export interface JoinOptions
   readonly backend?: (typeof BACKENDS)[number];
   readonly acceptNetwork?: boolean;
   readonly local?: boolean;
+  readonly answers?: AnswerPolicy;
+  readonly consent?: readonly string[];
   readonly seed?: string;
   readonly showKey?: boolean;
 }
@@ -44,6 +47,13 @@ export const joinCommand = (): Command =>
       'take the network that the coordinator announces, and with it its word for what is on chain',
     )
     .option('--local', 'the run is on no network, whatever FLOE_NETWORK says')
+    .addOption(
+      new Option(
+        '--answers <policy>',
+        'which survivor sets to answer for on one model (default: ledger on a network, else strict)',
+      ).choices(ANSWER_POLICIES),
+    )
+    .option('--consent <files...>', "with --answers consent: the members' signed consents")
     .option(
       '--seed <text>',
       'identity and training randomness from a seed: for reproducible tests ONLY',
@@ -68,6 +78,11 @@ On a network models are read from Walrus, their keys are asked of Seal with this
 survivor sets are held against Sui. It takes no coins: the coordinator pays. --network is this
 participant's own configuration, from a source it trusts; a coordinator on another one is refused
 (network_mismatch), and so is a run on a network where none is given.
+
+An update is spent once: on one model this participant answers again for the very same survivor set only
+(--answers strict), also where a public ledger shows that every part of all sets has the minimum cohort
+(ledger), or where each member has signed that a joint sum may become known (consent). Otherwise it
+sits out until the model changes, and says so (update_already_spent).
 
 Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
 finish its round. Exit codes: floe help exit-codes.`,

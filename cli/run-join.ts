@@ -9,6 +9,7 @@ import {
   lineOf,
   memoryKeystore,
   webSocketConnect,
+  type Answers,
   type Keystore,
   type ParticipantEvent,
 } from '../client/index.ts';
@@ -24,6 +25,8 @@ import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
 import { admissionOf } from './admission.ts';
+import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
+import { readInput } from './flags.ts';
 import type { JoinOptions } from './join.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
@@ -67,6 +70,17 @@ const networkOf = async (
   return (await readNetworkFile(options)).network;
 };
 
+/** @throws FloeError `usage`, `file_not_found` */
+const answersOf = async ({ answers, consent = [] }: JoinOptions): Promise<Answers | undefined> => {
+  if (consent.length > 0 && answers !== 'consent')
+    throw new FloeError('usage', '--consent goes with --answers consent');
+  if (answers === undefined) return undefined;
+  const consents = await Promise.all(
+    consent.map((path) => readInput('--consent', path, MAX_CONSENT_BYTES)),
+  );
+  return { policy: answers, ...(consents.length === 0 ? {} : { consents }) };
+};
+
 const show = (event: ParticipantEvent, output: Output): void => {
   const line = lineOf(event);
   if (line === undefined) return;
@@ -102,6 +116,7 @@ export const runJoin = async (
   output.line(`data       ${options.data}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
   const network = await networkOf(options);
+  const answers = await answersOf(options);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
@@ -121,6 +136,7 @@ export const runJoin = async (
         backend: { prefer: options.backend ?? 'auto' },
       }),
     ...reach.ports,
+    ...(answers === undefined ? {} : { answers }),
     clock: systemClock,
     random: systemRandom,
     expect: {

@@ -26,6 +26,7 @@ export {
   joinRun,
   lineOf,
   Participant,
+  type Answers,
   type Backoff,
   type Expected,
   type LedgerReader,
@@ -45,3 +46,4 @@ export {
   type TrainRequest,
   type TrainResult,
 } from './trainer.ts';
+export { signConsent, type ConsentTo } from '../protocol/rules/consent.ts';

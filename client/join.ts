@@ -21,7 +21,7 @@ import type { BackendName } from './tfjs/backends.ts';
 export interface JoinOptions extends Partial<
   Pick<
     ParticipantOptions,
-    'trainer' | 'store' | 'gate' | 'ledger' | 'expect' | 'require' | 'onEvent'
+    'trainer' | 'store' | 'gate' | 'ledger' | 'answers' | 'expect' | 'require' | 'onEvent'
   >
 > {
   /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
@@ -112,7 +112,7 @@ const reach = (
  * @throws FloeError `usage`, and what opening the keystore throws
  */
 export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
-  const { log = consoleLog, expect, onEvent, signal } = options;
+  const { log = consoleLog, answers, expect, onEvent, signal } = options;
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
@@ -128,6 +128,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     clock: systemClock,
     random: systemRandom,
     log,
+    ...(answers === undefined ? {} : { answers }),
     ...(expect === undefined ? {} : { expect }),
     ...(options.require === undefined ? {} : { require: options.require }),
     ...(onEvent === undefined ? {} : { onEvent }),

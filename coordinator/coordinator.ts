@@ -53,6 +53,8 @@ export interface Status {
   /** False once it was stopped or has failed. */
   readonly running: boolean;
   readonly phase: PhaseType;
+  /** Why no attempt can be opened, and what would resume the run. */
+  readonly waitingFor: string | undefined;
   /** The current or last attempt. */
   readonly round: number;
   readonly committed: number;

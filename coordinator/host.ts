@@ -105,6 +105,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const status = (): Status => ({
     running: !stopping.signal.aborted,
     phase: state.phase.type,
+    waitingFor: state.phase.type === 'waiting' ? state.phase.reason : undefined,
     round: state.attempt,
     committed: state.committed,
     rounds: spec.rounds,

@@ -249,7 +249,7 @@ export const ERRORS = {
     'secagg',
     true,
     'Fewer shares than the threshold came back.',
-    'Nothing to do: the round is aborted and nothing is revealed.',
+    'Nothing to do: the attempt is aborted; its abort record says whether the sum may be known to the coordinator.',
   ),
   context_mismatch: entry(
     'secagg',
@@ -262,6 +262,12 @@ export const ERRORS = {
     false,
     'This participant has already answered the unmasking of this round.',
     'Nothing to do: answering twice could reveal an update.',
+  ),
+  update_already_spent: entry(
+    'secagg',
+    true,
+    'An answer on this model would let two sums be subtracted: this participant, or a member of its cohort, has answered for another survivor set, or may have been summed without its own answer.',
+    'Nothing to do: it sits out until a commit changes the model, or until an attempt with the members that the message names.',
   ),
   both_secrets_requested: entry(
     'secagg',
@@ -333,8 +339,14 @@ export const ERRORS = {
   round_aborted: entry(
     'round',
     true,
-    'The round was given up; the next one starts with new keys.',
-    'See the reason; nothing was revealed.',
+    'The attempt was aborted; the next one starts with new keys.',
+    'See the reason; the abort record says whether the sum may be known to the coordinator.',
+  ),
+  answers_denied: entry(
+    'round',
+    false,
+    'An abort record says that nobody was asked to unmask, and this participant has answered or uploaded in the clear.',
+    'Treat the coordinator as malicious: the sum of that attempt may be known to it.',
   ),
   upload_mismatch: entry(
     'round',

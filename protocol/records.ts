@@ -14,6 +14,8 @@ import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
+/** Survivor sets that one participant answers on one model, at most. */
+export const MAX_ANSWERED = 16;
 
 const hash = fixedBytes(32);
 const key = fixedBytes(32);
@@ -64,6 +66,8 @@ export const bodySchemas = {
     previous: v.optional(hash),
     mask: publicKeysSchema,
     seal: publicKeysSchema,
+    /** Names of the survivor sets that the author has answered on this model, see `setName`; absent when there are none. */
+    answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
   }),
   /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
   cohort: v.strictObject({
@@ -132,11 +136,15 @@ export const bodySchemas = {
       v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT)),
     ),
   }),
-  /** Coordinator: the round is given up; nothing was revealed. */
+  /**
+   * Coordinator: the attempt ends without a commit. `answered`: members were asked to unmask, or have uploaded in the clear, so
+   * the coordinator may know the sum; otherwise nothing was revealed.
+   */
   abort: v.strictObject({
     code: text,
     reason: text,
     culprits: keys,
+    answered: v.boolean(),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),
   }),

@@ -8,7 +8,7 @@ import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../pr
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
-import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
+import { MAX_ANSWERED, MAX_RECORD_BYTES } from '../../protocol/records.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/run-spec.ts';
 import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
@@ -80,6 +80,35 @@ const roundSchema = v.strictObject({
   unmask: v.optional(record),
 });
 
+/** Sui addresses, as the rules of `protocol/rules/one-set.ts` name members. */
+const addresses = v.pipe(
+  v.array(v.pipe(v.string(), v.regex(/^0x[0-9a-f]{64}$/))),
+  v.maxLength(MAX_COHORT),
+);
+/** Attempts on one model into which a participant uploads without answering, at most. */
+export const MAX_UPLOADED = 64;
+/** Earlier models that are remembered, at most: the oldest is forgotten first. */
+export const MAX_PAST_MODELS = 1024;
+
+/** What an update was spent on; see `protocol/rules/one-set.ts`. */
+const spentSchema = v.strictObject({
+  /** Hash of the model that the update starts from. */
+  model: hash,
+  /** The survivor sets answered for, each once, in the order of the answers. */
+  answered: v.pipe(v.array(addresses), v.maxLength(MAX_ANSWERED)),
+  /** Attempts into which it uploaded and for which it has not answered. */
+  uploaded: v.pipe(
+    v.array(
+      v.strictObject({
+        round: integer(1, 100_000),
+        cohort: addresses,
+        threshold: integer(1, MAX_COHORT),
+      }),
+    ),
+    v.maxLength(MAX_UPLOADED),
+  ),
+});
+
 const runSchema = v.strictObject({
   v: v.literal(1),
   /** The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was given up, if it was. */
@@ -105,12 +134,19 @@ const runSchema = v.strictObject({
   checked: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
   /** Proof that a commit of this run is wrong: nothing is answered any more. */
   proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
+  /** What was spent on the newest model that it uploaded for. Outlives rounds: only another model replaces it. */
+  spent: v.optional(spentSchema),
+  /** Hashes of earlier models that it uploaded for, oldest first: it takes no part on them any more. */
+  past: v.optional(v.pipe(v.array(hash), v.maxLength(MAX_PAST_MODELS))),
+  /** Addresses of members whose breach of the protocol it has verified itself. */
+  culprits: v.optional(addresses),
   /** The round in progress; gone once it is committed, aborted or given up, and its secrets with it. */
   round: v.optional(roundSchema),
 });
 
 /** One participant's memory of one round. Holds secrets: never log it. */
 export type RoundMemory = Readonly<v.InferOutput<typeof roundSchema>>;
+export type SpentMemory = Readonly<v.InferOutput<typeof spentSchema>>;
 /** One participant's memory of one run. Holds secrets: never log it. */
 export type RunMemory = Readonly<v.InferOutput<typeof runSchema>>;
 

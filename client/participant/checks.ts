@@ -237,10 +237,16 @@ export const checkCommit = (
 /**
  * An Abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
  * judges it again.
+ * @returns the culprits that this participant has thereby proven itself
  * @throws FloeError `complaint_invalid` where the proof is missing or shows something else; those of the rules of Abort
  */
-export const checkAbort = async (view: RoundView, abort: SignedRecord<'abort'>): Promise<void> => {
+export const checkAbort = async (
+  view: RoundView,
+  abort: SignedRecord<'abort'>,
+): Promise<readonly Uint8Array[]> => {
   requireLawful(view, abort);
   const found = await proofFinding(view, abort);
   if (found !== undefined) throw new FloeError('complaint_invalid', found);
+  const judged = abort.body.complaint !== undefined && view.sharers !== undefined;
+  return judged ? abort.body.culprits : [];
 };

@@ -84,10 +84,11 @@ export type ParticipantEvent =
       readonly metrics: SignedRecord<'commit'>['body']['metrics'];
       readonly model: ModelRef;
     }
-  /** The coordinator gave the round up. */
+  /** The coordinator aborted the attempt. `answered`: it may know the sum; otherwise nothing was revealed. */
   | {
       readonly type: 'aborted';
       readonly round: number;
+      readonly answered: boolean;
       readonly code: string;
       readonly reason: string;
     }
@@ -157,7 +158,13 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         `round ${event.round}: new model, loss ${(event.metrics.lossSum / Math.max(1, event.weight)).toFixed(4)}`,
       ];
     case 'aborted':
-      return ['warn', `round ${event.round} was given up: ${event.code}: ${event.reason}`];
+      return [
+        'warn',
+        `round ${event.round} was aborted: ${event.code}: ${event.reason} ` +
+          (event.answered
+            ? '(the sum of this attempt may be known to the coordinator)'
+            : '(nothing was revealed)'),
+      ];
     case 'withdrawn':
       return [
         'warn',

@@ -7,6 +7,7 @@ import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
 import type { GuardState, Party } from '../../protocol/secagg/index.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
+import type { Standing } from '../../protocol/rules/one-set.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
 
@@ -23,6 +24,8 @@ export interface Live {
   /** Weights of the round's model, where the check of its commit gave them. */
   weights?: Float32Array;
   cohort?: CheckedCohort;
+  /** What the members of the cohort state that they have answered on this model. */
+  standings?: readonly Standing[];
   /** With `cohort`: the agreed keys, each computed once. */
   party?: Party;
   sharers?: CheckedSharers;

@@ -25,8 +25,11 @@ export interface Memory {
     fields: Partial<RoundMemory>,
     registers: readonly SignedRecord<'register'>[],
   ): Promise<RoundMemory>;
-  /** Adds to the round in progress. */
-  add(fields: Partial<RoundMemory>): Promise<RoundMemory>;
+  /** Adds to the round in progress, and, in the same write, what outlives it. */
+  add(
+    fields: Partial<RoundMemory>,
+    lasting?: Partial<Pick<RunMemory, 'spent' | 'past' | 'culprits'>>,
+  ): Promise<RoundMemory>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
   /** Remembers that a commit was checked, or that it is wrong. */
@@ -71,10 +74,10 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       await save({ ...current, members: kept, round });
       return round;
     },
-    add: async (fields) => {
+    add: async (fields, lasting = {}) => {
       if (current.round === undefined) throw new Error('no round is in progress');
       const round = { ...current.round, ...fields };
-      await save({ ...current, round });
+      await save({ ...current, ...lasting, round });
       return round;
     },
     note: (fields) => save({ ...current, ...fields }),

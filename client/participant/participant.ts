@@ -31,6 +31,7 @@ import { loadMemory, type Memory } from './memory.ts';
 import type { LedgerReader } from './ports.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
+import type { Answers } from './spending.ts';
 
 /** A port, or what opens it once it is known which run it is for. */
 export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
@@ -46,6 +47,11 @@ export interface ParticipantOptions {
   readonly gate: OnRun<AccessGate>;
   /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
   readonly ledger?: OnRun<LedgerReader | undefined>;
+  /**
+   * Which survivor sets it answers for on one model (specification of secure aggregation, section 2.0). Default: `ledger` where
+   * there is a ledger that the coordinator does not keep alone, else `strict`.
+   */
+  readonly answers?: Answers;
   readonly clock: Clock;
   /** A CSPRNG outside of simulations. */
   readonly random: RandomSource;
@@ -252,6 +258,11 @@ export class Participant {
     admitTraining(this.#admission, spec, trainer.examples);
     const self = identity.publicKey;
     const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
+    const answers = this.#options.answers ?? {
+      policy: ledger === undefined ? 'strict' : 'ledger',
+    };
+    if (answers.policy === 'ledger' && ledger === undefined)
+      throw new FloeError('usage', 'policy `ledger` needs a public ledger, and this run has none');
     const rounds = new Rounds(
       {
         view: { spec, run, self, beacon },
@@ -262,6 +273,7 @@ export class Participant {
         store,
         gate,
         ledger,
+        answers,
         clock,
         backoff,
         send: (frame) => this.#session?.sendBytes(frame),

@@ -11,10 +11,14 @@ import type { Trainer } from '../trainer.ts';
 import type { Backoff } from './backoff.ts';
 import type { RunView } from './checks.ts';
 import type { ParticipantEvent } from './events.ts';
+import type { Answers } from './spending.ts';
 import type { Own } from './steps.ts';
 
 /** The part of a ledger that a participant reads. Without one it trusts the consistency round. */
-export type LedgerReader = Pick<Ledger, 'kind' | 'beacon' | 'readCohort' | 'readSurvivors'>;
+export type LedgerReader = Pick<
+  Ledger,
+  'kind' | 'beacon' | 'readCohort' | 'readSurvivors' | 'readFamily'
+>;
 
 /** What one round works with. */
 export interface RoundPorts {
@@ -26,6 +30,8 @@ export interface RoundPorts {
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: LedgerReader | undefined;
+  /** Which survivor sets it answers for on one model. */
+  readonly answers: Answers;
   readonly clock: Clock;
   readonly backoff: Backoff;
   /** To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks again. */

@@ -14,7 +14,7 @@ import {
   type SignedRecord,
 } from '../../protocol/records.ts';
 import { randomBelow } from '../../protocol/random.ts';
-import { registeredBy } from '../../protocol/rules/index.ts';
+import { registeredBy, withRecord } from '../../protocol/rules/index.ts';
 import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import { cohortRefusal } from '../admission.ts';
@@ -25,6 +25,7 @@ import { checkEvidence } from './evidence.ts';
 import { guardOf, liveOf, openedView, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
+import * as spending from './spending.ts';
 import * as steps from './steps.ts';
 
 /** After this many broken rules a coordinator gets no more answers. */
@@ -64,7 +65,9 @@ export class Rounds {
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;
       // A ledger that does not answer is nobody's lie.
-      if (thrown.code === 'ledger_unavailable') await this.#withdraw(thrown);
+      // What was spent before is nobody's either: the coordinator cannot know all of it.
+      if (thrown.code === 'ledger_unavailable' || thrown.code === 'update_already_spent')
+        await this.#withdraw(thrown);
       else await this.#violation(thrown);
     }
   }
@@ -159,12 +162,12 @@ export class Rounds {
     const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
-    const { sigma, seal, register } = steps.makeRegister(
-      view,
-      own,
-      open,
-      this.#memory.run.registered,
-    );
+    if (this.#masked && !(await this.#mayRegister(open))) return;
+    const answered = this.#masked
+      ? spending.statedNames(this.#memory.run, open.body.model.hash)
+      : [];
+    const { registered } = this.#memory.run;
+    const { sigma, seal, register } = steps.makeRegister(view, own, open, registered, answered);
     await this.#memory.begin(
       { round: open.round, open: open.bytes, sigma, seal, register: register.bytes },
       open.hash,
@@ -173,6 +176,22 @@ export class Rounds {
     this.#live = liveOf(opened);
     this.#sendRecord(register.bytes);
     this.#ports.emit({ type: 'registered', round: open.round });
+  }
+
+  /** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
+  async #mayRegister(open: SignedRecord<'open'>): Promise<boolean> {
+    const { view, answers, emit } = this.#ports;
+    try {
+      spending.checkRegister(view, answers, this.#memory.run, open.body);
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError) || thrown.code !== 'update_already_spent') throw thrown;
+      this.stop();
+      await this.#memory.end(undefined);
+      this.#sendWithdrawal(open.round, thrown.code);
+      emit({ type: 'withdrawn', round: open.round, error: thrown });
+      return false;
+    }
   }
 
   async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
@@ -196,6 +215,12 @@ export class Rounds {
       const checked = checks.checkCohort(view, opened, round.register, frame, record, facts);
       const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
       if (refusal !== undefined) return this.#withdraw(refusal);
+      const standings = spending.standingsOf(frame.registers);
+      const { model } = live.open.body;
+      // A vector that is made already was checked before.
+      if (this.#masked && round.vector === undefined)
+        spending.checkUpload(view, this.#ports.answers, this.#memory.run, model.hash, standings);
+      live.standings = standings;
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
@@ -351,15 +376,21 @@ export class Rounds {
   async #onConsistency(frame: Extract<ServerFrame, { type: 'consistency' }>): Promise<void> {
     const live = this.#live;
     if (live === undefined) return;
-    const { cohort, sharers, survivors } = live;
+    const { cohort, sharers, survivors, standings, open } = live;
     const { guard, ...round } = this.#round();
-    if (!cohort || !sharers || !survivors || !guard || !round.upload)
+    if (!cohort || !sharers || !survivors || !standings || !guard || !round.upload)
       return this.#withdraw(
         new FloeError('unexpected_frame', 'consistency came before the survivors'),
       );
     checks.checkConsistency(live.view, cohort.threshold, frame);
     if (round.unmask !== undefined) return this.#sendRecord(round.unmask);
-    const { view, own } = this.#ports;
+    const { view, own, answers, ledger } = this.#ports;
+    const { members } = survivors.body;
+    await spending.checkAnswer(view, answers, this.#memory.run, ledger, {
+      open,
+      standings,
+      survivors: members,
+    });
     const answer = await steps.makeAnswer(
       view,
       own,
@@ -369,7 +400,10 @@ export class Rounds {
       sharers,
       survivors,
     );
-    await this.#memory.add({ guard: guardOf(answer.guard), unmask: answer.record.bytes });
+    await this.#memory.add(
+      { guard: guardOf(answer.guard), unmask: answer.record.bytes },
+      spending.answeredFor(this.#memory.run, open.body.model.hash, survivors.round, members),
+    );
     this.#sendRecord(answer.record.bytes);
     const { survivors: alive, dropped } = answer;
     this.#ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
@@ -394,11 +428,16 @@ export class Rounds {
   async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
     const live = this.#live;
     if (live?.open.round !== record.round) return;
-    await checks.checkAbort(live.view, record);
+    const { unmask, upload } = this.#round();
+    const own = this.#masked ? unmask : upload;
+    const view = own === undefined ? live.view : withRecord(live.view, decodeRecord(own));
+    const { code, reason, answered } = record.body;
+    const proven = await checks.checkAbort(view, record);
     this.stop();
+    if (proven.length > 0)
+      await this.#memory.add({}, spending.withCulprits(this.#memory.run, proven));
     await this.#memory.end(undefined);
-    const { code, reason } = record.body;
-    this.#ports.emit({ type: 'aborted', round: record.round, code, reason });
+    this.#ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
   }
 
   /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
@@ -458,7 +497,10 @@ export class Rounds {
           ...(envelope === undefined ? {} : { envelope }),
         };
         await keystore.saveVector(view.run, bytes);
-        await this.#memory.add({ guard: guardOf(guard), vector });
+        await this.#memory.add(
+          { guard: guardOf(guard), vector },
+          this.#masked ? spending.uploadedIn(this.#memory.run, open.body.model.hash, cohort) : {},
+        );
         delete live.trained;
         await this.#upload(live);
       },

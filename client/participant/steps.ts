@@ -61,12 +61,16 @@ const freshSecret = (view: RunView, own: Own, label: string, context: Uint8Array
 export const beaconEntropy = (view: RunView, own: Own, attempt: number): Uint8Array =>
   deriveSeed(own.trainingSecret, 'beacon', view.spec.id, attempt);
 
-/** Register: two independent fresh secrets, and the public keys of this attempt that derive from them. */
+/**
+ * Register: two independent fresh secrets, and the public keys of this attempt that derive from them.
+ * @param answered names of the survivor sets it has answered for on this model
+ */
 export const makeRegister = (
   view: RunView,
   own: Own,
   open: SignedRecord<'open'>,
   before: Registered | undefined,
+  answered: readonly Uint8Array[] = [],
 ): {
   readonly sigma: Uint8Array;
   readonly seal: Uint8Array;
@@ -83,6 +87,7 @@ export const makeRegister = (
       ...(before === undefined ? {} : { previous: before.hash }),
       mask: deriveKeys(sigma, 'mask').public,
       seal: deriveKeys(seal, 'seal').public,
+      ...(answered.length === 0 ? {} : { answered: [...answered] }),
     }),
   };
 };

@@ -103,7 +103,11 @@ export type Progress =
       readonly reason: string;
       readonly culprits: readonly Hex[];
       readonly retryAt: number;
+      /** The coordinator may know the sum. */
+      readonly answered: boolean;
     }
+  /** No attempt can be opened with the members that are here: why, and what would resume the run. */
+  | { readonly type: 'waiting'; readonly reason: string }
   | { readonly type: 'finished'; readonly rounds: number };
 
 export type Effect =

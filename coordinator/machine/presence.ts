@@ -39,7 +39,10 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
   if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
     return { state, effects: [] };
   const withdrawn = withEntry(round.withdrawn, key, event.code);
-  return { state: { ...state, round: { ...round, withdrawn } }, effects: [] };
+  // Before the cohort is known it can speak of itself only.
+  const spent = event.code === 'update_already_spent' && state.phase.type === 'register';
+  const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
+  return { state: { ...state, sitting, round: { ...round, withdrawn } }, effects: [] };
 };
 
 /**

@@ -11,6 +11,7 @@ import type { EventOf } from './events.ts';
 import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
 import { withCohort } from './places.ts';
+import { fitting } from './spending.ts';
 import { isMasked, tooFewCode, type Hex, type Round, type State } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
@@ -32,18 +33,19 @@ export const closeRegister = (config: MachineConfig, state: State, now: number):
   const round = state.round as Round;
   const { cohort, selection } = config.spec;
   const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
-  if (round.registers.size < minimum)
+  const { members, spent } = fitting(round);
+  if (members.length < minimum)
     return abort(
       config,
-      state,
+      { ...state, sitting: new Set([...state.sitting, ...spent]) },
       now,
       tooFewCode(config),
-      `expected at least ${minimum} registrations, got ${round.registers.size}`,
+      `expected at least ${minimum} registrations that can be summed, got ${members.length}`,
       [],
     );
-  const frozen: Round = { ...round, members: [...round.registers.keys()].toSorted() };
+  const frozen: Round = { ...round, members };
   const entered = enter(
-    { ...state, round: frozen },
+    { ...state, round: frozen, sitting: new Set([...state.sitting, ...spent]) },
     { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS },
   );
   return {

@@ -5,6 +5,7 @@
 import { toHex } from '../../protocol/bytes.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
 import type { MachineConfig } from './config.ts';
+import type { Tried } from './spending.ts';
 
 /** Ed25519 public key, 64 lower-case hex digits. */
 export type Hex = string;
@@ -24,7 +25,7 @@ export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unm
 export type WorkPhase = 'opening' | 'freezing-cohort' | 'freezing-survivors' | 'finishing';
 
 export type Phase =
-  | (Timed<'waiting'> & { readonly until: number })
+  | (Timed<'waiting'> & { readonly until: number; readonly reason?: string })
   | { [Type in AnswerPhase | WorkPhase]: Bounded<Type> }[AnswerPhase | WorkPhase]
   | Timed<'registering'>
   | Timed<'finished'>;
@@ -70,6 +71,8 @@ export interface Round {
   readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
+  /** Who was here when the survivors were frozen: before anything was opened. */
+  readonly witnesses: ReadonlySet<Hex>;
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
   readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
   /** Signed, in the transcript only when the ledger holds the model. */
@@ -99,6 +102,12 @@ export interface State {
   readonly model: ModelRef | undefined;
   /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
   readonly beacon: Uint8Array;
+  /** Who was here before `beacon` was known, and may be drawn by it. */
+  readonly drawn: ReadonlySet<Hex>;
+  /** Attempts on the newest model in which members may have been summed. */
+  readonly tried: readonly Tried[];
+  /** Who has said that it has answered on the newest model, and sits out. */
+  readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
   /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
@@ -124,6 +133,9 @@ export const initialState: State = {
   failures: 0,
   model: undefined,
   beacon: new Uint8Array(32),
+  drawn: new Set(),
+  tried: [],
+  sitting: new Set(),
   excluded: new Set(),
   participants: new Map(),
   places: new Set(),
@@ -148,11 +160,18 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
+  witnesses: new Set(),
   consistent: new Map(),
   unmasks: new Map(),
   commit: undefined,
   times: [],
 });
+
+/** Who is here and not excluded. */
+export const eligible = (state: State): Hex[] =>
+  [...state.participants]
+    .filter(([key, { present }]) => present && !state.excluded.has(key))
+    .map(([key]) => key);
 
 /** Copy of a map with one entry set. */
 export const withEntry = <Value>(

@@ -30,7 +30,7 @@ import {
   unfolded,
   uploadLimit,
 } from './upload.ts';
-import { applyOpened, openRound, opensAt } from './waiting.ts';
+import { applyOpened, openRound, opensAt, sayWhy } from './waiting.ts';
 
 const same = (state: State): Step => ({ state, effects: [] });
 
@@ -91,7 +91,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
 const advance = (config: MachineConfig, state: State, now: number): Step | undefined => {
   const { phase, round } = state;
   if (phase.type === 'waiting')
-    return opensAt(config, state) <= now ? openRound(config, state, now) : undefined;
+    return opensAt(config, state) <= now ? openRound(config, state, now) : sayWhy(config, state);
   if (round === undefined || phase.type === 'registering' || phase.type === 'finished')
     return undefined;
   const late = now >= phase.deadline;

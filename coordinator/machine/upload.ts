@@ -10,6 +10,7 @@ import { append, publish, refusal, send, startWork, type Step, type Work } from 
 import type { EventOf } from './events.ts';
 import { enter, foldedMembers } from './phases.ts';
 import {
+  eligible,
   goneAt,
   isMasked,
   quorum,
@@ -160,7 +161,8 @@ export const applySurvivorsFrozen = (
       .map((key) => ({ member: fromHex(key), code: absence(config, state, key, phase.since) })),
     receipt: event.receipt,
   });
-  const next: State = { ...state, round: { ...round, survivors } };
+  const witnesses = new Set(eligible(state));
+  const next: State = { ...state, round: { ...round, survivors, witnesses } };
   const now = event.time;
   const masked = isMasked(config);
   const entered = enter(

@@ -292,6 +292,15 @@ const ABORT: readonly Rule[] = [
         : 'a culprit is named twice or was not invited',
   }),
   abort({
+    name: 'answered',
+    says: 'After the first answer (without masks, upload) it says that the sum may be known.',
+    code: 'answers_denied',
+    check: (view, { body: { answered } }) =>
+      answered || (isMasked(view) ? view.unmasks : view.uploads).size === 0
+        ? undefined
+        : 'the abort denies answers that were given',
+  }),
+  abort({
     name: 'complaint',
     says: 'An Abort that a complaint caused carries it and names who lied; no other Abort carries one.',
     code: 'complaint_invalid',

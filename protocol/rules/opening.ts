@@ -9,7 +9,7 @@ import { localBeacon } from '../ledger/beacon.ts';
 import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
-import { finding, includes, rulesOf, sameList, type Rule } from './rule.ts';
+import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
 
@@ -210,13 +210,14 @@ const COHORT: readonly Rule[] = [
   }),
   cohort({
     name: 'everybody',
-    says: 'No recorded registration is left out.',
+    says: 'No recorded registration is left out, but for those that say that their author has answered on this model.',
     code: 'record_malformed',
     complete: true,
-    check: ({ registers }, { body }) =>
-      registers.size === body.members.length
-        ? undefined
-        : `${registers.size} registered, the cohort has ${body.members.length} members`,
+    check: ({ registers }, { body: { members } }) => {
+      const known = setOf(members);
+      const left = [...registers].find(([key, of]) => !known.has(key) && !of.body.answered);
+      return left === undefined ? undefined : `${left[0]} registered and is not in the cohort`;
+    },
   }),
   cohort({
     name: 'root',

@@ -153,7 +153,7 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     const open = await s.coordinator.open();
     await s.coordinator.collect(s.members, 'register');
     const stranger = await identityFromSeed(filled(250));
-    const abort: Body<'abort'> = { code: 'x', reason: 'x', culprits: [] };
+    const abort: Body<'abort'> = { code: 'x', reason: 'x', culprits: [], answered: false };
     const forged = signRecord(stranger, 'abort', s.coordinator.run, 1, abort);
     s.coordinator.send([s.victim.key], { type: 'record', record: forged.bytes });
     expect((await s.victim.event('violation', 1)).error.code).toBe('signature_invalid');

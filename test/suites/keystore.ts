@@ -10,6 +10,13 @@ export const fullMemory: RunMemory = {
   commit: filled(2, 900),
   checked: { commit: filled(18), leaf: 3 },
   proof: filled(19, 120),
+  spent: {
+    model: filled(20),
+    answered: [[`0x${'ab'.repeat(32)}`, `0x${'cd'.repeat(32)}`]],
+    uploaded: [{ round: 6, cohort: [`0x${'ab'.repeat(32)}`], threshold: 3 }],
+  },
+  past: [filled(21), filled(22)],
+  culprits: [`0x${'ef'.repeat(32)}`],
   round: {
     round: 7,
     open: filled(3, 500),

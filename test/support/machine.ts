@@ -165,7 +165,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
       case 'unmask':
         return { context, survivors, answer: new Uint8Array(10) };
       default:
-        return { code: 'x', reason: 'y', culprits: [] };
+        return { code: 'x', reason: 'y', culprits: [], answered: false };
     }
   };
 

@@ -108,6 +108,7 @@ export class ScriptedCoordinator {
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
   #waiters: (() => void)[] = [];
+  #asked = false;
   /** The blob and the key of each model that was published. */
   readonly #models = new Map<string, { readonly key: Uint8Array; readonly blob: BlobRef }>();
 
@@ -356,6 +357,7 @@ export class ScriptedCoordinator {
       }),
     );
     this.round = { number, open, registers: [], shares: [] };
+    this.#asked = this.spec.secagg === 'none';
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
     return open;
@@ -457,6 +459,7 @@ export class ScriptedCoordinator {
 
   async consistency(members: readonly Uint8Array[], to = members): Promise<void> {
     const records = (await this.collect(members, 'consistent')).map(({ bytes }) => bytes);
+    this.#asked = true;
     this.send(to, { type: 'consistency', records });
   }
 
@@ -589,15 +592,18 @@ export class ScriptedCoordinator {
     ].map(({ bytes }) => bytes);
   }
 
+  /** @param answered whether it owns up to knowing the sum; default: the truth */
   abort(
     code = 'cohort_too_small',
     culprits: readonly Uint8Array[] = [],
     complaint?: Uint8Array,
+    answered = this.#asked,
   ): void {
     const record = this.sign('abort', this.round!.number, {
       code,
       reason: 'test',
       culprits: [...culprits],
+      answered,
       ...(complaint === undefined ? {} : { complaint }),
     });
     this.send(this.keys, { type: 'record', record: record.bytes });
