@@ -28,12 +28,12 @@ export interface Memory {
   /** Adds to the round in progress, and, in the same write, what outlives it. */
   add(
     fields: Partial<RoundMemory>,
-    lasting?: Partial<Pick<RunMemory, 'spent' | 'past' | 'culprits'>>,
+    lasting?: Partial<Pick<RunMemory, 'checked' | 'spent' | 'past' | 'culprits'>>,
   ): Promise<RoundMemory>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
-  /** Remembers that a commit was checked, or that it is wrong. */
-  note(fields: Pick<RunMemory, 'checked'> | Pick<RunMemory, 'proof'>): Promise<void>;
+  /** Remembers that a commit is wrong. */
+  note(fields: Pick<RunMemory, 'proof'>): Promise<void>;
   /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
   commitTo(commit: SignedRecord<'commit'>): Promise<void>;
 }

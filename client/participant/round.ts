@@ -18,7 +18,7 @@ import { registeredBy, withRecord } from '../../protocol/rules/index.ts';
 import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import { cohortRefusal } from '../admission.ts';
-import type { RoundMemory } from '../keystore/keystore.ts';
+import type { RoundMemory, RunMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
 import { checkEvidence } from './evidence.ts';
@@ -267,11 +267,10 @@ export class Rounds {
       done: async (result) => {
         if (result.type === 'fabricated') return this.#accuse(result.proof);
         const { commit } = evidence;
-        await this.#memory.note({ checked: { commit: commit.hash, leaf } });
         live.weights = result.after;
         const milliseconds = clock.now() - started;
         emit({ type: 'checked', round: open.round, commit: commit.round, leaf, milliseconds });
-        await this.#afterCheck(live);
+        await this.#afterCheck(live, { commit: commit.hash, leaf });
       },
     });
   }
@@ -289,8 +288,11 @@ export class Rounds {
     throw error;
   }
 
-  /** What follows the cohort: training, and the shares. */
-  async #afterCheck(live: Live): Promise<void> {
+  /**
+   * What follows the cohort: training, and the shares.
+   * @param checked the check that was made just now; it is saved with the shares that state it
+   */
+  async #afterCheck(live: Live, checked?: RunMemory['checked']): Promise<void> {
     const { view, own } = this.#ports;
     const { cohort } = live;
     if (cohort === undefined) return;
@@ -299,9 +301,13 @@ export class Rounds {
     let round = this.#round();
     if (round.sharing === undefined) {
       const party = this.#party(live, cohort);
-      const check = live.open.body.bundle && this.#memory.run.checked;
+      const lasting = checked ?? this.#memory.run.checked;
+      const check = live.open.body.bundle && lasting;
       const sharing = await steps.makeSharing(view, own, party, live.open.round, check);
-      round = await this.#memory.add({ sharing });
+      round = await this.#memory.add(
+        { sharing },
+        lasting === undefined ? {} : { checked: lasting },
+      );
     }
     this.#ports.send(round.sharing!.frame);
   }
@@ -318,11 +324,11 @@ export class Rounds {
     if (live.sharers === undefined) {
       const own = shareRecordOf(round.sharing.frame);
       const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
-      if (round.sharers === undefined) round = await this.#memory.add({ sharers: record.hash });
       live.sharers = checked;
       live.view = checked.view;
     }
     if (round.opened === undefined && round.complaint === undefined)
+      // One write: nothing that follows from the sharers leaves before.
       round = await this.#openInbox(live, live.cohort, live.sharers);
     // A bad entry is proven before anything masked with its author leaves.
     if (round.complaint !== undefined) return this.#sendRecord(round.complaint);
@@ -547,11 +553,12 @@ export class Rounds {
   ): Promise<RoundMemory> {
     const { view, own, warn, emit } = this.#ports;
     const { opened, bad } = await steps.openInbox(this.#party(live, cohort), sharers);
-    if (bad === undefined) return this.#memory.add({ opened: [...opened] });
+    const seen = { sharers: sharers.record.hash };
+    if (bad === undefined) return this.#memory.add({ ...seen, opened: [...opened] });
     const complaint = steps.makeComplaint(view, own, this.#round(), cohort, bad);
     const accused = toHex(bad.item.author);
     warn(`the entry of ${accused} is bad, which a complaint proves: ${bad.error.message}`);
-    const round = await this.#memory.add({ complaint: complaint.bytes });
+    const round = await this.#memory.add({ ...seen, complaint: complaint.bytes });
     emit({ type: 'complained', round: complaint.round, accused, kind: bad.kind });
     return round;
   }
