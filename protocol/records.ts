@@ -10,9 +10,9 @@ import { bytesUpTo, decodeSigned, encodeCbor, fixedBytes, integer } from './cbor
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from './errors.ts';
 import type { Identity } from './identity.ts';
+import { createMemo } from './memo.ts';
 import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
-import { createVerified } from './verified.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
 /** Survivor sets that one participant answers on one model, at most. */
@@ -221,7 +221,7 @@ const readPayload = (bytes: Uint8Array) => {
 /** Of two rounds of a cohort of 255, about. */
 const VERIFIED_BYTES = 16 << 20;
 /** Schema and signature hold for the bytes with this record hash. Never changed. */
-const verified = createVerified<SignedRecord>(VERIFIED_BYTES);
+const verified = createMemo<SignedRecord>(VERIFIED_BYTES);
 
 /**
  * Decodes a record, checks schema and signature over the bytes as they came. Who may author what, and whether run and round

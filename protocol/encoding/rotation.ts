@@ -15,6 +15,7 @@
  */
 import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { createMemo } from '../memo.ts';
 import { walshHadamard } from './hadamard.ts';
 import type { RingLayout } from './layout.ts';
 
@@ -23,22 +24,31 @@ export const ROTATION_SEED_BYTES = 32;
 const SIGNS_TAG = utf8('floe/rotation-signs/v1\0');
 const DIGEST_BYTES = 32;
 
+/** The last few seeds: who encodes with one decodes the sum with it as well. */
+const EXPANDED_BYTES = 4 << 20;
+const expanded = createMemo<Uint8Array>(EXPANDED_BYTES);
+
 /**
  * Public random bits: SHA-256 in counter mode, block c = SHA-256(SHA-256(tag || seed || layer) || u32le c), which is the same in
  * Node and in browsers, and synchronous.
  *
  * @param count bits wanted, at most 2^31; bit i is bit (i mod 8) of byte floor(i / 8)
+ * @returns not to be changed
  */
 export const expandSigns = (seed: Uint8Array, layer: number, count: number): Uint8Array => {
   const input = new Uint8Array(DIGEST_BYTES + 4);
-  input.set(sha256(SIGNS_TAG, seed, new Uint8Array([layer])));
-  const view = new DataView(input.buffer);
+  const key = sha256(SIGNS_TAG, seed, new Uint8Array([layer]));
   const digests = Math.ceil(count / (8 * DIGEST_BYTES));
+  const known = expanded.get(key);
+  if (known?.length === digests * DIGEST_BYTES) return known;
+  input.set(key);
+  const view = new DataView(input.buffer);
   const bits = new Uint8Array(digests * DIGEST_BYTES);
   for (let c = 0; c < digests; c += 1) {
     view.setUint32(DIGEST_BYTES, c, true);
     bits.set(sha256(input), c * DIGEST_BYTES);
   }
+  expanded.add(key, bits, bits.length);
   return bits;
 };
 

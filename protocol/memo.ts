@@ -1,11 +1,11 @@
 /**
- * @module What this process has verified already, by the hash of its bytes: a participant meets the records of a round as they
- * are made, and again as the evidence of the commit, and a signature over the same bytes verifies the same. Bounded in bytes;
- * what was not asked for longest is forgotten first.
+ * @module A memo of what follows from bytes alone, by their hash: a participant meets the records of a round as they are made,
+ * and again as the evidence of the commit, and a signature over the same bytes verifies the same. Bounded in bytes; what was
+ * not asked for longest is forgotten first. For public values only.
  */
 import { toHex } from './bytes.ts';
 
-export interface Verified<Value> {
+export interface Memo<Value> {
   /** @param hash collision-resistant, over all that `value` follows from */
   get(hash: Uint8Array): Value | undefined;
   /** @param size bytes that `value` takes, about */
@@ -13,7 +13,7 @@ export interface Verified<Value> {
 }
 
 /** @param maxBytes sizes kept together; a value above that is not kept */
-export const createVerified = <Value>(maxBytes: number): Verified<Value> => {
+export const createMemo = <Value>(maxBytes: number): Memo<Value> => {
   // In the order of the last use.
   const entries = new Map<string, { readonly value: Value; readonly size: number }>();
   let total = 0;
