@@ -246,11 +246,16 @@ export class Rounds {
     live.evidence = checkEvidence(this.#ports.view, live.open, records);
   }
 
-  /** Whether the round starts from a commit that this participant has not checked yet. */
-  #mustCheck({ open }: Live): boolean {
-    const { bundle } = open.body;
+  /**
+   * Whether the round starts from a commit that this participant has not checked yet. A commit that an earlier attempt checked
+   * counts where the Open record was held to it: then model and beacon are the committed ones.
+   */
+  #mustCheck({ open, opened: { previous }, isChecked }: Live): boolean {
+    const { bundle, model } = open.body;
     const { checked } = this.#memory.run;
-    return bundle !== undefined && !(checked && equalBytes(checked.commit, bundle.commit));
+    if (bundle === undefined || isChecked === true) return false;
+    const heldTo = previous?.round === model.version ? previous.hash : undefined;
+    return !(checked && heldTo && equalBytes(checked.commit, heldTo));
   }
 
   /** Checks the commit beside the frames; whoever found it wrong does nothing more in this run. */
@@ -267,7 +272,8 @@ export class Rounds {
       done: async (result) => {
         if (result.type === 'fabricated') return this.#accuse(result.proof);
         const { commit } = evidence;
-        await this.#memory.note({ checked: { commit: commit.hash, leaf } });
+        await this.#memory.noteCheck(commit, leaf);
+        live.isChecked = true;
         live.weights = result.after;
         const milliseconds = clock.now() - started;
         emit({ type: 'checked', round: open.round, commit: commit.round, leaf, milliseconds });
@@ -282,7 +288,7 @@ export class Rounds {
     const error = fabricated(proof);
     const round = this.#live?.open.round ?? 0;
     this.stop();
-    await this.#memory.note({ proof: encoded });
+    await this.#memory.noteProof(encoded);
     await this.#memory.end(error.code);
     this.#ports.send(encodeFrame({ type: 'withdraw', round, code: error.code, proof: encoded }));
     this.#ports.emit({ type: 'fabricated', round, proof, error });

@@ -52,11 +52,19 @@ const openWith = async (
   await coordinator.cohort(members);
 };
 
-describe('a newcomer shares', () => {
+/** Everybody names the broken rule, and nothing of the attempt is shared. */
+const expectRefused = async (coordinator: ScriptedCoordinator, code: string): Promise<void> => {
+  for (const { key, event } of running) {
+    expect((await event('violation')).error.code).toBe(code);
+    expect(coordinator.recordsOf(key, 'share')).toEqual([]);
+  }
+};
+
+describe('a newcomer does not share', () => {
   it('where the round has another beacon than the commit that it has just checked', async () => {
-    const { coordinator, members } = await stage();
+    const { coordinator } = await stage();
     await openWith(coordinator, otherBeacon, 'shown');
-    await coordinator.collect(members, 'share');
+    await expectRefused(coordinator, 'record_conflict');
   });
 
   it.each([
@@ -68,12 +76,20 @@ describe('a newcomer shares', () => {
     await coordinator.cohort(members);
     await coordinator.collect(members, 'share');
     coordinator.abort();
-    await openWith(coordinator, lie, 'withheld');
-    await coordinator.collect(members, 'share');
+    const told = await lie(coordinator);
+    await coordinator.open((body) => ({ ...body, ...told }));
+    await expectRefused(coordinator, 'record_conflict');
+    for (const { key } of running) expect(coordinator.recordsOf(key, 'register')).toEqual([]);
+  });
+
+  it('before it has what the commit is checked with', async () => {
+    const { coordinator } = await stage();
+    await openWith(coordinator, async () => ({}), 'withheld');
+    await expectRefused(coordinator, 'unexpected_frame');
   });
 });
 
-it('members that have checked a commit share where a later model names that commit again', async () => {
+it('members that have checked a commit do not share where a later model names that commit again', async () => {
   const coordinator = await create();
   running = await startAll(coordinator, 4);
   const members = coordinator.keys;
@@ -89,6 +105,6 @@ it('members that have checked a commit share where a later model names that comm
   const readers = [identity.publicKey, ...members];
   const envelope = await sealedBoxGate(identity).wrap(last!.key, purpose, readers);
   const bundle = { commit: last!.commit.hash, envelope };
-  await openWith(coordinator, async () => ({ ...told, bundle }), 'withheld');
-  await coordinator.collect(members, 'share');
+  await openWith(coordinator, async () => ({ ...told, bundle }), 'shown');
+  await expectRefused(coordinator, 'record_conflict');
 });
