@@ -8,6 +8,7 @@ import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes
 import { cryptoReady, identityFromSeed } from '../../protocol/identity.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import { openJournal } from '../../coordinator/index.ts';
+import { RECONNECT_MS } from '../../coordinator/machine/config.ts';
 import { initialState, step, type State } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
@@ -215,11 +216,15 @@ describe('the first attempt', () => {
 });
 
 describe('a restart of the coordinator', () => {
-  it('keeps who may be drawn: newcomers gain nothing from it', async () => {
+  it('keeps who may be drawn, and gives them time to come back before newcomers count', async () => {
     const player = await stage(SIZE);
-    commitFirst(player);
+    signFirst(player);
+    // Of all but one: the next attempt waits for the grace time, and the coordinator dies in it.
+    player.leave(3);
+    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    expect(player.state.phase.type).toBe('waiting');
     const { drawn } = player.state;
-    expect(drawn.size).toBe(SIZE);
+    expect(drawn).toEqual(new Set(keysOf(player).map(toHex)));
 
     const journal = openJournal(':memory:');
     journal.bind(player.config.run);
@@ -227,19 +232,37 @@ describe('a restart of the coordinator', () => {
     let replayed: State = initialState;
     for (const event of journal.events()) replayed = step(player.config, replayed, event).state;
     journal.close();
-    expect(replayed.drawn).toEqual(drawn);
-    expect(replayed.beacon).toEqual(player.state.beacon);
+    expect(replayed).toEqual(player.state);
 
     player.state = replayed;
     player.apply({ type: 'resumed', startWith: SIZE });
     const ground = await grind(player, keysOf(player), 2 * SIZE);
-    // They are the first to come back, too.
-    for (const key of ground.slice(0, 2)) player.apply({ type: 'joined', key });
-    player.join(...COHORT);
-    for (const key of ground.slice(2)) player.apply({ type: 'joined', key });
+    // Newcomers are the first to connect.
+    for (const key of ground) player.apply({ type: 'joined', key });
     player.wait(1000);
+    expect(player.state.phase.type).toBe('waiting');
+    player.join(...COHORT);
     expect(player.state.drawn).toEqual(drawn);
     expect(player.state.attempt).toBe(2);
     expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
+  });
+
+  it('lets newcomers fill up once that time is over', async () => {
+    const player = await stage(SIZE);
+    signFirst(player);
+    player.leave(3);
+    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'resumed', startWith: SIZE });
+    const ground = await grind(player, keysOf(player), 2);
+    for (const key of ground) player.apply({ type: 'joined', key });
+    player.join(0, 1, 2);
+    expect(player.state.phase.type).toBe('waiting');
+    player.wait(RECONNECT_MS);
+    expect(invited(player)).toEqual(
+      [
+        ...keysOf(player, [0, 1, 2]).map(toHex),
+        ...firstBy(player.state.beacon, 2, ground, 1),
+      ].toSorted(),
+    );
   });
 });
