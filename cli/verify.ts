@@ -117,12 +117,17 @@ others: floe help exit-codes.`,
         output.line(
           `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
         );
+        const { beaconUnchecked } = result;
+        if (beaconUnchecked.length > 0)
+          output.line(
+            `beacon     not checked in ${beaconUnchecked.length} of ${result.rounds.length} attempts: a ledger drew it, and only that ledger can tell; give its network (--network)`,
+          );
         if (files !== undefined) listFiles(files, output);
         if (result.culprit === undefined && files !== undefined && files.wrong.length > 0)
           return EXIT.failed;
         if (result.culprit === undefined) {
           output.say(
-            `${output.style('green', 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,
+            `${output.style('green', beaconUnchecked.length > 0 ? 'what was checked holds' : 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,
           );
           return EXIT.ok;
         }

@@ -8,7 +8,7 @@ import { layoutOf } from '../aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { JOURNAL_RECEIPT, type Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
 import {
   contextOf,
@@ -33,6 +33,8 @@ export interface RuleContext {
   readonly signal: AbortSignal | undefined;
   /** The last registration of each author (hex) so far. */
   readonly registered: Map<string, Registered>;
+  /** Attempts whose beacon a ledger drew that is not at hand, so that nothing here can tell whether it is right. */
+  readonly beaconUnchecked: Set<number>;
 }
 
 /** What level 1 goes on with. */
@@ -85,6 +87,13 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
   };
 };
 
+/** Where the beacon of an attempt is from; without the ledger, as the receipt of the freeze says that the coordinator signed. */
+const beaconFrom = ({ ledger }: RuleContext, log: RoundLog): RoundView['beacon'] => {
+  if (ledger !== undefined) return ledger.beacon;
+  const receipt = log.maybe('cohort')?.body.receipt ?? JOURNAL_RECEIPT;
+  return receipt.startsWith(JOURNAL_RECEIPT) ? 'members' : 'ledger';
+};
+
 /**
  * Checks the records of one attempt against the rules, however it ended.
  *
@@ -97,6 +106,8 @@ export const checkRecords = async (
   previous: SignedRecord<'commit'> | undefined,
 ): Promise<RoundView> => {
   const { spec, run, ledger } = rules;
+  const beacon = beaconFrom(rules, log);
+  if (beacon === 'ledger' && ledger === undefined) rules.beaconUnchecked.add(log.round);
   let view = emptyView({
     spec,
     run,
@@ -104,7 +115,7 @@ export const checkRecords = async (
     complete: true,
     previous,
     lastRegisterOf: (author) => rules.registered.get(author),
-    beacon: ledger?.beacon ?? 'members',
+    beacon,
     ledger: await ledgerFacts(rules, log),
   });
   for (const { record, index } of log.entries) {

@@ -33,7 +33,7 @@ export interface VerifyInit {
   readonly store: BlobStore;
   /** With it, and if it admits its identity, the run is verified to level 1. */
   readonly gate?: AccessGate;
-  /** With it, what was frozen is compared with the ledger. */
+  /** With it, what was frozen is compared with the ledger; beacons that a ledger draws are not checked without it. */
   readonly ledger?: Ledger;
   /** The round up to and with which the run was published: its coordinator says that all blobs up to there can be read. */
   readonly published?: number;
@@ -61,6 +61,8 @@ export interface Verification {
   readonly modelHash: string | undefined;
   /** Last link of the transcript, hex. */
   readonly transcriptHead: string;
+  /** Attempts whose beacon was not checked: their receipts name a ledger that was not given. Ascending. */
+  readonly beaconUnchecked: readonly number[];
   readonly culprit?: {
     readonly round: number;
     readonly record: string;
@@ -219,7 +221,15 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
   const run = hashRunSpec(spec);
-  const rules: RuleContext = { spec, run, store, ledger, signal, registered: new Map() };
+  const rules: RuleContext = {
+    spec,
+    run,
+    store,
+    ledger,
+    signal,
+    registered: new Map(),
+    beaconUnchecked: new Set(),
+  };
   const progress: Progress = {
     rounds: [],
     commit: undefined,
@@ -233,6 +243,7 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     rounds: progress.rounds,
     modelHash: progress.modelHash && toHex(progress.modelHash),
     transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
+    beaconUnchecked: [...rules.beaconUnchecked].toSorted((a, b) => a - b),
     ...(culprit === undefined ? {} : { culprit }),
   });
   try {
