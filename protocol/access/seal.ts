@@ -247,7 +247,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     cohortOf: number,
   ): readonly (readonly [Audience, number])[] => {
     const { role, round } = purpose;
-    // The policy of a bundle admits the cohorts that check its commit as well, so it is sealed once.
+    // The policy of a bundle admits the cohorts that check its commit, and no earlier ones as that of a cohort would.
     if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', round]];
     const named: Audience[] = readers.some(isAuditor) ? ['auditor'] : [];
     if (role === 'model') named.push(...models);

@@ -33,8 +33,6 @@ export interface RuleContext {
   readonly signal: AbortSignal | undefined;
   /** The last registration of each author (hex) so far. */
   readonly registered: Map<string, Registered>;
-  /** Attempts whose beacon a ledger drew that is not at hand, so that nothing here can tell whether it is right. */
-  readonly beaconUnchecked: Set<number>;
 }
 
 /** What level 1 goes on with. */
@@ -88,7 +86,10 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
 };
 
 /** Where the beacon of an attempt is from; without the ledger, as the receipt of the freeze says that the coordinator signed. */
-const beaconFrom = ({ ledger }: RuleContext, log: RoundLog): RoundView['beacon'] => {
+export const beaconFrom = (
+  { ledger }: Pick<RuleContext, 'ledger'>,
+  log: RoundLog,
+): RoundView['beacon'] => {
   if (ledger !== undefined) return ledger.beacon;
   const receipt = log.maybe('cohort')?.body.receipt ?? JOURNAL_RECEIPT;
   return receipt.startsWith(JOURNAL_RECEIPT) ? 'members' : 'ledger';
@@ -105,9 +106,7 @@ export const checkRecords = async (
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
 ): Promise<RoundView> => {
-  const { spec, run, ledger } = rules;
-  const beacon = beaconFrom(rules, log);
-  if (beacon === 'ledger' && ledger === undefined) rules.beaconUnchecked.add(log.round);
+  const { spec, run } = rules;
   let view = emptyView({
     spec,
     run,
@@ -115,7 +114,7 @@ export const checkRecords = async (
     complete: true,
     previous,
     lastRegisterOf: (author) => rules.registered.get(author),
-    beacon,
+    beacon: beaconFrom(rules, log),
     ledger: await ledgerFacts(rules, log),
   });
   for (const { record, index } of log.entries) {

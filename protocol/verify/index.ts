@@ -17,6 +17,7 @@ import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
 import {
+  beaconFrom,
   checkRecords,
   checkRound,
   readBlob,
@@ -228,7 +229,6 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     ledger,
     signal,
     registered: new Map(),
-    beaconUnchecked: new Set(),
   };
   const progress: Progress = {
     rounds: [],
@@ -237,18 +237,23 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     weights: undefined,
   };
   let transcript: Transcript | undefined;
+  let beaconUnchecked: readonly number[] = [];
   const report = (culprit?: Verification['culprit']): Verification => ({
     ok: culprit === undefined,
     level: lowestLevel(progress.rounds),
     rounds: progress.rounds,
     modelHash: progress.modelHash && toHex(progress.modelHash),
     transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
-    beaconUnchecked: [...rules.beaconUnchecked].toSorted((a, b) => a - b),
+    beaconUnchecked,
     ...(culprit === undefined ? {} : { culprit }),
   });
   try {
     transcript = decodeTranscript(rules.run, init.transcript);
     const logs = splitRounds(transcript.entries);
+    if (ledger === undefined)
+      beaconUnchecked = logs
+        .filter((log) => beaconFrom(rules, log) === 'ledger')
+        .map(({ round }) => round);
     const commits = logs.filter((log) => log.maybe('commit') !== undefined);
     const last = commits.at(-1);
     if (published !== undefined && last?.round !== published)

@@ -56,7 +56,6 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
     ledger: undefined,
     signal: undefined,
     registered: new Map(),
-    beaconUnchecked: new Set<number>(),
   });
   await expect(checkRound({ ...rules(), spec }, first, undefined)).resolves.toMatchObject({ open });
   await expect(checkRound({ ...rules(), spec: other }, first, undefined)).rejects.toThrow(
