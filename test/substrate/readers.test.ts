@@ -177,9 +177,18 @@ describe('sealing', () => {
         .toSorted(),
     ).toEqual(['auditor', 'cohort', 'compute', 'time-lock']);
     const plain = await startRun(specFor(owner));
-    const kinds = async (role: KeyPurpose['role'], readers: readonly Uint8Array[]) => {
+    const kinds = async (
+      role: KeyPurpose['role'],
+      readers: readonly Uint8Array[],
+      cohortOf?: number,
+    ) => {
       const purpose: KeyPurpose = { run: plain.run, round: 2, role };
-      const envelope = await plain.gate.wrap(new Uint8Array(32).fill(5), purpose, readers);
+      const envelope = await plain.gate.wrap(
+        new Uint8Array(32).fill(5),
+        purpose,
+        readers,
+        cohortOf,
+      );
       return audiencesIn(envelope).map(({ audience }) => audience);
     };
     const member = publicKeyOf(keyOfWho('alice'));
@@ -188,6 +197,7 @@ describe('sealing', () => {
     expect(await kinds('model', [member])).toEqual(['cohort']);
     expect(await kinds('update', [coordinator])).toEqual(['auditor']);
     expect(await kinds('bundle', [coordinator, member])).toEqual(['unmask']);
+    expect(await kinds('bundle', [coordinator, member], 3)).toEqual(['unmask']);
     expect(await kinds('bundle', [])).toEqual([]);
   });
 
