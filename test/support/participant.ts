@@ -115,6 +115,7 @@ export class TestParticipant {
   readonly #run: Uint8Array;
   readonly #rounds = new Map<number, Memory>();
   #connection: Connection | undefined;
+  #welcome = false;
   #nonce: Uint8Array = new Uint8Array(32);
 
   constructor(init: TestParticipantInit) {
@@ -126,6 +127,7 @@ export class TestParticipant {
   connect(connection: Connection): void {
     this.#connection = connection;
     this.closed = undefined;
+    this.#welcome = false;
     this.#nonce = this.#init.random(32);
     connection.receive({
       message: (bytes) => {
@@ -136,16 +138,18 @@ export class TestParticipant {
         if (this.#connection === connection) this.#connection = undefined;
       },
     });
-    this.#send({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce });
+    connection.send(
+      encodeFrame({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce }),
+    );
   }
 
   disconnect(): void {
     this.#connection?.close(1000, 'bye');
   }
 
-  /** Sends a frame as it is. */
+  /** Sends a frame as it is. What an earlier session asked for waits until this one has asked again. */
   #send(frame: Parameters<typeof encodeFrame>[0]): void {
-    this.#connection?.send(encodeFrame(frame));
+    if (this.#welcome) this.#connection?.send(encodeFrame(frame));
   }
 
   raw(bytes: Uint8Array): void {
@@ -181,7 +185,8 @@ export class TestParticipant {
           coordinator: frame.coordinator,
           run: frame.run,
         });
-        return this.#send({ type: 'login', signature: this.identity.sign('login', payload) });
+        const signature = this.identity.sign('login', payload);
+        return connection.send(encodeFrame({ type: 'login', signature }));
       }
       case 'record':
         return this.#record(decodeRecord(frame.record));
@@ -201,6 +206,8 @@ export class TestParticipant {
         this.finished = true;
         return;
       case 'welcome':
+        this.#welcome = true;
+        return;
       case 'evidence':
     }
   }
