@@ -86,6 +86,12 @@ export interface TestParticipantInit {
     readonly commitment?: boolean;
     readonly shares?: boolean;
     readonly upload?: boolean;
+    /** Puts anything into the vector before it is masked. */
+    readonly lanes?: (lanes: Lanes) => void;
+    /** Seals something else to the others. */
+    readonly entries?: (entry: Uint8Array) => Uint8Array;
+    /** Names another blob than the own one, with what goes with it; waits until there is one. */
+    readonly claim?: () => Promise<Partial<Body<'upload'>>>;
   };
 }
 
@@ -249,7 +255,8 @@ export class TestParticipant {
       memory.own = own;
       const commitment =
         this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
-      const { entries } = message;
+      const { entries: lie = (entry: Uint8Array) => entry } = this.#init.lie ?? {};
+      const entries = message.entries.map((entry) => lie(entry));
       memory.share = {
         entries,
         record: this.sign('share', record.round, {
@@ -314,6 +321,7 @@ export class TestParticipant {
         // The rounding must not depend on how often the coordinator was restarted.
         random: (length) => new Uint8Array(length).fill(127),
       });
+      this.#init.lie?.lanes?.(lanes as Lanes);
       if (spec.secagg === 'masked')
         await maskUpdate({
           lanes: lanes as Lanes,
@@ -363,6 +371,7 @@ export class TestParticipant {
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
       chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(bytes),
       ...(envelope === undefined ? {} : { envelope }),
+      ...(await lie?.claim?.()),
     });
   }
 

@@ -1,0 +1,219 @@
+/**
+ * @module Transcripts that an honest client would never have gone along with, signed by a coordinator alone or in league with all
+ * members, and what a verifier says of them.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { equalBytes } from '../../protocol/bytes.ts';
+import { added, changing, finishedRun, forged, verdictOn, withoutReader } from './forge.ts';
+import type { FinishedRun } from './forge.ts';
+
+let masked: FinishedRun;
+let clear: FinishedRun;
+beforeAll(async () => {
+  masked = await finishedRun();
+  clear = await finishedRun({ secagg: 'none' });
+});
+
+const everythingHolds = { ok: true, level: 'L1' } as const;
+
+it('the run as it was holds', async () => {
+  for (const one of [masked, clear])
+    expect(await verdictOn(one, one.records, one.auditor)).toMatchObject(everythingHolds);
+});
+
+describe('signed by the coordinator alone', () => {
+  it('a survivor is rejected as well', async () => {
+    const records = forged(
+      clear,
+      changing('survivors', (body) => ({
+        ...body,
+        rejected: [{ member: body.members[0]!, code: 'upload_mismatch' }],
+      })),
+    );
+    const verdict = await verdictOn(clear, records, clear.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it('a stranger is rejected, and one member twice', async () => {
+    const records = forged(
+      clear,
+      changing('survivors', (body) => ({
+        ...body,
+        rejected: [1, 1].map((value) => ({ member: new Uint8Array(32).fill(value), code: 'x' })),
+      })),
+    );
+    const verdict = await verdictOn(clear, records, clear.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it('the optimiser of the step is adam, in a run of fedavg', async () => {
+    const records = forged(
+      masked,
+      changing('commit', (body) => ({ ...body, step: { ...body.step, optimiser: 'adam' } })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it.each(['model', 'bundle'] as const)(
+    'the auditor is no reader of the %s; whoever else reads it finds nothing wrong',
+    async (role) => {
+      const reader = masked.people[0]!.keystore.identity;
+      const [commit] = masked.run.records('commit');
+      const { [role]: part } = commit!.body;
+      const envelope = await withoutReader(masked, part.envelope, { round: 1, role }, [
+        reader.publicKey,
+      ]);
+      const records = forged(
+        masked,
+        changing('commit', (body) => ({ ...body, [role]: { ...body[role], envelope } })),
+      );
+      const verdict = await verdictOn(masked, records, reader);
+
+      expect(verdict).toMatchObject(everythingHolds);
+    },
+  );
+
+  it('the auditor without a box is told that the run holds, one level lower', async () => {
+    const [commit] = masked.run.records('commit');
+    const { envelope: whole } = commit!.body.bundle;
+    const readers = masked.people.map(({ key }) => key);
+    const envelope = await withoutReader(masked, whole, { round: 1, role: 'bundle' }, readers);
+    const records = forged(
+      masked,
+      changing('commit', (body) => ({ ...body, bundle: { ...body.bundle, envelope } })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject({ ok: true, level: 'L0' });
+  });
+
+  it('the sharers stand in another order', async () => {
+    const records = forged(
+      masked,
+      changing('sharers', (body) => ({
+        ...body,
+        members: body.members.toReversed(),
+        shares: body.shares.toReversed(),
+      })),
+    );
+    const verdict = await verdictOn(masked, records);
+
+    expect(verdict).toMatchObject({ ok: true });
+  });
+
+  it('the survivors stand in another order', async () => {
+    const records = forged(
+      clear,
+      changing('survivors', (body) => ({
+        ...body,
+        members: body.members.toReversed(),
+        uploads: body.uploads.toReversed(),
+      })),
+    );
+    const verdict = await verdictOn(clear, records, clear.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it('an abort follows the commit: the round was never checked, and its model is gone', async () => {
+    const abort = added(masked, 'abort', 1, { code: 'x', reason: 'y', culprits: [] });
+    const verdict = await verdictOn(masked, [...masked.records, abort], masked.auditor);
+
+    expect(verdict).toMatchObject({ ok: true, modelHash: undefined });
+    expect(verdict.rounds).toMatchObject([{ outcome: 'aborted' }]);
+  });
+
+  it('an aborted round may begin with any model, invite anyone and blame anyone', async () => {
+    const [commit] = masked.run.records('commit');
+    const [{ body }] = masked.run.records('open') as [
+      FinishedRun['records'][number] & { type: 'open' },
+    ];
+    const hostile = { ...commit!.body.model, version: 0, hash: new Uint8Array(32).fill(1) };
+    const victim = masked.people[0]!.key;
+    const round = [
+      added(masked, 'open', 2, { ...body, model: hostile, invited: [victim] }),
+      added(masked, 'abort', 2, { code: 'commitment_mismatch', reason: 'y', culprits: [victim] }),
+    ];
+    const verdict = await verdictOn(masked, [...masked.records, ...round], masked.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it('the answers were taken and the attempt aborted: nothing says that the sum is known', async () => {
+    const upTo = masked.records.filter(({ type }) => type !== 'commit');
+    const abort = added(masked, 'abort', 1, { code: 'x', reason: 'nothing', culprits: [] });
+    const verdict = await verdictOn(masked, [...upTo, abort], masked.auditor);
+
+    expect(masked.run.records('unmask')).toHaveLength(5);
+    expect(verdict).toMatchObject({ ok: true });
+  });
+});
+
+describe('signed by the coordinator and all members', () => {
+  it('a member of the cohort was never invited', async () => {
+    const records = forged(
+      masked,
+      changing('open', (body) => ({ ...body, invited: body.invited.slice(1) })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it('the invited stand in another order, one of them twice', async () => {
+    const records = forged(
+      masked,
+      changing('open', (body) => ({
+        ...body,
+        invited: [...body.invited.toReversed(), body.invited[0]!],
+      })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it('sharers and survivors stand in another order', async () => {
+    const reversed = forged(
+      masked,
+      changing('sharers', (body) => ({
+        ...body,
+        members: body.members.toReversed(),
+        shares: body.shares.toReversed(),
+      })),
+    );
+    const records = forged(
+      { ...masked, records: reversed },
+      changing('survivors', (body) => ({
+        ...body,
+        members: body.members.toReversed(),
+        uploads: body.uploads.toReversed(),
+      })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject(everythingHolds);
+  });
+
+  it.each(['x25519', 'mlkem'] as const)(
+    'a member registered a %s key that is none, or that everybody knows the secret of',
+    async (key) => {
+      const member = masked.people[0]!.key;
+      const records = forged(
+        masked,
+        changing('register', (body, { author }) =>
+          equalBytes(author, member)
+            ? { ...body, [key]: new Uint8Array(body[key].length).fill(key === 'mlkem' ? 255 : 0) }
+            : body,
+        ),
+      );
+      const verdict = await verdictOn(masked, records, masked.auditor);
+
+      expect(verdict).toMatchObject(everythingHolds);
+    },
+  );
+});
