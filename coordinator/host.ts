@@ -3,11 +3,10 @@
  * anything it causes leaves the process, so after kill -9 at any point the journal is replayed, the work of the present phase
  * is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
-import { layoutOf } from '../protocol/aggregate/round.ts';
-import { ENVELOPE_OVERHEAD } from '../protocol/envelope.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
 import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
@@ -45,13 +44,11 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const startWith = init.startWith ?? spec.cohort.size;
   const run = hashRunSpec(spec);
   const specBytes = encodeRunSpec(spec);
-  const extraBytes = spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0;
   const config: MachineConfig = {
     spec,
     run,
     coordinator: identity.publicKey,
     sign: (type, round, body) => signRecord(identity, type, run, round, body),
-    uploadBytes: (n) => layoutOf(spec, n).byteLength + extraBytes,
   };
   const stopping = new AbortController();
   const stopped = new Promise<undefined>((resolve) =>
@@ -325,7 +322,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     run,
     publicKey: identity.publicKey,
     limits,
-    uploadLimit: Math.min(limits.blobBytes, config.uploadBytes(spec.cohort.size)),
+    uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
     metrics,
     clock,
     transcript: () => journal.transcript(),

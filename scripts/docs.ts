@@ -2,6 +2,7 @@
  * @module Generates `docs/errors.md` from the error catalogue and `docs/protocol.md` from the schemas of frames, records
  * and the run specification. `npm run docs` writes them; a test holds them against the code.
  */
+import { EVERY_RECORD, rulesFor } from '../protocol/rules/index.ts';
 import { readFile, writeFile } from 'node:fs/promises';
 import type * as v from 'valibot';
 import { ERRORS, type ErrorArea } from '../protocol/error-catalogue.ts';
@@ -169,6 +170,28 @@ sequenceDiagram
   C->>P: commit
 \`\`\``;
 
+/** Every rule of a round: what it says, who checks it, the code of the error. */
+const ruleSection = (): string[] => {
+  const everybody = 'participant, coordinator, verifier';
+  const row = ({ name, says, complete, code }: (typeof EVERY_RECORD)[number]): string =>
+    `| \`${name}\` | ${says} | ${complete ? 'coordinator, verifier' : everybody} | \`${code}\` |`;
+  const types = Object.keys(bodySchemas) as RecordType[];
+  const own = types.flatMap((type) => rulesFor(type).slice(EVERY_RECORD.length));
+  return [
+    '## Rules',
+    '',
+    'Each rule is one pure function over the records so far and the next record (`protocol/rules`). The coordinator refuses a',
+    'record that breaks one, a participant leaves the attempt, and `floe verify` names the record. Rules that need records which a',
+    'participant is not sent during the round are checked by the coordinator and by verifiers.',
+    '',
+    '| rule | what it says | who checks it | error |',
+    '|---|---|---|---|',
+    ...EVERY_RECORD.map((rule) => row({ ...rule, name: `record-${rule.name}` })),
+    ...own.map(row),
+    '',
+  ];
+};
+
 const sourceOf = (file: string): Promise<string> =>
   readFile(new URL(`../protocol/${file}`, import.meta.url), 'utf8');
 
@@ -224,6 +247,7 @@ export const protocolPage = async (): Promise<string> => {
     'entry = SHA-256(`floe/transcript-entry/<type>/v1` || previous entry || record).',
     '',
     ...recordSections,
+    ...ruleSection(),
     '## Run specification',
     '',
     table(runSpecSchema),

@@ -1,28 +1,26 @@
 /**
- * @module What a participant checks of everything the coordinator says, as pure functions. Each throws the `FloeError` that
- * names the broken rule; the caller then withdraws from the round. Rules: Bonawitz et al. 2017, Pasquini et al. 2022.
+ * @module What a participant checks of everything that the coordinator sends: the rules of the round
+ * (`protocol/rules`) over the records that it was sent, and that its own records and entries are the
+ * ones it made. Each function throws the `FloeError` that names the broken rule. Sources: Bonawitz et
+ * al. 2017, Pasquini et al. 2022.
  */
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
+import { COORDINATOR_RECORDS, decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import {
-  COORDINATOR_RECORDS,
-  decodeRecordOf,
-  survivorsHash,
-  type SignedRecord,
-} from '../../protocol/records.ts';
-import { mayBeginWith, type RunSpec } from '../../protocol/run-spec.ts';
-import {
-  cohortRoot,
-  findIndex,
-  freezeCohort,
-  indexOf,
-  parseEntry,
-  requireSortedIds,
-  roundContext,
-  type Cohort,
-} from '../../protocol/secagg/index.ts';
+  contextOf,
+  emptyView,
+  includes,
+  quorumOf,
+  requireLawful,
+  thresholdOf,
+  withRecord,
+  type LedgerFacts,
+  type RoundView,
+} from '../../protocol/rules/index.ts';
+import type { RunSpec } from '../../protocol/run-spec.ts';
+import { freezeCohort, indexOf, parseEntry, type Cohort } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
 export interface RunView {
@@ -30,14 +28,12 @@ export interface RunView {
   readonly run: Uint8Array;
   /** Own key. */
   readonly self: Uint8Array;
-  /** `local`: the beacon follows from the members' nonces. `ledger`: the caller compares it with the ledger's. */
-  readonly beacon: 'local' | 'ledger';
+  /** See `RoundView`. */
+  readonly beacon: RoundView['beacon'];
 }
 
-const differ = (
-  code: 'record_malformed' | 'context_mismatch' | 'survivors_inconsistent',
-  what: string,
-): FloeError => new FloeError(code, what);
+/** A view in which the attempt is open. */
+export type OpenView = RoundView & { readonly open: SignedRecord<'open'> };
 
 /** Signed by the coordinator, for this run. @throws FloeError `signature_invalid`, `record_replayed` */
 export const checkCoordinatorRecord = (view: RunView, record: SignedRecord): void => {
@@ -49,50 +45,26 @@ export const checkCoordinatorRecord = (view: RunView, record: SignedRecord): voi
     throw new FloeError('record_replayed', `the ${record.type} record belongs to another run`);
 };
 
-/** Signed by a member, for this run and round. */
-const checkMemberRecord = (view: RunView, round: number, record: SignedRecord): void => {
-  if (!equalBytes(record.run, view.run) || record.round !== round)
-    throw new FloeError(
-      'record_replayed',
-      `a ${record.type} record belongs to another run or round`,
-      { author: toHex(record.author) },
-    );
-};
-
 /**
- * The open record of a round not yet seen.
+ * The Open record of a round not yet seen.
  *
- * @param commit the last commit this participant knows: the coordinator may not go back behind it or show another model for it
- * @throws FloeError `spec_mismatch`, `record_malformed`, `record_conflict`
+ * @param previous the last commit that this participant knows
+ * @throws FloeError of the rules of Open
  */
 export const checkOpen = (
-  view: RunView,
+  { spec, run, beacon }: RunView,
   open: SignedRecord<'open'>,
-  commit: SignedRecord<'commit'> | undefined,
-): void => {
-  const { config, invited, model } = open.body;
-  if (!equalBytes(config, view.run))
-    throw new FloeError('spec_mismatch', 'the round is opened under another configuration');
-  requireSortedIds(invited, 'record_malformed', 'invited');
-  if (model.version >= open.round)
-    throw differ(
-      'record_malformed',
-      `round ${open.round} cannot start from the model of round ${model.version}`,
-    );
-  if (model.version === 0 && !mayBeginWith(view.spec, model.hash))
-    throw new FloeError('spec_mismatch', 'the run starts from another model than it says');
-  if (commit === undefined) return;
-  const same = equalBytes(model.hash, commit.body.model.hash);
-  if (model.version < commit.round || (model.version === commit.round && !same))
-    throw new FloeError(
-      'record_conflict',
-      `round ${open.round} starts from another model than the one committed in round ${commit.round}`,
-    );
+  previous: SignedRecord<'commit'> | undefined,
+): OpenView => {
+  const view = emptyView({ spec, run, round: open.round, previous, beacon });
+  requireLawful(view, open);
+  return { ...view, open };
 };
 
 /** A cohort record that was checked, with what follows from it. */
 export interface CheckedCohort {
   readonly record: SignedRecord<'cohort'>;
+  readonly view: OpenView & { readonly cohort: SignedRecord<'cohort'> };
   readonly cohort: Cohort;
   readonly context: Uint8Array;
   /** t; 0 without masks. */
@@ -101,73 +73,58 @@ export interface CheckedCohort {
   readonly least: number;
 }
 
-/** Recomputes everything the cohort record claims. @throws FloeError `record_malformed`, `cohort_too_small`, `cohort_too_large`, `key_invalid`, `signature_invalid`, `record_replayed`, `not_in_cohort` */
+/**
+ * The cohort record and the registrations that came with it.
+ *
+ * @throws FloeError of the rules of Register and Cohort; `not_in_cohort`
+ */
 export const checkCohort = (
-  view: RunView,
-  open: SignedRecord<'open'>,
+  { self }: RunView,
+  opened: OpenView,
   ownRegister: Uint8Array,
   frame: Extract<ServerFrame, { type: 'cohort' }>,
   record: SignedRecord<'cohort'>,
+  ledger: LedgerFacts,
 ): CheckedCohort => {
-  const { spec, run, self } = view;
-  const { members, registers, root, beacon } = record.body;
-  const n = members.length;
-  if (!equalBytes(root, cohortRoot(members)))
-    throw differ('record_malformed', 'the root of the cohort is not that of its members');
-  if (n < spec.cohort.minimum)
+  const { members } = record.body;
+  if (frame.registers.length !== members.length)
     throw new FloeError(
-      'cohort_too_small',
-      `expected at least ${spec.cohort.minimum} members, got ${n}`,
+      'record_malformed',
+      `expected ${members.length} registrations, got ${frame.registers.length}`,
     );
-  if (n > spec.cohort.size)
-    throw new FloeError(
-      'cohort_too_large',
-      `expected at most ${spec.cohort.size} members, got ${n}`,
-    );
-  if (registers.length !== n || frame.registers.length !== n)
-    throw differ('record_malformed', `expected ${n} registrations, got ${frame.registers.length}`);
-  const invited = new Set(open.body.invited.map(toHex));
-  const nonces: Uint8Array[] = [];
-  const registered = frame.registers.map((bytes, i) => {
+  let view: RoundView = { ...opened, ledger };
+  const registers = frame.registers.map((bytes) => {
     const register = decodeRecordOf('register', bytes);
-    const member = members[i] as Uint8Array;
-    checkMemberRecord(view, record.round, register);
-    if (!equalBytes(register.author, member) || !equalBytes(register.hash, registers[i]!))
-      throw differ('record_malformed', `registration ${i} is not the one the cohort record names`);
-    if (!equalBytes(register.body.open, open.hash))
-      throw new FloeError('record_replayed', `registration ${i} answers another open record`);
-    if (!invited.has(toHex(member)))
-      throw new FloeError('not_in_cohort', `member ${i} was not invited`);
-    nonces.push(register.body.nonce);
-    return { id: member, keys: { x25519: register.body.x25519, mlkem: register.body.mlkem } };
+    requireLawful(view, register);
+    view = withRecord(view, register);
+    return register;
   });
-  const cohort = freezeCohort(registered);
-  if (view.beacon === 'local' && !equalBytes(beacon, localBeacon(root, cohortEntropy(nonces))))
-    throw differ('record_malformed', "the beacon is not that of the members' nonces");
+  requireLawful(view, record);
+  const cohort = freezeCohort(
+    registers.map(({ author, body: { x25519, mlkem } }) => ({
+      id: author,
+      keys: { x25519, mlkem },
+    })),
+  );
   // Somebody else's keys under the own name would receive the shares that are meant for this participant.
   const own = frame.registers[indexOf(cohort, self)] as Uint8Array;
   if (!equalBytes(own, ownRegister))
-    throw differ('record_malformed', 'the own registration is not the one that was sent');
-  const threshold = spec.secagg === 'masked' ? cohort.threshold : 0;
-  if (record.body.threshold !== threshold)
-    throw differ(
-      'record_malformed',
-      `expected the threshold ${threshold}, got ${record.body.threshold}`,
-    );
-  const context = roundContext({
-    runHash: run,
-    round: record.round,
-    modelHash: open.body.model.hash,
-    configHash: open.body.config,
-    cohortRoot: root,
-    beacon,
-  });
-  return { record, cohort, context, threshold, least: Math.max(spec.cohort.minimum, threshold) };
+    throw new FloeError('record_malformed', 'the own registration is not the one that was sent');
+  const known = { ...view, open: opened.open, cohort: record };
+  return {
+    record,
+    view: known,
+    cohort,
+    context: contextOf(known),
+    threshold: thresholdOf(known, members.length),
+    least: quorumOf(known),
+  };
 };
 
 /** The set U1, with the share record of each sharer and its entry for this participant. */
 export interface CheckedSharers {
   readonly record: SignedRecord<'sharers'>;
+  readonly view: RoundView;
   readonly inbox: readonly {
     readonly author: Uint8Array;
     /** KEM ciphertext and sealed shares; the own one is empty. */
@@ -175,40 +132,32 @@ export interface CheckedSharers {
   }[];
 }
 
-/** @throws FloeError `context_mismatch`, `record_malformed`, `not_in_cohort`, `not_enough_shares`, `share_invalid`, `survivors_inconsistent` */
+/** @throws FloeError of the rules of Share and Sharers; `share_invalid`, `survivors_inconsistent` */
 export const checkSharers = (
-  view: RunView,
-  { cohort, context, least }: CheckedCohort,
+  { self }: RunView,
+  checked: CheckedCohort,
   ownShare: Uint8Array,
   frame: Extract<ServerFrame, { type: 'sharers' }>,
   record: SignedRecord<'sharers'>,
 ): CheckedSharers => {
-  const { members, shares } = record.body;
-  if (!equalBytes(record.body.context, context))
-    throw differ('context_mismatch', 'the sharers record is bound to another context');
-  requireSortedIds(members, 'record_malformed', 'sharers');
-  if (members.length < least)
+  const { members } = record.body;
+  if (frame.inbox.length !== members.length)
     throw new FloeError(
-      'not_enough_shares',
-      `expected at least ${least} sharers, got ${members.length}`,
+      'record_malformed',
+      `expected ${members.length} shares, got ${frame.inbox.length}`,
     );
-  if (shares.length !== members.length || frame.inbox.length !== members.length)
-    throw differ('record_malformed', `expected ${members.length} shares, got ${shares.length}`);
-  const ownIndex = indexOf(cohort, view.self);
-  let listed = false;
+  const ownIndex = indexOf(checked.cohort, self);
+  let view: RoundView = checked.view;
   const inbox = frame.inbox.map(({ record: bytes, entry }, i) => {
     const share = decodeRecordOf('share', bytes);
-    const author = members[i] as Uint8Array;
-    checkMemberRecord(view, record.round, share);
-    indexOf(cohort, author);
-    if (!equalBytes(share.author, author) || !equalBytes(share.hash, shares[i]!))
-      throw differ('record_malformed', `share ${i} is not the one the sharers record names`);
-    if (!equalBytes(share.body.context, context))
-      throw differ('context_mismatch', `share ${i} is bound to another context`);
-    if (equalBytes(author, view.self)) {
-      listed = true;
+    const { author } = share;
+    requireLawful(view, share);
+    view = withRecord(view, share);
+    if (!equalBytes(author, members[i] as Uint8Array))
+      throw new FloeError('record_malformed', `share ${i} is not that of sharer ${i}`);
+    if (equalBytes(author, self)) {
       if (!equalBytes(bytes, ownShare))
-        throw differ('record_malformed', 'the own share is not the one that was sent');
+        throw new FloeError('record_malformed', 'the own share is not the one that was sent');
       return { author, entry: new Uint8Array(0) };
     }
     const committed = share.body.entries[ownIndex];
@@ -216,104 +165,73 @@ export const checkSharers = (
       throw new FloeError('share_invalid', 'an entry is not the one its author signed', {
         author: toHex(author),
       });
-    parseEntry(author, view.self, entry);
+    parseEntry(author, self, entry);
     return { author, entry };
   });
-  if (!listed)
-    throw differ('survivors_inconsistent', 'this participant shared and is not among the sharers');
-  return { record, inbox };
+  requireLawful(view, record);
+  if (!includes(members, self))
+    throw new FloeError(
+      'survivors_inconsistent',
+      'this participant shared and is not among the sharers',
+    );
+  return { record, view: { ...view, sharers: record }, inbox };
 };
 
 /**
  * The survivor record.
  *
- * @param among U1 (masked) or the cohort
+ * @param view with the sharers (masked) or the cohort
  * @param ownUpload hash of the own upload record
- * @throws FloeError `context_mismatch`, `record_malformed`, `survivors_inconsistent`, `cohort_too_small`, `both_secrets_requested`
+ * @throws FloeError of the rules of Survivors; `survivors_inconsistent`
  */
 export const checkSurvivors = (
-  view: RunView,
-  { context, least }: CheckedCohort,
-  among: readonly Uint8Array[],
+  { self }: RunView,
+  view: RoundView,
   ownUpload: Uint8Array,
   record: SignedRecord<'survivors'>,
-): void => {
-  const { members, uploads, hash, rejected } = record.body;
-  if (!equalBytes(record.body.context, context))
-    throw differ('context_mismatch', 'the survivors record is bound to another context');
-  requireSortedIds(members, 'survivors_inconsistent', 'survivors');
-  if (uploads.length !== members.length)
-    throw differ('record_malformed', `expected ${members.length} uploads, got ${uploads.length}`);
-  if (!equalBytes(hash, survivorsHash(context, members, uploads)))
-    throw differ('survivors_inconsistent', 'the hash is not that of the survivor set');
-  const known = new Set(among.map(toHex));
-  if (!members.every((member) => known.has(toHex(member))))
-    throw differ('survivors_inconsistent', 'a survivor is not among those whose shares arrived');
-  const alive = new Set(members.map(toHex));
-  if (rejected.some(({ member }) => alive.has(toHex(member))))
-    throw new FloeError('both_secrets_requested', 'a peer is listed as survivor and as rejected');
-  if (members.length < least)
-    throw new FloeError(
-      'cohort_too_small',
-      `expected at least ${least} survivors, got ${members.length}`,
-    );
-  const own = members.findIndex((member) => equalBytes(member, view.self));
+  ledger: LedgerFacts,
+): RoundView => {
+  requireLawful({ ...view, ledger: { ...view.ledger, ...ledger } }, record);
+  const { members, uploads } = record.body;
+  const own = members.findIndex((member) => equalBytes(member, self));
   if (own < 0)
-    throw differ('survivors_inconsistent', 'this participant uploaded and is not a survivor');
-  if (!equalBytes(uploads[own]!, ownUpload))
-    throw differ('survivors_inconsistent', 'another upload is counted than the own one');
+    throw new FloeError(
+      'survivors_inconsistent',
+      'this participant uploaded and is not a survivor',
+    );
+  if (!equalBytes(uploads[own] as Uint8Array, ownUpload))
+    throw new FloeError('survivors_inconsistent', 'another upload is counted than the own one');
+  return { ...view, survivors: record };
 };
 
 /**
- * The consistency round: enough survivors have signed the very set this participant has seen.
+ * The consistency round: enough survivors have signed the very set that this participant has seen.
  *
- * @throws FloeError `survivors_inconsistent` also when a single record is over another set: that is the proof of two sets
+ * @param view with the survivors
+ * @throws FloeError of the rules of Consistent: a single record over another set proves two sets;
+ *   `survivors_inconsistent` for fewer than the threshold
  */
 export const checkConsistency = (
-  view: RunView,
-  { cohort, context, threshold }: CheckedCohort,
-  survivors: SignedRecord<'survivors'>,
+  view: RoundView,
+  threshold: number,
   frame: Extract<ServerFrame, { type: 'consistency' }>,
 ): void => {
-  const alive = new Set(survivors.body.members.map(toHex));
-  const signers = new Set<string>();
+  let seen = view;
   for (const bytes of frame.records) {
     const record = decodeRecordOf('consistent', bytes);
-    checkMemberRecord(view, survivors.round, record);
-    const signer = toHex(record.author);
-    if (findIndex(cohort, record.author) === undefined || !alive.has(signer))
-      throw new FloeError('not_in_cohort', 'a consistency record is not by a survivor', {
-        author: signer,
-      });
-    if (
-      !equalBytes(record.body.context, context) ||
-      !equalBytes(record.body.survivors, survivors.body.hash)
-    )
-      throw new FloeError('survivors_inconsistent', 'another survivor was shown another set', {
-        author: signer,
-      });
-    signers.add(signer);
+    requireLawful(seen, record);
+    seen = withRecord(seen, record);
   }
-  if (signers.size < threshold)
+  if (seen.consistents.size < threshold)
     throw new FloeError(
       'survivors_inconsistent',
-      `expected ${threshold} survivors to have signed the set, got ${signers.size}`,
+      `expected ${threshold} survivors to have signed the set, got ${seen.consistents.size}`,
     );
 };
 
-/** @param seen what this participant knows of the round, if it was in it @throws FloeError `record_malformed`, `record_conflict` */
+/** @param seen what this participant knows of the round, if it was in it @throws FloeError of the rules of Commit */
 export const checkCommit = (
+  { spec, run, beacon }: RunView,
   commit: SignedRecord<'commit'>,
-  seen: {
-    readonly open: SignedRecord<'open'> | undefined;
-    readonly survivors: SignedRecord<'survivors'> | undefined;
-  },
-): void => {
-  const { step, model, survivors, weight } = commit.body;
-  if (!equalBytes(step.after, model.hash) || model.version !== commit.round || !(weight >= 0))
-    throw differ('record_malformed', 'the commit names another model than its step ends in');
-  if (seen.open !== undefined && !equalBytes(step.before, seen.open.body.model.hash))
-    throw new FloeError('record_conflict', 'the step does not start from the model of the round');
-  if (seen.survivors !== undefined && !equalBytes(survivors, seen.survivors.body.hash))
-    throw new FloeError('survivors_inconsistent', 'the commit is over another survivor set');
-};
+  seen: RoundView | undefined,
+): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);

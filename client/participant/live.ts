@@ -2,15 +2,19 @@
  * @module The round in progress as a participant knows it without its keystore.
  */
 import { decodeClientFrame } from '../../protocol/messages.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
+import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
 import type { GuardState } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
-import type { CheckedCohort, CheckedSharers } from './checks.ts';
+import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
 
 /** What is known of the round in progress and need not be saved: the coordinator tells it again. */
 export interface Live {
   readonly open: SignedRecord<'open'>;
+  readonly opened: OpenView;
+  /** The records of the attempt that this participant was sent. */
+  view: RoundView;
   readonly stop: AbortController;
   readonly acked: Set<string>;
   cohort?: CheckedCohort;
@@ -21,12 +25,24 @@ export interface Live {
   readonly busy: Set<Kind>;
 }
 
-export const liveOf = (open: SignedRecord<'open'>): Live => ({
-  open,
+export const liveOf = (view: OpenView): Live => ({
+  open: view.open,
+  opened: view,
+  view,
   stop: new AbortController(),
   acked: new Set(),
   busy: new Set(),
 });
+
+/** The view of an attempt whose Open record was saved; it was checked before that. */
+export const openedView = (
+  { spec, run, beacon }: RunView,
+  bytes: Uint8Array,
+  previous: SignedRecord<'commit'> | undefined,
+): OpenView => {
+  const open = decodeRecordOf('open', bytes);
+  return { ...emptyView({ spec, run, round: open.round, previous, beacon }), open };
+};
 
 /** The keystore's own copy of the guard's state. */
 export const guardOf = ({

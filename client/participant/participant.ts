@@ -205,7 +205,7 @@ export class Participant {
         : this.#options.trainer;
     matchManifest(spec.model, trainer.manifest);
     const self = identity.publicKey;
-    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'local' : 'ledger';
+    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const rounds = new Rounds(
       {
         view: { spec, run, self, beacon },

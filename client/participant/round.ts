@@ -16,7 +16,7 @@ import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
-import { guardOf, liveOf, shareRecordOf, type Live } from './live.ts';
+import { guardOf, liveOf, openedView, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
 import * as steps from './steps.ts';
@@ -42,7 +42,8 @@ export class Rounds {
       (error, whose) => (whose === 'own' ? this.#withdraw(error) : this.#violation(error)),
     );
     const round = memory.run.round;
-    if (round !== undefined) this.#live = liveOf(decodeRecordOf('open', round.open));
+    // The record was checked before it was saved.
+    if (round !== undefined) this.#live = liveOf(openedView(ports.view, round.open, memory.commit));
   }
 
   /**
@@ -146,7 +147,7 @@ export class Rounds {
         'record_replayed',
         `round ${open.round} was opened after round ${newest} had been`,
       );
-    checks.checkOpen(view, open, this.#memory.commit);
+    const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
     const { sigma, register } = steps.makeRegister(view, own, open);
@@ -154,7 +155,7 @@ export class Rounds {
       { round: open.round, open: open.bytes, sigma, register: register.bytes },
       open.hash,
     );
-    this.#live = liveOf(open);
+    this.#live = liveOf(opened);
     this.#sendRecord(register.bytes);
     this.#ports.emit({ type: 'registered', round: open.round });
   }
@@ -168,19 +169,18 @@ export class Rounds {
     if (round.cohort !== undefined && !equalBytes(round.cohort, record.hash))
       throw new FloeError('record_conflict', 'a second, different cohort in one round');
     if (live.cohort === undefined) {
-      const checked = checks.checkCohort(view, live.open, round.register, frame, record);
-      if (ledger !== undefined) {
-        const frozen = await ledger.readCohort(view.run, record.round);
-        const { root, beacon } = record.body;
-        if (!frozen || !equalBytes(frozen.root, root) || !equalBytes(frozen.beacon, beacon))
-          throw new FloeError('context_mismatch', 'the ledger holds another cohort or beacon');
-      }
+      const facts =
+        ledger === undefined
+          ? {}
+          : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
+      const checked = checks.checkCohort(view, live.opened, round.register, frame, record, facts);
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
         round = await this.#memory.add({ cohort: record.hash, guard: guardOf(guard) });
       }
       live.cohort = checked;
+      live.view = checked.view;
       const cohort = checked.cohort.members.length;
       this.#ports.emit({ type: 'joined', round: record.round, cohort });
     }
@@ -208,6 +208,7 @@ export class Rounds {
       const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
       if (round.sharers === undefined) await this.#memory.add({ sharers: record.hash });
       live.sharers = checked;
+      live.view = checked.view;
     }
     await this.#makeVector(live);
   }
@@ -231,19 +232,17 @@ export class Rounds {
       );
     if (upload === undefined)
       throw new FloeError('survivors_inconsistent', 'a survivor without an upload of its own');
-    const among = live.sharers?.record.body.members ?? live.cohort.record.body.members;
     const earlier =
       round.consistent === undefined
         ? live.survivors?.body.hash
         : decodeRecordOf('consistent', round.consistent).body.survivors;
     if (earlier !== undefined && !equalBytes(earlier, hash))
       throw new FloeError('survivors_inconsistent', 'a second, different survivor set in a round');
-    checks.checkSurvivors(view, live.cohort, among, upload.hash, record);
-    if (ledger !== undefined) {
-      const frozen = await ledger.readSurvivors(view.run, record.round);
-      if (!frozen || !equalBytes(frozen.hash, hash))
-        throw new FloeError('survivors_inconsistent', 'the ledger holds another survivor set');
-    }
+    const facts =
+      ledger === undefined
+        ? {}
+        : { survivors: (await ledger.readSurvivors(view.run, record.round)) ?? null };
+    live.view = checks.checkSurvivors(view, live.view, upload.hash, record, facts);
     live.survivors = record;
     if (!this.#masked) return;
     const { context } = live.cohort;
@@ -267,7 +266,7 @@ export class Rounds {
       return this.#withdraw(
         new FloeError('unexpected_frame', 'consistency came before the survivors'),
       );
-    checks.checkConsistency(this.#ports.view, cohort, survivors, frame);
+    checks.checkConsistency(live.view, cohort.threshold, frame);
     if (round.unmask !== undefined) return this.#sendRecord(round.unmask);
     const { view, own } = this.#ports;
     const answer = await steps.makeAnswer(
@@ -295,7 +294,7 @@ export class Rounds {
         `a commit of round ${commit.round} came after that of round ${known.round}`,
       );
     const live = this.#live?.open.round === commit.round ? this.#live : undefined;
-    checks.checkCommit(commit, { open: live?.open, survivors: live?.survivors });
+    checks.checkCommit(this.#ports.view, commit, live?.view);
     await this.#memory.commitTo(commit);
     if (this.#memory.run.round === undefined) this.stop();
     const { weight, metrics, model } = commit.body;

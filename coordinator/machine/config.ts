@@ -1,6 +1,6 @@
 /**
  * @module What the machine is told once and never changes: the specification, the run's hash, the coordinator's signature
- * (Ed25519 is deterministic, so signing keeps the reducer pure), and the size an upload must have.
+ * (Ed25519 is deterministic, so signing keeps the reducer pure).
  */
 import type { Body, RecordType, SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
@@ -17,8 +17,6 @@ export interface MachineConfig {
     round: number,
     body: Body<Type>,
   ) => SignedRecord<Type>;
-  /** Bytes of an upload as it lies in the store, for a cohort of n. */
-  readonly uploadBytes: (n: number) => number;
 }
 
 /** How long the host may take for a piece of work (wrapping, freezing, folding, finishing) before the round is given up. */

@@ -1,24 +1,18 @@
 /**
- * @module A participant's record against the state: who may say what when. A record is refused by name and changes nothing;
- * the same record again is acknowledged again and changes nothing; another one for the same step is a conflict.
+ * @module A participant's record against the state: the phase and its deadline here, what the record may say in
+ * `protocol/rules`. A record is refused by name and changes nothing; the same record again is acknowledged again and changes
+ * nothing; another one for the same step is a conflict.
  */
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
-import { parseEntry, validatePublicKeys } from '../../protocol/secagg/index.ts';
+import { requireLawful } from '../../protocol/rules/index.ts';
+import { parseEntry } from '../../protocol/secagg/index.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
-import {
-  isMasked,
-  survivorsOf,
-  uploaders,
-  withEntry,
-  type AnswerPhase,
-  type Hex,
-  type Round,
-  type State,
-} from './state.ts';
+import { viewOf } from './view.ts';
+import { withEntry, type AnswerPhase, type Hex, type Round, type State } from './state.ts';
 
 type ParticipantRecord = SignedRecord<'register' | 'share' | 'upload' | 'consistent' | 'unmask'>;
 
@@ -64,21 +58,6 @@ const earlier = (round: Round, type: ParticipantRecord['type'], key: Hex) => {
   }
 };
 
-/** Who may send a record of this type. */
-const admitted = (round: Round, type: ParticipantRecord['type']): readonly Hex[] => {
-  switch (type) {
-    case 'register':
-      return round.invited;
-    case 'share':
-      return round.members;
-    case 'upload':
-      return uploaders(round);
-    case 'consistent':
-    case 'unmask':
-      return survivorsOf(round);
-  }
-};
-
 const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: number): void => {
   const { phase } = state;
   const wanted = PHASE_OF[record.type];
@@ -89,62 +68,23 @@ const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: 
   else refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
 };
 
-const checkContext = (round: Round, context: Uint8Array): void => {
-  if (round.context === undefined || !equalBytes(context, round.context))
-    refuse('context_mismatch', 'the record is bound to another context');
-};
-
+/** The sealed entries beside a share record are the ones that it names. @throws FloeError */
 const checkEntries = (
   round: Round,
-  record: SignedRecord<'share'>,
+  record: ParticipantRecord,
   entries: readonly Uint8Array[],
 ): void => {
+  if (record.type !== 'share') {
+    if (entries.length > 0) refuse('unexpected_frame', `a ${record.type} record has no entries`);
+    return;
+  }
   const n = round.members.length;
-  if (entries.length !== n || record.body.entries.length !== n)
-    refuse('share_invalid', `expected ${n} entries, got ${entries.length}`);
+  if (entries.length !== n) refuse('share_invalid', `expected ${n} entries, got ${entries.length}`);
   for (const [i, member] of (round.cohort?.body.members ?? []).entries()) {
     const entry = entries[i] as Uint8Array;
     parseEntry(record.author, member, entry);
     if (!equalBytes(sha256(entry), record.body.entries[i] as Uint8Array))
       refuse('share_invalid', `entry ${i} is not the one that the record names`);
-  }
-};
-
-const checkUpload = (
-  config: MachineConfig,
-  round: Round,
-  { body }: SignedRecord<'upload'>,
-): void => {
-  const expected = config.uploadBytes(round.members.length);
-  if (body.blob.size !== expected)
-    refuse('upload_mismatch', `expected a blob of ${expected} bytes, got ${body.blob.size}`);
-  if (isMasked(config) !== (body.envelope === undefined))
-    refuse('upload_mismatch', 'an envelope goes with an upload exactly when the run is not masked');
-};
-
-/** Checks the body against the round. @throws FloeError */
-const checkBody = (
-  config: MachineConfig,
-  round: Round,
-  record: ParticipantRecord,
-  entries: readonly Uint8Array[],
-): void => {
-  if (record.type !== 'register') checkContext(round, record.body.context);
-  if (record.type !== 'share' && entries.length > 0)
-    refuse('unexpected_frame', `a ${record.type} record has no entries`);
-  switch (record.type) {
-    case 'register':
-      if (round.open === undefined || !equalBytes(record.body.open, round.open.hash))
-        refuse('context_mismatch', 'the registration answers another open record');
-      return validatePublicKeys(record.body);
-    case 'share':
-      return checkEntries(round, record, entries);
-    case 'upload':
-      return checkUpload(config, round, record);
-    case 'consistent':
-    case 'unmask':
-      if (!round.survivors || !equalBytes(record.body.survivors, round.survivors.body.hash))
-        refuse('survivors_inconsistent', 'the record names another survivor set');
   }
 };
 
@@ -190,9 +130,8 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
       ? { state, effects: [ack] }
       : refuse('record_conflict', `another ${record.type} record of this round stands`);
   checkPlace(state, round, record, event.time);
-  if (!admitted(round, record.type).includes(key))
-    return refuse('not_in_cohort', `not among those who may send a ${record.type} record`);
-  checkBody(config, round, record, entries);
+  requireLawful(viewOf(config, round), record);
+  checkEntries(round, record, entries);
   return {
     state: { ...state, round: accept(round, record, entries) },
     effects: [

@@ -9,13 +9,19 @@ import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { cryptoReady } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Body } from '../records.ts';
+import type { SignedRecord } from '../records.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
-import { checkRound, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
+import {
+  checkRecords,
+  checkRound,
+  readBlob,
+  type CheckedRound,
+  type RuleContext,
+} from './check-round.ts';
 
 export { openModel } from './recompute.ts';
 
@@ -67,7 +73,10 @@ export interface Verification {
 
 interface Progress {
   readonly rounds: VerifiedRound[];
-  model: Body<'open'>['model'] | undefined;
+  /** The last commit, also one that is still pending: the next round starts from its model. */
+  commit: SignedRecord<'commit'> | undefined;
+  /** Hash of the last model that was verified. */
+  modelHash: Uint8Array | undefined;
   weights: Float32Array | undefined;
 }
 
@@ -121,8 +130,7 @@ const verifyRound = async (
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
   if (abort !== undefined || log.maybe('commit') === undefined) {
-    if (abort !== undefined && !equalBytes(abort.author, rules.spec.coordinator))
-      throw new Culprit(abort, log.indexOf(abort), 'signed by the wrong party');
+    await checkRecords(rules, log, progress.commit);
     return {
       round: log.round,
       outcome: abort === undefined ? 'open' : 'aborted',
@@ -133,12 +141,14 @@ const verifyRound = async (
   }
   let checked: CheckedRound;
   try {
-    checked = await checkRound(rules, log, progress.model);
+    checked = await checkRound(rules, log, progress.commit);
   } catch (thrown) {
-    if (underWay.blobs && thrown instanceof MissingBlob) return pending(log, root);
-    throw thrown;
+    if (!underWay.blobs || !(thrown instanceof MissingBlob)) throw thrown;
+    progress.commit = log.one('commit');
+    return pending(log, root);
   }
   const { commit } = checked;
+  progress.commit = commit;
   if (rules.ledger !== undefined) {
     const version = await rules.ledger.readModel(rules.run, log.round);
     if (version === undefined && underWay.version) return pending(log, root);
@@ -155,7 +165,7 @@ const verifyRound = async (
   }
   progress.weights = await recompute(rules, log, checked, progress.weights, gate);
   const level = progress.weights === undefined ? 'L0' : 'L1';
-  progress.model = commit.body.model;
+  progress.modelHash = commit.body.model.hash;
   return {
     round: log.round,
     outcome: 'committed',
@@ -197,13 +207,18 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
   const rules: RuleContext = { spec, run: hashRunSpec(spec), store, ledger, signal };
-  const progress: Progress = { rounds: [], model: undefined, weights: undefined };
+  const progress: Progress = {
+    rounds: [],
+    commit: undefined,
+    modelHash: undefined,
+    weights: undefined,
+  };
   let transcript: Transcript | undefined;
   const report = (culprit?: Verification['culprit']): Verification => ({
     ok: culprit === undefined,
     level: lowestLevel(progress.rounds),
     rounds: progress.rounds,
-    modelHash: progress.model === undefined ? undefined : toHex(progress.model.hash),
+    modelHash: progress.modelHash && toHex(progress.modelHash),
     transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
     ...(culprit === undefined ? {} : { culprit }),
   });

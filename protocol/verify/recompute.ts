@@ -27,7 +27,7 @@ import {
 import { decodeSafetensors, hashModel, matchManifest } from '../tensors/index.ts';
 import { blaming, Culprit } from './culprit.ts';
 import type { RoundLog } from './round-log.ts';
-import { lastingRef, readBlob, type CheckedRound, type RuleContext } from './rules.ts';
+import { lastingRef, readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 
 /** Opens an encrypted model and checks that it is the one its hash names. @throws FloeError */
 export const openModel = async (

@@ -74,7 +74,17 @@ export const splitRounds = (entries: readonly TranscriptEntry[]): readonly Round
     const { round, type } = entry.record;
     if (round < latest)
       throw new Culprit(entry.record, entry.index, `round ${round} comes after round ${latest}`);
-    if (round > latest) phase = 0;
+    if (round > latest) {
+      const before = rounds.get(latest)?.at(-1)?.record.type ?? 'commit';
+      const isOver = before === 'commit' || before === 'abort';
+      if (round !== latest + 1 || !isOver)
+        throw new Culprit(
+          entry.record,
+          entry.index,
+          `round ${round} begins before round ${round - 1} has ended`,
+        );
+      phase = 0;
+    }
     latest = round;
     const place = type === 'abort' ? ORDER.length : ORDER.indexOf(type);
     if (place < phase)

@@ -320,10 +320,15 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
     ...body,
     hash: survivorsHash(body.context, body.members, body.uploads),
   });
-  const without = (body: Body<'survivors'>, key: Uint8Array): Body<'survivors'> => {
+  const without = (
+    body: Body<'survivors'>,
+    key: Uint8Array,
+    rejected = [...body.rejected, { member: key, code: 'phase_closed' }],
+  ): Body<'survivors'> => {
     const at = body.members.findIndex((member) => Buffer.from(member).equals(key));
     return rehash({
       ...body,
+      rejected,
       members: body.members.toSpliced(at, 1),
       uploads: body.uploads.toSpliced(at, 1),
     });
@@ -332,7 +337,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
     [
       "leaves out the victim's recorded upload",
       'survivors_inconsistent',
-      (body, s) => without(body, s.victim.key),
+      (body, s) => without(body, s.victim.key, []),
     ],
     [
       'counts another upload of the victim',

@@ -9,7 +9,7 @@ import { hashModel } from '../../protocol/tensors/index.ts';
 import { decodeTranscript } from '../../protocol/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { splitRounds } from '../../protocol/verify/round-log.ts';
-import { checkRound } from '../../protocol/verify/rules.ts';
+import { checkRound } from '../../protocol/verify/check-round.ts';
 import { connect, createStage, DIMENSION, testSpec } from '../support/run.ts';
 
 const initialModel = Float32Array.from({ length: DIMENSION }, (_, i) => 1 - i);
@@ -45,7 +45,7 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
   const open = first.one('open');
   // The signed records of this run, under a specification that names another model.
   const other = await beginningWith(new Float32Array(DIMENSION));
-  const view = { spec: other, run, self: spec.coordinator, beacon: 'local' } as const;
+  const view = { spec: other, run, self: spec.coordinator, beacon: 'members' } as const;
   expect(() => checkOpen({ ...view, spec }, open, undefined)).not.toThrow();
   expect(() => checkOpen(view, open, undefined)).toThrow(
     expect.objectContaining({ code: 'spec_mismatch' }),

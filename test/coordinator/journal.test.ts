@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cryptoReady } from '../../protocol/identity.ts';
+import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { decodeTranscript, roundRoot } from '../../protocol/transcript.ts';
 import { openJournal, journalLedger, type Journal } from '../../coordinator/index.ts';
 import { initialState, step, type Event, type State } from '../../coordinator/machine/index.ts';
@@ -120,7 +121,7 @@ describe('replay', () => {
     const transcript = decodeTranscript(player.config.run, second.transcript());
     expect(transcript.head).toEqual(head);
     expect(roundRoot(second.roundEntries(2), 2)).toEqual(roundRoot(transcript.entries, 2));
-    expect(second.blobRef('u0')).toMatchObject({ id: 'u0', size: 100 });
+    expect(second.blobRef('u0')).toMatchObject({ id: 'u0', size: uploadBytesOf(player.config, 4) });
     expect(second.blobRef('nobody')).toBeUndefined();
     second.close();
   });

@@ -314,8 +314,8 @@ describe('a coordinator that signs something else', () => {
         uploads: uploads.slice(1),
         rejected: code === undefined ? [] : [{ member: members[0] as Uint8Array, code }],
       }));
-    await expectNamed(less(undefined), LAST, 'survivors', /leaves out an upload/);
-    await expectNamed(less('upload_mismatch'), LAST, 'survivors', /fewer than 4/);
+    await expectNamed(less(undefined), LAST, 'survivors', /at least 4 survivors/);
+    await expectNamed(less('upload_mismatch'), LAST, 'survivors', /at least 4 survivors/);
   });
 
   it('a survivor more', async () => {
@@ -328,7 +328,7 @@ describe('a coordinator that signs something else', () => {
       })),
       1,
       'survivors',
-      /has not uploaded/,
+      /names other uploads/,
     );
   });
 
@@ -351,7 +351,7 @@ describe('a coordinator that signs something else', () => {
     expect(result.culprit).toMatchObject({
       round: 1,
       record: 'survivors',
-      reason: `the ledger holds another ${what}`,
+      reason: `the ledger holds another ${what} (survivors-ledger)`,
     });
   });
 

@@ -12,6 +12,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { derive, ENTRY_BYTES, OWN_ENTRY_BYTES } from '../../protocol/secagg/index.ts';
 import {
@@ -25,7 +26,12 @@ import {
   type Work,
 } from '../../coordinator/machine/index.ts';
 
-export const UPLOAD_BYTES = 100;
+/** Bytes of an upload of this specification for a cohort as large as it may be. */
+const uploadBytes = (player: Player): number =>
+  uploadBytesOf(
+    player.config,
+    player.state.round?.members.length ?? player.config.spec.cohort.size,
+  );
 
 export interface Player {
   readonly config: MachineConfig;
@@ -79,7 +85,6 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     run,
     coordinator: coordinator.publicKey,
     sign: (type, round, body) => signRecord(coordinator, type, run, round, body),
-    uploadBytes: () => UPLOAD_BYTES,
   };
   const indexOf = (key: Uint8Array | string): number => {
     const hex = typeof key === 'string' ? key : toHex(key);
@@ -117,7 +122,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           entries: entriesOf(who).map((entry) => sha256(entry)),
         };
       case 'upload': {
-        const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: UPLOAD_BYTES };
+        const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: uploadBytes(player) };
         const envelope = spec.secagg === 'none' ? { envelope: new Uint8Array(8) } : {};
         return { context, blob, chunkRoot: h32(`c${who}`), ...envelope };
       }
@@ -153,7 +158,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           round,
           commit: {
             survivors: player.state.round?.survivors?.body.hash ?? new Uint8Array(32),
-            aggregate: { hash: h32('s'), chunkRoot: h32('s'), size: UPLOAD_BYTES },
+            aggregate: { hash: h32('s'), chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
               optimiser: 'fedavg',

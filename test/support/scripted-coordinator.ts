@@ -5,6 +5,8 @@
 import { encodeBundle } from '../../protocol/aggregate/bundle.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/connection.ts';
@@ -78,6 +80,8 @@ export class ScriptedCoordinator {
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
   #waiters: (() => void)[] = [];
+  /** The blob and the key of each model that was published. */
+  readonly #models = new Map<string, { readonly key: Uint8Array; readonly blob: BlobRef }>();
 
   constructor(identity: Identity, spec: RunSpec) {
     this.identity = identity;
@@ -233,18 +237,25 @@ export class ScriptedCoordinator {
     return this.withdrew(key)!.code;
   }
 
+  async #store(purpose: KeyPurpose, file: Uint8Array) {
+    const key = this.#random(32);
+    return { key, blob: await this.store.put(await encryptBlob(key, purpose, file)) };
+  }
+
   async modelRef(
     readers: readonly Uint8Array[],
     weights = this.weights,
   ): Promise<Body<'open'>['model']> {
     const purpose = { run: this.run, round: this.version, role: 'model' } as const;
-    const key = this.#random(32);
+    const hash = hashModel(this.spec.model, weights);
+    const name = `${this.version}/${toHex(hash)}`;
     const file = encodeSafetensors(this.spec.model, weights);
-    const blob = await this.store.put(await encryptBlob(key, purpose, file));
+    const { key, blob } = this.#models.get(name) ?? (await this.#store(purpose, file));
+    this.#models.set(name, { key, blob });
     return {
       version: this.version,
       blob: { ...blob },
-      hash: hashModel(this.spec.model, weights),
+      hash,
       envelope: await sealedBoxGate(this.identity).wrap(key, purpose, readers),
     };
   }
@@ -335,7 +346,11 @@ export class ScriptedCoordinator {
     const round = this.round!;
     const uploads = (await this.collect(members, 'upload')).map(({ hash }) => hash);
     const context = round.context!;
-    const body = { context, members: [...members], uploads, rejected: [], receipt: 'journal' };
+    const among = (round.sharers ?? round.cohort)!.body.members;
+    const rejected = among
+      .filter((key) => !members.some((member) => equalBytes(member, key)))
+      .map((member) => ({ member, code: 'phase_closed' }));
+    const body = { context, members: [...members], uploads, rejected, receipt: 'journal' };
     const hash = survivorsHash(context, members, uploads);
     const survivors = this.sign('survivors', round.number, change({ ...body, hash }));
     round.survivors = survivors;

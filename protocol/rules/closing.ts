@@ -1,0 +1,261 @@
+/**
+ * @module Rules of Survivors, Consistent, Unmask, Commit and Abort (Bonawitz et al. 2017, rounds 2
+ * to 4).
+ */
+import { layoutOf } from '../aggregate/round.ts';
+import { equalBytes, toHex } from '../bytes.ts';
+import { dataCommitment, survivorsHash } from '../records.ts';
+import { requireSortedIds } from '../secagg/index.ts';
+import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { missingFrom, uploadersOf } from './sharing.ts';
+import { contextOf, isMasked, quorumOf, thresholdOf } from './view.ts';
+
+const OTHER_CONTEXT = 'the record is bound to another context';
+
+const survivors = rulesOf('survivors');
+const SURVIVORS: readonly Rule[] = [
+  survivors({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+  }),
+  survivors({
+    name: 'members',
+    says: 'The survivors are sorted, each once, among the sharers (without masks, the cohort).',
+    code: 'survivors_inconsistent',
+    needs: ['cohort'],
+    check: (view, { body: { members } }) =>
+      finding(() => requireSortedIds(members, 'survivors_inconsistent', 'survivors')) ??
+      (members.every((member) => includes(uploadersOf(view), member))
+        ? undefined
+        : 'a survivor is not among those whose shares arrived'),
+  }),
+  survivors({
+    name: 'rejected',
+    says: 'No survivor is listed as rejected as well, and nobody outside the sharers is.',
+    code: 'both_secrets_requested',
+    needs: ['cohort'],
+    check: (view, { body: { members, rejected } }) => {
+      const alive = setOf(members);
+      const refused = rejected.map(({ member }) => toHex(member));
+      if (refused.some((member) => alive.has(member)))
+        return 'a peer is listed as survivor and as rejected';
+      const known = setOf(uploadersOf(view));
+      return new Set(refused).size === refused.length && refused.every((key) => known.has(key))
+        ? undefined
+        : 'a peer is rejected twice, or was not among those who may upload';
+    },
+  }),
+  survivors({
+    name: 'quorum',
+    says: 'There are at least as many as the minimum cohort and the threshold.',
+    code: 'cohort_too_small',
+    needs: ['cohort'],
+    check: (view, { body: { members } }) => {
+      const least = quorumOf(view);
+      return members.length >= least
+        ? undefined
+        : `expected at least ${least} survivors, got ${members.length}`;
+    },
+  }),
+  survivors({
+    name: 'accounted',
+    says: 'Everybody who may upload is either a survivor or rejected with a reason.',
+    code: 'survivors_inconsistent',
+    needs: ['cohort'],
+    check: (view, { body: { members, rejected } }) => {
+      const left = missingFrom(uploadersOf(view), members).length;
+      return left === rejected.length
+        ? undefined
+        : `${left} are not survivors, ${rejected.length} are rejected with a reason`;
+    },
+  }),
+  survivors({
+    name: 'hash',
+    says: 'The hash is that of context, members and uploads.',
+    code: 'survivors_inconsistent',
+    check: (_view, { body: { context, members, uploads, hash } }) =>
+      uploads.length === members.length &&
+      equalBytes(hash, survivorsHash(context, members, uploads))
+        ? undefined
+        : 'the hash is not that of the survivor set',
+  }),
+  survivors({
+    name: 'uploads',
+    says: 'The record names the upload record of each survivor, in order.',
+    code: 'survivors_inconsistent',
+    complete: true,
+    check: ({ uploads }, { body }) =>
+      sameList(
+        body.uploads,
+        body.members.map((member) => uploads.get(toHex(member))?.hash),
+      )
+        ? undefined
+        : 'the survivors record names other uploads',
+  }),
+  survivors({
+    name: 'ledger',
+    says: 'The ledger holds this survivor set and its data commitment.',
+    code: 'survivors_inconsistent',
+    check: ({ ledger }, { body }) => {
+      if (ledger.survivors === undefined) return undefined;
+      if (ledger.survivors === null || !equalBytes(ledger.survivors.hash, body.hash))
+        return 'the ledger holds another survivor set';
+      return equalBytes(ledger.survivors.dataCommitment, dataCommitment(body.uploads))
+        ? undefined
+        : 'the ledger holds another data commitment';
+    },
+  }),
+];
+
+/** Rules that Consistent and Unmask share. */
+const answerRules = (type: 'consistent' | 'unmask'): readonly Rule[] => {
+  const answer = rulesOf(type);
+  return [
+    answer({
+      name: 'masked',
+      says: 'Survivors answer in masked runs only.',
+      code: 'unexpected_frame',
+      check: (view) => (isMasked(view) ? undefined : 'a run without masks asks for no answers'),
+    }),
+    answer({
+      name: 'context',
+      says: 'The record is bound to the context of the attempt.',
+      code: 'context_mismatch',
+      needs: ['open', 'cohort'],
+      check: (view, { body }) =>
+        equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+    }),
+    answer({
+      name: 'survivor',
+      says: 'Only survivors answer.',
+      code: 'not_in_cohort',
+      needs: ['survivors'],
+      check: (view, { author }) =>
+        includes(view.survivors.body.members, author) ? undefined : 'its author is not a survivor',
+    }),
+    answer({
+      name: 'set',
+      says: 'The answer is for the survivor set of the attempt.',
+      code: 'survivors_inconsistent',
+      needs: ['survivors'],
+      check: (view, { body }) =>
+        equalBytes(body.survivors, view.survivors.body.hash)
+          ? undefined
+          : 'the record names another survivor set',
+    }),
+  ];
+};
+
+const commit = rulesOf('commit');
+const COMMIT: readonly Rule[] = [
+  commit({
+    name: 'survivors',
+    says: 'The commit is over the survivor set of the attempt.',
+    code: 'survivors_inconsistent',
+    needs: ['survivors'],
+    check: (view, { body }) =>
+      equalBytes(body.survivors, view.survivors.body.hash)
+        ? undefined
+        : 'the commit is over another survivor set',
+  }),
+  commit({
+    name: 'before',
+    says: 'The step starts from the model that the attempt was opened with.',
+    code: 'record_conflict',
+    needs: ['open'],
+    check: ({ open }, { body }) =>
+      equalBytes(body.step.before, open.body.model.hash)
+        ? undefined
+        : 'the step does not start from the model of the round',
+  }),
+  commit({
+    name: 'after',
+    says: 'The step ends in the committed model, whose version is the number of the attempt.',
+    code: 'record_malformed',
+    check: (_view, { body: { step, model }, round }) =>
+      equalBytes(step.after, model.hash) && model.version === round
+        ? undefined
+        : 'the commit names another model than its step ends in',
+  }),
+  commit({
+    name: 'optimiser',
+    says: 'The step is that of the optimiser and the learning rate of the specification.',
+    code: 'record_malformed',
+    check: ({ spec: { optimiser } }, { body: { step } }) =>
+      step.optimiser === optimiser.type && step.learningRate === optimiser.learningRate
+        ? undefined
+        : `expected ${optimiser.type} with learning rate ${optimiser.learningRate}, got ${step.optimiser} with ${step.learningRate}`,
+  }),
+  commit({
+    name: 'numbers',
+    says: 'Weight and metrics are not negative.',
+    code: 'record_malformed',
+    check: (_view, { body: { weight, metrics } }) =>
+      weight >= 0 && metrics.correct >= 0 && metrics.clipped >= 0
+        ? undefined
+        : 'the commit claims a negative weight or count',
+  }),
+  commit({
+    name: 'aggregate',
+    says: 'The sum has the size of an upload without its envelope.',
+    code: 'record_malformed',
+    needs: ['cohort'],
+    check: ({ spec, cohort }, { body }) => {
+      const expected = layoutOf(spec, cohort.body.members.length).byteLength;
+      return body.aggregate.size === expected
+        ? undefined
+        : `expected a sum of ${expected} bytes, got ${body.aggregate.size}`;
+    },
+  }),
+  commit({
+    name: 'archive',
+    says: 'Where the commit says where uploads last, it says so for each survivor.',
+    code: 'record_malformed',
+    needs: ['survivors'],
+    check: (view, { body: { archive } }) =>
+      archive === undefined || archive.length === view.survivors.body.members.length
+        ? undefined
+        : `expected a place for each of ${view.survivors.body.members.length} uploads`,
+  }),
+  commit({
+    name: 'answers',
+    says: 'At least the threshold of survivors signed the set and answered.',
+    code: 'not_enough_shares',
+    needs: ['cohort'],
+    complete: true,
+    check: (view) => {
+      const { consistents, unmasks, cohort } = view;
+      const least = thresholdOf(view, cohort.body.members.length);
+      return consistents.size >= least && unmasks.size >= least
+        ? undefined
+        : `expected ${least} signatures and answers, got ${consistents.size} and ${unmasks.size}`;
+    },
+  }),
+];
+
+const abort = rulesOf('abort');
+const ABORT: readonly Rule[] = [
+  abort({
+    name: 'culprits',
+    says: 'Each culprit is named once and was invited.',
+    code: 'record_malformed',
+    needs: ['open'],
+    check: ({ open }, { body: { culprits } }) =>
+      setOf(culprits).size === culprits.length &&
+      culprits.every((key) => includes(open.body.invited, key))
+        ? undefined
+        : 'a culprit is named twice or was not invited',
+  }),
+];
+
+export const CLOSING_RULES: readonly Rule[] = [
+  ...SURVIVORS,
+  ...answerRules('consistent'),
+  ...answerRules('unmask'),
+  ...COMMIT,
+  ...ABORT,
+];

@@ -1,0 +1,183 @@
+/**
+ * @module Rules of Share, Sharers and Upload (Bonawitz et al. 2017, rounds 1 and 2).
+ */
+import { equalBytes, toHex } from '../bytes.ts';
+import { requireSortedIds } from '../secagg/index.ts';
+import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { contextOf, isMasked, quorumOf, uploadBytesOf, type RoundView } from './view.ts';
+
+/** U1, or without masks the cohort: those who may upload. */
+export const uploadersOf = (view: RoundView): readonly Uint8Array[] =>
+  (isMasked(view) ? view.sharers : view.cohort)?.body.members ?? [];
+
+const OTHER_CONTEXT = 'the record is bound to another context';
+
+const share = rulesOf('share');
+const SHARE: readonly Rule[] = [
+  share({
+    name: 'masked',
+    says: 'Shares are made in masked runs only.',
+    code: 'unexpected_frame',
+    check: (view) => (isMasked(view) ? undefined : 'a run without masks has no shares'),
+  }),
+  share({
+    name: 'member',
+    says: 'Only members of the cohort share.',
+    code: 'not_in_cohort',
+    needs: ['cohort'],
+    check: ({ cohort }, { author }) =>
+      includes(cohort.body.members, author) ? undefined : 'its author is not in the cohort',
+  }),
+  share({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+  }),
+  share({
+    name: 'entries',
+    says: 'There is one entry for each member of the cohort.',
+    code: 'share_invalid',
+    needs: ['cohort'],
+    check: ({ cohort }, { body: { entries } }) => {
+      const n = cohort.body.members.length;
+      return entries.length === n ? undefined : `expected ${n} entries, got ${entries.length}`;
+    },
+  }),
+];
+
+const sharers = rulesOf('sharers');
+const SHARERS: readonly Rule[] = [
+  sharers({
+    name: 'masked',
+    says: 'Sharers are named in masked runs only.',
+    code: 'unexpected_frame',
+    check: (view) => (isMasked(view) ? undefined : 'a run without masks has no sharers'),
+  }),
+  sharers({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+  }),
+  sharers({
+    name: 'members',
+    says: 'The sharers are sorted, each once, members of the cohort.',
+    code: 'record_malformed',
+    needs: ['cohort'],
+    check: ({ cohort }, { body: { members } }) =>
+      finding(() => requireSortedIds(members, 'record_malformed', 'sharers')) ??
+      (members.every((member) => includes(cohort.body.members, member))
+        ? undefined
+        : 'a sharer is not in the cohort'),
+  }),
+  sharers({
+    name: 'quorum',
+    says: 'There are at least as many as the minimum cohort and the threshold.',
+    code: 'not_enough_shares',
+    needs: ['cohort'],
+    check: (view, { body: { members } }) => {
+      const least = quorumOf(view);
+      return members.length >= least
+        ? undefined
+        : `expected at least ${least} sharers, got ${members.length}`;
+    },
+  }),
+  sharers({
+    name: 'shares',
+    says: 'The record names the share record of each sharer, in order.',
+    code: 'record_malformed',
+    check: ({ shares }, { body }) =>
+      sameList(
+        body.shares,
+        body.members.map((member) => shares.get(toHex(member))?.hash),
+      )
+        ? undefined
+        : 'the sharers record names other shares',
+  }),
+  sharers({
+    name: 'everybody',
+    says: 'No recorded share is left out.',
+    code: 'record_malformed',
+    complete: true,
+    check: ({ shares }, { body }) =>
+      shares.size === body.members.length
+        ? undefined
+        : `${shares.size} shared, the record names ${body.members.length}`,
+  }),
+];
+
+const upload = rulesOf('upload');
+const UPLOAD: readonly Rule[] = [
+  upload({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+  }),
+  upload({
+    name: 'author',
+    says: 'Only sharers upload; without masks, members of the cohort.',
+    code: 'not_in_cohort',
+    needs: ['cohort'],
+    check: (view, { author }) => {
+      const known = !isMasked(view) || view.sharers !== undefined;
+      return !known || includes(uploadersOf(view), author)
+        ? undefined
+        : 'its author is not among those whose shares arrived';
+    },
+  }),
+  upload({
+    name: 'size',
+    says: 'The blob has the size that the encoding and the cohort give.',
+    code: 'upload_mismatch',
+    needs: ['cohort'],
+    check: (view, { body }) => {
+      const expected = uploadBytesOf(view, view.cohort.body.members.length);
+      return body.blob.size === expected
+        ? undefined
+        : `expected a blob of ${expected} bytes, got ${body.blob.size}`;
+    },
+  }),
+  upload({
+    name: 'envelope',
+    says: 'An envelope comes with an upload exactly when the run is not masked.',
+    code: 'upload_mismatch',
+    check: (view, { body }) =>
+      isMasked(view) === (body.envelope === undefined)
+        ? undefined
+        : 'an envelope goes with an upload exactly when the run is not masked',
+  }),
+  upload({
+    name: 'own-blob',
+    says: 'No two uploads name the same bytes or the same chunk root.',
+    code: 'record_conflict',
+    complete: true,
+    check: ({ uploads }, { author, body }) => {
+      const twin = [...uploads.values()].find(
+        (other) =>
+          !equalBytes(other.author, author) &&
+          (equalBytes(other.body.blob.sha256, body.blob.sha256) ||
+            equalBytes(other.body.chunkRoot, body.chunkRoot)),
+      );
+      return twin === undefined ? undefined : 'another upload of this attempt has the same bytes';
+    },
+  }),
+];
+
+export const SHARING_RULES: readonly Rule[] = [...SHARE, ...SHARERS, ...UPLOAD];
+
+/** Members that are in `members` and not in `without`, in order. */
+export const missingFrom = (
+  members: readonly Uint8Array[],
+  without: readonly Uint8Array[],
+): readonly Uint8Array[] => {
+  const known = setOf(without);
+  return members.filter((member) => !known.has(toHex(member)));
+};

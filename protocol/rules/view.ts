@@ -1,0 +1,138 @@
+/**
+ * @module What a reader knows of one attempt: the records so far, in one value that each record
+ * extends. The coordinator and a verifier know every record; a participant knows those that it was
+ * sent. The phases are those of Bonawitz et al. 2017.
+ */
+import { layoutOf } from '../aggregate/round.ts';
+import { toHex } from '../bytes.ts';
+import { ENVELOPE_OVERHEAD } from '../envelope.ts';
+import type { SignedRecord } from '../records.ts';
+import type { RunSpec } from '../run-spec.ts';
+import { roundContext, threshold } from '../secagg/index.ts';
+
+/** Records of one type by their author, the key in lower-case hex. */
+export type ByAuthor<Type extends ParticipantType> = ReadonlyMap<string, SignedRecord<Type>>;
+export type ParticipantType = 'register' | 'share' | 'upload' | 'consistent' | 'unmask';
+export type CoordinatorType = 'open' | 'cohort' | 'sharers' | 'survivors' | 'commit' | 'abort';
+
+/** What a ledger holds of the attempt; null where it holds nothing, undefined where it was not asked. */
+export interface LedgerFacts {
+  readonly cohort?: { readonly root: Uint8Array; readonly beacon: Uint8Array } | null;
+  readonly survivors?: { readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | null;
+}
+
+export interface RoundView {
+  readonly spec: RunSpec;
+  /** Hash of the specification, 32 bytes. */
+  readonly run: Uint8Array;
+  /** The number of the attempt. */
+  readonly round: number;
+  /**
+   * Whether every record up to now is here. A rule about records that a participant is not sent
+   * during the round applies to complete views only.
+   */
+  readonly complete: boolean;
+  /** The last commit before this attempt; undefined where there is none, or it is not known. */
+  readonly previous: SignedRecord<'commit'> | undefined;
+  /** `members`: the beacon can be computed from the records. `ledger`: only the ledger can tell. */
+  readonly beacon: 'members' | 'ledger';
+  readonly ledger: LedgerFacts;
+  readonly open: SignedRecord<'open'> | undefined;
+  readonly registers: ByAuthor<'register'>;
+  readonly cohort: SignedRecord<'cohort'> | undefined;
+  readonly shares: ByAuthor<'share'>;
+  readonly sharers: SignedRecord<'sharers'> | undefined;
+  readonly uploads: ByAuthor<'upload'>;
+  readonly survivors: SignedRecord<'survivors'> | undefined;
+  readonly consistents: ByAuthor<'consistent'>;
+  readonly unmasks: ByAuthor<'unmask'>;
+  readonly commit: SignedRecord<'commit'> | undefined;
+  readonly abort: SignedRecord<'abort'> | undefined;
+}
+
+export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
+  Partial<Pick<RoundView, 'complete' | 'previous' | 'beacon' | 'ledger'>>;
+
+/** An attempt of which nothing is known yet. */
+export const emptyView = (init: ViewInit): RoundView => ({
+  complete: false,
+  previous: undefined,
+  beacon: 'members',
+  ledger: {},
+  open: undefined,
+  registers: new Map(),
+  cohort: undefined,
+  shares: new Map(),
+  sharers: undefined,
+  uploads: new Map(),
+  survivors: undefined,
+  consistents: new Map(),
+  unmasks: new Map(),
+  commit: undefined,
+  abort: undefined,
+  ...init,
+});
+
+/** Where records of a participant's type are kept. */
+export const LISTS = {
+  register: 'registers',
+  share: 'shares',
+  upload: 'uploads',
+  consistent: 'consistents',
+  unmask: 'unmasks',
+} as const satisfies Record<ParticipantType, keyof RoundView>;
+
+const isListed = (type: SignedRecord['type']): type is ParticipantType =>
+  Object.hasOwn(LISTS, type);
+
+/** The view with one more record; a second one of the same author and type takes the place of the first. */
+export const withRecord = (view: RoundView, record: SignedRecord): RoundView => {
+  const { type } = record;
+  if (!isListed(type)) return { ...view, [type]: record };
+  const list = LISTS[type];
+  const next = new Map<string, SignedRecord>(view[list]).set(toHex(record.author), record);
+  return { ...view, [list]: next };
+};
+
+/** The view with many more records. */
+export const withRecords = (view: RoundView, records: Iterable<SignedRecord>): RoundView => {
+  let next = view;
+  for (const record of records) next = withRecord(next, record);
+  return next;
+};
+
+/** The standing record of this type, by this author where it is a participant's. */
+export const standing = (view: RoundView, record: SignedRecord): SignedRecord | undefined =>
+  isListed(record.type)
+    ? view[LISTS[record.type]].get(toHex(record.author))
+    : view[record.type as CoordinatorType];
+
+export const isMasked = ({ spec }: RoundView): boolean => spec.secagg === 'masked';
+
+/** t of a cohort of n; 0 without masks. */
+export const thresholdOf = (view: RoundView, n: number): number =>
+  isMasked(view) ? threshold(n) : 0;
+
+/** The smallest set of sharers and of survivors whose sum may be opened. */
+export const quorumOf = (view: RoundView & { readonly cohort: SignedRecord<'cohort'> }): number =>
+  Math.max(view.spec.cohort.minimum, thresholdOf(view, view.cohort.body.members.length));
+
+/** What every mask of the attempt is bound to, 32 bytes. See `roundContext`. */
+export const contextOf = (view: {
+  readonly run: Uint8Array;
+  readonly round: number;
+  readonly open: SignedRecord<'open'>;
+  readonly cohort: SignedRecord<'cohort'>;
+}): Uint8Array =>
+  roundContext({
+    runHash: view.run,
+    round: view.round,
+    modelHash: view.open.body.model.hash,
+    configHash: view.open.body.config,
+    cohortRoot: view.cohort.body.root,
+    beacon: view.cohort.body.beacon,
+  });
+
+/** Bytes of an upload for a cohort of n. */
+export const uploadBytesOf = (view: Pick<RoundView, 'spec'>, n: number): number =>
+  layoutOf(view.spec, n).byteLength + (view.spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0);

@@ -1,0 +1,162 @@
+/**
+ * @module Level 0 of verification: what anyone can check of a round without a key. Signatures and
+ * links were checked when the transcript was read; here every record meets the rules of the round
+ * (`protocol/rules`), the ledger is asked, and every blob that a record names is read.
+ */
+import { toHex } from '../bytes.ts';
+import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
+import { equalBytes } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { chunkRoot } from '../merkle.ts';
+import type { SignedRecord } from '../records.ts';
+import {
+  contextOf,
+  emptyView,
+  violation,
+  withRecord,
+  type LedgerFacts,
+  type RoundView,
+} from '../rules/index.ts';
+import type { RunSpec } from '../run-spec.ts';
+import { Culprit, MissingBlob } from './culprit.ts';
+import type { RoundLog } from './round-log.ts';
+
+export interface RuleContext {
+  readonly spec: RunSpec;
+  readonly run: Uint8Array;
+  readonly store: BlobStore;
+  readonly ledger: Ledger | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What level 1 goes on with. */
+export interface CheckedRound {
+  readonly open: SignedRecord<'open'>;
+  readonly cohort: SignedRecord<'cohort'>;
+  readonly registers: readonly SignedRecord<'register'>[];
+  readonly context: Uint8Array;
+  /** Shares of U1, in the order of the authors; empty without masks. */
+  readonly shares: readonly SignedRecord<'share'>[];
+  readonly survivors: SignedRecord<'survivors'>;
+  /** Uploads of U, in the order of the members. */
+  readonly uploads: readonly SignedRecord<'upload'>[];
+  readonly commit: SignedRecord<'commit'>;
+}
+
+/**
+ * Reads a blob that a record names; the record is the culprit when the blob is not there or not what was signed.
+ *
+ * @throws Culprit; FloeError `store_unavailable`, `aborted`, which are nobody's lie
+ */
+export const readBlob = async (
+  { store, signal }: RuleContext,
+  log: RoundLog,
+  record: SignedRecord,
+  ref: BlobRef,
+  what: string,
+): Promise<Uint8Array> => {
+  try {
+    return await store.get(ref, signal === undefined ? {} : { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof FloeError && cause.code === 'store_unavailable') throw cause;
+    const missing = cause instanceof FloeError && cause.code === 'blob_not_found';
+    throw new (missing ? MissingBlob : Culprit)(
+      record,
+      log.indexOf(record),
+      `${what} (blob ${ref.id}): ${(cause as Error).message}`,
+    );
+  }
+};
+
+/** Where an upload can be read: where the commit says that it lasts, else where its author put it. */
+export const lastingRef = (
+  commit: SignedRecord<'commit'>,
+  survivors: SignedRecord<'survivors'>,
+  upload: SignedRecord<'upload'>,
+): BlobRef => {
+  const at = survivors.body.uploads.findIndex((hash) => equalBytes(hash, upload.hash));
+  const id = commit.body.archive?.[at];
+  // Size and hash stay the author's: the coordinator can say where, not what.
+  return id === undefined ? upload.body.blob : { ...upload.body.blob, id };
+};
+
+/** What the ledger holds of an attempt; only records that stand are asked for. */
+const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise<LedgerFacts> => {
+  if (ledger === undefined) return {};
+  const { round } = log;
+  return {
+    ...(log.maybe('cohort') && { cohort: (await ledger.readCohort(run, round)) ?? null }),
+    ...(log.maybe('survivors') && { survivors: (await ledger.readSurvivors(run, round)) ?? null }),
+  };
+};
+
+/**
+ * Checks the records of one attempt against the rules, however it ended.
+ *
+ * @param previous the last commit before it
+ * @throws Culprit the first record that breaks a rule
+ */
+export const checkRecords = async (
+  rules: RuleContext,
+  log: RoundLog,
+  previous: SignedRecord<'commit'> | undefined,
+): Promise<RoundView> => {
+  const { spec, run, ledger } = rules;
+  let view = emptyView({
+    spec,
+    run,
+    round: log.round,
+    complete: true,
+    previous,
+    beacon: ledger?.beacon ?? 'members',
+    ledger: await ledgerFacts(rules, log),
+  });
+  for (const { record, index } of log.entries) {
+    const broken = violation(view, record);
+    if (broken !== undefined)
+      throw new Culprit(record, index, `${broken.message} (${broken.rule})`);
+    view = withRecord(view, record);
+  }
+  return view;
+};
+
+const byAuthors = <Row>(
+  authors: readonly Uint8Array[],
+  records: ReadonlyMap<string, Row>,
+): readonly Row[] => authors.flatMap((author) => records.get(toHex(author)) ?? []);
+
+/**
+ * Checks one attempt that ended with a commit: records, then every blob that they name.
+ *
+ * @throws Culprit
+ */
+export const checkRound = async (
+  rules: RuleContext,
+  log: RoundLog,
+  previous: SignedRecord<'commit'> | undefined,
+): Promise<CheckedRound> => {
+  const view = await checkRecords(rules, log, previous);
+  const [open, cohort] = [log.one('open'), log.one('cohort')];
+  const [survivors, commit] = [log.one('survivors'), log.one('commit')];
+  const uploads = byAuthors(survivors.body.members, view.uploads);
+  for (const upload of uploads) {
+    const ref = lastingRef(commit, survivors, upload);
+    const bytes = await readBlob(rules, log, upload, ref, 'the upload');
+    if (!equalBytes(upload.body.chunkRoot, chunkRoot(bytes)))
+      throw new Culprit(upload, log.indexOf(upload), 'the chunk root is not that of the blob');
+  }
+  await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
+  await readBlob(rules, log, commit, commit.body.bundle.blob, 'the unmasking bundle');
+  return {
+    open,
+    cohort,
+    registers: byAuthors(cohort.body.members, view.registers),
+    context: contextOf({ ...view, open, cohort }),
+    shares: byAuthors(view.sharers?.body.members ?? [], view.shares),
+    survivors,
+    uploads,
+    commit,
+  };
+};
