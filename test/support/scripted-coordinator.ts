@@ -382,10 +382,14 @@ export class ScriptedCoordinator {
     const nothing = new Uint8Array(32);
     const commit = this.sign('commit', round.number, {
       survivors: round.survivors!.body.hash,
-      aggregate: { hash: nothing, chunkRoot: nothing, size: 0 },
+      aggregate: {
+        hash: nothing,
+        chunkRoot: nothing,
+        size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
+      },
       bundle: { blob: { ...(await this.store.put(nothing)) }, envelope: new Uint8Array(0) },
       step: { optimiser: 'fedavg', learningRate: 1, before, after: model.hash },
-      weight: 1,
+      weight: round.survivors!.body.members.length,
       metrics: { lossSum: 0, correct: 0, clipped: 0 },
       model,
       ...claims,
