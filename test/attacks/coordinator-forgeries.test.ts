@@ -4,6 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { equalBytes } from '../../protocol/bytes.ts';
+import type { RecordType } from '../../protocol/records.ts';
 import { added, changing, finishedRun, forged, verdictOn, withoutReader } from './forge.ts';
 import type { FinishedRun } from './forge.ts';
 
@@ -15,6 +16,11 @@ beforeAll(async () => {
 });
 
 const everythingHolds = { ok: true, level: 'L1' } as const;
+/** Something is wrong, in this record. */
+const refused = (record: RecordType, reason: RegExp, round = 1) => ({
+  ok: false,
+  culprit: { round, record, reason: expect.stringMatching(reason) as unknown },
+});
 
 it('the run as it was holds', async () => {
   for (const one of [masked, clear])
@@ -32,7 +38,7 @@ describe('signed by the coordinator alone', () => {
     );
     const verdict = await verdictOn(clear, records, clear.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('survivors', /survivors-rejected/));
   });
 
   it('a stranger is rejected, and one member twice', async () => {
@@ -45,7 +51,7 @@ describe('signed by the coordinator alone', () => {
     );
     const verdict = await verdictOn(clear, records, clear.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('survivors', /survivors-rejected/));
   });
 
   it('the optimiser of the step is adam, in a run of fedavg', async () => {
@@ -55,7 +61,7 @@ describe('signed by the coordinator alone', () => {
     );
     const verdict = await verdictOn(masked, records, masked.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('commit', /commit-optimiser/));
   });
 
   it.each(['model', 'bundle'] as const)(
@@ -102,7 +108,7 @@ describe('signed by the coordinator alone', () => {
     );
     const verdict = await verdictOn(masked, records);
 
-    expect(verdict).toMatchObject({ ok: true });
+    expect(verdict).toMatchObject(refused('sharers', /sharers-members/));
   });
 
   it('the survivors stand in another order', async () => {
@@ -116,15 +122,14 @@ describe('signed by the coordinator alone', () => {
     );
     const verdict = await verdictOn(clear, records, clear.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('survivors', /survivors-members/));
   });
 
   it('an abort follows the commit: the round was never checked, and its model is gone', async () => {
     const abort = added(masked, 'abort', 1, { code: 'x', reason: 'y', culprits: [] });
     const verdict = await verdictOn(masked, [...masked.records, abort], masked.auditor);
 
-    expect(verdict).toMatchObject({ ok: true, modelHash: undefined });
-    expect(verdict.rounds).toMatchObject([{ outcome: 'aborted' }]);
+    expect(verdict).toMatchObject(refused('abort', /record-order/));
   });
 
   it('an aborted round may begin with any model, invite anyone and blame anyone', async () => {
@@ -140,7 +145,7 @@ describe('signed by the coordinator alone', () => {
     ];
     const verdict = await verdictOn(masked, [...masked.records, ...round], masked.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('open', /open-model/, 2));
   });
 
   it('the answers were taken and the attempt aborted: nothing says that the sum is known', async () => {
@@ -161,20 +166,20 @@ describe('signed by the coordinator and all members', () => {
     );
     const verdict = await verdictOn(masked, records, masked.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('register', /register-invited/));
   });
 
-  it('the invited stand in another order, one of them twice', async () => {
+  it('the invited stand in another order', async () => {
     const records = forged(
       masked,
       changing('open', (body) => ({
         ...body,
-        invited: [...body.invited.toReversed(), body.invited[0]!],
+        invited: body.invited.toReversed(),
       })),
     );
     const verdict = await verdictOn(masked, records, masked.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('open', /open-invited/));
   });
 
   it('sharers and survivors stand in another order', async () => {
@@ -196,7 +201,7 @@ describe('signed by the coordinator and all members', () => {
     );
     const verdict = await verdictOn(masked, records, masked.auditor);
 
-    expect(verdict).toMatchObject(everythingHolds);
+    expect(verdict).toMatchObject(refused('sharers', /sharers-members/));
   });
 
   it.each(['x25519', 'mlkem'] as const)(
@@ -213,7 +218,7 @@ describe('signed by the coordinator and all members', () => {
       );
       const verdict = await verdictOn(masked, records, masked.auditor);
 
-      expect(verdict).toMatchObject(everythingHolds);
+      expect(verdict).toMatchObject(refused('register', /register-keys/));
     },
   );
 });
