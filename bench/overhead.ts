@@ -84,6 +84,10 @@ const play = async (n: number): Promise<Costs> => {
       cost.down += ref.size;
       return store.get(ref, options);
     },
+    getRange: (ref, start, end, options) => {
+      cost.down += end - start;
+      return store.getRange(ref, start, end, options);
+    },
   };
   const coordinator = await benchCoordinator(spec, store, ':memory:', (progress) => {
     if (progress.type !== 'phase') return;

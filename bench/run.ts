@@ -19,7 +19,6 @@ import type { Connection } from '../protocol/connection.ts';
 import { identityFromSeed } from '../protocol/identity.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { parameterCount } from '../protocol/tensors/index.ts';
 
 const SEED = new Uint8Array(32);
 const HOUR_MS = 3_600_000;
@@ -58,13 +57,13 @@ export const benchCoordinator = async (
   return createCoordinator({
     spec,
     identity,
+    sealingSecret: deriveSeed(SEED, 'coordinator sealing'),
     store,
     gate: sealedBoxGate(identity),
     ledger: journalLedger(journal),
     journal,
     clock: systemClock,
     random: seededRandom(deriveSeed(SEED, 'coordinator randomness')),
-    initialModel: new Float32Array(parameterCount(spec.model)),
     limits: { heartbeatMs: HOUR_MS, loginTimeoutMs: HOUR_MS },
     log: quiet,
     onEvent,
@@ -91,5 +90,7 @@ export const benchParticipant = async (
     clock: systemClock,
     random: seededRandom(deriveSeed(SEED, 'participant randomness', index)),
     loginTimeoutMs: HOUR_MS,
+    // Anybody may join a run that measures.
+    require: { known: 0, minimum: 3 },
   });
 };

@@ -2,27 +2,25 @@
  * @module Speed of secure aggregation: `npx node bench/secagg.ts [MiB]`. Masking and unmasking are
  * given as a ratio to the raw AES-256-CTR keystream of OpenSSL measured in the same run,
  * interleaved with it. Each figure is the best of several rounds, because whatever else runs on the
- * machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds.
+ * machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds; a whole
+ * round is in CPU seconds of all parties, with the portable primitives as its peer.
  */
 import { createCipheriv } from 'node:crypto';
 import { sha256, utf8 } from '../protocol/bytes.ts';
 import { seededRandom } from '../protocol/random.ts';
 import {
   applyMasks,
-  decapsulate,
-  derive,
-  encapsulate,
-  freezeCohort,
-  makeShares,
-  openShare,
-  pairMask,
+  deriveKeys,
+  nativePrimitives,
+  portablePrimitives,
   ready,
   reconstruct,
   split,
   threshold,
   webKeystream,
 } from '../protocol/secagg/index.ts';
-import type { Lanes, MaskJob } from '../protocol/secagg/index.ts';
+import type { Lanes, MaskJob, Primitives } from '../protocol/secagg/index.ts';
+import { play } from '../test/secagg/play.ts';
 import { report } from './table.ts';
 
 await ready();
@@ -86,59 +84,76 @@ for (const [name, run] of candidates) {
   report({ what: name, value: own, unit: 'MB/s', ratio: { value: own / base, to } });
 }
 
-const N = 12;
-const people = Array.from({ length: N }, (_, i) => {
-  const sigma = seedOf(`sigma ${i}`);
-  return { id: seedOf(`id ${i}`), sigma, keys: derive(sigma) };
-});
-const cohort = freezeCohort(people.map(({ id, keys }) => ({ id, keys: keys.public })));
-const context = seedOf('context');
-const [alice, bob] = people as [(typeof people)[0], (typeof people)[0]];
-const bobMember = { id: bob.id, keys: bob.keys.public };
-const sent = encapsulate(alice.keys, context, alice.id, bobMember);
-const back = encapsulate(bob.keys, context, bob.id, { id: alice.id, keys: alice.keys.public });
-const make = async () =>
-  makeShares({
-    context,
-    cohort,
-    self: alice.id,
-    sigma: alice.sigma,
-    keys: alice.keys,
-    selfSecret: seedOf('b'),
-    random: seededRandom(seedOf('random')),
-  });
-const { message } = await make();
-const entry = message.entries[cohort.members.findIndex(({ id }) => id === bob.id)]!;
-const cost = async (name: string, count: number, run: () => unknown): Promise<void> => {
+/** Costs of one pair, by both implementations; the peer of each native figure is the portable one. */
+const KINDS = [nativePrimitives ?? portablePrimitives(), portablePrimitives()] as const;
+const timed = async (count: number, run: () => unknown): Promise<number> => {
   await run();
   const start = performance.now();
   for (let i = 0; i < count; i++) await run();
-  report({ what: name, value: (performance.now() - start) / count, unit: 'ms' });
+  return (performance.now() - start) / count;
 };
-
-await cost('round keys of one participant', 20, () => derive(alice.sigma));
-await cost('encapsulate', 20, () => encapsulate(alice.keys, context, alice.id, bobMember));
-await cost('decapsulate', 20, () => decapsulate(bob.keys, sent.ciphertext));
-await cost('pair mask seed', 20, () =>
-  pairMask({
-    keys: alice.keys,
-    context,
-    self: alice.id,
-    peer: bobMember,
-    fromPeer: back.ciphertext,
-  }),
-);
-await cost(`make shares, n = ${N}`, 5, make);
-await cost('open one share', 20, async () =>
-  openShare({ context, cohort, self: bob.id, keys: bob.keys, author: alice.id, entry }),
-);
+/** Reports milliseconds with `ours`, and the ratio to the same with `theirs`. */
+const compare = async (
+  what: string,
+  count: number,
+  run: (primitives: Primitives) => () => unknown,
+): Promise<void> => {
+  const [ours, theirs] = KINDS;
+  const [own, base] = [await timed(count, run(ours)), await timed(count, run(theirs))];
+  const to = `portable (${base.toFixed(3)} ms)`;
+  report({ what, value: own, unit: 'ms', ratio: { value: own / base, to } });
+};
+const secret = seedOf('sigma');
+const kemSecret = new Uint8Array(64).fill(7);
+await compare('keys of one secret', 20, (p) => () => deriveKeys(secret, 'mask', p));
+await compare('X25519 agreement', 50, (p) => {
+  const [pair, peer] = [p.pointPair(secret), p.pointKey(p.pointPair(seedOf('b')).publicKey)];
+  return () => pair.agree(peer);
+});
+await compare('ML-KEM-768 encapsulate', 50, (p) => {
+  const key = p.kemKey(p.kemPair(kemSecret).publicKey);
+  return () => key.encapsulate();
+});
+await compare('ML-KEM-768 decapsulate', 50, (p) => {
+  const pair = p.kemPair(kemSecret);
+  const { ciphertext } = p.kemKey(pair.publicKey).encapsulate();
+  return () => pair.decapsulate(ciphertext);
+});
 for (const n of [10, 100, 255]) {
   const t = threshold(n);
-  const shares = split(alice.sigma, n, t, seededRandom(seedOf('random')));
-  await cost(`split one secret, ${t} of ${n}`, 5, () =>
-    split(alice.sigma, n, t, seededRandom(seedOf('random'))),
-  );
-  await cost(`reconstruct one secret, ${t} of ${n}`, 5, async () =>
-    reconstruct(shares.slice(n - t), t),
-  );
+  const make = (): Uint8Array[] => split(secret, n, t, seededRandom(seedOf('random')));
+  const shares = make();
+  const what = `one secret, ${t} of ${n}`;
+  report({ what: `split ${what}`, value: await timed(5, make), unit: 'ms' });
+  const back = await timed(5, () => reconstruct(shares.slice(n - t), t));
+  report({ what: `reconstruct ${what}`, value: back, unit: 'ms' });
+}
+
+/** CPU seconds of all parties in one round, from keys to the sum, one participant dropped after sharing. */
+const wholeRound = async (n: number, primitives: Primitives): Promise<number> => {
+  const length = 1 << 17;
+  const updates = new Uint16Array(length);
+  const before = process.cpuUsage();
+  const { sum, expected } = await play({
+    n,
+    length,
+    modulusBits: 16,
+    seed: `bench ${n}`,
+    drops: { beforeUpload: [1] },
+    update: () => updates,
+    primitives,
+  });
+  const { user, system } = process.cpuUsage(before);
+  if (sum === null || !sum.every((lane, i) => lane === expected[i]))
+    throw new Error('the sum of the round is wrong');
+  return (user + system) / 1e6;
+};
+for (const n of [10, 50]) {
+  const [own, base] = [await wholeRound(n, KINDS[0]), await wholeRound(n, KINDS[1])];
+  report({
+    what: `whole round, n = ${n}, d = 100,000 (2^17 lanes), all parties`,
+    value: own,
+    unit: 's CPU',
+    ratio: { value: own / base, to: `portable (${base.toFixed(2)} s)` },
+  });
 }

@@ -1,11 +1,10 @@
 /**
- * @module What a run begins with: weights drawn for a model of the registry, the weights of a safetensors file for it, or a model
+ * @module What a run begins with: the model that its seed gives, for an architecture of the registry, the weights of a safetensors file for it, or a model
  * version on chain, whose architecture the run keeps.
  */
 import { cryptoReady } from '../protocol/identity.ts';
 import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { deriveSeed } from '../protocol/random.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import {
   decodeSafetensors,
@@ -21,15 +20,15 @@ import type { RunSettings } from './run-file.ts';
 import type { Reading } from './run-network.ts';
 import { openSource, type SourceOptions } from './source.ts';
 
-/** A coordinator does not train; the plain backend is enough to draw initial weights. */
+/** A coordinator does not train; the plain backend is enough to build a model. */
 const DESCRIBING_BACKEND = 'cpu';
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 export interface Beginning {
   readonly model: RunSpec['model'];
-  /** Flat. */
-  readonly weights: Float32Array;
-  readonly parent?: RunSpec['parent'];
+  /** Where the run begins with a model that was there before: that model, and its flat weights. */
+  readonly parent?: NonNullable<RunSpec['parent']>;
+  readonly weights?: Float32Array;
 }
 
 /** The examples a model takes: MNIST's for the registry's, as the flags say for the others. */
@@ -50,17 +49,12 @@ const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
 /**
  * The beginning that a run's settings ask for; the same again after a crash.
  *
- * @param secret initial weights derive from it
  * @throws FloeError `usage`, `file_not_found`, `tensor_malformed`, `tensor_mismatch` when the file is of another model
  */
-export const beginningOf = async (
-  settings: RunSettings,
-  secret: Uint8Array,
-): Promise<Beginning> => {
-  const { architecture, tensors, topology, initialWeights } = await describeModel(
+export const beginningOf = async (settings: RunSettings): Promise<Beginning> => {
+  const { architecture, tensors, topology } = await describeModel(
     settings.model ?? 'mlp-2nn',
     shapeOf(settings),
-    deriveSeed(secret, 'initial-weights'),
     DESCRIBING_BACKEND,
   );
   const model = {
@@ -68,7 +62,7 @@ export const beginningOf = async (
     tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
     ...(architecture === 'custom' ? { topology } : {}),
   };
-  if (settings.from === undefined) return { model, weights: initialWeights };
+  if (settings.from === undefined) return { model };
   const file = decodeSafetensors(await readInput('--from', settings.from, MAX_MODEL_BYTES));
   matchManifest(model, file.manifest);
   return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
@@ -107,8 +101,10 @@ export const beginningFrom = async (
   const model = modelOfVersion(source, version);
   const cipher = await store.get(model.blob, { signal: reading.signal });
   const run = hashRunSpec(spec);
+  // The new run begins with this version, not with what the seed of the other gives.
+  const { seed: _, ...architecture } = spec.model;
   return {
-    model: spec.model,
+    model: architecture,
     weights: await openModel({ run, model, cipher }, spec.model, gate),
     parent: { modelHash: model.hash, object: fromHex(objectId.replace(/^0x/u, '')) },
   };

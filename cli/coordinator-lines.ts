@@ -1,6 +1,7 @@
 /**
  * @module What `floe coordinator` prints while it runs.
  */
+import { loweringFlags } from '../client/admission.ts';
 import type { Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
@@ -19,7 +20,12 @@ export const progressLine = (progress: Progress): string | undefined => {
       return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
     }
     case 'aborted':
-      return `attempt ${progress.round} was given up: ${progress.code}: ${progress.reason}`;
+      return (
+        `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason} ` +
+        (progress.answered ? '(its sum may be known to this process)' : '(nothing was revealed)')
+      );
+    case 'waiting':
+      return `the run waits: ${progress.reason}`;
     case 'upload-rejected':
       return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
     case 'phase':
@@ -84,6 +90,11 @@ export const invite = (
   const floe = commandName();
   output.line('join from another terminal:');
   output.line(`  ${floe} join ${address} ${data}${where} --expect-run ${run} --coordinator ${key}`);
+  const lowering = loweringFlags(spec);
+  if (lowering.length > 0)
+    output.line(
+      `this run offers less than a participant asks for by default; a participant that takes it all the same adds:\n  ${lowering.join(' ')}`,
+    );
   output.line();
 };
 

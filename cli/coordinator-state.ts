@@ -52,8 +52,8 @@ export interface Fork {
 interface Prepared {
   readonly spec: RunSpec;
   readonly resumed: boolean;
-  /** The weights that the first round starts from; the same again after a crash. */
-  readonly initialModel: () => Promise<Float32Array>;
+  /** The weights of the parent, of a run that begins with one; the same again after a crash. */
+  readonly parentModel: () => Promise<Float32Array | undefined>;
 }
 
 /**
@@ -69,9 +69,7 @@ const prepare = async (
 ): Promise<Prepared> => {
   const path = join(folder, RUN_FILES.spec);
   const { seed } = settings;
-  // Secret: who knows it knows the model that the first round starts from.
-  const secret = seed === undefined ? keystore.trainingSecret : masterSeed(seed);
-  const begin = fork?.open ?? (() => beginningOf(settings, secret));
+  const begin = fork?.open ?? (() => beginningOf(settings));
   const stored = await readOptional(path);
   if (stored !== undefined) {
     const spec = decodeRunSpec(stored);
@@ -81,7 +79,8 @@ const prepare = async (
         'spec_mismatch',
         `${folder} holds a run that begins with ${object ?? 'no version on Sui'}; choose another --state`,
       );
-    const initialModel = async (): Promise<Float32Array> => {
+    const parentModel = async (): Promise<Float32Array | undefined> => {
+      if (spec.parent === undefined) return undefined;
       if (object !== undefined && fork === undefined)
         throw new FloeError(
           'usage',
@@ -89,7 +88,7 @@ const prepare = async (
         );
       return (await begin()).weights;
     };
-    return { spec, resumed: true, initialModel };
+    return { spec, resumed: true, parentModel };
   }
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
@@ -104,7 +103,7 @@ const prepare = async (
   await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, initialModel: async () => weights };
+  return { spec, resumed: false, parentModel: async () => weights };
 };
 
 /** The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError `key_invalid`, `usage` */
@@ -121,7 +120,7 @@ const openOwnKeystore = async (
   const key = onNetwork && (isNew || named) ? await findKey(options) : undefined;
   const { decodeSuiPrivateKey } = await import('@mysten/sui/cryptography');
   const made = key && { identitySeed: decodeSuiPrivateKey(key.getSecretKey()).secretKey };
-  const keystore = await openOrMakeKeystore(folder, options.passphraseFile, made);
+  const keystore = await openOrMakeKeystore(folder, options, made);
   const { address } = keystore.identity;
   if (key === undefined || key.toSuiAddress() === address) return keystore;
   await keystore.close();

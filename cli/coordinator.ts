@@ -8,6 +8,7 @@ import { collect, hexKey, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { PlaceFlags } from './coordinator-ports.ts';
 import { withKey, withNetwork } from './network.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 import {
   withEncoding,
@@ -17,14 +18,14 @@ import {
   withTraining,
 } from './run-flags.ts';
 
-export interface CoordinatorOptions extends CoordinatorFlags, PlaceFlags, CommonOptions {
+export interface CoordinatorOptions
+  extends CoordinatorFlags, PlaceFlags, PassphraseFlags, CommonOptions {
   readonly state: string;
   readonly host: string;
   readonly port: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly allow?: string;
-  readonly passphraseFile?: string;
+  readonly allowOrigin?: readonly string[];
   readonly keepServing?: boolean;
   readonly verbose?: boolean;
 }
@@ -36,7 +37,7 @@ const runShape = (command: Command): Command =>
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */
 export const withRunOptions = (command: Command): Command =>
-  withStorageEpochs(withCommonOptions(withKey(withNetwork(runShape(command)))))
+  withStorageEpochs(withCommonOptions(withPassphrase(withKey(withNetwork(runShape(command))))))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',
@@ -77,12 +78,24 @@ export const withRunOptions = (command: Command): Command =>
       `seal the models for ${MODEL_AUDIENCES.join(', ')} too; may be repeated; needs a network`,
       collect(oneOf('--access', MODEL_AUDIENCES)),
     )
-    .option('--allow <file>', 'only these keys may join: one in hex a line, # for comments')
+    .option(
+      '--allow <file>',
+      'the members of the run, part of its specification: one key in hex a line, # for comments (default: anybody)',
+    )
+    .option(
+      '--selection <how>',
+      'draw: cohorts anew for each round; batches: of --allow, each whole or not at all (default draw)',
+      oneOf('--selection', ['draw', 'batches']),
+    )
+    .option(
+      '--allow-origin <origin>',
+      'web pages of this origin may take part, * for all; may be repeated (default: none)',
+      collect((text) => text),
+    )
     .option('--tls-cert <file>', 'certificate chain (PEM)')
     .option('--tls-key <file>', 'private key (PEM)')
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--keep-serving', 'after the last round, serve models and transcript until Ctrl-C')
-    .option('--seed <text>', 'id and initial weights from a seed: for reproducible tests only')
+    .option('--seed <text>', 'id of the run from a seed: for reproducible tests only')
     .option('--verbose', 'log every event to stderr');
 
 export const coordinatorCommand = (): Command =>
@@ -91,7 +104,7 @@ export const coordinatorCommand = (): Command =>
     .description('run a coordinator that others join, or resume the run in its state folder')
     .option(
       '--from <file>',
-      'begin with the weights of this safetensors file, such as floe pull writes (default: drawn)',
+      'begin with the weights of this safetensors file, such as floe pull writes (default: drawn from a public seed)',
     )
     .addHelpText(
       'after',

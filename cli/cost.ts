@@ -129,7 +129,7 @@ Exit codes: floe help exit-codes.`,
         const settings = await gatherSettings(runFile, options);
         // Whose run it is changes no size.
         const nobody = new Uint8Array(32);
-        const { model } = await beginningOf(settings, nobody);
+        const { model } = await beginningOf(settings);
         const spec = settingsToSpec(settings, {
           id: new Uint8Array(16),
           coordinator: nobody,

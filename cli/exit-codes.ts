@@ -33,6 +33,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'file_exists',
   'spec_invalid',
   'spec_mismatch',
+  'admission_refused',
   'network_mismatch',
   'data_malformed',
   'data_unfit',

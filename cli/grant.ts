@@ -74,7 +74,8 @@ export const grantCommand = (): Command =>
 A cohort is frozen with its round and nobody joins it later: "member" takes a revocation back.
 A compute node opens the models of a run whose specification has compute among its --access; a
 second grant replaces the first. Auditors may also be named later than in the specification, and
-one that was revoked stays so when the coordinator starts again. What holds already costs nothing.
+one that was revoked stays so when the coordinator starts again; those of the specification stay.
+What holds already costs nothing.
 
 Examples:
   FLOE_PASSPHRASE=... floe grant 0x5e... auditor 0xa1... --network net.json --keystore run/keystore

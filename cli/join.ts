@@ -1,28 +1,33 @@
 /**
  * @module `floe join`: takes part in a run from this machine, with its own data.
  */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
+import { withAdmission, type AdmissionFlags } from './admission.ts';
 import { hexKey, shardOf } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withBackend, type BACKENDS } from './run-flags.ts';
 
-export interface JoinOptions extends Pick<NetworkFlags, 'network'>, CommonOptions {
+export interface JoinOptions
+  extends Pick<NetworkFlags, 'network'>, AdmissionFlags, PassphraseFlags, CommonOptions {
   readonly data: string;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly keystore?: string;
-  readonly passphraseFile?: string;
   readonly expectRun?: Uint8Array;
   readonly coordinator?: Uint8Array;
   readonly backend?: (typeof BACKENDS)[number];
   readonly acceptNetwork?: boolean;
   readonly local?: boolean;
+  readonly answers?: AnswerPolicy;
+  readonly consent?: readonly string[];
   readonly seed?: string;
   readonly showKey?: boolean;
 }
 
 export const joinCommand = (): Command =>
-  withBackend(withCommonOptions(withNetwork(new Command('join'))))
+  withAdmission(withBackend(withCommonOptions(withPassphrase(withNetwork(new Command('join'))))))
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
@@ -35,7 +40,6 @@ export const joinCommand = (): Command =>
       '--keystore <folder>',
       'identity and memory of unfinished rounds, encrypted; made if missing',
     )
-    .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)')
     .option('--expect-run <hash>', 'refuse any other run', hexKey('--expect-run'))
     .option('--coordinator <key>', 'refuse any other coordinator', hexKey('--coordinator'))
     .option(
@@ -43,6 +47,13 @@ export const joinCommand = (): Command =>
       'take the network that the coordinator announces, and with it its word for what is on chain',
     )
     .option('--local', 'the run is on no network, whatever FLOE_NETWORK says')
+    .addOption(
+      new Option(
+        '--answers <policy>',
+        'which survivor sets to answer for on one model (default: ledger on a network, else strict)',
+      ).choices(ANSWER_POLICIES),
+    )
+    .option('--consent <files...>', "with --answers consent: the members' signed consents")
     .option(
       '--seed <text>',
       'identity and training randomness from a seed: for reproducible tests ONLY',
@@ -52,15 +63,26 @@ export const joinCommand = (): Command =>
       'after',
       `
 Examples:
-  floe join ws://host:7700 --data mnist --shard 3/10
+  floe join wss://host --data patients.csv --require-minimum 10
+  floe join ws://host:7700 --data mnist --shard 3/10 --require-minimum 3 --require-known 0
   FLOE_PASSPHRASE=... floe join wss://host --keystore ./me --data patients.csv --expect-run 9c...07
   FLOE_PASSPHRASE=... floe join --keystore ./me --show-key
   floe join ws://host:7700 --network net.json --data mnist --shard 3/10
+
+What a run must offer is this participant's to say: masks, sums of at least 5, members that its specification
+lists, a first model that nobody chose, bounds on clip norm, batch and weight. A run that offers less is refused
+by name (admission_refused) before anything but the login is sent. The --require flags, or --require FILE with
+{"minimum": 3, "known": 0, "clipNorm": {"min": 0.1, "max": 8}}, change that, and the first lines say what was lowered.
 
 On a network models are read from Walrus, their keys are asked of Seal with this identity, and cohorts and
 survivor sets are held against Sui. It takes no coins: the coordinator pays. --network is this
 participant's own configuration, from a source it trusts; a coordinator on another one is refused
 (network_mismatch), and so is a run on a network where none is given.
+
+An update is spent once: on one model this participant answers again for the very same survivor set only
+(--answers strict), also where a public ledger shows that every part of all sets has the minimum cohort
+(ledger), or where each member has signed that a joint sum may become known (consent). Otherwise it
+sits out until the model changes, and says so (update_already_spent).
 
 Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
 finish its round. Exit codes: floe help exit-codes.`,

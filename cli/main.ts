@@ -20,6 +20,7 @@ import { publishCommand } from './publish.ts';
 import { pullCommand } from './pull.ts';
 import { receiptCommand } from './receipt.ts';
 import { outputOf } from './run-command.ts';
+import { takeSecretVariables } from './secret-variables.ts';
 import { simCommand } from './sim.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -114,6 +115,7 @@ const usageError = (thrown: unknown): FloeError | undefined => {
 
 /** @param args without the program's own name */
 export const main = async (args: readonly string[]): Promise<void> => {
+  takeSecretVariables();
   try {
     await createProgram().parseAsync([...args], { from: 'user' });
   } catch (thrown) {

@@ -10,6 +10,8 @@ import { FloeError } from '../protocol/errors.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import type { Sender } from '../protocol/sui/transactions.ts';
 import { readInput, usage } from './flags.ts';
+import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
+import { secretVariable } from './secret-variables.ts';
 import type { Output } from './output.ts';
 
 const MAX_FILE_BYTES = 1 << 20;
@@ -36,17 +38,14 @@ export const withKey = (command: Command): Command =>
     )
     .option('--address <0x...>', 'which key of a file that holds several', address('--address'));
 
-export interface SenderFlags extends NetworkFlags {
+export interface SenderFlags extends NetworkFlags, PassphraseFlags {
   readonly keystore?: string;
-  readonly passphraseFile?: string;
 }
 
 /** The same, or the key of a coordinator or participant. */
 export const withSender = (command: Command): Command =>
   withKey(
-    command
-      .option('--keystore <folder>', 'use the key of this Floe keystore')
-      .option('--passphrase-file <path>', 'passphrase of the keystore (or FLOE_PASSPHRASE)'),
+    withPassphrase(command.option('--keystore <folder>', 'use the key of this Floe keystore')),
   );
 
 /** Whether it is an object id or an address, and nothing else that a command may be given. */
@@ -93,7 +92,10 @@ export const readNetworkFile = async (
 /** The key that the flags or the environment name; undefined when none is named. @throws FloeError `key_invalid` */
 export const findKey = async (flags: NetworkFlags): Promise<Ed25519Keypair | undefined> => {
   const { keyFromEnvironment, keyFromSuiKeystore } = await import('../protocol/sui/keys.ts');
-  if (flags.keystoreFile === undefined) return keyFromEnvironment(process.env);
+  if (flags.keystoreFile === undefined)
+    return keyFromEnvironment({
+      FLOE_SUI_KEY: secretVariable('FLOE_SUI_KEY'),
+    });
   const bytes = await readInput('--keystore-file', flags.keystoreFile, MAX_FILE_BYTES);
   return keyFromSuiKeystore(new TextDecoder().decode(bytes), flags.address);
 };
@@ -127,12 +129,12 @@ export const openRegistry = async (flags: NetworkFlags): Promise<Chain & { packa
 };
 
 const findSigner = async (flags: SenderFlags): Promise<Signer | undefined> => {
-  const { keystore, keystoreFile, passphraseFile } = flags;
+  const { keystore, keystoreFile } = flags;
   if (keystore === undefined) return findKey(flags);
   if (keystoreFile !== undefined)
     throw new FloeError('usage', 'expected one of --keystore and --keystore-file, got both');
   const { keystoreIdentity } = await import('./secrets.ts');
-  return (await keystoreIdentity(keystore, passphraseFile)).suiSigner();
+  return (await keystoreIdentity(keystore, flags)).suiSigner();
 };
 
 /**

@@ -60,6 +60,7 @@ export const openObject = async (
   const seed = folder === undefined ? undefined : (await readRun(folder)).auditorSeed;
   const reader = await chooseReader(options, seed, true);
   return {
+    files: undefined,
     spec,
     transcript,
     version,

@@ -4,9 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import type { Topology } from '../client/tfjs/models.ts';
 import type { ModelRef } from '../protocol/records.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
 import { isThere, wholeNumber } from './flags.ts';
 import { withReader } from './reader.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
@@ -58,6 +56,7 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
         const { cryptoReady } = await import('../protocol/identity.ts');
         const { hashRunSpec } = await import('../protocol/run-spec.ts');
         const { openModel } = await import('../protocol/verify/index.ts');
+        const { topologyOfSpec } = await import('../client/reader/topology.ts');
         const { openSource } = await import('./source.ts');
         const { RUN_FILES, writeModel } = await import('../sim/run-folder.ts');
         await using resources = new AsyncDisposableStack();
@@ -77,7 +76,7 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
         if (options.force !== true && (await isThere(file)))
           throw new FloeError('file_exists', `${file} is there; --force overwrites it`);
         await mkdir(options.out, { recursive: true });
-        const topology = options.tfjs === true ? await topologyFor(run.spec) : undefined;
+        const topology = options.tfjs === true ? await topologyOfSpec(run.spec) : undefined;
         await writeModel(options.out, run.spec, weights, topology);
         const document = {
           run: toHex(id),
@@ -121,13 +120,4 @@ const chooseModel = async (run: Source, round: number | undefined): Promise<Mode
     'usage',
     `--round: expected one of ${known === '' ? 'none yet' : known}, got ${round ?? 'the latest'}`,
   );
-};
-
-/** The topology of the model that the specification asks for, as tfjs writes it. */
-const topologyFor = async (spec: RunSpec): Promise<Topology> => {
-  const { modelOfSpec } = await import('../client/spec-model.ts');
-  const { selectBackend } = await import('../client/tfjs/backends.ts');
-  const { topologyOf } = await import('../client/tfjs/topology.ts');
-  const { tf } = await selectBackend({ prefer: 'cpu' });
-  return topologyOf(await modelOfSpec(spec)(tf));
 };

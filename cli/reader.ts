@@ -47,14 +47,14 @@ export const chooseReader = async (
   own: Uint8Array | undefined,
   onChain: boolean,
 ): Promise<Identity | undefined> => {
-  const { keyFile, keystore, keystoreFile, passphraseFile } = flags;
+  const { keyFile, keystore, keystoreFile } = flags;
   if ([keyFile, keystore, keystoreFile].filter((given) => given !== undefined).length > 1)
     throw new FloeError(
       'usage',
       'expected one of --key-file, --keystore and --keystore-file, got several',
     );
   if (keyFile !== undefined) return identityFromSeed(await seedFrom(keyFile));
-  if (keystore !== undefined) return keystoreIdentity(keystore, passphraseFile);
+  if (keystore !== undefined) return keystoreIdentity(keystore, flags);
   if (keystoreFile !== undefined || onChain) {
     const identity = await suiIdentity(flags);
     if (identity !== undefined) return identity;

@@ -21,21 +21,11 @@ import type { CoordinatorOptions } from './coordinator.ts';
 import { conclude, introduce, invite, progressLine } from './coordinator-lines.ts';
 import { openRunPorts, type OnChain } from './coordinator-ports.ts';
 import { keystoreOf, openState, type Fork, type State } from './coordinator-state.ts';
-import { hexKey, readInput } from './flags.ts';
 import type { Output } from './output.ts';
 import type { Context } from './run-command.ts';
 
-const MAX_ALLOW_BYTES = 16 << 20;
 /** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;
-
-const readAllowList = async (path: string): Promise<readonly Uint8Array[]> =>
-  new TextDecoder()
-    .decode(await readInput('--allow', path, MAX_ALLOW_BYTES))
-    .split('\n')
-    .map((line) => line.replace(/#.*$/u, '').trim())
-    .filter((line) => line !== '')
-    .map(hexKey('--allow'));
 
 /** pino writes to stderr, so that stdout stays the command's own. */
 const loggerOf = (options: CoordinatorOptions): Logger =>
@@ -98,12 +88,11 @@ export const runCoordinator = async (
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
   const tls = tlsOf(options);
-  const allowList = options.allow === undefined ? undefined : await readAllowList(options.allow);
   const state = await openState(runFile, options, fork, resources);
   const { folder, place, spec, resumed, settings } = state;
   const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
-  const { identity } = state.keystore;
+  const { identity, sealingSecret } = state.keystore;
   const journal = openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
   introduce({ spec, resumed }, output);
@@ -112,17 +101,18 @@ export const runCoordinator = async (
   const { store, uploads, gate, ledger, onChain } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
+  const parentModel = journal.eventCount === 0 ? await state.parentModel() : undefined;
   const coordinator = createCoordinator({
     spec,
     identity,
+    sealingSecret,
     store,
     gate,
     ledger,
     journal,
     clock: systemClock,
     random: systemRandom,
-    ...(journal.eventCount === 0 ? { initialModel: await state.initialModel() } : {}),
-    ...(allowList === undefined ? {} : { allowList }),
+    ...(parentModel === undefined ? {} : { initialModel: parentModel }),
     ...(settings.startWith === undefined ? {} : { startWith: settings.startWith }),
     log,
     onEvent: (progress) => {
@@ -141,6 +131,7 @@ export const runCoordinator = async (
     uploads,
     log,
     ...(tls === undefined ? {} : { tls }),
+    ...(options.allowOrigin === undefined ? {} : { allowOrigins: options.allowOrigin }),
     ...(place === undefined ? {} : { network: place.network }),
   });
   resources.defer(async () => served.close());

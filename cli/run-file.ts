@@ -2,13 +2,14 @@
  * @module The settings of a run as an operator gives them: a JSON file, flags that win over it, defaults for the rest.
  */
 import * as v from 'valibot';
-import { fromHex } from '../protocol/bytes.ts';
+import { fromHex, toHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/run-spec.ts';
-import { readInput } from './flags.ts';
+import { hexKey, readInput } from './flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
+const MAX_ALLOW_BYTES = 1 << 20;
 const number = v.pipe(v.number(), v.finite());
 const keyText = v.pipe(
   v.string(),
@@ -35,6 +36,9 @@ const runFileSchema = v.strictObject({
   mask: v.optional(v.boolean()),
   grace: v.optional(number),
   auditors: v.optional(v.array(keyText)),
+  /** The members of a closed run. */
+  allow: v.optional(v.array(keyText)),
+  selection: v.optional(v.picklist(['draw', 'batches'])),
   access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
   seed: v.optional(v.string()),
   /** File of the model that the run starts from. */
@@ -43,9 +47,20 @@ const runFileSchema = v.strictObject({
 export type RunSettings = v.InferOutput<typeof runFileSchema>;
 
 /** The flags that shape a run. */
-export type CoordinatorFlags = Omit<RunSettings, 'auditors'> & {
+export type CoordinatorFlags = Omit<RunSettings, 'auditors' | 'allow'> & {
   readonly auditor?: readonly string[];
+  /** File of keys. */
+  readonly allow?: string;
 };
+
+/** Keys of a file, one in hex a line, `#` for comments. @throws FloeError `file_not_found`, `usage` */
+export const readKeys = async (flag: string, path: string): Promise<readonly Uint8Array[]> =>
+  new TextDecoder()
+    .decode(await readInput(flag, path, MAX_ALLOW_BYTES))
+    .split('\n')
+    .map((line) => line.replace(/#.*$/u, '').trim())
+    .filter((line) => line !== '')
+    .map(hexKey(flag));
 
 /** @throws FloeError `file_not_found`, `spec_invalid` naming the field */
 const readRunFile = async (path: string): Promise<RunSettings> => {
@@ -70,14 +85,19 @@ export const gatherSettings = async (
   flags: CoordinatorFlags,
 ): Promise<RunSettings> => {
   const file = path === undefined ? {} : await readRunFile(path);
-  const given = Object.fromEntries(
+  const allow = flags.allow && (await readKeys('--allow', flags.allow)).map(toHex);
+  const given: Partial<RunSettings> = Object.fromEntries(
     NAMES.flatMap((name) => {
-      const value = name === 'auditors' ? flags.auditor : flags[name];
+      const value = name === 'auditors' ? flags.auditor : name === 'allow' ? allow : flags[name];
       // commander sets `mask` to true where --no-mask is not given.
       return value === undefined || (name === 'mask' && value === true) ? [] : [[name, value]];
     }),
   );
-  return { ...file, ...given };
+  const settings = { ...file, ...given };
+  // In one order, so that the same members are the same settings.
+  return settings.allow === undefined
+    ? settings
+    : { ...settings, allow: settings.allow.toSorted() };
 };
 
 /** Leaves out what was not given, so that the specification's defaults hold. */
@@ -93,15 +113,16 @@ export const settingsToSpec = (
     readonly id: Uint8Array;
     readonly coordinator: Uint8Array;
     readonly model: RunSpec['model'];
-    /** What the run starts from, where that is not drawn. */
+    /** What the run starts from, where that is a model that was there before. */
     readonly parent?: RunSpec['parent'];
   },
 ): RunSpec => {
   const { name, rounds, cohort, minimum, grace, ring, bits, clipNorm } = settings;
-  const { epochs, batchSize, learningRate } = settings;
+  const { epochs, batchSize, learningRate, allow, selection } = settings;
   return makeRunSpec({
     ...fixed,
-    ...given({ name, rounds }),
+    ...given({ name, rounds, selection }),
+    ...(allow === undefined ? {} : { members: { type: 'closed', keys: allow.map(fromHex) } }),
     auditors: (settings.auditors ?? []).map(fromHex),
     access: { models: settings.access ?? [] },
     cohort: given({ size: cohort, minimum }),

@@ -1,6 +1,7 @@
 /**
  * @module The body of `floe join`: keystore, data, and the participant.
  */
+import { loweredFields, makeAdmission } from '../client/admission.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import {
@@ -8,6 +9,7 @@ import {
   lineOf,
   memoryKeystore,
   webSocketConnect,
+  type Answers,
   type Keystore,
   type ParticipantEvent,
 } from '../client/index.ts';
@@ -22,6 +24,9 @@ import { modelOfSpec } from '../client/spec-model.ts';
 import { dealRows } from '../sim/partition.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { utf8, sha256 } from '../protocol/bytes.ts';
+import { admissionOf } from './admission.ts';
+import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
+import { readInput } from './flags.ts';
 import type { JoinOptions } from './join.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
@@ -33,10 +38,10 @@ import { openOrMakeKeystore } from './secrets.ts';
 const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 
 const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
-  const { keystore, seed, passphraseFile } = options;
+  const { keystore, seed } = options;
   const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
   if (keystore !== undefined)
-    return openOrMakeKeystore(keystore, passphraseFile, secret === undefined ? {} : { secret });
+    return openOrMakeKeystore(keystore, options, secret === undefined ? {} : { secret });
   return memoryKeystore(secret ?? systemRandom(32));
 };
 
@@ -65,6 +70,17 @@ const networkOf = async (
   return (await readNetworkFile(options)).network;
 };
 
+/** @throws FloeError `usage`, `file_not_found` */
+const answersOf = async ({ answers, consent = [] }: JoinOptions): Promise<Answers | undefined> => {
+  if (consent.length > 0 && answers !== 'consent')
+    throw new FloeError('usage', '--consent goes with --answers consent');
+  if (answers === undefined) return undefined;
+  const consents = await Promise.all(
+    consent.map((path) => readInput('--consent', path, MAX_CONSENT_BYTES)),
+  );
+  return { policy: answers, ...(consents.length === 0 ? {} : { consents }) };
+};
+
 const show = (event: ParticipantEvent, output: Output): void => {
   const line = lineOf(event);
   if (line === undefined) return;
@@ -83,6 +99,7 @@ export const runJoin = async (
   if (url === undefined && options.showKey !== true)
     throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
   const address = url === undefined ? '' : webSocketAddress(url);
+  const require = await admissionOf(options);
   const keystore = await openIdentity(options);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
@@ -99,6 +116,7 @@ export const runJoin = async (
   output.line(`data       ${options.data}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
   const network = await networkOf(options);
+  const answers = await answersOf(options);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   signal.throwIfAborted();
@@ -118,12 +136,14 @@ export const runJoin = async (
         backend: { prefer: options.backend ?? 'auto' },
       }),
     ...reach.ports,
+    ...(answers === undefined ? {} : { answers }),
     clock: systemClock,
     random: systemRandom,
     expect: {
       ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
       ...(options.expectRun === undefined ? {} : { run: options.expectRun }),
     },
+    require,
     onEvent: (event) => show(event, output),
   });
   const stop = (): void => void participant.stop();
@@ -138,6 +158,8 @@ export const runJoin = async (
     run: outcome.run === undefined ? undefined : toHex(outcome.run),
     key,
     examples: data.size,
+    // What this participant required less than the default.
+    lowered: loweredFields(makeAdmission(require)),
     // Attempts that were given up have numbers too: the last one's is not how many were committed.
     round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),

@@ -1,7 +1,7 @@
 /**
- * @module Passphrases and keystores from the command line. A passphrase comes from FLOE_PASSPHRASE or a file, never from a
- * flag, which every process of the machine could read; it is never printed.
+ * @module Keystores from the command line.
  */
+import { join } from 'node:path';
 import {
   nodeDisk,
   openKeystore,
@@ -9,26 +9,10 @@ import {
   type Keystore,
   type KeystoreOptions,
 } from '../client/keystore/index.ts';
-import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { systemRandom } from '../protocol/random.ts';
-import { readInput } from './flags.ts';
-
-const MAX_PASSPHRASE_BYTES = 4096;
-
-/** @throws FloeError `passphrase_missing`, `file_not_found` */
-const readPassphrase = async (file: string | undefined): Promise<string> => {
-  if (file !== undefined) {
-    const bytes = await readInput('--passphrase-file', file, MAX_PASSPHRASE_BYTES);
-    const text = new TextDecoder().decode(bytes).replace(/\r?\n$/u, '');
-    if (text !== '') return text;
-    throw new FloeError('passphrase_missing', `${file} is empty`);
-  }
-  const text = process.env['FLOE_PASSPHRASE'] ?? '';
-  if (text === '')
-    throw new FloeError('passphrase_missing', 'expected FLOE_PASSPHRASE or --passphrase-file');
-  return text;
-};
+import { isThere } from './flags.ts';
+import { readPassphrase, type PassphraseFlags } from './passphrase.ts';
 
 /** What a new keystore is made from; nothing of it changes one that is there. */
 export type NewKeystore = Pick<KeystoreOptions, 'secret' | 'identitySeed'>;
@@ -36,18 +20,17 @@ export type NewKeystore = Pick<KeystoreOptions, 'secret' | 'identitySeed'>;
 /** Opens a keystore or makes a new one, from what is given. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
 export const openOrMakeKeystore = async (
   folder: string,
-  passphraseFile: string | undefined,
+  flags: PassphraseFlags,
   made: NewKeystore = {},
-): Promise<Keystore> =>
-  openKeystore(folder, await readPassphrase(passphraseFile), {
+): Promise<Keystore> => {
+  const isNew = !(await isThere(join(folder, 'identity')));
+  return openKeystore(folder, await readPassphrase(flags, { folder, isNew }), {
     random: systemRandom,
     disk: await nodeDisk(),
     ...made,
   });
+};
 
 /** Whose keystore it is; a run may have it open. @throws FloeError `file_not_found`, `passphrase_missing`, `decryption_failed` */
-export const keystoreIdentity = async (
-  folder: string,
-  passphraseFile: string | undefined,
-): Promise<Identity> =>
-  readIdentity(folder, await readPassphrase(passphraseFile), await nodeDisk());
+export const keystoreIdentity = async (folder: string, flags: PassphraseFlags): Promise<Identity> =>
+  readIdentity(folder, await readPassphrase(flags, { folder, isNew: false }), await nodeDisk());

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { ScenarioInput } from '../sim/scenario.ts';
 import { parsePartition } from '../sim/partition.ts';
 import { parseDrops } from '../sim/faults.ts';
-import { decimal, wholeNumber } from './flags.ts';
+import { decimal, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { type BACKENDS, withBackend, withEncoding, withSizes, withTraining } from './run-flags.ts';
 import { showRun } from './sim-output.ts';
@@ -25,6 +25,7 @@ interface Options extends CommonOptions {
   readonly batchSize?: number;
   readonly learningRate?: number;
   readonly clipNorm?: number;
+  readonly selection?: 'draw' | 'batches';
   readonly ring?: 'ring16' | 'ring24' | 'ring32';
   readonly bits?: number;
   readonly baseline: boolean;
@@ -79,6 +80,11 @@ export const simCommand = (): Command =>
     .option('--seed <text>', 'everything random derives from it (default 1)')
     .option('--partition <how>', 'iid, shards:N or dirichlet:ALPHA (default iid)')
     .option('--drop <shares>', 'lose this share of each cohort: 0.3, or share:0.1,upload:0.2')
+    .option(
+      '--selection <how>',
+      'draw: cohorts anew for each round; batches: each whole or not at all (default draw)',
+      oneOf('--selection', ['draw', 'batches']),
+    )
     .option('--no-mask', 'run WITHOUT masks: the coordinator can read every update')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files (default mnist)')
     .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')

@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import { chooseNetwork } from '../client/network.ts';
+import type { FolderFiles } from '../client/reader/examine-folder.ts';
+import { listFolder } from '../client/reader/folder-files.ts';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { readAnnouncement } from '../protocol/announcement.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
@@ -12,7 +14,7 @@ import { directoryStore } from '../protocol/blobs/directory.ts';
 import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { withLocalCopies } from '../protocol/blobs/round-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
@@ -44,10 +46,12 @@ export interface Source {
   readonly version: VersionFacts | undefined;
   /** The round up to and with which the run was published, where that is what was read. */
   readonly published: number | undefined;
+  /** What was in the run's folder before anything was opened, where it is one. */
+  readonly files: FolderFiles | undefined;
 }
 
 /** What is not asked for by an object. */
-const WHOLE = { version: undefined, published: undefined };
+const WHOLE = { version: undefined, published: undefined, files: undefined };
 
 /** The rest of a run that lies on a network. */
 export const connectReader = async (
@@ -72,9 +76,28 @@ const openJournalLedger = async (
   const path = join(folder, RUN_FILES.journal);
   if (!(await isThere(path))) return undefined;
   const { journalLedger, openJournal } = await import('../coordinator/index.ts');
-  const journal = openJournal(path);
-  resources.defer(() => journal.close());
-  return journalLedger(journal);
+  const corrupt = (thrown: unknown): FloeError => {
+    const { code, message } = toFloeError(thrown);
+    const own = code === 'internal' ? 'journal_corrupt' : code;
+    return new FloeError(own, `${path}: ${message}`, {}, { cause: thrown });
+  };
+  const named = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    work().catch((thrown: unknown) => {
+      throw corrupt(thrown);
+    });
+  try {
+    const journal = openJournal(path);
+    resources.defer(() => journal.close());
+    const ledger = journalLedger(journal);
+    return {
+      ...ledger,
+      readCohort: (...what) => named(() => ledger.readCohort(...what)),
+      readSurvivors: (...what) => named(() => ledger.readSurvivors(...what)),
+      readModel: (...what) => named(() => ledger.readModel(...what)),
+    };
+  } catch (thrown) {
+    throw corrupt(thrown);
+  }
 };
 
 /** The network that the reader trusts to say what is on chain, where it names one; else a folder names its own. */
@@ -98,7 +121,8 @@ const openFolder = async (
   const onChain = network !== undefined;
   const reader = await chooseReader(options, auditorSeed, onChain);
   const copies = directoryStore(join(folder, RUN_FILES.blobs));
-  const same = { ...WHOLE, spec, transcript, reader: reader?.address };
+  const files = await listFolder(folder);
+  const same = { ...WHOLE, spec, transcript, reader: reader?.address, files };
   if (network === undefined) {
     if (options.remote === true || options.network !== undefined)
       throw new FloeError(

@@ -6,9 +6,41 @@ import { EXIT } from './exit-codes.ts';
 import { withReader } from './reader.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withFoundNetwork } from './run-network.ts';
-import type { SourceOptions } from './source.ts';
+import type { FolderReport } from '../client/reader/examine-folder.ts';
+import type { Verification } from '../protocol/verify/index.ts';
+import type { Output } from './output.ts';
+import type { Source, SourceOptions } from './source.ts';
 
 type Options = SourceOptions & CommonOptions;
+
+/** What of the folder's files follows from what was signed. */
+const examineFiles = async (
+  { files, spec, transcript }: Source,
+  verification: Verification,
+  signal: AbortSignal,
+): Promise<FolderReport | undefined> => {
+  if (files === undefined) return undefined;
+  const { examineFolder } = await import('../client/reader/examine-folder.ts');
+  const { topologyOfSpec } = await import('../client/reader/topology.ts');
+  const topology = () => topologyOfSpec(spec);
+  return examineFolder({ files, spec, transcript, verification, topology, signal });
+};
+
+/** Folders with many files of one kind take one line. */
+const MANY = 8;
+
+const listFiles = ({ vouched, wrong, unverified }: FolderReport, output: Output): void => {
+  output.line(`files      ${vouched.length} are what was signed`);
+  const groups = Map.groupBy(unverified, ({ path }) => path.split('/', 1)[0] as string);
+  for (const [folder, findings] of groups)
+    if (findings.length > MANY)
+      output.line(
+        `unverified ${folder}/: ${findings.length} files, such as ${findings[0]?.path}: ${findings[0]?.reason}`,
+      );
+    else for (const { path, reason } of findings) output.line(`unverified ${path}: ${reason}`);
+  for (const { path, reason } of wrong)
+    output.say(`${output.style('red', 'something is wrong')}: ${path}: ${reason}`);
+};
 
 export const verifyCommand = (): Command =>
   withCommonOptions(withReader(withFoundNetwork(new Command('verify'))))
@@ -24,6 +56,7 @@ export const verifyCommand = (): Command =>
       `
 Level L0 needs no key: signatures, the chain, cohorts, survivor sets, blobs, the ledger where it is there.
 Level L1 needs a key that the run admits: every sum and every model is recomputed bit for bit.
+Of a folder every file is held against what was signed; those that nothing signed speaks of are listed.
 Of an object on Sui everything is read from the chain and from Walrus, up to its last publication.
 
 Examples:
@@ -31,7 +64,7 @@ Examples:
   floe verify 0x5e... --network net.json --keystore ./me
   floe verify http://host:7700 --keystore ./me
 
-Exit codes: 0 everything holds, 1 something is wrong (the round and the record are named),
+Exit codes: 0 everything holds, 1 something is wrong (round and record, or the file, are named),
 others: floe help exit-codes.`,
     )
     .action(async (source: string, options: Options) => {
@@ -68,6 +101,7 @@ others: floe help exit-codes.`,
           ...(run.published === undefined ? {} : { published: run.published }),
         });
         progress.stop();
+        const files = await examineFiles(run, result, signal);
         const ledger = run.ledger?.kind ?? null;
         output.document({
           run: hash,
@@ -76,12 +110,16 @@ others: floe help exit-codes.`,
           reader: run.reader ?? null,
           ...(version === undefined ? {} : { version: version.id, round: version.round }),
           ...result,
+          ...(files === undefined ? {} : { ok: result.ok && files.wrong.length === 0, files }),
         });
         const count = (outcome: string): number =>
           result.rounds.filter((round) => round.outcome === outcome).length;
         output.line(
           `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
         );
+        if (files !== undefined) listFiles(files, output);
+        if (result.culprit === undefined && files !== undefined && files.wrong.length > 0)
+          return EXIT.failed;
         if (result.culprit === undefined) {
           output.say(
             `${output.style('green', 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,

@@ -2,6 +2,12 @@
  * @module floe/client in browsers, and the part of it in Node that is the same: take part in a run. `join` is the short way,
  * `joinRun` the one with every part chosen. Nothing here imports Node.
  */
+export {
+  ADMISSION_DEFAULTS,
+  makeAdmission,
+  type AdmissionInput,
+  type AdmissionPolicy,
+} from './admission.ts';
 export { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';
@@ -20,6 +26,7 @@ export {
   joinRun,
   lineOf,
   Participant,
+  type Answers,
   type Backoff,
   type Expected,
   type LedgerReader,
@@ -39,3 +46,4 @@ export {
   type TrainRequest,
   type TrainResult,
 } from './trainer.ts';
+export { signConsent, type ConsentTo } from '../protocol/rules/consent.ts';

@@ -19,7 +19,10 @@ import { modelOfSpec } from './spec-model.ts';
 import type { BackendName } from './tfjs/backends.ts';
 
 export interface JoinOptions extends Partial<
-  Pick<ParticipantOptions, 'trainer' | 'store' | 'gate' | 'ledger' | 'expect' | 'onEvent'>
+  Pick<
+    ParticipantOptions,
+    'trainer' | 'store' | 'gate' | 'ledger' | 'answers' | 'expect' | 'require' | 'onEvent'
+  >
 > {
   /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
   readonly data?: Dataset;
@@ -109,7 +112,7 @@ const reach = (
  * @throws FloeError `usage`, and what opening the keystore throws
  */
 export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
-  const { log = consoleLog, expect, onEvent, signal } = options;
+  const { log = consoleLog, answers, expect, onEvent, signal } = options;
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
@@ -125,7 +128,9 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     clock: systemClock,
     random: systemRandom,
     log,
+    ...(answers === undefined ? {} : { answers }),
     ...(expect === undefined ? {} : { expect }),
+    ...(options.require === undefined ? {} : { require: options.require }),
     ...(onEvent === undefined ? {} : { onEvent }),
   });
   const stop = (): Promise<void> => participant.stop();

@@ -90,6 +90,7 @@ export const networkPorts = async (
     store: {
       kind: split.kind,
       get: (ref, options) => split.get(ref, options),
+      getRange: (...request) => split.getRange(...request),
       put: (bytes, options) => uploads.put(bytes, options),
     },
     gate,

@@ -43,8 +43,8 @@ export interface Trainer {
   readonly manifest: Manifest;
   /** What the work runs on, in words, for the first lines of output. */
   readonly backend: string;
-  /** The same for everyone who has the seed (32 bytes). */
-  initialWeights(seed: Uint8Array): Float32Array;
+  /** Examples of one epoch, where that is known before: the participant's admission policy counts local steps with it. */
+  readonly examples?: number;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
   train(request: TrainRequest): Promise<TrainResult>;
   /** On `data`, or on the trainer's own examples. */
@@ -99,8 +99,8 @@ export interface FunctionTrainerOptions {
     weights: Float32Array,
     data?: Dataset,
   ) => Promise<EvaluateResult> | EvaluateResult;
-  /** Absent: zeros. */
-  readonly initialWeights?: (seed: Uint8Array) => Float32Array;
+  /** See {@link Trainer.examples}. */
+  readonly examples?: number;
   readonly dispose?: () => void;
   /** Default: `a function`. */
   readonly backend?: string;
@@ -113,12 +113,7 @@ export interface FunctionTrainerOptions {
 export const functionTrainer = (options: FunctionTrainerOptions): Trainer => ({
   manifest: options.manifest,
   backend: options.backend ?? 'a function',
-  initialWeights: (seed) => {
-    const size = parameterCount(options.manifest);
-    const weights = options.initialWeights?.(seed) ?? new Float32Array(size);
-    requireLength(options.manifest, weights);
-    return weights;
-  },
+  ...(options.examples === undefined ? {} : { examples: options.examples }),
   train: async (request) => {
     requireRequest(options.manifest, request);
     throwIfAborted(request.signal);

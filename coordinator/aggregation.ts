@@ -4,7 +4,13 @@
  * is a cache: after a restart it is folded anew from the blobs.
  */
 import type { AccessGate } from '../protocol/access/access-gate.ts';
-import { encodeBundle } from '../protocol/aggregate/bundle.ts';
+import {
+  EMPTY_BUNDLE,
+  encodeBundle,
+  entropiesOf,
+  type UnmaskingBundle,
+} from '../protocol/aggregate/bundle.ts';
+import { joinHashes, leafHashes } from '../protocol/aggregate/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -14,18 +20,19 @@ import {
   type Fold,
 } from '../protocol/aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
-import { unpack } from '../protocol/encoding/index.ts';
+import { checkMeanNorm, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
-import { chunkRoot } from '../protocol/merkle.ts';
+import { nextBeacon } from '../protocol/ledger/beacon.ts';
+import { rootOfHashes } from '../protocol/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import {
-  decodeAnswer,
   freezeCohort,
+  judgeComplaint,
+  openAnswer,
   recover,
   unmask,
   type BadShare,
@@ -35,7 +42,9 @@ import {
   type RoundView,
   type ShareMessage,
   type UnmaskAnswer,
+  type Verdict,
 } from '../protocol/secagg/index.ts';
+import type { AttemptKeys } from './attempt-keys.ts';
 import { errorFields, shortKey, type Logger } from './log.ts';
 import type { Hex, Round } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
@@ -53,7 +62,7 @@ export class RoundFailure extends FloeError {
 export interface Aggregation {
   /**
    * Fetches, checks and folds one upload of the round. Idempotent.
-   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, what the store and the gate throw
+   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, what the store and the gate throw
    */
   fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
   /**
@@ -66,6 +75,8 @@ export interface Aggregation {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
+  /** Who lied, by the complaint and the signed share that it is about: a function of the round alone. */
+  judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
   /** Resolves once everything of the rounds so far is in its lasting place. @throws FloeError of the store */
   settle(signal: AbortSignal): Promise<void>;
 }
@@ -73,7 +84,7 @@ export interface Aggregation {
 export interface AggregationInit {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
-  readonly identity: Identity;
+  readonly attemptKeys: AttemptKeys;
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly keeper: ModelKeeper;
@@ -83,8 +94,13 @@ export interface AggregationInit {
 interface Sum {
   readonly round: number;
   readonly fold: Fold;
-  /** Hashes of the upload records that are in it. */
-  readonly folded: Set<Hex>;
+  /** By the hashes of the upload records that are in it: the leaf hashes of each, joined. */
+  readonly folded: Map<Hex, Uint8Array>;
+}
+
+interface Fetched {
+  readonly packed: Uint8Array;
+  readonly leaves: Uint8Array;
 }
 
 /** Uploads held in memory at once while they are checked and folded. */
@@ -126,7 +142,8 @@ const viewOf = (round: Round): RoundView => {
     cohort: freezeCohort(
       members.map(({ author, body }) => ({
         id: author,
-        keys: { x25519: body.x25519, mlkem: body.mlkem },
+        mask: body.mask,
+        seal: body.seal,
       })),
     ),
     shares,
@@ -160,7 +177,7 @@ const failureOf = (
 };
 
 export const createAggregation = (init: AggregationInit): Aggregation => {
-  const { spec, run, identity, store, gate, keeper, log } = init;
+  const { spec, run, attemptKeys, store, gate, keeper, log } = init;
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
   let sum: Sum | undefined;
@@ -170,7 +187,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       sum = {
         round: round.round,
         fold: createFold(layoutOf(spec, cohortSize(round))),
-        folded: new Set(),
+        folded: new Map(),
       };
     return sum;
   };
@@ -180,21 +197,24 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     round: Round,
     { body }: SignedRecord<'upload'>,
     signal: AbortSignal,
-  ): Promise<Uint8Array> => {
+  ): Promise<Fetched> => {
     // From anywhere else it could not be taken to its lasting place with the others, and none of them would be.
     if (store.archive !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
     const bytes = await store.get(body.blob, { signal });
-    if (!equalBytes(chunkRoot(bytes), body.chunkRoot))
+    const layout = layoutOf(spec, cohortSize(round));
+    const hashes = leafHashes(layout, bytes);
+    if (!equalBytes(rootOfHashes(hashes), body.chunkRoot))
       throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');
-    if (masked) return bytes;
+    const leaves = joinHashes(hashes);
+    if (masked) return { packed: bytes, leaves };
     const purpose = { run, round: round.round, role: 'update' } as const;
     const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
     const packed = await decryptBlob(key, purpose, bytes);
-    const layout = layoutOf(spec, cohortSize(round));
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
-    readExtras(lanes, spec.encoding, layout, METRICS, 1);
-    return packed;
+    const { weight } = readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
+    return { packed, leaves };
   };
 
   const addTo = async (
@@ -205,43 +225,52 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   ): Promise<void> => {
     const id = toHex(record.hash);
     if (target.folded.has(id)) return;
-    const packed = await fetchUpload(round, record, signal);
+    const { packed, leaves } = await fetchUpload(round, record, signal);
     // Two calls for one upload may have been under way together.
     if (target.folded.has(id)) return;
     target.fold.add(packed);
-    target.folded.add(id);
+    target.folded.set(id, leaves);
   };
 
   /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
-  const survivorSum = async (round: Round, signal: AbortSignal): Promise<Lanes> => {
+  const survivorSum = async (
+    round: Round,
+    signal: AbortSignal,
+  ): Promise<{ readonly lanes: Lanes; readonly leaves: readonly Uint8Array[] }> => {
     const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
     const current = sumOf(round);
-    const fits = [...current.folded].every((id) => wanted.includes(id));
+    const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
     const target: Sum = fits
       ? current
-      : { ...current, fold: createFold(layoutOf(spec, cohortSize(round))), folded: new Set() };
+      : { ...current, fold: createFold(layoutOf(spec, cohortSize(round))), folded: new Map() };
     sum = target;
     for (const { record } of round.uploads.values())
       if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
     // The masks are taken out of a copy, so that the work can be repeated.
-    return target.fold.lanes.slice();
+    return {
+      lanes: target.fold.lanes.slice(),
+      leaves: wanted.map((id) => target.folded.get(id) as Uint8Array),
+    };
   };
 
   /** The survivors' answers; one that does not open or decode is left out and its sender named. */
-  const answersOf = (round: Round): UnmaskAnswer[] =>
-    [...round.unmasks].flatMap(([sender, { body }]) => {
+  const answersOf = async (round: Round): Promise<UnmaskAnswer[]> => {
+    const keys = attemptKeys.get(round.round);
+    const answers: UnmaskAnswer[] = [];
+    for (const [hex, { author: sender, body }] of round.unmasks) {
       try {
-        const shares = decodeAnswer(identity.openSealed(body.answer));
-        return [{ sender: fromHex(sender), shares }];
+        const shares = await openAnswer(keys, body.context, sender, body.answer);
+        answers.push({ sender, shares });
       } catch (thrown) {
         if (!(thrown instanceof FloeError)) throw thrown;
         log.warn(
-          { round: round.round, participant: shortKey(sender), ...errorFields(thrown) },
+          { round: round.round, participant: shortKey(hex), ...errorFields(thrown) },
           'an answer does not open',
         );
-        return [];
       }
-    });
+    }
+    return answers;
+  };
 
   const openSum = async (
     round: Round,
@@ -249,7 +278,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     lanes: Lanes,
     signal: AbortSignal,
   ): Promise<RecoveryResult & { type: 'recovered' }> => {
-    const result = await recover(view, answersOf(round), signal);
+    const result = await recover(view, await answersOf(round), signal);
     for (const { sender, author, reason } of result.badShares)
       log.warn(
         {
@@ -265,23 +294,33 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     return result;
   };
 
-  /** Unmasks the lanes in place and returns the material that anyone entitled needs to repeat it. */
+  /** Unmasks the lanes in place; returns the material that anyone entitled needs to repeat it, and the next beacon. */
   const openMasks = async (
     round: Round,
     lanes: Lanes,
     signal: AbortSignal,
-  ): Promise<Uint8Array> => {
-    if (!masked) return encodeBundle({ secrets: [], shares: [] });
+  ): Promise<Pick<UnmaskingBundle, 'secrets' | 'shares'>> => {
+    if (!masked) return EMPTY_BUNDLE;
     const view = viewOf(round);
     const { secrets } = await openSum(round, view, lanes, signal);
     const dropped = view.shares.length > view.survivors.length;
-    return encodeBundle({
+    return {
       secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
       shares: dropped
         ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
         : [],
-    });
+    };
   };
+
+  /** The beacon entropy of each survivor: opened by the answers, or in clear where nothing is masked. */
+  const entropiesFrom = (
+    { uploads }: Round,
+    { body: { members } }: SignedRecord<'survivors'>,
+    secrets: UnmaskingBundle['secrets'],
+  ): readonly Uint8Array[] =>
+    masked
+      ? entropiesOf(members, secrets)
+      : members.flatMap((member) => uploads.get(toHex(member))?.record.body.entropy ?? []);
 
   /** The bundle, and the survivors' uploads in the order of their record, to where they last. */
   const keep = async (
@@ -306,11 +345,12 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       await oneOfFew(() => addTo(target, round, record, signal));
     },
     finish: async (round, model, readers, signal) => {
-      const { cohort, survivors } = round;
-      if (cohort === undefined || survivors === undefined)
+      const { open, cohort, survivors } = round;
+      if (open === undefined || cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
-      const lanes = await survivorSum(round, signal);
-      const bundle = await openMasks(round, lanes, signal);
+      const { lanes, leaves } = await survivorSum(round, signal);
+      const opened = await openMasks(round, lanes, signal);
+      const beacon = nextBeacon(open.body.beacon, entropiesFrom(round, survivors, opened.secrets));
       const result = finishRound({
         spec,
         n: cohortSize(round),
@@ -321,9 +361,13 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           round: round.round,
           modelHash: model.hash,
           cohortRoot: cohort.body.root,
-          beacon: cohort.body.beacon,
         }),
       });
+      const bundle = encodeBundle(
+        masked
+          ? { ...opened, sum: result.sum, leaves: [...leaves], modelKey: await keeper.keyOf(model) }
+          : EMPTY_BUNDLE,
+      );
       const purpose = { run, round: round.round, role: 'bundle' } as const;
       const [{ stored, envelope }, published] = await Promise.all([
         keeper.seal(bundle, purpose, readers, (cipher) => keep(round, cipher, signal)),
@@ -341,11 +385,21 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         },
         weight: result.weight,
         metrics: result.metrics,
+        beacon,
         model: published,
         ...(stored.archive === undefined ? {} : { archive: stored.archive }),
       };
       sum = undefined;
       return body;
+    },
+    judge: async (round, { author: complainer, body }) => {
+      const { accused, kind, entry, secret } = body;
+      const { context, cohort } = viewOf(round);
+      const place = round.members.indexOf(toHex(complainer));
+      const committed = round.shares.get(toHex(accused))?.record.body.entries[place];
+      if (committed === undefined) return 'invalid';
+      const complaint = { complainer, accused, kind, entry, secret };
+      return judgeComplaint(context, cohort, complaint, committed);
     },
     settle: async (signal) => store.settle?.({ signal }),
   };

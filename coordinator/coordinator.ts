@@ -20,6 +20,8 @@ export interface CoordinatorInit {
   readonly spec: RunSpec;
   /** Must be the identity that the specification names. */
   readonly identity: Identity;
+  /** 32 bytes: the keys of models and bundles derive from it. Secret, no signing key, and the same again after a restart. */
+  readonly sealingSecret: Uint8Array;
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
@@ -27,10 +29,11 @@ export interface CoordinatorInit {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** Flat parameters to start from; needed once, when the journal is empty. */
+  /**
+   * The parent's flat parameters, of a run that names one; needed once, when the journal is empty. Every other run begins with
+   * the model that its seed gives, and with no other.
+   */
   readonly initialModel?: Float32Array;
-  /** Ed25519 keys that may log in; everybody where it is missing. */
-  readonly allowList?: readonly Uint8Array[];
   /** The first round waits for this many participants; the cohort's size unless told. */
   readonly startWith?: number;
   readonly limits?: Partial<Limits>;
@@ -50,6 +53,8 @@ export interface Status {
   /** False once it was stopped or has failed. */
   readonly running: boolean;
   readonly phase: PhaseType;
+  /** Why no attempt can be opened, and what would resume the run. */
+  readonly waitingFor: string | undefined;
   /** The current or last attempt. */
   readonly round: number;
   readonly committed: number;
@@ -89,6 +94,6 @@ export interface Coordinator {
   transcript(): Uint8Array;
   /** A blob that a record of the transcript names. */
   blobRef(id: string): BlobRef | undefined;
-  /** Whether this identity has ever logged in. */
-  knows(key: Hex): boolean;
+  /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
+  isMember(key: Hex): boolean;
 }

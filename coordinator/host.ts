@@ -5,7 +5,10 @@
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
+import { firstBeacon } from '../protocol/ledger/beacon.ts';
 import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { initialModel } from '../protocol/first-model.ts';
+import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
@@ -13,6 +16,7 @@ import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { genesis } from '../protocol/transcript.ts';
 import { createAggregation } from './aggregation.ts';
+import { createAttemptKeys } from './attempt-keys.ts';
 import type { JournalBatch } from './journal.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, progressFields, safeLogger, shortKey } from './log.ts';
@@ -73,8 +77,9 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     status: () => status(),
     journalEvents: () => journal.eventCount,
   });
-  const keeper = createModelKeeper({ spec, run, store, gate, identity });
-  const aggregation = createAggregation({ spec, run, identity, store, gate, keeper, log });
+  const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
+  const attemptKeys = createAttemptKeys(journal.database, random);
+  const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
   const sessions = createSessions({
     identity,
     run,
@@ -82,17 +87,25 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     clock,
     random,
     limits,
-    allowList: init.allowList && new Set(init.allowList.map(toHex)),
-    hasRoom: (key) => state.participants.has(key) || state.participants.size < limits.identities,
+    members: membersOf(spec),
+    lastRegister: (key) => state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),
-    onFrame: (key, frame) => dispatch(eventOf(key, frame)),
+    onFrame: (key, frame) => {
+      if (frame.type === 'withdraw' && frame.proof !== undefined)
+        log.error(
+          { participant: shortKey(toHex(key)), proof: toHex(frame.proof) },
+          'a participant says that a commit is wrong, with this proof',
+        );
+      dispatch(eventOf(key, frame));
+    },
   });
 
   const status = (): Status => ({
     running: !stopping.signal.aborted,
     phase: state.phase.type,
+    waitingFor: state.phase.type === 'waiting' ? state.phase.reason : undefined,
     round: state.attempt,
     committed: state.committed,
     rounds: spec.rounds,
@@ -136,6 +149,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       journal,
       clock,
       keeper,
+      attemptKeys,
       aggregation,
       log,
       state: () => state,
@@ -221,10 +235,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     });
     if (batch.length > 0) journal.append(batch);
     state = next;
+    eraseOldKeys();
     for (const effect of effects) performEffect(effect);
     armWake();
     settle();
   };
+
+  /** Of no attempt but the one in progress is the secret kept. */
+  const eraseOldKeys = (): void => attemptKeys.keepOnly(state.round?.round);
 
   const flushSoon = async (): Promise<void> => {
     await eventLoopTurn();
@@ -261,16 +279,29 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     return state.model !== undefined;
   };
 
-  const publishInitial = async (): Promise<void> => {
+  /** What the run begins with: its parent, or the model that its seed gives. */
+  const firstModel = (): Float32Array => {
+    if (spec.parent === undefined) {
+      if (init.initialModel !== undefined)
+        throw new FloeError('spec_mismatch', 'the run begins with the model that its seed gives');
+      return initialModel(spec.model);
+    }
     if (init.initialModel === undefined)
-      throw new FloeError('spec_invalid', 'the journal is empty and no initial model was given');
+      throw new FloeError(
+        'spec_invalid',
+        "the run begins with a parent, and the parent's is missing",
+      );
     const { tensors } = spec.model;
     const hash = hashModel({ tensors }, roundToTypes(spec.model, init.initialModel));
     if (!mayBeginWith(spec, hash))
       throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
+    return init.initialModel;
+  };
+
+  const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const model = await keeper.publish(init.initialModel, 0, readers, stopping.signal);
-    dispatch({ type: 'started', model, startWith });
+    const model = await keeper.publish(firstModel(), 0, readers, stopping.signal);
+    dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
     await flushing;
   };
 
@@ -300,6 +331,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       journal.bind(run);
       if (replay()) {
         log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
+        eraseOldKeys();
         const { phase } = state;
         dispatch({ type: 'resumed', startWith });
         await flushing;
@@ -327,7 +359,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     clock,
     transcript: () => journal.transcript(),
     blobRef: (id) => journal.blobRef(id),
-    knows: (key) => state.participants.has(key),
+    isMember: (key) => state.round?.members.includes(key) === true,
   };
 };
 

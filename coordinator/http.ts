@@ -1,7 +1,7 @@
 /**
  * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the blob endpoint for
- * participants that share no disk with it. Only what a signed record names can be downloaded; only who has logged in to the
- * run can upload, with a signature over the blob's hash and size.
+ * participants that share no disk with it. Only what a signed record names can be downloaded; only who is in
+ * the cohort of the round can upload, with a signature over the blob's hash and size.
  */
 import { Hono, type Context } from 'hono';
 import { cors } from 'hono/cors';
@@ -14,6 +14,7 @@ import type { NetworkConfig } from '../protocol/network.ts';
 import type { Coordinator } from './coordinator.ts';
 import { tokenBucket, type TokenBucket } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
+import type { OriginPolicy } from './origins.ts';
 
 const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 429 | 503>>> = {
   blob_not_found: 404,
@@ -51,8 +52,8 @@ const uploader = (
   if (!verifySignature('blob-put', payload, fromBase64url(signature), publicKey))
     throw new FloeError('login_refused', 'the signature over the upload does not verify');
   const hex = toHex(publicKey);
-  if (!coordinator.knows(hex))
-    throw new FloeError('store_refused', 'only participants of this run may upload');
+  if (!coordinator.isMember(hex))
+    throw new FloeError('store_refused', 'only members of the cohort of this round may upload');
   return hex;
 };
 
@@ -81,12 +82,28 @@ const declaredSize = (context: Context, most: number): number => {
   return size;
 };
 
+/**
+ * One range of bytes, first to last (RFC 9110, section 14.1.2), as [start, end). Any other form is answered with the whole, as
+ * the RFC allows.
+ */
+const rangeOf = (
+  header: string | undefined,
+  size: number,
+): readonly [number, number] | undefined => {
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header ?? '');
+  if (match === null) return undefined;
+  const [start, last] = [Number(match[1]), Number(match[2])];
+  return start <= last && last < size ? [start, last + 1] : undefined;
+};
+
 export interface HttpInit {
   /** Downloads come from here. */
   readonly store: BlobStore;
   /** Uploads go here. */
   readonly uploads: BlobStore;
   readonly log: Logger;
+  /** The pages that may read what is here. */
+  readonly origins: OriginPolicy;
   /** Announced to whoever asks which run this is. */
   readonly network: NetworkConfig | undefined;
 }
@@ -119,14 +136,14 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     return context.json({ code: error.code, message }, status, { 'x-floe-error': error.code });
   });
 
-  // Pages of any origin may take part: an upload is admitted for its signature, everything else is public.
-  const anyOrigin = cors({
-    origin: '*',
+  // The pages that may take part: an upload is admitted for its signature, everything else is public within the network.
+  const pages = cors({
+    origin: (origin) => (init.origins.allows(origin) ? origin : null),
     allowMethods: ['GET', 'PUT'],
-    allowHeaders: ['authorization', 'content-type'],
-    exposeHeaders: ['x-floe-error'],
+    allowHeaders: ['authorization', 'content-type', 'range'],
+    exposeHeaders: ['x-floe-error', 'content-range'],
   });
-  for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, anyOrigin);
+  for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, pages);
 
   app.get('/health', (context) => {
     const { modelHash: _modelHash, ...status } = coordinator.status();
@@ -156,9 +173,20 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const ref = coordinator.blobRef(id);
     if (ref === undefined)
       throw new FloeError('blob_not_found', 'no record of this run names this blob');
-    const bytes = await store.get(ref, { signal: context.req.raw.signal });
-    metrics.blob('get', bytes.length, 200);
-    return context.body(new Uint8Array(bytes), 200, OCTETS);
+    const { signal } = context.req.raw;
+    const range = rangeOf(context.req.header('range'), ref.size);
+    if (range === undefined) {
+      const bytes = await store.get(ref, { signal });
+      metrics.blob('get', bytes.length, 200);
+      return context.body(new Uint8Array(bytes), 200, OCTETS);
+    }
+    const [start, end] = range;
+    const bytes = await store.getRange(ref, start, end, { signal });
+    metrics.blob('get', bytes.length, 206);
+    return context.body(new Uint8Array(bytes), 206, {
+      ...OCTETS,
+      'content-range': `bytes ${start}-${end - 1}/${ref.size}`,
+    });
   });
 
   app.put('/blobs/:id', async (context) => {

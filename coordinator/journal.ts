@@ -8,6 +8,7 @@ import type { BlobRef } from '../protocol/blobs/blob-store.ts';
 import { concatBytes, equalBytes } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRecord, type SignedRecord } from '../protocol/records.ts';
+import { bundlePlaces } from '../protocol/verify/lasting-ref.ts';
 import { encodeEntry, genesis, nextEntry, type TranscriptEntry } from '../protocol/transcript.ts';
 import { decodeEvent, encodeEvent, type Event } from './machine/index.ts';
 
@@ -72,7 +73,7 @@ const blobsOf = (record: SignedRecord): readonly BlobRef[] => {
     case 'upload':
       return [record.body.blob];
     case 'commit':
-      return [record.body.model.blob, record.body.bundle.blob];
+      return [record.body.model.blob, ...bundlePlaces(record)];
     default:
       return [];
   }
@@ -139,20 +140,7 @@ function* readEvents(database: DatabaseSync): Generator<Event> {
   }
 }
 
-/**
- * Opens a journal, creating it where there is none.
- *
- * @param path file, or `:memory:`
- * @throws FloeError `journal_locked` while another process has it, `journal_corrupt` when it is not a journal of this version
- */
-export const openJournal = (path: string): Journal => {
-  const database = open(path);
-  try {
-    prepareSchema(database);
-  } catch (cause) {
-    database.close();
-    throw cause instanceof FloeError ? cause : corrupt((cause as Error).message, cause);
-  }
+const journalOn = (database: DatabaseSync): Journal => {
   const insertEvent = database.prepare(
     'INSERT INTO events (seq, time, type, body) VALUES (?, ?, ?, ?)',
   );
@@ -228,4 +216,21 @@ export const openJournal = (path: string): Journal => {
       ),
     close: () => database.close(),
   };
+};
+
+/**
+ * Opens a journal, creating it where there is none.
+ *
+ * @param path file, or `:memory:`
+ * @throws FloeError `journal_locked` while another process has it, `journal_corrupt` when it is not a journal of this version
+ */
+export const openJournal = (path: string): Journal => {
+  const database = open(path);
+  try {
+    prepareSchema(database);
+    return journalOn(database);
+  } catch (cause) {
+    database.close();
+    throw cause instanceof FloeError ? cause : corrupt((cause as Error).message, cause);
+  }
 };

@@ -12,8 +12,6 @@ export interface Limits {
   /** Open connections, and how many of them may not have logged in yet. */
   readonly connections: number;
   readonly pendingLogins: number;
-  /** Identities that may ever log in to the run; matters where there is no allow-list. */
-  readonly identities: number;
   /** Milliseconds a connection has to log in. */
   readonly loginTimeoutMs: number;
   /** Bytes queued for one peer before it counts as too slow. */
@@ -32,7 +30,6 @@ export const DEFAULT_LIMITS: Limits = {
   frameBurst: 200,
   connections: 2048,
   pendingLogins: 256,
-  identities: 10_000,
   loginTimeoutMs: 10_000,
   bufferedBytes: 4 * MAX_FRAME_BYTES,
   blobBytes: 2 ** 30,

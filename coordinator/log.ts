@@ -60,7 +60,14 @@ export const progressFields = (progress: Progress): LogFields => {
     case 'committed':
       return { round: progress.round, version: progress.version, survivors: progress.survivors };
     case 'aborted':
-      return { round: progress.round, code: progress.code, reason: progress.reason };
+      return {
+        round: progress.round,
+        code: progress.code,
+        reason: progress.reason,
+        answered: progress.answered,
+      };
+    case 'waiting':
+      return { reason: progress.reason };
     case 'finished':
       return { rounds: progress.rounds };
   }

@@ -5,8 +5,7 @@
 import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
-import type { Identity } from '../protocol/identity.ts';
-import type { ModelRef } from '../protocol/records.ts';
+import type { ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
@@ -21,6 +20,14 @@ export interface ModelKeeper {
   ): Promise<ModelRef>;
   /** Wraps the key of a published model for other readers: those of a round. */
   rewrap(model: ModelRef, readers: readonly Uint8Array[], round: number): Promise<ModelRef>;
+  /** The key of a published model's blob; that of the newest one is kept in memory. */
+  keyOf(model: ModelRef): Promise<Uint8Array>;
+  /** Wraps the key of a round's bundle for the readers of a later round, `round`. */
+  rewrapBundle(
+    commit: SignedRecord<'commit'>,
+    readers: readonly Uint8Array[],
+    round: number,
+  ): Promise<Uint8Array>;
   /** The parameters behind a reference; the newest one is kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
   /** Encrypts anything of a round, stores it as `put` says, and wraps its key. */
@@ -37,24 +44,34 @@ export const createModelKeeper = ({
   run,
   store,
   gate,
-  identity,
+  sealingSecret,
 }: {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store: BlobStore;
   readonly gate: AccessGate;
-  readonly identity: Identity;
+  /** 32 bytes: the keys of blobs derive from it. Secret. */
+  readonly sealingSecret: Uint8Array;
 }): ModelKeeper => {
   let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
   /** So that wrapping it for a round's readers asks nobody for what it was made with here. */
   let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
+  let newestBundle: { readonly round: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
   const seal: ModelKeeper['seal'] = async (plain, purpose, readers, put) => {
-    const key = envelopeKey(identity, purpose, plain);
+    const key = envelopeKey(sealingSecret, purpose, plain);
     const cipher = await encryptBlob(key, purpose, plain);
+    if (purpose.role === 'bundle') newestBundle = { round: purpose.round, key };
     const [stored, envelope] = await Promise.all([put(cipher), gate.wrap(key, purpose, readers)]);
     return { stored, envelope };
+  };
+
+  const keyOf: ModelKeeper['keyOf'] = async (model) => {
+    const known = newestKey?.version === model.version ? newestKey.key : undefined;
+    const key = known ?? (await gate.unwrap(model.envelope, purposeOf(model.version)));
+    newestKey = { version: model.version, key };
+    return key;
   };
 
   return {
@@ -68,15 +85,21 @@ export const createModelKeeper = ({
       const { id, sha256, size } = stored;
       const blob = { id, sha256, size };
       newest = { version, flat };
-      newestKey = { version, key: envelopeKey(identity, purposeOf(version), file) };
+      newestKey = { version, key: envelopeKey(sealingSecret, purposeOf(version), file) };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
+    keyOf,
     rewrap: async (model, readers, round) => {
-      const purpose = purposeOf(model.version);
-      const known = newestKey?.version === model.version ? newestKey.key : undefined;
-      const key = known ?? (await gate.unwrap(model.envelope, purpose));
-      newestKey = { version: model.version, key };
-      return { ...model, envelope: await gate.wrap(key, purpose, readers, round) };
+      const key = await keyOf(model);
+      const envelope = await gate.wrap(key, purposeOf(model.version), readers, round);
+      return { ...model, envelope };
+    },
+    rewrapBundle: async (commit, readers, round) => {
+      const purpose: KeyPurpose = { run, round: commit.round, role: 'bundle' };
+      const known = newestBundle?.round === commit.round ? newestBundle.key : undefined;
+      const key = known ?? (await gate.unwrap(commit.body.bundle.envelope, purpose));
+      newestBundle = { round: commit.round, key };
+      return gate.wrap(key, purpose, readers, round);
     },
     read: async (model, signal) => {
       if (newest?.version === model.version) return newest.flat;

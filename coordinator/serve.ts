@@ -12,6 +12,7 @@ import { publicNetwork, type NetworkConfig } from '../protocol/network.ts';
 import { createHttp } from './http.ts';
 import type { Coordinator } from './coordinator.ts';
 import { safeLogger, type Logger } from './log.ts';
+import { originPolicy } from './origins.ts';
 import { webSocketGate } from './websocket.ts';
 
 export interface ServeOptions {
@@ -26,6 +27,8 @@ export interface ServeOptions {
   readonly uploads?: BlobStore;
   /** Where the run is kept, for those who ask; told without what may hold a key of its owner. */
   readonly network?: NetworkConfig;
+  /** Origins of the web pages that may take part and read the run, such as `https://pages.example`, or `*`. None unless told. */
+  readonly allowOrigins?: readonly string[];
   readonly log: Logger;
 }
 
@@ -50,14 +53,25 @@ const readPem = async (path: string): Promise<Buffer> => {
   }
 };
 
-/** @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened on */
+const REFUSED = [
+  'HTTP/1.1 403 Forbidden',
+  'x-floe-error: origin_not_allowed',
+  'content-length: 0',
+  'connection: close',
+  '',
+  '',
+].join('\r\n');
+
+/** @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened on, for what is no origin */
 export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
   const { host, port, tls, store, uploads = store, network } = options;
   const log = safeLogger(options.log);
+  const origins = originPolicy(options.allowOrigins ?? []);
   const app = createHttp(coordinator, {
     store,
     uploads,
     log,
+    origins,
     network: network && publicNetwork(network),
   });
   const server = createAdaptorServer({
@@ -75,7 +89,10 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
   );
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
-    if (request.url === '/') gate.upgrade(request, socket, head);
+    if (!origins.allowsUpgrade(request)) {
+      log.warn({ origin: request.headers.origin, code: 'origin_not_allowed' }, 'upgrade refused');
+      socket.end(REFUSED);
+    } else if (request.url === '/') gate.upgrade(request, socket, head);
     else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
   });
   await new Promise<void>((resolve, reject) => {

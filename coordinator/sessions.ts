@@ -36,10 +36,10 @@ export interface SessionsInit {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly limits: Limits;
-  /** Who may log in; everybody where it is missing. */
-  readonly allowList?: ReadonlySet<Hex> | undefined;
-  /** Whether the run still takes this identity. */
-  readonly hasRoom: (key: Hex) => boolean;
+  /** Who may log in, of a closed run; everybody where it is missing. */
+  readonly members?: ReadonlySet<Hex> | undefined;
+  /** The last registration of this identity, which it is shown at login. */
+  readonly lastRegister: (key: Hex) => Uint8Array | undefined;
   readonly log: Logger;
   readonly onJoin: (key: Uint8Array) => void;
   readonly onLeave: (key: Uint8Array) => void;
@@ -122,10 +122,8 @@ export const createSessions = (init: SessionsInit): Sessions => {
   const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
     if (session.key !== undefined)
       throw new FloeError('unexpected_frame', 'hello was said already');
-    if (init.allowList !== undefined && !init.allowList.has(toHex(frame.key)))
-      throw new FloeError('identity_not_admitted', 'not on the allow-list of this run');
-    if (!init.hasRoom(toHex(frame.key)))
-      throw new FloeError('too_many_connections', 'the run holds as many identities as it may');
+    if (init.members !== undefined && !init.members.has(toHex(frame.key)))
+      throw new FloeError('identity_not_admitted', 'not a member of this run');
     const nonce = init.random(32);
     session.key = frame.key;
     session.payload = loginPayload({
@@ -168,7 +166,15 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.payload = undefined;
     byKey.set(toHex(key), session);
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
-    deliver(session, encodeFrame({ type: 'welcome', spec: init.specBytes }));
+    const register = init.lastRegister(toHex(key));
+    deliver(
+      session,
+      encodeFrame({
+        type: 'welcome',
+        spec: init.specBytes,
+        ...(register === undefined ? {} : { register }),
+      }),
+    );
     init.onJoin(key);
   };
 

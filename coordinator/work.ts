@@ -9,11 +9,12 @@ import { toFloeError, type FloeError } from '../protocol/errors.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { nextEntry, roundRoot } from '../protocol/transcript.ts';
+import type { AttemptKeys } from './attempt-keys.ts';
 import { failureFields, type Aggregation } from './aggregation.ts';
 import type { Journal } from './journal.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { EventBody, State, Work } from './machine/index.ts';
-import { MAX_READERS } from './machine/config.ts';
+import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
 
 /** Attempts at a piece of work that fails with a retryable error, and the pause before the first repeat. */
@@ -29,20 +30,18 @@ export interface WorkContext {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly keeper: ModelKeeper;
+  readonly attemptKeys: AttemptKeys;
   readonly aggregation: Aggregation;
   readonly log: Logger;
   readonly state: () => State;
   readonly signal: AbortSignal;
 }
 
-/** Everyone who took part so far, the latest first where an envelope cannot hold all, then auditors and the coordinator. */
+/** Coordinator, auditors, and who has been in a cohort: a login alone opens nothing. */
 const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
   coordinator,
   ...spec.auditors,
-  ...[...state().participants]
-    .toSorted(([, a], [, b]) => b.since - a.since)
-    .slice(0, MAX_READERS)
-    .map(([key]) => fromHex(key)),
+  ...cohortReaders(state()).map(fromHex),
 ];
 
 const withRetries = async <Result>(
@@ -84,12 +83,28 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
-      return { type: 'opened', round, model: await keeper.rewrap(work.model, readers, round) };
+      // Durable before the event that publishes it; the same again after a crash.
+      const key = context.attemptKeys.create(round);
+      const [wrapped, bundle] = await Promise.all([
+        keeper.rewrap(work.model, readers, round),
+        work.commit && keeper.rewrapBundle(work.commit, readers, round),
+      ]);
+      return {
+        type: 'opened',
+        round,
+        model: wrapped,
+        key,
+        ...(bundle === undefined ? {} : { bundle }),
+      };
     }
     case 'freeze-cohort': {
       const { root, members, entropy } = work;
       const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, members, entropy });
       return { type: 'cohort-frozen', round, beacon, receipt: cut(receipt) };
+    }
+    case 'judge-complaint': {
+      const verdict = await aggregation.judge(current, work.record);
+      return { type: 'complaint-judged', round, member: work.record.author, verdict };
     }
     case 'fold':
       await aggregation.fold(current, work.record, signal);

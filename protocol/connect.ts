@@ -59,8 +59,11 @@ export interface Connected {
 }
 
 /** What the ledger says of a run's architecture. */
-export const architectureHash = (spec: RunSpec): Uint8Array =>
-  sha256(utf8('floe/architecture/v1'), encodeCbor(spec.model));
+export const architectureHash = ({ model }: RunSpec): Uint8Array => {
+  // Which weights a run begins with is no part of its architecture: forks keep the hash.
+  const { seed: _seed, ...architecture } = model;
+  return sha256(utf8('floe/architecture/v1'), encodeCbor(architecture));
+};
 
 /** @throws FloeError `spec_invalid` when the configuration names no Floe package */
 export const connectNetwork = async (

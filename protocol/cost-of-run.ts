@@ -16,7 +16,7 @@ import { parameterCount } from './tensors/index.ts';
 export const GAS_RATES: GasRates = {
   blob: 50_000_000n,
   transaction: 10_000_000n,
-  member: 600_000n,
+  member: 1_600_000n,
 };
 
 /** Walrus's mainnet as its documentation has it, for estimates without a network: 1000 shards, FROST a MiB. */

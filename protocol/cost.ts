@@ -120,7 +120,7 @@ export interface GasRates {
   readonly blob: bigint;
   /** Any other transaction. */
   readonly transaction: bigint;
-  /** Each member of a round's cohort, whose address the round keeps. */
+  /** Each member of a round's cohort, whose key and address the round keeps; and once more at its first, which the run keeps. */
   readonly member: bigint;
 }
 
@@ -154,7 +154,7 @@ export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRat
   const quilts = quiltSizes(uploads + 1, Math.max(uploadBytes, bundleBytes), prices.shards);
   const model = blob(input.modelBytes);
   const round = partOf([...quilts.map(blob), model], TRANSACTIONS_PER_ROUND, uploads);
-  const once = partOf([model, ...input.publication.map(blob)], TRANSACTIONS_PER_RUN, 0);
+  const once = partOf([model, ...input.publication.map(blob)], TRANSACTIONS_PER_RUN, uploads);
   const separateRound =
     BigInt(uploads) * walrusOf(blob(uploadBytes)) + walrusOf(blob(bundleBytes)) + walrusOf(model);
   return {

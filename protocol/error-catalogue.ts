@@ -50,11 +50,17 @@ export const ERRORS = {
     'The challenge was not answered with a valid signature of the claimed identity.',
     'Check the keystore and the clock of the participant.',
   ),
+  origin_not_allowed: entry(
+    'wire',
+    false,
+    'A web page of another origin tried to connect, and the coordinator does not list that origin.',
+    'Name the origin of the page that participants train in: `--allow-origin`, option `allowOrigins` of `serve`.',
+  ),
   identity_not_admitted: entry(
     'wire',
     false,
-    "The identity is not on the run's allow-list.",
-    "Ask the coordinator's operator to add your address.",
+    'The run is closed and its specification does not list this identity.',
+    'Give your key to the operator of the next run; a run that has begun keeps its members.',
   ),
   identity_in_use: entry(
     'wire',
@@ -104,6 +110,12 @@ export const ERRORS = {
     false,
     'The coordinator offers another run specification than the one expected.',
     'Compare the hash with the one your consortium agreed on.',
+  ),
+  admission_refused: entry(
+    'spec',
+    false,
+    "The run offers less than the participant's admission policy requires; nothing was sent.",
+    'Ask for a run that offers it, or lower the named requirement with the named flag or `require` field: only you can.',
   ),
   network_mismatch: entry(
     'spec',
@@ -185,6 +197,12 @@ export const ERRORS = {
     'Fewer participants than the minimum cohort.',
     'Wait for more participants, or lower `cohort.minimum` (never below 3).',
   ),
+  batch_incomplete: entry(
+    'secagg',
+    true,
+    'A run selected in batches takes one batch whole or not at all, and somebody of it is missing.',
+    'Wait until every member of the batch is there; the next attempt has new keys.',
+  ),
   cohort_too_large: entry(
     'secagg',
     false,
@@ -203,6 +221,24 @@ export const ERRORS = {
     'A share does not open or does not match its commitment.',
     'Nothing to do: its author is named and another subset is used.',
   ),
+  complaint_upheld: entry(
+    'secagg',
+    true,
+    'A member proved that an entry sealed to it is bad; its author is excluded.',
+    'Nothing to do: the next attempt has new keys and goes on without the author.',
+  ),
+  complaint_unfounded: entry(
+    'secagg',
+    true,
+    'A member complained about an entry that is good, and is excluded.',
+    'Nothing to do: the next attempt has new keys and goes on without the complainer.',
+  ),
+  complaint_invalid: entry(
+    'secagg',
+    false,
+    'A complaint, or an abort that names one, proves nothing.',
+    'The author of the record is at fault: the complainer, or the coordinator that excludes somebody without proof.',
+  ),
   commitment_mismatch: entry(
     'secagg',
     false,
@@ -213,7 +249,7 @@ export const ERRORS = {
     'secagg',
     true,
     'Fewer shares than the threshold came back.',
-    'Nothing to do: the round is aborted and nothing is revealed.',
+    'Nothing to do: the attempt is aborted; its abort record says whether the sum may be known to the coordinator.',
   ),
   context_mismatch: entry(
     'secagg',
@@ -227,6 +263,12 @@ export const ERRORS = {
     'This participant has already answered the unmasking of this round.',
     'Nothing to do: answering twice could reveal an update.',
   ),
+  update_already_spent: entry(
+    'secagg',
+    true,
+    'An answer on this model would let two sums be subtracted: this participant, or a member of its cohort, has answered for another survivor set, or may have been summed without its own answer.',
+    'Nothing to do: it sits out until a commit changes the model, or until an attempt with the members that the message names.',
+  ),
   both_secrets_requested: entry(
     'secagg',
     false,
@@ -238,6 +280,12 @@ export const ERRORS = {
     false,
     "The survivor set differs between participants or omits this participant's recorded upload.",
     'Treat the coordinator as malicious if it repeats.',
+  ),
+  keystore_rolled_back: entry(
+    'secagg',
+    false,
+    'A participant registered with a counter that it had used before: its keystore was put back from a copy, or is used twice.',
+    'The old keystore has forgotten what it answered. Take part with a new identity, and use a keystore in one place only.',
   ),
   mask_reuse: entry(
     'secagg',
@@ -276,6 +324,12 @@ export const ERRORS = {
     'The record came after its phase had closed.',
     'The participant takes part again in the next round.',
   ),
+  not_a_member: entry(
+    'round',
+    false,
+    'The run is closed and its specification does not list this key.',
+    'Agree on another run whose members include the key; a coordinator cannot add one to this run.',
+  ),
   not_in_cohort: entry(
     'round',
     false,
@@ -285,8 +339,14 @@ export const ERRORS = {
   round_aborted: entry(
     'round',
     true,
-    'The round was given up; the next one starts with new keys.',
-    'See the reason; nothing was revealed.',
+    'The attempt was aborted; the next one starts with new keys.',
+    'See the reason; the abort record says whether the sum may be known to the coordinator.',
+  ),
+  answers_denied: entry(
+    'round',
+    false,
+    'An abort record says that nobody was asked to unmask, and this participant has answered or uploaded in the clear.',
+    'Treat the coordinator as malicious: the sum of that attempt may be known to it.',
   ),
   upload_mismatch: entry(
     'round',
@@ -299,6 +359,12 @@ export const ERRORS = {
     false,
     'The recovered sum of weights or metrics exceeds what the survivors can have sent.',
     'Some participant lies about its weight; use group aggregation to find it.',
+  ),
+  mean_out_of_range: entry(
+    'round',
+    false,
+    'The recovered mean is longer than the clip norm and its rounding allow: some participant has not clipped its update.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; if it repeats, smaller groups show where the liar is.',
   ),
   transcript_broken: entry(
     'round',
@@ -362,6 +428,12 @@ export const ERRORS = {
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
   ),
+  reader_left_out: entry(
+    'access',
+    false,
+    'A key was wrapped without somebody who must be able to open it: the coordinator, an auditor or a member.',
+    'Treat the coordinator as malicious: what is kept from an auditor cannot be checked.',
+  ),
   envelope_malformed: entry(
     'access',
     false,
@@ -405,6 +477,12 @@ export const ERRORS = {
     'The recomputation differs from the published result.',
     'The message names the round and the record.',
   ),
+  commit_fabricated: entry(
+    'verify',
+    false,
+    'A participant recomputed a part of a commit and got something else: the coordinator has signed a model, a sum or a bundle that the uploads do not give.',
+    'Leave the run. The proof is in the keystore and was sent to the coordinator; show it to the other participants, who can repeat the check at the leaf that it names.',
+  ),
   // cli
   usage: entry('cli', false, 'A flag or argument is wrong.', 'See `floe <command> --help`.'),
   file_not_found: entry('cli', false, 'A file or folder does not exist.', 'Check the path.'),
@@ -424,7 +502,7 @@ export const ERRORS = {
     'cli',
     false,
     'The keystore needs a passphrase.',
-    'Set FLOE_PASSPHRASE or pass --passphrase-file.',
+    'Pass --passphrase-file or --passphrase-fd, set FLOE_PASSPHRASE, or call it at a terminal, where it is asked for.',
   ),
   aborted: entry('cli', true, 'The operation was cancelled.', 'Run the command again.'),
   internal: entry(

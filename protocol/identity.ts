@@ -5,6 +5,7 @@
 import type { Signer } from '@mysten/sui/cryptography';
 import sodium from 'libsodium-wrappers';
 import { concatBytes, equalBytes, toHex, utf8 } from './bytes.ts';
+import { signerOf, verifyEd25519 } from './ed25519.ts';
 import { FloeError } from './errors.ts';
 
 export const PUBLIC_KEY_BYTES = 32;
@@ -48,12 +49,12 @@ export const identityFromSeed = async (seed: Uint8Array): Promise<Identity> => {
   if (seed.length !== 32)
     throw new FloeError('key_invalid', `expected a seed of 32 bytes, got ${seed.length}`);
   const { publicKey, privateKey } = sodium.crypto_sign_seed_keypair(seed);
+  const sign = signerOf(seed);
   return {
     publicKey,
     address: addressOf(publicKey),
-    sign: (tag, payload) => sodium.crypto_sign_detached(domain(tag, payload), privateKey),
-    signCose: (structure) =>
-      sodium.crypto_sign_detached(requireSigStructure(structure), privateKey),
+    sign: (tag, payload) => sign(domain(tag, payload)),
+    signCose: (structure) => sign(requireSigStructure(structure)),
     suiSigner: async () => (await import('./sui/keys.ts')).keyFromSeed(privateKey.slice(0, 32)),
     openSealed: (box) => {
       try {
@@ -83,7 +84,7 @@ export const verifySignature = (
 ): boolean =>
   signature.length === SIGNATURE_BYTES &&
   publicKey.length === PUBLIC_KEY_BYTES &&
-  sodium.crypto_sign_verify_detached(signature, domain(tag, payload), publicKey);
+  verifyEd25519(domain(tag, payload), signature, publicKey);
 
 /** Whether `signature` is `publicKey`'s over a Sig_structure of COSE. Wrong lengths give false. */
 export const verifyCoseSignature = (
@@ -93,7 +94,7 @@ export const verifyCoseSignature = (
 ): boolean =>
   signature.length === SIGNATURE_BYTES &&
   publicKey.length === PUBLIC_KEY_BYTES &&
-  sodium.crypto_sign_verify_detached(signature, requireSigStructure(structure), publicKey);
+  verifyEd25519(requireSigStructure(structure), signature, publicKey);
 
 /**
  * Encrypts `message` so that only the holder of `publicKey` can read it (libsodium sealed box: ephemeral X25519,

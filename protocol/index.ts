@@ -11,6 +11,7 @@ export { equalBytes, fromHex, sha256, toHex } from './bytes.ts';
 export { manualClock, systemClock, type Clock, type ManualClock } from './clock.ts';
 export type { Connection, ConnectionHandlers } from './connection.ts';
 export { ERRORS, type ErrorArea } from './error-catalogue.ts';
+export { initialModel, initialModelHash, type FirstModel } from './first-model.ts';
 export { FloeError, isErrorCode, type ErrorCode, type ErrorDetails } from './errors.ts';
 export {
   addressOf,
@@ -20,9 +21,9 @@ export {
   verifySignature,
   type Identity,
 } from './identity.ts';
-export { cohortEntropy, localBeacon } from './ledger/beacon.ts';
+export { firstBeacon, localBeacon, nextBeacon } from './ledger/beacon.ts';
 export type { CohortFreeze, Ledger, ModelVersion, SurvivorFreeze } from './ledger/ledger.ts';
-export { chunkRoot, merkleRoot } from './merkle.ts';
+export { merkleRoot } from './merkle.ts';
 export { PROTOCOL_VERSION } from './messages.ts';
 export { deriveSeed, seededRandom, systemRandom, type RandomSource } from './random.ts';
 export {

@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { FloeError, isErrorCode, type ErrorCode } from './errors.ts';
 import { MAX_RECORD_BYTES } from './records.ts';
-import { MAX_COHORT } from './run-spec.ts';
+import { MAX_COHORT, MAX_EVIDENCE, MAX_PROOF_BYTES } from './run-spec.ts';
 
 export const PROTOCOL_VERSION = 1;
 /** Largest frame either side accepts: a cohort of 255 with its registrations and shares fits. */
@@ -32,7 +32,12 @@ export const clientFrames = {
   /** A share record with its sealed entries, one per member in cohort order, its own included. */
   share: frame('share', { record, entries: list(bytesUpTo(4096)) }),
   /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
-  withdraw: frame('withdraw', { round: integer(0, 100_000), code: v.string() }),
+  withdraw: frame('withdraw', {
+    round: integer(0, 100_000),
+    code: v.string(),
+    /** With the code `commit_fabricated`: the proof, for whoever may open the bundle to repeat. */
+    proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
+  }),
 } as const;
 
 /** What the coordinator sends. */
@@ -44,10 +49,14 @@ export const serverFrames = {
     nonce: fixedBytes(32),
     signature: fixedBytes(64),
   }),
-  /** Logged in: the run specification, canonical bytes. The frames of the running round follow. */
-  welcome: frame('welcome', { spec: bytesUpTo(4 << 20) }),
+  /** Logged in: the run specification, canonical bytes, and the own last registration: an old keystore shows. The running round follows. */
+  welcome: frame('welcome', { spec: bytesUpTo(4 << 20), register: v.optional(record) }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
+  /** Before the cohort, where Open names a commit: the records of its round, from Open to Commit, without the answers. */
+  evidence: frame('evidence', {
+    records: v.pipe(v.array(record), v.maxLength(MAX_EVIDENCE)),
+  }),
   /** The cohort record with the registrations it names, in the same order. */
   cohort: frame('cohort', { record, registers: list(record) }),
   /** The sharers record with, for each sharer in order, its share record and its entry for the receiver. */

@@ -14,6 +14,8 @@ import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
+/** Survivor sets that one participant answers on one model, at most. */
+export const MAX_ANSWERED = 16;
 
 const hash = fixedBytes(32);
 const key = fixedBytes(32);
@@ -21,6 +23,11 @@ const keys = v.pipe(v.array(key), v.maxLength(MAX_COHORT));
 const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
 const text = v.pipe(v.string(), v.maxLength(500));
 const finite = v.pipe(v.number(), v.finite());
+/** A hybrid public key: X25519 and ML-KEM-768. */
+export const publicKeysSchema = v.strictObject({
+  x25519: fixedBytes(32),
+  mlkem: fixedBytes(1184),
+});
 
 /** A blob as records name it. */
 export const blobRefSchema = v.strictObject({
@@ -43,15 +50,24 @@ export const bodySchemas = {
   /** Coordinator: a round begins with this model; the invited may register. */
   open: v.strictObject({
     model: modelRefSchema,
-    config: hash,
+    /** R: `beacon` of the last commit. See ledger/beacon.ts. */
+    beacon: hash,
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+    /** Masked runs, after the first commit: the newest commit, and the key of its bundle for this round's cohort, which checks it. */
+    bundle: v.optional(v.strictObject({ commit: hash, envelope: bytesUpTo(512 << 10) })),
+    /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
+    key: publicKeysSchema,
   }),
-  /** Participant: fresh public keys of this round and a share of the beacon's entropy. */
+  /** Participant: fresh public keys of this attempt, independent of each other: for masks, and for the shares sealed to it. */
   register: v.strictObject({
     open: hash,
-    x25519: fixedBytes(32),
-    mlkem: fixedBytes(1184),
-    nonce: fixedBytes(32),
+    /** One more than in the registration before of this identity in this run, and its hash: an old keystore shows. */
+    counter: integer(1, 2 ** 40),
+    previous: v.optional(hash),
+    mask: publicKeysSchema,
+    seal: publicKeysSchema,
+    /** Names of the survivor sets that the author has answered on this model, see `setName`; absent when there are none. */
+    answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
   }),
   /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
   cohort: v.strictObject({
@@ -62,16 +78,34 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
   }),
-  /** Participant: commitment to the self-mask seed and the hash of the sealed entry for each member, its own included. */
-  share: v.strictObject({ context: hash, commitment: hash, entries: hashes }),
+  /** Participant: commitment to the self secret and the hash of the sealed entry for each member, its own included. */
+  share: v.strictObject({
+    context: hash,
+    commitment: hash,
+    entries: hashes,
+    /** The spot check that the author made of the commit in `open.bundle`: at which leaf. Missing where that is. */
+    check: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
+  }),
   /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
   sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
+  /** Participant: the entry that the accused signed for it is bad, and the secret that shows it: see secagg/complaint.ts. */
+  complaint: v.strictObject({
+    context: hash,
+    accused: key,
+    /** The accused's share record. */
+    share: hash,
+    kind: v.picklist(['sealed', 'pair']),
+    entry: bytesUpTo(4096),
+    secret: bytesUpTo(64),
+  }),
   /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */
   upload: v.strictObject({
     context: hash,
     blob: blobRefSchema,
     chunkRoot: hash,
     envelope: v.optional(bytesUpTo(64 << 10)),
+    /** Without masks: its part of the next beacon, which the answers open in a masked run. */
+    entropy: v.optional(hash),
   }),
   /** Coordinator: whose uploads count, frozen in the ledger; whoever is left out is listed with the reason. */
   survivors: v.strictObject({
@@ -84,7 +118,7 @@ export const bodySchemas = {
   }),
   /** Participant: has seen this survivor set (consistency round of Bonawitz 2017). */
   consistent: v.strictObject({ context: hash, survivors: hash }),
-  /** Participant: its shares, sealed to the coordinator. */
+  /** Participant: its shares, sealed to the coordinator's key of this attempt. */
   unmask: v.strictObject({ context: hash, survivors: hash, answer: bytesUpTo(64 << 10) }),
   /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
   commit: v.strictObject({
@@ -94,14 +128,26 @@ export const bodySchemas = {
     step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
     weight: finite,
     metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
+    /** R of the next attempts, from what this commit opened. */
+    beacon: hash,
     model: modelRefSchema,
     /** Where the survivors' uploads are kept for good, in the order of `survivors.uploads`; where they were put if missing. */
     archive: v.optional(
       v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT)),
     ),
   }),
-  /** Coordinator: the round is given up; nothing was revealed. */
-  abort: v.strictObject({ code: text, reason: text, culprits: keys }),
+  /**
+   * Coordinator: the attempt ends without a commit. `answered`: members were asked to unmask, or have uploaded in the clear, so
+   * the coordinator may know the sum; otherwise nothing was revealed.
+   */
+  abort: v.strictObject({
+    code: text,
+    reason: text,
+    culprits: keys,
+    answered: v.boolean(),
+    /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
+    complaint: v.optional(bytesUpTo(8 << 10)),
+  }),
 } as const;
 
 export type RecordType = keyof typeof bodySchemas;

@@ -91,6 +91,12 @@ const bounds = (view: SchemaView): string => {
   return parts.join(', ');
 };
 
+/** One of a variant's maps, on one line. */
+const alternative = ({ entries = {} }: SchemaView): string =>
+  `{${Object.entries(entries)
+    .map(([name, field]) => `${name}: ${typeOf(field)}`)
+    .join(', ')}}`;
+
 const typeOf = (view: SchemaView): string => {
   const inner = bounds(view);
   const limited = (name: string): string => (inner === '' ? name : `${name}, ${inner}`);
@@ -107,6 +113,8 @@ const typeOf = (view: SchemaView): string => {
       );
     case 'strict_object':
       return 'map';
+    case 'variant':
+      return (view.options as readonly SchemaView[]).map(alternative).join(' or ');
     case 'custom':
       return inner;
     case 'string':
@@ -150,9 +158,10 @@ sequenceDiagram
   C->>P: challenge, welcome (run specification)
   C->>P: open (encrypted model, wrapped key)
   P->>B: get model
-  P->>C: register (X25519, ML-KEM-768, nonce)
+  P->>C: register (masking and sealing keys: X25519, ML-KEM-768)
   C->>L: freeze cohort, beacon
-  C->>P: cohort + registrations
+  C->>P: evidence (records of the newest commit), cohort + registrations
+  P->>P: check of the newest commit
   P->>C: share (commitments, sealed shares of b and sigma)
   C->>P: sharers + inbox
   Note over P: train, clip, rotate, round, mask
@@ -163,7 +172,7 @@ sequenceDiagram
   C->>P: survivors
   P->>C: consistent (signature over H(U))
   C->>P: consistency (at least t signatures)
-  P->>C: unmask (b shares of U, sigma shares of the dropped, sealed)
+  P->>C: unmask (b and e shares of U, sigma shares of the dropped, sealed to the key in open)
   Note over C: reconstruct, S = sum y - masks, server step
   C->>B: put encrypted model, encrypted bundle
   C->>L: register model version, transcript root

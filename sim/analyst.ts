@@ -1,5 +1,5 @@
 /**
- * @module The worker that looks at models and never takes part: it builds the initial weights, opens every published model
+ * @module The worker that looks at models and never takes part: it opens every published model
  * with the auditor's key and scores it on the test set, and trains the centralised baseline in between. Nothing it does
  * flows back into the run.
  */
@@ -11,6 +11,7 @@ import type { BackendName } from '../client/tfjs/backends.ts';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { identityFromSeed } from '../protocol/identity.ts';
+import { initialModel } from '../protocol/first-model.ts';
 import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
@@ -26,8 +27,7 @@ export interface AnalystData {
   readonly test: Dataset;
   readonly model: string;
   readonly backend: 'auto' | BackendName;
-  /** Seeds of the initial weights and of the baseline, 32 bytes each. */
-  readonly initialSeed: Uint8Array;
+  /** 32 bytes. */
   readonly baselineSeed: Uint8Array;
 }
 
@@ -99,7 +99,6 @@ const calls = {
       architecture,
       tensors: manifest.tensors,
       topology: JSON.stringify(topology),
-      initialWeights: made.initialWeights(init.initialSeed),
       backend,
     };
   },
@@ -124,9 +123,11 @@ const calls = {
   baseline: async (
     plan: BaselinePlan,
   ): Promise<{ readonly points: readonly BaselinePoint[]; readonly seconds: number }> => {
+    if (opening === undefined) throw new Error('baseline before follow');
     const all = await trainer();
     const points: BaselinePoint[] = [];
-    let weights = all.initialWeights(init.initialSeed);
+    // The run's own first model.
+    let weights = initialModel(opening.spec.model);
     let examples = 0;
     // Processor time: the clock on the wall would measure how long this thread made way for the participants.
     let busy = 0;

@@ -15,6 +15,7 @@ import { deriveSeed, seededRandom } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
 import { withRetry } from '../protocol/sui/bounds.ts';
+import { requirementsOf } from './admission.ts';
 import { scenarioClock } from './clock.ts';
 import { createCrowds } from './crowds.ts';
 import type { ScenarioEvent } from './events.ts';
@@ -116,15 +117,14 @@ export const conduct = (
   const coordinator = createCoordinator({
     spec,
     identity: setup.coordinator,
+    sealingSecret: deriveSeed(master, 'coordinator-sealing'),
     store: timedStore(ports.store, timeline.note),
     gate: timedGate(ports.gate, timeline.note),
     ledger: timedLedger(ports.ledger, timeline.note),
     journal,
     clock,
     random: seededRandom(deriveSeed(master, 'coordinator-random')),
-    initialModel: setup.model.initialWeights,
     startWith: scenario.participants,
-    allowList: members.map(({ key }) => key),
     limits: {
       connections: scenario.participants + 16,
       pendingLogins: scenario.participants + 16,
@@ -157,6 +157,7 @@ export const conduct = (
     members,
     shared: {
       spec: encodeRunSpec(spec),
+      require: requirementsOf(spec),
       train: data.train,
       substrate,
       backend: scenario.backend,

@@ -4,6 +4,7 @@
  * main thread as message ports.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type ParticipantEvent } from '../client/participant/index.ts';
@@ -35,6 +36,8 @@ export interface Member {
 export interface CrowdData {
   /** Canonical bytes. */
   readonly spec: Uint8Array;
+  /** What every participant requires of it. */
+  readonly require: AdmissionInput;
   readonly train: Dataset;
   readonly members: readonly Member[];
   readonly substrate: Substrate;
@@ -100,6 +103,10 @@ const counted = (store: BlobStore): BlobStore => {
     get: async (ref, options) => {
       Atomics.add(traffic, 1, BigInt(ref.size));
       return store.get(ref, options);
+    },
+    getRange: async (ref, start, end, options) => {
+      Atomics.add(traffic, 1, BigInt(end - start));
+      return store.getRange(ref, start, end, options);
     },
   };
 };
@@ -174,9 +181,11 @@ const calls = {
         trainer: timedTrainer(shared.withData(subset(init.train, rows)), note),
         store,
         gate,
+        ledger: ports.ledger,
         clock: init.hurry ? quickClock(HURRY) : systemClock,
         random: (length) => random(length),
         expect,
+        require: init.require,
         log: () => undefined,
         onEvent: (event) => report(index, event),
       });

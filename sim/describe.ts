@@ -1,5 +1,5 @@
 /**
- * @module A model without data: its tensors, topology and initial weights, for a coordinator that starts a run and holds no
+ * @module A model without data: its tensors and topology, for a coordinator that starts a run and holds no
  * examples.
  */
 import { createDataset } from '../client/data/dataset.ts';
@@ -13,7 +13,6 @@ export interface ModelDescription {
   readonly tensors: readonly TensorSpec[];
   /** JSON text. */
   readonly topology: string;
-  readonly initialWeights: Float32Array;
   /** What trains, and why that. */
   readonly backend: string;
 }
@@ -22,7 +21,6 @@ export interface ModelDescription {
 export const describeModel = async (
   name: string,
   shape: { readonly featureShape: readonly number[]; readonly classes: number },
-  seed: Uint8Array,
   backend: 'auto' | BackendName,
 ): Promise<ModelDescription> => {
   const { architecture, build } = chooseModel(name, shape);
@@ -43,7 +41,6 @@ export const describeModel = async (
       architecture,
       tensors: trainer.manifest.tensors,
       topology: JSON.stringify(trainer.topology),
-      initialWeights: trainer.initialWeights(seed),
       backend: trainer.backend,
     };
   } finally {

@@ -4,28 +4,16 @@
  */
 import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { RUN_FILES, seedAsText, specAsJson } from '../client/reader/run-files.ts';
 import { exportTfjs } from '../client/tfjs/topology.ts';
 import type { Topology } from '../client/tfjs/models.ts';
-import { fromHex, toHex } from '../protocol/bytes.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { fromHex } from '../protocol/bytes.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors } from '../protocol/tensors/index.ts';
 
-export const RUN_FILES = {
-  spec: 'spec.cbor',
-  specJson: 'spec.json',
-  transcript: 'transcript.bin',
-  blobs: 'blobs',
-  journal: 'journal.sqlite',
-  auditor: 'auditor.key',
-  model: 'model.safetensors',
-  tfjs: 'tfjs',
-  summary: 'summary.json',
-  report: 'report.html',
-  network: 'network.json',
-  devnet: 'devnet',
-} as const;
+export { RUN_FILES, specAsJson };
 
 const LATEST = 'latest';
 const PARTIAL = '.partial';
@@ -45,10 +33,6 @@ export const writeWhole = async (
   await chmod(temporary, mode);
   await rename(temporary, path);
 };
-
-/** Byte strings as hex: the specification as people read it. */
-export const specAsJson = (spec: RunSpec): string =>
-  `${JSON.stringify(spec, (_, value: unknown) => (value instanceof Uint8Array ? toHex(value) : value), 2)}\n`;
 
 /** `20260102-030405-seed1`. */
 export const runName = (now: number, seed: string): string => {
@@ -138,6 +122,16 @@ const readOptional = async (path: string): Promise<Uint8Array | undefined> => {
   }
 };
 
+/** @throws FloeError `spec_invalid` naming the file */
+const readSpec = (bytes: Uint8Array): RunSpec => {
+  try {
+    return decodeRunSpec(bytes);
+  } catch (cause) {
+    const { message } = toFloeError(cause);
+    throw new FloeError('spec_invalid', `${RUN_FILES.spec}: ${message}`, {}, { cause });
+  }
+};
+
 export interface StoredRun {
   readonly folder: string;
   readonly spec: RunSpec;
@@ -160,7 +154,7 @@ export const readRun = async (path: string): Promise<StoredRun> => {
     if (bytes === undefined) throw new FloeError('file_not_found', `no ${name} in ${folder}`);
     return bytes;
   };
-  const spec = decodeRunSpec(await need(RUN_FILES.spec));
+  const spec = readSpec(await need(RUN_FILES.spec));
   const transcript = await need(RUN_FILES.transcript);
   const key = await readOptional(join(folder, RUN_FILES.auditor));
   return {
@@ -205,7 +199,7 @@ export const writeRunStart = async (
 ): Promise<void> => {
   await writeWhole(join(folder, RUN_FILES.spec), encodeRunSpec(spec));
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
-  await writeWhole(join(folder, RUN_FILES.auditor), `${toHex(auditorSeed)}\n`, 0o600);
+  await writeWhole(join(folder, RUN_FILES.auditor), seedAsText(auditorSeed), 0o600);
 };
 
 /** The model in clear: safetensors, and tfjs's own format where the topology is known. */

@@ -11,6 +11,7 @@ import { systemClock, type Clock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { publicNetwork } from '../protocol/network.ts';
 import { encodeRunSpec } from '../protocol/run-spec.ts';
+import { parameterCount } from '../protocol/tensors/index.ts';
 import { roundRoot } from '../protocol/transcript.ts';
 import { planBaseline } from './baseline.ts';
 import { conduct } from './conduct.ts';
@@ -163,7 +164,7 @@ export const runScenario = async (
     ...kinds,
     masked: scenario.masked,
     data: { source: data.source, train: data.train.size, test: data.test.size },
-    parameters: model.initialWeights.length,
+    parameters: parameterCount(spec.model),
     run: toHex(setup.run),
     workers,
     partition: formatPartition(scenario.partition),

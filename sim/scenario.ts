@@ -8,6 +8,7 @@ import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/network.ts';
 import { MAX_COHORT, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { batchCount } from '../protocol/rules/batches.ts';
 import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
 
 const MAX_PARTICIPANTS = 100_000;
@@ -67,6 +68,8 @@ const scenarioSchema = v.strictObject({
     {},
   ),
   masked: v.optional(v.boolean(), true),
+  /** How cohorts are chosen: drawn for each round, or as batches, each of which takes part whole or not at all. */
+  selection: v.optional(v.picklist(['draw', 'batches']), 'draw'),
   /** `mnist`, a CSV table, a folder of IDX files. */
   data: v.optional(v.pipe(v.string(), v.minLength(1)), 'mnist'),
   /** `mlp-2nn`, `cnn`, `linear`, or `mlp:64,32` for hidden layers of these widths, sized to the data. */
@@ -120,8 +123,27 @@ export const makeScenario = (input: ScenarioInput = {}): Scenario => {
   const unknown = DROP_PHASES.find((phase) => (drops[phase] ?? 0) > 0 && !phases.includes(phase));
   if (unknown !== undefined)
     throw new FloeError('usage', `--drop: there is no phase ${unknown} without masks`);
+  checkBatches(scenario);
   checkDrops(dropsOf(scenario), { size: cohort, minimum: minimumOf(scenario) }, masked);
   return scenario;
+};
+
+/** @throws FloeError `usage` where no partition of the participants into batches fits, or losses would end every attempt */
+const checkBatches = (scenario: Scenario): void => {
+  const { selection, participants, cohort, drops } = scenario;
+  if (selection !== 'batches') return;
+  if (batchCount(participants, { size: cohort, minimum: minimumOf(scenario) }) === undefined)
+    throw new FloeError(
+      'usage',
+      `--selection batches: ${participants} participants cannot be cut into batches of ${minimumOf(scenario)} to ${cohort}`,
+    );
+  // Who has uploaded is a survivor, whatever becomes of it.
+  const lost = (['register', 'share'] as const).find((phase) => (drops[phase] ?? 0) > 0);
+  if (lost !== undefined)
+    throw new FloeError(
+      'usage',
+      `--drop: a batch takes part whole, so a loss after ${lost} ends every attempt`,
+    );
 };
 
 /** Half of the cohort, within the limits of the protocol, unless the scenario says otherwise. */

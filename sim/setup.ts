@@ -4,7 +4,7 @@
  */
 import { deriveSeed } from '../protocol/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/identity.ts';
-import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { hashRunSpec, makeRunSpec, MAX_MEMBERS, type RunSpec } from '../protocol/run-spec.ts';
 import type { AnalystCalls, AnalystData } from './analyst.ts';
 import type { Member } from './crowd.ts';
 import { loadScenarioData, type ScenarioData } from './data.ts';
@@ -50,6 +50,7 @@ const specOf = (
   master: Uint8Array,
   keys: { readonly coordinator: Uint8Array; readonly auditor: Uint8Array },
   model: ModelDescription,
+  members: readonly Uint8Array[],
 ): RunSpec =>
   makeRunSpec({
     id: deriveSeed(master, 'run').slice(0, 16),
@@ -62,6 +63,9 @@ const specOf = (
       ...(model.architecture === 'custom' ? { topology: model.topology } : {}),
     },
     rounds: scenario.rounds,
+    // More than a specification can list are told apart by nobody: then anybody may join.
+    ...(members.length > MAX_MEMBERS ? {} : { members: { type: 'closed', keys: [...members] } }),
+    selection: scenario.selection,
     cohort: { size: scenario.cohort, minimum: minimumOf(scenario) },
     training: {
       epochs: scenario.epochs,
@@ -107,7 +111,6 @@ export const setUp = async (
     test: data.test,
     model: scenario.model,
     backend: scenario.backend,
-    initialSeed: deriveSeed(master, 'initial-weights'),
     baselineSeed: deriveSeed(master, 'baseline'),
   };
   const analyst = startThread<AnalystCalls>('analyst', analystData);
@@ -117,7 +120,6 @@ export const setUp = async (
   const auditorSeed = deriveSeed(master, 'auditor');
   const auditor = await identityFromSeed(auditorSeed);
   const keys = { coordinator: coordinator.publicKey, auditor: auditor.publicKey };
-  const spec = specOf(scenario, now, master, keys, model);
   const members = await Promise.all(
     rows.map(async (own, index) => {
       const keystoreSeed = deriveSeed(master, 'participant', index);
@@ -130,6 +132,8 @@ export const setUp = async (
       };
     }),
   );
+  const memberKeys = members.map(({ key }) => key);
+  const spec = specOf(scenario, now, master, keys, model, memberKeys);
   const statistics = partitionStatistics(rows, labels, classes);
   const run = hashRunSpec(spec);
   return {

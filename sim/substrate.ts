@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { networkPorts } from '../client/network.ts';
+import type { LedgerReader } from '../client/participant/ports.ts';
 import { openNetworkPorts } from '../coordinator/network.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
@@ -43,6 +44,8 @@ export type Substrate =
 /** What participants and readers work with. */
 export interface ReaderPorts {
   readonly store: BlobStore;
+  /** What participants compare freezes with, and where a beacon on chain can be read; undefined in a local run. */
+  readonly ledger: LedgerReader | undefined;
   readonly gateFor: (identity: Identity) => Promise<AccessGate>;
   close(): Promise<void>;
 }
@@ -70,6 +73,7 @@ export const openReaderPorts = async (
   if (substrate.type === 'local')
     return {
       store: folder,
+      ledger: undefined,
       gateFor: async (reader) => sealedBoxGate(reader),
       close: async () => undefined,
     };

@@ -40,6 +40,7 @@ export const timedStore = (store: BlobStore, note: Note): BlobStore => ({
   ...store,
   put: (bytes, options) => timed(note, 'storage', () => store.put(bytes, options)),
   get: (ref, options) => timed(note, 'storage', () => store.get(ref, options)),
+  getRange: (...request) => timed(note, 'storage', () => store.getRange(...request)),
   ...(store.archive === undefined
     ? {}
     : {

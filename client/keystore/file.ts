@@ -22,7 +22,11 @@ import {
 
 const MAX_IDENTITY_BYTES = 4096;
 const fileSchema = v.strictObject({ v: v.literal(1), kdf: kdfSchema, sealed: bytesUpTo(2048) });
-const secretsSchema = v.strictObject({ seed: fixedBytes(32), trainingSecret: fixedBytes(32) });
+const secretsSchema = v.strictObject({
+  seed: fixedBytes(32),
+  trainingSecret: fixedBytes(32),
+  sealingSecret: fixedBytes(32),
+});
 
 export interface KeystoreOptions {
   /** A CSPRNG: identity, salts and nonces come from it. */
@@ -69,16 +73,17 @@ const openFile = async (
   readonly key: Uint8Array;
   readonly identity: Identity;
   readonly trainingSecret: Uint8Array;
+  readonly sealingSecret: Uint8Array;
 }> => {
   const stored = decodeCbor(fileSchema, bytes, 'data_malformed', MAX_IDENTITY_BYTES);
   const key = await deriveFileKey(passphrase, stored.kdf);
-  const { seed, trainingSecret } = decodeCbor(
+  const { seed, ...secrets } = decodeCbor(
     secretsSchema,
     unseal(key, 'identity', stored.sealed, encodeCbor(stored.kdf)),
     'data_malformed',
     MAX_IDENTITY_BYTES,
   );
-  return { key, identity: await identityFromSeed(seed), trainingSecret };
+  return { key, identity: await identityFromSeed(seed), ...secrets };
 };
 
 /**
@@ -120,7 +125,7 @@ const unlocked = async (
     bytes = encodeCbor({ v: 1, kdf: parameters, sealed });
     await disk.write(file, bytes);
   }
-  const { key, identity, trainingSecret } = await openFile(bytes, passphrase);
+  const { key, identity, trainingSecret, sealingSecret } = await openFile(bytes, passphrase);
 
   const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
   const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;
@@ -132,6 +137,7 @@ const unlocked = async (
     kind: 'file',
     identity,
     trainingSecret,
+    sealingSecret,
     load: async (run) => {
       requireOpen();
       const sealed = await disk.read(memoryOf(run));

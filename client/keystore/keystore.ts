@@ -8,13 +8,19 @@ import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../pr
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
-import { MAX_RECORD_BYTES } from '../../protocol/records.ts';
+import { MAX_ANSWERED, MAX_RECORD_BYTES } from '../../protocol/records.ts';
 import { deriveSeed } from '../../protocol/random.ts';
-import { MAX_COHORT } from '../../protocol/run-spec.ts';
+import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/run-spec.ts';
+import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
+
+/** Members whose last registration is remembered: beyond, those not seen for longest are forgotten. */
+export const MAX_MEMBERS = 4096;
 
 const hash = fixedBytes(32);
+const registeredSchema = v.strictObject({ counter: integer(1, 2 ** 40), hash });
 const record = bytesUpTo(MAX_RECORD_BYTES);
-const share = fixedBytes(33);
+const selfShare = fixedBytes(shareBytes('self'));
+const keyShare = fixedBytes(shareBytes('key'));
 
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const ids = v.pipe(v.array(hex), v.maxLength(MAX_COHORT));
@@ -32,23 +38,34 @@ const roundSchema = v.strictObject({
   round: integer(1, 100_000),
   /** The open record this round began with. */
   open: record,
-  /** Secret: the keys of this round derive from it. */
+  /** Secret: the masking keys of this attempt derive from it; it is shared among the cohort. */
   sigma: hash,
+  /** Secret: the sealing keys of this attempt derive from it; never shared, never sent but in a complaint. */
+  seal: hash,
   /** The signed record that registered them. */
   register: record,
   /** Hash of the cohort record that was accepted. */
   cohort: v.optional(hash),
   guard: v.optional(guardSchema),
-  /** Set together when the shares are made: `selfSecret` (b) and the own shares are secret, `share` is the frame to send. */
+  /** Set together when the shares are made: `selfSecret` (b || e) and the own shares are secret, `frame` is sent. */
   sharing: v.optional(
     v.strictObject({
-      selfSecret: hash,
-      own: v.strictObject({ self: share, key: share }),
+      selfSecret: fixedBytes(SELF_SECRET_BYTES),
+      own: v.strictObject({ self: selfShare, key: keyShare }),
       frame: bytesUpTo(MAX_FRAME_BYTES),
     }),
   ),
   /** Hash of the sharers record that was accepted: the masks are made over that set and no other. */
   sharers: v.optional(hash),
+  /** Secret: what the entries of the other sharers held, opened once on receipt; `seed` is that of the pair mask. */
+  opened: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ author: hash, self: selfShare, key: keyShare, seed: hash })),
+      v.maxLength(MAX_COHORT),
+    ),
+  ),
+  /** The signed complaint over an entry that did not open: this participant uploads nothing in this attempt. */
+  complaint: v.optional(record),
   /** The vector made for this round. Once it is here, no other one is ever made. */
   vector: v.optional(
     v.strictObject({
@@ -63,6 +80,35 @@ const roundSchema = v.strictObject({
   unmask: v.optional(record),
 });
 
+/** Sui addresses, as the rules of `protocol/rules/one-set.ts` name members. */
+const addresses = v.pipe(
+  v.array(v.pipe(v.string(), v.regex(/^0x[0-9a-f]{64}$/))),
+  v.maxLength(MAX_COHORT),
+);
+/** Attempts on one model into which a participant uploads without answering, at most. */
+export const MAX_UPLOADED = 64;
+/** Earlier models that are remembered, at most: the oldest is forgotten first. */
+export const MAX_PAST_MODELS = 1024;
+
+/** What an update was spent on; see `protocol/rules/one-set.ts`. */
+const spentSchema = v.strictObject({
+  /** Hash of the model that the update starts from. */
+  model: hash,
+  /** The survivor sets answered for, each once, in the order of the answers. */
+  answered: v.pipe(v.array(addresses), v.maxLength(MAX_ANSWERED)),
+  /** Attempts into which it uploaded and for which it has not answered. */
+  uploaded: v.pipe(
+    v.array(
+      v.strictObject({
+        round: integer(1, 100_000),
+        cohort: addresses,
+        threshold: integer(1, MAX_COHORT),
+      }),
+    ),
+    v.maxLength(MAX_UPLOADED),
+  ),
+});
+
 const runSchema = v.strictObject({
   v: v.literal(1),
   /** The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was given up, if it was. */
@@ -73,14 +119,34 @@ const runSchema = v.strictObject({
       withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
     }),
   ),
+  /** The last own registration, whatever became of it. */
+  registered: v.optional(registeredSchema),
+  /** The last registration seen of each member of a cohort that was accepted; those seen last at the end. */
+  members: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ key: hash, ...registeredSchema.entries })),
+      v.maxLength(MAX_MEMBERS),
+    ),
+  ),
   /** The last commit record: names the newest model. */
   commit: v.optional(record),
+  /** The newest commit that this participant has spot-checked, and at which leaf. */
+  checked: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
+  /** Proof that a commit of this run is wrong: nothing is answered any more. */
+  proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
+  /** What was spent on the newest model that it uploaded for. Outlives rounds: only another model replaces it. */
+  spent: v.optional(spentSchema),
+  /** Hashes of earlier models that it uploaded for, oldest first: it takes no part on them any more. */
+  past: v.optional(v.pipe(v.array(hash), v.maxLength(MAX_PAST_MODELS))),
+  /** Addresses of members whose breach of the protocol it has verified itself. */
+  culprits: v.optional(addresses),
   /** The round in progress; gone once it is committed, aborted or given up, and its secrets with it. */
   round: v.optional(roundSchema),
 });
 
 /** One participant's memory of one round. Holds secrets: never log it. */
 export type RoundMemory = Readonly<v.InferOutput<typeof roundSchema>>;
+export type SpentMemory = Readonly<v.InferOutput<typeof spentSchema>>;
 /** One participant's memory of one run. Holds secrets: never log it. */
 export type RunMemory = Readonly<v.InferOutput<typeof runSchema>>;
 
@@ -101,6 +167,8 @@ export interface Keystore {
   readonly identity: Identity;
   /** 32 bytes. Seeds of local training derive from it: the same keystore trains the same model again. Secret. */
   readonly trainingSecret: Uint8Array;
+  /** 32 bytes. The keys of the blobs that a coordinator seals derive from it. Secret, and independent of the signing key. */
+  readonly sealingSecret: Uint8Array;
   /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
   load(run: Uint8Array): Promise<RunMemory | undefined>;
   /** Replaces it; once this resolves it is durable. Calls for one run are made one after the other. */
@@ -114,14 +182,23 @@ export interface Keystore {
   close(): Promise<void>;
 }
 
+export interface KeystoreSecrets {
+  /** Of the identity. */
+  readonly seed: Uint8Array;
+  readonly trainingSecret: Uint8Array;
+  readonly sealingSecret: Uint8Array;
+}
+
 /**
- * Identity seed and training secret of a 32-byte secret.
+ * Identity seed, training secret and sealing secret of a 32-byte secret.
  * @throws FloeError `key_invalid` on another length
  */
-export const secretsOf = (
-  secret: Uint8Array,
-): { readonly seed: Uint8Array; readonly trainingSecret: Uint8Array } => {
+export const secretsOf = (secret: Uint8Array): KeystoreSecrets => {
   if (secret.length !== 32)
     throw new FloeError('key_invalid', `expected a secret of 32 bytes, got ${secret.length}`);
-  return { seed: deriveSeed(secret, 'identity'), trainingSecret: deriveSeed(secret, 'training') };
+  return {
+    seed: deriveSeed(secret, 'identity'),
+    trainingSecret: deriveSeed(secret, 'training'),
+    sealingSecret: deriveSeed(secret, 'sealing'),
+  };
 };

@@ -11,7 +11,7 @@ import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './ke
  * @throws FloeError `key_invalid` on another length
  */
 export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
-  const { seed, trainingSecret } = secretsOf(secret);
+  const { seed, trainingSecret, sealingSecret } = secretsOf(secret);
   const identity = await identityFromSeed(seed);
   const runs = new Map<string, Uint8Array>();
   const vectors = new Map<string, Uint8Array>();
@@ -19,6 +19,7 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
     kind: 'memory',
     identity,
     trainingSecret,
+    sealingSecret,
     load: async (run) => {
       const bytes = runs.get(toHex(run));
       return bytes && decodeRunMemory(bytes);

@@ -20,7 +20,8 @@ import {
   type RoundView,
 } from '../../protocol/rules/index.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
-import { freezeCohort, indexOf, parseEntry, type Cohort } from '../../protocol/secagg/index.ts';
+import { proofFinding } from '../../protocol/rules/complaint.ts';
+import { freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
 export interface RunView {
@@ -101,10 +102,7 @@ export const checkCohort = (
   });
   requireLawful(view, record);
   const cohort = freezeCohort(
-    registers.map(({ author, body: { x25519, mlkem } }) => ({
-      id: author,
-      keys: { x25519, mlkem },
-    })),
+    registers.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
   );
   // Somebody else's keys under the own name would receive the shares that are meant for this participant.
   const own = frame.registers[indexOf(cohort, self)] as Uint8Array;
@@ -127,8 +125,9 @@ export interface CheckedSharers {
   readonly view: RoundView;
   readonly inbox: readonly {
     readonly author: Uint8Array;
-    /** KEM ciphertext and sealed shares; the own one is empty. */
+    /** As its author signed it; the own one is empty. */
     readonly entry: Uint8Array;
+    readonly record: SignedRecord<'share'>;
   }[];
 }
 
@@ -158,15 +157,14 @@ export const checkSharers = (
     if (equalBytes(author, self)) {
       if (!equalBytes(bytes, ownShare))
         throw new FloeError('record_malformed', 'the own share is not the one that was sent');
-      return { author, entry: new Uint8Array(0) };
+      return { author, entry: new Uint8Array(0), record: share };
     }
     const committed = share.body.entries[ownIndex];
     if (committed === undefined || !equalBytes(sha256(entry), committed))
       throw new FloeError('share_invalid', 'an entry is not the one its author signed', {
         author: toHex(author),
       });
-    parseEntry(author, self, entry);
-    return { author, entry };
+    return { author, entry, record: share };
   });
   requireLawful(view, record);
   if (!includes(members, self))
@@ -235,3 +233,20 @@ export const checkCommit = (
   commit: SignedRecord<'commit'>,
   seen: RoundView | undefined,
 ): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);
+
+/**
+ * An Abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
+ * judges it again.
+ * @returns the culprits that this participant has thereby proven itself
+ * @throws FloeError `complaint_invalid` where the proof is missing or shows something else; those of the rules of Abort
+ */
+export const checkAbort = async (
+  view: RoundView,
+  abort: SignedRecord<'abort'>,
+): Promise<readonly Uint8Array[]> => {
+  requireLawful(view, abort);
+  const found = await proofFinding(view, abort);
+  if (found !== undefined) throw new FloeError('complaint_invalid', found);
+  const judged = abort.body.complaint !== undefined && view.sharers !== undefined;
+  return judged ? abort.body.culprits : [];
+};

@@ -3,9 +3,12 @@
  */
 import type { FloeError } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 
 export type ParticipantEvent =
+  /** First of all, where this participant requires less of a run than the defaults: what, in words. */
+  | { readonly type: 'admission'; readonly lowered: readonly string[] }
   /** Logged in; comes again after every reconnect. The kinds say what really runs. */
   | {
       readonly type: 'connected';
@@ -26,6 +29,22 @@ export type ParticipantEvent =
       readonly delayMs: number;
       readonly error: FloeError;
     }
+  /** The commit of an earlier round is as its uploads say, at this leaf, and its model follows from its sum. */
+  | {
+      readonly type: 'checked';
+      readonly round: number;
+      /** Round of the commit. */
+      readonly commit: number;
+      readonly leaf: number;
+      readonly milliseconds: number;
+    }
+  /** A commit is wrong, and here is the proof; the participant stops. */
+  | {
+      readonly type: 'fabricated';
+      readonly round: number;
+      readonly proof: CommitProof;
+      readonly error: FloeError;
+    }
   | { readonly type: 'registered'; readonly round: number }
   /** In the frozen cohort of this many. */
   | { readonly type: 'joined'; readonly round: number; readonly cohort: number }
@@ -43,6 +62,13 @@ export type ParticipantEvent =
       readonly correct: number;
       readonly milliseconds: number;
     }
+  /** A sharer's entry is bad; its author (hex) is accused, nothing is uploaded in this attempt. */
+  | {
+      readonly type: 'complained';
+      readonly round: number;
+      readonly accused: string;
+      readonly kind: 'sealed' | 'pair';
+    }
   | { readonly type: 'uploaded'; readonly round: number; readonly bytes: number }
   | {
       readonly type: 'unmasked';
@@ -58,10 +84,11 @@ export type ParticipantEvent =
       readonly metrics: SignedRecord<'commit'>['body']['metrics'];
       readonly model: ModelRef;
     }
-  /** The coordinator gave the round up. */
+  /** The coordinator aborted the attempt. `answered`: it may know the sum; otherwise nothing was revealed. */
   | {
       readonly type: 'aborted';
       readonly round: number;
+      readonly answered: boolean;
       readonly code: string;
       readonly reason: string;
     }
@@ -97,6 +124,11 @@ export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | u
 
 const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   switch (event.type) {
+    case 'admission':
+      return [
+        'warn',
+        `this participant requires less than the default: ${event.lowered.join('; ')}`,
+      ];
     case 'connected':
       return [
         'info',
@@ -116,6 +148,8 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         'info',
         `round ${event.round}: trained on ${event.examples} examples in ${(event.milliseconds / 1000).toFixed(1)} s`,
       ];
+    case 'complained':
+      return ['warn', `round ${event.round}: complains about ${event.accused} (${event.kind})`];
     case 'uploaded':
       return ['info', `round ${event.round}: uploaded ${event.bytes} bytes`];
     case 'committed':
@@ -124,7 +158,13 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         `round ${event.round}: new model, loss ${(event.metrics.lossSum / Math.max(1, event.weight)).toFixed(4)}`,
       ];
     case 'aborted':
-      return ['warn', `round ${event.round} was given up: ${event.code}: ${event.reason}`];
+      return [
+        'warn',
+        `round ${event.round} was aborted: ${event.code}: ${event.reason} ` +
+          (event.answered
+            ? '(the sum of this attempt may be known to the coordinator)'
+            : '(nothing was revealed)'),
+      ];
     case 'withdrawn':
       return [
         'warn',
@@ -135,11 +175,14 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         'error',
         `THE COORDINATOR BROKE A RULE (${event.count}) in round ${event.round}: ${event.error.code}: ${event.error.message}`,
       ];
+    case 'fabricated':
+      return ['error', `THE COORDINATOR FABRICATED A COMMIT: ${event.error.message}`];
     case 'refused':
       return ['warn', `the coordinator refused: ${event.code}: ${event.message}`];
     case 'finished':
       return ['info', `the run is over after ${event.rounds} rounds`];
     case 'registered':
+    case 'checked':
     case 'training':
     case 'unmasked':
       break;

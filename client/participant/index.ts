@@ -12,3 +12,4 @@ export {
 } from './participant.ts';
 export type { LedgerReader } from './ports.ts';
 export type { Expected } from './session.ts';
+export type { Answers } from './spending.ts';

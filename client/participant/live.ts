@@ -4,8 +4,10 @@
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
-import type { GuardState } from '../../protocol/secagg/index.ts';
+import type { GuardState, Party } from '../../protocol/secagg/index.ts';
+import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
+import type { Standing } from '../../protocol/rules/one-set.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
 import type { Kind, Trained } from './beside.ts';
 
@@ -17,7 +19,15 @@ export interface Live {
   view: RoundView;
   readonly stop: AbortController;
   readonly acked: Set<string>;
+  /** The round that made the commit in the open record. */
+  evidence?: CommitEvidence;
+  /** Weights of the round's model, where the check of its commit gave them. */
+  weights?: Float32Array;
   cohort?: CheckedCohort;
+  /** What the members of the cohort state that they have answered on this model. */
+  standings?: readonly Standing[];
+  /** With `cohort`: the agreed keys, each computed once. */
+  party?: Party;
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;

@@ -2,6 +2,7 @@
  * @module A participant: one identity in one run, from the first login to the last commit. It keeps the session up (with
  * backoff), puts frames and finished work into one queue, and leaves the rounds to `round.ts`.
  */
+import { equalBytes } from '../../protocol/bytes.ts';
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { sleep, type Clock } from '../../protocol/clock.ts';
@@ -10,9 +11,18 @@ import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
+import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
 import { matchManifest } from '../../protocol/tensors/index.ts';
+import {
+  admitRun,
+  admitTraining,
+  loweredFields,
+  makeAdmission,
+  type AdmissionInput,
+  type AdmissionPolicy,
+} from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
@@ -21,6 +31,7 @@ import { loadMemory, type Memory } from './memory.ts';
 import type { LedgerReader } from './ports.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
+import type { Answers } from './spending.ts';
 
 /** A port, or what opens it once it is known which run it is for. */
 export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
@@ -36,11 +47,18 @@ export interface ParticipantOptions {
   readonly gate: OnRun<AccessGate>;
   /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
   readonly ledger?: OnRun<LedgerReader | undefined>;
+  /**
+   * Which survivor sets it answers for on one model (specification of secure aggregation, section 2.0). Default: `ledger` where
+   * there is a ledger that the coordinator does not keep alone, else `strict`.
+   */
+  readonly answers?: Answers;
   readonly clock: Clock;
   /** A CSPRNG outside of simulations. */
   readonly random: RandomSource;
   /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
   readonly expect?: Expected;
+  /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
+  readonly require?: AdmissionInput;
   readonly backoff?: Backoff;
   /** Milliseconds a login may take. Default 20 s. */
   readonly loginTimeoutMs?: number;
@@ -74,6 +92,31 @@ interface Joined {
   readonly ledger: string | undefined;
 }
 
+/**
+ * The coordinator shows the last registration that this identity signed in the run.
+ *
+ * @throws FloeError `keystore_rolled_back` when the keystore does not know of it; `record_replayed` when it is another's
+ */
+const checkOwnCounter = (
+  self: Uint8Array,
+  { register, run }: Session,
+  { memory }: Joined,
+): void => {
+  if (register === undefined) return;
+  const { author, run: of, body } = decodeRecordOf('register', register);
+  if (!equalBytes(author, self) || !equalBytes(of, run))
+    throw new FloeError(
+      'record_replayed',
+      'the registration that the coordinator shows is no own one',
+    );
+  const known = memory.run.registered?.counter ?? 0;
+  if (body.counter > known)
+    throw new FloeError(
+      'keystore_rolled_back',
+      `this identity has registered ${body.counter} times in the run, its keystore knows of ${known}`,
+    );
+};
+
 /** Frames that may wait for their turn; a coordinator that sends more is cut off. */
 const MAX_WAITING = 1024;
 
@@ -81,6 +124,7 @@ export class Participant {
   /** Settles when the run is over, the participant was stopped, or it cannot go on. */
   readonly finished: Promise<Outcome>;
   readonly #options: ParticipantOptions;
+  readonly #admission: AdmissionPolicy;
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<Outcome>();
   #queue: Promise<void> = Promise.resolve();
@@ -91,9 +135,10 @@ export class Participant {
   #useful = false;
   #loggedInAt: number | undefined;
 
-  /** Begins at once. */
+  /** Begins at once. @throws FloeError `usage` for a requirement that makes no sense */
   constructor(options: ParticipantOptions) {
     this.#options = options;
+    this.#admission = makeAdmission(options.require);
     this.finished = this.#end.promise;
     this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
   }
@@ -125,6 +170,8 @@ export class Participant {
   async #run(): Promise<void> {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     await cryptoReady;
+    const lowered = loweredFields(this.#admission);
+    if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
     for (let attempt = 1; ; attempt += 1) {
       this.#loggedInAt = undefined;
       this.#useful = false;
@@ -166,6 +213,7 @@ export class Participant {
       this.#session = session;
       try {
         this.#joined ??= await this.#join(session);
+        checkOwnCounter(keystore.identity.publicKey, session, this.#joined);
       } catch (thrown) {
         const error = toFloeError(thrown);
         this.#session = undefined;
@@ -189,7 +237,9 @@ export class Participant {
     return { coordinator: this.#joined.spec.coordinator, run: this.#joined.run };
   }
 
+  /** @throws FloeError `admission_refused` before anything but the login was sent, and what opening a port throws */
   async #join({ spec, run }: Session): Promise<Joined> {
+    admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
     const { keystore, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     const open = async <Port extends object | undefined>(port: OnRun<Port>): Promise<Port> =>
       typeof port === 'function' ? port(run, spec) : port;
@@ -198,23 +248,32 @@ export class Participant {
     const ledger = await open(this.#options.ledger);
     const { identity, trainingSecret } = keystore;
     const memory = await loadMemory(keystore, run);
+    if (memory.run.proof !== undefined) throw fabricated(decodeProof(memory.run.proof));
     // Last of all: a login that fails before is repeated, and would make another one.
     const trainer =
       typeof this.#options.trainer === 'function'
         ? await this.#options.trainer(spec)
         : this.#options.trainer;
     matchManifest(spec.model, trainer.manifest);
+    admitTraining(this.#admission, spec, trainer.examples);
     const self = identity.publicKey;
     const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
+    const answers = this.#options.answers ?? {
+      policy: ledger === undefined ? 'strict' : 'ledger',
+    };
+    if (answers.policy === 'ledger' && ledger === undefined)
+      throw new FloeError('usage', 'policy `ledger` needs a public ledger, and this run has none');
     const rounds = new Rounds(
       {
         view: { spec, run, self, beacon },
+        admission: this.#admission,
         own: { identity, trainingSecret, random },
         keystore,
         trainer,
         store,
         gate,
         ledger,
+        answers,
         clock,
         backoff,
         send: (frame) => this.#session?.sendBytes(frame),

@@ -5,25 +5,33 @@ import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import type { Clock } from '../../protocol/clock.ts';
 import type { Ledger } from '../../protocol/ledger/ledger.ts';
+import type { AdmissionPolicy } from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
 import type { Backoff } from './backoff.ts';
 import type { RunView } from './checks.ts';
 import type { ParticipantEvent } from './events.ts';
+import type { Answers } from './spending.ts';
 import type { Own } from './steps.ts';
 
-/** The part of a ledger that a participant reads. Without one it trusts the consistency round and the members' nonces. */
-export type LedgerReader = Pick<Ledger, 'kind' | 'beacon' | 'readCohort' | 'readSurvivors'>;
+/** The part of a ledger that a participant reads. Without one it trusts the consistency round. */
+export type LedgerReader = Pick<
+  Ledger,
+  'kind' | 'beacon' | 'readCohort' | 'readSurvivors' | 'readFamily'
+>;
 
 /** What one round works with. */
 export interface RoundPorts {
   readonly view: RunView;
+  readonly admission: AdmissionPolicy;
   readonly own: Own;
   readonly keystore: Keystore;
   readonly trainer: Trainer;
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: LedgerReader | undefined;
+  /** Which survivor sets it answers for on one model. */
+  readonly answers: Answers;
   readonly clock: Clock;
   readonly backoff: Backoff;
   /** To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks again. */

@@ -3,6 +3,7 @@
  * time; training, the store and the masks run beside them. Whatever is sent was saved before, so a frame that comes again
  * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
  */
+import { leavesOf } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
@@ -12,13 +13,19 @@ import {
   signRecord,
   type SignedRecord,
 } from '../../protocol/records.ts';
-import { openGuard, recordUpload } from '../../protocol/secagg/index.ts';
+import { randomBelow } from '../../protocol/random.ts';
+import { registeredBy, withRecord } from '../../protocol/rules/index.ts';
+import { openGuard, recordUpload, type Party } from '../../protocol/secagg/index.ts';
+import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
+import { cohortRefusal } from '../admission.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
+import { checkEvidence } from './evidence.ts';
 import { guardOf, liveOf, openedView, shareRecordOf, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
+import * as spending from './spending.ts';
 import * as steps from './steps.ts';
 
 /** After this many broken rules a coordinator gets no more answers. */
@@ -58,7 +65,9 @@ export class Rounds {
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;
       // A ledger that does not answer is nobody's lie.
-      if (thrown.code === 'ledger_unavailable') await this.#withdraw(thrown);
+      // What was spent before is nobody's either: the coordinator cannot know all of it.
+      if (thrown.code === 'ledger_unavailable' || thrown.code === 'update_already_spent')
+        await this.#withdraw(thrown);
       else await this.#violation(thrown);
     }
   }
@@ -73,6 +82,8 @@ export class Rounds {
     switch (frame.type) {
       case 'record':
         return this.#onRecord(frame.record);
+      case 'evidence':
+        return this.#onEvidence(frame);
       case 'cohort':
         return this.#onCohort(frame);
       case 'sharers':
@@ -108,6 +119,7 @@ export class Rounds {
       case 'cohort':
       case 'share':
       case 'sharers':
+      case 'complaint':
       case 'upload':
       case 'consistent':
       case 'unmask':
@@ -150,18 +162,40 @@ export class Rounds {
     const opened = checks.checkOpen(view, open, this.#memory.commit);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
-    const { sigma, register } = steps.makeRegister(view, own, open);
+    if (this.#masked && !(await this.#mayRegister(open))) return;
+    const answered = this.#masked
+      ? spending.statedNames(this.#memory.run, open.body.model.hash)
+      : [];
+    const { registered } = this.#memory.run;
+    const { sigma, seal, register } = steps.makeRegister(view, own, open, registered, answered);
     await this.#memory.begin(
-      { round: open.round, open: open.bytes, sigma, register: register.bytes },
+      { round: open.round, open: open.bytes, sigma, seal, register: register.bytes },
       open.hash,
+      registeredBy(register),
     );
     this.#live = liveOf(opened);
     this.#sendRecord(register.bytes);
     this.#ports.emit({ type: 'registered', round: open.round });
   }
 
+  /** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
+  async #mayRegister(open: SignedRecord<'open'>): Promise<boolean> {
+    const { view, answers, emit } = this.#ports;
+    try {
+      spending.checkRegister(view, answers, this.#memory.run, open.body);
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError) || thrown.code !== 'update_already_spent') throw thrown;
+      this.stop();
+      await this.#memory.end(undefined);
+      this.#sendWithdrawal(open.round, thrown.code);
+      emit({ type: 'withdrawn', round: open.round, error: thrown });
+      return false;
+    }
+  }
+
   async #onCohort(frame: Extract<ServerFrame, { type: 'cohort' }>): Promise<void> {
-    const { view, own, ledger } = this.#ports;
+    const { view, ledger, admission } = this.#ports;
     const record = decodeRecordOf('cohort', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
@@ -173,32 +207,110 @@ export class Rounds {
         ledger === undefined
           ? {}
           : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
-      const checked = checks.checkCohort(view, live.opened, round.register, frame, record, facts);
+      // Of a cohort that was accepted before a restart the registrations are remembered already.
+      const isNew = round.cohort === undefined;
+      const lastRegisterOf = (key: string) =>
+        isNew ? this.#memory.lastRegisterOf(key) : undefined;
+      const opened = { ...live.opened, lastRegisterOf };
+      const checked = checks.checkCohort(view, opened, round.register, frame, record, facts);
+      const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
+      if (refusal !== undefined) return this.#withdraw(refusal);
+      const standings = spending.standingsOf(frame.registers);
+      const { model } = live.open.body;
+      // A vector that is made already was checked before.
+      if (this.#masked && round.vector === undefined)
+        spending.checkUpload(view, this.#ports.answers, this.#memory.run, model.hash, standings);
+      live.standings = standings;
       if (round.guard === undefined) {
         const { context } = checked;
         const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
-        round = await this.#memory.add({ cohort: record.hash, guard: guardOf(guard) });
+        const registers = [...checked.view.registers.values()];
+        round = await this.#memory.joinCohort(
+          { cohort: record.hash, guard: guardOf(guard) },
+          registers,
+        );
       }
       live.cohort = checked;
       live.view = checked.view;
       const cohort = checked.cohort.members.length;
       this.#ports.emit({ type: 'joined', round: record.round, cohort });
     }
+    if (this.#mustCheck(live)) return this.#check(live);
+    return this.#afterCheck(live);
+  }
+
+  #onEvidence({ records }: Extract<ServerFrame, { type: 'evidence' }>): void {
+    const live = this.#live;
+    // Sent again after a reconnect, and to members of earlier rounds that sit this one out.
+    if (live === undefined || live.evidence !== undefined) return;
+    live.evidence = checkEvidence(this.#ports.view, live.open, records);
+  }
+
+  /** Whether the round starts from a commit that this participant has not checked yet. */
+  #mustCheck({ open }: Live): boolean {
+    const { bundle } = open.body;
+    const { checked } = this.#memory.run;
+    return bundle !== undefined && !(checked && equalBytes(checked.commit, bundle.commit));
+  }
+
+  /** Checks the commit beside the frames; whoever found it wrong does nothing more in this run. */
+  #check(live: Live): void {
+    const { evidence, open, busy } = live;
+    if (busy.has('check')) return;
+    if (evidence === undefined)
+      throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
+    const { view, own, clock, emit } = this.#ports;
+    const leaf = randomBelow(own.random, leavesOf(view.spec));
+    const started = clock.now();
+    this.#beside.start(live, 'check', {
+      work: (signal) => this.#beside.check(open, evidence, leaf, signal),
+      done: async (result) => {
+        if (result.type === 'fabricated') return this.#accuse(result.proof);
+        const { commit } = evidence;
+        await this.#memory.note({ checked: { commit: commit.hash, leaf } });
+        live.weights = result.after;
+        const milliseconds = clock.now() - started;
+        emit({ type: 'checked', round: open.round, commit: commit.round, leaf, milliseconds });
+        await this.#afterCheck(live);
+      },
+    });
+  }
+
+  /** Keeps the proof, tells the coordinator and the user, and stops. @throws FloeError `commit_fabricated` */
+  async #accuse(proof: CommitProof): Promise<never> {
+    const encoded = encodeProof(proof);
+    const error = fabricated(proof);
+    const round = this.#live?.open.round ?? 0;
+    this.stop();
+    await this.#memory.note({ proof: encoded });
+    await this.#memory.end(error.code);
+    this.#ports.send(encodeFrame({ type: 'withdraw', round, code: error.code, proof: encoded }));
+    this.#ports.emit({ type: 'fabricated', round, proof, error });
+    throw error;
+  }
+
+  /** What follows the cohort: training, and the shares. */
+  async #afterCheck(live: Live): Promise<void> {
+    const { view, own } = this.#ports;
+    const { cohort } = live;
+    if (cohort === undefined) return;
     this.#train(live);
-    if (this.#masked) {
-      if (round.sharing === undefined) {
-        const sharing = await steps.makeSharing(view, own, round.sigma, live.cohort);
-        round = await this.#memory.add({ sharing });
-      }
-      this.#ports.send(round.sharing!.frame);
-    } else await this.#makeVector(live);
+    if (!this.#masked) return this.#makeVector(live);
+    let round = this.#round();
+    if (round.sharing === undefined) {
+      const party = this.#party(live, cohort);
+      const check = live.open.body.bundle && this.#memory.run.checked;
+      const sharing = await steps.makeSharing(view, own, party, live.open.round, check);
+      round = await this.#memory.add({ sharing });
+    }
+    this.#ports.send(round.sharing!.frame);
   }
 
   async #onSharers(frame: Extract<ServerFrame, { type: 'sharers' }>): Promise<void> {
     const record = decodeRecordOf('sharers', frame.record);
     const live = this.#liveFor(record);
     if (live === undefined) return;
-    const round = this.#round();
+    let round = this.#round();
     if (!this.#masked || live.cohort === undefined || round.sharing === undefined)
       return this.#withdraw(new FloeError('unexpected_frame', 'sharers came before the shares'));
     if (round.sharers !== undefined && !equalBytes(round.sharers, record.hash))
@@ -206,10 +318,14 @@ export class Rounds {
     if (live.sharers === undefined) {
       const own = shareRecordOf(round.sharing.frame);
       const checked = checks.checkSharers(this.#ports.view, live.cohort, own, frame, record);
-      if (round.sharers === undefined) await this.#memory.add({ sharers: record.hash });
+      if (round.sharers === undefined) round = await this.#memory.add({ sharers: record.hash });
       live.sharers = checked;
       live.view = checked.view;
     }
+    if (round.opened === undefined && round.complaint === undefined)
+      round = await this.#openInbox(live, live.cohort, live.sharers);
+    // A bad entry is proven before anything masked with its author leaves.
+    if (round.complaint !== undefined) return this.#sendRecord(round.complaint);
     await this.#makeVector(live);
   }
 
@@ -260,26 +376,34 @@ export class Rounds {
   async #onConsistency(frame: Extract<ServerFrame, { type: 'consistency' }>): Promise<void> {
     const live = this.#live;
     if (live === undefined) return;
-    const { cohort, sharers, survivors } = live;
+    const { cohort, sharers, survivors, standings, open } = live;
     const { guard, ...round } = this.#round();
-    if (!cohort || !sharers || !survivors || !guard || !round.upload)
+    if (!cohort || !sharers || !survivors || !standings || !guard || !round.upload)
       return this.#withdraw(
         new FloeError('unexpected_frame', 'consistency came before the survivors'),
       );
     checks.checkConsistency(live.view, cohort.threshold, frame);
     if (round.unmask !== undefined) return this.#sendRecord(round.unmask);
-    const { view, own } = this.#ports;
+    const { view, own, answers, ledger } = this.#ports;
+    const { members } = survivors.body;
+    await spending.checkAnswer(view, answers, this.#memory.run, ledger, {
+      open,
+      standings,
+      survivors: members,
+    });
     const answer = await steps.makeAnswer(
       view,
       own,
       { ...round, guard, ownUpload: round.vector!.sha256 },
+      live.open,
       cohort,
       sharers,
       survivors,
     );
-    for (const error of answer.unopened)
-      this.#ports.warn(`a share of ${error.details['author']} does not open: ${error.message}`);
-    await this.#memory.add({ guard: guardOf(answer.guard), unmask: answer.record.bytes });
+    await this.#memory.add(
+      { guard: guardOf(answer.guard), unmask: answer.record.bytes },
+      spending.answeredFor(this.#memory.run, open.body.model.hash, survivors.round, members),
+    );
     this.#sendRecord(answer.record.bytes);
     const { survivors: alive, dropped } = answer;
     this.#ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
@@ -302,11 +426,18 @@ export class Rounds {
   }
 
   async #onAbort(record: SignedRecord<'abort'>): Promise<void> {
-    if (this.#live?.open.round !== record.round) return;
+    const live = this.#live;
+    if (live?.open.round !== record.round) return;
+    const { unmask, upload } = this.#round();
+    const own = this.#masked ? unmask : upload;
+    const view = own === undefined ? live.view : withRecord(live.view, decodeRecord(own));
+    const { code, reason, answered } = record.body;
+    const proven = await checks.checkAbort(view, record);
     this.stop();
+    if (proven.length > 0)
+      await this.#memory.add({}, spending.withCulprits(this.#memory.run, proven));
     await this.#memory.end(undefined);
-    const { code, reason } = record.body;
-    this.#ports.emit({ type: 'aborted', round: record.round, code, reason });
+    this.#ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
   }
 
   /** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
@@ -316,11 +447,12 @@ export class Rounds {
     const { round } = live.open;
     this.#beside.start(live, 'training', {
       work: (signal) =>
-        this.#beside.train(live.open, signal, (done, total) => {
+        this.#beside.train(live.open, live.weights, signal, (done, total) => {
           if (this.#live === live) emit({ type: 'training', round, done, total });
         }),
       done: async (trained) => {
         live.trained = trained;
+        delete live.weights;
         const { examples, lossSum, correct } = trained.result;
         const { milliseconds } = trained;
         emit({ type: 'trained', round, examples, lossSum, correct, milliseconds });
@@ -331,18 +463,17 @@ export class Rounds {
 
   /** Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload. */
   async #makeVector(live: Live): Promise<void> {
-    const { sigma, sharing, vector: made } = this.#round();
+    const { sharing, opened, vector: made } = this.#round();
     if (made !== undefined) return this.#upload(live);
     const { cohort, sharers, trained, open } = live;
-    if (!cohort || !trained || (this.#masked && !(sharers && sharing))) return;
+    if (!cohort || !trained || (this.#masked && !(sharers && sharing && opened))) return;
     const { view, own, gate, keystore } = this.#ports;
     this.#beside.start(live, 'vector', {
       work: (signal) =>
         steps.makeVector(view, own, {
           open,
           checked: cohort,
-          masks:
-            sharers && sharing ? { sigma, selfSecret: sharing.selfSecret, sharers } : undefined,
+          masks: sharing && opened ? { selfSecret: sharing.selfSecret, opened } : undefined,
           before: trained.before,
           trained: trained.result,
           gate,
@@ -366,7 +497,10 @@ export class Rounds {
           ...(envelope === undefined ? {} : { envelope }),
         };
         await keystore.saveVector(view.run, bytes);
-        await this.#memory.add({ guard: guardOf(guard), vector });
+        await this.#memory.add(
+          { guard: guardOf(guard), vector },
+          this.#masked ? spending.uploadedIn(this.#memory.run, open.body.model.hash, cohort) : {},
+        );
         delete live.trained;
         await this.#upload(live);
       },
@@ -391,12 +525,35 @@ export class Rounds {
           blob: { id: blob.id, sha256: blob.sha256, size: blob.size },
           chunkRoot,
           ...(envelope === undefined ? {} : { envelope }),
+          ...(this.#masked ? {} : { entropy: steps.beaconEntropy(view, own, round) }),
         });
         await this.#memory.add({ upload: record.bytes });
         this.#sendRecord(record.bytes);
         emit({ type: 'uploaded', round, bytes: blob.size });
       },
     });
+  }
+
+  #party(live: Live, cohort: checks.CheckedCohort): Party {
+    live.party ??= steps.makeParty(this.#ports.view, this.#round(), cohort);
+    return live.party;
+  }
+
+  /** Opens what the others sealed to this participant; saves it, or the complaint over the first entry that is bad. */
+  async #openInbox(
+    live: Live,
+    cohort: checks.CheckedCohort,
+    sharers: checks.CheckedSharers,
+  ): Promise<RoundMemory> {
+    const { view, own, warn, emit } = this.#ports;
+    const { opened, bad } = await steps.openInbox(this.#party(live, cohort), sharers);
+    if (bad === undefined) return this.#memory.add({ opened: [...opened] });
+    const complaint = steps.makeComplaint(view, own, this.#round(), cohort, bad);
+    const accused = toHex(bad.item.author);
+    warn(`the entry of ${accused} is bad, which a complaint proves: ${bad.error.message}`);
+    const round = await this.#memory.add({ complaint: complaint.bytes });
+    emit({ type: 'complained', round: complaint.round, accused, kind: bad.kind });
+    return round;
   }
 
   async #withdraw(error: FloeError): Promise<void> {

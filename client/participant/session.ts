@@ -35,6 +35,8 @@ export interface Session {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly remote: string;
+  /** The own last registration, as the coordinator shows it. */
+  readonly register: Uint8Array | undefined;
   /** Does nothing once the session is over. */
   send(frame: Unversioned<ClientFrame>): void;
   /** Sends an encoded frame as it is. */
@@ -148,6 +150,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
         spec,
         run,
         remote: connection.remote,
+        register: frame.register,
         send,
         sendBytes,
         over,

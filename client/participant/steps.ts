@@ -3,33 +3,37 @@
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
-import { equalBytes, sha256 } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { sealTo, type Identity } from '../../protocol/identity.ts';
+import type { Identity } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
-import { chunkRoot } from '../../protocol/merkle.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
-import { signRecord, sortKeys, type SignedRecord } from '../../protocol/records.ts';
+import { signRecord, sortKeys, type Body, type SignedRecord } from '../../protocol/records.ts';
+import type { Registered } from '../../protocol/rules/index.ts';
 import {
   answerUnmask,
-  derive,
-  encodeAnswer,
+  createParty,
+  deriveKeys,
+  kemSeed,
   makeShares,
   maskUpdate,
-  memberOf,
-  openShare,
-  pairMask,
-  parseEntry,
+  openEntry,
+  pairSign,
+  sealAnswer,
   selfMaskSeed,
+  selfSecretOf,
+  type ComplaintKind,
   type GuardState,
   type Lanes,
-  type MaskJob,
+  type OpenedEntry,
+  type Party,
   type RevealedShare,
-  type SharePair,
 } from '../../protocol/secagg/index.ts';
+import { eventLoopTurn } from '../../protocol/secagg/turn.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { TrainResult } from '../trainer.ts';
 import type { CheckedCohort, CheckedSharers, RunView } from './checks.ts';
@@ -51,48 +55,70 @@ const freshSecret = (view: RunView, own: Own, label: string, context: Uint8Array
   deriveSeed(own.random(32), label, own.trainingSecret, view.run, context);
 
 /**
- * Register: the keys of this round. The nonce is the beacon's: secret until it is sent, and the same when the same keystores
- * repeat the run, since the rotation and so the rounding depend on it.
+ * e, this participant's part of the next beacon: not fresh, so that the last to answer cannot choose among many, and the same
+ * when the same keystores repeat a run, masked or not.
+ */
+export const beaconEntropy = (view: RunView, own: Own, attempt: number): Uint8Array =>
+  deriveSeed(own.trainingSecret, 'beacon', view.spec.id, attempt);
+
+/**
+ * Register: two independent fresh secrets, and the public keys of this attempt that derive from them.
+ * @param answered names of the survivor sets it has answered for on this model
  */
 export const makeRegister = (
   view: RunView,
   own: Own,
   open: SignedRecord<'open'>,
-): { readonly sigma: Uint8Array; readonly register: SignedRecord<'register'> } => {
+  before: Registered | undefined,
+  answered: readonly Uint8Array[] = [],
+): {
+  readonly sigma: Uint8Array;
+  readonly seal: Uint8Array;
+  readonly register: SignedRecord<'register'>;
+} => {
   const sigma = freshSecret(view, own, 'sigma', open.hash);
-  const keys = derive(sigma).public;
-  const nonce = deriveSeed(own.trainingSecret, 'nonce', view.spec.id, open.round);
+  const seal = freshSecret(view, own, 'seal', open.hash);
   return {
     sigma,
+    seal,
     register: signRecord(own.identity, 'register', view.run, open.round, {
       open: open.hash,
-      ...keys,
-      nonce,
+      counter: (before?.counter ?? 0) + 1,
+      ...(before === undefined ? {} : { previous: before.hash }),
+      mask: deriveKeys(sigma, 'mask').public,
+      seal: deriveKeys(seal, 'seal').public,
+      ...(answered.length === 0 ? {} : { answered: [...answered] }),
     }),
   };
 };
 
-/** Share: b, the shares of sigma and b for every member, the frame to send. */
+/** This participant in the frozen cohort, with what it agrees with each member. */
+export const makeParty = (
+  view: RunView,
+  { sigma, seal }: Pick<RoundMemory, 'sigma' | 'seal'>,
+  { cohort, context }: CheckedCohort,
+): Party => createParty({ context, cohort, self: view.self, sigma, seal });
+
+/** Share: b and e, the shares of both secrets for every member, the frame to send. */
 export const makeSharing = async (
   view: RunView,
   own: Own,
-  sigma: Uint8Array,
-  { cohort, context, record }: CheckedCohort,
+  party: Party,
+  round: number,
+  /** The spot check of the newest commit, where there is one. */
+  check: Body<'share'>['check'],
 ): Promise<NonNullable<RoundMemory['sharing']>> => {
-  const selfSecret = freshSecret(view, own, 'self-mask', context);
-  const { message, own: kept } = await makeShares({
-    context,
-    cohort,
-    self: view.self,
-    sigma,
-    keys: derive(sigma),
-    selfSecret,
-    random: own.random,
-  });
-  const share = signRecord(own.identity, 'share', view.run, record.round, {
+  const { context } = party;
+  const selfSecret = selfSecretOf(
+    freshSecret(view, own, 'self-mask', context),
+    beaconEntropy(view, own, round),
+  );
+  const { message, own: kept } = await makeShares({ party, selfSecret, random: own.random });
+  const share = signRecord(own.identity, 'share', view.run, round, {
     context,
     commitment: message.commitment,
     entries: message.entries.map((entry) => sha256(entry)),
+    ...(check === undefined ? {} : { check }),
   });
   return {
     selfSecret,
@@ -101,38 +127,59 @@ export const makeSharing = async (
   };
 };
 
-/** The pair masks with all sharers but oneself. */
-const pairJobs = (
-  view: RunView,
-  sigma: Uint8Array,
-  { cohort, context }: CheckedCohort,
+/** An entry that its author signed and that is bad. */
+export interface BadEntry {
+  readonly item: CheckedSharers['inbox'][number];
+  readonly kind: ComplaintKind;
+  readonly error: FloeError;
+}
+
+/** After this many entries the event loop gets a turn. */
+const ENTRIES_PER_TURN = 16;
+
+/** Opens the entries of all sharers but oneself, or finds the first that is bad. */
+export const openInbox = async (
+  party: Party,
   { inbox }: CheckedSharers,
-): MaskJob[] => {
-  const keys = derive(sigma);
-  return inbox
-    .filter(({ author }) => !equalBytes(author, view.self))
-    .map(({ author, entry }) =>
-      pairMask({
-        keys,
-        context,
-        self: view.self,
-        peer: memberOf(cohort, author),
-        fromPeer: parseEntry(author, view.self, entry).kem,
-      }),
-    );
+): Promise<{ readonly opened: readonly OpenedEntry[]; readonly bad?: BadEntry }> => {
+  const opened: OpenedEntry[] = [];
+  for (const item of inbox) {
+    if (equalBytes(item.author, party.self)) continue;
+    try {
+      opened.push(await openEntry(party, item.author, item.entry));
+    } catch (error) {
+      if (!(error instanceof FloeError) || error.code !== 'share_invalid') throw error;
+      const kind = error.details['about'] === 'pair' ? 'pair' : 'sealed';
+      return { opened, bad: { item, kind, error } };
+    }
+    if (opened.length % ENTRIES_PER_TURN === 0) await eventLoopTurn();
+  }
+  return { opened };
 };
+
+/** The complaint over a bad entry; it reveals the secret that everybody needs to see that it is bad. */
+export const makeComplaint = (
+  view: RunView,
+  own: Own,
+  { sigma, seal }: Pick<RoundMemory, 'sigma' | 'seal'>,
+  { record, context }: CheckedCohort,
+  { item, kind }: BadEntry,
+): SignedRecord<'complaint'> =>
+  signRecord(own.identity, 'complaint', view.run, record.round, {
+    context,
+    accused: item.author,
+    share: item.record.hash,
+    kind,
+    entry: item.entry,
+    secret: kind === 'pair' ? kemSeed(sigma, 'mask') : seal,
+  });
 
 export interface VectorInput {
   readonly open: SignedRecord<'open'>;
   readonly checked: CheckedCohort;
   /** Masked runs: what the masks are made of. */
   readonly masks:
-    | {
-        readonly sigma: Uint8Array;
-        readonly selfSecret: Uint8Array;
-        readonly sharers: CheckedSharers;
-      }
-    | undefined;
+    { readonly selfSecret: Uint8Array; readonly opened: readonly OpenedEntry[] } | undefined;
   /** Flat weights before training. */
   readonly before: Float32Array;
   readonly trained: TrainResult;
@@ -156,7 +203,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { spec, run } = view;
   const { checked, masks, before, trained, gate, signal, open } = input;
   const { round } = open;
-  const { members, root, beacon } = checked.record.body;
+  const { members, root } = checked.record.body;
   if (trained.weights.length !== before.length)
     throw new FloeError(
       'tensor_mismatch',
@@ -173,7 +220,6 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       round,
       modelHash: open.body.model.hash,
       cohortRoot: root,
-      beacon,
     }),
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, round)),
   });
@@ -183,11 +229,11 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       lanes: lanes as Lanes,
       modulusBits: layout.modulusBits,
       selfSeed: selfMaskSeed(checked.context, view.self, masks.selfSecret),
-      pairs: pairJobs(view, masks.sigma, checked, masks.sharers),
+      pairs: masks.opened.map(({ author, seed }) => ({ seed, sign: pairSign(view.self, author) })),
       signal,
     });
     const bytes = pack(lanes, layout.modulusBits);
-    return { bytes, chunkRoot: chunkRoot(bytes), envelope: undefined };
+    return { bytes, chunkRoot: chunkRoot(layout, bytes), envelope: undefined };
   }
   const purpose = { run, round, role: 'update' } as const;
   const key = own.random(32);
@@ -195,7 +241,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const readers = sortKeys([spec.coordinator, ...spec.auditors].filter(isFirst));
   return {
     bytes,
-    chunkRoot: chunkRoot(bytes),
+    chunkRoot: chunkRoot(layout, bytes),
     envelope: await gate.wrap(key, purpose, readers),
   };
 };
@@ -210,12 +256,11 @@ export interface Answer {
   readonly record: SignedRecord<'unmask'>;
   readonly survivors: number;
   readonly dropped: number;
-  /** Sharers whose entry did not open: this participant holds no share of them. */
-  readonly unopened: readonly FloeError[];
 }
 
 /**
- * Unmask: a share of b for each survivor, of sigma for each one that dropped after sharing, sealed to the coordinator. Never
+ * Unmask: a share of b || e for each survivor, of sigma for each one that dropped after sharing, sealed to the coordinator's key
+ * of this attempt. Never
  * both for one peer and never for two survivor sets: the guard throws.
  *
  * @throws FloeError `already_answered`, `both_secrets_requested`, `survivors_inconsistent`, `cohort_too_small`...
@@ -223,12 +268,16 @@ export interface Answer {
 export const makeAnswer = async (
   view: RunView,
   own: Own,
-  memory: RoundMemory & { readonly guard: GuardState; readonly ownUpload: Uint8Array },
+  memory: Pick<RoundMemory, 'sharing' | 'opened'> & {
+    readonly guard: GuardState;
+    readonly ownUpload: Uint8Array;
+  },
+  open: SignedRecord<'open'>,
   checked: CheckedCohort,
   sharers: CheckedSharers,
   survivors: SignedRecord<'survivors'>,
 ): Promise<Answer> => {
-  const { cohort, context, threshold } = checked;
+  const { context, threshold } = checked;
   const { members, hash } = survivors.body;
   const dropped = sharers.record.body.members.filter(
     (member) => !members.some((survivor) => equalBytes(survivor, member)),
@@ -238,24 +287,19 @@ export const makeAnswer = async (
     { context, survivors: members, dropped, ownUpload: memory.ownUpload },
     { minimum: view.spec.cohort.minimum, threshold },
   );
-  const keys = derive(memory.sigma);
-  const unopened: FloeError[] = [];
+  const held = new Map(memory.opened?.map((pair) => [toHex(pair.author), pair]));
   const shares: RevealedShare[] = [];
   for (const { author, kind } of reveal) {
-    const entry = sharers.inbox.find((item) => equalBytes(item.author, author))?.entry;
-    let pair: SharePair | undefined = memory.sharing?.own;
-    if (entry !== undefined && !equalBytes(author, view.self)) {
-      try {
-        pair = await openShare({ context, cohort, self: view.self, keys, author, entry });
-      } catch (thrown) {
-        if (!(thrown instanceof FloeError) || thrown.code !== 'share_invalid') throw thrown;
-        unopened.push(thrown);
-        continue;
-      }
-    }
+    const pair = equalBytes(author, view.self) ? memory.sharing?.own : held.get(toHex(author));
     if (pair !== undefined) shares.push({ author, kind, share: pair[kind] });
   }
-  const answer = sealTo(view.spec.coordinator, encodeAnswer(shares));
+  const answer = await sealAnswer({
+    to: open.body.key,
+    context,
+    author: view.self,
+    shares,
+    random: own.random,
+  });
   return {
     guard: state,
     record: signRecord(own.identity, 'unmask', view.run, survivors.round, {
@@ -265,6 +309,5 @@ export const makeAnswer = async (
     }),
     survivors: members.length,
     dropped: dropped.length,
-    unopened,
   };
 };

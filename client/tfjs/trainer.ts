@@ -21,7 +21,6 @@ import {
 import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
 import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, gather } from './engine.ts';
-import { initialWeights } from './initialisers.ts';
 import { layersEngine } from './layers-engine.ts';
 import type { Loss, OutputKind } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
@@ -90,7 +89,6 @@ interface Shared {
   readonly options: TfjsTrainerOptions;
   /** Throws `data_unfit` unless the examples fit the model. */
   readonly check: (data: Dataset) => PreflightReport;
-  readonly initial: (seed: Uint8Array) => Float32Array;
   /** Runs one call after another: they share the weights. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
   /** One more trainer over the model; returns what ends it, and with the last one the model. */
@@ -178,7 +176,7 @@ const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
   backend: shared.backend,
   topology: shared.topology,
   report: shared.check(data),
-  initialWeights: shared.initial,
+  examples: data.size,
   train: async (request) =>
     shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
   evaluate: async (weights, other = data) => {
@@ -247,7 +245,6 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
     engine: plan === undefined ? layers : denseEngine(plan, kind),
     options,
     check,
-    initial: (seed) => initialWeights(backend.tf, model, manifest, seed),
     alone: queue(),
     hold: holders(() => {
       layers.dispose();

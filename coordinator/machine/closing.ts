@@ -2,12 +2,14 @@
  * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort, after which the next attempt
  * opens with new keys, after a pause that grows with the failures and never beyond a minute.
  */
-import { fromHex } from '../../protocol/bytes.ts';
+import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { evidenceOf } from './evidence.ts';
 import { enter } from './phases.ts';
+import { mayBeKnown, triedNow } from './spending.ts';
 import type { Hex, PhaseType, Round, State } from './state.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
@@ -15,7 +17,11 @@ export const finishWork = (round: Round): Work => ({ type: 'finish', round: roun
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
 
-/** Gives the attempt up. Nothing was revealed; the culprits, if any, are not invited again. */
+/**
+ * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
+ * sum may be known. The culprits, if any, are not invited again.
+ * @param complaint the record that proves who the culprit is, where one does
+ */
 export const abort = (
   config: MachineConfig,
   state: State,
@@ -23,6 +29,7 @@ export const abort = (
   code: ErrorCode,
   reason: string,
   culprits: readonly Hex[],
+  complaint?: Uint8Array,
 ): Step => {
   const { round } = state;
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
@@ -31,6 +38,8 @@ export const abort = (
     code,
     reason: reason.slice(0, 500),
     culprits: culprits.map(fromHex),
+    answered: mayBeKnown(config, state, round),
+    ...(complaint === undefined ? {} : { complaint }),
   });
   const retryAt = now + pauseAfter(state.failures);
   return {
@@ -38,6 +47,7 @@ export const abort = (
       ...state,
       phase: { type: 'waiting', since: now, until: retryAt },
       failures: state.failures + 1,
+      tried: triedNow(config, state, round),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       round: undefined,
       closing: record,
@@ -45,7 +55,15 @@ export const abort = (
     effects: [
       append(record),
       send('everyone', { type: 'record', record: record.bytes }),
-      publish({ type: 'aborted', round: round.round, code, reason, culprits, retryAt }),
+      publish({
+        type: 'aborted',
+        round: round.round,
+        code,
+        reason,
+        culprits,
+        retryAt,
+        answered: record.body.answered,
+      }),
     ],
   };
 };
@@ -90,15 +108,22 @@ export const applyRegistered = (
   const committed = state.committed + 1;
   const done = committed === config.spec.rounds;
   const now = event.time;
+  const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
   return {
     state: {
       ...state,
+      ...(moved
+        ? { tried: [], sitting: new Set<Hex>() }
+        : { tried: triedNow(config, state, round) }),
       phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
       committed,
       failures: 0,
       model: commit.body.model,
+      beacon: commit.body.beacon,
+      drawn: round.witnesses,
       round: undefined,
       closing: commit,
+      evidence: evidenceOf(config, round, commit),
     },
     effects: [
       append(commit),

@@ -26,6 +26,8 @@ export const FIRST_PAUSE_MS = 1000;
 export const LONGEST_PAUSE_MS = 60_000;
 /** A record's round number ends here; so does the run. */
 export const MAX_ATTEMPTS = 100_000;
+/** Identities that are remembered for having been in a cohort, those of the latest cohorts. */
+export const MAX_PLACES = 10_000;
 /** Envelopes hold at most this many readers (512 KiB of a record). */
 export const MAX_READERS = 2500;
 /** Time that participants have at least to reconnect after the coordinator was started again. */

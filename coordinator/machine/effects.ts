@@ -16,6 +16,8 @@ export type Work =
       readonly type: 'wrap-model';
       readonly round: number;
       readonly model: ModelRef;
+      /** The newest commit, where the round's cohort checks it: the key of its bundle is wrapped too. */
+      readonly commit: SignedRecord<'commit'> | undefined;
       readonly readers: readonly Hex[];
     }
   | {
@@ -32,6 +34,11 @@ export type Work =
       readonly hash: Uint8Array;
       readonly members: readonly Uint8Array[];
       readonly dataCommitment: Uint8Array;
+    }
+  | {
+      readonly type: 'judge-complaint';
+      readonly round: number;
+      readonly record: SignedRecord<'complaint'>;
     }
   | { readonly type: 'finish'; readonly round: number }
   | {
@@ -96,7 +103,11 @@ export type Progress =
       readonly reason: string;
       readonly culprits: readonly Hex[];
       readonly retryAt: number;
+      /** The coordinator may know the sum. */
+      readonly answered: boolean;
     }
+  /** No attempt can be opened with the members that are here: why, and what would resume the run. */
+  | { readonly type: 'waiting'; readonly reason: string }
   | { readonly type: 'finished'; readonly rounds: number };
 
 export type Effect =

@@ -9,6 +9,7 @@ import {
   decodeRecord,
   MAX_RECORD_BYTES,
   modelRefSchema,
+  publicKeysSchema,
   type SignedRecord,
 } from '../../protocol/records.ts';
 
@@ -21,8 +22,12 @@ const event = <Type extends string, Entries extends v.ObjectEntries>(
 ) => v.strictObject({ type: v.literal(type), ...entries });
 
 const schemas = [
-  /** The initial model is published. */
-  event('started', { model: modelRefSchema, startWith: integer(3, 100_000) }),
+  /** The initial model is published; `beacon` is R_0. */
+  event('started', {
+    model: modelRefSchema,
+    beacon: fixedBytes(32),
+    startWith: integer(3, 100_000),
+  }),
   /** The coordinator process was started again: every session is gone. */
   event('resumed', { startWith: integer(3, 100_000) }),
   event('joined', { key }),
@@ -30,11 +35,24 @@ const schemas = [
   event('withdrawn', { key, round, code: text }),
   /** Nothing but time. */
   event('tick', {}),
-  /** The model's key is wrapped for the invited. */
-  event('opened', { round, model: modelRefSchema }),
+  /**
+   * The keys of the model, and of the bundle of the newest commit, are wrapped for the invited; `key` is the coordinator's of
+   * this attempt, its secret is elsewhere.
+   */
+  event('opened', {
+    round,
+    model: modelRefSchema,
+    key: publicKeysSchema,
+    bundle: v.optional(bytesUpTo(512 << 10)),
+  }),
   event('cohort-frozen', { round, beacon: fixedBytes(32), receipt: text }),
   event('folded', { round, member: key }),
   event('upload-rejected', { round, member: key, code: text, reason: text }),
+  event('complaint-judged', {
+    round,
+    member: key,
+    verdict: v.picklist(['author', 'complainer', 'invalid']),
+  }),
   event('survivors-frozen', { round, receipt: text }),
   event('aggregated', { round, commit: bodySchemas.commit }),
   event('registered', { round, receipt: text }),

@@ -5,6 +5,7 @@ import { toHex } from '../../protocol/bytes.ts';
 import { RECONNECT_MS, type MachineConfig } from './config.ts';
 import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
 import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
 
@@ -27,10 +28,8 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
   const key = toHex(event.key);
   if (state.participants.get(key)?.present !== true) return { state, effects: [] };
   const presence = { present: false, since: event.time };
-  return {
-    state: { ...state, participants: withEntry(state.participants, key, presence) },
-    effects: [],
-  };
+  const participants = withEntry(state.participants, key, presence);
+  return { state: withoutStrangers({ ...state, participants }), effects: [] };
 };
 
 /** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
@@ -40,7 +39,10 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
   if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
     return { state, effects: [] };
   const withdrawn = withEntry(round.withdrawn, key, event.code);
-  return { state: { ...state, round: { ...round, withdrawn } }, effects: [] };
+  // Before the cohort is known it can speak of itself only.
+  const spent = event.code === 'update_already_spent' && state.phase.type === 'register';
+  const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
+  return { state: { ...state, sitting, round: { ...round, withdrawn } }, effects: [] };
 };
 
 /**
@@ -58,13 +60,13 @@ export const applyResumed = (
     ]),
   );
   return {
-    state: {
+    state: withoutStrangers({
       ...state,
       startWith,
       participants,
       patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
       phase: restarted(state.phase, time, spec.deadlines),
-    },
+    }),
     effects: [],
   };
 };

@@ -8,13 +8,16 @@ import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
 import { requireLawful } from '../../protocol/rules/index.ts';
 import { parseEntry } from '../../protocol/secagg/index.ts';
+import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { viewOf } from './view.ts';
 import { withEntry, type AnswerPhase, type Hex, type Round, type State } from './state.ts';
 
-type ParticipantRecord = SignedRecord<'register' | 'share' | 'upload' | 'consistent' | 'unmask'>;
+type ParticipantRecord = SignedRecord<
+  'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask'
+>;
 
 const refuse = (code: ErrorCode, message: string): never => {
   throw new FloeError(code, message);
@@ -24,6 +27,7 @@ const refuse = (code: ErrorCode, message: string): never => {
 const PHASE_OF: Readonly<Record<ParticipantRecord['type'], AnswerPhase>> = {
   register: 'register',
   share: 'share',
+  complaint: 'upload',
   upload: 'upload',
   consistent: 'consistency',
   unmask: 'unmask',
@@ -49,6 +53,8 @@ const earlier = (round: Round, type: ParticipantRecord['type'], key: Hex) => {
       return round.registers.get(key);
     case 'share':
       return round.shares.get(key)?.record;
+    case 'complaint':
+      return round.complaints.get(key)?.record;
     case 'upload':
       return round.uploads.get(key)?.record;
     case 'consistent':
@@ -95,6 +101,11 @@ const accept = (round: Round, record: ParticipantRecord, entries: readonly Uint8
       return { ...round, registers: withEntry(round.registers, key, record) };
     case 'share':
       return { ...round, shares: withEntry(round.shares, key, { record, entries }) };
+    case 'complaint':
+      return {
+        ...round,
+        complaints: withEntry(round.complaints, key, { record, judged: false }),
+      };
     case 'upload':
       return {
         ...round,
@@ -130,12 +141,18 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
       ? { state, effects: [ack] }
       : refuse('record_conflict', `another ${record.type} record of this round stands`);
   checkPlace(state, round, record, event.time);
-  requireLawful(viewOf(config, round), record);
+  requireLawful(viewOf(config, state, round), record);
   checkEntries(round, record, entries);
   return {
-    state: { ...state, round: accept(round, record, entries) },
+    state: {
+      ...state,
+      round: accept(round, record, entries),
+      registered:
+        record.type === 'register' ? withEntry(state.registered, key, record) : state.registered,
+    },
     effects: [
-      append(record),
+      // A complaint goes into the transcript with its verdict.
+      ...(record.type === 'complaint' ? [startWork(judgeWork(round, record))] : [append(record)]),
       ack,
       ...(record.type === 'upload'
         ? [startWork({ type: 'fold', round: round.round, record })]

@@ -2,15 +2,17 @@
  * @module Register and the freezing of the cohort (Bonawitz et al. 2017, round 0).
  */
 import { fromHex } from '../../protocol/bytes.ts';
-import { cohortEntropy } from '../../protocol/ledger/beacon.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import { cohortRoot, roundContext, threshold } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
-import { isMasked, type Hex, type Round, type State } from './state.ts';
+import { withCohort } from './places.ts';
+import { fitting } from './spending.ts';
+import { isMasked, tooFewCode, type Hex, type Round, type State } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
 export const cohortRegisters = (round: Round): SignedRecord<'register'>[] =>
@@ -23,25 +25,27 @@ export const freezeCohortWork = (round: Round): Work => {
     round: round.round,
     root: cohortRoot(members),
     members,
-    entropy: cohortEntropy(cohortRegisters(round).map(({ body }) => body.nonce)),
+    entropy: (round.open as SignedRecord<'open'>).body.beacon,
   };
 };
 
 export const closeRegister = (config: MachineConfig, state: State, now: number): Step => {
   const round = state.round as Round;
-  const { minimum } = config.spec.cohort;
-  if (round.registers.size < minimum)
+  const { cohort, selection } = config.spec;
+  const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
+  const { members, spent } = fitting(round);
+  if (members.length < minimum)
     return abort(
       config,
-      state,
+      { ...state, sitting: new Set([...state.sitting, ...spent]) },
       now,
-      'cohort_too_small',
-      `expected at least ${minimum} registrations, got ${round.registers.size}`,
+      tooFewCode(config),
+      `expected at least ${minimum} registrations that can be summed, got ${members.length}`,
       [],
     );
-  const frozen: Round = { ...round, members: [...round.registers.keys()].toSorted() };
+  const frozen: Round = { ...round, members };
   const entered = enter(
-    { ...state, round: frozen },
+    { ...state, round: frozen, sitting: new Set([...state.sitting, ...spent]) },
     { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS },
   );
   return {
@@ -84,18 +88,22 @@ export const applyCohortFrozen = (
     runHash: config.run,
     round: round.round,
     modelHash: round.open.body.model.hash,
-    configHash: config.run,
     cohortRoot: root,
     beacon,
   });
   const frozen: Round = { ...round, cohort, context };
   const type = isMasked(config) ? 'share' : 'upload';
   const entered = enter(
-    { ...state, round: frozen },
+    { ...state, round: frozen, places: withCohort(state.places, frozen.members) },
     { type, since: event.time, deadline: event.time + config.spec.deadlines[type] * 1000 },
   );
   return {
     state: entered.state,
-    effects: [append(cohort), ...entered.effects, ...sendCohort(frozen, frozen.members)],
+    effects: [
+      append(cohort),
+      ...entered.effects,
+      ...sendEvidence(state, frozen.members),
+      ...sendCohort(frozen, frozen.members),
+    ],
   };
 };

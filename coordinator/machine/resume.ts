@@ -3,8 +3,10 @@
  * after it has logged in. Both are functions of the state alone, so a crash of either side loses nothing.
  */
 import { finishWork, registerWork } from './closing.ts';
+import { judgeWork, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
+import { sendEvidence } from './evidence.ts';
 import { freezeCohortWork, sendCohort } from './register.ts';
 import { sendSharers } from './share.ts';
 import { survivorsOf, type Hex, type State } from './state.ts';
@@ -22,9 +24,12 @@ export const pendingWork = (state: State): readonly Work[] => {
     case 'freezing-cohort':
       return [freezeCohortWork(round)];
     case 'upload':
-      return [...round.uploads.values()]
-        .filter(({ status }) => status !== 'rejected')
-        .map(({ record }) => ({ type: 'fold', round: round.round, record }));
+      return [
+        ...unjudged(round).map((record) => judgeWork(round, record)),
+        ...[...round.uploads.values()]
+          .filter(({ status }) => status !== 'rejected')
+          .map(({ record }) => ({ type: 'fold', round: round.round, record }) as const),
+      ];
     case 'freezing-survivors':
       return [freezeSurvivorsWork(round)];
     case 'finishing':
@@ -53,6 +58,7 @@ export const syncFrames = (config: MachineConfig, state: State, key: Hex): Outgo
   const takesPart = round.cohort === undefined ? round.invited : round.members;
   if (round.open === undefined || !takesPart.includes(key)) return [];
   const effects: Effect[] = [send([key], { type: 'record', record: round.open.bytes })];
+  if (round.cohort !== undefined) effects.push(...sendEvidence(state, [key]));
   effects.push(...sendCohort(round, [key]));
   if (round.shares.has(key)) effects.push(...sendSharers(round, key));
   if (round.survivors !== undefined && survivorsOf(round).includes(key)) {

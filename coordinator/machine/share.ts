@@ -7,7 +7,7 @@ import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, send, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';
-import { quorum, type Hex, type Round, type Shared, type State } from './state.ts';
+import { quorum, tooFewCode, type Hex, type Round, type Shared, type State } from './state.ts';
 
 /** The sharers frame of one receiver: each sharer's record and its sealed entry for the receiver (its own is left out). */
 export const sendSharers = (round: Round, to: Hex): Effect[] => {
@@ -31,7 +31,7 @@ export const closeShare = (config: MachineConfig, state: State, now: number): St
       config,
       state,
       now,
-      'cohort_too_small',
+      tooFewCode(config),
       `expected shares of at least ${needed} members, got ${sharing.length}`,
       [],
     );

@@ -5,6 +5,7 @@
 import { toHex } from '../../protocol/bytes.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
 import type { MachineConfig } from './config.ts';
+import type { Tried } from './spending.ts';
 
 /** Ed25519 public key, 64 lower-case hex digits. */
 export type Hex = string;
@@ -24,7 +25,7 @@ export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unm
 export type WorkPhase = 'opening' | 'freezing-cohort' | 'freezing-survivors' | 'finishing';
 
 export type Phase =
-  | (Timed<'waiting'> & { readonly until: number })
+  | (Timed<'waiting'> & { readonly until: number; readonly reason?: string })
   | { [Type in AnswerPhase | WorkPhase]: Bounded<Type> }[AnswerPhase | WorkPhase]
   | Timed<'registering'>
   | Timed<'finished'>;
@@ -48,6 +49,11 @@ export interface Shared {
   readonly entries: readonly Uint8Array[];
 }
 
+export interface Complained {
+  readonly record: SignedRecord<'complaint'>;
+  readonly judged: boolean;
+}
+
 /** One attempt at a round; what is not there yet is undefined or empty. */
 export interface Round {
   readonly round: number;
@@ -61,14 +67,25 @@ export interface Round {
   readonly context: Uint8Array | undefined;
   readonly shares: ReadonlyMap<Hex, Shared>;
   readonly sharers: SignedRecord<'sharers'> | undefined;
+  /** By complainer. */
+  readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
+  /** Who was here when the survivors were frozen: before anything was opened. */
+  readonly witnesses: ReadonlySet<Hex>;
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
   readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
   /** Signed, in the transcript only when the ledger holds the model. */
   readonly commit: SignedRecord<'commit'> | undefined;
   /** When each phase of this attempt began. */
   readonly times: readonly (readonly [PhaseType, number])[];
+}
+
+/** What the cohort of the next round checks the newest commit with. */
+export interface Evidence {
+  readonly commit: SignedRecord<'commit'>;
+  /** Its round's records as the `evidence` frame holds them. */
+  readonly records: readonly Uint8Array[];
 }
 
 export interface State {
@@ -83,15 +100,29 @@ export interface State {
   readonly failures: number;
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
+  /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
+  readonly beacon: Uint8Array;
+  /** Who was here before `beacon` was known, and may be drawn by it. */
+  readonly drawn: ReadonlySet<Hex>;
+  /** Attempts on the newest model in which members may have been summed. */
+  readonly tried: readonly Tried[];
+  /** Who has said that it has answered on the newest model, and sits out. */
+  readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
-  /** Everyone who ever logged in. */
+  /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
   readonly participants: ReadonlyMap<Hex, Presence>;
+  /** Who has been in a cohort; the members of the latest cohorts are at the end. */
+  readonly places: ReadonlySet<Hex>;
+  /** The last registration of everyone who ever registered. */
+  readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
   readonly patience: number;
   readonly round: Round | undefined;
   /** The commit or abort that ended the last attempt. */
   readonly closing: SignedRecord<'commit' | 'abort'> | undefined;
+  /** Of the newest commit; undefined before it, and without masks. */
+  readonly evidence: Evidence | undefined;
 }
 
 export const initialState: State = {
@@ -101,11 +132,18 @@ export const initialState: State = {
   committed: 0,
   failures: 0,
   model: undefined,
+  beacon: new Uint8Array(32),
+  drawn: new Set(),
+  tried: [],
+  sitting: new Set(),
   excluded: new Set(),
   participants: new Map(),
+  places: new Set(),
+  registered: new Map(),
   patience: 0,
   round: undefined,
   closing: undefined,
+  evidence: undefined,
 };
 
 export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
@@ -119,13 +157,21 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   context: undefined,
   shares: new Map(),
   sharers: undefined,
+  complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
+  witnesses: new Set(),
   consistent: new Map(),
   unmasks: new Map(),
   commit: undefined,
   times: [],
 });
+
+/** Who is here and not excluded. */
+export const eligible = (state: State): Hex[] =>
+  [...state.participants]
+    .filter(([key, { present }]) => present && !state.excluded.has(key))
+    .map(([key]) => key);
 
 /** Copy of a map with one entry set. */
 export const withEntry = <Value>(
@@ -143,9 +189,15 @@ export const uploaders = (round: Round): readonly Hex[] =>
 export const survivorsOf = (round: Round): readonly Hex[] =>
   round.survivors?.body.members.map(toHex) ?? [];
 
-/** Fewest answers of any phase after the cohort. */
+/** Fewest answers of any phase after the cohort: of a batch, all. */
 export const quorum = ({ spec }: MachineConfig, round: Round): number =>
-  Math.max(spec.cohort.minimum, round.cohort?.body.threshold ?? 0);
+  spec.selection === 'batches'
+    ? round.invited.length
+    : Math.max(spec.cohort.minimum, round.cohort?.body.threshold ?? 0);
+
+/** The code of an attempt that ends for too few. */
+export const tooFewCode = ({ spec }: MachineConfig): 'batch_incomplete' | 'cohort_too_small' =>
+  spec.selection === 'batches' ? 'batch_incomplete' : 'cohort_too_small';
 
 /** The participants whose answer this phase still waits for. */
 export const awaited = ({ phase, round }: State): readonly Hex[] => {

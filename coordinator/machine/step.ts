@@ -11,6 +11,7 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { abort, applyAggregated, applyRegistered } from './closing.ts';
+import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import type { Effect, Step } from './effects.ts';
 import type { Event } from './events.ts';
@@ -29,7 +30,7 @@ import {
   unfolded,
   uploadLimit,
 } from './upload.ts';
-import { applyOpened, openRound, opensAt } from './waiting.ts';
+import { applyOpened, openRound, opensAt, sayWhy } from './waiting.ts';
 
 const same = (state: State): Step => ({ state, effects: [] });
 
@@ -42,6 +43,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return same({
         ...state,
         model: event.model,
+        beacon: event.beacon,
         startWith: event.startWith,
         phase: { type: 'waiting', since: event.time, until: event.time },
       });
@@ -63,6 +65,8 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return applyFolded(state, event);
     case 'upload-rejected':
       return applyUploadRejected(state, event);
+    case 'complaint-judged':
+      return applyJudged(config, state, event);
     case 'survivors-frozen':
       return applySurvivorsFrozen(config, state, event);
     case 'aggregated':
@@ -87,7 +91,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
 const advance = (config: MachineConfig, state: State, now: number): Step | undefined => {
   const { phase, round } = state;
   if (phase.type === 'waiting')
-    return opensAt(config, state) <= now ? openRound(config, state, now) : undefined;
+    return opensAt(config, state) <= now ? openRound(config, state, now) : sayWhy(config, state);
   if (round === undefined || phase.type === 'registering' || phase.type === 'finished')
     return undefined;
   const late = now >= phase.deadline;
@@ -122,6 +126,8 @@ const advanceUpload = (
   deadline: number,
   now: number,
 ): Step | undefined => {
+  // No set of survivors before a complaint is judged: it may end the attempt.
+  if (state.round !== undefined && unjudged(state.round).length > 0) return undefined;
   const [pending] = unfolded(state);
   if (pending === undefined) return closeUpload(config, state, now);
   return now >= uploadLimit(deadline) ? rejectUnfolded(state, pending) : undefined;

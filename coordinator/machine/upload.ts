@@ -10,9 +10,11 @@ import { append, publish, refusal, send, startWork, type Step, type Work } from 
 import type { EventOf } from './events.ts';
 import { enter, foldedMembers } from './phases.ts';
 import {
+  eligible,
   goneAt,
   isMasked,
   quorum,
+  tooFewCode,
   uploaders,
   withEntry,
   type Hex,
@@ -128,7 +130,7 @@ export const closeUpload = (config: MachineConfig, state: State, now: number): S
       config,
       state,
       now,
-      'cohort_too_small',
+      tooFewCode(config),
       `expected uploads of at least ${needed} members, got ${size}`,
       [],
     );
@@ -159,7 +161,8 @@ export const applySurvivorsFrozen = (
       .map((key) => ({ member: fromHex(key), code: absence(config, state, key, phase.since) })),
     receipt: event.receipt,
   });
-  const next: State = { ...state, round: { ...round, survivors } };
+  const witnesses = new Set(eligible(state));
+  const next: State = { ...state, round: { ...round, survivors, witnesses } };
   const now = event.time;
   const masked = isMasked(config);
   const entered = enter(

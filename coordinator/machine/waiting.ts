@@ -1,49 +1,115 @@
 /**
  * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later waits for the round after.
  */
-import { compareBytes, fromHex, sha256, utf8 } from '../../protocol/bytes.ts';
+import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { batchesOf } from '../../protocol/rules/selection.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
-import { emptyRound, type Hex, type State } from './state.ts';
+import { withoutStrangers } from './places.ts';
+import { planInvitation, type Plan } from './spending.ts';
+import { eligible, emptyRound, type Hex, type State } from './state.ts';
 
-const eligible = (state: State): Hex[] =>
-  [...state.participants]
-    .filter(([key, { present }]) => present && !state.excluded.has(key))
-    .map(([key]) => key);
+/** The batches whose members are all here, ascending by key each; none without batches. */
+const wholeBatches = ({ spec }: MachineConfig, keys: readonly Hex[]): Hex[][] => {
+  const here = new Set(keys);
+  return batchesOf(spec)
+    .map((batch) => batch.map(toHex))
+    .filter((batch) => batch.every((key) => here.has(key)));
+};
+
+const mostInvited = ({ spec }: MachineConfig): number =>
+  Math.ceil(spec.cohort.size * spec.cohort.overSelect);
+
+/** Who of those that are here can be invited on this model; see spending.ts. */
+const planned = (config: MachineConfig, state: State): Plan =>
+  planInvitation(config, state, eligible(state), mostInvited(config));
+
+/** Says once why no attempt can be opened, as soon as that is so, and forgets it as soon as it is not. */
+export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
+  const { phase } = state;
+  if (phase.type !== 'waiting') return undefined;
+  const plan = planned(config, state);
+  const reason = plan.type === 'wait' ? plan.reason : undefined;
+  if (reason === phase.reason) return undefined;
+  const { reason: _, ...bare } = phase;
+  return reason === undefined
+    ? { state: { ...state, phase: bare }, effects: [] }
+    : {
+        state: { ...state, phase: { ...bare, reason } },
+        effects: [publish({ type: 'waiting', reason })],
+      };
+};
 
 /**
  * When the next round opens as things are: after the pause, with `startWith` participants at once; with fewer, but no fewer
  * than the minimum cohort, after the grace time - though never for the first round, which waits for all it was told to.
  */
-export const opensAt = ({ spec }: MachineConfig, state: State): number => {
+export const opensAt = (config: MachineConfig, state: State): number => {
+  const { spec } = config;
   const { phase } = state;
-  const count = eligible(state).length;
+  const plan = planned(config, state);
+  if (plan.type === 'wait') return Infinity;
+  const here = plan.keys;
+  const count = here.length;
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
-  if (count >= Math.max(state.startWith, spec.cohort.minimum)) return phase.until;
+  if (spec.selection === 'batches' && wholeBatches(config, here).length === 0) return Infinity;
+  // Of a closed run no more can come than it has members.
+  const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
+  const wanted = Math.min(state.startWith, most);
+  if (count >= Math.max(wanted, spec.cohort.minimum)) return phase.until;
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
 
 /**
- * A participant's place in the draw of one attempt: nobody can choose it without knowing run and round beforehand. By the id of
- * the specification, not its hash: a masked and an unmasked run of equal settings invite the same participants.
+ * A participant's place in the draw of one attempt: a hash over R, the attempt and its key. R is not known before the answers of
+ * the last round, so no key can be made for a place among those that were here by then (see protocol/ledger/beacon.ts).
  */
-const ticket = (id: Uint8Array, round: number, key: Hex): Uint8Array => {
+const ticket = (beacon: Uint8Array, round: number, key: Hex): Uint8Array => {
   const number = new Uint8Array(4);
   new DataView(number.buffer).setUint32(0, round);
-  return sha256(utf8('floe/invite/v1'), id, number, fromHex(key));
+  return sha256(utf8('floe/invite/v2'), beacon, number, fromHex(key));
 };
 
-/** The `ceil(size * overSelect)` with the smallest tickets, ascending by key. */
-const invite = ({ spec }: MachineConfig, round: number, keys: readonly Hex[]): Hex[] =>
-  keys
-    .map((key) => ({ key, ticket: ticket(spec.id, round, key) }))
+/** Everybody who is here now may be drawn by the R that nobody knows yet. */
+export const withDrawn = (state: State): State => ({ ...state, drawn: new Set(eligible(state)) });
+
+/** Of the items, each drawn by the ticket of its key, those with the `count` smallest tickets. */
+const draw = <Item>(
+  { beacon }: State,
+  round: number,
+  items: readonly Item[],
+  keyOf: (item: Item) => Hex,
+  count: number,
+): Item[] =>
+  items
+    .map((item) => ({ item, ticket: ticket(beacon, round, keyOf(item)) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
-    .slice(0, Math.ceil(spec.cohort.size * spec.cohort.overSelect))
-    .map(({ key }) => key)
-    .toSorted();
+    .slice(0, count)
+    .map(({ item }) => item);
+
+/**
+ * One whole batch, or the `ceil(size * overSelect)` that are drawn; ascending by key. Whoever came after R was known could have
+ * chosen its key by it: in an open run such newcomers only fill up what the others leave free.
+ */
+const invite = (
+  config: MachineConfig,
+  state: State,
+  round: number,
+  keys: readonly Hex[],
+): Hex[] => {
+  const { selection, members } = config.spec;
+  if (selection === 'batches')
+    return draw(state, round, wholeBatches(config, keys), ([first]) => first ?? '', 1).flat();
+  const most = mostInvited(config);
+  const known = keys.filter((key) => members.type === 'closed' || state.drawn.has(key));
+  const drawn = draw(state, round, known, (key) => key, most);
+  const free = most - drawn.length;
+  const late = keys.filter((key) => !known.includes(key));
+  return [...drawn, ...draw(state, round, late, (key) => key, free)].toSorted();
+};
 
 export const wrapModel = (state: State): Work | undefined =>
   state.round === undefined || state.model === undefined
@@ -52,6 +118,7 @@ export const wrapModel = (state: State): Work | undefined =>
         type: 'wrap-model',
         round: state.round.round,
         model: state.model,
+        commit: state.evidence?.commit,
         readers: state.round.invited.slice(0, MAX_READERS),
       };
 
@@ -63,8 +130,11 @@ export const openRound = (config: MachineConfig, state: State, now: number): Ste
       state: { ...state, phase: { type: 'finished', since: now } },
       effects: [publish({ type: 'finished', rounds: state.committed })],
     };
-  const invited = invite(config, attempt, eligible(state));
-  const opened: State = { ...state, attempt, round: emptyRound(attempt, invited) };
+  const plan = planned(config, state);
+  // R_0 is not public before the first Open record.
+  const current = state.attempt === 0 ? withDrawn(state) : state;
+  const invited = invite(config, current, attempt, plan.type === 'invite' ? plan.keys : []);
+  const opened = withoutStrangers({ ...current, attempt, round: emptyRound(attempt, invited) });
   const entered = enter(opened, {
     type: 'opening',
     since: now,
@@ -86,8 +156,12 @@ export const applyOpened = (
   if (round === undefined || phase.type !== 'opening') return { state, effects: [] };
   const open = config.sign('open', round.round, {
     model: event.model,
-    config: config.run,
+    beacon: state.beacon,
+    key: event.key,
     invited: round.invited.map(fromHex),
+    ...(event.bundle === undefined || state.evidence === undefined
+      ? {}
+      : { bundle: { commit: state.evidence.commit.hash, envelope: event.bundle } }),
   });
   const entered = enter(
     { ...state, round: { ...round, open } },

@@ -25,9 +25,11 @@ export interface AccessGate {
   readonly kind: string;
   /** Whether policies on chain decide who opens a key, so that the `access` of a specification means something. */
   readonly policies: boolean;
+  /** Ed25519 public key of the identity that {@link AccessGate.unwrap} opens with. */
+  readonly reader: Uint8Array;
   /**
    * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it, and whom the run's `access` admits.
-   * @param cohortOf the round in whose cohort readers have to be, where the gate is a policy on chain and knows them as
+   * @param cohortOf the round in whose cohort, or an earlier one, readers have to be, where the gate is a policy on chain and knows them as
    * cohort and auditors only; the purpose's round where missing
    * @throws FloeError `key_invalid`, `gate_unavailable`
    */

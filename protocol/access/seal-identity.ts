@@ -8,6 +8,7 @@ import { Transaction, type TransactionArgument } from '@mysten/sui/transactions'
 import { fromHex, normalizeSuiAddress } from '@mysten/sui/utils';
 import { toHex } from '../bytes.ts';
 import { purposeHash, type KeyPurpose } from './access-gate.ts';
+import type { Audience } from './envelopes.ts';
 
 /** An object of the reader that lets it in, and the offer on whose terms. */
 export interface Ticket {
@@ -40,9 +41,9 @@ const ticketAndClock: Show = (transaction, shown) => [
 
 /** Who a name is for, the policy that lets them in, and what it is shown. */
 export const AUDIENCES = {
-  /** Members of the round's frozen cohort. */
+  /** Members of the round's frozen cohort and of earlier ones. */
   cohort: { role: 0, policy: 'seal_approve_cohort', show: run },
-  /** The run's auditors; the coordinator is one of them. */
+  /** The run's auditors, those of the specification and others; the coordinator is one of them. */
   auditor: { role: 1, policy: 'seal_approve_auditor', show: run },
   pass: { role: 2, policy: 'seal_approve_pass', show: ticket },
   subscription: { role: 3, policy: 'seal_approve_subscription', show: ticketAndClock },
@@ -50,11 +51,9 @@ export const AUDIENCES = {
   'time-lock': { role: 4, policy: 'seal_approve_time', show: runAndClock },
   /** Compute nodes with a grant. */
   compute: { role: 5, policy: 'seal_approve_compute', show: runAndClock },
-  /** Of a round's bundle: aggregator, auditors and cohort, once the survivors are frozen. */
+  /** Of a round's bundle, once the survivors are frozen: aggregator, auditors, cohort, and the cohorts on the round's model. */
   unmask: { role: 6, policy: 'seal_approve_unmask', show: run },
-} as const satisfies Record<string, { role: number; policy: string; show: Show }>;
-
-export type Audience = keyof typeof AUDIENCES;
+} as const satisfies Record<Audience, { role: number; policy: string; show: Show }>;
 
 const NONCE_BYTES = 16;
 

@@ -3,9 +3,9 @@
  * 32-byte key is encrypted under the name of the audience (identity-based, Boneh and Franklin 2001; t of n servers).
  *
  * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through the auditors' policy, all
- * others through the frozen cohort of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
+ * others through the frozen cohorts up to that of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
  * who holds a pass, a subscription or a grant when it asks is let in, and nobody has to know it when the model is sealed. A
- * bundle of unmasking shares has one audience with a policy of its own.
+ * bundle of unmasking shares has one audience with a policy of its own, and for a later round that round's cohort.
  */
 import {
   EncryptedObject,
@@ -17,22 +17,15 @@ import {
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { Transaction } from '@mysten/sui/transactions';
-import * as v from 'valibot';
 import { equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, integer } from '../cbor.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { FloeError } from '../errors.ts';
 import type { NetworkConfig } from '../network.ts';
 import type { ModelAudience } from '../run-spec.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import { purposeHash, type AccessGate, type KeyPurpose } from './access-gate.ts';
-import {
-  approval,
-  AUDIENCES,
-  nameHex,
-  sealName,
-  type Audience,
-  type Shown,
-} from './seal-identity.ts';
+import { sealedSchema, type Audience, type Sealed } from './envelopes.ts';
+import { approval, nameHex, sealName, type Shown } from './seal-identity.ts';
 import { TICKETS, type Holdings } from './tickets.ts';
 
 export interface SealGateInit {
@@ -65,21 +58,6 @@ const SESSION_MINUTES = 10;
 const MAX_ENVELOPE_BYTES = 64 << 10;
 /** Sealings that are kept so as not to be made twice; a round needs one for each audience. */
 const MAX_KEPT = 64;
-
-const envelopeSchema = v.strictObject({
-  v: v.literal(2),
-  sealed: v.pipe(
-    v.array(
-      v.strictObject({
-        audience: v.picklist(Object.keys(AUDIENCES) as Audience[]),
-        round: integer(0, 100_000),
-        object: bytesUpTo(8 << 10),
-      }),
-    ),
-    v.maxLength(8),
-  ),
-});
-type Sealed = v.InferOutput<typeof envelopeSchema>['sealed'][number];
 
 const malformed = (message: string, cause?: unknown): FloeError =>
   new FloeError('envelope_malformed', message, {}, { cause });
@@ -268,7 +246,9 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     cohortOf: number,
   ): readonly (readonly [Audience, number])[] => {
     const { role, round } = purpose;
-    if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', round]];
+    // A bundle has a policy of its own for its round; the cohort of a later one reads it like a model.
+    if (role === 'bundle' && cohortOf === round)
+      return readers.length === 0 ? [] : [['unmask', round]];
     const named: Audience[] = readers.some(isAuditor) ? ['auditor'] : [];
     if (role === 'model') named.push(...models);
     const inPurpose = named.map((audience) => [audience, round] as const);
@@ -288,6 +268,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
   return {
     kind: 'seal',
     policies: true,
+    reader: own,
     wrap: async (key, purpose, readers, cohortOf = purpose.round) => {
       if (key.length !== KEY_BYTES)
         throw new FloeError('key_invalid', `expected a key of 32 bytes, got ${key.length}`);
@@ -309,7 +290,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     },
     unwrap: async (envelope, purpose) => {
       const { sealed } = decodeCbor(
-        envelopeSchema,
+        sealedSchema,
         envelope,
         'envelope_malformed',
         MAX_ENVELOPE_BYTES,

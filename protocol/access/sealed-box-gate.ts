@@ -2,27 +2,24 @@
  * @module The local AccessGate: the key in one libsodium sealed box per reader. No server, no chain; who is not on the list
  * finds no box that opens.
  */
-import * as v from 'valibot';
-import { concatBytes, equalBytes } from '../bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
+import { concatBytes, equalBytes, toHex } from '../bytes.ts';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { FloeError } from '../errors.ts';
 import { sealTo, type Identity } from '../identity.ts';
 import { purposeHash, type AccessGate } from './access-gate.ts';
+import { boxesSchema, MAX_ENVELOPE_BYTES, MAX_READERS } from './envelopes.ts';
 
-const MAX_READERS = 4096;
-const envelopeSchema = v.strictObject({
-  v: v.literal(1),
-  boxes: v.pipe(
-    v.array(v.strictObject({ reader: fixedBytes(32), box: bytesUpTo(128) })),
-    v.maxLength(MAX_READERS),
-  ),
-});
-const MAX_ENVELOPE_BYTES = 1 << 20;
+/** Each once, in the order given: one identity may be reader for two reasons. */
+const distinct = (readers: readonly Uint8Array[]): readonly Uint8Array[] => [
+  ...new Map(readers.map((reader) => [toHex(reader), reader])).values(),
+];
 
 export const sealedBoxGate = (identity: Identity): AccessGate => ({
   kind: 'sealed-box',
   policies: false,
-  wrap: async (key, purpose, readers) => {
+  reader: identity.publicKey,
+  wrap: async (key, purpose, wanted) => {
+    const readers = distinct(wanted);
     if (key.length !== 32)
       throw new FloeError('key_invalid', `expected a key of 32 bytes, got ${key.length}`);
     if (readers.length > MAX_READERS)
@@ -38,12 +35,7 @@ export const sealedBoxGate = (identity: Identity): AccessGate => ({
     });
   },
   unwrap: async (envelope, purpose) => {
-    const { boxes } = decodeCbor(
-      envelopeSchema,
-      envelope,
-      'envelope_malformed',
-      MAX_ENVELOPE_BYTES,
-    );
+    const { boxes } = decodeCbor(boxesSchema, envelope, 'envelope_malformed', MAX_ENVELOPE_BYTES);
     const own = boxes.find((entry) => equalBytes(entry.reader, identity.publicKey));
     if (own === undefined)
       throw new FloeError(

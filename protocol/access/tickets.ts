@@ -3,6 +3,7 @@
  * only saves asking with one that cannot help; whether a ticket opens anything is for the policy to say.
  */
 import {
+  isRevoked,
   passesOf,
   readOffer,
   readPass,
@@ -40,20 +41,22 @@ interface Candidate {
 const best = async (
   { registry, run, round }: TicketQuery,
   candidates: readonly Candidate[],
-  isGood: (offer: Offer, candidate: Candidate) => boolean,
+  isGood: (offer: Offer, candidate: Candidate) => Promise<boolean>,
 ): Promise<Ticket | undefined> => {
   // Most readers own none: then nothing else is asked.
   const known = candidates.length === 0 ? [] : (await readRun(registry, run)).offers;
   const owned = candidates.filter(({ offer }) => known.includes(offer));
   const ids = [...new Set(owned.map(({ offer }) => offer))];
   const offers = await Promise.all(ids.map((id) => readOffer(registry, id)));
-  const fits = (candidate: Candidate): boolean => {
+  const fits = async (candidate: Candidate): Promise<boolean> => {
     const offer = offers.find(({ id }) => id === candidate.offer);
-    return (
-      offer !== undefined && round >= offer.first && round <= offer.last && isGood(offer, candidate)
-    );
+    const covers = offer !== undefined && round >= offer.first && round <= offer.last;
+    return covers && isGood(offer, candidate);
   };
-  const [first] = owned.toSorted((a, b) => Number(fits(b)) - Number(fits(a)) || b.rank - a.rank);
+  const judged = await Promise.all(
+    owned.map(async (candidate) => ({ ...candidate, fits: Number(await fits(candidate)) })),
+  );
+  const [first] = judged.toSorted((a, b) => b.fits - a.fits || b.rank - a.rank);
   return first && { object: first.id, offer: first.offer };
 };
 
@@ -68,7 +71,7 @@ const passTicket = async (query: TicketQuery): Promise<Ticket | undefined> => {
   return best(
     query,
     passes.map((pass) => ({ ...pass, rank: 0 })),
-    (offer, { id }) => !offer.revoked.includes(id),
+    async (offer, { id }) => !(await isRevoked(registry, offer, id)),
   );
 };
 
@@ -83,7 +86,7 @@ const subscriptionTicket = async (query: TicketQuery): Promise<Ticket | undefine
   return best(
     query,
     subscriptions.map((each) => ({ ...each, rank: each.expiresMs })),
-    () => true,
+    async () => true,
   );
 };
 

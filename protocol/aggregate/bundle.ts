@@ -1,38 +1,102 @@
 /**
- * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back. With it and the public blobs
- * anyone can recompute the sum, so it is encrypted and gated like the model itself.
+ * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back, the sum that they open, and what
+ * a spot check of that sum needs (secure-aggregation, section 2, steps 7 and 8). With it and the public blobs anyone can
+ * recompute the sum and the model, so it is encrypted and gated like the model itself.
  */
 import * as v from 'valibot';
+import { equalBytes } from '../bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
+import type { RingLayout } from '../encoding/index.ts';
+import { FloeError } from '../errors.ts';
+import { entropyOf } from '../secagg/index.ts';
 import { MAX_COHORT } from '../run-spec.ts';
+import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
+import { LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from './leaves.ts';
 
-const MAX_BUNDLE_BYTES = 256 << 20;
+const MAX_BUNDLE_BYTES = 512 << 20;
+const MAX_ENTRY_BYTES = 4096;
 const list = <Item extends v.GenericSchema>(item: Item) =>
   v.pipe(v.array(item), v.maxLength(MAX_COHORT));
 
 const bundleSchema = v.strictObject({
-  v: v.literal(1),
-  /** b of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
+  v: v.literal(2),
+  /** b || e of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
   secrets: list(
-    v.strictObject({
-      author: fixedBytes(32),
-      kind: v.picklist(['self', 'key']),
-      secret: fixedBytes(32),
-    }),
+    v.variant('kind', [
+      v.strictObject({
+        author: fixedBytes(32),
+        kind: v.literal('self'),
+        secret: fixedBytes(SELF_SECRET_BYTES),
+      }),
+      v.strictObject({
+        author: fixedBytes(32),
+        kind: v.literal('key'),
+        secret: fixedBytes(SECRET_BYTES),
+      }),
+    ]),
   ),
-  /** The sealed entries of all sharers, where somebody dropped: pair masks need the KEM ciphertexts. Else empty. */
-  shares: list(v.strictObject({ author: fixedBytes(32), entries: list(bytesUpTo(4096)) })),
+  /** The sealed entries of all sharers, where somebody dropped: pair masks need the wrapped pair keys. Else empty. */
+  shares: list(
+    v.strictObject({ author: fixedBytes(32), entries: list(bytesUpTo(MAX_ENTRY_BYTES)) }),
+  ),
+  /** S, packed. Empty without masks, like all that follows. */
+  sum: bytesUpTo(MAX_BUNDLE_BYTES),
+  /** The leaf hashes of each survivor's upload, 32 bytes each, in the order of the survivors. */
+  leaves: list(bytesUpTo(MAX_LEAVES * LEAF_HASH_BYTES)),
+  /** AES-256 key of the model that the round started from, so that the step can be repeated; empty without masks. */
+  modelKey: bytesUpTo(32),
 });
 
 export type UnmaskingBundle = Omit<v.InferOutput<typeof bundleSchema>, 'v'>;
 
+/** The bundle of a run without masks: whoever may recompute its sums opens the uploads themselves. */
+export const EMPTY_BUNDLE: UnmaskingBundle = {
+  secrets: [],
+  shares: [],
+  sum: new Uint8Array(),
+  leaves: [],
+  modelKey: new Uint8Array(),
+};
+
 export const encodeBundle = (bundle: UnmaskingBundle): Uint8Array =>
   encodeCbor({
-    v: 1,
+    v: 2,
     secrets: bundle.secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
     shares: bundle.shares.map(({ author, entries }) => ({ author, entries })),
+    sum: bundle.sum,
+    leaves: bundle.leaves,
+    modelKey: bundle.modelKey,
+  });
+
+/**
+ * The beacon entropy of each survivor, in member order: what the next beacon is made of.
+ * @throws FloeError `not_enough_shares` when the self secret of a survivor is missing
+ */
+export const entropiesOf = (
+  survivors: readonly Uint8Array[],
+  secrets: UnmaskingBundle['secrets'],
+): Uint8Array[] =>
+  survivors.map((member) => {
+    const own = secrets.find(({ author, kind }) => kind === 'self' && equalBytes(author, member));
+    if (own === undefined)
+      throw new FloeError('not_enough_shares', 'the self secret of a survivor is missing');
+    return entropyOf(own.secret);
   });
 
 /** @throws FloeError `record_malformed` */
-export const decodeBundle = (bytes: Uint8Array): UnmaskingBundle =>
-  decodeCbor(bundleSchema, bytes, 'record_malformed', MAX_BUNDLE_BYTES);
+export const decodeBundle = (bytes: Uint8Array): UnmaskingBundle => {
+  const { v: _version, ...bundle } = decodeCbor(
+    bundleSchema,
+    bytes,
+    'record_malformed',
+    MAX_BUNDLE_BYTES,
+  );
+  return bundle;
+};
+
+/** Most bytes that the encrypted bundle of a cohort of n can have: a longer one is not fetched. */
+export const maxBundleBytes = (layout: RingLayout, n: number): number =>
+  layout.byteLength +
+  n * (leafCount(layout) * LEAF_HASH_BYTES + 256) +
+  n * n * (MAX_ENTRY_BYTES + 8) +
+  4096;

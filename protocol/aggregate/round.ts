@@ -4,12 +4,20 @@
  * bit-exact: integers, or float operations in one fixed order.
  */
 import { sha256, utf8, equalBytes } from '../bytes.ts';
-import { addInto, createLanes, decodeSum, pack, ringLayout, unpack } from '../encoding/index.ts';
+import {
+  addInto,
+  checkMeanNorm,
+  createLanes,
+  decodeSum,
+  pack,
+  ringLayout,
+  unpack,
+} from '../encoding/index.ts';
 import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
-import { chunkRoot } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
+import { chunkRoot, leafCount } from './leaves.ts';
 
 /**
  * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
@@ -28,17 +36,20 @@ export const weighMetric = (spec: RunSpec, sum: number, examples: number): numbe
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
   ringLayout(spec.encoding, n, parameterCount(spec.model), METRICS);
 
+/** Leaves of the sum of any cohort: they follow from the model alone. */
+export const leavesOf = (spec: RunSpec): number => leafCount(layoutOf(spec, spec.cohort.minimum));
+
 /**
- * Seed of the shared rotation: public, fresh per round, bound to the model and the beacon. It does not depend on whether the
- * run is masked, so that a masked and an unmasked run of equal inputs agree.
+ * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It depends neither on masks nor on the
+ * beacon: masked and unmasked runs of equal inputs agree, and so do a run on a chain, whose beacon nobody can repeat, and a local
+ * one. The rotation guards nothing; it spreads the error of rounding.
  */
 export const rotationSeed = (round: {
   readonly round: number;
   readonly modelHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
-  readonly beacon: Uint8Array;
 }): Uint8Array =>
-  sha256(utf8(`floe/rotation/v1/${round.round}/`), round.modelHash, round.cohortRoot, round.beacon);
+  sha256(utf8(`floe/rotation/v1/${round.round}/`), round.modelHash, round.cohortRoot);
 
 /** One accumulator for a round: memory O(d), whatever the number of uploads. */
 export interface Fold {
@@ -67,7 +78,9 @@ export interface RoundResult {
     readonly correct: number;
     readonly clipped: number;
   };
-  /** Commitment to the sum S: hash and chunk root of its packed form. */
+  /** S as it is packed: it goes into the gated bundle. */
+  readonly sum: Uint8Array;
+  /** Commitment to S: hash and chunk root of its packed form. */
   readonly aggregate: {
     readonly hash: Uint8Array;
     readonly chunkRoot: Uint8Array;
@@ -91,7 +104,7 @@ export const stepFedAvg = (
  * From the unmasked sum to the next model.
  *
  * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
- * @throws FloeError `weight_sum_out_of_range`, `update_not_finite` when the step leaves the floats
+ * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
  */
 export const finishRound = (input: {
   readonly spec: RunSpec;
@@ -111,19 +124,24 @@ export const finishRound = (input: {
     dimension: before.length,
     extras: METRICS,
   });
+  const layout = layoutOf(spec, n);
+  // Says that somebody has not clipped, not who.
+  checkMeanNorm(lanes, spec.encoding, layout, survivors, decoded.weight);
   const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
   const after = roundToTypes(spec.model, exact);
-  const broken = after.findIndex((value) => !Number.isFinite(value));
-  if (broken >= 0)
-    throw new FloeError('update_not_finite', `parameter ${broken} of the new model is not finite`);
-  const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+  // A plain loop: every member of every cohort does this.
+  for (let i = 0; i < after.length; i += 1)
+    if (!Number.isFinite(after[i]))
+      throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
+  const sum = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;
   return {
     after,
     afterHash: hashModel(spec.model, after),
     weight: decoded.weight,
     metrics: { lossSum, correct, clipped: decoded.clipped },
-    aggregate: { hash: sha256(packed), chunkRoot: chunkRoot(packed), size: packed.length },
+    sum,
+    aggregate: { hash: sha256(sum), chunkRoot: chunkRoot(layout, sum), size: sum.length },
   };
 };
 

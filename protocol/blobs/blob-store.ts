@@ -32,6 +32,13 @@ export interface BlobStore {
    */
   get(ref: BlobRef, options?: BlobOptions): Promise<Uint8Array>;
   /**
+   * Reads bytes [start, end) of a blob. They are NOT checked against its hash, which covers the whole: the caller holds them
+   * against the hash of a leaf (aggregate/leaves.ts), and reads the blob whole before it concludes anything from a mismatch.
+   * @param start 0 <= start <= end <= ref.size
+   * @throws FloeError `blob_not_found`, `store_unavailable`; `blob_corrupt` when fewer or more bytes come
+   */
+  getRange(ref: BlobRef, start: number, end: number, options?: BlobOptions): Promise<Uint8Array>;
+  /**
    * Where blobs of a round first wait and then go to their lasting place together, because each costs much by itself: starts
    * to take them there, blobs that waited by their reference and new ones by their bytes, and returns the lasting references,
    * in order. The move itself goes on in the background and survives a crash. Idempotent. A store without it keeps blobs
@@ -48,6 +55,27 @@ export interface BlobStore {
    */
   settle?(options?: BlobOptions): Promise<void>;
 }
+
+/** The check every implementation begins `getRange` with. @throws FloeError `internal`: the caller's fault */
+export const checkRange = ({ size }: BlobRef, start: number, end: number): void => {
+  const fits = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+  if (!fits || start < 0 || end < start || end > size)
+    throw new FloeError('internal', `expected a range within ${size} bytes, got ${start}-${end}`);
+};
+
+/** The check every implementation ends `getRange` with: the store may hold another blob under this id. */
+export const checkRangeLength = (
+  ref: BlobRef,
+  start: number,
+  end: number,
+  bytes: Uint8Array,
+): Uint8Array => {
+  if (bytes.length !== end - start)
+    throw new FloeError('blob_corrupt', `expected ${end - start} bytes, got ${bytes.length}`, {
+      blob: ref.id,
+    });
+  return bytes;
+};
 
 /** The check every implementation ends `get` with. */
 export const checkBlob = (ref: BlobRef, bytes: Uint8Array): Uint8Array => {

@@ -7,7 +7,13 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { checkBlob, type BlobStore } from './blob-store.ts';
+import {
+  checkBlob,
+  checkRange,
+  checkRangeLength,
+  type BlobRef,
+  type BlobStore,
+} from './blob-store.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 
@@ -18,6 +24,21 @@ export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
   const fileOf = (id: string): string => {
     if (!ID.test(id)) throw new FloeError('blob_not_found', 'expected a blob id of 64 hex digits');
     return join(path, id.slice(0, 2), id);
+  };
+  const reading = async <Result>(ref: BlobRef, read: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await read();
+    } catch (cause) {
+      if (cause instanceof FloeError) throw cause;
+      if (isMissing(cause))
+        throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id }, { cause });
+      throw new FloeError(
+        'store_unavailable',
+        `cannot read ${path}: ${(cause as Error).message}`,
+        {},
+        { cause },
+      );
+    }
   };
   return {
     kind: 'directory',
@@ -55,22 +76,29 @@ export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
     },
     get: async (ref, { signal } = {}) => {
       const file = fileOf(ref.id);
-      try {
+      return reading(ref, async () => {
         const { size } = await stat(file);
         if (size > maxBytes)
           throw new FloeError('blob_too_large', `expected at most ${maxBytes} bytes, got ${size}`);
         return checkBlob(ref, new Uint8Array(await readFile(file, { signal })));
-      } catch (cause) {
-        if (cause instanceof FloeError) throw cause;
-        if (isMissing(cause))
-          throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id }, { cause });
-        throw new FloeError(
-          'store_unavailable',
-          `cannot read ${path}: ${(cause as Error).message}`,
-          {},
-          { cause },
-        );
-      }
+      });
+    },
+    getRange: async (ref, start, end, { signal } = {}) => {
+      checkRange(ref, start, end);
+      const file = fileOf(ref.id);
+      return reading(ref, async () => {
+        signal?.throwIfAborted();
+        const handle = await open(file, 'r');
+        try {
+          const bytes = new Uint8Array(end - start);
+          let at = 0;
+          for (let got = -1; got !== 0 && at < bytes.length; at += got)
+            ({ bytesRead: got } = await handle.read(bytes, at, bytes.length - at, start + at));
+          return checkRangeLength(ref, start, end, bytes.subarray(0, at));
+        } finally {
+          await handle.close();
+        }
+      });
     },
   };
 };

@@ -6,7 +6,7 @@ import { toHex, sha256 } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
 import type { Identity } from '../identity.ts';
 import { blobPutPayload } from '../messages.ts';
-import { checkBlob, type BlobStore } from './blob-store.ts';
+import { checkBlob, checkRange, checkRangeLength, type BlobStore } from './blob-store.ts';
 
 export interface HttpBlobStoreInit {
   /** Base address of the coordinator, `http://host:port` or `https://...`. */
@@ -18,6 +18,8 @@ export interface HttpBlobStoreInit {
   readonly timeoutMs?: number;
   readonly fetch?: typeof globalThis.fetch;
 }
+
+const PARTIAL_CONTENT = 206;
 
 const base64url = (bytes: Uint8Array): string =>
   btoa(String.fromCodePoint(...bytes))
@@ -107,6 +109,22 @@ export const httpBlobStore = ({
     get: async (ref, { signal } = {}) => {
       const response = await request(`/blobs/${encodeURIComponent(ref.id)}`, {}, signal);
       return checkBlob(ref, await readExactly(response, ref.size));
+    },
+    getRange: async (ref, start, end, { signal } = {}) => {
+      checkRange(ref, start, end);
+      // Nothing cannot be asked for (RFC 9110, section 14.1.2).
+      if (start === end) return new Uint8Array();
+      const headers = { range: `bytes=${start}-${end - 1}` };
+      const path = `/blobs/${encodeURIComponent(ref.id)}`;
+      const response = await request(path, { headers }, signal);
+      if (response.status !== PARTIAL_CONTENT) {
+        await response.body?.cancel();
+        throw new FloeError(
+          'store_unavailable',
+          `expected a part of the blob, the coordinator answered ${response.status} to ${path}`,
+        );
+      }
+      return checkRangeLength(ref, start, end, await readExactly(response, end - start));
     },
   };
 };

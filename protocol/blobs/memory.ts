@@ -3,7 +3,7 @@
  */
 import { ownBytes, sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { checkBlob, type BlobStore } from './blob-store.ts';
+import { checkBlob, checkRange, checkRangeLength, type BlobStore } from './blob-store.ts';
 
 export const memoryStore = (
   maxBytes = 2 ** 31,
@@ -30,6 +30,14 @@ export const memoryStore = (
       if (bytes === undefined)
         throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id });
       return checkBlob(ref, ownBytes(bytes));
+    },
+    getRange: async (ref, start, end, { signal } = {}) => {
+      signal?.throwIfAborted();
+      checkRange(ref, start, end);
+      const bytes = blobs.get(ref.id);
+      if (bytes === undefined)
+        throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id });
+      return checkRangeLength(ref, start, end, bytes.slice(start, end));
     },
   };
 };

@@ -22,11 +22,17 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
   kind: lasting.kind,
   put: (bytes, options) => lasting.put(bytes, options),
   get: (ref, options) => (WAITING.test(ref.id) ? waiting : lasting).get(ref, options),
+  getRange: (ref, ...rest) => (WAITING.test(ref.id) ? waiting : lasting).getRange(ref, ...rest),
   archive: async (blobs, options) => {
     // One archive on its way at a time: memory stays bounded, and a store that is down is noticed.
     await lasting.settle(options);
     const all = await Promise.all(
-      blobs.map(async (blob) => (blob instanceof Uint8Array ? blob : waiting.get(blob, options))),
+      blobs.map(async (blob) => {
+        if (!(blob instanceof Uint8Array)) return waiting.get(blob, options);
+        // It waits there too: the next cohort reads it before it is where it lasts.
+        await waiting.put(blob, options);
+        return blob;
+      }),
     );
     return lasting.putTogether(all, options);
   },
@@ -57,12 +63,21 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
       return store.get(ref, options);
     }
   },
+  getRange: async (ref, ...rest) => {
+    try {
+      return await contentStore(copies).getRange(ref, ...rest);
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError) || thrown.code !== 'blob_not_found') throw thrown;
+      return store.getRange(ref, ...rest);
+    }
+  },
 });
 
 /** Reads blobs by their content, whatever a record calls them: for folders that hold copies of what lies elsewhere. */
 const contentStore = (copies: BlobStore): BlobStore => ({
   ...copies,
   get: (ref, options) => copies.get({ ...ref, id: contentId(ref) }, options),
+  getRange: (ref, ...rest) => copies.getRange({ ...ref, id: contentId(ref) }, ...rest),
 });
 
 const contentId = ({ sha256 }: BlobRef): string => toHex(sha256);

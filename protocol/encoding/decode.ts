@@ -4,8 +4,15 @@
  */
 import { FloeError } from '../errors.ts';
 import { readExtras, type ExtraTotals } from './extras.ts';
-import { quantisationStep, ringLayout, type EncodingSpec, type ExtraSpec } from './layout.ts';
+import {
+  quantisationStep,
+  ringLayout,
+  type EncodingSpec,
+  type ExtraSpec,
+  type RingLayout,
+} from './layout.ts';
 import type { Lanes } from './lanes.ts';
+import { meanNormLimit } from './norm.ts';
 import { rotateBack, rotationGain } from './rotation.ts';
 
 export interface SumInput {
@@ -33,6 +40,41 @@ const centre = (lanes: Lanes, modulusBits: number, out: Float64Array): void => {
   if (lanes instanceof Uint16Array)
     for (let i = 0; i < out.length; i += 1) out[i] = (lanes[i]! << shift) >> shift;
   else for (let i = 0; i < out.length; i += 1) out[i] = (lanes[i]! << shift) >> shift;
+};
+
+/** L2 norm of the first `count` lanes as integers, summed in order, so that everybody gets the same bits. */
+const normOf = (lanes: Lanes, count: number, modulusBits: number): number => {
+  const shift = 32 - modulusBits;
+  let sum = 0;
+  if (lanes instanceof Uint16Array)
+    for (let i = 0; i < count; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
+  else for (let i = 0; i < count; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
+  return Math.sqrt(sum);
+};
+
+/**
+ * Refuses a mean that is longer than that of clipped updates can be.
+ *
+ * @param layout of the cohort @param survivors how many encodings are in `lanes` @param weight sum of their capped counts
+ * @throws FloeError `mean_out_of_range`
+ */
+export const checkMeanNorm = (
+  lanes: Lanes,
+  spec: EncodingSpec,
+  layout: RingLayout,
+  survivors: number,
+  weight: number,
+): void => {
+  // Of the ring's integers: the rotation keeps the norm, and the padding is a liar's to fill.
+  const steps = normOf(lanes, layout.padded, layout.modulusBits);
+  const norm = (steps * quantisationStep(spec, layout) * spec.weightCap) / weight;
+  const limit = meanNormLimit(spec, layout, survivors, weight);
+  if (norm > limit)
+    throw new FloeError(
+      'mean_out_of_range',
+      `expected a mean of norm at most ${limit.toPrecision(6)}, got ${norm.toPrecision(6)}`,
+      { norm, limit },
+    );
 };
 
 /**

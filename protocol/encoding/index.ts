@@ -1,7 +1,7 @@
 /**
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack; the inverse for the sum of a cohort.
  */
-export { decodeSum, type DecodedSum, type SumInput } from './decode.ts';
+export { checkMeanNorm, decodeSum, type DecodedSum, type SumInput } from './decode.ts';
 export { encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
 export { quantisationError, type QuantisationError } from './error.ts';
 export type { ExtraTotals } from './extras.ts';
@@ -17,5 +17,6 @@ export {
   type Ring,
   type RingLayout,
 } from './layout.ts';
+export { meanNormLimit } from './norm.ts';
 export { pack, packedLength, unpack } from './pack.ts';
 export { rotate, rotateBack, ROTATION_SEED_BYTES, rotationGain } from './rotation.ts';

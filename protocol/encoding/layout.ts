@@ -49,6 +49,8 @@ export interface RingLayout {
   readonly blocks: number;
   /** blocks * blockSize: where the extra lanes begin. */
   readonly padded: number;
+  /** Lanes of one leaf of the chunk tree: a block with rotation, 2^15 without. See aggregate/leaves.ts. */
+  readonly leafLanes: number;
   /** Limbs of q bits, least significant first: weight, clip bit, then each metric. */
   readonly weightLimbs: number;
   readonly metricLimbs: number;
@@ -149,6 +151,7 @@ export const ringLayout = (
     blockSize,
     blocks,
     padded,
+    leafLanes: spec.rotation ? blockSize : MAX_BLOCK,
     weightLimbs,
     metricLimbs,
     extraLanes,

@@ -11,7 +11,7 @@ export interface CohortFreeze {
   readonly root: Uint8Array;
   /** Ed25519 keys, sorted; on a chain their addresses are who the round's policies admit. */
   readonly members: readonly Uint8Array[];
-  /** What the local beacon is made from: a hash over the members' nonces. */
+  /** What the local beacon is made from: R of the beacon chain. */
   readonly entropy: Uint8Array;
 }
 
@@ -20,10 +20,17 @@ export interface SurvivorFreeze {
   readonly round: number;
   /** Hash of the survivor set, see `survivorsHash`. */
   readonly hash: Uint8Array;
-  /** A subset of the cohort, sorted. */
+  /** A subset of the cohort, in its order. */
   readonly members: readonly Uint8Array[];
   /** What the model of the round is made of, see `dataCommitment`. */
   readonly dataCommitment: Uint8Array;
+}
+
+/** The survivors of one attempt, and the cohort that they are of: Ed25519 keys, in the order of the freeze. */
+export interface FrozenSet {
+  readonly round: number;
+  readonly cohort: readonly Uint8Array[];
+  readonly members: readonly Uint8Array[];
 }
 
 export interface ModelVersion {
@@ -52,8 +59,8 @@ export interface Ledger {
   /** `journal`, `sui`...: named in the first lines of output. */
   readonly kind: string;
   /**
-   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute again from the members'
-   * nonces; `ledger` when only the ledger can tell.
+   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute again from the records;
+   * `ledger` when the ledger draws it at the freeze and holds the entropy in it, so that only the ledger can tell.
    */
   readonly beacon: 'members' | 'ledger';
   /**
@@ -77,4 +84,18 @@ export interface Ledger {
     round: number,
   ): Promise<{ readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | undefined>;
   readModel(run: Uint8Array, round: number): Promise<ModelVersion | undefined>;
+  /**
+   * Every survivor set that was ever frozen on the model of `version` (0 is the initial model), also of attempts that were aborted
+   * after the freeze; ascending by round. A later version of the very same parameters is the same model. An attempt is on the newest
+   * model that was registered when its cohort was frozen: a caller that has been shown an attempt on this model refuses when the
+   * attempt is not in the list, for then the ledger holds it on another one.
+   * @param modelHash of the parameters, as the caller was shown them
+   * @throws FloeError `ledger_unavailable` when the version is not registered, `context_mismatch` when it is with another hash:
+   * under a second name a model would have a second list
+   */
+  readFamily(
+    run: Uint8Array,
+    version: number,
+    modelHash: Uint8Array,
+  ): Promise<readonly FrozenSet[]>;
 }

@@ -5,9 +5,10 @@
 import type { Transaction } from '@mysten/sui/transactions';
 import { FloeError } from '../errors.ts';
 import type { Executed, Sender } from '../sui/transactions.ts';
-import { ownedObjects } from './chain.ts';
+import { dynamicField, ownedObjects } from './chain.ts';
 import { capOf, readRun, readTyped, type Registry } from './registry.ts';
 import {
+  ObjectId,
   Offer as OfferObject,
   Pass as PassObject,
   Subscription as SubscriptionObject,
@@ -25,8 +26,9 @@ export interface Offer {
   readonly first: number;
   readonly last: number;
   readonly open: boolean;
-  /** Ids of passes that are good no more. */
-  readonly revoked: readonly string[];
+  /** How many of its passes are good no more, and the table that holds them by id. */
+  readonly revoked: number;
+  readonly revocations: string;
 }
 
 /** What a transaction made, and its object. */
@@ -54,8 +56,19 @@ export const readOffer = async (registry: Registry, objectId: string): Promise<O
     periodMs: Number(found.periodMs),
     first: Number(found.first),
     last: Number(found.last),
-    revoked: found.revoked,
+    revoked: Number(found.revoked.size),
+    revocations: found.revoked.id,
   };
+};
+
+/** Whether a pass of the offer is good no more. @throws FloeError `ledger_unavailable` */
+export const isRevoked = async (
+  { client }: Registry,
+  { revocations }: Offer,
+  pass: string,
+): Promise<boolean> => {
+  const key = ObjectId.serialize(pass).toBytes();
+  return (await dynamicField(client, revocations, '0x2::object::ID', key)) !== undefined;
 };
 
 /** Of anybody. */
@@ -108,7 +121,7 @@ export const offersOf = async (registry: Registry, run: string): Promise<Offer[]
 export const createOffer = async (
   registry: Registry,
   sender: Sender,
-  terms: Omit<Offer, 'id' | 'open' | 'revoked'>,
+  terms: Omit<Offer, 'id' | 'open' | 'revoked' | 'revocations'>,
 ): Promise<Made> => {
   const run = await readRun(registry, terms.run);
   const cap = await capOf(registry, sender.address, run.id);
@@ -193,7 +206,7 @@ export const revokePass = async (
   offer: Offer,
   pass: string,
 ): Promise<Executed | undefined> =>
-  offer.revoked.includes(pass)
+  (await isRevoked(registry, offer, pass))
     ? undefined
     : asOwner(registry, sender, offer, 'revoke_pass', ({ pure }) => [pure.id(pass)]);
 

@@ -6,8 +6,8 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { normalizeStructTag } from '@mysten/sui/utils';
 import { FloeError } from '../errors.ts';
 import type { Executed, Sender } from '../sui/transactions.ts';
-import { readChain } from './chain.ts';
-import { Run } from './sui-layout.ts';
+import { dynamicField, readChain } from './chain.ts';
+import { ObjectId, Run } from './sui-layout.ts';
 import { capsOf } from './sui-run.ts';
 
 /** Where Floe's package is, for reading. */
@@ -89,9 +89,18 @@ export const capOf = async (
   throw new FloeError('access_denied', `${owner} does not own the run ${run}`);
 };
 
-const isSo = (run: typeof Run.$inferType, change: AccessChange): boolean => {
-  if (change.type === 'auditor') return run.auditors.includes(change.address) === change.admitted;
-  if (change.type === 'member') return run.revoked.includes(change.address) !== change.admitted;
+const isSo = async (
+  { client }: Registry,
+  run: typeof Run.$inferType,
+  change: AccessChange,
+): Promise<boolean> => {
+  if (change.type === 'auditor')
+    return [...run.agreed, ...run.auditors].includes(change.address) === change.admitted;
+  if (change.type === 'member') {
+    const key = ObjectId.serialize(change.address).toBytes();
+    const revoked = await dynamicField(client, run.revoked.id, 'address', key);
+    return (revoked === undefined) === change.admitted;
+  }
   const grant = run.grants.find(([node]) => node === change.address)?.[1];
   if (!change.admitted) return grant === undefined;
   return (
@@ -111,7 +120,8 @@ const CALLS = {
 /**
  * Admits or turns away one address. A member is readmitted or revoked; who was in which cohort does not change.
  * @returns undefined when it was so already
- * @throws FloeError `usage` no such run, `access_denied` not its owner; TransactionFailed
+ * @throws FloeError `usage` no such run, or an auditor of its specification, who stays; `access_denied` not its owner;
+ * TransactionFailed
  */
 export const changeAccess = async (
   registry: Registry,
@@ -121,7 +131,12 @@ export const changeAccess = async (
 ): Promise<Executed | undefined> => {
   const run = await readRun(registry, objectId);
   const cap = await capOf(registry, sender.address, run.id);
-  if (isSo(run, change)) return undefined;
+  if (change.type === 'auditor' && !change.admitted && run.agreed.includes(change.address))
+    throw new FloeError(
+      'usage',
+      `${change.address} is an auditor of the run's specification: nobody can remove it`,
+    );
+  if (await isSo(registry, run, change)) return undefined;
   return sender.execute((transaction) => {
     const { object, pure } = transaction;
     transaction.moveCall({

@@ -5,8 +5,9 @@ import { bcs } from '@mysten/sui/bcs';
 import { base64url, fromBase64url } from '../blobs/base64url.ts';
 import { FloeError } from '../errors.ts';
 
-const bytes = bcs.byteVector();
+export const bytes = bcs.byteVector();
 const addresses = bcs.vector(bcs.Address);
+const Table = bcs.struct('Table', { id: bcs.Address, size: bcs.u64() });
 
 const Grant = bcs.struct('Grant', { first: bcs.u64(), last: bcs.u64(), expiresMs: bcs.u64() });
 const TimeLock = bcs.struct('TimeLock', {
@@ -21,21 +22,32 @@ export const Run = bcs.struct('Run', {
   name: bcs.string(),
   specHash: bytes,
   aggregator: bcs.Address,
+  /** Of the specification: they stay. */
+  agreed: addresses,
+  /** Added since. */
   auditors: addresses,
-  revoked: addresses,
+  revoked: Table,
   grants: bcs.vector(bcs.tuple([bcs.Address, Grant])),
   timeLocks: bcs.vector(TimeLock),
   offers: addresses,
-  rounds: bcs.struct('Table', { id: bcs.Address, size: bcs.u64() }),
+  rounds: Table,
   lastRound: bcs.u64(),
+  models: Table,
+  newest: bcs.option(bcs.u64()),
+  attempts: Table,
+  joined: Table,
 });
 
 export const RunCap = bcs.struct('RunCap', { id: bcs.Address, run: bcs.Address });
 
 export const Round = bcs.struct('Round', {
+  members: bcs.vector(bytes),
   cohort: addresses,
   cohortRoot: bytes,
+  entropy: bytes,
   beacon: bytes,
+  modelHash: bytes,
+  previous: bcs.option(bcs.u64()),
   cohortMs: bcs.u64(),
   survivors: bcs.option(addresses),
   survivorsHash: bytes,
@@ -71,7 +83,7 @@ export const Offer = bcs.struct('Offer', {
   first: bcs.u64(),
   last: bcs.u64(),
   open: bcs.bool(),
-  revoked: addresses,
+  revoked: Table,
 });
 export const Pass = bcs.struct('Pass', { id: bcs.Address, offer: bcs.Address });
 export const Subscription = bcs.struct('Subscription', {

@@ -1,31 +1,31 @@
 /**
  * @module The Ledger on Sui, through Floe's Move package: what was frozen there nobody can take back, the coordinator included.
- * The beacon is recorded, not drawn: it is the hash of the cohort and its nonces, which anyone can compute again, and once
- * recorded it stands.
+ * The package draws the beacon from Sui's randomness in the transaction that freezes the cohort, and hashes the members' entropy
+ * into it: a coordinator cannot choose it, it can only abort the attempt.
  *
  * A round holds the hash of its survivor set and the data commitment: the Merkle root over the records of the uploads that
  * count, frozen before anybody unmasks them. Its model version copies the commitment on chain and adds the transcript root,
  * over all records of the finished round. Its differential privacy is none, which is not epsilon 0: no run has any yet.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import type { Transaction } from '@mysten/sui/transactions';
+import { bcs } from '@mysten/sui/bcs';
+import type { Transaction, TransactionArgument } from '@mysten/sui/transactions';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { addressOf } from '../identity.ts';
 import { withRetry } from '../sui/bounds.ts';
 import { TransactionFailed, type Sender } from '../sui/transactions.ts';
-import { localBeacon } from './beacon.ts';
 import { dynamicField, readChain } from './chain.ts';
 import type { CohortFreeze, Ledger, ModelFacts, ModelVersion, SurvivorFreeze } from './ledger.ts';
 import {
   blobNumber,
   blobOfNumber,
+  bytes,
   ModelObject,
   ObjectId,
   PublishedKey,
-  Round,
-  u64,
 } from './sui-layout.ts';
+import { familyOf, roundOf as readRound } from './sui-family.ts';
 import { ensureRun, findRun, type RunReader, type SuiRun } from './sui-run.ts';
 
 export interface SuiLedgerInit {
@@ -38,7 +38,7 @@ export interface SuiLedgerInit {
   readonly sender?: Sender | undefined;
   /** Of the run specification. */
   readonly name: string;
-  /** Addresses that the auditors' policy admits from the start, the coordinator's included. */
+  /** Addresses that the auditors' policy admits as long as the run lasts, the coordinator's included. */
   readonly auditors: readonly string[];
   /** Hash of the architecture, 32 bytes. */
   readonly architecture: Uint8Array;
@@ -62,7 +62,7 @@ const LAG_RETRIES = 8;
 const isFrozen = (thrown: unknown): boolean =>
   thrown instanceof TransactionFailed && FROZEN.has(`${thrown.module}/${thrown.abortCode}`);
 
-const own = (bytes: Iterable<number>): Uint8Array => Uint8Array.from(bytes);
+const own = (parsed: Iterable<number>): Uint8Array => Uint8Array.from(parsed);
 
 export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const { client, packageId, sender, timeoutMs } = init;
@@ -70,6 +70,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     client,
     packageId,
     owner: init.owner,
+    auditors: init.auditors,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const runs = new Map<string, Promise<SuiRun | undefined>>();
@@ -108,9 +109,9 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const field = (parentId: string, type: string, key: Uint8Array) =>
     dynamicField(client, parentId, type, key, timeoutMs);
 
-  const roundOf = async ({ rounds }: SuiRun, round: number) => {
-    const value = await field(rounds, 'u64', u64.serialize(round).toBytes());
-    return value && Round.parse(value);
+  const roundOf = async (run: Uint8Array, round: number) => {
+    const object = await standing(run);
+    return object && readRound(client, object, round, timeoutMs);
   };
 
   const modelId = async ({ run }: SuiRun, round: number): Promise<string | undefined> => {
@@ -120,14 +121,12 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   };
 
   const readCohort: Ledger['readCohort'] = async (run, round) => {
-    const object = await standing(run);
-    const found = object && (await roundOf(object, round));
+    const found = await roundOf(run, round);
     return found && { root: own(found.cohortRoot), beacon: own(found.beacon) };
   };
 
   const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
-    const object = await standing(run);
-    const found = object && (await roundOf(object, round));
+    const found = await roundOf(run, round);
     if (!found?.survivors) return undefined;
     return { hash: own(found.survivorsHash), dataCommitment: own(found.dataCommitment) };
   };
@@ -153,6 +152,13 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
         size: Number(blob.size),
       },
     };
+  };
+
+  const readFamily: Ledger['readFamily'] = async (run, version, modelHash) => {
+    const object = await standing(run);
+    if (object === undefined)
+      throw new FloeError('ledger_unavailable', `the run ${toHex(run)} is not on chain yet`);
+    return familyOf(client, object, version, modelHash, timeoutMs);
   };
 
   /** Says a thing once: what stands already must be the same. */
@@ -190,41 +196,35 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     transaction: Transaction,
     { run, cap }: SuiRun,
     target: string,
-    rest: (transaction: Transaction) => ReturnType<Transaction['pure']>[],
-    clock = false,
+    rest: (transaction: Transaction) => TransactionArgument[],
   ): void =>
     void transaction.moveCall({
       target: `${packageId}::${target}`,
-      arguments: [
-        transaction.object(cap),
-        transaction.object(run),
-        ...rest(transaction),
-        ...(clock ? [transaction.object.clock()] : []),
-      ],
+      arguments: [transaction.object(cap), transaction.object(run), ...rest(transaction)],
     });
 
   const freezeCohort = async ({ run, round, root, members, entropy }: CohortFreeze) => {
-    const beacon = localBeacon(root, entropy);
     const receipt = await once(
       'cohort',
       run,
       round,
-      () => readCohort(run, round),
-      (found) => equalBytes(found.root, root) && equalBytes(found.beacon, beacon),
+      () => roundOf(run, round),
+      (found) => equalBytes(own(found.cohortRoot), root) && equalBytes(own(found.entropy), entropy),
       (transaction, object) =>
-        call(
-          transaction,
-          object,
-          'run::freeze_cohort',
-          ({ pure }) => [
-            pure.u64(round),
-            pure.vector('address', members.map(addressOf)),
-            pure.vector('u8', root),
-            pure.vector('u8', beacon),
-          ],
-          true,
-        ),
+        call(transaction, object, 'run::freeze_cohort', ({ pure, object: shared }) => [
+          pure.u64(round),
+          pure(bcs.vector(bytes).serialize(members)),
+          pure.vector('u8', root),
+          pure.vector('u8', entropy),
+          shared.random(),
+          shared.clock(),
+        ]),
     );
+    const { beacon } = await withRetry({ retries: LAG_RETRIES }, async () => {
+      const found = await readCohort(run, round);
+      if (found !== undefined) return found;
+      throw new FloeError('ledger_unavailable', `the cohort of round ${round} is not seen yet`);
+    });
     return { beacon, receipt };
   };
 
@@ -237,18 +237,13 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
       () => readSurvivors(run, round),
       (found) => equalBytes(found.hash, hash) && equalBytes(found.dataCommitment, dataCommitment),
       (transaction, object) =>
-        call(
-          transaction,
-          object,
-          'run::freeze_survivors',
-          ({ pure }) => [
-            pure.u64(round),
-            pure.vector('address', members.map(addressOf)),
-            pure.vector('u8', hash),
-            pure.vector('u8', dataCommitment),
-          ],
-          true,
-        ),
+        call(transaction, object, 'run::freeze_survivors', ({ pure, object: shared }) => [
+          pure.u64(round),
+          pure.vector('address', members.map(addressOf)),
+          pure.vector('u8', hash),
+          pure.vector('u8', dataCommitment),
+          shared.clock(),
+        ]),
     );
     return { receipt };
   };
@@ -300,13 +295,14 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
 
   return {
     kind: 'sui',
-    beacon: 'members',
+    beacon: 'ledger',
     freezeCohort,
     freezeSurvivors,
     registerModel,
     readCohort,
     readSurvivors,
     readModel,
+    readFamily,
     runObject: async (run) => {
       const found = sender === undefined ? await standing(run) : await ensured(run);
       if (found === undefined)

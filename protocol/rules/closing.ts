@@ -2,11 +2,15 @@
  * @module Rules of Survivors, Consistent, Unmask, Commit and Abort (Bonawitz et al. 2017, rounds 2
  * to 4).
  */
+import { requireReaders } from '../access/envelopes.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
-import { dataCommitment, survivorsHash } from '../records.ts';
+import { FloeError } from '../errors.ts';
+import { nextBeacon } from '../ledger/beacon.ts';
+import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { selectionFault } from './selection.ts';
 import { missingFrom, uploadersOf } from './sharing.ts';
 import { contextOf, isMasked, quorumOf, thresholdOf } from './view.ts';
 
@@ -60,6 +64,12 @@ const SURVIVORS: readonly Rule[] = [
         ? undefined
         : `expected at least ${least} survivors, got ${members.length}`;
     },
+  }),
+  survivors({
+    name: 'batch',
+    says: 'Of a run in batches, the whole batch survives.',
+    code: 'batch_incomplete',
+    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'survivors'),
   }),
   survivors({
     name: 'accounted',
@@ -212,6 +222,23 @@ const COMMIT: readonly Rule[] = [
     },
   }),
   commit({
+    name: 'beacon',
+    says: 'Without masks the next beacon is made of the entropy of the uploads that count.',
+    code: 'record_malformed',
+    needs: ['open', 'survivors'],
+    complete: true,
+    check: (view, { body }) => {
+      // With masks the entropy is opened by the answers: `floe verify` and spot checks compare.
+      if (isMasked(view)) return undefined;
+      const entropies = view.survivors.body.members.flatMap(
+        (member) => view.uploads.get(toHex(member))?.body.entropy ?? [],
+      );
+      return equalBytes(body.beacon, nextBeacon(view.open.body.beacon, entropies))
+        ? undefined
+        : 'the beacon is not made of the entropy of the uploads';
+    },
+  }),
+  commit({
     name: 'archive',
     says: 'Where the commit says where uploads last, it says so for each survivor.',
     code: 'record_malformed',
@@ -220,6 +247,18 @@ const COMMIT: readonly Rule[] = [
       archive === undefined || archive.length === view.survivors.body.members.length
         ? undefined
         : `expected a place for each of ${view.survivors.body.members.length} uploads`,
+  }),
+  commit({
+    name: 'readers',
+    says: 'Coordinator, every auditor and every member of the cohort are readers of the model and of the bundle.',
+    code: 'reader_left_out',
+    needs: ['cohort'],
+    check: ({ spec, cohort: { body } }, { round, body: { model, bundle } }) =>
+      finding(() => {
+        const required = { spec, members: body.members, cohortOf: round };
+        requireReaders(model.envelope, { ...required, purpose: { round, role: 'model' } });
+        requireReaders(bundle.envelope, { ...required, purpose: { round, role: 'bundle' } });
+      }),
   }),
   commit({
     name: 'answers',
@@ -237,6 +276,8 @@ const COMMIT: readonly Rule[] = [
   }),
 ];
 
+const unproven = (what: string): FloeError => new FloeError('complaint_invalid', what);
+
 const abort = rulesOf('abort');
 const ABORT: readonly Rule[] = [
   abort({
@@ -249,6 +290,32 @@ const ABORT: readonly Rule[] = [
       culprits.every((key) => includes(open.body.invited, key))
         ? undefined
         : 'a culprit is named twice or was not invited',
+  }),
+  abort({
+    name: 'answered',
+    says: 'After the first answer (without masks, upload) it says that the sum may be known.',
+    code: 'answers_denied',
+    check: (view, { body: { answered } }) =>
+      answered || (isMasked(view) ? view.unmasks : view.uploads).size === 0
+        ? undefined
+        : 'the abort denies answers that were given',
+  }),
+  abort({
+    name: 'complaint',
+    says: 'An Abort that a complaint caused carries it and names who lied; no other Abort carries one.',
+    code: 'complaint_invalid',
+    check: (_view, { body: { code, culprits, complaint } }) =>
+      finding(() => {
+        const claimed = code === 'complaint_upheld' || code === 'complaint_unfounded';
+        if (!claimed && complaint === undefined) return;
+        if (!claimed || complaint === undefined)
+          throw unproven('an abort after a complaint carries the complaint, and no other does');
+        const { author, body } = decodeRecordOf('complaint', complaint);
+        const guilty = code === 'complaint_upheld' ? body.accused : author;
+        const [culprit, second] = culprits;
+        if (culprit === undefined || second !== undefined || !equalBytes(culprit, guilty))
+          throw unproven('the abort excludes somebody else than its verdict');
+      }),
   }),
 ];
 

@@ -1,13 +1,16 @@
 /**
  * @module Rules of Open, Register and Cohort (Bonawitz et al. 2017, round 0).
  */
+import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { cohortEntropy, localBeacon } from '../ledger/beacon.ts';
+import { addressOf } from '../identity.ts';
+import { localBeacon } from '../ledger/beacon.ts';
 import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
-import { finding, includes, rulesOf, sameList, type Rule } from './rule.ts';
+import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
 
 /** Whether two references name the same clear model in the same blob; envelopes differ by reader. */
@@ -20,13 +23,6 @@ const sameModel = (a: ModelRef, b: ModelRef): boolean =>
 const open = rulesOf('open');
 const OPEN: readonly Rule[] = [
   open({
-    name: 'config',
-    says: 'The configuration is that of the run.',
-    code: 'spec_mismatch',
-    check: ({ run }, { body }) =>
-      equalBytes(body.config, run) ? undefined : 'the round is opened under another configuration',
-  }),
-  open({
     name: 'invited',
     says: 'The invited are sorted, each once, no more than the cohort size times `overSelect`.',
     code: 'record_malformed',
@@ -37,8 +33,46 @@ const OPEN: readonly Rule[] = [
     },
   }),
   open({
+    name: 'beacon',
+    says: 'The beacon is that of the last commit.',
+    code: 'record_conflict',
+    check: ({ previous }, { body }) =>
+      // A participant may have missed commits; before the first one there is nothing to compare with.
+      previous === undefined ||
+      body.model.version !== previous.round ||
+      equalBytes(body.beacon, previous.body.beacon)
+        ? undefined
+        : 'the beacon is not that of the last commit',
+  }),
+  open({
+    name: 'members',
+    says: 'The invited are members of a closed run; of one in batches, exactly one whole batch.',
+    code: 'not_a_member',
+    check: ({ spec }, { body }) => selectionFault(spec, body.invited, 'invited'),
+  }),
+  open({
+    name: 'key',
+    says: "The coordinator's key of the attempt is valid.",
+    code: 'key_invalid',
+    check: (_view, { body }) => finding(() => validatePublicKeys(body.key)),
+  }),
+  open({
+    name: 'readers',
+    says: 'Coordinator, every auditor and everybody who is invited are readers of the model and of the bundle to check.',
+    code: 'reader_left_out',
+    check: ({ spec }, { round, body: { model, bundle, invited } }) =>
+      finding(() => {
+        const readers = { spec, members: invited, cohortOf: round };
+        const { version } = model;
+        const of = { round: version, role: 'model' } as const;
+        requireReaders(model.envelope, { ...readers, purpose: of });
+        if (bundle !== undefined)
+          requireReaders(bundle.envelope, { ...readers, purpose: { ...of, role: 'bundle' } });
+      }),
+  }),
+  open({
     name: 'first-model',
-    says: 'A run starts from the model that its specification names.',
+    says: 'A run starts from the model that its seed gives, or from the parent that it names.',
     code: 'spec_mismatch',
     check: ({ spec }, { body: { model } }) =>
       model.version > 0 || mayBeginWith(spec, model.hash)
@@ -61,6 +95,22 @@ const OPEN: readonly Rule[] = [
       return newer || sameModel(model, previous.body.model)
         ? undefined
         : `round ${round} starts from another model than the one committed in round ${previous.round}`;
+    },
+  }),
+  open({
+    name: 'bundle',
+    says: 'A masked round names the commit that it starts from, for its cohort to check; no other round names one.',
+    code: 'record_malformed',
+    check: ({ spec, previous }, { body: { bundle, model } }) => {
+      const wanted = spec.secagg === 'masked' && model.version > 0;
+      if (wanted !== (bundle !== undefined))
+        return wanted
+          ? 'the round names no commit to check'
+          : 'the round names a commit to check where there is none';
+      const known = previous?.round === model.version ? previous : undefined;
+      return bundle === undefined || known === undefined || equalBytes(bundle.commit, known.hash)
+        ? undefined
+        : new FloeError('record_conflict', 'the round names another commit to check');
     },
   }),
 ];
@@ -86,10 +136,30 @@ const REGISTER: readonly Rule[] = [
       includes(view.open.body.invited, author) ? undefined : 'its author was not invited',
   }),
   register({
+    name: 'counter',
+    says: 'The counter goes on from the last registration of its author that is known, and the record names that one.',
+    code: 'keystore_rolled_back',
+    check: ({ lastRegisterOf }, { author, body: { counter, previous } }) => {
+      if ((previous === undefined) !== (counter === 1))
+        return new FloeError(
+          'record_malformed',
+          'a registration names the one before it, unless it is the first',
+        );
+      const known = lastRegisterOf(toHex(author));
+      if (known === undefined || counter > known.counter + 1) return undefined;
+      if (counter <= known.counter)
+        return `${addressOf(author)} registers with counter ${counter} after ${known.counter}`;
+      return previous !== undefined && equalBytes(previous, known.hash)
+        ? undefined
+        : `${addressOf(author)} has forgotten its registration with counter ${known.counter}`;
+    },
+  }),
+  register({
     name: 'keys',
     says: 'The public keys are valid: no X25519 point of low order, ML-KEM coefficients in range.',
     code: 'key_invalid',
-    check: (_view, { body }) => finding(() => validatePublicKeys(body)),
+    check: (_view, { body }) =>
+      finding(() => validatePublicKeys(body.mask)) ?? finding(() => validatePublicKeys(body.seal)),
   }),
 ];
 
@@ -121,6 +191,12 @@ const COHORT: readonly Rule[] = [
         : `expected at most ${spec.cohort.size} members, got ${members.length}`,
   }),
   cohort({
+    name: 'batch',
+    says: 'The cohort is of members of a closed run; of one in batches, one whole batch.',
+    code: 'not_a_member',
+    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'cohort'),
+  }),
+  cohort({
     name: 'registers',
     says: 'The record names the registration of each member, in order.',
     code: 'record_malformed',
@@ -134,13 +210,14 @@ const COHORT: readonly Rule[] = [
   }),
   cohort({
     name: 'everybody',
-    says: 'No recorded registration is left out.',
+    says: 'No recorded registration is left out, but for those that say that their author has answered on this model.',
     code: 'record_malformed',
     complete: true,
-    check: ({ registers }, { body }) =>
-      registers.size === body.members.length
-        ? undefined
-        : `${registers.size} registered, the cohort has ${body.members.length} members`,
+    check: ({ registers }, { body: { members } }) => {
+      const known = setOf(members);
+      const left = [...registers].find(([key, of]) => !known.has(key) && !of.body.answered);
+      return left === undefined ? undefined : `${left[0]} registered and is not in the cohort`;
+    },
   }),
   cohort({
     name: 'root',
@@ -168,17 +245,13 @@ const COHORT: readonly Rule[] = [
   }),
   cohort({
     name: 'beacon',
-    says: 'The beacon follows from the records, where the ledger does not draw it.',
+    says: 'The beacon binds the beacon of the Open record to the cohort, where the ledger does not draw it.',
     code: 'record_malformed',
-    check: ({ beacon, registers }, { body }) => {
-      if (beacon === 'ledger') return undefined;
-      const nonces = body.members.flatMap(
-        (member) => registers.get(toHex(member))?.body.nonce ?? [],
-      );
-      return equalBytes(body.beacon, localBeacon(body.root, cohortEntropy(nonces)))
+    needs: ['open'],
+    check: ({ beacon, open: { body: opened } }, { body }) =>
+      beacon === 'ledger' || equalBytes(body.beacon, localBeacon(body.root, opened.beacon))
         ? undefined
-        : "the beacon is not that of the members' nonces";
-    },
+        : 'the beacon is not that of the cohort',
   }),
   cohort({
     name: 'ledger',

@@ -1,9 +1,12 @@
 /**
  * @module Rules of Share, Sharers and Upload (Bonawitz et al. 2017, rounds 1 and 2).
  */
+import { leavesOf } from '../aggregate/round.ts';
+import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { selectionFault } from './selection.ts';
 import { contextOf, isMasked, quorumOf, uploadBytesOf, type RoundView } from './view.ts';
 
 /** U1, or without masks the cohort: those who may upload. */
@@ -44,6 +47,22 @@ const SHARE: readonly Rule[] = [
     check: ({ cohort }, { body: { entries } }) => {
       const n = cohort.body.members.length;
       return entries.length === n ? undefined : `expected ${n} entries, got ${entries.length}`;
+    },
+  }),
+  share({
+    name: 'check',
+    says: 'The author has checked the commit that Open names, at a leaf of its sum.',
+    code: 'record_malformed',
+    needs: ['open'],
+    check: ({ spec, open }, { body: { check } }) => {
+      const { bundle } = open.body;
+      if (bundle === undefined)
+        return check === undefined ? undefined : 'a check where there is no commit to check';
+      return check !== undefined &&
+        equalBytes(check.commit, bundle.commit) &&
+        check.leaf < leavesOf(spec)
+        ? undefined
+        : 'its author has not checked the newest commit';
     },
   }),
 ];
@@ -88,6 +107,12 @@ const SHARERS: readonly Rule[] = [
     },
   }),
   sharers({
+    name: 'batch',
+    says: 'Of a run in batches, the whole batch has shared.',
+    code: 'batch_incomplete',
+    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'sharers'),
+  }),
+  sharers({
     name: 'shares',
     says: 'The record names the share record of each sharer, in order.',
     code: 'record_malformed',
@@ -108,6 +133,40 @@ const SHARERS: readonly Rule[] = [
       shares.size === body.members.length
         ? undefined
         : `${shares.size} shared, the record names ${body.members.length}`,
+  }),
+];
+
+const complaint = rulesOf('complaint');
+const COMPLAINT: readonly Rule[] = [
+  complaint({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
+  }),
+  complaint({
+    name: 'author',
+    says: 'Only sharers complain.',
+    code: 'not_in_cohort',
+    needs: ['sharers'],
+    check: ({ sharers: { body } }, { author }) =>
+      includes(body.members, author) ? undefined : 'its author is not among the sharers',
+  }),
+  complaint({
+    name: 'share',
+    says: 'The complaint names the share record of another sharer.',
+    code: 'complaint_invalid',
+    needs: ['sharers'],
+    check: ({ shares }, { author, body }) => {
+      const accused = shares.get(toHex(body.accused));
+      return accused !== undefined &&
+        equalBytes(accused.hash, body.share) &&
+        !equalBytes(author, body.accused)
+        ? undefined
+        : 'the complaint is not about a share of this round';
+    },
   }),
 ];
 
@@ -155,6 +214,31 @@ const UPLOAD: readonly Rule[] = [
         : 'an envelope goes with an upload exactly when the run is not masked',
   }),
   upload({
+    name: 'readers',
+    says: 'Coordinator and every auditor are readers of an upload that is not masked.',
+    code: 'reader_left_out',
+    check: ({ spec }, { round, body: { envelope } }) =>
+      envelope === undefined
+        ? undefined
+        : finding(() =>
+            requireReaders(envelope, {
+              spec,
+              purpose: { round, role: 'update' },
+              members: [],
+              cohortOf: round,
+            }),
+          ),
+  }),
+  upload({
+    name: 'entropy',
+    says: 'Beacon entropy comes with an upload exactly when the run is not masked.',
+    code: 'upload_mismatch',
+    check: (view, { body }) =>
+      isMasked(view) === (body.entropy === undefined)
+        ? undefined
+        : 'entropy goes with an upload exactly when the run is not masked',
+  }),
+  upload({
     name: 'own-blob',
     says: 'No two uploads name the same bytes or the same chunk root.',
     code: 'record_conflict',
@@ -171,7 +255,7 @@ const UPLOAD: readonly Rule[] = [
   }),
 ];
 
-export const SHARING_RULES: readonly Rule[] = [...SHARE, ...SHARERS, ...UPLOAD];
+export const SHARING_RULES: readonly Rule[] = [...SHARE, ...SHARERS, ...COMPLAINT, ...UPLOAD];
 
 /** Members that are in `members` and not in `without`, in order. */
 export const missingFrom = (

@@ -12,7 +12,8 @@ import { roundContext, threshold } from '../secagg/index.ts';
 
 /** Records of one type by their author, the key in lower-case hex. */
 export type ByAuthor<Type extends ParticipantType> = ReadonlyMap<string, SignedRecord<Type>>;
-export type ParticipantType = 'register' | 'share' | 'upload' | 'consistent' | 'unmask';
+export type ParticipantType =
+  'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask';
 export type CoordinatorType = 'open' | 'cohort' | 'sharers' | 'survivors' | 'commit' | 'abort';
 
 /** What a ledger holds of the attempt; null where it holds nothing, undefined where it was not asked. */
@@ -20,6 +21,19 @@ export interface LedgerFacts {
   readonly cohort?: { readonly root: Uint8Array; readonly beacon: Uint8Array } | null;
   readonly survivors?: { readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | null;
 }
+
+/** What is remembered of a registration. */
+export interface Registered {
+  readonly counter: number;
+  /** Of the record. */
+  readonly hash: Uint8Array;
+}
+
+/** @param record of an earlier attempt */
+export const registeredBy = ({ hash, body }: SignedRecord<'register'>): Registered => ({
+  counter: body.counter,
+  hash,
+});
 
 export interface RoundView {
   readonly spec: RunSpec;
@@ -34,6 +48,8 @@ export interface RoundView {
   readonly complete: boolean;
   /** The last commit before this attempt; undefined where there is none, or it is not known. */
   readonly previous: SignedRecord<'commit'> | undefined;
+  /** The last registration of this author (hex) before this attempt, as far as known. */
+  readonly lastRegisterOf: (author: string) => Registered | undefined;
   /** `members`: the beacon can be computed from the records. `ledger`: only the ledger can tell. */
   readonly beacon: 'members' | 'ledger';
   readonly ledger: LedgerFacts;
@@ -42,6 +58,7 @@ export interface RoundView {
   readonly cohort: SignedRecord<'cohort'> | undefined;
   readonly shares: ByAuthor<'share'>;
   readonly sharers: SignedRecord<'sharers'> | undefined;
+  readonly complaints: ByAuthor<'complaint'>;
   readonly uploads: ByAuthor<'upload'>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
   readonly consistents: ByAuthor<'consistent'>;
@@ -51,12 +68,13 @@ export interface RoundView {
 }
 
 export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
-  Partial<Pick<RoundView, 'complete' | 'previous' | 'beacon' | 'ledger'>>;
+  Partial<Pick<RoundView, 'complete' | 'previous' | 'lastRegisterOf' | 'beacon' | 'ledger'>>;
 
 /** An attempt of which nothing is known yet. */
 export const emptyView = (init: ViewInit): RoundView => ({
   complete: false,
   previous: undefined,
+  lastRegisterOf: () => undefined,
   beacon: 'members',
   ledger: {},
   open: undefined,
@@ -64,6 +82,7 @@ export const emptyView = (init: ViewInit): RoundView => ({
   cohort: undefined,
   shares: new Map(),
   sharers: undefined,
+  complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
   consistents: new Map(),
@@ -77,6 +96,7 @@ export const emptyView = (init: ViewInit): RoundView => ({
 export const LISTS = {
   register: 'registers',
   share: 'shares',
+  complaint: 'complaints',
   upload: 'uploads',
   consistent: 'consistents',
   unmask: 'unmasks',
@@ -128,7 +148,6 @@ export const contextOf = (view: {
     runHash: view.run,
     round: view.round,
     modelHash: view.open.body.model.hash,
-    configHash: view.open.body.config,
     cohortRoot: view.cohort.body.root,
     beacon: view.cohort.body.beacon,
   });

@@ -7,17 +7,25 @@ import { compareBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { MAX_COHORT, MIN_COHORT } from '../run-spec.ts';
-import { validatePublicKeys } from './keys.ts';
-import type { PublicKeys } from './keys.ts';
+import { importPublicKeys, type PeerKeys, type PublicKeys } from './keys.ts';
+import { platformPrimitives, type Primitives } from './primitives/index.ts';
+import { HASH_BYTES, requireBytes } from './require.ts';
 
 /** A participant's identity: 32 bytes, compared bytewise. */
 export type Id = Uint8Array;
 
-/** Bytes of an {@link Id}, a context, a secret or a hash. */
-export const HASH_BYTES = 32;
+/** What a member published at Register: the keys that masks are agreed with, and those that shares are sealed to. */
+export interface Registered {
+  readonly id: Id;
+  readonly mask: PublicKeys;
+  readonly seal: PublicKeys;
+}
+
+/** A registered member with its keys checked, imported once for the attempt. */
 export interface Member {
   readonly id: Id;
-  readonly keys: PublicKeys;
+  readonly mask: PeerKeys;
+  readonly seal: PeerKeys;
 }
 
 /**
@@ -28,20 +36,9 @@ export interface Cohort {
   readonly threshold: number;
   /** Index in `members` by the lower-case hex of the id. */
   readonly indexByHex: ReadonlyMap<string, number>;
+  /** What the members' keys were imported with. */
+  readonly primitives: Primitives;
 }
-
-/**
- * Throws `code` unless `value` is a Uint8Array of `length` bytes; `what` names it in the message.
- */
-export const requireBytes = (
-  value: Uint8Array,
-  length: number,
-  code: ErrorCode,
-  what: string,
-): void => {
-  if (!(value instanceof Uint8Array) || value.length !== length)
-    throw new FloeError(code, `${what}: expected ${length} bytes, got ${value?.length}`);
-};
 
 /**
  * Throws unless `n` is a size the protocol supports: with two, each learns the other's update by
@@ -83,19 +80,26 @@ export const requireSortedIds = (ids: readonly Id[], code: ErrorCode, what: stri
  * @throws FloeError `cohort_too_small`, `cohort_too_large`, `key_invalid`, `record_conflict` (an id
  *   twice).
  */
-export const freezeCohort = (registered: readonly Member[]): Cohort => {
+export const freezeCohort = (
+  registered: readonly Registered[],
+  primitives: Primitives = platformPrimitives,
+): Cohort => {
   requireCohortSize(registered.length);
   const indexByHex = new Map<string, number>();
-  const members = registered.toSorted((a, b) => compareBytes(a.id, b.id));
-  for (const [index, { id, keys }] of members.entries()) {
+  const sorted = registered.toSorted((a, b) => compareBytes(a.id, b.id));
+  const members = sorted.map(({ id, mask, seal }, index): Member => {
     requireBytes(id, HASH_BYTES, 'record_malformed', 'participant id');
-    validatePublicKeys(keys);
     const hex = toHex(id);
     if (indexByHex.has(hex))
       throw new FloeError('record_conflict', 'the same id is registered twice', { author: hex });
     indexByHex.set(hex, index);
-  }
-  return { members, threshold: threshold(members.length), indexByHex };
+    return {
+      id,
+      mask: importPublicKeys(mask, primitives),
+      seal: importPublicKeys(seal, primitives),
+    };
+  });
+  return { members, threshold: threshold(members.length), indexByHex, primitives };
 };
 
 /** Index of `id` in the cohort, or undefined. Its Shamir point is the index + 1. */

@@ -6,8 +6,9 @@
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { merkleRoot } from '../merkle.ts';
-import { HASH_BYTES, requireBytes, requireCohortSize, requireSortedIds } from './cohort.ts';
+import { requireCohortSize, requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
+import { HASH_BYTES, requireBytes } from './require.ts';
 
 /** All hashes have 32 bytes. */
 export interface RoundContextInit {
@@ -16,7 +17,6 @@ export interface RoundContextInit {
   /** 0 to 2^53 - 1. */
   readonly round: number;
   readonly modelHash: Uint8Array;
-  readonly configHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
   readonly beacon: Uint8Array;
 }
@@ -35,11 +35,10 @@ export const roundContext = (init: RoundContextInit): Uint8Array => {
   const round = new Uint8Array(8);
   new DataView(round.buffer).setBigUint64(0, BigInt(init.round));
   return sha256(
-    utf8('floe/secagg/context/v1'),
+    utf8('floe/secagg/context/v2'),
     hash32(init.runHash, 'runHash'),
     round,
     hash32(init.modelHash, 'modelHash'),
-    hash32(init.configHash, 'configHash'),
     hash32(init.cohortRoot, 'cohortRoot'),
     hash32(init.beacon, 'beacon'),
   );

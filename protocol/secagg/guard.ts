@@ -13,9 +13,10 @@
 import { equalBytes, fromHex, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { MAX_COHORT, MIN_COHORT } from '../run-spec.ts';
-import { HASH_BYTES, requireBytes, requireSortedIds } from './cohort.ts';
+import { requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
-import type { ShareKind } from './shares.ts';
+import { HASH_BYTES, requireBytes } from './require.ts';
+import type { ShareKind } from './secrets.ts';
 
 /** Plain JSON: ids and hashes in lower-case hex, lists in ascending order. */
 export interface GuardState {

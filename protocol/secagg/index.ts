@@ -3,19 +3,23 @@
  * keys, context-bound masks): pure functions for 3 to 255 participants with recovery from
  * drop-outs. Await `ready()` first.
  *
- * Participant: `derive` -> `freezeCohort` -> `roundContext` -> `makeShares` / `openShare` ->
- * `pairMasks`, `selfMaskSeed`, `maskUpdate` -> `recordUpload` -> `answerUnmask`. Coordinator and
- * auditor: `recover` (or `maskJobs`) -> `unmask`.
+ * Participant: `deriveKeys` (masking and sealing keys) -> `freezeCohort` -> `roundContext` -> `createParty` -> `makeShares`
+ * -> `openEntry` (or a complaint) -> `selfMaskSeed`, `maskUpdate` -> `recordUpload` -> `answerUnmask` -> `sealAnswer`.
+ * Coordinator and auditor: `openAnswer`, `recover` (or `maskJobs`) -> `unmask`; anyone: `judgeComplaint`.
  */
 export * from './answer.ts';
 export * from './cohort.ts';
+export * from './complaint.ts';
 export * from './context.ts';
 export * from './guard.ts';
-export * from './jobs.ts';
 export * from './keys.ts';
 export * from './keystream.ts';
 export * from './masks.ts';
 export * from './pairs.ts';
+export * from './party.ts';
+export * from './primitives/index.ts';
 export * from './recovery.ts';
+export * from './require.ts';
+export * from './secrets.ts';
 export * from './shamir.ts';
 export * from './shares.ts';

@@ -1,30 +1,36 @@
 /**
- * @module The keys of one participant for one round, all derived from one 32-byte secret sigma
- * (HKDF-SHA256, RFC 5869): X25519 (RFC 7748) and ML-KEM-768 (FIPS 203) key pairs and the randomness
- * of every encapsulation. Whoever reconstructs sigma of a dropped participant can therefore
- * recompute each of its pair masks, and nothing of another round.
+ * @module The keys of one participant for one attempt. Two independent fresh secrets of 32 bytes make one key pair each
+ * (Bonawitz et al. 2017, section 6): sigma makes the *masking* keys and is Shamir-shared; c makes the *sealing* keys, is
+ * never shared, and is erased after the attempt. A pair is X25519 (RFC 7748) and ML-KEM-768 (FIPS 203), both derived by
+ * HKDF-SHA256 (RFC 5869). Whoever reconstructs sigma of a dropped participant can therefore recompute each of its pair
+ * masks, and opens no share that was sealed to it.
  */
-import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
-import { hkdf as nobleHkdf } from '@noble/hashes/hkdf.js';
-import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import sodium from 'libsodium-wrappers';
-import { concatBytes, equalBytes, utf8 } from '../bytes.ts';
+import { equalBytes, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { HASH_BYTES, requireBytes } from './cohort.ts';
-import type { Id } from './cohort.ts';
+import { requireBytes } from './require.ts';
+import {
+  KEY_BYTES,
+  MLKEM_PUBLIC_BYTES,
+  MLKEM_SEED_BYTES,
+  platformPrimitives,
+  X25519_BYTES,
+  type KemKey,
+  type KemPair,
+  type PointKey,
+  type PointPair,
+  type Primitives,
+} from './primitives/index.ts';
 
-export const X25519_BYTES = 32;
-export const MLKEM_PUBLIC_BYTES = 1184;
-export const MLKEM_CIPHERTEXT_BYTES = 1088;
 /** q of ML-KEM (FIPS 203, section 2.4). */
 const MLKEM_MODULUS = 3329;
-/**
- * 3 polynomials of 256 coefficients at 12 bits; the last 32 bytes of the key are the seed of the
- * matrix.
- */
+/** 3 polynomials of 256 coefficients at 12 bits; the last 32 bytes of the key are the seed of the matrix. */
 const MLKEM_COEFFICIENT_BYTES = 1152;
 
-/** What a Register record publishes. */
+/** What a key pair is for; each use derives keys of its own. `answer`: the coordinator's key of an attempt. */
+export type KeyUse = 'mask' | 'seal' | 'answer';
+
+/** The public half, as records carry it. */
 export interface PublicKeys {
   /** 32 bytes, an X25519 public key that is not of low order. */
   readonly x25519: Uint8Array;
@@ -32,122 +38,100 @@ export interface PublicKeys {
   readonly mlkem: Uint8Array;
 }
 
-/** The secret half. Holds secrets: never log, never serialise. */
+/** A key pair. Holds secrets: never log, never serialise. */
 export interface RoundKeys {
   readonly public: PublicKeys;
-  readonly x25519Secret: Uint8Array;
-  readonly mlkemSecret: Uint8Array;
-  /** Key from which the randomness of every encapsulation is derived. */
-  readonly encapsulationKey: Uint8Array;
+  readonly point: PointPair;
+  readonly kem: KemPair;
+  readonly primitives: Primitives;
 }
 
-/**
- * Resolves when libsodium's WebAssembly is compiled. Await it once before any other function of
- * `secagg/`.
- */
+/** Public keys ready for use: each half is imported when it is first wanted, and then kept. */
+export interface PeerKeys {
+  readonly raw: PublicKeys;
+  point(): PointKey;
+  kem(): KemKey;
+}
+
+/** Resolves when libsodium's WebAssembly is compiled. Await it once before any other function of `secagg/`. */
 export const ready = async (): Promise<void> => {
   await sodium.ready;
 };
 
-/** HKDF-SHA256 (RFC 5869). `info` begins with the domain-separation tag. */
-export const hkdf = (
-  ikm: Uint8Array,
-  salt: Uint8Array | undefined,
-  info: Uint8Array,
-  length: number,
-): Uint8Array => nobleHkdf(nobleSha256, ikm, salt, info, length);
+const NO_SALT = new Uint8Array(0);
 
-/**
- * Keys of one participant for one round from its fresh secret.
- * @param sigma 32 bytes from a CSPRNG, used in one round only.
- * @throws FloeError `key_invalid` for another length.
- */
-export const derive = (sigma: Uint8Array): RoundKeys => {
-  requireBytes(sigma, HASH_BYTES, 'key_invalid', 'sigma');
-  const x25519Secret = hkdf(sigma, undefined, utf8('floe/secagg/x25519/v1'), X25519_BYTES);
-  const mlkem = ml_kem768.keygen(hkdf(sigma, undefined, utf8('floe/secagg/mlkem768/v1'), 64));
-  return {
-    public: { x25519: sodium.crypto_scalarmult_base(x25519Secret), mlkem: mlkem.publicKey },
-    x25519Secret,
-    mlkemSecret: mlkem.secretKey,
-    encapsulationKey: hkdf(sigma, undefined, utf8('floe/secagg/encapsulate/v1'), HASH_BYTES),
-  };
+/** The 64-byte ML-KEM seed of a secret: what a complaint over a wrapped pair key reveals. */
+export const kemSeed = (
+  secret: Uint8Array,
+  use: KeyUse,
+  primitives: Primitives = platformPrimitives,
+): Uint8Array => {
+  requireBytes(secret, KEY_BYTES, 'key_invalid', `${use} secret`);
+  return primitives.hkdf(secret, NO_SALT, utf8(`floe/secagg/${use}/mlkem768/v1`), MLKEM_SEED_BYTES);
 };
 
 /**
- * X25519 shared secret, 32 bytes; symmetric in the two parties.
- * @throws FloeError `key_invalid` if `peer` has the wrong length or the result is all zero (a point
- *   of low order, RFC 7748 section 6.1): the peer could otherwise force a secret that everybody
- *   knows.
+ * The key pair of a fresh secret.
+ * @param secret 32 bytes from a CSPRNG, used in one attempt and for one use only
+ * @throws FloeError `key_invalid` for another length
  */
-export const agree = (secret: Uint8Array, peer: Uint8Array): Uint8Array => {
-  requireBytes(peer, X25519_BYTES, 'key_invalid', 'X25519 public key');
-  let shared: Uint8Array;
-  try {
-    shared = sodium.crypto_scalarmult(secret, peer);
-  } catch (cause) {
-    throw new FloeError('key_invalid', 'expected an X25519 point of large order', {}, { cause });
-  }
-  if (equalBytes(shared, new Uint8Array(X25519_BYTES)))
+export const deriveKeys = (
+  secret: Uint8Array,
+  use: KeyUse,
+  primitives: Primitives = platformPrimitives,
+): RoundKeys => {
+  requireBytes(secret, KEY_BYTES, 'key_invalid', `${use} secret`);
+  const info = utf8(`floe/secagg/${use}/x25519/v1`);
+  const point = primitives.pointPair(primitives.hkdf(secret, NO_SALT, info, X25519_BYTES));
+  const kem = primitives.kemPair(kemSeed(secret, use, primitives));
+  return { public: { x25519: point.publicKey, mlkem: kem.publicKey }, point, kem, primitives };
+};
+
+/** Whether two public halves are the same. */
+export const samePublicKeys = (a: PublicKeys, b: PublicKeys): boolean =>
+  equalBytes(a.x25519, b.x25519) && equalBytes(a.mlkem, b.mlkem);
+
+/**
+ * The u-coordinates of order 1, 2, 4 and 8 on the curve and on its twist, and the encodings of 0 and 1 beyond p; the top bit
+ * does not count (RFC 7748, section 5).
+ */
+const LOW_ORDER = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+]);
+
+/**
+ * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS 203, section 7.2).
+ * @throws FloeError `key_invalid`
+ */
+export const validatePublicKeys = ({ x25519, mlkem }: PublicKeys): void => {
+  requireBytes(x25519, X25519_BYTES, 'key_invalid', 'X25519 public key');
+  if (LOW_ORDER.has(toHex(x25519.with(31, x25519[31]! & 0x7f))))
     throw new FloeError('key_invalid', 'expected an X25519 point of large order, got a weak one');
-  return shared;
-};
-
-// Any scalar shows whether a point has low order: clamping makes it a multiple of the cofactor.
-const PROBE = new Uint8Array(X25519_BYTES).fill(1);
-
-/**
- * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS
- * 203, section 7.2).
- * @throws FloeError `key_invalid`.
- */
-export const validatePublicKeys = (keys: PublicKeys): void => {
-  agree(PROBE, keys.x25519);
-  requireBytes(keys.mlkem, MLKEM_PUBLIC_BYTES, 'key_invalid', 'ML-KEM-768 public key');
+  requireBytes(mlkem, MLKEM_PUBLIC_BYTES, 'key_invalid', 'ML-KEM-768 public key');
   for (let i = 0; i < MLKEM_COEFFICIENT_BYTES; i += 3) {
-    const packed = keys.mlkem[i]! | (keys.mlkem[i + 1]! << 8) | (keys.mlkem[i + 2]! << 16);
+    const packed = mlkem[i]! | (mlkem[i + 1]! << 8) | (mlkem[i + 2]! << 16);
     if ((packed & 0xfff) >= MLKEM_MODULUS || packed >>> 12 >= MLKEM_MODULUS)
       throw new FloeError('key_invalid', 'expected ML-KEM coefficients below 3329');
   }
 };
 
-export interface Encapsulation {
-  /** 1088 bytes, travels with the Share message. */
-  readonly ciphertext: Uint8Array;
-  /** 32 bytes. */
-  readonly secret: Uint8Array;
-}
-
-/**
- * Encapsulation of participant `self` to `peer`, a function of sigma, the context and the peer:
- * recomputable by whoever reconstructs sigma, and never the same message for two peers, two keys or
- * two contexts.
- * @throws FloeError `key_invalid` if the peer's key is malformed.
- */
-export const encapsulate = (
-  keys: RoundKeys,
-  context: Uint8Array,
-  self: Id,
-  peer: { readonly id: Id; readonly keys: PublicKeys },
-): Encapsulation => {
-  requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
-  requireBytes(peer.keys.mlkem, MLKEM_PUBLIC_BYTES, 'key_invalid', 'ML-KEM-768 public key');
-  const info = concatBytes(utf8('floe/secagg/kem-message/v1'), self, peer.id, peer.keys.mlkem);
-  const message = hkdf(keys.encapsulationKey, context, info, HASH_BYTES);
-  try {
-    const { cipherText, sharedSecret } = ml_kem768.encapsulate(peer.keys.mlkem, message);
-    return { ciphertext: cipherText, secret: sharedSecret };
-  } catch (cause) {
-    throw new FloeError('key_invalid', 'expected an ML-KEM-768 public key', {}, { cause });
-  }
-};
-
-/**
- * The 32-byte secret in `ciphertext`. An altered ciphertext gives an unrelated secret, not an error
- * (implicit rejection).
- * @throws FloeError `share_invalid` for another length than 1088 bytes.
- */
-export const decapsulate = (keys: RoundKeys, ciphertext: Uint8Array): Uint8Array => {
-  requireBytes(ciphertext, MLKEM_CIPHERTEXT_BYTES, 'share_invalid', 'ML-KEM-768 ciphertext');
-  return ml_kem768.decapsulate(ciphertext, keys.mlkemSecret);
+/** Checks public keys and makes them usable. @throws FloeError `key_invalid` */
+export const importPublicKeys = (
+  raw: PublicKeys,
+  primitives: Primitives = platformPrimitives,
+): PeerKeys => {
+  validatePublicKeys(raw);
+  let point: PointKey | undefined;
+  let kem: KemKey | undefined;
+  return {
+    raw,
+    point: () => (point ??= primitives.pointKey(raw.x25519)),
+    kem: () => (kem ??= primitives.kemKey(raw.mlkem)),
+  };
 };

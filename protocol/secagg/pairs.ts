@@ -1,95 +1,171 @@
 /**
- * @module What two participants share in a round: the key that seals one's shares to the other, and
- * the seed and sign of their pair mask (Bonawitz et al. 2017). Hybrid: every key needs both X25519
- * and ML-KEM-768 broken. Each direction has its own encapsulation; the mask takes the one from the
- * smaller id to the larger.
+ * @module What two members share in an attempt. Hybrid throughout: every key needs both X25519 and ML-KEM-768 broken.
+ *
+ * The pair mask (Bonawitz et al. 2017) runs in one direction. The lower member i takes k_ij = PRF(sigma_i, context, j) and
+ * sends it to j, wrapped under a secret encapsulated to j's masking key; both make the seed from X25519(i, j) and k_ij. A
+ * native encapsulation takes no randomness, so nobody could repeat it from sigma; k_ij can be: sigma of a dropped i gives
+ * k_ij again, sigma of a dropped j opens the wrap.
+ *
+ * A lie about k_ij. The entry that i signs for j holds a hash commitment to k_ij.
+ * - The wrap opens to another value than was committed to: j sees it on receipt and complains before anything is uploaded;
+ *   if j drops without a word, its recovered sigma opens the wrap and the commitment names i.
+ * - Wrap and commitment agree, but k_ij is not what sigma_i yields: nothing is wrong while i stays (both use the same value);
+ *   when i drops, the value recomputed from its sigma does not match its commitment, which names i.
+ * - i or j adds another mask than agreed, while both stay: the sum is noise, as with any false upload, and no commitment can
+ *   show whose; the norm of the mean does (step 7 of the specification).
+ *
+ * Shares are sealed under keys of their own, made from the sealing key pairs: masking and sealing have no key in common.
  */
-import { compareBytes, concatBytes, equalBytes, toHex, utf8 } from '../bytes.ts';
+import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { HASH_BYTES, requireBytes } from './cohort.ts';
 import type { Id, Member } from './cohort.ts';
-import { agree, decapsulate, encapsulate, hkdf } from './keys.ts';
 import type { RoundKeys } from './keys.ts';
 import type { MaskJob } from './masks.ts';
+import { KEY_BYTES, type Primitives } from './primitives/index.ts';
+import { HASH_BYTES, requireBytes } from './require.ts';
 
-/** What the KEM of one direction and X25519 give; secret. */
-export interface PairSecret {
-  /** X25519(i, j), 32 bytes. */
-  readonly point: Uint8Array;
-  /** ML-KEM secret of one direction, 32 bytes. */
+/** The part of an entry that carries k_ij from the lower member to the higher one. */
+export interface WrappedPairKey {
+  /** ML-KEM-768 ciphertext to the recipient's masking key, 1088 bytes. */
   readonly kem: Uint8Array;
+  /** k_ij under the encapsulated secret, 32 bytes. */
+  readonly wrap: Uint8Array;
+  /** {@link commitPairKey} of k_ij, 32 bytes. */
+  readonly commitment: Uint8Array;
 }
 
 /** +1 for the smaller id, -1 for the larger: the two masks of a pair cancel in the sum. */
 export const pairSign = (self: Id, peer: Id): 1 | -1 => (compareBytes(self, peer) < 0 ? 1 : -1);
 
-/**
- * Key that seals the shares of `from` to `to`; 32 bytes. It also binds the hashes of the two shares
- * it seals, so one key never seals two different plaintexts: see `sealing.ts` for why that matters.
- */
-export const sealingKey = (
-  secret: PairSecret,
+const requireContext = (context: Uint8Array): void =>
+  requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
+
+/** k_ij of the lower member `from` for `to`, from its sigma; 32 bytes. */
+export const pairKey = (
+  sigma: Uint8Array,
   context: Uint8Array,
   from: Id,
   to: Id,
-  commitments: { readonly self: Uint8Array; readonly key: Uint8Array },
+  primitives: Primitives,
 ): Uint8Array => {
-  requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
-  const tag = utf8('floe/secagg/seal/v1');
-  const info = concatBytes(tag, from, to, commitments.self, commitments.key);
-  return hkdf(concatBytes(secret.point, secret.kem), context, info, HASH_BYTES);
+  requireContext(context);
+  const info = concatBytes(utf8('floe/secagg/pair-key/v1'), from, to);
+  return primitives.hkdf(sigma, context, info, KEY_BYTES);
 };
 
-/**
- * Seed of the mask of a pair; 32 bytes. `secret.kem` is that of the direction smaller id -> larger
- * id; symmetric.
- */
-export const pairSeed = (secret: PairSecret, context: Uint8Array, a: Id, b: Id): Uint8Array => {
-  requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
+/** Commitment to k_ij; hiding because k_ij is the output of a PRF under a fresh secret. */
+export const commitPairKey = (context: Uint8Array, from: Id, to: Id, key: Uint8Array): Uint8Array =>
+  sha256(utf8('floe/secagg/commit-pair-key/v1'), context, from, to, key);
+
+const pad = (
+  kem: Uint8Array,
+  context: Uint8Array,
+  from: Id,
+  to: Id,
+  primitives: Primitives,
+): Uint8Array =>
+  primitives.hkdf(kem, context, concatBytes(utf8('floe/secagg/pair-wrap/v1'), from, to), KEY_BYTES);
+
+const xor = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, i) => byte ^ b[i]!);
+
+/** Wraps k_ij for the higher member `to`: a one-time pad from a fresh encapsulated secret, so no tag is needed beside the commitment. */
+export const wrapPairKey = (
+  key: Uint8Array,
+  context: Uint8Array,
+  from: Id,
+  to: Member,
+  primitives: Primitives,
+): WrappedPairKey => {
+  const { ciphertext, secret } = to.mask.kem().encapsulate();
+  return {
+    kem: ciphertext,
+    wrap: xor(key, pad(secret, context, from, to.id, primitives)),
+    commitment: commitPairKey(context, from, to.id, key),
+  };
+};
+
+/** k_ij as the higher member `to` finds it; undefined where it is not what `from` committed to. */
+export const unwrapPairKey = (
+  wrapped: WrappedPairKey,
+  kem: RoundKeys['kem'],
+  context: Uint8Array,
+  from: Id,
+  to: Id,
+  primitives: Primitives,
+): Uint8Array | undefined => {
+  requireContext(context);
+  const secret = kem.decapsulate(wrapped.kem);
+  const key = xor(wrapped.wrap, pad(secret, context, from, to, primitives));
+  return equalBytes(commitPairKey(context, from, to, key), wrapped.commitment) ? key : undefined;
+};
+
+/** Seed of the mask of a pair; 32 bytes, symmetric in `a` and `b`. @param point X25519 of the masking keys */
+export const pairSeed = (
+  point: Uint8Array,
+  key: Uint8Array,
+  context: Uint8Array,
+  a: Id,
+  b: Id,
+  primitives: Primitives,
+): Uint8Array => {
+  requireContext(context);
   const [min, max] = compareBytes(a, b) < 0 ? [a, b] : [b, a];
   const info = concatBytes(utf8('floe/secagg/pair/v1'), min, max);
-  return hkdf(concatBytes(secret.point, secret.kem), context, info, HASH_BYTES);
+  return primitives.hkdf(concatBytes(point, key), context, info, HASH_BYTES);
+};
+
+/** Key that seals the shares of `from` to `to`; 32 bytes, fresh with each encapsulation. @param point X25519 of the sealing keys */
+export const sealingKey = (
+  point: Uint8Array,
+  kem: Uint8Array,
+  context: Uint8Array,
+  from: Id,
+  to: Id,
+  primitives: Primitives,
+): Uint8Array => {
+  requireContext(context);
+  const info = concatBytes(utf8('floe/secagg/seal/v1'), from, to);
+  return primitives.hkdf(concatBytes(point, kem), context, info, KEY_BYTES);
 };
 
 /** What {@link pairMask} needs to know. */
 export interface PairMaskInit {
+  readonly sigma: Uint8Array;
+  /** The masking keys of sigma. */
   readonly keys: RoundKeys;
   readonly context: Uint8Array;
   readonly self: Id;
   readonly peer: Member;
-  /**
-   * The peer's encapsulation to `self`, from its Share message; read only where the peer's id is
-   * the smaller one.
-   */
-  readonly fromPeer: Uint8Array;
-  /**
-   * The encapsulation that `self` published for the peer; where given, it must be the one that
-   * sigma yields.
-   */
-  readonly toPeer?: Uint8Array;
+  /** What the lower of the two published for the higher. */
+  readonly wrapped: WrappedPairKey;
 }
 
+const lie = (author: Id, recipient: Id, message: string): FloeError =>
+  new FloeError('commitment_mismatch', message, {
+    author: toHex(author),
+    recipient: toHex(recipient),
+  });
+
 /**
- * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed
- * keys of a dropped participant: adding *its* masks completes the cancellation that its missing
- * upload left open.
- * @throws FloeError `commitment_mismatch` if `toPeer` is another ciphertext; `key_invalid`,
- *   `share_invalid`, `context_mismatch` for malformed inputs.
+ * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed sigma of a dropped
+ * participant: adding *its* masks completes the cancellation that its missing upload left open.
+ * @throws FloeError `commitment_mismatch` naming the lower member as `author` where the published commitment does not match;
+ *   `key_invalid`, `share_invalid`, `context_mismatch` for malformed inputs
  */
 export const pairMask = (init: PairMaskInit): MaskJob => {
-  const { keys, context, self, peer } = init;
+  const { sigma, keys, context, self, peer, wrapped } = init;
+  const { primitives } = keys;
   const sign = pairSign(self, peer.id);
-  const point = agree(keys.x25519Secret, peer.keys.x25519);
-  let kem: Uint8Array;
+  let key: Uint8Array | undefined;
   if (sign === 1) {
-    const { ciphertext, secret } = encapsulate(keys, context, self, peer);
-    if (init.toPeer !== undefined && !equalBytes(ciphertext, init.toPeer))
-      throw new FloeError(
-        'commitment_mismatch',
-        'the published encapsulation is not the one that the secret yields',
-        { author: toHex(self), recipient: toHex(peer.id) },
-      );
-    kem = secret;
-  } else kem = decapsulate(keys, init.fromPeer);
-  return { seed: pairSeed({ point, kem }, context, self, peer.id), sign };
+    key = pairKey(sigma, context, self, peer.id, primitives);
+    if (!equalBytes(commitPairKey(context, self, peer.id, key), wrapped.commitment))
+      throw lie(self, peer.id, 'the committed pair key is not the one that the secret yields');
+  } else {
+    key = unwrapPairKey(wrapped, keys.kem, context, peer.id, self, primitives);
+    if (key === undefined)
+      throw lie(peer.id, self, 'the wrapped pair key is not the one that was committed to');
+  }
+  const point = keys.point.agree(peer.mask.point());
+  return { seed: pairSeed(point, key, context, self, peer.id, primitives), sign };
 };

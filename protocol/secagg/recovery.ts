@@ -10,18 +10,12 @@ import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { findIndex, indexOf, requireSortedIds } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
-import { pairMasks } from './jobs.ts';
-import { derive } from './keys.ts';
+import { deriveKeys, samePublicKeys } from './keys.ts';
 import type { MaskJob } from './masks.ts';
+import { pairMask } from './pairs.ts';
+import { commitSecret, SECRET_BYTES, selfMaskSeed, type ShareKind } from './secrets.ts';
 import { reconstruct } from './shamir.ts';
-import {
-  commitSecret,
-  parseEntry,
-  selfMaskSeed,
-  shareMatches,
-  validateShareMessage,
-} from './shares.ts';
-import type { ShareKind, ShareMessage } from './shares.ts';
+import { parseEntry, shareMatches, validateShareMessage, type ShareMessage } from './shares.ts';
 import { eventLoopTurn } from './turn.ts';
 
 /** What everybody knows about the round when the survivors are frozen. */
@@ -37,7 +31,7 @@ export interface RoundView {
 export interface RevealedShare {
   readonly author: Id;
   readonly kind: ShareKind;
-  /** 33 bytes. */
+  /** 65 bytes of a `self` share, 33 of a `key` share. */
   readonly share: Uint8Array;
 }
 
@@ -60,11 +54,11 @@ export interface BadShare {
   readonly reason: 'not_survivor' | 'not_asked' | 'repeated' | 'commitment';
 }
 
-/** b of a survivor (`self`) or sigma of a dropped participant (`key`). */
+/** b || e of a survivor (`self`) or sigma of a dropped participant (`key`). */
 export interface RecoveredSecret {
   readonly author: Id;
   readonly kind: ShareKind;
-  /** 32 bytes. */
+  /** 64 bytes of `self`, 32 of `key`. */
   readonly secret: Uint8Array;
 }
 
@@ -76,7 +70,12 @@ export type RecoveryFailure =
       readonly have: number;
       readonly need: number;
     }
-  | { readonly type: 'commitment_mismatch'; readonly author: Id; readonly kind: ShareKind };
+  /** `author` lied: a secret is not the one it committed to or registered, or a pair key is not the one it committed to. */
+  | {
+      readonly type: 'commitment_mismatch';
+      readonly author: Id;
+      readonly kind: ShareKind | 'pair';
+    };
 
 export type SecretsResult =
   | {
@@ -143,7 +142,7 @@ const authorsOf = ({ cohort, shares, survivors }: RoundView): Map<string, Author
 };
 
 /**
- * Reconstructs b of every survivor and sigma of everyone who dropped after sharing. Each share is
+ * Reconstructs b || e of every survivor and sigma of everyone who dropped after sharing. Each share is
  * checked against its author's commitment; the first t good ones by point are used, so that the
  * result does not depend on the order of arrival. The secrets are not yet checked: `maskJobs` does.
  * @throws FloeError `survivors_inconsistent`, `share_invalid`, `not_in_cohort` for a malformed
@@ -204,36 +203,53 @@ export const recoverSecrets = async (
     : { type: 'failed', failures, badShares };
 };
 
-/**
- * The pair masks that a dropped participant would have added towards the survivors; null if its
- * sigma is not the one.
- */
+/** After this many pairs the event loop gets a turn. */
+const PAIRS_PER_TURN = 16;
+
+/** The pair masks that a dropped participant would have added towards the survivors, or who lied about its keys. */
 const droppedJobs = async (
   view: RoundView,
   authors: ReadonlyMap<string, Author>,
   { author, secret }: RecoveredSecret,
   signal: AbortSignal | undefined,
-): Promise<MaskJob[] | null> => {
+): Promise<{
+  readonly jobs: readonly MaskJob[];
+  readonly failures: readonly RecoveryFailure[];
+}> => {
   const { context, cohort, survivors } = view;
   const index = indexOf(cohort, author);
-  const registered = cohort.members[index]!.keys;
-  const keys = derive(secret);
-  if (
-    !equalBytes(keys.public.x25519, registered.x25519) ||
-    !equalBytes(keys.public.mlkem, registered.mlkem)
-  )
-    return null;
-  const published = authors.get(toHex(author))!.message.entries;
-  const inbox = survivors.map((survivor) => ({
-    author: survivor,
-    entry: authors.get(toHex(survivor))!.message.entries[index]!,
-  }));
-  try {
-    return await pairMasks({ keys, context, cohort, self: author, inbox, published, signal });
-  } catch (error) {
-    if (error instanceof FloeError && error.code === 'commitment_mismatch') return null;
-    throw error;
+  const wrong = { type: 'commitment_mismatch', author, kind: 'key' } as const;
+  if (secret.length !== SECRET_BYTES) return { jobs: [], failures: [wrong] };
+  const keys = deriveKeys(secret, 'mask', cohort.primitives);
+  if (!samePublicKeys(keys.public, cohort.members[index]!.mask.raw))
+    return { jobs: [], failures: [wrong] };
+  const entryOf = (from: Id, to: number): Uint8Array =>
+    authors.get(toHex(from))!.message.entries[to]!;
+  const jobs: MaskJob[] = [];
+  const failures: RecoveryFailure[] = [];
+  for (const [count, survivor] of survivors.entries()) {
+    checkAbort(signal);
+    const other = indexOf(cohort, survivor);
+    const peer = cohort.members[other]!;
+    // The lower of the two published the pair key.
+    const { wrapped } =
+      index < other
+        ? parseEntry(author, survivor, entryOf(author, other))
+        : parseEntry(survivor, author, entryOf(survivor, index));
+    try {
+      if (wrapped === undefined) throw new FloeError('internal', 'an entry without its pair key');
+      jobs.push(pairMask({ sigma: secret, keys, context, self: author, peer, wrapped }));
+    } catch (error) {
+      if (!(error instanceof FloeError) || error.code !== 'commitment_mismatch') throw error;
+      failures.push({
+        type: 'commitment_mismatch',
+        author: index < other ? author : survivor,
+        kind: 'pair',
+      });
+    }
+    if (count % PAIRS_PER_TURN === PAIRS_PER_TURN - 1) await eventLoopTurn();
   }
+  return { jobs, failures };
 };
 
 /**
@@ -250,6 +266,7 @@ export const maskJobs = async (
   signal?: AbortSignal,
 ): Promise<JobsResult> => {
   const { context } = view;
+  const { primitives } = view.cohort;
   const authors = authorsOf(view);
   const known = new Map(secrets.map((secret) => [toHex(secret.author), secret]));
   if (secrets.length !== authors.size || known.size !== authors.size)
@@ -269,12 +286,12 @@ export const maskJobs = async (
     const { author, secret } = recovered;
     if (kind === 'self') {
       if (equalBytes(commitSecret(context, author, secret), message.commitment))
-        jobs.push({ seed: selfMaskSeed(context, author, secret), sign: -1 });
+        jobs.push({ seed: selfMaskSeed(context, author, secret, primitives), sign: -1 });
       else failures.push({ type: 'commitment_mismatch', author, kind });
     } else {
       const left = await droppedJobs(view, authors, recovered, signal);
-      if (left === null) failures.push({ type: 'commitment_mismatch', author, kind });
-      else jobs.push(...left);
+      jobs.push(...left.jobs);
+      failures.push(...left.failures);
     }
   }
   return failures.length === 0 ? { type: 'jobs', jobs } : { type: 'failed', failures };

@@ -9,30 +9,37 @@ import { combine } from 'shamir-secret-sharing';
 import { FloeError } from '../errors.ts';
 import type { RandomSource } from '../random.ts';
 
-/** Bytes of a shared secret. */
-export const SECRET_BYTES = 32;
-/** Bytes of a share: 32 values, then the point. */
-export const SHARE_BYTES = SECRET_BYTES + 1;
+/** Longest secret, bytes. */
+const MAX_SECRET_BYTES = 1024;
 
-/**
- * Product in GF(2^8) without tables or branches: time and memory access do not depend on the secret
- * factor.
- */
-const multiply = (secret: number, point: number): number => {
-  let [a, b, product] = [secret, point, 0];
-  for (let bit = 0; bit < 8; bit++) {
-    product ^= a & -(b & 1);
-    a = ((a << 1) ^ (0x11b & -(a >>> 7))) & 0xff;
-    b >>>= 1;
-  }
-  return product;
+/** Bytes of a secret as whole 32-bit words, the last one filled up with zeros: four field elements a word. */
+const toWords = (bytes: Uint8Array): Uint32Array => {
+  const padded = new Uint8Array(4 * Math.ceil(bytes.length / 4));
+  padded.set(bytes);
+  return new Uint32Array(padded.buffer);
 };
 
 /**
- * Splits a 32-byte secret into `n` shares of 33 bytes, the i-th at the point i + 1; any `t` of them
- * give it back, fewer are independent of it.
- * @throws FloeError `internal` for arguments outside 2 <= t <= n <= 255 or a random source that
- *   falls short.
+ * Multiplies each field element of `words` by `point`, in place, and adds `other`. Four elements at a time; the number of
+ * steps and every address depend on the point alone, which is public, so time does not depend on the secret.
+ */
+const timesPointPlus = (words: Uint32Array, point: number, other: Uint32Array): void => {
+  for (let i = 0; i < words.length; i += 1) {
+    let a = words[i]!;
+    let product = 0;
+    for (let b = point; b !== 0; b >>>= 1) {
+      product ^= a & -(b & 1);
+      a = ((a & 0x7f7f7f7f) << 1) ^ (((a >>> 7) & 0x01010101) * 0x1b);
+    }
+    words[i] = product ^ other[i]!;
+  }
+};
+
+/**
+ * Splits a secret into `n` shares, each one byte longer than it (the values, then the point), the i-th at the point i + 1;
+ * any `t` of them give it back, fewer are independent of it.
+ * @throws FloeError `internal` for an empty secret or one of more than 1024 bytes, arguments outside 2 <= t <= n <= 255, or a
+ *   random source that falls short
  */
 export const split = (
   secret: Uint8Array,
@@ -40,29 +47,32 @@ export const split = (
   t: number,
   random: RandomSource,
 ): Uint8Array[] => {
-  if (secret.length !== SECRET_BYTES || !(t >= 2 && t <= n && n <= 255))
-    throw new FloeError('internal', `cannot split ${secret.length} bytes ${t} of ${n}`);
-  const coefficients = random((t - 1) * SECRET_BYTES);
-  if (coefficients.length !== (t - 1) * SECRET_BYTES)
+  const { length } = secret;
+  if (!(length >= 1 && length <= MAX_SECRET_BYTES && t >= 2 && t <= n && n <= 255))
+    throw new FloeError('internal', `cannot split ${length} bytes ${t} of ${n}`);
+  const drawn = random((t - 1) * length);
+  if (drawn.length !== (t - 1) * length)
     throw new FloeError('internal', 'the random source returned too few bytes');
+  const constant = toWords(secret);
+  const coefficients = Array.from({ length: t - 1 }, (_, degree) =>
+    toWords(drawn.subarray(degree * length, (degree + 1) * length)),
+  );
   return Array.from({ length: n }, (_, index) => {
-    const share = new Uint8Array(SHARE_BYTES);
-    for (let byte = 0; byte < SECRET_BYTES; byte++) {
-      let value = 0;
-      for (let degree = t - 2; degree >= 0; degree--)
-        value = multiply(value ^ coefficients[degree * SECRET_BYTES + byte]!, index + 1);
-      share[byte] = value ^ secret[byte]!;
-    }
-    share[SECRET_BYTES] = index + 1;
+    const values = new Uint32Array(coefficients[t - 2]!);
+    for (let degree = t - 3; degree >= 0; degree -= 1)
+      timesPointPlus(values, index + 1, coefficients[degree]!);
+    timesPointPlus(values, index + 1, constant);
+    const share = new Uint8Array(length + 1);
+    share.set(new Uint8Array(values.buffer, 0, length));
+    share[length] = index + 1;
     return share;
   });
 };
 
 /**
- * The secret behind exactly `t` shares with distinct points; the caller has checked each against
- * its commitment.
- * @throws FloeError `not_enough_shares` for another number, `share_invalid` for malformed or
- *   repeated ones.
+ * The secret behind exactly `t` shares with distinct points; the caller has checked each against its commitment.
+ * @throws FloeError `not_enough_shares` for another number, `share_invalid` for malformed or repeated ones, or shares of
+ *   different lengths
  */
 export const reconstruct = async (
   shares: readonly Uint8Array[],
@@ -70,9 +80,11 @@ export const reconstruct = async (
 ): Promise<Uint8Array> => {
   if (shares.length !== t)
     throw new FloeError('not_enough_shares', `expected exactly ${t} shares, got ${shares.length}`);
-  const points = new Set(shares.map((share) => share[SECRET_BYTES]));
-  if (shares.some((share) => share.length !== SHARE_BYTES) || points.size !== t || points.has(0))
-    throw new FloeError('share_invalid', 'expected shares of 33 bytes with distinct points');
+  const length = shares[0]?.length ?? 0;
+  const points = new Set(shares.map((share) => share.at(-1)));
+  const alike = length >= 2 && shares.every((share) => share.length === length);
+  if (!alike || points.size !== t || points.has(0))
+    throw new FloeError('share_invalid', 'expected shares of one length with distinct points');
   // The library compares constructors: a Buffer is not a Uint8Array to it.
   return combine(shares.map((share) => new Uint8Array(share)));
 };

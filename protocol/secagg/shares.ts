@@ -1,117 +1,111 @@
 /**
  * @module The Share message (Bonawitz et al. 2017, round 1): a participant splits its two secrets
- * over the cohort, commits to the self-mask secret and to every share by hash, and seals each
- * member's two shares to it with AES-256-GCM. A share that does not open or does not match names
- * the one who made it.
+ * over the cohort, commits to the self secret and to every share by hash, and seals each
+ * member's two shares to it with AES-256-GCM; to each higher member it also sends the wrapped key of
+ * their pair mask. A receiver opens its entries at once: one that does not open or does not match
+ * names the one who made it, and is answered with a complaint (complaint.ts).
  *
- * The nonce is zero. That is sound because a sealing key encrypts one plaintext only: it is bound
- * to (author, recipient, context) and to the hashes of the very two shares it seals, so a
- * participant that restarts and shares afresh under the same sigma gets other keys, never the same
- * key with another plaintext.
+ * The nonce is zero. That is sound because a sealing key encrypts one plaintext only: each entry
+ * has an encapsulation of its own.
  */
-import { concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
+import { compareBytes, concatBytes, equalBytes, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { RandomSource } from '../random.ts';
-import { HASH_BYTES, indexOf, memberOf, requireBytes } from './cohort.ts';
+import { indexOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
-import { agree, decapsulate, encapsulate, hkdf, MLKEM_CIPHERTEXT_BYTES } from './keys.ts';
 import type { RoundKeys } from './keys.ts';
-import { sealingKey } from './pairs.ts';
-import { SECRET_BYTES, SHARE_BYTES, split } from './shamir.ts';
+import {
+  pairKey,
+  pairSeed,
+  sealingKey,
+  unwrapPairKey,
+  wrapPairKey,
+  type WrappedPairKey,
+} from './pairs.ts';
+import type { Party } from './party.ts';
+import { GCM_TAG_BYTES, MLKEM_CIPHERTEXT_BYTES } from './primitives/index.ts';
+import { HASH_BYTES, requireBytes } from './require.ts';
+import {
+  commitSecret,
+  commitShare,
+  SECRET_BYTES,
+  secretBytes,
+  SELF_SECRET_BYTES,
+  shareBytes,
+  type ShareKind,
+} from './secrets.ts';
+import { split } from './shamir.ts';
 
-/**
- * `self`: a share of b, the self-mask secret. `key`: a share of sigma, from which the keys and pair
- * masks derive.
- */
-export type ShareKind = 'self' | 'key';
-
-/** What a recipient holds of one author, 33 bytes each. Never reveal both. */
+/** What a recipient holds of one author. Never reveal both. */
 export interface SharePair {
+  /** 65 bytes. */
   readonly self: Uint8Array;
+  /** 33 bytes. */
   readonly key: Uint8Array;
 }
 
-/**
- * What travels: the commitment to b goes into the signed record, with the SHA-256 of every entry.
- */
+/** What travels: the commitment to b || e goes into the signed record, with the SHA-256 of every entry. */
 export interface ShareMessage {
   readonly author: Id;
-  /** {@link commitSecret} of b, 32 bytes. */
+  /** {@link commitSecret} of b || e, 32 bytes. */
   readonly commitment: Uint8Array;
-  /**
-   * One for each member, in cohort order: {@link ENTRY_BYTES}, for the author itself {@link
-   * OWN_ENTRY_BYTES}.
-   */
+  /** One for each member, in cohort order, of {@link entryBytes}. */
   readonly entries: readonly Uint8Array[];
 }
 
 /** An entry taken apart. */
 export interface ShareEntry {
-  /** ML-KEM-768 ciphertext, 1088 bytes; empty in the author's own entry. */
+  /** The key of the pair mask; exactly where the author is the lower of the two. */
+  readonly wrapped: WrappedPairKey | undefined;
+  /** ML-KEM-768 ciphertext to the sealing key, 1088 bytes; empty in the author's own entry. */
   readonly kem: Uint8Array;
-  /** AES-256-GCM of the two shares, 82 bytes; empty in the author's own entry. */
+  /** AES-256-GCM of the two shares, 114 bytes; empty in the author's own entry. */
   readonly ciphertext: Uint8Array;
   /** {@link commitShare} of the two shares. */
   readonly commitments: { readonly self: Uint8Array; readonly key: Uint8Array };
 }
 
-const SEALED_BYTES = 2 * SHARE_BYTES + 16;
-/** kem || ciphertext || commitment of the self share || commitment of the key share. */
-export const ENTRY_BYTES = MLKEM_CIPHERTEXT_BYTES + SEALED_BYTES + 2 * HASH_BYTES;
-/**
- * The author's own entry holds only the two commitments: its own shares are checked like all
- * others.
- */
-export const OWN_ENTRY_BYTES = 2 * HASH_BYTES;
+const SELF_SHARE_BYTES = shareBytes('self');
+const PLAIN_BYTES = SELF_SHARE_BYTES + shareBytes('key');
+const SEALED_BYTES = PLAIN_BYTES + GCM_TAG_BYTES;
+const WRAPPED_BYTES = MLKEM_CIPHERTEXT_BYTES + 2 * HASH_BYTES;
+const COMMITMENT_BYTES = 2 * HASH_BYTES;
 
 /**
- * SHA-256 commitment to the self-mask secret b of `author`; hiding because b is 32 uniform bytes.
+ * Length of the entry of `author` for `recipient`: [KEM || wrap || commitment of the pair key] || KEM || sealed shares ||
+ * commitments of the self and the key share. The bracket is there where the author is the lower of the two; its own entry
+ * holds only the last two commitments, so that its own shares are checked like all others.
  */
-export const commitSecret = (context: Uint8Array, author: Id, secret: Uint8Array): Uint8Array =>
-  sha256(utf8('floe/secagg/commit-secret/v1'), context, author, secret);
-
-/** SHA-256 commitment to one share; binds whose it is, for whom, and of which kind. */
-export const commitShare = (
-  context: Uint8Array,
-  author: Id,
-  recipient: Id,
-  kind: ShareKind,
-  share: Uint8Array,
-): Uint8Array =>
-  sha256(utf8(`floe/secagg/commit-share/${kind}/v1`), context, author, recipient, share);
-
-/**
- * Seed of the self mask: PRG(b) bound to the context, so that even a b used twice would not give
- * one mask twice.
- */
-export const selfMaskSeed = (context: Uint8Array, author: Id, secret: Uint8Array): Uint8Array => {
-  requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
-  requireBytes(secret, SECRET_BYTES, 'key_invalid', 'self-mask secret');
-  return hkdf(secret, context, concatBytes(utf8('floe/secagg/self/v1'), author), HASH_BYTES);
+export const entryBytes = (author: Id, recipient: Id): number => {
+  const order = compareBytes(author, recipient);
+  if (order === 0) return COMMITMENT_BYTES;
+  const base = MLKEM_CIPHERTEXT_BYTES + SEALED_BYTES + COMMITMENT_BYTES;
+  return order < 0 ? WRAPPED_BYTES + base : base;
 };
 
-/**
- * Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one
- * right length.
- */
+/** Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one right length */
 export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareEntry => {
-  const own = equalBytes(author, recipient);
-  const expected = own ? OWN_ENTRY_BYTES : ENTRY_BYTES;
+  const expected = entryBytes(author, recipient);
   if (!(entry instanceof Uint8Array) || entry.length !== expected)
     throw new FloeError(
       'share_invalid',
       `expected an entry of ${expected} bytes, got ${entry?.length}`,
       { author: toHex(author), recipient: toHex(recipient) },
     );
-  const kemEnd = own ? 0 : MLKEM_CIPHERTEXT_BYTES;
-  const sealedEnd = own ? 0 : kemEnd + SEALED_BYTES;
+  let at = 0;
+  const take = (length: number): Uint8Array => entry.subarray(at, (at += length));
+  const order = compareBytes(author, recipient);
+  const wrapped =
+    order < 0
+      ? { kem: take(MLKEM_CIPHERTEXT_BYTES), wrap: take(HASH_BYTES), commitment: take(HASH_BYTES) }
+      : undefined;
+  const kem = take(order === 0 ? 0 : MLKEM_CIPHERTEXT_BYTES);
+  const ciphertext = take(order === 0 ? 0 : SEALED_BYTES);
   return {
-    kem: entry.subarray(0, kemEnd),
-    ciphertext: entry.subarray(kemEnd, sealedEnd),
-    commitments: {
-      self: entry.subarray(sealedEnd, sealedEnd + HASH_BYTES),
-      key: entry.subarray(sealedEnd + HASH_BYTES),
-    },
+    wrapped,
+    kem,
+    ciphertext,
+    commitments: { self: take(HASH_BYTES), key: take(HASH_BYTES) },
   };
 };
 
@@ -147,72 +141,58 @@ export const shareMatches = (
   commitments: ShareEntry['commitments'],
 ): boolean =>
   share instanceof Uint8Array &&
-  share.length === SHARE_BYTES &&
-  share[SECRET_BYTES] === indexOf(cohort, recipient) + 1 &&
+  share.length === shareBytes(kind) &&
+  share[secretBytes(kind)] === indexOf(cohort, recipient) + 1 &&
   equalBytes(commitShare(context, author, recipient, kind, share), commitments[kind]);
 
-const gcm = (context: Uint8Array, from: Id, to: Id) => ({
-  name: 'AES-GCM',
-  iv: new Uint8Array(12),
-  additionalData: new Uint8Array(concatBytes(utf8('floe/secagg/share/v1'), context, from, to)),
-});
-
-const importKey = async (key: Uint8Array, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> =>
-  globalThis.crypto.subtle.importKey('raw', new Uint8Array(key), 'AES-GCM', false, [usage]);
+const associated = (context: Uint8Array, from: Id, to: Id): Uint8Array =>
+  concatBytes(utf8('floe/secagg/share/v1'), context, from, to);
 
 export interface MakeSharesInit {
-  readonly context: Uint8Array;
-  readonly cohort: Cohort;
-  readonly self: Id;
-  /** The 32-byte secret that `keys` were derived from. */
-  readonly sigma: Uint8Array;
-  readonly keys: RoundKeys;
-  /** b: 32 bytes from a CSPRNG, used in this round only. */
+  readonly party: Party;
+  /** b || e: 64 bytes; b from a CSPRNG, used in this attempt only. */
   readonly selfSecret: Uint8Array;
   /** A CSPRNG, for the polynomials. */
   readonly random: RandomSource;
 }
 
 /**
- * The Share message of `self`, and the pair of shares it keeps for itself.
- * @throws FloeError `not_in_cohort`, `key_invalid`, `context_mismatch` for malformed inputs.
+ * The Share message of a party, and the pair of shares it keeps for itself.
+ * @throws FloeError `key_invalid`, `context_mismatch` for malformed inputs.
  */
 export const makeShares = async ({
-  context,
-  cohort,
-  self,
-  sigma,
-  keys,
+  party,
   selfSecret,
   random,
 }: MakeSharesInit): Promise<{ readonly message: ShareMessage; readonly own: SharePair }> => {
-  requireBytes(context, HASH_BYTES, 'context_mismatch', 'context');
+  const { context, cohort, self, index: ownIndex, sigma, primitives } = party;
   requireBytes(sigma, SECRET_BYTES, 'key_invalid', 'sigma');
-  requireBytes(selfSecret, SECRET_BYTES, 'key_invalid', 'self-mask secret');
-  const ownIndex = indexOf(cohort, self);
+  requireBytes(selfSecret, SELF_SECRET_BYTES, 'key_invalid', 'self secret');
   const n = cohort.members.length;
   const selfShares = split(selfSecret, n, cohort.threshold, random);
   const keyShares = split(sigma, n, cohort.threshold, random);
   const entries: Uint8Array[] = [];
   for (const [index, peer] of cohort.members.entries()) {
-    const pair = concatBytes(selfShares[index]!, keyShares[index]!);
-    const commitments = {
-      self: commitShare(context, self, peer.id, 'self', selfShares[index]!),
-      key: commitShare(context, self, peer.id, 'key', keyShares[index]!),
-    };
+    const shares = { self: selfShares[index]!, key: keyShares[index]! };
+    const commitments = [
+      commitShare(context, self, peer.id, 'self', shares.self),
+      commitShare(context, self, peer.id, 'key', shares.key),
+    ];
     if (index === ownIndex) {
-      entries.push(concatBytes(commitments.self, commitments.key));
+      entries.push(concatBytes(...commitments));
       continue;
     }
-    const point = agree(keys.x25519Secret, peer.keys.x25519);
-    const { ciphertext: kem, secret } = encapsulate(keys, context, self, peer);
-    const key = sealingKey({ point, kem: secret }, context, self, peer.id, commitments);
-    const sealed = await globalThis.crypto.subtle.encrypt(
-      gcm(context, self, peer.id),
-      await importKey(key, 'encrypt'),
-      new Uint8Array(pair),
-    );
-    entries.push(concatBytes(kem, new Uint8Array(sealed), commitments.self, commitments.key));
+    const parts: Uint8Array[] = [];
+    if (ownIndex < index) {
+      const key = pairKey(sigma, context, self, peer.id, primitives);
+      const { kem, wrap, commitment } = wrapPairKey(key, context, self, peer, primitives);
+      parts.push(kem, wrap, commitment);
+    }
+    const { ciphertext, secret } = peer.seal.kem().encapsulate();
+    const key = sealingKey(party.sealPoint(index), secret, context, self, peer.id, primitives);
+    const plain = concatBytes(shares.self, shares.key);
+    const sealed = await primitives.seal(key, associated(context, self, peer.id), plain);
+    entries.push(concatBytes(...parts, ciphertext, sealed, ...commitments));
   }
   return {
     message: { author: self, commitment: commitSecret(context, self, selfSecret), entries },
@@ -220,63 +200,79 @@ export const makeShares = async ({
   };
 };
 
-export interface OpenShareInit {
+/**
+ * The two shares in an entry, opened with the recipient's sealing keys; undefined where they do not open or do not match
+ * their commitments. Also how everybody judges a complaint.
+ * @param point X25519 of the sealing keys of author and recipient
+ */
+export const unsealShares = async (init: {
+  readonly seal: RoundKeys;
+  readonly point: Uint8Array;
   readonly context: Uint8Array;
   readonly cohort: Cohort;
-  readonly self: Id;
-  readonly keys: RoundKeys;
   readonly author: Id;
-  /**
-   * The author's entry for `self`; the caller has checked its hash against the author's signed
-   * record.
-   */
-  readonly entry: Uint8Array;
+  readonly recipient: Id;
+  readonly entry: ShareEntry;
+}): Promise<SharePair | undefined> => {
+  const { seal, point, context, cohort, author, recipient, entry } = init;
+  const secret = seal.kem.decapsulate(entry.kem);
+  const key = sealingKey(point, secret, context, author, recipient, seal.primitives);
+  const aad = associated(context, author, recipient);
+  const plain = await seal.primitives.open(key, aad, entry.ciphertext);
+  if (plain === undefined) return undefined;
+  const pair = { self: plain.slice(0, SELF_SHARE_BYTES), key: plain.slice(SELF_SHARE_BYTES) };
+  const good = (['self', 'key'] as const).every((kind) =>
+    shareMatches(context, cohort, author, recipient, kind, pair[kind], entry.commitments),
+  );
+  return good ? pair : undefined;
+};
+
+/** What is kept of one author's entry once it is opened: nothing of the entry is needed again. */
+export interface OpenedEntry extends SharePair {
+  readonly author: Id;
+  /** Seed of the pair mask with the author, 32 bytes. */
+  readonly seed: Uint8Array;
 }
 
 /**
- * Opens and checks the two shares that `author` made for `self`. A participant whose peer's entry
- * does not open must not upload a vector masked with that peer: it reports the author, and the
- * round goes on without one of the two.
- * @throws FloeError `share_invalid` naming the author; `not_in_cohort`.
+ * Opens and checks the entry that `author` made for the party, and makes the seed of their pair mask.
+ * @param entry the caller has checked its hash against the author's signed record
+ * @throws FloeError `share_invalid` naming the author, with `about` `sealed` or `pair`: complain, do not upload;
+ *   `not_in_cohort`
  */
-export const openShare = async ({
-  context,
-  cohort,
-  self,
-  keys,
-  author,
-  entry,
-}: OpenShareInit): Promise<SharePair> => {
-  const peer = memberOf(cohort, author);
-  const { kem, ciphertext, commitments } = parseEntry(author, self, entry);
-  const named = { author: toHex(author), recipient: toHex(self) };
-  if (kem.length === 0)
-    throw new FloeError(
-      'share_invalid',
-      'expected the entry of another member, got the own',
-      named,
-    );
-  const point = agree(keys.x25519Secret, peer.keys.x25519);
-  const secret = { point, kem: decapsulate(keys, kem) };
-  const key = sealingKey(secret, context, author, self, commitments);
-  let opened: Uint8Array;
-  try {
-    const plain = await globalThis.crypto.subtle.decrypt(
-      gcm(context, author, self),
-      await importKey(key, 'decrypt'),
-      new Uint8Array(ciphertext),
-    );
-    opened = new Uint8Array(plain);
-  } catch (cause) {
-    throw new FloeError('share_invalid', 'the sealed shares do not open', named, { cause });
-  }
-  const pair = { self: opened.slice(0, SHARE_BYTES), key: opened.slice(SHARE_BYTES) };
-  for (const kind of ['self', 'key'] as const)
-    if (!shareMatches(context, cohort, author, self, kind, pair[kind], commitments))
-      throw new FloeError(
-        'share_invalid',
-        `the ${kind} share does not match its commitment`,
-        named,
-      );
-  return pair;
+export const openEntry = async (
+  party: Party,
+  author: Id,
+  entry: Uint8Array,
+): Promise<OpenedEntry> => {
+  const { context, cohort, self, sigma, mask, seal, primitives } = party;
+  const index = indexOf(cohort, author);
+  const parsed = parseEntry(author, self, entry);
+  const bad = (about: 'sealed' | 'pair', message: string): FloeError =>
+    new FloeError('share_invalid', message, {
+      author: toHex(author),
+      recipient: toHex(self),
+      about,
+    });
+  if (index === party.index)
+    throw bad('sealed', 'expected the entry of another member, got the own');
+  const pair = await unsealShares({
+    seal,
+    point: party.sealPoint(index),
+    context,
+    cohort,
+    author,
+    recipient: self,
+    entry: parsed,
+  });
+  if (pair === undefined)
+    throw bad('sealed', 'the sealed shares do not open, or not to what was committed to');
+  const key =
+    parsed.wrapped === undefined
+      ? pairKey(sigma, context, self, author, primitives)
+      : unwrapPairKey(parsed.wrapped, mask.kem, context, author, self, primitives);
+  if (key === undefined)
+    throw bad('pair', 'the wrapped pair key is not the one that was committed to');
+  const seed = pairSeed(party.maskPoint(index), key, context, self, author, primitives);
+  return { author, ...pair, seed };
 };

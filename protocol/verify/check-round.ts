@@ -3,23 +3,26 @@
  * links were checked when the transcript was read; here every record meets the rules of the round
  * (`protocol/rules`), the ledger is asked, and every blob that a record names is read.
  */
-import { toHex } from '../bytes.ts';
+import { chunkRoot } from '../aggregate/leaves.ts';
+import { layoutOf } from '../aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
-import { equalBytes } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { chunkRoot } from '../merkle.ts';
 import type { SignedRecord } from '../records.ts';
 import {
   contextOf,
   emptyView,
+  registeredBy,
   violation,
   withRecord,
   type LedgerFacts,
+  type Registered,
   type RoundView,
 } from '../rules/index.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';
+import { lastingRef } from './lasting-ref.ts';
 import type { RoundLog } from './round-log.ts';
 
 export interface RuleContext {
@@ -28,6 +31,8 @@ export interface RuleContext {
   readonly store: BlobStore;
   readonly ledger: Ledger | undefined;
   readonly signal: AbortSignal | undefined;
+  /** The last registration of each author (hex) so far. */
+  readonly registered: Map<string, Registered>;
 }
 
 /** What level 1 goes on with. */
@@ -70,18 +75,6 @@ export const readBlob = async (
   }
 };
 
-/** Where an upload can be read: where the commit says that it lasts, else where its author put it. */
-export const lastingRef = (
-  commit: SignedRecord<'commit'>,
-  survivors: SignedRecord<'survivors'>,
-  upload: SignedRecord<'upload'>,
-): BlobRef => {
-  const at = survivors.body.uploads.findIndex((hash) => equalBytes(hash, upload.hash));
-  const id = commit.body.archive?.[at];
-  // Size and hash stay the author's: the coordinator can say where, not what.
-  return id === undefined ? upload.body.blob : { ...upload.body.blob, id };
-};
-
 /** What the ledger holds of an attempt; only records that stand are asked for. */
 const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise<LedgerFacts> => {
   if (ledger === undefined) return {};
@@ -110,6 +103,7 @@ export const checkRecords = async (
     round: log.round,
     complete: true,
     previous,
+    lastRegisterOf: (author) => rules.registered.get(author),
     beacon: ledger?.beacon ?? 'members',
     ledger: await ledgerFacts(rules, log),
   });
@@ -119,6 +113,8 @@ export const checkRecords = async (
       throw new Culprit(record, index, `${broken.message} (${broken.rule})`);
     view = withRecord(view, record);
   }
+  for (const [author, register] of view.registers)
+    rules.registered.set(author, registeredBy(register));
   return view;
 };
 
@@ -141,10 +137,11 @@ export const checkRound = async (
   const [open, cohort] = [log.one('open'), log.one('cohort')];
   const [survivors, commit] = [log.one('survivors'), log.one('commit')];
   const uploads = byAuthors(survivors.body.members, view.uploads);
+  const layout = layoutOf(rules.spec, cohort.body.members.length);
   for (const upload of uploads) {
     const ref = lastingRef(commit, survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');
-    if (!equalBytes(upload.body.chunkRoot, chunkRoot(bytes)))
+    if (!equalBytes(upload.body.chunkRoot, chunkRoot(layout, bytes)))
       throw new Culprit(upload, log.indexOf(upload), 'the chunk root is not that of the blob');
   }
   await readBlob(rules, log, commit, commit.body.model.blob, 'the model');

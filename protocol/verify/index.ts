@@ -7,9 +7,10 @@ import type { AccessGate } from '../access/access-gate.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { cryptoReady } from '../identity.ts';
+import { addressOf, cryptoReady } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
+import { proofFinding } from '../rules/complaint.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
@@ -93,7 +94,7 @@ const firstWeights = async (
   );
 };
 
-/** Level 1 of one round; `undefined` where the gate does not admit the identity, which is not the run's fault. */
+/** Level 1 of one round; `undefined` where the gate does not admit the identity, whom nobody has promised anything. */
 const recompute = async (
   rules: RuleContext,
   log: RoundLog,
@@ -106,8 +107,15 @@ const recompute = async (
     const before = known ?? (await firstWeights(rules, log, gate));
     return await recomputeRound(rules, log, checked, before, gate);
   } catch (cause) {
-    if (cause instanceof FloeError && cause.code === 'access_denied') return undefined;
-    throw cause;
+    if (!(cause instanceof FloeError) || cause.code !== 'access_denied') throw cause;
+    const { coordinator, auditors } = rules.spec;
+    if (![coordinator, ...auditors].some((key) => equalBytes(key, gate.reader))) return undefined;
+    const commit = log.one('commit');
+    throw new Culprit(
+      commit,
+      log.indexOf(commit),
+      `what it names does not open for ${addressOf(gate.reader)}, who must be able to read it: ${cause.message} (access_denied)`,
+    );
   }
 };
 
@@ -130,7 +138,11 @@ const verifyRound = async (
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
   if (abort !== undefined || log.maybe('commit') === undefined) {
-    await checkRecords(rules, log, progress.commit);
+    const view = await checkRecords(rules, log, progress.commit);
+    if (abort !== undefined) {
+      const unproven = await proofFinding(view, abort);
+      if (unproven !== undefined) throw new Culprit(abort, log.indexOf(abort), unproven);
+    }
     return {
       round: log.round,
       outcome: abort === undefined ? 'open' : 'aborted',
@@ -206,7 +218,8 @@ const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
 export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
-  const rules: RuleContext = { spec, run: hashRunSpec(spec), store, ledger, signal };
+  const run = hashRunSpec(spec);
+  const rules: RuleContext = { spec, run, store, ledger, signal, registered: new Map() };
   const progress: Progress = {
     rounds: [],
     commit: undefined,

@@ -4,6 +4,7 @@
  */
 import type { AccessGate } from '../access/access-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
+import { areLeavesOf } from '../aggregate/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -11,96 +12,18 @@ import {
   rotationSeed,
   sameAggregate,
 } from '../aggregate/round.ts';
-import { equalBytes, sha256, toHex } from '../bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import { decryptBlob } from '../envelope.ts';
 import { FloeError } from '../errors.ts';
-import type { Body, SignedRecord } from '../records.ts';
-import {
-  commitSecret,
-  freezeCohort,
-  maskJobs,
-  selfMaskSeed,
-  unmask,
-  type Lanes,
-  type MaskJob,
-} from '../secagg/index.ts';
-import { decodeSafetensors, hashModel, matchManifest } from '../tensors/index.ts';
+import { unmask, type Lanes } from '../secagg/index.ts';
+import { bundleJobs } from './bundle-jobs.ts';
+import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 import { blaming, Culprit } from './culprit.ts';
+import { lastingRef } from './lasting-ref.ts';
+import { decryptModel, openModel } from './open-model.ts';
 import type { RoundLog } from './round-log.ts';
-import { lastingRef, readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 
-/** Opens an encrypted model and checks that it is the one its hash names. @throws FloeError */
-export const openModel = async (
-  input: {
-    readonly run: Uint8Array;
-    readonly model: Body<'open'>['model'];
-    readonly cipher: Uint8Array;
-  },
-  manifest: Parameters<typeof hashModel>[0],
-  gate: AccessGate,
-): Promise<Float32Array> => {
-  const purpose = { run: input.run, round: input.model.version, role: 'model' } as const;
-  const key = await gate.unwrap(input.model.envelope, purpose);
-  const file = decodeSafetensors(await decryptBlob(key, purpose, input.cipher));
-  matchManifest({ tensors: manifest.tensors }, file.manifest);
-  if (!equalBytes(hashModel(manifest, file.flat), input.model.hash))
-    throw new FloeError(
-      'verification_failed',
-      'the model in the blob is not the one that the record names',
-    );
-  return file.flat;
-};
-
-/** The masks that are left in the sum, from the bundle's secrets, each checked against what was committed to. */
-const jobsOf = async (
-  rules: RuleContext,
-  log: RoundLog,
-  round: CheckedRound,
-  bundle: UnmaskingBundle,
-): Promise<readonly MaskJob[]> => {
-  const { commit, context, shares, survivors } = round;
-  const fail = (reason: string): never => {
-    throw new Culprit(commit, log.indexOf(commit), reason);
-  };
-  if (shares.length === survivors.body.members.length) {
-    return survivors.body.members.map((member, i) => {
-      const share = shares[i] as SignedRecord<'share'>;
-      const found = bundle.secrets.find(
-        ({ author, kind }) => kind === 'self' && equalBytes(author, member),
-      );
-      if (found === undefined) return fail(`the bundle lacks the self mask of survivor ${i}`);
-      if (!equalBytes(commitSecret(context, member, found.secret), share.body.commitment))
-        return fail(`the self mask of survivor ${i} is not the one it committed to`);
-      return { seed: selfMaskSeed(context, member, found.secret), sign: -1 };
-    });
-  }
-  const cohort = freezeCohort(
-    round.registers.map(({ author, body }) => ({
-      id: author,
-      keys: { x25519: body.x25519, mlkem: body.mlkem },
-    })),
-  );
-  const messages = shares.map((share) => {
-    const own = bundle.shares.find(({ author }) => equalBytes(author, share.author));
-    const matches =
-      own?.entries.every((entry, i) =>
-        equalBytes(sha256(entry), share.body.entries[i] as Uint8Array),
-      ) ?? false;
-    if (own === undefined || !matches)
-      return fail(`the bundle lacks the entries of ${toHex(share.author).slice(0, 8)}`);
-    return { author: share.author, commitment: share.body.commitment, entries: own.entries };
-  });
-  const result = await maskJobs(
-    { context, cohort, shares: messages, survivors: survivors.body.members },
-    bundle.secrets,
-    rules.signal,
-  );
-  if (result.type === 'failed')
-    return fail(
-      `the bundle's secrets do not open the sum: ${result.failures[0]?.type ?? 'unknown'}`,
-    );
-  return result.jobs;
-};
+export { openModel } from './open-model.ts';
 
 /** Folds the uploads of a checked round; without masks each is decrypted first. */
 const foldUploads = async (
@@ -125,6 +48,32 @@ const foldUploads = async (
   return fold.lanes as Lanes;
 };
 
+/** What spot checks rely on beside the secrets: S, the leaves of the uploads, the key of the model before. @throws Culprit */
+const checkBundle = async (
+  rules: RuleContext,
+  log: RoundLog,
+  { commit, open, cohort, uploads }: CheckedRound,
+  bundle: UnmaskingBundle,
+  sum: Uint8Array,
+): Promise<void> => {
+  const fail = (reason: string): never => {
+    throw new Culprit(commit, log.indexOf(commit), reason);
+  };
+  if (!equalBytes(sum, bundle.sum)) fail('the recomputed sum differs from the one in the bundle');
+  const layout = layoutOf(rules.spec, cohort.body.members.length);
+  const fits =
+    bundle.leaves.length === uploads.length &&
+    uploads.every(({ body }, i) =>
+      areLeavesOf(layout, bundle.leaves[i] as Uint8Array, body.chunkRoot),
+    );
+  if (!fits) fail('the leaf hashes in the bundle are not those of the uploads');
+  const { model } = open.body;
+  const cipher = await readBlob(rules, log, open, model.blob, 'the model');
+  await blaming(commit, log.indexOf(commit), "the bundle's key of the model before", () =>
+    decryptModel({ run: rules.run, model, cipher, key: bundle.modelKey }, rules.spec.model),
+  );
+};
+
 /**
  * Recomputes one round.
  *
@@ -147,6 +96,7 @@ export const recomputeRound = async (
   const blame = <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> =>
     blaming(commit, log.indexOf(commit), what, work);
   const lanes = await foldUploads(rules, log, round, gate);
+  let opened: UnmaskingBundle | undefined;
   if (rules.spec.secagg === 'masked') {
     const purpose = { run: rules.run, round: log.round, role: 'bundle' } as const;
     const { blob, envelope } = commit.body.bundle;
@@ -154,9 +104,13 @@ export const recomputeRound = async (
     const bundle = await blame('the unmasking bundle', async () =>
       decodeBundle(await decryptBlob(await gate.unwrap(envelope, purpose), purpose, cipher)),
     );
-    const { modulusBits } = layoutOf(rules.spec, cohort.body.members.length);
-    const jobs = await blame('the unmasking bundle', () => jobsOf(rules, log, round, bundle));
-    await unmask(lanes, jobs, modulusBits, { signal: rules.signal });
+    const layout = layoutOf(rules.spec, cohort.body.members.length);
+    const found = await blame('the unmasking bundle', () =>
+      bundleJobs(round, bundle, rules.signal),
+    );
+    if (found.type === 'wrong') throw new Culprit(commit, log.indexOf(commit), found.reason);
+    await unmask(lanes, found.jobs, layout.modulusBits, { signal: rules.signal });
+    opened = bundle;
   }
   const result = await blame('the sum', () =>
     finishRound({
@@ -169,7 +123,6 @@ export const recomputeRound = async (
         round: log.round,
         modelHash: open.body.model.hash,
         cohortRoot: cohort.body.root,
-        beacon: cohort.body.beacon,
       }),
     }),
   );
@@ -186,6 +139,7 @@ export const recomputeRound = async (
     (name) => result.metrics[name] === metrics[name],
   );
   check(sameMetrics, 'the recomputed metrics differ from the published ones');
+  if (opened !== undefined) await checkBundle(rules, log, round, opened, result.sum);
   check(
     equalBytes(result.afterHash, commit.body.model.hash),
     'the recomputed model differs from the published one',

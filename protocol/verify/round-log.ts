@@ -86,7 +86,8 @@ export const splitRounds = (entries: readonly TranscriptEntry[]): readonly Round
       phase = 0;
     }
     latest = round;
-    const place = type === 'abort' ? ORDER.length : ORDER.indexOf(type);
+    const place =
+      type === 'abort' ? ORDER.length : ORDER.indexOf(type === 'complaint' ? 'upload' : type);
     if (place < phase)
       throw new Culprit(entry.record, entry.index, `a ${type} record comes after its phase`);
     phase = place;

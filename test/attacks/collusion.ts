@@ -1,66 +1,64 @@
 /**
- * @module What participants do together, or to a beacon, with nothing but what an honest coordinator gives them.
+ * @module What participants do together, with nothing but what an honest coordinator gives them.
  */
 import { METRICS, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
-import { compareBytes, equalBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
 import {
   decodeServerFrame,
   encodeFrame,
   loginPayload,
   type ServerFrame,
 } from '../../protocol/messages.ts';
-import { decodeRecord, signRecord, sortKeys } from '../../protocol/records.ts';
+import { decodeRecord, signRecord } from '../../protocol/records.ts';
 import {
-  cohortRoot,
-  decodeAnswer,
-  derive,
+  createParty,
+  deriveKeys,
   freezeCohort,
-  openShare,
-  pairMask,
-  parseEntry,
+  openAnswer,
+  openEntry,
   selfMaskSeed,
   unmask,
   type Lanes,
   type MaskJob,
 } from '../../protocol/secagg/index.ts';
-import { reconstruct } from '../../protocol/secagg/shamir.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { decodeRunMemory, encodeRunMemory, type Keystore } from '../../client/keystore/keystore.ts';
 import { connectionPair } from '../support/connection.ts';
 import { testIdentity } from '../support/run.ts';
-import {
-  eventually,
-  keystoreNamed,
-  never,
-  readBundle,
-  realRun,
-  type Client,
-  type RealRun,
-} from './real-run.ts';
+import { eventually, keystoreNamed, never, readBundle, realRun, type RealRun } from './real-run.ts';
 
-/** A keystore whose owner remembers the secret of its round keys. */
+/** A keystore whose owner remembers the secrets of its round keys. */
 const remembering = async (name: string) => {
   const inner = await keystoreNamed(name);
-  let sigma: Uint8Array | undefined;
+  let secrets: { readonly sigma: Uint8Array; readonly seal: Uint8Array } | undefined;
   const keystore: Keystore = {
     ...inner,
     save: async (run, memory) => {
-      sigma = decodeRunMemory(encodeRunMemory(memory)).round?.sigma ?? sigma;
+      secrets = decodeRunMemory(encodeRunMemory(memory)).round ?? secrets;
       await inner.save(run, memory);
     },
   };
-  return { keystore, sigma: () => sigma! };
+  return { keystore, secrets: () => secrets! };
 };
 
 interface Collusion {
-  /** Weighted update of each honest survivor, by its key. */
-  readonly read: ReadonlyMap<string, Float32Array>;
-  readonly honest: readonly Client[];
+  readonly found: readonly {
+    /** The true update of an honest survivor. */
+    readonly update: Float32Array;
+    /** Its shares of sigma that the colluders could open, and why others did not open. */
+    readonly shares: readonly Uint8Array[];
+    readonly codes: readonly string[];
+    /** What its upload says once the self mask, which the bundle opens, is gone; undefined for what is no update at all. */
+    readonly read: Float32Array | undefined;
+  }[];
+  /** How many sigmas the bundle publishes. */
+  readonly published: number;
+  readonly threshold: number;
 }
 
-/** Ten clients; three share and drop; four of the seven survivors read the other three. */
+/** Ten clients; three share and drop; four of the seven survivors try to read the other three. */
 export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> => {
   const run = await realRun({ cohort: { size: 10, minimum: 5 } });
   keep(run);
@@ -80,58 +78,51 @@ export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> 
 
   const [commit] = run.records('commit');
   const bundle = await readBundle(run, commit!, colluders[0]!.keystore.identity);
-  // Secrets of round keys: the colluders' own, and those that the bundle publishes.
-  const sigmas = new Map<string, Uint8Array>([
-    ...colluders.map(({ key, sigma }) => [toHex(key), sigma()] as const),
-    ...bundle.secrets.flatMap(({ author, kind, secret }) =>
-      kind === 'key' ? [[toHex(author), secret] as const] : [],
-    ),
-  ]);
   const registers = run.records('register');
   const cohort = freezeCohort(
-    registers.map(({ author, body }) => ({
-      id: author,
-      keys: { x25519: body.x25519, mlkem: body.mlkem },
-    })),
+    registers.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
   );
-  const context = run.records('sharers')[0]!.body.context;
+  const { context } = run.records('sharers')[0]!.body;
   const entryOf = (author: Uint8Array, recipient: Uint8Array): Uint8Array =>
     bundle.shares.find((one) => equalBytes(one.author, author))!.entries[
       cohort.indexByHex.get(toHex(recipient))!
     ]!;
+  // What could open entries: the colluders' own sealing secrets, and for the dropped what the bundle says of them.
+  const published = bundle.secrets.filter(({ kind }) => kind === 'key');
+  const openers = [
+    ...colluders.map(({ key, secrets }) => ({ self: key, ...secrets() })),
+    ...published.map(({ author, secret }) => ({ self: author, sigma: secret, seal: secret })),
+  ];
 
-  const read = new Map<string, Float32Array>();
-  for (const { key: author } of honest) {
-    const shares = await Promise.all(
-      [...sigmas].map(async ([hex, sigma]) => {
-        const self = fromHex(hex);
-        const entry = entryOf(author, self);
-        return (await openShare({ context, cohort, self, keys: derive(sigma), author, entry })).key;
-      }),
-    );
-    const keys = derive(await reconstruct(shares.slice(0, cohort.threshold), cohort.threshold));
-    const masks = cohort.members
-      .filter(({ id }) => !equalBytes(id, author))
-      .map((peer): MaskJob => {
-        const fromPeer = parseEntry(peer.id, author, entryOf(peer.id, author)).kem;
-        const { seed, sign } = pairMask({ keys, context, self: author, peer, fromPeer });
-        return { seed, sign: sign === 1 ? -1 : 1 };
-      });
-    const own = bundle.secrets.find(
-      (one) => one.kind === 'self' && equalBytes(one.author, author),
-    )!;
-    masks.push({ seed: selfMaskSeed(context, author, own.secret), sign: -1 });
-    read.set(toHex(author), await unmasked(run, author, masks));
-  }
-  return { read, honest };
+  const found = await Promise.all(
+    honest.map(async ({ key: author, update }) => {
+      const shares: Uint8Array[] = [];
+      const codes: string[] = [];
+      for (const { self, sigma, seal } of openers) {
+        try {
+          const party = createParty({ context, cohort, self, sigma, seal });
+          shares.push((await openEntry(party, author, entryOf(author, self))).key);
+        } catch (thrown) {
+          if (!(thrown instanceof FloeError)) throw thrown;
+          codes.push(thrown.code);
+        }
+      }
+      const own = bundle.secrets.find(
+        (one) => one.kind === 'self' && equalBytes(one.author, author),
+      )!;
+      const masks = [{ seed: selfMaskSeed(context, author, own.secret), sign: -1 as const }];
+      return { update, shares, codes, read: await unmasked(run, author, masks) };
+    }),
+  );
+  return { found, published: published.length, threshold: cohort.threshold };
 };
 
-/** One upload without its masks, decoded. */
-const unmasked = async (
+/** One upload without its masks, decoded; undefined where that is noise which no update looks like. */
+export const unmasked = async (
   { spec, stage, records }: RealRun,
   author: Uint8Array,
   masks: readonly MaskJob[],
-): Promise<Float32Array> => {
+): Promise<Float32Array | undefined> => {
   const [open] = records('open');
   const [cohort] = records('cohort');
   const upload = records('upload').find((one) => equalBytes(one.author, author));
@@ -140,21 +131,25 @@ const unmasked = async (
   const packed = await stage.store.get(upload!.body.blob);
   const lanes = unpack(packed, layout.modulusBits, layout.lanes) as Lanes;
   await unmask(lanes, masks, layout.modulusBits);
-  const { root, beacon } = cohort!.body;
-  return decodeSum({
-    lanes,
-    spec: spec.encoding,
-    n,
-    survivors: 1,
-    rotationSeed: rotationSeed({
-      round: 1,
-      modelHash: open!.body.model.hash,
-      cohortRoot: root,
-      beacon,
-    }),
-    dimension: 20,
-    extras: METRICS,
-  }).meanDelta;
+  const { root } = cohort!.body;
+  try {
+    return decodeSum({
+      lanes,
+      spec: spec.encoding,
+      n,
+      survivors: 1,
+      rotationSeed: rotationSeed({
+        round: 1,
+        modelHash: open!.body.model.hash,
+        cohortRoot: root,
+      }),
+      dimension: 20,
+      extras: METRICS,
+    }).meanDelta;
+  } catch (thrown) {
+    if (thrown instanceof FloeError && thrown.code === 'weight_sum_out_of_range') return undefined;
+    throw thrown;
+  }
 };
 
 /** Logs in by hand and gives every frame to `onFrame`. */
@@ -192,97 +187,66 @@ export const byHand = (
 /** Registers in every attempt, and does nothing more. */
 export const registerOnly = async (run: RealRun, name: string): Promise<void> => {
   const identity = await testIdentity(name);
-  const keys = derive(new Uint8Array(32).fill(4)).public;
+  const mask = deriveKeys(new Uint8Array(32).fill(4), 'mask').public;
+  const seal = deriveKeys(new Uint8Array(32).fill(5), 'seal').public;
+  let last: { readonly counter: number; readonly hash: Uint8Array } | undefined;
   byHand(run, identity, (frame, send) => {
     if (frame.type !== 'record') return;
     const record = decodeRecord(frame.record);
     if (record.type !== 'open') return;
-    const body = { open: record.hash, ...keys, nonce: new Uint8Array(32) };
-    const { bytes } = signRecord(identity, 'register', run.run, record.round, body);
+    const { bytes, hash, body } = signRecord(identity, 'register', run.run, record.round, {
+      open: record.hash,
+      counter: (last?.counter ?? 0) + 1,
+      ...(last === undefined ? {} : { previous: last.hash }),
+      mask,
+      seal,
+    });
+    last = { counter: body.counter, hash };
     send({ type: 'record', record: bytes });
   });
 };
 
-/** Registers when all others have, with the nonce that gives the beacon wished for: the transcript is public. */
-export const groundNonce = async (
-  run: RealRun,
-  name: string,
-  wished: (beacon: Uint8Array) => boolean,
-): Promise<void> => {
-  const identity = await testIdentity(name);
-  const keys = derive(new Uint8Array(32).fill(3)).public;
-  byHand(run, identity, (frame, send) => {
-    if (frame.type !== 'record') return;
-    const open = decodeRecord(frame.record);
-    if (open.type !== 'open') return;
-    const registerLast = async (): Promise<void> => {
-      await eventually(
-        () => run.records('register').length === open.body.invited.length - 1,
-        'all others have registered',
-      );
-      const others = run.records('register');
-      const members = sortKeys([...others.map(({ author }) => author), identity.publicKey]);
-      const root = cohortRoot(members);
-      const nonce = new Uint8Array(32);
-      const beacon = (): Uint8Array =>
-        localBeacon(
-          root,
-          cohortEntropy(
-            members.map(
-              (key) => others.find(({ author }) => equalBytes(author, key))?.body.nonce ?? nonce,
-            ),
-          ),
-        );
-      for (let i = 0; !wished(beacon()); i += 1) new DataView(nonce.buffer).setUint32(0, i);
-      const body = { open: open.hash, ...keys, nonce };
-      const { bytes } = signRecord(identity, 'register', run.run, open.round, body);
-      send({ type: 'record', record: bytes });
-    };
-    void registerLast();
-  });
-  await eventually(() => run.records('share').length >= 3, 'the others have shared');
-};
-
-/** What the coordinator's key opens of the answers in a transcript: how many, and the secrets of the self masks. */
+/** How many of the answers in a transcript the coordinator's key opens: as sealed boxes, or as keys of the attempt from its seed. */
 export const openAnswers = async (
   run: RealRun,
   thief: Identity,
-): Promise<{ readonly opened: number; readonly secrets: ReadonlyMap<string, Uint8Array> }> => {
-  const answers = run
-    .records('unmask')
-    .map(({ body }) => decodeAnswer(thief.openSealed(body.answer)));
-  const { threshold: need } = run.records('cohort')[0]!.body;
-  const secrets = new Map<string, Uint8Array>();
-  for (const { author } of answers[0]!) {
-    const shares = answers.flatMap((answer) =>
-      answer.filter((one) => equalBytes(one.author, author)).map(({ share }) => share),
-    );
-    secrets.set(toHex(author), await reconstruct(shares.slice(0, need), need));
-  }
-  return { opened: answers.length, secrets };
+  seed: Uint8Array,
+): Promise<{ readonly opened: number; readonly tried: number }> => {
+  const unmasks = run.records('unmask');
+  const { context } = run.records('sharers')[0]!.body;
+  const keys = deriveKeys(seed, 'answer');
+  const attempts = unmasks.flatMap(({ author, body: { answer } }) => [
+    async () => thief.openSealed(answer),
+    async () => openAnswer(keys, context, author, answer),
+  ]);
+  const results = await Promise.allSettled(attempts.map((attempt) => attempt()));
+  return {
+    opened: results.filter(({ status }) => status === 'fulfilled').length,
+    tried: results.length,
+  };
 };
 
-/** An identity's place in the draw, as anyone can compute it. */
-const ticketOf = (id: Uint8Array, round: number, key: Uint8Array): Uint8Array => {
+/** An identity's place in the draw, as anyone who knows R can compute it. */
+const ticketOf = (beacon: Uint8Array, round: number, key: Uint8Array): Uint8Array => {
   const number = new Uint8Array(4);
   new DataView(number.buffer).setUint32(0, round);
-  return sha256(utf8('floe/invite/v1'), id, number, key);
+  return sha256(utf8('floe/invite/v2'), beacon, number, key);
 };
 
 /** Names of keys that are drawn before all honest ones but the first, who is then alone among them. */
 export const smallTickets = async (
-  id: Uint8Array,
+  beacon: Uint8Array,
   round: number,
   honest: readonly Uint8Array[],
   count: number,
 ): Promise<{ readonly victim: Uint8Array; readonly sybils: readonly string[] }> => {
   const ordered = honest
-    .map((key) => ({ key, ticket: ticketOf(id, round, key) }))
+    .map((key) => ({ key, ticket: ticketOf(beacon, round, key) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket));
   const sybils: string[] = [];
   for (let i = 0; sybils.length < count; i += 1) {
     const { publicKey } = await testIdentity(`sybil ${i}`);
-    if (compareBytes(ticketOf(id, round, publicKey), ordered[1]!.ticket) < 0)
+    if (compareBytes(ticketOf(beacon, round, publicKey), ordered[1]!.ticket) < 0)
       sybils.push(`sybil ${i}`);
   }
   return { victim: ordered[0]!.key, sybils };

@@ -2,10 +2,20 @@
  * @module Participants that lie or put their heads together, against an honest coordinator and honest clients.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { toHex } from '../../protocol/bytes.ts';
-import { collude, groundNonce, registerOnly } from './collusion.ts';
-import { fastClock, PATIENT, realRun, stepOfRound, updateOf, type RealRun } from './real-run.ts';
-import { cosine, norm, unopenable } from './support.ts';
+import { entropiesOf } from '../../protocol/aggregate/bundle.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { nextBeacon } from '../../protocol/ledger/beacon.ts';
+import { collude, registerOnly } from './collusion.ts';
+import { cosine, norm } from './learning.ts';
+import {
+  fastClock,
+  PATIENT,
+  readBundle,
+  realRun,
+  stepOfRound,
+  updateOf,
+  type RealRun,
+} from './real-run.ts';
 
 let run: RealRun;
 afterEach(() => run.stop());
@@ -22,37 +32,60 @@ const loud =
       lanes[i] = Math.round((value / largest) * 3 * 2 ** 20) & (2 ** 23 - 1);
   };
 
+/** Lies in the first attempt and in no other. */
+const once = (lie: (lanes: Uint16Array | Uint32Array) => void) => {
+  let told = false;
+  return (lanes: Uint16Array | Uint32Array): void => {
+    if (!told) lie(lanes);
+    told = true;
+  };
+};
+
+const FIVE = { cohort: { size: 5, minimum: 3 }, deadlines: PATIENT } as const;
+
 describe('one participant', () => {
-  it('puts a vector far beyond the clip norm into the sum, and it is committed', async () => {
-    run = await realRun({ cohort: { size: 5, minimum: 3 } });
+  it.each([
+    ['a vector far beyond the clip norm', updateOf('noise', 64), {}],
+    ['a backdoor of one round', updateOf('backdoor', 20), { rotation: false }],
+  ] as const)('puts %s into the sum', async (_, wanted, over) => {
+    const encoding = { ring: 'ring32', bits: 20, clipNorm: 1, weightCap: 10, ...over } as const;
+    run = await realRun({ ...FIVE, encoding }, { clock: fastClock() });
+    const people = await everyoneOf(4);
+    await run.liar('liar', { lie: { lanes: once(loud(wanted)) } });
+    await run.committed(1);
+    const [failure] = await run.aborted(1);
+    const step = await stepOfRound(run, people[0]!.keystore.identity);
+
+    expect(failure).toMatchObject({ code: 'mean_out_of_range', culprits: [] });
+    expect(norm(step)).toBeLessThan(run.spec.encoding.clipNorm);
+  });
+
+  it('remains: an implausible sum names nobody, so that its author spoils the next attempt too', async () => {
+    run = await realRun(FIVE, { clock: fastClock() });
     await everyoneOf(4);
     await run.liar('liar', { lie: { lanes: loud(updateOf('noise', 64)) } });
-    await run.committed(1);
-    const step = await stepOfRound(run, run.stage.coordinatorIdentity);
+    const failures = await run.aborted(2);
 
-    expect(norm(step)).toBeGreaterThan(1.5 * run.spec.encoding.clipNorm);
+    expect(failures.map(({ code }) => code)).toEqual(['mean_out_of_range', 'mean_out_of_range']);
+    expect(failures.flatMap(({ culprits }) => culprits)).toEqual([]);
+    expect(run.coordinator.status().committed).toBe(0);
   });
 
-  it('moves the model of all where it wants it: a backdoor of one round', async () => {
-    const wanted = updateOf('backdoor', 20);
+  it('claims more examples than one participant may count for: it counts for the cap', async () => {
     run = await realRun({
       cohort: { size: 5, minimum: 3 },
-      encoding: { ring: 'ring32', bits: 20, clipNorm: 1, weightCap: 10, rotation: false },
+      encoding: { ring: 'ring32', bits: 20, clipNorm: 1, weightCap: 10 },
     });
-    await everyoneOf(4);
-    await run.liar('liar', {
-      lie: {
-        lanes: loud(wanted),
-      },
-    });
+    const people = await everyoneOf(4);
+    const boaster = await run.join('boaster', { examples: 1_000_000 });
     await run.committed(1);
-    const step = await stepOfRound(run, run.stage.coordinatorIdentity);
+    const step = await stepOfRound(run, people[0]!.keystore.identity);
 
-    expect(cosine(step, wanted)).toBeGreaterThan(0.95);
-    expect(norm(step)).toBeGreaterThan(run.spec.encoding.clipNorm);
+    expect(run.records('commit')[0]!.body.weight).toBe(5 * 10);
+    expect(cosine(step, boaster.update)).toBeLessThan(0.8);
   });
 
-  it('claims a thousand examples where it has one: the mean is its own update', async () => {
+  it('remains: where the cap is a thousand and the others have one example, a claim of a thousand is the mean', async () => {
     run = await realRun({
       cohort: { size: 5, minimum: 3 },
       encoding: { ring: 'ring32', bits: 20, clipNorm: 1, weightCap: 1000 },
@@ -63,9 +96,11 @@ describe('one participant', () => {
     const step = await stepOfRound(run, run.stage.coordinatorIdentity);
 
     expect(cosine(step, boaster.update)).toBeGreaterThan(0.99);
+    // A share of the mean of cap / (cap + what the others have), and no longer than the clip norm.
+    expect(norm(step)).toBeLessThan(run.spec.encoding.clipNorm);
   });
 
-  it('claims a million correct answers on ten examples: the run reports more than all', async () => {
+  it('remains: claims a million correct answers on ten examples, and the run reports more than all', async () => {
     run = await realRun({ cohort: { size: 5, minimum: 3 } });
     await everyoneOf(4);
     await run.join('boaster', { correct: 1e6 });
@@ -75,15 +110,20 @@ describe('one participant', () => {
     expect(commit!.body.metrics.correct / commit!.body.weight).toBeGreaterThan(1);
   });
 
-  it('names the blob of another as its upload: it is refused, and the round goes on', async () => {
+  it.each([
+    ['names the blob of another as its upload', 'masked'],
+    ['passes the upload of another off as its own, where there are no masks', 'none'],
+  ] as const)('%s', async (_, secagg) => {
     // The upload phase waits for the one who is missing.
-    run = await realRun({ cohort: { size: 5, minimum: 3 }, deadlines: { upload: 3 } });
-    await everyoneOf(4);
+    run = await realRun({ secagg, cohort: { size: 5, minimum: 3 }, deadlines: { upload: 3 } });
+    const people = await everyoneOf(4);
     const copier = await run.liar('copier', {
       lie: {
         claim: async () => {
           for (;;) {
-            const other = run.records('upload').at(-1);
+            const other = run
+              .records('upload')
+              .find(({ author }) => equalBytes(author, people[0]!.key));
             if (other !== undefined) return other.body;
             await new Promise((resolve) => setImmediate(resolve));
           }
@@ -96,62 +136,80 @@ describe('one participant', () => {
     expect(run.records('survivors')[0]!.body.members).toHaveLength(4);
   });
 
-  it('passes the upload of another off as its own, where there are no masks: it is refused', async () => {
-    run = await realRun({
-      secagg: 'none',
-      cohort: { size: 4, minimum: 3 },
-      deadlines: { upload: 3 },
-    });
-    const people = await everyoneOf(3);
-    const copier = await run.liar('copier', {
-      lie: {
-        claim: async () => {
-          for (;;) {
-            const other = run
-              .records('upload')
-              .find(({ author }) => toHex(author) === toHex(people[0]!.key));
-            if (other !== undefined) return other.body;
-            await new Promise((resolve) => setImmediate(resolve));
-          }
-        },
-      },
-    });
+  it.each([
+    ['seals garbage to the others', { entries: true }],
+    ['complains about an entry that is good', { complaint: true }],
+  ] as const)('%s: it is named with proof, and the next attempt is without it', async (_, lie) => {
+    run = await realRun(FIVE, { clock: fastClock() });
+    const people = await everyoneOf(4);
+    const liar = await run.liar('liar', { lie });
     await run.committed(1);
+    const [failure] = await run.aborted(1);
+    const code = 'entries' in lie ? 'complaint_upheld' : 'complaint_unfounded';
 
-    expect(copier.errors.map(({ code }) => code)).toEqual(['record_conflict']);
-    expect(run.records('survivors')[0]!.body.members).toHaveLength(3);
+    expect(failure).toMatchObject({ code, culprits: [toHex(liar.identity.publicKey)] });
+    expect(run.records('unmask').every(({ round }) => round === 2)).toBe(true);
+    expect(run.records('survivors')[0]!.body.members).toHaveLength(4);
+    // Everybody who was honest has judged it again.
+    for (const { keystore } of people)
+      expect((await keystore.load(run.run))?.culprits).toEqual([liar.identity.address]);
   });
 
-  it('seals garbage to the others: every attempt fails after the answers, and nobody is named', async () => {
-    run = await realRun(
-      { cohort: { size: 5, minimum: 3 }, deadlines: PATIENT },
-      { clock: fastClock() },
+  it('remains: commits to another secret than it shares: it is named, but the others have no proof and sit out', async () => {
+    run = await realRun(FIVE, { clock: fastClock() });
+    const people = await everyoneOf(4);
+    const liar = await run.liar('liar', { lie: { commitment: true } });
+    const [failure] = await run.aborted(2);
+    const codes = people.flatMap(({ events }) =>
+      events.flatMap((event) => (event.type === 'withdrawn' ? [event.error.code] : [])),
     );
-    await everyoneOf(4);
-    await run.liar('spoiler', {
-      lie: { entries: unopenable },
-    });
-    const failures = await run.aborted(2);
 
-    expect(failures.map(({ code }) => code)).toEqual(['not_enough_shares', 'not_enough_shares']);
-    expect(failures.flatMap(({ culprits }) => culprits)).toEqual([]);
-    expect(run.records('unmask').length).toBeGreaterThanOrEqual(8);
+    expect(failure).toMatchObject({
+      code: 'commitment_mismatch',
+      culprits: [toHex(liar.identity.publicKey)],
+      answered: true,
+    });
+    // They have answered for a set with the liar, and what the coordinator says of it is only its word.
+    expect(new Set(codes)).toEqual(new Set(['update_already_spent']));
+    expect(run.coordinator.status().committed).toBe(0);
   });
 
-  it('registers last and tries nonces until the beacon, and so the rotation, is the one it wants', async () => {
-    run = await realRun({ cohort: { size: 4, minimum: 3 } });
-    await everyoneOf(3);
-    const wished = (beacon: Uint8Array): boolean => beacon[0] === 0 && beacon[1]! < 16;
-    await groundNonce(run, 'grinder', wished);
-    const [cohort] = run.records('cohort');
+  it('answers with shares it was never given: another set of answers gives the sum', async () => {
+    run = await realRun({ cohort: { size: 5, minimum: 3 } });
+    const people = await everyoneOf(4);
+    await run.liar('liar', { lie: { shares: true } });
+    await run.committed(1);
+    const step = await stepOfRound(run, people[0]!.keystore.identity);
 
-    expect(wished(cohort!.body.beacon)).toBe(true);
-    expect(run.records('share').length).toBeGreaterThanOrEqual(3);
+    expect(run.progress.filter(({ type }) => type === 'aborted')).toEqual([]);
+    expect(norm(step)).toBeLessThan(run.spec.encoding.clipNorm);
+  });
+
+  it('keeps its part of the next beacon back, once it has seen those of the others', async () => {
+    run = await realRun(
+      { ...FIVE, deadlines: { ...PATIENT, consistency: 50, unmask: 50 } },
+      {
+        clock: fastClock(),
+      },
+    );
+    const people = await everyoneOf(4);
+    const silent = await run.liar('silent', { dropAt: (step) => step === 'unmask' });
+    await run.committed(1);
+    const [commit] = run.records('commit');
+    const [open] = run.records('open');
+    const survivors = run.records('survivors')[0]!.body.members;
+    const bundle = await readBundle(run, commit!, people[0]!.keystore.identity);
+    const entropies = entropiesOf(survivors, [...bundle.secrets]);
+
+    expect(run.records('unmask')).toHaveLength(4);
+    expect(survivors.map(toHex)).toContain(toHex(silent.identity.publicKey));
+    expect(entropies).toHaveLength(5);
+    expect(commit!.body.beacon).toEqual(nextBeacon(open!.body.beacon, entropies));
   });
 });
 
 describe('several participants', () => {
-  it('register in every attempt and never share: the run stands still, and they are invited again', async () => {
+  it('remains: register in every attempt and never share: the run stands still, and they are invited again', async () => {
     const deadlines = { ...PATIENT, share: 50 };
     run = await realRun({ cohort: { size: 6, minimum: 3 }, deadlines }, { clock: fastClock() });
     await everyoneOf(4);
@@ -163,11 +221,15 @@ describe('several participants', () => {
     expect(run.coordinator.status().committed).toBe(0);
   });
 
-  it('four of ten, with the secrets that a commit publishes of three who dropped, read the other updates', async () => {
-    const { read, honest } = await collude((made) => (run = made));
+  it('four of ten, with the secrets that a commit publishes of three who dropped, read no other update', async () => {
+    const { found, published, threshold } = await collude((made) => (run = made));
 
-    expect(honest).toHaveLength(3);
-    for (const { key, update } of honest)
-      expect(cosine(read.get(toHex(key))!, update)).toBeGreaterThan(0.99);
+    expect([found.length, published, threshold]).toEqual([3, 3, 7]);
+    for (const { update, shares, codes, read } of found) {
+      // Their own shares, and of what was sealed to the dropped nothing.
+      expect(shares).toHaveLength(4);
+      expect(codes).toEqual(['key_invalid', 'key_invalid', 'key_invalid']);
+      expect(Math.abs(cosine(read ?? new Float32Array(20), update))).toBeLessThan(0.9);
+    }
   });
 });

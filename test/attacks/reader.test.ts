@@ -1,17 +1,15 @@
 /**
- * @module Readers: who may open a model that should not, what can be read out of what may be opened, and what a reader is told that
- * everything holds of.
+ * @module Readers: who opens a model or a bundle that it should not, and what can be read out of what may be opened. What a reader is
+ * told of a folder that somebody changed is in folder.test.ts.
  */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { toHex } from '../../protocol/bytes.ts';
-import { makeScenario, runScenario, RUN_FILES } from '../../sim/index.ts';
-import { floeIn } from '../support/floe.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { decryptBlob } from '../../protocol/envelope.ts';
+import { selfMaskSeed } from '../../protocol/secagg/index.ts';
 import { testIdentity } from '../support/run.ts';
-import { writeTable } from '../support/table.ts';
-import { byHand } from './collusion.ts';
+import { byHand, unmasked } from './collusion.ts';
+import { cosine, minus, times } from './learning.ts';
 import {
   eventually,
   fastClock,
@@ -21,7 +19,6 @@ import {
   realRun,
   type RealRun,
 } from './real-run.ts';
-import { cosine, minus, times } from './support.ts';
 
 describe('who may read', () => {
   let run: RealRun;
@@ -29,7 +26,7 @@ describe('who may read', () => {
 
   const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `h${i}`);
 
-  it('who only logged in, and was in no cohort, opens the model and the bundle, and so the sum', async () => {
+  it('who only logged in, and was in no cohort, opens neither the model nor the bundle', async () => {
     run = await realRun({ cohort: { size: 5, minimum: 3 } });
     const members = await Promise.all(names(5).map((name) => run.join(name)));
     await eventually(() => run.records('open').length === 1, 'the round is open');
@@ -37,23 +34,64 @@ describe('who may read', () => {
     byHand(run, outsider, () => undefined);
     await run.committed(1);
     const [commit] = run.records('commit');
-    const model = await readModel(run, commit!.body.model, outsider);
-    const bundle = await readBundle(run, commit!, outsider);
+    const denied = { code: 'access_denied' };
 
-    expect(model).toEqual(await readModel(run, commit!.body.model, members[0]!.keystore.identity));
-    expect(bundle.secrets).toHaveLength(5);
-    expect(run.records('open')[0]!.body.invited.map(toHex)).not.toContain(
-      toHex(outsider.publicKey),
-    );
+    await expect(readModel(run, commit!.body.model, outsider)).rejects.toMatchObject(denied);
+    await expect(readBundle(run, commit!, outsider)).rejects.toMatchObject(denied);
+    expect(members).toHaveLength(5);
   });
 
-  it('who was excluded for a proven lie still opens every later model', async () => {
+  it('who has the key of one model, bundle or update opens no other with it', async () => {
+    run = await realRun({ rounds: 2, secagg: 'none', cohort: { size: 4, minimum: 3 } });
+    const members = await Promise.all(names(4).map((name) => run.join(name)));
+    await run.committed(2);
+    const [first, second] = run.records('commit');
+    const gate = sealedBoxGate(members[0]!.keystore.identity);
+    const of = { run: run.run, round: 1, role: 'model' } as const;
+    const key = await gate.unwrap(first!.body.model.envelope, of);
+    const cipher = await run.stage.store.get(second!.body.model.blob);
+    const next = { ...of, round: 2 };
+    const other = { ...of, role: 'bundle' } as const;
+    const [upload] = run
+      .records('upload')
+      .filter(({ author }) => !equalBytes(author, members[0]!.key));
+    const update = { run: run.run, round: 1, role: 'update' } as const;
+
+    await expect(decryptBlob(key, next, cipher)).rejects.toMatchObject({
+      code: 'decryption_failed',
+    });
+    await expect(gate.unwrap(first!.body.model.envelope, next)).rejects.toThrow();
+    await expect(gate.unwrap(first!.body.model.envelope, other)).rejects.toThrow();
+    await expect(gate.unwrap(upload!.body.envelope!, update)).rejects.toMatchObject({
+      code: 'access_denied',
+    });
+  });
+
+  it('who opens the bundle takes the self masks off single uploads: the pair masks stay', async () => {
+    run = await realRun({ cohort: { size: 5, minimum: 3 } });
+    const members = await Promise.all(names(5).map((name) => run.join(name)));
+    await run.committed(1);
+    const [commit] = run.records('commit');
+    const { secrets } = await readBundle(run, commit!, members[0]!.keystore.identity);
+    const { context } = run.records('sharers')[0]!.body;
+
+    expect(secrets.map(({ kind }) => kind)).toEqual(Array(5).fill('self'));
+    for (const { key, update } of members.slice(1)) {
+      const { secret } = secrets.find(({ author }) => equalBytes(author, key))!;
+      const read = await unmasked(run, key, [
+        { seed: selfMaskSeed(context, key, secret), sign: -1 },
+      ]);
+      expect(Math.abs(cosine(read ?? new Float32Array(20), update))).toBeLessThan(0.9);
+    }
+  });
+
+  it('remains: who was excluded for a proven lie still opens every later model', async () => {
     run = await realRun(
       { cohort: { size: 5, minimum: 3 }, deadlines: PATIENT },
       { clock: fastClock() },
     );
     await Promise.all(names(4).map((name) => run.join(name)));
-    const liar = await run.liar('liar', { lie: { commitment: true } });
+    const liar = await run.liar('liar', { lie: { entries: true } });
     await run.committed(1);
     const [failure] = await run.aborted(1);
     const [commit] = run.records('commit');
@@ -63,7 +101,7 @@ describe('who may read', () => {
     expect(await readBundle(run, commit!, liar.identity)).toMatchObject({ shares: [] });
   });
 
-  it('who left after the first round still opens the model of the last', async () => {
+  it('remains: who left after the first round still opens the model of the last', async () => {
     run = await realRun({ rounds: 2, cohort: { size: 5, minimum: 3 } });
     const leaver = await run.join('leaver');
     await Promise.all(names(4).map((name) => run.join(name)));
@@ -75,7 +113,7 @@ describe('who may read', () => {
     expect(await readModel(run, commit.body.model, leaver.keystore.identity)).toHaveLength(20);
   });
 
-  it('any member subtracts two rounds, and has what the one late member added', async () => {
+  it('remains: any member subtracts two rounds, and has what the one late member added', async () => {
     run = await realRun({ rounds: 2, cohort: { size: 5, minimum: 3 } }, { startWith: 4 });
     const members = await Promise.all(names(4).map((name) => run.join(name)));
     await eventually(() => run.records('open').length === 1, 'the first round is open');
@@ -96,64 +134,5 @@ describe('who may read', () => {
 
     expect(run.records('cohort').map(({ body }) => body.members.length)).toEqual([4, 5]);
     expect(cosine(minus(sums[1], sums[0]), late.update)).toBeGreaterThan(0.99);
-  });
-});
-
-describe('what floe verify says of a folder', () => {
-  let home: string;
-  let folder: string;
-  const floe = floeIn(() => home);
-  beforeAll(async () => {
-    home = await mkdtemp(join(tmpdir(), 'floe-reader-'));
-    const data = await writeTable(join(home, 'table.csv'), { rows: 60, features: 4, classes: 2 });
-    const scenario = makeScenario({
-      participants: 3,
-      cohort: 3,
-      rounds: 1,
-      seed: 'reader',
-      data,
-      model: 'linear',
-      backend: 'wasm',
-      workers: 1,
-      baseline: false,
-      substrate: 'local',
-    });
-    ({ folder } = await runScenario(scenario, { outDir: join(home, 'runs') }));
-  }, 60_000);
-  afterAll(() => rm(home, { recursive: true, force: true }));
-
-  const changed = async (path: string) => {
-    const whole = await readFile(join(folder, path));
-    const copy = Buffer.from(whole);
-    const at = copy.length >> 1;
-    copy[at] = copy[at]! ^ 1;
-    await writeFile(join(folder, path), copy);
-    const ended = await floe(['verify', folder]);
-    await writeFile(join(folder, path), whole);
-    return ended;
-  };
-
-  it.each([
-    ['the exported model', RUN_FILES.model],
-    ['the weights exported for tfjs', `${RUN_FILES.tfjs}/weights.bin`],
-    ['the topology exported for tfjs', `${RUN_FILES.tfjs}/model.json`],
-    ['the specification that people read', RUN_FILES.specJson],
-    ['the summary', RUN_FILES.summary],
-    ['the report', RUN_FILES.report],
-  ])('a byte of %s was changed', async (_, path) => {
-    const { code, stdout } = await changed(path);
-
-    expect(stdout).toContain('everything holds');
-    expect(code).toBe(0);
-  });
-
-  it('a file was put there that is not of the run', async () => {
-    await writeFile(join(folder, 'model-final.safetensors'), 'anything');
-    const { code, stdout } = await floe(['verify', folder]);
-    await rm(join(folder, 'model-final.safetensors'));
-
-    expect(await readdir(folder)).toContain(RUN_FILES.model);
-    expect(stdout).toContain('everything holds');
-    expect(code).toBe(0);
   });
 });

@@ -22,6 +22,7 @@ import type { Body, RecordType, SignedRecord } from '../../protocol/records.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { decodeTranscript, type TranscriptEntry } from '../../protocol/transcript.ts';
 import { openModel } from '../../protocol/verify/index.ts';
+import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import type { TestParticipantInit } from '../support/participant.ts';
 import { connect, createStage, testSpec, type Stage } from '../support/run.ts';
@@ -150,6 +151,7 @@ export const realRun = async (
         clock: systemClock,
         random: systemRandom,
         backoff: { baseMs: 10, maxMs: 50 },
+        require: TEST_ADMISSION,
         ...options,
         keystore,
         onEvent: (event) => events.push(event),

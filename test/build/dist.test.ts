@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const PROGRAM = `
-import { identityFromSeed, makeRunSpec, hashRunSpec, verifyRun, FloeError } from 'floe/protocol';
+import { identityFromSeed, initialModel, makeRunSpec, hashRunSpec, verifyRun, FloeError } from 'floe/protocol';
 import { functionTrainer, join, loadData, memoryKeystore, type Trainer } from 'floe/client';
 import { createCoordinator, directoryStore, openJournal, type Coordinator } from 'floe/coordinator';
 import { makeScenario, runScenario, type Summary } from 'floe/sim';
@@ -79,7 +79,7 @@ const devnet: Devnet = await startDevnet({ nodes: 4, shardsPerNode: 1 });
 await devnet.stop();
 console.log(JSON.stringify({
   run: hashRunSpec(spec).length,
-  weights: trainer.initialWeights(new Uint8Array(32)).length,
+  weights: initialModel({ ...trainer.manifest, seed: new Uint8Array(32) }).length,
   keystore: keystore.kind,
   store: directoryStore('blobs').kind,
   code: refused instanceof FloeError ? refused.code : 'none',

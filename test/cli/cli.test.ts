@@ -42,6 +42,7 @@ const start = (args: readonly string[], env: Record<string, string> = {}) => {
   });
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
+    for (const watcher of watchers) watcher();
   });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
@@ -51,7 +52,7 @@ const start = (args: readonly string[], env: Record<string, string> = {}) => {
   const printed = (pattern: RegExp): Promise<RegExpExecArray> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        const match = pattern.exec(stdout);
+        const match = pattern.exec(stdout) ?? pattern.exec(stderr);
         if (match !== null) resolve(match);
       };
       watchers.push(look);
@@ -127,6 +128,25 @@ describe('help and usage', () => {
     [['join', 'host:7700'], /ws:\/\//],
     [['join', 'ws://host', '--shard', '3/2'], /--shard/],
     [['join', 'ws://host', '--expect-run', 'zz'], /--expect-run/],
+    [
+      ['join', 'ws://host', '--require-minimum', '2'],
+      /--require-minimum: expected a whole number from 3/,
+    ],
+    [
+      ['join', 'ws://host', '--require-known', '2'],
+      /--require-known: expected a share from 0 to 1/,
+    ],
+    [['join', 'ws://host', '--require-clip-norm', '5'], /--require-clip-norm: expected MIN\.\.MAX/],
+    [['join', 'ws://host', '--require', 'missing.json'], /--require: no missing\.json/],
+    [['join', 'ws://host', '--require-members', 'missing'], /--require-members: no missing/],
+    [['join', 'ws://host', '--require-parent', 'zz'], /--require-parent/],
+    [
+      ['sim', '--selection', 'batches', '--participants', '11', '--minimum', '6'],
+      /--selection batches/,
+    ],
+    [['sim', '--selection', 'batches', '--drop', 'share:0.1'], /a batch takes part whole/],
+    [['coordinator', '--selection', 'lots'], /--selection/],
+    [['coordinator', '--allow', 'missing.txt'], /--allow: no missing\.txt/],
     [['coordinator', '--port', '70000'], /--port/],
     [['coordinator', 'missing.json'], /missing\.json/],
     [['coordinator', '--auditor', '12'], /--auditor/],
@@ -256,6 +276,8 @@ describe('floe sim, verify and pull', () => {
 
 describe('floe coordinator and join', () => {
   const secret = 'correct horse battery staple';
+  /** Cohorts of three, of a run that anybody may join. */
+  const LOWERED = ['--require-minimum', '3', '--require-known', '0'];
   const FLAGS = [
     '--cohort',
     '3',
@@ -277,6 +299,7 @@ describe('floe coordinator and join', () => {
     for (const [given, message] of [
       [['--model', 'mlp:8'], /--inputs and --classes/],
       [['--access', 'pass'], /--access: expected --network/],
+      [[...FLAGS, '--selection', 'batches'], /batches are made of the members of a closed run/],
     ] as const) {
       const wrong = await start(['coordinator', '--state', 'wrong', ...given], {
         FLOE_PASSPHRASE: secret,
@@ -297,6 +320,23 @@ describe('floe coordinator and join', () => {
     const first = coordinator('0');
     const [, port = ''] = await first.printed(/listening {2}http:\/\/127\.0\.0\.1:(\d+)/);
     const [, run = ''] = await first.printed(/run {8}([0-9a-f]{64})/);
+    // A participant that lowers something says so before it connects.
+    const lowering = start(['join', 'ws://127.0.0.1:1', '--data', table, ...LOWERED], env);
+    await lowering.printed(/requires less than the default: minimum 3 \(default 5\); known 0/);
+    lowering.child.kill('SIGKILL');
+    // The default policy refuses the run, and the coordinator has said what a participant would have to lower.
+    const refused = await start(
+      ['join', `ws://127.0.0.1:${port}`, '--data', table, '--shard', '1/3'],
+      env,
+    ).ended;
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /admission_refused: minimum: the run offers sums of 3 updates.*only --require-minimum/u,
+      ) as string,
+    });
+    await first.printed(/--require-minimum 3 --require-known 0/);
+    await writeFile(join(folder, 'policy.json'), JSON.stringify({ minimum: 3, known: 0 }));
     const joins = [1, 2, 3].map((i) =>
       start(
         [
@@ -310,6 +350,7 @@ describe('floe coordinator and join', () => {
           `me${i}`,
           '--expect-run',
           run,
+          ...(i === 1 ? ['--require', 'policy.json'] : LOWERED),
           '--json',
         ],
         env,
@@ -333,6 +374,7 @@ describe('floe coordinator and join', () => {
         round: Number(attempts),
         modelHash: hash,
         examples: 120,
+        lowered: ['minimum 3 (default 5)', 'known 0 (default 1)'],
       });
     }
     const verified = await start(['verify', 'state', '--keystore', 'me2', '--json'], env).ended;

@@ -23,6 +23,7 @@ import { manualClock } from '../../protocol/clock.ts';
 import { CLOSE_WITH_ERROR } from '../../protocol/messages.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
 import { mlp2nn } from '../../client/tfjs/models.ts';
+import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { keystoreOf, start, stepOf } from '../support/participants.ts';
 import { createStage, DIMENSION, silent, testSpec } from '../support/run.ts';
@@ -43,7 +44,7 @@ const trainer = functionTrainer({
   }),
 });
 
-const quiet = { log: () => undefined };
+const quiet = { log: () => undefined, require: TEST_ADMISSION };
 
 describe('join', () => {
   it('takes part in a run over WebSocket and opens the model at the end', async () => {

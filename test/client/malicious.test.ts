@@ -5,12 +5,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
+import type { AdmissionInput } from '../../client/admission.ts';
+import { initialModelHash } from '../../protocol/first-model.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
 import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records.ts';
 import { hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
 import { encodeSafetensors } from '../../protocol/tensors/index.ts';
-import { derive } from '../../protocol/secagg/index.ts';
+import { deriveKeys } from '../../protocol/secagg/index.ts';
+import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
@@ -24,9 +27,12 @@ afterEach(async () => {
 const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 
 /** Four participants and a coordinator; the first one is the victim. */
-const stage = async (overrides: Parameters<typeof ScriptedCoordinator.create>[0] = {}) => {
+const stage = async (
+  overrides: Parameters<typeof ScriptedCoordinator.create>[0] = {},
+  require: AdmissionInput = {},
+) => {
   const coordinator = await ScriptedCoordinator.create(overrides);
-  running = await startAll(coordinator, 4);
+  running = await startAll(coordinator, 4, { require: { ...TEST_ADMISSION, ...require } });
   const members = coordinator.keys;
   return { coordinator, members, victim: running[0] as Started };
 };
@@ -69,11 +75,18 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     expect(s.coordinator.recordsOf(s.victim.key, 'register')).toHaveLength(1);
   });
 
-  it('shows a model whose hash is another', async () => {
+  it('shows a first model that the seed does not give', async () => {
     const s = await stage();
     await s.coordinator.open((body) => ({ ...body, model: { ...body.model, hash: filled(1) } }));
+    await expectNamed(s, 'spec_mismatch');
+  });
+
+  it('shows a model whose hash is another', async () => {
+    const s = await stage({ parent: { modelHash: filled(1) } }, { parents: [filled(1)] });
+    await s.coordinator.open((body) => ({ ...body, model: { ...body.model, hash: filled(1) } }));
     await s.coordinator.cohort(s.members);
-    await expectNamed(s, 'verification_failed');
+    expect((await s.victim.event('violation')).error.code).toBe('verification_failed');
+    expect(s.coordinator.recordsOf(s.victim.key, 'upload')).toEqual([]);
   });
 
   it('shows a model of another shape, and a blob that is no model', async () => {
@@ -82,7 +95,10 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     const key = filled(8);
     const manifest = { tensors: [{ name: 'w', shape: [35], dtype: 'float32' as const }] };
     const file = encodeSafetensors(manifest, s.coordinator.weights);
-    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, s.members);
+    const envelope = await sealedBoxGate(s.coordinator.identity).wrap(key, purpose, [
+      s.coordinator.identity.publicKey,
+      ...s.members,
+    ]);
     for (const [count, cipher, code] of [
       [1, await encryptBlob(key, purpose, file), 'tensor_mismatch'],
       [2, new Uint8Array(500).fill(3), 'decryption_failed'],
@@ -122,9 +138,10 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
       const s = await stage();
       await s.coordinator.playRound();
       await s.victim.event('committed');
+      const first = initialModelHash(s.coordinator.spec.model);
       await s.coordinator.open((body) => ({
         ...body,
-        model: { ...body.model, version, hash: version === 0 ? body.model.hash : filled(9) },
+        model: { ...body.model, version, hash: version === 0 ? first : filled(9) },
       }));
       expect((await s.victim.event('violation')).error.code).toBe('record_conflict');
       await stopAll(running);
@@ -136,7 +153,7 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     const open = await s.coordinator.open();
     await s.coordinator.collect(s.members, 'register');
     const stranger = await identityFromSeed(filled(250));
-    const abort: Body<'abort'> = { code: 'x', reason: 'x', culprits: [] };
+    const abort: Body<'abort'> = { code: 'x', reason: 'x', culprits: [], answered: false };
     const forged = signRecord(stranger, 'abort', s.coordinator.run, 1, abort);
     s.coordinator.send([s.victim.key], { type: 'record', record: forged.bytes });
     expect((await s.victim.event('violation', 1)).error.code).toBe('signature_invalid');
@@ -217,11 +234,11 @@ describe('a coordinator that lies about the cohort', () => {
     await upTo.open(s);
     const registers = await s.coordinator.collect(s.members, 'register');
     const stranger = await identityFromSeed(filled(251));
-    const keys = derive(filled(7)).public;
     const sybil = signRecord(stranger, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
-      ...keys,
-      nonce: filled(2),
+      counter: 1,
+      mask: deriveKeys(filled(7), 'mask').public,
+      seal: deriveKeys(filled(8), 'seal').public,
     });
     const all = [...registers, sybil].toSorted((a, b) => Buffer.compare(a.author, b.author));
     const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));
@@ -239,8 +256,9 @@ describe('a coordinator that lies about the cohort', () => {
     const registers = await s.coordinator.collect(s.members, 'register');
     const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
       open: s.coordinator.round!.open.hash,
-      ...derive(filled(7)).public,
-      nonce: filled(2),
+      counter: 1,
+      mask: deriveKeys(filled(7), 'mask').public,
+      seal: deriveKeys(filled(8), 'seal').public,
     });
     const all = registers.map((own) => (Buffer.from(own.author).equals(s.victim.key) ? twin : own));
     const cohort = s.coordinator.sign('cohort', 1, s.coordinator.cohortBody(all));

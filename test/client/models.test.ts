@@ -1,4 +1,5 @@
 /** @module Backends in their order; topologies, stable names, and files that tf.loadLayersModel reads. */
+import { initialModel } from '../../protocol/first-model.ts';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { createDataset } from '../../client/data/dataset.ts';
@@ -111,16 +112,15 @@ describe.each([
     ];
     expect(b.manifest).toEqual(a.manifest);
     expect(b.topology).toEqual(a.topology);
-    expect(b.initialWeights(seed)).toEqual(a.initialWeights(seed));
+    expect(initialModel({ ...b.manifest, seed })).toEqual(initialModel({ ...a.manifest, seed }));
     expect(a.manifest.tensors[0]?.name).toBe('dense_1/kernel');
     const c = await tfjsTrainer({ model: a.topology, data, backend: wasm });
     expect(c.manifest).toEqual(a.manifest);
-    expect(c.initialWeights(seed)).toEqual(a.initialWeights(seed));
+    expect(initialModel({ ...c.manifest, seed })).toEqual(initialModel({ ...a.manifest, seed }));
     // Drawn as configured: nothing is zero but what is meant to be.
     const kernel = a.manifest.tensors[0]?.shape.reduce((x, y) => x * y, 1) ?? 0;
     expect(
-      a
-        .initialWeights(seed)
+      initialModel({ ...a.manifest, seed })
         .subarray(0, kernel)
         .every((w) => w !== 0),
     ).toBe(true);
@@ -130,7 +130,7 @@ describe.each([
   it('exported, loads with tf.loadLayersModel and predicts the same', async () => {
     const trainer = await tfjsTrainer({ model, data, backend: wasm });
     const { weights } = await trainer.train({
-      weights: trainer.initialWeights(seed),
+      weights: initialModel({ ...trainer.manifest, seed }),
       round: 1,
       epochs: 3,
       batchSize: 5,

@@ -181,6 +181,7 @@ describe('a participant in honest rounds', () => {
     const [first] = running;
     await first!.event('committed');
     expect(first!.events.map(({ type }) => type)).toEqual([
+      'admission',
       'connected',
       'registered',
       'joined',

@@ -1,4 +1,5 @@
 /** @module Trains the 2NN on 40 images in a worker thread: a fresh context for the test of determinism. */
+import { initialModel } from '../../protocol/first-model.ts';
 import { parentPort } from 'node:worker_threads';
 import { subset } from '../../client/data/dataset.ts';
 import { loadMnist } from '../../client/data/mnist-node.ts';
@@ -9,7 +10,7 @@ const data = subset(await loadMnist('test'), [...Array(40).keys()]);
 const trainer = await tfjsTrainer({ model: mlp2nn, data, backend: { prefer: 'wasm' } });
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 const { weights } = await trainer.train({
-  weights: trainer.initialWeights(seed),
+  weights: initialModel({ ...trainer.manifest, seed }),
   round: 1,
   epochs: 1,
   batchSize: 10,

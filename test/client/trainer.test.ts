@@ -2,6 +2,7 @@
  * @module The tfjs trainer: it learns, repeats itself byte for byte, leaks nothing, stops when told to; the dense path
  * against the general one, and that against tfjs's own optimiser.
  */
+import { initialModel } from '../../protocol/first-model.ts';
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type * as Tfjs from '@tensorflow/tfjs';
@@ -77,7 +78,7 @@ describe.each([true, false])('2NN with denseFastPath %s', (denseFastPath) => {
 
   it('learns: the loss falls, accuracy rises', async () => {
     const trainer = await make(first(300));
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     const before = await trainer.evaluate(start);
     const result = await trainer.train(request(start, { epochs: 5 }));
     const after = await trainer.evaluate(result.weights);
@@ -92,10 +93,10 @@ describe.each([true, false])('2NN with denseFastPath %s', (denseFastPath) => {
   it('gives the same bytes again, whatever ran in between, and others under another seed or round', async () => {
     const trainer = await make(first(60));
     const other = await make(first(30));
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     const once = await trainer.train(request(start));
     await other.train(request(start, { epochs: 2 }));
-    expect(hash(trainer.initialWeights(seed))).toBe(hash(start));
+    expect(hash(initialModel({ ...trainer.manifest, seed }))).toBe(hash(start));
     expect(hash((await trainer.train(request(start))).weights)).toBe(hash(once.weights));
     const lent = other.withData(first(60));
     expect(hash((await lent.train(request(start))).weights)).toBe(hash(once.weights));
@@ -109,7 +110,7 @@ describe.each([true, false])('2NN with denseFastPath %s', (denseFastPath) => {
 
   it('takes a last batch that is not full and leaves the request alone', async () => {
     const trainer = await make(first(23));
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     const copy = start.slice();
     const result = await trainer.train(request(start, { batchSize: 32 }));
     expect(hash(start)).toBe(hash(copy));
@@ -133,7 +134,7 @@ describe('two contexts', () => {
   it('give the same bytes, in worker threads too', async () => {
     const [a, b] = [await inWorker(), await inWorker()];
     const trainer = await tfjsTrainer({ model: mlp2nn, data: first(40), backend: wasm });
-    const here = await trainer.train(request(trainer.initialWeights(seed)));
+    const here = await trainer.train(request(initialModel({ ...trainer.manifest, seed })));
     expect(hash(a)).toBe(hash(b));
     expect(hash(a)).toBe(hash(here.weights));
     trainer.dispose();
@@ -180,8 +181,8 @@ describe('the dense path', () => {
     const cpu = await tfjsTrainer({ ...options, backend: await selectBackend({ prefer: 'cpu' }) });
     expect(dense.backend).toContain('dense layers run without tfjs');
     expect(cpu.backend).not.toContain('dense layers');
-    const start = dense.initialWeights(seed);
-    expect(hash(cpu.initialWeights(seed))).toBe(hash(start));
+    const start = initialModel({ ...dense.manifest, seed });
+    expect(hash(initialModel({ ...cpu.manifest, seed }))).toBe(hash(start));
     const ask = request(start, { epochs: 3, batchSize: 8 });
     const [a, b] = [await dense.train(ask), await cpu.train(ask)];
     expect(worst(a.weights, b.weights)).toBeLessThan(2e-6);
@@ -261,7 +262,7 @@ describe('the general path', () => {
         ],
       });
     const trainer = await tfjsTrainer(small({ model, data: first(10) }));
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     const { weights } = await trainer.train(request(start));
     const { tf } = await selectBackend({ prefer: 'cpu' });
     const reference = model(tf);
@@ -284,12 +285,12 @@ describe('the general path', () => {
 
   it('leaks no tensor over many steps', async () => {
     const trainer = await tfjsTrainer(small());
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     await trainer.train(request(start));
     const before = wasm.tf.memory().numTensors;
     const { weights } = await trainer.train(request(start, { epochs: 10 }));
     await trainer.evaluate(weights);
-    trainer.initialWeights(seed);
+    initialModel({ ...trainer.manifest, seed });
     expect(wasm.tf.memory().numTensors).toBe(before);
     const alone = before - trainer.manifest.tensors.length;
     trainer.dispose();
@@ -302,8 +303,8 @@ describe('the general path', () => {
     expect(a.manifest.tensors.map(({ name }) => name)).toContain(
       'batch_normalization_1/moving_mean',
     );
-    const start = a.initialWeights(seed);
-    expect(hash(b.initialWeights(seed))).toBe(hash(start));
+    const start = initialModel({ ...a.manifest, seed });
+    expect(hash(initialModel({ ...b.manifest, seed }))).toBe(hash(start));
     const once = await a.train(request(start, { epochs: 2 }));
     await b.train(request(start));
     const again = await b.train(request(start, { epochs: 2 }));
@@ -335,7 +336,7 @@ describe('cancelling and progress', () => {
       backend: wasm,
       now: () => (time += 15),
     });
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     const controller = new AbortController();
     const seen: number[] = [];
     const running = trainer.train(
@@ -363,7 +364,7 @@ describe('cancelling and progress', () => {
 
   it('refuses what cannot be trained, and says when training diverges', async () => {
     const trainer = await tfjsTrainer({ model: mlp2nn, data: first(20), backend: wasm });
-    const start = trainer.initialWeights(seed);
+    const start = initialModel({ ...trainer.manifest, seed });
     const codes = async (more: Partial<TrainRequest>, weights = start): Promise<unknown> =>
       trainer
         .train(request(weights, more))
@@ -398,7 +399,6 @@ describe('functionTrainer', () => {
     });
     const result = await trainer.train(request(Float32Array.of(1, 2), { learningRate: 0.5 }));
     expect([...result.weights]).toEqual([0.5, 1]);
-    expect([...trainer.initialWeights(seed)]).toEqual([0, 0]);
     await expect(trainer.evaluate(new Float32Array(2))).rejects.toMatchObject({
       code: 'trainer_failed',
     });

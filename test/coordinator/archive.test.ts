@@ -49,6 +49,7 @@ const slowStore = () => {
         return idOf(bytes);
       },
       get: (ref: BlobRef) => kept.get(strip(ref)),
+      getRange: (ref: BlobRef, start: number, end: number) => kept.getRange(strip(ref), start, end),
       putTogether: async (blobs: readonly Uint8Array[]) => {
         promised.push(blobs);
         return blobs.map(idOf);

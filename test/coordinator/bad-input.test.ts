@@ -13,6 +13,7 @@ import { systemClock } from '../../protocol/clock.ts';
 import { encodeFrame, MAX_FRAME_BYTES } from '../../protocol/messages.ts';
 import { deriveSeed, systemRandom } from '../../protocol/random.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
+import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { connect, createStage, testSpec } from '../support/run.ts';
 
@@ -52,6 +53,7 @@ it('a run with NaN, a billion examples, half a blob, forgeries, replays and floo
       clock: systemClock,
       random: systemRandom,
       backoff: { baseMs: 20, maxMs: 50 },
+      require: TEST_ADMISSION,
       onEvent: (event) => events.push(event),
     });
     participant.finished.catch((thrown: unknown) => {

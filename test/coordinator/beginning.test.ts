@@ -50,9 +50,15 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
   expect(() => checkOpen(view, open, undefined)).toThrow(
     expect.objectContaining({ code: 'spec_mismatch' }),
   );
-  const rules = { run, store, ledger: undefined, signal: undefined };
-  await expect(checkRound({ ...rules, spec }, first, undefined)).resolves.toMatchObject({ open });
-  await expect(checkRound({ ...rules, spec: other }, first, undefined)).rejects.toThrow(
+  const rules = () => ({
+    run,
+    store,
+    ledger: undefined,
+    signal: undefined,
+    registered: new Map(),
+  });
+  await expect(checkRound({ ...rules(), spec }, first, undefined)).resolves.toMatchObject({ open });
+  await expect(checkRound({ ...rules(), spec: other }, first, undefined)).rejects.toThrow(
     'starts from another model',
   );
 });

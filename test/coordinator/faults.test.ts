@@ -9,6 +9,7 @@ import { manualClock } from '../../protocol/clock.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
+import { hashModel } from '../../protocol/tensors/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { journalLedger, type Outcome } from '../../coordinator/index.ts';
@@ -231,9 +232,15 @@ describe('the host', () => {
     await expect(
       stage.create({ identity: (await stage.participant('eve')).identity }).start(),
     ).rejects.toMatchObject({ code: 'spec_invalid' });
-    await expect(stage.create({ initialModel: new Float32Array(3) }).start()).rejects.toMatchObject(
-      { code: 'tensor_mismatch' },
-    );
+    await expect(
+      stage.create({ initialModel: new Float32Array(20) }).start(),
+    ).rejects.toMatchObject({ code: 'spec_mismatch' });
+    const parent = { modelHash: new Uint8Array(32) };
+    const forked = await createStage(await testSpec({ parent }));
+    await expect(forked.create().start()).rejects.toMatchObject({ code: 'spec_invalid' });
+    await expect(
+      forked.create({ initialModel: new Float32Array(3) }).start(),
+    ).rejects.toMatchObject({ code: 'tensor_mismatch' });
     const coordinator = stage.create();
     await coordinator.start();
     await coordinator.stop();
@@ -250,7 +257,10 @@ it('nothing kept or logged holds a model or an update in clear', async () => {
   };
   const log = { debug: note, info: note, warn: note, error: note };
   const pattern = new Float32Array(20).fill(0.7310586);
-  const stage = await createStage(await five());
+  const { model } = await five();
+  const parent = { modelHash: hashModel({ tensors: model.tensors }, pattern) };
+  const cohort = { size: 5, minimum: 3 };
+  const stage = await createStage(await testSpec({ cohort, parent }));
   const coordinator = stage.create({ log, initialModel: pattern });
   await coordinator.start();
   for (const one of await gather(stage)) connect(coordinator, one);

@@ -481,24 +481,18 @@ test('an immutable object is neither written nor taken', async () => {
   expect(stored(coin.id)).toEqual(coin);
 });
 
-test('the clock is never writable', async () => {
-  expect(
-    await wasRefused(
-      () =>
-        submit(
-          manual(alice, (tx) =>
-            tx.moveCall({
-              target: '0x2::clock::timestamp_ms',
-              arguments: [
-                tx.sharedObjectRef({ objectId: '0x6', initialSharedVersion: 1, mutable: true }),
-              ],
-            }),
-          ),
-          alice,
-        ),
-      /clock may only be read/,
-    ),
-  ).toBe(true);
+test.each([
+  ['clock', '0x6', '0x2::clock::timestamp_ms'],
+  ['randomness', '0x8', '0x2::random::new_generator'],
+] as const)('the %s is never writable', async (name, objectId, target) => {
+  const writing = manual(alice, (tx) =>
+    tx.moveCall({
+      target,
+      arguments: [tx.sharedObjectRef({ objectId, initialSharedVersion: 1, mutable: true })],
+    }),
+  );
+  const refused = new RegExp(`the ${name} may only be read`, 'u');
+  expect(await wasRefused(() => submit(writing, alice), refused)).toBe(true);
 });
 
 test('a value is used once', async () => {

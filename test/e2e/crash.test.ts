@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FloeProcess, freePort, killAll, phaseOf } from './processes.ts';
+import { FloeProcess, freePort, killAll, phaseOf, LOWERED } from './processes.ts';
 
 const PHASES = [
   'opening',
@@ -46,7 +46,10 @@ const coordinator = (name: string, port: number, rounds = ROUNDS, more: string[]
 
 /** Participant `i`: of equal identity and training randomness in every run of this file. */
 const participant = (port: number, i: number, keystore: string[] = []): FloeProcess =>
-  new FloeProcess(`join ws://127.0.0.1:${port} --shard ${i + 1}/200 --seed p${i}`, keystore);
+  new FloeProcess(`join ws://127.0.0.1:${port} --shard ${i + 1}/200 --seed p${i}`, [
+    ...LOWERED,
+    ...keystore,
+  ]);
 
 const participants = (port: number): FloeProcess[] =>
   Array.from({ length: PARTICIPANTS }, (_, i) => participant(port, i));

@@ -16,7 +16,7 @@ import { verifyRun } from '../../protocol/verify/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { bareNetworkOf, networkOf, startNetwork } from '../substrate/support.ts';
 import { writeTable } from '../support/table.ts';
-import { FloeProcess, freePort, killAll, PASSPHRASE } from './processes.ts';
+import { FloeProcess, freePort, killAll, PASSPHRASE, LOWERED } from './processes.ts';
 import { TollGate, type KillPoint } from './toll-gate.ts';
 
 /** While the run begins, before anyone takes part ... */
@@ -83,7 +83,7 @@ const participants = (port: number): FloeProcess[] =>
     (_, i) =>
       new FloeProcess(
         `join ws://127.0.0.1:${port} --shard ${i + 1}/${PARTICIPANTS} --seed p${i} --backend cpu`,
-        ['--network', direct, '--data', table],
+        [...LOWERED, '--network', direct, '--data', table],
       ),
   );
 

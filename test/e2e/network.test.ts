@@ -60,8 +60,16 @@ const floe = (command: string, env: Record<string, string> = {}) =>
 const refusal = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 const other: NetworkConfig['floe'] = { packageId: `0x${'1'.repeat(64)}` };
-const take = async (port: number, options: Pick<JoinOptions, 'network'>) =>
-  join(`ws://127.0.0.1:${port}`, { data, backend: 'cpu', log: () => undefined, ...options });
+/** Cohorts of three, of a run that anybody may join. */
+const LOWERED: JoinOptions['require'] = { minimum: 3, known: 0 };
+const take = async (port: number, options: Pick<JoinOptions, 'network' | 'require'>) =>
+  join(`ws://127.0.0.1:${port}`, {
+    data,
+    backend: 'cpu',
+    log: () => undefined,
+    require: LOWERED,
+    ...options,
+  });
 
 const finishedSchema = v.object({
   runObject: v.string(),
@@ -108,7 +116,13 @@ const play = async (command: string, port: number, networks: readonly JoinOption
   expect(JSON.parse(read.stdout)).toMatchObject({ ok: true, ledger: 'sui' });
   expect(v.parse(refusal, JSON.parse(misread.stdout)).error.code).toBe('network_mismatch');
   const announced: unknown = await (await fetch(`http://127.0.0.1:${port}/run`)).json();
-  const runs = await Promise.all(networks.map((own) => take(port, own ? { network: own } : {})));
+  const { spec: told } = v.parse(v.object({ spec: v.string() }), announced);
+  const { parent } = decodeRunSpec(new Uint8Array(Buffer.from(told, 'base64url')));
+  // Each participant says itself that it takes this model to begin with.
+  const require = { ...LOWERED, parents: parent === undefined ? [] : [parent.modelHash] };
+  const runs = await Promise.all(
+    networks.map((own) => take(port, { require, ...(own ? { network: own } : {}) })),
+  );
   await Promise.all(runs.map(({ finished }) => finished));
   const models = await Promise.all(runs.map((run) => run.model()));
   expect(await server.exited, server.stdout + server.stderr).toBe(0);
@@ -154,7 +168,8 @@ it('a version is forked: same weights, other settings, one lineage', async () =>
   );
   const first = decodeRunSpec(await readFile(pathOf(at('first'), 'spec.cbor')));
   const spec = decodeRunSpec(await readFile(pathOf(state, 'spec.cbor')));
-  expect(spec.model).toEqual(first.model);
+  const { seed: _, ...architecture } = first.model;
+  expect(spec.model).toEqual(architecture);
   expect(spec.training.learningRate).toBe(0.01);
   expect(`0x${toHex(spec.parent?.object as Uint8Array)}`).toBe(version);
 

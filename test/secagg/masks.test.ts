@@ -15,6 +15,7 @@ import {
   nodeKeystream,
   platformKeystream,
   selfMaskSeed,
+  selfSecretOf,
   webKeystream,
 } from '../../protocol/secagg/index.ts';
 import type { Lanes, MaskJob } from '../../protocol/secagg/index.ts';
@@ -190,14 +191,18 @@ describe('maskUpdate', () => {
   });
 
   it('uses another self mask in another context, for another author, for another secret', () => {
-    const [context, author, secret] = [utf8('c'.repeat(32)), utf8('a'.repeat(32)), seed];
+    const [context, author] = [utf8('c'.repeat(32)), utf8('a'.repeat(32))];
+    const secret = selfSecretOf(seed, other);
     const seeds = [
       selfMaskSeed(context, author, secret),
       selfMaskSeed(author, author, secret),
       selfMaskSeed(context, context, secret),
-      selfMaskSeed(context, author, other),
+      selfMaskSeed(context, author, selfSecretOf(other, other)),
     ];
     expect(new Set(seeds.map(toHex)).size).toBe(4);
+    // b alone makes the mask: e is opened to everybody with the bundle.
+    expect(selfMaskSeed(context, author, selfSecretOf(seed, seed))).toEqual(seeds[0]);
+    expect(() => selfMaskSeed(context, author, seed)).toThrow('expected 64 bytes');
   });
 
   it('the default is the one of the platform', () => {

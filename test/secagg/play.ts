@@ -3,24 +3,27 @@
  * and hooks where an attacker changes what travels. Deterministic in `seed`. Run by the tests and
  * by the vectors.
  */
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
+import { localBeacon } from '../../protocol/ledger/beacon.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { deriveSeed, seededRandom } from '../../protocol/random.ts';
 import {
   answerUnmask,
   cohortRoot,
-  derive,
+  createParty,
+  deriveKeys,
   freezeCohort,
   makeShares,
   maskUpdate,
+  openEntry,
   openGuard,
-  openShare,
-  pairMasks,
+  pairSign,
+  platformPrimitives,
   ready,
   recordUpload,
   recover,
   roundContext,
   selfMaskSeed,
+  selfSecretOf,
   unmask,
 } from '../../protocol/secagg/index.ts';
 import type {
@@ -28,6 +31,9 @@ import type {
   GuardState,
   Id,
   Lanes,
+  OpenedEntry,
+  Party,
+  Primitives,
   RecoveryResult,
   RevealedShare,
   RoundKeys,
@@ -65,19 +71,30 @@ export interface PlayInit {
   readonly attack?: Attack;
   /** The update of a participant; default: uniform lanes below 2^modulusBits. */
   readonly update?: (index: number) => Lanes;
+  /** What keys and seals are made with; the platform's by default. */
+  readonly primitives?: Primitives;
 }
 
 export interface Participant {
   readonly id: Id;
   readonly sigma: Uint8Array;
+  /** c. */
+  readonly seal: Uint8Array;
+  /** b || e. */
   readonly selfSecret: Uint8Array;
+  /** Masking keys, from sigma. */
   readonly keys: RoundKeys;
+  /** Sealing keys, from c. */
+  readonly sealKeys: RoundKeys;
 }
 
 export interface Played {
   readonly participants: readonly Participant[];
   readonly cohort: Cohort;
   readonly context: Uint8Array;
+  readonly parties: readonly Party[];
+  /** What each participant keeps of the entries of the others, by cohort index. */
+  readonly opened: readonly ReadonlyMap<number, OpenedEntry>[];
   readonly view: RoundView;
   /** By cohort index. */
   readonly messages: ReadonlyMap<number, ShareMessage>;
@@ -109,19 +126,41 @@ const uniform = (seed: Uint8Array, width: 16 | 32, length: number, bits: number)
 };
 
 /** Round keys and secrets of n participants, ids in ascending order. */
-export const makeParticipants = (seed: string, n: number): Participant[] => {
+export const makeParticipants = (
+  seed: string,
+  n: number,
+  primitives = platformPrimitives,
+): Participant[] => {
   const root = sha256(utf8(seed));
   const ids = Array.from({ length: n }, (_, i) => deriveSeed(root, 'id', i));
   return ids
     .toSorted((a, b) => Buffer.compare(a, b))
     .map((id, index) => {
       const sigma = deriveSeed(root, 'sigma', index);
-      return { id, sigma, selfSecret: deriveSeed(root, 'b', index), keys: derive(sigma) };
+      const seal = deriveSeed(root, 'c', index);
+      return {
+        id,
+        sigma,
+        seal,
+        selfSecret: selfSecretOf(deriveSeed(root, 'b', index), deriveSeed(root, 'e', index)),
+        keys: deriveKeys(sigma, 'mask', primitives),
+        sealKeys: deriveKeys(seal, 'seal', primitives),
+      };
     });
 };
 
-export const makeCohort = (participants: readonly Participant[]): Cohort =>
-  freezeCohort(participants.map(({ id, keys }) => ({ id, keys: keys.public })));
+export const makeCohort = (
+  participants: readonly Participant[],
+  primitives = platformPrimitives,
+): Cohort =>
+  freezeCohort(
+    participants.map(({ id, keys, sealKeys }) => ({
+      id,
+      mask: keys.public,
+      seal: sealKeys.public,
+    })),
+    primitives,
+  );
 
 /** Context of round `round` for these participants and this model. */
 export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uint8Array => {
@@ -130,12 +169,8 @@ export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uin
     runHash: sha256(utf8('run')),
     round,
     modelHash: sha256(utf8(model)),
-    configHash: sha256(utf8('config')),
     cohortRoot: root,
-    beacon: localBeacon(
-      root,
-      cohortEntropy(cohort.members.map(({ id }) => sha256(utf8('nonce'), id))),
-    ),
+    beacon: localBeacon(root, sha256(utf8('entropy'))),
   });
 };
 
@@ -145,11 +180,17 @@ const without = (from: readonly number[], gone: readonly number[] = []): number[
 export const play = async (init: PlayInit): Promise<Played> => {
   await ready();
   const { n, length, modulusBits, seed, drops = {}, attack = {} } = init;
+  const { primitives } = init;
   const width = init.lanes ?? 16;
   const root = sha256(utf8(seed));
-  const participants = makeParticipants(seed, n);
-  const cohort = makeCohort(participants);
+  const participants = makeParticipants(seed, n, primitives);
+  const cohort = makeCohort(participants, primitives);
   const context = makeContext(cohort, init.round ?? 1);
+  const partyOf = (index: number, used: Uint8Array): Party => {
+    const { id: self, sigma, seal } = participants[index]!;
+    return createParty({ context: used, cohort, self, sigma, seal });
+  };
+  const parties = participants.map((_, index) => partyOf(index, context));
   const rules = { minimum: 3, threshold: cohort.threshold };
   const everyone = participants.map((_, index) => index);
   const idsOf = (indices: readonly number[]): Id[] => indices.map((i) => participants[i]!.id);
@@ -158,20 +199,20 @@ export const play = async (init: PlayInit): Promise<Played> => {
   const sharers = without(everyone, drops.beforeShare);
   const messages = new Map<number, ShareMessage>();
   const held = everyone.map(() => new Map<number, SharePair>());
+  const opened = everyone.map(() => new Map<number, OpenedEntry>());
   for (const index of sharers) {
-    const { id: self, sigma, keys, selfSecret } = participants[index]!;
+    const { selfSecret } = participants[index]!;
     const random = seededRandom(deriveSeed(root, 'shamir', index));
-    const made = await makeShares({ context, cohort, self, sigma, keys, selfSecret, random });
+    const made = await makeShares({ party: parties[index]!, selfSecret, random });
     messages.set(index, attack.message?.(index, made.message) ?? made.message);
     held[index]!.set(index, made.own);
   }
   for (const index of sharers)
     for (const author of without(sharers, [index])) {
-      const { id: self, keys } = participants[index]!;
       const entry = messages.get(author)!.entries[index]!;
-      const from = participants[author]!.id;
-      const pair = await openShare({ context, cohort, self, keys, author: from, entry });
-      held[index]!.set(author, pair);
+      const found = await openEntry(parties[index]!, participants[author]!.id, entry);
+      held[index]!.set(author, found);
+      opened[index]!.set(author, found);
     }
 
   // Masked upload
@@ -181,16 +222,17 @@ export const play = async (init: PlayInit): Promise<Played> => {
   const maskedSum = newLanes(width, length);
   const expected = newLanes(width, length);
   for (const index of survivors) {
-    const { id: self, keys, selfSecret } = participants[index]!;
+    const { id: self, selfSecret } = participants[index]!;
     const update =
       init.update?.(index) ?? uniform(deriveSeed(root, 'x', index), width, length, modulusBits);
     addInto(expected, update, modulusBits);
     const used = attack.maskContext?.(index, context) ?? context;
-    const inbox = without(sharers, [index]).map((other) => ({
-      author: participants[other]!.id,
-      entry: messages.get(other)!.entries[index]!,
-    }));
-    const pairs = await pairMasks({ keys, context: used, cohort, self, inbox });
+    const pairs = without(sharers, [index]).map((other) => {
+      const { author, seed: agreed } = opened[index]!.get(other)!;
+      // Under another context the seed is another one, whatever the lie is.
+      const seeded = used === context ? agreed : sha256(agreed, used);
+      return { seed: seeded, sign: pairSign(self, author) };
+    });
     const lanes = update.slice();
     const selfSeed = selfMaskSeed(used, self, selfSecret);
     await maskUpdate({ lanes, modulusBits, selfSeed, pairs });
@@ -234,6 +276,8 @@ export const play = async (init: PlayInit): Promise<Played> => {
     participants,
     cohort,
     context,
+    parties,
+    opened,
     view,
     messages,
     masked,

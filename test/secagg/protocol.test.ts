@@ -206,7 +206,8 @@ describe('attacks', () => {
 
   it('an altered entry is refused by its recipient and names the author', async () => {
     const { participants } = await play({ ...init, length: 1 });
-    for (const at of [0, 500, 1100, 1169, 1175, 1233]) {
+    // KEM, sealed shares, commitment of the self share, of the key share.
+    for (const at of [0, 500, 1090, 1190, 1210, 1260]) {
       const attempt = play({
         ...init,
         length: 1,
@@ -256,24 +257,34 @@ describe('attacks', () => {
     });
   });
 
-  it('a dropped participant that published another encapsulation than sigma yields is named', async () => {
-    const { view, result, participants } = await play({
-      ...init,
-      length: 1,
-      drops: { beforeUpload: [0] },
-    });
-    if (result.type !== 'recovered') throw new Error('not recovered');
-    const shares = view.shares.map((message, author) =>
-      author !== 0
-        ? message
-        : {
-            ...message,
-            entries: message.entries.map((entry, i) => (i === 1 ? entry.with(7, 99) : entry)),
-          },
-    );
-    expect(await maskJobs({ ...view, shares }, result.secrets)).toMatchObject({
-      failures: [{ type: 'commitment_mismatch', author: participants[0]!.id, kind: 'key' }],
-    });
+  it('a wrong pair key names the lower member: dropped by its sigma, alive by the wrap', async () => {
+    for (const [dropped, author, recipient, at] of [
+      // The dropped lower member committed to another key than its sigma yields.
+      [0, 0, 1, 1088 + 32],
+      // The lower member stays; the sigma of the dropped higher one opens the wrap, or the KEM, to another key.
+      [3, 1, 3, 1088],
+      [3, 1, 3, 5],
+    ] as const) {
+      const { view, result, participants } = await play({
+        ...init,
+        length: 1,
+        drops: { beforeUpload: [dropped] },
+      });
+      if (result.type !== 'recovered') throw new Error('not recovered');
+      const shares = view.shares.map((message, index) =>
+        index !== author
+          ? message
+          : {
+              ...message,
+              entries: message.entries.map((entry, i) =>
+                i === recipient ? entry.with(at, entry[at]! ^ 1) : entry,
+              ),
+            },
+      );
+      expect(await maskJobs({ ...view, shares }, result.secrets)).toMatchObject({
+        failures: [{ type: 'commitment_mismatch', author: participants[author]!.id, kind: 'pair' }],
+      });
+    }
   });
 
   it('an auditor who is given too few secrets, or the wrong kind, is told', async () => {

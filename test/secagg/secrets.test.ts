@@ -3,28 +3,27 @@
  * library), an independent X25519 and HKDF (node:crypto), the `shamir-secret-sharing` library, and
  * the order of evaluation of GF(2^8) by table.
  */
-import { createPrivateKey, createPublicKey, diffieHellman, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
 import { combine, split as librarySplit } from 'shamir-secret-sharing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import {
-  agree,
   commitShare,
-  decapsulate,
-  derive,
-  encapsulate,
-  ENTRY_BYTES,
+  createParty,
+  deriveKeys,
+  entryBytes,
   freezeCohort,
-  hkdf,
   indexOf,
+  kemSeed,
   makeShares,
-  openShare,
-  OWN_ENTRY_BYTES,
+  openEntry,
+  pairKey,
   pairMask,
   pairSign,
   parseEntry,
+  platformPrimitives,
   ready,
   reconstruct,
   shareMatches,
@@ -32,8 +31,9 @@ import {
   threshold,
   validatePublicKeys,
   validateShareMessage,
+  wrapPairKey,
 } from '../../protocol/secagg/index.ts';
-import type { Cohort, ShareMessage } from '../../protocol/secagg/index.ts';
+import type { Cohort, Party, Registered, ShareMessage } from '../../protocol/secagg/index.ts';
 import { makeCohort, makeContext, makeParticipants } from './play.ts';
 import type { Participant } from './play.ts';
 
@@ -59,37 +59,45 @@ const caught = (run: () => unknown): unknown => {
   return undefined;
 };
 
-const member = (p: Participant) => ({ id: p.id, keys: p.keys.public });
+const partyOf = (index: number): Party => {
+  const { id: self, sigma, seal } = people[index]!;
+  return createParty({ context, cohort, self, sigma, seal });
+};
+const registered = (): Registered[] =>
+  people.map(({ id, keys, sealKeys }) => ({ id, mask: keys.public, seal: sealKeys.public }));
 
 describe('keys', () => {
-  it('derive from sigma by HKDF-SHA256 (against node:crypto), and only from it', () => {
-    const sigma = bytes('sigma');
-    const keys = derive(sigma);
-    const expected = hkdfSync('sha256', sigma, new Uint8Array(0), 'floe/secagg/x25519/v1', 32);
-    expect(toHex(keys.x25519Secret)).toBe(Buffer.from(expected).toString('hex'));
-    expect(derive(sigma)).toEqual(keys);
-    expect(derive(bytes('other')).public.x25519).not.toEqual(keys.public.x25519);
-    expect(hkdf(sigma, context, utf8('i'), 40)).toEqual(
-      new Uint8Array(hkdfSync('sha256', sigma, context, 'i', 40)),
-    );
-    expect(caught(() => derive(new Uint8Array(31)))).toMatchObject({ code: 'key_invalid' });
+  it('derive from their secret by HKDF-SHA256 (against node:crypto), other ones for each use', () => {
+    const secret = bytes('sigma');
+    for (const use of ['mask', 'seal', 'answer'] as const) {
+      const derived = (what: string, length: number) =>
+        new Uint8Array(
+          hkdfSync('sha256', secret, new Uint8Array(0), `floe/secagg/${use}/${what}/v1`, length),
+        );
+      const keys = deriveKeys(secret, use);
+      const point = platformPrimitives.pointPair(derived('x25519', 32));
+      expect(keys.public.x25519).toEqual(point.publicKey);
+      expect(kemSeed(secret, use)).toEqual(derived('mlkem768', 64));
+      const kem = platformPrimitives.kemPair(derived('mlkem768', 64));
+      expect(keys.public.mlkem).toEqual(kem.publicKey);
+    }
+    const all = (['mask', 'seal', 'answer'] as const).map((use) => deriveKeys(secret, use).public);
+    expect(new Set(all.map(({ x25519 }) => toHex(x25519))).size).toBe(3);
+    expect(new Set(all.map(({ mlkem }) => toHex(mlkem))).size).toBe(3);
+    expect(caught(() => deriveKeys(new Uint8Array(31), 'mask'))).toMatchObject({
+      code: 'key_invalid',
+    });
   });
 
-  it('agree as X25519 does (against OpenSSL)', () => {
-    const [a, b] = [people[0]!.keys, people[1]!.keys];
-    const privateKey = createPrivateKey({
-      key: Buffer.concat([fromHex('302e020100300506032b656e04220420'), a.x25519Secret]),
-      format: 'der',
-      type: 'pkcs8',
-    });
-    const publicKey = createPublicKey({
-      key: Buffer.concat([fromHex('302a300506032b656e032100'), b.public.x25519]),
-      format: 'der',
-      type: 'spki',
-    });
-    const expected = new Uint8Array(diffieHellman({ privateKey, publicKey }));
-    expect(agree(a.x25519Secret, b.public.x25519)).toEqual(expected);
-    expect(agree(b.x25519Secret, a.public.x25519)).toEqual(expected);
+  it('a party is refused that does not hold the secrets of its registered keys', () => {
+    const { id: self, sigma, seal } = people[0]!;
+    for (const wrong of [
+      { sigma: seal, seal },
+      { sigma, seal: sigma },
+    ])
+      expect(caught(() => createParty({ context, cohort, self, ...wrong }))).toMatchObject({
+        code: 'key_invalid',
+      });
   });
 
   it('refuse points of low order', () => {
@@ -106,9 +114,6 @@ describe('keys', () => {
     const { mlkem } = people[0]!.keys.public;
     for (const hex of weak) {
       const x25519 = fromHex(hex);
-      expect(caught(() => agree(people[0]!.keys.x25519Secret, x25519))).toMatchObject({
-        code: 'key_invalid',
-      });
       expect(caught(() => validatePublicKeys({ x25519, mlkem }))).toMatchObject({
         code: 'key_invalid',
       });
@@ -129,38 +134,18 @@ describe('keys', () => {
       expect(caught(() => validatePublicKeys({ x25519, mlkem: key }))).toMatchObject({
         code: 'key_invalid',
       });
-      const peer = { id: people[1]!.id, keys: { x25519, mlkem: key } };
-      expect(
-        caught(() => encapsulate(people[0]!.keys, context, people[0]!.id, peer)),
-      ).toMatchObject({ code: 'key_invalid' });
     }
     expect(caught(() => validatePublicKeys({ x25519: x25519.subarray(1), mlkem }))).toMatchObject({
       code: 'key_invalid',
-    });
-  });
-
-  it('encapsulate deterministically, to one peer in one context only', () => {
-    const [a, b, c] = [people[0]!, people[1]!, people[2]!];
-    const first = encapsulate(a.keys, context, a.id, member(b));
-    expect(encapsulate(derive(a.sigma), context, a.id, member(b))).toEqual(first);
-    expect(decapsulate(b.keys, first.ciphertext)).toEqual(first.secret);
-    const secrets = [
-      first,
-      encapsulate(a.keys, context, a.id, member(c)),
-      encapsulate(a.keys, bytes('another context'), a.id, member(b)),
-      encapsulate(a.keys, context, a.id, { id: c.id, keys: b.keys.public }),
-    ].map(({ secret }) => toHex(secret));
-    expect(new Set(secrets).size).toBe(4);
-    expect(caught(() => decapsulate(b.keys, first.ciphertext.subarray(1)))).toMatchObject({
-      code: 'share_invalid',
     });
   });
 });
 
 describe('the cohort', () => {
   it('is sorted, has distinct ids and 3 to 255 members', () => {
-    const members = cohort.members.toReversed();
-    expect(freezeCohort(members).members).toEqual(cohort.members);
+    const members = registered().toReversed();
+    const frozen = freezeCohort(members).members;
+    expect(frozen.map(({ id }) => id)).toEqual(cohort.members.map(({ id }) => id));
     expect(caught(() => freezeCohort([...members, members[0]!]))).toMatchObject({
       code: 'record_conflict',
     });
@@ -177,36 +162,43 @@ describe('the cohort', () => {
 });
 
 describe('pairs', () => {
-  it('give both sides one seed and opposite signs', () => {
-    for (const [i, a] of cohort.members.entries())
-      for (const [j, b] of cohort.members.entries()) {
+  it('give both sides one seed and opposite signs', async () => {
+    const messages = await Promise.all(people.map((_, index) => shareOf(index)));
+    for (const [i, a] of people.entries())
+      for (const [j, b] of people.entries()) {
         if (i === j) continue;
-        const [mine, theirs] = [people[i]!.keys, people[j]!.keys];
-        const toB = encapsulate(mine, context, a.id, b).ciphertext;
-        const toA = encapsulate(theirs, context, b.id, a).ciphertext;
-        const here = pairMask({ keys: mine, context, self: a.id, peer: b, fromPeer: toA });
-        const there = pairMask({ keys: theirs, context, self: b.id, peer: a, fromPeer: toB });
+        const here = await openEntry(partyOf(i), b.id, messages[j]!.entries[i]!);
+        const there = await openEntry(partyOf(j), a.id, messages[i]!.entries[j]!);
         expect(here.seed).toEqual(there.seed);
-        expect(here.sign + there.sign).toBe(0);
-        expect(here.sign).toBe(pairSign(a.id, b.id));
+        // What the recovery computes from sigma of either alone.
+        const [lower, higher] = i < j ? [i, j] : [j, i];
+        const entry = messages[lower]!.entries[higher]!;
+        const { wrapped } = parseEntry(people[lower]!.id, people[higher]!.id, entry);
+        const { sigma, keys } = a;
+        const peer = cohort.members[j]!;
+        const mask = pairMask({ sigma, keys, context, self: a.id, peer, wrapped: wrapped! });
+        expect(mask).toEqual({ seed: here.seed, sign: pairSign(a.id, b.id) });
       }
+    expect(pairSign(people[0]!.id, people[1]!.id) + pairSign(people[1]!.id, people[0]!.id)).toBe(0);
   });
 
-  it('give another seed in another context and to every other pair', () => {
-    const [a, b, c] = cohort.members;
-    const mask = (peer: typeof b, used: Uint8Array) =>
-      toHex(
-        pairMask({
-          keys: people[0]!.keys,
-          context: used,
-          self: a!.id,
-          peer: peer!,
-          fromPeer: new Uint8Array(1088),
-        }).seed,
-      );
-    const seeds = [mask(b, context), mask(c, context), mask(b, bytes('x')), mask(c, bytes('x'))];
-    expect(new Set(seeds).size).toBe(4);
-    expect(caught(() => mask(b, new Uint8Array(31)))).toMatchObject({ code: 'context_mismatch' });
+  it('give another key in another context, in the other direction and to every other member', () => {
+    const [a, b, c] = people;
+    const key = (used: Uint8Array, from = a!, to = b!) =>
+      toHex(pairKey(a!.sigma, used, from.id, to.id, platformPrimitives));
+    const keys = [key(context), key(bytes('x')), key(context, b, a), key(context, a, c)];
+    expect(new Set(keys).size).toBe(4);
+    expect(caught(() => key(new Uint8Array(31)))).toMatchObject({ code: 'context_mismatch' });
+  });
+
+  it('wrap a key under a fresh secret each time', () => {
+    const key = bytes('k');
+    const to = cohort.members[1]!;
+    const wraps = [1, 2].map(() =>
+      wrapPairKey(key, context, people[0]!.id, to, platformPrimitives),
+    );
+    expect(wraps[0]!.wrap).not.toEqual(wraps[1]!.wrap);
+    expect(wraps[0]!.commitment).toEqual(wraps[1]!.commitment);
   });
 });
 
@@ -215,7 +207,7 @@ describe('Shamir', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 3, max: 40 }),
-        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        fc.uint8Array({ minLength: 1, maxLength: 65 }),
         fc.nat(),
         async (n, secret, salt) => {
           const t = threshold(n);
@@ -277,31 +269,24 @@ describe('Shamir', () => {
   });
 });
 
-const xor = (x: Uint8Array, y: Uint8Array) => x.map((byte, i) => byte ^ y[i]!);
-
 const shareOf = async (index: number, random = 'r'): Promise<ShareMessage> => {
-  const { id: self, sigma, keys, selfSecret } = people[index]!;
+  const { selfSecret } = people[index]!;
   const source = seededRandom(bytes(random));
-  return (await makeShares({ context, cohort, self, sigma, keys, selfSecret, random: source }))
-    .message;
+  return (await makeShares({ party: partyOf(index), selfSecret, random: source })).message;
 };
 
-const open = async (message: ShareMessage, recipient: number, used = context) =>
-  openShare({
-    context: used,
-    cohort,
-    self: people[recipient]!.id,
-    keys: people[recipient]!.keys,
-    author: message.author,
-    entry: message.entries[recipient]!,
-  });
+const open = async (message: ShareMessage, recipient: number, used = context) => {
+  const party = { ...partyOf(recipient), context: used };
+  return openEntry(party, message.author, message.entries[recipient]!);
+};
 
 describe('sealed shares', () => {
   it('open for their recipient, at its point, and match their commitments', async () => {
     const message = await shareOf(0);
     validateShareMessage(cohort, message);
     const pairs = await Promise.all([1, 2, 3].map(async (index) => open(message, index)));
-    expect(pairs.map(({ self }) => self[32])).toEqual([2, 3, 4]);
+    expect(pairs.map(({ self }) => self[64])).toEqual([2, 3, 4]);
+    expect(pairs.map(({ key }) => key[32])).toEqual([2, 3, 4]);
     const selfShares = pairs.map(({ self }) => self);
     expect(await reconstruct(selfShares, 3)).toEqual(people[0]!.selfSecret);
     expect(
@@ -329,31 +314,26 @@ describe('sealed shares', () => {
     await expect(open(stranger, 1)).rejects.toMatchObject({ code: 'not_in_cohort' });
   });
 
-  it('sharing afresh under the same sigma never encrypts two plaintexts under one keystream', async () => {
+  it('sharing afresh under the same secrets never uses one sealing key for two plaintexts', async () => {
     const [first, second] = [await shareOf(0, 'before the crash'), await shareOf(0, 'after')];
     const [a, b] = [first, second].map((message) =>
       parseEntry(message.author, people[1]!.id, message.entries[1]!),
     );
-    const [plainA, plainB] = await Promise.all([open(first, 1), open(second, 1)]);
-    const plain = xor(concatBytes(plainA.self, plainA.key), concatBytes(plainB.self, plainB.key));
-    expect(a!.kem).toEqual(b!.kem);
-    expect(xor(a!.ciphertext.subarray(0, 66), b!.ciphertext)).not.toEqual(plain);
-    expect(await shareOf(0, 'after')).toEqual(second);
+    // Each entry has an encapsulation of its own, so a key of its own.
+    expect(a!.kem).not.toEqual(b!.kem);
+    expect((await open(first, 1)).seed).toEqual((await open(second, 1)).seed);
   });
 
   it('are refused in messages of the wrong shape, naming the author', async () => {
     const message = await shareOf(1);
-    expect(message.entries.map(({ length }) => length)).toEqual([
-      ENTRY_BYTES,
-      OWN_ENTRY_BYTES,
-      ENTRY_BYTES,
-      ENTRY_BYTES,
-    ]);
+    const lengths = message.entries.map(({ length }) => length);
+    expect(lengths).toEqual([1266, 64, 2418, 2418]);
+    expect(people.map(({ id }) => entryBytes(message.author, id))).toEqual(lengths);
     const author = toHex(people[1]!.id);
     const malformed = [
       { ...message, entries: message.entries.slice(1) },
       { ...message, entries: message.entries.map((entry) => entry.subarray(1)) },
-      { ...message, entries: message.entries.map(() => new Uint8Array(ENTRY_BYTES)) },
+      { ...message, entries: message.entries.map(() => new Uint8Array(2418)) },
       { ...message, commitment: new Uint8Array(31) },
     ];
     for (const bad of malformed)
@@ -366,7 +346,7 @@ describe('sealed shares', () => {
   it('a committed share at the point of another member does not count', () => {
     const [author, recipient] = [people[0]!.id, people[1]!.id];
     const matches = (point: number) => {
-      const share = new Uint8Array(33).fill(5).with(32, point);
+      const share = new Uint8Array(65).fill(5).with(64, point);
       const committed = commitShare(context, author, recipient, 'self', share);
       const commitments = { self: committed, key: committed };
       return shareMatches(context, cohort, author, recipient, 'self', share, commitments);

@@ -4,9 +4,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { concatBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
-import { cohortRoot, ready, roundContext } from '../../protocol/secagg/index.ts';
+import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
+import {
+  cohortRoot,
+  createParty,
+  nativePrimitives,
+  openEntry,
+  portablePrimitives,
+  ready,
+  roundContext,
+} from '../../protocol/secagg/index.ts';
+import { makeCohort, makeContext, makeParticipants } from './play.ts';
 import { makeVectors } from './vectors.ts';
 
 beforeAll(ready);
@@ -19,6 +28,24 @@ it('the committed vectors hold', async () => {
   expect(vectors).toEqual(committed);
   expect(vectors.sum).toEqual(vectors.expected);
 });
+
+it.each([nativePrimitives!, portablePrimitives()])(
+  'the entries of the file open to its pair seeds with $kind primitives',
+  async (primitives) => {
+    const { participants } = await makeVectors();
+    const people = makeParticipants('floe vectors', 4, primitives);
+    const cohort = makeCohort(people, primitives);
+    const context = makeContext(cohort, 1);
+    const [first] = participants;
+    for (const index of [1, 2, 3]) {
+      const { id: self, sigma, seal } = people[index]!;
+      const party = createParty({ context, cohort, self, sigma, seal });
+      expect(toHex(party.mask.public.x25519)).toBe(participants[index]!.mask.x25519);
+      const found = await openEntry(party, people[0]!.id, fromHex(first!.entries[index]!));
+      expect(toHex(found.seed)).toBe(first!.pairSeeds[index]);
+    }
+  },
+);
 
 it('hold without node:crypto and setImmediate too, as in a browser', async () => {
   vi.resetModules();
@@ -52,18 +79,16 @@ describe('the context', () => {
     runHash: hash('run'),
     round: 258,
     modelHash: hash('model'),
-    configHash: hash('config'),
     cohortRoot: hash('root'),
     beacon: hash('beacon'),
   };
 
-  it('is SHA-256 of tag, run, round (8 bytes, big-endian), model, configuration, root, beacon', () => {
+  it('is SHA-256 of tag, run, round (8 bytes, big-endian), model, root, beacon', () => {
     const written = concatBytes(
-      utf8('floe/secagg/context/v1'),
+      utf8('floe/secagg/context/v2'),
       init.runHash,
       new Uint8Array([0, 0, 0, 0, 0, 0, 1, 2]),
       init.modelHash,
-      init.configHash,
       init.cohortRoot,
       init.beacon,
     );
@@ -71,15 +96,15 @@ describe('the context', () => {
   });
 
   it('changes with every field', () => {
-    const changed = (['runHash', 'modelHash', 'configHash', 'cohortRoot', 'beacon'] as const).map(
-      (field) => roundContext({ ...init, [field]: hash('changed') }),
+    const changed = (['runHash', 'modelHash', 'cohortRoot', 'beacon'] as const).map((field) =>
+      roundContext({ ...init, [field]: hash('changed') }),
     );
     const all = [roundContext(init), roundContext({ ...init, round: 257 }), ...changed];
-    expect(new Set(all.map(toHex)).size).toBe(7);
+    expect(new Set(all.map(toHex)).size).toBe(6);
   });
 
   it('refuses fields of another length and rounds that are no integer', () => {
-    for (const field of ['runHash', 'modelHash', 'configHash', 'cohortRoot', 'beacon'] as const)
+    for (const field of ['runHash', 'modelHash', 'cohortRoot', 'beacon'] as const)
       expect(codeOf(() => roundContext({ ...init, [field]: new Uint8Array(31) }))).toBe(
         'record_malformed',
       );
@@ -109,14 +134,16 @@ describe('the cohort root and the local beacon', () => {
     );
   });
 
-  it('the beacon depends on the root, every nonce and their order', () => {
+  it('the beacon depends on the root, the beacon before, every entropy and their order', () => {
     const root = cohortRoot(ids);
+    const first = hash('first');
     const beacons = [
-      localBeacon(root, cohortEntropy(ids)),
-      localBeacon(root, cohortEntropy(ids.toReversed())),
-      localBeacon(root, cohortEntropy(ids.slice(1))),
-      localBeacon(ids[0]!, cohortEntropy(ids)),
+      localBeacon(root, nextBeacon(first, ids)),
+      localBeacon(root, nextBeacon(first, ids.toReversed())),
+      localBeacon(root, nextBeacon(first, ids.slice(1))),
+      localBeacon(root, nextBeacon(hash('other'), ids)),
+      localBeacon(ids[0]!, nextBeacon(first, ids)),
     ];
-    expect(new Set(beacons.map(toHex)).size).toBe(4);
+    expect(new Set(beacons.map(toHex)).size).toBe(5);
   });
 });

@@ -2,10 +2,12 @@
  * @module Test vectors of protocol SA-P, made by playing one round: `npx node
  * test/secagg/vectors.ts > test/vectors/secagg.json`. Large values are given by their SHA-256. They
  * hold the derivations fixed: any change of a tag, an order or an encoding breaks compatibility
- * between versions and must show here.
+ * between versions and must show here. Encapsulations are seeded, which only the portable primitives
+ * can be; what they made is opened by both.
  */
-import { sha256, toHex } from '../../protocol/bytes.ts';
-import { pairMask, selfMaskSeed } from '../../protocol/secagg/index.ts';
+import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { seededRandom } from '../../protocol/random.ts';
+import { portablePrimitives, selfMaskSeed } from '../../protocol/secagg/index.ts';
 import type { Lanes } from '../../protocol/secagg/index.ts';
 import { play } from './play.ts';
 
@@ -19,36 +21,33 @@ export const makeVectors = async () => {
     modulusBits: 16,
     seed: 'floe vectors',
     drops: { beforeUpload: [2] },
+    primitives: portablePrimitives(seededRandom(utf8('floe vectors, encapsulations'))),
   });
+  const { opened } = round;
   const { participants, cohort, context, messages, masked, result, sum, expected } = round;
   if (result.type !== 'recovered' || sum === null) throw new Error('the round did not finish');
   return {
-    protocol: 'SA-P, complete graph, v1',
+    protocol: 'SA-P, complete graph, v2',
     modulusBits: 16,
     threshold: cohort.threshold,
     context: toHex(context),
-    participants: participants.map(({ id, sigma, selfSecret, keys }, index) => ({
+    participants: participants.map(({ id, sigma, seal, selfSecret, keys, sealKeys }, index) => ({
       id: toHex(id),
       sigma: toHex(sigma),
-      x25519: toHex(keys.public.x25519),
-      mlkemSha256: hashed(keys.public.mlkem),
+      mask: { x25519: toHex(keys.public.x25519), mlkemSha256: hashed(keys.public.mlkem) },
+      c: toHex(seal),
+      seal: { x25519: toHex(sealKeys.public.x25519), mlkemSha256: hashed(sealKeys.public.mlkem) },
       selfSecret: toHex(selfSecret),
       selfMaskSeed: toHex(selfMaskSeed(context, id, selfSecret)),
       commitment: toHex(messages.get(index)!.commitment),
-      entriesSha256: messages.get(index)!.entries.map(hashed),
-      pairSeeds: cohort.members.map((peer, other) =>
-        other === index
-          ? null
-          : toHex(
-              pairMask({
-                keys,
-                context,
-                self: id,
-                peer,
-                fromPeer: messages.get(other)!.entries[index]!.subarray(0, 1088),
-              }).seed,
-            ),
-      ),
+      /** Those of the first member whole, so that any implementation can open them. */
+      entries: messages
+        .get(index)!
+        .entries.map((entry) => (index === 0 ? toHex(entry) : hashed(entry))),
+      pairSeeds: cohort.members.map((_, other) => {
+        const found = opened[index]!.get(other);
+        return found === undefined ? null : toHex(found.seed);
+      }),
       masked: masked.has(index) ? numbers(masked.get(index)!) : null,
     })),
     dropped: [toHex(participants[2]!.id)],

@@ -231,8 +231,10 @@ describe('runScenario', () => {
     // Four weights in a row from the middle of the first layer, of each model and of each step between two.
     const steps = models.slice(1).map((after, i) => after.map((w, k) => w - models[i]![k]!));
     const holders = [...models, ...steps].map((values) => {
-      const pattern = Buffer.from(values.slice(16, 20).buffer);
-      expect(new Set(values.subarray(16, 20)).size).toBe(4);
+      // A unit that never fires has equal steps: four that differ are looked for.
+      const at = values.findIndex((_, k) => k >= 16 && new Set(values.slice(k, k + 4)).size === 4);
+      expect(at).toBeGreaterThanOrEqual(16);
+      const pattern = Buffer.from(values.slice(at, at + 4).buffer);
       return [...new Set(kept.flatMap(({ name, bytes }) => (bytes.includes(pattern) ? name : [])))];
     });
     // The last model is found where it is exported, so the search can find.

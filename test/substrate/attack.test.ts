@@ -8,8 +8,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { bcs } from '@mysten/sui/bcs';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
+import type { Transaction } from '@mysten/sui/transactions';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { modelOfVersion, modelsOf } from '../../cli/published.ts';
 import { openSource } from '../../cli/source.ts';
@@ -141,21 +143,27 @@ describe("an object that publishes somebody else's run", () => {
     sender: Sender,
     { run, cap }: { readonly run: string; readonly cap: string },
   ): Promise<string> => {
-    for (const round of [1, 2])
+    for (const round of [1, 2]) {
+      const head = ({ object, pure }: Transaction) => [object(cap), object(run), pure.u64(round)];
+      const hashes = ({ pure }: Transaction) => [pure.vector('u8', HASH), pure.vector('u8', HASH)];
       await sender.execute((transaction) => {
         const { object, pure } = transaction;
-        const members = pure.vector('address', [sender.address]);
-        const head = [object(cap), object(run), pure.u64(round), members];
-        const hashes = [pure.vector('u8', HASH), pure.vector('u8', HASH), object.clock()];
+        const keys = pure(bcs.vector(bcs.byteVector()).serialize([HASH]));
+        const chain = [object.random(), object.clock()];
         transaction.moveCall({
           target: target('run::freeze_cohort'),
-          arguments: [...head, ...hashes],
-        });
-        transaction.moveCall({
-          target: target('run::freeze_survivors'),
-          arguments: [...head, ...hashes],
+          arguments: [...head(transaction), keys, ...hashes(transaction), ...chain],
         });
       });
+      await sender.execute((transaction) => {
+        const nobody = transaction.pure.vector('address', []);
+        const clock = transaction.object.clock();
+        transaction.moveCall({
+          target: target('run::freeze_survivors'),
+          arguments: [...head(transaction), nobody, ...hashes(transaction), clock],
+        });
+      });
+    }
     await sender.execute((transaction) => {
       const { object, pure } = transaction;
       transaction.moveCall({

@@ -106,6 +106,6 @@ describe('a run', () => {
     expect(round.transactions).toBe(2 * 2 + 3);
     expect(once.transactions).toBe(2 * 2 + 3);
     expect(total.transactions).toBe(7 * 7 + 7);
-    expect(total.gas).toBe(7n * (2n * 1_000n + 3n * 10n + 100n) + 2n * 1_000n + 3n * 10n);
+    expect(total.gas).toBe(7n * (2n * 1_000n + 3n * 10n + 100n) + 2n * 1_000n + 3n * 10n + 100n);
   });
 });

@@ -210,15 +210,20 @@ describe('denied by the policy on chain', () => {
     expect((denied as Error).cause?.constructor.name).toBe('NoAccessError');
   });
 
-  it('a member of another round, and a member before its cohort is frozen', async () => {
-    const { spec, owned, purpose } = await frozenRun();
-    const later = await owned.gate.wrap(key, purpose, [publicKeyOf(member)], 2);
+  it('a member before its first cohort is frozen, and of models before that one', async () => {
+    const spec = specFor(owner);
+    const owned = await connect(devnet, owner, spec);
+    const run = hashRunSpec(spec);
+    const purpose: KeyPurpose = { run, round: 1, role: 'model' };
+    const readers = [publicKeyOf(member)];
+    const earlier = await owned.gate.wrap(key, purpose, readers, 1);
+    const later = await owned.gate.wrap(key, purpose, readers, 2);
     const { gate } = await connect(devnet, member, spec);
-    await expect(gate.unwrap(later, purpose)).rejects.toMatchObject({ code: 'access_denied' });
-    const { run } = purpose;
+    const denied = { code: 'access_denied' };
+    await expect(gate.unwrap(later, purpose)).rejects.toMatchObject(denied);
     const root = new Uint8Array(32);
-    const members = [publicKeyOf(member)];
-    await owned.ledger.freezeCohort({ run, round: 2, root, members, entropy: root });
+    await owned.ledger.freezeCohort({ run, round: 2, root, members: readers, entropy: root });
     expect(await gate.unwrap(later, purpose)).toEqual(key);
+    await expect(gate.unwrap(earlier, purpose)).rejects.toMatchObject(denied);
   });
 });

@@ -46,7 +46,7 @@ const newRun = async (name: string) => {
         pure.string(name),
         pure.vector('u8', new Uint8Array(32).fill(17)),
         pure.address(addressOfWho('aggregator')),
-        pure.vector('address', []),
+        pure.vector('address', [addressOfWho('agreed')]),
       ],
     });
   });

@@ -9,13 +9,14 @@ export const PEOPLE = [
   'alice',
   'bob',
   'auditor',
+  'agreed',
   'node',
   'aggregator',
   'outsider',
 ] as const;
 export type Who = (typeof PEOPLE)[number];
 
-/** Two runs of one owner; each has an offer of its name. */
+/** Two runs of one owner, each with the auditor that was agreed; each has an offer of its name. */
 export type Which = 'first' | 'second';
 
 export const HOUR = 3_600_000;
@@ -28,6 +29,8 @@ export const PERIOD_MS = 2 * HOUR;
 export type Step =
   | { readonly type: 'cohort'; readonly round: number; readonly members: readonly Who[] }
   | { readonly type: 'survivors'; readonly round: number; readonly members: readonly Who[] }
+  /** The model of a round whose survivors are frozen. */
+  | { readonly type: 'publish'; readonly round: number }
   | { readonly type: 'revoke' | 'readmit' | 'addAuditor' | 'removeAuditor'; readonly who: Who }
   | {
       readonly type: 'grant';
@@ -112,7 +115,8 @@ export const STORIES: readonly Story[] = [
       attempt('outsider', 'outsider', cohort, 'policy'),
       attempt('the owner, who is no member', 'owner', cohort, 'policy'),
       attempt('member', 'alice', cohort, 'admitted'),
-      attempt('member, of another round', 'alice', { type: 'cohort', round: 4 }, 'policy'),
+      attempt('member, a round before its first', 'alice', { type: 'cohort', round: 2 }, 'policy'),
+      attempt('member, a later round', 'alice', { type: 'cohort', round: 4 }, 'admitted'),
       attempt(
         'member, with a name for auditors',
         'alice',
@@ -129,6 +133,7 @@ export const STORIES: readonly Story[] = [
       attempt('outsider once in a cohort, an earlier round', 'outsider', cohort, 'policy'),
       { type: 'revoke', who: 'alice' },
       attempt('revoked member', 'alice', cohort, 'policy'),
+      attempt('revoked member, a later round', 'alice', { type: 'cohort', round: 4 }, 'policy'),
       attempt('another member after the revocation', 'bob', cohort, 'admitted'),
       { type: 'readmit', who: 'alice' },
       attempt('readmitted member', 'alice', cohort, 'admitted'),
@@ -142,6 +147,9 @@ export const STORIES: readonly Story[] = [
       attempt('named', 'auditor', { type: 'auditor', round: 3 }, 'admitted'),
       { type: 'removeAuditor', who: 'auditor' },
       attempt('removed', 'auditor', { type: 'auditor', round: 3 }, 'policy'),
+      attempt('of the specification', 'agreed', { type: 'auditor', round: 3 }, 'admitted'),
+      { type: 'revoke', who: 'agreed' },
+      attempt('revoked as a member', 'agreed', { type: 'auditor', round: 3 }, 'admitted'),
     ],
   },
   {
@@ -171,10 +179,24 @@ export const STORIES: readonly Story[] = [
       attempt('a member, survivor or not', 'bob', unmask, 'admitted'),
       attempt('outsider, survivors frozen', 'outsider', unmask, 'policy'),
       attempt('auditor not named', 'auditor', unmask, 'policy'),
+      attempt('auditor of the specification', 'agreed', unmask, 'admitted'),
+      { type: 'cohort', round: 4, members: ['node'] },
+      attempt('member of an attempt on the same model', 'node', unmask, 'policy'),
+      { type: 'publish', round: 3 },
+      { type: 'cohort', round: 5, members: ['node'] },
+      attempt('member of an attempt on its model', 'node', unmask, 'admitted'),
+      { type: 'cohort', round: 6, members: ['owner'] },
+      attempt('member of another attempt on its model', 'owner', unmask, 'admitted'),
+      { type: 'survivors', round: 6, members: ['owner'] },
+      { type: 'publish', round: 6 },
+      { type: 'cohort', round: 7, members: ['outsider'] },
+      attempt('member of an attempt on the model after', 'outsider', unmask, 'policy'),
       { type: 'addAuditor', who: 'auditor' },
       attempt('auditor named', 'auditor', unmask, 'admitted'),
       { type: 'revoke', who: 'bob' },
       attempt('revoked member', 'bob', unmask, 'policy'),
+      { type: 'revoke', who: 'node' },
+      attempt('revoked member of an attempt on its model', 'node', unmask, 'policy'),
     ],
   },
   {

@@ -32,7 +32,15 @@ const stepText = (step: Step): string[] => {
     case 'cohort':
     case 'survivors': {
       const { type, round, members } = step;
-      return [onRun(`freeze_${type}`, round, list(members), HASH, HASH, '&clock')];
+      const name = type === 'cohort' ? 'test_freeze' : 'freeze_survivors';
+      return [onRun(name, round, list(members), HASH, HASH, '&clock')];
+    }
+    case 'publish': {
+      const hash = `x"${step.round.toString(16).padStart(2, '0').repeat(32)}"`;
+      const facts = ['model::metrics(0, 0, 0)', 'model::no_privacy()', 'option::none()'];
+      const blob = `model::blob(7, ${HASH}, 99)`;
+      const args = [step.round, HASH, hash, ...facts, HASH, blob, 'scenario.ctx()'];
+      return [call('model::publish', '&cap_first', '&mut run_first', ...args)];
     }
     case 'revoke':
       return [onRun('revoke', constant(step.who))];
@@ -142,7 +150,7 @@ export const testName = (story: Story, attempt: Attempt): string =>
   `${story.title}_${attempt.title}`.replaceAll(/[^a-z]+/giu, '_').toLowerCase();
 
 const setUp = (which: Which): string[] => [
-  `let mut cap_${which} = run::create(b"${which}".to_string(), HASH, AGGREGATOR, vector[], scenario.ctx());`,
+  `let mut cap_${which} = run::create(b"${which}".to_string(), HASH, AGGREGATOR, vector[AGREED], scenario.ctx());`,
   'scenario.next_tx(OWNER);',
   `let mut run_${which} = scenario.take_shared<Run>();`,
 ];
@@ -178,6 +186,7 @@ export const moveTests = (stories: readonly Story[]): string => {
     '',
     'use floe::access;',
     'use floe::identity;',
+    'use floe::model;',
     'use floe::policy;',
     'use floe::run::{Self, Run};',
     'use sui::clock;',

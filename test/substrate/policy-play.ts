@@ -1,6 +1,7 @@
 /**
  * @module Plays the steps of the table of denials on a devnet, with the library that the commands use.
  */
+import { bcs } from '@mysten/sui/bcs';
 import { expect } from 'vitest';
 import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
 import * as offers from '../../protocol/ledger/offers.ts';
@@ -16,7 +17,7 @@ import {
   type Which,
   type Who,
 } from './policy-cases.ts';
-import { fund, keyOf, networkOf, packageOf } from './support.ts';
+import { fund, keyOf, networkOf, packageOf, publicKeyOf } from './support.ts';
 
 export const keyOfWho = (who: Who) => keyOf(160 + PEOPLE.indexOf(who));
 export const addressOfWho = (who: Who): string => keyOfWho(who).toSuiAddress();
@@ -77,10 +78,40 @@ export const setStage = async (devnet: Devnet): Promise<Stage> => {
               object(cap.first),
               object(run.first),
               pure.u64(step.round),
-              pure.vector('address', step.members.map(addressOfWho)),
+              step.type === 'cohort'
+                ? pure(
+                    bcs
+                      .vector(bcs.byteVector())
+                      .serialize(step.members.map((who) => publicKeyOf(keyOfWho(who)))),
+                  )
+                : pure.vector('address', step.members.map(addressOfWho)),
               pure.vector('u8', bytes32),
               pure.vector('u8', bytes32),
+              ...(step.type === 'cohort' ? [object.random()] : []),
               object.clock(),
+            ],
+          });
+        });
+        return;
+      case 'publish':
+        await owner.execute((transaction) => {
+          const { object, pure } = transaction;
+          transaction.moveCall({
+            target: `${packageOf(devnet)}::model::publish_version`,
+            arguments: [
+              object(cap.first),
+              object(run.first),
+              pure.u64(step.round),
+              pure.vector('u8', bytes32),
+              pure.vector('u8', new Uint8Array(32).fill(step.round)),
+              ...[0, 0, 0].map((fact) => pure.u64(fact)),
+              pure.option('u64', null),
+              pure.u64(0),
+              pure.option('address', null),
+              pure.vector('u8', bytes32),
+              pure.u256(7),
+              pure.vector('u8', bytes32),
+              pure.u64(99),
             ],
           });
         });

@@ -49,7 +49,7 @@ const audiencesOf = (steps: readonly (Step | Attempt)[]): readonly ModelAudience
 };
 
 const specWith = (models: readonly ModelAudience[]): RunSpec => {
-  const { version: _version, ...rest } = specFor(owner);
+  const { version: _version, ...rest } = specFor(owner, [publicKeyOf(keyOfWho('agreed'))]);
   return makeRunSpec({ ...rest, access: { models } });
 };
 
@@ -59,7 +59,8 @@ const startRun = async (spec: RunSpec) => {
   const run = hashRunSpec(spec);
   const identity = await identityFromSeed(new Uint8Array(32).fill(160));
   expect(identity.address).toBe(owner.toSuiAddress());
-  const keeper = createModelKeeper({ ...connected, spec, run, identity });
+  const sealingSecret = new Uint8Array(32).fill(161);
+  const keeper = createModelKeeper({ ...connected, spec, run, sealingSecret });
   const object = await connected.ledger.runObject(run);
   return { ...connected, spec, run, keeper, object };
 };
@@ -92,7 +93,7 @@ const readAs = async (
     seal: networkOf(devnet).seal,
     packageId: packageOf(devnet),
     runObject: () => ledger.runObject(run),
-    auditors: [spec.coordinator],
+    auditors: [spec.coordinator, ...spec.auditors],
     // The chain answers at once here.
     denialRetries: 0,
   });
@@ -260,21 +261,25 @@ describe('a run on chain', () => {
       admitted,
     });
 
-  it('does not take a revoked auditor back when the coordinator starts again', async () => {
-    const spec = specFor(owner, [publicKeyOf(keyOfWho('auditor'))]);
+  it('keeps the auditors of its specification, and takes no other back when the coordinator starts again', async () => {
+    const spec = specFor(owner, [publicKeyOf(keyOfWho('agreed'))]);
     const run = await startRun(spec);
     const model = await publish(run, 2);
+    expect(await readAs(spec, 'agreed', model)).toEqual(weightsOf(2));
+    await expect(change(run, 'agreed', false)).rejects.toMatchObject({ code: 'usage' });
+    await change(run, 'auditor', true);
     expect(await readAs(spec, 'auditor', model)).toEqual(weightsOf(2));
     await change(run, 'auditor', false);
     const again = await startRun(spec);
-    const { auditors } = await readRun(stage.registry, again.object);
+    const { agreed, auditors } = await readRun(stage.registry, again.object);
     expect(again.object).toBe(run.object);
-    expect(auditors).toEqual([owner.toSuiAddress()]);
+    expect(agreed).toEqual([owner.toSuiAddress(), addressOfWho('agreed')]);
+    expect(auditors).toEqual([]);
     // Sealed before and after the restart.
-    for (const each of [model, await publish(again, 3)])
+    for (const each of [model, await publish(again, 3)]) {
       await expectDenied(readAs(spec, 'auditor', each), `version ${each.version}`);
-    await change(run, 'auditor', true);
-    expect(await readAs(spec, 'auditor', model)).toEqual(weightsOf(2));
+      expect(await readAs(spec, 'agreed', each)).toEqual(weightsOf(each.version));
+    }
   });
 
   it('lets whoever recomputes a round open its bundle, once the survivors are frozen', async () => {
@@ -292,6 +297,19 @@ describe('a run on chain', () => {
     await run.ledger.freezeSurvivors({ ...about, hash, members, dataCommitment: hash });
     for (const who of ['owner', 'alice'] as const) expect(await openAs(who)).toEqual(key);
     await expectDenied(openAs('outsider'), 'outsider');
+    // The cohort that trains on the round's model checks it before.
+    const blob = { id: 'A'.repeat(43), sha256: hash, size: 7 };
+    await run.ledger.registerModel({ ...about, modelHash: hash, blob, transcriptRoot: hash });
+    const after = [publicKeyOf(keyOfWho('outsider'))];
+    await run.ledger.freezeCohort({
+      ...about,
+      round: 2,
+      root: hash,
+      members: after,
+      entropy: hash,
+    });
+    expect(await openAs('outsider')).toEqual(key);
+    await expectDenied(openAs('node'), 'in no cohort');
   });
 
   it('gives every survivor a receipt, once, whoever pays', async () => {

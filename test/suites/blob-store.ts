@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { sha256 } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { seededRandom } from '../../protocol/random.ts';
 
 export interface BlobStoreFixture {
@@ -85,6 +86,52 @@ export const blobStoreSuite = (name: string, open: () => Promise<BlobStoreFixtur
         const ref = await store.put(bytes);
         await corrupt(ref.id);
         await expect(store.get(ref)).rejects.toMatchObject({ code: 'blob_corrupt' });
+      }),
+    );
+
+    it(
+      'gives a part of a blob, and no part beyond its end',
+      withFixture(async ({ store }) => {
+        const ref = await store.put(bytes);
+        for (const [start, end] of [
+          [0, 1],
+          [7, 70_000],
+          [bytes.length - 5, bytes.length],
+          [0, bytes.length],
+          [9, 9],
+        ] as const)
+          expect(await store.getRange(ref, start, end)).toEqual(bytes.slice(start, end));
+        for (const [start, end] of [
+          [-1, 2],
+          [4, 3],
+          [0, bytes.length + 1],
+          [0.5, 2],
+        ] as const)
+          await expect(store.getRange(ref, start, end)).rejects.toMatchObject({ code: 'internal' });
+      }),
+    );
+
+    it(
+      'names a blob that is not there, asked for a part, and one that is shorter than its record says',
+      withFixture(async ({ store }) => {
+        const missing = { id: 'ab'.repeat(32), sha256: new Uint8Array(32), size: 3 };
+        await expect(store.getRange(missing, 0, 2)).rejects.toMatchObject({
+          code: 'blob_not_found',
+        });
+        const ref = await store.put(bytes);
+        const longer = { ...ref, size: ref.size + 8 };
+        await expect(store.getRange(longer, ref.size - 8, ref.size + 8)).rejects.toBeInstanceOf(
+          FloeError,
+        );
+      }),
+    );
+
+    it(
+      'stops reading a part when told to',
+      withFixture(async ({ store }) => {
+        const ref = await store.put(bytes);
+        const signal = AbortSignal.abort();
+        await expect(store.getRange(ref, 0, 9, { signal })).rejects.toBeInstanceOf(Error);
       }),
     );
 

@@ -45,6 +45,9 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         expect(await ledger.readCohort(run, 1)).toBeUndefined();
         expect(await ledger.readSurvivors(run, 1)).toBeUndefined();
         expect(await ledger.readModel(run, 1)).toBeUndefined();
+        await expect(ledger.readFamily(run, 0, h('first'))).rejects.toMatchObject({
+          code: 'ledger_unavailable',
+        });
       }),
     );
 
@@ -55,7 +58,8 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         expect(beacon).toHaveLength(32);
         expect(receipt.length).toBeLessThanOrEqual(500);
         expect((await ledger.freezeCohort(cohort)).beacon).toEqual(beacon);
-        await expect(ledger.freezeCohort({ ...cohort, root: h('other') })).rejects.toEqual(frozen);
+        for (const change of [{ root: h('other') }, { entropy: h('other') }])
+          await expect(ledger.freezeCohort({ ...cohort, ...change })).rejects.toEqual(frozen);
         expect(await ledger.readCohort(run, 1)).toEqual({ root: cohort.root, beacon });
       }),
     );
@@ -96,6 +100,54 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         await expect(ledger.registerModel({ ...model, blob: other })).rejects.toEqual(frozen);
         expect(await ledger.readModel(run, 0)).toEqual(initial);
         expect(await ledger.readModel(run, 1)).toEqual(model);
+      }),
+    );
+
+    it(
+      'lists every survivor set on a model, those of aborted attempts too',
+      withFixture(async ({ ledger, reopen }) => {
+        const attempt = async (round: number, set?: readonly Uint8Array[]) => {
+          await ledger.freezeCohort({ ...cohort, round });
+          if (set !== undefined)
+            await ledger.freezeSurvivors({ ...survivors, round, members: [...set] });
+        };
+        const register = (round: number, modelHash: Uint8Array, id: string) =>
+          ledger.registerModel({
+            ...model,
+            round,
+            modelHash,
+            blob: { ...blob, id: Buffer.from(h(id)).toString('base64url') },
+          });
+        const [all, few, last] = [members, members.slice(2), members.slice(0, 3)];
+        await register(0, h('first'), 'm0');
+        expect(await ledger.readFamily(run, 0, h('first'))).toEqual([]);
+        await attempt(1, all);
+        await attempt(2);
+        await attempt(3, few);
+        await register(3, h('second'), 'm3');
+        expect(await ledger.readFamily(run, 3, h('second'))).toEqual([]);
+        await attempt(4, last);
+        // A commit that changed nothing makes no new model.
+        await register(4, h('second'), 'm4');
+        await attempt(5, all);
+        const [one, three, four, five] = [
+          { round: 1, cohort: members, members: all },
+          { round: 3, cohort: members, members: few },
+          { round: 4, cohort: members, members: last },
+          { round: 5, cohort: members, members: all },
+        ];
+        const check = async (each: Ledger): Promise<void> => {
+          expect(await each.readFamily(run, 0, h('first'))).toEqual([one, three]);
+          for (const version of [3, 4])
+            expect(await each.readFamily(run, version, h('second'))).toEqual([four, five]);
+          for (const [version, hash, code] of [
+            [5, 'second', 'ledger_unavailable'],
+            [3, 'first', 'context_mismatch'],
+          ] as const)
+            await expect(each.readFamily(run, version, h(hash))).rejects.toMatchObject({ code });
+        };
+        await check(ledger);
+        await check(await reopen());
       }),
     );
 

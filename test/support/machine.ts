@@ -1,10 +1,12 @@
 /**
  * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
  */
+import { BOX_BYTES } from '../../protocol/access/envelopes.ts';
+import { encodeCbor } from '../../protocol/cbor.ts';
 import { createHash } from 'node:crypto';
-import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import { localBeacon } from '../../protocol/ledger/beacon.ts';
+import { firstBeacon, localBeacon } from '../../protocol/ledger/beacon.ts';
 import { deriveSeed } from '../../protocol/random.ts';
 import {
   signRecord,
@@ -14,7 +16,7 @@ import {
 } from '../../protocol/records.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { derive, ENTRY_BYTES, OWN_ENTRY_BYTES } from '../../protocol/secagg/index.ts';
+import { deriveKeys, entryBytes } from '../../protocol/secagg/index.ts';
 import {
   initialState,
   step,
@@ -74,6 +76,13 @@ export const codesOf = (effects: readonly Effect[]): string[] =>
 export const framesOf = (effects: readonly Effect[]): string[] =>
   effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame.type] : []));
 
+/** An envelope for these readers, in which nothing is. */
+const envelopeFor = (readers: readonly Uint8Array[]): Uint8Array =>
+  encodeCbor({
+    v: 1,
+    boxes: readers.map((reader) => ({ reader, box: new Uint8Array(BOX_BYTES) })),
+  });
+
 export const createPlayer = async (spec: RunSpec, count: number): Promise<Player> => {
   const coordinator = await identityFromSeed(deriveSeed(utf8('test'), 'coordinator'));
   const people = await Promise.all(
@@ -100,7 +109,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
   const entriesOf = (who: number): Uint8Array[] => {
     const members = player.state.round?.members ?? [];
     return members.map((key) => {
-      const length = indexOf(key) === who ? OWN_ENTRY_BYTES : ENTRY_BYTES;
+      const length = entryBytes(people[who]!.publicKey, fromHex(key));
       return new Uint8Array(length).fill(who + 1);
     });
   };
@@ -111,27 +120,52 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     const survivors = round?.survivors?.body.hash ?? new Uint8Array(32);
     switch (type) {
       case 'register': {
-        const keys = derive(h32(`sigma${who}/${attempt}`)).public;
-        const nonce = h32(`nonce${who}`);
-        return { open: round?.open?.hash ?? new Uint8Array(32), ...keys, nonce };
+        return {
+          open: round?.open?.hash ?? new Uint8Array(32),
+          // With gaps, so that what was registered before is of no account.
+          counter: 2 * (attempt + 1),
+          previous: h32(`before${who}`),
+          mask: deriveKeys(h32(`sigma${who}/${attempt}`), 'mask').public,
+          seal: deriveKeys(h32(`c${who}/${attempt}`), 'seal').public,
+        };
       }
       case 'share':
         return {
           context,
           commitment: h32(`b${who}`),
           entries: entriesOf(who).map((entry) => sha256(entry)),
+          ...(player.state.evidence === undefined
+            ? {}
+            : { check: { commit: player.state.evidence.commit.hash, leaf: 0 } }),
         };
       case 'upload': {
         const blob = { id: `u${who}`, sha256: h32(`u${who}`), size: uploadBytes(player) };
-        const envelope = spec.secagg === 'none' ? { envelope: new Uint8Array(8) } : {};
-        return { context, blob, chunkRoot: h32(`c${who}`), ...envelope };
+        const clear = {
+          envelope: envelopeFor([coordinator.publicKey, ...spec.auditors]),
+          entropy: h32(`e${who}`),
+        };
+        return {
+          context,
+          blob,
+          chunkRoot: h32(`c${who}`),
+          ...(spec.secagg === 'none' ? clear : {}),
+        };
       }
+      case 'complaint':
+        return {
+          context,
+          accused: people[who]!.publicKey,
+          share: new Uint8Array(32),
+          kind: 'sealed',
+          entry: new Uint8Array(8),
+          secret: new Uint8Array(32),
+        };
       case 'consistent':
         return { context, survivors };
       case 'unmask':
         return { context, survivors, answer: new Uint8Array(10) };
       default:
-        return { code: 'x', reason: 'y', culprits: [] };
+        return { code: 'x', reason: 'y', culprits: [], answered: false };
     }
   };
 
@@ -139,7 +173,13 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     const { round } = work;
     switch (work.type) {
       case 'wrap-model':
-        return { type: 'opened', round, model: work.model };
+        return {
+          type: 'opened',
+          round,
+          model: work.model,
+          ...(work.commit === undefined ? {} : { bundle: new Uint8Array(8) }),
+          key: deriveKeys(h32(`answer${round}`), 'answer').public,
+        };
       case 'freeze-cohort':
         return {
           type: 'cohort-frozen',
@@ -147,6 +187,8 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           beacon: localBeacon(work.root, work.entropy),
           receipt: 'r',
         };
+      case 'judge-complaint':
+        return { type: 'complaint-judged', round, member: work.record.author, verdict: 'author' };
       case 'fold':
         return { type: 'folded', round, member: work.record.author };
       case 'freeze-survivors':
@@ -168,6 +210,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
             },
             weight: 40,
             metrics: { lossSum: 1, correct: 2, clipped: 0 },
+            beacon: h32(`beacon${round}`),
             model: { ...model, version: round, hash: after },
           },
         };
@@ -218,7 +261,12 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     },
     members: () => (player.state.round?.members ?? []).map(indexOf),
   };
-  player.apply({ type: 'started', model, startWith: spec.cohort.size });
+  player.apply({
+    type: 'started',
+    model,
+    beacon: firstBeacon(coordinator, spec.id),
+    startWith: spec.cohort.size,
+  });
   return player;
 };
 

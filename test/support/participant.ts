@@ -4,14 +4,15 @@
  */
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
-import { sealTo, type Identity } from '../../protocol/identity.ts';
-import { chunkRoot } from '../../protocol/merkle.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import type { Identity } from '../../protocol/identity.ts';
 import {
   decodeServerFrame,
   encodeFrame,
@@ -29,19 +30,21 @@ import {
 } from '../../protocol/records.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
-  derive,
-  encodeAnswer,
+  createParty,
+  deriveKeys,
   freezeCohort,
   makeShares,
   maskUpdate,
-  openShare,
-  pairMask,
-  parseEntry,
+  openEntry,
+  pairSign,
   roundContext,
+  sealAnswer,
   selfMaskSeed,
+  selfSecretOf,
   type Cohort,
   type Lanes,
-  type RoundKeys,
+  type OpenedEntry,
+  type Party,
   type SharePair,
 } from '../../protocol/secagg/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
@@ -52,18 +55,20 @@ export type Step = 'register' | 'share' | 'upload' | 'consistent' | 'unmask';
 interface Memory {
   readonly open: SignedRecord<'open'>;
   readonly sigma: Uint8Array;
-  readonly keys: RoundKeys;
+  readonly seal: Uint8Array;
   readonly register: SignedRecord<'register'>;
   cohort?: {
     readonly record: SignedRecord<'cohort'>;
     readonly cohort: Cohort;
     readonly context: Uint8Array;
+    readonly party: Party;
   };
+  complaint?: SignedRecord<'complaint'>;
   selfSecret?: Uint8Array;
   own?: SharePair;
   share?: { readonly record: SignedRecord<'share'>; readonly entries: readonly Uint8Array[] };
   sharers?: readonly Uint8Array[];
-  readonly held: Map<string, SharePair>;
+  readonly held: Map<string, OpenedEntry>;
   upload?: SignedRecord<'upload'>;
   survivors?: SignedRecord<'survivors'>;
   consistent?: SignedRecord<'consistent'>;
@@ -81,15 +86,19 @@ export interface TestParticipantInit {
   readonly train: (model: Float32Array, round: number) => Float32Array;
   /** Closes its connection instead of taking this step, in the rounds that the predicate names. */
   readonly dropAt?: (step: Step, round: number) => boolean;
+  /** Registers in this round as if it never had. */
+  readonly forgets?: (round: number) => boolean;
   /** Changes what it is about to say. */
   readonly lie?: {
     readonly commitment?: boolean;
     readonly shares?: boolean;
     readonly upload?: boolean;
-    /** Puts anything into the vector before it is masked. */
+    /** Changes the encoded update before it is masked. */
     readonly lanes?: (lanes: Lanes) => void;
-    /** Seals something else to the others. */
-    readonly entries?: (entry: Uint8Array) => Uint8Array;
+    /** Seals something else to the others; `true`: entries that do not open. */
+    readonly entries?: true | ((entry: Uint8Array) => Uint8Array);
+    /** Complains about an entry that is good. */
+    readonly complaint?: boolean;
     /** Names another blob than the own one, with what goes with it; waits until there is one. */
     readonly claim?: () => Promise<Partial<Body<'upload'>>>;
   };
@@ -194,6 +203,7 @@ export class TestParticipant {
         this.finished = true;
         return;
       case 'welcome':
+      case 'evidence':
     }
   }
 
@@ -207,14 +217,17 @@ export class TestParticipant {
     let memory = this.#rounds.get(open.round);
     if (memory === undefined) {
       const sigma = this.#init.random(32);
-      const keys = derive(sigma);
+      const forgets = this.#init.forgets?.(open.round) === true;
+      const before = forgets ? undefined : [...this.#rounds.values()].at(-1)?.register;
+      const seal = this.#init.random(32);
       const register = this.sign('register', open.round, {
         open: open.hash,
-        x25519: keys.public.x25519,
-        mlkem: keys.public.mlkem,
-        nonce: sha256(this.identity.publicKey, new Uint8Array([open.round])),
+        counter: (before?.body.counter ?? 0) + 1,
+        ...(before === undefined ? {} : { previous: before.hash }),
+        mask: deriveKeys(sigma, 'mask').public,
+        seal: deriveKeys(seal, 'seal').public,
       });
-      memory = { open, sigma, keys, register, held: new Map() };
+      memory = { open, sigma, seal, register, held: new Map() };
       this.#rounds.set(open.round, memory);
     }
     if (this.#drops('register', open.round)) return;
@@ -228,41 +241,49 @@ export class TestParticipant {
     const cohort = freezeCohort(
       registers.map((one) => {
         const { author, body } = decodeRecordOf('register', one);
-        return { id: author, keys: { x25519: body.x25519, mlkem: body.mlkem } };
+        return { id: author, mask: body.mask, seal: body.seal };
       }),
     );
     const context = roundContext({
       runHash: this.#run,
       round: record.round,
       modelHash: memory.open.body.model.hash,
-      configHash: memory.open.body.config,
       cohortRoot: record.body.root,
       beacon: record.body.beacon,
     });
-    memory.cohort = { record, cohort, context };
-    if (this.#init.spec.secagg === 'none') return this.#upload(memory, []);
+    const { sigma, seal } = memory;
+    const self = this.identity.publicKey;
+    memory.cohort ??= {
+      record,
+      cohort,
+      context,
+      party: createParty({ context, cohort, self, sigma, seal }),
+    };
+    if (this.#init.spec.secagg === 'none') return this.#upload(memory);
     if (memory.share === undefined) {
-      memory.selfSecret = this.#init.random(32);
+      memory.selfSecret = selfSecretOf(this.#init.random(32), this.#entropy(record.round));
       const { message, own } = await makeShares({
-        context,
-        cohort,
-        self: this.identity.publicKey,
-        sigma: memory.sigma,
-        keys: memory.keys,
+        party: memory.cohort.party,
         selfSecret: memory.selfSecret,
         random: this.#init.random,
       });
       memory.own = own;
       const commitment =
         this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
-      const { entries: lie = (entry: Uint8Array) => entry } = this.#init.lie ?? {};
-      const entries = message.entries.map((entry) => lie(entry));
+      const { entries: lie } = this.#init.lie ?? {};
+      const broken = (entry: Uint8Array): Uint8Array =>
+        entry.length > 70 ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1) : entry;
+      const entries =
+        lie === undefined ? message.entries : message.entries.map(lie === true ? broken : lie);
       memory.share = {
         entries,
         record: this.sign('share', record.round, {
           context,
           commitment,
           entries: entries.map((entry) => sha256(entry)),
+          ...(memory.open.body.bundle === undefined
+            ? {}
+            : { check: { commit: memory.open.body.bundle.commit, leaf: 0 } }),
         }),
       };
     }
@@ -279,23 +300,52 @@ export class TestParticipant {
     const memory = this.#rounds.get(record.round);
     if (memory?.cohort === undefined) throw new Error('sharers without a cohort');
     memory.sharers = record.body.members;
-    const entries: { author: Uint8Array; entry: Uint8Array }[] = [];
     for (const item of inbox) {
-      const { author } = decodeRecordOf('share', item.record);
+      const share = decodeRecordOf('share', item.record);
+      const { author } = share;
       if (equalBytes(author, this.identity.publicKey)) continue;
-      entries.push({ author, entry: item.entry });
-      const { cohort, context } = memory.cohort;
-      const self = this.identity.publicKey;
-      const opening = { context, cohort, self, keys: memory.keys, author, entry: item.entry };
-      memory.held.set(toHex(author), await openShare(opening));
+      const { context, party } = memory.cohort;
+      try {
+        memory.held.set(toHex(author), await openEntry(party, author, item.entry));
+      } catch (thrown) {
+        if (!(thrown instanceof FloeError) || thrown.code !== 'share_invalid') throw thrown;
+        memory.complaint ??= this.sign('complaint', record.round, {
+          context,
+          accused: author,
+          share: share.hash,
+          kind: 'sealed',
+          entry: item.entry,
+          secret: memory.seal,
+        });
+        return this.#send({ type: 'record', record: memory.complaint.bytes });
+      }
     }
-    return this.#upload(memory, entries);
+    if (this.#init.lie?.complaint === true) {
+      const [item] = inbox.filter(
+        ({ record: one }) =>
+          !equalBytes(decodeRecordOf('share', one).author, this.identity.publicKey),
+      );
+      const share = decodeRecordOf('share', item!.record);
+      const { context } = memory.cohort;
+      memory.complaint ??= this.sign('complaint', record.round, {
+        context,
+        accused: share.author,
+        share: share.hash,
+        kind: 'sealed',
+        entry: item!.entry,
+        secret: memory.seal,
+      });
+      return this.#send({ type: 'record', record: memory.complaint.bytes });
+    }
+    return this.#upload(memory);
   }
 
-  async #upload(
-    memory: Memory,
-    entries: readonly { readonly author: Uint8Array; readonly entry: Uint8Array }[],
-  ): Promise<void> {
+  /** Its part of the next beacon. */
+  #entropy(round: number): Uint8Array {
+    return sha256(this.identity.publicKey, new Uint8Array([round]));
+  }
+
+  async #upload(memory: Memory): Promise<void> {
     const { spec, store, random, train } = this.#init;
     const { round } = memory.open;
     if (memory.upload === undefined && memory.cohort !== undefined) {
@@ -316,7 +366,6 @@ export class TestParticipant {
           round,
           modelHash: model.hash,
           cohortRoot: record.body.root,
-          beacon: record.body.beacon,
         }),
         // The rounding must not depend on how often the coordinator was restarted.
         random: (length) => new Uint8Array(length).fill(127),
@@ -331,15 +380,10 @@ export class TestParticipant {
             this.identity.publicKey,
             memory.selfSecret ?? new Uint8Array(),
           ),
-          pairs: entries.map(({ author, entry }) =>
-            pairMask({
-              keys: memory.keys,
-              context,
-              self: this.identity.publicKey,
-              peer: cohort.members[cohort.indexByHex.get(toHex(author)) ?? -1]!,
-              fromPeer: parseEntry(author, this.identity.publicKey, entry).kem,
-            }),
-          ),
+          pairs: [...memory.held.values()].map(({ author, seed }) => ({
+            seed,
+            sign: pairSign(this.identity.publicKey, author),
+          })),
         });
       const packed = pack(lanes, layoutOf(spec, n).modulusBits);
       memory.upload = await this.#put(memory, context, packed, gate, random);
@@ -366,11 +410,12 @@ export class TestParticipant {
       envelope = await gate.wrap(key, purpose, [spec.coordinator, ...spec.auditors]);
     }
     const ref = await store.put(bytes);
+    const layout = layoutOf(spec, memory.cohort?.cohort.members.length ?? 0);
     return this.sign('upload', round, {
       context,
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
-      chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(bytes),
-      ...(envelope === undefined ? {} : { envelope }),
+      chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(layout, bytes),
+      ...(envelope === undefined ? {} : { envelope, entropy: this.#entropy(round) }),
       ...(await lie?.claim?.()),
     });
   }
@@ -387,7 +432,7 @@ export class TestParticipant {
     this.#send({ type: 'record', record: memory.consistent.bytes });
   }
 
-  #consistency(records: readonly Uint8Array[]): void {
+  async #consistency(records: readonly Uint8Array[]): Promise<void> {
     const [first] = records;
     if (first === undefined) return;
     const { round } = decodeRecordOf('consistent', first);
@@ -400,13 +445,20 @@ export class TestParticipant {
         const pair = hex === toHex(this.identity.publicKey) ? memory.own : memory.held.get(hex);
         if (pair === undefined) return [];
         const kind = alive.has(hex) ? ('self' as const) : ('key' as const);
-        const share = this.#init.lie?.shares === true ? new Uint8Array(33).fill(9) : pair[kind];
+        const share =
+          this.#init.lie?.shares === true ? pair[kind].map((byte) => byte ^ 9) : pair[kind];
         return [{ author: member, kind, share }];
       });
       memory.unmask = this.sign('unmask', round, {
         context: memory.survivors.body.context,
         survivors: memory.survivors.body.hash,
-        answer: sealTo(this.#init.spec.coordinator, encodeAnswer(shares)),
+        answer: await sealAnswer({
+          to: memory.open.body.key,
+          context: memory.survivors.body.context,
+          author: this.identity.publicKey,
+          shares,
+          random: this.#init.random,
+        }),
       });
     }
     if (this.#drops('unmask', round)) return;

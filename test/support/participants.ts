@@ -13,6 +13,7 @@ import {
 } from '../../client/participant/index.ts';
 import { functionTrainer, type Trainer, type TrainResult } from '../../client/trainer.ts';
 import { connectionPair } from './connection.ts';
+import { TEST_ADMISSION } from './admission.ts';
 import { TENSORS, type ScriptedCoordinator } from './scripted-coordinator.ts';
 
 /** "Training": a step in a direction that the seed gives. Deterministic, no data. */
@@ -24,9 +25,10 @@ export const stepOf = (weights: Float32Array, seed: Uint8Array): Float32Array =>
 export const testTrainer = (
   examples = 10,
   change: (result: TrainResult) => TrainResult = (result) => result,
+  tensors: Trainer['manifest']['tensors'] = TENSORS,
 ): Trainer =>
   functionTrainer({
-    manifest: { tensors: TENSORS },
+    manifest: { tensors },
     train: ({ weights, seed }) =>
       change({ weights: stepOf(weights, seed), examples, lossSum: 1.5, correct: 3 }),
   });
@@ -54,12 +56,13 @@ export const start = async (
   options: Partial<Omit<ParticipantOptions, 'connect' | 'store'>> & {
     readonly store?: BlobStore;
     readonly examples?: number;
+    readonly tensors?: Trainer['manifest']['tensors'];
     /** Number of the process: another one has another stream of randomness. */
     readonly life?: number;
     readonly link?: (accept: () => Connection) => Promise<Connection>;
   } = {},
 ): Promise<Started> => {
-  const { examples = 10 + index, life = 0, link, ...rest } = options;
+  const { examples = 10 + index, tensors = TENSORS, life = 0, link, ...rest } = options;
   const keystore = options.keystore ?? (await keystoreOf(index));
   const events: ParticipantEvent[] = [];
   const frames: Uint8Array[] = [];
@@ -77,12 +80,13 @@ export const start = async (
   };
   const participant = joinRun({
     connect: async () => (link === undefined ? open() : link(open)),
-    trainer: testTrainer(examples),
+    trainer: testTrainer(examples, undefined, tensors),
     store: coordinator.store,
     gate: sealedBoxGate(keystore.identity),
     clock: systemClock,
     random: seededRandom(deriveSeed(new Uint8Array(32), 'random', index, life)),
     backoff: { baseMs: 2, maxMs: 10 },
+    require: TEST_ADMISSION,
     ...rest,
     keystore,
     onEvent: (event) => {

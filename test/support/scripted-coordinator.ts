@@ -2,7 +2,13 @@
  * A coordinator for tests of the participant: it keeps the contract step by step, and every step can be left out, repeated or
  * replaced by a forged one. It has no deadlines and no journal; the real one is in coordinator/.
  */
-import { encodeBundle } from '../../protocol/aggregate/bundle.ts';
+import {
+  EMPTY_BUNDLE,
+  encodeBundle,
+  entropiesOf,
+  type UnmaskingBundle,
+} from '../../protocol/aggregate/bundle.ts';
+import { joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
@@ -12,7 +18,7 @@ import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
 import { identityFromSeed, verifySignature, type Identity } from '../../protocol/identity.ts';
-import { cohortEntropy, localBeacon } from '../../protocol/ledger/beacon.ts';
+import { firstBeacon, localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
 import {
   decodeClientFrame,
   encodeFrame,
@@ -30,18 +36,21 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { initialModel } from '../../protocol/first-model.ts';
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   cohortRoot,
-  decodeAnswer,
+  deriveKeys,
   freezeCohort,
+  openAnswer,
   recover,
   roundContext,
   threshold,
   unmask,
   type Lanes,
+  type RoundKeys,
 } from '../../protocol/secagg/index.ts';
-import { encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
+import { encodeSafetensors, hashModel, parameterCount } from '../../protocol/tensors/index.ts';
 
 type OfType<Type extends RecordType> = SignedRecord<Type>;
 type Sent = Extract<ServerFrame, { type: string }>;
@@ -58,6 +67,16 @@ interface Round {
   survivors?: OfType<'survivors'>;
 }
 
+/** What a coordinator may sign other than the truth, from the sum on. Each gets the honest one. */
+export interface Fabrication {
+  /** S, before the step. */
+  readonly lanes?: (lanes: Lanes) => Lanes;
+  /** The new model's weights. */
+  readonly after?: (after: Float32Array, before: Float32Array) => Float32Array;
+  readonly bundle?: (bundle: UnmaskingBundle) => UnmaskingBundle;
+  readonly body?: (body: Body<'commit'>) => Body<'commit'>;
+}
+
 export const TENSORS = [
   { name: 'dense/kernel', shape: [6, 5], dtype: 'float32' },
   { name: 'dense/bias', shape: [5], dtype: 'float32' },
@@ -68,18 +87,28 @@ export class ScriptedCoordinator {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly store = memoryStore();
-  weights = new Float32Array(35).map((_, i) => Math.sin(i));
+  weights: Float32Array;
   version = 0;
+  /** R of the next attempt. */
+  beacon: Uint8Array;
+  /** What the last sum opened. */
+  #entropies: readonly Uint8Array[] = [];
   round: Round | undefined;
+  /** The records of the round that made the newest commit, and the key of its bundle. */
+  last: { commit: OfType<'commit'>; records: Uint8Array[]; key: Uint8Array } | undefined;
+  #modelKey: Uint8Array = new Uint8Array(32);
   /** Every frame a participant sent, by its key. */
   readonly frames = new Map<string, ClientFrame[]>();
   readonly #sessions = new Map<string, Connection>();
   /** What was sent to each member in this round: sent again when it comes back. */
   readonly #outbox = new Map<string, Uint8Array[]>();
+  /** What is shown as its last registration to who logs in; an honest coordinator shows the real one. */
+  readonly shown = new Map<string, Uint8Array>();
   /** Whether records are acknowledged. */
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
   #waiters: (() => void)[] = [];
+  #asked = false;
   /** The blob and the key of each model that was published. */
   readonly #models = new Map<string, { readonly key: Uint8Array; readonly blob: BlobRef }>();
 
@@ -87,19 +116,22 @@ export class ScriptedCoordinator {
     this.identity = identity;
     this.spec = spec;
     this.run = hashRunSpec(spec);
+    this.beacon = firstBeacon(identity, spec.id);
+    this.weights =
+      spec.parent === undefined
+        ? initialModel(spec.model)
+        : new Float32Array(parameterCount(spec.model));
   }
 
   static async create(
     overrides: Omit<Parameters<typeof makeRunSpec>[0], 'id' | 'coordinator' | 'model'> = {},
+    tensors: RunSpec['model']['tensors'] = TENSORS.map((t) => ({ ...t, shape: [...t.shape] })),
   ): Promise<ScriptedCoordinator> {
     const identity = await identityFromSeed(new Uint8Array(32).fill(200));
     const spec = makeRunSpec({
       id: new Uint8Array(16).fill(5),
       coordinator: identity.publicKey,
-      model: {
-        architecture: 'custom',
-        tensors: TENSORS.map((t) => ({ ...t, shape: [...t.shape] })),
-      },
+      model: { architecture: 'custom', tensors },
       cohort: { size: 5, minimum: 3, overSelect: 1 },
       ...overrides,
     });
@@ -132,7 +164,14 @@ export class ScriptedCoordinator {
             throw new Error('the login does not verify');
           loggedIn = true;
           this.#sessions.set(toHex(key!), connection);
-          connection.send(encodeFrame({ type: 'welcome', spec: encodeRunSpec(this.spec) }));
+          const register = this.shown.get(toHex(key!));
+          connection.send(
+            encodeFrame({
+              type: 'welcome',
+              spec: encodeRunSpec(this.spec),
+              ...(register === undefined ? {} : { register }),
+            }),
+          );
           for (const again of this.#outbox.get(toHex(key!)) ?? []) connection.send(again);
           this.#wake();
         } else if (loggedIn) this.#take(key!, frame, connection);
@@ -199,8 +238,30 @@ export class ScriptedCoordinator {
     }
   }
 
+  /** What was sent in this round is not sent again to who comes back. */
+  forget(): void {
+    this.#outbox.clear();
+  }
+
   sign<Type extends RecordType>(type: Type, round: number, body: Body<Type>): OfType<Type> {
     return signRecord(this.identity, type, this.run, round, body);
+  }
+
+  /** A member signs something else than it has sent: it and the coordinator collude. */
+  forge<Type extends RecordType>(member: Identity, type: Type, body: Body<Type>): OfType<Type> {
+    const record = signRecord(member, type, this.run, this.round!.number, body);
+    const frames = this.frames.get(toHex(member.publicKey)) ?? [];
+    const frame: ClientFrame =
+      type === 'share'
+        ? {
+            v: 1,
+            type: 'share',
+            record: record.bytes,
+            entries: [...this.entriesOf(member.publicKey)],
+          }
+        : { v: 1, type: 'record', record: record.bytes };
+    this.frames.set(toHex(member.publicKey), [...frames, frame]);
+    return record;
   }
 
   /** All records of a type that this member sent in this round, distinct, in order. */
@@ -242,6 +303,13 @@ export class ScriptedCoordinator {
     return { key, blob: await this.store.put(await encryptBlob(key, purpose, file)) };
   }
 
+  /** Also for those who must always be able to read. */
+  #wrap(key: Uint8Array, purpose: KeyPurpose, readers: readonly Uint8Array[]): Promise<Uint8Array> {
+    const all = [this.identity.publicKey, ...this.spec.auditors, ...readers];
+    const once = new Map(all.map((reader) => [toHex(reader), reader]));
+    return sealedBoxGate(this.identity).wrap(key, purpose, [...once.values()]);
+  }
+
   async modelRef(
     readers: readonly Uint8Array[],
     weights = this.weights,
@@ -252,12 +320,18 @@ export class ScriptedCoordinator {
     const file = encodeSafetensors(this.spec.model, weights);
     const { key, blob } = this.#models.get(name) ?? (await this.#store(purpose, file));
     this.#models.set(name, { key, blob });
+    this.#modelKey = key;
     return {
       version: this.version,
       blob: { ...blob },
       hash,
-      envelope: await sealedBoxGate(this.identity).wrap(key, purpose, readers),
+      envelope: await this.#wrap(key, purpose, readers),
     };
+  }
+
+  /** Its key pair of an attempt. */
+  answerKeys(round: number): RoundKeys {
+    return deriveKeys(new Uint8Array(32).fill(round), 'answer');
   }
 
   async open(
@@ -266,8 +340,24 @@ export class ScriptedCoordinator {
   ): Promise<OfType<'open'>> {
     const invited = this.keys;
     const model = await this.modelRef(invited);
-    const open = this.sign('open', number, change({ model, config: this.run, invited }));
+    const key = this.answerKeys(number).public;
+    const bundle = this.last && {
+      commit: this.last.commit.hash,
+      envelope: await this.#wrapBundle(this.last.key, this.last.commit.round, invited),
+    };
+    const open = this.sign(
+      'open',
+      number,
+      change({
+        model,
+        beacon: this.beacon,
+        invited,
+        key,
+        ...(bundle === undefined ? {} : { bundle }),
+      }),
+    );
     this.round = { number, open, registers: [], shares: [] };
+    this.#asked = this.spec.secagg === 'none';
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
     return open;
@@ -276,12 +366,11 @@ export class ScriptedCoordinator {
   cohortBody(registers: readonly OfType<'register'>[]): Body<'cohort'> {
     const members = registers.map(({ author }) => author);
     const root = cohortRoot(members);
-    const entropy = cohortEntropy(registers.map(({ body }) => body.nonce));
     return {
       members,
       registers: registers.map(({ hash }) => hash),
       root,
-      beacon: localBeacon(root, entropy),
+      beacon: localBeacon(root, this.round!.open.body.beacon),
       threshold: this.spec.secagg === 'masked' ? threshold(members.length) : 0,
       receipt: 'journal',
     };
@@ -300,13 +389,23 @@ export class ScriptedCoordinator {
       runHash: this.run,
       round: round.number,
       modelHash: round.open.body.model.hash,
-      configHash: round.open.body.config,
       cohortRoot: cohort.body.root,
       beacon: cohort.body.beacon,
     });
+    this.#sendEvidence(members);
     const registers = registersSent ?? round.registers.map(({ bytes }) => bytes);
     this.send(members, { type: 'cohort', record: cohort.bytes, registers: [...registers] });
     return cohort;
+  }
+
+  #wrapBundle(key: Uint8Array, round: number, readers: readonly Uint8Array[]) {
+    const purpose = { run: this.run, round, role: 'bundle' } as const;
+    return this.#wrap(key, purpose, readers);
+  }
+
+  #sendEvidence(to: readonly Uint8Array[]): void {
+    if (this.last !== undefined)
+      this.send(to, { type: 'evidence', records: [...this.last.records] });
   }
 
   entriesOf(key: Uint8Array): readonly Uint8Array[] {
@@ -360,6 +459,7 @@ export class ScriptedCoordinator {
 
   async consistency(members: readonly Uint8Array[], to = members): Promise<void> {
     const records = (await this.collect(members, 'consistent')).map(({ bytes }) => bytes);
+    this.#asked = true;
     this.send(to, { type: 'consistency', records });
   }
 
@@ -380,6 +480,9 @@ export class ScriptedCoordinator {
     this.version = round.number;
     const model = await this.modelRef(this.keys);
     const nothing = new Uint8Array(32);
+    const key = this.#random(32);
+    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const blob = await this.store.put(await encryptBlob(key, purpose, encodeBundle(EMPTY_BUNDLE)));
     const commit = this.sign('commit', round.number, {
       survivors: round.survivors!.body.hash,
       aggregate: {
@@ -387,24 +490,31 @@ export class ScriptedCoordinator {
         chunkRoot: nothing,
         size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
       },
-      bundle: { blob: { ...(await this.store.put(nothing)) }, envelope: new Uint8Array(0) },
+      bundle: { blob: { ...blob }, envelope: await this.#wrapBundle(key, round.number, this.keys) },
       step: { optimiser: 'fedavg', learningRate: 1, before, after: model.hash },
       weight: round.survivors!.body.members.length,
       metrics: { lossSum: 0, correct: 0, clipped: 0 },
+      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
       model,
       ...claims,
     });
+    this.beacon = commit.body.beacon;
+    if (this.spec.secagg === 'masked')
+      this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
   }
 
   /** The lanes of the sum, without masks. */
-  async sum(answering: readonly Uint8Array[]): Promise<Lanes> {
+  async sum(
+    answering: readonly Uint8Array[],
+  ): Promise<{ lanes: Lanes; bundle: Omit<UnmaskingBundle, 'sum' | 'modelKey'> }> {
     const round = this.round!;
     const { members } = round.survivors!.body;
     const layout = layoutOf(this.spec, round.cohort!.body.members.length);
     const fold = createFold(layout);
     const uploads = await this.collect(members, 'upload');
+    const leaves: Uint8Array[] = [];
     for (const { body } of uploads) {
       let bytes = await this.store.get(body.blob);
       if (body.envelope !== undefined) {
@@ -413,17 +523,25 @@ export class ScriptedCoordinator {
         bytes = await decryptBlob(key, purpose, bytes);
       }
       fold.add(bytes);
+      leaves.push(joinHashes(leafHashes(layout, bytes)));
     }
     const lanes = fold.lanes as Lanes;
-    if (this.spec.secagg === 'none') return lanes;
-    const answers = (await this.collect(answering, 'unmask')).map(({ author, body }) => ({
-      sender: author,
-      shares: decodeAnswer(this.identity.openSealed(body.answer)),
-    }));
+    if (this.spec.secagg === 'none') {
+      this.#entropies = uploads.flatMap(({ body }) => body.entropy ?? []);
+      return { lanes, bundle: EMPTY_BUNDLE };
+    }
+    const keys = this.answerKeys(round.number);
+    const answers = await Promise.all(
+      (await this.collect(answering, 'unmask')).map(async ({ author, body }) => ({
+        sender: author,
+        shares: await openAnswer(keys, round.context!, author, body.answer),
+      })),
+    );
     const cohort = freezeCohort(
       round.registers.map(({ author, body }) => ({
         id: author,
-        keys: { x25519: body.x25519, mlkem: body.mlkem },
+        mask: body.mask,
+        seal: body.seal,
       })),
     );
     const shares = round.shares.map(({ author, body }) => ({
@@ -436,47 +554,108 @@ export class ScriptedCoordinator {
     if (result.type === 'failed' || result.badShares.length > 0)
       throw new Error(`the recovery failed: ${JSON.stringify(result)}`);
     await unmask(lanes, result.jobs, layout.modulusBits);
-    return lanes;
+    this.#entropies = entropiesOf(members, [...result.secrets]);
+    const dropped = shares.length > members.length;
+    const bundle = {
+      secrets: result.secrets.map((secret) => ({ ...secret })),
+      shares: dropped
+        ? shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
+        : [],
+      leaves,
+    };
+    return { lanes, bundle };
   }
 
-  async commit(answering: readonly Uint8Array[]): Promise<OfType<'commit'>> {
+  /** @param lie what it signs other than the truth */
+  async commit(answering: readonly Uint8Array[], lie: Fabrication = {}): Promise<OfType<'commit'>> {
+    const same = <Value>(value: Value): Value => value;
     const round = this.round!;
     const n = round.cohort!.body.members.length;
     const { survivors } = round;
-    const { root, beacon } = round.cohort!.body;
+    const { root } = round.cohort!.body;
     const before = this.weights;
     const modelHash = round.open.body.model.hash;
+    const { lanes, bundle: opened } = await this.sum(answering);
     const result = finishRound({
       spec: this.spec,
       n,
       survivors: survivors!.body.members.length,
-      lanes: await this.sum(answering),
+      lanes: (lie.lanes ?? same)(lanes),
       before,
-      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root, beacon }),
+      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root }),
     });
-    this.weights = result.after as Float32Array<ArrayBuffer>;
+    const masked = this.spec.secagg === 'masked';
+    const bundle = masked ? { ...opened, sum: result.sum, modelKey: this.#modelKey } : EMPTY_BUNDLE;
+    this.weights = lie.after?.(result.after, before) ?? result.after;
     this.version = round.number;
-    const blob = await this.store.put(encodeBundle({ secrets: [], shares: [] }));
-    const commit = this.sign('commit', round.number, {
+    const key = this.#random(32);
+    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const plain = encodeBundle((lie.bundle ?? same)(bundle));
+    const blob = await this.store.put(await encryptBlob(key, purpose, plain));
+    const body: Body<'commit'> = {
       survivors: survivors!.body.hash,
       aggregate: result.aggregate,
-      bundle: { blob: { ...blob }, envelope: new Uint8Array(0) },
-      step: { optimiser: 'fedavg', learningRate: 1, before: modelHash, after: result.afterHash },
+      bundle: {
+        blob: { ...blob },
+        envelope: await this.#wrapBundle(key, round.number, [
+          ...round.cohort!.body.members,
+          ...this.keys,
+        ]),
+      },
+      step: {
+        optimiser: 'fedavg',
+        learningRate: 1,
+        before: modelHash,
+        after: hashModel(this.spec.model, this.weights),
+      },
       weight: result.weight,
       metrics: result.metrics,
-      model: await this.modelRef(this.keys),
-    });
+      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
+      model: await this.modelRef([...round.cohort!.body.members, ...this.keys]),
+    };
+    const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
+    this.beacon = commit.body.beacon;
+    if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
   }
 
-  abort(code = 'cohort_too_small'): void {
-    const record = this.sign('abort', this.round!.number, { code, reason: 'test', culprits: [] });
+  async #records(round: Round, commit: OfType<'commit'>): Promise<Uint8Array[]> {
+    const uploads = await this.collect(round.survivors!.body.members, 'upload');
+    return [
+      round.open,
+      ...round.registers,
+      round.cohort!,
+      ...round.shares,
+      round.sharers!,
+      ...uploads,
+      round.survivors!,
+      commit,
+    ].map(({ bytes }) => bytes);
+  }
+
+  /** @param answered whether it owns up to knowing the sum; default: the truth */
+  abort(
+    code = 'cohort_too_small',
+    culprits: readonly Uint8Array[] = [],
+    complaint?: Uint8Array,
+    answered = this.#asked,
+  ): void {
+    const record = this.sign('abort', this.round!.number, {
+      code,
+      reason: 'test',
+      culprits: [...culprits],
+      answered,
+      ...(complaint === undefined ? {} : { complaint }),
+    });
     this.send(this.keys, { type: 'record', record: record.bytes });
   }
 
   /** An undisturbed round. `gone` drop out before their upload. */
-  async playRound(gone: readonly Uint8Array[] = []): Promise<OfType<'commit'>> {
+  async playRound(
+    gone: readonly Uint8Array[] = [],
+    lie: Fabrication = {},
+  ): Promise<OfType<'commit'>> {
     const members = this.keys;
     const staying = members.filter((key) => !gone.some((other) => equalBytes(other, key)));
     await this.open();
@@ -484,7 +663,7 @@ export class ScriptedCoordinator {
     if (this.spec.secagg === 'masked') await this.sharers(members);
     await this.survivors(staying);
     if (this.spec.secagg === 'masked') await this.consistency(staying);
-    return this.commit(staying);
+    return this.commit(staying, lie);
   }
 
   finish(): void {

@@ -6,17 +6,15 @@ use sui::clock::Clock;
 use sui::coin::Coin;
 use sui::event;
 use sui::sui::SUI;
-use sui::vec_set::{Self, VecSet};
+use sui::table::{Self, Table};
 
 const VERSION: u64 = 1;
-const MAX_REVOKED: u64 = 256;
 
 const EWrongVersion: u64 = 40;
 const ENotOwner: u64 = 41;
 const EWrongPrice: u64 = 42;
 const EWrongOffer: u64 = 43;
 const EClosed: u64 = 44;
-const EListFull: u64 = 45;
 
 /// Shared. Terms on which the models of rounds `first` to `last` of a run are read.
 public struct Offer has key {
@@ -30,7 +28,8 @@ public struct Offer has key {
     first: u64,
     last: u64,
     open: bool,
-    revoked: VecSet<ID>,
+    /// By id of the pass.
+    revoked: Table<ID, bool>,
 }
 
 /// Of whoever owns it; may be given on. Nothing else can be done with it: frozen or shared it would be everybody's, and one
@@ -68,7 +67,7 @@ public fun create_offer(
         first,
         last,
         open: true,
-        revoked: vec_set::empty(),
+        revoked: table::new(ctx),
     };
     floe::run::list_offer(run, object::id(&offer));
     transfer::share_object(offer)
@@ -100,8 +99,7 @@ public fun grant_pass(cap: &RunCap, offer: &Offer, holder: address, ctx: &mut Tx
 
 public fun revoke_pass(cap: &RunCap, offer: &mut Offer, pass: ID) {
     check_owner(cap, offer);
-    assert!(offer.revoked.length() < MAX_REVOKED, EListFull);
-    offer.revoked.insert(pass)
+    offer.revoked.add(pass, true)
 }
 
 /// Buys one period.
@@ -139,7 +137,7 @@ public(package) fun run(offer: &Offer): address {
 public(package) fun admits_pass(offer: &Offer, pass: &Pass, round: u64): bool {
     covers(offer, round) &&
     pass.offer == object::id(offer) &&
-    !offer.revoked.contains(&object::id(pass))
+    !offer.revoked.contains(object::id(pass))
 }
 
 public(package) fun admits_subscription(

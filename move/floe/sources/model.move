@@ -118,6 +118,7 @@ public fun publish(
     };
     let id = object::id(&model);
     dynamic_field::add(uid, PublishedKey(round), id);
+    run.note_model(round, model_hash);
     event::emit(ModelPublished { run: run_id, round, model: id, blob_id: blob.blob_id });
     transfer::freeze_object(model);
     id

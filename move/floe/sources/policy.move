@@ -9,10 +9,10 @@ use sui::clock::Clock;
 
 const ENoAccess: u64 = 200;
 
-/// Members of the round's cohort, unless revoked.
+/// Members of the round's cohort and of earlier ones, unless revoked.
 entry fun seal_approve_cohort(id: vector<u8>, run: &Run, ctx: &TxContext) {
     let round = named(id, run, identity::cohort());
-    assert!(run.is_member(round, ctx.sender()), ENoAccess)
+    assert!(run.has_joined(round, ctx.sender()), ENoAccess)
 }
 
 /// The run's auditors.
@@ -28,11 +28,13 @@ entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &T
 }
 
 /// The bundle of unmasking shares, once the survivors are frozen: whoever recomputes the round, which is the aggregator, the
-/// auditors and the cohort.
+/// auditors, the round's cohort, and the cohorts that train on the model that the round made and check it before.
 entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
     let round = named(id, run, identity::unmask());
     let sender = ctx.sender();
-    let may = sender == run.aggregator() || run.is_auditor(sender) || run.is_member(round, sender);
+    let may =
+        sender == run.aggregator() || run.is_auditor(sender) || run.is_member(round, sender) ||
+        run.is_successor(round, sender);
     assert!(run.survivors_frozen(round) && may, ENoAccess)
 }
 

@@ -1,10 +1,14 @@
-/// The registry of a run: who owns it, who took part in which round, who survived it. A cohort and its survivors are frozen
-/// once; nothing here changes them afterwards.
+/// The registry of a run: who owns it, who took part in which attempt at a round, who survived it, on which model. A cohort and
+/// its survivors are frozen once; nothing here changes them afterwards or takes them away, so that the attempts on one model are
+/// a list without gaps: an update may be part of one sum only.
 module floe::run;
 
 use std::string::String;
+use sui::address;
 use sui::clock::Clock;
 use sui::event;
+use sui::hash::blake2b256;
+use sui::random::Random;
 use sui::table::{Self, Table};
 use sui::vec_map::{Self, VecMap};
 use sui::vec_set::{Self, VecSet};
@@ -14,6 +18,10 @@ const VERSION: u64 = 1;
 const MAX_COHORT: u64 = 255;
 const MAX_LIST: u64 = 256;
 const HASH: u64 = 32;
+/// Bytes of an Ed25519 public key, and the flag of the scheme that Sui puts before it in an address.
+const KEY: u64 = 32;
+const ED25519: u8 = 0;
+const BEACON_TAG: vector<u8> = b"floe/chain-beacon/v1";
 
 const EWrongVersion: u64 = 0;
 const ENotOwner: u64 = 1;
@@ -25,6 +33,9 @@ const ENotInCohort: u64 = 6;
 const EBadHash: u64 = 7;
 const EListFull: u64 = 8;
 const EBadRounds: u64 = 9;
+const EBadKey: u64 = 10;
+/// The auditor is part of the agreement that the members have joined.
+const EAgreed: u64 = 11;
 
 /// Shared. `rounds` grows; nothing is taken out of it.
 public struct Run has key {
@@ -33,14 +44,25 @@ public struct Run has key {
     name: String,
     spec_hash: vector<u8>,
     aggregator: address,
+    /// As the specification names them, with the coordinator: they stay as long as the run.
+    agreed: VecSet<address>,
+    /// Those that the owner has added since; it may remove them.
     auditors: VecSet<address>,
-    revoked: VecSet<address>,
+    revoked: Table<address, bool>,
     grants: VecMap<address, Grant>,
     time_locks: vector<TimeLock>,
     /// Of `floe::access`, so that buyers find them.
     offers: vector<ID>,
     rounds: Table<u64, Round>,
     last_round: u64,
+    /// Hash of the parameters of every published version, by its round.
+    models: Table<u64, vector<u8>>,
+    /// The newest of them.
+    newest: Option<u64>,
+    /// By hash of a model: the latest attempt on it. `Round::previous` leads to those before.
+    attempts: Table<vector<u8>, u64>,
+    /// Of everybody who was ever in a cohort: the first one.
+    joined: Table<address, u64>,
 }
 
 /// The right to write to a run. It stays with whoever made the run: nobody can hand its coordinator a run that others have
@@ -48,10 +70,19 @@ public struct Run has key {
 public struct RunCap has key { id: UID, run: ID }
 
 public struct Round has store {
+    /// Ed25519 keys, and the addresses that follow from them.
+    members: vector<vector<u8>>,
     cohort: vector<address>,
     /// Merkle root over the members' keys.
     cohort_root: vector<u8>,
+    /// What the members put into the beacon.
+    entropy: vector<u8>,
+    /// From the chain's randomness, drawn with the freeze, and the entropy.
     beacon: vector<u8>,
+    /// Hash of the newest model at the freeze, which is the one that is trained on; empty where none was published.
+    model_hash: vector<u8>,
+    /// The attempt before this one on a model of this hash.
+    previous: Option<u64>,
     cohort_ms: u64,
     survivors: Option<vector<address>>,
     /// Over the members, the round's context and the records of their uploads.
@@ -69,14 +100,21 @@ public struct TimeLock has copy, drop, store { first: u64, last: u64, opens_ms: 
 
 public struct RunCreated has copy, drop { run: ID, owner: address, spec_hash: vector<u8> }
 
-public struct CohortFrozen has copy, drop { run: ID, round: u64, size: u64, beacon: vector<u8> }
+public struct CohortFrozen has copy, drop {
+    run: ID,
+    round: u64,
+    size: u64,
+    beacon: vector<u8>,
+    model_hash: vector<u8>,
+}
 
 public struct SurvivorsFrozen has copy, drop {
     run: ID,
     round: u64,
-    size: u64,
+    survivors: vector<address>,
     survivors_hash: vector<u8>,
     data_commitment: vector<u8>,
+    model_hash: vector<u8>,
 }
 
 public struct TimeLocked has copy, drop { run: ID, first: u64, last: u64, opens_ms: u64 }
@@ -87,7 +125,7 @@ const LIST_AUDITOR: u8 = 0;
 const LIST_REVOKED: u8 = 1;
 const LIST_COMPUTE: u8 = 2;
 
-/// Makes a run with its first auditors; it is shared, the capability returned.
+/// Makes a run with the auditors of its specification; it is shared, the capability returned.
 public(package) fun create(
     name: String,
     spec_hash: vector<u8>,
@@ -103,13 +141,18 @@ public(package) fun create(
         name,
         spec_hash,
         aggregator,
-        auditors: vec_set::from_keys(auditors),
-        revoked: vec_set::empty(),
+        agreed: vec_set::from_keys(auditors),
+        auditors: vec_set::empty(),
+        revoked: table::new(ctx),
         grants: vec_map::empty(),
         time_locks: vector[],
         offers: vector[],
         rounds: table::new(ctx),
         last_round: 0,
+        models: table::new(ctx),
+        newest: option::none(),
+        attempts: table::new(ctx),
+        joined: table::new(ctx),
     };
     let id = object::id(&run);
     event::emit(RunCreated { run: id, owner: ctx.sender(), spec_hash });
@@ -129,27 +172,54 @@ entry fun create_and_keep(
     transfer::transfer(cap, ctx.sender())
 }
 
-/// Freezes who takes part in a round, with the beacon the masks are bound to.
-public fun freeze_cohort(
+/// Freezes who takes part in an attempt, by Ed25519 keys, and draws the beacon that its masks are bound to. The cohort stands when
+/// the randomness of the transaction becomes known, and no other code can call this to undo a draw that it does not like.
+entry fun freeze_cohort(
     cap: &RunCap,
     run: &mut Run,
     round: u64,
+    members: vector<vector<u8>>,
+    cohort_root: vector<u8>,
+    entropy: vector<u8>,
+    random: &Random,
+    clock: &Clock,
+    ctx: &mut TxContext,
+) {
+    let cohort = members.map_ref!(|key| address_of(key));
+    let drawn = random.new_generator(ctx).generate_bytes(HASH as u16);
+    record_cohort(cap, run, round, members, cohort, cohort_root, entropy, drawn, clock)
+}
+
+fun record_cohort(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    members: vector<vector<u8>>,
     cohort: vector<address>,
     cohort_root: vector<u8>,
-    beacon: vector<u8>,
+    entropy: vector<u8>,
+    drawn: vector<u8>,
     clock: &Clock,
 ) {
     check(cap, run);
     check_hash(&cohort_root);
-    check_hash(&beacon);
+    check_hash(&entropy);
     assert!(!run.rounds.contains(round), EAlreadyFrozen);
     let size = cohort.length();
     assert!(size > 0 && size <= MAX_COHORT, ECohortSize);
     check_distinct(&cohort);
+    let beacon = beacon_of(drawn, cohort_root, entropy);
+    let model_hash = run.newest.map!(|version| run.models[version]).destroy_or!(vector[]);
+    let previous = follow(run, model_hash, round);
+    cohort.do_ref!(|member| join(run, *member, round));
     let record = Round {
+        members,
         cohort,
         cohort_root,
+        entropy,
         beacon,
+        model_hash,
+        previous,
         cohort_ms: clock.timestamp_ms(),
         survivors: option::none(),
         survivors_hash: vector[],
@@ -158,10 +228,47 @@ public fun freeze_cohort(
     };
     run.rounds.add(round, record);
     run.last_round = run.last_round.max(round);
-    event::emit(CohortFrozen { run: object::id(run), round, size, beacon });
+    event::emit(CohortFrozen { run: object::id(run), round, size, beacon, model_hash });
 }
 
-/// Freezes whose uploads count, and which uploads.
+/// SHA-256 over the tag, what the chain drew, the cohort and what its members put in.
+fun beacon_of(drawn: vector<u8>, cohort_root: vector<u8>, entropy: vector<u8>): vector<u8> {
+    let mut bytes = BEACON_TAG;
+    bytes.append(drawn);
+    bytes.append(cohort_root);
+    bytes.append(entropy);
+    std::hash::sha2_256(bytes)
+}
+
+/// Makes this the latest attempt on a model; returns the one before.
+fun follow(run: &mut Run, model_hash: vector<u8>, round: u64): Option<u64> {
+    if (run.attempts.contains(model_hash)) {
+        let latest = &mut run.attempts[model_hash];
+        let previous = *latest;
+        *latest = round;
+        option::some(previous)
+    } else {
+        run.attempts.add(model_hash, round);
+        option::none()
+    }
+}
+
+fun join(run: &mut Run, member: address, round: u64) {
+    if (run.joined.contains(member)) {
+        let first = &mut run.joined[member];
+        *first = (*first).min(round);
+    } else run.joined.add(member, round)
+}
+
+/// As Sui derives it.
+fun address_of(key: &vector<u8>): address {
+    assert!(key.length() == KEY, EBadKey);
+    let mut bytes = vector[ED25519];
+    bytes.append(*key);
+    address::from_bytes(blake2b256(&bytes))
+}
+
+/// Freezes whose uploads count, and which uploads. Survivors come in the order of the cohort.
 public fun freeze_survivors(
     cap: &RunCap,
     run: &mut Run,
@@ -178,25 +285,35 @@ public fun freeze_survivors(
     let id = object::id(run);
     let record = &mut run.rounds[round];
     assert!(record.survivors.is_none(), EAlreadyFrozen);
-    check_distinct(&survivors);
-    survivors.do_ref!(|member| assert!(record.cohort.contains(member), ENotInCohort));
-    let size = survivors.length();
+    check_subset(&survivors, &record.cohort);
     record.survivors.fill(survivors);
     record.survivors_hash = survivors_hash;
     record.data_commitment = data_commitment;
     record.survivors_ms = clock.timestamp_ms();
-    event::emit(SurvivorsFrozen { run: id, round, size, survivors_hash, data_commitment });
+    let model_hash = record.model_hash;
+    event::emit(SurvivorsFrozen {
+        run: id,
+        round,
+        survivors,
+        survivors_hash,
+        data_commitment,
+        model_hash,
+    });
 }
 
+/// One more than was agreed.
 public fun add_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
     check(cap, run);
+    assert!(!run.agreed.contains(&auditor), EAgreed);
     assert!(run.auditors.length() < MAX_LIST, EListFull);
     run.auditors.insert(auditor);
     changed(run, auditor, LIST_AUDITOR, true);
 }
 
+/// One that was added; those that were agreed stay.
 public fun remove_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
     check(cap, run);
+    assert!(!run.agreed.contains(&auditor), EAgreed);
     run.auditors.remove(&auditor);
     changed(run, auditor, LIST_AUDITOR, false);
 }
@@ -204,14 +321,13 @@ public fun remove_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
 /// A revoked member gets no key any more, of any round.
 public fun revoke(cap: &RunCap, run: &mut Run, member: address) {
     check(cap, run);
-    assert!(run.revoked.length() < MAX_LIST, EListFull);
-    run.revoked.insert(member);
+    run.revoked.add(member, true);
     changed(run, member, LIST_REVOKED, true);
 }
 
 public fun readmit(cap: &RunCap, run: &mut Run, member: address) {
     check(cap, run);
-    run.revoked.remove(&member);
+    run.revoked.remove(member);
     changed(run, member, LIST_REVOKED, false);
 }
 
@@ -257,9 +373,30 @@ public fun migrate(cap: &RunCap, run: &mut Run) {
 }
 
 public fun is_member(run: &Run, round: u64, member: address): bool {
-    run.rounds.contains(round) &&
-    !run.revoked.contains(&member) &&
-    run.rounds[round].cohort.contains(&member)
+    !run.revoked.contains(member) && in_cohort(run, round, member)
+}
+
+/// Whether it was in the cohort of this or of an earlier attempt.
+public fun has_joined(run: &Run, round: u64, member: address): bool {
+    !run.revoked.contains(member) && run.joined.contains(member) && run.joined[member] <= round
+}
+
+/// Whether it was in a cohort that trains on the model that this attempt made, and so has to check it before.
+public fun is_successor(run: &Run, round: u64, member: address): bool {
+    if (run.revoked.contains(member) || !run.models.contains(round)) return false;
+    let model_hash = run.models[round];
+    if (!run.attempts.contains(model_hash)) return false;
+    let mut attempt = option::some(run.attempts[model_hash]);
+    while (attempt.is_some()) {
+        let at = attempt.destroy_some();
+        if (in_cohort(run, at, member)) return true;
+        attempt = run.rounds[at].previous;
+    };
+    false
+}
+
+fun in_cohort(run: &Run, round: u64, member: address): bool {
+    run.rounds.contains(round) && run.rounds[round].cohort.contains(&member)
 }
 
 public fun is_survivor(run: &Run, round: u64, member: address): bool {
@@ -271,7 +408,7 @@ public fun survivors_frozen(run: &Run, round: u64): bool {
 }
 
 public fun is_auditor(run: &Run, member: address): bool {
-    run.auditors.contains(&member)
+    run.agreed.contains(&member) || run.auditors.contains(&member)
 }
 
 public fun is_granted(run: &Run, round: u64, node: address, now_ms: u64): bool {
@@ -295,6 +432,13 @@ public fun data_commitment(run: &Run, round: u64): vector<u8> {
 
 public fun cap_run(cap: &RunCap): ID {
     cap.run
+}
+
+/// Notes a published version; cohorts that are frozen from now on train on it.
+public(package) fun note_model(run: &mut Run, version: u64, model_hash: vector<u8>) {
+    run.models.add(version, model_hash);
+    let newest = run.newest.destroy_or!(version);
+    run.newest = option::some(newest.max(version))
 }
 
 public(package) fun list_offer(run: &mut Run, offer: ID) {
@@ -323,6 +467,16 @@ public(package) fun check_hash(hash: &vector<u8>) {
     assert!(hash.length() == HASH, EBadHash);
 }
 
+/// One walk through both, which also finds what is there twice.
+fun check_subset(members: &vector<address>, cohort: &vector<address>) {
+    let mut at = 0;
+    members.do_ref!(|member| {
+        while (at < cohort.length() && &cohort[at] != member) at = at + 1;
+        assert!(at < cohort.length(), ENotInCohort);
+        at = at + 1;
+    })
+}
+
 fun check_distinct(members: &vector<address>) {
     let mut i = 0;
     while (i < members.length()) {
@@ -344,6 +498,51 @@ public fun set_version_for_testing(run: &mut Run, version: u64) {
 #[test_only]
 public fun round_bytes(run: &Run, round: u64): vector<u8> {
     std::bcs::to_bytes(&run.rounds[round])
+}
+
+/// A freeze without keys and with a given draw.
+#[test_only]
+public fun test_freeze(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    cohort: vector<address>,
+    cohort_root: vector<u8>,
+    drawn: vector<u8>,
+    clock: &Clock,
+) {
+    let keys = cohort.map!(|member| member.to_bytes());
+    record_cohort(cap, run, round, keys, cohort, cohort_root, cohort_root, drawn, clock)
+}
+
+#[test_only]
+public fun test_freeze_cohort(
+    cap: &RunCap,
+    run: &mut Run,
+    round: u64,
+    members: vector<vector<u8>>,
+    cohort_root: vector<u8>,
+    entropy: vector<u8>,
+    random: &Random,
+    clock: &Clock,
+    ctx: &mut TxContext,
+) {
+    freeze_cohort(cap, run, round, members, cohort_root, entropy, random, clock, ctx)
+}
+
+#[test_only]
+public fun beacon(run: &Run, round: u64): vector<u8> {
+    run.rounds[round].beacon
+}
+
+#[test_only]
+public fun previous(run: &Run, round: u64): Option<u64> {
+    run.rounds[round].previous
+}
+
+#[test_only]
+public fun survivors(run: &Run, round: u64): vector<address> {
+    *run.rounds[round].survivors.borrow()
 }
 
 #[test_only]

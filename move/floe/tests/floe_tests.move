@@ -9,6 +9,7 @@ use floe::policy;
 use floe::run::{Self, Run, RunCap};
 use sui::clock::{Self, Clock};
 use sui::coin;
+use sui::random::{Self, Random};
 use sui::sui::SUI;
 use sui::test_scenario::{Self, Scenario};
 
@@ -54,8 +55,7 @@ fun name(run: &Run, round: u64, role: u8): vector<u8> {
     identity::name(object::id_address(run), round, role)
 }
 
-use fun run::freeze_cohort as RunCap.freeze_cohort;
-use fun run::freeze_survivors as RunCap.freeze_survivors;
+use fun run::test_freeze as RunCap.freeze_cohort;
 
 #[test]
 fun cohort_member_is_admitted() {
@@ -80,14 +80,26 @@ fun outsider_is_denied() {
     abort 0
 }
 
-#[test, expected_failure(abort_code = policy::ENoAccess)]
-fun member_of_another_round_is_denied() {
+#[test]
+fun member_of_an_earlier_cohort_is_admitted() {
     let (mut scenario, clock) = start();
     let (cap, run) = frozen(&scenario, &clock, false);
     put_back(&scenario, cap, run);
     scenario.next_tx(ALICE);
     let run = scenario.take_shared<Run>();
     policy::test_cohort(name(&run, 4, 0), &run, scenario.ctx());
+    test_scenario::return_shared(run);
+    finish(scenario, clock);
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun member_of_a_later_cohort_is_denied() {
+    let (mut scenario, clock) = start();
+    let (cap, run) = frozen(&scenario, &clock, false);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(ALICE);
+    let run = scenario.take_shared<Run>();
+    policy::test_cohort(name(&run, 2, 0), &run, scenario.ctx());
     abort 0
 }
 
@@ -344,6 +356,22 @@ fun survivors_come_from_the_cohort() {
     abort 0
 }
 
+#[test, expected_failure(abort_code = run::ENotInCohort)]
+fun survivors_have_no_twins() {
+    let (scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, false);
+    cap.freeze_survivors(&mut run, 3, vector[ALICE, ALICE], HASH, HASH, &clock);
+    abort 0
+}
+
+#[test, expected_failure(abort_code = run::ENotInCohort)]
+fun survivors_keep_the_order_of_the_cohort() {
+    let (scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, false);
+    cap.freeze_survivors(&mut run, 3, vector[BOB, ALICE], HASH, HASH, &clock);
+    abort 0
+}
+
 #[test, expected_failure(abort_code = run::EDuplicate)]
 fun cohort_has_no_twins() {
     let (scenario, clock) = start();
@@ -490,5 +518,240 @@ fun unmasking_is_closed_to_outsiders() {
     scenario.next_tx(OUTSIDER);
     let run = scenario.take_shared<Run>();
     policy::test_unmask(name(&run, 3, 6), &run, scenario.ctx());
+    abort 0
+}
+
+
+#[test, expected_failure(abort_code = run::EAgreed)]
+fun agreed_auditor_stays() {
+    let (scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    run::remove_auditor(&cap, &mut run, AUDITOR);
+    abort 0
+}
+
+/// Added and removed again it would be gone, were it in both lists.
+#[test, expected_failure(abort_code = run::EAgreed)]
+fun agreed_auditor_is_not_added() {
+    let (scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    run::add_auditor(&cap, &mut run, AUDITOR);
+    abort 0
+}
+
+#[test]
+fun agreed_auditor_is_admitted_after_any_number_of_changes() {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    run::add_auditor(&cap, &mut run, BOB);
+    run::remove_auditor(&cap, &mut run, BOB);
+    run::revoke(&cap, &mut run, AUDITOR);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(AUDITOR);
+    let run = scenario.take_shared<Run>();
+    policy::test_auditor(name(&run, 3, 1), &run, scenario.ctx());
+    policy::test_unmask(name(&run, 3, 6), &run, scenario.ctx());
+    test_scenario::return_shared(run);
+    finish(scenario, clock);
+}
+
+/// Three hundred passes of an offer are revoked, one after the other; the last of them is shown, or one that was not.
+fun revoke_many(show_revoked: bool) {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
+    scenario.next_tx(OWNER);
+    let mut offer = scenario.take_shared<access::Offer>();
+    300u64.do!(|i| {
+        let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
+        let pass = access::test_buy(&offer, payment, scenario.ctx());
+        access::revoke_pass(&cap, &mut offer, object::id(&pass));
+        if (show_revoked && i == 299) policy::test_pass(name(&run, 3, 2), &offer, &pass);
+        pass.burn_pass();
+    });
+    let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
+    let pass = access::test_buy(&offer, payment, scenario.ctx());
+    policy::test_pass(name(&run, 3, 2), &offer, &pass);
+    pass.burn_pass();
+    test_scenario::return_shared(offer);
+    put_back(&scenario, cap, run);
+    finish(scenario, clock);
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun the_three_hundredth_revoked_pass_is_denied() {
+    revoke_many(true)
+}
+
+#[test]
+fun pass_beside_three_hundred_revoked_ones_is_admitted() {
+    revoke_many(false)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun the_three_hundredth_revoked_member_is_denied() {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    299u64.do!(|_| {
+        let member = scenario.ctx().fresh_object_address();
+        run::revoke(&cap, &mut run, member);
+    });
+    run::revoke(&cap, &mut run, ALICE);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(ALICE);
+    let run = scenario.take_shared<Run>();
+    policy::test_cohort(name(&run, 3, 0), &run, scenario.ctx());
+    abort 0
+}
+
+const MODEL: vector<u8> = x"2222222222222222222222222222222222222222222222222222222222222222";
+const OTHER_MODEL: vector<u8> = x"3333333333333333333333333333333333333333333333333333333333333333";
+
+fun publish(cap: &RunCap, run: &mut Run, round: u64, model_hash: vector<u8>, ctx: &mut TxContext) {
+    model::publish(
+        cap,
+        run,
+        round,
+        HASH,
+        model_hash,
+        model::metrics(0, 0, 0),
+        model::no_privacy(),
+        option::none(),
+        HASH,
+        model::blob(7, HASH, 99),
+        ctx,
+    );
+}
+
+/// Attempts 1, 2 and 4 are on the first model: the first was aborted after its survivors were frozen, the second before. Attempt
+/// 4 commits; 5 is on its result. What an abort leaves stays in the list, and nothing is left out of it.
+#[test]
+fun attempts_on_a_model_are_a_list_without_gaps() {
+    let (mut scenario, clock) = start();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    publish(&cap, &mut run, 0, MODEL, scenario.ctx());
+    cap.freeze_cohort(&mut run, 1, vector[ALICE, BOB], HASH, HASH, &clock);
+    cap.freeze_survivors(&mut run, 1, vector[BOB], HASH, HASH, &clock);
+    cap.freeze_cohort(&mut run, 2, vector[ALICE], HASH, HASH, &clock);
+    cap.freeze_cohort(&mut run, 4, vector[ALICE, BOB], HASH, HASH, &clock);
+    cap.freeze_survivors(&mut run, 4, vector[ALICE], HASH, HASH, &clock);
+    publish(&cap, &mut run, 4, OTHER_MODEL, scenario.ctx());
+    cap.freeze_cohort(&mut run, 5, vector[OUTSIDER], HASH, HASH, &clock);
+    assert!(run.previous(4) == option::some(2));
+    assert!(run.previous(2) == option::some(1));
+    assert!(run.previous(1).is_none());
+    assert!(run.previous(5).is_none());
+    assert!(run.survivors(1) == vector[BOB]);
+    put_back(&scenario, cap, run);
+    finish(scenario, clock);
+}
+
+/// A model that did not move is one model, whatever its version is called.
+#[test]
+fun attempts_on_an_unmoved_model_are_one_list() {
+    let (mut scenario, clock) = start();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    publish(&cap, &mut run, 0, MODEL, scenario.ctx());
+    cap.freeze_cohort(&mut run, 1, vector[ALICE, BOB], HASH, HASH, &clock);
+    cap.freeze_survivors(&mut run, 1, vector[ALICE], HASH, HASH, &clock);
+    publish(&cap, &mut run, 1, MODEL, scenario.ctx());
+    cap.freeze_cohort(&mut run, 2, vector[BOB], HASH, HASH, &clock);
+    assert!(run.previous(2) == option::some(1));
+    put_back(&scenario, cap, run);
+    finish(scenario, clock);
+}
+
+/// The bundle of round 3, which `survivors` of Alice and Bob made, and the cohort of an attempt on its model.
+fun show_bundle(reader: address, on_its_model: bool, revoked: bool) {
+    let (mut scenario, clock) = start();
+    let (cap, mut run) = frozen(&scenario, &clock, true);
+    if (on_its_model) publish(&cap, &mut run, 3, MODEL, scenario.ctx());
+    cap.freeze_cohort(&mut run, 5, vector[OUTSIDER], HASH, HASH, &clock);
+    cap.freeze_cohort(&mut run, 6, vector[OWNER], HASH, HASH, &clock);
+    if (!on_its_model) publish(&cap, &mut run, 3, MODEL, scenario.ctx());
+    if (revoked) run::revoke(&cap, &mut run, reader);
+    put_back(&scenario, cap, run);
+    scenario.next_tx(reader);
+    let run = scenario.take_shared<Run>();
+    policy::test_unmask(name(&run, 3, 6), &run, scenario.ctx());
+    test_scenario::return_shared(run);
+    finish(scenario, clock);
+}
+
+#[test]
+fun bundle_opens_for_the_cohort_after() {
+    show_bundle(OUTSIDER, true, false)
+}
+
+#[test]
+fun bundle_opens_for_every_attempt_after() {
+    show_bundle(OWNER, true, false)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun bundle_stays_closed_to_cohorts_on_another_model() {
+    show_bundle(OUTSIDER, false, false)
+}
+
+#[test, expected_failure(abort_code = policy::ENoAccess)]
+fun bundle_stays_closed_to_revoked_members_of_the_cohort_after() {
+    show_bundle(OUTSIDER, true, true)
+}
+
+const KEY: vector<u8> = x"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+/// SHA-256 over the tag, the draw, the root and what the members put in.
+#[test]
+fun the_beacon_holds_the_draw_and_what_members_put_in() {
+    let (scenario, clock) = start();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    cap.freeze_cohort(&mut run, 3, vector[ALICE], HASH, MODEL, &clock);
+    let mut bytes = b"floe/chain-beacon/v1";
+    bytes.append(MODEL);
+    bytes.append(HASH);
+    bytes.append(HASH);
+    assert!(run.beacon(3) == std::hash::sha2_256(bytes));
+    put_back(&scenario, cap, run);
+    finish(scenario, clock);
+}
+
+#[test]
+fun every_freeze_draws_and_admits_the_owners_of_its_keys() {
+    let (mut scenario, clock) = start();
+    random::create_for_testing(scenario.ctx());
+    scenario.next_tx(OWNER);
+    let mut random = scenario.take_shared<Random>();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    random.update_randomness_state_for_testing(1, x"01", scenario.ctx());
+    vector[3, 4].do!(|round| {
+        let ctx = scenario.ctx();
+        let keys = vector[KEY];
+        run::test_freeze_cohort(&cap, &mut run, round, keys, HASH, HASH, &random, &clock, ctx);
+    });
+    assert!(run.beacon(3) != run.beacon(4));
+    // blake2b-256 of the scheme's flag and the key.
+    let mut flagged = vector[0];
+    flagged.append(KEY);
+    let member = sui::address::from_bytes(sui::hash::blake2b256(&flagged));
+    assert!(run.is_member(3, member));
+    test_scenario::return_shared(random);
+    put_back(&scenario, cap, run);
+    finish(scenario, clock);
+}
+
+#[test, expected_failure(abort_code = run::EBadKey)]
+fun cohort_is_of_keys() {
+    let (mut scenario, clock) = start();
+    random::create_for_testing(scenario.ctx());
+    scenario.next_tx(OWNER);
+    let random = scenario.take_shared<Random>();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    let ctx = scenario.ctx();
+    run::test_freeze_cohort(&cap, &mut run, 3, vector[x"00"], HASH, HASH, &random, &clock, ctx);
     abort 0
 }

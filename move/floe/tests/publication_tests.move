@@ -17,7 +17,7 @@ fun start(): (Scenario, Clock, RunCap, Run) {
     let cap = run::create(b"run".to_string(), HASH, ALICE, vector[], scenario.ctx());
     scenario.next_tx(OWNER);
     let mut run = scenario.take_shared<Run>();
-    run::freeze_cohort(&cap, &mut run, 3, vector[ALICE], HASH, HASH, &clock);
+    run::test_freeze(&cap, &mut run, 3, vector[ALICE], HASH, HASH, &clock);
     (scenario, clock, cap, run)
 }
 

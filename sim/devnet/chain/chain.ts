@@ -23,6 +23,7 @@ import {
   type Owner,
   type StateChange,
 } from './objects.ts';
+import { checkRandomUse, randomInput, randomnessAt } from './randomness.ts';
 import { decodeTransaction } from './transaction.ts';
 
 export interface ChainOptions {
@@ -80,6 +81,7 @@ export class Chain {
   readonly #byDigest = new Map<string, TransactionRecord>();
   readonly #listeners = new Set<(record: TransactionRecord) => void>();
   readonly #now: () => number;
+  readonly #seed: Uint8Array;
   #clockOffset = 0;
   #epoch = 0n;
   #epochStartMs: number;
@@ -88,9 +90,11 @@ export class Chain {
   constructor(options: ChainOptions) {
     this.vm = options.vm;
     this.#now = options.now;
+    this.#seed = options.seed;
     this.chainId = toBase58(blake2b256(new TextEncoder().encode('floe devnet'), options.seed));
     this.#epochStartMs = options.now();
     this.tick();
+    this.#renewRandomness();
   }
 
   get epoch(): bigint {
@@ -149,14 +153,24 @@ export class Chain {
   /** Brings the clock object up to date. Its version stays, as nothing may write it. */
   tick(): void {
     const contents = Buffer.concat([addressBytes(CLOCK_ID), u64le(this.timeMs)]);
-    const clock = systemObject({
+    this.#put({
       id: CLOCK_ID,
       objectType: `${normalizeSuiAddress('0x2')}::clock::Clock`,
       contents,
       owner: { type: 'shared', version: 1n },
     });
-    this.state.apply({ written: [clock], removed: [] });
-    this.#replica?.view.apply({ written: [clock], removed: [] });
+  }
+
+  /** Draws anew; nobody can have seen the value before. */
+  #renewRandomness(): void {
+    this.#put(...randomnessAt(this.#seed, this.records.length, this.#epoch));
+  }
+
+  /** Writes objects that all reads see at once, at their first version. */
+  #put(...objects: readonly SystemObject[]): void {
+    const change = { written: objects.map((object) => systemObject(object)), removed: [] };
+    this.state.apply(change);
+    this.#replica?.view.apply(change);
   }
 
   /** Writes objects outside of any transaction: version 1, or the next one of an object that exists. */
@@ -197,6 +211,7 @@ export class Chain {
     this.#epoch = saved.epoch;
     this.#clockOffset = saved.clockOffset;
     this.tick();
+    this.#renewRandomness();
   }
 
   get clockOffset(): number {
@@ -232,11 +247,14 @@ export class Chain {
     checkExpiration(transaction, this);
     const gas = checkGas(transaction, gasOwner, this.state);
     const programmable = programmableOf(transaction);
+    checkRandomUse(programmable);
+    const inputs = resolveInputs(programmable.inputs, this.state, sender);
+    if (randomInput(programmable.inputs) >= 0) this.#renewRandomness();
     const execution = executeTransaction({
       vm: this.vm,
       state: this.state,
       transaction,
-      inputs: resolveInputs(programmable.inputs, this.state, sender),
+      inputs,
       digest: fromBase58(digest),
       sender,
       gas,

@@ -19,6 +19,7 @@ import {
   resolveInputs,
 } from './inputs.ts';
 import { addressBytes, blake2b256, u64le, type ChainObject, type StateView } from './objects.ts';
+import { checkRandomUse } from './randomness.ts';
 import { decodeTransaction, type ChainTransaction } from './transaction.ts';
 
 /** What a policy may cost, in MIST: asking is free, so it is bounded. */
@@ -73,6 +74,7 @@ export const simulate = (
   const sender = requireAddress(given.sender ?? ZERO, 'the sender');
   const owner = requireAddress(given.gasPayment?.owner ?? sender, 'the gas owner');
   const programmable = completeInputs(programmableOf(given), state, chain.vm);
+  checkRandomUse(programmable);
   const price = given.gasPayment?.price ?? REFERENCE_GAS_PRICE;
   const resolved: ChainTransaction = {
     ...given,

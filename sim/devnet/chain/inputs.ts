@@ -8,11 +8,18 @@ import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { FunctionInfo, MoveVm } from '../move/types.ts';
 import { GRPC, GrpcError } from './grpc-web.ts';
 import type { ChainObject, StateView } from './objects.ts';
+import { RANDOM_ID } from './randomness.ts';
 
 const kinds = GrpcTypes.Input_InputKind;
 
 /** The clock, which no transaction may write. */
 export const CLOCK_ID = normalizeSuiAddress('0x6');
+
+/** Shared objects that the chain alone writes. */
+const READ_ONLY: ReadonlyMap<string, string> = new Map([
+  [CLOCK_ID, 'the clock'],
+  [RANDOM_ID, 'the randomness'],
+]);
 
 /** An input after it was held against the state. */
 export type ResolvedInput =
@@ -85,7 +92,8 @@ const resolveOne = (input: GrpcTypes.Input, state: StateView, sender: string): R
     if (input.version !== owner.version)
       throw refuse(`object ${id} is shared since version ${owner.version}, not ${input.version}`);
     const mutable = input.mutable ?? false;
-    if (mutable && id === CLOCK_ID) throw refuse('the clock may only be read');
+    const system = READ_ONLY.get(id);
+    if (mutable && system !== undefined) throw refuse(`${system} may only be read`);
     return { type: 'object', object, access: 'shared', mutable };
   }
   if (input.kind === kinds.RECEIVING) {

@@ -22,7 +22,7 @@ test('unit tests pass in the Move VM', async () => {
   expect({ passed: report.passed, output: failures(report.output) }).toMatchObject({
     passed: true,
   });
-  expect(report.output).toMatch(/Total tests: 3\d; passed: 3\d; failed: 0/);
+  expect(report.output).toMatch(/Total tests: (\d+); passed: \1; failed: 0/);
 });
 
 test('move/build holds what the sources compile to', async () => {

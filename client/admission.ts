@@ -1,0 +1,273 @@
+/**
+ * @module The admission policy of a participant: what a run must offer before this participant takes part. It is on by default,
+ * it is checked right after the login, before anything else is sent, and only the participant can lower it. The coordinator
+ * writes the specification, so what the specification promises protects nobody who does not ask for it. Sources: Pasquini et
+ * al. 2022 (a server that misleads its clients), Fowl et al. 2022 (crafted models), Zhu et al. 2019 (gradients leak examples).
+ */
+import * as v from 'valibot';
+import { equalBytes, toHex } from '../protocol/bytes.ts';
+import { fixedBytes, integer, parseWith } from '../protocol/cbor.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { membersOf } from '../protocol/rules/selection.ts';
+import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/run-spec.ts';
+
+const positive = v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE));
+
+const isOrdered = ({ min, max }: { readonly min: number; readonly max: number }): boolean =>
+  min <= max;
+/** Bounds, both included. */
+const numbers = v.pipe(
+  v.strictObject({ min: positive, max: positive }),
+  v.check(isOrdered, 'expected min <= max'),
+);
+const counts = (most: number) =>
+  v.pipe(
+    v.strictObject({ min: integer(1, most), max: integer(1, most) }),
+    v.check(isOrdered, 'expected min <= max'),
+  );
+
+export const admissionSchema = v.strictObject({
+  /** Updates leave masked. `false` takes runs without masks too, in which the coordinator reads every update. */
+  masked: v.boolean(),
+  /** Fewest survivors whose sum may be opened: with fewer, fewer colluders subtract down to one update. */
+  minimum: integer(MIN_COHORT, MAX_COHORT),
+  /**
+   * Least share of a cohort that this participant knows, in [0, 1]: 1 - gamma. Those of a closed run are known, or those of
+   * `members` where that is given. 0 takes open runs, in which one party can be everybody else.
+   */
+  known: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+  /** Ed25519 keys that this participant knows. Without it, it takes the specification's word for who the members are. */
+  members: v.optional(v.pipe(v.array(fixedBytes(32)), v.maxLength(MAX_MEMBERS))),
+  /** Hashes of models that the run may begin with, beside the one that its seed gives: somebody has made those. */
+  parents: v.pipe(v.array(fixedBytes(32)), v.maxLength(1000)),
+  /** Fewest local steps of a round, where the trainer knows its examples: the update of one step is a gradient. */
+  steps: integer(1, 2 ** 31),
+  /** L2 bound of an update. */
+  clipNorm: numbers,
+  /** Examples in a local batch. */
+  batchSize: counts(65_536),
+  /** Examples that one participant counts for at most: a large one makes the mean its own update. */
+  weightCap: counts(2 ** 24),
+  /** Architectures that it trains; any where missing. */
+  architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
+});
+export type AdmissionPolicy = v.InferOutput<typeof admissionSchema>;
+/** What a participant sets; the rest has defaults. */
+export type AdmissionInput = {
+  readonly [Name in keyof AdmissionPolicy]?: AdmissionPolicy[Name] | undefined;
+};
+
+export const ADMISSION_DEFAULTS: AdmissionPolicy = {
+  masked: true,
+  minimum: 5,
+  known: 1,
+  parents: [],
+  steps: 2,
+  clipNorm: { min: 1e-3, max: 64 },
+  batchSize: { min: 1, max: 1024 },
+  weightCap: { min: 1, max: 10_000 },
+};
+
+/** Fills in the defaults. @throws FloeError `usage` naming the field */
+export const makeAdmission = (input: AdmissionInput = {}): AdmissionPolicy =>
+  parseWith(
+    admissionSchema,
+    {
+      ...ADMISSION_DEFAULTS,
+      // What is not given must not stand in place of a default.
+      ...Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)),
+    },
+    'usage',
+  );
+
+type Field = keyof AdmissionPolicy;
+
+/** The flag of `floe join` that sets a field. */
+const FLAGS: Readonly<Record<Field, string>> = {
+  masked: '--no-require-masked',
+  minimum: '--require-minimum',
+  known: '--require-known',
+  members: '--require-members',
+  parents: '--require-parent',
+  steps: '--require-steps',
+  clipNorm: '--require-clip-norm',
+  batchSize: '--require-batch-size',
+  weightCap: '--require-weight-cap',
+  architectures: '--require-architecture',
+};
+
+const refused = (field: Field, offered: string, required: string): FloeError =>
+  new FloeError(
+    'admission_refused',
+    `${field}: the run offers ${offered}, this participant requires ${required}; ` +
+      `only ${FLAGS[field]} of this participant lowers that (\`require.${field}\` in code)`,
+    { field, offered, required, flag: FLAGS[field] },
+  );
+
+/** `--require-clip-norm 0.001..100` for a value that the default bounds leave out. */
+const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): string[] => {
+  const { min, max } = ADMISSION_DEFAULTS[field];
+  if (value >= min && value <= max) return [];
+  return [`${FLAGS[field]} ${Math.min(min, value)}..${Math.max(max, value)}`];
+};
+
+/** The flags with which a participant takes a run that offers less than the default; none where it offers enough. */
+export const loweringFlags = ({
+  secagg,
+  cohort,
+  members,
+  parent,
+  encoding,
+  training,
+}: RunSpec): readonly string[] => [
+  ...(secagg === 'masked' ? [] : [FLAGS.masked]),
+  ...(cohort.minimum < ADMISSION_DEFAULTS.minimum ? [`${FLAGS.minimum} ${cohort.minimum}`] : []),
+  ...(members.type === 'closed' ? [] : [`${FLAGS.known} 0`]),
+  ...(parent === undefined ? [] : [`${FLAGS.parents} ${toHex(parent.modelHash)}`]),
+  ...widened('clipNorm', encoding.clipNorm),
+  ...widened('batchSize', training.batchSize),
+  ...widened('weightCap', encoding.weightCap),
+];
+
+type Bounds = AdmissionPolicy['clipNorm'];
+const within = (field: 'clipNorm' | 'batchSize' | 'weightCap', offered: number, bounds: Bounds) =>
+  offered >= bounds.min && offered <= bounds.max
+    ? undefined
+    : refused(field, String(offered), `${bounds.min} to ${bounds.max}`);
+
+const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeError | undefined => {
+  if (parent === undefined) return undefined;
+  if (parents.some((hash) => equalBytes(hash, parent.modelHash))) return undefined;
+  const offered = `the model ${toHex(parent.modelHash)} to begin with`;
+  return refused('parents', offered, 'one that a seed gives, or a model that it names itself');
+};
+
+/** How many of the keys this participant does not know. */
+const strangers = (policy: AdmissionPolicy, spec: RunSpec, keys: readonly Uint8Array[]): number => {
+  const known = policy.members === undefined ? membersOf(spec) : new Set(policy.members.map(toHex));
+  return known === undefined ? keys.length : keys.filter((key) => !known.has(toHex(key))).length;
+};
+
+/** @param self own key, which is known without being listed */
+const checkKnown = (
+  policy: AdmissionPolicy,
+  spec: RunSpec,
+  keys: readonly Uint8Array[],
+  self: Uint8Array,
+  what: string,
+): FloeError | undefined => {
+  const others = keys.filter((key) => !equalBytes(key, self));
+  const unknown = strangers(policy, spec, others);
+  // Counted as whole members: the share of a small cohort is not one that floats may round.
+  const allowed = Math.floor((1 - policy.known) * others.length + 1e-9);
+  if (unknown <= allowed) return undefined;
+  return refused(
+    'known',
+    `${unknown} unknown keys among ${others.length} others of ${what}`,
+    `at most ${allowed} (a known share of ${policy.known})`,
+  );
+};
+
+const checkMembers = (
+  policy: AdmissionPolicy,
+  spec: RunSpec,
+  self: Uint8Array,
+): FloeError | undefined => {
+  const { members } = spec;
+  if (members.type === 'closed')
+    return checkKnown(policy, spec, members.keys, self, 'the members of the run');
+  // An open run fills its cohorts with whoever comes; known keys can at best be among them.
+  return policy.known > 0 && policy.members === undefined
+    ? refused('known', 'an open run: anybody is a member', `a known share of ${policy.known}`)
+    : undefined;
+};
+
+/**
+ * Whether this participant takes part in a run, from its specification alone.
+ *
+ * @param self own key
+ * @throws FloeError `admission_refused` naming field, what is offered, what is required and the flag that lowers it
+ */
+export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Array): void => {
+  const { secagg, cohort, encoding, training, model } = spec;
+  const { architectures } = policy;
+  const fault =
+    (policy.masked && secagg !== 'masked'
+      ? refused('masked', 'updates WITHOUT masks', 'masks')
+      : undefined) ??
+    (cohort.minimum < policy.minimum
+      ? refused('minimum', `sums of ${cohort.minimum} updates`, `at least ${policy.minimum}`)
+      : undefined) ??
+    checkMembers(policy, spec, self) ??
+    checkParent(policy, spec) ??
+    within('clipNorm', encoding.clipNorm, policy.clipNorm) ??
+    within('batchSize', training.batchSize, policy.batchSize) ??
+    within('weightCap', encoding.weightCap, policy.weightCap) ??
+    (architectures !== undefined && !architectures.includes(model.architecture)
+      ? refused('architectures', model.architecture, architectures.join(' or '))
+      : undefined);
+  if (fault !== undefined) throw fault;
+};
+
+/**
+ * Whether a round trains enough: epochs * ceil(examples / batch size) local steps. A trainer that does not tell its examples
+ * is the participant's own program, which counts its steps itself.
+ *
+ * @throws FloeError `admission_refused`
+ */
+export const admitTraining = (
+  policy: AdmissionPolicy,
+  { training }: RunSpec,
+  examples: number | undefined,
+): void => {
+  if (examples === undefined) return;
+  const steps = training.epochs * Math.ceil(examples / training.batchSize);
+  if (steps < policy.steps)
+    throw refused(
+      'steps',
+      `${steps} local steps on ${examples} examples`,
+      `at least ${policy.steps}`,
+    );
+};
+
+/**
+ * Why this participant does not stay in a cohort: its size, or how many of it are unknown; undefined where it stays. The
+ * coordinator may have kept every rule, so this is a reason to sit the round out and no violation.
+ *
+ * @param members the frozen cohort, ascending
+ * @returns `admission_refused`
+ */
+export const cohortRefusal = (
+  policy: AdmissionPolicy,
+  spec: RunSpec,
+  members: readonly Uint8Array[],
+  self: Uint8Array,
+): FloeError | undefined =>
+  members.length < policy.minimum
+    ? refused('minimum', `a cohort of ${members.length}`, `at least ${policy.minimum}`)
+    : checkKnown(policy, spec, members, self, 'the cohort');
+
+const show = ({ min, max }: Bounds): string => `${min} to ${max}`;
+
+/** What this participant requires less than the default, one text for each field; what it prints first. */
+export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
+  const base = ADMISSION_DEFAULTS;
+  const wider = (field: 'clipNorm' | 'batchSize' | 'weightCap'): string[] =>
+    policy[field].min < base[field].min || policy[field].max > base[field].max
+      ? [`${field} ${show(policy[field])} (default ${show(base[field])})`]
+      : [];
+  const less = (field: 'minimum' | 'known' | 'steps'): string[] =>
+    policy[field] < base[field] ? [`${field} ${policy[field]} (default ${base[field]})`] : [];
+  return [
+    ...(policy.masked ? [] : ['masked false: the coordinator may read every update']),
+    ...less('minimum'),
+    ...less('known'),
+    ...(policy.parents.length === 0
+      ? []
+      : [`parents ${policy.parents.map((hash) => toHex(hash).slice(0, 16)).join(', ')}`]),
+    ...less('steps'),
+    ...wider('clipNorm'),
+    ...wider('batchSize'),
+    ...wider('weightCap'),
+  ];
+};

@@ -1,0 +1,36 @@
+/**
+ * @module The records that a participant is shown of the commit that a round starts from, so that it can check it before it
+ * shares (secure-aggregation, section 2, step 8).
+ *
+ * The check travels in Share and not in Register: on a chain a key is for the frozen cohort, so nobody new could open the bundle
+ * before the freeze. Nothing has been masked or uploaded by then. A participant checks the newest commit itself; for the ones
+ * before it relies on the sharers of each following round, of whom the evidence shows the last: an honest one among them has
+ * done the same one commit earlier.
+ */
+import { equalBytes } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import type { SignedRecord } from '../../protocol/records.ts';
+import { readEvidence, type CommitEvidence } from '../../protocol/verify/evidence.ts';
+import type { RunView } from './checks.ts';
+
+/**
+ * @throws FloeError `record_conflict` for records of another commit than the one that the round names; as `readEvidence`
+ */
+export const checkEvidence = (
+  { spec, run, beacon }: RunView,
+  { body }: SignedRecord<'open'>,
+  records: readonly Uint8Array[],
+): CommitEvidence => {
+  const evidence = readEvidence(spec, run, beacon, records);
+  const { commit } = evidence;
+  const { model } = commit.body;
+  if (body.bundle === undefined || !equalBytes(body.bundle.commit, commit.hash))
+    throw new FloeError('record_conflict', 'the records are not those of the commit to check');
+  const same =
+    body.model.version === model.version &&
+    equalBytes(body.model.hash, model.hash) &&
+    equalBytes(body.model.blob.sha256, model.blob.sha256);
+  if (!same)
+    throw new FloeError('record_conflict', 'the round starts from another model than committed');
+  return evidence;
+};

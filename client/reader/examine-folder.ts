@@ -1,0 +1,218 @@
+/**
+ * @module What verification says of each file in a run's folder. The signed records vouch for the transcript, for the specification
+ * whose hash they name, for blobs by their hashes and for the exported model by its own; a file that nothing signed speaks of is
+ * listed by name as not vouched for, so that nobody takes it for verified because it lies beside what is.
+ */
+import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
+import { decodeRecord } from '../../protocol/records.ts';
+import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
+import { decodeTranscript } from '../../protocol/transcript.ts';
+import type { Verification } from '../../protocol/verify/index.ts';
+import type { Topology } from '../tfjs/models.ts';
+import { RUN_FILES, seedAsText, specAsJson } from './run-files.ts';
+
+/** The files of a folder, by their paths below it. */
+export interface FolderFiles {
+  readonly entries: readonly { readonly path: string; readonly isFile: boolean }[];
+  read(path: string): Promise<Uint8Array>;
+}
+
+export interface FileFinding {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface FolderReport {
+  /** Paths whose every byte follows from what was signed. */
+  readonly vouched: readonly string[];
+  /** Files that are not what was signed. */
+  readonly wrong: readonly FileFinding[];
+  /** Files that verification does not speak for: they can hold anything. */
+  readonly unverified: readonly FileFinding[];
+}
+
+export interface ExamineInit {
+  readonly files: FolderFiles;
+  readonly spec: RunSpec;
+  readonly transcript: Uint8Array;
+  /** What came out of verifying them. */
+  readonly verification: Verification;
+  /** The topology of the specification's model as tfjs writes it; wanted where there is an export to compare. */
+  readonly topology: () => Promise<Topology>;
+  readonly signal?: AbortSignal;
+}
+
+/** True: vouched for. `wrong`: it is not what was signed. `unverified`: nothing signed says what it is. */
+type Verdict = true | { readonly type: 'wrong' | 'unverified'; readonly reason: string };
+
+const wrong = (reason: string): Verdict => ({ type: 'wrong', reason });
+const unverified = (reason: string): Verdict => ({ type: 'unverified', reason });
+
+const NOT_HELD = 'the run itself does not hold';
+
+/** The run that the first record of a transcript names, if it can be read at all. */
+const runOfRecords = (transcript: Uint8Array): Uint8Array | undefined => {
+  const PREFIX = 36;
+  if (transcript.length < PREFIX) return undefined;
+  const { buffer, byteOffset } = transcript;
+  const length = new DataView(buffer, byteOffset).getUint32(0, true);
+  try {
+    return decodeRecord(transcript.slice(PREFIX, PREFIX + length)).run;
+  } catch {
+    // What is wrong with the transcript is told where it is verified.
+    return undefined;
+  }
+};
+
+/** SHA-256 of the blobs that a whole transcript names. */
+const blobsOfRecords = (run: Uint8Array, transcript: Uint8Array): ReadonlySet<string> =>
+  new Set(
+    decodeTranscript(run, transcript).entries.flatMap(({ record }) => {
+      switch (record.type) {
+        case 'open':
+          return [toHex(record.body.model.blob.sha256)];
+        case 'upload':
+          return [toHex(record.body.blob.sha256)];
+        case 'commit':
+          return [record.body.model.blob, record.body.bundle.blob].map((ref) => toHex(ref.sha256));
+        default:
+          return [];
+      }
+    }),
+  );
+
+const KNOWN_UNVERIFIED: readonly (readonly [start: string, reason: string])[] = [
+  [RUN_FILES.journal, "the coordinator's memory: of it only what was frozen is compared"],
+  [RUN_FILES.summary, 'figures for people, computed when the run ended'],
+  [RUN_FILES.report, 'figures for people, computed when the run ended'],
+  [RUN_FILES.network, 'says where the run took place; --network compares it with your own'],
+  [`${RUN_FILES.devnet}/`, 'the state of the simulated network, which answered the questions'],
+  ['uploads/', "the coordinator's notes of uploads to Walrus"],
+  ['keystore/', 'encrypted under its passphrase'],
+  ['settings.json', 'what the run was started with; the specification is what counts'],
+];
+
+const whyUnknown = (path: string): string =>
+  KNOWN_UNVERIFIED.find(([start]) => path.startsWith(start))?.[1] ?? 'no record speaks of it';
+
+const checkSafetensors = (spec: RunSpec, bytes: Uint8Array, modelHash: string): Verdict => {
+  const { flat } = decodeSafetensors(bytes);
+  const manifest = { tensors: spec.model.tensors };
+  const found = toHex(hashModel(manifest, flat));
+  if (found !== modelHash) return wrong(`holds the model ${found}, not the committed ${modelHash}`);
+  return (
+    equalBytes(bytes, encodeSafetensors(manifest, flat)) ||
+    wrong('is written otherwise than the committed model')
+  );
+};
+
+const checkTfjs = async (
+  { files, spec, topology }: ExamineInit,
+  name: string,
+  bytes: Uint8Array,
+  modelHash: string,
+): Promise<Verdict> => {
+  const { exportTfjs } = await import('../tfjs/topology.ts');
+  const weights = await files.read(`${RUN_FILES.tfjs}/weights.bin`);
+  const flat = new Float32Array(weights.length / 4);
+  const view = new DataView(weights.buffer, weights.byteOffset, weights.byteLength);
+  for (let i = 0; i < flat.length; i += 1) flat[i] = view.getFloat32(i * 4, true);
+  const manifest = { tensors: spec.model.tensors };
+  if (name === 'weights.bin') {
+    const found = toHex(hashModel(manifest, flat));
+    return found === modelHash || wrong(`holds the model ${found}, not the committed ${modelHash}`);
+  }
+  const expected = exportTfjs(manifest, flat, await topology())['model.json'];
+  return equalBytes(bytes, expected) || wrong("is not the specification's model");
+};
+
+const checkAuditor = async (spec: RunSpec, bytes: Uint8Array): Promise<Verdict> => {
+  const text = new TextDecoder().decode(bytes);
+  const seed = /^[0-9a-f]{64}/u.test(text) ? fromHex(text.slice(0, 64)) : undefined;
+  if (seed === undefined || text !== seedAsText(seed)) return wrong('is no seed in hex');
+  const { publicKey } = await identityFromSeed(seed);
+  return (
+    spec.auditors.some((key) => equalBytes(key, publicKey)) || wrong('is the key of no auditor')
+  );
+};
+
+const checkSpec = (init: ExamineInit, bytes: Uint8Array): Verdict => {
+  const named = runOfRecords(init.transcript);
+  const own = hashRunSpec(init.spec);
+  if (named !== undefined && !equalBytes(named, own))
+    return wrong(`its hash is ${toHex(own)}, the records name the run ${toHex(named)}`);
+  if (!equalBytes(bytes, encodeRunSpec(init.spec))) return wrong('is not in canonical form');
+  return named === undefined ? unverified('no record names it') : true;
+};
+
+const BLOB = new RegExp(`^${RUN_FILES.blobs}/[0-9a-f]{2}/([0-9a-f]{64})$`, 'u');
+
+/** @throws what reading and decoding throw: then it is not what it should be */
+const judge = async (
+  init: ExamineInit,
+  blobs: ReadonlySet<string> | undefined,
+  path: string,
+): Promise<Verdict> => {
+  const { files, spec, verification } = init;
+  const { ok, modelHash } = verification;
+  const blob = BLOB.exec(path)?.[1];
+  if (blob !== undefined) {
+    if (toHex(sha256(await files.read(path))) !== blob) return wrong('does not have its hash');
+    if (blobs === undefined) return unverified(NOT_HELD);
+    return blobs.has(blob) || unverified('no record names it');
+  }
+  if (path === RUN_FILES.spec) return checkSpec(init, await files.read(path));
+  if (path === RUN_FILES.transcript)
+    return ok && equalBytes(await files.read(path), init.transcript) ? true : unverified(NOT_HELD);
+  if (path === RUN_FILES.specJson)
+    return (
+      new TextDecoder().decode(await files.read(path)) === specAsJson(spec) ||
+      wrong(`is not what ${RUN_FILES.spec} says`)
+    );
+  if (path === RUN_FILES.auditor) return checkAuditor(spec, await files.read(path));
+  const isTfjs = ['model.json', 'weights.bin'].some((name) => path === `${RUN_FILES.tfjs}/${name}`);
+  if (path !== RUN_FILES.model && !isTfjs) return unverified(whyUnknown(path));
+  if (!ok || modelHash === undefined)
+    return unverified(ok ? 'no model is committed yet' : NOT_HELD);
+  const bytes = await files.read(path);
+  return isTfjs
+    ? checkTfjs(init, path.slice(RUN_FILES.tfjs.length + 1), bytes, modelHash)
+    : checkSafetensors(spec, bytes, modelHash);
+};
+
+/**
+ * Holds every file of a run's folder against the verified run.
+ *
+ * @throws FloeError `aborted`
+ */
+export const examineFolder = async (init: ExamineInit): Promise<FolderReport> => {
+  const { files, spec, transcript, verification, signal } = init;
+  const blobs = verification.ok ? blobsOfRecords(hashRunSpec(spec), transcript) : undefined;
+  const vouched: string[] = [];
+  const found = { wrong: [] as FileFinding[], unverified: [] as FileFinding[] };
+  for (const { path, isFile } of files.entries) {
+    signal?.throwIfAborted();
+    const verdict = isFile
+      ? await judge(init, blobs, path).catch((thrown: unknown) =>
+          wrong(thrown instanceof Error ? thrown.message : String(thrown)),
+        )
+      : unverified('a link, or no file');
+    if (verdict === true) vouched.push(path);
+    else found[verdict.type].push({ path, reason: verdict.reason });
+  }
+  const { culprit } = verification;
+  if (culprit !== undefined && found.wrong.length === 0)
+    found.wrong.push({
+      path: RUN_FILES.transcript,
+      reason: `round ${culprit.round}, ${culprit.record} record: ${culprit.reason}`,
+    });
+  return {
+    vouched,
+    wrong: found.wrong,
+    unverified: found.unverified.filter(
+      ({ path }) => !found.wrong.some((finding) => finding.path === path),
+    ),
+  };
+};

@@ -1,0 +1,14 @@
+/**
+ * @module The topology of the model that a specification asks for, as the exports of a run hold it.
+ */
+import type { RunSpec } from '../../protocol/run-spec.ts';
+import { modelOfSpec } from '../spec-model.ts';
+import type { Topology } from '../tfjs/models.ts';
+
+/** @throws FloeError `model_malformed`, `backend_unavailable` */
+export const topologyOfSpec = async (spec: RunSpec): Promise<Topology> => {
+  const { selectBackend } = await import('../tfjs/backends.ts');
+  const { topologyOf } = await import('../tfjs/topology.ts');
+  const { tf } = await selectBackend({ prefer: 'cpu' });
+  return topologyOf(await modelOfSpec(spec)(tf));
+};

@@ -1,0 +1,55 @@
+/**
+ * @module Complaints (specification, step 3): a member proves that an entry sealed to it is bad. The host judges it, which is
+ * a function of signed records; the attempt then ends before any upload counts, and who lied is not invited again.
+ */
+import { toHex } from '../../protocol/bytes.ts';
+import type { SignedRecord } from '../../protocol/records.ts';
+import { abort } from './closing.ts';
+import type { MachineConfig } from './config.ts';
+import { append, refusal, type Step, type Work } from './effects.ts';
+import type { EventOf } from './events.ts';
+import { withEntry, type Hex, type Round, type State } from './state.ts';
+
+/** The complaints that nobody has judged yet. */
+export const unjudged = (round: Round): readonly SignedRecord<'complaint'>[] =>
+  [...round.complaints.values()].flatMap(({ record, judged }) => (judged ? [] : [record]));
+
+export const judgeWork = (round: Round, record: SignedRecord<'complaint'>): Work => ({
+  type: 'judge-complaint',
+  round: round.round,
+  record,
+});
+
+export const applyJudged = (
+  config: MachineConfig,
+  state: State,
+  event: EventOf<'complaint-judged'>,
+): Step => {
+  const { round, phase } = state;
+  const complainer: Hex = toHex(event.member);
+  const complaint = round?.complaints.get(complainer);
+  if (round === undefined || complaint === undefined || phase.type !== 'upload')
+    return { state, effects: [] };
+  const { record } = complaint;
+  if (event.verdict === 'invalid') {
+    const complaints = withEntry(round.complaints, complainer, { record, judged: true });
+    return {
+      state: { ...state, round: { ...round, complaints } },
+      effects: [
+        refusal(complainer, 'complaint_invalid', 'the complaint proves nothing', record.hash),
+      ],
+    };
+  }
+  const upheld = event.verdict === 'author';
+  const culprit = upheld ? toHex(record.body.accused) : complainer;
+  const ended = abort(
+    config,
+    state,
+    event.time,
+    upheld ? 'complaint_upheld' : 'complaint_unfounded',
+    upheld ? 'a sealed share is bad' : 'a complaint is about a good share',
+    [culprit],
+    record.bytes,
+  );
+  return { state: ended.state, effects: [append(record), ...ended.effects] };
+};

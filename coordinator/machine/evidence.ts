@@ -1,0 +1,40 @@
+/**
+ * @module What the cohort of a round needs to check the newest commit before it shares (secure-aggregation, section 2, step 8):
+ * the records of the round that made it.
+ */
+import { toHex } from '../../protocol/bytes.ts';
+import type { SignedRecord } from '../../protocol/records.ts';
+import type { MachineConfig } from './config.ts';
+import { send, type Effect } from './effects.ts';
+import { isMasked, type Evidence, type Hex, type Round, type State } from './state.ts';
+
+const of = <Item>(keys: readonly Uint8Array[], items: ReadonlyMap<Hex, Item>): Item[] =>
+  keys.flatMap((key) => items.get(toHex(key)) ?? []);
+
+/** The records of a committed round, in the order of the phases; undefined without masks. */
+export const evidenceOf = (
+  config: MachineConfig,
+  round: Round,
+  commit: SignedRecord<'commit'>,
+): Evidence | undefined => {
+  const { open, cohort, sharers, survivors } = round;
+  if (!isMasked(config) || !open || !cohort || !sharers || !survivors) return undefined;
+  const records = [
+    open,
+    ...of(cohort.body.members, round.registers),
+    cohort,
+    ...of(sharers.body.members, round.shares).map(({ record }) => record),
+    sharers,
+    ...of(survivors.body.members, round.uploads).map(({ record }) => record),
+    survivors,
+    commit,
+  ];
+  return {
+    commit,
+    records: records.map(({ bytes }) => bytes),
+  };
+};
+
+/** Before the cohort frame. */
+export const sendEvidence = ({ evidence }: State, to: readonly Hex[]): Effect[] =>
+  evidence === undefined ? [] : [send(to, { type: 'evidence', records: [...evidence.records] })];

@@ -1,0 +1,31 @@
+/**
+ * @module Places: an identity holds one from its first cohort on. A login alone takes none: whoever leaves without having been
+ * in a cohort is forgotten, so that throw-away identities neither lock newcomers out nor push members off the readers.
+ */
+import { MAX_PLACES, MAX_READERS } from './config.ts';
+import type { Hex, State } from './state.ts';
+
+/** The places after another cohort was frozen; the latest cohorts stay where not all can. */
+export const withCohort = (places: State['places'], members: readonly Hex[]): State['places'] => {
+  const next = new Set(places);
+  // Set anew, a key moves to the end: the order is that of the latest cohorts.
+  for (const key of members) {
+    next.delete(key);
+    next.add(key);
+  }
+  return next.size <= MAX_PLACES ? next : new Set([...next].slice(-MAX_PLACES));
+};
+
+/** Who has been in a cohort, those of the latest cohorts first, as many as an envelope holds. */
+export const cohortReaders = ({ places }: State): readonly Hex[] =>
+  [...places].toReversed().slice(0, MAX_READERS);
+
+/** Without those who left, hold no place and are not invited to the present round. */
+export const withoutStrangers = (state: State): State => {
+  const { participants, places, round } = state;
+  const invited = new Set(round?.invited);
+  const kept = [...participants].filter(
+    ([key, { present }]) => present || places.has(key) || invited.has(key),
+  );
+  return kept.length === participants.size ? state : { ...state, participants: new Map(kept) };
+};

@@ -1,0 +1,133 @@
+/**
+ * @module Who may be invited on a model that was opened before: the coordinator's side of "one update is spent once" (secure
+ * aggregation, section 2.0; rules in `protocol/rules/one-set.ts`). Participants decide; this keeps attempts from being opened
+ * that they are bound to refuse. It plans by policy `strict`, which every other policy allows too.
+ */
+import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { addressOf } from '../../protocol/identity.ts';
+import { renouncing, setName } from '../../protocol/rules/one-set.ts';
+import type { MachineConfig } from './config.ts';
+import { isMasked, survivorsOf, uploaders, type Hex, type Round, type State } from './state.ts';
+
+/** An attempt on the newest model in which members may have been summed. */
+export interface Tried {
+  readonly round: number;
+  /** Its cohort. */
+  readonly members: readonly Hex[];
+  readonly threshold: number;
+  /** Who may have uploaded. */
+  readonly uploaded: readonly Hex[];
+  readonly survivors: readonly Hex[];
+  /** Whose answer came. */
+  readonly answered: readonly Hex[];
+}
+
+/** Whether the coordinator may know the sum of an attempt that ends now: members were asked, or uploaded in the clear. */
+export const mayBeKnown = (config: MachineConfig, { phase }: State, round: Round): boolean =>
+  isMasked(config) ? phase.type === 'unmask' || phase.type === 'finishing' : round.uploads.size > 0;
+
+/** The attempts on this model, with the one that ends now. */
+export const triedNow = (config: MachineConfig, { tried }: State, round: Round): State['tried'] =>
+  !isMasked(config) || round.sharers === undefined
+    ? tried
+    : [
+        ...tried,
+        {
+          round: round.round,
+          members: round.members,
+          threshold: round.cohort?.body.threshold ?? 0,
+          uploaded: uploaders(round),
+          survivors: survivorsOf(round),
+          answered: [...round.unmasks.keys()],
+        },
+      ];
+
+/** Who can be invited, or why nobody can, with what would resume the run. */
+export type Plan =
+  | { readonly type: 'invite'; readonly keys: readonly Hex[] }
+  | { readonly type: 'wait'; readonly reason: string };
+
+const short = (keys: readonly Hex[]): string => {
+  const shown = keys
+    .slice(0, 5)
+    .map((key) => addressOf(fromHex(key)))
+    .join(', ');
+  return keys.length > 5 ? `${shown} and ${keys.length - 5} more` : shown;
+};
+
+/** Whether everyone in `group` that uploaded before sees its earlier attempts renounced by enough of their members. */
+const renounced = ({ spec }: MachineConfig, state: State, group: ReadonlySet<Hex>): boolean =>
+  state.tried.every(({ members, threshold, uploaded, answered }) => {
+    const done = new Set(answered);
+    if (!uploaded.some((key) => group.has(key) && !done.has(key))) return true;
+    const here = members.filter((key) => group.has(key)).length;
+    return here >= renouncing(members.length, threshold, spec.cohort.minimum);
+  });
+
+/**
+ * The plan for the next attempt: members that have answered nothing on this model, else such that have not uploaded either,
+ * else exactly the set that was answered for; else the run waits.
+ * @param present who is here and not excluded
+ * @param most how many are invited at most
+ */
+export const planInvitation = (
+  config: MachineConfig,
+  state: State,
+  present: readonly Hex[],
+  most: number,
+): Plan => {
+  const { minimum } = config.spec.cohort;
+  if (state.tried.length === 0 && state.sitting.size === 0)
+    return { type: 'invite', keys: present };
+  const answered = new Set([...state.tried.flatMap((at) => at.answered), ...state.sitting]);
+  const fresh = present.filter((key) => !answered.has(key));
+  const touched = new Set(state.tried.flatMap(({ uploaded }) => uploaded));
+  const untouched = fresh.filter((key) => !touched.has(key));
+  // A draw among more could leave out too many of an earlier cohort.
+  if (fresh.length >= minimum && fresh.length <= most && renounced(config, state, new Set(fresh)))
+    return { type: 'invite', keys: fresh };
+  if (untouched.length >= minimum) return { type: 'invite', keys: untouched };
+  const old = fresh.filter((key) => touched.has(key)).slice(0, most);
+  if (old.length >= minimum && renounced(config, state, new Set(old)))
+    return { type: 'invite', keys: old };
+  const here = new Set(present);
+  const sets = state.tried
+    .filter((at) => at.answered.length > 0)
+    .map(({ survivors }) => survivors.filter((key) => !state.excluded.has(key)));
+  const whole = sets.find(
+    (set) => set.every((key) => here.has(key)) && renounced(config, state, new Set(set)),
+  );
+  if (whole !== undefined) return { type: 'invite', keys: whole };
+  // Fewer than the minimum are here anyway: that is no matter of what was answered.
+  if (present.length < minimum) return { type: 'invite', keys: present };
+  const ways = [
+    ...sets.map((set) => set.filter((key) => !here.has(key))),
+    ...state.tried
+      .filter((at) => at.answered.length === 0)
+      .map(({ members }) => members.filter((key) => !here.has(key))),
+  ].filter((missing) => missing.length > 0);
+  const join = minimum - untouched.length;
+  return {
+    type: 'wait',
+    reason:
+      `${present.length - fresh.length} of ${present.length} members that are here have answered on this model, ` +
+      `and updates of the others may be in its sums: resumes when ${join} that have not uploaded on it join` +
+      ways.map((missing) => `, or when these are back: ${short(missing)}`).join(''),
+  };
+};
+
+/**
+ * The members of the cohort among those that registered: where their statements do not all name this very set, those that
+ * have answered anything stay out, so that nobody spoils an attempt by what it states.
+ */
+export const fitting = (round: Round): { readonly members: Hex[]; readonly spent: Hex[] } => {
+  const all = [...round.registers.keys()].toSorted();
+  const stated = all.filter((key) => round.registers.get(key)?.body.answered !== undefined);
+  if (stated.length === 0) return { members: all, spent: [] };
+  const name = setName(all.map((key) => addressOf(fromHex(key))));
+  const same = stated.every((key) =>
+    (round.registers.get(key)?.body.answered ?? []).every((hash) => toHex(hash) === name),
+  );
+  if (same) return { members: all, spent: [] };
+  return { members: all.filter((key) => !stated.includes(key)), spent: stated };
+};

@@ -1,0 +1,20 @@
+/**
+ * @module The requirements of simulated participants. One operator runs all of them, and the scenario says what they take
+ * part in: masks or none, cohorts, clip norm and batch. The rest stays as the defaults have it.
+ */
+import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+
+const including = (
+  { min, max }: { readonly min: number; readonly max: number },
+  value: number,
+): { min: number; max: number } => ({ min: Math.min(min, value), max: Math.max(max, value) });
+
+export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
+  masked: spec.secagg === 'masked',
+  minimum: Math.min(ADMISSION_DEFAULTS.minimum, spec.cohort.minimum),
+  known: spec.members.type === 'closed' ? ADMISSION_DEFAULTS.known : 0,
+  steps: 1,
+  clipNorm: including(ADMISSION_DEFAULTS.clipNorm, spec.encoding.clipNorm),
+  batchSize: including(ADMISSION_DEFAULTS.batchSize, spec.training.batchSize),
+});

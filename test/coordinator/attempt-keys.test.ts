@@ -1,0 +1,48 @@
+/**
+ * @module The key of an attempt: the same after a crash, gone from every file of the journal once the attempt is over.
+ */
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { systemRandom } from '../../protocol/random.ts';
+import { createAttemptKeys } from '../../coordinator/attempt-keys.ts';
+import { openJournal } from '../../coordinator/index.ts';
+
+const filesWith = async (folder: string, needle: Uint8Array): Promise<string[]> => {
+  const found: string[] = [];
+  for (const name of await readdir(folder))
+    if ((await readFile(join(folder, name))).includes(Buffer.from(needle))) found.push(name);
+  return found;
+};
+
+it('outlives the process, and is overwritten in every file afterwards', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'floe-keys-'));
+  const path = join(folder, 'journal.sqlite');
+  const drawn: Uint8Array[] = [];
+  const random = (length: number): Uint8Array => {
+    const bytes = systemRandom(length);
+    drawn.push(bytes);
+    return bytes;
+  };
+  const first = openJournal(path);
+  const published = createAttemptKeys(first.database, random).create(1);
+  // The test sees what it looks for.
+  expect(await filesWith(folder, drawn[0]!)).not.toEqual([]);
+  first.close();
+  const second = openJournal(path);
+  const keys = createAttemptKeys(second.database, random);
+  expect(keys.get(1).public).toEqual(published);
+  expect(keys.create(1)).toEqual(published);
+  expect(drawn).toHaveLength(1);
+  keys.keepOnly(1);
+  expect(keys.get(1).public).toEqual(published);
+  keys.create(2);
+  keys.keepOnly(2);
+  expect(() => keys.get(1)).toThrow('is not in the journal');
+  expect(await filesWith(folder, drawn[0]!)).toEqual([]);
+  expect(await filesWith(folder, drawn[1]!)).not.toEqual([]);
+  keys.keepOnly(undefined);
+  expect(await filesWith(folder, drawn[1]!)).toEqual([]);
+  second.close();
+});

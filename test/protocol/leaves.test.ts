@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import {
+  areLeavesOf,
+  chunkRoot,
+  joinHashes,
+  leafAt,
+  leafCount,
+  leafHashes,
+} from '../../protocol/aggregate/leaves.ts';
+import { ringLayout, type EncodingSpec } from '../../protocol/encoding/index.ts';
+import { seededRandom } from '../../protocol/random.ts';
+
+const spec = (over: Partial<EncodingSpec> = {}): EncodingSpec => ({
+  ring: 'ring16',
+  bits: 8,
+  clipNorm: 1,
+  rotation: true,
+  weightCap: 100,
+  ...over,
+});
+
+describe('leaves of a vector', () => {
+  const layouts = [1, 35, 300, 5_000, 199_210].flatMap((dimension) =>
+    [true, false].flatMap((rotation) =>
+      [3, 10, 200].map((n) => ringLayout(spec({ rotation }), n, dimension)),
+    ),
+  );
+
+  it.each(
+    layouts.map((layout) => [layout.dimension, layout.modulusBits, layout.leafLanes, layout]),
+  )(
+    '%i coordinates of %i bits, %i lanes a leaf: cover every lane and every byte once, at whole bytes',
+    (_dimension, bits, _lanes, layout) => {
+      let byte = 0;
+      let lane = 0;
+      for (let i = 0; i < leafCount(layout); i += 1) {
+        const leaf = leafAt(layout, i);
+        expect(leaf).toMatchObject({ index: i, start: byte, lane });
+        expect((leaf.lane * bits) % 8).toBe(0);
+        byte = leaf.end;
+        lane += leaf.lanes;
+      }
+      expect(byte).toBe(layout.byteLength);
+      expect(lane).toBe(layout.lanes);
+    },
+  );
+
+  it('are rotation blocks; without rotation 2^15 lanes, the extra lanes in the last', () => {
+    const rotated = ringLayout(spec(), 10, 199_210);
+    expect(leafCount(rotated)).toBe(rotated.blocks);
+    expect(leafAt(rotated, 3).lanes).toBe(rotated.blockSize);
+    const plain = ringLayout(spec({ rotation: false }), 10, 70_000);
+    expect(leafCount(plain)).toBe(3);
+    expect(leafAt(plain, 0).lanes).toBe(2 ** 15);
+    expect(leafAt(plain, 2).lanes).toBe(70_000 - 2 ** 16 + plain.extraLanes);
+  });
+
+  it('the last leaf of an encrypted vector holds what encryption added', () => {
+    const layout = ringLayout(spec(), 10, 300);
+    expect(leafAt(layout, 4, layout.byteLength + 16).end).toBe(layout.byteLength + 16);
+    expect(leafHashes(layout, new Uint8Array(layout.byteLength + 16))).toHaveLength(5);
+  });
+
+  it('no leaf beyond the last', () => {
+    const layout = ringLayout(spec(), 10, 300);
+    for (const index of [-1, 5, 0.5, Number.NaN])
+      expect(() => leafAt(layout, index)).toThrowError(
+        expect.objectContaining({ code: 'record_malformed' }),
+      );
+  });
+
+  it('the root changes with any byte, and only the hashes of all leaves give it', () => {
+    const layout = ringLayout(spec(), 10, 300);
+    const vector = seededRandom(new Uint8Array(32))(layout.byteLength);
+    const root = chunkRoot(layout, vector);
+    for (const at of [0, 100, vector.length - 1])
+      expect(
+        chunkRoot(
+          layout,
+          vector.map((byte, i) => (i === at ? byte ^ 1 : byte)),
+        ),
+      ).not.toEqual(root);
+    const hashes = leafHashes(layout, vector);
+    expect(areLeavesOf(layout, joinHashes(hashes), root)).toBe(true);
+    for (const wrong of [hashes.slice(1), [...hashes, hashes[0]!], hashes.toReversed(), []])
+      expect(areLeavesOf(layout, joinHashes(wrong), root)).toBe(false);
+    // The root itself is no leaf.
+    expect(areLeavesOf(layout, root, root)).toBe(false);
+  });
+});
