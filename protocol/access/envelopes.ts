@@ -87,7 +87,8 @@ const requireSealed = (
   const auditors = [spec.coordinator, ...spec.auditors];
   const onlyAuditors = members.every((key) => auditors.some((other) => equalBytes(key, other)));
   const wanted: (readonly [Audience, number])[] =
-    purpose.role === 'bundle'
+    // A bundle has a policy of its own for its round; the cohort of a later one reads it like a model.
+    purpose.role === 'bundle' && cohortOf === purpose.round
       ? [['unmask', purpose.round]]
       : [
           ['auditor', purpose.round],
