@@ -28,6 +28,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   createParty,
@@ -37,7 +38,6 @@ import {
   maskUpdate,
   openEntry,
   pairSign,
-  roundContext,
   sealAnswer,
   selfMaskSeed,
   selfSecretOf,
@@ -251,13 +251,8 @@ export class TestParticipant {
         return { id: author, mask: body.mask, seal: body.seal };
       }),
     );
-    const context = roundContext({
-      runHash: this.#run,
-      round: record.round,
-      modelHash: memory.open.body.model.hash,
-      cohortRoot: record.body.root,
-      beacon: record.body.beacon,
-    });
+    const { open } = memory;
+    const context = contextOf({ run: this.#run, round: record.round, open, cohort: record });
     const { sigma, seal } = memory;
     const self = this.identity.publicKey;
     memory.cohort ??= {
