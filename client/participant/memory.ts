@@ -28,12 +28,14 @@ export interface Memory {
   /** Adds to the round in progress, and, in the same write, what outlives it. */
   add(
     fields: Partial<RoundMemory>,
-    lasting?: Partial<Pick<RunMemory, 'checked' | 'spent' | 'past' | 'culprits'>>,
+    lasting?: Partial<Pick<RunMemory, 'spent' | 'past' | 'culprits'>>,
   ): Promise<RoundMemory>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
-  /** Remembers that a commit is wrong. */
-  note(fields: Pick<RunMemory, 'proof'>): Promise<void>;
+  /** Remembers that a commit was checked at this leaf; it is the newest one where no later one is known. */
+  noteCheck(commit: SignedRecord<'commit'>, leaf: number): Promise<void>;
+  /** Remembers that a commit is wrong. @param proof encoded */
+  noteProof(proof: Uint8Array): Promise<void>;
   /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
   commitTo(commit: SignedRecord<'commit'>): Promise<void>;
 }
@@ -80,7 +82,14 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       await save({ ...current, ...lasting, round });
       return round;
     },
-    note: (fields) => save({ ...current, ...fields }),
+    noteCheck: async (record, leaf) => {
+      const checked = { commit: record.hash, leaf };
+      const isNew = commit === undefined || commit.round < record.round;
+      // The rules of the next Open record then hold it to this commit, which is not checked twice.
+      await save({ ...current, checked, ...(isNew ? { commit: record.bytes } : {}) });
+      if (isNew) commit = record;
+    },
+    noteProof: (proof) => save({ ...current, proof }),
     end: (withdrawn) => {
       const { round: _, last, ...rest } = current;
       if (last === undefined) return save(rest);
