@@ -159,7 +159,7 @@ export class Rounds {
         'record_replayed',
         `round ${open.round} was opened after round ${newest} had been`,
       );
-    const opened = checks.checkOpen(view, open, this.#memory.commit);
+    const opened = checks.checkOpen(view, open, this.#memory.commit, this.#memory.run.commits ?? 0);
     if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
     this.#live?.stop.abort();
     if (this.#masked && !(await this.#mayRegister(open))) return;
@@ -180,8 +180,10 @@ export class Rounds {
 
   /** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
   async #mayRegister(open: SignedRecord<'open'>): Promise<boolean> {
-    const { view, answers, emit } = this.#ports;
+    const { view, answers, keystore, emit } = this.#ports;
+    const { hash } = open.body.model;
     try {
+      spending.checkOwner(view, hash, await keystore.ownerOf(hash));
       spending.checkRegister(view, answers, this.#memory.run, open.body);
       return true;
     } catch (thrown) {
@@ -496,10 +498,13 @@ export class Rounds {
           chunkRoot,
           ...(envelope === undefined ? {} : { envelope }),
         };
+        const { hash: model } = open.body.model;
+        if (this.#masked)
+          spending.checkOwner(view, model, await keystore.claimModel(model, view.run));
         await keystore.saveVector(view.run, bytes);
         await this.#memory.add(
           { guard: guardOf(guard), vector },
-          this.#masked ? spending.uploadedIn(this.#memory.run, open.body.model.hash, cohort) : {},
+          this.#masked ? spending.uploadedIn(this.#memory.run, model, cohort) : {},
         );
         delete live.trained;
         await this.#upload(live);

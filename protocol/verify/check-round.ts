@@ -89,12 +89,14 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
  * Checks the records of one attempt against the rules, however it ended.
  *
  * @param previous the last commit before it
+ * @param committed how many there are before it
  * @throws Culprit the first record that breaks a rule
  */
 export const checkRecords = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
+  committed: number,
 ): Promise<RoundView> => {
   const { spec, run, ledger } = rules;
   let view = emptyView({
@@ -103,6 +105,7 @@ export const checkRecords = async (
     round: log.round,
     complete: true,
     previous,
+    committed,
     lastRegisterOf: (author) => rules.registered.get(author),
     beacon: ledger?.beacon ?? 'members',
     ledger: await ledgerFacts(rules, log),
@@ -132,8 +135,9 @@ export const checkRound = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
+  committed = 0,
 ): Promise<CheckedRound> => {
-  const view = await checkRecords(rules, log, previous);
+  const view = await checkRecords(rules, log, previous, committed);
   const [open, cohort] = [log.one('open'), log.one('cohort')];
   const [survivors, commit] = [log.one('survivors'), log.one('commit')];
   const uploads = byAuthors(survivors.body.members, view.uploads);
