@@ -248,6 +248,13 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
         author: undefined,
         reason: `published up to this round, the transcript ends with ${last === undefined ? 'none' : `round ${last.round}`}`,
       });
+    const beyond = commits[spec.rounds]?.one('commit');
+    if (beyond !== undefined)
+      throw new Culprit(
+        beyond,
+        commits[spec.rounds]?.indexOf(beyond) ?? -1,
+        `the run has ${spec.rounds} rounds, and this is one more`,
+      );
     const newest = commits.length < spec.rounds ? last : undefined;
     for (const [i, log] of logs.entries()) {
       signal?.throwIfAborted();
