@@ -78,6 +78,12 @@ export class Rounds {
     this.#live = undefined;
   }
 
+  /** The run is over: no attempt goes on, and the secrets of one that was in progress are erased. */
+  async over(): Promise<void> {
+    this.stop();
+    if (this.#memory.run.round !== undefined) await this.#memory.end(undefined);
+  }
+
   #dispatch(frame: ServerFrame): Promise<void> | void {
     switch (frame.type) {
       case 'record':
