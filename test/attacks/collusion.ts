@@ -2,6 +2,7 @@
  * @module What participants do together, with nothing but what an honest coordinator gives them.
  */
 import { METRICS, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
 import {
@@ -111,24 +112,27 @@ export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> 
         (one) => one.kind === 'self' && equalBytes(one.author, author),
       )!;
       const masks = [{ seed: selfMaskSeed(context, author, own.secret), sign: -1 as const }];
-      return { update, shares, codes, read: await unmasked(run, author, masks) };
+      return { update, shares, codes, read: await unmasked(run, uploadOf(run, author), masks) };
     }),
   );
   return { found, published: published.length, threshold: cohort.threshold };
 };
 
+/** Where the upload of a survivor is. */
+export const uploadOf = ({ records }: RealRun, author: Uint8Array): BlobRef =>
+  records('upload').find((one) => equalBytes(one.author, author))!.body.blob;
+
 /** One upload without its masks, decoded; undefined where that is noise which no update looks like. */
 export const unmasked = async (
   { spec, stage, records }: RealRun,
-  author: Uint8Array,
+  blob: BlobRef,
   masks: readonly MaskJob[],
 ): Promise<Float32Array | undefined> => {
   const [open] = records('open');
   const [cohort] = records('cohort');
-  const upload = records('upload').find((one) => equalBytes(one.author, author));
   const n = cohort!.body.members.length;
   const layout = layoutOf(spec, n);
-  const packed = await stage.store.get(upload!.body.blob);
+  const packed = await stage.store.get(blob);
   const lanes = unpack(packed, layout.modulusBits, layout.lanes) as Lanes;
   await unmask(lanes, masks, layout.modulusBits);
   const { root } = cohort!.body;

@@ -70,11 +70,11 @@ describe('a run that asks for too much', () => {
   it('asks for more rounds than the run was agreed to have', async () => {
     const { coordinator, people } = await stageOf(await liar({ rounds: 1 }), 4);
     await coordinator.playRound();
-    await coordinator.playRound();
-    const commits = await Promise.all(people.map((person) => person.event('committed', 2)));
+    await Promise.all(people.map((person) => person.event('committed')));
+    await coordinator.open();
 
-    expect(commits.map(({ round }) => round)).toEqual([2, 2, 2, 2]);
-    expect(violations(people)).toEqual([]);
+    expect(await refusals(people)).toEqual(people.map(() => 'spec_mismatch'));
+    expect(sentOf(coordinator, coordinator.keys, 'register')).toBe(0);
   });
 
   it('invites more than the run says it may, to pick the cohort it likes', async () => {
@@ -219,6 +219,23 @@ describe('a survivor set that leaves somebody out', () => {
     expect(await refusals(people.slice(1))).toEqual(
       people.slice(1).map(() => 'update_already_spent'),
     );
+  });
+
+  it('blames an honest participant for what no answer can show', async () => {
+    const { coordinator, members, victim, people } = await stageOf(await liar(), 4);
+    await openFor(coordinator, members);
+    await coordinator.cohort(members);
+    coordinator.abort('commitment_mismatch', [victim.key]);
+
+    expect(await refusals(people)).toEqual(people.map(() => 'record_malformed'));
+  });
+
+  it('rejects an honest upload for a reason that is none', async () => {
+    const { coordinator, people } = await leftOut('because');
+    const honest = people.slice(1);
+
+    expect(await refusals(honest)).toEqual(honest.map(() => 'record_malformed'));
+    expect(sentOf(coordinator, coordinator.keys, 'unmask')).toBe(0);
   });
 
   it('denies the answers it has: the abort says that nothing was revealed', async () => {

@@ -127,17 +127,27 @@ describe('signed by the coordinator alone', () => {
     const hostile = { ...commit!.body.model, version: 0, hash: new Uint8Array(32).fill(1) };
     const victim = masked.people[0]!.key;
     const round = [
-      added(masked, 'open', 2, { ...body, model: hostile, invited: [victim] }),
-      added(masked, 'abort', 2, {
+      added(masked, 'open', 1, { ...body, model: hostile, invited: [victim] }),
+      added(masked, 'abort', 1, {
         code: 'commitment_mismatch',
         reason: 'y',
         culprits: [victim],
         answered: false,
       }),
     ];
-    const verdict = await verdictOn(masked, [...masked.records, ...round], masked.auditor);
+    const verdict = await verdictOn(masked, round, masked.auditor);
 
-    expect(verdict).toMatchObject(refused('open', /open-first-model/, 2));
+    expect(verdict).toMatchObject(refused('open', /open-first-model/));
+  });
+
+  it('more rounds follow than the run was agreed to have', async () => {
+    const [{ body }] = masked.run.records('open') as [
+      FinishedRun['records'][number] & { type: 'open' },
+    ];
+    const open = added(masked, 'open', 2, body);
+    const verdict = await verdictOn(masked, [...masked.records, open], masked.auditor);
+
+    expect(verdict).toMatchObject(refused('open', /open-rounds/, 2));
   });
 
   it('the answers were taken, and the abort denies it', async () => {
