@@ -32,5 +32,8 @@ export const checkEvidence = (
     equalBytes(body.model.blob.sha256, model.blob.sha256);
   if (!same)
     throw new FloeError('record_conflict', 'the round starts from another model than committed');
+  // Who did not know the commit could not compare before.
+  if (!equalBytes(body.beacon, commit.body.beacon))
+    throw new FloeError('record_conflict', 'the round has another beacon than committed');
   return evidence;
 };

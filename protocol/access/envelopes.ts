@@ -87,6 +87,7 @@ const requireSealed = (
   const auditors = [spec.coordinator, ...spec.auditors];
   const onlyAuditors = members.every((key) => auditors.some((other) => equalBytes(key, other)));
   const wanted: (readonly [Audience, number])[] =
+    // The policy of a bundle admits the cohorts on its model, and no earlier ones as that of a cohort would.
     purpose.role === 'bundle'
       ? [['unmask', purpose.round]]
       : [

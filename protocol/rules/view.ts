@@ -6,6 +6,7 @@
 import { layoutOf } from '../aggregate/round.ts';
 import { toHex } from '../bytes.ts';
 import { ENVELOPE_OVERHEAD } from '../envelope.ts';
+import { merkleRoot } from '../merkle.ts';
 import type { SignedRecord } from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { roundContext, threshold } from '../secagg/index.ts';
@@ -154,6 +155,7 @@ export const contextOf = (view: {
     round: view.round,
     modelHash: view.open.body.model.hash,
     cohortRoot: view.cohort.body.root,
+    registersRoot: merkleRoot(view.cohort.body.registers),
     beacon: view.cohort.body.beacon,
   });
 

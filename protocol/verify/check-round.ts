@@ -8,7 +8,7 @@ import { layoutOf } from '../aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { JOURNAL_RECEIPT, type Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
 import {
   contextOf,
@@ -85,6 +85,16 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
   };
 };
 
+/** Where the beacon of an attempt is from; without the ledger, as the receipt of the freeze says that the coordinator signed. */
+export const beaconFrom = (
+  { ledger }: Pick<RuleContext, 'ledger'>,
+  log: RoundLog,
+): RoundView['beacon'] => {
+  if (ledger !== undefined) return ledger.beacon;
+  const receipt = log.maybe('cohort')?.body.receipt ?? JOURNAL_RECEIPT;
+  return receipt.startsWith(JOURNAL_RECEIPT) ? 'members' : 'ledger';
+};
+
 /**
  * Checks the records of one attempt against the rules, however it ended.
  *
@@ -98,7 +108,7 @@ export const checkRecords = async (
   previous: SignedRecord<'commit'> | undefined,
   committed: number,
 ): Promise<RoundView> => {
-  const { spec, run, ledger } = rules;
+  const { spec, run } = rules;
   let view = emptyView({
     spec,
     run,
@@ -107,7 +117,7 @@ export const checkRecords = async (
     previous,
     committed,
     lastRegisterOf: (author) => rules.registered.get(author),
-    beacon: ledger?.beacon ?? 'members',
+    beacon: beaconFrom(rules, log),
     ledger: await ledgerFacts(rules, log),
   });
   for (const { record, index } of log.entries) {

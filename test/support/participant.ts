@@ -28,6 +28,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   createParty,
@@ -37,7 +38,6 @@ import {
   maskUpdate,
   openEntry,
   pairSign,
-  roundContext,
   sealAnswer,
   selfMaskSeed,
   selfSecretOf,
@@ -117,6 +117,7 @@ export class TestParticipant {
   readonly #run: Uint8Array;
   readonly #rounds = new Map<number, Memory>();
   #connection: Connection | undefined;
+  #welcome = false;
   #nonce: Uint8Array = new Uint8Array(32);
 
   constructor(init: TestParticipantInit) {
@@ -128,6 +129,7 @@ export class TestParticipant {
   connect(connection: Connection): void {
     this.#connection = connection;
     this.closed = undefined;
+    this.#welcome = false;
     this.#nonce = this.#init.random(32);
     connection.receive({
       message: (bytes) => {
@@ -138,16 +140,18 @@ export class TestParticipant {
         if (this.#connection === connection) this.#connection = undefined;
       },
     });
-    this.#send({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce });
+    connection.send(
+      encodeFrame({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce }),
+    );
   }
 
   disconnect(): void {
     this.#connection?.close(1000, 'bye');
   }
 
-  /** Sends a frame as it is. */
+  /** Sends a frame as it is. What an earlier session asked for waits until this one has asked again. */
   #send(frame: Parameters<typeof encodeFrame>[0]): void {
-    this.#connection?.send(encodeFrame(frame));
+    if (this.#welcome) this.#connection?.send(encodeFrame(frame));
   }
 
   raw(bytes: Uint8Array): void {
@@ -183,7 +187,8 @@ export class TestParticipant {
           coordinator: frame.coordinator,
           run: frame.run,
         });
-        return this.#send({ type: 'login', signature: this.identity.sign('login', payload) });
+        const signature = this.identity.sign('login', payload);
+        return connection.send(encodeFrame({ type: 'login', signature }));
       }
       case 'record':
         return this.#record(decodeRecord(frame.record));
@@ -203,6 +208,8 @@ export class TestParticipant {
         this.finished = true;
         return;
       case 'welcome':
+        this.#welcome = true;
+        return;
       case 'evidence':
     }
   }
@@ -244,13 +251,8 @@ export class TestParticipant {
         return { id: author, mask: body.mask, seal: body.seal };
       }),
     );
-    const context = roundContext({
-      runHash: this.#run,
-      round: record.round,
-      modelHash: memory.open.body.model.hash,
-      cohortRoot: record.body.root,
-      beacon: record.body.beacon,
-    });
+    const { open } = memory;
+    const context = contextOf({ run: this.#run, round: record.round, open, cohort: record });
     const { sigma, seal } = memory;
     const self = this.identity.publicKey;
     memory.cohort ??= {

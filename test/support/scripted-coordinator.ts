@@ -36,6 +36,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
 import { initialModel } from '../../protocol/first-model.ts';
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
@@ -44,7 +45,6 @@ import {
   freezeCohort,
   openAnswer,
   recover,
-  roundContext,
   threshold,
   unmask,
   type Lanes,
@@ -385,13 +385,7 @@ export class ScriptedCoordinator {
     round.registers = await this.collect(members, 'register');
     const cohort = this.sign('cohort', round.number, change(this.cohortBody(round.registers)));
     round.cohort = cohort;
-    round.context = roundContext({
-      runHash: this.run,
-      round: round.number,
-      modelHash: round.open.body.model.hash,
-      cohortRoot: cohort.body.root,
-      beacon: cohort.body.beacon,
-    });
+    round.context = contextOf({ run: this.run, round: round.number, open: round.open, cohort });
     this.#sendEvidence(members);
     const registers = registersSent ?? round.registers.map(({ bytes }) => bytes);
     this.send(members, { type: 'cohort', record: cohort.bytes, registers: [...registers] });

@@ -1,0 +1,223 @@
+/**
+ * Participant and verifier agree on every record: random honest rounds, one field of one record changed
+ * and signed again by its author, the records after it made to fit. Seeds are fixed; a failure prints
+ * the record, the field and what each side said.
+ */
+import { beforeAll, expect, it } from 'vitest';
+import * as checks from '../../client/participant/checks.ts';
+import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { randomBelow, seededRandom } from '../../protocol/random.ts';
+import {
+  bodySchemas,
+  decodeRecord,
+  decodeRecordOf,
+  type RecordType,
+  type SignedRecord,
+} from '../../protocol/records.ts';
+import { emptyView, requireLawful, withRecord } from '../../protocol/rules/index.ts';
+import { threshold } from '../../protocol/secagg/index.ts';
+import { emptyTranscript, nextEntry, type TranscriptEntry } from '../../protocol/transcript.ts';
+import { checkRecords } from '../../protocol/verify/check-round.ts';
+import { Culprit } from '../../protocol/verify/culprit.ts';
+import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';
+import { splitRounds } from '../../protocol/verify/round-log.ts';
+import {
+  buildRound,
+  makeCast,
+  one,
+  overTheWire,
+  recordsOf,
+  type BuiltRound,
+  type Cast,
+  type Change,
+  type Course,
+} from './build-round.ts';
+import { mutate, pathsOf, type Draw } from './mutate.ts';
+
+const MUTANTS = 300;
+/** A complaint is judged by what it opens, not by rules alone: test/client/complaint.test.ts. */
+const TYPES = (Object.keys(bodySchemas) as RecordType[]).filter((type) => type !== 'complaint');
+/** What a member of the next cohort is shown of a commit: all but what was sealed to the coordinator. */
+const SHOWN: ReadonlySet<RecordType> = new Set(EVIDENCE_TYPES);
+
+let cast: Cast;
+beforeAll(async () => {
+  cast = await makeCast(6);
+});
+
+const courseOf = (draw: Draw, aborted = false): Course => {
+  const some = (from: readonly number[], least: number): readonly number[] => {
+    const wanted = Math.max(least, from.length - draw(2));
+    const left = [...from];
+    while (left.length > wanted) left.splice(draw(left.length), 1);
+    return left;
+  };
+  const secagg = !aborted && draw(4) === 0 ? 'none' : 'masked';
+  const invited = some([0, 1, 2, 3, 4, 5], 5);
+  const members = some(invited, 5);
+  const quorum = secagg === 'none' ? 3 : threshold(members.length);
+  const sharers = secagg === 'none' ? members : some(members, quorum);
+  return { secagg, invited, members, sharers, survivors: some(sharers, quorum), aborted };
+};
+
+type Verdict = string | undefined;
+
+const verdictOf = async (work: () => void | Promise<unknown>): Promise<Verdict> => {
+  try {
+    await work();
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof FloeError) return `${thrown.code}: ${thrown.message}`;
+    if (thrown instanceof Culprit) return thrown.message;
+    throw thrown;
+  }
+};
+
+/** What `floe verify` says at level 0, without blobs. */
+const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
+  verdictOf(async () => {
+    const entries: TranscriptEntry[] = [];
+    let { head } = emptyTranscript(run);
+    for (const [i, { bytes }] of records.entries()) {
+      const entry = nextEntry(head, i, decodeRecord(bytes));
+      entries.push(entry);
+      head = entry.hash;
+    }
+    const [log] = splitRounds(entries);
+    if (log === undefined) throw new Error('expected a round');
+    const rules = {
+      spec,
+      run,
+      store: memoryStore(),
+      ledger: undefined,
+      registered: new Map(),
+      signal: undefined,
+    };
+    await checkRecords(rules, log, undefined);
+  });
+
+/** What survivor `self` says: of the frames that it is sent during the round, then of the evidence that it is shown after it. */
+const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
+  verdictOf(async () => {
+    const { spec, run } = round;
+    const view = { spec, run, self, beacon: 'members' } as const;
+    const own = <Type extends RecordType>(type: Type): SignedRecord<Type> =>
+      recordsOf(round, type).find(({ author }) => equalBytes(author, self)) as SignedRecord<Type>;
+    const open = checks.checkOpen(
+      view,
+      decodeRecordOf('open', one(round, 'open').bytes),
+      undefined,
+    );
+    const record = decodeRecordOf('cohort', one(round, 'cohort').bytes);
+    const registers = recordsOf(round, 'register').map(({ bytes }) => bytes);
+    const frame = overTheWire({ type: 'cohort', record: record.bytes, registers });
+    const cohort = checks.checkCohort(view, open, own('register').bytes, frame, record, {});
+    let seen = cohort.view as Parameters<typeof checks.checkSurvivors>[1];
+    if (spec.secagg === 'masked') {
+      const place = record.body.members.findIndex((member) => equalBytes(member, self));
+      const inbox = recordsOf(round, 'share').map(({ author, bytes }) => ({
+        record: bytes,
+        entry: equalBytes(author, self)
+          ? new Uint8Array(0)
+          : (round.entries.get(toHex(author))?.[place] as Uint8Array),
+      }));
+      const sharers = decodeRecordOf('sharers', one(round, 'sharers').bytes);
+      const sent = overTheWire({ type: 'sharers', record: sharers.bytes, inbox });
+      seen = checks.checkSharers(view, cohort, own('share').bytes, sent, sharers).view;
+    }
+    if (recordsOf(round, 'abort').length > 0) {
+      await checks.checkAbort(seen, decodeRecordOf('abort', one(round, 'abort').bytes));
+      return;
+    }
+    const survivors = decodeRecordOf('survivors', one(round, 'survivors').bytes);
+    seen = checks.checkSurvivors(view, seen, own('upload').hash, survivors, {});
+    if (spec.secagg === 'masked') {
+      const records = recordsOf(round, 'consistent').map(({ bytes }) => bytes);
+      const sent = overTheWire({ type: 'consistency', records });
+      checks.checkConsistency(seen, cohort.threshold, sent);
+    }
+    checks.checkCommit(view, decodeRecordOf('commit', one(round, 'commit').bytes), seen);
+    if (spec.secagg === 'none') return;
+    const shown = round.records.filter(({ type }) => SHOWN.has(type));
+    readEvidence(
+      spec,
+      run,
+      'members',
+      shown.map(({ bytes }) => bytes),
+    );
+  });
+
+/** What the coordinator says of the answers, which it alone is sent. */
+const coordinator = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
+  verdictOf(() => {
+    let view = emptyView({ spec, run, round: 1, complete: true });
+    for (const record of records) {
+      requireLawful(view, record);
+      view = withRecord(view, record);
+    }
+  });
+
+const drawing = (seed: number): Draw => {
+  const random = seededRandom(new Uint8Array(32).fill(seed));
+  return (below) => randomBelow(random, below);
+};
+
+it('accepts honest rounds, on both sides', async () => {
+  const draw = drawing(1);
+  for (let i = 0; i < 40; i += 1) {
+    const course = courseOf(draw);
+    const round = buildRound(cast, course);
+    const self = cast.people[course.survivors[0] as number]!.publicKey;
+    expect([await verifier(round), await participant(round, self)]).toEqual([undefined, undefined]);
+  }
+});
+
+it.each(TYPES)('%s: participant and verifier agree on every mutant', async (type) => {
+  const draw = drawing(2 + TYPES.indexOf(type));
+  const covered = new Set<string>();
+  const expected = new Set<string>();
+  for (let count = 0; count < MUTANTS;) {
+    const course = courseOf(draw, type === 'abort');
+    const target = draw(course.survivors.length);
+    let path = '';
+    const change: Change = (of, at, body) => {
+      const isTarget = of === type && at === (isOnce(type) ? 0 : target);
+      if (!isTarget) return body;
+      for (const each of pathsOf(body)) expected.add(each);
+      const mutant = mutate(body, draw);
+      path = mutant.path;
+      return mutant.value;
+    };
+    let round: BuiltRound;
+    try {
+      round = buildRound(cast, course, change);
+    } catch (thrown) {
+      // No author can sign what the schema refuses.
+      if (thrown instanceof FloeError) continue;
+      throw thrown;
+    }
+    if (path === '') continue;
+    count += 1;
+    covered.add(path);
+    const self = cast.people[course.survivors.at(-1) as number]!.publicKey;
+    // Without masks participants are shown no evidence: uploads are for the coordinator and the auditors.
+    const hidden = course.secagg === 'none' && (type === 'upload' || type === 'commit');
+    const isShown = SHOWN.has(type) || type === 'abort' || type === 'consistent';
+    const said = {
+      verifier: await verifier(round),
+      participant: isShown && !hidden ? await participant(round, self) : await coordinator(round),
+    };
+    // The sealed entry, which only its receiver sees, is no record: test/client/complaint.test.ts.
+    if (said.participant?.includes('an entry is not the one its author signed') === true) continue;
+    expect(
+      said.verifier === undefined,
+      `${type}.${path} of round ${count}: ${JSON.stringify(said)}`,
+    ).toBe(said.participant === undefined);
+  }
+  expect([...expected].filter((path) => !covered.has(path))).toEqual([]);
+});
+
+const isOnce = (type: RecordType): boolean =>
+  ['open', 'cohort', 'sharers', 'survivors', 'commit', 'abort'].includes(type);
