@@ -36,7 +36,12 @@ export const onOpen = async (progress: Progress, open: SignedRecord<'open'>): Pr
       'record_replayed',
       `round ${open.round} was opened after round ${newest} had been`,
     );
-  const opened = checks.checkOpen(view, open, progress.memory.commit);
+  const opened = checks.checkOpen(
+    view,
+    open,
+    progress.memory.commit,
+    progress.memory.run.commits ?? 0,
+  );
   if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
   progress.live?.stop.abort();
   if (progress.masked && !(await mayRegister(progress, open))) return;
@@ -57,8 +62,10 @@ export const onOpen = async (progress: Progress, open: SignedRecord<'open'>): Pr
 
 /** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
 const mayRegister = async (progress: Progress, open: SignedRecord<'open'>): Promise<boolean> => {
-  const { view, answers, emit } = progress.ports;
+  const { view, answers, keystore, emit } = progress.ports;
+  const { hash } = open.body.model;
   try {
+    spending.checkOwner(view, hash, await keystore.ownerOf(hash));
     spending.checkRegister(view, answers, progress.memory.run, open.body);
     return true;
   } catch (thrown) {

@@ -102,7 +102,9 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
     commitTo: async (record) => {
       const { round, ...rest } = current;
       const goesOn = round !== undefined && round.round > record.round;
-      await save({ ...rest, commit: record.bytes, ...(goesOn ? { round } : {}) });
+      const isNew = commit === undefined || commit.round < record.round;
+      const commits = (current.commits ?? 0) + (isNew ? 1 : 0);
+      await save({ ...rest, commit: record.bytes, commits, ...(goesOn ? { round } : {}) });
       commit = record;
     },
   };

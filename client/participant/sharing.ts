@@ -51,11 +51,11 @@ export const onSharers = async (
   if (live.sharers === undefined) {
     const own = shareRecordOf(round.sharing.frame);
     const checked = checks.checkSharers(progress.ports.view, live.cohort, own, frame, record);
-    if (round.sharers === undefined) round = await progress.memory.add({ sharers: record.hash });
     live.sharers = checked;
     live.view = checked.view;
   }
   if (round.opened === undefined && round.complaint === undefined)
+    // One write with the sharers: nothing that follows from them leaves before.
     round = await openInbox(progress, live, live.cohort, live.sharers);
   // A bad entry is proven before anything masked with its author leaves.
   if (round.complaint !== undefined) return progress.sendRecord(round.complaint);
@@ -71,11 +71,12 @@ const openInbox = async (
 ): Promise<RoundMemory> => {
   const { view, own, warn, emit } = progress.ports;
   const { opened, bad } = await steps.openInbox(partyOf(progress, live, cohort), sharers);
-  if (bad === undefined) return progress.memory.add({ opened: [...opened] });
+  const seen = { sharers: sharers.record.hash };
+  if (bad === undefined) return progress.memory.add({ ...seen, opened: [...opened] });
   const complaint = steps.makeComplaint(view, own, progress.round(), cohort, bad);
   const accused = toHex(bad.item.author);
   warn(`the entry of ${accused} is bad, which a complaint proves: ${bad.error.message}`);
-  const round = await progress.memory.add({ complaint: complaint.bytes });
+  const round = await progress.memory.add({ ...seen, complaint: complaint.bytes });
   emit({ type: 'complained', round: complaint.round, accused, kind: bad.kind });
   return round;
 };

@@ -66,12 +66,13 @@ export const makeVector = async (progress: Progress, live: Live): Promise<void> 
         chunkRoot,
         ...(envelope === undefined ? {} : { envelope }),
       };
+      const { hash: model } = open.body.model;
+      if (progress.masked)
+        spending.checkOwner(view, model, await keystore.claimModel(model, view.run));
       await keystore.saveVector(view.run, bytes);
       await progress.memory.add(
         { guard: guardOf(guard), vector },
-        progress.masked
-          ? spending.uploadedIn(progress.memory.run, open.body.model.hash, cohort)
-          : {},
+        progress.masked ? spending.uploadedIn(progress.memory.run, model, cohort) : {},
       );
       delete live.trained;
       await uploadVector(progress, live);

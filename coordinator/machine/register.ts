@@ -3,7 +3,8 @@
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
-import { cohortRoot, roundContext, threshold } from '../../protocol/secagg/index.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
+import { cohortRoot, threshold } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
@@ -84,13 +85,7 @@ export const applyCohortFrozen = (
     threshold: isMasked(config) ? threshold(members.length) : 0,
     receipt,
   });
-  const context = roundContext({
-    runHash: config.run,
-    round: round.round,
-    modelHash: round.open.body.model.hash,
-    cohortRoot: root,
-    beacon,
-  });
+  const context = contextOf({ run: config.run, round: round.round, open: round.open, cohort });
   const frozen: Round = { ...round, cohort, context };
   const type = isMasked(config) ? 'share' : 'upload';
   const entered = enter(

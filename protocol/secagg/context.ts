@@ -1,7 +1,9 @@
 /**
  * @module The context of a round: one hash of everything its masks depend on. A coordinator that
- * shows one participant another model, configuration, cohort or beacon gives it another context;
- * its masks then cancel with nobody's, and the sum is noise (the answer to Pasquini et al. 2022).
+ * shows one participant another model, configuration, cohort, registration or beacon gives it
+ * another context; its masks then cancel with nobody's, and the sum is noise (the answer to Pasquini
+ * et al. 2022). The registrations are in it because they hold the keys: a member that signs two in
+ * one attempt would make what is sealed to the one look bad to who was shown the other.
  */
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -18,6 +20,8 @@ export interface RoundContextInit {
   readonly round: number;
   readonly modelHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
+  /** Merkle root over the hashes of the members' Register records, in their order. */
+  readonly registersRoot: Uint8Array;
   readonly beacon: Uint8Array;
 }
 
@@ -35,11 +39,12 @@ export const roundContext = (init: RoundContextInit): Uint8Array => {
   const round = new Uint8Array(8);
   new DataView(round.buffer).setBigUint64(0, BigInt(init.round));
   return sha256(
-    utf8('floe/secagg/context/v2'),
+    utf8('floe/secagg/context/v3'),
     hash32(init.runHash, 'runHash'),
     round,
     hash32(init.modelHash, 'modelHash'),
     hash32(init.cohortRoot, 'cohortRoot'),
+    hash32(init.registersRoot, 'registersRoot'),
     hash32(init.beacon, 'beacon'),
   );
 };

@@ -99,12 +99,14 @@ export const beaconFrom = (
  * Checks the records of one attempt against the rules, however it ended.
  *
  * @param previous the last commit before it
+ * @param committed how many there are before it
  * @throws Culprit the first record that breaks a rule
  */
 export const checkRecords = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
+  committed: number,
 ): Promise<RoundView> => {
   const { spec, run } = rules;
   let view = emptyView({
@@ -113,6 +115,7 @@ export const checkRecords = async (
     round: log.round,
     complete: true,
     previous,
+    committed,
     lastRegisterOf: (author) => rules.registered.get(author),
     beacon: beaconFrom(rules, log),
     ledger: await ledgerFacts(rules, log),
@@ -142,8 +145,9 @@ export const checkRound = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
+  committed = 0,
 ): Promise<CheckedRound> => {
-  const view = await checkRecords(rules, log, previous);
+  const view = await checkRecords(rules, log, previous, committed);
   const [open, cohort] = [log.one('open'), log.one('cohort')];
   const [survivors, commit] = [log.one('survivors'), log.one('commit')];
   const uploads = byAuthors(survivors.body.members, view.uploads);

@@ -140,8 +140,11 @@ const verifyRound = async (
 ): Promise<VerifiedRound> => {
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
+  const committed = progress.rounds.filter(
+    ({ outcome }) => outcome === 'committed' || outcome === 'pending',
+  ).length;
   if (abort !== undefined || log.maybe('commit') === undefined) {
-    const view = await checkRecords(rules, log, progress.commit);
+    const view = await checkRecords(rules, log, progress.commit, committed);
     if (abort !== undefined) {
       const unproven = await proofFinding(view, abort);
       if (unproven !== undefined) throw new Culprit(abort, log.indexOf(abort), unproven);
@@ -156,7 +159,7 @@ const verifyRound = async (
   }
   let checked: CheckedRound;
   try {
-    checked = await checkRound(rules, log, progress.commit);
+    checked = await checkRound(rules, log, progress.commit, committed);
   } catch (thrown) {
     if (!underWay.blobs || !(thrown instanceof MissingBlob)) throw thrown;
     progress.commit = log.one('commit');

@@ -18,16 +18,11 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
 import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import {
-  cohortRoot,
-  deriveKeys,
-  roundContext,
-  threshold,
-  type PublicKeys,
-} from '../../protocol/secagg/index.ts';
+import { cohortRoot, deriveKeys, threshold, type PublicKeys } from '../../protocol/secagg/index.ts';
 
 export interface Cast {
   readonly coordinator: Identity;
@@ -148,15 +143,9 @@ export const buildRound = (
     root,
     beacon: localBeacon(root, open.body.beacon),
     threshold: masked ? threshold(members.length) : 0,
-    receipt: 'r',
+    receipt: 'journal:test/1',
   });
-  const context = roundContext({
-    runHash: run,
-    round: 1,
-    modelHash: open.body.model.hash,
-    cohortRoot: cohort.body.root,
-    beacon: cohort.body.beacon,
-  });
+  const context = contextOf({ run, round: 1, open, cohort });
   const entries = new Map<string, readonly Uint8Array[]>();
   if (masked) {
     const shares = course.sharers.map((i) => {
@@ -199,7 +188,7 @@ export const buildRound = (
     rejected: among
       .filter((i) => !course.survivors.includes(i))
       .map((i) => ({ member: keyOf(i), code: 'phase_closed' })),
-    receipt: 'r',
+    receipt: 'journal:test/1',
   });
   const answered = { context, survivors: survivors.body.hash };
   if (masked) {

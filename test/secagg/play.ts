@@ -170,6 +170,7 @@ export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uin
     round,
     modelHash: sha256(utf8(model)),
     cohortRoot: root,
+    registersRoot: sha256(utf8('registers')),
     beacon: localBeacon(root, sha256(utf8('entropy'))),
   });
 };

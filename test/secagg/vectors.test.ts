@@ -80,31 +80,33 @@ describe('the context', () => {
     round: 258,
     modelHash: hash('model'),
     cohortRoot: hash('root'),
+    registersRoot: hash('registers'),
     beacon: hash('beacon'),
   };
 
-  it('is SHA-256 of tag, run, round (8 bytes, big-endian), model, root, beacon', () => {
+  it('is SHA-256 of tag, run, round (8 bytes, big-endian), model, root, registers, beacon', () => {
     const written = concatBytes(
-      utf8('floe/secagg/context/v2'),
+      utf8('floe/secagg/context/v3'),
       init.runHash,
       new Uint8Array([0, 0, 0, 0, 0, 0, 1, 2]),
       init.modelHash,
       init.cohortRoot,
+      init.registersRoot,
       init.beacon,
     );
     expect(roundContext(init)).toEqual(sha256(written));
   });
 
   it('changes with every field', () => {
-    const changed = (['runHash', 'modelHash', 'cohortRoot', 'beacon'] as const).map((field) =>
-      roundContext({ ...init, [field]: hash('changed') }),
-    );
+    const changed = (
+      ['runHash', 'modelHash', 'cohortRoot', 'registersRoot', 'beacon'] as const
+    ).map((field) => roundContext({ ...init, [field]: hash('changed') }));
     const all = [roundContext(init), roundContext({ ...init, round: 257 }), ...changed];
-    expect(new Set(all.map(toHex)).size).toBe(6);
+    expect(new Set(all.map(toHex)).size).toBe(7);
   });
 
   it('refuses fields of another length and rounds that are no integer', () => {
-    for (const field of ['runHash', 'modelHash', 'cohortRoot', 'beacon'] as const)
+    for (const field of ['runHash', 'modelHash', 'cohortRoot', 'registersRoot', 'beacon'] as const)
       expect(codeOf(() => roundContext({ ...init, [field]: new Uint8Array(31) }))).toBe(
         'record_malformed',
       );

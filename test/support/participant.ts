@@ -28,6 +28,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
   createParty,
@@ -37,7 +38,6 @@ import {
   maskUpdate,
   openEntry,
   pairSign,
-  roundContext,
   sealAnswer,
   selfMaskSeed,
   selfSecretOf,
@@ -95,10 +95,12 @@ export interface TestParticipantInit {
     readonly upload?: boolean;
     /** Changes the encoded update before it is masked. */
     readonly lanes?: (lanes: Lanes) => void;
-    /** Entries that do not open. */
-    readonly entries?: boolean;
+    /** Seals something else to the others; `true`: entries that do not open. */
+    readonly entries?: true | ((entry: Uint8Array) => Uint8Array);
     /** Complains about an entry that is good. */
     readonly complaint?: boolean;
+    /** Names another blob than the own one, with what goes with it; waits until there is one. */
+    readonly claim?: () => Promise<Partial<Body<'upload'>>>;
   };
 }
 
@@ -249,13 +251,8 @@ export class TestParticipant {
         return { id: author, mask: body.mask, seal: body.seal };
       }),
     );
-    const context = roundContext({
-      runHash: this.#run,
-      round: record.round,
-      modelHash: memory.open.body.model.hash,
-      cohortRoot: record.body.root,
-      beacon: record.body.beacon,
-    });
+    const { open } = memory;
+    const context = contextOf({ run: this.#run, round: record.round, open, cohort: record });
     const { sigma, seal } = memory;
     const self = this.identity.publicKey;
     memory.cohort ??= {
@@ -275,14 +272,11 @@ export class TestParticipant {
       memory.own = own;
       const commitment =
         this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
+      const { entries: lie } = this.#init.lie ?? {};
+      const broken = (entry: Uint8Array): Uint8Array =>
+        entry.length > 70 ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1) : entry;
       const entries =
-        this.#init.lie?.entries === true
-          ? message.entries.map((entry) =>
-              entry.length > 70
-                ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1)
-                : entry,
-            )
-          : message.entries;
+        lie === undefined ? message.entries : message.entries.map(lie === true ? broken : lie);
       memory.share = {
         entries,
         record: this.sign('share', record.round, {
@@ -424,6 +418,7 @@ export class TestParticipant {
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
       chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(layout, bytes),
       ...(envelope === undefined ? {} : { envelope, entropy: this.#entropy(round) }),
+      ...(await lie?.claim?.()),
     });
   }
 

@@ -36,6 +36,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { contextOf } from '../../protocol/rules/index.ts';
 import { initialModel } from '../../protocol/first-model.ts';
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
@@ -44,7 +45,6 @@ import {
   freezeCohort,
   openAnswer,
   recover,
-  roundContext,
   threshold,
   unmask,
   type Lanes,
@@ -385,13 +385,7 @@ export class ScriptedCoordinator {
     round.registers = await this.collect(members, 'register');
     const cohort = this.sign('cohort', round.number, change(this.cohortBody(round.registers)));
     round.cohort = cohort;
-    round.context = roundContext({
-      runHash: this.run,
-      round: round.number,
-      modelHash: round.open.body.model.hash,
-      cohortRoot: cohort.body.root,
-      beacon: cohort.body.beacon,
-    });
+    round.context = contextOf({ run: this.run, round: round.number, open: round.open, cohort });
     this.#sendEvidence(members);
     const registers = registersSent ?? round.registers.map(({ bytes }) => bytes);
     this.send(members, { type: 'cohort', record: cohort.bytes, registers: [...registers] });
@@ -461,6 +455,48 @@ export class ScriptedCoordinator {
     const records = (await this.collect(members, 'consistent')).map(({ bytes }) => bytes);
     this.#asked = true;
     this.send(to, { type: 'consistency', records });
+  }
+
+  /** Sends a member that comes back only the first `count` frames of the round again. */
+  rewind(key: Uint8Array, count: number): void {
+    const hex = toHex(key);
+    this.#outbox.set(hex, (this.#outbox.get(hex) ?? []).slice(0, count));
+  }
+
+  /** Commits to any model: nothing of it follows from the sum but what `claims` leaves as it is. */
+  async commitTo(
+    after: Float32Array,
+    claims: Partial<Body<'commit'>> = {},
+  ): Promise<OfType<'commit'>> {
+    const round = this.round!;
+    const before = round.open.body.model.hash;
+    this.weights = after.slice();
+    this.version = round.number;
+    const model = await this.modelRef(this.keys);
+    const nothing = new Uint8Array(32);
+    const key = this.#random(32);
+    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const blob = await this.store.put(await encryptBlob(key, purpose, encodeBundle(EMPTY_BUNDLE)));
+    const commit = this.sign('commit', round.number, {
+      survivors: round.survivors!.body.hash,
+      aggregate: {
+        hash: nothing,
+        chunkRoot: nothing,
+        size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
+      },
+      bundle: { blob: { ...blob }, envelope: await this.#wrapBundle(key, round.number, this.keys) },
+      step: { optimiser: 'fedavg', learningRate: 1, before, after: model.hash },
+      weight: round.survivors!.body.members.length,
+      metrics: { lossSum: 0, correct: 0, clipped: 0 },
+      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
+      model,
+      ...claims,
+    });
+    this.beacon = commit.body.beacon;
+    if (this.spec.secagg === 'masked')
+      this.last = { commit, key, records: await this.#records(round, commit) };
+    this.send(this.keys, { type: 'record', record: commit.bytes });
+    return commit;
   }
 
   /** The lanes of the sum, without masks. */
