@@ -6,7 +6,7 @@ import { toHex } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
-import { verifySignature, type Identity } from '../protocol/identity.ts';
+import { curveKeyOf, verifySignature, type Identity } from '../protocol/identity.ts';
 import {
   CLOSE_NORMAL,
   CLOSE_WITH_ERROR,
@@ -124,6 +124,8 @@ export const createSessions = (init: SessionsInit): Sessions => {
       throw new FloeError('unexpected_frame', 'hello was said already');
     if (init.members !== undefined && !init.members.has(toHex(frame.key)))
       throw new FloeError('identity_not_admitted', 'not a member of this run');
+    // Models are sealed to it once it is invited: one such key would stall every attempt.
+    curveKeyOf(frame.key);
     const nonce = init.random(32);
     session.key = frame.key;
     session.payload = loginPayload({

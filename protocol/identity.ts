@@ -100,10 +100,16 @@ export const verifyCoseSignature = (
  * Encrypts `message` so that only the holder of `publicKey` can read it (libsodium sealed box: ephemeral X25519,
  * XSalsa20-Poly1305). @throws FloeError `key_invalid` when the key is not a point of the curve's main subgroup
  */
-export const sealTo = (publicKey: Uint8Array, message: Uint8Array): Uint8Array => {
-  let curveKey: Uint8Array;
+export const sealTo = (publicKey: Uint8Array, message: Uint8Array): Uint8Array =>
+  sodium.crypto_box_seal(message, curveKeyOf(publicKey));
+
+/**
+ * The X25519 key of an Ed25519 key. A key with a part of small order signs, to who tries nonces until that part vanishes, and
+ * has none: what takes identities checks this first. @throws FloeError `key_invalid`
+ */
+export const curveKeyOf = (publicKey: Uint8Array): Uint8Array => {
   try {
-    curveKey = sodium.crypto_sign_ed25519_pk_to_curve25519(publicKey);
+    return sodium.crypto_sign_ed25519_pk_to_curve25519(publicKey);
   } catch (cause) {
     throw new FloeError(
       'key_invalid',
@@ -112,7 +118,6 @@ export const sealTo = (publicKey: Uint8Array, message: Uint8Array): Uint8Array =
       { cause },
     );
   }
-  return sodium.crypto_box_seal(message, curveKey);
 };
 
 /** Resolves when libsodium can be used; call once before {@link verifySignature} or {@link sealTo}. */

@@ -89,7 +89,7 @@ export const bodySchemas = {
   }),
   /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
   sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
-  /** Participant: the entry that the accused signed for it is bad, and the secret that shows it: see secagg/complaint.ts. */
+  /** Participant: the entry that the accused signed for it is bad, and what shows that: see secagg/complaint.ts. */
   complaint: v.strictObject({
     context: hash,
     accused: key,
@@ -97,7 +97,7 @@ export const bodySchemas = {
     share: hash,
     kind: v.picklist(['sealed', 'pair']),
     entry: bytesUpTo(4096),
-    secret: bytesUpTo(64),
+    secret: bytesUpTo(160),
   }),
   /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */
   upload: v.strictObject({

@@ -40,7 +40,7 @@ const roundSchema = v.strictObject({
   open: record,
   /** Secret: the masking keys of this attempt derive from it; it is shared among the cohort. */
   sigma: hash,
-  /** Secret: the sealing keys of this attempt derive from it; never shared, never sent but in a complaint. */
+  /** Secret: the sealing keys of this attempt derive from it; never shared, never sent. */
   seal: hash,
   /** The signed record that registered them. */
   register: record,

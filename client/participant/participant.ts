@@ -315,6 +315,7 @@ export class Participant {
       if (frame instanceof FloeError || frame.type !== 'finished')
         await this.#joined?.rounds.handle(frame);
       else {
+        await this.#joined?.rounds.over();
         this.#emit({ type: 'finished', rounds: frame.rounds });
         this.#settle('finished');
       }

@@ -48,6 +48,13 @@ export class Rounds {
     this.#progress.stop();
   }
 
+  /** The run is over: no attempt goes on, and the secrets of one that was in progress are erased. */
+  async over(): Promise<void> {
+    this.stop();
+    const { memory } = this.#progress;
+    if (memory.run.round !== undefined) await memory.end(undefined);
+  }
+
   #dispatch(frame: ServerFrame): Promise<void> | void {
     const progress = this.#progress;
     switch (frame.type) {

@@ -16,9 +16,10 @@ import { signRecord, sortKeys, type Body, type SignedRecord } from '../../protoc
 import type { Registered } from '../../protocol/rules/index.ts';
 import {
   answerUnmask,
+  complaintSecret,
   createParty,
   deriveKeys,
-  kemSeed,
+  memberOf,
   makeShares,
   maskUpdate,
   openEntry,
@@ -157,12 +158,12 @@ export const openInbox = async (
   return { opened };
 };
 
-/** The complaint over a bad entry; it reveals the secret that everybody needs to see that it is bad. */
+/** The complaint over a bad entry; it reveals what everybody needs to see that it is bad, and opens no other. */
 export const makeComplaint = (
   view: RunView,
   own: Own,
   { sigma, seal }: Pick<RoundMemory, 'sigma' | 'seal'>,
-  { record, context }: CheckedCohort,
+  { record, context, cohort }: CheckedCohort,
   { item, kind }: BadEntry,
 ): SignedRecord<'complaint'> =>
   signRecord(own.identity, 'complaint', view.run, record.round, {
@@ -171,7 +172,7 @@ export const makeComplaint = (
     share: item.record.hash,
     kind,
     entry: item.entry,
-    secret: kind === 'pair' ? kemSeed(sigma, 'mask') : seal,
+    secret: complaintSecret(kind, { sigma, seal }, memberOf(cohort, item.author).seal.raw),
   });
 
 export interface VectorInput {

@@ -19,6 +19,14 @@ const OTHER_CONTEXT = 'the record is bound to another context';
 const survivors = rulesOf('survivors');
 const SURVIVORS: readonly Rule[] = [
   survivors({
+    name: 'complaint',
+    says: 'An attempt in which a complaint is recorded ends: no survivors are named.',
+    code: 'complaint_invalid',
+    complete: true,
+    check: ({ complaints }) =>
+      complaints.size === 0 ? undefined : 'the attempt goes on after a complaint',
+  }),
+  survivors({
     name: 'context',
     says: 'The record is bound to the context of the attempt.',
     code: 'context_mismatch',

@@ -29,7 +29,9 @@ export const proofFinding = async (
   // A complete view holds the complaint already, and the Abort itself after it.
   requireLawful({ ...view, complete: false }, record);
   const { cohort, registers, shares, sharers } = view;
-  if (cohort === undefined || sharers === undefined) return undefined;
+  if (cohort === undefined || sharers === undefined)
+    // Who was sent every record knows that there were none.
+    return view.complete ? 'the complaint is of an attempt without shares' : undefined;
   const { members } = cohort.body;
   const place = members.findIndex((member) => toHex(member) === toHex(record.author));
   const { context, accused, kind, entry, secret } = record.body;

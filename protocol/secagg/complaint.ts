@@ -1,19 +1,22 @@
 /**
  * @module A complaint: a receiver whose entry does not open or does not match proves it to everybody, before any upload counts.
- * It reveals the secret of the key pair that the entry was made for; everybody derives the keys, compares them with Register,
- * opens the entry that the accused signed, and sees who lied. The attempt then ends, so what was revealed protects nothing
- * more: one share of each secret, and no upload under these masks is ever opened.
+ * It reveals half of the keys that the entry was made for; everybody compares it with Register, opens the entry that the accused
+ * signed, and sees who lied. The attempt then ends.
  *
- * `sealed`: the shares do not open; c, the secret of the sealing keys, is revealed. `pair`: the wrapped pair key is not the
- * committed one; the ML-KEM seed of the masking key is revealed, and X25519 still protects the masks.
+ * `sealed`: the shares do not open; the ML-KEM seed of the sealing keys is revealed, and what their X25519 half and that of the
+ * accused agree on, with a proof (shown-point.ts). `pair`: the wrapped pair key is not the committed one; the ML-KEM seed of
+ * the masking key is revealed. The other entries and masks stay behind X25519. They have to: whoever made one bad entry may have
+ * made many, and if each complaint opened all entries of its author, t of them would open the updates of everybody who has
+ * uploaded meanwhile. A coordinator that keeps all and has a quantum computer later is not kept from that by a complaint.
  */
-import { compareBytes, equalBytes, sha256 } from '../bytes.ts';
+import { compareBytes, concatBytes, equalBytes, sha256 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { findIndex, type Cohort, type Id } from './cohort.ts';
-import { deriveKeys } from './keys.ts';
+import { kemSeed, pointSecret, type PublicKeys } from './keys.ts';
 import { unwrapPairKey } from './pairs.ts';
-import { KEY_BYTES, MLKEM_SEED_BYTES } from './primitives/index.ts';
+import { MLKEM_SEED_BYTES, platformPrimitives, type Primitives } from './primitives/index.ts';
 import { parseEntry, unsealShares, type ShareEntry } from './shares.ts';
+import { canBeShown, readShownPoint, SHOWN_POINT_BYTES, showPoint } from './shown-point.ts';
 
 export type ComplaintKind = 'sealed' | 'pair';
 
@@ -24,7 +27,7 @@ export interface Complaint {
   readonly accused: Id;
   readonly kind: ComplaintKind;
   readonly entry: Uint8Array;
-  /** c (32 bytes) for `sealed`, the seed of the masking key's ML-KEM half (64 bytes) for `pair`. */
+  /** From {@link complaintSecret}: 160 bytes for `sealed`, 64 for `pair`. */
   readonly secret: Uint8Array;
 }
 
@@ -33,6 +36,27 @@ export interface Complaint {
  * accused: not the entry it signed, or not the secret of the registered keys; the complainer signed nonsense.
  */
 export type Verdict = 'author' | 'complainer' | 'invalid';
+
+/** Bytes of what a complaint over sealed shares reveals. */
+export const SEALED_SECRET_BYTES = MLKEM_SEED_BYTES + SHOWN_POINT_BYTES;
+
+/**
+ * What a complaint reveals.
+ * @param own secrets of this attempt @param seal the accused's public sealing keys
+ */
+export const complaintSecret = (
+  kind: ComplaintKind,
+  own: { readonly sigma: Uint8Array; readonly seal: Uint8Array },
+  { x25519 }: PublicKeys,
+  primitives: Primitives = platformPrimitives,
+): Uint8Array => {
+  if (kind === 'pair') return kemSeed(own.sigma, 'mask', primitives);
+  const scalar = pointSecret(own.seal, 'seal', primitives);
+  const { publicKey } = primitives.pointPair(scalar);
+  // With a key that no secret gives, the accused has lied already.
+  const shown = showPoint(scalar, publicKey, x25519) ?? new Uint8Array(SHOWN_POINT_BYTES);
+  return concatBytes(kemSeed(own.seal, 'seal', primitives), shown);
+};
 
 /**
  * Who lied, by what everybody can check.
@@ -68,14 +92,16 @@ export const judgeComplaint = async (
     const key = unwrapPairKey(wrapped, kem, context, accused, complainer, primitives);
     return key === undefined ? 'author' : 'complainer';
   }
-  if (secret.length !== KEY_BYTES) return 'invalid';
-  const seal = deriveKeys(secret, 'seal', primitives);
+  if (secret.length !== SEALED_SECRET_BYTES) return 'invalid';
+  const kem = primitives.kemPair(secret.subarray(0, MLKEM_SEED_BYTES));
   const { x25519, mlkem } = recipient.seal.raw;
-  if (!equalBytes(seal.public.x25519, x25519) || !equalBytes(seal.public.mlkem, mlkem))
-    return 'invalid';
-  const point = seal.point.agree(author.seal.point());
+  if (!equalBytes(kem.publicKey, mlkem)) return 'invalid';
+  if (!canBeShown(author.seal.raw.x25519)) return 'author';
+  const shown = secret.subarray(MLKEM_SEED_BYTES);
+  const point = readShownPoint(shown, x25519, author.seal.raw.x25519);
+  if (point === undefined) return 'invalid';
   const opened = await unsealShares({
-    seal,
+    seal: { kem, primitives },
     point,
     context,
     cohort,

@@ -23,3 +23,4 @@ export * from './require.ts';
 export * from './secrets.ts';
 export * from './shamir.ts';
 export * from './shares.ts';
+export * from './shown-point.ts';

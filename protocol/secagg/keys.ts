@@ -60,7 +60,7 @@ export const ready = async (): Promise<void> => {
 
 const NO_SALT = new Uint8Array(0);
 
-/** The 64-byte ML-KEM seed of a secret: what a complaint over a wrapped pair key reveals. */
+/** The 64-byte ML-KEM seed of a secret: what a complaint reveals. */
 export const kemSeed = (
   secret: Uint8Array,
   use: KeyUse,
@@ -68,6 +68,16 @@ export const kemSeed = (
 ): Uint8Array => {
   requireBytes(secret, KEY_BYTES, 'key_invalid', `${use} secret`);
   return primitives.hkdf(secret, NO_SALT, utf8(`floe/secagg/${use}/mlkem768/v1`), MLKEM_SEED_BYTES);
+};
+
+/** The X25519 scalar of a secret, before clamping. Secret. */
+export const pointSecret = (
+  secret: Uint8Array,
+  use: KeyUse,
+  primitives: Primitives = platformPrimitives,
+): Uint8Array => {
+  requireBytes(secret, KEY_BYTES, 'key_invalid', `${use} secret`);
+  return primitives.hkdf(secret, NO_SALT, utf8(`floe/secagg/${use}/x25519/v1`), X25519_BYTES);
 };
 
 /**
@@ -80,9 +90,7 @@ export const deriveKeys = (
   use: KeyUse,
   primitives: Primitives = platformPrimitives,
 ): RoundKeys => {
-  requireBytes(secret, KEY_BYTES, 'key_invalid', `${use} secret`);
-  const info = utf8(`floe/secagg/${use}/x25519/v1`);
-  const point = primitives.pointPair(primitives.hkdf(secret, NO_SALT, info, X25519_BYTES));
+  const point = primitives.pointPair(pointSecret(secret, use, primitives));
   const kem = primitives.kemPair(kemSeed(secret, use, primitives));
   return { public: { x25519: point.publicKey, mlkem: kem.publicKey }, point, kem, primitives };
 };

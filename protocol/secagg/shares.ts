@@ -206,7 +206,7 @@ export const makeShares = async ({
  * @param point X25519 of the sealing keys of author and recipient
  */
 export const unsealShares = async (init: {
-  readonly seal: RoundKeys;
+  readonly seal: Pick<RoundKeys, 'kem' | 'primitives'>;
   readonly point: Uint8Array;
   readonly context: Uint8Array;
   readonly cohort: Cohort;

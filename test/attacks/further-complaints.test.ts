@@ -1,22 +1,18 @@
 /**
- * One member seals bad entries to many others. Each of them complains and so says, to the coordinator, what opens the entries
- * that were sealed to it: with t of them, both secrets of a member that got a good entry and has uploaded already.
+ * One member seals bad entries to many others, and each of them complains. Had a complaint to reveal what opens all entries of
+ * its author, t of them would give both secrets of a member that got a good entry and has uploaded already (they did: cosine
+ * with its update > 0.9999).
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
 import { signRecord } from '../../protocol/records.ts';
 import {
   deriveKeys,
   findIndex,
   freezeCohort,
-  pairMask,
-  unmask,
-  type Lanes,
+  memberOf,
+  readShownPoint,
 } from '../../protocol/secagg/index.ts';
-import { selfMaskSeed } from '../../protocol/secagg/secrets.ts';
-import { reconstruct } from '../../protocol/secagg/shamir.ts';
 import { parseEntry, unsealShares } from '../../protocol/secagg/shares.ts';
 import { functionTrainer } from '../../client/trainer.ts';
 import { start, stepOf, stopAll, type Started } from '../support/participants.ts';
@@ -27,12 +23,6 @@ afterEach(async () => {
   await stopAll(running);
   running = [];
 });
-
-const cosine = (a: Float32Array, b: Float32Array): number => {
-  const dot = (x: Float32Array, y: Float32Array): number =>
-    x.reduce((sum, value, i) => sum + value * y[i]!, 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-};
 
 /** An entry whose sealed shares do not open. */
 const flip = (entry: Uint8Array): Uint8Array =>
@@ -83,10 +73,9 @@ describe('one liar of five that makes three others complain', () => {
     return { coordinator, victim, colluder, complaints, upload: upload!, update: () => update };
   };
 
-  it('opens the update of the fifth, alone', async () => {
+  it('opens no entry but the bad ones: the update of the fifth stays masked', async () => {
     const { coordinator, victim, colluder, complaints, upload, update } = await play();
-    const said = complaints.map(({ author, body: { secret } }) => ({ author, secret }));
-    const { spec, round, store } = coordinator;
+    const { round } = coordinator;
     const context = round!.context!;
     const cohort = freezeCohort(
       round!.registers.map(({ author, body }) => ({
@@ -95,55 +84,39 @@ describe('one liar of five that makes three others complain', () => {
         seal: body.seal,
       })),
     );
+    const { primitives } = cohort;
     const own = findIndex(cohort, victim.key)!;
     const sealed = coordinator.entriesOf(victim.key);
+    const entryFor = (recipient: Uint8Array) => ({
+      author: victim.key,
+      recipient,
+      entry: parseEntry(victim.key, recipient, sealed[findIndex(cohort, recipient)!]!),
+    });
+    // What every complaint gives: the ML-KEM half, and what the X25519 half and that of the liar agree on.
     const opened = await Promise.all(
-      [...said, colluder].map(async ({ author, secret: revealed }) => {
-        const seal = deriveKeys(revealed, 'seal');
-        const entry = parseEntry(victim.key, author, sealed[findIndex(cohort, author)!]!);
-        const point = seal.point.agree(cohort.members[own]!.seal.point());
-        const pair = { author: victim.key, recipient: author };
-        return unsealShares({ seal, point, context, cohort, entry, ...pair });
+      complaints.map(({ author, body: { secret } }) => {
+        const kem = primitives.kemPair(secret.subarray(0, 64));
+        const keyOf = (id: Uint8Array) => memberOf(cohort, id).seal.raw.x25519;
+        const point = readShownPoint(secret.subarray(64), keyOf(author), keyOf(colluder.author));
+        expect(point).toBeDefined();
+        const seal = { kem, primitives };
+        return unsealShares({ seal, point: point!, context, cohort, ...entryFor(author) });
       }),
     );
-    const held = opened.flatMap((pair) => pair ?? []);
-    expect(held).toHaveLength(cohort.threshold);
-    const secret = await reconstruct(
-      held.map(({ self }) => self),
-      cohort.threshold,
-    );
-    const sigma = await reconstruct(
-      held.map(({ key }) => key),
-      cohort.threshold,
-    );
-    const keys = deriveKeys(sigma, 'mask');
-    const pairs = cohort.members.flatMap((peer, at) => {
-      if (at === own) return [];
-      const lower = own < at;
-      const { wrapped } = lower
-        ? parseEntry(victim.key, peer.id, sealed[at]!)
-        : parseEntry(peer.id, victim.key, coordinator.entriesOf(peer.id)[own]!);
-      const job = pairMask({ sigma, keys, context, self: victim.key, peer, wrapped: wrapped! });
-      return [{ seed: job.seed, sign: job.sign === 1 ? (-1 as const) : (1 as const) }];
+    expect(opened).toEqual([undefined, undefined, undefined]);
+    // The colluder has its own share, as ever.
+    const seal = deriveKeys(colluder.secret, 'seal');
+    const point = seal.point.agree(cohort.members[own]!.seal.point());
+    const share = await unsealShares({
+      seal,
+      point,
+      context,
+      cohort,
+      ...entryFor(colluder.author),
     });
-    const layout = layoutOf(spec, 5);
-    const bytes = await store.get(upload.body.blob);
-    const lanes = unpack(bytes, layout.modulusBits, layout.lanes) as Lanes;
-    const self = { seed: selfMaskSeed(context, victim.key, secret), sign: -1 as const };
-    await unmask(lanes, [self, ...pairs], layout.modulusBits);
-    const { meanDelta } = decodeSum({
-      lanes,
-      spec: spec.encoding,
-      n: 5,
-      survivors: 1,
-      rotationSeed: rotationSeed({
-        round: 1,
-        modelHash: round!.open.body.model.hash,
-        cohortRoot: round!.cohort!.body.root,
-      }),
-      dimension: layout.dimension,
-      extras: METRICS,
-    });
-    expect(cosine(meanDelta, update())).toBeGreaterThan(0.9999);
+    expect(share).toBeDefined();
+    // And the victim has uploaded by then, before anybody can have told it of a complaint.
+    expect(upload.body.blob.size).toBeGreaterThan(0);
+    expect(update()).toHaveLength(35);
   });
 });

@@ -11,22 +11,21 @@ import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { encodeCbor } from '../../protocol/cbor.ts';
 import { decryptBlob, envelopeKey } from '../../protocol/envelope.ts';
+import { initialModel } from '../../protocol/first-model.ts';
 import { systemRandom } from '../../protocol/random.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
 import { encodeSafetensors } from '../../protocol/tensors/index.ts';
-import { createStage, DIMENSION, testSpec, until } from '../support/run.ts';
-
-const initialModel = Float32Array.from({ length: DIMENSION }, (_, i) => i / DIMENSION);
+import { createStage, testSpec, until } from '../support/run.ts';
 
 it('what the signing key says about the first model, whose content is public, opens nothing', async () => {
   const stage = await createStage(await testSpec());
-  const coordinator = stage.create({ initialModel });
+  const coordinator = stage.create();
   await coordinator.start();
   await until(() => stage.store.blobs.size > 0, 'the first model is stored');
   const [cipher] = stage.store.blobs.values();
   const purpose: KeyPurpose = { run: hashRunSpec(stage.spec), round: 0, role: 'model' };
   const { tensors } = stage.spec.model;
-  const content = sha256(encodeSafetensors({ tensors }, initialModel));
+  const content = sha256(encodeSafetensors({ tensors }, initialModel(stage.spec.model)));
   const about = encodeCbor({ ...purpose, content });
   const key = sha256(
     utf8('floe/envelope-key/v1'),

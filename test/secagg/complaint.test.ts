@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import {
+  complaintSecret,
   createParty,
   judgeComplaint,
   kemSeed,
@@ -48,7 +49,8 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
   ) => {
     const { from = 0, to = 2 } = over;
     const { seal, sigma, id } = people[to]!;
-    const secret = over.secret ?? (kind === 'sealed' ? seal : kemSeed(sigma, 'mask', primitives));
+    const accusedKeys = people[from]!.sealKeys.public;
+    const secret = over.secret ?? complaintSecret(kind, { sigma, seal }, accusedKeys, primitives);
     const complaint = { complainer: id, accused: people[from]!.id, kind, entry: bad, secret };
     return judgeComplaint(context, cohort, complaint, over.committed ?? sha256(bad));
   };
@@ -91,6 +93,10 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
     const { sigma, seal } = people[2]!;
     const secrets = [
       people[1]!.seal,
+      seal,
+      complaintSecret('sealed', people[1]!, people[0]!.sealKeys.public, primitives),
+      // What was agreed on with another member.
+      complaintSecret('sealed', people[2]!, people[1]!.sealKeys.public, primitives),
       sigma,
       new Uint8Array(0),
       kemSeed(sigma, 'mask', primitives),

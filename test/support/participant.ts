@@ -31,11 +31,13 @@ import {
 import { contextOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
+  complaintSecret,
   createParty,
   deriveKeys,
   freezeCohort,
   makeShares,
   maskUpdate,
+  memberOf,
   openEntry,
   pairSign,
   sealAnswer,
@@ -317,7 +319,11 @@ export class TestParticipant {
           share: share.hash,
           kind: 'sealed',
           entry: item.entry,
-          secret: memory.seal,
+          secret: complaintSecret(
+            'sealed',
+            memory,
+            memberOf(memory.cohort.cohort, author).seal.raw,
+          ),
         });
         return this.#send({ type: 'record', record: memory.complaint.bytes });
       }
@@ -328,14 +334,14 @@ export class TestParticipant {
           !equalBytes(decodeRecordOf('share', one).author, this.identity.publicKey),
       );
       const share = decodeRecordOf('share', item!.record);
-      const { context } = memory.cohort;
+      const { context, cohort } = memory.cohort;
       memory.complaint ??= this.sign('complaint', record.round, {
         context,
         accused: share.author,
         share: share.hash,
         kind: 'sealed',
         entry: item!.entry,
-        secret: memory.seal,
+        secret: complaintSecret('sealed', memory, memberOf(cohort, share.author).seal.raw),
       });
       return this.#send({ type: 'record', record: memory.complaint.bytes });
     }
