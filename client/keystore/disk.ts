@@ -10,8 +10,6 @@ import { systemRandom } from '../../protocol/random.ts';
 export interface Disk {
   /** The whole file; `undefined` where there is none. */
   read(path: string): Promise<Uint8Array | undefined>;
-  /** Names of what is in a folder, in any order; none where there is no folder. */
-  list(path: string): Promise<readonly string[]>;
   /** Replaces the file, readable by its owner only; durable once it resolves. */
   write(path: string, bytes: Uint8Array): Promise<void>;
   /** Durable; nothing happens where there is no file. */
@@ -55,14 +53,6 @@ export const nodeDisk = async (): Promise<Disk> => {
         return new Uint8Array(await files.readFile(path));
       } catch (thrown) {
         if (isMissing(thrown)) return undefined;
-        throw thrown;
-      }
-    },
-    list: async (path) => {
-      try {
-        return await files.readdir(path);
-      } catch (thrown) {
-        if (isMissing(thrown)) return [];
         throw thrown;
       }
     },

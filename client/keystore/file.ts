@@ -4,7 +4,7 @@
  */
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
-import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { toHex } from '../../protocol/bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
@@ -107,8 +107,6 @@ export const readIdentity = async (
 /** Binds a run's file to the run: it does not open as another's. */
 const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 
-const RUN_FILE = /^([0-9a-f]{64})\.run$/u;
-
 const unlocked = async (
   path: string,
   passphrase: string,
@@ -144,14 +142,6 @@ const unlocked = async (
       requireOpen();
       const sealed = await disk.read(memoryOf(run));
       return sealed && decodeRunMemory(unseal(key, roleOf(run), sealed));
-    },
-    runs: async () => {
-      requireOpen();
-      const names = await disk.list(path);
-      return names.flatMap((name) => {
-        const run = RUN_FILE.exec(name)?.[1];
-        return run === undefined ? [] : [fromHex(run)];
-      });
     },
     save: async (run, memory) => {
       requireOpen();

@@ -171,8 +171,6 @@ export interface Keystore {
   readonly sealingSecret: Uint8Array;
   /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
   load(run: Uint8Array): Promise<RunMemory | undefined>;
-  /** The runs, by their hashes, of which something was saved. */
-  runs(): Promise<readonly Uint8Array[]>;
   /** Replaces it; once this resolves it is durable. Calls for one run are made one after the other. */
   save(run: Uint8Array, memory: RunMemory): Promise<void>;
   /** Keeps the one vector of the round in progress; durable once it resolves. It is masked or encrypted: not a secret. */

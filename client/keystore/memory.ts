@@ -2,7 +2,7 @@
  * @module A keystore in memory: for the simulator and for participants that do not outlive their process. It goes through the
  * same bytes as the file does, so neither can keep what the other would lose.
  */
-import { fromHex, ownBytes, toHex } from '../../protocol/bytes.ts';
+import { ownBytes, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
 import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
 
@@ -24,7 +24,6 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
       const bytes = runs.get(toHex(run));
       return bytes && decodeRunMemory(bytes);
     },
-    runs: async () => [...runs.keys()].map(fromHex),
     save: async (run, memory) => void runs.set(toHex(run), encodeRunMemory(memory)),
     saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
     loadVector: async (run) => vectors.get(toHex(run)),

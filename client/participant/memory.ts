@@ -1,7 +1,7 @@
 /**
  * @module What a participant remembers of a run, in memory and in the keystore alike: a change is saved before it is seen.
  */
-import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
+import { fromHex, toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import { decodeRecordOf } from '../../protocol/records.ts';
 import { registeredBy, type Registered } from '../../protocol/rules/index.ts';
@@ -18,8 +18,6 @@ export interface Memory {
   readonly commit: SignedRecord<'commit'> | undefined;
   /** The last registration seen of a member (hex). */
   lastRegisterOf(member: string): Registered | undefined;
-  /** Whether an update on this model was uploaded in another run of the same keystore. */
-  spentElsewhere(model: Uint8Array): Promise<boolean>;
   /** Begins a round with this registration; the one before, if any, is forgotten. */
   begin(round: RoundMemory, openHash: Uint8Array, registered: Registered): Promise<void>;
   /** Adds to the round in progress that its cohort was accepted, and remembers the registrations in it. */
@@ -60,17 +58,6 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       return commit;
     },
     lastRegisterOf: (member) => members.get(member),
-    spentElsewhere: async (model) => {
-      const others = (await keystore.runs()).filter((other) => !equalBytes(other, run));
-      for (const other of others) {
-        // One after the other: a memory may be large.
-        // oxlint-disable-next-line no-await-in-loop
-        const { spent, past = [] } = (await keystore.load(other)) ?? EMPTY_RUN;
-        const models = spent === undefined ? past : [...past, spent.model];
-        if (models.some((known) => equalBytes(known, model))) return true;
-      }
-      return false;
-    },
     begin: (round, open, registered) =>
       save({ ...current, last: { round: round.round, open }, registered, round }),
     joinCohort: async (fields, registers) => {

@@ -188,8 +188,6 @@ export class Rounds {
   async #mayRegister(open: SignedRecord<'open'>): Promise<boolean> {
     const { view, answers, emit } = this.#ports;
     try {
-      const { hash } = open.body.model;
-      if (await this.#memory.spentElsewhere(hash)) throw spending.spentElsewhere(hash);
       spending.checkRegister(view, answers, this.#memory.run, open.body);
       return true;
     } catch (thrown) {

@@ -71,13 +71,6 @@ const viewOf = (
 export const statedNames = (memory: RunMemory, model: Uint8Array): Uint8Array[] =>
   spentOn(memory, model).answered.map((set) => fromHex(setName(set)));
 
-/** An update is spent once in all runs together: sums of two runs over one model subtract like those of one. */
-export const spentElsewhere = (model: Uint8Array): FloeError =>
-  refused({
-    reason: `this participant has uploaded on model ${toHex(model).slice(0, 16)} in another run`,
-    resume: 'a model that is new to its keystore',
-  });
-
 /** Before it registers. @throws FloeError `update_already_spent` */
 export const checkRegister = (
   view: RunView,
