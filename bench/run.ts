@@ -75,7 +75,7 @@ export const benchParticipant = async (
   index: number,
   dimension: number,
   store: BlobStore,
-  connect: () => Promise<Connection>,
+  connect: (signal: AbortSignal) => Promise<Connection>,
 ): Promise<Participant> => {
   const keystore = await memoryKeystore(deriveSeed(SEED, 'participant', index));
   return joinRun({

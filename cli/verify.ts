@@ -55,6 +55,7 @@ export const verifyCommand = (): Command =>
       'after',
       `
 Level L0 needs no key: signatures, the chain, cohorts, survivor sets, blobs, the ledger where it is there.
+A beacon that the ledger drew is checked with that ledger only; without its network that is said.
 Level L1 needs a key that the run admits: every sum and every model is recomputed bit for bit.
 Of a folder every file is held against what was signed; those that nothing signed speaks of are listed.
 Of an object on Sui everything is read from the chain and from Walrus, up to its last publication.
@@ -117,12 +118,17 @@ others: floe help exit-codes.`,
         output.line(
           `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
         );
+        const { beaconUnchecked } = result;
+        if (beaconUnchecked.length > 0)
+          output.line(
+            `beacon     not checked in ${beaconUnchecked.length} of ${result.rounds.length} attempts: a ledger drew it, and only that ledger can tell; give its network (--network)`,
+          );
         if (files !== undefined) listFiles(files, output);
         if (result.culprit === undefined && files !== undefined && files.wrong.length > 0)
           return EXIT.failed;
         if (result.culprit === undefined) {
           output.say(
-            `${output.style('green', 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,
+            `${output.style('green', beaconUnchecked.length > 0 ? 'what was checked holds' : 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,
           );
           return EXIT.ok;
         }

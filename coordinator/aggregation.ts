@@ -1,7 +1,7 @@
 /**
  * @module What becomes of the uploads: each is fetched, checked and folded into one accumulator as it comes (memory O(d));
- * at the end the shares open the masks, and the sum becomes the next model (Bonawitz et al. 2017, round 4). The accumulator
- * is a cache: after a restart it is folded anew from the blobs.
+ * at the end the masks are taken out (recovery.ts), and the sum becomes the next model (Bonawitz et al. 2017, round 4). The
+ * accumulator is a cache: after a restart it is folded anew from the blobs.
  */
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import {
@@ -24,40 +24,17 @@ import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { readExtras } from '../protocol/encoding/extras.ts';
 import { checkMeanNorm, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
-import { FloeError, type ErrorCode } from '../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 import { nextBeacon } from '../protocol/ledger/beacon.ts';
 import { rootOfHashes } from '../protocol/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import {
-  freezeCohort,
-  judgeComplaint,
-  openAnswer,
-  recover,
-  unmask,
-  type BadShare,
-  type Lanes,
-  type RecoveryFailure,
-  type RecoveryResult,
-  type RoundView,
-  type ShareMessage,
-  type UnmaskAnswer,
-  type Verdict,
-} from '../protocol/secagg/index.ts';
+import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
-import { errorFields, shortKey, type Logger } from './log.ts';
+import type { Logger } from './log.ts';
 import type { Hex, Round } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
-
-/** The round cannot be finished; whoever is named broke the protocol, provably. */
-export class RoundFailure extends FloeError {
-  readonly culprits: readonly Uint8Array[];
-
-  constructor(code: ErrorCode, message: string, culprits: readonly Uint8Array[]) {
-    super(code, message);
-    this.culprits = culprits;
-  }
-}
+import { judgeRound, openMasks } from './recovery.ts';
 
 export interface Aggregation {
   /**
@@ -128,56 +105,8 @@ const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size })
 
 const cohortSize = (round: Round): number => round.members.length;
 
-/** U1 as the recovery wants it. */
-const viewOf = (round: Round): RoundView => {
-  const members = round.members.flatMap((key) => round.registers.get(key) ?? []);
-  const shares: ShareMessage[] = (round.sharers?.body.members ?? []).flatMap((author) => {
-    const shared = round.shares.get(toHex(author));
-    return shared === undefined
-      ? []
-      : [{ author, commitment: shared.record.body.commitment, entries: shared.entries }];
-  });
-  return {
-    context: round.context as Uint8Array,
-    cohort: freezeCohort(
-      members.map(({ author, body }) => ({
-        id: author,
-        mask: body.mask,
-        seal: body.seal,
-      })),
-    ),
-    shares,
-    survivors: round.survivors?.body.members ?? [],
-  };
-};
-
-const failureOf = (
-  failures: readonly RecoveryFailure[],
-  badShares: readonly BadShare[],
-): RoundFailure => {
-  const liars = failures
-    .filter(({ type }) => type === 'commitment_mismatch')
-    .map(({ author }) => author);
-  if (liars.length > 0)
-    return new RoundFailure(
-      'commitment_mismatch',
-      `the secrets of ${liars.length} participants are not those they committed to`,
-      liars,
-    );
-  const senders = new Map(
-    badShares
-      .filter(({ reason }) => reason === 'commitment')
-      .map(({ sender }) => [toHex(sender), sender]),
-  );
-  return new RoundFailure(
-    'not_enough_shares',
-    `too few good shares for ${failures.length} secrets`,
-    [...senders.values()],
-  );
-};
-
 export const createAggregation = (init: AggregationInit): Aggregation => {
-  const { spec, run, attemptKeys, store, gate, keeper, log } = init;
+  const { spec, run, store, gate, keeper } = init;
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
   let sum: Sum | undefined;
@@ -253,65 +182,6 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     };
   };
 
-  /** The survivors' answers; one that does not open or decode is left out and its sender named. */
-  const answersOf = async (round: Round): Promise<UnmaskAnswer[]> => {
-    const keys = attemptKeys.get(round.round);
-    const answers: UnmaskAnswer[] = [];
-    for (const [hex, { author: sender, body }] of round.unmasks) {
-      try {
-        const shares = await openAnswer(keys, body.context, sender, body.answer);
-        answers.push({ sender, shares });
-      } catch (thrown) {
-        if (!(thrown instanceof FloeError)) throw thrown;
-        log.warn(
-          { round: round.round, participant: shortKey(hex), ...errorFields(thrown) },
-          'an answer does not open',
-        );
-      }
-    }
-    return answers;
-  };
-
-  const openSum = async (
-    round: Round,
-    view: RoundView,
-    lanes: Lanes,
-    signal: AbortSignal,
-  ): Promise<RecoveryResult & { type: 'recovered' }> => {
-    const result = await recover(view, await answersOf(round), signal);
-    for (const { sender, author, reason } of result.badShares)
-      log.warn(
-        {
-          round: round.round,
-          participant: shortKey(toHex(sender)),
-          about: shortKey(toHex(author)),
-          reason,
-        },
-        'a wrong share was left out',
-      );
-    if (result.type === 'failed') throw failureOf(result.failures, result.badShares);
-    await unmask(lanes, result.jobs, layoutOf(spec, cohortSize(round)).modulusBits, { signal });
-    return result;
-  };
-
-  /** Unmasks the lanes in place; returns the material that anyone entitled needs to repeat it, and the next beacon. */
-  const openMasks = async (
-    round: Round,
-    lanes: Lanes,
-    signal: AbortSignal,
-  ): Promise<Pick<UnmaskingBundle, 'secrets' | 'shares'>> => {
-    if (!masked) return EMPTY_BUNDLE;
-    const view = viewOf(round);
-    const { secrets } = await openSum(round, view, lanes, signal);
-    const dropped = view.shares.length > view.survivors.length;
-    return {
-      secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
-      shares: dropped
-        ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
-        : [],
-    };
-  };
-
   /** The beacon entropy of each survivor: opened by the answers, or in clear where nothing is masked. */
   const entropiesFrom = (
     { uploads }: Round,
@@ -349,7 +219,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       if (open === undefined || cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
       const { lanes, leaves } = await survivorSum(round, signal);
-      const opened = await openMasks(round, lanes, signal);
+      const opened = await openMasks(init, round, lanes, signal);
       const beacon = nextBeacon(open.body.beacon, entropiesFrom(round, survivors, opened.secrets));
       const result = finishRound({
         spec,
@@ -392,24 +262,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       sum = undefined;
       return body;
     },
-    judge: async (round, { author: complainer, body }) => {
-      const { accused, kind, entry, secret } = body;
-      const { context, cohort } = viewOf(round);
-      const place = round.members.indexOf(toHex(complainer));
-      const committed = round.shares.get(toHex(accused))?.record.body.entries[place];
-      if (committed === undefined) return 'invalid';
-      const complaint = { complainer, accused, kind, entry, secret };
-      return judgeComplaint(context, cohort, complaint, committed);
-    },
+    judge: judgeRound,
     settle: async (signal) => store.settle?.({ signal }),
   };
 };
-
-/** Narrows an error to what a `work-failed` event carries. */
-export const failureFields = (
-  thrown: FloeError,
-): { code: ErrorCode; reason: string; culprits: Uint8Array[] } => ({
-  code: thrown.code,
-  reason: thrown.message.slice(0, 500),
-  culprits: thrown instanceof RoundFailure ? [...thrown.culprits] : [],
-});

@@ -7,7 +7,7 @@ import { equalBytes } from '../protocol/bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { localBeacon } from '../protocol/ledger/beacon.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
+import { JOURNAL_RECEIPT, type Ledger } from '../protocol/ledger/ledger.ts';
 import { blobRefSchema } from '../protocol/records.ts';
 import type { Journal } from './journal.ts';
 
@@ -57,7 +57,7 @@ export const journalLedger = ({ database }: Journal): Ledger => {
     const standing = read(kind, run, round);
     if (standing === undefined || !equalBytes(standing, value))
       throw new FloeError('already_frozen', `another ${kind} of round ${round} stands`, { round });
-    return `journal:${kind}/${round}`;
+    return `${JOURNAL_RECEIPT}${kind}/${round}`;
   };
   return {
     kind: 'journal',

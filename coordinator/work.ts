@@ -10,12 +10,13 @@ import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { nextEntry, roundRoot } from '../protocol/transcript.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
-import { failureFields, type Aggregation } from './aggregation.ts';
+import type { Aggregation } from './aggregation.ts';
 import type { Journal } from './journal.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { EventBody, State, Work } from './machine/index.ts';
 import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
+import { failureFields } from './recovery.ts';
 
 /** Attempts at a piece of work that fails with a retryable error, and the pause before the first repeat. */
 const ATTEMPTS = 4;

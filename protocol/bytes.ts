@@ -3,20 +3,23 @@
  * noble elsewhere; both give the same digest.
  */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
-import {
-  bytesToHex,
-  concatBytes as nobleConcat,
-  hexToBytes,
-  utf8ToBytes,
-} from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes as nobleConcat, hexToBytes } from '@noble/hashes/utils.js';
 import { FloeError } from './errors.ts';
 
 /** `node:crypto` where there is one; `undefined` in browsers. */
 export const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
 
+/** Up to here joining the chunks costs less than a hash object. */
+const ONE_SHOT_BYTES = 4096;
+
 /** SHA-256 over the concatenation of `chunks`; 32 bytes. */
 export const sha256 = (...chunks: readonly Uint8Array[]): Uint8Array => {
   if (nodeCrypto) {
+    const total = chunks.reduce((sum, { length }) => sum + length, 0);
+    if (chunks.length === 1 || total <= ONE_SHOT_BYTES) {
+      const whole = chunks.length === 1 ? (chunks[0] as Uint8Array) : nobleConcat(...chunks);
+      return new Uint8Array(nodeCrypto.hash('sha256', whole, 'buffer'));
+    }
     const hash = nodeCrypto.createHash('sha256');
     for (const chunk of chunks) hash.update(chunk);
     return new Uint8Array(hash.digest());
@@ -27,7 +30,8 @@ export const sha256 = (...chunks: readonly Uint8Array[]): Uint8Array => {
 };
 
 export const concatBytes = (...chunks: readonly Uint8Array[]): Uint8Array => nobleConcat(...chunks);
-export const utf8 = (text: string): Uint8Array => utf8ToBytes(text);
+const utf8Encoder = new TextEncoder();
+export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
 export const toHex = (bytes: Uint8Array): string => bytesToHex(bytes);
 
 /** Lower-case hex to bytes. @throws FloeError `frame_malformed` on anything else. */

@@ -10,6 +10,7 @@ import { bytesUpTo, decodeSigned, encodeCbor, fixedBytes, integer } from './cbor
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from './errors.ts';
 import type { Identity } from './identity.ts';
+import { createMemo } from './memo.ts';
 import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from './run-spec.ts';
 
@@ -217,9 +218,14 @@ const readPayload = (bytes: Uint8Array) => {
   );
 };
 
+/** Of two rounds of a cohort of 255, about. */
+const VERIFIED_BYTES = 16 << 20;
+/** Schema and signature hold for the bytes with this record hash. Never changed. */
+const verified = createMemo<SignedRecord>(VERIFIED_BYTES);
+
 /**
  * Decodes a record, checks schema and signature over the bytes as they came. Who may author what, and whether run and round
- * fit, is for the rules of the round to check.
+ * fit, is for the rules of the round to check. The same bytes again are not verified again.
  *
  * @throws FloeError `record_malformed`, `signature_invalid`
  */
@@ -229,6 +235,10 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
       'record_malformed',
       `expected at most ${MAX_RECORD_BYTES} bytes, got ${bytes.length}`,
     );
+  const hash = recordHash(bytes);
+  const known = verified.get(hash);
+  // The caller's own bytes, whatever became of those that were verified.
+  if (known !== undefined) return { ...known, bytes };
   const cose = openCose(bytes, 'record_malformed');
   const fields = readPayload(cose.payload);
   if (!verifyCose(cose, RECORD_AAD, fields.author))
@@ -236,7 +246,9 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
       'signature_invalid',
       `the signature of the ${fields.type} record does not verify`,
     );
-  return { ...fields, bytes, hash: recordHash(bytes) } as SignedRecord;
+  const record = { ...fields, bytes, hash } as SignedRecord;
+  verified.add(hash, record, bytes.length);
+  return record;
 };
 
 /** Decodes and checks that the record is of `type`. @throws FloeError `record_malformed`, `signature_invalid` */

@@ -1,6 +1,7 @@
 /**
- * @module The keystore on disk: a folder with `identity` (encrypted under the passphrase), `lock`, and for each run its memory
- * (encrypted) and the vector of the round in progress (masked or encrypted before it came here).
+ * @module The keystore on disk: a folder with `identity` (encrypted under the passphrase), `lock`, for each run its memory
+ * (encrypted) and the vector of the round in progress (masked or encrypted before it came here), and for each model that was
+ * uploaded for the run that it was (encrypted).
  */
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
@@ -107,6 +108,9 @@ export const readIdentity = async (
 /** Binds a run's file to the run: it does not open as another's. */
 const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 
+/** As {@link roleOf}: what is said of one model is not said of another. */
+const modelRoleOf = (model: Uint8Array): string => `model ${toHex(model)}`;
+
 const unlocked = async (
   path: string,
   passphrase: string,
@@ -129,6 +133,13 @@ const unlocked = async (
 
   const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
   const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;
+  const ownerFile = (model: Uint8Array): string => `${path}/${toHex(model)}.model`;
+  const readOwner = async (model: Uint8Array): Promise<Uint8Array | undefined> => {
+    const sealed = await disk.read(ownerFile(model));
+    return sealed && unseal(key, modelRoleOf(model), sealed);
+  };
+  /** Claims one after the other: two runs of one process may want the same model. */
+  let claims: Promise<unknown> = Promise.resolve();
   let open = true;
   const requireOpen = (): void => {
     if (!open) throw new FloeError('internal', 'the keystore is closed');
@@ -158,6 +169,22 @@ const unlocked = async (
     eraseVector: async (run) => {
       requireOpen();
       await disk.remove(vectorOf(run));
+    },
+    ownerOf: async (model) => {
+      requireOpen();
+      return readOwner(model);
+    },
+    claimModel: (model, run) => {
+      requireOpen();
+      const claim = async (): Promise<Uint8Array> => {
+        const owner = await readOwner(model);
+        if (owner !== undefined) return owner;
+        await disk.write(ownerFile(model), seal(key, modelRoleOf(model), run, random));
+        return run;
+      };
+      const claimed = claims.then(claim, claim);
+      claims = claimed;
+      return claimed;
     },
     close: async () => {
       if (open) unlock();

@@ -130,6 +130,8 @@ const runSchema = v.strictObject({
   ),
   /** The last commit record: names the newest model. */
   commit: v.optional(record),
+  /** How many commits it has seen. */
+  commits: v.optional(integer(0, 100_000)),
   /** The newest commit that this participant has spot-checked, and at which leaf. */
   checked: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
   /** Proof that a commit of this run is wrong: nothing is answered any more. */
@@ -178,6 +180,10 @@ export interface Keystore {
   loadVector(run: Uint8Array): Promise<Uint8Array | undefined>;
   /** Removes it; nothing happens where there is none. */
   eraseVector(run: Uint8Array): Promise<void>;
+  /** The run (its hash) in which this identity first uploaded for a model, over all runs of the keystore. @param model its hash */
+  ownerOf(model: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Gives the model to `run` where it has no owner; durable once it resolves. @returns its owner */
+  claimModel(model: Uint8Array, run: Uint8Array): Promise<Uint8Array>;
   /** Lets another process have it. Idempotent. */
   close(): Promise<void>;
 }

@@ -15,6 +15,7 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
   const identity = await identityFromSeed(seed);
   const runs = new Map<string, Uint8Array>();
   const vectors = new Map<string, Uint8Array>();
+  const owners = new Map<string, Uint8Array>();
   return {
     kind: 'memory',
     identity,
@@ -28,6 +29,12 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
     saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
     loadVector: async (run) => vectors.get(toHex(run)),
     eraseVector: async (run) => void vectors.delete(toHex(run)),
+    ownerOf: async (model) => owners.get(toHex(model)),
+    claimModel: async (model, run) => {
+      const owner = owners.get(toHex(model)) ?? ownBytes(run);
+      owners.set(toHex(model), owner);
+      return owner;
+    },
     close: async () => undefined,
   };
 };

@@ -1,6 +1,6 @@
 /**
- * @module Work that runs beside the frames of a round: the check of a commit, training, masking, uploading. What it gives is handled in the order of
- * the participant's queue, and dropped when the round has ended in the meantime.
+ * @module Work that runs beside the frames of a round: the check of a commit, training, masking, uploading. What
+ * it gives is handled in the order of the participant's queue, and dropped when the round has ended in the meantime.
  */
 import { maxBundleBytes } from '../../protocol/aggregate/bundle.ts';
 import { layoutOf } from '../../protocol/aggregate/round.ts';

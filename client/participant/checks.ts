@@ -50,14 +50,16 @@ export const checkCoordinatorRecord = (view: RunView, record: SignedRecord): voi
  * The Open record of a round not yet seen.
  *
  * @param previous the last commit that this participant knows
+ * @param committed how many it knows
  * @throws FloeError of the rules of Open
  */
 export const checkOpen = (
   { spec, run, beacon }: RunView,
   open: SignedRecord<'open'>,
   previous: SignedRecord<'commit'> | undefined,
+  committed = 0,
 ): OpenView => {
-  const view = emptyView({ spec, run, round: open.round, previous, beacon });
+  const view = emptyView({ spec, run, round: open.round, previous, committed, beacon });
   requireLawful(view, open);
   return { ...view, open };
 };

@@ -14,7 +14,7 @@ import { readEvidence, type CommitEvidence } from '../../protocol/verify/evidenc
 import type { RunView } from './checks.ts';
 
 /**
- * @throws FloeError `record_conflict` for records of another commit than the one that the round names, or another beacon than its; as `readEvidence`
+ * @throws FloeError `record_conflict` for records of another commit than the one that the round names; as `readEvidence`
  */
 export const checkEvidence = (
   { spec, run, beacon }: RunView,
@@ -32,8 +32,8 @@ export const checkEvidence = (
     equalBytes(body.model.blob.sha256, model.blob.sha256);
   if (!same)
     throw new FloeError('record_conflict', 'the round starts from another model than committed');
-  // Whoever has missed the commit has nothing else to compare the beacon with.
+  // Who did not know the commit could not compare before.
   if (!equalBytes(body.beacon, commit.body.beacon))
-    throw new FloeError('record_conflict', 'the beacon is not that of the commit to check');
+    throw new FloeError('record_conflict', 'the round has another beacon than committed');
   return evidence;
 };

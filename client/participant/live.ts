@@ -21,6 +21,8 @@ export interface Live {
   readonly acked: Set<string>;
   /** The round that made the commit in the open record. */
   evidence?: CommitEvidence;
+  /** This participant has checked the commit in this round. */
+  isChecked?: boolean;
   /** Weights of the round's model, where the check of its commit gave them. */
   weights?: Float32Array;
   cohort?: CheckedCohort;

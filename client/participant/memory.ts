@@ -32,8 +32,10 @@ export interface Memory {
   ): Promise<RoundMemory>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
-  /** Remembers that a commit was checked, or that it is wrong. */
-  note(fields: Pick<RunMemory, 'checked'> | Pick<RunMemory, 'proof'>): Promise<void>;
+  /** Remembers that a commit was checked at this leaf; it is the newest one where no later one is known. */
+  noteCheck(commit: SignedRecord<'commit'>, leaf: number): Promise<void>;
+  /** Remembers that a commit is wrong. @param proof encoded */
+  noteProof(proof: Uint8Array): Promise<void>;
   /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
   commitTo(commit: SignedRecord<'commit'>): Promise<void>;
 }
@@ -80,7 +82,14 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       await save({ ...current, ...lasting, round });
       return round;
     },
-    note: (fields) => save({ ...current, ...fields }),
+    noteCheck: async (record, leaf) => {
+      const checked = { commit: record.hash, leaf };
+      const isNew = commit === undefined || commit.round < record.round;
+      // The rules of the next Open record then hold it to this commit, which is not checked twice.
+      await save({ ...current, checked, ...(isNew ? { commit: record.bytes } : {}) });
+      if (isNew) commit = record;
+    },
+    noteProof: (proof) => save({ ...current, proof }),
     end: (withdrawn) => {
       const { round: _, last, ...rest } = current;
       if (last === undefined) return save(rest);
@@ -93,7 +102,9 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
     commitTo: async (record) => {
       const { round, ...rest } = current;
       const goesOn = round !== undefined && round.round > record.round;
-      await save({ ...rest, commit: record.bytes, ...(goesOn ? { round } : {}) });
+      const isNew = commit === undefined || commit.round < record.round;
+      const commits = (current.commits ?? 0) + (isNew ? 1 : 0);
+      await save({ ...rest, commit: record.bytes, commits, ...(goesOn ? { round } : {}) });
       commit = record;
     },
   };

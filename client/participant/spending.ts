@@ -67,6 +67,24 @@ const viewOf = (
   };
 };
 
+/**
+ * A model belongs to the run in which this identity first uploaded for it: a second run on the same model opens the same update
+ * in another sum.
+ * @param owner of the model, over all runs of the keystore
+ * @throws FloeError `update_already_spent`
+ */
+export const checkOwner = (
+  { run }: Pick<RunView, 'run'>,
+  model: Uint8Array,
+  owner: Uint8Array | undefined,
+): void => {
+  if (owner === undefined || equalBytes(owner, run)) return;
+  throw refused({
+    reason: `model ${toHex(model).slice(0, 16)} was uploaded for in run ${toHex(owner).slice(0, 16)}`,
+    resume: 'a model that is new to this participant',
+  });
+};
+
 /** What the Register record states. */
 export const statedNames = (memory: RunMemory, model: Uint8Array): Uint8Array[] =>
   spentOn(memory, model).answered.map((set) => fromHex(setName(set)));

@@ -194,6 +194,13 @@ export interface Vector {
   readonly envelope: Uint8Array | undefined;
 }
 
+/** a - b, each rounded to float32. A plain loop: a callback for each weight takes four times as long. */
+const difference = (a: Float32Array, b: Float32Array): Float32Array => {
+  const out = new Float32Array(a.length);
+  for (let i = 0; i < out.length; i += 1) out[i] = (a[i] as number) - (b[i] as number);
+  return out;
+};
+
 /**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask (or encrypt), pack. The
  * rounding depends on keystore, specification and round only, so a masked and an unmasked run give the same sums.
@@ -211,7 +218,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       `expected ${before.length} trained weights, got ${trained.weights.length}`,
     );
   const { lanes, layout } = encodeUpdate({
-    delta: trained.weights.map((value, i) => value - (before[i] as number)),
+    delta: difference(trained.weights, before),
     examples: trained.examples,
     metrics: METRICS.map(({ name }) => weighMetric(spec, trained[name], trained.examples)),
     extras: METRICS,

@@ -17,7 +17,7 @@ const recordsOf = <Type extends 'share' | 'complaint' | 'upload'>(
 
 export const viewOf = (
   { spec, run }: MachineConfig,
-  { registered }: Pick<State, 'registered'>,
+  { registered, committed }: Pick<State, 'registered' | 'committed'>,
   round: Round,
 ): RoundView => ({
   ...emptyView({
@@ -25,6 +25,7 @@ export const viewOf = (
     run,
     round: round.round,
     complete: true,
+    committed,
     lastRegisterOf: (author) => {
       const register = registered.get(author);
       return register && registeredBy(register);

@@ -43,8 +43,18 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
 };
 
 /**
+ * Of these, those that were here before R was known; the others could have chosen their keys by it. Of a closed run all keys
+ * were listed before, and R_0 is not public before the first Open record.
+ */
+const knownOf = ({ spec }: MachineConfig, state: State, keys: readonly Hex[]): readonly Hex[] =>
+  spec.members.type === 'closed' || state.attempt === 0
+    ? keys
+    : keys.filter((key) => state.drawn.has(key));
+
+/**
  * When the next round opens as things are: after the pause, with `startWith` participants at once; with fewer, but no fewer
- * than the minimum cohort, after the grace time - though never for the first round, which waits for all it was told to.
+ * than the minimum cohort, after the grace time - though never for the first round, which waits for all it was told to. After a
+ * restart those that came since do not make up the number before the others had their time to come back.
  */
 export const opensAt = (config: MachineConfig, state: State): number => {
   const { spec } = config;
@@ -58,7 +68,9 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   // Of a closed run no more can come than it has members.
   const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
   const wanted = Math.min(state.startWith, most);
-  if (count >= Math.max(wanted, spec.cohort.minimum)) return phase.until;
+  const enough = Math.max(wanted, spec.cohort.minimum);
+  if (knownOf(config, state, here).length >= enough) return phase.until;
+  if (count >= enough) return Math.max(phase.until, state.patience);
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
@@ -91,8 +103,8 @@ const draw = <Item>(
     .map(({ item }) => item);
 
 /**
- * One whole batch, or the `ceil(size * overSelect)` that are drawn; ascending by key. Whoever came after R was known could have
- * chosen its key by it: in an open run such newcomers only fill up what the others leave free.
+ * One whole batch, or the `ceil(size * overSelect)` that are drawn; ascending by key. In an open run those who came after R was
+ * known only fill up what the others leave free.
  */
 const invite = (
   config: MachineConfig,
@@ -100,11 +112,10 @@ const invite = (
   round: number,
   keys: readonly Hex[],
 ): Hex[] => {
-  const { selection, members } = config.spec;
-  if (selection === 'batches')
+  if (config.spec.selection === 'batches')
     return draw(state, round, wholeBatches(config, keys), ([first]) => first ?? '', 1).flat();
   const most = mostInvited(config);
-  const known = keys.filter((key) => members.type === 'closed' || state.drawn.has(key));
+  const known = knownOf(config, state, keys);
   const drawn = draw(state, round, known, (key) => key, most);
   const free = most - drawn.length;
   const late = keys.filter((key) => !known.includes(key));

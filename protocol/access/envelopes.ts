@@ -87,8 +87,8 @@ const requireSealed = (
   const auditors = [spec.coordinator, ...spec.auditors];
   const onlyAuditors = members.every((key) => auditors.some((other) => equalBytes(key, other)));
   const wanted: (readonly [Audience, number])[] =
-    // A bundle has a policy of its own for its round; the cohort of a later one reads it like a model.
-    purpose.role === 'bundle' && cohortOf === purpose.round
+    // The policy of a bundle admits the cohorts on its model, and no earlier ones as that of a cohort would.
+    purpose.role === 'bundle'
       ? [['unmask', purpose.round]]
       : [
           ['auditor', purpose.round],

@@ -5,7 +5,8 @@
  * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through the auditors' policy, all
  * others through the frozen cohorts up to that of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
  * who holds a pass, a subscription or a grant when it asks is let in, and nobody has to know it when the model is sealed. A
- * bundle of unmasking shares has one audience with a policy of its own, and for a later round that round's cohort.
+ * bundle of unmasking shares has one audience with a policy of its own, which admits those who recompute the round and the
+ * cohorts that check its commit.
  */
 import {
   EncryptedObject,
@@ -246,9 +247,8 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     cohortOf: number,
   ): readonly (readonly [Audience, number])[] => {
     const { role, round } = purpose;
-    // A bundle has a policy of its own for its round; the cohort of a later one reads it like a model.
-    if (role === 'bundle' && cohortOf === round)
-      return readers.length === 0 ? [] : [['unmask', round]];
+    // The policy of a bundle admits the cohorts that check its commit, and no earlier ones as that of a cohort would.
+    if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', round]];
     const named: Audience[] = readers.some(isAuditor) ? ['auditor'] : [];
     if (role === 'model') named.push(...models);
     const inPurpose = named.map((audience) => [audience, round] as const);

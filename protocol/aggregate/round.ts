@@ -67,7 +67,8 @@ export const createFold = (layout: RingLayout): Fold => {
   };
 };
 
-export interface RoundResult {
+/** The next model, and what the sum says of the updates in it. */
+export interface RoundStep {
   /** w_{t+1}, flat, as the types of its tensors hold it. */
   readonly after: Float32Array;
   readonly afterHash: Uint8Array;
@@ -78,6 +79,9 @@ export interface RoundResult {
     readonly correct: number;
     readonly clipped: number;
   };
+}
+
+export interface RoundResult extends RoundStep {
   /** S as it is packed: it goes into the gated bundle. */
   readonly sum: Uint8Array;
   /** Commitment to S: hash and chunk root of its packed form. */
@@ -100,20 +104,22 @@ export const stepFedAvg = (
   return after;
 };
 
-/**
- * From the unmasked sum to the next model.
- *
- * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
- * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
- */
-export const finishRound = (input: {
+export interface StepInput {
   readonly spec: RunSpec;
   readonly n: number;
   readonly survivors: number;
   readonly lanes: Lanes;
   readonly before: Float32Array;
   readonly rotationSeed: Uint8Array;
-}): RoundResult => {
+}
+
+/**
+ * From the unmasked sum to the next model.
+ *
+ * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
+ * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
+ */
+export const stepRound = (input: StepInput): RoundStep => {
   const { spec, n, survivors, lanes, before } = input;
   const decoded = decodeSum({
     lanes,
@@ -133,13 +139,23 @@ export const finishRound = (input: {
   for (let i = 0; i < after.length; i += 1)
     if (!Number.isFinite(after[i]))
       throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
-  const sum = pack(lanes, layout.modulusBits);
   const [lossSum = 0, correct = 0] = decoded.metrics;
   return {
     after,
     afterHash: hashModel(spec.model, after),
     weight: decoded.weight,
     metrics: { lossSum, correct, clipped: decoded.clipped },
+  };
+};
+
+/** The step, and the commitment to the sum that it comes from. @throws FloeError as {@link stepRound} */
+export const finishRound = (input: StepInput): RoundResult => {
+  const { spec, n, lanes } = input;
+  const layout = layoutOf(spec, n);
+  const step = stepRound(input);
+  const sum = pack(lanes, layout.modulusBits);
+  return {
+    ...step,
     sum,
     aggregate: { hash: sha256(sum), chunkRoot: chunkRoot(layout, sum), size: sum.length },
   };

@@ -11,6 +11,20 @@
 export const walshHadamard = (x: Float64Array, offset: number, size: number): void => {
   const end = offset + size;
   let half = 1;
+  if (size >= 4) {
+    // The first two levels: the loops below would turn once for every four values.
+    for (let i = offset; i < end; i += 4) {
+      const s01 = x[i]! + x[i + 1]!;
+      const d01 = x[i]! - x[i + 1]!;
+      const s23 = x[i + 2]! + x[i + 3]!;
+      const d23 = x[i + 2]! - x[i + 3]!;
+      x[i] = s01 + s23;
+      x[i + 1] = d01 + d23;
+      x[i + 2] = s01 - s23;
+      x[i + 3] = d01 - d23;
+    }
+    half = 4;
+  }
   for (; half * 4 <= size; half *= 4) {
     const step = half * 4;
     for (let start = offset; start < end; start += step) {

@@ -15,6 +15,7 @@
  */
 import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { createMemo } from '../memo.ts';
 import { walshHadamard } from './hadamard.ts';
 import type { RingLayout } from './layout.ts';
 
@@ -23,27 +24,53 @@ export const ROTATION_SEED_BYTES = 32;
 const SIGNS_TAG = utf8('floe/rotation-signs/v1\0');
 const DIGEST_BYTES = 32;
 
+/** The last few seeds: who encodes with one decodes the sum with it as well. */
+const EXPANDED_BYTES = 4 << 20;
+const expanded = createMemo<Uint8Array>(EXPANDED_BYTES);
+
 /**
  * Public random bits: SHA-256 in counter mode, block c = SHA-256(SHA-256(tag || seed || layer) || u32le c), which is the same in
  * Node and in browsers, and synchronous.
  *
  * @param count bits wanted, at most 2^31; bit i is bit (i mod 8) of byte floor(i / 8)
+ * @returns not to be changed
  */
 export const expandSigns = (seed: Uint8Array, layer: number, count: number): Uint8Array => {
   const input = new Uint8Array(DIGEST_BYTES + 4);
-  input.set(sha256(SIGNS_TAG, seed, new Uint8Array([layer])));
-  const view = new DataView(input.buffer);
+  const key = sha256(SIGNS_TAG, seed, new Uint8Array([layer]));
   const digests = Math.ceil(count / (8 * DIGEST_BYTES));
+  const known = expanded.get(key);
+  if (known?.length === digests * DIGEST_BYTES) return known;
+  input.set(key);
+  const view = new DataView(input.buffer);
   const bits = new Uint8Array(digests * DIGEST_BYTES);
   for (let c = 0; c < digests; c += 1) {
     view.setUint32(DIGEST_BYTES, c, true);
     bits.set(sha256(input), c * DIGEST_BYTES);
   }
+  expanded.add(key, bits, bits.length);
   return bits;
 };
 
+/** The factors of a byte of signs, eight a byte, first bit first. */
+const FACTORS = Float64Array.from(
+  { length: 256 * 8 },
+  (_, i) => 1 - 2 * (((i >> 3) >> (i & 7)) & 1),
+);
+
+/** @param x a multiple of 8 values */
 const applySigns = (x: Float64Array, signs: Uint8Array): void => {
-  for (let i = 0; i < x.length; i += 1) x[i] = x[i]! * (1 - 2 * ((signs[i >> 3]! >> (i & 7)) & 1));
+  for (let i = 0; i < x.length; i += 8) {
+    const f = signs[i >> 3]! << 3;
+    x[i] = x[i]! * FACTORS[f]!;
+    x[i + 1] = x[i + 1]! * FACTORS[f + 1]!;
+    x[i + 2] = x[i + 2]! * FACTORS[f + 2]!;
+    x[i + 3] = x[i + 3]! * FACTORS[f + 3]!;
+    x[i + 4] = x[i + 4]! * FACTORS[f + 4]!;
+    x[i + 5] = x[i + 5]! * FACTORS[f + 5]!;
+    x[i + 6] = x[i + 6]! * FACTORS[f + 6]!;
+    x[i + 7] = x[i + 7]! * FACTORS[f + 7]!;
+  }
 };
 
 /** Pairs of blocks of one network, in order: [a0, b0, a1, b1, ..]. */

@@ -55,6 +55,9 @@ export interface ModelFacts {
   };
 }
 
+/** What the receipts of the coordinator's own journal begin with; those of other ledgers begin with their kind. */
+export const JOURNAL_RECEIPT = 'journal:';
+
 export interface Ledger {
   /** `journal`, `sui`...: named in the first lines of output. */
   readonly kind: string;

@@ -5,7 +5,7 @@
 import { requireReaders } from '../access/envelopes.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
-import { FloeError } from '../errors.ts';
+import { FloeError, isErrorCode } from '../errors.ts';
 import { nextBeacon } from '../ledger/beacon.ts';
 import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
@@ -59,6 +59,15 @@ const SURVIVORS: readonly Rule[] = [
       return new Set(refused).size === refused.length && refused.every((key) => known.has(key))
         ? undefined
         : 'a peer is rejected twice, or was not among those who may upload';
+    },
+  }),
+  survivors({
+    name: 'reasons',
+    says: 'Each rejection has a code of the catalogue.',
+    code: 'record_malformed',
+    check: (_view, { body: { rejected } }) => {
+      const unknown = rejected.find(({ code }) => !isErrorCode(code));
+      return unknown && `a peer is rejected for "${unknown.code}", which is no reason`;
     },
   }),
   survivors({
@@ -298,6 +307,16 @@ const ABORT: readonly Rule[] = [
       culprits.every((key) => includes(open.body.invited, key))
         ? undefined
         : 'a culprit is named twice or was not invited',
+  }),
+  abort({
+    name: 'grounds',
+    says: 'It names culprits only for a complaint, or for what the opened answers show.',
+    code: 'record_malformed',
+    check: (_view, { body: { code, culprits, answered } }) => {
+      if (culprits.length === 0 || code.startsWith('complaint_')) return undefined;
+      const opened = code === 'commitment_mismatch' || code === 'not_enough_shares';
+      return opened && answered ? undefined : `the abort blames ${culprits.length} for "${code}"`;
+    },
   }),
   abort({
     name: 'answered',

@@ -33,6 +33,15 @@ const OPEN: readonly Rule[] = [
     },
   }),
   open({
+    name: 'rounds',
+    says: 'No attempt follows the last round of the specification.',
+    code: 'spec_mismatch',
+    check: ({ spec, committed }) =>
+      committed < spec.rounds
+        ? undefined
+        : `the run has ${spec.rounds} rounds, and all of them are committed`,
+  }),
+  open({
     name: 'beacon',
     says: 'The beacon is that of the last commit.',
     code: 'record_conflict',

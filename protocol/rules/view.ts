@@ -49,6 +49,8 @@ export interface RoundView {
   readonly complete: boolean;
   /** The last commit before this attempt; undefined where there is none, or it is not known. */
   readonly previous: SignedRecord<'commit'> | undefined;
+  /** How many commits of the run are known before this attempt; there may be more where the view is not complete. */
+  readonly committed: number;
   /** The last registration of this author (hex) before this attempt, as far as known. */
   readonly lastRegisterOf: (author: string) => Registered | undefined;
   /** `members`: the beacon can be computed from the records. `ledger`: only the ledger can tell. */
@@ -69,12 +71,15 @@ export interface RoundView {
 }
 
 export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
-  Partial<Pick<RoundView, 'complete' | 'previous' | 'lastRegisterOf' | 'beacon' | 'ledger'>>;
+  Partial<
+    Pick<RoundView, 'complete' | 'previous' | 'committed' | 'lastRegisterOf' | 'beacon' | 'ledger'>
+  >;
 
 /** An attempt of which nothing is known yet. */
 export const emptyView = (init: ViewInit): RoundView => ({
   complete: false,
   previous: undefined,
+  committed: 0,
   lastRegisterOf: () => undefined,
   beacon: 'members',
   ledger: {},

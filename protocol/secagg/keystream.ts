@@ -51,7 +51,9 @@ export const nodeKeystream: KeystreamPlatform | undefined = nodeCrypto && {
     requireBytes(seed, HASH_BYTES, 'key_invalid', 'mask seed');
     requireCount(byteOffset, 'an offset');
     const { counter, skip } = seek(byteOffset);
-    const cipher = nodeCrypto.createCipheriv('aes-256-ctr', seed, counter);
+    // As in primitives/native.ts: raw bytes cost an exception.
+    const key = nodeCrypto.createSecretKey(seed);
+    const cipher = nodeCrypto.createCipheriv('aes-256-ctr', key, counter);
     cipher.update(zerosOf(skip));
     return async (length) => {
       requireCount(length, 'a length');

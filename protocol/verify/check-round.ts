@@ -8,7 +8,7 @@ import { layoutOf } from '../aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { JOURNAL_RECEIPT, type Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
 import {
   contextOf,
@@ -85,26 +85,39 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
   };
 };
 
+/** Where the beacon of an attempt is from; without the ledger, as the receipt of the freeze says that the coordinator signed. */
+export const beaconFrom = (
+  { ledger }: Pick<RuleContext, 'ledger'>,
+  log: RoundLog,
+): RoundView['beacon'] => {
+  if (ledger !== undefined) return ledger.beacon;
+  const receipt = log.maybe('cohort')?.body.receipt ?? JOURNAL_RECEIPT;
+  return receipt.startsWith(JOURNAL_RECEIPT) ? 'members' : 'ledger';
+};
+
 /**
  * Checks the records of one attempt against the rules, however it ended.
  *
  * @param previous the last commit before it
+ * @param committed how many there are before it
  * @throws Culprit the first record that breaks a rule
  */
 export const checkRecords = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
+  committed: number,
 ): Promise<RoundView> => {
-  const { spec, run, ledger } = rules;
+  const { spec, run } = rules;
   let view = emptyView({
     spec,
     run,
     round: log.round,
     complete: true,
     previous,
+    committed,
     lastRegisterOf: (author) => rules.registered.get(author),
-    beacon: ledger?.beacon ?? 'members',
+    beacon: beaconFrom(rules, log),
     ledger: await ledgerFacts(rules, log),
   });
   for (const { record, index } of log.entries) {
@@ -132,8 +145,9 @@ export const checkRound = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
+  committed = 0,
 ): Promise<CheckedRound> => {
-  const view = await checkRecords(rules, log, previous);
+  const view = await checkRecords(rules, log, previous, committed);
   const [open, cohort] = [log.one('open'), log.one('cohort')];
   const [survivors, commit] = [log.one('survivors'), log.one('commit')];
   const uploads = byAuthors(survivors.body.members, view.uploads);

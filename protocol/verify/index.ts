@@ -17,6 +17,7 @@ import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
 import {
+  beaconFrom,
   checkRecords,
   checkRound,
   readBlob,
@@ -33,7 +34,7 @@ export interface VerifyInit {
   readonly store: BlobStore;
   /** With it, and if it admits its identity, the run is verified to level 1. */
   readonly gate?: AccessGate;
-  /** With it, what was frozen is compared with the ledger. */
+  /** With it, what was frozen is compared with the ledger; beacons that a ledger draws are not checked without it. */
   readonly ledger?: Ledger;
   /** The round up to and with which the run was published: its coordinator says that all blobs up to there can be read. */
   readonly published?: number;
@@ -61,6 +62,8 @@ export interface Verification {
   readonly modelHash: string | undefined;
   /** Last link of the transcript, hex. */
   readonly transcriptHead: string;
+  /** Attempts whose beacon was not checked: their receipts name a ledger that was not given. Ascending. */
+  readonly beaconUnchecked: readonly number[];
   readonly culprit?: {
     readonly round: number;
     readonly record: string;
@@ -137,8 +140,11 @@ const verifyRound = async (
 ): Promise<VerifiedRound> => {
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
+  const committed = progress.rounds.filter(
+    ({ outcome }) => outcome === 'committed' || outcome === 'pending',
+  ).length;
   if (abort !== undefined || log.maybe('commit') === undefined) {
-    const view = await checkRecords(rules, log, progress.commit);
+    const view = await checkRecords(rules, log, progress.commit, committed);
     if (abort !== undefined) {
       const unproven = await proofFinding(view, abort);
       if (unproven !== undefined) throw new Culprit(abort, log.indexOf(abort), unproven);
@@ -153,7 +159,7 @@ const verifyRound = async (
   }
   let checked: CheckedRound;
   try {
-    checked = await checkRound(rules, log, progress.commit);
+    checked = await checkRound(rules, log, progress.commit, committed);
   } catch (thrown) {
     if (!underWay.blobs || !(thrown instanceof MissingBlob)) throw thrown;
     progress.commit = log.one('commit');
@@ -219,7 +225,14 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
   const run = hashRunSpec(spec);
-  const rules: RuleContext = { spec, run, store, ledger, signal, registered: new Map() };
+  const rules: RuleContext = {
+    spec,
+    run,
+    store,
+    ledger,
+    signal,
+    registered: new Map(),
+  };
   const progress: Progress = {
     rounds: [],
     commit: undefined,
@@ -227,17 +240,23 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     weights: undefined,
   };
   let transcript: Transcript | undefined;
+  let beaconUnchecked: readonly number[] = [];
   const report = (culprit?: Verification['culprit']): Verification => ({
     ok: culprit === undefined,
     level: lowestLevel(progress.rounds),
     rounds: progress.rounds,
     modelHash: progress.modelHash && toHex(progress.modelHash),
     transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
+    beaconUnchecked,
     ...(culprit === undefined ? {} : { culprit }),
   });
   try {
     transcript = decodeTranscript(rules.run, init.transcript);
     const logs = splitRounds(transcript.entries);
+    if (ledger === undefined)
+      beaconUnchecked = logs
+        .filter((log) => beaconFrom(rules, log) === 'ledger')
+        .map(({ round }) => round);
     const commits = logs.filter((log) => log.maybe('commit') !== undefined);
     const last = commits.at(-1);
     if (published !== undefined && last?.round !== published)
@@ -248,13 +267,6 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
         author: undefined,
         reason: `published up to this round, the transcript ends with ${last === undefined ? 'none' : `round ${last.round}`}`,
       });
-    const beyond = commits[spec.rounds]?.one('commit');
-    if (beyond !== undefined)
-      throw new Culprit(
-        beyond,
-        commits[spec.rounds]?.indexOf(beyond) ?? -1,
-        `the run has ${spec.rounds} rounds, and this is one more`,
-      );
     const newest = commits.length < spec.rounds ? last : undefined;
     for (const [i, log] of logs.entries()) {
       signal?.throwIfAborted();

@@ -9,7 +9,7 @@
  */
 import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
 import { areLeavesOf, leafAt, LEAF_HASH_BYTES, chunkRoot, type Leaf } from '../aggregate/leaves.ts';
-import { finishRound, layoutOf, rotationSeed, type RoundResult } from '../aggregate/round.ts';
+import { layoutOf, rotationSeed, stepRound, type RoundStep } from '../aggregate/round.ts';
 import type { BlobRef } from '../blobs/blob-store.ts';
 import { equalBytes, sha256 } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';
@@ -167,12 +167,12 @@ const checkStep = async (
   layout: RingLayout,
   { sum }: UnmaskingBundle,
   before: Float32Array,
-): Promise<RoundResult> => {
+): Promise<RoundStep> => {
   const { open, cohort, survivors, commit } = evidence;
   const { root: cohortRoot, members } = cohort.body;
   const modelHash = open.body.model.hash;
   const result = await blamed('step', () =>
-    finishRound({
+    stepRound({
       spec,
       n: members.length,
       survivors: survivors.body.members.length,

@@ -275,18 +275,15 @@ describe('an honest commit is never called fabricated', () => {
 
 describe('nobody gets round the check', () => {
   it('a round that names no commit, or another one, is refused', async () => {
-    for (const [bundle, code] of [
+    for (const [named, code] of [
       [undefined, 'record_malformed'],
-      [{ commit: new Uint8Array(32), envelope: new Uint8Array() }, 'record_conflict'],
+      [new Uint8Array(32), 'record_conflict'],
     ] as const) {
       const s = await stage();
       await s.coordinator.playRound();
-      await s.coordinator.open(({ model, beacon, invited, key }) => ({
-        model,
-        beacon,
-        invited,
-        key,
-        ...(bundle === undefined ? {} : { bundle }),
+      await s.coordinator.open(({ bundle, ...body }) => ({
+        ...body,
+        ...(named === undefined ? {} : { bundle: { ...bundle!, commit: named } }),
       }));
       expect((await s.victim.event('violation')).error.code).toBe(code);
       expect(s.coordinator.recordsOf(s.victim.key, 'register')).toEqual([]);

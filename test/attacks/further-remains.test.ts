@@ -119,7 +119,7 @@ describe('remains', () => {
     await coordinator.open();
     await coordinator.cohort(coordinator.keys);
     await coordinator.sharers(coordinator.keys);
-    coordinator.abort('commitment_mismatch', [victim.key]);
+    coordinator.abort('commitment_mismatch', [victim.key], undefined, true);
     for (const one of others) {
       await one.event('aborted');
       // Bound: it is the coordinator's word; the victim is not left out of any set for it.

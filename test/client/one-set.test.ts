@@ -204,6 +204,82 @@ describe('on disk', () => {
     await coordinator.collect(members, 'unmask');
   });
 
+  it.each(['aborted', 'committed'] as const)(
+    'rule, counter and spot check hold after a restart between the answer and the next attempt (%s)',
+    async (ended) => {
+      const { coordinator, members } = await stage();
+      await coordinator.playRound();
+      await attempt(coordinator, members);
+      await coordinator.collect(members, 'unmask');
+      const { key, participant, keystore } = of(members[2]!);
+      const [registered] = coordinator.recordsOf(key, 'register');
+      const [shared] = coordinator.recordsOf(key, 'share');
+      await participant.stop();
+      await coordinator.until(() => coordinator.keys.length === 4, 'it has gone');
+      const before = await memoryOf(keystore, coordinator);
+      expect(before.spent?.answered).toEqual([members.map(addressOf)]);
+      expect(before.checked?.commit).toEqual(coordinator.last!.commit.hash);
+      // It learns of neither.
+      if (ended === 'aborted') coordinator.abort();
+      else await coordinator.commit(members);
+      coordinator.forget();
+      const index = running.findIndex((started) => started.key === key);
+      const again = await start(coordinator, index, { keystore, life: 1 });
+      running[index] = again;
+      await coordinator.until(() => coordinator.keys.length === 5, 'it is back');
+
+      if (ended === 'aborted') {
+        const some = members.filter((member) => !equalBytes(member, members[0]!));
+        await coordinator.open((body) => ({ ...body, invited: some }));
+        expect(await refusal(key)).toContain('has answered for a set of 5');
+      }
+      await attempt(coordinator, members);
+      const [next] = coordinator.recordsOf(key, 'register');
+      expect(next?.body.counter).toBe(3);
+      expect(next?.body.previous).toEqual(registered?.hash);
+      const [share] = coordinator.recordsOf(key, 'share');
+      const after = await memoryOf(keystore, coordinator);
+      const { model, bundle } = coordinator.round!.open.body;
+      expect(share?.body.check?.commit).toEqual(bundle?.commit);
+      const checks = again.events.filter(({ type }) => type === 'checked');
+      if (ended === 'aborted') {
+        expect(next?.body.answered?.map(toHex)).toEqual([setName(members.map(addressOf))]);
+        expect(checks).toEqual([]);
+        expect(share?.body.check).toEqual(shared?.body.check);
+      } else {
+        expect(next?.body.answered).toBeUndefined();
+        expect(checks).toMatchObject([{ commit: 2 }]);
+        expect(after.past).toContainEqual(before.spent?.model);
+        // The commit that it missed is known now.
+        expect(after.commit).toEqual(coordinator.last!.commit.bytes);
+      }
+      expect(after.spent?.model).toEqual(model.hash);
+      await coordinator.collect(members, 'unmask');
+      const committed = await coordinator.commit(members);
+      await coordinator.playRound();
+      const checked = await again.event('checked', ended === 'aborted' ? 1 : 2);
+      expect(checked.commit).toBe(committed.round);
+      for (const { events } of running)
+        expect(events.some(({ type }) => type === 'violation')).toBe(false);
+    },
+  );
+
+  it('an abort that denies the answer is a broken rule after a restart too', async () => {
+    const { coordinator, members } = await stage();
+    await attempt(coordinator, members);
+    await coordinator.collect(members, 'unmask');
+    const { key, participant, keystore } = of(members[2]!);
+    await participant.stop();
+    await coordinator.until(() => coordinator.keys.length === 4, 'it has gone');
+    coordinator.forget();
+    const index = running.findIndex((started) => started.key === key);
+    const again = await start(coordinator, index, { keystore, life: 1 });
+    running[index] = again;
+    await coordinator.until(() => coordinator.keys.length === 5, 'it is back');
+    coordinator.abort('cohort_too_small', [], undefined, false);
+    expect((await again.event('violation')).error.code).toBe('answers_denied');
+  });
+
   it('the upload is written with the vector, before it leaves', async () => {
     const { coordinator, members } = await stage();
     await coordinator.open();

@@ -5,9 +5,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { lineOf } from '../../client/index.ts';
 import { quantisationError } from '../../protocol/encoding/index.ts';
-import { concatBytes, utf8 } from '../../protocol/bytes.ts';
+import { concatBytes, equalBytes, utf8 } from '../../protocol/bytes.ts';
 import { manualClock } from '../../protocol/clock.ts';
 import { deriveSeed } from '../../protocol/random.ts';
+import { sortKeys } from '../../protocol/records.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
 import {
   keystoreOf,
@@ -47,6 +48,43 @@ const expectedMean = async (
 
 const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Math.hypot(...Array.from(a, (value, i) => value - b[i]!));
+
+describe('a newcomer to a running run', () => {
+  it('is admitted, checks the newest commit, and counts in its first round', async () => {
+    const identities = await Promise.all(
+      Array.from({ length: 6 }, async (_, index) => (await keystoreOf(index)).identity),
+    );
+    const keys = sortKeys(identities.map(({ publicKey }) => publicKey));
+    const coordinator = await ScriptedCoordinator.create({
+      cohort: { size: 6, minimum: 5, overSelect: 1 },
+      members: { type: 'closed', keys },
+    });
+    // Each requires what participants require by default.
+    running = await startAll(coordinator, 5, { require: {} });
+    await coordinator.playRound();
+    const newest = await coordinator.playRound();
+    const newcomer = await start(coordinator, 5, { require: {} });
+    running.push(newcomer);
+    await coordinator.loggedIn(6);
+    const commit = await coordinator.playRound();
+    const { open, registers, cohort, survivors } = coordinator.round!;
+    expect(cohort?.body.members).toEqual(keys);
+    expect(survivors?.body.members).toEqual(keys);
+    expect(open.body.bundle?.commit).toEqual(newest.hash);
+    const registered = registers.find(({ author }) => equalBytes(author, newcomer.key));
+    expect(registered?.body).toMatchObject({ counter: 1 });
+    expect(registered?.body.previous).toBeUndefined();
+    const checked = await newcomer.event('checked');
+    expect(checked).toMatchObject({ round: 3, commit: 2 });
+    const [share] = coordinator.recordsOf(newcomer.key, 'share');
+    expect(share?.body.check).toEqual({ commit: newest.hash, leaf: checked.leaf });
+    const committed = await newcomer.event('committed');
+    expect(committed.model.hash).toEqual(commit.body.model.hash);
+    await coordinator.playRound();
+    for (const { events } of running)
+      expect(events.filter(({ type }) => type === 'violation' || type === 'withdrawn')).toEqual([]);
+  });
+});
 
 describe('a participant in honest rounds', () => {
   for (const secagg of ['masked', 'none'] as const)

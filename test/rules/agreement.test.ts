@@ -95,7 +95,7 @@ const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
       registered: new Map(),
       signal: undefined,
     };
-    await checkRecords(rules, log, undefined);
+    await checkRecords(rules, log, undefined, 0);
   });
 
 /** What survivor `self` says: of the frames that it is sent during the round, then of the evidence that it is shown after it. */

@@ -143,7 +143,7 @@ export const buildRound = (
     root,
     beacon: localBeacon(root, open.body.beacon),
     threshold: masked ? threshold(members.length) : 0,
-    receipt: 'r',
+    receipt: 'journal:test/1',
   });
   const context = contextOf({ run, round: 1, open, cohort });
   const entries = new Map<string, readonly Uint8Array[]>();
@@ -188,7 +188,7 @@ export const buildRound = (
     rejected: among
       .filter((i) => !course.survivors.includes(i))
       .map((i) => ({ member: keyOf(i), code: 'phase_closed' })),
-    receipt: 'r',
+    receipt: 'journal:test/1',
   });
   const answered = { context, survivors: survivors.body.hash };
   if (masked) {

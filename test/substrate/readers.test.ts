@@ -177,9 +177,18 @@ describe('sealing', () => {
         .toSorted(),
     ).toEqual(['auditor', 'cohort', 'compute', 'time-lock']);
     const plain = await startRun(specFor(owner));
-    const kinds = async (role: KeyPurpose['role'], readers: readonly Uint8Array[]) => {
+    const kinds = async (
+      role: KeyPurpose['role'],
+      readers: readonly Uint8Array[],
+      cohortOf?: number,
+    ) => {
       const purpose: KeyPurpose = { run: plain.run, round: 2, role };
-      const envelope = await plain.gate.wrap(new Uint8Array(32).fill(5), purpose, readers);
+      const envelope = await plain.gate.wrap(
+        new Uint8Array(32).fill(5),
+        purpose,
+        readers,
+        cohortOf,
+      );
       return audiencesIn(envelope).map(({ audience }) => audience);
     };
     const member = publicKeyOf(keyOfWho('alice'));
@@ -188,6 +197,7 @@ describe('sealing', () => {
     expect(await kinds('model', [member])).toEqual(['cohort']);
     expect(await kinds('update', [coordinator])).toEqual(['auditor']);
     expect(await kinds('bundle', [coordinator, member])).toEqual(['unmask']);
+    expect(await kinds('bundle', [coordinator, member], 3)).toEqual(['unmask']);
     expect(await kinds('bundle', [])).toEqual([]);
   });
 
@@ -221,7 +231,7 @@ describe('a reader with several tickets', () => {
     const { registry, senderOf } = stage;
     const offerOf = async (first: number, last: number) => {
       const terms = { run: run.object, beneficiary: addressOfWho('owner'), first, last };
-      const prices = { passPrice: 1n, periodPrice: 1n, periodMs: 1_000 };
+      const prices = { passPrice: 1n, periodPrice: 1n, periodMs: 60_000 };
       const made = await offers.createOffer(registry, senderOf('owner'), { ...terms, ...prices });
       return offers.readOffer(registry, made.id);
     };
@@ -246,7 +256,7 @@ describe('a reader with several tickets', () => {
     await expectDenied(readAs(run.spec, 'bob', model), 'both revoked');
     await offers.payPeriod(registry, senderOf('bob'), these);
     expect(await readAs(run.spec, 'bob', model)).toEqual(weightsOf(2));
-    devnet.faults.advanceClock(2_000);
+    devnet.faults.advanceClock(120_000);
     await expectDenied(readAs(run.spec, 'bob', model), 'ended');
     await offers.payPeriod(registry, senderOf('bob'), these);
     expect(await readAs(run.spec, 'bob', model)).toEqual(weightsOf(2));

@@ -80,8 +80,13 @@ it('is played, published and verified from the outside', async () => {
   const outside = await connectNetwork(bareNetworkOf(devnet), await auditor.suiSigner(), { spec });
   const { store, gate, ledger } = outside;
   const verification = await verifyRun({ spec, transcript, store, gate, ledger });
-  expect(verification).toMatchObject({ ok: true, level: 'L1' });
+  expect(verification.culprit).toBeUndefined();
+  expect(verification).toMatchObject({ ok: true, level: 'L1', beaconUnchecked: [] });
   expect(verification.modelHash).toBe(toHex(outcome.model.hash));
+
+  // Without the ledger nobody can tell what it drew; that is said, and blames nobody.
+  const blind = await verifyRun({ spec, transcript, store, gate });
+  expect(blind).toMatchObject({ ok: true, level: 'L1', beaconUnchecked: [1, 2] });
 
   const stranger = keyOf(170);
   const denied = await connectNetwork(networkOf(devnet), stranger, { spec });

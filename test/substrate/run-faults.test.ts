@@ -99,9 +99,11 @@ it('4 of 13 nodes and a key server down, a slow node, corrupt slivers, a lagging
   })();
   try {
     const undisturbed = await undisturbedRun(1);
-    const result = await run(own, 1, { limits });
-    expect(versions(result)).toEqual(versions(undisturbed));
+    // Nothing here is to be given up, on a slow machine neither: keys may take as long as for operators.
+    const patient = { store: limits.store, gate: { serverTimeoutMs: 1_000 } };
+    const result = await run(own, 1, { limits: patient });
     expect(result.summary.roundsAborted).toBe(0);
+    expect(versions(result)).toEqual(versions(undisturbed));
     const { culprit, ...verified } = await verify(own, result);
     expect(culprit).toBeUndefined();
     const { modelHash } = undisturbed.summary;

@@ -8,6 +8,7 @@ export const fullMemory: RunMemory = {
   v: 1,
   last: { round: 7, open: filled(1), withdrawn: 'trainer_failed' },
   commit: filled(2, 900),
+  commits: 4,
   checked: { commit: filled(18), leaf: 3 },
   proof: filled(19, 120),
   spent: {
@@ -63,6 +64,19 @@ export const keystoreSuite = (
       expect(again.identity.publicKey).toEqual(keystore.identity.publicKey);
       expect(again.identity.sign('test', filled(1))).toEqual(before);
       expect(again.trainingSecret).toEqual(keystore.trainingSecret);
+      await again.close();
+    });
+
+    it('a model belongs to the run that claimed it first, also after reopening', async () => {
+      const { keystore, reopen } = await create();
+      expect(await keystore.ownerOf(filled(9))).toBeUndefined();
+      const both = [filled(1), filled(2)].map((run) => keystore.claimModel(filled(9), run));
+      expect(await Promise.all(both)).toEqual([filled(1), filled(1)]);
+      expect(await keystore.claimModel(filled(10), filled(2))).toEqual(filled(2));
+      const again = await reopen(keystore);
+      expect(await again.ownerOf(filled(9))).toEqual(filled(1));
+      expect(await again.claimModel(filled(9), filled(2))).toEqual(filled(1));
+      expect(await again.ownerOf(filled(11))).toBeUndefined();
       await again.close();
     });
 

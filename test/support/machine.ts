@@ -32,7 +32,7 @@ import {
 const uploadBytes = (player: Player): number =>
   uploadBytesOf(
     player.config,
-    player.state.round?.members.length ?? player.config.spec.cohort.size,
+    player.state.round?.members.length || player.config.spec.cohort.size,
   );
 
 export interface Player {

@@ -97,10 +97,12 @@ export interface TestParticipantInit {
     readonly upload?: boolean;
     /** Changes the encoded update before it is masked. */
     readonly lanes?: (lanes: Lanes) => void;
-    /** Entries that do not open. */
-    readonly entries?: boolean;
+    /** Seals something else to the others; `true`: entries that do not open. */
+    readonly entries?: true | ((entry: Uint8Array) => Uint8Array);
     /** Complains about an entry that is good. */
     readonly complaint?: boolean;
+    /** Names another blob than the own one, with what goes with it; waits until there is one. */
+    readonly claim?: () => Promise<Partial<Body<'upload'>>>;
   };
 }
 
@@ -117,6 +119,7 @@ export class TestParticipant {
   readonly #run: Uint8Array;
   readonly #rounds = new Map<number, Memory>();
   #connection: Connection | undefined;
+  #welcome = false;
   #nonce: Uint8Array = new Uint8Array(32);
 
   constructor(init: TestParticipantInit) {
@@ -128,6 +131,7 @@ export class TestParticipant {
   connect(connection: Connection): void {
     this.#connection = connection;
     this.closed = undefined;
+    this.#welcome = false;
     this.#nonce = this.#init.random(32);
     connection.receive({
       message: (bytes) => {
@@ -138,16 +142,18 @@ export class TestParticipant {
         if (this.#connection === connection) this.#connection = undefined;
       },
     });
-    this.#send({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce });
+    connection.send(
+      encodeFrame({ type: 'hello', key: this.identity.publicKey, nonce: this.#nonce }),
+    );
   }
 
   disconnect(): void {
     this.#connection?.close(1000, 'bye');
   }
 
-  /** Sends a frame as it is. */
+  /** Sends a frame as it is. What an earlier session asked for waits until this one has asked again. */
   #send(frame: Parameters<typeof encodeFrame>[0]): void {
-    this.#connection?.send(encodeFrame(frame));
+    if (this.#welcome) this.#connection?.send(encodeFrame(frame));
   }
 
   raw(bytes: Uint8Array): void {
@@ -183,7 +189,8 @@ export class TestParticipant {
           coordinator: frame.coordinator,
           run: frame.run,
         });
-        return this.#send({ type: 'login', signature: this.identity.sign('login', payload) });
+        const signature = this.identity.sign('login', payload);
+        return connection.send(encodeFrame({ type: 'login', signature }));
       }
       case 'record':
         return this.#record(decodeRecord(frame.record));
@@ -203,6 +210,8 @@ export class TestParticipant {
         this.finished = true;
         return;
       case 'welcome':
+        this.#welcome = true;
+        return;
       case 'evidence':
     }
   }
@@ -265,14 +274,11 @@ export class TestParticipant {
       memory.own = own;
       const commitment =
         this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
+      const { entries: lie } = this.#init.lie ?? {};
+      const broken = (entry: Uint8Array): Uint8Array =>
+        entry.length > 70 ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1) : entry;
       const entries =
-        this.#init.lie?.entries === true
-          ? message.entries.map((entry) =>
-              entry.length > 70
-                ? entry.with(entry.length - 70, entry[entry.length - 70]! ^ 1)
-                : entry,
-            )
-          : message.entries;
+        lie === undefined ? message.entries : message.entries.map(lie === true ? broken : lie);
       memory.share = {
         entries,
         record: this.sign('share', record.round, {
@@ -418,6 +424,7 @@ export class TestParticipant {
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
       chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(layout, bytes),
       ...(envelope === undefined ? {} : { envelope, entropy: this.#entropy(round) }),
+      ...(await lie?.claim?.()),
     });
   }
 

@@ -457,6 +457,48 @@ export class ScriptedCoordinator {
     this.send(to, { type: 'consistency', records });
   }
 
+  /** Sends a member that comes back only the first `count` frames of the round again. */
+  rewind(key: Uint8Array, count: number): void {
+    const hex = toHex(key);
+    this.#outbox.set(hex, (this.#outbox.get(hex) ?? []).slice(0, count));
+  }
+
+  /** Commits to any model: nothing of it follows from the sum but what `claims` leaves as it is. */
+  async commitTo(
+    after: Float32Array,
+    claims: Partial<Body<'commit'>> = {},
+  ): Promise<OfType<'commit'>> {
+    const round = this.round!;
+    const before = round.open.body.model.hash;
+    this.weights = after.slice();
+    this.version = round.number;
+    const model = await this.modelRef(this.keys);
+    const nothing = new Uint8Array(32);
+    const key = this.#random(32);
+    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const blob = await this.store.put(await encryptBlob(key, purpose, encodeBundle(EMPTY_BUNDLE)));
+    const commit = this.sign('commit', round.number, {
+      survivors: round.survivors!.body.hash,
+      aggregate: {
+        hash: nothing,
+        chunkRoot: nothing,
+        size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
+      },
+      bundle: { blob: { ...blob }, envelope: await this.#wrapBundle(key, round.number, this.keys) },
+      step: { optimiser: 'fedavg', learningRate: 1, before, after: model.hash },
+      weight: round.survivors!.body.members.length,
+      metrics: { lossSum: 0, correct: 0, clipped: 0 },
+      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
+      model,
+      ...claims,
+    });
+    this.beacon = commit.body.beacon;
+    if (this.spec.secagg === 'masked')
+      this.last = { commit, key, records: await this.#records(round, commit) };
+    this.send(this.keys, { type: 'record', record: commit.bytes });
+    return commit;
+  }
+
   /** The lanes of the sum, without masks. */
   async sum(
     answering: readonly Uint8Array[],

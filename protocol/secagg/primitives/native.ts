@@ -65,6 +65,9 @@ const build = (crypto: NodeCrypto): Primitives => {
     return new Uint8Array(der.subarray(der.length - length));
   };
 
+  // Node finds out that raw bytes are no key object by an exception, which costs more than making one.
+  const symmetric = (key: Uint8Array): KeyObject => crypto.createSecretKey(key);
+
   const pointKey = (raw: Uint8Array): NativePoint =>
     new NativePoint(raw, publicKey(PREFIX.x25519Public, raw));
   const pointPair = (secret: Uint8Array): PointPair => {
@@ -116,16 +119,16 @@ const build = (crypto: NodeCrypto): Primitives => {
     kemPair,
     kemKey,
     hkdf: (ikm, salt, info, length) =>
-      new Uint8Array(crypto.hkdfSync('sha256', ikm, salt, info, length)),
+      new Uint8Array(crypto.hkdfSync('sha256', symmetric(ikm), salt, info, length)),
     seal: (key, aad, plain) => {
-      const cipher = crypto.createCipheriv('aes-256-gcm', key, NONCE).setAAD(aad);
+      const cipher = crypto.createCipheriv('aes-256-gcm', symmetric(key), NONCE).setAAD(aad);
       return concatBytes(cipher.update(plain), cipher.final(), cipher.getAuthTag());
     },
     open: (key, aad, sealed) => {
       if (sealed.length < GCM_TAG_BYTES) return undefined;
       const end = sealed.length - GCM_TAG_BYTES;
       const decipher = crypto
-        .createDecipheriv('aes-256-gcm', key, NONCE, { authTagLength: GCM_TAG_BYTES })
+        .createDecipheriv('aes-256-gcm', symmetric(key), NONCE, { authTagLength: GCM_TAG_BYTES })
         .setAAD(aad)
         .setAuthTag(sealed.subarray(end));
       const plain = decipher.update(sealed.subarray(0, end));

@@ -1,0 +1,184 @@
+/**
+ * @module How a round's sum is opened: the survivors' answers give the shares, the shares the secrets, the secrets the masks
+ * (Bonawitz et al. 2017, round 4). A participant that provably broke the protocol is named.
+ */
+import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/aggregate/bundle.ts';
+import { layoutOf } from '../protocol/aggregate/round.ts';
+import { toHex } from '../protocol/bytes.ts';
+import { FloeError, type ErrorCode } from '../protocol/errors.ts';
+import type { SignedRecord } from '../protocol/records.ts';
+import type { RunSpec } from '../protocol/run-spec.ts';
+import {
+  freezeCohort,
+  judgeComplaint,
+  openAnswer,
+  recover,
+  unmask,
+  type BadShare,
+  type Lanes,
+  type RecoveryFailure,
+  type RecoveryResult,
+  type RoundView,
+  type ShareMessage,
+  type UnmaskAnswer,
+  type Verdict,
+} from '../protocol/secagg/index.ts';
+import type { AttemptKeys } from './attempt-keys.ts';
+import { errorFields, shortKey, type Logger } from './log.ts';
+import type { Round } from './machine/index.ts';
+
+/** The round cannot be finished; its culprits provably broke the protocol. */
+export class RoundFailure extends FloeError {
+  readonly culprits: readonly Uint8Array[];
+
+  constructor(code: ErrorCode, message: string, culprits: readonly Uint8Array[]) {
+    super(code, message);
+    this.culprits = culprits;
+  }
+}
+
+/** Narrows an error to what a `work-failed` event carries. */
+export const failureFields = (
+  thrown: FloeError,
+): { code: ErrorCode; reason: string; culprits: Uint8Array[] } => ({
+  code: thrown.code,
+  reason: thrown.message.slice(0, 500),
+  culprits: thrown instanceof RoundFailure ? [...thrown.culprits] : [],
+});
+
+/** U1 as the recovery wants it. */
+const viewOf = (round: Round): RoundView => {
+  const members = round.members.flatMap((key) => round.registers.get(key) ?? []);
+  const shares: ShareMessage[] = (round.sharers?.body.members ?? []).flatMap((author) => {
+    const shared = round.shares.get(toHex(author));
+    return shared === undefined
+      ? []
+      : [{ author, commitment: shared.record.body.commitment, entries: shared.entries }];
+  });
+  return {
+    context: round.context as Uint8Array,
+    cohort: freezeCohort(
+      members.map(({ author, body }) => ({
+        id: author,
+        mask: body.mask,
+        seal: body.seal,
+      })),
+    ),
+    shares,
+    survivors: round.survivors?.body.members ?? [],
+  };
+};
+
+const failureOf = (
+  failures: readonly RecoveryFailure[],
+  badShares: readonly BadShare[],
+): RoundFailure => {
+  const liars = failures
+    .filter(({ type }) => type === 'commitment_mismatch')
+    .map(({ author }) => author);
+  if (liars.length > 0)
+    return new RoundFailure(
+      'commitment_mismatch',
+      `the secrets of ${liars.length} participants are not those they committed to`,
+      liars,
+    );
+  const senders = new Map(
+    badShares
+      .filter(({ reason }) => reason === 'commitment')
+      .map(({ sender }) => [toHex(sender), sender]),
+  );
+  return new RoundFailure(
+    'not_enough_shares',
+    `too few good shares for ${failures.length} secrets`,
+    [...senders.values()],
+  );
+};
+
+export interface RecoveryInit {
+  readonly spec: RunSpec;
+  readonly attemptKeys: AttemptKeys;
+  readonly log: Logger;
+}
+
+/** The survivors' answers; one that does not open or decode is left out and its sender named. */
+const answersOf = async (
+  { attemptKeys, log }: Omit<RecoveryInit, 'spec'>,
+  round: Round,
+): Promise<UnmaskAnswer[]> => {
+  const keys = attemptKeys.get(round.round);
+  const answers: UnmaskAnswer[] = [];
+  for (const [hex, { author: sender, body }] of round.unmasks) {
+    try {
+      const shares = await openAnswer(keys, body.context, sender, body.answer);
+      answers.push({ sender, shares });
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError)) throw thrown;
+      log.warn(
+        { round: round.round, participant: shortKey(hex), ...errorFields(thrown) },
+        'an answer does not open',
+      );
+    }
+  }
+  return answers;
+};
+
+const openSum = async (
+  { spec, ...init }: RecoveryInit,
+  round: Round,
+  view: RoundView,
+  lanes: Lanes,
+  signal: AbortSignal,
+): Promise<RecoveryResult & { type: 'recovered' }> => {
+  const result = await recover(view, await answersOf(init, round), signal);
+  for (const { sender, author, reason } of result.badShares)
+    init.log.warn(
+      {
+        round: round.round,
+        participant: shortKey(toHex(sender)),
+        about: shortKey(toHex(author)),
+        reason,
+      },
+      'a wrong share was left out',
+    );
+  if (result.type === 'failed') throw failureOf(result.failures, result.badShares);
+  await unmask(lanes, result.jobs, layoutOf(spec, round.members.length).modulusBits, { signal });
+  return result;
+};
+
+/**
+ * Unmasks the lanes in place.
+ *
+ * @returns what anyone entitled needs to repeat it; nothing where the run has no masks
+ * @throws RoundFailure `commitment_mismatch`, `not_enough_shares`
+ */
+export const openMasks = async (
+  init: RecoveryInit,
+  round: Round,
+  lanes: Lanes,
+  signal: AbortSignal,
+): Promise<Pick<UnmaskingBundle, 'secrets' | 'shares'>> => {
+  if (init.spec.secagg !== 'masked') return EMPTY_BUNDLE;
+  const view = viewOf(round);
+  const { secrets } = await openSum(init, round, view, lanes, signal);
+  const dropped = view.shares.length > view.survivors.length;
+  return {
+    secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
+    shares: dropped
+      ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
+      : [],
+  };
+};
+
+/** Who lied, by the complaint and the signed share that it is about: a function of the round alone. */
+export const judgeRound = async (
+  round: Round,
+  { author: complainer, body }: SignedRecord<'complaint'>,
+): Promise<Verdict> => {
+  const { accused, kind, entry, secret } = body;
+  const { context, cohort } = viewOf(round);
+  const place = round.members.indexOf(toHex(complainer));
+  const committed = round.shares.get(toHex(accused))?.record.body.entries[place];
+  if (committed === undefined) return 'invalid';
+  const complaint = { complainer, accused, kind, entry, secret };
+  return judgeComplaint(context, cohort, complaint, committed);
+};
