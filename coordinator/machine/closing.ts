@@ -49,6 +49,7 @@ export const abort = (
       failures: state.failures + 1,
       tried: triedNow(config, state, round),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
+      proven: complaint === undefined ? state.proven : new Set([...state.proven, ...culprits]),
       round: undefined,
       closing: record,
     },

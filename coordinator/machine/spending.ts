@@ -93,7 +93,8 @@ export const planInvitation = (
   const here = new Set(present);
   const sets = state.tried
     .filter((at) => at.answered.length > 0)
-    .map(({ survivors }) => survivors.filter((key) => !state.excluded.has(key)));
+    // Members leave out of a set that they have answered only those against whom they have proof.
+    .map(({ survivors }) => survivors.filter((key) => !state.proven.has(key)));
   const whole = sets.find(
     (set) => set.every((key) => here.has(key)) && renounced(config, state, new Set(set)),
   );
@@ -105,7 +106,7 @@ export const planInvitation = (
     ...state.tried
       .filter((at) => at.answered.length === 0)
       .map(({ members }) => members.filter((key) => !here.has(key))),
-  ].filter((missing) => missing.length > 0);
+  ].filter((missing) => missing.length > 0 && !missing.some((key) => state.excluded.has(key)));
   const join = minimum - untouched.length;
   return {
     type: 'wait',

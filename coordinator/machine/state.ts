@@ -110,6 +110,8 @@ export interface State {
   readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
+  /** Those of the excluded against whom a complaint stands as proof, which every member can judge. */
+  readonly proven: ReadonlySet<Hex>;
   /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
   readonly participants: ReadonlyMap<Hex, Presence>;
   /** Who has been in a cohort; the members of the latest cohorts are at the end. */
@@ -137,6 +139,7 @@ export const initialState: State = {
   tried: [],
   sitting: new Set(),
   excluded: new Set(),
+  proven: new Set(),
   participants: new Map(),
   places: new Set(),
   registered: new Map(),

@@ -127,6 +127,26 @@ describe('the next attempt on a model', () => {
     expect(invited(player)).toEqual(ALL);
   });
 
+  it('is for no set without a culprit of whom members have no proof: they would refuse it', async () => {
+    const player = await stage(5);
+    reach(player, 'unmask', ALL);
+    for (const i of ALL) player.say(i, 'unmask');
+    const { round } = player.state;
+    const [liar] = player.people;
+    const effects = player.apply({
+      type: 'work-failed',
+      round: round!.round,
+      code: 'commitment_mismatch',
+      reason: 'the secret of one is not the one it committed to',
+      culprits: [liar!.publicKey],
+    });
+    expect(player.state.excluded).toEqual(new Set([toHex(liar!.publicKey)]));
+    const later = [...effects, ...player.wait(60_000)];
+    expect(player.state.phase.type).toBe('waiting');
+    expect(waiting(later).join()).toContain('that have not uploaded on it join');
+    expect(waiting(later).join()).not.toContain(liar!.address);
+  });
+
   it('forgets all of it when a commit changes the model', async () => {
     const player = await stage();
     failWith(player, [0]);
