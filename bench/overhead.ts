@@ -127,7 +127,9 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
       ),
     ),
   );
-  const server = createServer().on('upgrade', gate.upgrade).listen(0, '127.0.0.1');
+  const server = createServer()
+    .on('upgrade', (request, socket, head) => gate.upgrade(request, socket, head))
+    .listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const connect = webSocketConnect(`ws://127.0.0.1:${port}`);
@@ -146,7 +148,7 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
   const later = rounds.slice(1);
   return {
     fastest: later.reduce((a, b) => (totalOf(b).ms < totalOf(a).ms ? b : a)),
-    cpu: Math.min(...later.map((costs) => totalOf(costs).cpu)),
+    cpu: Math.min(...later.map((phases) => totalOf(phases).cpu)),
   };
 };
 

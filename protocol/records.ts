@@ -235,8 +235,8 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
       'record_malformed',
       `expected at most ${MAX_RECORD_BYTES} bytes, got ${bytes.length}`,
     );
-  const hash = recordHash(bytes);
-  const known = verified.get(hash);
+  const name = recordHash(bytes);
+  const known = verified.get(name);
   // The caller's own bytes, whatever became of those that were verified.
   if (known !== undefined) return { ...known, bytes };
   const cose = openCose(bytes, 'record_malformed');
@@ -246,8 +246,8 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
       'signature_invalid',
       `the signature of the ${fields.type} record does not verify`,
     );
-  const record = { ...fields, bytes, hash } as SignedRecord;
-  verified.add(hash, record, bytes.length);
+  const record = { ...fields, bytes, hash: name } as SignedRecord;
+  verified.add(name, record, bytes.length);
   return record;
 };
 
