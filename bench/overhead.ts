@@ -148,7 +148,7 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
   const later = rounds.slice(1);
   return {
     fastest: later.reduce((a, b) => (totalOf(b).ms < totalOf(a).ms ? b : a)),
-    cpu: Math.min(...later.map((phases) => totalOf(phases).cpu)),
+    cpu: Math.min(...later.map((round) => totalOf(round).cpu)),
   };
 };
 

@@ -14,7 +14,7 @@ import { readEvidence, type CommitEvidence } from '../../protocol/verify/evidenc
 import type { RunView } from './checks.ts';
 
 /**
- * @throws FloeError `record_conflict` for records of another commit than the one that the round names, or another beacon than its; as `readEvidence`
+ * @throws FloeError `record_conflict` for records of another commit than the one that the round names; as `readEvidence`
  */
 export const checkEvidence = (
   { spec, run, beacon }: RunView,

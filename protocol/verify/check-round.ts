@@ -106,7 +106,7 @@ export const checkRecords = async (
   rules: RuleContext,
   log: RoundLog,
   previous: SignedRecord<'commit'> | undefined,
-  committed: number,
+  committed = 0,
 ): Promise<RoundView> => {
   const { spec, run } = rules;
   let view = emptyView({

@@ -13,6 +13,7 @@ import { shaped } from './shape.ts';
 interface Job {
   readonly programs: readonly string[];
   readonly programCount: number;
+  readonly floe: readonly string[];
   readonly sequences: readonly number[];
   readonly length: number;
   readonly homes: readonly string[];
@@ -36,7 +37,7 @@ const run = async (home: string, right?: Found): Promise<Found> => {
   const outcomes = runPrograms(vm, modules, job.programCount, right?.outcomes);
   if (right !== undefined && JSON.stringify(outcomes) !== JSON.stringify(right.outcomes))
     return { outcomes, traces: [] };
-  const floe = move.moduleBytes(move.compiledFloe().modules);
+  const floe = move.moduleBytes(job.floe);
   const whole = move.createVmWithFramework();
   const traces = job.sequences.map((seed) => runSequence(whole, floe, seed, job.length).trace);
   return { outcomes, traces };

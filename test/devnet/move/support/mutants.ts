@@ -140,6 +140,7 @@ const ROOT = join(import.meta.dirname, '../../../..');
 export const runMutants = async (input: {
   readonly programs: readonly string[];
   readonly programCount: number;
+  readonly floe: readonly string[];
   readonly sequences: readonly number[];
   readonly length: number;
 }): Promise<MutantReport> => {
