@@ -165,7 +165,9 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
         case 'finishing':
           close();
           if (event.baseline)
-            output.line('the rounds are over; finishing the centralised baseline');
+            output.line(
+              'the rounds are over; scoring the last models and finishing the centralised baseline',
+            );
           break;
         case 'phase':
         case 'dropped':

@@ -82,7 +82,7 @@ others: floe help exit-codes.`,
         const { version } = run;
         const hash = toHex(hashRunSpec(run.spec));
         output.line(
-          `run        ${hash}${run.reader === undefined ? '; no key: level L0 only' : `; reading as ${run.reader}`}`,
+          `run        ${hash}${run.reader === undefined ? '; no key, so level L0 only (--keystore or --key-file gives one)' : `; reading as ${run.reader}`}`,
         );
         output.line(`ledger     ${run.ledger?.kind ?? 'not available: freezes are not compared'}`);
         if (version !== undefined) {

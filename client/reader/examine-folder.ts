@@ -90,6 +90,7 @@ const KNOWN_UNVERIFIED: readonly (readonly [start: string, reason: string])[] = 
   [RUN_FILES.network, 'says where the run took place; --network compares it with your own'],
   [`${RUN_FILES.devnet}/`, 'the state of the simulated network, which answered the questions'],
   ['uploads/', "the coordinator's notes of uploads to Walrus"],
+  ['keystore/lock', 'empty: it keeps a second process out'],
   ['keystore/', 'encrypted under its passphrase'],
   ['settings.json', 'what the run was started with; the specification is what counts'],
 ];
