@@ -11,10 +11,8 @@ import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { selectionFault } from './selection.ts';
-import { missingFrom, uploadersOf } from './sharing.ts';
-import { contextOf, isMasked, quorumOf, thresholdOf } from './view.ts';
-
-const OTHER_CONTEXT = 'the record is bound to another context';
+import { contextRule, missingFrom, uploadersOf } from './sharing.ts';
+import { isMasked, quorumOf, thresholdOf } from './view.ts';
 
 const survivors = rulesOf('survivors');
 const SURVIVORS: readonly Rule[] = [
@@ -26,14 +24,7 @@ const SURVIVORS: readonly Rule[] = [
     check: ({ complaints }) =>
       complaints.size === 0 ? undefined : 'the attempt goes on after a complaint',
   }),
-  survivors({
-    name: 'context',
-    says: 'The record is bound to the context of the attempt.',
-    code: 'context_mismatch',
-    needs: ['open', 'cohort'],
-    check: (view, { body }) =>
-      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
-  }),
+  contextRule('survivors'),
   survivors({
     name: 'members',
     says: 'The survivors are sorted, each once, among the sharers (without masks, the cohort).',
@@ -148,14 +139,7 @@ const answerRules = (type: 'consistent' | 'unmask'): readonly Rule[] => {
       code: 'unexpected_frame',
       check: (view) => (isMasked(view) ? undefined : 'a run without masks asks for no answers'),
     }),
-    answer({
-      name: 'context',
-      says: 'The record is bound to the context of the attempt.',
-      code: 'context_mismatch',
-      needs: ['open', 'cohort'],
-      check: (view, { body }) =>
-        equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
-    }),
+    contextRule(type),
     answer({
       name: 'survivor',
       says: 'Only survivors answer.',

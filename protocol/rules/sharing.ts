@@ -13,7 +13,20 @@ import { contextOf, isMasked, quorumOf, uploadBytesOf, type RoundView } from './
 export const uploadersOf = (view: RoundView): readonly Uint8Array[] =>
   (isMasked(view) ? view.sharers : view.cohort)?.body.members ?? [];
 
-const OTHER_CONTEXT = 'the record is bound to another context';
+/** The rule that every record after the cohort is under. */
+export const contextRule = (
+  type: 'share' | 'sharers' | 'complaint' | 'upload' | 'survivors' | 'consistent' | 'unmask',
+): Rule =>
+  rulesOf(type)({
+    name: 'context',
+    says: 'The record is bound to the context of the attempt.',
+    code: 'context_mismatch',
+    needs: ['open', 'cohort'],
+    check: (view, { body }) =>
+      equalBytes(body.context, contextOf(view))
+        ? undefined
+        : 'the record is bound to another context',
+  });
 
 const share = rulesOf('share');
 const SHARE: readonly Rule[] = [
@@ -31,14 +44,7 @@ const SHARE: readonly Rule[] = [
     check: ({ cohort }, { author }) =>
       includes(cohort.body.members, author) ? undefined : 'its author is not in the cohort',
   }),
-  share({
-    name: 'context',
-    says: 'The record is bound to the context of the attempt.',
-    code: 'context_mismatch',
-    needs: ['open', 'cohort'],
-    check: (view, { body }) =>
-      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
-  }),
+  contextRule('share'),
   share({
     name: 'entries',
     says: 'There is one entry for each member of the cohort.',
@@ -75,14 +81,7 @@ const SHARERS: readonly Rule[] = [
     code: 'unexpected_frame',
     check: (view) => (isMasked(view) ? undefined : 'a run without masks has no sharers'),
   }),
-  sharers({
-    name: 'context',
-    says: 'The record is bound to the context of the attempt.',
-    code: 'context_mismatch',
-    needs: ['open', 'cohort'],
-    check: (view, { body }) =>
-      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
-  }),
+  contextRule('sharers'),
   sharers({
     name: 'members',
     says: 'The sharers are sorted, each once, members of the cohort.',
@@ -138,14 +137,7 @@ const SHARERS: readonly Rule[] = [
 
 const complaint = rulesOf('complaint');
 const COMPLAINT: readonly Rule[] = [
-  complaint({
-    name: 'context',
-    says: 'The record is bound to the context of the attempt.',
-    code: 'context_mismatch',
-    needs: ['open', 'cohort'],
-    check: (view, { body }) =>
-      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
-  }),
+  contextRule('complaint'),
   complaint({
     name: 'author',
     says: 'Only sharers complain.',
@@ -172,14 +164,7 @@ const COMPLAINT: readonly Rule[] = [
 
 const upload = rulesOf('upload');
 const UPLOAD: readonly Rule[] = [
-  upload({
-    name: 'context',
-    says: 'The record is bound to the context of the attempt.',
-    code: 'context_mismatch',
-    needs: ['open', 'cohort'],
-    check: (view, { body }) =>
-      equalBytes(body.context, contextOf(view)) ? undefined : OTHER_CONTEXT,
-  }),
+  contextRule('upload'),
   upload({
     name: 'author',
     says: 'Only sharers upload; without masks, members of the cohort.',
