@@ -23,7 +23,7 @@ const PHASES = [
 /** One round for each phase, and a last one in which nothing happens. */
 const ROUNDS = PHASES.length + 1;
 const PARTICIPANTS = 5;
-const TIMEOUT = 240_000;
+const TIMEOUT = 600_000;
 
 let folder: string;
 let reference: string;
