@@ -300,7 +300,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const model = await keeper.publish(firstModel(), 0, readers, stopping.signal);
+    const model = await keeper.publish(keeper.prepare(firstModel(), 0), readers, stopping.signal);
     dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
     await flushing;
   };

@@ -10,11 +10,23 @@ import type { RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 
+/** A model version before it is stored. */
+export interface PreparedModel {
+  readonly version: number;
+  /** Parameters, rounded to the types of their tensors. */
+  readonly flat: Float32Array;
+  /** The safetensors file, in clear. */
+  readonly file: Uint8Array;
+  /** AES-256 key that the file is stored under. Secret. */
+  readonly key: Uint8Array;
+}
+
 export interface ModelKeeper {
-  /** Rounds the model of `version` to the types of its tensors, encrypts and stores it; durable once it resolves. */
+  /** Rounds the model of `version` to the types of its tensors. */
+  prepare(flat: Float32Array, version: number): PreparedModel;
+  /** Encrypts and stores a model; durable once it resolves. */
   publish(
-    flat: Float32Array,
-    version: number,
+    model: PreparedModel,
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<ModelRef>;
@@ -76,16 +88,19 @@ export const createModelKeeper = ({
 
   return {
     seal,
-    publish: async (exact, version, readers, signal) => {
+    prepare: (exact, version) => {
       const flat = roundToTypes(spec.model, exact);
       const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
+      return { version, flat, file, key: envelopeKey(sealingSecret, purposeOf(version), file) };
+    },
+    publish: async ({ version, flat, file, key }, readers, signal) => {
       const { stored, envelope } = await seal(file, purposeOf(version), readers, (cipher) =>
         store.put(cipher, { signal }),
       );
       const { id, sha256, size } = stored;
       const blob = { id, sha256, size };
       newest = { version, flat };
-      newestKey = { version, key: envelopeKey(sealingSecret, purposeOf(version), file) };
+      newestKey = { version, key };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
     keyOf,

@@ -124,7 +124,7 @@ export const bodySchemas = {
   /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
   commit: v.strictObject({
     survivors: hash,
-    aggregate: v.strictObject({ hash, chunkRoot: hash, size: integer(0, 2 ** 40) }),
+    aggregate: v.strictObject({ chunkRoot: hash, size: integer(0, 2 ** 40) }),
     bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
     step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
     weight: finite,

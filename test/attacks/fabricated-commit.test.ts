@@ -52,8 +52,8 @@ const expectFound = async ({ coordinator, members }: Stage, part: string): Promi
 const otherSum =
   (coordinator: ScriptedCoordinator): NonNullable<Fabrication['lanes']> =>
   (lanes) => {
-    const { padded, leafLanes } = layoutOf(coordinator.spec, 4);
-    for (let at = 0; at < padded; at += leafLanes) lanes[at] = (lanes[at]! + 1) & 0xff;
+    const { padded, blockSize } = layoutOf(coordinator.spec, 4);
+    for (let at = 0; at < padded; at += blockSize) lanes[at] = (lanes[at]! + 1) & 0xff;
     return lanes;
   };
 
@@ -64,11 +64,6 @@ describe('a fabricated commit is found by everybody who would train on it', () =
       'a scaled step',
       'step',
       { after: (after, before) => after.map((value, i) => 2 * value - before[i]!) },
-    ],
-    [
-      'one parameter moved otherwise',
-      'step',
-      { after: (after) => after.map((value, i) => (i === 17 ? value + 1e-3 : value)) },
     ],
     ['another weight', 'step', { body: (body) => ({ ...body, weight: body.weight + 1 }) }],
     [
@@ -103,20 +98,39 @@ describe('a fabricated commit is found by everybody who would train on it', () =
       { bundle: (bundle) => ({ ...bundle, secrets: bundle.secrets.slice(1) }) },
     ],
     [
-      'a sum in the bundle that is not the committed one',
+      'leaf hashes that are not those of the committed sum',
       'sum',
       { bundle: (bundle) => ({ ...bundle, sum: flipped(bundle.sum, 40) }) },
     ],
-    ['no sum in the bundle', 'sum', { bundle: (bundle) => ({ ...bundle, sum: new Uint8Array() }) }],
+    [
+      'no leaf hashes of the sum',
+      'sum',
+      { bundle: (bundle) => ({ ...bundle, sum: new Uint8Array() }) },
+    ],
     [
       'leaf hashes of another upload',
       'leaves',
-      { bundle: (bundle) => ({ ...bundle, leaves: bundle.leaves.toReversed() }) },
+      { bundle: (bundle) => ({ ...bundle, uploads: bundle.uploads.toReversed() }) },
     ],
     [
-      'a key that does not open the model before',
+      'extra lanes that no upload has',
+      'leaves',
+      {
+        bundle: (bundle) => ({
+          ...bundle,
+          uploads: bundle.uploads.map((item) => ({ ...item, extras: flipped(item.extras, 0) })),
+        }),
+      },
+    ],
+    [
+      'a key that does not open the model after',
       'model',
-      { bundle: (bundle) => ({ ...bundle, modelKey: new Uint8Array(32).fill(1) }) },
+      {
+        bundle: (bundle) => ({
+          ...bundle,
+          keys: { ...bundle.keys, after: new Uint8Array(32).fill(1) },
+        }),
+      },
     ],
   ])('%s', async (_name, part, lie) => {
     const s = await stage();

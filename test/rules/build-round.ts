@@ -200,7 +200,7 @@ export const buildRound = (
   const readable = envelopeFor([owner, ...members]);
   sign(cast.coordinator, 'commit', {
     survivors: survivors.body.hash,
-    aggregate: { hash: h('s'), chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
+    aggregate: { chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
     bundle: { blob: blobOf('b'), envelope: readable },
     step: { optimiser: 'fedavg', learningRate: 1, before: open.body.model.hash, after },
     weight: 40,

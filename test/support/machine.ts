@@ -200,7 +200,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
           round,
           commit: {
             survivors: player.state.round?.survivors?.body.hash ?? new Uint8Array(32),
-            aggregate: { hash: h32('s'), chunkRoot: h32('s'), size: uploadBytes(player) },
+            aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
               optimiser: 'fedavg',
