@@ -20,7 +20,7 @@ import type { ExtraSpec, ExtraTotals, Lanes, RingLayout } from '../encoding/inde
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
-import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
+import { hashModel, parameterCount, roundToTypes, roundValues } from '../tensors/index.ts';
 import { leafHashes } from './leaves.ts';
 
 /**
@@ -186,15 +186,10 @@ export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs:
   const decode = blockDecoder(spec.encoding, layout, input.rotationSeed, extras.weight);
   const { coordinates, values } = decode(lanes, block);
   const { learningRate } = spec.optimiser;
-  const exact = after.slice();
-  for (let g = 0; g < coordinates.length; g += 1) {
-    const i = coordinates[g]!;
-    if (i < exact.length) exact[i] = fedAvg(before[i]!, values[g]!, learningRate);
-  }
-  // `after` holds rounded values, which rounding keeps: only the block can differ.
-  const rounded = roundToTypes(spec.model, exact);
+  const exact = values.map((value, g) => fedAvg(before[coordinates[g]!] ?? 0, value, learningRate));
+  const rounded = roundValues(spec.model, coordinates, exact);
   const differs = coordinates.findIndex(
-    (i) => i < after.length && !Object.is(rounded[i], after[i]),
+    (i, g) => i < after.length && !Object.is(rounded[g], after[i]),
   );
   return { ...totalsOf(extras), differs: differs === -1 ? -1 : coordinates[differs]! };
 };

@@ -8,7 +8,6 @@ import {
   BLOCK_ENERGY,
   ENCODING_LIMITS,
   maxLevel,
-  plainCoordinates,
   quantisationStep,
   ringLayout,
   type EncodingSpec,
@@ -18,7 +17,7 @@ import {
 import { blockOf, createLanes, laneMask, type Lanes } from './lanes.ts';
 import {
   blockEnergies,
-  coordinatesOf,
+  dealBlock,
   planRotation,
   rotateBlock,
   rotationGain,
@@ -88,6 +87,37 @@ const clipFactor = (
   return rotation.blocks > 1 && inBlock > limit ? Math.min(toNorm, limit / inBlock) : toNorm;
 };
 
+/** u of one coordinate, from two bytes. */
+const fraction = (bytes: Uint8Array, i: number): number =>
+  ((bytes[2 * i]! | (bytes[2 * i + 1]! << 8)) + 0.5) / 65_536;
+
+const clamp = (value: number, level: number): number =>
+  value > level ? level : value < -level ? -level : value;
+
+// One loop for each element type, as in lanes.ts.
+const round16 = (
+  x: Float64Array,
+  factor: number,
+  level: number,
+  lanes: Uint16Array,
+  mask: number,
+  bytes: Uint8Array,
+): void => {
+  for (let i = 0; i < x.length; i += 1)
+    lanes[i] = Math.floor(clamp(x[i]! * factor, level) + fraction(bytes, i)) & mask;
+};
+const round32 = (
+  x: Float64Array,
+  factor: number,
+  level: number,
+  lanes: Uint32Array,
+  mask: number,
+  bytes: Uint8Array,
+): void => {
+  for (let i = 0; i < x.length; i += 1)
+    lanes[i] = Math.floor(clamp(x[i]! * factor, level) + fraction(bytes, i)) & mask;
+};
+
 /**
  * lanes[i] = floor(clamp(x[i] * factor, -L, L) + u) mod 2^b, u uniform over (k + 1/2) / 2^16. Sixteen bits bias a coordinate by
  * at most 2^-17 of a step.
@@ -103,13 +133,8 @@ const roundStochastically = (
   const bytes = random(x.length * 2);
   if (bytes.length !== x.length * 2)
     throw new FloeError('internal', `expected ${x.length * 2} random bytes, got ${bytes.length}`);
-  for (let i = 0, r = 0; i < x.length; i += 1, r += 2) {
-    const u = ((bytes[r]! | (bytes[r + 1]! << 8)) + 0.5) / 65_536;
-    let value = x[i]! * factor;
-    if (value > level) value = level;
-    else if (value < -level) value = -level;
-    lanes[i] = Math.floor(value + u) & mask;
-  }
+  const to = lanes instanceof Uint16Array ? round16 : round32;
+  to(x, factor, level, lanes as Uint16Array & Uint32Array, mask, bytes);
 };
 
 /**
@@ -142,12 +167,11 @@ export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
   const { blocks, blockSize, modulusBits } = layout;
   const x = new Float64Array(blockSize);
   for (let block = 0; block < blocks; block += 1) {
-    const coordinates = rotation ? coordinatesOf(rotation, block) : plainCoordinates(layout, block);
-    for (let g = 0; g < blockSize; g += 1) {
-      const i = coordinates[g]!;
-      x[g] = i < delta.length ? delta[i]! * share : 0;
-    }
-    if (rotation) rotateBlock(x, rotation, block);
+    if (rotation) {
+      dealBlock(rotation, delta, share, block, x);
+      rotateBlock(x, rotation, block);
+    } else
+      for (let g = 0; g < blockSize; g += 1) x[g] = (delta[block * blockSize + g] ?? 0) * share;
     const own = blockOf(lanes, layout, block);
     roundStochastically(x, factor, maxLevel(spec), own, laneMask(modulusBits), random);
   }

@@ -93,6 +93,30 @@ export const coordinatesOf = (
   return coordinates;
 };
 
+/**
+ * What a block gets of `x`, the values of all coordinates, times `factor`; 0 in the padding.
+ *
+ * @param out `blockSize` values
+ */
+export const dealBlock = (
+  { blocks, blockSize, shifts }: Rotation,
+  x: Float32Array,
+  factor: number,
+  block: number,
+  out: Float64Array,
+): void => {
+  // Only the last group can reach beyond the end.
+  const whole = Math.min(blockSize, Math.floor(x.length / blocks));
+  for (let g = 0, from = 0; g < whole; g += 1, from += blocks) {
+    const r = block - shifts[g]!;
+    out[g] = x[from + (r < 0 ? r + blocks : r)]! * factor;
+  }
+  for (let g = whole; g < blockSize; g += 1) {
+    const r = block - shifts[g]!;
+    out[g] = (x[g * blocks + (r < 0 ? r + blocks : r)] ?? 0) * factor;
+  }
+};
+
 /** The sum of squares that each block gets of `x`, the values of all coordinates. */
 export const blockEnergies = (
   { blocks, blockSize, shifts }: Rotation,

@@ -428,7 +428,7 @@ describe('a coordinator that signs something else', () => {
       }));
     await expectNamed(all(hash), LAST, 'commit', /recomputed model differs/, false);
     // The right hash over the wrong blob.
-    await expectNamed(all(model.hash), LAST, 'commit', /the published model/, false);
+    await expectNamed(all(model.hash), LAST, 'commit', /key of the model after/, false);
   });
 
   it('a bundle with another secret, without one, and one that is none', async () => {
