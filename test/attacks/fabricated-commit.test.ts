@@ -386,8 +386,8 @@ describe('block by block', () => {
     const purpose = { run, round: commit.round, role: 'bundle' } as const;
     const bundle = await decryptBlob(key, purpose, cipher);
     const reader = {
-      range: ([ref]: readonly BlobRef[], start: number, end: number) =>
-        store.getRange(ref!, start, end),
+      range: ([ref]: readonly BlobRef[], from: number, to: number) =>
+        store.getRange(ref!, from, to),
       whole: ([ref]: readonly BlobRef[]) => store.get(ref!),
     };
     const { blocks } = layoutOf(spec, 4);
