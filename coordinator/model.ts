@@ -42,12 +42,13 @@ export interface ModelKeeper {
   ): Promise<Uint8Array>;
   /** The parameters behind a reference; the newest one is kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
-  /** Encrypts anything of a round, stores it as `put` says, and wraps its key. */
+  /** Encrypts anything of a round, stores it as `put` says, and wraps its key. @param key of the content, where known */
   seal<Stored>(
     plain: Uint8Array,
     purpose: KeyPurpose,
     readers: readonly Uint8Array[],
     put: (cipher: Uint8Array) => Promise<Stored>,
+    key?: Uint8Array,
   ): Promise<{ readonly stored: Stored; readonly envelope: Uint8Array }>;
 }
 
@@ -71,8 +72,13 @@ export const createModelKeeper = ({
   let newestBundle: { readonly round: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
-  const seal: ModelKeeper['seal'] = async (plain, purpose, readers, put) => {
-    const key = envelopeKey(sealingSecret, purpose, plain);
+  const seal: ModelKeeper['seal'] = async (
+    plain,
+    purpose,
+    readers,
+    put,
+    key = envelopeKey(sealingSecret, purpose, plain),
+  ) => {
     const cipher = await encryptBlob(key, purpose, plain);
     if (purpose.role === 'bundle') newestBundle = { round: purpose.round, key };
     const [stored, envelope] = await Promise.all([put(cipher), gate.wrap(key, purpose, readers)]);
@@ -94,8 +100,12 @@ export const createModelKeeper = ({
       return { version, flat, file, key: envelopeKey(sealingSecret, purposeOf(version), file) };
     },
     publish: async ({ version, flat, file, key }, readers, signal) => {
-      const { stored, envelope } = await seal(file, purposeOf(version), readers, (cipher) =>
-        store.put(cipher, { signal }),
+      const { stored, envelope } = await seal(
+        file,
+        purposeOf(version),
+        readers,
+        (cipher) => store.put(cipher, { signal }),
+        key,
       );
       const { id, sha256, size } = stored;
       const blob = { id, sha256, size };
