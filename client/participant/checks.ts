@@ -4,7 +4,7 @@
  * ones it made. Each function throws the `FloeError` that names the broken rule. Sources: Bonawitz et
  * al. 2017, Pasquini et al. 2022.
  */
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import { COORDINATOR_RECORDS, decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
@@ -21,7 +21,7 @@ import {
 } from '../../protocol/rules/index.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { proofFinding } from '../../protocol/rules/complaint.ts';
-import { freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
+import { entryHash, freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
 export interface RunView {
@@ -162,7 +162,7 @@ export const checkSharers = (
       return { author, entry: new Uint8Array(0), record: share };
     }
     const committed = share.body.entries[ownIndex];
-    if (committed === undefined || !equalBytes(sha256(entry), committed))
+    if (committed === undefined || !equalBytes(entryHash(entry), committed))
       throw new FloeError('share_invalid', 'an entry is not the one its author signed', {
         author: toHex(author),
       });

@@ -22,7 +22,13 @@ import { contextOf } from '../../protocol/rules/index.ts';
 import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { cohortRoot, deriveKeys, threshold, type PublicKeys } from '../../protocol/secagg/index.ts';
+import {
+  cohortRoot,
+  deriveKeys,
+  entryHash,
+  threshold,
+  type PublicKeys,
+} from '../../protocol/secagg/index.ts';
 
 export interface Cast {
   readonly coordinator: Identity;
@@ -154,7 +160,7 @@ export const buildRound = (
       return sign(person(i), 'share', {
         context,
         commitment: h(`b ${i}`),
-        entries: own.map((entry) => sha256(entry)),
+        entries: own.map(entryHash),
       });
     });
     sign(cast.coordinator, 'sharers', {

@@ -34,6 +34,7 @@ import {
   complaintSecret,
   createParty,
   deriveKeys,
+  entryHash,
   freezeCohort,
   makeShares,
   maskUpdate,
@@ -284,7 +285,7 @@ export class TestParticipant {
         record: this.sign('share', record.round, {
           context,
           commitment,
-          entries: entries.map((entry) => sha256(entry)),
+          entries: entries.map(entryHash),
           ...(memory.open.body.bundle === undefined
             ? {}
             : { check: { commit: memory.open.body.bundle.commit, leaf: 0 } }),
