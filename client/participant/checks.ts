@@ -20,7 +20,7 @@ import {
   type RoundView,
 } from '../../protocol/rules/index.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
-import { proofFinding } from '../../protocol/rules/complaint.ts';
+import { provenBy } from '../../protocol/rules/proof.ts';
 import { entryHash, freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
@@ -237,18 +237,15 @@ export const checkCommit = (
 ): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);
 
 /**
- * An Abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
- * judges it again.
+ * An Abort that excludes somebody proves it: this participant judges the proof again.
  * @returns the culprits that this participant has thereby proven itself
- * @throws FloeError `complaint_invalid` where the proof is missing or shows something else; those of the rules of Abort
+ * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof is missing or shows something else; those of the
+ *   rules of Abort
  */
 export const checkAbort = async (
   view: RoundView,
   abort: SignedRecord<'abort'>,
 ): Promise<readonly Uint8Array[]> => {
   requireLawful(view, abort);
-  const found = await proofFinding(view, abort);
-  if (found !== undefined) throw new FloeError('complaint_invalid', found);
-  const judged = abort.body.complaint !== undefined && view.sharers !== undefined;
-  return judged ? abort.body.culprits : [];
+  return provenBy(view, abort);
 };

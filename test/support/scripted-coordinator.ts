@@ -634,6 +634,7 @@ export class ScriptedCoordinator {
     culprits: readonly Uint8Array[] = [],
     complaint?: Uint8Array,
     answered = this.#asked,
+    lies?: Body<'abort'>['lies'],
   ): void {
     const record = this.sign('abort', this.round!.number, {
       code,
@@ -641,6 +642,7 @@ export class ScriptedCoordinator {
       culprits: [...culprits],
       answered,
       ...(complaint === undefined ? {} : { complaint }),
+      ...(lies === undefined ? {} : { lies }),
     });
     this.send(this.keys, { type: 'record', record: record.bytes });
   }
