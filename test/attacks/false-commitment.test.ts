@@ -54,6 +54,57 @@ describe('a member that commits to another secret than it shares', () => {
     expect(verdict.rounds[1]?.culprits).toBeUndefined();
   });
 
+  it.each([
+    ['shares', 'key'],
+    ['pairs', 'pair'],
+  ] as const)(
+    'and drops out is named, with proof, for what it has told of its mask secret (%s)',
+    async (sigma, kind) => {
+      run = await realRun(FIVE, { clock: fastClock() });
+      const people = await Promise.all(named.map((name) => run.join(name)));
+      // Lower than the others: only the lower of two commits to the key of their mask.
+      const { identity } = await run.liar('a liar', {
+        lie: { sigma },
+        dropAt: (step) => step === 'upload',
+      });
+      await run.committed(1);
+
+      const [abort, ...more] = run.records('abort');
+      expect(more).toEqual([]);
+      expect(abort!.body).toMatchObject({
+        code: 'commitment_mismatch',
+        culprits: [identity.publicKey],
+        lies: [{ kind }],
+      });
+      // The others had answered for the set without it, and do so again.
+      for (const { body } of run.records('survivors')) expect(body.members).toHaveLength(4);
+      for (const { keystore } of people)
+        expect((await keystore.load(run.run))?.culprits).toEqual([identity.address]);
+      expect(await verified()).toMatchObject({
+        ok: true,
+        level: 'L1',
+        rounds: [{ culprits: [identity.address] }, { outcome: 'committed' }],
+      });
+    },
+  );
+
+  it('is named together with others that do', async () => {
+    const nine = { cohort: { size: 9, minimum: 3 }, deadlines: PATIENT } as const;
+    run = await realRun(nine, { clock: fastClock() });
+    await Promise.all([...named, 'honest 4', 'honest 5'].map((name) => run.join(name)));
+    const liars = await Promise.all(
+      ['liar 0', 'liar 1', 'liar 2'].map((name) => run.liar(name, { lie: { commitment: true } })),
+    );
+    await run.committed(1);
+    const [abort, ...more] = run.records('abort');
+
+    expect(more).toEqual([]);
+    expect(abort!.body.culprits.map(toHex).toSorted()).toEqual(
+      liars.map(({ identity }) => toHex(identity.publicKey)).toSorted(),
+    );
+    expect(run.records('survivors')[1]!.body.members).toHaveLength(6);
+  });
+
   /** Plays until the coordinator dies as it writes down who lied; `revive` starts it again. */
   const untilDeath = async (when: 'before' | 'after') => {
     const journal = openJournal(':memory:');
