@@ -5,7 +5,7 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
-import { namesOf, renouncing } from '../../protocol/rules/one-set.ts';
+import { namesOf, renouncing, setName } from '../../protocol/rules/one-set.ts';
 import type { MachineConfig } from './config.ts';
 import { isMasked, survivorsOf, uploaders, type Hex, type Round, type State } from './state.ts';
 
@@ -123,13 +123,18 @@ export const planInvitation = (
  * have answered anything stay out, so that nobody spoils an attempt by what it states.
  */
 export const fitting = (
-  { proven }: State,
+  { proven, tried }: State,
   round: Round,
 ): { readonly members: Hex[]; readonly spent: Hex[] } => {
   const all = [...round.registers.keys()].toSorted();
   const stated = all.filter((key) => round.registers.get(key)?.body.answered !== undefined);
   if (stated.length === 0) return { members: all, spent: [] };
-  const names = namesOf(all.map(address), new Set([...proven].map(address)));
+  const names = new Set(namesOf(all.map(address), new Set([...proven].map(address))));
+  const own = setName(all.map(address));
+  for (const { survivors } of tried) {
+    const honest = survivors.filter((key) => !proven.has(key));
+    if (setName(honest.map(address)) === own) names.add(setName(survivors.map(address)));
+  }
   const same = stated.every((key) =>
     (round.registers.get(key)?.body.answered ?? []).every((hash) => names.has(toHex(hash))),
   );

@@ -197,7 +197,8 @@ const strict = (
     };
   const stated = cohort.filter(({ answered }) => answered.length > 0);
   if (stated.length === 0) return undefined;
-  const names = namesOf(proposed, view.culprits);
+  // The sets that this participant has answered itself are this one, culprits aside.
+  const names = new Set([...namesOf(proposed, view.culprits), ...view.answered.map(setName)]);
   const spent = stated.filter(({ answered }) => !answered.every((name) => names.has(name)));
   return spent.length === 0
     ? undefined

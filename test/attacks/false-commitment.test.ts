@@ -3,13 +3,21 @@
  * everybody, also to who was away or down at the time, and the others answer for their set without it. And a coordinator that
  * shows such a proof against an honest member.
  */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { RUN_FILES, specAsJson } from '../../client/reader/run-files.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { directoryStore } from '../../protocol/blobs/directory.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { decodeRecord, type Body, type ShownLie } from '../../protocol/records.ts';
+import { encodeRunSpec } from '../../protocol/run-spec.ts';
 import { openAnswer, showSecret, type ShareKind } from '../../protocol/secagg/index.ts';
+import { decodeTranscript } from '../../protocol/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { journalLedger, openJournal, type Journal } from '../../coordinator/index.ts';
+import { floeIn } from '../support/floe.ts';
 import type { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { fastClock, keystoreNamed, PATIENT, realRun, type RealRun } from './real-run.ts';
 import {
@@ -52,6 +60,47 @@ describe('a member that commits to another secret than it shares', () => {
       { outcome: 'committed', survivors: 4 },
     ]);
     expect(verdict.rounds[1]?.culprits).toBeUndefined();
+  });
+
+  it('is named by `floe verify` over the folder of the run', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'floe-lie-'));
+    const journal = openJournal(join(folder, RUN_FILES.journal));
+    try {
+      run = await realRun(FIVE, { clock: fastClock(), journal, ledger: journalLedger(journal) });
+      await Promise.all(named.map((name) => run.join(name)));
+      const { identity } = await run.liar('liar', { lie: { commitment: true } });
+      await run.committed(1);
+      const transcript = run.coordinator.transcript();
+      await run.stop();
+      const blobs = directoryStore(join(folder, RUN_FILES.blobs));
+      for (const { record } of decodeTranscript(run.run, transcript).entries) {
+        const { body } = record;
+        const refs = [
+          ...('blob' in body ? [body.blob] : []),
+          ...('model' in body ? [body.model.blob] : []),
+          ...('bundle' in body && record.type === 'commit' ? [record.body.bundle.blob] : []),
+        ];
+        for (const ref of refs) await blobs.put(await run.stage.store.get(ref));
+      }
+      await writeFile(join(folder, RUN_FILES.spec), encodeRunSpec(run.spec));
+      await writeFile(join(folder, RUN_FILES.specJson), specAsJson(run.spec));
+      await writeFile(join(folder, RUN_FILES.transcript), transcript);
+      journal.close();
+      const floe = floeIn(() => folder);
+      const { code, stdout } = await floe(['verify', folder, '--json']);
+
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({
+        ok: true,
+        rounds: [{ outcome: 'aborted', culprits: [identity.address] }, { outcome: 'committed' }],
+      });
+      const said = await floe(['verify', folder]);
+      expect(`${said.stdout}${said.stderr}`).toContain(
+        `excluded   with proof, after round 1: ${identity.address}`,
+      );
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it.each([
