@@ -13,12 +13,14 @@ import {
   judgeComplaint,
   openAnswer,
   recover,
+  requireLie,
   unmask,
   type Lanes,
   type Lie,
   type RecoveryResult,
   type RoundView,
   type ShareMessage,
+  type SignedShares,
   type UnmaskAnswer,
   type Verdict,
 } from '../protocol/secagg/index.ts';
@@ -80,6 +82,11 @@ const viewOf = (round: Round): RoundView => {
   };
 };
 
+const signedBy = (round: Round, author: Uint8Array): SignedShares => {
+  const { record } = round.shares.get(toHex(author)) as Shared;
+  return { ...record.body, author };
+};
+
 /** A lie as the Abort shows it, with the Share record of its author. */
 const shownLie = (round: Round, lie: Lie): ShownLie => {
   const { author, ...shown } = lie;
@@ -93,13 +100,16 @@ const shownLie = (round: Round, lie: Lie): ShownLie => {
  * Who is to blame. A share that its author did not commit to is the fault of the member that answered with it, of which only the
  * coordinator knows; shares that their author committed to and that give another secret are the author's, and prove it.
  */
-const failureOf = (
+const failureOf = async (
   round: Round,
+  { cohort }: RoundView,
   { failures, badShares, lies }: RecoveryResult & { type: 'failed' },
-): RoundFailure => {
+): Promise<RoundFailure> => {
   if (lies.length > 0) {
     // What the Abort has no room for is found in the next attempt.
     const shown = lies.slice(0, MAX_LIES);
+    // Nobody is blamed before it was judged as everybody will judge it.
+    for (const lie of shown) await requireLie(signedBy(round, lie.author), lie, cohort);
     return new RoundFailure(
       'commitment_mismatch',
       `the secrets of ${lies.length} participants are not those they committed to`,
@@ -165,7 +175,7 @@ const openSum = async (
       },
       'a wrong share was left out',
     );
-  if (result.type === 'failed') throw failureOf(round, result);
+  if (result.type === 'failed') throw await failureOf(round, view, result);
   await unmask(lanes, result.jobs, layoutOf(spec, round.members.length).modulusBits, { signal });
   return result;
 };

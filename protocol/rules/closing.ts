@@ -297,8 +297,9 @@ const ABORT: readonly Rule[] = [
     name: 'grounds',
     says: 'It names culprits only with proof: a complaint, or what shows their lies.',
     code: 'evidence_invalid',
-    check: (_view, { body: { culprits, complaint, lies } }) =>
-      culprits.length === 0 || complaint !== undefined || lies !== undefined
+    check: (_view, { body: { code, culprits, complaint, lies } }) =>
+      // What a complaint proves has a rule of its own.
+      culprits.length === 0 || code.startsWith('complaint_') || (complaint ?? lies) !== undefined
         ? undefined
         : `the abort blames ${culprits.length} without proof`,
   }),

@@ -10,12 +10,9 @@ import { decodeRecordOf, type ShownLie, type SignedRecord } from '../records.ts'
 import {
   freezeCohort,
   judgeComplaint,
-  requireFalsePair,
-  requireFalseSelf,
-  requireFalseSigma,
+  requireLie,
   SECRET_BYTES,
   type Cohort,
-  type PublicKeys,
   type Verdict,
 } from '../secagg/index.ts';
 import { requireLawful } from './index.ts';
@@ -84,9 +81,7 @@ const requireOpened = (view: RoundView, lie: ShownLie, author: Uint8Array): void
     throw unshown('the shares that are shown are not those that were asked for');
 };
 
-/**
- * The author that a lie shows, or undefined where the reader has not seen what it rests on.
- */
+/** The author that a lie shows, or undefined where the reader has not seen what it rests on. */
 const liarOf = async (
   view: RoundView,
   cohort: Cohort | undefined,
@@ -96,27 +91,8 @@ const liarOf = async (
   requireLawful(asItCame(view), record);
   const { author } = record;
   requireOpened(view, lie, author);
-  const signed = { ...record.body, author };
-  if (lie.kind === 'self') {
-    await requireFalseSelf(signed, { kind: 'self', author, shares: lie.shares });
-    return author;
-  }
-  const keysOf = (key: Uint8Array): PublicKeys => {
-    const found = cohort?.members.find(({ id }) => equalBytes(id, key));
-    if (found === undefined) throw unshown('the evidence names somebody outside the cohort');
-    return found.mask.raw;
-  };
-  if (cohort === undefined) return undefined;
-  if (lie.kind === 'key') {
-    const shown = { kind: 'key', author, shares: lie.shares } as const;
-    await requireFalseSigma(signed, shown, keysOf(author), cohort.primitives);
-    return author;
-  }
-  const { recipient } = lie;
-  const place = cohort.members.findIndex(({ id }) => equalBytes(id, recipient));
-  const registered = { author: keysOf(author), recipient: keysOf(recipient) };
-  requireFalsePair(signed, { ...lie, author }, place, registered, cohort.primitives);
-  return author;
+  const shown = { ...lie, author };
+  return (await requireLie({ ...record.body, author }, shown, cohort)) ? author : undefined;
 };
 
 /**
@@ -136,7 +112,7 @@ export const provenBy = async (
   if (lies === undefined) return [];
   const cohort = cohortOf(view);
   const proven: Uint8Array[] = [];
-  for (const lie of lies ?? []) {
+  for (const lie of lies) {
     const liar = await liarOf(view, cohort, lie);
     if (liar !== undefined) proven.push(liar);
   }

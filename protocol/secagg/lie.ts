@@ -11,7 +11,7 @@
 import { compareBytes, equalBytes } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { MAX_COHORT, MIN_COHORT } from '../run-spec.ts';
-import { threshold, type Id } from './cohort.ts';
+import { findIndex, threshold, type Cohort, type Id } from './cohort.ts';
 import { deriveKeys, kemSeed, samePublicKeys, type PublicKeys } from './keys.ts';
 import { commitPairKey, pairKey, unwrapPairKey } from './pairs.ts';
 import { MLKEM_SEED_BYTES, platformPrimitives, type Primitives } from './primitives/index.ts';
@@ -132,7 +132,7 @@ const secretOf = async (
  * Whether b || e is another than the author committed to, by its signed Share record alone.
  * @throws FloeError `evidence_invalid` where it is not shown: the author may be honest
  */
-export const requireFalseSelf = async (signed: SignedShares, lie: FalseSecret): Promise<void> => {
+const requireFalseSelf = async (signed: SignedShares, lie: FalseSecret): Promise<void> => {
   const secret = await secretOf(signed, lie);
   if (equalBytes(commitSecret(signed.context, signed.author, secret), signed.commitment))
     throw nothing('the shares give the secret that their author committed to');
@@ -142,7 +142,7 @@ export const requireFalseSelf = async (signed: SignedShares, lie: FalseSecret): 
  * Whether sigma is another than the masking keys were made of.
  * @param registered of the author in this very attempt @throws FloeError `evidence_invalid`
  */
-export const requireFalseSigma = async (
+const requireFalseSigma = async (
   signed: SignedShares,
   lie: FalseSecret,
   registered: PublicKeys,
@@ -167,7 +167,7 @@ const parsed = (author: Id, recipient: Id, entry: Uint8Array): ShareEntry => {
  * @param place of the recipient in the cohort @param registered masking keys of both in this very attempt
  * @throws FloeError `evidence_invalid`
  */
-export const requireFalsePair = (
+const requireFalsePair = (
   { context, author, entries }: SignedShares,
   { recipient, entry, secret }: FalsePair,
   place: number,
@@ -194,4 +194,35 @@ export const requireFalsePair = (
     if (unwrapPairKey(wrapped, kem, context, author, recipient, primitives) === undefined) return;
   }
   throw nothing('the pair key is the one that its author committed to');
+};
+
+/**
+ * Judges a lie, whatever it is about.
+ * @param signed by the author of the lie @param cohort of the attempt, as far as known
+ * @returns whether it is shown; false where the cohort is needed and not known
+ * @throws FloeError `evidence_invalid` where it shows something else
+ */
+export const requireLie = async (
+  signed: SignedShares,
+  lie: Lie,
+  cohort: Cohort | undefined,
+): Promise<boolean> => {
+  if (lie.kind === 'self') {
+    await requireFalseSelf(signed, lie);
+    return true;
+  }
+  if (cohort === undefined) return false;
+  const { primitives } = cohort;
+  const placeOf = (member: Id): number => {
+    const place = findIndex(cohort, member);
+    if (place === undefined) throw nothing('the evidence names somebody outside the cohort');
+    return place;
+  };
+  const keysOf = (member: Id): PublicKeys => cohort.members[placeOf(member)]!.mask.raw;
+  const { author } = signed;
+  if (lie.kind === 'pair') {
+    const registered = { author: keysOf(author), recipient: keysOf(lie.recipient) };
+    requireFalsePair(signed, lie, placeOf(lie.recipient), registered, primitives);
+  } else await requireFalseSigma(signed, lie, keysOf(author), primitives);
+  return true;
 };

@@ -176,9 +176,9 @@ describe('a member that commits to another secret than it shares', () => {
     const ledger = journalLedger(journal);
     run = await realRun(FIVE, { clock, journal: doomed, ledger });
     const keystores = await Promise.all(named.map(keystoreNamed));
-    const join = () =>
+    const rejoin = () =>
       Promise.all(named.map((name, i) => run.join(name, { keystore: keystores[i]! })));
-    const people = await join();
+    const people = await rejoin();
     const { identity } = await run.liar('liar', { lie: { commitment: true } });
     await expect(run.coordinator.finished).rejects.toThrow('killed');
     await run.coordinator.stop();
@@ -187,7 +187,7 @@ describe('a member that commits to another secret than it shares', () => {
       run.coordinator = run.stage.create({ clock, journal, ledger });
       await run.coordinator.start();
     };
-    return { people, keystores, join, identity, revive };
+    return { people, keystores, rejoin, identity, revive };
   };
 
   it.each(['before', 'after'] as const)(
@@ -205,7 +205,7 @@ describe('a member that commits to another secret than it shares', () => {
   );
 
   it('is left out by members that were down when it was proven, all of them', async () => {
-    const { people, keystores, join, identity, revive } = await untilDeath('before');
+    const { people, keystores, rejoin, identity, revive } = await untilDeath('before');
     await Promise.all(people.map(({ participant }) => participant.stop()));
     await revive();
     await run.aborted(1);
@@ -213,7 +213,7 @@ describe('a member that commits to another secret than it shares', () => {
       expect(events.map(({ type }) => type)).toContain('unmasked');
       expect(events.map(({ type }) => type)).not.toContain('aborted');
     }
-    await join();
+    await rejoin();
     await run.committed(1);
 
     expect(run.records('survivors')[1]!.body.members).toHaveLength(4);

@@ -3,7 +3,7 @@
  * coordinator with all other members on its side can show it of an honest author.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { concatBytes, toHex, utf8 } from '../../protocol/bytes.ts';
+import { concatBytes, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import {
@@ -11,9 +11,7 @@ import {
   makeShares,
   ready,
   recover,
-  requireFalsePair,
-  requireFalseSelf,
-  requireFalseSigma,
+  requireLie,
   showPair,
   showSecret,
   wrapPairKey,
@@ -44,15 +42,8 @@ const judged = async (
   signed: SignedShares,
   lie: Lie,
 ): Promise<string> => {
-  const keysOf = (id: Uint8Array) =>
-    cohort.members.find((member) => toHex(member.id) === toHex(id))!.mask.raw;
   try {
-    if (lie.kind === 'pair') {
-      const place = cohort.members.findIndex(({ id }) => toHex(id) === toHex(lie.recipient));
-      const keys = { author: keysOf(signed.author), recipient: keysOf(lie.recipient) };
-      requireFalsePair(signed, lie, place, keys);
-    } else if (lie.kind === 'self') await requireFalseSelf(signed, lie);
-    else await requireFalseSigma(signed, lie, keysOf(signed.author));
+    expect(await requireLie(signed, lie, cohort)).toBe(true);
     return 'lied';
   } catch (thrown) {
     if (!(thrown instanceof FloeError) || thrown.code !== 'evidence_invalid') throw thrown;
