@@ -142,10 +142,10 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
 };
 
 const failed = (work: Work, error: FloeError): EventBody => {
-  const { code, reason, culprits } = failureFields(error);
+  const { code, reason, ...blamed } = failureFields(error);
   return work.type === 'fold'
     ? { type: 'upload-rejected', round: work.round, member: work.record.author, code, reason }
-    : { type: 'work-failed', round: work.round, code, reason, culprits };
+    : { type: 'work-failed', round: work.round, code, reason, ...blamed };
 };
 
 /**

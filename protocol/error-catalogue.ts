@@ -239,6 +239,12 @@ export const ERRORS = {
     'A complaint, or an abort that names one, proves nothing.',
     'The author of the record is at fault: the complainer, or the coordinator that excludes somebody without proof.',
   ),
+  evidence_invalid: entry(
+    'secagg',
+    false,
+    'What an abort shows against a participant does not prove that it lied.',
+    'The coordinator is at fault: it excludes somebody without proof.',
+  ),
   commitment_mismatch: entry(
     'secagg',
     false,

@@ -17,6 +17,8 @@ import { MAX_COHORT } from './run-spec.ts';
 export const MAX_RECORD_BYTES = 1 << 20;
 /** Survivor sets that one participant answers on one model, at most. */
 export const MAX_ANSWERED = 16;
+/** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares, and all of them are 250 KiB. */
+export const MAX_LIES = 8;
 
 const hash = fixedBytes(32);
 const key = fixedBytes(32);
@@ -46,6 +48,29 @@ export const modelRefSchema = v.strictObject({
   envelope: bytesUpTo(512 << 10),
 });
 export type ModelRef = v.InferOutput<typeof modelRefSchema>;
+
+/** The Share record of whoever lied: of a cohort of 255 it has 9 KiB. */
+const shareRecord = bytesUpTo(12 << 10);
+/** Exactly t of them. @param length bytes of a share */
+const shownShares = (length: number) =>
+  v.pipe(
+    v.array(v.strictObject({ share: fixedBytes(length), head: hash, other: hash })),
+    v.maxLength(MAX_COHORT),
+  );
+/** What shows that a survivor set cannot be opened because an author lied: see secagg/lie.ts. */
+const lieSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('self'), record: shareRecord, shares: shownShares(65) }),
+  v.strictObject({ kind: v.literal('key'), record: shareRecord, shares: shownShares(33) }),
+  v.strictObject({
+    kind: v.literal('pair'),
+    record: shareRecord,
+    recipient: key,
+    entry: bytesUpTo(4096),
+    secret: bytesUpTo(64),
+  }),
+]);
+export type ShownLie = v.InferOutput<typeof lieSchema>;
+export const liesSchema = v.pipe(v.array(lieSchema), v.minLength(1), v.maxLength(MAX_LIES));
 
 export const bodySchemas = {
   /** Coordinator: a round begins with this model; the invited may register. */
@@ -79,7 +104,10 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
   }),
-  /** Participant: commitment to the self secret and the hash of the sealed entry for each member, its own included. */
+  /**
+   * Participant: commitment to the self secret and, for each member, itself included, the hash of its entry: SHA-256 of
+   * `floe/secagg/entry/v1`, the SHA-256 of all but the last 64 bytes, and these, which are the commitments to the two shares.
+   */
   share: v.strictObject({
     context: hash,
     commitment: hash,
@@ -148,6 +176,8 @@ export const bodySchemas = {
     answered: v.boolean(),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),
+    /** Where false commitments ended it: against each culprit, in order, what shows that it lied. */
+    lies: v.optional(liesSchema),
   }),
 } as const;
 

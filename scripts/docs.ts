@@ -94,7 +94,11 @@ const bounds = (view: SchemaView): string => {
 /** One of a variant's maps, on one line. */
 const alternative = ({ entries = {} }: SchemaView): string =>
   `{${Object.entries(entries)
-    .map(([name, field]) => `${name}: ${typeOf(field)}`)
+    .map(([name, field]) =>
+      field.type === 'array' && field.item?.entries !== undefined
+        ? `${name}: list of ${alternative(field.item)}`
+        : `${name}: ${typeOf(field)}`,
+    )
     .join(', ')}}`;
 
 const typeOf = (view: SchemaView): string => {
@@ -144,7 +148,9 @@ const table = (schema: v.GenericSchema): string =>
 
 /** The comment that stands before `name:` in a source file. */
 const commentOf = (source: string, name: string): string => {
-  const match = new RegExp(String.raw`/\*\* ((?:(?!\*/)[^])*?) \*/\n  ${name}: `).exec(source);
+  const match = new RegExp(
+    String.raw`/\*\*\s(?:\s*\* )?((?:(?!\*/)[^])*?)\s+\*/\n  ${name}: `,
+  ).exec(source);
   return (match?.[1] ?? '').replaceAll(/\s*\n\s*\* ?/g, ' ').replaceAll(/\{@link (\w+)\}/g, '`$1`');
 };
 

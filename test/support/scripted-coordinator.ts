@@ -644,6 +644,7 @@ export class ScriptedCoordinator {
     culprits: readonly Uint8Array[] = [],
     complaint?: Uint8Array,
     answered = this.#asked,
+    lies?: Body<'abort'>['lies'],
   ): void {
     const record = this.sign('abort', this.round!.number, {
       code,
@@ -651,6 +652,7 @@ export class ScriptedCoordinator {
       culprits: [...culprits],
       answered,
       ...(complaint === undefined ? {} : { complaint }),
+      ...(lies === undefined ? {} : { lies }),
     });
     this.send(this.keys, { type: 'record', record: record.bytes });
   }
