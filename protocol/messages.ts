@@ -113,11 +113,11 @@ const headOf = (bytes: Uint8Array): { readonly version: unknown; readonly type: 
     if (head.type !== Type.map) throw new Error('expected a map');
     let version: unknown;
     for (let i = 0; i < Math.min(head.value as number, FIELDS_BEFORE_TYPE); i += 1) {
-      const key: unknown = tokens.next().value;
+      const name: unknown = tokens.next().value;
       const value = tokens.next();
       if (!value.type.terminal) break;
-      if (key === 'v') version = value.value;
-      if (key === 'type') return { version, type: value.value };
+      if (name === 'v') version = value.value;
+      if (name === 'type') return { version, type: value.value };
     }
     throw new Error('expected a type among the first fields');
   } catch (cause) {
