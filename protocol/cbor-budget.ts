@@ -85,7 +85,7 @@ const known = new WeakMap<v.GenericSchema, CborBudget>();
 export const budgetOf = (schema: v.GenericSchema): CborBudget => {
   const before = known.get(schema);
   if (before !== undefined) return before;
-  const { elements, depth } = measure(schema as SchemaView);
+  const { elements, depth } = measure(schema);
   const budget = {
     elements: Math.min(elements, elements === Infinity ? UNBOUNDED.elements : elements),
     depth: Math.min(depth, UNBOUNDED.depth),

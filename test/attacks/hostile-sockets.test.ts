@@ -4,7 +4,7 @@
  * by socket, not how long anything took.
  */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -107,7 +107,10 @@ const head = (opcode: number, length: number, last = true): Buffer => {
 const pour = async (socket: Socket, bytes: number): Promise<void> => {
   const chunk = Buffer.alloc(65_536, 0x80);
   for (let at = 0; at < bytes && !socket.destroyed; at += chunk.length)
-    if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    if (!socket.write(chunk))
+      await Promise.race(['drain', 'close'].map((event) => once(socket, event))).catch(() =>
+        socket.destroy(),
+      );
 };
 
 const loggedIn = async ({ url }: SetUp, name: string) => {
@@ -198,8 +201,9 @@ describe('after the login', () => {
   const rawLogin = async (set: SetUp, name: string): Promise<Socket> => {
     const socket = new WebSocket(set.url);
     const identity = await testIdentity(name);
+    const upgraded = once(socket, 'upgrade').then(([answer]) => (answer as IncomingMessage).socket);
     await once(socket, 'open');
-    const raw = (socket as unknown as { _socket: Socket })._socket;
+    const raw = await upgraded;
     const session = logIn(
       {
         remote: name,
@@ -226,7 +230,7 @@ describe('after the login', () => {
   };
 
   it('messages that never end are held up to a sum; the oldest are ended', async () => {
-    const set = await setUp({ unfinishedBytes: 3 * MIB } as Partial<Limits>);
+    const set = await setUp({ unfinishedBytes: 3 * MIB });
     for (let i = 0; i < 6; i += 1) {
       const raw = await rawLogin(set, `outsider ${i}`);
       raw.write(head(2, 2 * MIB));
@@ -250,9 +254,9 @@ describe('after the login', () => {
 });
 
 describe('floods of connections and requests', () => {
-  const served = async (over: object) => {
+  const served = async (over: Partial<Limits>) => {
     const stage = await createStage(await testSpec());
-    const coordinator: Coordinator = stage.create({ limits: over as Partial<Limits> });
+    const coordinator: Coordinator = stage.create({ limits: over });
     await coordinator.start();
     coordinator.finished.catch(() => undefined);
     const { store } = stage;
@@ -326,7 +330,11 @@ describe('floods of connections and requests', () => {
   });
 
   it('requests of one address beyond its rate are refused by name', async () => {
-    const { service } = await served({ transcriptsPerMinute: 3, requestsPerMinute: 10 });
+    const { service } = await served({
+      transcriptsPerMinute: 3,
+      requestsPerMinute: 10,
+      blobRequestsPerMinute: 2,
+    });
     const codes = async (path: string, count: number): Promise<(string | null)[]> => {
       const list: (string | null)[] = [];
       for (let i = 0; i < count; i += 1) {
@@ -341,9 +349,13 @@ describe('floods of connections and requests', () => {
       ...(await codes('/metrics', 3)),
       ...(await codes('/health', 3)),
       ...(await codes('/run', 3)),
-      ...(await codes('/blobs/x', 3)),
     ];
     expect(others.at(-1)).toBe('rate_limited');
     expect(others.filter((code) => code === 'rate_limited').length).toBeGreaterThan(1);
+    expect(await codes('/blobs/x', 3)).toEqual([
+      'blob_not_found',
+      'blob_not_found',
+      'rate_limited',
+    ]);
   });
 });
