@@ -12,6 +12,9 @@ import { functionTrainer, join, webSocketConnect } from '../../client/index.ts';
 import { serve } from '../../coordinator/index.ts';
 import { fetchBytes } from '../../protocol/announcement.ts';
 import { httpBlobStore } from '../../protocol/blobs/http.ts';
+import { patientConnect } from '../../client/connect/patience.ts';
+import { manualClock } from '../../protocol/clock.ts';
+import { connectionPair } from '../support/connection.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { CERTIFICATE, CERTIFICATE_KEY } from '../support/certificate.ts';
@@ -133,5 +136,36 @@ describe('what may heal, for a stated time', () => {
     const error = await endOf(`ws://${await httpServer(502)}`, 1);
     expect(error.code).toBe('coordinator_unreachable');
     expect(error.message).toContain('502');
+  });
+});
+
+describe('patience', () => {
+  it('ends for who was never reached, and not for who was', async () => {
+    const clock = manualClock(0);
+    let up = false;
+    const [, client] = connectionPair();
+    const connect = patientConnect(
+      async () => {
+        if (up) return client;
+        throw new FloeError('connection_lost', 'nobody there');
+      },
+      { address: 'ws://host:1', patienceMs: 1000, clock },
+    );
+    const { signal } = new AbortController();
+    const code = (): Promise<string> =>
+      connect(signal).then(
+        () => 'connected',
+        (thrown: FloeError) => thrown.code,
+      );
+    expect(await code()).toBe('connection_lost');
+    clock.advance(999);
+    expect(await code()).toBe('connection_lost');
+    clock.advance(1);
+    expect(await code()).toBe('coordinator_unreachable');
+    up = true;
+    expect(await code()).toBe('connected');
+    up = false;
+    clock.advance(1_000_000);
+    expect(await code()).toBe('connection_lost');
   });
 });
