@@ -8,7 +8,7 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Limits } from './limits.ts';
 
 /** Bytes of a piece. */
-export const PIECE_BYTES = 256 << 10;
+export const PIECE_BYTES = 64 << 10;
 
 /** The next piece; undefined at the end. */
 export type Pieces = () => Promise<Uint8Array | undefined>;
@@ -19,7 +19,12 @@ export interface Answers {
   readonly open: number;
 }
 
-export const createAnswers = (limits: Limits, clock: Clock): Answers => {
+/** @param most of them at once */
+export const createAnswers = (
+  most: number,
+  { answerTimeoutMs }: Pick<Limits, 'answerTimeoutMs'>,
+  clock: Clock,
+): Answers => {
   /** What ends each, the one that has waited longest first. */
   const open = new Set<() => void>();
   return {
@@ -37,9 +42,9 @@ export const createAnswers = (limits: Limits, clock: Clock): Answers => {
       const touch = (): void => {
         done();
         const [idlest] = open;
-        if (open.size >= limits.openAnswers) idlest?.();
+        if (open.size >= most) idlest?.();
         open.add(end);
-        cancelTimer = clock.at(clock.now() + limits.answerTimeoutMs, end);
+        cancelTimer = clock.at(clock.now() + answerTimeoutMs, end);
       };
       return new ReadableStream<Uint8Array>(
         {

@@ -172,7 +172,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
   const transcripts = perMinute(limits.transcriptsPerMinute);
   const blobs = perMinute(limits.blobsPerMinute);
   const uploading = new Map<string, number>();
-  const answers = createAnswers(limits, clock);
+  const openTranscripts = createAnswers(limits.openTranscripts, limits, clock);
+  const openBlobs = createAnswers(limits.openBlobs, limits, clock);
   const app = new Hono();
 
   /** @throws FloeError `rate_limited` */
@@ -205,7 +206,11 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
       metrics.blob(context.req.method === 'PUT' ? 'put' : 'get', 0, status);
     // What is not in the catalogue of refusals may speak of internals.
     const message = status === 500 ? 'internal error' : error.message;
-    return context.json({ code: error.code, message }, status, { 'x-floe-error': error.code });
+    return context.json({ code: error.code, message }, status, {
+      'x-floe-error': error.code,
+      // Asking on costs a new connection, and those have a rate too.
+      ...(error.code === 'rate_limited' ? { connection: 'close' } : {}),
+    });
   });
 
   // The pages that may take part: an upload is admitted for its signature, everything else is public within the network.
@@ -249,7 +254,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const from = queryNumber(context, 'from') ?? 0;
     const start = round === undefined ? from : coordinator.firstOfRound(round);
     if (start === undefined) return context.body(null, 200, OCTETS);
-    return context.body(answers.stream(transcriptPieces(coordinator, start)), 200, OCTETS);
+    return context.body(openTranscripts.stream(transcriptPieces(coordinator, start)), 200, OCTETS);
   });
 
   app.get('/blobs/:id', async (context) => {
@@ -262,7 +267,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const pieces = await begun(blobPieces(store, ref, [start, end], context.req.raw.signal));
     const status = range === undefined ? 200 : 206;
     metrics.blob('get', end - start, status);
-    return context.body(answers.stream(pieces), status, {
+    return context.body(openBlobs.stream(pieces), status, {
       ...OCTETS,
       'content-length': `${end - start}`,
       ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${ref.size}` }),

@@ -50,8 +50,9 @@ export interface Limits {
   readonly requestsPerMinute: number;
   readonly transcriptsPerMinute: number;
   readonly blobRequestsPerMinute: number;
-  /** Answers that are sent at once, transcripts and blobs each, and milliseconds that a reader may leave one unread. */
-  readonly openAnswers: number;
+  /** Answers that are sent at once, and milliseconds that a reader may leave one unread. */
+  readonly openTranscripts: number;
+  readonly openBlobs: number;
   readonly answerTimeoutMs: number;
   /** Bytes of one uploaded blob. */
   readonly blobBytes: number;
@@ -89,7 +90,8 @@ export const DEFAULT_LIMITS: Limits = {
   requestsPerMinute: 1200,
   transcriptsPerMinute: 30,
   blobRequestsPerMinute: 60_000,
-  openAnswers: 64,
+  openTranscripts: 8,
+  openBlobs: 512,
   answerTimeoutMs: 60_000,
   blobBytes: 2 ** 30,
   blobsPerMinute: 30,

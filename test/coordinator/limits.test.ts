@@ -111,7 +111,7 @@ describe('answers', () => {
 
   it('read no piece before the one before was taken', async () => {
     let read = 0;
-    const answers = createAnswers(DEFAULT_LIMITS, manualClock(0));
+    const answers = createAnswers(8, DEFAULT_LIMITS, manualClock(0));
     const stream = answers.stream(async () => {
       read += 1;
       return read > 3 ? undefined : new Uint8Array([read]);
@@ -125,7 +125,7 @@ describe('answers', () => {
 
   it('end when they are not read in time', async () => {
     const clock = manualClock(0);
-    const answers = createAnswers({ ...DEFAULT_LIMITS, answerTimeoutMs: 100 }, clock);
+    const answers = createAnswers(8, { answerTimeoutMs: 100 }, clock);
     const reader = answers.stream(endless).getReader();
     await reader.read();
     await turns();
@@ -139,7 +139,7 @@ describe('answers', () => {
   });
 
   it('give way to others, the one that has waited longest first', async () => {
-    const answers = createAnswers({ ...DEFAULT_LIMITS, openAnswers: 2 }, manualClock(0));
+    const answers = createAnswers(2, DEFAULT_LIMITS, manualClock(0));
     const [idle, busy] = [answers.stream(endless), answers.stream(endless)].map((stream) =>
       stream.getReader(),
     );
