@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import type { Limits } from './limits.ts';
 
 /** Bytes of a piece. */
@@ -56,6 +57,8 @@ export const createAnswers = (
             if (!open.has(end)) return;
             touch();
             try {
+              // A peer that takes all at once must not have all of it read within one turn of the event loop.
+              await eventLoopTurn();
               const piece = await next();
               // It may have given way in the meantime.
               if (!open.has(end)) return;

@@ -88,7 +88,7 @@ export const DEFAULT_LIMITS: Limits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
   requestsPerMinute: 1200,
-  transcriptsPerMinute: 30,
+  transcriptsPerMinute: 12,
   blobRequestsPerMinute: 60_000,
   openTranscripts: 8,
   openBlobs: 512,
