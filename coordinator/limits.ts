@@ -59,6 +59,9 @@ export interface Limits {
   /** Blobs that one participant may upload in a minute, and at once. */
   readonly blobsPerMinute: number;
   readonly blobsAtOnce: number;
+  /** Lines that the log has of connections that have not logged in, each second on average, and at once. */
+  readonly logLinesPerSecond: number;
+  readonly logLineBurst: number;
   /** Milliseconds between WebSocket pings; who misses one is dead at the next. */
   readonly heartbeatMs: number;
 }
@@ -73,7 +76,8 @@ export const DEFAULT_LIMITS: Limits = {
   pingsPerSecond: 1,
   pingBurst: 20,
   fragments: 1024,
-  unfinishedBytes: 32 << 20,
+  // A cohort of 255 that sends its shares at once has 90 MB of them under way.
+  unfinishedBytes: 128 << 20,
   messageTimeoutMs: 60_000,
   connections: 2048,
   pendingLogins: 256,
@@ -84,7 +88,8 @@ export const DEFAULT_LIMITS: Limits = {
   socketsPerAddress: 1024,
   sockets: 4096,
   bufferedBytes: 4 * MAX_FRAME_BYTES,
-  totalBufferedBytes: 16 * MAX_FRAME_BYTES,
+  // A cohort of 255 is sent 0.6 GB of shares.
+  totalBufferedBytes: 2 ** 30,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
   requestsPerMinute: 1200,
@@ -96,6 +101,8 @@ export const DEFAULT_LIMITS: Limits = {
   blobBytes: 2 ** 30,
   blobsPerMinute: 30,
   blobsAtOnce: 2,
+  logLinesPerSecond: 1,
+  logLineBurst: 20,
   heartbeatMs: 15_000,
 };
 

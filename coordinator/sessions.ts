@@ -5,7 +5,7 @@
 import { toHex } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
-import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
+import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { curveKeyOf, verifySignature, type Identity } from '../protocol/identity.ts';
 import {
   CLOSE_NORMAL,
@@ -94,6 +94,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
   const byKey = new Map<Hex, Session>();
   let stopped = false;
   let sinceLook = 0;
+  const lines = tokenBucket(limits.logLinesPerSecond, limits.logLineBurst, clock.now());
 
   const close = (session: Session, code: number, reason: string): void => {
     if (session.closed) return;
@@ -109,8 +110,11 @@ export const createSessions = (init: SessionsInit): Sessions => {
   };
 
   const fail = (session: Session, error: FloeError): void => {
+    if (session.closed) return;
     const { code, message } = error;
-    log.warn(
+    // Outsiders must not fill the log.
+    const level = session.loggedIn || lines.take(clock.now()) ? 'warn' : 'debug';
+    log[level](
       { remote: session.connection.remote, code, reason: message },
       'session closed with an error',
     );
@@ -285,7 +289,12 @@ export const createSessions = (init: SessionsInit): Sessions => {
             refuse(session, thrown);
           }
         },
-        close: (code, reason) => close(session, code, reason),
+        close: (code, reason) => {
+          // What the transport itself refused is told like what is refused here.
+          if (code === CLOSE_WITH_ERROR && isErrorCode(reason))
+            fail(session, new FloeError(reason, 'refused before any frame was whole'));
+          else close(session, code, reason);
+        },
       });
     },
     send: (to, frame) => {

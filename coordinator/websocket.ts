@@ -94,9 +94,16 @@ const webSocketConnection = (
     counted = 0;
     socket.close(code === ABNORMAL ? CLOSE_WITH_ERROR : code, reason);
   };
+  /** Told once, whoever closed. */
+  const tellClosed = (code: number, reason: string): void => {
+    if (closed !== undefined) return;
+    closed = [code, reason];
+    handlers?.close(code, reason);
+  };
   const refuse = (code: ErrorCode): void => {
     close(CLOSE_WITH_ERROR, code);
     if (socket.readyState !== socket.CLOSED) socket.pause();
+    tellClosed(CLOSE_WITH_ERROR, code);
   };
 
   // Before the library's own listener, which keeps what it is given.
@@ -130,8 +137,7 @@ const webSocketConnection = (
   socket.on('close', (code, reason) => {
     cancelLinger?.();
     message.done();
-    closed = [code, reason.toString()];
-    handlers?.close(code, reason.toString());
+    tellClosed(code, reason.toString());
   });
   // A close always follows, with the code that says why.
   socket.on('error', () => socket.terminate());
