@@ -119,7 +119,8 @@ export class BudgetedTokenizer extends Tokenizer {
     options: ConstructorParameters<typeof Tokenizer>[1],
     budget: CborBudget,
   ) {
-    super(bytes, options);
+    // A Buffer would give Buffers for byte strings.
+    super(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), options);
     this.#budget = budget;
   }
 
