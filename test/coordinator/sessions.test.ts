@@ -196,7 +196,7 @@ describe('login', () => {
 });
 
 describe('limits', () => {
-  it('on connections: those that have logged in stay, whoever comes', async () => {
+  it('remains: on connections: those that have logged in stay, newcomers wait', async () => {
     const set = await setUp({ limits: { connections: 2 } });
     const anna = new Peer(set);
     await anna.login(await testIdentity('anna'));
