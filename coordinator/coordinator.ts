@@ -92,6 +92,9 @@ export interface Coordinator {
   readonly clock: Clock;
   /** The accepted records, hash-chained; see `decodeTranscript`. */
   transcript(): Uint8Array;
+  /** Parts of it as they are stored; see the journal. */
+  transcriptPart: Journal['transcriptPart'];
+  firstOfRound: Journal['firstOfRound'];
   /** A blob that a record of the transcript names. */
   blobRef(id: string): BlobRef | undefined;
   /** Whether this identity is in the cohort of the present round: only then has it something to upload. */

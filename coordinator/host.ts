@@ -358,6 +358,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     metrics,
     clock,
     transcript: () => journal.transcript(),
+    transcriptPart: (from, maxBytes) => journal.transcriptPart(from, maxBytes),
+    firstOfRound: (round) => journal.firstOfRound(round),
     blobRef: (id) => journal.blobRef(id),
     isMember: (key) => state.round?.members.includes(key) === true,
   };

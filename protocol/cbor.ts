@@ -5,6 +5,7 @@
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import * as v from 'valibot';
 import { equalBytes } from './bytes.ts';
+import { BudgetedTokenizer, budgetOf, type CborBudget } from './cbor-budget.ts';
 import { FloeError, type ErrorCode } from './errors.ts';
 
 /** Plain data: numbers, strings, booleans, null, byte strings, arrays, objects. `undefined` properties are left out. */
@@ -15,15 +16,17 @@ export const encodeCbor = (value: unknown): Uint8Array<ArrayBuffer> =>
  * Decodes canonical CBOR and checks it against `schema`.
  *
  * @param maxBytes refused above this size, before anything is parsed
- * @throws FloeError with `code` when the bytes are too many, not canonical, or do not fit the schema
+ * @param budget of elements, where the schema does not say what is in it
+ * @throws FloeError with `code` when bytes or elements are too many, not canonical, or do not fit the schema
  */
 export const decodeCbor = <Schema extends v.GenericSchema>(
   schema: Schema,
   bytes: Uint8Array,
   code: ErrorCode,
   maxBytes: number,
+  budget: CborBudget = budgetOf(schema),
 ): v.InferOutput<Schema> => {
-  const value = decodeValue(bytes, code, maxBytes);
+  const value = decodeValue(bytes, code, maxBytes, budget);
   if (!equalBytes(encodeCbor(value), bytes))
     throw new FloeError(code, 'CBOR is not in canonical form');
   return parseWith(schema, value, code);
@@ -38,24 +41,33 @@ export const decodeSigned = <Schema extends v.GenericSchema>(
   bytes: Uint8Array,
   code: ErrorCode,
   maxBytes: number,
-): v.InferOutput<Schema> => parseWith(schema, decodeValue(bytes, code, maxBytes), code);
+  budget: CborBudget = budgetOf(schema),
+): v.InferOutput<Schema> => parseWith(schema, decodeValue(bytes, code, maxBytes, budget), code);
 
-const decodeValue = (bytes: Uint8Array, code: ErrorCode, maxBytes: number): unknown => {
+const DECODE_OPTIONS = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowNaN: false,
+  allowInfinity: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true,
+} as const;
+
+const decodeValue = (
+  bytes: Uint8Array,
+  code: ErrorCode,
+  maxBytes: number,
+  budget: CborBudget,
+): unknown => {
   if (bytes.length > maxBytes)
     throw new FloeError(
       code === 'frame_malformed' ? 'frame_too_large' : code,
       `expected at most ${maxBytes} bytes, got ${bytes.length}`,
     );
   try {
-    return decode(bytes, {
-      strict: true,
-      allowIndefinite: false,
-      allowUndefined: false,
-      allowNaN: false,
-      allowInfinity: false,
-      allowBigInt: false,
-      rejectDuplicateMapKeys: true,
-    });
+    const tokenizer = new BudgetedTokenizer(bytes, DECODE_OPTIONS, budget);
+    return decode(bytes, { ...DECODE_OPTIONS, tokenizer });
   } catch (cause) {
     throw new FloeError(code, `not canonical CBOR: ${(cause as Error).message}`, {}, { cause });
   }

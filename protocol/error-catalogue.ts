@@ -29,8 +29,8 @@ export const ERRORS = {
   frame_too_large: entry(
     'wire',
     false,
-    'A frame is larger than the limit.',
-    'Lower the model size per frame or raise `limits.frameBytes` on both sides.',
+    'The peer sends more at once than any frame of this protocol has, or more than a login before it has logged in.',
+    'Check that both sides run the same version of Floe; a size is no setting of a run.',
   ),
   frame_malformed: entry(
     'wire',
@@ -71,7 +71,7 @@ export const ERRORS = {
   rate_limited: entry(
     'wire',
     true,
-    'Too many frames or connections in the window.',
+    'Too many frames, requests or uploads in the window.',
     'Wait and retry with backoff.',
   ),
   too_many_connections: entry(
@@ -79,6 +79,24 @@ export const ERRORS = {
     true,
     'The coordinator holds as many connections as it is allowed.',
     'Retry later or raise `limits.connections`.',
+  ),
+  certificate_refused: entry(
+    'wire',
+    false,
+    'The coordinator speaks TLS with a certificate that this machine does not trust; the message says why.',
+    "If it is your coordinator's own: `floe join --ca FILE` or the environment variable `NODE_EXTRA_CA_CERTS=FILE` with its certificate (PEM). Otherwise ask its operator for a valid one.",
+  ),
+  wrong_protocol: entry(
+    'wire',
+    false,
+    'Something answers at the address, and it is no Floe coordinator, or not with this protocol.',
+    'Check host and port; `ws://` for a coordinator without TLS, `wss://` for one with it.',
+  ),
+  coordinator_unreachable: entry(
+    'wire',
+    false,
+    'The coordinator has never answered, for as long as it was to be tried.',
+    'Check the address, and that the coordinator runs; `floe join --wait SECONDS` (option `patienceMs`) tries longer.',
   ),
   connection_lost: entry(
     'wire',

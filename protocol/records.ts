@@ -6,6 +6,7 @@
  */
 import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from './bytes.ts';
+import { budgetOfAny, widened } from './cbor-budget.ts';
 import { bytesUpTo, decodeSigned, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from './errors.ts';
@@ -217,6 +218,9 @@ const payloadSchema = v.strictObject({
   body: v.record(v.string(), v.unknown()),
 });
 
+/** The widest body, and the four other fields. */
+const PAYLOAD_BUDGET = widened(budgetOfAny(Object.values(bodySchemas)), 10, 1);
+
 /** Authenticated with every record: no other COSE message of the same key is one. */
 const RECORD_AAD = utf8('floe/record/v1');
 
@@ -238,7 +242,13 @@ export const signRecord = <Type extends RecordType>(
 
 /** The fields of a payload. @throws FloeError `record_malformed` */
 const readPayload = (bytes: Uint8Array) => {
-  const payload = decodeSigned(payloadSchema, bytes, 'record_malformed', MAX_RECORD_BYTES);
+  const payload = decodeSigned(
+    payloadSchema,
+    bytes,
+    'record_malformed',
+    MAX_RECORD_BYTES,
+    PAYLOAD_BUDGET,
+  );
   const result = v.safeParse(bodySchemas[payload.type], payload.body, { abortEarly: true });
   if (result.success) return { ...payload, body: result.output };
   const [issue] = result.issues;
