@@ -35,7 +35,7 @@ export const ERRORS = {
   frame_malformed: entry(
     'wire',
     false,
-    'A frame is not canonical CBOR or does not fit its schema.',
+    'A frame is not CBOR or does not fit its schema.',
     'Check that both sides run the same version of Floe.',
   ),
   version_unsupported: entry(

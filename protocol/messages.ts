@@ -1,5 +1,5 @@
 /**
- * @module The frames on the wire: canonical CBOR maps with a protocol version and a type. They carry signed records and
+ * @module The frames on the wire: CBOR maps with a protocol version and a type. They carry signed records and
  * what is delivered beside them; nothing that matters later is said in a frame that is not in a record.
  */
 import { Tokenizer, Type } from 'cborg';

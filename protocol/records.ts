@@ -7,7 +7,7 @@
 import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from './bytes.ts';
 import { budgetOfAny, widened } from './cbor-budget.ts';
-import { bytesUpTo, decodeSigned, encodeCbor, fixedBytes, integer } from './cbor.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from './errors.ts';
 import type { Identity } from './identity.ts';
@@ -242,7 +242,7 @@ export const signRecord = <Type extends RecordType>(
 
 /** The fields of a payload. @throws FloeError `record_malformed` */
 const readPayload = (bytes: Uint8Array) => {
-  const payload = decodeSigned(
+  const payload = decodeCbor(
     payloadSchema,
     bytes,
     'record_malformed',
