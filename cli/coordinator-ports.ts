@@ -13,7 +13,12 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
+import {
+  allowedServers,
+  networkDifference,
+  publicUrl,
+  type NetworkConfig,
+} from '../protocol/network.ts';
 import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
@@ -47,6 +52,20 @@ const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
 const storedPlace = async (folder: string): Promise<Place | undefined> => {
   const stored = await readRunNetwork(folder);
   return stored && { network: stored, path: join(folder, RUN_FILES.network) };
+};
+
+type Seal = NetworkConfig['seal'];
+
+/** The servers that the run was sealed under before still open it. */
+const withServersOfBefore = (seal: Seal, { servers, decryptOnly = [] }: Seal): Seal => {
+  const allowed = allowedServers(seal);
+  const before = [
+    ...decryptOnly,
+    ...servers.map(({ weight: _weight, ...server }) => server),
+  ].filter(({ objectId }) => !allowed.has(objectId));
+  return before.length === 0
+    ? seal
+    : { ...seal, decryptOnly: [...(seal.decryptOnly ?? []), ...before] };
 };
 
 /**
@@ -83,7 +102,7 @@ export const placeOfRun = async (
   packageOf(network, path);
   const epochs = flags.storageEpochs ?? stored.network.walrus.epochs;
   const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
-  const kept = { ...network, walrus };
+  const kept = { ...network, walrus, seal: withServersOfBefore(network.seal, stored.network.seal) };
   await writeRunNetwork(folder, kept);
   return { network: kept, path };
 };
@@ -160,6 +179,11 @@ export const openRunPorts = async (init: {
   const run = hashRunSpec(spec);
   const packageId = packageOf(network, place.path);
   output.line(`network    ${publicUrl(network.rpcUrl)} (${place.path}), package ${packageId}`);
+  const { servers, threshold, decryptOnly = [] } = network.seal;
+  if (decryptOnly.length > 0)
+    output.line(
+      `keys       sealed under ${threshold} of ${servers.length} key servers; ${decryptOnly.length} of before only open`,
+    );
   const roundsLeft = spec.rounds - committedRounds({ spec, transcript: journal.transcript() });
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
   else output.line(`pays       ${identity.address}: nothing more than the transcript`);

@@ -14,7 +14,12 @@ import { equalBytes, toHex } from '../protocol/bytes.ts';
 import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
-import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
+import {
+  networkDifference,
+  publicUrl,
+  sealingDifference,
+  type NetworkConfig,
+} from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import type { ParticipantOptions } from './participant/participant.ts';
 import type { LedgerReader } from './participant/ports.ts';
@@ -44,6 +49,12 @@ export const chooseNetwork = (
   const difference = networkDifference(own, announced);
   if (difference !== undefined)
     throw new FloeError('network_mismatch', `the coordinator is on another network: ${difference}`);
+  const sealing = sealingDifference(own, announced);
+  if (sealing !== undefined)
+    throw new FloeError(
+      'network_mismatch',
+      `the coordinator seals keys otherwise than the own network file has it: ${sealing}`,
+    );
   return own;
 };
 

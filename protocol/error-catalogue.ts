@@ -428,6 +428,12 @@ export const ERRORS = {
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
   ),
+  key_server_not_listed: entry(
+    'access',
+    false,
+    'A key is sealed under a key server that the own network file lists neither in `seal.servers` nor in `seal.decryptOnly`.',
+    'If you trust the server that the message names, add it to `seal.decryptOnly` of your network file; else ask the operator of the run why it is used.',
+  ),
   reader_left_out: entry(
     'access',
     false,

@@ -2,7 +2,11 @@
  * @module What was sealed under other key servers, or another threshold, than the network file names today: it opens where the
  * file lists the old ones, and is refused by name where it does not.
  */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { placeOfRun } from '../../cli/coordinator-ports.ts';
 import type { AccessGate, KeyPurpose } from '../../protocol/access/access-gate.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/network.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
@@ -112,4 +116,31 @@ it('a server is listed once, as one that seals or as one that only opens', () =>
     { servers: [0, 0], threshold: 1 },
   ])
     expect(() => fileOf(wrong)).toThrow(expect.objectContaining({ code: 'spec_invalid' }));
+});
+
+it('a coordinator that starts again with another file keeps the servers of before, to open with', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'floe-key-servers-'));
+  const placeWith = async (servers: Servers, begun: boolean) => {
+    const file = join(folder, 'net.json');
+    await writeFile(file, JSON.stringify(fileOf(servers)));
+    return (await placeOfRun(folder, begun, { network: file }))?.network.seal;
+  };
+  try {
+    await placeWith(OLD, false);
+    const envelope = await sealed(OLD);
+    const seal = await placeWith({ servers: [2, 3], threshold: 1 }, true);
+    expect(seal).toMatchObject({
+      threshold: 1,
+      servers: [{ objectId: idOf(2) }, { objectId: idOf(3) }],
+      decryptOnly: [{ objectId: idOf(0) }, { objectId: idOf(1) }],
+    });
+    // And again: what the folder has noted is not lost.
+    const again = await placeWith({ servers: [3], threshold: 1 }, true);
+    expect(again?.decryptOnly?.map(({ objectId }) => objectId)).toEqual([0, 1, 2].map(idOf));
+    const network = { ...networkOf(devnet), seal: again as NetworkConfig['seal'] };
+    const { gate } = await connect(devnet, member, spec, { network });
+    expect(await gate.unwrap(envelope, purpose)).toEqual(key);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
