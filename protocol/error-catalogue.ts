@@ -392,6 +392,12 @@ export const ERRORS = {
     'No blob with this id.',
     "Retry shortly; then check the store's address.",
   ),
+  blob_expired: entry(
+    'store',
+    true,
+    'A blob that a signed record names is stored no more: the epochs that the coordinator paid for are over.',
+    'The coordinator stores it again from its own copy at the next attempt; if it has none, the run cannot go on: restore `blobs` of its state folder from a backup.',
+  ),
   blob_corrupt: entry(
     'store',
     false,

@@ -2,6 +2,7 @@
  * @module Walrus keeps a blob for the epochs that were paid: what runs out soon is extended, what has run out is stored again under
  * the same id, an upload whose registration has run out is registered anew.
  */
+import { Transaction } from '@mysten/sui/transactions';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   memoryUploadJournal,
@@ -9,9 +10,12 @@ import {
   type UploadState,
 } from '../../protocol/blobs/upload-journal.ts';
 import type { Connected } from '../../protocol/connect.ts';
+import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
-import { connect, fund, keyOf, quick, specFor, startNetwork } from './support.ts';
+import { connect, fund, keyOf, networkOf, quick, specFor, startNetwork } from './support.ts';
 
 const owner = keyOf(1);
 const random = seededRandom(new Uint8Array(32).fill(21));
@@ -48,6 +52,21 @@ const reader = async (): Promise<Connected> => {
 
 const epochsPass = (count: number): void => {
   for (let i = 0; i < count; i += 1) devnet.faults.advanceEpoch();
+};
+
+/** All its WAL, to somebody else. */
+const giveAway = async (key: ReturnType<typeof keyOf>): Promise<void> => {
+  const client = suiClientOf(networkOf(devnet));
+  const own = key.toSuiAddress();
+  const { balances } = await client.core.listBalances({ owner: own });
+  const wal = balances.find(({ coinType }) => coinType.endsWith('::wal::WAL'))?.coinType ?? '';
+  const { objects } = await client.core.listCoins({ owner: own, coinType: wal });
+  const transaction = new Transaction();
+  transaction.transferObjects(
+    objects.map(({ objectId }) => transaction.object(objectId)),
+    owner.toSuiAddress(),
+  );
+  await key.signAndExecuteTransaction({ transaction, client });
 };
 
 const gone = expect.objectContaining({ code: 'blob_not_found' });
@@ -90,4 +109,69 @@ describe('what has run out', () => {
       expect(await (await reader()).store.get(ref)).toEqual(bytes);
     },
   );
+});
+
+describe('what is to be kept', () => {
+  it('is left alone while it is paid for the next epoch, and paid for longer in its last', async () => {
+    const { store } = await payer();
+    const ref = await store.put(random(5_000));
+    const first = await store.sustain([ref]);
+    expect(first).toMatchObject({ endEpoch: first.epoch + EPOCHS, extended: 0, restored: 0 });
+    epochsPass(EPOCHS - 1);
+    const last = await store.sustain([ref]);
+    expect(last).toMatchObject({ endEpoch: last.epoch + EPOCHS, extended: 1, restored: 0 });
+    expect(last.epoch).toBe(first.epoch + EPOCHS - 1);
+    expect((await store.sustain([ref])).extended).toBe(0);
+    epochsPass(EPOCHS - 1);
+    expect(await (await reader()).store.get(ref)).toHaveLength(5_000);
+  });
+
+  it('is the quilt of what was archived together, after a restart too', async () => {
+    const journal = memoryUploadJournal();
+    const { store } = await payer(journal);
+    const blobs = [900, 40, 3_000].map((size) => random(size));
+    const refs = await store.putTogether(blobs);
+    await store.settle();
+    epochsPass(EPOCHS - 1);
+    const again = await payer(journal);
+    expect(await again.store.sustain(refs)).toMatchObject({ extended: 1, restored: 0 });
+    epochsPass(EPOCHS);
+    const copy = async ({ sha256: hash }: BlobRef): Promise<Uint8Array> =>
+      blobs.find((bytes) => equalBytes(sha256(bytes), hash)) as Uint8Array;
+    const late = await payer(journal);
+    expect(await late.store.sustain(refs, { copy })).toMatchObject({ extended: 0, restored: 1 });
+    const other = await reader();
+    for (const [at, ref] of refs.entries()) expect(await other.store.get(ref)).toEqual(blobs[at]);
+  });
+
+  it('is named when it has run out and nobody has a copy', async () => {
+    const { store } = await payer();
+    const ref = await store.put(random(5_000));
+    const { endEpoch } = await store.sustain([ref]);
+    epochsPass(EPOCHS);
+    const fresh = await payer();
+    const failure = await fresh.store.sustain([ref]).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ code: 'blob_expired', details: { blob: ref.id } });
+    const known = await store
+      .sustain([ref], { copy: () => Promise.reject(new Error('the folder is gone')) })
+      .catch((thrown: unknown) => thrown as Error);
+    expect((known as Error).message).toContain(`until epoch ${endEpoch}, it is epoch ${endEpoch}`);
+  });
+
+  it('stays while it is paid for, where no more can be paid; the warning says so', async () => {
+    const poor = keyOf(7);
+    await fund(devnet, poor);
+    const warnings: string[] = [];
+    const connected = await connect(devnet, poor, specFor(poor), {
+      store: { ...quick, epochs: EPOCHS, cacheBytes: 0 },
+      warn: (message) => warnings.push(message),
+    });
+    opened.push(connected);
+    const ref = await connected.store.put(random(5_000));
+    await giveAway(poor);
+    epochsPass(EPOCHS - 1);
+    const lease = await connected.store.sustain([ref]);
+    expect(lease).toMatchObject({ endEpoch: lease.epoch + 1, extended: 0, restored: 0 });
+    expect(warnings.join('\n')).toMatch(/cannot be paid for longer now/u);
+  });
 });
