@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { journalLedger, openNetworkPorts, type Journal } from '../coordinator/index.ts';
+import type { Treasury } from '../coordinator/funds.ts';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
@@ -23,6 +24,7 @@ import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
 
+import { showTime } from './amounts.ts';
 import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { committedRounds } from './published.ts';
@@ -115,9 +117,18 @@ const ensureFunds = async (
   roundsLeft: number,
   output: Output,
 ): Promise<void> => {
-  const { covers, estimateRun, fundsMissing, openPurse, shortOf, showFunds } =
-    await import('../coordinator/funds.ts');
+  const {
+    covers,
+    estimateRound,
+    estimateRun,
+    fundsMissing,
+    openPurse,
+    shortOf,
+    showFunds,
+    timesCovered,
+  } = await import('../coordinator/funds.ts');
   const { epochsOf } = await import('../protocol/network.ts');
+  const { epochStart } = await import('../protocol/blobs/walrus-epochs.ts');
   const purse = openPurse(network, address);
   const epochs = epochsOf(network);
   const prices = await purse.prices();
@@ -128,6 +139,14 @@ const ensureFunds = async (
   if (!covers(have, next)) throw fundsMissing(address, have, all, what);
   output.line(`pays       ${address}: has ${showFunds(have)}`);
   output.line(`estimate   ${showFunds(all)} for ${what} with a reserve of a fifth`);
+  const now = await purse.epochs();
+  const end = now.epoch + epochs;
+  output.line(
+    `paid       what is stored now is kept until epoch ${end} begins, about ${showTime(epochStart(now, end))}; ` +
+      'what the next round reads is paid for longer while the run stands',
+  );
+  const lasts = timesCovered(have, estimateRound(spec, epochs, prices));
+  output.line(`lasts      for about ${lasts} rounds, ${roundsLeft} are left`);
   if (!covers(have, all))
     output.warn(
       `that is not enough for the whole run: send ${address} ${showFunds(shortOf(have, all))} more`,
@@ -150,6 +169,8 @@ export interface RunPorts {
   readonly ledger: Ledger;
   /** On a network. */
   readonly onChain: OnChain | undefined;
+  /** What it is paid from, on a network. */
+  readonly treasury: Treasury | undefined;
   close(): Promise<void>;
 }
 
@@ -172,6 +193,7 @@ export const openRunPorts = async (init: {
       gate: sealedBoxGate(identity),
       ledger: journalLedger(journal),
       onChain: undefined,
+      treasury: undefined,
       close: async () => undefined,
     };
   }
@@ -198,8 +220,10 @@ export const openRunPorts = async (init: {
   if (ports.resumed > 0)
     output.line(`uploads    ${ports.resumed} were interrupted and are done now`);
   const runObject = (): Promise<string> => ports.ledger.runObject(run);
+  const { openTreasury } = await import('../coordinator/funds.ts');
   return {
     ...ports,
+    treasury: openTreasury(network, spec, identity.address),
     onChain: {
       runObject,
       publish: (transcript) => ports.publish(transcript),

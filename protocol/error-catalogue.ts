@@ -476,6 +476,12 @@ export const ERRORS = {
     'The chain refused a transaction.',
     'The message says why: coins that are missing, a contract that aborted.',
   ),
+  funds_low: entry(
+    'ledger',
+    true,
+    'The address that pays has coins for a few more rounds only. The run goes on.',
+    'Send it coins before they are used up: `floe cost` says what the rounds that are left cost.',
+  ),
   funds_missing: entry(
     'ledger',
     false,
