@@ -17,7 +17,7 @@ import type { PhaseType } from '../../coordinator/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { makeScenario, runScenario, type RunOptions, type RunResult } from '../../sim/index.ts';
 import { writeTable } from '../support/table.ts';
-import { bareNetworkOf, connect, fund, keyOf, quick, specFor, startNetwork } from './support.ts';
+import { connect, fund, keyOf, networkOf, quick, specFor, startNetwork } from './support.ts';
 
 let folder: string;
 let table: string;
@@ -56,7 +56,7 @@ const run = (
       backend: 'wasm',
       workers: 1,
       baseline: false,
-      substrate: on === 'local' ? on : { type: 'network', network: bareNetworkOf(devnet) },
+      substrate: on === 'local' ? on : { type: 'network', network: networkOf(devnet) },
     }),
     {
       outDir: join(folder, 'runs'),
@@ -106,13 +106,13 @@ it('all paid epochs end, in each phase and between rounds: the same models as un
   expect(versions(disturbed)).toEqual(versions(undisturbed));
   // Before the last round at the latest: the model, the one before it, and the quilt of bundle and uploads.
   expect(restored).toBeGreaterThanOrEqual(3);
-});
+}, 400_000);
 
 const portsOf = async (name: string, seed: number): Promise<NetworkPorts> => {
   const identity = await identityFromSeed(new Uint8Array(32).fill(seed));
   const own = join(folder, name);
   const ports = await openNetworkPorts({
-    network: bareNetworkOf(devnet),
+    network: networkOf(devnet),
     spec,
     identity,
     blobs: join(own, 'blobs'),
@@ -152,7 +152,7 @@ it('a coordinator that comes back when all is over stores its model again, from 
   const after = await portsOf('coordinator', OWNER);
   const lease = await after.store.sustain?.([model.blob]);
   const { epoch } = await readEpochs(
-    walrusClientOf(bareNetworkOf(devnet), (await connect(devnet, keyOf(1), spec)).client),
+    walrusClientOf(networkOf(devnet), (await connect(devnet, keyOf(1), spec)).client),
   );
   expect(lease).toMatchObject({ restored: 1, epoch, endEpoch: epoch + DEFAULT_EPOCHS });
   expect(await outside()).toHaveLength(model.blob.size);
