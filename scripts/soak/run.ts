@@ -73,7 +73,7 @@ export const play = async (init: Play): Promise<Played> => {
   await writeFile(file, JSON.stringify(network));
   const server = new FloeProcess(
     `coordinator --verbose --port ${port} --seed soak --rounds ${ROUNDS} --cohort ${PARTICIPANTS} --minimum 3` +
-      ' --model linear --inputs 4 --classes 2 --network',
+      ' --model linear --inputs 4 --classes 2 --ring ring32 --bits 16 --network',
     [file, '--state', join(folder, name)],
   );
   const printed: string[] = [];
