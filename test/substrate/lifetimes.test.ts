@@ -10,9 +10,12 @@ import {
   type UploadState,
 } from '../../protocol/blobs/upload-journal.ts';
 import type { Connected } from '../../protocol/connect.ts';
+import { networkPorts } from '../../client/network.ts';
+import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { identityFromSeed } from '../../protocol/identity.ts';
 import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
-import { equalBytes, sha256 } from '../../protocol/bytes.ts';
+import type { BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, fund, keyOf, networkOf, quick, specFor, startNetwork } from './support.ts';
@@ -22,7 +25,7 @@ const random = seededRandom(new Uint8Array(32).fill(21));
 const EPOCHS = 3;
 
 let devnet: Devnet;
-const opened: Connected[] = [];
+const opened: { close(): Promise<void> }[] = [];
 beforeAll(async () => {
   devnet = await startNetwork();
   await fund(devnet, owner);
@@ -173,5 +176,49 @@ describe('what is to be kept', () => {
     const lease = await connected.store.sustain([ref]);
     expect(lease).toMatchObject({ endEpoch: lease.epoch + 1, extended: 0, restored: 0 });
     expect(warnings.join('\n')).toMatch(/cannot be paid for longer now/u);
+  });
+});
+
+describe('a participant that reads what has run out', () => {
+  const portsWith = async (uploads: BlobStore, warn: (message: string) => void) => {
+    const ports = await networkPorts(networkOf(devnet), {
+      identity: await identityFromSeed(new Uint8Array(32).fill(5)),
+      spec: specFor(owner),
+      uploads,
+      limits: { store: { ...quick, missingMs: 300, cacheBytes: 0 } },
+      warn,
+    });
+    opened.push(ports);
+    return ports.store;
+  };
+
+  it("reads the coordinator's copy and says so, or says who has to store it again", async () => {
+    const { store } = await payer();
+    const bytes = random(5_000);
+    const ref = await store.put(bytes);
+    const coordinator = memoryStore();
+    const warnings: string[] = [];
+    const own = await portsWith(coordinator, (message) => warnings.push(message));
+    expect(await own.get(ref)).toEqual(bytes);
+    expect(warnings).toEqual([]);
+    epochsPass(EPOCHS);
+    await expect(own.get(ref)).rejects.toMatchObject({
+      code: 'blob_expired',
+      message: expect.stringContaining('the coordinator signed and pays for'),
+    });
+    await coordinator.put(bytes);
+    expect(await own.get(ref)).toEqual(bytes);
+    expect(await own.getRange(ref, 10, 20)).toEqual(bytes.slice(10, 20));
+    expect(warnings.at(-1)).toMatch(/keeps blob .* no more; read from the copy/u);
+  });
+
+  it('takes no other bytes for it', async () => {
+    const { store } = await payer();
+    const ref = await store.put(random(5_000));
+    epochsPass(EPOCHS);
+    const liar = memoryStore();
+    liar.blobs.set(toHex(ref.sha256), random(5_000));
+    const own = await portsWith(liar, () => undefined);
+    await expect(own.get(ref)).rejects.toMatchObject({ code: 'blob_expired' });
   });
 });
