@@ -4,7 +4,10 @@
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { toFloeError } from '../errors.ts';
-import { withRetry } from '../sui/bounds.ts';
+import { bounded, withRetry } from '../sui/bounds.ts';
+import { UNAVAILABLE } from './walrus-object.ts';
+
+const TIMEOUT_MS = 20_000;
 
 export interface Epochs {
   readonly epoch: number;
@@ -19,7 +22,9 @@ export const readEpochs = (walrus: WalrusClient, signal?: AbortSignal): Promise<
   withRetry({ retries: 3, signal }, async () => {
     try {
       walrus.reset();
-      const { epoch, epoch_duration, epoch_state, first_epoch_start } = await walrus.stakingState();
+      const bounds = { timeoutMs: TIMEOUT_MS, signal, code: UNAVAILABLE, what: "Walrus's epoch" };
+      const state = await bounded(bounds, () => walrus.stakingState());
+      const { epoch, epoch_duration, epoch_state, first_epoch_start } = state;
       const duration = Number(epoch_duration);
       // While shards are still moving, the chain does not say when that ends: epoch 1 began at the first start.
       const since =

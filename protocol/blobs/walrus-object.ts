@@ -5,7 +5,7 @@
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { bcs } from '@mysten/sui/bcs';
 import { FloeError, type ErrorCode } from '../errors.ts';
-import { withRetry } from '../sui/bounds.ts';
+import { bounded, withRetry } from '../sui/bounds.ts';
 
 const BlobObject = bcs.struct('Blob', {
   id: bcs.Address,
@@ -23,6 +23,8 @@ const BlobObject = bcs.struct('Blob', {
   deletable: bcs.bool(),
 });
 
+const TIMEOUT_MS = 20_000;
+
 export const UNAVAILABLE: ErrorCode = 'store_unavailable';
 
 export const storeError = (thrown: unknown, what: string): FloeError =>
@@ -38,7 +40,10 @@ export const readBlobObject = async (
   withRetry({ retries: 4 }, async () => {
     try {
       const include = { content: true } as const;
-      const { object } = await client.core.getObject({ objectId, include });
+      const bounds = { timeoutMs: TIMEOUT_MS, code: UNAVAILABLE, what: 'the chain' };
+      const { object } = await bounded(bounds, (signal) =>
+        client.core.getObject({ objectId, include, signal }),
+      );
       return BlobObject.parse(object.content);
     } catch (thrown) {
       throw storeError(thrown, `reading blob object ${objectId}`);
