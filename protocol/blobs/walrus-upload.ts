@@ -6,7 +6,7 @@
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { bcs } from '@mysten/sui/bcs';
 import { fromBase64, toBase64 } from '@mysten/sui/utils';
-import type { Transaction } from '@mysten/sui/transactions';
+import { Transaction } from '@mysten/sui/transactions';
 import type { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../errors.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
@@ -61,6 +61,8 @@ const createdBlob = ({ created, digest }: Executed): string => {
 
 /** A certificate whose epoch has passed is renewed; more often in a row is not chance. */
 const MAX_RENEWALS = 2;
+/** How long a relay may take to say what it asks for. */
+const RELAY_MS = 8_000;
 
 export interface Uploader {
   /** Promises an upload: from here on a crash does not lose it. @returns where it stands, or will */
@@ -108,6 +110,17 @@ export const createUploader = (init: UploaderInit): Uploader => {
     return save(key, { step: 'planned', size, deletable, epochs, quilt, ...described });
   };
 
+  const relaySpeaks = async (tip: (transaction: Transaction) => unknown): Promise<boolean> => {
+    try {
+      const bounds = { timeoutMs: RELAY_MS, code: UNAVAILABLE, what: 'the upload relay' };
+      await bounded(bounds, async () => tip(new Transaction()));
+      return true;
+    } catch (thrown) {
+      warn(`the upload relay does not say its price: ${(thrown as Error).message}`);
+      return false;
+    }
+  };
+
   const register = async (
     { key, bytes }: UploadRequest,
     planned: State<'planned'>,
@@ -118,8 +131,11 @@ export const createUploader = (init: UploaderInit): Uploader => {
     const blobDigest = async (): Promise<Uint8Array> =>
       new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
     let state: State<'registering'> | undefined;
+    const tip = walrus.sendUploadRelayTip({ size, blobDigest, nonce });
+    // A relay that does not say what it asks for must not keep the blob from being paid for: the nodes are there too.
+    const tips = hasRelay && (await relaySpeaks(tip));
     const build = (transaction: Transaction): void => {
-      if (hasRelay) transaction.add(walrus.sendUploadRelayTip({ size, blobDigest, nonce }));
+      if (tips) transaction.add(tip);
       const attributes = quilt ? { attributes: { _walrusBlobType: 'quilt' } } : {};
       walrus.registerBlobTransaction({
         transaction,
