@@ -39,6 +39,7 @@ import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
+import { createUpkeep } from './upkeep.ts';
 import { doWork } from './work.ts';
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
@@ -76,6 +77,17 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const metrics = createMetrics({
     status: () => status(),
     journalEvents: () => journal.eventCount,
+    upkeep: () => upkeep.status(),
+  });
+  const upkeep = createUpkeep({
+    store,
+    treasury: init.treasury,
+    clock,
+    everyMs: limits.upkeepMs,
+    rounds: spec.rounds,
+    state: () => state,
+    log,
+    onEvent: init.onUpkeep,
   });
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
   const attemptKeys = createAttemptKeys(journal.database, random);
@@ -127,6 +139,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const halt = (): void => {
     stopping.abort();
     cancelWake?.();
+    upkeep.stop();
     sessions.stop();
   };
 
@@ -151,6 +164,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       keeper,
       attemptKeys,
       aggregation,
+      upkeep,
       log,
       state: () => state,
       signal: stopping.signal,
@@ -339,6 +353,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
         if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
       } else await publishInitial();
       await registerInitial();
+      upkeep.start();
       settle();
     },
     stop: async () => {

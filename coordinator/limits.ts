@@ -64,6 +64,8 @@ export interface Limits {
   readonly logLineBurst: number;
   /** Milliseconds between WebSocket pings; who misses one is dead at the next. */
   readonly heartbeatMs: number;
+  /** Milliseconds between two looks at what blobs are paid for and what coins are left, on a network. */
+  readonly upkeepMs: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -104,6 +106,7 @@ export const DEFAULT_LIMITS: Limits = {
   logLinesPerSecond: 1,
   logLineBurst: 20,
   heartbeatMs: 15_000,
+  upkeepMs: 600_000,
 };
 
 /** A token bucket: `rate` tokens a second, at most `burst` of them saved up. */

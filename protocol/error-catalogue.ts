@@ -416,6 +416,12 @@ export const ERRORS = {
     'No blob with this id.',
     "Retry shortly; then check the store's address.",
   ),
+  blob_expired: entry(
+    'store',
+    true,
+    'A blob that a signed record names is stored no more: the epochs that the coordinator paid for are over.',
+    'The coordinator stores it again from its own copy at the next attempt; if it has none, the run cannot go on: restore `blobs` of its state folder from a backup.',
+  ),
   blob_corrupt: entry(
     'store',
     false,
@@ -452,6 +458,12 @@ export const ERRORS = {
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
   ),
+  key_server_not_listed: entry(
+    'access',
+    false,
+    'A key is sealed under a key server that the own network file lists neither in `seal.servers` nor in `seal.decryptOnly`.',
+    'If you trust the server that the message names, add it to `seal.decryptOnly` of your network file; else ask the operator of the run why it is used.',
+  ),
   reader_left_out: entry(
     'access',
     false,
@@ -487,6 +499,12 @@ export const ERRORS = {
     false,
     'The chain refused a transaction.',
     'The message says why: coins that are missing, a contract that aborted.',
+  ),
+  funds_low: entry(
+    'ledger',
+    true,
+    'The address that pays has coins for a few more rounds only. The run goes on.',
+    'Send it coins before they are used up: `floe cost` says what the rounds that are left cost.',
   ),
   funds_missing: entry(
     'ledger',

@@ -57,8 +57,12 @@ class Breach extends Error {
   }
 }
 
-/** What says nothing about the coordinator: whoever keeps the keys does not answer, or nobody waits any more. */
-const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set(['gate_unavailable', 'aborted']);
+/** What says nothing about the coordinator: whoever keeps the keys does not answer, is not listed, or nobody waits any more. */
+const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
+  'gate_unavailable',
+  'key_server_not_listed',
+  'aborted',
+]);
 
 /** Does `work` on what the coordinator signed; an error that its content causes is a broken rule. */
 const breaching = async <Result>(work: () => Promise<Result>): Promise<Result> => {
