@@ -138,7 +138,11 @@ it('a coordinator that comes back when all is over stores its model again, from 
   });
   const readers = [spec.coordinator];
   const flat = Float32Array.of(1, 2, 3, 4);
-  const model = await keeper.publish(flat, 0, readers, new AbortController().signal);
+  const model = await keeper.publish(
+    keeper.prepare(flat, 0),
+    readers,
+    new AbortController().signal,
+  );
   await before.close();
   allEpochsPass();
   const outside = async () => {
