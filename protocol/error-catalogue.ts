@@ -498,6 +498,12 @@ export const ERRORS = {
     'The keystore is in use by another process.',
     'Stop the other process or use another keystore.',
   ),
+  keystore_unavailable: entry(
+    'cli',
+    true,
+    'The keystore cannot be read or written: its disk is full, read-only, broken or gone.',
+    'Make room, or make the folder writable; the participant tries again in the next round.',
+  ),
   passphrase_missing: entry(
     'cli',
     false,

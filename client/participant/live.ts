@@ -25,6 +25,8 @@ export interface Live {
   isChecked?: boolean;
   /** Weights of the round's model, where the check of its commit gave them. */
   weights?: Float32Array;
+  /** The first cohort and survivors record that were shown, checked or not: a second, different one is a breach. */
+  readonly shown: { cohort?: SignedRecord<'cohort'>; survivors?: SignedRecord<'survivors'> };
   cohort?: CheckedCohort;
   /** What the members of the cohort state that they have answered on this model. */
   standings?: readonly Standing[];
@@ -43,6 +45,7 @@ export const liveOf = (view: OpenView): Live => ({
   view,
   stop: new AbortController(),
   acked: new Set(),
+  shown: {},
   busy: new Set(),
 });
 

@@ -7,7 +7,7 @@ import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { sleep, type Clock } from '../../protocol/clock.ts';
 import type { Connection } from '../../protocol/connection.ts';
-import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
@@ -26,6 +26,13 @@ import {
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
+import {
+  faultsOfGate,
+  faultsOfKeystore,
+  faultsOfLedger,
+  faultsOfStore,
+  faultsOfTrainer,
+} from './fault.ts';
 import { lineOf, type Log, type ParticipantEvent } from './events.ts';
 import { loadMemory, type Memory } from './memory.ts';
 import type { LedgerReader } from './ports.ts';
@@ -60,6 +67,11 @@ export interface ParticipantOptions {
   /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
   readonly require?: AdmissionInput;
   readonly backoff?: Backoff;
+  /**
+   * Milliseconds that a store, gate or ledger that fails is waited for within an attempt, before the attempt is left and the
+   * next one tried. Default 5 minutes.
+   */
+  readonly patienceMs?: number;
   /** Milliseconds a login may take. Default 20 s. */
   readonly loginTimeoutMs?: number;
   readonly log?: Log;
@@ -78,6 +90,14 @@ export interface Outcome {
 /** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
 const STABLE_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 20_000;
+const PATIENCE_MS = 5 * 60_000;
+
+/** What no login cures once a participant has joined: its own keystore, what it has proven, the end. */
+const ENDS_A_RUN: ReadonlySet<ErrorCode> = new Set([
+  'keystore_rolled_back',
+  'commit_fabricated',
+  'run_finished',
+]);
 
 /** What is set up at the first login and stays. */
 interface Joined {
@@ -205,7 +225,7 @@ export class Participant {
       });
     } catch (thrown) {
       const error = toFloeError(thrown, 'connection_lost');
-      if (!error.retryable) throw error;
+      if (this.#isFinal(error)) throw error;
       return error;
     }
     if (this.#stop.signal.aborted) session.close();
@@ -218,7 +238,7 @@ export class Participant {
         const error = toFloeError(thrown);
         this.#session = undefined;
         session.close(error);
-        if (!error.retryable) throw error;
+        if (this.#isFinal(error)) throw error;
         return error;
       }
       this.#loggedInAt = clock.now();
@@ -231,6 +251,15 @@ export class Participant {
     return error;
   }
 
+  /**
+   * Whether another login cannot help. Before the first one the user is told at once what does not fit; after it whoever
+   * answers at the address, refuses or breaks off is waited out, since the run may stand all the same.
+   */
+  #isFinal({ code, retryable }: FloeError): boolean {
+    if (this.#joined !== undefined) return ENDS_A_RUN.has(code);
+    return !retryable && code !== 'login_refused';
+  }
+
   /** After the first login the run is what it was then, whoever answers at the address. */
   #expected(): Expected {
     if (this.#joined === undefined) return this.#options.expect ?? {};
@@ -240,7 +269,9 @@ export class Participant {
   /** @throws FloeError `admission_refused` before anything but the login was sent, and what opening a port throws */
   async #join({ spec, run }: Session): Promise<Joined> {
     admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
-    const { keystore, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { patienceMs = PATIENCE_MS } = this.#options;
+    const keystore = faultsOfKeystore(this.#options.keystore);
     const open = async <Port extends object | undefined>(port: OnRun<Port>): Promise<Port> =>
       typeof port === 'function' ? port(run, spec) : port;
     const store = await open(this.#options.store);
@@ -269,13 +300,15 @@ export class Participant {
         admission: this.#admission,
         own: { identity, trainingSecret, random },
         keystore,
-        trainer,
-        store,
-        gate,
-        ledger,
+        trainer: faultsOfTrainer(trainer),
+        store: faultsOfStore(store),
+        gate: faultsOfGate(gate),
+        ledger: ledger && faultsOfLedger(ledger),
         answers,
         clock,
         backoff,
+        patienceMs,
+        report: () => undefined,
         send: (frame) => this.#session?.sendBytes(frame),
         emit: (event) => this.#emit(event),
         warn: (message) => this.#options.log?.('warn', message),
@@ -312,8 +345,11 @@ export class Participant {
     }
     this.#enqueue(async () => {
       this.#waiting -= 1;
-      if (frame instanceof FloeError || frame.type !== 'finished')
+      if (frame instanceof FloeError) {
         await this.#joined?.rounds.handle(frame);
+        // What follows on this line may be no better: a fresh session shows the running round again.
+        this.#session?.close(frame);
+      } else if (frame.type !== 'finished') await this.#joined?.rounds.handle(frame);
       else {
         await this.#joined?.rounds.over();
         this.#emit({ type: 'finished', rounds: frame.rounds });
