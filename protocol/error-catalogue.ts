@@ -384,6 +384,12 @@ export const ERRORS = {
     'The journal is in use by another coordinator.',
     'Stop the other process, or give this one its own journal.',
   ),
+  attempts_exhausted: entry(
+    'round',
+    false,
+    'The run has used up its 100,000 attempts before its last round was committed.',
+    'The abort records say why attempts failed; start a new run from the last model with `floe fork`.',
+  ),
   run_finished: entry('round', false, 'The run is over.', 'Pull the final model with `floe pull`.'),
   // store, access, ledger
   blob_not_found: entry(

@@ -38,6 +38,11 @@ export const clientFrames = {
     /** With the code `commit_fabricated`: the proof, for whoever may open the bundle to repeat. */
     proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   }),
+  /** The participant waits for a store, a gate, a ledger, and is still in the round; it is counted where the attempt fails. */
+  report: frame('report', {
+    round: integer(0, 100_000),
+    code: v.pipe(v.string(), v.maxLength(60)),
+  }),
 } as const;
 
 /** What the coordinator sends. */
@@ -74,8 +79,11 @@ export const serverFrames = {
     message: v.pipe(v.string(), v.maxLength(1000)),
     about: v.optional(fixedBytes(32)),
   }),
-  /** The run is over; the final model is that of the last commit. */
-  finished: frame('finished', { rounds: integer(0, 100_000) }),
+  /** The run is over; the final model is that of the last commit. `failure`: why it ended before its last round. */
+  finished: frame('finished', {
+    rounds: integer(0, 100_000),
+    failure: v.optional(v.pipe(v.string(), v.maxLength(60))),
+  }),
 } as const;
 
 type Frames<Table extends Record<string, v.GenericSchema>> = {

@@ -148,6 +148,19 @@ export const bodySchemas = {
     answered: v.boolean(),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),
+    /** What participants reported to have stopped them, counted by code; ascending. They have not signed it. */
+    reported: v.optional(
+      v.pipe(
+        v.array(
+          v.strictObject({
+            code: v.pipe(v.string(), v.maxLength(60)),
+            count: integer(1, 4 * MAX_COHORT),
+          }),
+        ),
+        v.minLength(1),
+        v.maxLength(64),
+      ),
+    ),
   }),
 } as const;
 

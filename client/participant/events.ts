@@ -129,7 +129,8 @@ export type ParticipantEvent =
     }
   /** The coordinator refused something. */
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
-  | { readonly type: 'finished'; readonly rounds: number };
+  /** `failure`: why the run ended before its last round. */
+  | { readonly type: 'finished'; readonly rounds: number; readonly failure?: string };
 
 export type LogLevel = 'info' | 'warn' | 'error';
 /** One line; `facts` never hold secrets or tensors. */
@@ -226,7 +227,9 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'refused':
       return ['warn', `the coordinator refused: ${event.code}: ${event.message}`];
     case 'finished':
-      return ['info', `the run is over after ${event.rounds} rounds`];
+      return event.failure === undefined
+        ? ['info', `the run is over after ${event.rounds} rounds`]
+        : ['error', `the run has failed after ${event.rounds} rounds: ${event.failure}`];
     case 'registered':
     case 'checked':
     case 'training':

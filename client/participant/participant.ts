@@ -7,7 +7,7 @@ import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { sleep, type Clock } from '../../protocol/clock.ts';
 import type { Connection } from '../../protocol/connection.ts';
-import { FloeError, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
+import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
@@ -136,6 +136,13 @@ const checkOwnCounter = (
       `this identity has registered ${body.counter} times in the run, its keystore knows of ${known}`,
     );
 };
+
+/** The coordinator has ended the run before its last round. */
+const failed = (failure: string, rounds: number): FloeError =>
+  new FloeError(
+    isErrorCode(failure) ? failure : 'internal',
+    `the coordinator has ended the run after ${rounds} rounds`,
+  );
 
 /** Frames that may wait for their turn; a coordinator that sends more is cut off. */
 const MAX_WAITING = 1024;
@@ -308,7 +315,7 @@ export class Participant {
         clock,
         backoff,
         patienceMs,
-        report: () => undefined,
+        report: (round, { code }) => this.#session?.send({ type: 'report', round, code }),
         send: (frame) => this.#session?.sendBytes(frame),
         emit: (event) => this.#emit(event),
         warn: (message) => this.#options.log?.('warn', message),
@@ -352,8 +359,9 @@ export class Participant {
       } else if (frame.type !== 'finished') await this.#joined?.rounds.handle(frame);
       else {
         await this.#joined?.rounds.over();
-        this.#emit({ type: 'finished', rounds: frame.rounds });
-        this.#settle('finished');
+        const { rounds, failure } = frame;
+        this.#emit({ type: 'finished', rounds, ...(failure === undefined ? {} : { failure }) });
+        this.#settle(failure === undefined ? 'finished' : failed(failure, rounds));
       }
     });
   }

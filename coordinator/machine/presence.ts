@@ -77,8 +77,11 @@ const restarted = (
   deadlines: Readonly<Record<AnswerPhase, number>>,
 ): Phase => {
   switch (phase.type) {
-    case 'waiting':
-      return { ...phase, since: time };
+    case 'waiting': {
+      // Whoever starts it again may have mended what it waited for.
+      const { pause, ...bare } = phase;
+      return { ...bare, since: time, until: pause === undefined ? phase.until : time };
+    }
     case 'registering':
     case 'finished':
       return phase;

@@ -5,6 +5,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Progress } from '../../coordinator/index.ts';
 import { progressFields } from '../../coordinator/log.ts';
+import { toHex } from '../../protocol/bytes.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import { decodeRecordOf } from '../../protocol/records.ts';
 import { createPlayer, framesOf, reach, type Player } from '../support/machine.ts';
@@ -38,16 +39,18 @@ const report = (player: Player, who: number, code: string): void => {
   player.apply({ type: 'reported', key, round: player.state.attempt, code });
 };
 
-/** Everybody is in the upload phase of a fresh attempt, however long the pause before it is. */
+/** The invited are in the upload phase of a fresh attempt, however long the pause before it is. */
 const next = (player: Player): void => {
   const { phase } = player.state;
   if (phase.type !== 'waiting') throw new Error(`expected a pause, got ${phase.type}`);
-  player.wait(phase.until - player.time);
-  reach(player, 'upload', []);
-  for (const type of ['register', 'share'] as const) {
-    for (const i of ALL) player.say(i, type);
-    player.work(player.effects.at(-1)!);
-  }
+  player.work(...player.wait(phase.until - player.time));
+  const invited = new Set(player.state.round?.invited);
+  const who = player.people.flatMap(({ publicKey }, i) =>
+    invited.has(toHex(publicKey)) ? [i] : [],
+  );
+  for (const type of ['register', 'share'] as const)
+    for (const i of who) player.work(...player.say(i, type));
+  expect(player.state.phase.type).toBe('upload');
 };
 
 describe('an abort record', () => {
@@ -139,7 +142,11 @@ describe('the same cause at everybody, attempt after attempt', () => {
       for (const i of ALL) withdraw(player, i, code);
       next(player);
     }
-    expect(player.state.streak).toEqual({ code: 'store_unavailable', attempts: 1, everybody: true });
+    expect(player.state.streak).toEqual({
+      code: 'store_unavailable',
+      attempts: 1,
+      everybody: true,
+    });
     expect(published(player, 'waiting')).toEqual([]);
   });
 
@@ -175,18 +182,7 @@ describe('the same cause at everybody, attempt after attempt', () => {
       const members = player.members();
       for (const i of members) withdraw(player, i, 'update_not_finite');
       expect(player.state.failure).toBeUndefined();
-      if (attempt === 3) break;
-      const { phase } = player.state;
-      if (phase.type !== 'waiting') throw new Error(phase.type);
-      player.wait(phase.until - player.time);
-      player.work(player.effects.at(-1)!);
-      const invited = player.people.flatMap(({ publicKey }, i) =>
-        player.state.round?.invited.includes(Buffer.from(publicKey).toString('hex')) ? [i] : [],
-      );
-      for (const type of ['register', 'share'] as const) {
-        for (const i of invited) player.say(i, type);
-        player.work(player.effects.at(-1)!);
-      }
+      if (attempt < 3) next(player);
     }
     expect(player.state.phase.type).toBe('waiting');
   });
