@@ -35,6 +35,7 @@ import {
   type State,
   type Work,
 } from './machine/index.ts';
+import { mayBeSilent } from './machine/presence.ts';
 import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
@@ -88,6 +89,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     random,
     limits,
     members: membersOf(spec),
+    mayBeSilent: (key) => mayBeSilent(state, key),
     lastRegister: (key) => state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),

@@ -23,6 +23,8 @@ import type { Hex, OutgoingFrame } from './machine/index.ts';
 /** A transport may know that its peer has missed a heartbeat; one that does not counts as responsive. */
 export interface ServerConnection extends Connection {
   readonly responsive?: boolean;
+  /** Set at the login: while it says so, a heartbeat that is missed does not close the connection. */
+  mayBeSilent?: () => boolean;
 }
 
 /** What a participant sends once it is logged in. */
@@ -38,6 +40,8 @@ export interface SessionsInit {
   readonly limits: Limits;
   /** Who may log in, of a closed run; everybody where it is missing. */
   readonly members?: ReadonlySet<Hex> | undefined;
+  /** Whether this participant may have good reason to read nothing for a while: its trainer may hold its event loop. */
+  readonly mayBeSilent?: (key: Hex) => boolean;
   /** The last registration of this identity, which it is shown at login. */
   readonly lastRegister: (key: Hex) => Uint8Array | undefined;
   readonly log: Logger;
@@ -167,6 +171,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.loggedIn = true;
     session.payload = undefined;
     byKey.set(toHex(key), session);
+    session.connection.mayBeSilent = () => init.mayBeSilent?.(toHex(key)) === true;
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
     const register = init.lastRegister(toHex(key));
     deliver(

@@ -24,11 +24,14 @@ const toBytes = (data: RawData): Uint8Array =>
         : data,
   );
 
-/** Pings at every beat; a peer that has not answered by the next one is cut off. */
-const keepAlive = (socket: WebSocket, clock: Clock, everyMs: number) => {
+/**
+ * Pings at every beat; a peer that has not answered by the next one is cut off, unless it has an excuse: a trainer that holds
+ * its event loop. A peer that is gone is then noticed by TCP keep-alive, which its kernel answers, whatever the process does.
+ */
+const keepAlive = (socket: WebSocket, clock: Clock, everyMs: number, isExcused: () => boolean) => {
   let pingedAt: number | undefined;
   const beat = (): void => {
-    if (pingedAt !== undefined) return socket.terminate();
+    if (pingedAt !== undefined && !isExcused()) return socket.terminate();
     pingedAt = clock.now();
     socket.ping();
     cancel = clock.at(pingedAt + everyMs, beat);
@@ -54,7 +57,7 @@ export const webSocketConnection = (
   const early: Uint8Array[] = [];
   let handlers: ConnectionHandlers | undefined;
   let closed: readonly [number, string] | undefined;
-  const heart = keepAlive(socket, clock, heartbeatMs);
+  const heart = keepAlive(socket, clock, heartbeatMs, () => connection.mayBeSilent?.() === true);
   socket.on('message', (data, isBinary) => {
     if (!isBinary) return socket.close(CLOSE_WITH_ERROR, 'frame_malformed');
     const bytes = toBytes(data);
@@ -67,7 +70,7 @@ export const webSocketConnection = (
   });
   // A close always follows, with the code that says why.
   socket.on('error', () => socket.terminate());
-  return {
+  const connection: ServerConnection = {
     remote,
     get bufferedBytes() {
       return socket.bufferedAmount;
@@ -88,6 +91,7 @@ export const webSocketConnection = (
       if (closed !== undefined) given.close(...closed);
     },
   };
+  return connection;
 };
 
 export interface WebSocketGate {
@@ -113,6 +117,7 @@ export const webSocketGate = (
   return {
     upgrade: (request, socket, head) => {
       const { remoteAddress = 'unknown', remotePort = 0 } = request.socket;
+      request.socket.setKeepAlive(true, limits.heartbeatMs);
       server.handleUpgrade(request, socket, head, (ws) =>
         accept(
           webSocketConnection(ws, `${remoteAddress}:${remotePort}`, clock, limits.heartbeatMs),

@@ -228,18 +228,22 @@ export class Beside {
    * Fetches the model of the round, unless its weights are known, and trains.
    *
    * @param known weights with the hash that the open record names
+   * @param shared resolves when this participant has sent its shares; the trainer may hold the event loop after that
    */
   async train(
     open: SignedRecord<'open'>,
     known: Float32Array | undefined,
     task: Task,
+    shared: Promise<void>,
     onProgress: (done: number, total: number) => void,
   ): Promise<Trained> {
-    const { view, own, trainer, clock } = this.#ports;
+    const { view, own, trainer, clock, sent } = this.#ports;
     const { body, round } = open;
     const { signal } = task;
     const { epochs, batchSize, learningRate } = view.spec.training;
     const before = known ?? (await this.#openModel(open, task));
+    await shared;
+    await sent(signal);
     const turn = this.#trainer.then(async () => {
       const started = clock.now();
       const result = await trainer.train({

@@ -35,6 +35,8 @@ export interface Live {
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;
+  /** Resolves once the own shares were sent, or cannot be: a trainer may hold the event loop from then on. */
+  readonly shared: PromiseWithResolvers<void>;
   /** Work that runs beside the frames. */
   readonly busy: Set<Kind>;
 }
@@ -46,6 +48,7 @@ export const liveOf = (view: OpenView): Live => ({
   stop: new AbortController(),
   acked: new Set(),
   shown: {},
+  shared: Promise.withResolvers(),
   busy: new Set(),
 });
 

@@ -14,6 +14,7 @@ import type { RandomSource } from '../../protocol/random.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
+import { eventLoopTurn } from '../../protocol/secagg/turn.ts';
 import { matchManifest } from '../../protocol/tensors/index.ts';
 import {
   admitRun,
@@ -90,6 +91,8 @@ export interface Outcome {
 /** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
 const STABLE_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 20_000;
+/** How often it is looked whether frames have left. */
+const FLUSH_MS = 20;
 const PATIENCE_MS = 5 * 60_000;
 
 /** What no login cures once a participant has joined: its own keystore, what it has proven, the end. */
@@ -317,6 +320,7 @@ export class Participant {
         patienceMs,
         report: (round, { code }) => this.#session?.send({ type: 'report', round, code }),
         send: (frame) => this.#session?.sendBytes(frame),
+        sent: (signal) => this.#sent(signal),
         emit: (event) => this.#emit(event),
         warn: (message) => this.#options.log?.('warn', message),
         enqueue: (work) => this.#enqueue(work),
@@ -324,6 +328,12 @@ export class Participant {
       memory,
     );
     return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind };
+  }
+
+  async #sent(signal: AbortSignal): Promise<void> {
+    await eventLoopTurn();
+    while (!signal.aborted && (this.#session?.bufferedBytes ?? 0) > 0)
+      await sleep(this.#options.clock, FLUSH_MS, signal);
   }
 
   #announce({ remote }: Session, { run, spec, trainer, store, gate, ledger }: Joined): void {

@@ -41,6 +41,8 @@ export interface RoundPorts {
   readonly report: (round: number, error: FloeError) => void;
   /** To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks again. */
   readonly send: (frame: Uint8Array) => void;
+  /** Resolves once what was sent has left this process, or no session is up. */
+  readonly sent: (signal: AbortSignal) => Promise<void>;
   readonly emit: (event: ParticipantEvent) => void;
   readonly warn: (message: string) => void;
   /** Does `work` after everything that came before it, and before anything that comes later. */

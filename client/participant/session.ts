@@ -41,6 +41,8 @@ export interface Session {
   send(frame: Unversioned<ClientFrame>): void;
   /** Sends an encoded frame as it is. */
   sendBytes(frame: Uint8Array): void;
+  /** Of what was sent, still in this process. */
+  readonly bufferedBytes: number;
   /** Resolves when the session is over, with the reason. */
   readonly over: Promise<FloeError>;
   close(error?: FloeError): void;
@@ -153,6 +155,9 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
         register: frame.register,
         send,
         sendBytes,
+        get bufferedBytes() {
+          return connection.bufferedBytes;
+        },
         over,
         close: (error) => closeWith(connection, error),
       };

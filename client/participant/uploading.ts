@@ -17,7 +17,7 @@ export const train = (progress: Progress, live: Live): void => {
   const { round } = live.open;
   progress.beside.start(live, 'training', {
     work: (task) =>
-      progress.beside.train(live.open, live.weights, task, (done, total) => {
+      progress.beside.train(live.open, live.weights, task, live.shared.promise, (done, total) => {
         if (progress.live === live) emit({ type: 'training', round, done, total });
       }),
     done: async (trained) => {

@@ -7,7 +7,7 @@ import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
-import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
+import { awaited, withEntry, type AnswerPhase, type Hex, type Phase, type State } from './state.ts';
 
 /** A login; the frames of the running round follow it. */
 export const applyJoined = (
@@ -30,6 +30,16 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
   const presence = { present: false, since: event.time };
   const participants = withEntry(state.participants, key, presence);
   return { state: withoutStrangers({ ...state, participants }), effects: [] };
+};
+
+/**
+ * Whether a participant may be training, and its trainer may hold its event loop: it then answers no heartbeat up to the
+ * deadline of the uploads. It begins once its shares have left.
+ */
+export const mayBeSilent = (state: State, key: Hex): boolean => {
+  const { phase, round } = state;
+  if (phase.type === 'share') return round?.shares.has(key) === true && !round.withdrawn.has(key);
+  return phase.type === 'upload' && awaited(state).includes(key);
 };
 
 /** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
