@@ -16,7 +16,7 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import type { ParticipantOptions } from './participant/participant.ts';
+import type { ParticipantOptions } from './participant/options.ts';
 import type { LedgerReader } from './participant/ports.ts';
 
 /**

@@ -179,6 +179,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
       encodeFrame({
         type: 'welcome',
         spec: init.specBytes,
+        time: Math.max(0, Math.round(clock.now())),
         ...(register === undefined ? {} : { register }),
       }),
     );

@@ -55,7 +55,12 @@ export const serverFrames = {
     signature: fixedBytes(64),
   }),
   /** Logged in: the run specification, canonical bytes, and the own last registration: an old keystore shows. The running round follows. */
-  welcome: frame('welcome', { spec: bytesUpTo(4 << 20), register: v.optional(record) }),
+  welcome: frame('welcome', {
+    spec: bytesUpTo(4 << 20),
+    register: v.optional(record),
+    /** What the coordinator's clock shows, ms since the epoch. */
+    time: integer(0, 2 ** 48),
+  }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
   /** Before the cohort, where Open names a commit: the records of its round, from Open to Commit, without the answers. */

@@ -7,6 +7,7 @@ import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { Skew } from '../../protocol/skew.ts';
 import type { PortName, Verdict } from './fault.ts';
 
 export type ParticipantEvent =
@@ -95,6 +96,8 @@ export type ParticipantEvent =
       readonly code: string;
       readonly reason: string;
     }
+  /** Clocks differ by more than a minute; said once for each verdict. */
+  | { readonly type: 'clock'; readonly skew: Skew }
   /** A store, gate or ledger fails; it is asked again while the attempt lasts. */
   | {
       readonly type: 'waiting';
@@ -193,6 +196,13 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
           (event.answered
             ? '(the sum of this attempt may be known to the coordinator)'
             : '(nothing was revealed)'),
+      ];
+    case 'clock':
+      return [
+        'warn',
+        event.skew.whose === 'own'
+          ? `clock_skewed: ${event.skew.message}; set it, nothing needs to be started again`
+          : event.skew.message,
       ];
     case 'waiting':
       return [

@@ -5,12 +5,10 @@
 import { equalBytes } from '../../protocol/bytes.ts';
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { sleep, type Clock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
+import { sleep } from '../../protocol/clock.ts';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
-import type { RandomSource } from '../../protocol/random.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
@@ -21,12 +19,11 @@ import {
   admitTraining,
   loweredFields,
   makeAdmission,
-  type AdmissionInput,
   type AdmissionPolicy,
 } from '../admission.ts';
-import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
-import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
+import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
+import { Clocks } from './clocks.ts';
 import {
   faultsOfGate,
   faultsOfKeystore,
@@ -34,59 +31,11 @@ import {
   faultsOfStore,
   faultsOfTrainer,
 } from './fault.ts';
-import { lineOf, type Log, type ParticipantEvent } from './events.ts';
+import { lineOf, type ParticipantEvent } from './events.ts';
 import { loadMemory, type Memory } from './memory.ts';
-import type { LedgerReader } from './ports.ts';
+import type { OnRun, Outcome, ParticipantOptions } from './options.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
-import type { Answers } from './spending.ts';
-
-/** A port, or what opens it once it is known which run it is for. */
-export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
-
-export interface ParticipantOptions {
-  /** Makes a fresh connection to the coordinator. */
-  readonly connect: (signal: AbortSignal) => Promise<Connection>;
-  readonly keystore: Keystore;
-  /** Or what makes one once the specification is known. */
-  readonly trainer: Trainer | ((spec: RunSpec) => Trainer | Promise<Trainer>);
-  /** Each port, or what makes it once the specification is known: at the first login, again if that fails. */
-  readonly store: OnRun<BlobStore>;
-  readonly gate: OnRun<AccessGate>;
-  /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
-  readonly ledger?: OnRun<LedgerReader | undefined>;
-  /**
-   * Which survivor sets it answers for on one model (specification of secure aggregation, section 2.0). Default: `ledger` where
-   * there is a ledger that the coordinator does not keep alone, else `strict`.
-   */
-  readonly answers?: Answers;
-  readonly clock: Clock;
-  /** A CSPRNG outside of simulations. */
-  readonly random: RandomSource;
-  /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
-  readonly expect?: Expected;
-  /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
-  readonly require?: AdmissionInput;
-  readonly backoff?: Backoff;
-  /**
-   * Milliseconds that a store, gate or ledger that fails is waited for within an attempt, before the attempt is left and the
-   * next one tried. Default 5 minutes.
-   */
-  readonly patienceMs?: number;
-  /** Milliseconds a login may take. Default 20 s. */
-  readonly loginTimeoutMs?: number;
-  readonly log?: Log;
-  readonly onEvent?: (event: ParticipantEvent) => void;
-}
-
-export interface Outcome {
-  /** `stopped`: by the caller, before the end. */
-  readonly type: 'finished' | 'stopped';
-  readonly run: Uint8Array | undefined;
-  readonly spec: RunSpec | undefined;
-  /** The last commit this participant has seen: names the newest model and opens it. */
-  readonly commit: SignedRecord<'commit'> | undefined;
-}
 
 /** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
 const STABLE_MS = 10_000;
@@ -113,6 +62,8 @@ interface Joined {
   readonly gate: AccessGate;
   /** Its kind. */
   readonly ledger: string | undefined;
+  /** The ledger's clock, where it has one. */
+  readonly time: (() => Promise<number>) | undefined;
 }
 
 /**
@@ -164,11 +115,15 @@ export class Participant {
   /** The session got a record through or lasted: the next loss starts with a short wait again. */
   #useful = false;
   #loggedInAt: number | undefined;
+  readonly #clocks: Clocks;
 
   /** Begins at once. @throws FloeError `usage` for a requirement that makes no sense */
   constructor(options: ParticipantOptions) {
     this.#options = options;
     this.#admission = makeAdmission(options.require);
+    this.#clocks = new Clocks(options.clock, (skew) => {
+      if (!this.#stop.signal.aborted) this.#emit({ type: 'clock', skew });
+    });
     this.finished = this.#end.promise;
     this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
   }
@@ -253,6 +208,7 @@ export class Participant {
       }
       this.#loggedInAt = clock.now();
       this.#announce(session, this.#joined);
+      void this.#clocks.compare(session.clock, this.#joined.time);
       for (const frame of early) this.#take(frame);
       early = undefined;
     }
@@ -318,7 +274,9 @@ export class Participant {
         clock,
         backoff,
         patienceMs,
-        report: (round, { code }) => this.#session?.send({ type: 'report', round, code }),
+        causeOf: (error) => this.#clocks.causeOf(error),
+        report: (round, error) =>
+          this.#session?.send({ type: 'report', round, code: this.#clocks.causeOf(error) }),
         send: (frame) => this.#session?.sendBytes(frame),
         sent: (signal) => this.#sent(signal),
         emit: (event) => this.#emit(event),
@@ -327,7 +285,8 @@ export class Participant {
       },
       memory,
     );
-    return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind };
+    const time = ledger?.time && (async () => ledger.time?.() as Promise<number>);
+    return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind, time };
   }
 
   async #sent(signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import type { Clock } from '../../protocol/clock.ts';
-import type { FloeError } from '../../protocol/errors.ts';
+import type { ErrorCode, FloeError } from '../../protocol/errors.ts';
 import type { Ledger } from '../../protocol/ledger/ledger.ts';
 import type { AdmissionPolicy } from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
@@ -18,7 +18,7 @@ import type { Own } from './steps.ts';
 /** The part of a ledger that a participant reads. Without one it trusts the consistency round. */
 export type LedgerReader = Pick<
   Ledger,
-  'kind' | 'beacon' | 'readCohort' | 'readSurvivors' | 'readFamily'
+  'kind' | 'beacon' | 'readCohort' | 'readSurvivors' | 'readFamily' | 'time'
 >;
 
 /** What one round works with. What the ports throw is a `PortFault`, see fault.ts. */
@@ -37,6 +37,8 @@ export interface RoundPorts {
   readonly backoff: Backoff;
   /** Milliseconds that a store, gate or ledger is waited for within an attempt. */
   readonly patienceMs: number;
+  /** What to call an error towards others: `clock_skewed` where the own clock is wrong and a gate or ledger fails. */
+  readonly causeOf: (error: FloeError) => ErrorCode;
   /** Tells the coordinator what this participant waits for. */
   readonly report: (round: number, error: FloeError) => void;
   /** To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks again. */

@@ -104,8 +104,9 @@ export class Progress {
     const round = this.#attempt;
     if (round === undefined) return;
     this.stop();
-    await this.#forget(round, error.code);
-    this.sendWithdrawal(round, error.code);
+    const code = this.ports.causeOf(error);
+    await this.#forget(round, code);
+    this.sendWithdrawal(round, code);
     this.ports.emit({ type: 'withdrawn', round, error, why });
   }
 

@@ -19,6 +19,7 @@ import {
   type ServerFrame,
 } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
+import { readingOf, type ClockReading } from '../../protocol/skew.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 
 /** What the caller knows of the run beforehand. */
@@ -35,6 +36,8 @@ export interface Session {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly remote: string;
+  /** The coordinator's clock against the own one. */
+  readonly clock: ClockReading;
   /** The own last registration, as the coordinator shows it. */
   readonly register: Uint8Array | undefined;
   /** Does nothing once the session is over. */
@@ -108,6 +111,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
   const { promise: over, resolve: end } = Promise.withResolvers<FloeError>();
   const { promise, resolve, reject } = Promise.withResolvers<Session>();
   let challenge: Challenge | undefined;
+  let asked = 0;
   let session: Session | undefined;
 
   const sendBytes = (frame: Uint8Array): void => connection.send(frame);
@@ -139,6 +143,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
     });
     checkChallenge(frame, expect, payload);
     challenge = frame;
+    asked = clock.now();
     send({ type: 'login', signature: identity.sign('login', payload) });
   };
   const onLoginFrame = (frame: ServerFrame): void => {
@@ -152,6 +157,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
         spec,
         run,
         remote: connection.remote,
+        clock: readingOf('coordinator', asked, clock.now(), frame.time),
         register: frame.register,
         send,
         sendBytes,

@@ -39,6 +39,13 @@ export const CLI = {
     'The keystore cannot be read or written: its disk is full, read-only, broken or gone.',
     'Make room, or make the folder writable; the participant tries again in the next round.',
   ),
+  clock_skewed: entry(
+    'cli',
+    'operator',
+    true,
+    'The clock of this machine differs from those of the coordinator and the chain by more than a minute.',
+    'Set the clock, or let it be kept by NTP; `floe doctor --network FILE` shows how far it is off. Nothing needs to be started again.',
+  ),
   passphrase_missing: entry(
     'cli',
     'operator',

@@ -190,7 +190,7 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
   it('sends frames that are not frames', async () => {
     const s = await stage();
     s.coordinator.send([s.victim.key], { type: 'ack', hash: filled(1) });
-    s.coordinator.send([s.victim.key], { type: 'welcome', spec: new Uint8Array(3) });
+    s.coordinator.send([s.victim.key], { type: 'welcome', spec: new Uint8Array(3), time: 0 });
     await expectRefused(s, 'unexpected_frame');
   });
 });
