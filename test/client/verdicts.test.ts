@@ -47,7 +47,7 @@ const never = (): never => {
 const failing = (
   thrown: unknown,
 ): Readonly<Record<PortName, readonly (() => Promise<unknown>)[]>> => {
-  const fail = () => Promise.reject(thrown as Error);
+  const fail = () => Promise.reject(thrown);
   const bytes = new Uint8Array(32);
   const ref = { id: 'x', sha256: bytes, size: 1 };
   const purpose = { run: bytes, round: 1, role: 'model' } as const;

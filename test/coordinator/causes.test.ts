@@ -86,6 +86,15 @@ describe('an abort record', () => {
     ]);
   });
 
+  it('nor does a survivors record, which participants would call a broken rule', async () => {
+    const player = await playerIn('upload');
+    withdraw(player, 0, 'no code at all');
+    for (const i of [1, 2, 3]) player.work(...player.say(i, 'upload'));
+    player.work(player.effects.at(-1)!);
+    const { rejected } = player.state.round!.survivors!.body;
+    expect(rejected.map(({ code }) => code)).toEqual(['internal']);
+  });
+
   it('does not count a trouble that is over: the participant has answered since', async () => {
     const player = await playerIn('upload');
     report(player, 0, 'gate_unavailable');
