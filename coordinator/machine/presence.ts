@@ -2,6 +2,7 @@
  * @module Who is here: logins, lost sessions, withdrawals, and the coordinator's own restart.
  */
 import { toHex } from '../../protocol/bytes.ts';
+import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
 import { RECONNECT_MS, type MachineConfig } from './config.ts';
 import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -48,9 +49,11 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
   const { round } = state;
   if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
     return { state, effects: [] };
-  const withdrawn = withEntry(round.withdrawn, key, event.code);
+  // The survivors record repeats it, and no participant takes one with a text that is no code.
+  const code: ErrorCode = isErrorCode(event.code) ? event.code : 'internal';
+  const withdrawn = withEntry(round.withdrawn, key, code);
   // Before the cohort is known it can speak of itself only.
-  const spent = event.code === 'update_already_spent' && state.phase.type === 'register';
+  const spent = code === 'update_already_spent' && state.phase.type === 'register';
   const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
   return { state: { ...state, sitting, round: { ...round, withdrawn } }, effects: [] };
 };
