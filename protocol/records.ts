@@ -158,7 +158,7 @@ export const bodySchemas = {
           }),
         ),
         v.minLength(1),
-        v.maxLength(64),
+        v.maxLength(256),
       ),
     ),
   }),

@@ -51,6 +51,8 @@ export interface ParticipantOptions {
   readonly patienceMs?: number;
   /** Milliseconds a login may take. Default 20 s. */
   readonly loginTimeoutMs?: number;
+  /** Milliseconds to wait for the first login; once it has joined a run it waits for as long as it is left. Default 10 minutes. */
+  readonly firstLoginMs?: number;
   readonly log?: Log;
   readonly onEvent?: (event: ParticipantEvent) => void;
 }

@@ -43,6 +43,7 @@ const LOGIN_TIMEOUT_MS = 20_000;
 /** How often it is looked whether frames have left. */
 const FLUSH_MS = 20;
 const PATIENCE_MS = 5 * 60_000;
+const FIRST_LOGIN_MS = 10 * 60_000;
 
 /** What no login cures once a participant has joined: its own keystore, what it has proven, the end. */
 const ENDS_A_RUN: ReadonlySet<ErrorCode> = new Set([
@@ -154,6 +155,8 @@ export class Participant {
 
   async #run(): Promise<void> {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { firstLoginMs = FIRST_LOGIN_MS } = this.#options;
+    const started = clock.now();
     await cryptoReady;
     const lowered = loweredFields(this.#admission);
     if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
@@ -162,6 +165,8 @@ export class Participant {
       this.#useful = false;
       const error = await this.#attempt();
       if (this.#stop.signal.aborted) return;
+      // Nobody was ever there: the address is wrong, or the user wants to know.
+      if (this.#joined === undefined && clock.now() - started > firstLoginMs) throw error;
       if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
         this.#useful = true;
       if (this.#useful) attempt = 1;

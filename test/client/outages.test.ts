@@ -53,3 +53,30 @@ describe('a gate that fails', () => {
       expect(victim.events.filter(({ type }) => type === 'violation')).toEqual([]);
     });
 });
+
+describe('an address where nobody is', () => {
+  const nobody = () => Promise.reject(new FloeError('connection_lost', 'nobody is there'));
+
+  it('is given up by a participant that has never joined, with the cause', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    const one = await start(coordinator, 0, { link: nobody, firstLoginMs: 30 });
+    await expect(one.participant.finished).rejects.toMatchObject({ code: 'connection_lost' });
+    expect(one.events.some(({ type }) => type === 'reconnecting')).toBe(true);
+  });
+
+  it('is waited for by one that has joined, for as long as it takes', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    let isAway = false;
+    const one = await start(coordinator, 0, {
+      link: async (open) => (isAway ? nobody() : open()),
+      firstLoginMs: 0,
+    });
+    running = [one];
+    await coordinator.loggedIn(1);
+    isAway = true;
+    coordinator.drop(one.key);
+    await one.event('reconnecting', 5);
+    isAway = false;
+    await one.event('connected', 2);
+  });
+});
