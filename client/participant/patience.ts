@@ -30,18 +30,19 @@ export const patience =
   (init: PatienceInit): Wait =>
   async (call) => {
     const { clock, random, backoff, patienceMs, signal } = init;
-    const started = clock.now();
+    let failedAt: number | undefined;
     let code: ErrorCode | undefined;
     let last: PortFault | undefined;
     for (let attempt = 1; ; attempt += 1)
       try {
         const result = await call();
-        if (last !== undefined) init.onOver(last, clock.now() - started);
+        if (last !== undefined) init.onOver(last, clock.now() - (failedAt ?? clock.now()));
         return result;
       } catch (thrown) {
         const isOutage = thrown instanceof PortFault && judge(thrown, 'work') === 'outage';
         const delayMs = backoffDelay(backoff, attempt, random);
-        const isLate = clock.now() + delayMs - started > patienceMs;
+        failedAt ??= clock.now();
+        const isLate = clock.now() + delayMs - failedAt > patienceMs;
         if (!isOutage || isLate || signal.aborted) throw thrown;
         if (thrown.code !== code) init.onWaiting(thrown);
         ({ code } = thrown);
