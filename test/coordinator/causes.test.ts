@@ -90,7 +90,7 @@ describe('an abort record', () => {
     const player = await playerIn('upload');
     withdraw(player, 0, 'no code at all');
     for (const i of [1, 2, 3]) player.work(...player.say(i, 'upload'));
-    player.work(player.effects.at(-1)!);
+    player.work(...player.effects.slice(-1));
     const { rejected } = player.state.round!.survivors!.body;
     expect(rejected.map(({ code }) => code)).toEqual(['internal']);
   });
