@@ -2,7 +2,7 @@
  * @module What `floe coordinator` prints while it runs.
  */
 import { loweringFlags } from '../client/admission.ts';
-import type { Progress } from '../coordinator/index.ts';
+import { reportedText, type Progress } from '../coordinator/index.ts';
 import type { UpkeepEvent } from '../coordinator/upkeep.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { showCoins } from '../protocol/cost.ts';
@@ -22,18 +22,24 @@ export const progressLine = (progress: Progress): string | undefined => {
       const accuracy = ((100 * progress.metrics.correct) / weight).toFixed(2);
       return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
     }
-    case 'aborted':
+    case 'aborted': {
+      const reported = reportedText(progress.reported);
       return (
-        `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason} ` +
+        `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason}` +
+        `${reported === undefined ? '' : `; reported: ${reported}`} ` +
         (progress.answered ? '(its sum may be known to this process)' : '(nothing was revealed)')
       );
+    }
     case 'waiting':
       return `the run waits: ${progress.reason}`;
     case 'upload-rejected':
       return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
+    case 'finished':
+      return progress.failure === undefined
+        ? undefined
+        : `the run has failed after ${progress.rounds} rounds: ${progress.failure}`;
     case 'phase':
     case 'upload-folded':
-    case 'finished':
   }
   return undefined;
 };

@@ -2,6 +2,7 @@
  * @module `floe doctor`: what this machine can do, and what it cannot and why.
  */
 import { Command } from 'commander';
+import { systemClock } from '../protocol/clock.ts';
 import { EXIT } from './exit-codes.ts';
 import { wholeNumber } from './flags.ts';
 import {
@@ -17,6 +18,7 @@ import { runCommand, withCommonOptions, type CommonOptions } from './run-command
 interface Options extends NetworkFlags, CommonOptions {
   readonly dir: string;
   readonly port: number;
+  readonly coordinator?: string;
 }
 
 export const doctorCommand = (): Command =>
@@ -26,12 +28,14 @@ export const doctorCommand = (): Command =>
     )
     .option('--dir <folder>', 'folder whose disk is tried', '.')
     .option('--port <n>', 'port that is tried; 0 for any', wholeNumber('--port', 0, 65_535), 0)
+    .option('--coordinator <url>', 'coordinator whose clock this machine is held against')
     .addHelpText(
       'after',
       `
 Examples:
   floe doctor
   floe doctor --port 7700 --json
+  floe doctor --coordinator http://localhost:7700
   floe doctor --network net.json --keystore-file ~/.sui/sui_config/sui.keystore
 
 Exit codes: 0 all that Floe needs works, 1 something it needs does not (see the lines marked "no").
@@ -51,6 +55,23 @@ that are down, while enough of them answer. With a key, its balances are looked 
           const address = key?.toSuiAddress();
           checks.push(...(await examineNetwork({ network: file.network, address, signal })));
         }
+        const clock = await import('./examine-clock.ts');
+        const { coordinator } = options;
+        let chain: (() => Promise<number>) | undefined;
+        if (file !== undefined) {
+          const { suiClientOf } = await import('../protocol/blobs/walrus-client.ts');
+          const { chainTime } = await import('../protocol/sui/time.ts');
+          chain = () => chainTime(suiClientOf(file.network), signal);
+        }
+        checks.push(
+          ...(await clock.examineClock({
+            clock: systemClock,
+            chain,
+            // A participant knows the coordinator by its WebSocket address.
+            coordinator: coordinator?.replace(/^ws/u, 'http'),
+            signal,
+          })),
+        );
         const ok = checks.every((check) => check.ok || !check.needed);
         const report = { ...found, ok, checks };
         output.document(report);

@@ -22,7 +22,15 @@ import type { BackendName } from './tfjs/backends.ts';
 export interface JoinOptions extends Partial<
   Pick<
     ParticipantOptions,
-    'trainer' | 'store' | 'gate' | 'ledger' | 'answers' | 'expect' | 'require' | 'onEvent'
+    | 'trainer'
+    | 'store'
+    | 'gate'
+    | 'ledger'
+    | 'answers'
+    | 'expect'
+    | 'require'
+    | 'firstLoginMs'
+    | 'onEvent'
   >
 > {
   /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
@@ -139,6 +147,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     ...(answers === undefined ? {} : { answers }),
     ...(expect === undefined ? {} : { expect }),
     ...(options.require === undefined ? {} : { require: options.require }),
+    ...(options.firstLoginMs === undefined ? {} : { firstLoginMs: options.firstLoginMs }),
     ...(onEvent === undefined ? {} : { onEvent }),
   });
   const stop = (): Promise<void> => participant.stop();

@@ -21,7 +21,7 @@ import {
   type NetworkConfig,
 } from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import type { ParticipantOptions } from './participant/participant.ts';
+import type { ParticipantOptions } from './participant/options.ts';
 import type { LedgerReader } from './participant/ports.ts';
 
 /**

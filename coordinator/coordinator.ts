@@ -5,6 +5,7 @@ import type { AccessGate } from '../protocol/access/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RandomSource } from '../protocol/random.ts';
@@ -47,7 +48,7 @@ export interface CoordinatorInit {
 }
 
 export interface Outcome {
-  /** Rounds committed. */
+  /** Rounds committed: all of them. A run that ended before rejects with its failure. */
   readonly rounds: number;
   /** Attempts it took. */
   readonly attempts: number;
@@ -60,6 +61,12 @@ export interface Status {
   readonly phase: PhaseType;
   /** Why no attempt can be opened, and what would resume the run. */
   readonly waitingFor: string | undefined;
+  /** Why the run has ended before its last round. */
+  readonly failure: ErrorCode | undefined;
+  /** The attempt before, where it was aborted; what participants reported, as `6 x gate_unavailable, ...`. */
+  readonly lastAbort:
+    | { readonly round: number; readonly code: string; readonly reported: string | undefined }
+    | undefined;
   /** The current or last attempt. */
   readonly round: number;
   readonly committed: number;

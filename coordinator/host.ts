@@ -19,7 +19,7 @@ import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
 import type { JournalBatch } from './journal.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { errorFields, progressFields, safeLogger, shortKey } from './log.ts';
+import { errorFields, progressFields, reportedText, safeLogger, shortKey } from './log.ts';
 import type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
 import {
   initialState,
@@ -35,6 +35,7 @@ import {
   type State,
   type Work,
 } from './machine/index.ts';
+import { mayBeSilent } from './machine/presence.ts';
 import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
@@ -100,6 +101,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     random,
     limits,
     members: membersOf(spec),
+    mayBeSilent: (key) => mayBeSilent(state, key),
     lastRegister: (key) => state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
@@ -117,7 +119,10 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const status = (): Status => ({
     running: !stopping.signal.aborted,
     phase: state.phase.type,
-    waitingFor: state.phase.type === 'waiting' ? state.phase.reason : undefined,
+    waitingFor:
+      state.phase.type === 'waiting' ? (state.phase.reason ?? state.phase.pause) : undefined,
+    failure: state.failure,
+    lastAbort: lastAbortOf(state),
     round: state.attempt,
     committed: state.committed,
     rounds: spec.rounds,
@@ -213,6 +218,12 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const settle = (): void => {
     if (state.phase.type !== 'finished' || state.model === undefined) return;
+    const { failure, committed, attempt } = state;
+    if (failure !== undefined) {
+      const message = `the run has ended after ${committed} of ${spec.rounds} rounds and ${attempt} attempts`;
+      finished.reject(new FloeError(failure, message));
+      return;
+    }
     finished.resolve({
       rounds: state.committed,
       attempts: state.attempt,
@@ -380,9 +391,21 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 };
 
+/** Of the attempt before this one, where it was aborted. */
+const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
+  closing?.type !== 'abort'
+    ? undefined
+    : {
+        round: closing.round,
+        code: closing.body.code,
+        reported: reportedText(closing.body.reported),
+      };
+
 /** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
 const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
   switch (frame.type) {
+    case 'report':
+      return { type: 'reported', key, round: frame.round, code: frame.code };
     case 'withdraw':
       return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
     case 'record':

@@ -7,7 +7,7 @@ export { createCoordinator } from './host.ts';
 export { JOURNAL_VERSION, openJournal, type Journal } from './journal.ts';
 export { journalLedger } from './ledger.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
-export type { Logger } from './log.ts';
+export { reportedText, type Logger } from './log.ts';
 export type { Phase, PhaseType, Progress } from './machine/index.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';

@@ -46,6 +46,14 @@ export const errorFields = (error: FloeError): LogFields => ({
 /** The first digits of a key, enough to tell participants apart in a log. */
 export const shortKey = (hex: string): string => hex.slice(0, 12);
 
+/** What participants reported, in one line: `6 x gate_unavailable, 1 x update_not_finite`. */
+export const reportedText = (
+  reported: readonly { readonly code: string; readonly count: number }[] = [],
+): string | undefined =>
+  reported.length === 0
+    ? undefined
+    : reported.map(({ code, count }) => `${count} x ${code}`).join(', ');
+
 /** What of a progress event a log line holds. */
 export const progressFields = (progress: Progress): LogFields => {
   switch (progress.type) {
@@ -65,10 +73,11 @@ export const progressFields = (progress: Progress): LogFields => {
         code: progress.code,
         reason: progress.reason,
         answered: progress.answered,
+        reported: reportedText(progress.reported),
       };
     case 'waiting':
       return { reason: progress.reason };
     case 'finished':
-      return { rounds: progress.rounds };
+      return { rounds: progress.rounds, failure: progress.failure };
   }
 };

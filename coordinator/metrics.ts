@@ -90,6 +90,12 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
     labelNames: ['code'] as const,
     registers,
   });
+  const reported = new Counter({
+    name: 'floe_reported_total',
+    help: 'Participants that reported what stopped them in an attempt that was given up, by code.',
+    labelNames: ['code'] as const,
+    registers,
+  });
   const uploads = new Counter({
     name: 'floe_uploads_total',
     help: 'Uploads folded or rejected.',
@@ -134,6 +140,7 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
           break;
         case 'aborted':
           aborted.inc({ code: progress.code });
+          for (const { code, count } of progress.reported) reported.inc({ code }, count);
           break;
         case 'committed':
           for (const [phase, ms] of Object.entries(progress.phases))

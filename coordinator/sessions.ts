@@ -27,6 +27,8 @@ export interface ServerConnection extends Connection {
   readonly address?: string;
   /** The peer has logged in: from now on it may send more than a login. */
   admit?(): void;
+  /** Set at the login: while it says so, a heartbeat that is missed does not close the connection. */
+  mayBeSilent?: () => boolean;
 }
 
 /** What a participant sends once it is logged in. */
@@ -42,6 +44,8 @@ export interface SessionsInit {
   readonly limits: Limits;
   /** Who may log in, of a closed run; everybody where it is missing. */
   readonly members?: ReadonlySet<Hex> | undefined;
+  /** Whether this participant may have good reason to read nothing for a while: its trainer may hold its event loop. */
+  readonly mayBeSilent?: (key: Hex) => boolean;
   /** The last registration of this identity, which it is shown at login. */
   readonly lastRegister: (key: Hex) => Uint8Array | undefined;
   readonly log: Logger;
@@ -194,6 +198,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
     session.connection.admit?.();
     session.payload = undefined;
     byKey.set(toHex(key), session);
+    session.connection.mayBeSilent = () => init.mayBeSilent?.(toHex(key)) === true;
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
     const register = init.lastRegister(toHex(key));
     deliver(
@@ -201,6 +206,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
       encodeFrame({
         type: 'welcome',
         spec: init.specBytes,
+        time: Math.max(0, Math.round(clock.now())),
         ...(register === undefined ? {} : { register }),
       }),
     );

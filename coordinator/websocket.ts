@@ -36,16 +36,21 @@ const toBytes = (data: RawData): Uint8Array =>
         : data,
   );
 
-/** Pings at every beat; a peer that has not answered by the next one, or not ended its message, is cut off. */
+/**
+ * Pings at every beat; a peer that has not answered by the next one, or not ended its message, is cut off. One that holds its
+ * event loop while it trains is excused. A peer that is gone is then noticed by TCP keep-alive, which its kernel answers, whatever
+ * the process does.
+ */
 const keepAlive = (
   socket: WebSocket,
   clock: Clock,
   everyMs: number,
   message: UnfinishedMessage,
+  isExcused: () => boolean,
 ) => {
   let pingedAt: number | undefined;
   const beat = (): void => {
-    if (pingedAt !== undefined || message.overdue) return socket.terminate();
+    if (message.overdue || (pingedAt !== undefined && !isExcused())) return socket.terminate();
     pingedAt = clock.now();
     socket.ping();
     cancel = clock.at(pingedAt + everyMs, beat);
@@ -84,7 +89,8 @@ const webSocketConnection = (
   let cancelLinger: (() => void) | undefined;
   const message = unfinished.open(() => socket.terminate());
   const pings = tokenBucket(limits.pingsPerSecond, limits.pingBurst, clock.now());
-  const heart = keepAlive(socket, clock, limits.heartbeatMs, message);
+  const isExcused = (): boolean => connection.mayBeSilent?.() === true;
+  const heart = keepAlive(socket, clock, limits.heartbeatMs, message, isExcused);
 
   /** Tells the peer why, reads no more than what may be on its way, and ends the connection soon whatever the peer does. */
   const close = (code: number, reason: string): void => {
@@ -141,7 +147,7 @@ const webSocketConnection = (
   });
   // A close always follows, with the code that says why.
   socket.on('error', () => socket.terminate());
-  return {
+  const connection: ServerConnection = {
     remote,
     address,
     get bufferedBytes() {
@@ -166,6 +172,7 @@ const webSocketConnection = (
       if (closed !== undefined) given.close(...closed);
     },
   };
+  return connection;
 };
 
 export interface WebSocketGate {
@@ -202,6 +209,7 @@ export const webSocketGate = (
         socket.destroy();
         return;
       }
+      request.socket.setKeepAlive(true, limits.heartbeatMs);
       server.handleUpgrade(request, socket, head, (ws) =>
         accept(
           webSocketConnection(ws, {

@@ -41,9 +41,19 @@ export class FloeError extends Error {
 /** Whether `value` names an entry of the catalogue. */
 export const isErrorCode = (value: string): value is ErrorCode => Object.hasOwn(ERRORS, value);
 
+/** Classes do not cross threads: a `FloeError` of a worker comes as a plain error with its fields. */
+const carriedCode = (thrown: unknown): ErrorCode | undefined => {
+  if (!(thrown instanceof Error) || thrown.name !== 'FloeError') return undefined;
+  const { code } = thrown as Error & { readonly code?: unknown };
+  return typeof code === 'string' && isErrorCode(code) ? code : undefined;
+};
+
 /** Turns anything thrown into a `FloeError`; a foreign error becomes `fallback` with its message kept as the cause. */
 export const toFloeError = (thrown: unknown, fallback: ErrorCode = 'internal'): FloeError => {
   if (thrown instanceof FloeError) return thrown;
+  const carried = carriedCode(thrown);
+  if (carried !== undefined)
+    return new FloeError(carried, (thrown as Error).message, {}, { cause: thrown });
   if (thrown instanceof Error && thrown.name === 'AbortError')
     return new FloeError('aborted', 'The operation was cancelled.', {}, { cause: thrown });
   const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -46,6 +46,11 @@ export const clientFrames = {
     /** With the code `commit_fabricated`: the proof, for whoever may open the bundle to repeat. */
     proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   }),
+  /** The participant waits for a store, a gate, a ledger, and is still in the round; it is counted where the attempt fails. */
+  report: frame('report', {
+    round: integer(0, 100_000),
+    code: v.pipe(v.string(), v.maxLength(60)),
+  }),
 } as const;
 
 /** What the coordinator sends. */
@@ -58,7 +63,12 @@ export const serverFrames = {
     signature: fixedBytes(64),
   }),
   /** Logged in: the run specification, canonical bytes, and the own last registration: an old keystore shows. The running round follows. */
-  welcome: frame('welcome', { spec: bytesUpTo(4 << 20), register: v.optional(record) }),
+  welcome: frame('welcome', {
+    spec: bytesUpTo(4 << 20),
+    register: v.optional(record),
+    /** What the coordinator's clock shows, ms since the epoch. */
+    time: integer(0, 2 ** 48),
+  }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
   /** Before the cohort, where Open names a commit: the records of its round, from Open to Commit, without the answers. */
@@ -82,8 +92,11 @@ export const serverFrames = {
     message: v.pipe(v.string(), v.maxLength(1000)),
     about: v.optional(fixedBytes(32)),
   }),
-  /** The run is over; the final model is that of the last commit. */
-  finished: frame('finished', { rounds: integer(0, 100_000) }),
+  /** The run is over; the final model is that of the last commit. `failure`: why it ended before its last round. */
+  finished: frame('finished', {
+    rounds: integer(0, 100_000),
+    failure: v.optional(v.pipe(v.string(), v.maxLength(60))),
+  }),
 } as const;
 
 type Frames<Table extends Record<string, v.GenericSchema>> = {

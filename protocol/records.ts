@@ -179,6 +179,19 @@ export const bodySchemas = {
     complaint: v.optional(bytesUpTo(8 << 10)),
     /** Where false commitments ended it: against each culprit, in order, what shows that it lied. */
     lies: v.optional(liesSchema),
+    /** What participants reported to have stopped them, counted by code; ascending. They have not signed it. */
+    reported: v.optional(
+      v.pipe(
+        v.array(
+          v.strictObject({
+            code: v.pipe(v.string(), v.maxLength(60)),
+            count: integer(1, 4 * MAX_COHORT),
+          }),
+        ),
+        v.minLength(1),
+        v.maxLength(256),
+      ),
+    ),
   }),
 } as const;
 

@@ -58,13 +58,13 @@ export const errorsPage = (): string => {
       .filter(([, entry]) => entry.area === area)
       .map(
         ([code, entry]) =>
-          `| \`${code}\` | ${entry.meaning} | ${entry.remedy} | ${entry.retryable ? 'yes' : 'no'} |`,
+          `| \`${code}\` | ${entry.meaning} | ${entry.fault} | ${entry.remedy} | ${entry.retryable ? 'yes' : 'no'} |`,
       );
     return [
       `## ${AREAS[area]}`,
       '',
-      '| code | what it means | what to do | retry |',
-      '|---|---|---|---|',
+      '| code | what it means | whose doing | what to do | retry |',
+      '|---|---|---|---|---|',
       ...rows,
     ].join('\n');
   });
@@ -75,7 +75,9 @@ export const errorsPage = (): string => {
     '',
     'Every failure is a `FloeError` with one of these codes. Codes are stable: match on them, not on messages. *Retry* says whether',
     "the same call may succeed later without a change. A WebSocket that closes with an error has the close code 4000 and the error's code",
-    'as its reason.',
+    'as its reason. *Whose doing* names the party where the error is what it says: `peer` is the other end of a connection or the line between,',
+    '`either` that two sides do not agree, `service` a store, key server or ledger, `operator` whoever started the process. A participant',
+    'accuses a coordinator of nothing but what its signed records prove.',
     '',
     ...sections.flatMap((section) => [section, '']),
   ].join('\n');

@@ -70,7 +70,7 @@ export type CrowdMessage =
 /** The events that the scenario reports; errors by code and text, since classes do not cross threads. */
 export type CrowdEvent =
   | {
-      readonly type: 'withdrawn' | 'violation';
+      readonly type: 'withdrawn' | 'violation' | 'unproven' | 'waiting';
       readonly round: number;
       readonly code: string;
       readonly message: string;
@@ -138,9 +138,10 @@ const connect = (index: number, signal: AbortSignal): Promise<Connection> =>
   });
 
 const report = (index: number, event: ParticipantEvent): void => {
-  if (event.type === 'withdrawn' || event.type === 'violation') {
-    const { code, message } = event.error;
-    tell({ type: 'event', index, event: { type: event.type, round: event.round, code, message } });
+  if ('round' in event && 'error' in event && event.type !== 'fabricated') {
+    const { type, round, error } = event;
+    const { code, message } = error;
+    tell({ type: 'event', index, event: { type, round, code, message } });
   } else if (event.type === 'refused') {
     const { type, code, message } = event;
     tell({ type: 'event', index, event: { type, code, message } });

@@ -6,8 +6,11 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import { decodeRecordOf, signRecord, type SignedRecord } from '../../protocol/records.ts';
+import { Breach, type LedgerFacts } from '../../protocol/rules/index.ts';
+import type { GuardState } from '../../protocol/secagg/index.ts';
 import * as checks from './checks.ts';
-import { guardOf } from './live.ts';
+import { afterFreeze } from './freezes.ts';
+import { guardOf, type Live } from './live.ts';
 import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
 import * as steps from './steps.ts';
@@ -21,7 +24,7 @@ export const onSurvivors = async (
   progress: Progress,
   record: SignedRecord<'survivors'>,
 ): Promise<void> => {
-  const { view, own, ledger } = progress.ports;
+  const { view } = progress.ports;
   const live = progress.liveFor(record);
   if (live === undefined) return;
   const round = progress.round();
@@ -39,20 +42,39 @@ export const onSurvivors = async (
     );
   if (upload === undefined)
     throw new FloeError('survivors_inconsistent', 'a survivor without an upload of its own');
-  const earlier =
-    round.consistent === undefined
-      ? live.survivors?.body.hash
-      : decodeRecordOf('consistent', round.consistent).body.survivors;
+  const { shown, cohort } = live;
+  const signedBefore = round.consistent && decodeRecordOf('consistent', round.consistent);
+  const earlier = signedBefore?.body.survivors ?? shown.survivors?.body.hash;
   if (earlier !== undefined && !equalBytes(earlier, hash))
-    throw new FloeError('survivors_inconsistent', 'a second, different survivor set in a round');
-  const facts =
-    ledger === undefined
-      ? {}
-      : { survivors: (await ledger.readSurvivors(view.run, record.round)) ?? null };
-  live.view = checks.checkSurvivors(view, live.view, upload.hash, record, facts);
+    throw new Breach('survivors_inconsistent', 'a second, different survivor set in a round', [
+      record,
+      ...[shown.survivors ?? signedBefore].flatMap((other) => other ?? []),
+    ]);
+  shown.survivors = record;
+  return afterFreeze(progress, live, 'survivors', (facts) =>
+    signSet(progress, live, { record, upload: upload.hash, context: cohort.context, facts }),
+  );
+};
+
+/** @throws FloeError as `onSurvivors` */
+const signSet = async (
+  progress: Progress,
+  live: Live,
+  seen: {
+    readonly record: SignedRecord<'survivors'>;
+    /** Of the own upload record. */
+    readonly upload: Uint8Array;
+    readonly context: Uint8Array;
+    readonly facts: LedgerFacts;
+  },
+): Promise<void> => {
+  const { view, own } = progress.ports;
+  const { record, upload, context, facts } = seen;
+  const { hash } = record.body;
+  const round = progress.round();
+  live.view = checks.checkSurvivors(view, live.view, upload, record, facts);
   live.survivors = record;
   if (!progress.masked) return;
-  const { context } = live.cohort;
   const signed = { context, survivors: hash };
   const { consistent } =
     round.consistent === undefined
@@ -82,14 +104,37 @@ export const onConsistency = async (
     );
   checks.checkConsistency(live.view, cohort.threshold, frame);
   if (round.unmask !== undefined) return progress.sendRecord(round.unmask);
-  const { view, own, answers, ledger } = progress.ports;
-  const { members } = survivors.body;
-  await spending.checkAnswer(view, answers, progress.memory.run, ledger, {
-    open,
-    standings,
-    survivors: members,
+  const { view, answers, ledger } = progress.ports;
+  const at = { open, standings, survivors: survivors.body.members };
+  const { run } = progress.memory;
+  const ready = { cohort, sharers, survivors, guard };
+  if (answers.policy !== 'ledger') {
+    await spending.checkAnswer(view, answers, run, ledger, at);
+    return answer(progress, live, ready);
+  }
+  progress.beside.start(live, 'answer', {
+    source: 'frame',
+    work: ({ wait }) => wait(() => spending.checkAnswer(view, answers, run, ledger, at)),
+    done: () => answer(progress, live, ready),
   });
-  const answer = await steps.makeAnswer(
+};
+
+/** @throws FloeError as `makeAnswer` */
+const answer = async (
+  progress: Progress,
+  live: Live,
+  ready: {
+    readonly cohort: checks.CheckedCohort;
+    readonly sharers: checks.CheckedSharers;
+    readonly survivors: SignedRecord<'survivors'>;
+    readonly guard: GuardState;
+  },
+): Promise<void> => {
+  const { cohort, sharers, survivors, guard } = ready;
+  const { view, own } = progress.ports;
+  const round = progress.round();
+  const { members } = survivors.body;
+  const made = await steps.makeAnswer(
     view,
     own,
     { ...round, guard, ownUpload: round.vector!.sha256 },
@@ -99,10 +144,10 @@ export const onConsistency = async (
     survivors,
   );
   await progress.memory.add(
-    { guard: guardOf(answer.guard), unmask: answer.record.bytes },
-    spending.answeredFor(progress.memory.run, open.body.model.hash, survivors.round, members),
+    { guard: guardOf(made.guard), unmask: made.record.bytes },
+    spending.answeredFor(progress.memory.run, live.open.body.model.hash, survivors.round, members),
   );
-  progress.sendRecord(answer.record.bytes);
-  const { survivors: alive, dropped } = answer;
+  progress.sendRecord(made.record.bytes);
+  const { survivors: alive, dropped } = made;
   progress.ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
 };

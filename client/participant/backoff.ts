@@ -2,8 +2,6 @@
  * @module Waiting before another attempt: exponential, with full jitter over the upper half, so that a hundred participants
  * that lost one coordinator do not come back in one second.
  */
-import { sleep, type Clock } from '../../protocol/clock.ts';
-import { FloeError } from '../../protocol/errors.ts';
 import { randomBelow, type RandomSource } from '../../protocol/random.ts';
 
 export interface Backoff {
@@ -23,30 +21,4 @@ export const backoffDelay = (
 ): number => {
   const most = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 40));
   return most / 2 + (most / 2) * (randomBelow(random, 1 << 16) / (1 << 16));
-};
-
-/** Calls until it succeeds, fails for good, or has failed `attempts` times. @throws FloeError the last one */
-export const retrying = async <Result>(
-  call: () => Promise<Result>,
-  options: {
-    readonly attempts: number;
-    readonly backoff: Backoff;
-    readonly clock: Clock;
-    readonly random: RandomSource;
-    readonly signal: AbortSignal;
-  },
-): Promise<Result> => {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await call();
-    } catch (thrown) {
-      const again = thrown instanceof FloeError && thrown.retryable && !options.signal.aborted;
-      if (!again || attempt >= options.attempts) throw thrown;
-      await sleep(
-        options.clock,
-        backoffDelay(options.backoff, attempt, options.random),
-        options.signal,
-      );
-    }
-  }
 };

@@ -2,17 +2,19 @@
  * @module Work that runs beside the frames of a round: the check of a commit, training, masking, uploading. What
  * it gives is handled in the order of the participant's queue, and dropped when the round has ended in the meantime.
  */
+import type { AccessGate, KeyPurpose } from '../../protocol/access/access-gate.ts';
 import { maxBundleBytes } from '../../protocol/aggregate/bundle.ts';
 import { layoutOf } from '../../protocol/aggregate/round.ts';
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { checkBlob, type BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { decryptBlob } from '../../protocol/envelope.ts';
-import { FloeError, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
+import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { createMemo } from '../../protocol/memo.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
+import { Breach, type Proof } from '../../protocol/rules/breach.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
-import { openModel } from '../../protocol/verify/open-model.ts';
+import { decryptModel } from '../../protocol/verify/open-model.ts';
 import {
   spotCheck,
   type RoundReader,
@@ -20,12 +22,14 @@ import {
 } from '../../protocol/verify/spot-check.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { TrainResult } from '../trainer.ts';
-import { retrying } from './backoff.ts';
+import { PortFault } from './fault.ts';
+import { readFreeze } from './freezes.ts';
 import type { Live } from './live.ts';
+import { patience, type Wait } from './patience.ts';
 import type { RoundPorts } from './ports.ts';
 import { trainingSeed } from './steps.ts';
 
-export type Kind = 'check' | 'training' | 'vector' | 'upload';
+export type Kind = 'cohort' | 'check' | 'training' | 'vector' | 'upload' | 'survivors' | 'answer';
 
 export interface Trained {
   /** Flat weights before training. */
@@ -34,12 +38,22 @@ export interface Trained {
   readonly milliseconds: number;
 }
 
-export interface Job<Result> {
-  readonly work: (signal: AbortSignal) => Promise<Result>;
-  readonly done: (result: Result) => Promise<void>;
+const KEY_BYTES = 32;
+
+/** What work may use. */
+export interface Task {
+  /** Fires when the attempt is over for this participant. */
+  readonly signal: AbortSignal;
+  /** Waits for a store, gate or ledger that fails. */
+  readonly wait: Wait;
 }
 
-const STORE_ATTEMPTS = 6;
+export interface Job<Result> {
+  readonly work: (task: Task) => Promise<Result>;
+  readonly done: (result: Result) => Promise<void>;
+  /** Where a frame asked for it, which may break a rule. */
+  readonly source?: 'frame';
+}
 
 /**
  * The models trained on last, by hash: the check of a commit starts from the one before it. Simulated
@@ -48,36 +62,45 @@ const STORE_ATTEMPTS = 6;
 const RECENT_MODELS_BYTES = 64 << 20;
 const recentModels = createMemo<Float32Array>(RECENT_MODELS_BYTES);
 
-/** The coordinator broke a rule, and that was found out beside the frames. */
-class Breach extends Error {
-  readonly error: FloeError;
-  constructor(error: FloeError) {
-    super(error.message, { cause: error });
-    this.error = error;
-  }
-}
-
-/** What says nothing about the coordinator: whoever keeps the keys does not answer, is not listed, or nobody waits any more. */
-const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
-  'gate_unavailable',
-  'key_server_not_listed',
-  'aborted',
-]);
-
-/** Does `work` on what the coordinator signed; an error that its content causes is a broken rule. */
-const breaching = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+/**
+ * Does `work` on bytes whose hash is in a signed record, with a key that opened: what is wrong with them then is proven by that
+ * record.
+ */
+const proving = async <Result>(records: Proof, work: () => Promise<Result>): Promise<Result> => {
   try {
     return await work();
   } catch (thrown) {
-    const error = toFloeError(thrown);
-    throw NOBODYS_FAULT.has(error.code) ? error : new Breach(error);
+    if (!(thrown instanceof FloeError) || thrown instanceof PortFault) throw thrown;
+    if (thrown.code === 'aborted') throw thrown;
+    throw new Breach(thrown.code, thrown.message, records, thrown.details);
   }
+};
+
+/** The port's contract, held again before a record is blamed. @throws PortFault of the store */
+const asNamed = (ref: BlobRef, bytes: Uint8Array): Uint8Array => {
+  try {
+    return checkBlob(ref, bytes);
+  } catch (thrown) {
+    throw new PortFault('store', toFloeError(thrown), thrown);
+  }
+};
+
+/** The gate's contract, held before a record is blamed for what its key does not open. @throws PortFault of the gate */
+const unwrap = async (
+  gate: AccessGate,
+  envelope: Uint8Array,
+  purpose: KeyPurpose,
+): Promise<Uint8Array> => {
+  const key = await gate.unwrap(envelope, purpose);
+  if (key.length === KEY_BYTES) return key;
+  const message = `expected a key of ${KEY_BYTES} bytes, got ${key.length}`;
+  throw new PortFault('gate', new FloeError('envelope_malformed', message), undefined);
 };
 
 export class Beside {
   readonly #ports: RoundPorts;
   readonly #isCurrent: (live: Live) => boolean;
-  readonly #fail: (error: FloeError, whose: 'own' | 'coordinator') => Promise<void>;
+  readonly #fail: (error: FloeError, source: 'frame' | 'work') => Promise<void>;
   /** One training at a time, even when a round is given up in the middle of one. */
   #trainer: Promise<unknown> = Promise.resolve();
 
@@ -85,7 +108,7 @@ export class Beside {
   constructor(
     ports: RoundPorts,
     isCurrent: (live: Live) => boolean,
-    fail: (error: FloeError, whose: 'own' | 'coordinator') => Promise<void>,
+    fail: (error: FloeError, source: 'frame' | 'work') => Promise<void>,
   ) {
     this.#ports = ports;
     this.#isCurrent = isCurrent;
@@ -101,27 +124,38 @@ export class Beside {
         live.busy.delete(kind);
         if (this.#isCurrent(live)) await handle();
       });
-    job.work(live.stop.signal).then(
+    const { signal } = live.stop;
+    job.work({ signal, wait: this.#waitOf(live) }).then(
       (result) => settle(() => this.#finish(job, result)),
       (thrown: unknown) =>
-        settle(() =>
-          thrown instanceof Breach
-            ? this.#fail(thrown.error, 'coordinator')
-            : this.#fail(
-                toFloeError(thrown, kind === 'training' ? 'trainer_failed' : 'internal'),
-                'own',
-              ),
-        ),
+        settle(() => this.#fail(toFloeError(thrown, 'internal'), job.source ?? 'work')),
     );
+  }
+
+  #waitOf(live: Live): Wait {
+    const { clock, backoff, own, patienceMs, emit, report } = this.#ports;
+    const { round } = live.open;
+    return patience({
+      clock,
+      backoff,
+      random: own.random,
+      patienceMs,
+      signal: live.stop.signal,
+      onWaiting: (error) => {
+        report(round, error);
+        emit({ type: 'waiting', round, error, port: error.port });
+      },
+      onOver: ({ port }, milliseconds) =>
+        emit({ type: 'answers-again', round, port, milliseconds }),
+    });
   }
 
   async #finish<Result>(job: Job<Result>, result: Result): Promise<void> {
     try {
       await job.done(result);
     } catch (thrown) {
-      // A wrong commit ends the participant, not the round.
-      if (!(thrown instanceof FloeError) || thrown.code === 'commit_fabricated') throw thrown;
-      await this.#fail(thrown, 'own');
+      if (!(thrown instanceof FloeError)) throw thrown;
+      await this.#fail(thrown, job.source ?? 'work');
     }
   }
 
@@ -131,111 +165,95 @@ export class Beside {
    * @param leaf drawn by this participant
    */
   async check(
-    { body }: SignedRecord<'open'>,
+    open: SignedRecord<'open'>,
     evidence: CommitEvidence,
     leaf: number,
-    signal: AbortSignal,
+    { signal, wait }: Task,
   ): Promise<SpotCheckResult> {
-    const { view, store } = this.#ports;
+    const { view, store, gate } = this.#ports;
     const { spec, run } = view;
     const reader: RoundReader = {
       range: (places, start, end) =>
-        this.#fromFirst(places, (ref) => store.getRange(ref, start, end, { signal }), signal),
-      whole: (places) => this.#fromFirst(places, (ref) => store.get(ref, { signal }), signal),
+        wait(() => fromFirst(places, (ref) => store.getRange(ref, start, end, { signal }), signal)),
+      whole: (places) =>
+        wait(() =>
+          fromFirst(places, async (ref) => asNamed(ref, await store.get(ref, { signal })), signal),
+        ),
     };
-    await this.#compareFreezes(evidence);
+    await this.#compareFreezes(evidence, wait);
     const { commit, cohort } = evidence;
     const n = cohort.body.members.length;
     const most = maxBundleBytes(layoutOf(spec, n), n);
     const { size } = commit.body.bundle.blob;
     if (size > most)
       throw new Breach(
-        new FloeError('blob_too_large', `expected a bundle of at most ${most} bytes, got ${size}`),
+        'blob_too_large',
+        `expected a bundle of at most ${most} bytes, got ${size}`,
+        [commit, cohort],
       );
+    const purpose = { run, round: commit.round, role: 'bundle' } as const;
+    const envelope = open.body.bundle?.envelope ?? new Uint8Array();
     const [cipher, key] = await Promise.all([
       reader.whole(bundlePlaces(commit)),
-      this.#unwrapBundle(body, commit),
+      wait(() => unwrap(gate, envelope, purpose)),
     ]);
-    const purpose = { run, round: commit.round, role: 'bundle' } as const;
-    // The store gave the very bytes that the coordinator signed.
-    const bundle = await breaching(() => decryptBlob(key, purpose, cipher));
+    const bundle = await proving([commit, open], () => decryptBlob(key, purpose, cipher));
     const before = recentModels.get(evidence.open.body.model.hash);
     return spotCheck({ spec, run, evidence, bundle, before, leaf, reader, signal });
   }
 
-  #unwrapBundle(
-    { bundle }: SignedRecord<'open'>['body'],
-    { round }: SignedRecord<'commit'>,
-  ): Promise<Uint8Array> {
-    const { view, gate } = this.#ports;
-    const envelope = bundle?.envelope ?? new Uint8Array();
-    return breaching(() => gate.unwrap(envelope, { run: view.run, round, role: 'bundle' }));
-  }
-
   /** Where the ledger is not the coordinator's own, it holds the cohort and the survivors of the committed round. */
-  async #compareFreezes({ cohort, survivors }: CommitEvidence): Promise<void> {
+  async #compareFreezes({ cohort, survivors }: CommitEvidence, wait: Wait): Promise<void> {
     const { view, ledger } = this.#ports;
     if (ledger === undefined) return;
     const [frozen, alive] = await Promise.all([
-      ledger.readCohort(view.run, cohort.round),
-      ledger.readSurvivors(view.run, survivors.round),
+      wait(() => readFreeze(ledger, 'cohort', view.run, cohort.round)),
+      wait(() => readFreeze(ledger, 'survivors', view.run, survivors.round)),
     ]);
-    if (!frozen || !equalBytes(frozen.root, cohort.body.root))
-      throw new Breach(
-        new FloeError('context_mismatch', 'the ledger holds another cohort of the commit'),
-      );
-    if (!alive || !equalBytes(alive.hash, survivors.body.hash))
-      throw new Breach(
-        new FloeError('survivors_inconsistent', 'the ledger holds other survivors of the commit'),
-      );
+    if (!equalBytes(frozen.root, cohort.body.root))
+      throw new Breach('context_mismatch', 'the ledger holds another cohort of the commit', [
+        cohort,
+      ]);
+    if (!equalBytes(alive.hash, survivors.body.hash))
+      throw new Breach('survivors_inconsistent', 'the ledger holds other survivors of the commit', [
+        survivors,
+      ]);
   }
 
-  /** From the first of these places that gives it; all of them are asked again where a retry can help. */
-  #fromFirst<Result>(
-    places: readonly BlobRef[],
-    read: (ref: BlobRef) => Promise<Result>,
-    signal: AbortSignal,
-  ): Promise<Result> {
-    return this.#retry(async () => {
-      let failure: unknown;
-      for (const ref of places)
-        try {
-          // The next place only matters where this one fails.
-          // oxlint-disable-next-line no-await-in-loop
-          return await read(ref);
-        } catch (thrown) {
-          if (signal.aborted || !(thrown instanceof FloeError)) throw thrown;
-          failure = thrown;
-        }
-      throw failure;
-    }, signal);
-  }
-
-  async #openModel(
-    { model }: SignedRecord<'open'>['body'],
-    signal: AbortSignal,
-  ): Promise<Float32Array> {
+  async #openModel(open: SignedRecord<'open'>, { signal, wait }: Task): Promise<Float32Array> {
     const { view, store, gate } = this.#ports;
-    const cipher = await this.#retry(() => store.get(model.blob, { signal }), signal);
-    // The store gave the very bytes that the coordinator signed.
-    return breaching(() => openModel({ run: view.run, model, cipher }, view.spec.model, gate));
+    const { model } = open.body;
+    const purpose = { run: view.run, round: model.version, role: 'model' } as const;
+    const cipher = await wait(async () =>
+      asNamed(model.blob, await store.get(model.blob, { signal })),
+    );
+    const key = await wait(() => unwrap(gate, model.envelope, purpose));
+    return proving([open], () =>
+      decryptModel({ run: view.run, model, cipher, key }, view.spec.model),
+    );
   }
 
   /**
    * Fetches the model of the round, unless its weights are known, and trains.
    *
    * @param known weights with the hash that the open record names
+   * @param shared resolves when this participant has sent its shares; the trainer may hold the event loop after that
    */
   async train(
-    { body, round }: SignedRecord<'open'>,
+    open: SignedRecord<'open'>,
     known: Float32Array | undefined,
-    signal: AbortSignal,
+    task: Task,
+    shared: Promise<void>,
     onProgress: (done: number, total: number) => void,
   ): Promise<Trained> {
-    const { view, own, trainer, clock } = this.#ports;
+    const { view, own, trainer, clock, sent } = this.#ports;
+    const { body, round } = open;
+    const { signal } = task;
     const { epochs, batchSize, learningRate } = view.spec.training;
-    const before = known ?? (await this.#openModel(body, signal));
+    const before = known ?? (await this.#openModel(open, task));
     recentModels.add(body.model.hash, before, before.byteLength);
+    await shared;
+    await sent(signal);
     const turn = this.#trainer.then(async () => {
       const started = clock.now();
       const result = await trainer.train({
@@ -259,7 +277,10 @@ export class Beside {
   }
 
   /** Puts the saved vector, and no other bytes, into the store. */
-  async upload(vector: NonNullable<RoundMemory['vector']>, signal: AbortSignal): Promise<BlobRef> {
+  async upload(
+    vector: NonNullable<RoundMemory['vector']>,
+    { signal, wait }: Task,
+  ): Promise<BlobRef> {
     const { view, keystore, store } = this.#ports;
     const bytes = await keystore.loadVector(view.run);
     if (bytes === undefined || !equalBytes(sha256(bytes), vector.sha256))
@@ -267,14 +288,33 @@ export class Beside {
         'mask_reuse',
         'the vector made for this round is gone, and another one must not be made',
       );
-    const blob = await this.#retry(() => store.put(bytes, { signal }), signal);
-    if (!equalBytes(blob.sha256, vector.sha256) || blob.size !== vector.size)
-      throw new FloeError('blob_corrupt', 'the store says it keeps other bytes than it got');
+    const blob = await wait(() => store.put(bytes, { signal }));
+    if (!equalBytes(blob.sha256, vector.sha256) || blob.size !== vector.size) {
+      const error = new FloeError(
+        'blob_corrupt',
+        'the store says it keeps other bytes than it got',
+      );
+      throw new PortFault('store', error, undefined);
+    }
     return blob;
   }
-
-  #retry<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    const { clock, backoff, own } = this.#ports;
-    return retrying(call, { attempts: STORE_ATTEMPTS, backoff, clock, random: own.random, signal });
-  }
 }
+
+/** From the first of these places that gives it. */
+const fromFirst = async <Result>(
+  places: readonly BlobRef[],
+  read: (ref: BlobRef) => Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> => {
+  let failure: unknown;
+  for (const ref of places)
+    try {
+      // The next place only matters where this one fails.
+      // oxlint-disable-next-line no-await-in-loop
+      return await read(ref);
+    } catch (thrown) {
+      if (signal.aborted || !(thrown instanceof FloeError)) throw thrown;
+      failure = thrown;
+    }
+  throw failure;
+};

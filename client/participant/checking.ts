@@ -53,7 +53,7 @@ const check = (progress: Progress, live: Live): void => {
   const leaf = randomBelow(own.random, blocksOf(view.spec));
   const started = clock.now();
   progress.beside.start(live, 'check', {
-    work: (signal) => progress.beside.check(open, evidence, leaf, signal),
+    work: (task) => progress.beside.check(open, evidence, leaf, task),
     done: async (result) => {
       if (result.type === 'fabricated') return accuse(progress, result.proof);
       const { commit } = evidence;

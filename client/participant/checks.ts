@@ -9,6 +9,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import { COORDINATOR_RECORDS, decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import {
+  Breach,
   contextOf,
   emptyView,
   includes,
@@ -22,6 +23,9 @@ import {
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
 import { entryHash, freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
+
+/** No record has this hash. */
+const NOTHING = new Uint8Array();
 
 /** What stays the same through a run. */
 export interface RunView {
@@ -96,9 +100,14 @@ export const checkCohort = (
       `expected ${members.length} registrations, got ${frame.registers.length}`,
     );
   let view: RoundView = { ...opened, ledger };
-  const registers = frame.registers.map((bytes) => {
+  const registers = frame.registers.map((bytes, i) => {
     const register = decodeRecordOf('register', bytes);
-    requireLawful(view, register);
+    // The list beside the record is signed by nobody: what the record does not name proves nothing.
+    if (!equalBytes(register.hash, record.body.registers[i] ?? NOTHING)) {
+      requireLawful(view, record);
+      throw new FloeError('record_malformed', `registration ${i} is not the one the cohort names`);
+    }
+    requireLawful(view, register, record);
     view = withRecord(view, register);
     return register;
   });
@@ -152,7 +161,11 @@ export const checkSharers = (
   const inbox = frame.inbox.map(({ record: bytes, entry }, i) => {
     const share = decodeRecordOf('share', bytes);
     const { author } = share;
-    requireLawful(view, share);
+    if (!equalBytes(share.hash, record.body.shares[i] ?? NOTHING)) {
+      requireLawful(view, record);
+      throw new FloeError('record_malformed', `share ${i} is not the one the record names`);
+    }
+    requireLawful(view, share, record);
     view = withRecord(view, share);
     if (!equalBytes(author, members[i] as Uint8Array))
       throw new FloeError('record_malformed', `share ${i} is not that of sharer ${i}`);
@@ -247,5 +260,11 @@ export const checkAbort = async (
   abort: SignedRecord<'abort'>,
 ): Promise<readonly Uint8Array[]> => {
   requireLawful(view, abort);
-  return provenBy(view, abort);
+  try {
+    return await provenBy(view, abort);
+  } catch (thrown) {
+    // The abort holds its proof, so a proof that breaks a rule is the abort's fault.
+    if (!(thrown instanceof FloeError)) throw thrown;
+    throw new Breach(thrown.code, thrown.message, [abort], thrown.details);
+  }
 };

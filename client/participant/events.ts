@@ -1,10 +1,14 @@
 /**
  * @module What a participant tells whoever started it: typed events for progress bars and reports, and lines for a log.
  */
+import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
+import type { Proof } from '../../protocol/rules/breach.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { Skew } from '../../protocol/skew.ts';
+import type { PortName, Verdict } from './fault.ts';
 
 export type ParticipantEvent =
   /** First of all, where this participant requires less of a run than the defaults: what, in words. */
@@ -92,18 +96,44 @@ export type ParticipantEvent =
       readonly code: string;
       readonly reason: string;
     }
+  /** Clocks differ by more than a minute; said once for each verdict. */
+  | { readonly type: 'clock'; readonly skew: Skew }
+  /** A store, gate or ledger fails; it is asked again while the attempt lasts. */
+  | {
+      readonly type: 'waiting';
+      readonly round: number;
+      readonly error: FloeError;
+      readonly port: PortName;
+    }
+  /** What was waited for answers. */
+  | {
+      readonly type: 'answers-again';
+      readonly round: number;
+      readonly port: PortName;
+      readonly milliseconds: number;
+    }
   /** This participant gave the round up; it takes part in the next one. */
-  | { readonly type: 'withdrawn'; readonly round: number; readonly error: FloeError }
-  /** The coordinator broke a rule, for the `count`-th time. */
+  | {
+      readonly type: 'withdrawn';
+      readonly round: number;
+      readonly error: FloeError;
+      readonly why: Verdict;
+    }
+  /** Something that came is against the rules, and nothing that the coordinator signed shows who made it. */
+  | { readonly type: 'unproven'; readonly round: number; readonly error: FloeError }
+  /** The coordinator broke a rule, for the `count`-th time, and signed what proves it. */
   | {
       readonly type: 'violation';
       readonly round: number;
       readonly error: FloeError;
+      /** The coordinator's record, then what it is held against. */
+      readonly records: Proof;
       readonly count: number;
     }
   /** The coordinator refused something. */
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
-  | { readonly type: 'finished'; readonly rounds: number };
+  /** `failure`: why the run ended before its last round. */
+  | { readonly type: 'finished'; readonly rounds: number; readonly failure?: string };
 
 export type LogLevel = 'info' | 'warn' | 'error';
 /** One line; `facts` never hold secrets or tensors. */
@@ -112,6 +142,8 @@ export type Log = (
   message: string,
   facts?: Readonly<Record<string, string | number | boolean | undefined>>,
 ) => void;
+
+const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(1);
 
 /** Names and reasons come from the other side: nothing in them may move the cursor of a terminal or begin a line. */
 const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
@@ -139,14 +171,14 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'reconnecting':
       return [
         'warn',
-        `${event.error.code}: ${event.error.message}; attempt ${event.attempt} in ${(event.delayMs / 1000).toFixed(1)} s`,
+        `${event.error.code}: ${event.error.message}; attempt ${event.attempt} in ${seconds(event.delayMs)} s`,
       ];
     case 'joined':
       return ['info', `round ${event.round}: in the cohort of ${event.cohort}`];
     case 'trained':
       return [
         'info',
-        `round ${event.round}: trained on ${event.examples} examples in ${(event.milliseconds / 1000).toFixed(1)} s`,
+        `round ${event.round}: trained on ${event.examples} examples in ${seconds(event.milliseconds)} s`,
       ];
     case 'complained':
       return ['warn', `round ${event.round}: complains about ${event.accused} (${event.kind})`];
@@ -165,22 +197,49 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
             ? '(the sum of this attempt may be known to the coordinator)'
             : '(nothing was revealed)'),
       ];
+    case 'clock':
+      return [
+        'warn',
+        event.skew.whose === 'own'
+          ? `clock_skewed: ${event.skew.message}; set it, nothing needs to be started again`
+          : event.skew.message,
+      ];
+    case 'waiting':
+      return [
+        'warn',
+        `round ${event.round}: waits for the ${event.port}: ${event.error.code}: ${event.error.message}`,
+      ];
+    case 'answers-again':
+      return [
+        'info',
+        `round ${event.round}: the ${event.port} answers again, after ${seconds(event.milliseconds)} s`,
+      ];
     case 'withdrawn':
       return [
         'warn',
-        `round ${event.round}: sits out: ${event.error.code}: ${event.error.message}`,
+        `round ${event.round}: sits out: ${event.error.code}: ${event.error.message} ` +
+          `(tries the next round; ${event.error.remedy})`,
+      ];
+    case 'unproven':
+      return [
+        'warn',
+        `round ${event.round}: refuses what came, which nobody signed as it is: ` +
+          `${event.error.code}: ${event.error.message}`,
       ];
     case 'violation':
       return [
         'error',
-        `THE COORDINATOR BROKE A RULE (${event.count}) in round ${event.round}: ${event.error.code}: ${event.error.message}`,
+        `THE COORDINATOR BROKE A RULE (${event.count}) in round ${event.round}: ${event.error.code}: ` +
+          `${event.error.message} (proven by its ${event.records[0].type} record ${toHex(event.records[0].hash).slice(0, 16)})`,
       ];
     case 'fabricated':
       return ['error', `THE COORDINATOR FABRICATED A COMMIT: ${event.error.message}`];
     case 'refused':
       return ['warn', `the coordinator refused: ${event.code}: ${event.message}`];
     case 'finished':
-      return ['info', `the run is over after ${event.rounds} rounds`];
+      return event.failure === undefined
+        ? ['info', `the run is over after ${event.rounds} rounds`]
+        : ['error', `the run has failed after ${event.rounds} rounds: ${event.failure}`];
     case 'registered':
     case 'checked':
     case 'training':

@@ -10,6 +10,7 @@
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
+import { Breach } from '../../protocol/rules/index.ts';
 import { readEvidence, type CommitEvidence } from '../../protocol/verify/evidence.ts';
 import type { RunView } from './checks.ts';
 
@@ -18,9 +19,10 @@ import type { RunView } from './checks.ts';
  */
 export const checkEvidence = (
   { spec, run, beacon }: RunView,
-  { body }: SignedRecord<'open'>,
+  open: SignedRecord<'open'>,
   records: readonly Uint8Array[],
 ): CommitEvidence => {
+  const { body } = open;
   const evidence = readEvidence(spec, run, beacon, records);
   const { commit } = evidence;
   const { model } = commit.body;
@@ -30,10 +32,17 @@ export const checkEvidence = (
     body.model.version === model.version &&
     equalBytes(body.model.hash, model.hash) &&
     equalBytes(body.model.blob.sha256, model.blob.sha256);
+  // The open record names this very commit, and the coordinator signed both.
   if (!same)
-    throw new FloeError('record_conflict', 'the round starts from another model than committed');
+    throw new Breach('record_conflict', 'the round starts from another model than committed', [
+      open,
+      commit,
+    ]);
   // Who did not know the commit could not compare before.
   if (!equalBytes(body.beacon, commit.body.beacon))
-    throw new FloeError('record_conflict', 'the round has another beacon than committed');
+    throw new Breach('record_conflict', 'the round has another beacon than committed', [
+      open,
+      commit,
+    ]);
   return evidence;
 };

@@ -6,12 +6,13 @@ import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
-import { registeredBy } from '../../protocol/rules/index.ts';
+import { Breach, registeredBy, type LedgerFacts } from '../../protocol/rules/index.ts';
 import { openGuard } from '../../protocol/secagg/index.ts';
 import { cohortRefusal } from '../admission.ts';
 import { checkThenShare } from './checking.ts';
 import * as checks from './checks.ts';
-import { guardOf, liveOf } from './live.ts';
+import { afterFreeze } from './freezes.ts';
+import { guardOf, liveOf, type Live } from './live.ts';
 import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
 import * as steps from './steps.ts';
@@ -25,8 +26,11 @@ export const onOpen = async (progress: Progress, open: SignedRecord<'open'>): Pr
   const { view, own } = progress.ports;
   const { last } = progress.memory.run;
   if (last?.round === open.round) {
-    if (!equalBytes(last.open, open.hash))
-      throw new FloeError('record_conflict', `round ${open.round} was opened twice, differently`);
+    if (!equalBytes(last.open, open.hash)) {
+      const earlier = progress.live?.open.round === open.round ? [progress.live.open] : [];
+      const message = `round ${open.round} was opened twice, differently`;
+      throw new Breach('record_conflict', message, [open, ...earlier]);
+    }
     if (progress.liveFor(open) !== undefined) progress.sendRecord(progress.round().register);
     return;
   }
@@ -43,6 +47,7 @@ export const onOpen = async (progress: Progress, open: SignedRecord<'open'>): Pr
     progress.memory.run.commits ?? 0,
   );
   if (!open.body.invited.some((key) => equalBytes(key, view.self))) return;
+  progress.opening = open.round;
   progress.live?.stop.abort();
   if (progress.masked && !(await mayRegister(progress, open))) return;
   const answered = progress.masked
@@ -73,7 +78,7 @@ const mayRegister = async (progress: Progress, open: SignedRecord<'open'>): Prom
     progress.stop();
     await progress.memory.end(undefined);
     progress.sendWithdrawal(open.round, thrown.code);
-    emit({ type: 'withdrawn', round: open.round, error: thrown });
+    emit({ type: 'withdrawn', round: open.round, error: thrown, why: 'declined' });
     return false;
   }
 };
@@ -87,18 +92,34 @@ export const onCohort = async (
   progress: Progress,
   frame: Extract<ServerFrame, { type: 'cohort' }>,
 ): Promise<void> => {
-  const { view, ledger, admission } = progress.ports;
   const record = decodeRecordOf('cohort', frame.record);
   const live = progress.liveFor(record);
   if (live === undefined) return;
+  const { shown } = live;
+  const known = progress.round().cohort ?? shown.cohort?.hash;
+  if (known !== undefined && !equalBytes(known, record.hash))
+    throw new Breach('record_conflict', 'a second, different cohort in one round', [
+      record,
+      ...(shown.cohort === undefined ? [] : [shown.cohort]),
+    ]);
+  shown.cohort = record;
+  if (live.cohort !== undefined) return checkThenShare(progress, live);
+  return afterFreeze(progress, live, 'cohort', (facts) =>
+    takePlace(progress, live, frame, record, facts),
+  );
+};
+
+/** With what the ledger holds. @throws FloeError as `onCohort` */
+const takePlace = async (
+  progress: Progress,
+  live: Live,
+  frame: Extract<ServerFrame, { type: 'cohort' }>,
+  record: SignedRecord<'cohort'>,
+  facts: LedgerFacts,
+): Promise<void> => {
+  const { view, admission } = progress.ports;
   let round = progress.round();
-  if (round.cohort !== undefined && !equalBytes(round.cohort, record.hash))
-    throw new FloeError('record_conflict', 'a second, different cohort in one round');
   if (live.cohort === undefined) {
-    const facts =
-      ledger === undefined
-        ? {}
-        : { cohort: (await ledger.readCohort(view.run, record.round)) ?? null };
     // Of a cohort that was accepted before a restart the registrations are remembered already.
     const isNew = round.cohort === undefined;
     const lastRegisterOf = (key: string) =>

@@ -25,6 +25,8 @@ export interface Live {
   isChecked?: boolean;
   /** Weights of the round's model, where the check of its commit gave them. */
   weights?: Float32Array;
+  /** The first cohort and survivors record that were shown, checked or not: a second, different one is a breach. */
+  readonly shown: { cohort?: SignedRecord<'cohort'>; survivors?: SignedRecord<'survivors'> };
   cohort?: CheckedCohort;
   /** What the members of the cohort state that they have answered on this model. */
   standings?: readonly Standing[];
@@ -33,6 +35,8 @@ export interface Live {
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;
+  /** Resolves once the own shares were sent, or cannot be: a trainer may hold the event loop from then on. */
+  readonly shared: PromiseWithResolvers<void>;
   /** Work that runs beside the frames. */
   readonly busy: Set<Kind>;
 }
@@ -43,6 +47,8 @@ export const liveOf = (view: OpenView): Live => ({
   view,
   stop: new AbortController(),
   acked: new Set(),
+  shown: {},
+  shared: Promise.withResolvers(),
   busy: new Set(),
 });
 

@@ -5,79 +5,52 @@
 import { equalBytes } from '../../protocol/bytes.ts';
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { sleep, type Clock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
-import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import { sleep } from '../../protocol/clock.ts';
+import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import { MAX_FRAME_BYTES, type ServerFrame } from '../../protocol/messages.ts';
-import type { RandomSource } from '../../protocol/random.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
+import { eventLoopTurn } from '../../protocol/secagg/turn.ts';
 import { matchManifest } from '../../protocol/tensors/index.ts';
 import {
   admitRun,
   admitTraining,
   loweredFields,
   makeAdmission,
-  type AdmissionInput,
   type AdmissionPolicy,
 } from '../admission.ts';
-import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
-import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
-import { lineOf, type Log, type ParticipantEvent } from './events.ts';
+import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
+import { Clocks } from './clocks.ts';
+import {
+  faultsOfGate,
+  faultsOfKeystore,
+  faultsOfLedger,
+  faultsOfStore,
+  faultsOfTrainer,
+} from './fault.ts';
+import { lineOf, type ParticipantEvent } from './events.ts';
 import { loadMemory, type Memory } from './memory.ts';
-import type { LedgerReader } from './ports.ts';
+import type { OnRun, Outcome, ParticipantOptions } from './options.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
-import type { Answers } from './spending.ts';
-
-/** A port, or what opens it once it is known which run it is for. */
-export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
-
-export interface ParticipantOptions {
-  /** Makes a fresh connection to the coordinator. */
-  readonly connect: (signal: AbortSignal) => Promise<Connection>;
-  readonly keystore: Keystore;
-  /** Or what makes one once the specification is known. */
-  readonly trainer: Trainer | ((spec: RunSpec) => Trainer | Promise<Trainer>);
-  /** Each port, or what makes it once the specification is known: at the first login, again if that fails. */
-  readonly store: OnRun<BlobStore>;
-  readonly gate: OnRun<AccessGate>;
-  /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
-  readonly ledger?: OnRun<LedgerReader | undefined>;
-  /**
-   * Which survivor sets it answers for on one model (specification of secure aggregation, section 2.0). Default: `ledger` where
-   * there is a ledger that the coordinator does not keep alone, else `strict`.
-   */
-  readonly answers?: Answers;
-  readonly clock: Clock;
-  /** A CSPRNG outside of simulations. */
-  readonly random: RandomSource;
-  /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
-  readonly expect?: Expected;
-  /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
-  readonly require?: AdmissionInput;
-  readonly backoff?: Backoff;
-  /** Milliseconds a login may take. Default 20 s. */
-  readonly loginTimeoutMs?: number;
-  readonly log?: Log;
-  readonly onEvent?: (event: ParticipantEvent) => void;
-}
-
-export interface Outcome {
-  /** `stopped`: by the caller, before the end. */
-  readonly type: 'finished' | 'stopped';
-  readonly run: Uint8Array | undefined;
-  readonly spec: RunSpec | undefined;
-  /** The last commit this participant has seen: names the newest model and opens it. */
-  readonly commit: SignedRecord<'commit'> | undefined;
-}
 
 /** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
 const STABLE_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 20_000;
+/** How often it is looked whether frames have left. */
+const FLUSH_MS = 20;
+const PATIENCE_MS = 5 * 60_000;
+const FIRST_LOGIN_MS = 10 * 60_000;
+
+/** What no login cures once a participant has joined: its own keystore, what it has proven, the end. */
+const ENDS_A_RUN: ReadonlySet<ErrorCode> = new Set([
+  'keystore_rolled_back',
+  'commit_fabricated',
+  'run_finished',
+]);
 
 /** What is set up at the first login and stays. */
 interface Joined {
@@ -90,6 +63,8 @@ interface Joined {
   readonly gate: AccessGate;
   /** Its kind. */
   readonly ledger: string | undefined;
+  /** The ledger's clock, where it has one. */
+  readonly time: (() => Promise<number>) | undefined;
 }
 
 /**
@@ -117,6 +92,13 @@ const checkOwnCounter = (
     );
 };
 
+/** The coordinator has ended the run before its last round. */
+const failed = (failure: string, rounds: number): FloeError =>
+  new FloeError(
+    isErrorCode(failure) ? failure : 'internal',
+    `the coordinator has ended the run after ${rounds} rounds`,
+  );
+
 /** Frames, and bytes of them, that may wait for their turn; a coordinator that sends more is cut off. */
 const MAX_WAITING = 1024;
 const MAX_WAITING_BYTES = 4 * MAX_FRAME_BYTES;
@@ -136,11 +118,15 @@ export class Participant {
   /** The session got a record through or lasted: the next loss starts with a short wait again. */
   #useful = false;
   #loggedInAt: number | undefined;
+  readonly #clocks: Clocks;
 
   /** Begins at once. @throws FloeError `usage` for a requirement that makes no sense */
   constructor(options: ParticipantOptions) {
     this.#options = options;
     this.#admission = makeAdmission(options.require);
+    this.#clocks = new Clocks(options.clock, (skew) => {
+      if (!this.#stop.signal.aborted) this.#emit({ type: 'clock', skew });
+    });
     this.finished = this.#end.promise;
     this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
   }
@@ -171,6 +157,8 @@ export class Participant {
 
   async #run(): Promise<void> {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { firstLoginMs = FIRST_LOGIN_MS } = this.#options;
+    const started = clock.now();
     await cryptoReady;
     const lowered = loweredFields(this.#admission);
     if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
@@ -179,6 +167,8 @@ export class Participant {
       this.#useful = false;
       const error = await this.#attempt();
       if (this.#stop.signal.aborted) return;
+      // Nobody was ever there: the address is wrong, or the user wants to know.
+      if (this.#joined === undefined && clock.now() - started > firstLoginMs) throw error;
       if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
         this.#useful = true;
       if (this.#useful) attempt = 1;
@@ -211,7 +201,7 @@ export class Participant {
       });
     } catch (thrown) {
       const error = toFloeError(thrown, 'connection_lost');
-      if (!error.retryable) throw error;
+      if (this.#isFinal(error)) throw error;
       return error;
     }
     if (this.#stop.signal.aborted) session.close();
@@ -225,17 +215,27 @@ export class Participant {
         this.#session = undefined;
         for (const [, size] of early) this.#release(size);
         session.close(error);
-        if (!error.retryable) throw error;
+        if (this.#isFinal(error)) throw error;
         return error;
       }
       this.#loggedInAt = clock.now();
       this.#announce(session, this.#joined);
+      void this.#clocks.compare(session.clock, this.#joined.time);
       for (const [frame, size] of early) this.#take(frame, size);
       early = undefined;
     }
     const error = await session.over;
     this.#session = undefined;
     return error;
+  }
+
+  /**
+   * Whether another login cannot help. Before the first one the user is told at once what does not fit; after it whoever
+   * answers at the address, refuses or breaks off is waited out, since the run may stand all the same.
+   */
+  #isFinal({ code, retryable }: FloeError): boolean {
+    if (this.#joined !== undefined) return ENDS_A_RUN.has(code);
+    return !retryable && code !== 'login_refused';
   }
 
   /** After the first login the run is what it was then, whoever answers at the address. */
@@ -247,7 +247,9 @@ export class Participant {
   /** @throws FloeError `admission_refused` before anything but the login was sent, and what opening a port throws */
   async #join({ spec, run }: Session): Promise<Joined> {
     admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
-    const { keystore, clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { patienceMs = PATIENCE_MS } = this.#options;
+    const keystore = faultsOfKeystore(this.#options.keystore);
     const open = async <Port extends object | undefined>(port: OnRun<Port>): Promise<Port> =>
       typeof port === 'function' ? port(run, spec) : port;
     const store = await open(this.#options.store);
@@ -276,21 +278,33 @@ export class Participant {
         admission: this.#admission,
         own: { identity, trainingSecret, random },
         keystore,
-        trainer,
-        store,
-        gate,
-        ledger,
+        trainer: faultsOfTrainer(trainer),
+        store: faultsOfStore(store),
+        gate: faultsOfGate(gate),
+        ledger: ledger && faultsOfLedger(ledger),
         answers,
         clock,
         backoff,
+        patienceMs,
+        causeOf: (error) => this.#clocks.causeOf(error),
+        report: (round, error) =>
+          this.#session?.send({ type: 'report', round, code: this.#clocks.causeOf(error) }),
         send: (frame) => this.#session?.sendBytes(frame),
+        sent: (signal) => this.#sent(signal),
         emit: (event) => this.#emit(event),
         warn: (message) => this.#options.log?.('warn', message),
         enqueue: (work) => this.#enqueue(work),
       },
       memory,
     );
-    return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind };
+    const time = ledger?.time && (async () => ledger.time?.() as Promise<number>);
+    return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind, time };
+  }
+
+  async #sent(signal: AbortSignal): Promise<void> {
+    await eventLoopTurn();
+    while (!signal.aborted && (this.#session?.bufferedBytes ?? 0) > 0)
+      await sleep(this.#options.clock, FLUSH_MS, signal);
   }
 
   #announce({ remote }: Session, { run, spec, trainer, store, gate, ledger }: Joined): void {
@@ -329,12 +343,16 @@ export class Participant {
     if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
     this.#enqueue(async () => {
       this.#release(size);
-      if (frame instanceof FloeError || frame.type !== 'finished')
+      if (frame instanceof FloeError) {
         await this.#joined?.rounds.handle(frame);
+        // What follows on this line may be no better: a fresh session shows the running round again.
+        this.#session?.close(frame);
+      } else if (frame.type !== 'finished') await this.#joined?.rounds.handle(frame);
       else {
         await this.#joined?.rounds.over();
-        this.#emit({ type: 'finished', rounds: frame.rounds });
-        this.#settle('finished');
+        const { rounds, failure } = frame;
+        this.#emit({ type: 'finished', rounds, ...(failure === undefined ? {} : { failure }) });
+        this.#settle(failure === undefined ? 'finished' : failed(failure, rounds));
       }
     });
   }

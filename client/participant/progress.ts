@@ -3,17 +3,19 @@
  * steps of a round (joining, checking, sharing, uploading, answering, ending) work on it, one frame at a time.
  */
 import { FloeError } from '../../protocol/errors.ts';
+import { Breach } from '../../protocol/rules/breach.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';
+import { judge, PortFault, type Verdict } from './fault.ts';
 import { liveOf, openedView, type Live } from './live.ts';
 import type { Memory } from './memory.ts';
 import type { RoundPorts } from './ports.ts';
 
-/** After this many broken rules a coordinator gets no more answers. */
-export const MAX_VIOLATIONS = 3;
+/** After this many breaches, each proven by a signed record, a coordinator gets no more answers. */
+export const MAX_BREACHES = 3;
 
 export class Progress {
   readonly ports: RoundPorts;
@@ -22,7 +24,9 @@ export class Progress {
   readonly beside: Beside;
   /** The attempt in progress, if this participant is in one. */
   live: Live | undefined;
-  #violations = 0;
+  /** The attempt whose Open record is being answered. */
+  opening: number | undefined;
+  #breaches = 0;
 
   constructor(ports: RoundPorts, memory: Memory) {
     this.ports = ports;
@@ -31,7 +35,7 @@ export class Progress {
     this.beside = new Beside(
       ports,
       (live) => live === this.live,
-      (error, whose) => (whose === 'own' ? this.withdraw(error) : this.violation(error)),
+      (error, source) => this.fault(error, source),
     );
     const { round } = memory.run;
     // The record was checked before it was saved.
@@ -75,23 +79,56 @@ export class Progress {
     this.live = undefined;
   }
 
-  /** Leaves the attempt in progress and forgets its secrets. */
-  async withdraw(error: FloeError): Promise<void> {
-    const { live } = this;
-    if (live === undefined) return;
-    const { round } = live.open;
-    this.stop();
-    await this.memory.end(error.code);
-    this.sendWithdrawal(round, error.code);
-    this.ports.emit({ type: 'withdrawn', round, error });
+  /**
+   * Does what follows from an error: see `Verdict`. Nothing but proven breaches and a proven false commit ends the participant.
+   *
+   * @throws FloeError this one, when nothing more can be done in the run
+   */
+  async fault(error: FloeError, source: 'frame' | 'work'): Promise<void> {
+    if (error instanceof Breach) return this.#breach(error);
+    const verdict = judge(error, source);
+    if (verdict === 'end') throw error;
+    if (verdict === 'unproven') {
+      const round = this.#attempt ?? this.memory.run.last?.round ?? 0;
+      this.ports.emit({ type: 'unproven', round, error });
+    }
+    await this.withdraw(error, verdict);
   }
 
-  /** The coordinator has broken a rule. @throws FloeError this one, when it is the {@link MAX_VIOLATIONS}th */
-  async violation(error: FloeError): Promise<void> {
-    this.#violations += 1;
-    const round = this.live?.open.round ?? this.memory.run.last?.round ?? 0;
-    this.ports.emit({ type: 'violation', round, error, count: this.#violations });
-    await this.withdraw(error);
-    if (this.#violations >= MAX_VIOLATIONS) throw error;
+  get #attempt(): number | undefined {
+    return this.live?.open.round ?? this.opening;
+  }
+
+  /** Leaves the attempt in progress and forgets its secrets. */
+  async withdraw(error: FloeError, why: Verdict = 'declined'): Promise<void> {
+    const round = this.#attempt;
+    if (round === undefined) return;
+    this.stop();
+    const code = this.ports.causeOf(error);
+    await this.#forget(round, code);
+    this.sendWithdrawal(round, code);
+    this.ports.emit({ type: 'withdrawn', round, error, why });
+  }
+
+  /** A disk that fails now keeps the secrets of the attempt; they are replaced when the next one begins. */
+  async #forget(round: number, code: string): Promise<void> {
+    if (this.memory.run.round?.round !== round) return;
+    try {
+      await this.memory.end(code);
+    } catch (thrown) {
+      if (!(thrown instanceof PortFault)) throw thrown;
+      this.ports.warn(
+        `round ${round} is left, and the keystore could not be told: ${thrown.message}`,
+      );
+    }
+  }
+
+  async #breach(error: Breach): Promise<void> {
+    this.#breaches += 1;
+    const round = this.#attempt ?? this.memory.run.last?.round ?? 0;
+    const { records } = error;
+    this.ports.emit({ type: 'violation', round, error, records, count: this.#breaches });
+    await this.withdraw(error, 'breach');
+    if (this.#breaches >= MAX_BREACHES) throw error;
   }
 }

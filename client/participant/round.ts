@@ -27,7 +27,7 @@ export class Rounds {
   /**
    * Does what a frame asks for.
    *
-   * @throws FloeError when the coordinator has broken its `MAX_VIOLATIONS`th rule; `commit_fabricated`
+   * @throws FloeError of the coordinator's `MAX_BREACHES`th proven breach; `commit_fabricated`
    */
   async handle(frame: ServerFrame | FloeError): Promise<void> {
     try {
@@ -35,11 +35,9 @@ export class Rounds {
       await this.#dispatch(frame);
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;
-      // A ledger that does not answer is nobody's lie.
-      // What was spent before is nobody's either: the coordinator cannot know all of it.
-      if (thrown.code === 'ledger_unavailable' || thrown.code === 'update_already_spent')
-        await this.#progress.withdraw(thrown);
-      else await this.#progress.violation(thrown);
+      await this.#progress.fault(thrown, 'frame');
+    } finally {
+      this.#progress.opening = undefined;
     }
   }
 

@@ -19,6 +19,7 @@ import {
   type ServerFrame,
 } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
+import { readingOf, type ClockReading } from '../../protocol/skew.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 
 /** What the caller knows of the run beforehand. */
@@ -35,12 +36,16 @@ export interface Session {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly remote: string;
+  /** The coordinator's clock against the own one. */
+  readonly clock: ClockReading;
   /** The own last registration, as the coordinator shows it. */
   readonly register: Uint8Array | undefined;
   /** Does nothing once the session is over. */
   send(frame: Unversioned<ClientFrame>): void;
   /** Sends an encoded frame as it is. */
   sendBytes(frame: Uint8Array): void;
+  /** Of what was sent, still in this process. */
+  readonly bufferedBytes: number;
   /** Resolves when the session is over, with the reason. */
   readonly over: Promise<FloeError>;
   close(error?: FloeError): void;
@@ -106,6 +111,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
   const { promise: over, resolve: end } = Promise.withResolvers<FloeError>();
   const { promise, resolve, reject } = Promise.withResolvers<Session>();
   let challenge: Challenge | undefined;
+  let asked = 0;
   let session: Session | undefined;
 
   const sendBytes = (frame: Uint8Array): void => connection.send(frame);
@@ -137,6 +143,7 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
     });
     checkChallenge(frame, expect, payload);
     challenge = frame;
+    asked = clock.now();
     send({ type: 'login', signature: identity.sign('login', payload) });
   };
   const onLoginFrame = (frame: ServerFrame): void => {
@@ -150,9 +157,13 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
         spec,
         run,
         remote: connection.remote,
+        clock: readingOf('coordinator', asked, clock.now(), frame.time),
         register: frame.register,
         send,
         sendBytes,
+        get bufferedBytes() {
+          return connection.bufferedBytes;
+        },
         over,
         close: (error) => closeWith(connection, error),
       };

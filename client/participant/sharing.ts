@@ -14,13 +14,26 @@ import type { Progress } from './progress.ts';
 import * as steps from './steps.ts';
 import { makeVector, train } from './uploading.ts';
 
-/** Starts training, and sends the shares; without masks there are none. */
+/** Sends the shares, without masks there are none, and trains once they have left. */
 export const trainAndShare = async (progress: Progress, live: Live): Promise<void> => {
-  const { view, own } = progress.ports;
   const { cohort } = live;
   if (cohort === undefined) return;
+  // The model is fetched meanwhile; the trainer waits for the shares.
   train(progress, live);
+  try {
+    if (progress.masked) await share(progress, live, cohort);
+  } finally {
+    live.shared.resolve();
+  }
   if (!progress.masked) return makeVector(progress, live);
+};
+
+const share = async (
+  progress: Progress,
+  live: Live,
+  cohort: checks.CheckedCohort,
+): Promise<void> => {
+  const { view, own } = progress.ports;
   let round = progress.round();
   if (round.sharing === undefined) {
     const party = partyOf(progress, live, cohort);

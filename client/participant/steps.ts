@@ -185,7 +185,8 @@ export interface VectorInput {
   /** Flat weights before training. */
   readonly before: Float32Array;
   readonly trained: TrainResult;
-  readonly gate: AccessGate;
+  /** Without masks: wraps the key of the vector. */
+  readonly wrap: AccessGate['wrap'];
   readonly signal: AbortSignal;
 }
 
@@ -210,7 +211,7 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
  */
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
   const { spec, run } = view;
-  const { checked, masks, before, trained, gate, signal, open } = input;
+  const { checked, masks, before, trained, wrap, signal, open } = input;
   const { round } = open;
   const { members, root } = checked.record.body;
   if (trained.weights.length !== before.length)
@@ -251,7 +252,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   return {
     bytes,
     chunkRoot: chunkRoot(layout, bytes),
-    envelope: await gate.wrap(key, purpose, readers),
+    envelope: await wrap(key, purpose, readers),
   };
 };
 

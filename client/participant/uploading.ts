@@ -16,8 +16,8 @@ export const train = (progress: Progress, live: Live): void => {
   const { emit } = progress.ports;
   const { round } = live.open;
   progress.beside.start(live, 'training', {
-    work: (signal) =>
-      progress.beside.train(live.open, live.weights, signal, (done, total) => {
+    work: (task) =>
+      progress.beside.train(live.open, live.weights, task, live.shared.promise, (done, total) => {
         if (progress.live === live) emit({ type: 'training', round, done, total });
       }),
     done: async (trained) => {
@@ -39,14 +39,14 @@ export const makeVector = async (progress: Progress, live: Live): Promise<void> 
   if (!cohort || !trained || (progress.masked && !(sharers && sharing && opened))) return;
   const { view, own, gate, keystore } = progress.ports;
   progress.beside.start(live, 'vector', {
-    work: (signal) =>
+    work: ({ signal, wait }) =>
       steps.makeVector(view, own, {
         open,
         checked: cohort,
         masks: sharing && opened ? { selfSecret: sharing.selfSecret, opened } : undefined,
         before: trained.before,
         trained: trained.result,
-        gate,
+        wrap: (...args) => wait(() => gate.wrap(...args)),
         signal,
       }),
     done: async ({ bytes, chunkRoot, envelope }) => {
@@ -89,7 +89,7 @@ const uploadVector = async (progress: Progress, live: Live): Promise<void> => {
   const { view, own, emit } = progress.ports;
   const { round } = live.open;
   progress.beside.start(live, 'upload', {
-    work: (signal) => progress.beside.upload(vector, signal),
+    work: (task) => progress.beside.upload(vector, task),
     done: async (blob) => {
       const { context } = cohort;
       const { chunkRoot, envelope } = vector;

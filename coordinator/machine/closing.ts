@@ -1,11 +1,12 @@
 /**
  * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort, after which the next attempt
- * opens with new keys, after a pause that grows with the failures and never beyond a minute.
+ * opens with new keys, after a pause that grows with the failures, see causes.ts.
  */
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Body } from '../../protocol/records.ts';
-import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
+import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './causes.ts';
+import type { MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { evidenceOf } from './evidence.ts';
@@ -14,9 +15,6 @@ import { mayBeKnown, triedNow } from './spending.ts';
 import type { Hex, PhaseType, Round, State } from './state.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
-
-const pauseAfter = (failures: number): number =>
-  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
 
 /**
  * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
@@ -37,19 +35,30 @@ export const abort = (
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
   if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
   const isProven = proof.complaint !== undefined || proof.lies !== undefined;
+  const reported = reportedIn(round);
   const record = config.sign('abort', round.round, {
     code,
     reason: reason.slice(0, 500),
     culprits: isProven ? culprits.map(fromHex) : [],
     answered: mayBeKnown(config, state, round),
     ...proof,
+    ...(reported === undefined ? {} : { reported }),
   });
-  const retryAt = now + pauseAfter(state.failures);
-  return {
+  const streak = streakAfter(config, state, round);
+  const pause = pauseAfter(state.failures, streak);
+  const retryAt = now + pause.milliseconds;
+  const { reason: paused } = pause;
+  const ended: Step = {
     state: {
       ...state,
-      phase: { type: 'waiting', since: now, until: retryAt },
+      phase: {
+        type: 'waiting',
+        since: now,
+        until: retryAt,
+        ...(paused === undefined ? {} : { pause: paused }),
+      },
       failures: state.failures + 1,
+      streak,
       tried: triedNow(config, state, round),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       proven: isProven ? new Set([...state.proven, ...culprits]) : state.proven,
@@ -69,10 +78,23 @@ export const abort = (
         culprits,
         retryAt,
         answered: record.body.answered,
+        reported: reported ?? [],
       }),
     ],
   };
+  if (isHopeless(streak)) return followedBy(ended, endRun(ended.state, now, streak.code));
+  return paused === undefined
+    ? ended
+    : followedBy(ended, {
+        state: ended.state,
+        effects: [publish({ type: 'waiting', reason: paused })],
+      });
 };
+
+const followedBy = ({ effects }: Step, next: Step): Step => ({
+  state: next.state,
+  effects: [...effects, ...next.effects],
+});
 
 export const registerWork = (round: Round): Work | undefined =>
   round.commit === undefined
@@ -124,6 +146,7 @@ export const applyRegistered = (
       phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
       committed,
       failures: 0,
+      streak: undefined,
       model: commit.body.model,
       beacon: commit.body.beacon,
       drawn: round.witnesses,

@@ -105,10 +105,13 @@ export type Progress =
       readonly retryAt: number;
       /** The coordinator may know the sum. */
       readonly answered: boolean;
+      /** What participants said stopped them, counted by code. */
+      readonly reported: readonly { readonly code: string; readonly count: number }[];
     }
   /** No attempt can be opened with the members that are here: why, and what would resume the run. */
   | { readonly type: 'waiting'; readonly reason: string }
-  | { readonly type: 'finished'; readonly rounds: number };
+  /** `failure`: why it ended before its last round. */
+  | { readonly type: 'finished'; readonly rounds: number; readonly failure?: ErrorCode };
 
 export type Effect =
   | { readonly type: 'append'; readonly record: SignedRecord }

@@ -34,6 +34,8 @@ const schemas = [
   event('joined', { key }),
   event('left', { key }),
   event('withdrawn', { key, round, code: text }),
+  /** It waits for something, and is still in the attempt. */
+  event('reported', { key, round, code: text }),
   /** Nothing but time. */
   event('tick', {}),
   /**

@@ -2,12 +2,13 @@
  * @module Who is here: logins, lost sessions, withdrawals, and the coordinator's own restart.
  */
 import { toHex } from '../../protocol/bytes.ts';
+import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
 import { RECONNECT_MS, type MachineConfig } from './config.ts';
 import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
-import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
+import { awaited, withEntry, type AnswerPhase, type Hex, type Phase, type State } from './state.ts';
 
 /** A login; the frames of the running round follow it. */
 export const applyJoined = (
@@ -32,15 +33,27 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
   return { state: withoutStrangers({ ...state, participants }), effects: [] };
 };
 
+/**
+ * Whether a participant may be training, and its trainer may hold its event loop: it then answers no heartbeat up to the
+ * deadline of the uploads. It begins once its shares have left.
+ */
+export const mayBeSilent = (state: State, key: Hex): boolean => {
+  const { phase, round } = state;
+  if (phase.type === 'share') return round?.shares.has(key) === true && !round.withdrawn.has(key);
+  return phase.type === 'upload' && awaited(state).includes(key);
+};
+
 /** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
 export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step => {
   const key = toHex(event.key);
   const { round } = state;
   if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
     return { state, effects: [] };
-  const withdrawn = withEntry(round.withdrawn, key, event.code);
+  // The survivors record repeats it, and no participant takes one with a text that is no code.
+  const code: ErrorCode = isErrorCode(event.code) ? event.code : 'internal';
+  const withdrawn = withEntry(round.withdrawn, key, code);
   // Before the cohort is known it can speak of itself only.
-  const spent = event.code === 'update_already_spent' && state.phase.type === 'register';
+  const spent = code === 'update_already_spent' && state.phase.type === 'register';
   const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
   return { state: { ...state, sitting, round: { ...round, withdrawn } }, effects: [] };
 };
@@ -77,8 +90,11 @@ const restarted = (
   deadlines: Readonly<Record<AnswerPhase, number>>,
 ): Phase => {
   switch (phase.type) {
-    case 'waiting':
-      return { ...phase, since: time };
+    case 'waiting': {
+      // Whoever starts it again may have mended what it waited for.
+      const { pause, ...bare } = phase;
+      return { ...bare, since: time, until: pause === undefined ? phase.until : time };
+    }
     case 'registering':
     case 'finished':
       return phase;

@@ -8,6 +8,7 @@ import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
 import { requireLawful } from '../../protocol/rules/index.ts';
 import { entryHash, parseEntry } from '../../protocol/secagg/index.ts';
+import { withoutReport } from './causes.ts';
 import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
@@ -146,7 +147,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   return {
     state: {
       ...state,
-      round: accept(round, record, entries),
+      round: accept(withoutReport(round, key), record, entries),
       registered:
         record.type === 'register' ? withEntry(state.registered, key, record) : state.registered,
     },

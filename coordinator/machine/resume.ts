@@ -57,7 +57,13 @@ export const syncFrames = (config: MachineConfig, state: State, key: Hex): Outgo
         ? []
         : [{ type: 'record', record: closing.bytes } as const]),
       ...(phase.type === 'finished'
-        ? [{ type: 'finished', rounds: state.committed } as const]
+        ? [
+            {
+              type: 'finished',
+              rounds: state.committed,
+              ...(state.failure === undefined ? {} : { failure: state.failure }),
+            } as const,
+          ]
         : []),
     ];
   // Before the cohort is frozen the invited take part, from then on its members.

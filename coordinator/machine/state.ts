@@ -3,6 +3,7 @@
  * are lower-case hex here, so that they can be keys of maps; their order is the byte order of the keys.
  */
 import { toHex } from '../../protocol/bytes.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
 import type { MachineConfig } from './config.ts';
 import type { Tried } from './spending.ts';
@@ -25,7 +26,12 @@ export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unm
 export type WorkPhase = 'opening' | 'freezing-cohort' | 'freezing-survivors' | 'finishing';
 
 export type Phase =
-  | (Timed<'waiting'> & { readonly until: number; readonly reason?: string })
+  | (Timed<'waiting'> & {
+      readonly until: number;
+      readonly reason?: string;
+      /** Why `until` is late: one cause met everybody, attempt after attempt. */
+      readonly pause?: string;
+    })
   | { [Type in AnswerPhase | WorkPhase]: Bounded<Type> }[AnswerPhase | WorkPhase]
   | Timed<'registering'>
   | Timed<'finished'>;
@@ -59,6 +65,11 @@ export interface Round {
   readonly round: number;
   readonly invited: readonly Hex[];
   readonly withdrawn: ReadonlyMap<Hex, string>;
+  /** What participants wait for, see causes.ts; `changes` counts the reports that were new. */
+  readonly reports: ReadonlyMap<
+    Hex,
+    { readonly code?: string | undefined; readonly changes: number }
+  >;
   readonly open: SignedRecord<'open'> | undefined;
   readonly registers: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /** The cohort, ascending. */
@@ -88,6 +99,14 @@ export interface Evidence {
   readonly records: readonly Uint8Array[];
 }
 
+/** Attempts in a row that failed for one cause that participants reported. */
+export interface Streak {
+  readonly code: ErrorCode;
+  readonly attempts: number;
+  /** It met each one that was here, in each of them. */
+  readonly everybody: boolean;
+}
+
 export interface State {
   readonly phase: Phase;
   /** A round opens at once when this many are logged in. */
@@ -98,6 +117,10 @@ export interface State {
   readonly committed: number;
   /** Failed attempts since the last commit. */
   readonly failures: number;
+  /** Of the last attempts, where they failed for one cause at everybody. */
+  readonly streak: Streak | undefined;
+  /** Why the run has ended before its last round. */
+  readonly failure: ErrorCode | undefined;
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
   /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
@@ -138,6 +161,8 @@ export const initialState: State = {
   attempt: 0,
   committed: 0,
   failures: 0,
+  streak: undefined,
+  failure: undefined,
   model: undefined,
   beacon: new Uint8Array(32),
   drawn: new Set(),
@@ -159,6 +184,7 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   round,
   invited,
   withdrawn: new Map(),
+  reports: new Map(),
   open: undefined,
   registers: new Map(),
   members: [],

@@ -10,6 +10,7 @@
  */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
+import { applyReported } from './causes.ts';
 import { abort, applyAggregated, applyRegistered } from './closing.ts';
 import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
@@ -55,6 +56,8 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return applyLeft(state, event);
     case 'withdrawn':
       return applyWithdrawn(state, event);
+    case 'reported':
+      return applyReported(state, event);
     case 'record':
       return applyRecord(config, state, event);
     case 'opened':

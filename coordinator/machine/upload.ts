@@ -3,6 +3,7 @@
  * is either folded or rejected with a reason; none is left out in silence, so that nobody can be isolated.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { isErrorCode } from '../../protocol/errors.ts';
 import { dataCommitment, survivorsHash, type Body } from '../../protocol/records.ts';
 import { abort, finishWork } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
@@ -59,7 +60,7 @@ const reject = (state: State, round: Round, key: Hex, code: string, reason: stri
     state: setUpload(state, round, key, { ...upload, status: 'rejected', code }),
     effects: [
       publish({ type: 'upload-rejected', round: round.round, member: key, code }),
-      refusal(key, 'upload_mismatch', reason, upload.record.hash),
+      refusal(key, isErrorCode(code) ? code : 'upload_mismatch', reason, upload.record.hash),
     ],
   };
 };

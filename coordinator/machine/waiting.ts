@@ -4,6 +4,7 @@
 import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { batchesOf } from '../../protocol/rules/selection.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
+import { endRun } from './causes.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
@@ -136,11 +137,7 @@ export const wrapModel = (state: State): Work | undefined =>
 /** Begins an attempt: the host wraps the model's key for the invited first. */
 export const openRound = (config: MachineConfig, state: State, now: number): Step => {
   const attempt = state.attempt + 1;
-  if (attempt > MAX_ATTEMPTS)
-    return {
-      state: { ...state, phase: { type: 'finished', since: now } },
-      effects: [publish({ type: 'finished', rounds: state.committed })],
-    };
+  if (attempt > MAX_ATTEMPTS) return endRun(state, now, 'attempts_exhausted');
   const plan = planned(config, state);
   // R_0 is not public before the first Open record.
   const current = state.attempt === 0 ? withDrawn(state) : state;

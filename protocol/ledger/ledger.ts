@@ -82,6 +82,8 @@ export interface Ledger {
     run: Uint8Array,
     round: number,
   ): Promise<{ readonly root: Uint8Array; readonly beacon: Uint8Array } | undefined>;
+  /** What its clock shows, ms since the epoch, where it has one. @throws FloeError `ledger_unavailable` */
+  time?(): Promise<number>;
   readSurvivors(
     run: Uint8Array,
     round: number,

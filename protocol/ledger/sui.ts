@@ -8,6 +8,7 @@
  * over all records of the finished round. Its differential privacy is none, which is not epsilon 0: no run has any yet.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
+import { chainTime } from '../sui/time.ts';
 import { bcs } from '@mysten/sui/bcs';
 import type { Transaction, TransactionArgument } from '@mysten/sui/transactions';
 import { equalBytes, toHex } from '../bytes.ts';
@@ -294,6 +295,12 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   };
 
   return {
+    time: async () => {
+      const what = 'reading the time of the chain';
+      const time = await readChain(what, timeoutMs, (signal) => chainTime(client, signal));
+      if (time === undefined) throw new FloeError('ledger_unavailable', `${what}: no answer`);
+      return time;
+    },
     kind: 'sui',
     beacon: 'ledger',
     freezeCohort,

@@ -313,6 +313,22 @@ const ABORT: readonly Rule[] = [
         : 'the abort denies answers that were given',
   }),
   abort({
+    name: 'reported',
+    says: 'What participants reported is listed by codes of the catalogue, ascending, and counts no more than were invited.',
+    code: 'record_malformed',
+    check: ({ open }, { body: { reported = [] } }) => {
+      const codes = reported.map(({ code }) => code);
+      if (
+        !codes.every((code, i) => isErrorCode(code) && (i === 0 || (codes[i - 1] as string) < code))
+      )
+        return 'what was reported is not listed by code';
+      const count = reported.reduce((sum, item) => sum + item.count, 0);
+      return open === undefined || count <= open.body.invited.length
+        ? undefined
+        : `${count} reports of ${open.body.invited.length} invited`;
+    },
+  }),
+  abort({
     name: 'complaint',
     says: 'An Abort that a complaint caused carries it and names who lied; no other Abort carries one.',
     code: 'complaint_invalid',

@@ -6,12 +6,14 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
 import { COORDINATOR_RECORDS, type RecordType, type SignedRecord } from '../records.ts';
+import { Breach, type Proof } from './breach.ts';
 import { CLOSING_RULES } from './closing.ts';
 import { OPENING_RULES } from './opening.ts';
 import type { Finding, Rule, Step } from './rule.ts';
 import { SHARING_RULES } from './sharing.ts';
-import { standing, type RoundView } from './view.ts';
+import { isCoordinators, standing, type CoordinatorType, type RoundView } from './view.ts';
 
+export * from './breach.ts';
 export * from './view.ts';
 export { includes, sameList, setOf, type Rule } from './rule.ts';
 export { missingFrom, uploadersOf } from './sharing.ts';
@@ -156,16 +158,56 @@ export const violation = (view: RoundView, record: SignedRecord): Violation | un
 };
 
 /**
+ * Rules whose finding rests on more than what the coordinator signed for this attempt: the record is of somebody else, of
+ * another run or attempt, or differs from a list that travels beside it and that nobody signed.
+ */
+const UNPROVEN: ReadonlySet<string> = new Set([
+  'record-author',
+  'record-run',
+  'record-round',
+  'record-order',
+  'cohort-registers',
+  'sharers-shares',
+]);
+
+/** The record of the coordinator that breaks the rule, and what it is held against. */
+const proofOf = (
+  view: RoundView,
+  record: SignedRecord,
+  rule: string,
+  vouching: SignedRecord | undefined,
+): Proof | undefined => {
+  if (UNPROVEN.has(rule)) return undefined;
+  const { previous, open, cohort, sharers, survivors } = view;
+  const known = [standing(view, record), previous, open, cohort, sharers, survivors];
+  const before = known.flatMap((other) =>
+    other === undefined || equalBytes(other.hash, record.hash) ? [] : [other],
+  );
+  if (isCoordinators(record)) return [record, ...before];
+  return vouching !== undefined && isCoordinators(vouching)
+    ? [vouching, record, ...before]
+    : undefined;
+};
+
+/**
  * Throws when the record breaks a rule.
  *
- * @throws FloeError with the code of the rule; `details` name the rule and the author
+ * @param vouching the coordinator's record that names this record of a participant by its hash: with it the coordinator has
+ *   accepted what it had to refuse
+ * @throws Breach with the code of the rule where the coordinator signed what shows it, else FloeError with that code; `details`
+ *   name the rule and the author
  */
-export const requireLawful = (view: RoundView, record: SignedRecord): void => {
+export const requireLawful = (
+  view: RoundView,
+  record: SignedRecord,
+  vouching?: SignedRecord<CoordinatorType>,
+): void => {
   const broken = violation(view, record);
   if (broken === undefined) return;
-  throw new FloeError(broken.code, broken.message, {
-    rule: broken.rule,
-    author: toHex(record.author),
-    round: record.round,
-  });
+  const { code, message, rule } = broken;
+  const details = { rule, author: toHex(record.author), round: record.round };
+  const proof = proofOf(view, record, rule, vouching);
+  throw proof === undefined
+    ? new FloeError(code, message, details)
+    : new Breach(code, message, proof, details);
 };

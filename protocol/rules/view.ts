@@ -111,6 +111,9 @@ export const LISTS = {
 const isListed = (type: SignedRecord['type']): type is ParticipantType =>
   Object.hasOwn(LISTS, type);
 
+export const isCoordinators = (record: SignedRecord): record is SignedRecord<CoordinatorType> =>
+  !isListed(record.type);
+
 /** The view with one more record; a second one of the same author and type takes the place of the first. */
 export const withRecord = (view: RoundView, record: SignedRecord): RoundView => {
   const { type } = record;

@@ -104,7 +104,9 @@ describe('refused', () => {
     coordinator.last = { ...coordinator.last!, records: other.last!.records };
     await coordinator.open();
     await coordinator.cohort(coordinator.keys);
-    for (const one of running)
-      expect((await one.event('violation')).error.code).toBe('record_replayed');
+    for (const one of running) {
+      expect((await one.event('unproven')).error.code).toBe('record_replayed');
+      expect(coordinator.recordsOf(one.key, 'share')).toEqual([]);
+    }
   });
 });

@@ -37,6 +37,7 @@ const seedsOf = ({ records, entries }: BuiltRound): readonly (readonly [Uint8Arr
     encodeFrame({ type: 'record', record: record('register') }),
     encodeFrame({ type: 'share', record: record('share'), entries: own }),
     encodeFrame({ type: 'withdraw', round: 1, code: 'trainer_failed' }),
+    encodeFrame({ type: 'report', round: 1, code: 'gate_unavailable' }),
   ];
   const server = [
     encodeFrame({ type: 'record', record: record('open') }),
@@ -45,6 +46,7 @@ const seedsOf = ({ records, entries }: BuiltRound): readonly (readonly [Uint8Arr
     encodeFrame({ type: 'ack', hash: new Uint8Array(32) }),
     encodeFrame({ type: 'error', code: 'phase_closed', message: 'm' }),
     encodeFrame({ type: 'finished', rounds: 3 }),
+    encodeFrame({ type: 'finished', rounds: 3, failure: 'update_not_finite' }),
   ];
   return [
     ...client.map((bytes) => [bytes, decodeClientFrame] as const),

@@ -4,6 +4,7 @@
  */
 import { afterEach, expect, it } from 'vitest';
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts';
+import type { ParticipantEvent } from '../../client/index.ts';
 import { decodeClientFrame } from '../../protocol/messages.ts';
 import { signRecord, type Body, type SignedRecord } from '../../protocol/records.ts';
 import { emptyView, violation, withRecord } from '../../protocol/rules/index.ts';
@@ -118,14 +119,20 @@ it('a coordinator cannot keep a participant out with what it has not signed', as
   if (other === undefined) throw new Error('it has not registered');
   coordinator.shown.set(toHex(victim.key), other.bytes);
   const deceived = await fromCopy(coordinator);
-  await expect(deceived.participant.finished).rejects.toMatchObject({ code: 'record_replayed' });
+  // It takes no part, accuses nobody, and asks again.
+  expect((await deceived.event('reconnecting', 2)).error.code).toBe('record_replayed');
   const forged = register.bytes.slice();
   forged[forged.length >> 1] = (forged[forged.length >> 1] as number) ^ 1;
   coordinator.shown.set(toHex(victim.key), forged);
-  const again = await fromCopy(coordinator);
-  await expect(again.participant.finished).rejects.toMatchObject({
-    code: expect.stringMatching(/signature_invalid|record_malformed/u) as string,
-  });
+  const isForged = ({ type, ...event }: ParticipantEvent): boolean =>
+    type === 'reconnecting' &&
+    'error' in event &&
+    /^(?:signature_invalid|record_malformed)$/u.test(event.error.code);
+  for (let count = 3; !deceived.events.some(isForged); count += 1)
+    await deceived.event('reconnecting', count);
+  expect(deceived.events.some(({ type }) => type === 'registered')).toBe(false);
+  coordinator.shown.delete(toHex(victim.key));
+  await deceived.event('connected');
 });
 
 it('the real coordinator refuses the registration and shows the last one at login; verify names it', async () => {

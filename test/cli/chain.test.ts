@@ -339,6 +339,7 @@ describe('floe doctor --network', () => {
       'walrus',
       'upload relay',
       'aggregator',
+      'clock',
       'SUI',
       'WAL',
     ])

@@ -362,7 +362,7 @@ describe('culprits and failed work', () => {
       code: 'blob_corrupt',
       reason: 'bytes',
     });
-    expect(codesOf(effects)).toEqual(['upload_mismatch']);
+    expect(codesOf(effects)).toEqual(['blob_corrupt']);
     player.work(player.effects.at(-1));
     expect(player.state.round?.survivors?.body.rejected).toEqual([
       { member, code: 'blob_corrupt' },

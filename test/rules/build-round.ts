@@ -188,7 +188,17 @@ export const buildRound = (
     });
   }
   if (course.aborted === true) {
-    const ending = { code: 'cohort_too_small', reason: 'r', culprits: [], answered: false };
+    const reported = [
+      { code: 'gate_unavailable', count: 2 },
+      { code: 'update_not_finite', count: 1 },
+    ];
+    const ending = {
+      code: 'cohort_too_small',
+      reason: 'r',
+      culprits: [],
+      answered: false,
+      reported,
+    };
     sign(cast.coordinator, 'abort', ending);
     return { spec, run, records, entries };
   }

@@ -137,7 +137,7 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   };
   const onEvent = (event: ScenarioEvent): void => {
     if (event.type === 'round' && event.round.version === 1) isDown(true);
-    if (event.type === 'participant') participants.add(event.event.code);
+    if (event.type === 'participant') participants.add(event.event.code).add(event.event.type);
     if (event.type === 'aborted') given.add(event.code);
     if (event.type === 'warning') warnings.push(event.message);
     look();
@@ -150,14 +150,16 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   const undisturbed = await undisturbedRun(2);
   const result = await run(own, 2, { limits, onEvent, log });
   expect(over).toBe(true);
-  // The attempts that failed have used up their numbers, and the rotation of a round is drawn for its number: what came before
-  // is the same bit for bit, what came after another model, as good and as well proven.
-  expect(versions(result)[0]).toBe(versions(undisturbed)[0]);
+  // Participants wait within the attempt, which then gives the very model of an undisturbed run. Where the coordinator gives one
+  // up, its number is used up, and the rotation of a round is drawn for its number: another model, as good and as well proven.
+  const { roundsAborted } = result.summary;
+  const same = roundsAborted === 0 ? 2 : 1;
+  expect(versions(result).slice(0, same)).toEqual(versions(undisturbed).slice(0, same));
   expect(result.summary).toMatchObject({ rounds: 2, status: 'complete' });
-  expect(result.summary.roundsAborted).toBeGreaterThan(0);
+  expect([...participants]).not.toContain('violation');
   // Who pays for what is left must not count attempts.
   const kept = await readRun(result.folder);
-  expect(modelsOf(kept).at(-1)?.version).toBeGreaterThan(2);
+  expect(modelsOf(kept).at(-1)?.version).toBe(2 + roundsAborted);
   expect(committedRounds(kept)).toBe(2);
   expect([...given]).not.toContain('internal');
   // Whoever watches is told what the adapters met.

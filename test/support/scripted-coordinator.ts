@@ -104,6 +104,8 @@ export class ScriptedCoordinator {
   readonly #outbox = new Map<string, Uint8Array[]>();
   /** What is shown as its last registration to who logs in; an honest coordinator shows the real one. */
   readonly shown = new Map<string, Uint8Array>();
+  /** What its clock shows, ms. */
+  now: () => number = Date.now;
   /** Whether records are acknowledged. */
   acks = true;
   readonly #random = seededRandom(new Uint8Array(32).fill(77));
@@ -168,6 +170,7 @@ export class ScriptedCoordinator {
           connection.send(
             encodeFrame({
               type: 'welcome',
+              time: Math.round(this.now()),
               spec: encodeRunSpec(this.spec),
               ...(register === undefined ? {} : { register }),
             }),

@@ -4,7 +4,13 @@
 import { WebSocket } from 'ws';
 import type { Connection, ConnectionHandlers } from '../../protocol/connection.ts';
 
-export const dial = async (url: string, options: object = {}): Promise<Connection> => {
+/** A connection whose process can be held up: nothing is read, and no ping answered, until it is let go. */
+export interface HeldConnection extends Connection {
+  hold(): void;
+  letGo(): void;
+}
+
+export const dial = async (url: string, options: object = {}): Promise<HeldConnection> => {
   const socket = new WebSocket(url.replace(/^http/, 'ws'), options);
   const early: Uint8Array[] = [];
   let handlers: ConnectionHandlers | undefined;
@@ -24,6 +30,8 @@ export const dial = async (url: string, options: object = {}): Promise<Connectio
     bufferedBytes: 0,
     send: (frame) => socket.send(frame),
     close: (code, reason) => socket.close(code, reason),
+    hold: () => socket.pause(),
+    letGo: () => socket.resume(),
     receive: (given) => {
       handlers = given;
       for (const frame of early.splice(0)) given.message(frame);

@@ -1,0 +1,67 @@
+/**
+ * @module What a participant is started with, and how it ends.
+ */
+import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { Clock } from '../../protocol/clock.ts';
+import type { Connection } from '../../protocol/connection.ts';
+import type { RandomSource } from '../../protocol/random.ts';
+import type { SignedRecord } from '../../protocol/records.ts';
+import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { AdmissionInput } from '../admission.ts';
+import type { Keystore } from '../keystore/keystore.ts';
+import type { Trainer } from '../trainer.ts';
+import type { Backoff } from './backoff.ts';
+import type { Log, ParticipantEvent } from './events.ts';
+import type { LedgerReader } from './ports.ts';
+import type { Expected } from './session.ts';
+import type { Answers } from './spending.ts';
+
+/** A port, or what opens it once it is known which run it is for. */
+export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
+
+export interface ParticipantOptions {
+  /** Makes a fresh connection to the coordinator. */
+  readonly connect: (signal: AbortSignal) => Promise<Connection>;
+  readonly keystore: Keystore;
+  /** Or what makes one once the specification is known. */
+  readonly trainer: Trainer | ((spec: RunSpec) => Trainer | Promise<Trainer>);
+  /** Each port, or what makes it once the specification is known: at the first login, again if that fails. */
+  readonly store: OnRun<BlobStore>;
+  readonly gate: OnRun<AccessGate>;
+  /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
+  readonly ledger?: OnRun<LedgerReader | undefined>;
+  /**
+   * Which survivor sets it answers for on one model (specification of secure aggregation, section 2.0). Default: `ledger` where
+   * there is a ledger that the coordinator does not keep alone, else `strict`.
+   */
+  readonly answers?: Answers;
+  readonly clock: Clock;
+  /** A CSPRNG outside of simulations. */
+  readonly random: RandomSource;
+  /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
+  readonly expect?: Expected;
+  /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
+  readonly require?: AdmissionInput;
+  readonly backoff?: Backoff;
+  /**
+   * Milliseconds that a store, gate or ledger that fails is waited for within an attempt, before the attempt is left and the
+   * next one tried. Default 5 minutes.
+   */
+  readonly patienceMs?: number;
+  /** Milliseconds a login may take. Default 20 s. */
+  readonly loginTimeoutMs?: number;
+  /** Milliseconds to wait for the first login; once it has joined a run it waits for as long as it is left. Default 10 minutes. */
+  readonly firstLoginMs?: number;
+  readonly log?: Log;
+  readonly onEvent?: (event: ParticipantEvent) => void;
+}
+
+export interface Outcome {
+  /** `stopped`: by the caller, before the end. */
+  readonly type: 'finished' | 'stopped';
+  readonly run: Uint8Array | undefined;
+  readonly spec: RunSpec | undefined;
+  /** The last commit this participant has seen: names the newest model and opens it. */
+  readonly commit: SignedRecord<'commit'> | undefined;
+}

@@ -1,0 +1,138 @@
+/**
+ * @module Why attempts fail, as participants report it: counted by code, and what follows where the same cause meets everybody
+ * attempt after attempt. An outage makes the pause longer each time, up to a bound, and the run says what it waits for. A
+ * failure that every repeat must meet again ends the run by name: training is a function of model, data and specification.
+ */
+import { ERRORS } from '../../protocol/error-catalogue.ts';
+import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
+import type { Body } from '../../protocol/records.ts';
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
+import { publish, send, type Step } from './effects.ts';
+import type { EventOf } from './events.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { eligible, withEntry, type Hex, type Round, type State, type Streak } from './state.ts';
+
+/** Attempts in a row with one cause at everybody, from which on the run pauses for it, or ends. */
+export const STREAK = 3;
+/** The first pause for a cause that meets everybody; doubles with each attempt that follows, up to the longest. */
+export const FIRST_CAUSE_PAUSE_MS = LONGEST_PAUSE_MS;
+export const LONGEST_CAUSE_PAUSE_MS = 10 * 60_000;
+/** Reports of one participant in one attempt that change anything. */
+const MAX_REPORTS = 8;
+
+/** Every repeat meets these again: the same model, data, seed and learning rate give the same update. */
+const HOPELESS: ReadonlySet<ErrorCode> = new Set(['update_not_finite']);
+
+/** A participant waits for something, and may still answer. */
+export const applyReported = (state: State, event: EventOf<'reported'>): Step => {
+  const same = { state, effects: [] };
+  const { round } = state;
+  const key = toHex(event.key);
+  if (round === undefined || !round.invited.includes(key)) return same;
+  const before = round.reports.get(key);
+  const changes = (before?.changes ?? 0) + 1;
+  if (before?.code === event.code || changes > MAX_REPORTS) return same;
+  const reports = withEntry(round.reports, key, { code: event.code, changes });
+  return { state: { ...state, round: { ...round, reports } }, effects: [] };
+};
+
+/** The participant goes on: what it waited for is there. */
+export const withoutReport = (round: Round, key: Hex): Round => {
+  if (!round.reports.has(key)) return round;
+  const { changes } = round.reports.get(key) as { readonly changes: number };
+  return { ...round, reports: withEntry(round.reports, key, { code: undefined, changes }) };
+};
+
+/** What each of the invited says stopped it. A text that is no code of the catalogue is not repeated. */
+const causesOf = (round: Round): ReadonlyMap<Hex, ErrorCode> =>
+  new Map(
+    round.invited.flatMap((key) => {
+      const code = round.withdrawn.get(key) ?? round.reports.get(key)?.code;
+      return code === undefined ? [] : [[key, isErrorCode(code) ? code : 'internal'] as const];
+    }),
+  );
+
+export type Reported = NonNullable<Body<'abort'>['reported']>;
+
+/** By code; undefined where nobody reported anything. */
+export const reportedIn = (round: Round): Reported | undefined => {
+  const counts = new Map<ErrorCode, number>();
+  for (const code of causesOf(round).values()) counts.set(code, (counts.get(code) ?? 0) + 1);
+  const list = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return list.length === 0 ? undefined : list.map(([code, count]) => ({ code, count }));
+};
+
+/**
+ * The streak after this attempt. A cause meets everybody where those whom it does not meet are fewer than the minimum cohort;
+ * strictly everybody where it meets each one that is here.
+ */
+export const streakAfter = (
+  { spec }: MachineConfig,
+  state: State,
+  round: Round,
+): Streak | undefined => {
+  const causes = causesOf(round);
+  const asked = round.members.length > 0 ? round.members : round.invited;
+  const by = new Map<ErrorCode, Hex[]>();
+  for (const key of asked) {
+    const code = causes.get(key);
+    if (code !== undefined) by.set(code, [...(by.get(code) ?? []), key]);
+  }
+  const found = [...by].find(([, keys]) => asked.length - keys.length < spec.cohort.minimum);
+  // Who leaves by its own rules is in no outage.
+  if (found === undefined || OWN_RULES.has(found[0])) return undefined;
+  const [code, keys] = found;
+  const everybody = eligible(state).every((key) => keys.includes(key));
+  const { streak } = state;
+  return streak?.code === code
+    ? { code, attempts: streak.attempts + 1, everybody: streak.everybody && everybody }
+    : { code, attempts: 1, everybody };
+};
+
+/** `update_already_spent` has a plan of its own, see spending.ts. */
+const OWN_RULES: ReadonlySet<ErrorCode> = new Set([
+  'update_already_spent',
+  'admission_refused',
+  'phase_closed',
+]);
+
+/** Whether no repeat can help. */
+export const isHopeless = (streak: Streak | undefined): streak is Streak =>
+  streak !== undefined &&
+  streak.attempts >= STREAK &&
+  streak.everybody &&
+  HOPELESS.has(streak.code);
+
+export interface Pause {
+  readonly milliseconds: number;
+  /** What the run waits for, where one cause met everybody often enough. */
+  readonly reason?: string;
+}
+
+/** How long the next attempt waits. */
+export const pauseAfter = (failures: number, streak: Streak | undefined): Pause => {
+  if (streak === undefined || streak.attempts < STREAK)
+    return {
+      milliseconds: Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30)),
+    };
+  const { attempts, code } = streak;
+  const milliseconds = Math.min(
+    LONGEST_CAUSE_PAUSE_MS,
+    FIRST_CAUSE_PAUSE_MS * 2 ** Math.min(attempts - STREAK, 30),
+  );
+  return {
+    milliseconds,
+    reason:
+      `${attempts} attempts in a row failed for ${code} at all or nearly all members: ${ERRORS[code].meaning} ` +
+      `${ERRORS[code].remedy} The run resumes in ${milliseconds / 1000} s, or at once when the coordinator is started again`,
+  };
+};
+
+/** The run cannot go on: it ends by name, and everybody is told. */
+export const endRun = (state: State, now: number, failure: ErrorCode): Step => ({
+  state: { ...state, phase: { type: 'finished', since: now }, failure },
+  effects: [
+    send('everyone', { type: 'finished', rounds: state.committed, failure }),
+    publish({ type: 'finished', rounds: state.committed, failure }),
+  ],
+});

@@ -1,0 +1,84 @@
+/**
+ * @module Errors of data, tensors and training.
+ */
+import { entry } from './entry.ts';
+
+export const DATA = {
+  tensor_malformed: entry(
+    'data',
+    'operator',
+    false,
+    'A tensor file or manifest is broken.',
+    'Fetch or export the file again.',
+  ),
+  tensor_mismatch: entry(
+    'data',
+    'operator',
+    false,
+    'Tensors do not match the manifest in name, shape or type.',
+    'Train the architecture that the run specification names.',
+  ),
+  update_not_finite: entry(
+    'data',
+    'participant',
+    false,
+    'An update contains NaN or infinity.',
+    'Lower the learning rate or check the data for NaN.',
+  ),
+  weight_out_of_range: entry(
+    'data',
+    'participant',
+    false,
+    'A claimed example count is not an integer in the allowed range.',
+    'Report the number of examples trained on.',
+  ),
+  metric_out_of_range: entry(
+    'data',
+    'participant',
+    false,
+    'A metric is negative, not finite or too large to travel.',
+    'Report loss sums and counts as finite numbers >= 0.',
+  ),
+  encoding_overflow: entry(
+    'data',
+    'coordinator',
+    false,
+    'The ring is too small for the cohort and the number of bits.',
+    'Use fewer bits, a smaller cohort or a wider ring.',
+  ),
+  data_malformed: entry(
+    'data',
+    'participant',
+    false,
+    'A data file cannot be read as the format it claims.',
+    'Check the file and the format.',
+  ),
+  data_unfit: entry(
+    'data',
+    'participant',
+    false,
+    'The data does not fit the model: shape, range, NaN or labels.',
+    'See the preflight report for the first offending row.',
+  ),
+  trainer_failed: entry(
+    'data',
+    'participant',
+    true,
+    'The trainer threw an error.',
+    'See the cause; the participant takes part again in the next round.',
+  ),
+  backend_unavailable: entry(
+    'data',
+    'participant',
+    false,
+    'The requested training backend cannot run on this machine.',
+    'Run `floe doctor` and choose a backend it lists.',
+  ),
+  model_malformed: entry(
+    'data',
+    'operator',
+    false,
+    'The model topology cannot be loaded.',
+    'Export the model again with tf.LayersModel.',
+  ),
+} as const;

@@ -1,0 +1,126 @@
+/**
+ * @module Errors of rounds and records.
+ */
+import { entry } from './entry.ts';
+
+export const ROUND = {
+  record_malformed: entry(
+    'round',
+    'peer',
+    false,
+    'A signed record does not fit its schema.',
+    'Check that both sides run the same version of Floe.',
+  ),
+  signature_invalid: entry(
+    'round',
+    'peer',
+    false,
+    'A signature does not verify.',
+    'Check the keystore; the record is refused.',
+  ),
+  record_replayed: entry(
+    'round',
+    'peer',
+    false,
+    'A record was seen before or belongs to another run or round.',
+    'Nothing to do: the record is refused.',
+  ),
+  record_conflict: entry(
+    'round',
+    'peer',
+    false,
+    'The same author sent two different records for one step.',
+    'Nothing to do: the first one stands.',
+  ),
+  phase_closed: entry(
+    'round',
+    'nobody',
+    true,
+    'The record came after its phase had closed.',
+    'The participant takes part again in the next round.',
+  ),
+  not_a_member: entry(
+    'round',
+    'participant',
+    false,
+    'The run is closed and its specification does not list this key.',
+    'Agree on another run whose members include the key; a coordinator cannot add one to this run.',
+  ),
+  not_in_cohort: entry(
+    'round',
+    'participant',
+    false,
+    "The author is not a member of this round's cohort.",
+    'Wait for the next round.',
+  ),
+  round_aborted: entry(
+    'round',
+    'nobody',
+    true,
+    'The attempt was aborted; the next one starts with new keys.',
+    'See the reason; the abort record says whether the sum may be known to the coordinator.',
+  ),
+  answers_denied: entry(
+    'round',
+    'coordinator',
+    false,
+    'An abort record says that nobody was asked to unmask, and this participant has answered or uploaded in the clear.',
+    'Treat the coordinator as malicious: the sum of that attempt may be known to it.',
+  ),
+  upload_mismatch: entry(
+    'round',
+    'participant',
+    false,
+    'An uploaded blob does not match its record.',
+    'The participant is left out of the round.',
+  ),
+  weight_sum_out_of_range: entry(
+    'round',
+    'participant',
+    false,
+    'The recovered sum of weights or metrics exceeds what the survivors can have sent.',
+    'Nothing to do: the attempt is aborted and the model does not move. Some participant lies about its weight or its metrics; a sum names nobody.',
+  ),
+  mean_out_of_range: entry(
+    'round',
+    'participant',
+    false,
+    'The recovered mean is longer than the clip norm and its rounding allow: some participant has not clipped its update.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody.',
+  ),
+  transcript_broken: entry(
+    'round',
+    'coordinator',
+    false,
+    "The transcript's hash chain does not hold.",
+    'The entry that the message names was changed or lost.',
+  ),
+  journal_corrupt: entry(
+    'round',
+    'operator',
+    false,
+    'The journal holds an entry that cannot be replayed.',
+    'Restore the journal from a backup; Floe does not guess.',
+  ),
+  journal_locked: entry(
+    'round',
+    'operator',
+    true,
+    'The journal is in use by another coordinator.',
+    'Stop the other process, or give this one its own journal.',
+  ),
+  attempts_exhausted: entry(
+    'round',
+    'operator',
+    false,
+    'The run has used up its 100,000 attempts before its last round was committed.',
+    'The abort records say why attempts failed; start a new run from the last model with `floe fork`.',
+  ),
+  run_finished: entry(
+    'round',
+    'nobody',
+    false,
+    'The run is over.',
+    'Pull the final model with `floe pull`.',
+  ),
+} as const;

@@ -1,0 +1,133 @@
+/**
+ * @module Errors of secure aggregation.
+ */
+import { entry } from './entry.ts';
+
+export const SECAGG = {
+  cohort_too_small: entry(
+    'secagg',
+    'nobody',
+    true,
+    'Fewer participants than the minimum cohort.',
+    'Wait for more participants, or lower `cohort.minimum` (never below 3).',
+  ),
+  batch_incomplete: entry(
+    'secagg',
+    'nobody',
+    true,
+    'A run selected in batches takes one batch whole or not at all, and somebody of it is missing.',
+    'Wait until every member of the batch is there; the next attempt has new keys.',
+  ),
+  cohort_too_large: entry(
+    'secagg',
+    'operator',
+    false,
+    'More participants than the complete graph supports.',
+    'Lower the cohort; 255 is the most.',
+  ),
+  key_invalid: entry(
+    'secagg',
+    'participant',
+    false,
+    'A public key has the wrong length or is a weak point.',
+    'The participant must register with fresh keys.',
+  ),
+  share_invalid: entry(
+    'secagg',
+    'participant',
+    false,
+    'A share does not open or does not match its commitment.',
+    'Nothing to do: its author is named and another subset is used.',
+  ),
+  complaint_upheld: entry(
+    'secagg',
+    'participant',
+    true,
+    'A member proved that an entry sealed to it is bad; its author is excluded.',
+    'Nothing to do: the next attempt has new keys and goes on without the author.',
+  ),
+  complaint_unfounded: entry(
+    'secagg',
+    'participant',
+    true,
+    'A member complained about an entry that is good, and is excluded.',
+    'Nothing to do: the next attempt has new keys and goes on without the complainer.',
+  ),
+  complaint_invalid: entry(
+    'secagg',
+    'author',
+    false,
+    'A complaint, or an abort that names one, proves nothing.',
+    'The author of the record is at fault: the complainer, or the coordinator that excludes somebody without proof.',
+  ),
+  evidence_invalid: entry(
+    'secagg',
+    'coordinator',
+    false,
+    'What an abort shows against a participant does not prove that it lied.',
+    'The coordinator is at fault: it excludes somebody without proof.',
+  ),
+  commitment_mismatch: entry(
+    'secagg',
+    'participant',
+    false,
+    'A reconstructed secret does not match its commitment.',
+    'Nothing to do: the round restarts without its author.',
+  ),
+  not_enough_shares: entry(
+    'secagg',
+    'nobody',
+    true,
+    'Fewer shares than the threshold came back.',
+    'Nothing to do: the attempt is aborted; its abort record says whether the sum may be known to the coordinator.',
+  ),
+  context_mismatch: entry(
+    'secagg',
+    'either',
+    false,
+    'A record is bound to another model, configuration, cohort or beacon.',
+    'Nothing to do: the record is refused. Where a signed record proves it, the participant says so and names the record.',
+  ),
+  already_answered: entry(
+    'secagg',
+    'nobody',
+    false,
+    'This participant has already answered the unmasking of this round.',
+    'Nothing to do: answering twice could reveal an update.',
+  ),
+  update_already_spent: entry(
+    'secagg',
+    'nobody',
+    true,
+    'An answer on this model would let two sums be subtracted: this participant, or a member of its cohort, has answered for another survivor set, or may have been summed without its own answer.',
+    'Nothing to do: it sits out until a commit changes the model, or until an attempt with the members that the message names.',
+  ),
+  both_secrets_requested: entry(
+    'secagg',
+    'coordinator',
+    false,
+    'A peer is listed both as a survivor and as dropped.',
+    'Treat the coordinator as malicious.',
+  ),
+  survivors_inconsistent: entry(
+    'secagg',
+    'coordinator',
+    false,
+    "The survivor set differs between participants or omits this participant's recorded upload.",
+    'Nothing to do: the participant answers nothing. Where a signed record proves it, the participant says so and names the record.',
+  ),
+  keystore_rolled_back: entry(
+    'secagg',
+    'participant',
+    false,
+    'A participant registered with a counter that it had used before: its keystore was put back from a copy, or is used twice.',
+    'The old keystore has forgotten what it answered. Take part with a new identity, and use a keystore in one place only.',
+  ),
+  mask_reuse: entry(
+    'secagg',
+    'nobody',
+    false,
+    'A second, different upload under the same masks was attempted.',
+    'Nothing to do: the participant sits this round out.',
+  ),
+} as const;

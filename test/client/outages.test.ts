@@ -1,0 +1,82 @@
+/**
+ * What a participant makes of what goes wrong around it: a store, a gate, a ledger, a keystore or a trainer that fails is never
+ * a breach of the coordinator, whatever error it throws; the participant waits or sits the attempt out, says why, and commits
+ * again once it is over.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
+import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
+import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+
+let running: Started[] = [];
+afterEach(async () => {
+  await stopAll(running);
+  running = [];
+});
+
+/** The victim's own key server stays away as long as `down` is set. */
+const failingGate = async (index: number, thrown: () => unknown) => {
+  const { identity } = await keystoreOf(index);
+  const honest = sealedBoxGate(identity);
+  const state = { down: true, calls: 0 };
+  const gate: AccessGate = {
+    ...honest,
+    unwrap: (...args) => {
+      state.calls += 1;
+      return state.down ? Promise.reject(thrown()) : honest.unwrap(...args);
+    },
+  };
+  return { gate, state };
+};
+
+describe('a gate that fails', () => {
+  for (const code of ['gate_unavailable', 'access_denied', 'ledger_unavailable'] as ErrorCode[])
+    it(`${code} in three attempts: nobody is accused, and the participant is still there`, async () => {
+      const coordinator = await ScriptedCoordinator.create();
+      running = await startAll(coordinator, 3);
+      const { gate, state } = await failingGate(3, () => new FloeError(code, 'the test says so'));
+      const victim = await start(coordinator, 3, { gate });
+      running.push(victim);
+      await coordinator.loggedIn(4);
+      for (let attempt = 1; attempt <= 3; attempt += 1) {
+        await coordinator.open();
+        await coordinator.cohort(coordinator.keys);
+        const calls = state.calls;
+        await coordinator.until(() => state.calls > calls, 'the gate is asked');
+        coordinator.abort();
+      }
+      state.down = false;
+      await coordinator.playRound();
+      await victim.event('committed');
+      expect(victim.events.filter(({ type }) => type === 'violation')).toEqual([]);
+    });
+});
+
+describe('an address where nobody is', () => {
+  const nobody = () => Promise.reject(new FloeError('connection_lost', 'nobody is there'));
+
+  it('is given up by a participant that has never joined, with the cause', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    const one = await start(coordinator, 0, { link: nobody, firstLoginMs: 30 });
+    await expect(one.participant.finished).rejects.toMatchObject({ code: 'connection_lost' });
+    expect(one.events.some(({ type }) => type === 'reconnecting')).toBe(true);
+  });
+
+  it('is waited for by one that has joined, for as long as it takes', async () => {
+    const coordinator = await ScriptedCoordinator.create();
+    let isAway = false;
+    const one = await start(coordinator, 0, {
+      link: async (open) => (isAway ? nobody() : open()),
+      firstLoginMs: 0,
+    });
+    running = [one];
+    await coordinator.loggedIn(1);
+    isAway = true;
+    coordinator.drop(one.key);
+    await one.event('reconnecting', 5);
+    isAway = false;
+    await one.event('connected', 2);
+  });
+});
