@@ -337,8 +337,8 @@ export class ScriptedCoordinator {
   async open(
     change: (body: Body<'open'>) => Body<'open'> = (body) => body,
     number = (this.round?.number ?? 0) + 1,
+    invited: readonly Uint8Array[] = this.keys,
   ): Promise<OfType<'open'>> {
-    const invited = this.keys;
     const model = await this.modelRef(invited);
     const key = this.answerKeys(number).public;
     const bundle = this.last && {
@@ -351,7 +351,7 @@ export class ScriptedCoordinator {
       change({
         model,
         beacon: this.beacon,
-        invited,
+        invited: [...invited],
         key,
         ...(bundle === undefined ? {} : { bundle }),
       }),
