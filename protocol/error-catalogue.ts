@@ -330,6 +330,12 @@ export const ERRORS = {
     'The run is closed and its specification does not list this key.',
     'Agree on another run whose members include the key; a coordinator cannot add one to this run.',
   ),
+  not_drawn: entry(
+    'round',
+    false,
+    'The invited of an attempt are not those that the beacon draws from the set that was signed before the beacon was known.',
+    'Treat the coordinator as malicious: it chooses who is summed with whom.',
+  ),
   not_in_cohort: entry(
     'round',
     false,

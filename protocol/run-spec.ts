@@ -10,8 +10,8 @@ import { batchCount } from './rules/batches.ts';
 
 /** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
 export const MAX_COHORT = 255;
-/** Records of a committed round that a spot check needs: three of each member of the largest cohort, and five more. */
-export const MAX_EVIDENCE = 3 * MAX_COHORT + 5;
+/** Records of a committed round that a spot check needs: four of each member of the largest cohort, and five more. */
+export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
 /** Below three, the sum of the others is one participant's update. */

@@ -4,6 +4,7 @@
  */
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import { afterAttempt } from '../../protocol/rules/history.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -11,6 +12,7 @@ import { evidenceOf } from './evidence.ts';
 import { enter } from './phases.ts';
 import { mayBeKnown, triedNow } from './spending.ts';
 import type { Hex, PhaseType, Round, State } from './state.ts';
+import { viewOf } from './view.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
 
@@ -48,6 +50,7 @@ export const abort = (
       phase: { type: 'waiting', since: now, until: retryAt },
       failures: state.failures + 1,
       tried: triedNow(config, state, round),
+      history: afterAttempt(state.history, { ...viewOf(config, state, round), abort: record }),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       proven: complaint === undefined ? state.proven : new Set([...state.proven, ...culprits]),
       round: undefined,
@@ -121,7 +124,8 @@ export const applyRegistered = (
       failures: 0,
       model: commit.body.model,
       beacon: commit.body.beacon,
-      drawn: round.witnesses,
+      drawn: new Set(round.eligible),
+      history: afterAttempt(state.history, { ...viewOf(config, state, round), commit }),
       round: undefined,
       closing: commit,
       evidence: evidenceOf(config, round, commit),

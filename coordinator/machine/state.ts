@@ -4,6 +4,8 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import { EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
+import type { Draw } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
 import type { Tried } from './spending.ts';
 
@@ -58,6 +60,8 @@ export interface Complained {
 export interface Round {
   readonly round: number;
   readonly invited: readonly Hex[];
+  /** What R drew them from; undefined before the first commit. */
+  readonly draw?: Draw;
   readonly withdrawn: ReadonlyMap<Hex, string>;
   readonly open: SignedRecord<'open'> | undefined;
   readonly registers: ReadonlyMap<Hex, SignedRecord<'register'>>;
@@ -71,8 +75,8 @@ export interface Round {
   readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
-  /** Who was here when the survivors were frozen: before anything was opened. */
-  readonly witnesses: ReadonlySet<Hex>;
+  /** Fixed with the survivors, before anything is opened: who may be drawn by the next R, ascending. */
+  readonly eligible: readonly Hex[];
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
   readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
   /** Signed, in the transcript only when the ledger holds the model. */
@@ -102,8 +106,10 @@ export interface State {
   readonly model: ModelRef | undefined;
   /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
   readonly beacon: Uint8Array;
-  /** Who was here before `beacon` was known, and may be drawn by it. */
+  /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
+  /** What the attempts so far mean for the draw. */
+  readonly history: RunHistory;
   /** Attempts on the newest model in which members may have been summed. */
   readonly tried: readonly Tried[];
   /** Who has said that it has answered on the newest model, and sits out. */
@@ -136,6 +142,7 @@ export const initialState: State = {
   model: undefined,
   beacon: new Uint8Array(32),
   drawn: new Set(),
+  history: EMPTY_HISTORY,
   tried: [],
   sitting: new Set(),
   excluded: new Set(),
@@ -163,7 +170,7 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
-  witnesses: new Set(),
+  eligible: [],
   consistent: new Map(),
   unmasks: new Map(),
   commit: undefined,

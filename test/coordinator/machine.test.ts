@@ -296,7 +296,8 @@ describe('deadlines and departures', () => {
     expect(player.state.phase.type).toBe('waiting');
     player.wait(2000);
     expect(player.state.phase.type).toBe('opening');
-    expect(player.state.round?.invited).toHaveLength(3);
+    // Also whom R draws and who is away: who does not come is a no-show.
+    expect(player.state.round?.invited).toHaveLength(4);
     player.leave(2);
     player.apply({ type: 'work-failed', round: 2, code: 'internal', reason: '', culprits: [] });
     player.wait(3_600_000);
@@ -508,6 +509,7 @@ describe('the check of the newest commit', () => {
         'sharers',
         four('upload'),
         'survivors',
+        four('consistent'),
         'commit',
       ].flat(),
     );

@@ -16,6 +16,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import { emptyView, requireLawful, withRecord } from '../../protocol/rules/index.ts';
 import { threshold } from '../../protocol/secagg/index.ts';
 import { emptyTranscript, nextEntry, type TranscriptEntry } from '../../protocol/transcript.ts';
@@ -93,6 +94,7 @@ const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
       store: memoryStore(),
       ledger: undefined,
       registered: new Map(),
+      history: EMPTY_HISTORY,
       signal: undefined,
     };
     await checkRecords(rules, log, undefined, 0);
