@@ -6,13 +6,14 @@
 import { beforeAll, expect, it } from 'vitest';
 import * as checks from '../../client/participant/checks.ts';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { randomBelow, seededRandom } from '../../protocol/random.ts';
 import {
   bodySchemas,
   decodeRecord,
   decodeRecordOf,
+  type Body,
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
@@ -175,6 +176,37 @@ it('accepts honest rounds, on both sides', async () => {
     expect([await verifier(round), await participant(round, self)]).toEqual([undefined, undefined]);
   }
 });
+
+it.each(['sha256', 'chunkRoot'] as const)(
+  'an upload with the %s of another is refused by participant, coordinator and verifier',
+  async (field) => {
+    const course: Course = {
+      secagg: 'masked',
+      invited: [0, 1, 2, 3],
+      members: [0, 1, 2, 3],
+      sharers: [0, 1, 2, 3],
+      survivors: [0, 1, 2, 3],
+    };
+    const same = sha256(utf8('another'));
+    const change: Change = (type, at, body) => {
+      if (type !== 'upload' || at > 1) return body;
+      const upload = body as Body<'upload'>;
+      const twin =
+        field === 'sha256'
+          ? { ...upload, blob: { ...upload.blob, sha256: same } }
+          : { ...upload, chunkRoot: same };
+      return twin as typeof body;
+    };
+    const round = buildRound(cast, course, change);
+    const self = cast.people[3]!.publicKey;
+    for (const said of [
+      await verifier(round),
+      await participant(round, self),
+      await coordinator(round),
+    ])
+      expect(said).toContain('another upload of this attempt has the same bytes');
+  },
+);
 
 it.each(TYPES)('%s: participant and verifier agree on every mutant', async (type) => {
   const draw = drawing(2 + TYPES.indexOf(type));
