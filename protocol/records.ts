@@ -64,7 +64,7 @@ export const bodySchemas = {
         eligible: eligibleKeys,
         /** Of these, who has missed earlier attempts and is drawn after the others. */
         late: eligibleKeys,
-        /** Of these, who cannot take part: named as culprits, or perhaps summed on this model before. */
+        /** Of these, who cannot take part: named as culprits, perhaps summed on this model, or missing just before. */
         out: eligibleKeys,
         /** Instead of a draw, an attempt on this model is repeated with its sharers or some of them: its number. */
         again: v.optional(integer(1, 100_000)),

@@ -9,9 +9,10 @@ import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.t
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { evidenceOf } from './evidence.ts';
+import { silentAfter } from './draw.ts';
 import { enter } from './phases.ts';
 import { mayBeKnown, triedNow } from './spending.ts';
-import type { Hex, PhaseType, Round, State } from './state.ts';
+import { silentNow, type Hex, type PhaseType, type Round, type State } from './state.ts';
 import { viewOf } from './view.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
@@ -44,13 +45,15 @@ export const abort = (
     ...(complaint === undefined ? {} : { complaint }),
   });
   const retryAt = now + pauseAfter(state.failures);
+  const history = afterAttempt(state.history, { ...viewOf(config, state, round), abort: record });
   return {
     state: {
       ...state,
       phase: { type: 'waiting', since: now, until: retryAt },
       failures: state.failures + 1,
       tried: triedNow(config, state, round),
-      history: afterAttempt(state.history, { ...viewOf(config, state, round), abort: record }),
+      history,
+      silent: silentAfter(state, history, [...round.silent, ...silentNow(state)]),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       proven: complaint === undefined ? state.proven : new Set([...state.proven, ...culprits]),
       round: undefined,
@@ -112,6 +115,7 @@ export const applyRegistered = (
   const committed = state.committed + 1;
   const done = committed === config.spec.rounds;
   const now = event.time;
+  const history = afterAttempt(state.history, { ...viewOf(config, state, round), commit });
   const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
   return {
     state: {
@@ -125,7 +129,8 @@ export const applyRegistered = (
       model: commit.body.model,
       beacon: commit.body.beacon,
       drawn: new Set(round.eligible),
-      history: afterAttempt(state.history, { ...viewOf(config, state, round), commit }),
+      history,
+      silent: silentAfter(state, history, round.silent),
       round: undefined,
       closing: commit,
       evidence: evidenceOf(config, round, commit),

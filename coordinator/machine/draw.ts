@@ -6,7 +6,7 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
 import { MAX_ELIGIBLE } from '../../protocol/records.ts';
-import { everSummed, isLate } from '../../protocol/rules/history.ts';
+import { everSummed, isLate, mayRest } from '../../protocol/rules/history.ts';
 import {
   batchesOf,
   byTicket,
@@ -24,11 +24,11 @@ export type Lottery =
   | { readonly type: 'wait'; readonly reason: string };
 
 /**
- * Who may be drawn by the R that nobody knows yet, ascending: who is here, and every survivor. Where these are too many, those
- * who have been in a cohort come first.
+ * Who may be drawn by the R that nobody knows yet, ascending: who is here, and the cohort, of which some may have been lost just
+ * now. Where these are too many, those who have been in a cohort come first.
  */
-export const eligibleSet = (state: State, survivors: readonly Hex[]): readonly Hex[] => {
-  const first = new Set(survivors);
+export const eligibleSet = (state: State, cohort: readonly Hex[]): readonly Hex[] => {
+  const first = new Set(cohort);
   const others = eligible(state).filter((key) => !first.has(key));
   const room = MAX_ELIGIBLE - first.size;
   if (others.length <= room) return [...first, ...others].toSorted();
@@ -37,6 +37,24 @@ export const eligibleSet = (state: State, survivors: readonly Hex[]): readonly H
   const known = ordered.filter((key) => state.places.has(key));
   const unknown = ordered.filter((key) => !state.places.has(key));
   return [...first, ...[...known, ...unknown].slice(0, room)].toSorted();
+};
+
+/** Who was silent and has finished no attempt since. @param now silent in the attempt that ends */
+export const silentAfter = (
+  { silent }: State,
+  { missed }: State['history'],
+  now: Iterable<Hex>,
+): State['silent'] => new Set([...silent, ...now].filter((key) => missed.has(key)));
+
+/** Who is left out of the next attempt because it was silent lately; nobody where too few would be left. */
+const resting = (
+  { spec }: MachineConfig,
+  { history, silent, attempt }: State,
+  keys: readonly Hex[],
+): ((key: Hex) => boolean) => {
+  const rests = (key: Hex): boolean => silent.has(key) && mayRest(history, key, attempt + 1);
+  const left = keys.filter((key) => !rests(key)).length;
+  return left >= spec.cohort.minimum && spec.selection === 'draw' ? rests : () => false;
 };
 
 /** Whether R draws from a set that was signed: from the first commit on. */
@@ -119,9 +137,10 @@ const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): r
       .slice(0, 1)
       .flat();
   const known = new Set(knownOf(config, state, keys));
+  const rests = resting(config, state, keys);
   return ranked(
     state,
-    keys,
+    keys.filter((key) => !rests(key)),
     (key) => key,
     (key) => (late(key) ? 2 : 0) + (known.has(key) ? 0 : 1),
   )
@@ -167,7 +186,7 @@ const drawFrom = (
   const taken = new Set(drawn);
   const others = ranked(
     state,
-    keys.filter((key) => !taken.has(key)),
+    keys.filter((key) => !taken.has(key) && !out(key)),
     (key) => key,
     (key) => (missed(key) ? 1 : 0),
   );
@@ -200,8 +219,9 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   if (!isDrawn(state)) return { type: 'invite', invited: firstDraw(config, state, keys) };
   const { minimum } = config.spec.cohort;
   const summed = everSummed(state.history);
+  const rests = resting(config, state, keys);
   const untouched = keys.filter((key) => !summed.has(key));
-  const spent = (key: Hex): boolean => state.excluded.has(key) || summed.has(key);
+  const spent = (key: Hex): boolean => state.excluded.has(key) || summed.has(key) || rests(key);
   if (untouched.length === keys.length) return drawFrom(config, state, keys, spent);
   const here = new Set(keys);
   const others = (key: Hex): boolean => spent(key) && !here.has(key);

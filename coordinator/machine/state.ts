@@ -75,6 +75,8 @@ export interface Round {
   readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
+  /** Who was here in a phase of the attempt and said nothing until it was over. */
+  readonly silent: ReadonlySet<Hex>;
   /** Fixed with the survivors, before anything is opened: who may be drawn by the next R, ascending. */
   readonly eligible: readonly Hex[];
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
@@ -110,6 +112,8 @@ export interface State {
   readonly drawn: ReadonlySet<Hex>;
   /** What the attempts so far mean for the draw. */
   readonly history: RunHistory;
+  /** Who was here when it last missed an attempt, and has finished none since: it costs the others a deadline. */
+  readonly silent: ReadonlySet<Hex>;
   /** Attempts on the newest model in which members may have been summed. */
   readonly tried: readonly Tried[];
   /** Who has said that it has answered on the newest model, and sits out. */
@@ -143,6 +147,7 @@ export const initialState: State = {
   beacon: new Uint8Array(32),
   drawn: new Set(),
   history: EMPTY_HISTORY,
+  silent: new Set(),
   tried: [],
   sitting: new Set(),
   excluded: new Set(),
@@ -170,6 +175,7 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
+  silent: new Set(),
   eligible: [],
   consistent: new Map(),
   unmasks: new Map(),
@@ -229,6 +235,10 @@ export const awaited = ({ phase, round }: State): readonly Hex[] => {
       return [];
   }
 };
+
+/** Of those that this phase waits for, who is here. */
+export const silentNow = (state: State): readonly Hex[] =>
+  awaited(state).filter((key) => state.participants.get(key)?.present === true);
 
 /** When a participant that is away stops being waited for; undefined while it is here. */
 export const goneAt = (config: MachineConfig, state: State, key: Hex): number | undefined => {

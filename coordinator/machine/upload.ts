@@ -134,7 +134,7 @@ export const closeUpload = (config: MachineConfig, state: State, now: number): S
       `expected uploads of at least ${needed} members, got ${survivors.length}`,
       [],
     );
-  const frozen: Round = { ...round, eligible: eligibleSet(state, survivors) };
+  const frozen: Round = { ...round, eligible: eligibleSet(state, round.members) };
   const entered = enter(
     { ...state, round: frozen },
     { type: 'freezing-survivors', since: now, deadline: now + WORK_LIMIT_MS },

@@ -6,7 +6,7 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import { eligibleRoot } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
-import { everSummed, isLate } from './history.ts';
+import { everSummed, isLate, mayRest } from './history.ts';
 import { finding, rulesOf, setOf, type Rule } from './rule.ts';
 import { drawFault, mostInvited } from './selection.ts';
 
@@ -94,14 +94,16 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'out',
-    says: 'Out is who was named as a culprit or may have been summed on the model; a repeated attempt is of its sharers.',
+    says: 'Out is who was named as a culprit, may have been summed on the model, or missed an attempt just now; a repeated attempt is of its sharers.',
     code: 'not_drawn',
     complete: true,
-    check: ({ history }, { body: { draw, invited } }) => {
+    check: ({ history }, { round, body: { draw, invited } }) => {
       if (draw === undefined || history === undefined) return undefined;
       const { culprits, summed } = history;
       const spent = everSummed(history);
-      const wrong = draw.out.map(toHex).find((key) => !culprits.has(key) && !spent.has(key));
+      const wrong = draw.out
+        .map(toHex)
+        .find((key) => !culprits.has(key) && !spent.has(key) && !mayRest(history, key, round));
       if (wrong !== undefined) return `${wrong} is left out of the draw without a reason`;
       const again = draw.again === undefined ? undefined : (summed.get(draw.again) ?? new Set());
       return again === undefined || invited.every((key) => again.has(toHex(key)))

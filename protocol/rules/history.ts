@@ -11,6 +11,8 @@ import { thresholdOf, type RoundView } from './view.ts';
 
 /** Attempts for which an identity is drawn later once it has missed one; doubled with each miss that follows. */
 export const FIRST_PENALTY = 16;
+/** Attempts for which it may be left out, though there is a place; doubled in the same way. */
+export const FIRST_REST = 1;
 const LONGEST_PENALTY = 1024;
 /** Identities whose misses are remembered: those of the latest attempts. */
 export const MAX_MISSED = 4096;
@@ -18,8 +20,8 @@ export const MAX_MISSED = 4096;
 export interface Missed {
   /** Attempts missed since the last one that it finished. */
   readonly misses: number;
-  /** It is drawn after the others up to and with this attempt. */
-  readonly until: number;
+  /** The last of them. */
+  readonly last: number;
 }
 
 export interface RunHistory {
@@ -40,9 +42,22 @@ export const EMPTY_HISTORY: RunHistory = {
   summed: new Map(),
 };
 
+/** How many attempts after the last miss: doubled with each miss that follows the first. */
+const penalty = (first: number, misses: number): number =>
+  Math.min(LONGEST_PENALTY, first * 2 ** Math.min(misses - 1, 16));
+
+const within = ({ missed }: RunHistory, key: string, round: number, first: number): boolean => {
+  const entry = missed.get(key);
+  return entry !== undefined && round <= entry.last + penalty(first, entry.misses);
+};
+
 /** Whether it is drawn after the others in this attempt. */
-export const isLate = ({ missed }: RunHistory, key: string, round: number): boolean =>
-  (missed.get(key)?.until ?? 0) >= round;
+export const isLate = (history: RunHistory, key: string, round: number): boolean =>
+  within(history, key, round, FIRST_PENALTY);
+
+/** Whether it missed attempts so lately that it may be left out, though there is a place. */
+export const mayRest = (history: RunHistory, key: string, round: number): boolean =>
+  within(history, key, round, FIRST_REST);
 
 /** Who may have been summed on the newest model. */
 export const everSummed = ({ summed }: RunHistory): ReadonlySet<string> =>
@@ -94,10 +109,9 @@ const withMissed = (
   const next = new Map(missed);
   for (const key of keys) {
     const misses = (next.get(key)?.misses ?? 0) + 1;
-    const penalty = Math.min(LONGEST_PENALTY, FIRST_PENALTY * 2 ** Math.min(misses - 1, 16));
     // Set anew, a key moves to the end.
     next.delete(key);
-    next.set(key, { misses, until: round + penalty });
+    next.set(key, { misses, last: round });
   }
   return next.size <= MAX_MISSED ? next : new Map([...next].slice(-MAX_MISSED));
 };

@@ -131,5 +131,5 @@ it.each(Object.entries(kinds))('%s', async (_, { closed, ...over }: Record<strin
     expect(found.findings).toEqual([]);
     drawn += found.drawn;
   }
-  expect(drawn).toBeGreaterThan(1);
+  expect(drawn).toBeGreaterThan(0);
 });

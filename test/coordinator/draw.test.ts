@@ -231,6 +231,64 @@ describe('the first attempt', () => {
   });
 });
 
+describe('who was waited for in vain', () => {
+  /** Does what the machine asks for; of those that are here, `who` answer. */
+  const playOn = (player: Player, who: readonly number[], until: () => boolean): void => {
+    const types = { register: 'register', share: 'share', upload: 'upload' } as const;
+    const answers = { ...types, consistency: 'consistent', unmask: 'unmask' } as const;
+    let done = 0;
+    for (let i = 0; !until(); i += 1) {
+      if (i > 1000) throw new Error(`it does not end: ${player.state.phase.type}`);
+      for (; done < player.effects.length; done += 1) player.work(player.effects[done]!);
+      if (until()) return;
+      const type = answers[player.state.phase.type as keyof typeof answers];
+      const { phase } = player.state;
+      if (type !== undefined) for (const one of who) player.say(one, type);
+      if (player.state.phase === phase) player.wait(5000);
+    }
+  };
+
+  it('is drawn after the others: twelve that say nothing do not take the places of four for ever', async () => {
+    const player = await stage(16, { cohort: { size: SIZE, minimum: SIZE }, rounds: 3 });
+    player.join(...player.people.keys());
+    playOn(player, COHORT, () => player.state.committed === 1);
+    playOn(player, COHORT, () => player.state.committed === 2);
+    // Each attempt that fails finds out at least one of the twelve.
+    expect(player.state.attempt).toBeLessThanOrEqual(14);
+  });
+
+  it('costs a deadline once: the next attempt leaves it out, the one after that does not', async () => {
+    const player = await stage(SIZE, { rounds: 5 });
+    player.join(...COHORT);
+    // Three of four upload; the threshold of four is three.
+    reach(player, 'upload', COHORT);
+    for (const i of [0, 1, 2]) player.say(i, 'upload');
+    playOn(player, [0, 1, 2], () => player.state.committed === 1);
+    const silent = toHex(player.people[3]!.publicKey);
+    expect(player.state.round?.invited ?? []).not.toContain(silent);
+    playOn(player, COHORT, () => player.state.committed === 2);
+    const opens = player.effects.flatMap((effect) =>
+      effect.type === 'append' && effect.record.type === 'open' ? [effect.record.body] : [],
+    );
+    expect(opens[1]?.invited).toHaveLength(3);
+    expect(opens[1]?.draw?.out.map(toHex)).toEqual([silent]);
+    playOn(player, COHORT, () => player.state.committed === 3);
+    expect(player.state.history.missed.size, 'it has finished an attempt').toBe(0);
+  });
+
+  it('is not left out where it was away: it costs nobody a deadline', async () => {
+    const player = await stage(SIZE, { rounds: 5 });
+    player.join(...COHORT);
+    reach(player, 'upload', COHORT);
+    for (const i of [0, 1, 2]) player.say(i, 'upload');
+    player.leave(3);
+    playOn(player, [0, 1, 2], () => player.state.committed === 1);
+    player.join(3);
+    playOn(player, COHORT, () => player.state.phase.type === 'register');
+    expect(invited(player)).toHaveLength(SIZE);
+  });
+});
+
 describe('a restart of the coordinator', () => {
   it('keeps who may be drawn, and gives them time to come back before newcomers count', async () => {
     const player = await stage(SIZE);
