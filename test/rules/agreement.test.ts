@@ -195,7 +195,7 @@ it.each(['sha256', 'chunkRoot'] as const)(
         field === 'sha256'
           ? { ...upload, blob: { ...upload.blob, sha256: same } }
           : { ...upload, chunkRoot: same };
-      return twin as typeof body;
+      return twin;
     };
     const round = buildRound(cast, course, change);
     const self = cast.people[3]!.publicKey;
