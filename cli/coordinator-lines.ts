@@ -6,6 +6,7 @@ import type { Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
+import { timeoutLines } from '../protocol/timeouts.ts';
 import type { Place } from './coordinator-ports.ts';
 import { commandName, type Output } from './output.ts';
 
@@ -53,6 +54,8 @@ export const introduce = (
       ? 'updates    masked: this process sees sums only'
       : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: this process can read every update`,
   );
+  for (const [i, line] of timeoutLines(spec.deadlines).entries())
+    output.line(`${i === 0 ? 'deadlines ' : '          '} ${line}`);
 };
 
 /** Where it runs, and how others join. */

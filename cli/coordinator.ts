@@ -11,6 +11,7 @@ import { withKey, withNetwork } from './network.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 import {
+  withDeadlines,
   withEncoding,
   withModel,
   withSizes,
@@ -31,8 +32,11 @@ export interface CoordinatorOptions
 }
 
 const runShape = (command: Command): Command =>
-  withEncoding(
-    withTraining(withSizes(command, SPEC_DEFAULTS.rounds), SPEC_DEFAULTS.training.epochs),
+  withDeadlines(
+    withEncoding(
+      withTraining(withSizes(command, SPEC_DEFAULTS.rounds), SPEC_DEFAULTS.training.epochs),
+    ),
+    SPEC_DEFAULTS.deadlines,
   );
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */
@@ -63,11 +67,6 @@ export const withRunOptions = (command: Command): Command =>
       wholeNumber('--start-with', 3, 100_000),
     )
     .option('--no-mask', 'run WITHOUT masks: this process can read every update')
-    .option(
-      '--grace <seconds>',
-      'how long a lost participant is waited for (default 30)',
-      wholeNumber('--grace', 0, 86_400),
-    )
     .option(
       '--auditor <key>',
       'key that may open every model; may be repeated',

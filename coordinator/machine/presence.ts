@@ -7,6 +7,7 @@ import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
+import { timed } from './upload.ts';
 import { withEntry, type AnswerPhase, type Phase, type State } from './state.ts';
 
 /** A login; the frames of the running round follow it. */
@@ -49,10 +50,12 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
  * After a restart nobody is here and the time that passed is nobody's fault: the phase and the grace time begin again.
  */
 export const applyResumed = (
-  { spec }: MachineConfig,
+  config: MachineConfig,
   state: State,
   { time, startWith }: EventOf<'resumed'>,
 ): Step => {
+  const { spec } = config;
+  const phase = restarted(state.phase, time, spec.deadlines);
   const participants = new Map(
     [...state.participants].map(([key, { present, since }]) => [
       key,
@@ -65,7 +68,7 @@ export const applyResumed = (
       startWith,
       participants,
       patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
-      phase: restarted(state.phase, time, spec.deadlines),
+      phase: state.round === undefined ? phase : timed(config, phase, state.round),
     }),
     effects: [],
   };
@@ -87,7 +90,7 @@ const restarted = (
     case 'upload':
     case 'consistency':
     case 'unmask':
-      return { ...phase, deadline: time + deadlines[phase.type] * 1000 };
+      return { ...phase, timedFrom: time, deadline: time + deadlines[phase.type] * 1000 };
     case 'opening':
     case 'freezing-cohort':
     case 'freezing-survivors':

@@ -21,6 +21,8 @@ interface Timed<Type extends string> {
 /** A phase in which the participants answer, or the host works: it ends at the deadline, whatever happens. */
 interface Bounded<Type extends string> extends Timed<Type> {
   readonly deadline: number;
+  /** Since when answers are timed, where that is not `since`: the coordinator was started again. */
+  readonly timedFrom?: number;
 }
 
 export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unmask';
@@ -43,6 +45,8 @@ export interface Presence {
 export interface Upload {
   readonly record: SignedRecord<'upload'>;
   readonly status: 'accepted' | 'folded' | 'rejected';
+  /** Milliseconds from the beginning of the phase to its record. */
+  readonly took: number;
   readonly code?: string;
 }
 

@@ -4,6 +4,7 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { dataCommitment, eligibleRoot, survivorsHash, type Body } from '../../protocol/records.ts';
+import { uploadTime } from '../../protocol/timeouts.ts';
 import { abort, finishWork } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { eligibleSet } from './draw.ts';
@@ -18,6 +19,7 @@ import {
   uploaders,
   withEntry,
   type Hex,
+  type Phase,
   type Round,
   type State,
   type Upload,
@@ -25,6 +27,15 @@ import {
 
 /** When folds that have not come back are given up. */
 export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_MS;
+
+/** The phase with the deadline that the upload times so far give; see protocol/timeouts.ts. */
+export const timed = (config: MachineConfig, phase: Phase, round: Round): Phase => {
+  if (phase.type !== 'upload') return phase;
+  const took = [...round.uploads.values()].map((upload) => upload.took);
+  const from = phase.timedFrom ?? phase.since;
+  const time = uploadTime(config.spec.deadlines, took, quorum(config, round));
+  return { ...phase, deadline: Math.min(phase.deadline, from + time) };
+};
 
 const setUpload = (state: State, round: Round, key: Hex, upload: Upload): State => ({
   ...state,

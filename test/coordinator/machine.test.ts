@@ -18,7 +18,15 @@ beforeAll(() => cryptoReady);
 const ALL = [0, 1, 2, 3];
 
 const masked = async (over: Parameters<typeof testSpec>[0] = {}) => {
-  const deadlines = { register: 10, share: 20, upload: 30, consistency: 5, unmask: 6, grace: 2 };
+  const deadlines = {
+    register: 10,
+    share: 20,
+    upload: 30,
+    uploadFloor: 30,
+    consistency: 5,
+    unmask: 6,
+    grace: 2,
+  };
   return createPlayer(await testSpec({ deadlines, ...over }), 8);
 };
 
