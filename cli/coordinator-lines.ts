@@ -25,6 +25,8 @@ export const progressLine = (progress: Progress): string | undefined => {
         `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason} ` +
         (progress.answered ? '(its sum may be known to this process)' : '(nothing was revealed)')
       );
+    case 'suspended':
+      return `suspended for sums that cannot be right (${progress.code}): ${progress.members.map((key) => key.slice(0, 12)).join(', ')}`;
     case 'waiting':
       return `the run waits: ${progress.reason}`;
     case 'upload-rejected':

@@ -28,6 +28,7 @@ export interface CoordinatorOptions
   readonly tlsKey?: string;
   readonly allowOrigin?: readonly string[];
   readonly keepServing?: boolean;
+  readonly regroup?: boolean;
   readonly verbose?: boolean;
 }
 
@@ -67,6 +68,10 @@ export const withRunOptions = (command: Command): Command =>
       wholeNumber('--start-with', 3, 100_000),
     )
     .option('--no-mask', 'run WITHOUT masks: this process can read every update')
+    .option(
+      '--regroup',
+      'ask groups of members anew after two sums that cannot be right: all of them answer by the policy consent (on a network they always do)',
+    )
     .option(
       '--auditor <key>',
       'key that may open every model; may be repeated',

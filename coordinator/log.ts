@@ -66,6 +66,12 @@ export const progressFields = (progress: Progress): LogFields => {
         reason: progress.reason,
         answered: progress.answered,
       };
+    case 'suspended':
+      return {
+        round: progress.round,
+        code: progress.code,
+        participants: progress.members.map(shortKey).join(),
+      };
     case 'waiting':
       return { reason: progress.reason };
     case 'finished':

@@ -364,13 +364,19 @@ export const ERRORS = {
     'round',
     false,
     'The recovered sum of weights or metrics exceeds what the survivors can have sent.',
-    'Some participant lies about its weight; use group aggregation to find it.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; after two such sums smaller groups show where the liar is.',
   ),
   mean_out_of_range: entry(
     'round',
     false,
     'The recovered mean is longer than the clip norm and its rounding allow: some participant has not clipped its update.',
-    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; if it repeats, smaller groups show where the liar is.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; after two such sums smaller groups show where the liar is.',
+  ),
+  member_suspended: entry(
+    'round',
+    true,
+    'Sums that cannot be right had these members in common: one of them has sent something else than a clipped update.',
+    'Nothing to do: they are not drawn for a while, and the run goes on without them. Whoever is honest among them checks its data and its version of Floe.',
   ),
   transcript_broken: entry(
     'round',

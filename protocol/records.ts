@@ -164,6 +164,8 @@ export const bodySchemas = {
     reason: text,
     culprits: keys,
     answered: v.boolean(),
+    /** Who was in every one of three implausible sums, ascending: not drawn for some time. */
+    suspended: v.optional(v.pipe(keys, v.minLength(1))),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),
   }),

@@ -4,9 +4,9 @@
  */
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
-import { afterAttempt } from '../../protocol/rules/history.ts';
+import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
-import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
+import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { evidenceOf } from './evidence.ts';
 import { silentAfter } from './draw.ts';
@@ -19,6 +19,12 @@ export const finishWork = (round: Round): Work => ({ type: 'finish', round: roun
 
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
+
+/** Says who is suspended; Abort and the next Open record say it too. */
+const suspensions = (round: number, members: readonly Hex[]): readonly Effect[] =>
+  members.length === 0
+    ? []
+    : [publish({ type: 'suspended', round, code: 'member_suspended', members })];
 
 /**
  * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
@@ -37,11 +43,14 @@ export const abort = (
   const { round } = state;
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
   if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
+  const alive = round.survivors?.body.members ?? [];
+  const suspended = suspendedBy(state.history, alive, code);
   const record = config.sign('abort', round.round, {
     code,
     reason: reason.slice(0, 500),
     culprits: culprits.map(fromHex),
     answered: mayBeKnown(config, state, round),
+    ...(suspended.length === 0 ? {} : { suspended: suspended.map(fromHex) }),
     ...(complaint === undefined ? {} : { complaint }),
   });
   const retryAt = now + pauseAfter(state.failures);
@@ -71,6 +80,7 @@ export const abort = (
         retryAt,
         answered: record.body.answered,
       }),
+      ...suspensions(round.round, suspended),
     ],
   };
 };
@@ -116,6 +126,9 @@ export const applyRegistered = (
   const done = committed === config.spec.rounds;
   const now = event.time;
   const history = afterAttempt(state.history, { ...viewOf(config, state, round), commit });
+  const suspended = [...history.suspended]
+    .filter(([, { last }]) => last === round.round)
+    .map(([key]) => key);
   const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
   return {
     state: {
@@ -138,6 +151,7 @@ export const applyRegistered = (
     effects: [
       append(commit),
       send('everyone', { type: 'record', record: commit.bytes }),
+      ...suspensions(round.round, suspended),
       publish({
         type: 'committed',
         round: round.round,

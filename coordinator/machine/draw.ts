@@ -15,12 +15,19 @@ import {
   type Draw,
 } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
+import { isSpoiled, nextGroup, suspendedNow, untested } from './groups.ts';
 import { planInvitation, type Plan } from './spending.ts';
 import { eligible, type Hex, type State } from './state.ts';
 
 /** Whom the next attempt invites, with what the Open record says of it; or why there is none. */
 export type Lottery =
-  | { readonly type: 'invite'; readonly invited: readonly Hex[]; readonly draw?: Draw }
+  | {
+      readonly type: 'invite';
+      readonly invited: readonly Hex[];
+      readonly draw?: Draw;
+      /** They have answered for a larger set, and are asked for a group of it. */
+      readonly isGroup?: boolean;
+    }
   | { readonly type: 'wait'; readonly reason: string };
 
 /**
@@ -62,7 +69,7 @@ const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undef
 
 /** Who is here and can be in the next cohort. Of an open run only those of the eligible set; a closed one listed its keys before. */
 const pool = ({ spec }: MachineConfig, state: State): readonly Hex[] => {
-  const here = eligible(state);
+  const here = eligible(state).filter((key) => !suspendedNow(state, key));
   return isDrawn(state) && spec.members.type === 'open'
     ? here.filter((key) => state.drawn.has(key))
     : here;
@@ -138,9 +145,10 @@ const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): r
       .flat();
   const known = new Set(knownOf(config, state, keys));
   const rests = resting(config, state, keys);
+  const later = untested(config, state, keys);
   return ranked(
     state,
-    keys.filter((key) => !rests(key)),
+    keys.filter((key) => !rests(key) && !later.has(key)),
     (key) => key,
     (key) => (late(key) ? 2 : 0) + (known.has(key) ? 0 : 1),
   )
@@ -220,8 +228,14 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   const { minimum } = config.spec.cohort;
   const summed = everSummed(state.history);
   const rests = resting(config, state, keys);
+  const later = untested(config, state, keys);
   const untouched = keys.filter((key) => !summed.has(key));
-  const spent = (key: Hex): boolean => state.excluded.has(key) || summed.has(key) || rests(key);
+  const spent = (key: Hex): boolean =>
+    state.excluded.has(key) ||
+    summed.has(key) ||
+    suspendedNow(state, key) ||
+    later.has(key) ||
+    rests(key);
   if (untouched.length === keys.length) return drawFrom(config, state, keys, spent);
   const here = new Set(keys);
   const others = (key: Hex): boolean => spent(key) && !here.has(key);
@@ -239,9 +253,33 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   };
 };
 
+/** Whether nobody but members of a spoiled sum is left to be invited: the same sum again would be as wrong. */
+const isInVain = (state: State, plan: Plan): boolean => {
+  const summed = everSummed(state.history);
+  return isSpoiled(state) && (plan.type === 'wait' || plan.keys.every((key) => summed.has(key)));
+};
+
+/** The next group, where members answer for one; else the run waits. */
+const groupPlan = (config: MachineConfig, state: State, plan: Plan): Plan => {
+  const group = config.regroups ? nextGroup(config, state, pool(config, state)) : undefined;
+  if (group !== undefined) return { type: 'invite', keys: group.keys };
+  const { minimum } = config.spec.cohort;
+  const why = config.regroups
+    ? 'no group of them is left that could answer'
+    : 'all of them have answered, and no smaller group of them answers without a public ledger or the consent of each';
+  return {
+    type: 'wait',
+    reason:
+      `the sums of these members cannot be right, one of them spoils every one, and ${why}: ` +
+      `resumes when ${minimum} that have not uploaded on this model join` +
+      (plan.type === 'wait' ? ` (${plan.reason})` : ''),
+  };
+};
+
 /** Who of those that are here can be invited, or why nobody can, with what would resume the run. */
 export const planned = (config: MachineConfig, state: State): Plan => {
   const plan = planOf(config, state);
+  if (isInVain(state, plan)) return groupPlan(config, state, plan);
   // Without earlier attempts on the model every plan can be drawn.
   if (plan.type === 'wait' || state.tried.length === 0) return plan;
   const lottery = lotteryOf(config, state, plan.keys);
@@ -251,5 +289,11 @@ export const planned = (config: MachineConfig, state: State): Plan => {
 /** Whom the next attempt invites. */
 export const holdLottery = (config: MachineConfig, state: State): Lottery => {
   const plan = planned(config, state);
-  return plan.type === 'wait' ? plan : lotteryOf(config, state, plan.keys);
+  if (plan.type === 'wait') return plan;
+  if (!isInVain(state, planOf(config, state))) return lotteryOf(config, state, plan.keys);
+  const group = nextGroup(config, state, pool(config, state));
+  const invited = plan.keys.toSorted();
+  if (group === undefined || !isDrawn(state)) return { type: 'invite', invited, isGroup: true };
+  const draw = { ...listsOf(state, (key) => state.excluded.has(key)), again: group.of };
+  return { type: 'invite', invited, draw, isGroup: true };
 };

@@ -106,6 +106,13 @@ export type Progress =
       /** The coordinator may know the sum. */
       readonly answered: boolean;
     }
+  /** Who was in every one of several sums that cannot be right; also in the Abort record. */
+  | {
+      readonly type: 'suspended';
+      readonly round: number;
+      readonly code: string;
+      readonly members: readonly Hex[];
+    }
   /** No attempt can be opened with the members that are here: why, and what would resume the run. */
   | { readonly type: 'waiting'; readonly reason: string }
   | { readonly type: 'finished'; readonly rounds: number };

@@ -64,6 +64,8 @@ export interface Complained {
 export interface Round {
   readonly round: number;
   readonly invited: readonly Hex[];
+  /** They have answered for a larger set on this model, and are asked for a group of it. */
+  readonly isGroup: boolean;
   /** What R drew them from; undefined before the first commit. */
   readonly draw?: Draw;
   readonly withdrawn: ReadonlyMap<Hex, string>;
@@ -168,6 +170,7 @@ export const initialState: State = {
 export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   round,
   invited,
+  isGroup: false,
   withdrawn: new Map(),
   open: undefined,
   registers: new Map(),

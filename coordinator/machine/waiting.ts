@@ -77,8 +77,12 @@ export const openRound = (config: MachineConfig, state: State, now: number): Ste
   const lottery = holdLottery(config, current);
   // `opensAt` has said that somebody can be invited.
   if (lottery.type === 'wait') return { state, effects: [] };
-  const { invited, draw } = lottery;
-  const round: Round = { ...emptyRound(attempt, invited), ...(draw === undefined ? {} : { draw }) };
+  const { invited, draw, isGroup = false } = lottery;
+  const round: Round = {
+    ...emptyRound(attempt, invited),
+    isGroup,
+    ...(draw === undefined ? {} : { draw }),
+  };
   const opened = withoutStrangers({ ...current, attempt, round });
   const entered = enter(opened, {
     type: 'opening',

@@ -6,7 +6,7 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import { eligibleRoot } from '../records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
-import { everSummed, isLate, mayRest } from './history.ts';
+import { everSummed, isLate, isSuspended, mayRest, suspectsOf, suspendedBy } from './history.ts';
 import { finding, rulesOf, setOf, type Rule } from './rule.ts';
 import { drawFault, mostInvited } from './selection.ts';
 
@@ -94,21 +94,43 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'out',
-    says: 'Out is who was named as a culprit, may have been summed on the model, or missed an attempt just now; a repeated attempt is of its sharers.',
+    says: 'Out is who was named as a culprit, suspended or suspected, may have been summed on the model, or missed an attempt just now; a repeated attempt is of its sharers.',
     code: 'not_drawn',
     complete: true,
     check: ({ history }, { round, body: { draw, invited } }) => {
       if (draw === undefined || history === undefined) return undefined;
       const { culprits, summed } = history;
       const spent = everSummed(history);
+      const suspects = suspectsOf(history);
       const wrong = draw.out
         .map(toHex)
-        .find((key) => !culprits.has(key) && !spent.has(key) && !mayRest(history, key, round));
+        .find(
+          (key) =>
+            !culprits.has(key) &&
+            !spent.has(key) &&
+            !mayRest(history, key, round) &&
+            !isSuspended(history, key, round) &&
+            !suspects.some((members) => members.has(key)),
+        );
       if (wrong !== undefined) return `${wrong} is left out of the draw without a reason`;
       const again = draw.again === undefined ? undefined : (summed.get(draw.again) ?? new Set());
       return again === undefined || invited.every((key) => again.has(toHex(key)))
         ? undefined
         : 'somebody is invited who did not share in the attempt that is repeated';
+    },
+  }),
+  rulesOf('abort')({
+    name: 'suspended',
+    says: 'Suspended is who was in every one of three implausible sums, and nobody else.',
+    code: 'record_malformed',
+    complete: true,
+    check: ({ history, survivors }, { body: { code, suspended } }) => {
+      if (history === undefined) return undefined;
+      const expected = suspendedBy(history, survivors?.body.members ?? [], code);
+      const named = (suspended ?? []).map(toHex);
+      return named.join() === expected.join()
+        ? undefined
+        : `expected ${expected.length} suspended, got ${named.length}, or others`;
     },
   }),
 ];

@@ -7,10 +7,20 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import type { SignedRecord } from '../records.ts';
 import { uploadersOf } from './sharing.ts';
+import {
+  afterImplausible,
+  afterPlausible,
+  GROUPS_FROM,
+  IMPLAUSIBLE,
+  type Judged,
+  type Suspicion,
+} from './suspicion.ts';
 import { thresholdOf, type RoundView } from './view.ts';
 
 /** Attempts for which an identity is drawn later once it has missed one; doubled with each miss that follows. */
 export const FIRST_PENALTY = 16;
+/** Attempts for which a suspension lasts; doubled with each that follows. */
+const FIRST_SUSPENSION = 128;
 /** Attempts for which it may be left out, though there is a place; doubled in the same way. */
 export const FIRST_REST = 1;
 const LONGEST_PENALTY = 1024;
@@ -31,6 +41,10 @@ export interface RunHistory {
   readonly missed: ReadonlyMap<string, Missed>;
   /** Named as culprits in Abort records. */
   readonly culprits: ReadonlySet<string>;
+  /** Who can have spoiled the sums that were implausible. */
+  readonly suspicions: readonly Suspicion[];
+  /** Who was in every one of them; `misses` counts how often that came out. */
+  readonly suspended: ReadonlyMap<string, Missed>;
   /** By attempt on the newest model: who may have been summed in it, or has said that it answered before. */
   readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
 }
@@ -39,6 +53,8 @@ export const EMPTY_HISTORY: RunHistory = {
   lastSurvivors: undefined,
   missed: new Map(),
   culprits: new Set(),
+  suspicions: [],
+  suspended: new Map(),
   summed: new Map(),
 };
 
@@ -46,18 +62,51 @@ export const EMPTY_HISTORY: RunHistory = {
 const penalty = (first: number, misses: number): number =>
   Math.min(LONGEST_PENALTY, first * 2 ** Math.min(misses - 1, 16));
 
-const within = ({ missed }: RunHistory, key: string, round: number, first: number): boolean => {
-  const entry = missed.get(key);
+const within = (
+  entries: RunHistory['missed'],
+  key: string,
+  round: number,
+  first: number,
+): boolean => {
+  const entry = entries.get(key);
   return entry !== undefined && round <= entry.last + penalty(first, entry.misses);
 };
 
 /** Whether it is drawn after the others in this attempt. */
 export const isLate = (history: RunHistory, key: string, round: number): boolean =>
-  within(history, key, round, FIRST_PENALTY);
+  within(history.missed, key, round, FIRST_PENALTY);
 
 /** Whether it missed attempts so lately that it may be left out, though there is a place. */
 export const mayRest = (history: RunHistory, key: string, round: number): boolean =>
-  within(history, key, round, FIRST_REST);
+  within(history.missed, key, round, FIRST_REST);
+
+/** Whether it is suspended in this attempt. */
+export const isSuspended = (history: RunHistory, key: string, round: number): boolean =>
+  within(history.suspended, key, round, FIRST_SUSPENSION);
+
+/** Those among whom is who has spoiled two sums or more: groups tell them apart. */
+export const suspectsOf = ({ suspicions }: RunHistory): readonly ReadonlySet<string>[] =>
+  suspicions.filter(({ sums }) => sums >= GROUPS_FROM).map(({ members }) => members);
+
+/** What an attempt says of those who were suspected, however it ends. @param code of an Abort */
+const judgedBy = (
+  { suspicions }: RunHistory,
+  survivors: readonly Uint8Array[],
+  code: string | undefined,
+): Judged => {
+  const members = survivors.map(toHex);
+  if (code === undefined) return afterPlausible(suspicions, members);
+  return IMPLAUSIBLE.has(code) && members.length > 0
+    ? afterImplausible(suspicions, members)
+    : { suspicions, suspended: [] };
+};
+
+/** Whom an Abort suspends, ascending. @param survivors of the attempt @param code of the Abort */
+export const suspendedBy = (
+  history: RunHistory,
+  survivors: readonly Uint8Array[],
+  code: string,
+): readonly string[] => judgedBy(history, survivors, code).suspended.toSorted();
 
 /** Who may have been summed on the newest model. */
 export const everSummed = ({ summed }: RunHistory): ReadonlySet<string> =>
@@ -100,6 +149,7 @@ export const missedIn = (view: RoundView): readonly string[] => {
     : absent;
 };
 
+/** Also for suspensions: they are counted in the same way. */
 const withMissed = (
   missed: RunHistory['missed'],
   round: number,
@@ -130,18 +180,27 @@ export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory =
   const summed = new Map(history.summed);
   const now = summedIn(view);
   if (now.size > 0) summed.set(round, now);
+  const alive = survivors?.body.members ?? [];
+  const code = commit === undefined ? (abort?.body.code ?? '') : undefined;
+  const judged = judgedBy(history, alive, code);
+  const suspended = withMissed(history.suspended, round, judged.suspended);
+  const { suspicions } = judged;
   if (commit === undefined)
     return {
       ...history,
       missed,
+      suspicions,
+      suspended,
       summed,
       culprits: new Set([...history.culprits, ...(abort?.body.culprits ?? []).map(toHex)]),
     };
-  const finished = new Set(survivors?.body.members.map(toHex));
+  const finished = new Set(alive.map(toHex));
   const { model, step } = commit.body;
   return {
     ...history,
     lastSurvivors: survivors,
+    suspicions,
+    suspended,
     missed: new Map([...missed].filter(([key]) => !finished.has(key))),
     summed: equalBytes(model.hash, step.before) ? summed : new Map(),
   };

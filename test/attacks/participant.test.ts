@@ -61,13 +61,15 @@ describe('one participant', () => {
     expect(norm(step)).toBeLessThan(run.spec.encoding.clipNorm);
   });
 
-  it('remains: an implausible sum names nobody, so that its author spoils the next attempt too', async () => {
+  it('remains: an implausible sum names nobody: where all have answered and no groups answer, the run waits after the second', async () => {
     run = await realRun(FIVE, { clock: fastClock() });
     await everyoneOf(4);
     await run.liar('liar', { lie: { lanes: loud(updateOf('noise', 64)) } });
+    await until(() => run.coordinator.status().waitingFor !== undefined, 'the run waits');
     const failures = await run.aborted(2);
 
     expect(failures.map(({ code }) => code)).toEqual(['mean_out_of_range', 'mean_out_of_range']);
+    expect(run.coordinator.status().waitingFor).toContain('one of them spoils every one');
     expect(failures.flatMap(({ culprits }) => culprits)).toEqual([]);
     expect(run.coordinator.status().committed).toBe(0);
   });

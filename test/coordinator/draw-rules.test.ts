@@ -42,7 +42,7 @@ const happen = (player: Player, draw: Draw, lazy: number): void => {
   else if (chance < 13) {
     player.apply({ type: 'resumed', startWith: 4 });
     player.join(...here.slice(1));
-  } else if (chance < 15 && round !== undefined && phase.type === 'finishing')
+  } else if (chance < 40 && round !== undefined && phase.type === 'finishing')
     player.apply({
       type: 'work-failed',
       round: round.round,
@@ -78,15 +78,13 @@ const judge = (player: Player): { readonly drawn: number; readonly findings: str
     const { lastSurvivors } = history;
     let view = emptyView({ spec, run, round, complete: true, history, lastSurvivors });
     for (const record of records) {
-      if (record.type === 'open') {
-        if (record.body.draw !== undefined) drawn += 1;
-        for (const rule of DRAW_RULES) {
-          const found = rule.check(view, record);
-          if (found !== undefined)
-            findings.push(
-              `${round} ${rule.name}: ${typeof found === 'string' ? found : found.message}`,
-            );
-        }
+      if (record.type === 'open' && record.body.draw !== undefined) drawn += 1;
+      for (const rule of DRAW_RULES.filter(({ type }) => type === record.type)) {
+        const found = rule.check(view, record);
+        if (found !== undefined)
+          findings.push(
+            `${round} ${rule.name}: ${typeof found === 'string' ? found : found.message}`,
+          );
       }
       view = withRecord(view, record);
     }
@@ -120,7 +118,7 @@ it.each(Object.entries(kinds))('%s', async (_, { closed, ...over }: Record<strin
   for (let course = 0; course < 4; course += 1) {
     const random = seededRandom(new Uint8Array(32).fill(course + 1));
     const draw: Draw = (below) => randomBelow(random, below);
-    const player = await createPlayer(spec, PEOPLE);
+    const player = await createPlayer(spec, PEOPLE, { regroups: course % 2 === 1 });
     player.join(...player.people.keys());
     let done = 0;
     for (let i = 0; i < 60; i += 1) {

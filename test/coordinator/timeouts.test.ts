@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { coordinatorCommand } from '../../cli/coordinator.ts';
-import { deadlinesOf, type DeadlineFlags } from '../../cli/run-flags.ts';
+import { deadlinesOf } from '../../cli/run-flags.ts';
 import { simCommand } from '../../cli/sim.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
 import { SPEC_DEFAULTS } from '../../protocol/run-spec.ts';
@@ -108,7 +108,7 @@ it('every time has a flag of `coordinator` and of `sim`, which sets it, and a li
   }
   for (const { field, flag } of TIMEOUTS) {
     const key = flag.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
-    expect(deadlinesOf({ [key]: 7 } as DeadlineFlags)).toEqual({ [field]: 7 });
+    expect(deadlinesOf({ [key]: 7 })).toEqual({ [field]: 7 });
     names.add(field);
   }
   expect(names).toEqual(new Set(Object.keys(SPEC_DEFAULTS.deadlines)));
