@@ -2,7 +2,7 @@
  * @module A masked run for measurements: the production coordinator and participants, whose training does nothing, so that
  * what is left is the protocol. Everything is seeded; no phase may run out of time.
  */
-import { memoryKeystore } from '../client/keystore/index.ts';
+import { memoryKeystore, type Keystore } from '../client/keystore/index.ts';
 import { joinRun, type Participant } from '../client/participant/index.ts';
 import { functionTrainer } from '../client/trainer.ts';
 import {
@@ -70,6 +70,9 @@ export const benchCoordinator = async (
   });
 };
 
+export const benchKeystore = (index: number): Promise<Keystore> =>
+  memoryKeystore(deriveSeed(SEED, 'participant', index));
+
 /** A participant that returns the weights as they came, for 600 examples. */
 export const benchParticipant = async (
   index: number,
@@ -77,7 +80,7 @@ export const benchParticipant = async (
   store: BlobStore,
   connect: (signal: AbortSignal) => Promise<Connection>,
 ): Promise<Participant> => {
-  const keystore = await memoryKeystore(deriveSeed(SEED, 'participant', index));
+  const keystore = await benchKeystore(index);
   return joinRun({
     connect,
     keystore,

@@ -3,10 +3,13 @@
  */
 import { loweringFlags } from '../client/admission.ts';
 import type { Progress } from '../coordinator/index.ts';
+import type { UpkeepEvent } from '../coordinator/upkeep.ts';
 import { toHex } from '../protocol/bytes.ts';
+import { showCoins } from '../protocol/cost.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
 import { timeoutLines } from '../protocol/timeouts.ts';
+import { showTime } from './amounts.ts';
 import type { Place } from './coordinator-ports.ts';
 import { commandName, type Output } from './output.ts';
 
@@ -36,6 +39,28 @@ export const progressLine = (progress: Progress): string | undefined => {
     case 'finished':
   }
   return undefined;
+};
+
+/** What was done for the blobs of the run, and what its operator has to do. */
+export const sayUpkeep = (event: UpkeepEvent, output: Output): void => {
+  switch (event.type) {
+    case 'kept': {
+      const { extended, restored, endEpoch, endsAt } = event.lease;
+      return output.line(
+        `kept       ${extended} blobs paid for longer, ${restored} had run out and are stored again: ` +
+          `until epoch ${endEpoch} begins, about ${showTime(endsAt)}`,
+      );
+    }
+    case 'lost':
+      return output.warn(`${event.error.code}: ${event.error.message}. ${event.error.remedy}`);
+    case 'funds-low': {
+      const { address, have, perRound, rounds } = event.funds;
+      return output.warn(
+        `funds_low: ${address} has ${showCoins(have.sui)} SUI and ${showCoins(have.wal)} WAL, enough for about ${rounds} of ` +
+          `${event.roundsLeft} rounds that are left; a round takes ${showCoins(perRound.sui)} SUI and ${showCoins(perRound.wal)} WAL`,
+      );
+    }
+  }
 };
 
 /** What is about to run. */

@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { journalLedger, openNetworkPorts, type Journal } from '../coordinator/index.ts';
+import type { Treasury } from '../coordinator/funds.ts';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
@@ -13,11 +14,17 @@ import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
+import {
+  allowedServers,
+  networkDifference,
+  publicUrl,
+  type NetworkConfig,
+} from '../protocol/network.ts';
 import type { Publication } from '../protocol/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
 
+import { showTime } from './amounts.ts';
 import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
 import { committedRounds } from './published.ts';
@@ -47,6 +54,20 @@ const givenPlace = async (flags: PlaceFlags): Promise<Place | undefined> => {
 const storedPlace = async (folder: string): Promise<Place | undefined> => {
   const stored = await readRunNetwork(folder);
   return stored && { network: stored, path: join(folder, RUN_FILES.network) };
+};
+
+type Seal = NetworkConfig['seal'];
+
+/** The servers that the run was sealed under before still open it. */
+const withServersOfBefore = (seal: Seal, { servers, decryptOnly = [] }: Seal): Seal => {
+  const allowed = allowedServers(seal);
+  const before = [
+    ...decryptOnly,
+    ...servers.map(({ weight: _weight, ...server }) => server),
+  ].filter(({ objectId }) => !allowed.has(objectId));
+  return before.length === 0
+    ? seal
+    : { ...seal, decryptOnly: [...(seal.decryptOnly ?? []), ...before] };
 };
 
 /**
@@ -83,7 +104,7 @@ export const placeOfRun = async (
   packageOf(network, path);
   const epochs = flags.storageEpochs ?? stored.network.walrus.epochs;
   const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
-  const kept = { ...network, walrus };
+  const kept = { ...network, walrus, seal: withServersOfBefore(network.seal, stored.network.seal) };
   await writeRunNetwork(folder, kept);
   return { network: kept, path };
 };
@@ -96,9 +117,18 @@ const ensureFunds = async (
   roundsLeft: number,
   output: Output,
 ): Promise<void> => {
-  const { covers, estimateRun, fundsMissing, openPurse, shortOf, showFunds } =
-    await import('../coordinator/funds.ts');
+  const {
+    covers,
+    estimateRound,
+    estimateRun,
+    fundsMissing,
+    openPurse,
+    shortOf,
+    showFunds,
+    timesCovered,
+  } = await import('../coordinator/funds.ts');
   const { epochsOf } = await import('../protocol/network.ts');
+  const { epochStart } = await import('../protocol/blobs/walrus-epochs.ts');
   const purse = openPurse(network, address);
   const epochs = epochsOf(network);
   const prices = await purse.prices();
@@ -109,6 +139,14 @@ const ensureFunds = async (
   if (!covers(have, next)) throw fundsMissing(address, have, all, what);
   output.line(`pays       ${address}: has ${showFunds(have)}`);
   output.line(`estimate   ${showFunds(all)} for ${what} with a reserve of a fifth`);
+  const now = await purse.epochs();
+  const end = now.epoch + epochs;
+  output.line(
+    `paid       what is stored now is kept until epoch ${end} begins, about ${showTime(epochStart(now, end))}; ` +
+      'what the next round reads is paid for longer while the run stands',
+  );
+  const lasts = timesCovered(have, estimateRound(spec, epochs, prices));
+  output.line(`lasts      for about ${lasts} rounds, ${roundsLeft} are left`);
   if (!covers(have, all))
     output.warn(
       `that is not enough for the whole run: send ${address} ${showFunds(shortOf(have, all))} more`,
@@ -131,6 +169,8 @@ export interface RunPorts {
   readonly ledger: Ledger;
   /** On a network. */
   readonly onChain: OnChain | undefined;
+  /** What it is paid from, on a network. */
+  readonly treasury: Treasury | undefined;
   close(): Promise<void>;
 }
 
@@ -153,6 +193,7 @@ export const openRunPorts = async (init: {
       gate: sealedBoxGate(identity),
       ledger: journalLedger(journal),
       onChain: undefined,
+      treasury: undefined,
       close: async () => undefined,
     };
   }
@@ -160,6 +201,11 @@ export const openRunPorts = async (init: {
   const run = hashRunSpec(spec);
   const packageId = packageOf(network, place.path);
   output.line(`network    ${publicUrl(network.rpcUrl)} (${place.path}), package ${packageId}`);
+  const { servers, threshold, decryptOnly = [] } = network.seal;
+  if (decryptOnly.length > 0)
+    output.line(
+      `keys       sealed under ${threshold} of ${servers.length} key servers; ${decryptOnly.length} of before only open`,
+    );
   const roundsLeft = spec.rounds - committedRounds({ spec, transcript: journal.transcript() });
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
   else output.line(`pays       ${identity.address}: nothing more than the transcript`);
@@ -174,8 +220,10 @@ export const openRunPorts = async (init: {
   if (ports.resumed > 0)
     output.line(`uploads    ${ports.resumed} were interrupted and are done now`);
   const runObject = (): Promise<string> => ports.ledger.runObject(run);
+  const { openTreasury } = await import('../coordinator/funds.ts');
   return {
     ...ports,
+    treasury: openTreasury(network, spec, identity.address),
     onChain: {
       runObject,
       publish: (transcript) => ports.publish(transcript),

@@ -5,9 +5,19 @@ import { Command } from 'commander';
 import { showCoins } from '../protocol/cost.ts';
 import type { CostPart, RunCost, WalrusPrices } from '../protocol/cost.ts';
 
+import type { Epochs } from '../protocol/blobs/walrus-epochs.ts';
+import type { Funds } from '../coordinator/funds.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { showSpan, showTime } from './amounts.ts';
 import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { wholeNumber } from './flags.ts';
-import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
+import {
+  address,
+  namedNetwork,
+  readNetworkFile,
+  withNetwork,
+  type NetworkFlags,
+} from './network.ts';
 import type { Output } from './output.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import type { CoordinatorFlags } from './run-file.ts';
@@ -18,11 +28,16 @@ interface Options extends CoordinatorFlags, NetworkFlags, CommonOptions {
   readonly shards?: number;
   readonly storagePrice?: number;
   readonly writePrice?: number;
+  readonly address?: string;
 }
 
 interface Priced {
   readonly prices: WalrusPrices;
   readonly epochs: number;
+  /** Which epoch it is, on a network; else how long one lasts, as documented. */
+  readonly now: Partial<Epochs> & Pick<Epochs, 'duration'>;
+  /** What the address that was named owns. */
+  readonly funds?: Funds;
   /** Where the prices are from. */
   readonly from: string;
 }
@@ -31,18 +46,25 @@ const MAX_PRICE = 10_000_000_000;
 
 /** The network's own prices, or those given, or the documented ones. @throws FloeError `ledger_unavailable` */
 const pricesFor = async (options: Options): Promise<Priced> => {
-  const { DOCUMENTED_PRICES } = await import('../protocol/cost-of-run.ts');
+  const { DOCUMENTED_EPOCH_MS, DOCUMENTED_PRICES } = await import('../protocol/cost-of-run.ts');
   const { DEFAULT_EPOCHS, epochsOf } = await import('../protocol/network.ts');
   const { shards, storagePrice, writePrice, storageEpochs } = options;
   const given = [shards, storagePrice, writePrice].some((value) => value !== undefined);
   if (namedNetwork(options) !== undefined && !given) {
     const { openPurse } = await import('../coordinator/funds.ts');
     const { network, path } = await readNetworkFile(options);
-    // Prices are anybody's to read.
-    const purse = openPurse(network, `0x${'0'.repeat(64)}`);
-    const epochs = storageEpochs ?? epochsOf(network);
-    return { prices: await purse.prices(), epochs, from: `of the network in ${path}, now` };
+    // Prices and balances are anybody's to read.
+    const purse = openPurse(network, options.address ?? `0x${'0'.repeat(64)}`);
+    return {
+      prices: await purse.prices(),
+      epochs: storageEpochs ?? epochsOf(network),
+      now: await purse.epochs(),
+      from: `of the network in ${path}, now`,
+      ...(options.address === undefined ? {} : { funds: await purse.balance() }),
+    };
   }
+  if (options.address !== undefined)
+    throw new FloeError('usage', 'expected --address with --network, and no prices by hand');
   return {
     prices: {
       shards: shards ?? DOCUMENTED_PRICES.shards,
@@ -51,6 +73,7 @@ const pricesFor = async (options: Options): Promise<Priced> => {
       writePerUnit: writePrice === undefined ? DOCUMENTED_PRICES.writePerUnit : BigInt(writePrice),
     },
     epochs: storageEpochs ?? DEFAULT_EPOCHS,
+    now: { duration: DOCUMENTED_EPOCH_MS },
     from: given ? 'as given; the others documented' : 'documented; --network reads them now',
   };
 };
@@ -65,6 +88,27 @@ const partJson = ({ storage, write, transactions, gas }: CostPart) => ({
 const partLine = (name: string, { storage, write, transactions, gas }: CostPart): string =>
   `${name.padEnd(11)}${showCoins(storage + write)} WAL (storage ${showCoins(storage)}, write ${showCoins(write)}), ` +
   `gas about ${showCoins(gas)} SUI in ${transactions} transactions`;
+
+/** Until when what is stored now is paid for: the epoch that ends it, and when that begins; undefined without a network. */
+const paidUntil = ({ now, epochs }: Priced) => {
+  const { epoch, since, duration } = now;
+  return epoch === undefined || since === undefined
+    ? undefined
+    : { epoch: epoch + epochs, time: since + epochs * duration };
+};
+
+const showStored = (priced: Priced, keeping: bigint, output: Output): void => {
+  const { epochs, now } = priced;
+  const until = paidUntil(priced);
+  output.line(
+    until === undefined
+      ? `stored     for ${epochs} epochs of ${showSpan(now.duration)} (documented; --network reads it): ${showSpan(epochs * now.duration)} at most`
+      : `stored     for ${epochs} epochs of ${showSpan(now.duration)}: what is stored now, until epoch ${until.epoch} begins, about ${showTime(until.time)}`,
+  );
+  output.line(
+    `kept       what the next round reads is paid for longer while the run stands: ${showCoins(keeping)} WAL an epoch`,
+  );
+};
 
 const ratioOf = (many: bigint, one: bigint): number => Number((many * 100n) / one) / 100;
 
@@ -87,6 +131,12 @@ const show = (cost: RunCost, rounds: number, output: Output): void => {
   );
 };
 
+/** How many rounds the coins pay for. */
+const roundsOf = async (funds: Funds, { gas, storage, write }: CostPart): Promise<number> => {
+  const { timesCovered } = await import('../coordinator/funds.ts');
+  return timesCovered(funds, { sui: gas, wal: storage + write });
+};
+
 /** What decides how many blobs there are, and how large. */
 const runShape = (command: Command): Command =>
   withEncoding(withModel(withSizes(command, SPEC_DEFAULTS.rounds)));
@@ -107,6 +157,11 @@ export const costCommand = (): Command =>
       'FROST for a MiB, once (default 20000)',
       wholeNumber('--write-price', 0, MAX_PRICE),
     )
+    .option(
+      '--address <0x...>',
+      'say how many rounds this address can pay for, with --network',
+      address('--address'),
+    )
     .addHelpText(
       'after',
       `
@@ -122,7 +177,7 @@ Exit codes: floe help exit-codes.`,
     )
     .action(async (runFile: string | undefined, options: Options) => {
       await runCommand(options, async ({ output }) => {
-        const { runCost } = await import('../protocol/cost.ts');
+        const { keepingCost, runCost } = await import('../protocol/cost.ts');
         const { GAS_RATES, storedBy } = await import('../protocol/cost-of-run.ts');
         const { beginningOf } = await import('./beginning.ts');
         const { gatherSettings, settingsToSpec } = await import('./run-file.ts');
@@ -135,14 +190,20 @@ Exit codes: floe help exit-codes.`,
           coordinator: nobody,
           model,
         });
-        const { prices, epochs, from } = await pricesFor(options);
+        const priced = await pricesFor(options);
+        const { prices, epochs, from, funds } = priced;
         const stored = storedBy(spec, spec.rounds, epochs);
         const cost = runCost(stored, prices, GAS_RATES);
         const { round, separateRound } = cost;
+        const keeping = keepingCost(stored, prices);
+        const lasts = funds && (await roundsOf(funds, round));
         output.document({
           rounds: spec.rounds,
           cohort: spec.cohort.size,
           epochs,
+          paidUntil: paidUntil(priced) ?? null,
+          keepingPerEpoch: String(keeping),
+          ...(lasts === undefined ? {} : { roundsFunded: lasts }),
           shards: prices.shards,
           storagePerUnit: String(prices.storagePerUnit),
           writePerUnit: String(prices.writePerUnit),
@@ -166,8 +227,13 @@ Exit codes: floe help exit-codes.`,
         output.line(
           `prices     ${prices.storagePerUnit} FROST a MiB and epoch, ${prices.writePerUnit} a MiB once, ${prices.shards} shards (${from})`,
         );
-        output.line(`stored     for ${epochs} epochs`);
+        showStored(priced, keeping, output);
         output.line();
         show(cost, spec.rounds, output);
+        if (lasts === undefined || funds === undefined) return;
+        const { showFunds } = await import('../coordinator/funds.ts');
+        output.say(
+          `balance    ${options.address} has ${showFunds(funds)}: enough for ${lasts} of ${spec.rounds} rounds`,
+        );
       });
     });

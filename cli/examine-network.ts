@@ -7,10 +7,12 @@ import { showCoins } from '../protocol/cost.ts';
 import { StorageNodeAPIError, type WalrusClient } from '@mysten/walrus';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
+import { epochStart, readEpochs } from '../protocol/blobs/walrus-epochs.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
 import { bounded } from '../protocol/sui/bounds.ts';
 
+import { showTime } from './amounts.ts';
 import { check, type Check } from './examine.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -171,7 +173,9 @@ export const examineNetwork = async ({
       'store_unavailable',
       async () => {
         const { committee, storage_price_per_unit_size: price } = await walrus.systemState();
-        return `epoch ${committee.epoch}, ${committee.n_shards} shards, ${price} FROST for a MiB and epoch`;
+        const now = await readEpochs(walrus);
+        const end = showTime(epochStart(now, now.epoch + 1));
+        return `epoch ${now.epoch} until about ${end}, ${committee.n_shards} shards, ${price} FROST for a MiB and epoch`;
       },
     ],
     ['storage nodes', true, 'store_unavailable', (signal) => storageNodes(walrus, signal)],

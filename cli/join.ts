@@ -4,7 +4,7 @@
 import { Command, Option } from 'commander';
 import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
 import { withAdmission, type AdmissionFlags } from './admission.ts';
-import { hexKey, shardOf } from './flags.ts';
+import { hexKey, shardOf, wholeNumber } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
@@ -24,6 +24,8 @@ export interface JoinOptions
   readonly consent?: readonly string[];
   readonly seed?: string;
   readonly showKey?: boolean;
+  readonly wait?: number;
+  readonly ca?: string;
 }
 
 export const joinCommand = (): Command =>
@@ -46,6 +48,12 @@ export const joinCommand = (): Command =>
       '--accept-network',
       'take the network that the coordinator announces, and with it its word for what is on chain',
     )
+    .option(
+      '--wait <seconds>',
+      'try an address that has never answered for so long (default: 120); later outages are waited for',
+      wholeNumber('--wait', 0, 30 * 24 * 3600),
+    )
+    .option('--ca <file>', 'certificate (PEM) to trust besides those that this machine trusts')
     .option('--local', 'the run is on no network, whatever FLOE_NETWORK says')
     .addOption(
       new Option(

@@ -18,7 +18,7 @@ import { systemRandom } from '../protocol/random.ts';
 import { hashRunSpec } from '../protocol/run-spec.ts';
 import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
-import { conclude, introduce, invite, progressLine } from './coordinator-lines.ts';
+import { conclude, introduce, invite, progressLine, sayUpkeep } from './coordinator-lines.ts';
 import { openRunPorts, type OnChain } from './coordinator-ports.ts';
 import { keystoreOf, openState, type Fork, type State } from './coordinator-state.ts';
 import type { Output } from './output.ts';
@@ -98,7 +98,7 @@ export const runCoordinator = async (
   introduce({ spec, resumed }, output);
   const ports = await openRunPorts({ folder, place, spec, identity, journal, output });
   resources.defer(() => ports.close());
-  const { store, uploads, gate, ledger, onChain } = ports;
+  const { store, uploads, gate, ledger, onChain, treasury } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
   const parentModel = journal.eventCount === 0 ? await state.parentModel() : undefined;
@@ -120,6 +120,8 @@ export const runCoordinator = async (
       const line = progressLine(progress);
       if (line !== undefined) output.line(line);
     },
+    treasury,
+    onUpkeep: (event) => sayUpkeep(event, output),
   });
   resources.defer(async () => coordinator.stop());
   await Promise.race([coordinator.start(), stopped]);

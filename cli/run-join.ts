@@ -1,6 +1,7 @@
 /**
  * @module The body of `floe join`: keystore, data, and the participant.
  */
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { loweredFields, makeAdmission } from '../client/admission.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
@@ -13,6 +14,7 @@ import {
   type Keystore,
   type ParticipantEvent,
 } from '../client/index.ts';
+import { patientConnect } from '../client/connect/patience.ts';
 import { reachRun } from '../client/network.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -33,6 +35,8 @@ import type { Output } from './output.ts';
 import { httpBase, webSocketAddress } from './remote.ts';
 import type { Context } from './run-command.ts';
 import { openOrMakeKeystore } from './secrets.ts';
+
+const MAX_CERTIFICATE_BYTES = 1 << 20;
 
 /** Everyone who takes a shard must cut alike, so this seed is the same for all. */
 const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
@@ -81,6 +85,14 @@ const answersOf = async ({ answers, consent = [] }: JoinOptions): Promise<Answer
   return { policy: answers, ...(consents.length === 0 ? {} : { consents }) };
 };
 
+/** For the socket and for HTTP, in this process. @throws FloeError `file_not_found`, `usage` */
+const trustCertificate = async (path: string): Promise<void> => {
+  const pem = Buffer.from(await readInput('--ca', path, MAX_CERTIFICATE_BYTES)).toString('latin1');
+  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
+    throw new FloeError('usage', `--ca: expected a certificate (PEM), got ${path}`);
+  setDefaultCACertificates([...getCACertificates('default'), pem]);
+};
+
 const show = (event: ParticipantEvent, output: Output): void => {
   const line = lineOf(event);
   if (line === undefined) return;
@@ -119,6 +131,8 @@ export const runJoin = async (
   const answers = await answersOf(options);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
+  if (options.ca !== undefined) await trustCertificate(options.ca);
+  const patience = options.wait === undefined ? {} : { patienceMs: options.wait * 1000 };
   signal.throwIfAborted();
   const reach = reachRun(httpBase(address) as string, webSocketConnect(address), {
     identity: keystore.identity,
@@ -127,7 +141,7 @@ export const runJoin = async (
   });
   resources.defer(() => reach.close());
   const participant = joinRun({
-    connect: reach.connect,
+    connect: patientConnect(reach.connect, { address, clock: systemClock, ...patience }),
     keystore,
     trainer: async (spec) =>
       tfjsTrainer({

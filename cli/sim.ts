@@ -2,6 +2,7 @@
  * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
  */
 import { Command } from 'commander';
+import { MAX_MEMBERS } from '../protocol/run-spec.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
 import { TIMEOUTS } from '../protocol/timeouts.ts';
 import { parsePartition } from '../sim/partition.ts';
@@ -91,7 +92,7 @@ export const simCommand = (): Command =>
     .option(
       '--participants <n>',
       'participants (default 100)',
-      wholeNumber('--participants', 3, 100_000),
+      wholeNumber('--participants', 3, MAX_MEMBERS),
     )
     .option('--minimum <n>', 'fewest survivors of a round', wholeNumber('--minimum', 3, 255))
     .option('--seed <text>', 'everything random derives from it (default 1)')

@@ -118,6 +118,9 @@ others: floe help exit-codes.`,
         output.line(
           `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
         );
+        for (const { round, culprits } of result.rounds)
+          if (culprits !== undefined)
+            output.line(`excluded   with proof, after round ${round}: ${culprits.join(', ')}`);
         const { beaconUnchecked } = result;
         if (beaconUnchecked.length > 0)
           output.line(

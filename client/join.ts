@@ -10,6 +10,7 @@ import type { Identity } from '../protocol/identity.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import { systemRandom } from '../protocol/random.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
+import { patientConnect } from './connect/patience.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 import type { Dataset } from './data/dataset.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
@@ -37,7 +38,10 @@ export interface JoinOptions extends Partial<
    * A run on a network without this, or the other way round, is refused: `network_mismatch`.
    */
   readonly network?: NetworkConfig | 'announced';
+  /** Of the socket. For the coordinator's HTTP endpoints too, the process must trust it: `NODE_EXTRA_CA_CERTS`. */
   readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
+  /** Milliseconds to try an address that has never answered. Default: two minutes. Later outages are waited for. */
+  readonly patienceMs?: number;
   /** Default: the console. */
   readonly log?: Log;
   /** Leaves the run. */
@@ -121,7 +125,11 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   const { identity } = keystore;
   const reached = reach(httpAddress(url), dial, identity, options, log);
   const participant = joinRun({
-    connect: reached.connect,
+    connect: patientConnect(reached.connect, {
+      address: url,
+      clock: systemClock,
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    }),
     keystore,
     trainer,
     ...reached.ports,

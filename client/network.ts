@@ -6,7 +6,7 @@
  */
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import { httpBlobStore } from '../protocol/blobs/http.ts';
 import { roundStore } from '../protocol/blobs/round-store.ts';
 import { readAnnouncement, type Announcement } from '../protocol/announcement.ts';
@@ -14,7 +14,12 @@ import { equalBytes, toHex } from '../protocol/bytes.ts';
 import type { ConnectOptions } from '../protocol/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
-import { networkDifference, publicUrl, type NetworkConfig } from '../protocol/network.ts';
+import {
+  networkDifference,
+  publicUrl,
+  sealingDifference,
+  type NetworkConfig,
+} from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import type { ParticipantOptions } from './participant/participant.ts';
 import type { LedgerReader } from './participant/ports.ts';
@@ -44,6 +49,12 @@ export const chooseNetwork = (
   const difference = networkDifference(own, announced);
   if (difference !== undefined)
     throw new FloeError('network_mismatch', `the coordinator is on another network: ${difference}`);
+  const sealing = sealingDifference(own, announced);
+  if (sealing !== undefined)
+    throw new FloeError(
+      'network_mismatch',
+      `the coordinator seals keys otherwise than the own network file has it: ${sealing}`,
+    );
   return own;
 };
 
@@ -86,11 +97,38 @@ export const networkPorts = async (
   });
   const { store: lasting, gate, ledger } = connected;
   const split = roundStore({ waiting: uploads, lasting });
+  /** What Walrus keeps no more, the coordinator has a copy of; its bytes are held against the record like any other. */
+  const orCopy = async (
+    ref: BlobRef,
+    read: (store: BlobStore, from: BlobRef) => Promise<Uint8Array>,
+  ): Promise<Uint8Array> => {
+    try {
+      return await read(split, ref);
+    } catch (cause) {
+      const waited = ref.id === toHex(ref.sha256);
+      if (!(cause instanceof FloeError) || cause.code !== 'blob_not_found' || waited) throw cause;
+      const copy = { ...ref, id: toHex(ref.sha256) };
+      // A folder knows it by its content, the coordinator by its record.
+      const bytes = await read(uploads, copy)
+        .catch(() => read(uploads, ref))
+        .catch(() => undefined);
+      if (bytes === undefined)
+        throw new FloeError(
+          'blob_expired',
+          `Walrus keeps no blob ${ref.id}, which the coordinator signed and pays for, and the coordinator gives no copy`,
+          { blob: ref.id },
+          { cause },
+        );
+      warn?.(`Walrus keeps blob ${ref.id} no more; read from the copy of the coordinator`);
+      return bytes;
+    }
+  };
   return {
     store: {
       kind: split.kind,
-      get: (ref, options) => split.get(ref, options),
-      getRange: (...request) => split.getRange(...request),
+      get: (ref, options) => orCopy(ref, (store, from) => store.get(from, options)),
+      getRange: (ref, start, end, options) =>
+        orCopy(ref, (store, from) => store.getRange(from, start, end, options)),
       put: (bytes, options) => uploads.put(bytes, options),
     },
     gate,

@@ -80,10 +80,11 @@ export const throwIfAborted = (signal: AbortSignal | undefined): void => {
 
 /** Throws `update_not_finite` with the first tensor that holds NaN or infinity. */
 export const requireFinite = (manifest: Manifest, weights: Float32Array): void => {
-  // A plain loop: eight times as fast as a callback for each weight.
-  let at = 0;
-  while (at < weights.length && Number.isFinite(weights[at])) at += 1;
-  if (at === weights.length) return;
+  // A plain sum: eight times as fast as a callback for each weight. Only NaN and infinity give NaN.
+  let sum = 0;
+  for (let i = 0; i < weights.length; i += 1) sum += weights[i]! * 0;
+  if (sum === 0) return;
+  const at = weights.findIndex((weight) => !Number.isFinite(weight));
   let end = 0;
   const tensor = manifest.tensors.find(({ shape }) => at < (end += elementCount(shape)));
   throw new FloeError(

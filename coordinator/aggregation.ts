@@ -10,7 +10,7 @@ import {
   entropiesOf,
   type UnmaskingBundle,
 } from '../protocol/aggregate/bundle.ts';
-import { joinHashes, leafHashes } from '../protocol/aggregate/leaves.ts';
+import { extrasLeaf, joinHashes, leafHashes } from '../protocol/aggregate/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -21,8 +21,7 @@ import {
 } from '../protocol/aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { readExtras } from '../protocol/encoding/extras.ts';
-import { checkMeanNorm, unpack } from '../protocol/encoding/index.ts';
+import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/envelope.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { nextBeacon } from '../protocol/ledger/beacon.ts';
@@ -71,13 +70,16 @@ export interface AggregationInit {
 interface Sum {
   readonly round: number;
   readonly fold: Fold;
-  /** By the hashes of the upload records that are in it: the leaf hashes of each, joined. */
-  readonly folded: Map<Hex, Uint8Array>;
+  /** By the hashes of the upload records that are in it. */
+  readonly folded: Map<Hex, UploadLeaves>;
 }
+
+/** What spot checks need of an upload: its leaf hashes, joined, and its last leaf. */
+type UploadLeaves = UnmaskingBundle['uploads'][number];
 
 interface Fetched {
   readonly packed: Uint8Array;
-  readonly leaves: Uint8Array;
+  readonly leaves: UploadLeaves;
 }
 
 /** Uploads held in memory at once while they are checked and folded. */
@@ -135,13 +137,15 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const hashes = leafHashes(layout, bytes);
     if (!equalBytes(rootOfHashes(hashes), body.chunkRoot))
       throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');
-    const leaves = joinHashes(hashes);
+    const { start } = extrasLeaf(layout, bytes.length);
+    const leaves = { leaves: joinHashes(hashes), extras: bytes.slice(start) };
     if (masked) return { packed: bytes, leaves };
     const purpose = { run, round: round.round, role: 'update' } as const;
     const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
-    const { weight } = readExtras(lanes, spec.encoding, layout, METRICS, 1);
+    const tail = lanes.subarray(layout.padded);
+    const { weight } = readExtras(tail, spec.encoding, layout, METRICS, 1);
     checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
     return { packed, leaves };
   };
@@ -165,7 +169,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   const survivorSum = async (
     round: Round,
     signal: AbortSignal,
-  ): Promise<{ readonly lanes: Lanes; readonly leaves: readonly Uint8Array[] }> => {
+  ): Promise<{ readonly lanes: Lanes; readonly uploads: readonly UploadLeaves[] }> => {
     const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
     const current = sumOf(round);
     const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
@@ -178,7 +182,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     // The masks are taken out of a copy, so that the work can be repeated.
     return {
       lanes: target.fold.lanes.slice(),
-      leaves: wanted.map((id) => target.folded.get(id) as Uint8Array),
+      uploads: wanted.map((id) => target.folded.get(id) as UploadLeaves),
     };
   };
 
@@ -218,7 +222,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       const { open, cohort, survivors } = round;
       if (open === undefined || cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
-      const { lanes, leaves } = await survivorSum(round, signal);
+      const { lanes, uploads } = await survivorSum(round, signal);
       const opened = await openMasks(init, round, lanes, signal);
       const beacon = nextBeacon(open.body.beacon, entropiesFrom(round, survivors, opened.secrets));
       const result = finishRound({
@@ -233,15 +237,21 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           cohortRoot: cohort.body.root,
         }),
       });
+      const next = keeper.prepare(result.after, round.round);
       const bundle = encodeBundle(
         masked
-          ? { ...opened, sum: result.sum, leaves: [...leaves], modelKey: await keeper.keyOf(model) }
+          ? {
+              ...opened,
+              sum: joinHashes(result.sumLeaves),
+              uploads: [...uploads],
+              keys: { before: await keeper.keyOf(model), after: next.key },
+            }
           : EMPTY_BUNDLE,
       );
       const purpose = { run, round: round.round, role: 'bundle' } as const;
       const [{ stored, envelope }, published] = await Promise.all([
         keeper.seal(bundle, purpose, readers, (cipher) => keep(round, cipher, signal)),
-        keeper.publish(result.after, round.round, readers, signal),
+        keeper.publish(next, readers, signal),
       ]);
       const body: Body<'commit'> = {
         survivors: survivors.body.hash,

@@ -10,11 +10,13 @@ import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RandomSource } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
+import type { Treasury } from './funds.ts';
 import type { Journal } from './journal.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, PhaseType, Progress } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
+import type { UpkeepEvent } from './upkeep.ts';
 
 export interface CoordinatorInit {
   readonly spec: RunSpec;
@@ -44,6 +46,9 @@ export interface CoordinatorInit {
   readonly limits?: Partial<Limits>;
   readonly log: Logger;
   readonly onEvent?: (progress: Progress) => void;
+  /** What the run is paid from, on a network; it is looked at, and said when it runs low. */
+  readonly treasury?: Treasury | undefined;
+  readonly onUpkeep?: (event: UpkeepEvent) => void;
 }
 
 export interface Outcome {
@@ -97,6 +102,9 @@ export interface Coordinator {
   readonly clock: Clock;
   /** The accepted records, hash-chained; see `decodeTranscript`. */
   transcript(): Uint8Array;
+  /** Parts of it as they are stored; see the journal. */
+  transcriptPart: Journal['transcriptPart'];
+  firstOfRound: Journal['firstOfRound'];
   /** A blob that a record of the transcript names. */
   blobRef(id: string): BlobRef | undefined;
   /** Whether this identity is in the cohort of the present round: only then has it something to upload. */

@@ -7,10 +7,11 @@ import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { SUI_TYPE_ARG } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
 import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
+import { readEpochs, type Epochs } from '../protocol/blobs/walrus-epochs.ts';
 import { runCost, showCoins, walrusOf, type WalrusPrices } from '../protocol/cost.ts';
 import { GAS_RATES, storedBy } from '../protocol/cost-of-run.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
+import { epochsOf, type NetworkConfig } from '../protocol/network.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import { bounded, withRetry } from '../protocol/sui/bounds.ts';
 
@@ -45,6 +46,46 @@ export const estimateRun = (
   return { sui: withReserve(total.gas), wal: withReserve(walrusOf(total)) };
 };
 
+/** What one round costs, without the reserve. @param epochs that blobs are kept for */
+export const estimateRound = (spec: RunSpec, epochs: number, prices: WalrusPrices): Funds => {
+  const { round } = runCost(storedBy(spec, 1, epochs), prices, GAS_RATES);
+  return { sui: round.gas, wal: walrusOf(round) };
+};
+
+/** How many times `each` can be paid from `have`. */
+export const timesCovered = (have: Funds, each: Funds): number =>
+  Math.min(times(have.sui, each.sui), times(have.wal, each.wal));
+
+const times = (owned: bigint, cost: bigint): number =>
+  cost === 0n ? Infinity : Number(owned / cost);
+
+/** What the run is paid from. */
+export interface FundsReport {
+  readonly address: string;
+  readonly have: Funds;
+  /** One round at present prices. */
+  readonly perRound: Funds;
+  /** How many rounds that lasts for. */
+  readonly rounds: number;
+}
+
+export interface Treasury {
+  /** @throws FloeError `ledger_unavailable` */
+  look(): Promise<FundsReport>;
+}
+
+/** What the coordinator of a run pays from. */
+export const openTreasury = (network: NetworkConfig, spec: RunSpec, address: string): Treasury => {
+  const purse = openPurse(network, address);
+  return {
+    look: async () => {
+      const [have, prices] = await Promise.all([purse.balance(), purse.prices()]);
+      const perRound = estimateRound(spec, epochsOf(network), prices);
+      return { address, have, perRound, rounds: timesCovered(have, perRound) };
+    },
+  };
+};
+
 /** The type of WAL: what Walrus's own contract takes as stake. */
 const walTypeOf = async (
   client: ClientWithCoreApi,
@@ -69,6 +110,8 @@ export interface Purse {
   /** What the address owns. */
   balance(): Promise<Funds>;
   prices(): Promise<WalrusPrices>;
+  /** Which epoch it is, and how long one lasts. */
+  epochs(): Promise<Epochs>;
   /** Asks the network's faucet, where it has one, until `needed` is there or asking does not help. @returns what is there */
   fill(needed: Funds, warn: (message: string) => void): Promise<Funds>;
 }
@@ -148,8 +191,11 @@ export const openPurse = (network: NetworkConfig, owner: string): Purse => {
 
   return {
     balance,
+    epochs: () => ask("reading Walrus's epoch", (signal) => readEpochs(walrus, signal)),
     prices: () =>
       ask("reading Walrus's prices", async () => {
+        // They may change with every epoch.
+        walrus.reset();
         const { committee, ...state } = await walrus.systemState();
         return {
           shards: committee.n_shards,

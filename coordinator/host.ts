@@ -39,6 +39,7 @@ import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
+import { createUpkeep } from './upkeep.ts';
 import { doWork } from './work.ts';
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
@@ -77,6 +78,17 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const metrics = createMetrics({
     status: () => status(),
     journalEvents: () => journal.eventCount,
+    upkeep: () => upkeep.status(),
+  });
+  const upkeep = createUpkeep({
+    store,
+    treasury: init.treasury,
+    clock,
+    everyMs: limits.upkeepMs,
+    rounds: spec.rounds,
+    state: () => state,
+    log,
+    onEvent: init.onUpkeep,
   });
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
   const attemptKeys = createAttemptKeys(journal.database, random);
@@ -128,6 +140,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const halt = (): void => {
     stopping.abort();
     cancelWake?.();
+    upkeep.stop();
     sessions.stop();
   };
 
@@ -152,6 +165,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       keeper,
       attemptKeys,
       aggregation,
+      upkeep,
       log,
       state: () => state,
       signal: stopping.signal,
@@ -301,7 +315,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const model = await keeper.publish(firstModel(), 0, readers, stopping.signal);
+    const model = await keeper.publish(keeper.prepare(firstModel(), 0), readers, stopping.signal);
     dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
     await flushing;
   };
@@ -340,6 +354,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
         if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
       } else await publishInitial();
       await registerInitial();
+      upkeep.start();
       settle();
     },
     stop: async () => {
@@ -359,6 +374,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     metrics,
     clock,
     transcript: () => journal.transcript(),
+    transcriptPart: (from, maxBytes) => journal.transcriptPart(from, maxBytes),
+    firstOfRound: (round) => journal.firstOfRound(round),
     blobRef: (id) => journal.blobRef(id),
     isMember: (key) => state.round?.members.includes(key) === true,
   };

@@ -1,18 +1,22 @@
 /**
  * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the blob endpoint for
  * participants that share no disk with it. Only what a signed record names can be downloaded; only who is in
- * the cohort of the round can upload, with a signature over the blob's hash and size.
+ * the cohort of the round can upload, with a signature over the blob's hash and size. All else needs no login, so no request
+ * makes the coordinator decode, verify or hold what depends on the length of the run.
  */
+import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono, type Context } from 'hono';
 import { cors } from 'hono/cors';
 import { equalBytes, fromHex, sha256, toHex } from '../protocol/bytes.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { verifySignature } from '../protocol/identity.ts';
 import { blobPutPayload } from '../protocol/messages.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
+import { countedAddress } from './addresses.ts';
+import { createAnswers, PIECE_BYTES, type Pieces } from './answers.ts';
 import type { Coordinator } from './coordinator.ts';
-import { tokenBucket, type TokenBucket } from './limits.ts';
+import { tokenBuckets } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { OriginPolicy } from './origins.ts';
 
@@ -96,6 +100,58 @@ const rangeOf = (
   return start <= last && last < size ? [start, last + 1] : undefined;
 };
 
+/** A number in the query. @throws FloeError `frame_malformed` */
+const queryNumber = (context: Context, name: string): number | undefined => {
+  const text = context.req.query(name);
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text))
+    throw new FloeError('frame_malformed', `expected a number as ${name}`);
+  return Number(text);
+};
+
+/** The transcript from an entry on, as it is stored. */
+const transcriptPieces = (coordinator: Coordinator, from: number): Pieces => {
+  let next: number | undefined = from;
+  return async () => {
+    if (next === undefined) return undefined;
+    const part = coordinator.transcriptPart(next, PIECE_BYTES);
+    ({ next } = part);
+    return part.bytes.length === 0 ? undefined : part.bytes;
+  };
+};
+
+/** Bytes [start, end) of a blob. */
+const blobPieces = (
+  store: BlobStore,
+  ref: BlobRef,
+  [start, end]: readonly [number, number],
+  signal: AbortSignal,
+): Pieces => {
+  let at = start;
+  return async () => {
+    if (at === end) return undefined;
+    const to = Math.min(end, at + PIECE_BYTES);
+    const bytes = await store.getRange(ref, at, to, { signal });
+    at = to;
+    return bytes;
+  };
+};
+
+/** The first piece is read before the status is sent, so that what is missing is said by name. */
+const begun = async (next: Pieces): Promise<Pieces> => {
+  const first = await next();
+  let started = false;
+  return async () => {
+    if (started) return next();
+    started = true;
+    return first;
+  };
+};
+
+const perMinute = (count: number) => tokenBuckets(count / 60, count);
+
+const addressOf = (context: Context): string => countedAddress(getConnInfo(context).remote.address);
+
 export interface HttpInit {
   /** Downloads come from here. */
   readonly store: BlobStore;
@@ -111,29 +167,50 @@ export interface HttpInit {
 export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
   const { store, uploads, log, network } = init;
   const { clock, limits, metrics } = coordinator;
-  const buckets = new Map<string, TokenBucket>();
+  const requests = perMinute(limits.requestsPerMinute);
+  const blobRequests = perMinute(limits.blobRequestsPerMinute);
+  const transcripts = perMinute(limits.transcriptsPerMinute);
+  const blobs = perMinute(limits.blobsPerMinute);
+  const uploading = new Map<string, number>();
+  const openTranscripts = createAnswers(limits.openTranscripts, limits, clock);
+  const openBlobs = createAnswers(limits.openBlobs, limits, clock);
   const app = new Hono();
 
-  const checkRate = (key: string): void => {
-    const perSecond = limits.blobsPerMinute / 60;
-    const bucket = buckets.get(key) ?? tokenBucket(perSecond, limits.blobsPerMinute, clock.now());
-    buckets.set(key, bucket);
-    if (!bucket.take(clock.now()))
-      throw new FloeError(
-        'rate_limited',
-        `expected at most ${limits.blobsPerMinute} uploads a minute`,
-      );
+  /** @throws FloeError `rate_limited` */
+  const checkRate = (rates: typeof requests, name: string, what: string): void => {
+    if (!rates.take(name, clock.now())) throw new FloeError('rate_limited', `too many ${what}`);
+  };
+
+  /** @throws FloeError `rate_limited` when this member already sends as many blobs as it may at once */
+  const oneOfFew = async <Result>(key: string, work: () => Promise<Result>): Promise<Result> => {
+    const before = uploading.get(key) ?? 0;
+    if (before >= limits.blobsAtOnce)
+      throw new FloeError('rate_limited', `expected at most ${limits.blobsAtOnce} uploads at once`);
+    uploading.set(key, before + 1);
+    try {
+      return await work();
+    } finally {
+      const left = (uploading.get(key) ?? 1) - 1;
+      if (left === 0) uploading.delete(key);
+      else uploading.set(key, left);
+    }
   };
 
   app.onError((thrown, context) => {
     const error = toFloeError(thrown);
     const status = STATUS[error.code] ?? 500;
-    log.warn({ path: context.req.path, status, ...errorFields(error) }, 'request refused');
+    // Whoever asks too often must not fill the log too.
+    const level = error.code === 'rate_limited' ? 'debug' : 'warn';
+    log[level]({ path: context.req.path, status, ...errorFields(error) }, 'request refused');
     if (context.req.path.startsWith('/blobs/'))
       metrics.blob(context.req.method === 'PUT' ? 'put' : 'get', 0, status);
     // What is not in the catalogue of refusals may speak of internals.
     const message = status === 500 ? 'internal error' : error.message;
-    return context.json({ code: error.code, message }, status, { 'x-floe-error': error.code });
+    return context.json({ code: error.code, message }, status, {
+      'x-floe-error': error.code,
+      // Asking on costs a new connection, and those have a rate too.
+      ...(error.code === 'rate_limited' ? { connection: 'close' } : {}),
+    });
   });
 
   // The pages that may take part: an upload is admitted for its signature, everything else is public within the network.
@@ -145,6 +222,12 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
   });
   for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, pages);
 
+  app.use('*', async (context, next) => {
+    const rates = context.req.path.startsWith('/blobs/') ? blobRequests : requests;
+    checkRate(rates, addressOf(context), 'requests of this address');
+    await next();
+  });
+
   app.get('/health', (context) => {
     const { modelHash: _modelHash, ...status } = coordinator.status();
     return context.json({ ok: status.running, ...status }, status.running ? 200 : 503);
@@ -154,38 +237,40 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     context.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
   );
 
+  const announcement = JSON.stringify({
+    run: toHex(coordinator.run),
+    coordinator: toHex(coordinator.publicKey),
+    name: coordinator.spec.name,
+    spec: Buffer.from(coordinator.specBytes).toString('base64url'),
+    ...(network === undefined ? {} : { network }),
+  });
   app.get('/run', (context) =>
-    context.json({
-      run: toHex(coordinator.run),
-      coordinator: toHex(coordinator.publicKey),
-      name: coordinator.spec.name,
-      spec: Buffer.from(coordinator.specBytes).toString('base64url'),
-      ...(network === undefined ? {} : { network }),
-    }),
+    context.body(announcement, 200, { 'content-type': 'application/json' }),
   );
 
-  app.get('/transcript', (context) =>
-    context.body(new Uint8Array(coordinator.transcript()), 200, OCTETS),
-  );
+  app.get('/transcript', (context) => {
+    checkRate(transcripts, addressOf(context), 'requests for the transcript');
+    const round = queryNumber(context, 'round');
+    const from = queryNumber(context, 'from') ?? 0;
+    const start = round === undefined ? from : coordinator.firstOfRound(round);
+    if (start === undefined) return context.body(null, 200, OCTETS);
+    return context.body(openTranscripts.stream(transcriptPieces(coordinator, start)), 200, OCTETS);
+  });
 
   app.get('/blobs/:id', async (context) => {
     const id = context.req.param('id');
     const ref = coordinator.blobRef(id);
     if (ref === undefined)
       throw new FloeError('blob_not_found', 'no record of this run names this blob');
-    const { signal } = context.req.raw;
     const range = rangeOf(context.req.header('range'), ref.size);
-    if (range === undefined) {
-      const bytes = await store.get(ref, { signal });
-      metrics.blob('get', bytes.length, 200);
-      return context.body(new Uint8Array(bytes), 200, OCTETS);
-    }
-    const [start, end] = range;
-    const bytes = await store.getRange(ref, start, end, { signal });
-    metrics.blob('get', bytes.length, 206);
-    return context.body(new Uint8Array(bytes), 206, {
+    const [start, end] = range ?? [0, ref.size];
+    const pieces = await begun(blobPieces(store, ref, [start, end], context.req.raw.signal));
+    const status = range === undefined ? 200 : 206;
+    metrics.blob('get', end - start, status);
+    return context.body(openBlobs.stream(pieces), status, {
       ...OCTETS,
-      'content-range': `bytes ${start}-${end - 1}/${ref.size}`,
+      'content-length': `${end - start}`,
+      ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${ref.size}` }),
     });
   });
 
@@ -195,8 +280,9 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
       throw new FloeError('frame_malformed', 'expected the SHA-256 of the blob as its id');
     const hash = fromHex(id);
     const size = declaredSize(context, coordinator.uploadLimit);
-    checkRate(uploader(coordinator, context.req.header('authorization'), hash, size));
-    const bytes = await readBody(context.req.raw, size);
+    const key = uploader(coordinator, context.req.header('authorization'), hash, size);
+    checkRate(blobs, key, `uploads, expected at most ${limits.blobsPerMinute} a minute`);
+    const bytes = await oneOfFew(key, () => readBody(context.req.raw, size));
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
     const ref = await uploads.put(bytes, { signal: context.req.raw.signal });

@@ -9,7 +9,12 @@ import { concatBytes, equalBytes } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRecord, type SignedRecord } from '../protocol/records.ts';
 import { bundlePlaces } from '../protocol/verify/lasting-ref.ts';
-import { encodeEntry, genesis, nextEntry, type TranscriptEntry } from '../protocol/transcript.ts';
+import {
+  encodeStoredEntry,
+  genesis,
+  nextEntry,
+  type TranscriptEntry,
+} from '../protocol/transcript.ts';
 import { decodeEvent, encodeEvent, type Event } from './machine/index.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
@@ -21,6 +26,12 @@ export interface JournalBatch {
   readonly event: Event;
   /** Records that the event caused to be accepted, in order. */
   readonly records: readonly SignedRecord[];
+}
+
+/** Entries in a row, and the index of the one that follows; undefined at the end. */
+export interface TranscriptPart {
+  readonly bytes: Uint8Array;
+  readonly next: number | undefined;
 }
 
 export interface Journal {
@@ -44,6 +55,13 @@ export interface Journal {
   roundEntries(round: number): readonly TranscriptEntry[];
   /** The whole transcript as `decodeTranscript` reads it. */
   transcript(): Uint8Array;
+  /**
+   * A part of it, as it is stored: entries from index `from` on, one at least where there is one, and no further one once
+   * they have `maxBytes` bytes.
+   */
+  transcriptPart(from: number, maxBytes: number): TranscriptPart;
+  /** Index of the first entry of this round or a later one; undefined where there is none. */
+  firstOfRound(round: number): number | undefined;
   close(): void;
 }
 
@@ -121,6 +139,10 @@ const readEntry = (row: Record<string, unknown>): TranscriptEntry => {
   }
 };
 
+/** An entry as the transcript holds it, of the stored bytes: nothing is decoded. */
+const entryBytes = (row: Record<string, unknown>): Uint8Array =>
+  encodeStoredEntry(bytesOf(row['hash']), bytesOf(row['record']));
+
 /** Reads events and checks each. */
 function* readEvents(database: DatabaseSync): Generator<Event> {
   let expected = 1;
@@ -153,6 +175,12 @@ const journalOn = (database: DatabaseSync): Journal => {
   const selectBlob = database.prepare('SELECT sha256, size FROM blobs WHERE id = ?');
   const selectRound = database.prepare(
     'SELECT idx, hash, record FROM transcript WHERE round = ? ORDER BY idx',
+  );
+  const selectFrom = database.prepare(
+    'SELECT idx, hash, record FROM transcript WHERE idx >= ? ORDER BY idx',
+  );
+  const selectFirst = database.prepare(
+    'SELECT idx FROM transcript WHERE round >= ? ORDER BY round, idx LIMIT 1',
   );
   const countOf = (table: 'events' | 'transcript'): number =>
     Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
@@ -207,13 +235,22 @@ const journalOn = (database: DatabaseSync): Journal => {
       return row && { id, sha256: bytesOf(row['sha256']), size: Number(row['size']) };
     },
     roundEntries: (round) => selectRound.all(round).map(readEntry),
-    transcript: () =>
-      concatBytes(
-        ...database
-          .prepare('SELECT idx, hash, record FROM transcript ORDER BY idx')
-          .all()
-          .map((row) => encodeEntry(readEntry(row))),
-      ),
+    transcript: () => concatBytes(...selectFrom.all(0).map(entryBytes)),
+    transcriptPart: (from, maxBytes) => {
+      const parts: Uint8Array[] = [];
+      let size = 0;
+      for (const row of selectFrom.iterate(from)) {
+        if (size >= maxBytes) return { bytes: concatBytes(...parts), next: Number(row['idx']) };
+        const part = entryBytes(row);
+        parts.push(part);
+        size += part.length;
+      }
+      return { bytes: concatBytes(...parts), next: undefined };
+    },
+    firstOfRound: (round) => {
+      const row = selectFirst.get(round);
+      return row && Number(row['idx']);
+    },
     close: () => database.close(),
   };
 };

@@ -3,6 +3,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Progress } from './machine/index.ts';
+import type { UpkeepStatus } from './upkeep.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -21,9 +22,48 @@ interface Sources {
     readonly round: number;
   };
   readonly journalEvents: () => number;
+  readonly upkeep: () => UpkeepStatus;
 }
 
-export const createMetrics = ({ status, journalEvents }: Sources): Metrics => {
+type AddGauge = (name: string, help: string, read: () => number) => void;
+
+/** On a network; NaN for what is not known, which Prometheus takes. */
+const registerUpkeep = (gauge: AddGauge, upkeep: () => UpkeepStatus): void => {
+  const unknown = Number.NaN;
+  gauge(
+    'floe_storage_epoch',
+    'Present epoch of the blob store.',
+    () => upkeep().lease?.epoch ?? unknown,
+  );
+  gauge(
+    'floe_blobs_end_epoch',
+    'First epoch for which the blobs of the next round are not paid.',
+    () => upkeep().lease?.endEpoch ?? unknown,
+  );
+  gauge(
+    'floe_blobs_paid_until_seconds',
+    'When that epoch begins, in seconds since 1970.',
+    () => (upkeep().lease?.endsAt ?? unknown) / 1000,
+  );
+  gauge('floe_blobs_extended', 'Blobs paid for longer since the start.', () => upkeep().extended);
+  gauge('floe_blobs_restored', 'Blobs stored again since the start.', () => upkeep().restored);
+  gauge('floe_balance_sui', 'SUI that the run is paid from.', () =>
+    coinsOf(upkeep().funds?.have.sui),
+  );
+  gauge('floe_balance_wal', 'WAL that the run is paid from.', () =>
+    coinsOf(upkeep().funds?.have.wal),
+  );
+  gauge(
+    'floe_rounds_funded',
+    'Rounds that the balance lasts for, at present prices.',
+    () => upkeep().funds?.rounds ?? unknown,
+  );
+};
+
+const coinsOf = (amount: bigint | undefined): number =>
+  amount === undefined ? Number.NaN : Number(amount) / 1e9;
+
+export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metrics => {
   const registry = new Registry();
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number): void => {
@@ -43,6 +83,7 @@ export const createMetrics = ({ status, journalEvents }: Sources): Metrics => {
   gauge('floe_round', 'Number of the current or last attempt.', () => status().round);
   gauge('floe_rounds_committed', 'Rounds committed in this run.', () => status().committed);
   gauge('floe_journal_events', 'Events in the journal.', journalEvents);
+  registerUpkeep(gauge, upkeep);
   const aborted = new Counter({
     name: 'floe_rounds_aborted_total',
     help: 'Attempts given up, by the code of the reason.',

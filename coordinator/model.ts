@@ -10,11 +10,23 @@ import type { RunSpec } from '../protocol/run-spec.ts';
 import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 
+/** A model version before it is stored. */
+export interface PreparedModel {
+  readonly version: number;
+  /** Parameters, rounded to the types of their tensors. */
+  readonly flat: Float32Array;
+  /** The safetensors file, in clear. */
+  readonly file: Uint8Array;
+  /** AES-256 key that the file is stored under. Secret. */
+  readonly key: Uint8Array;
+}
+
 export interface ModelKeeper {
-  /** Rounds the model of `version` to the types of its tensors, encrypts and stores it; durable once it resolves. */
+  /** Rounds the model of `version` to the types of its tensors. */
+  prepare(flat: Float32Array, version: number): PreparedModel;
+  /** Encrypts and stores a model; durable once it resolves. */
   publish(
-    flat: Float32Array,
-    version: number,
+    model: PreparedModel,
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<ModelRef>;
@@ -30,12 +42,13 @@ export interface ModelKeeper {
   ): Promise<Uint8Array>;
   /** The parameters behind a reference; the newest one is kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
-  /** Encrypts anything of a round, stores it as `put` says, and wraps its key. */
+  /** Encrypts anything of a round, stores it as `put` says, and wraps its key. @param key of the content, where known */
   seal<Stored>(
     plain: Uint8Array,
     purpose: KeyPurpose,
     readers: readonly Uint8Array[],
     put: (cipher: Uint8Array) => Promise<Stored>,
+    key?: Uint8Array,
   ): Promise<{ readonly stored: Stored; readonly envelope: Uint8Array }>;
 }
 
@@ -59,8 +72,13 @@ export const createModelKeeper = ({
   let newestBundle: { readonly round: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
 
-  const seal: ModelKeeper['seal'] = async (plain, purpose, readers, put) => {
-    const key = envelopeKey(sealingSecret, purpose, plain);
+  const seal: ModelKeeper['seal'] = async (
+    plain,
+    purpose,
+    readers,
+    put,
+    key = envelopeKey(sealingSecret, purpose, plain),
+  ) => {
     const cipher = await encryptBlob(key, purpose, plain);
     if (purpose.role === 'bundle') newestBundle = { round: purpose.round, key };
     const [stored, envelope] = await Promise.all([put(cipher), gate.wrap(key, purpose, readers)]);
@@ -76,16 +94,23 @@ export const createModelKeeper = ({
 
   return {
     seal,
-    publish: async (exact, version, readers, signal) => {
+    prepare: (exact, version) => {
       const flat = roundToTypes(spec.model, exact);
       const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
-      const { stored, envelope } = await seal(file, purposeOf(version), readers, (cipher) =>
-        store.put(cipher, { signal }),
+      return { version, flat, file, key: envelopeKey(sealingSecret, purposeOf(version), file) };
+    },
+    publish: async ({ version, flat, file, key }, readers, signal) => {
+      const { stored, envelope } = await seal(
+        file,
+        purposeOf(version),
+        readers,
+        (cipher) => store.put(cipher, { signal }),
+        key,
       );
       const { id, sha256, size } = stored;
       const blob = { id, sha256, size };
       newest = { version, flat };
-      newestKey = { version, key: envelopeKey(sealingSecret, purposeOf(version), file) };
+      newestKey = { version, key };
       return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
     },
     keyOf,

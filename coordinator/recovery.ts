@@ -6,45 +6,58 @@ import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/aggregate/bundle
 import { layoutOf } from '../protocol/aggregate/round.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
-import type { SignedRecord } from '../protocol/records.ts';
+import { MAX_LIES, type ShownLie, type SignedRecord } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import {
   freezeCohort,
   judgeComplaint,
   openAnswer,
   recover,
+  requireLie,
   unmask,
-  type BadShare,
   type Lanes,
-  type RecoveryFailure,
+  type Lie,
   type RecoveryResult,
   type RoundView,
   type ShareMessage,
+  type SignedShares,
   type UnmaskAnswer,
   type Verdict,
 } from '../protocol/secagg/index.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import { errorFields, shortKey, type Logger } from './log.ts';
-import type { Round } from './machine/index.ts';
+import type { Round, Shared } from './machine/index.ts';
 
 /** The round cannot be finished; its culprits provably broke the protocol. */
 export class RoundFailure extends FloeError {
   readonly culprits: readonly Uint8Array[];
+  /** What proves it to everybody else, against each culprit in order; undefined where only the coordinator has seen it. */
+  readonly lies: readonly ShownLie[] | undefined;
 
-  constructor(code: ErrorCode, message: string, culprits: readonly Uint8Array[]) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    culprits: readonly Uint8Array[],
+    lies?: readonly ShownLie[],
+  ) {
     super(code, message);
     this.culprits = culprits;
+    this.lies = lies;
   }
 }
 
 /** Narrows an error to what a `work-failed` event carries. */
 export const failureFields = (
   thrown: FloeError,
-): { code: ErrorCode; reason: string; culprits: Uint8Array[] } => ({
-  code: thrown.code,
-  reason: thrown.message.slice(0, 500),
-  culprits: thrown instanceof RoundFailure ? [...thrown.culprits] : [],
-});
+): { code: ErrorCode; reason: string; culprits: Uint8Array[]; lies?: ShownLie[] } => {
+  const { culprits, lies } = thrown instanceof RoundFailure ? thrown : { culprits: [] };
+  return {
+    code: thrown.code,
+    reason: thrown.message.slice(0, 500),
+    culprits: [...culprits],
+    ...(lies === undefined ? {} : { lies: [...lies] }),
+  };
+};
 
 /** U1 as the recovery wants it. */
 const viewOf = (round: Round): RoundView => {
@@ -69,19 +82,41 @@ const viewOf = (round: Round): RoundView => {
   };
 };
 
-const failureOf = (
-  failures: readonly RecoveryFailure[],
-  badShares: readonly BadShare[],
-): RoundFailure => {
-  const liars = failures
-    .filter(({ type }) => type === 'commitment_mismatch')
-    .map(({ author }) => author);
-  if (liars.length > 0)
+const signedBy = (round: Round, author: Uint8Array): SignedShares => {
+  const { record } = round.shares.get(toHex(author)) as Shared;
+  return { ...record.body, author };
+};
+
+/** A lie as the Abort shows it, with the Share record of its author. */
+const shownLie = (round: Round, lie: Lie): ShownLie => {
+  const { author, ...shown } = lie;
+  const { bytes: record } = (round.shares.get(toHex(author)) as Shared).record;
+  return shown.kind === 'pair'
+    ? { ...shown, record }
+    : { ...shown, record, shares: shown.shares.map((share) => ({ ...share })) };
+};
+
+/**
+ * Who is to blame. A share that its author did not commit to is the fault of the member that answered with it, of which only the
+ * coordinator knows; shares that their author committed to and that give another secret are the author's, and prove it.
+ */
+const failureOf = async (
+  round: Round,
+  { cohort }: RoundView,
+  { failures, badShares, lies }: RecoveryResult & { type: 'failed' },
+): Promise<RoundFailure> => {
+  if (lies.length > 0) {
+    // What the Abort has no room for is found in the next attempt.
+    const shown = lies.slice(0, MAX_LIES);
+    // Nobody is blamed before it was judged as everybody will judge it.
+    for (const lie of shown) await requireLie(signedBy(round, lie.author), lie, cohort);
     return new RoundFailure(
       'commitment_mismatch',
-      `the secrets of ${liars.length} participants are not those they committed to`,
-      liars,
+      `the secrets of ${lies.length} participants are not those they committed to`,
+      shown.map(({ author }) => author),
+      shown.map((lie) => shownLie(round, lie)),
     );
+  }
   const senders = new Map(
     badShares
       .filter(({ reason }) => reason === 'commitment')
@@ -140,7 +175,7 @@ const openSum = async (
       },
       'a wrong share was left out',
     );
-  if (result.type === 'failed') throw failureOf(result.failures, result.badShares);
+  if (result.type === 'failed') throw await failureOf(round, view, result);
   await unmask(lanes, result.jobs, layoutOf(spec, round.members.length).modulusBits, { signal });
   return result;
 };

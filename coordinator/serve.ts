@@ -5,10 +5,12 @@ import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
 import type { BlobStore } from '../protocol/blobs/blob-store.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { publicNetwork, type NetworkConfig } from '../protocol/network.ts';
+import { addressGate } from './addresses.ts';
 import { createHttp } from './http.ts';
 import type { Coordinator } from './coordinator.ts';
 import { safeLogger, type Logger } from './log.ts';
@@ -53,6 +55,9 @@ const readPem = async (path: string): Promise<Buffer> => {
   }
 };
 
+/** Of a request, its address included. */
+const MAX_HEADER_BYTES = 8192;
+
 const REFUSED = [
   'HTTP/1.1 403 Forbidden',
   'x-floe-error: origin_not_allowed',
@@ -74,26 +79,46 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
     origins,
     network: network && publicNetwork(network),
   });
+  const { limits, clock } = coordinator;
+  // A request that comes slowly, or never, holds a socket no longer than this.
+  const timeouts = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
+    maxHeaderSize: MAX_HEADER_BYTES,
+  };
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,
     ...(tls === undefined
-      ? { createServer: createHttpServer }
+      ? { createServer: createHttpServer, serverOptions: timeouts }
       : {
           createServer: createHttpsServer,
-          serverOptions: { cert: await readPem(tls.certFile), key: await readPem(tls.keyFile) },
+          serverOptions: {
+            ...timeouts,
+            handshakeTimeout: limits.headersTimeoutMs,
+            cert: await readPem(tls.certFile),
+            key: await readPem(tls.keyFile),
+          },
         }),
   }) as Server;
-  const gate = webSocketGate(coordinator.limits, coordinator.clock, (connection) =>
-    coordinator.accept(connection),
-  );
+  const addresses = addressGate(limits, clock);
+  // Before TLS, which costs more than the connection.
+  server.prependListener('connection', (socket) => addresses.accept(socket));
+  const gate = webSocketGate(limits, clock, (connection) => coordinator.accept(connection));
+  /** Answers, and ends the socket whether or not the peer does. */
+  const refuse = (socket: Duplex, answer: string): void => {
+    const cancel = clock.at(clock.now() + limits.lingerMs, () => socket.destroy());
+    socket.once('close', cancel);
+    socket.end(answer);
+  };
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
     if (!origins.allowsUpgrade(request)) {
       log.warn({ origin: request.headers.origin, code: 'origin_not_allowed' }, 'upgrade refused');
-      socket.end(REFUSED);
+      refuse(socket, REFUSED);
     } else if (request.url === '/') gate.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+    else refuse(socket, 'HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>

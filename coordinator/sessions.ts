@@ -5,7 +5,7 @@
 import { toHex } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { Connection } from '../protocol/connection.ts';
-import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
+import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { curveKeyOf, verifySignature, type Identity } from '../protocol/identity.ts';
 import {
   CLOSE_NORMAL,
@@ -23,6 +23,10 @@ import type { Hex, OutgoingFrame } from './machine/index.ts';
 /** A transport may know that its peer has missed a heartbeat; one that does not counts as responsive. */
 export interface ServerConnection extends Connection {
   readonly responsive?: boolean;
+  /** What its peer is counted by, where that can be told. */
+  readonly address?: string;
+  /** The peer has logged in: from now on it may send more than a login. */
+  admit?(): void;
 }
 
 /** What a participant sends once it is logged in. */
@@ -58,6 +62,9 @@ export interface Sessions {
   stop(): void;
 }
 
+/** After so many bytes the queues of all peers are looked at together. */
+const LOOK_AFTER_BYTES = 4 << 20;
+
 /** One connection: `key` is set from hello on, `loggedIn` when its signature was verified. */
 interface Session {
   readonly connection: ServerConnection;
@@ -86,6 +93,8 @@ export const createSessions = (init: SessionsInit): Sessions => {
   const open = new Set<Session>();
   const byKey = new Map<Hex, Session>();
   let stopped = false;
+  let sinceLook = 0;
+  const lines = tokenBucket(limits.logLinesPerSecond, limits.logLineBurst, clock.now());
 
   const close = (session: Session, code: number, reason: string): void => {
     if (session.closed) return;
@@ -101,8 +110,11 @@ export const createSessions = (init: SessionsInit): Sessions => {
   };
 
   const fail = (session: Session, error: FloeError): void => {
+    if (session.closed) return;
     const { code, message } = error;
-    log.warn(
+    // Outsiders must not fill the log.
+    const level = session.loggedIn || lines.take(clock.now()) ? 'warn' : 'debug';
+    log[level](
       { remote: session.connection.remote, code, reason: message },
       'session closed with an error',
     );
@@ -117,6 +129,20 @@ export const createSessions = (init: SessionsInit): Sessions => {
         new FloeError('peer_too_slow', `${session.connection.bufferedBytes} bytes are queued`),
       );
     session.connection.send(bytes);
+    sinceLook += bytes.length;
+    if (sinceLook >= LOOK_AFTER_BYTES) endSlowest();
+  };
+
+  /** Peers that read slowly, each within its limit, must not fill the memory together: the slowest go first. */
+  const endSlowest = (): void => {
+    sinceLook = 0;
+    const queued = [...open].map((session) => [session, session.connection.bufferedBytes] as const);
+    let total = queued.reduce((sum, [, bytes]) => sum + bytes, 0);
+    for (const [session, bytes] of queued.toSorted(([, a], [, b]) => b - a)) {
+      if (total <= limits.totalBufferedBytes) return;
+      total -= bytes;
+      fail(session, new FloeError('peer_too_slow', `${bytes} bytes are queued, too many of all`));
+    }
   };
 
   const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
@@ -165,6 +191,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
     replaceOld(key);
     session.cancelTimeout();
     session.loggedIn = true;
+    session.connection.admit?.();
     session.payload = undefined;
     byKey.set(toHex(key), session);
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
@@ -181,7 +208,8 @@ export const createSessions = (init: SessionsInit): Sessions => {
   };
 
   const handle = (session: Session, bytes: Uint8Array): void => {
-    const frame = decodeClientFrame(bytes, limits.frameBytes);
+    const limit = session.loggedIn ? limits.frameBytes : limits.loginBytes;
+    const frame = decodeClientFrame(bytes, limit);
     if (frame.type === 'hello') return hello(session, frame);
     if (frame.type === 'login') return login(session, frame);
     if (!session.loggedIn || session.key === undefined)
@@ -198,13 +226,36 @@ export const createSessions = (init: SessionsInit): Sessions => {
     if (FATAL.has(code) || !session.loggedIn) fail(session, error);
   };
 
-  const full = (): boolean =>
-    open.size >= limits.connections || open.size - byKey.size >= limits.pendingLogins;
+  /** The oldest of the connections that wait for a login, of the address that has most of them. */
+  const crowding = (): Session | undefined => {
+    const waiting = new Map<string, Session[]>();
+    for (const session of open) {
+      if (session.loggedIn) continue;
+      const address = session.connection.address ?? '';
+      const others = waiting.get(address);
+      if (others === undefined) waiting.set(address, [session]);
+      else others.push(session);
+    }
+    let most: Session[] = [];
+    for (const sessions of waiting.values()) if (sessions.length > most.length) most = sessions;
+    return most[0];
+  };
+
+  /** Makes room for a connection; those that log in at once are gone from those that wait before their turn comes. */
+  const makeRoom = (): boolean => {
+    if (byKey.size >= limits.connections || limits.pendingLogins === 0) return false;
+    while (open.size >= limits.connections || open.size - byKey.size >= limits.pendingLogins) {
+      const session = crowding();
+      if (session === undefined) return false;
+      fail(session, new FloeError('too_many_connections', 'others wait for a login'));
+    }
+    return true;
+  };
 
   return {
     accept: (connection) => {
       if (stopped) return connection.close(CLOSE_NORMAL, '');
-      if (full()) return connection.close(CLOSE_WITH_ERROR, 'too_many_connections');
+      if (!makeRoom()) return connection.close(CLOSE_WITH_ERROR, 'too_many_connections');
       const session: Session = {
         connection,
         key: undefined,
@@ -215,23 +266,35 @@ export const createSessions = (init: SessionsInit): Sessions => {
           fail(session, new FloeError('login_refused', 'no login in time')),
         ),
       };
-      const bucket = tokenBucket(limits.framesPerSecond, limits.frameBurst, clock.now());
+      const frames = tokenBucket(limits.framesPerSecond, limits.frameBurst, clock.now());
+      const { frameBytesPerSecond, frameBytesBurst } = limits;
+      const volume = tokenBucket(frameBytesPerSecond, frameBytesBurst, clock.now());
       open.add(session);
       connection.receive({
         message: (bytes) => {
           if (session.closed) return;
           try {
-            if (!bucket.take(clock.now()))
+            if (!frames.take(clock.now()))
               throw new FloeError(
                 'rate_limited',
                 `expected at most ${limits.framesPerSecond} frames a second`,
+              );
+            if (!volume.take(clock.now(), bytes.length))
+              throw new FloeError(
+                'rate_limited',
+                `expected at most ${frameBytesPerSecond} bytes of frames a second`,
               );
             handle(session, bytes);
           } catch (thrown) {
             refuse(session, thrown);
           }
         },
-        close: (code, reason) => close(session, code, reason),
+        close: (code, reason) => {
+          // What the transport itself refused is told like what is refused here.
+          if (code === CLOSE_WITH_ERROR && isErrorCode(reason))
+            fail(session, new FloeError(reason, 'refused before any frame was whole'));
+          else close(session, code, reason);
+        },
       });
     },
     send: (to, frame) => {

@@ -1,6 +1,7 @@
 /**
- * @module Connections over WebSocket (RFC 6455, library `ws`): binary frames, a heartbeat of pings, a limit on what a message
- * may hold before anything is parsed. Compression is off: frames are ciphertext and keys.
+ * @module Connections over WebSocket (RFC 6455, library `ws`): binary frames, a heartbeat of pings, and limits on what a socket
+ * may send, before the login and after it, that hold before the library keeps anything. Compression is off: frames are
+ * ciphertext and keys.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -8,12 +9,23 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { ownBytes } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ConnectionHandlers } from '../protocol/connection.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
 import { CLOSE_WITH_ERROR } from '../protocol/messages.ts';
-import type { Limits } from './limits.ts';
+import { countedAddress } from './addresses.ts';
+import { tokenBucket, type Limits } from './limits.ts';
 import type { ServerConnection } from './sessions.ts';
+import {
+  unfinishedMessages,
+  type UnfinishedMessage,
+  type UnfinishedMessages,
+} from './unfinished.ts';
 
 /** RFC 6455, section 7.4.1: the connection broke. */
 const ABNORMAL = 1006;
+/** Head and mask of a control frame of a client (RFC 6455, section 5.2). */
+const CONTROL_HEAD_BYTES = 6;
+/** Bytes that a peer may send after its connection was closed here, such as what was on its way. */
+const LINGER_BYTES = 65_536;
 
 const toBytes = (data: RawData): Uint8Array =>
   ownBytes(
@@ -24,11 +36,16 @@ const toBytes = (data: RawData): Uint8Array =>
         : data,
   );
 
-/** Pings at every beat; a peer that has not answered by the next one is cut off. */
-const keepAlive = (socket: WebSocket, clock: Clock, everyMs: number) => {
+/** Pings at every beat; a peer that has not answered by the next one, or not ended its message, is cut off. */
+const keepAlive = (
+  socket: WebSocket,
+  clock: Clock,
+  everyMs: number,
+  message: UnfinishedMessage,
+) => {
   let pingedAt: number | undefined;
   const beat = (): void => {
-    if (pingedAt !== undefined) return socket.terminate();
+    if (pingedAt !== undefined || message.overdue) return socket.terminate();
     pingedAt = clock.now();
     socket.ping();
     cancel = clock.at(pingedAt + everyMs, beat);
@@ -44,43 +61,104 @@ const keepAlive = (socket: WebSocket, clock: Clock, everyMs: number) => {
   };
 };
 
+interface WebSocketInit {
+  readonly raw: Duplex;
+  readonly address: string;
+  readonly remote: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly unfinished: UnfinishedMessages;
+}
+
 /** A `ws` socket as a Connection. */
-export const webSocketConnection = (
+const webSocketConnection = (
   socket: WebSocket,
-  remote: string,
-  clock: Clock,
-  heartbeatMs: number,
+  { raw, address, remote, clock, limits, unfinished }: WebSocketInit,
 ): ServerConnection => {
   const early: Uint8Array[] = [];
   let handlers: ConnectionHandlers | undefined;
   let closed: readonly [number, string] | undefined;
-  const heart = keepAlive(socket, clock, heartbeatMs);
+  let admitted = false;
+  /** Bytes since the upgrade until the login, then since this side has closed. */
+  let counted = 0;
+  let cancelLinger: (() => void) | undefined;
+  const message = unfinished.open(() => socket.terminate());
+  const pings = tokenBucket(limits.pingsPerSecond, limits.pingBurst, clock.now());
+  const heart = keepAlive(socket, clock, limits.heartbeatMs, message);
+
+  /** Tells the peer why, reads no more than what may be on its way, and ends the connection soon whatever the peer does. */
+  const close = (code: number, reason: string): void => {
+    if (cancelLinger !== undefined) return;
+    cancelLinger = clock.at(clock.now() + limits.lingerMs, () => socket.terminate());
+    message.done();
+    counted = 0;
+    socket.close(code === ABNORMAL ? CLOSE_WITH_ERROR : code, reason);
+  };
+  /** Told once, whoever closed. */
+  const tellClosed = (code: number, reason: string): void => {
+    if (closed !== undefined) return;
+    closed = [code, reason];
+    handlers?.close(code, reason);
+  };
+  const refuse = (code: ErrorCode): void => {
+    close(CLOSE_WITH_ERROR, code);
+    if (socket.readyState !== socket.CLOSED) socket.pause();
+    tellClosed(CLOSE_WITH_ERROR, code);
+  };
+
+  // Before the library's own listener, which keeps what it is given.
+  raw.prependListener('data', (chunk: Buffer) => {
+    if (cancelLinger !== undefined) {
+      counted += chunk.length;
+      if (counted > LINGER_BYTES && socket.readyState !== socket.CLOSED) socket.pause();
+    } else if (admitted) {
+      if (!message.came(chunk.length)) refuse('frame_too_large');
+    } else {
+      counted += chunk.length;
+      if (counted > limits.loginBytes) refuse('frame_too_large');
+    }
+  });
   socket.on('message', (data, isBinary) => {
-    if (!isBinary) return socket.close(CLOSE_WITH_ERROR, 'frame_malformed');
+    message.done();
+    if (cancelLinger !== undefined) return;
+    if (!isBinary) return refuse('frame_malformed');
     const bytes = toBytes(data);
     if (handlers === undefined) early.push(bytes);
     else handlers.message(bytes);
   });
+  socket.on('ping', (data) => {
+    message.beside(data.length + CONTROL_HEAD_BYTES);
+    if (socket.readyState !== socket.OPEN) return;
+    // A peer that asks without reading the answers would have them kept here.
+    if (socket.bufferedAmount > 0 || !pings.take(clock.now())) socket.terminate();
+    else socket.pong(data);
+  });
+  socket.on('pong', (data) => message.beside(data.length + CONTROL_HEAD_BYTES));
   socket.on('close', (code, reason) => {
-    closed = [code, reason.toString()];
-    handlers?.close(code, reason.toString());
+    cancelLinger?.();
+    message.done();
+    tellClosed(code, reason.toString());
   });
   // A close always follows, with the code that says why.
   socket.on('error', () => socket.terminate());
   return {
     remote,
+    address,
     get bufferedBytes() {
       return socket.bufferedAmount;
     },
     get responsive() {
       return heart.isResponsive();
     },
+    admit: () => {
+      admitted = true;
+    },
     send: (frame) => {
       if (socket.readyState === socket.OPEN) socket.send(frame);
     },
     close: (code, reason) => {
       if (socket.readyState === socket.CONNECTING) socket.terminate();
-      else socket.close(code === ABNORMAL ? CLOSE_WITH_ERROR : code, reason);
+      else close(code, reason);
     },
     receive: (given) => {
       handlers = given;
@@ -93,6 +171,8 @@ export const webSocketConnection = (
 export interface WebSocketGate {
   /** Handles the upgrade of one HTTP request. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Bytes of messages whose end has not come. */
+  readonly unfinishedBytes: number;
   /** Ends all sockets. */
   close(): void;
 }
@@ -103,21 +183,40 @@ export const webSocketGate = (
   clock: Clock,
   accept: (connection: ServerConnection) => void,
 ): WebSocketGate => {
+  const unfinished = unfinishedMessages(limits, clock);
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: true,
     perMessageDeflate: false,
+    // Pings are answered here, as far as the peer reads the answers.
+    autoPong: false,
+    maxFragments: limits.fragments,
     // Beyond the frame limit, so that a frame a little too large is still refused by name.
-    maxPayload: 2 * limits.frameBytes,
+    maxPayload: limits.frameBytes + 65_536,
   });
   return {
     upgrade: (request, socket, head) => {
       const { remoteAddress = 'unknown', remotePort = 0 } = request.socket;
+      // What comes with the upgrade request has waited for no login.
+      if (head.length > limits.loginBytes) {
+        socket.destroy();
+        return;
+      }
       server.handleUpgrade(request, socket, head, (ws) =>
         accept(
-          webSocketConnection(ws, `${remoteAddress}:${remotePort}`, clock, limits.heartbeatMs),
+          webSocketConnection(ws, {
+            raw: socket,
+            address: countedAddress(remoteAddress),
+            remote: `${remoteAddress}:${remotePort}`,
+            clock,
+            limits,
+            unfinished,
+          }),
         ),
       );
+    },
+    get unfinishedBytes() {
+      return unfinished.bytes;
     },
     close: () => {
       for (const client of server.clients) client.terminate();

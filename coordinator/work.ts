@@ -17,6 +17,7 @@ import type { EventBody, State, Work } from './machine/index.ts';
 import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
 import { failureFields } from './recovery.ts';
+import type { Upkeep } from './upkeep.ts';
 
 /** Attempts at a piece of work that fails with a retryable error, and the pause before the first repeat. */
 const ATTEMPTS = 4;
@@ -33,6 +34,7 @@ export interface WorkContext {
   readonly keeper: ModelKeeper;
   readonly attemptKeys: AttemptKeys;
   readonly aggregation: Aggregation;
+  readonly upkeep: Upkeep;
   readonly log: Logger;
   readonly state: () => State;
   readonly signal: AbortSignal;
@@ -84,6 +86,8 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
+      // What the attempt's members will read is there for them.
+      await context.upkeep.ensure(signal);
       // Durable before the event that publishes it; the same again after a crash.
       const key = context.attemptKeys.create(round);
       const [wrapped, bundle] = await Promise.all([
@@ -142,10 +146,10 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
 };
 
 const failed = (work: Work, error: FloeError): EventBody => {
-  const { code, reason, culprits } = failureFields(error);
+  const { code, reason, ...blamed } = failureFields(error);
   return work.type === 'fold'
     ? { type: 'upload-rejected', round: work.round, member: work.record.author, code, reason }
-    : { type: 'work-failed', round: work.round, code, reason, culprits };
+    : { type: 'work-failed', round: work.round, code, reason, ...blamed };
 };
 
 /**

@@ -7,6 +7,7 @@ import { concatBytes, equalBytes, fromHex } from './bytes.ts';
 import { FloeError } from './errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from './network.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from './run-spec.ts';
+import { unexpectedStatus, unreachable } from './unreachable.ts';
 
 const MAX_ANNOUNCEMENT_BYTES = 8 << 20;
 const TIMEOUT_MS = 120_000;
@@ -33,7 +34,8 @@ const fromBase64url = (text: string): Uint8Array =>
 /**
  * The body of an answer, cut off where it is longer than `limit` bytes, not buffered.
  *
- * @throws FloeError `connection_lost` when there is no answer or another status than 2xx, `frame_too_large`, `aborted`
+ * @throws FloeError `connection_lost` when there is no answer, `certificate_refused`, `wrong_protocol`, `frame_too_large`,
+ *   `aborted`
  */
 export const fetchBytes = async (
   url: string,
@@ -49,7 +51,7 @@ export const fetchBytes = async (
     });
     if (!response.ok) {
       await response.body?.cancel();
-      throw new FloeError('connection_lost', `${url} answered ${response.status}`);
+      throw unexpectedStatus(url, response.status);
     }
     if (response.body !== null)
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
@@ -62,8 +64,7 @@ export const fetchBytes = async (
     if (cause instanceof FloeError) throw cause;
     if (signal?.aborted === true)
       throw new FloeError('aborted', 'The operation was cancelled.', {}, { cause });
-    const message = `no answer from ${url}: ${(cause as Error).message}`;
-    throw new FloeError('connection_lost', message, {}, { cause });
+    throw unreachable(url, cause);
   }
   return concatBytes(...chunks);
 };

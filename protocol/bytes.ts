@@ -3,7 +3,7 @@
  * noble elsewhere; both give the same digest.
  */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, concatBytes as nobleConcat, hexToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { FloeError } from './errors.ts';
 
 /** `node:crypto` where there is one; `undefined` in browsers. */
@@ -12,12 +12,28 @@ export const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
 /** Up to here joining the chunks costs less than a hash object. */
 const ONE_SHOT_BYTES = 4096;
 
+const join = (chunks: readonly Uint8Array[], total: number): Uint8Array<ArrayBuffer> => {
+  const whole = new Uint8Array(total);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+};
+
+const totalOf = (chunks: readonly Uint8Array[]): number => {
+  let total = 0;
+  for (const { length } of chunks) total += length;
+  return total;
+};
+
 /** SHA-256 over the concatenation of `chunks`; 32 bytes. */
 export const sha256 = (...chunks: readonly Uint8Array[]): Uint8Array => {
   if (nodeCrypto) {
-    const total = chunks.reduce((sum, { length }) => sum + length, 0);
+    const total = totalOf(chunks);
     if (chunks.length === 1 || total <= ONE_SHOT_BYTES) {
-      const whole = chunks.length === 1 ? (chunks[0] as Uint8Array) : nobleConcat(...chunks);
+      const whole = chunks.length === 1 ? (chunks[0] as Uint8Array) : join(chunks, total);
       return new Uint8Array(nodeCrypto.hash('sha256', whole, 'buffer'));
     }
     const hash = nodeCrypto.createHash('sha256');
@@ -29,7 +45,8 @@ export const sha256 = (...chunks: readonly Uint8Array[]): Uint8Array => {
   return hash.digest();
 };
 
-export const concatBytes = (...chunks: readonly Uint8Array[]): Uint8Array => nobleConcat(...chunks);
+export const concatBytes = (...chunks: readonly Uint8Array[]): Uint8Array =>
+  join(chunks, totalOf(chunks));
 const utf8Encoder = new TextEncoder();
 export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
 export const toHex = (bytes: Uint8Array): string => bytesToHex(bytes);

@@ -1,10 +1,10 @@
 /**
- * @module Canonical CBOR (RFC 8949, section 4.2.1): the one encoding of frames, records and everything that is signed or
- * hashed. Decoding refuses every byte string that encoding would not have produced.
+ * @module CBOR (RFC 8949) of frames, records and everything that is signed or hashed. Encoding is
+ * deterministic (section 4.2.1), so that equal values have equal hashes.
  */
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import * as v from 'valibot';
-import { equalBytes } from './bytes.ts';
+import { BudgetedTokenizer, budgetOf, type CborBudget } from './cbor-budget.ts';
 import { FloeError, type ErrorCode } from './errors.ts';
 
 /** Plain data: numbers, strings, booleans, null, byte strings, arrays, objects. `undefined` properties are left out. */
@@ -12,52 +12,48 @@ export const encodeCbor = (value: unknown): Uint8Array<ArrayBuffer> =>
   encode(value, { ...rfc8949EncodeOptions, ignoreUndefinedProperties: true });
 
 /**
- * Decodes canonical CBOR and checks it against `schema`.
+ * Decodes CBOR and checks it against `schema`. Lengths are definite and in their shortest form, no key
+ * comes twice, no float is NaN or infinite. The order of keys is free: what is signed or hashed is kept
+ * as the bytes that arrived, and never encoded again.
  *
  * @param maxBytes refused above this size, before anything is parsed
- * @throws FloeError with `code` when the bytes are too many, not canonical, or do not fit the schema
+ * @param budget of elements, where the schema does not say what is in it
+ * @throws FloeError with `code` when bytes or elements are too many, or do not fit the schema
  */
 export const decodeCbor = <Schema extends v.GenericSchema>(
   schema: Schema,
   bytes: Uint8Array,
   code: ErrorCode,
   maxBytes: number,
-): v.InferOutput<Schema> => {
-  const value = decodeValue(bytes, code, maxBytes);
-  if (!equalBytes(encodeCbor(value), bytes))
-    throw new FloeError(code, 'CBOR is not in canonical form');
-  return parseWith(schema, value, code);
-};
+  budget: CborBudget = budgetOf(schema),
+): v.InferOutput<Schema> => parseWith(schema, decodeValue(bytes, code, maxBytes, budget), code);
 
-/**
- * Decodes CBOR that is signed or hashed as bytes, so that its form need not be canonical: definite lengths in their
- * shortest form, no key twice, no NaN. @throws FloeError `code`
- */
-export const decodeSigned = <Schema extends v.GenericSchema>(
-  schema: Schema,
+const DECODE_OPTIONS = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowNaN: false,
+  allowInfinity: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true,
+} as const;
+
+const decodeValue = (
   bytes: Uint8Array,
   code: ErrorCode,
   maxBytes: number,
-): v.InferOutput<Schema> => parseWith(schema, decodeValue(bytes, code, maxBytes), code);
-
-const decodeValue = (bytes: Uint8Array, code: ErrorCode, maxBytes: number): unknown => {
+  budget: CborBudget,
+): unknown => {
   if (bytes.length > maxBytes)
     throw new FloeError(
       code === 'frame_malformed' ? 'frame_too_large' : code,
       `expected at most ${maxBytes} bytes, got ${bytes.length}`,
     );
   try {
-    return decode(bytes, {
-      strict: true,
-      allowIndefinite: false,
-      allowUndefined: false,
-      allowNaN: false,
-      allowInfinity: false,
-      allowBigInt: false,
-      rejectDuplicateMapKeys: true,
-    });
+    const tokenizer = new BudgetedTokenizer(bytes, DECODE_OPTIONS, budget);
+    return decode(bytes, { ...DECODE_OPTIONS, tokenizer });
   } catch (cause) {
-    throw new FloeError(code, `not canonical CBOR: ${(cause as Error).message}`, {}, { cause });
+    throw new FloeError(code, `not CBOR: ${(cause as Error).message}`, {}, { cause });
   }
 };
 

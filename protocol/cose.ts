@@ -6,6 +6,7 @@
  */
 import { encode, decode, rfc8949EncodeOptions } from 'cborg';
 import { concatBytes, equalBytes } from './bytes.ts';
+import { BudgetedTokenizer } from './cbor-budget.ts';
 import { FloeError, type ErrorCode } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { verifyCoseSignature } from './identity.ts';
@@ -15,6 +16,9 @@ const TAG = new Uint8Array([0xd2]);
 /** {1: -8}: the algorithm is EdDSA. */
 const PROTECTED = new Uint8Array([0xa1, 0x01, 0x27]);
 const SIGNATURE_BYTES = 64;
+const DECODE_OPTIONS = { strict: true, allowIndefinite: false, useMaps: true } as const;
+/** A list of four, of which one is an empty map. */
+const ENVELOPE = { elements: 5, depth: 2 };
 /** What tag, headers and signature add to a payload, at most. */
 export const COSE_OVERHEAD = 80;
 
@@ -50,7 +54,9 @@ export const openCose = (bytes: Uint8Array, code: ErrorCode): CoseSign1 => {
   let parts: unknown;
   try {
     if (bytes[0] !== TAG[0]) throw new Error('expected tag 18');
-    parts = decode(bytes.subarray(1), { strict: true, allowIndefinite: false, useMaps: true });
+    const array = bytes.subarray(1);
+    const tokenizer = new BudgetedTokenizer(array, DECODE_OPTIONS, ENVELOPE);
+    parts = decode(array, { ...DECODE_OPTIONS, tokenizer });
   } catch (cause) {
     throw new FloeError(code, `not COSE_Sign1: ${(cause as Error).message}`, {}, { cause });
   }

@@ -26,6 +26,9 @@ export const DOCUMENTED_PRICES: WalrusPrices = {
   writePerUnit: 20_000n,
 };
 
+/** Milliseconds of an epoch of Walrus's mainnet, as documented. */
+export const DOCUMENTED_EPOCH_MS = 14 * 86_400_000;
+
 /** Most bytes of a secret in the unmasking bundle, and of a model's header. */
 const SECRET_BYTES = 120;
 const MODEL_HEADER_BYTES = 4_096;

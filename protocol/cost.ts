@@ -171,6 +171,17 @@ export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRat
   };
 };
 
+/**
+ * FROST an epoch for what a run keeps paid for while it stands, beyond the epochs that blobs are stored for: the newest model and
+ * the one before it, the newest bundle with its uploads.
+ */
+export const keepingCost = (input: RunCostInput, prices: WalrusPrices): bigint => {
+  const { uploads, uploadBytes, bundleBytes, modelBytes } = input;
+  const quilts = quiltSizes(uploads + 1, Math.max(uploadBytes, bundleBytes), prices.shards);
+  const blobs = [...quilts, modelBytes, modelBytes].map((size) => blobStorage(size, 1, prices));
+  return blobs.reduce((sum, { storage }) => sum + storage, 0n);
+};
+
 const DECIMALS = 9;
 
 /** MIST or FROST as SUI or WAL, exact: 250000000n is `0.25`. */

@@ -53,6 +53,10 @@ const parameters = (purpose: KeyPurpose) => ({
   }),
 });
 
+/** WebCrypto copies what it is given, and refuses shared memory only. */
+const unshared = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+  bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : ownBytes(bytes);
+
 const importKey = (key: Uint8Array, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> =>
   crypto.subtle.importKey('raw', ownBytes(key), 'AES-GCM', false, [usage]);
 
@@ -66,7 +70,7 @@ export const encryptBlob = async (
     await crypto.subtle.encrypt(
       parameters(purpose),
       await importKey(key, 'encrypt'),
-      ownBytes(plain),
+      unshared(plain),
     ),
   );
 
@@ -81,7 +85,7 @@ export const decryptBlob = async (
       await crypto.subtle.decrypt(
         parameters(purpose),
         await importKey(key, 'decrypt'),
-        ownBytes(cipher),
+        unshared(cipher),
       ),
     );
   } catch (cause) {

@@ -29,13 +29,13 @@ export const ERRORS = {
   frame_too_large: entry(
     'wire',
     false,
-    'A frame is larger than the limit.',
-    'Lower the model size per frame or raise `limits.frameBytes` on both sides.',
+    'The peer sends more at once than any frame of this protocol has, or more than a login before it has logged in.',
+    'Check that both sides run the same version of Floe; a size is no setting of a run.',
   ),
   frame_malformed: entry(
     'wire',
     false,
-    'A frame is not canonical CBOR or does not fit its schema.',
+    'A frame is not CBOR or does not fit its schema.',
     'Check that both sides run the same version of Floe.',
   ),
   version_unsupported: entry(
@@ -71,7 +71,7 @@ export const ERRORS = {
   rate_limited: entry(
     'wire',
     true,
-    'Too many frames or connections in the window.',
+    'Too many frames, requests or uploads in the window.',
     'Wait and retry with backoff.',
   ),
   too_many_connections: entry(
@@ -79,6 +79,24 @@ export const ERRORS = {
     true,
     'The coordinator holds as many connections as it is allowed.',
     'Retry later or raise `limits.connections`.',
+  ),
+  certificate_refused: entry(
+    'wire',
+    false,
+    'The coordinator speaks TLS with a certificate that this machine does not trust; the message says why.',
+    "If it is your coordinator's own: `floe join --ca FILE` or the environment variable `NODE_EXTRA_CA_CERTS=FILE` with its certificate (PEM). Otherwise ask its operator for a valid one.",
+  ),
+  wrong_protocol: entry(
+    'wire',
+    false,
+    'Something answers at the address, and it is no Floe coordinator, or not with this protocol.',
+    'Check host and port; `ws://` for a coordinator without TLS, `wss://` for one with it.',
+  ),
+  coordinator_unreachable: entry(
+    'wire',
+    false,
+    'The coordinator has never answered, for as long as it was to be tried.',
+    'Check the address, and that the coordinator runs; `floe join --wait SECONDS` (option `patienceMs`) tries longer.',
   ),
   connection_lost: entry(
     'wire',
@@ -238,6 +256,12 @@ export const ERRORS = {
     false,
     'A complaint, or an abort that names one, proves nothing.',
     'The author of the record is at fault: the complainer, or the coordinator that excludes somebody without proof.',
+  ),
+  evidence_invalid: entry(
+    'secagg',
+    false,
+    'What an abort shows against a participant does not prove that it lied.',
+    'The coordinator is at fault: it excludes somebody without proof.',
   ),
   commitment_mismatch: entry(
     'secagg',
@@ -404,6 +428,12 @@ export const ERRORS = {
     'No blob with this id.',
     "Retry shortly; then check the store's address.",
   ),
+  blob_expired: entry(
+    'store',
+    true,
+    'A blob that a signed record names is stored no more: the epochs that the coordinator paid for are over.',
+    'The coordinator stores it again from its own copy at the next attempt; if it has none, the run cannot go on: restore `blobs` of its state folder from a backup.',
+  ),
   blob_corrupt: entry(
     'store',
     false,
@@ -440,6 +470,12 @@ export const ERRORS = {
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
   ),
+  key_server_not_listed: entry(
+    'access',
+    false,
+    'A key is sealed under a key server that the own network file lists neither in `seal.servers` nor in `seal.decryptOnly`.',
+    'If you trust the server that the message names, add it to `seal.decryptOnly` of your network file; else ask the operator of the run why it is used.',
+  ),
   reader_left_out: entry(
     'access',
     false,
@@ -475,6 +511,12 @@ export const ERRORS = {
     false,
     'The chain refused a transaction.',
     'The message says why: coins that are missing, a contract that aborted.',
+  ),
+  funds_low: entry(
+    'ledger',
+    true,
+    'The address that pays has coins for a few more rounds only. The run goes on.',
+    'Send it coins before they are used up: `floe cost` says what the rounds that are left cost.',
   ),
   funds_missing: entry(
     'ledger',

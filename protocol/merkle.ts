@@ -7,11 +7,18 @@ import { sha256 } from './bytes.ts';
 const LEAF = new Uint8Array([0]);
 const NODE = new Uint8Array([1]);
 
+/** Pair by pair, level by level: the same tree as splitting at the largest power of two. */
 const rootOf = (hashes: readonly Uint8Array[]): Uint8Array => {
-  if (hashes.length === 1) return hashes[0] as Uint8Array;
-  let split = 1;
-  while (split * 2 < hashes.length) split *= 2;
-  return sha256(NODE, rootOf(hashes.slice(0, split)), rootOf(hashes.slice(split)));
+  let level = hashes;
+  while (level.length > 1) {
+    const above: Uint8Array[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const [left, right] = [level[i] as Uint8Array, level[i + 1]];
+      above.push(right === undefined ? left : sha256(NODE, left, right));
+    }
+    level = above;
+  }
+  return level[0] as Uint8Array;
 };
 
 /** Hash of one leaf, 32 bytes. */

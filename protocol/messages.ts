@@ -1,7 +1,8 @@
 /**
- * @module The frames on the wire: canonical CBOR maps with a protocol version and a type. They carry signed records and
+ * @module The frames on the wire: CBOR maps with a protocol version and a type. They carry signed records and
  * what is delivered beside them; nothing that matters later is said in a frame that is not in a record.
  */
+import { Tokenizer, Type } from 'cborg';
 import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { FloeError, isErrorCode, type ErrorCode } from './errors.ts';
@@ -9,8 +10,15 @@ import { MAX_RECORD_BYTES } from './records.ts';
 import { MAX_COHORT, MAX_EVIDENCE, MAX_PROOF_BYTES } from './run-spec.ts';
 
 export const PROTOCOL_VERSION = 1;
-/** Largest frame either side accepts: a cohort of 255 with its registrations and shares fits. */
+/** Largest frame of the coordinator: a cohort of 255 with its registrations and shares fits. */
 export const MAX_FRAME_BYTES = 8 << 20;
+/** A sealed entry of a share, at most. */
+const MAX_SHARE_ENTRY_BYTES = 4096;
+/** Largest frame of a participant: a share record with an entry for each member of the largest cohort. */
+export const MAX_CLIENT_FRAME_BYTES =
+  MAX_RECORD_BYTES + MAX_COHORT * (MAX_SHARE_ENTRY_BYTES + 3) + 64;
+/** What a participant sends until it has logged in, hello and login with all that frames them, has fewer bytes. */
+export const MAX_LOGIN_BYTES = 1024;
 
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const key = fixedBytes(32);
@@ -30,11 +38,11 @@ export const clientFrames = {
   /** A register, upload, consistent or unmask record. */
   record: frame('record', { record }),
   /** A share record with its sealed entries, one per member in cohort order, its own included. */
-  share: frame('share', { record, entries: list(bytesUpTo(4096)) }),
+  share: frame('share', { record, entries: list(bytesUpTo(MAX_SHARE_ENTRY_BYTES)) }),
   /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
   withdraw: frame('withdraw', {
     round: integer(0, 100_000),
-    code: v.string(),
+    code: v.pipe(v.string(), v.maxLength(100)),
     /** With the code `commit_fabricated`: the proof, for whoever may open the bundle to repeat. */
     proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   }),
@@ -62,7 +70,7 @@ export const serverFrames = {
   /** The sharers record with, for each sharer in order, its share record and its entry for the receiver. */
   sharers: frame('sharers', {
     record,
-    inbox: list(v.strictObject({ record, entry: bytesUpTo(4096) })),
+    inbox: list(v.strictObject({ record, entry: bytesUpTo(MAX_SHARE_ENTRY_BYTES) })),
   }),
   /** Consistent records of at least `threshold` survivors. */
   consistency: frame('consistency', { records: list(record) }),
@@ -70,7 +78,7 @@ export const serverFrames = {
   ack: frame('ack', { hash: fixedBytes(32) }),
   /** Something was refused. `about` is the hash of the record, where there was one; the session goes on unless it closes. */
   error: frame('error', {
-    code: v.string(),
+    code: v.pipe(v.string(), v.maxLength(100)),
     message: v.pipe(v.string(), v.maxLength(1000)),
     about: v.optional(fixedBytes(32)),
   }),
@@ -85,55 +93,73 @@ export type ClientFrame = Frames<typeof clientFrames>;
 export type ServerFrame = Frames<typeof serverFrames>;
 type Unversioned<Frame> = Frame extends unknown ? Omit<Frame, 'v'> : never;
 
-const clientSchema = v.variant(
-  'type',
-  Object.values(clientFrames) as [
-    (typeof clientFrames)['hello'],
-    ...(typeof clientFrames)[keyof typeof clientFrames][],
-  ],
-);
-const serverSchema = v.variant(
-  'type',
-  Object.values(serverFrames) as [
-    (typeof serverFrames)['challenge'],
-    ...(typeof serverFrames)[keyof typeof serverFrames][],
-  ],
-);
-
 /** Encodes a frame; the version is put in here. */
 export const encodeFrame = (
   message: Unversioned<ClientFrame> | Unversioned<ServerFrame>,
 ): Uint8Array<ArrayBuffer> => encodeCbor({ v: PROTOCOL_VERSION, ...message });
 
-const versionSchema = v.looseObject({ v: v.number(), type: v.string() });
+/** In canonical order the type comes behind the fields with shorter names, of which no frame has more. */
+const FIELDS_BEFORE_TYPE = 8;
 
-const decodeFrame = <Schema extends v.GenericSchema>(
-  schema: Schema,
+/**
+ * The version and the type of a frame, from its first elements alone: what else it may hold depends on them.
+ *
+ * @throws FloeError `frame_malformed`
+ */
+const headOf = (bytes: Uint8Array): { readonly version: unknown; readonly type: unknown } => {
+  try {
+    const tokens = new Tokenizer(bytes, { strict: true, allowIndefinite: false });
+    const head = tokens.next();
+    if (head.type !== Type.map) throw new Error('expected a map');
+    let version: unknown;
+    for (let i = 0; i < Math.min(head.value as number, FIELDS_BEFORE_TYPE); i += 1) {
+      const name: unknown = tokens.next().value;
+      const value = tokens.next();
+      if (!value.type.terminal) break;
+      if (name === 'v') version = value.value;
+      if (name === 'type') return { version, type: value.value };
+    }
+    throw new Error('expected a type among the first fields');
+  } catch (cause) {
+    const message = `no frame: ${(cause as Error).message}`;
+    throw new FloeError('frame_malformed', message, {}, { cause });
+  }
+};
+
+const decodeFrame = <Table extends Readonly<Record<string, v.GenericSchema>>>(
+  table: Table,
   bytes: Uint8Array,
   maxBytes: number,
-): v.InferOutput<Schema> => {
-  const head = decodeCbor(versionSchema, bytes, 'frame_malformed', maxBytes);
-  if (head.v !== PROTOCOL_VERSION)
+): v.InferOutput<Table[keyof Table]> => {
+  if (bytes.length > maxBytes)
+    throw new FloeError(
+      'frame_too_large',
+      `expected at most ${maxBytes} bytes, got ${bytes.length}`,
+    );
+  const { version, type } = headOf(bytes);
+  if (version !== PROTOCOL_VERSION)
     throw new FloeError(
       'version_unsupported',
-      `expected protocol version ${PROTOCOL_VERSION}, got ${head.v}`,
+      `expected protocol version ${PROTOCOL_VERSION}, got ${String(version).slice(0, 20)}`,
     );
-  const result = v.safeParse(schema, head, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new FloeError(
-    'frame_malformed',
-    `${head.type}.${v.getDotPath(issue) ?? ''}: ${issue.message}`,
-  );
+  if (typeof type !== 'string' || !Object.hasOwn(table, type))
+    throw new FloeError(
+      'frame_malformed',
+      `no frame of this side has the type ${String(type).slice(0, 40)}`,
+    );
+  const schema = table[type as keyof Table] as Table[keyof Table];
+  return decodeCbor(schema, bytes, 'frame_malformed', maxBytes);
 };
 
 /** @throws FloeError `frame_too_large`, `frame_malformed`, `version_unsupported` */
-export const decodeClientFrame = (bytes: Uint8Array, maxBytes = MAX_FRAME_BYTES): ClientFrame =>
-  decodeFrame(clientSchema, bytes, maxBytes);
+export const decodeClientFrame = (
+  bytes: Uint8Array,
+  maxBytes = MAX_CLIENT_FRAME_BYTES,
+): ClientFrame => decodeFrame(clientFrames, bytes, maxBytes);
 
 /** @throws FloeError `frame_too_large`, `frame_malformed`, `version_unsupported` */
 export const decodeServerFrame = (bytes: Uint8Array, maxBytes = MAX_FRAME_BYTES): ServerFrame =>
-  decodeFrame(serverSchema, bytes, maxBytes);
+  decodeFrame(serverFrames, bytes, maxBytes);
 
 /** What both sides sign at login: both nonces, both keys and the run, so that no signature fits another session. */
 export const loginPayload = (session: {

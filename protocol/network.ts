@@ -46,11 +46,24 @@ export const networkConfigSchema = v.object({
       v.minLength(1),
     ),
     threshold: whole,
+    /** Servers of before: nothing is sealed under them any more, what was still opens. */
+    decryptOnly: v.optional(
+      v.array(v.object({ objectId, url: v.optional(url), aggregatorUrl: v.optional(url) })),
+    ),
   }),
   floe: v.optional(v.object({ packageId: objectId })),
 });
 
 export type NetworkConfig = v.InferOutput<typeof networkConfigSchema>;
+
+type Seal = NetworkConfig['seal'];
+
+/** Key servers that a ciphertext may name, by object id: those that seal, and those that only open. */
+export const allowedServers = ({
+  servers,
+  decryptOnly = [],
+}: Seal): ReadonlyMap<string, { readonly aggregatorUrl?: string | undefined }> =>
+  new Map([...decryptOnly, ...servers].map((server) => [server.objectId, server]));
 
 /** Checks a parsed configuration. @throws FloeError `spec_invalid`, naming the field */
 export const parseNetworkConfig = (data: unknown): NetworkConfig => {
@@ -58,6 +71,13 @@ export const parseNetworkConfig = (data: unknown): NetworkConfig => {
   if (!parsed.success)
     throw new FloeError('spec_invalid', `network configuration: ${v.summarize(parsed.issues)}`);
   const { seal } = parsed.output;
+  const listed = [...seal.servers, ...(seal.decryptOnly ?? [])].map(({ objectId: id }) => id);
+  const twice = listed.find((id, at) => listed.indexOf(id) !== at);
+  if (twice !== undefined)
+    throw new FloeError(
+      'spec_invalid',
+      `network configuration: expected each key server once in seal.servers or seal.decryptOnly, got ${twice} twice`,
+    );
   const weight = seal.servers.reduce((sum, server) => sum + (server.weight ?? 1), 0);
   if (seal.threshold > weight)
     throw new FloeError(
@@ -72,6 +92,18 @@ export const publicUrl = (text: string): string => {
   const { origin, pathname } = new URL(text);
   return `${origin}${pathname === '/' ? '' : pathname}`;
 };
+
+const publicServer = <
+  Server extends { readonly url?: string | undefined; readonly aggregatorUrl?: string | undefined },
+>({
+  url: address,
+  aggregatorUrl,
+  ...server
+}: Server) => ({
+  ...server,
+  ...(address === undefined ? {} : { url: publicUrl(address) }),
+  ...(aggregatorUrl === undefined ? {} : { aggregatorUrl: publicUrl(aggregatorUrl) }),
+});
 
 /**
  * What others are told of a network: which it is and where it is read. Addresses lose what may hold a key, and what only
@@ -88,25 +120,17 @@ export const publicNetwork = ({ rpcUrl, walrus, seal, floe }: NetworkConfig): Ne
   },
   seal: {
     ...seal,
-    servers: seal.servers.map(({ url: address, aggregatorUrl, ...server }) => ({
-      ...server,
-      ...(address === undefined ? {} : { url: publicUrl(address) }),
-      ...(aggregatorUrl === undefined ? {} : { aggregatorUrl: publicUrl(aggregatorUrl) }),
-    })),
+    servers: seal.servers.map(publicServer),
+    ...(seal.decryptOnly === undefined ? {} : { decryptOnly: seal.decryptOnly.map(publicServer) }),
   },
   ...(floe === undefined ? {} : { floe }),
 });
 
-/** What tells one network from another; by how it is reached two descriptions may differ. */
-const namesOf = ({ walrus, seal, floe }: NetworkConfig): Readonly<Record<string, string>> => ({
+/** What tells one network from another; by how it is reached, and by its key servers, two descriptions may differ. */
+const namesOf = ({ walrus, floe }: NetworkConfig): Readonly<Record<string, string>> => ({
   'floe.packageId': floe?.packageId ?? 'none',
   'walrus.systemObjectId': walrus.systemObjectId,
   'walrus.stakingPoolId': walrus.stakingPoolId,
-  'seal.servers': seal.servers
-    .map(({ objectId: id }) => id)
-    .toSorted()
-    .join(' '),
-  'seal.threshold': String(seal.threshold),
 });
 
 /** Where two descriptions are not of one network; undefined where they are. */
@@ -114,6 +138,26 @@ export const networkDifference = (own: NetworkConfig, other: NetworkConfig): str
   const others = namesOf(other);
   const found = Object.entries(namesOf(own)).find(([name, value]) => others[name] !== value);
   return found && `${found[0]}: expected ${found[1]}, got ${others[found[0]]}`;
+};
+
+/**
+ * Why keys that are sealed as `other` says are not for who has the configuration `own`: it does not list one of the servers, or
+ * asks for more of them. Undefined where they are.
+ */
+export const sealingDifference = (
+  { seal: own }: NetworkConfig,
+  { seal: other }: NetworkConfig,
+): string | undefined => {
+  const allowed = allowedServers(own);
+  const unlisted = other.servers.find(({ objectId: id }) => !allowed.has(id));
+  if (unlisted !== undefined)
+    return (
+      `seal.servers: the key server ${unlisted.objectId} is not listed; ` +
+      'if you trust it, add it to seal.servers, or to seal.decryptOnly to open with it only'
+    );
+  return other.threshold < own.threshold
+    ? `seal.threshold: expected at least ${own.threshold}, got ${other.threshold}`
+    : undefined;
 };
 
 export const DEFAULT_EPOCHS = 3;

@@ -66,6 +66,11 @@ export const cipherStream = (seed: Uint8Array): RandomSource => {
   const zeros = new Uint8Array(STREAM_CHUNK);
   let pool: Uint8Array = new Uint8Array(0);
   return (length) => {
+    if (length <= pool.length) {
+      const bytes = pool.subarray(0, length);
+      pool = pool.subarray(length);
+      return bytes;
+    }
     const out = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {

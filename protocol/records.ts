@@ -6,7 +6,8 @@
  */
 import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from './bytes.ts';
-import { bytesUpTo, decodeSigned, encodeCbor, fixedBytes, integer } from './cbor.ts';
+import { budgetOfAny, widened } from './cbor-budget.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from './errors.ts';
 import type { Identity } from './identity.ts';
@@ -19,6 +20,8 @@ export const MAX_RECORD_BYTES = 1 << 20;
 export const MAX_ANSWERED = 16;
 /** Identities that one draw takes from: an Open record lists them. */
 export const MAX_ELIGIBLE = 10_000;
+/** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares, and all of them are 250 KiB. */
+export const MAX_LIES = 8;
 
 const hash = fixedBytes(32);
 const key = fixedBytes(32);
@@ -49,6 +52,29 @@ export const modelRefSchema = v.strictObject({
   envelope: bytesUpTo(512 << 10),
 });
 export type ModelRef = v.InferOutput<typeof modelRefSchema>;
+
+/** The Share record of whoever lied: of a cohort of 255 it has 9 KiB. */
+const shareRecord = bytesUpTo(12 << 10);
+/** Exactly t of them. @param length bytes of a share */
+const shownShares = (length: number) =>
+  v.pipe(
+    v.array(v.strictObject({ share: fixedBytes(length), head: hash, other: hash })),
+    v.maxLength(MAX_COHORT),
+  );
+/** What shows that a survivor set cannot be opened because an author lied: see secagg/lie.ts. */
+const lieSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('self'), record: shareRecord, shares: shownShares(65) }),
+  v.strictObject({ kind: v.literal('key'), record: shareRecord, shares: shownShares(33) }),
+  v.strictObject({
+    kind: v.literal('pair'),
+    record: shareRecord,
+    recipient: key,
+    entry: bytesUpTo(4096),
+    secret: bytesUpTo(64),
+  }),
+]);
+export type ShownLie = v.InferOutput<typeof lieSchema>;
+export const liesSchema = v.pipe(v.array(lieSchema), v.minLength(1), v.maxLength(MAX_LIES));
 
 export const bodySchemas = {
   /** Coordinator: a round begins with this model; the invited may register. */
@@ -95,7 +121,10 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
   }),
-  /** Participant: commitment to the self secret and the hash of the sealed entry for each member, its own included. */
+  /**
+   * Participant: commitment to the self secret and, for each member, itself included, the hash of its entry: SHA-256 of
+   * `floe/secagg/entry/v1`, the SHA-256 of all but the last 64 bytes, and these, which are the commitments to the two shares.
+   */
   share: v.strictObject({
     context: hash,
     commitment: hash,
@@ -142,7 +171,7 @@ export const bodySchemas = {
   /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
   commit: v.strictObject({
     survivors: hash,
-    aggregate: v.strictObject({ hash, chunkRoot: hash, size: integer(0, 2 ** 40) }),
+    aggregate: v.strictObject({ chunkRoot: hash, size: integer(0, 2 ** 40) }),
     bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
     step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
     weight: finite,
@@ -168,6 +197,8 @@ export const bodySchemas = {
     suspended: v.optional(v.pipe(keys, v.minLength(1))),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),
+    /** Where false commitments ended it: against each culprit, in order, what shows that it lied. */
+    lies: v.optional(liesSchema),
   }),
 } as const;
 
@@ -207,6 +238,9 @@ const payloadSchema = v.strictObject({
   body: v.record(v.string(), v.unknown()),
 });
 
+/** The widest body, and the four other fields. */
+const PAYLOAD_BUDGET = widened(budgetOfAny(Object.values(bodySchemas)), 10, 1);
+
 /** Authenticated with every record: no other COSE message of the same key is one. */
 const RECORD_AAD = utf8('floe/record/v1');
 
@@ -228,7 +262,13 @@ export const signRecord = <Type extends RecordType>(
 
 /** The fields of a payload. @throws FloeError `record_malformed` */
 const readPayload = (bytes: Uint8Array) => {
-  const payload = decodeSigned(payloadSchema, bytes, 'record_malformed', MAX_RECORD_BYTES);
+  const payload = decodeCbor(
+    payloadSchema,
+    bytes,
+    'record_malformed',
+    MAX_RECORD_BYTES,
+    PAYLOAD_BUDGET,
+  );
   const result = v.safeParse(bodySchemas[payload.type], payload.body, { abortEarly: true });
   if (result.success) return { ...payload, body: result.output };
   const [issue] = result.issues;

@@ -53,11 +53,14 @@ export const roundRoot = (entries: readonly TranscriptEntry[], round: number): U
 const PREFIX = 4 + 32;
 
 /** One entry on disk: u32 little-endian length of the record, the entry's hash, the record. */
-export const encodeEntry = (entry: TranscriptEntry): Uint8Array => {
+export const encodeStoredEntry = (hash: Uint8Array, record: Uint8Array): Uint8Array => {
   const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, entry.record.bytes.length, true);
-  return concatBytes(length, entry.hash, entry.record.bytes);
+  new DataView(length.buffer).setUint32(0, record.length, true);
+  return concatBytes(length, hash, record);
 };
+
+export const encodeEntry = ({ hash, record }: TranscriptEntry): Uint8Array =>
+  encodeStoredEntry(hash, record.bytes);
 
 /**
  * Reads a transcript and checks every signature and every link.

@@ -1,14 +1,17 @@
 /**
- * @module Generates `docs/errors.md` from the error catalogue and `docs/protocol.md` from the schemas of frames, records
+ * @module Generates `docs/errors.md` from the error catalogue, `docs/limits.md` from the coordinator's limits and `docs/protocol.md` from the schemas of frames, records
  * and the run specification. `npm run docs` writes them; a test holds them against the code.
  */
+import { DEFAULT_LIMITS, type Limits } from '../coordinator/limits.ts';
 import { EVERY_RECORD, rulesFor } from '../protocol/rules/index.ts';
 import { readFile, writeFile } from 'node:fs/promises';
 import type * as v from 'valibot';
 import { ERRORS, type ErrorArea } from '../protocol/error-catalogue.ts';
 import {
   clientFrames,
+  MAX_CLIENT_FRAME_BYTES,
   MAX_FRAME_BYTES,
+  MAX_LOGIN_BYTES,
   PROTOCOL_VERSION,
   serverFrames,
 } from '../protocol/messages.ts';
@@ -95,7 +98,11 @@ const bounds = (view: SchemaView): string => {
 /** One of a variant's maps, on one line. */
 const alternative = ({ entries = {} }: SchemaView): string =>
   `{${Object.entries(entries)
-    .map(([name, field]) => `${name}: ${typeOf(field)}`)
+    .map(([name, field]) =>
+      field.type === 'array' && field.item?.entries !== undefined
+        ? `${name}: list of ${alternative(field.item)}`
+        : `${name}: ${typeOf(field)}`,
+    )
     .join(', ')}}`;
 
 const typeOf = (view: SchemaView): string => {
@@ -145,7 +152,9 @@ const table = (schema: v.GenericSchema): string =>
 
 /** The comment that stands before `name:` in a source file. */
 const commentOf = (source: string, name: string): string => {
-  const match = new RegExp(String.raw`/\*\* ((?:(?!\*/)[^])*?) \*/\n  ${name}: `).exec(source);
+  const match = new RegExp(
+    String.raw`/\*\*\s(?:\s*\* )?((?:(?!\*/)[^])*?)\s+\*/\n  ${name}: `,
+  ).exec(source);
   return (match?.[1] ?? '').replaceAll(/\s*\n\s*\* ?/g, ' ').replaceAll(/\{@link (\w+)\}/g, '`$1`');
 };
 
@@ -230,7 +239,8 @@ export const protocolPage = async (): Promise<string> => {
     GENERATED,
     '',
     `Version ${PROTOCOL_VERSION}. Frames are canonical CBOR (RFC 8949, section 4.2.1); other encodings of the same value are refused.`,
-    `A frame has at most ${MAX_FRAME_BYTES} bytes, a record at most ${MAX_RECORD_BYTES}. Unknown fields are refused.`,
+    `A frame of the coordinator has at most ${MAX_FRAME_BYTES} bytes, one of a participant ${MAX_CLIENT_FRAME_BYTES}, all up to the login ${MAX_LOGIN_BYTES};`,
+    `a record has at most ${MAX_RECORD_BYTES}. Unknown fields are refused, and so is more elements than the table of a frame or record allows.`,
     '',
     '## One round',
     '',
@@ -290,8 +300,41 @@ export const protocolPage = async (): Promise<string> => {
   ].join('\n');
 };
 
+/** The limits of a coordinator, in groups that share a comment. */
+export const limitsPage = async (): Promise<string> => {
+  const source = await readFile(new URL('../coordinator/limits.ts', import.meta.url), 'utf8');
+  const [, body = ''] = /export interface Limits \{\n(.*?)\n\}/su.exec(source) ?? [];
+  const rows = [...body.matchAll(/\/\*\*(.*?)\*\/\s*((?:readonly \w+: number;\s*)+)/gsu)].map(
+    ([, comment = '', fields = '']) => {
+      const names = [...fields.matchAll(/readonly (\w+)/gu)].map(
+        ([, name]) => name as keyof Limits,
+      );
+      const values = names.map(
+        (name) => `\`${name}\` ${DEFAULT_LIMITS[name].toLocaleString('en')}`,
+      );
+      return `| ${values.join(', ')} | ${comment.replaceAll(/\s+\*?\s*/gu, ' ').trim()} |`;
+    },
+  );
+  return [
+    '# Limits of a coordinator',
+    '',
+    GENERATED,
+    '',
+    'What a coordinator accepts from outside. `createCoordinator` takes others as `limits`. What is beyond a limit is refused by',
+    'name: [errors.md](errors.md). Behind a proxy all participants share one address; those that count by address are then for',
+    'the proxy to keep. How many elements a frame or record may have follows from its schema ([protocol.md](protocol.md)) and is',
+    'no setting.',
+    '',
+    '| limit and default | what it bounds |',
+    '| --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+};
+
 if (import.meta.main) {
   const out = new URL('../docs/', import.meta.url);
   await writeFile(new URL('errors.md', out), errorsPage());
+  await writeFile(new URL('limits.md', out), await limitsPage());
   await writeFile(new URL('protocol.md', out), await protocolPage());
 }

@@ -7,11 +7,12 @@ import { sha256, utf8 } from '../protocol/bytes.ts';
 import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/network.ts';
-import { MAX_COHORT, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
 import { batchCount } from '../protocol/rules/batches.ts';
 import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
 
-const MAX_PARTICIPANTS = 100_000;
+/** As many as a specification lists: every participant gets the list. */
+export const MAX_PARTICIPANTS = MAX_MEMBERS;
 
 const numberIn = (above: number, max: number) =>
   v.pipe(

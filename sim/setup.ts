@@ -4,7 +4,7 @@
  */
 import { deriveSeed } from '../protocol/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/identity.ts';
-import { hashRunSpec, makeRunSpec, MAX_MEMBERS, type RunSpec } from '../protocol/run-spec.ts';
+import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import type { AnalystCalls, AnalystData } from './analyst.ts';
 import type { Member } from './crowd.ts';
 import { loadScenarioData, type ScenarioData } from './data.ts';
@@ -71,8 +71,7 @@ const specOf = (
       ...(model.architecture === 'custom' ? { topology: model.topology } : {}),
     },
     rounds: scenario.rounds,
-    // More than a specification can list are told apart by nobody: then anybody may join.
-    ...(members.length > MAX_MEMBERS ? {} : { members: { type: 'closed', keys: [...members] } }),
+    members: { type: 'closed', keys: [...members] },
     selection: scenario.selection,
     cohort: { size: scenario.cohort, minimum: minimumOf(scenario) },
     training: {

@@ -6,8 +6,9 @@ import type { WebSocket as NodeWebSocket } from 'ws';
 import { ownBytes } from '../../protocol/bytes.ts';
 import { systemClock, type Clock } from '../../protocol/clock.ts';
 import type { Connection, ConnectionHandlers } from '../../protocol/connection.ts';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError, isErrorCode } from '../../protocol/errors.ts';
 import { CLOSE_WITH_ERROR, MAX_FRAME_BYTES } from '../../protocol/messages.ts';
+import { unexpectedStatus, unreachable } from '../../protocol/unreachable.ts';
 
 export interface WebSocketOptions {
   /** Certificates (PEM) to trust instead of the system's. Node only. */
@@ -57,8 +58,14 @@ const requireAddress = (url: string): URL => {
   return parsed;
 };
 
-const lost = (url: string, reason: string, cause?: unknown): FloeError =>
-  new FloeError('connection_lost', `no connection to ${url}: ${reason}`, {}, { cause });
+const lost = (url: string, reason: string): FloeError =>
+  new FloeError('connection_lost', `no connection to ${url}: ${reason}`);
+
+/** What the coordinator answered instead of an upgrade. */
+const refusal = (url: string, status: number, name: unknown): FloeError =>
+  typeof name === 'string' && isErrorCode(name)
+    ? new FloeError(name, `${url} refuses the connection`)
+    : unexpectedStatus(url, status);
 
 /** Pings at every beat; a peer that has not answered by the next one is cut off. */
 const keepAlive = (socket: NodeWebSocket, clock: Clock, everyMs: number): void => {
@@ -105,10 +112,16 @@ const connectInNode = async (
       signal.removeEventListener('abort', abort);
       resolve();
     });
+    socket.on('unexpected-response', (_request, response) => {
+      signal.removeEventListener('abort', abort);
+      response.destroy();
+      reject(refusal(url.href, response.statusCode ?? 0, response.headers['x-floe-error']));
+      socket.terminate();
+    });
     // A close always follows an error of an open socket, with the code that says why.
     socket.on('error', (cause) => {
       signal.removeEventListener('abort', abort);
-      reject(lost(url.href, cause.message, cause));
+      reject(unreachable(url.href, cause));
     });
     socket.on('close', (code, reason) => close(code, reason.toString()));
     signal.addEventListener('abort', abort, { once: true });
@@ -185,7 +198,8 @@ const connectInBrowser = async (
 /**
  * What makes connections to the coordinator at `url`, `ws://host:port` or `wss://...`; each call makes a fresh one.
  *
- * @throws FloeError `usage` when the address is not one; the call: `connection_lost`, `aborted`
+ * @throws FloeError `usage` when the address is not one; the call: `connection_lost`, `certificate_refused`, `wrong_protocol`,
+ *   `aborted`, and what the coordinator refuses an upgrade with
  */
 export const webSocketConnect = (
   url: string,

@@ -1,10 +1,17 @@
 /**
- * @module A keystore in memory: for the simulator and for participants that do not outlive their process. It goes through the
- * same bytes as the file does, so neither can keep what the other would lose.
+ * @module A keystore in memory: for the simulator and for participants that do not outlive their
+ * process. What is loaded has gone through the same bytes as in a file, so neither can keep what the
+ * other would lose.
  */
 import { ownBytes, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/identity.ts';
-import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
+import {
+  decodeRunMemory,
+  encodeRunMemory,
+  secretsOf,
+  type Keystore,
+  type RunMemory,
+} from './keystore.ts';
 
 /**
  * @param secret 32 bytes; identity and training secret derive from it, so that a seeded simulation can be repeated.
@@ -13,7 +20,7 @@ import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './ke
 export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
   const { seed, trainingSecret, sealingSecret } = secretsOf(secret);
   const identity = await identityFromSeed(seed);
-  const runs = new Map<string, Uint8Array>();
+  const runs = new Map<string, RunMemory>();
   const vectors = new Map<string, Uint8Array>();
   const owners = new Map<string, Uint8Array>();
   return {
@@ -22,10 +29,11 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
     trainingSecret,
     sealingSecret,
     load: async (run) => {
-      const bytes = runs.get(toHex(run));
-      return bytes && decodeRunMemory(bytes);
+      const memory = runs.get(toHex(run));
+      return memory && decodeRunMemory(encodeRunMemory(memory));
     },
-    save: async (run, memory) => void runs.set(toHex(run), encodeRunMemory(memory)),
+    // As it is: a memory is never changed, and a round saves more often than anybody loads.
+    save: async (run, memory) => void runs.set(toHex(run), memory),
     saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
     loadVector: async (run) => vectors.get(toHex(run)),
     eraseVector: async (run) => void vectors.delete(toHex(run)),

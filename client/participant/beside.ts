@@ -8,6 +8,7 @@ import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { decryptBlob } from '../../protocol/envelope.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
+import { createMemo } from '../../protocol/memo.ts';
 import type { SignedRecord } from '../../protocol/records.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
@@ -40,6 +41,13 @@ export interface Job<Result> {
 
 const STORE_ATTEMPTS = 6;
 
+/**
+ * The models trained on last, by hash: the check of a commit starts from the one before it. Simulated
+ * participants of one process share them.
+ */
+const RECENT_MODELS_BYTES = 64 << 20;
+const recentModels = createMemo<Float32Array>(RECENT_MODELS_BYTES);
+
 /** The coordinator broke a rule, and that was found out beside the frames. */
 class Breach extends Error {
   readonly error: FloeError;
@@ -49,8 +57,12 @@ class Breach extends Error {
   }
 }
 
-/** What says nothing about the coordinator: whoever keeps the keys does not answer, or nobody waits any more. */
-const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set(['gate_unavailable', 'aborted']);
+/** What says nothing about the coordinator: whoever keeps the keys does not answer, is not listed, or nobody waits any more. */
+const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
+  'gate_unavailable',
+  'key_server_not_listed',
+  'aborted',
+]);
 
 /** Does `work` on what the coordinator signed; an error that its content causes is a broken rule. */
 const breaching = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -147,7 +159,8 @@ export class Beside {
     const purpose = { run, round: commit.round, role: 'bundle' } as const;
     // The store gave the very bytes that the coordinator signed.
     const bundle = await breaching(() => decryptBlob(key, purpose, cipher));
-    return spotCheck({ spec, run, evidence, bundle, leaf, reader, signal });
+    const before = recentModels.get(evidence.open.body.model.hash);
+    return spotCheck({ spec, run, evidence, bundle, before, leaf, reader, signal });
   }
 
   #unwrapBundle(
@@ -222,6 +235,7 @@ export class Beside {
     const { view, own, trainer, clock } = this.#ports;
     const { epochs, batchSize, learningRate } = view.spec.training;
     const before = known ?? (await this.#openModel(body, signal));
+    recentModels.add(body.model.hash, before, before.byteLength);
     const turn = this.#trainer.then(async () => {
       const started = clock.now();
       const result = await trainer.train({

@@ -2,7 +2,7 @@
  * @module The spot check of the commit that a round starts from, between the cohort and the shares: evidence in, then the check
  * beside the frames, then either the shares or the proof that the commit is wrong (secure-aggregation, section 2, step 8).
  */
-import { leavesOf } from '../../protocol/aggregate/round.ts';
+import { blocksOf } from '../../protocol/aggregate/round.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
@@ -55,7 +55,7 @@ const check = (progress: Progress, live: Live): void => {
   const { evidence, open, busy } = live;
   if (busy.has('check') || evidence === undefined) return;
   const { view, own, clock, emit } = progress.ports;
-  const leaf = randomBelow(own.random, leavesOf(view.spec));
+  const leaf = randomBelow(own.random, blocksOf(view.spec));
   const started = clock.now();
   progress.beside.start(live, 'check', {
     work: (signal) => progress.beside.check(open, evidence, leaf, signal),

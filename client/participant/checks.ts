@@ -4,7 +4,7 @@
  * ones it made. Each function throws the `FloeError` that names the broken rule. Sources: Bonawitz et
  * al. 2017, Pasquini et al. 2022.
  */
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { ServerFrame } from '../../protocol/messages.ts';
 import { COORDINATOR_RECORDS, decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
@@ -20,8 +20,8 @@ import {
   type RoundView,
 } from '../../protocol/rules/index.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
-import { proofFinding } from '../../protocol/rules/complaint.ts';
-import { freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
+import { provenBy } from '../../protocol/rules/proof.ts';
+import { entryHash, freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
 
 /** What stays the same through a run. */
 export interface RunView {
@@ -162,7 +162,7 @@ export const checkSharers = (
       return { author, entry: new Uint8Array(0), record: share };
     }
     const committed = share.body.entries[ownIndex];
-    if (committed === undefined || !equalBytes(sha256(entry), committed))
+    if (committed === undefined || !equalBytes(entryHash(entry), committed))
       throw new FloeError('share_invalid', 'an entry is not the one its author signed', {
         author: toHex(author),
       });
@@ -237,18 +237,15 @@ export const checkCommit = (
 ): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);
 
 /**
- * An Abort that excludes somebody because of a complaint proves it: the complaint is in it, and whoever saw cohort and sharers
- * judges it again.
+ * An Abort that excludes somebody proves it: this participant judges the proof again.
  * @returns the culprits that this participant has thereby proven itself
- * @throws FloeError `complaint_invalid` where the proof is missing or shows something else; those of the rules of Abort
+ * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof is missing or shows something else; those of the
+ *   rules of Abort
  */
 export const checkAbort = async (
   view: RoundView,
   abort: SignedRecord<'abort'>,
 ): Promise<readonly Uint8Array[]> => {
   requireLawful(view, abort);
-  const found = await proofFinding(view, abort);
-  if (found !== undefined) throw new FloeError('complaint_invalid', found);
-  const judged = abort.body.complaint !== undefined && view.sharers !== undefined;
-  return judged ? abort.body.culprits : [];
+  return provenBy(view, abort);
 };

@@ -3,8 +3,9 @@
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { addressOf } from '../../protocol/identity.ts';
 import { decodeRecord, type SignedRecord } from '../../protocol/records.ts';
-import { withRecord } from '../../protocol/rules/index.ts';
+import { emptyView, withRecord } from '../../protocol/rules/index.ts';
 import * as checks from './checks.ts';
 import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
@@ -29,18 +30,36 @@ export const onCommit = async (
   progress.ports.emit({ type: 'committed', round: commit.round, weight, metrics, model });
 };
 
-/** Forgets the attempt; remembers culprits whose breach it has proven. @throws FloeError as `checkAbort` */
+/**
+ * Forgets the attempt; remembers culprits whose breach it has proven. Of an attempt whose end it has missed, too: it may have
+ * answered, and answers for that set without them only if it knows.
+ * @throws FloeError as `checkAbort`
+ */
 export const onAbort = async (progress: Progress, record: SignedRecord<'abort'>): Promise<void> => {
   const { live } = progress;
-  if (live?.open.round !== record.round) return;
+  if (live?.open.round !== record.round) return learnCulprits(progress, record);
   const { unmask, upload } = progress.round();
   const own = progress.masked ? unmask : upload;
   const view = own === undefined ? live.view : withRecord(live.view, decodeRecord(own));
   const { code, reason, answered } = record.body;
   const proven = await checks.checkAbort(view, record);
   progress.stop();
-  if (proven.length > 0)
-    await progress.memory.add({}, spending.withCulprits(progress.memory.run, proven));
+  await remember(progress, proven);
   await progress.memory.end(undefined);
   progress.ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
+};
+
+/** The coordinator sends the proof again at each login, for as long as the model stands. @throws FloeError as `checkAbort` */
+const learnCulprits = async (progress: Progress, record: SignedRecord<'abort'>): Promise<void> => {
+  const { ports, memory } = progress;
+  const known = new Set(memory.run.culprits);
+  if (record.body.lies === undefined) return;
+  if (record.body.culprits.every((key) => known.has(addressOf(key)))) return;
+  const { spec, run, beacon } = ports.view;
+  const view = emptyView({ spec, run, round: record.round, beacon });
+  await remember(progress, await checks.checkAbort(view, record));
+};
+
+const remember = async ({ memory }: Progress, proven: readonly Uint8Array[]): Promise<void> => {
+  if (proven.length > 0) await memory.learn(spending.withCulprits(memory.run, proven));
 };

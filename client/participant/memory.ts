@@ -28,8 +28,10 @@ export interface Memory {
   /** Adds to the round in progress, and, in the same write, what outlives it. */
   add(
     fields: Partial<RoundMemory>,
-    lasting?: Partial<Pick<RunMemory, 'spent' | 'past' | 'culprits'>>,
+    lasting?: Partial<Pick<RunMemory, 'spent' | 'past'>>,
   ): Promise<RoundMemory>;
+  /** Remembers who has been proven to lie. */
+  learn(proven: Pick<RunMemory, 'culprits'>): Promise<void>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
   /** Remembers that a commit was checked at this leaf; it is the newest one where no later one is known. */
@@ -82,6 +84,7 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       await save({ ...current, ...lasting, round });
       return round;
     },
+    learn: (proven) => save({ ...current, ...proven }),
     noteCheck: async (record, leaf) => {
       const checked = { commit: record.hash, leaf };
       const isNew = commit === undefined || commit.round < record.round;

@@ -9,7 +9,7 @@ import { sleep, type Clock } from '../../protocol/clock.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/identity.ts';
-import type { ServerFrame } from '../../protocol/messages.ts';
+import { MAX_FRAME_BYTES, type ServerFrame } from '../../protocol/messages.ts';
 import type { RandomSource } from '../../protocol/random.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
@@ -117,8 +117,9 @@ const checkOwnCounter = (
     );
 };
 
-/** Frames that may wait for their turn; a coordinator that sends more is cut off. */
+/** Frames, and bytes of them, that may wait for their turn; a coordinator that sends more is cut off. */
 const MAX_WAITING = 1024;
+const MAX_WAITING_BYTES = 4 * MAX_FRAME_BYTES;
 
 export class Participant {
   /** Settles when the run is over, the participant was stopped, or it cannot go on. */
@@ -129,6 +130,7 @@ export class Participant {
   readonly #end = Promise.withResolvers<Outcome>();
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #waitingBytes = 0;
   #session: Session | undefined;
   #joined: Joined | undefined;
   /** The session got a record through or lasted: the next loss starts with a short wait again. */
@@ -190,7 +192,7 @@ export class Participant {
   async #attempt(): Promise<FloeError> {
     const { connect, keystore, clock, random, loginTimeoutMs = LOGIN_TIMEOUT_MS } = this.#options;
     // Frames may come before what handles them is set up.
-    let early: (ServerFrame | FloeError)[] | undefined = [];
+    let early: (readonly [ServerFrame | FloeError, number])[] | undefined = [];
     let session: Session;
     try {
       const connection = await connect(this.#stop.signal);
@@ -201,7 +203,11 @@ export class Participant {
         random,
         timeoutMs: loginTimeoutMs,
         signal: this.#stop.signal,
-        onFrame: (frame) => (early === undefined ? this.#take(frame) : early.push(frame)),
+        onFrame: (frame, size) => {
+          if (!this.#admit(size)) return;
+          if (early === undefined) this.#take(frame, size);
+          else early.push([frame, size]);
+        },
       });
     } catch (thrown) {
       const error = toFloeError(thrown, 'connection_lost');
@@ -217,13 +223,14 @@ export class Participant {
       } catch (thrown) {
         const error = toFloeError(thrown);
         this.#session = undefined;
+        for (const [, size] of early) this.#release(size);
         session.close(error);
         if (!error.retryable) throw error;
         return error;
       }
       this.#loggedInAt = clock.now();
       this.#announce(session, this.#joined);
-      for (const frame of early) this.#take(frame);
+      for (const [frame, size] of early) this.#take(frame, size);
       early = undefined;
     }
     const error = await session.over;
@@ -302,16 +309,26 @@ export class Participant {
     });
   }
 
-  #take(frame: ServerFrame | FloeError): void {
-    if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
+  /** Whether a frame may wait for its turn; where too much does, the session ends. */
+  #admit(size: number): boolean {
     this.#waiting += 1;
-    if (this.#waiting > MAX_WAITING) {
-      this.#waiting -= 1;
-      this.#session?.close(new FloeError('rate_limited', `${MAX_WAITING} frames are waiting`));
-      return;
-    }
+    this.#waitingBytes += size;
+    if (this.#waiting <= MAX_WAITING && this.#waitingBytes <= MAX_WAITING_BYTES) return true;
+    this.#release(size);
+    const waiting = `${this.#waiting} frames of ${this.#waitingBytes} bytes are waiting`;
+    this.#session?.close(new FloeError('rate_limited', waiting));
+    return false;
+  }
+
+  #release(size: number): void {
+    this.#waiting -= 1;
+    this.#waitingBytes -= size;
+  }
+
+  #take(frame: ServerFrame | FloeError, size: number): void {
+    if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
     this.#enqueue(async () => {
-      this.#waiting -= 1;
+      this.#release(size);
       if (frame instanceof FloeError || frame.type !== 'finished')
         await this.#joined?.rounds.handle(frame);
       else {

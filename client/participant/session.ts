@@ -55,8 +55,8 @@ export interface LogInOptions {
   readonly timeoutMs: number;
   /** Gives the login up. */
   readonly signal: AbortSignal;
-  /** Every frame after the welcome. A frame that is not one is given as the error. */
-  readonly onFrame: (frame: ServerFrame | FloeError) => void;
+  /** Every frame after the welcome, with the bytes it came in. A frame that is not one is given as the error. */
+  readonly onFrame: (frame: ServerFrame | FloeError, size: number) => void;
 }
 
 const mismatch = (what: string, expected: Uint8Array, got: Uint8Array): FloeError =>
@@ -165,12 +165,12 @@ export const logIn = (connection: Connection, options: LogInOptions): Promise<Se
       try {
         const frame = decodeServerFrame(bytes);
         if (session === undefined) onLoginFrame(frame);
-        else onFrame(frame);
+        else onFrame(frame, bytes.length);
       } catch (thrown) {
         const error = thrown instanceof FloeError ? thrown : undefined;
         if (error === undefined) throw thrown;
         if (session === undefined) fail(error);
-        else onFrame(error);
+        else onFrame(error, bytes.length);
       }
     },
     close: (code, reason) => {

@@ -36,7 +36,7 @@ export interface Answers {
   readonly consents?: readonly Uint8Array[];
 }
 
-type Lasting = Pick<RunMemory, 'spent' | 'past' | 'culprits'>;
+type Lasting = Pick<RunMemory, 'spent' | 'past'>;
 
 const refused = ({ reason, resume }: Refusal): FloeError =>
   new FloeError('update_already_spent', `${reason}; it goes on after ${resume}`);
@@ -236,6 +236,9 @@ export const answeredFor = (
 };
 
 /** The earlier culprits and those whose breach this participant has just proven itself. */
-export const withCulprits = (memory: RunMemory, proven: readonly Uint8Array[]): Lasting => ({
+export const withCulprits = (
+  memory: RunMemory,
+  proven: readonly Uint8Array[],
+): Pick<RunMemory, 'culprits'> => ({
   culprits: [...new Set([...(memory.culprits ?? []), ...proven.map(addressOf)])].slice(-MAX_COHORT),
 });

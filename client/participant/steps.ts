@@ -5,7 +5,7 @@
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -19,6 +19,7 @@ import {
   complaintSecret,
   createParty,
   deriveKeys,
+  entryHash,
   memberOf,
   makeShares,
   maskUpdate,
@@ -118,7 +119,7 @@ export const makeSharing = async (
   const share = signRecord(own.identity, 'share', view.run, round, {
     context,
     commitment: message.commitment,
-    entries: message.entries.map((entry) => sha256(entry)),
+    entries: message.entries.map(entryHash),
     ...(check === undefined ? {} : { check }),
   });
   return {

@@ -5,6 +5,7 @@
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
+import type { Body } from '../../protocol/records.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -28,8 +29,9 @@ const suspensions = (round: number, members: readonly Hex[]): readonly Effect[] 
 
 /**
  * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
- * sum may be known. The culprits, if any, are not invited again.
- * @param complaint the record that proves who the culprit is, where one does
+ * sum may be known.
+ * @param culprits are not invited again; the record names those against whom there is proof
+ * @param proof what shows everybody that they lied
  */
 export const abort = (
   config: MachineConfig,
@@ -38,20 +40,21 @@ export const abort = (
   code: ErrorCode,
   reason: string,
   culprits: readonly Hex[],
-  complaint?: Uint8Array,
+  proof: Pick<Body<'abort'>, 'complaint' | 'lies'> = {},
 ): Step => {
   const { round } = state;
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
   if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
   const alive = round.survivors?.body.members ?? [];
   const suspended = suspendedBy(state.history, alive, code);
+  const isProven = proof.complaint !== undefined || proof.lies !== undefined;
   const record = config.sign('abort', round.round, {
     code,
     reason: reason.slice(0, 500),
-    culprits: culprits.map(fromHex),
+    culprits: isProven ? culprits.map(fromHex) : [],
     answered: mayBeKnown(config, state, round),
     ...(suspended.length === 0 ? {} : { suspended: suspended.map(fromHex) }),
-    ...(complaint === undefined ? {} : { complaint }),
+    ...proof,
   });
   const retryAt = now + pauseAfter(state.failures);
   const history = afterAttempt(state.history, { ...viewOf(config, state, round), abort: record });
@@ -64,7 +67,9 @@ export const abort = (
       history,
       silent: silentAfter(state, history, [...round.silent, ...silentNow(state)]),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
-      proven: complaint === undefined ? state.proven : new Set([...state.proven, ...culprits]),
+      proven: isProven ? new Set([...state.proven, ...culprits]) : state.proven,
+      // A complaint ends an attempt before any answer: nobody needs it for a set.
+      proofs: proof.lies === undefined ? state.proofs : [...state.proofs, record],
       round: undefined,
       closing: record,
     },
@@ -134,7 +139,7 @@ export const applyRegistered = (
     state: {
       ...state,
       ...(moved
-        ? { tried: [], sitting: new Set<Hex>() }
+        ? { tried: [], sitting: new Set<Hex>(), proofs: [] }
         : { tried: triedNow(config, state, round) }),
       phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
       committed,

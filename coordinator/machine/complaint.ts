@@ -49,7 +49,7 @@ export const applyJudged = (
     upheld ? 'complaint_upheld' : 'complaint_unfounded',
     upheld ? 'a sealed share is bad' : 'a complaint is about a good share',
     [culprit],
-    record.bytes,
+    { complaint: record.bytes },
   );
   return { state: ended.state, effects: [append(record), ...ended.effects] };
 };

@@ -7,6 +7,7 @@ import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../pr
 import {
   bodySchemas,
   decodeRecord,
+  liesSchema,
   MAX_RECORD_BYTES,
   modelRefSchema,
   publicKeysSchema,
@@ -56,12 +57,13 @@ const schemas = [
   event('survivors-frozen', { round, receipt: text }),
   event('aggregated', { round, commit: bodySchemas.commit }),
   event('registered', { round, receipt: text }),
-  /** The host could not do what the round needs. `culprits` broke the protocol, provably. */
+  /** The host could not do what the round needs. `culprits` broke the protocol; `lies` prove it to everybody, in their order. */
   event('work-failed', {
     round,
     code: text,
     reason: text,
     culprits: v.pipe(v.array(key), v.maxLength(255)),
+    lies: v.optional(liesSchema),
   }),
 ] as const;
 

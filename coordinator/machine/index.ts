@@ -11,6 +11,7 @@ export {
   type Phase,
   type PhaseType,
   type Round,
+  type Shared,
   type State,
 } from './state.ts';
 export { nextWake, step } from './step.ts';

@@ -3,11 +3,11 @@
  * `protocol/rules`. A record is refused by name and changes nothing; the same record again is acknowledged again and changes
  * nothing; another one for the same step is a conflict.
  */
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
 import { requireLawful } from '../../protocol/rules/index.ts';
-import { parseEntry } from '../../protocol/secagg/index.ts';
+import { entryHash, parseEntry } from '../../protocol/secagg/index.ts';
 import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
@@ -90,7 +90,7 @@ const checkEntries = (
   for (const [i, member] of (round.cohort?.body.members ?? []).entries()) {
     const entry = entries[i] as Uint8Array;
     parseEntry(record.author, member, entry);
-    if (!equalBytes(sha256(entry), record.body.entries[i] as Uint8Array))
+    if (!equalBytes(entryHash(entry), record.body.entries[i] as Uint8Array))
       refuse('share_invalid', `entry ${i} is not the one that the record names`);
   }
 };

@@ -36,7 +36,7 @@ export const closeRegister = (config: MachineConfig, state: State, now: number):
   const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
   const { members, spent } = round.isGroup
     ? { members: [...round.registers.keys()].toSorted(), spent: [] }
-    : fitting(round);
+    : fitting(state, round);
   if (members.length < minimum)
     return abort(
       config,

@@ -2,6 +2,7 @@
  * @module Going on where a run stood: the work that the present phase waits for, and the frames that a participant needs
  * after it has logged in. Both are functions of the state alone, so a crash of either side loses nothing.
  */
+import { equalBytes } from '../../protocol/bytes.ts';
 import { finishWork, registerWork } from './closing.ts';
 import { judgeWork, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
@@ -47,16 +48,21 @@ const framesOf = (effects: readonly Effect[]): OutgoingFrame[] =>
 /** What a participant that has just logged in must know, in order. */
 export const syncFrames = (config: MachineConfig, state: State, key: Hex): OutgoingFrame[] => {
   const { phase, round, closing } = state;
+  const proofs = state.proofs.map(({ bytes }) => ({ type: 'record', record: bytes }) as const);
+  const isAmongThem = state.proofs.some(({ hash }) => closing && equalBytes(hash, closing.hash));
   if (round === undefined)
     return [
-      ...(closing === undefined ? [] : [{ type: 'record', record: closing.bytes } as const]),
+      ...proofs,
+      ...(closing === undefined || isAmongThem
+        ? []
+        : [{ type: 'record', record: closing.bytes } as const]),
       ...(phase.type === 'finished'
         ? [{ type: 'finished', rounds: state.committed } as const]
         : []),
     ];
   // Before the cohort is frozen the invited take part, from then on its members.
   const takesPart = round.cohort === undefined ? round.invited : round.members;
-  if (round.open === undefined || !takesPart.includes(key)) return [];
+  if (round.open === undefined || !takesPart.includes(key)) return proofs;
   const effects: Effect[] = [send([key], { type: 'record', record: round.open.bytes })];
   if (round.cohort !== undefined) effects.push(...sendEvidence(state, [key]));
   effects.push(...sendCohort(round, [key]));
@@ -66,5 +72,5 @@ export const syncFrames = (config: MachineConfig, state: State, key: Hex): Outgo
     if (config.spec.secagg === 'masked' && phase.type !== 'consistency')
       effects.push(sendConsistency(round, [key]));
   }
-  return framesOf(effects);
+  return [...proofs, ...framesOf(effects)];
 };

@@ -5,7 +5,7 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
-import { renouncing, setName } from '../../protocol/rules/one-set.ts';
+import { namesOf, renouncing, setName } from '../../protocol/rules/one-set.ts';
 import type { MachineConfig } from './config.ts';
 import { isMasked, survivorsOf, uploaders, type Hex, type Round, type State } from './state.ts';
 
@@ -47,11 +47,10 @@ export type Plan =
   | { readonly type: 'invite'; readonly keys: readonly Hex[] }
   | { readonly type: 'wait'; readonly reason: string };
 
+const address = (key: Hex): string => addressOf(fromHex(key));
+
 const short = (keys: readonly Hex[]): string => {
-  const shown = keys
-    .slice(0, 5)
-    .map((key) => addressOf(fromHex(key)))
-    .join(', ');
+  const shown = keys.slice(0, 5).map(address).join(', ');
   return keys.length > 5 ? `${shown} and ${keys.length - 5} more` : shown;
 };
 
@@ -94,7 +93,8 @@ export const planInvitation = (
   const sets = state.tried
     .filter((at) => at.answered.length > 0)
     // Members leave out of a set that they have answered only those against whom they have proof.
-    .map(({ survivors }) => survivors.filter((key) => !state.proven.has(key)));
+    .map(({ survivors }) => survivors.filter((key) => !state.proven.has(key)))
+    .filter((set) => set.length >= minimum);
   const whole = sets.find(
     (set) => set.every((key) => here.has(key)) && renounced(config, state, new Set(set)),
   );
@@ -118,16 +118,25 @@ export const planInvitation = (
 };
 
 /**
- * The members of the cohort among those that registered: where their statements do not all name this very set, those that
+ * The members of the cohort among those that registered: where their statements do not all name this very set, or it with
+ * members that are proven liars, those that
  * have answered anything stay out, so that nobody spoils an attempt by what it states.
  */
-export const fitting = (round: Round): { readonly members: Hex[]; readonly spent: Hex[] } => {
+export const fitting = (
+  { proven, tried }: State,
+  round: Round,
+): { readonly members: Hex[]; readonly spent: Hex[] } => {
   const all = [...round.registers.keys()].toSorted();
   const stated = all.filter((key) => round.registers.get(key)?.body.answered !== undefined);
   if (stated.length === 0) return { members: all, spent: [] };
-  const name = setName(all.map((key) => addressOf(fromHex(key))));
+  const names = new Set(namesOf(all.map(address), new Set([...proven].map(address))));
+  const own = setName(all.map(address));
+  for (const { survivors } of tried) {
+    const honest = survivors.filter((key) => !proven.has(key));
+    if (setName(honest.map(address)) === own) names.add(setName(survivors.map(address)));
+  }
   const same = stated.every((key) =>
-    (round.registers.get(key)?.body.answered ?? []).every((hash) => toHex(hash) === name),
+    (round.registers.get(key)?.body.answered ?? []).every((hash) => names.has(toHex(hash))),
   );
   if (same) return { members: all, spent: [] };
   return { members: all.filter((key) => !stated.includes(key)), spent: stated };

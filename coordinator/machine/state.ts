@@ -126,8 +126,13 @@ export interface State {
   readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
-  /** Those of the excluded against whom a complaint stands as proof, which every member can judge. */
+  /** Those of the excluded against whom an Abort holds proof, which every member can judge. */
   readonly proven: ReadonlySet<Hex>;
+  /**
+   * Aborts on the newest model that show lies. Everybody who logs in is sent them: without them it would answer for no set that
+   * leaves a liar out.
+   */
+  readonly proofs: readonly SignedRecord<'abort'>[];
   /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
   readonly participants: ReadonlyMap<Hex, Presence>;
   /** Who has been in a cohort; the members of the latest cohorts are at the end. */
@@ -158,6 +163,7 @@ export const initialState: State = {
   sitting: new Set(),
   excluded: new Set(),
   proven: new Set(),
+  proofs: [],
   participants: new Map(),
   places: new Set(),
   registered: new Map(),

@@ -81,6 +81,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
         event.code as ErrorCode,
         event.reason,
         event.culprits.map(toHex),
+        event.lies === undefined ? {} : { lies: event.lies },
       );
     case 'tick':
       return same(state);

@@ -1,6 +1,7 @@
 /**
  * @module The AccessGate on Seal: key servers hand out the key to whoever the run's policy on Sui admits at that moment. The
- * 32-byte key is encrypted under the name of the audience (identity-based, Boneh and Franklin 2001; t of n servers).
+ * 32-byte key is encrypted under the name of the audience (identity-based, Boneh and Franklin 2001; t of n servers). Which
+ * servers and which t, a ciphertext says itself; see `key-servers.ts`.
  *
  * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through the auditors' policy, all
  * others through the frozen cohorts up to that of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
@@ -12,7 +13,7 @@ import {
   EncryptedObject,
   ExpiredSessionKeyError,
   NoAccessError,
-  SealClient,
+  type SealClient,
   SessionKey,
 } from '@mysten/seal';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
@@ -26,6 +27,7 @@ import type { ModelAudience } from '../run-spec.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import { purposeHash, type AccessGate, type KeyPurpose } from './access-gate.ts';
 import { sealedSchema, type Audience, type Sealed } from './envelopes.ts';
+import { keyServers, type SealedUnder } from './key-servers.ts';
 import { approval, nameHex, sealName, type Shown } from './seal-identity.ts';
 import { TICKETS, type Holdings } from './tickets.ts';
 
@@ -75,17 +77,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
   const own = signer.getPublicKey().toRawBytes();
   const isAuditor = (key: Uint8Array): boolean =>
     init.auditors.some((auditor) => equalBytes(auditor, key));
-  const servers = new SealClient({
-    suiClient: client,
-    serverConfigs: seal.servers.map(({ objectId, weight, aggregatorUrl }) => ({
-      objectId,
-      weight: weight ?? 1,
-      ...(aggregatorUrl === undefined ? {} : { aggregatorUrl }),
-    })),
-    // Their keys come from the chain; asking each server to prove itself would need all of them up.
-    verifyKeyServers: false,
-    timeout: init.serverTimeoutMs ?? 8_000,
-  });
+  const servers = keyServers({ seal, client, timeoutMs: init.serverTimeoutMs ?? 8_000 });
   let session: SessionKey | undefined;
 
   const currentSession = async (): Promise<SessionKey> => {
@@ -115,7 +107,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     const known = kept.get(label);
     if (known !== undefined) return known;
     const name = sealName(await runObject(), round, audience, purpose);
-    const { encryptedObject } = await servers.encrypt({
+    const { encryptedObject } = await servers.sealing.encrypt({
       threshold: seal.threshold,
       packageId,
       id: nameHex(name),
@@ -129,12 +121,12 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     return sealed;
   };
 
-  /** Everything that can be seen without a key: that it is for this purpose, package, audience and threshold. */
+  /** Everything that can be seen without a key: that it is for this purpose, package and audience. */
   const checkSealed = (
     { object, audience }: Sealed,
     name: Uint8Array,
     purpose: KeyPurpose,
-  ): void => {
+  ): SealedUnder => {
     let parsed: ReturnType<typeof EncryptedObject.parse>;
     try {
       parsed = EncryptedObject.parse(object);
@@ -148,7 +140,6 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       parsed.version === 0 &&
       parsed.packageId === packageId &&
       parsed.id === nameHex(name) &&
-      parsed.threshold === seal.threshold &&
       // The SDK numbers shares so; nothing else in the object holds these numbers fast.
       parsed.services.every(([, index], at) => index === at + 1) &&
       aad !== undefined &&
@@ -156,13 +147,18 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       equalBytes(Uint8Array.from(aad), purposeHash(purpose));
     if (!fits)
       throw malformed(`the key was not sealed as ${purpose.role} of round ${purpose.round}`);
+    return parsed;
   };
 
-  const fetchKeys = async (name: Uint8Array, txBytes: Uint8Array): Promise<SessionKey> => {
+  const fetchKeys = async (
+    asked: SealClient,
+    threshold: number,
+    name: Uint8Array,
+    txBytes: Uint8Array,
+  ): Promise<SessionKey> => {
     const sessionKey = await currentSession();
     try {
-      const { threshold } = seal;
-      await servers.fetchKeys({ ids: [nameHex(name)], txBytes, sessionKey, threshold });
+      await asked.fetchKeys({ ids: [nameHex(name)], txBytes, sessionKey, threshold });
       return sessionKey;
     } catch (thrown) {
       if (thrown instanceof NoAccessError)
@@ -202,15 +198,16 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     const { audience, round } = sealed;
     const object = await runObject();
     const name = sealName(object, round, audience, purpose);
-    checkSealed(sealed, name, purpose);
+    const under = checkSealed(sealed, name, purpose);
+    const asked = await servers.opening(under);
     const shown = await shownFor(object, sealed);
     if (shown === undefined)
       throw new FloeError('access_denied', `${address} owns no ${audience} of the run`);
     const txBytes = await buildKind(approval(packageId, audience, name, shown));
-    const sessionKey = await fetchKeys(name, txBytes);
+    const sessionKey = await fetchKeys(asked, under.threshold, name, txBytes);
     let key: Uint8Array;
     try {
-      key = await servers.decrypt({ data: sealed.object, sessionKey, txBytes });
+      key = await asked.decrypt({ data: sealed.object, sessionKey, txBytes });
     } catch (cause) {
       throw malformed('the sealed key does not open', cause);
     }

@@ -1,7 +1,8 @@
 /**
- * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back, the sum that they open, and what
- * a spot check of that sum needs (secure-aggregation, section 2, steps 7 and 8). With it and the public blobs anyone can
- * recompute the sum and the model, so it is encrypted and gated like the model itself.
+ * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back, and what
+ * a spot check of the commit needs (secure-aggregation, section 2, steps 7 and 8). With it and the
+ * public blobs anyone can recompute the sum and the models before and after, so it is encrypted and
+ * gated like the model itself.
  */
 import * as v from 'valibot';
 import { equalBytes } from '../bytes.ts';
@@ -11,15 +12,18 @@ import { FloeError } from '../errors.ts';
 import { entropyOf } from '../secagg/index.ts';
 import { MAX_COHORT } from '../run-spec.ts';
 import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
-import { LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from './leaves.ts';
+import { extrasLeaf, LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from './leaves.ts';
 
 const MAX_BUNDLE_BYTES = 512 << 20;
 const MAX_ENTRY_BYTES = 4096;
+/** 64 metrics of five lanes of 32 bits, and the weight. */
+const MAX_EXTRAS_BYTES = 2048;
+const leafHashesOf = bytesUpTo(MAX_LEAVES * LEAF_HASH_BYTES);
 const list = <Item extends v.GenericSchema>(item: Item) =>
   v.pipe(v.array(item), v.maxLength(MAX_COHORT));
 
 const bundleSchema = v.strictObject({
-  v: v.literal(2),
+  v: v.literal(3),
   /** b || e of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
   secrets: list(
     v.variant('kind', [
@@ -39,12 +43,12 @@ const bundleSchema = v.strictObject({
   shares: list(
     v.strictObject({ author: fixedBytes(32), entries: list(bytesUpTo(MAX_ENTRY_BYTES)) }),
   ),
-  /** S, packed. Empty without masks, like all that follows. */
-  sum: bytesUpTo(MAX_BUNDLE_BYTES),
-  /** The leaf hashes of each survivor's upload, 32 bytes each, in the order of the survivors. */
-  leaves: list(bytesUpTo(MAX_LEAVES * LEAF_HASH_BYTES)),
-  /** AES-256 key of the model that the round started from, so that the step can be repeated; empty without masks. */
-  modelKey: bytesUpTo(32),
+  /** The leaf hashes of S, 32 bytes each. Empty without masks, like all that follows. */
+  sum: leafHashesOf,
+  /** Of each survivor's upload, in the order of the survivors: its leaf hashes, its last leaf. */
+  uploads: list(v.strictObject({ leaves: leafHashesOf, extras: bytesUpTo(MAX_EXTRAS_BYTES) })),
+  /** AES-256 keys of the models before and after the round, so that the step can be repeated. */
+  keys: v.strictObject({ before: bytesUpTo(32), after: bytesUpTo(32) }),
 });
 
 export type UnmaskingBundle = Omit<v.InferOutput<typeof bundleSchema>, 'v'>;
@@ -54,18 +58,18 @@ export const EMPTY_BUNDLE: UnmaskingBundle = {
   secrets: [],
   shares: [],
   sum: new Uint8Array(),
-  leaves: [],
-  modelKey: new Uint8Array(),
+  uploads: [],
+  keys: { before: new Uint8Array(), after: new Uint8Array() },
 };
 
 export const encodeBundle = (bundle: UnmaskingBundle): Uint8Array =>
   encodeCbor({
-    v: 2,
+    v: 3,
     secrets: bundle.secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
     shares: bundle.shares.map(({ author, entries }) => ({ author, entries })),
     sum: bundle.sum,
-    leaves: bundle.leaves,
-    modelKey: bundle.modelKey,
+    uploads: bundle.uploads.map(({ leaves, extras }) => ({ leaves, extras })),
+    keys: { before: bundle.keys.before, after: bundle.keys.after },
   });
 
 /**
@@ -96,7 +100,7 @@ export const decodeBundle = (bytes: Uint8Array): UnmaskingBundle => {
 
 /** Most bytes that the encrypted bundle of a cohort of n can have: a longer one is not fetched. */
 export const maxBundleBytes = (layout: RingLayout, n: number): number =>
-  layout.byteLength +
-  n * (leafCount(layout) * LEAF_HASH_BYTES + 256) +
+  (n + 1) * leafCount(layout) * LEAF_HASH_BYTES +
+  n * (layout.byteLength - extrasLeaf(layout).start + 256) +
   n * n * (MAX_ENTRY_BYTES + 8) +
   4096;

@@ -1,30 +1,30 @@
 /**
- * @module The chunk tree of a ring vector (secure-aggregation, section 2, step 8): one leaf is one rotation block, so that one
- * block of a sum can be recomputed from the same leaf of every upload. Uploads, the aggregate, the coordinator, verification
- * and the participants' spot checks all cut vectors here and nowhere else. Trees after RFC 9162, section 2.1.
+ * @module The chunk tree of a ring vector (secure-aggregation, section 2, step 8): one leaf is one
+ * block, and the last one the extra lanes. So one block of a sum can be recomputed from the same leaf
+ * of every upload, and decoded alone. Uploads, the aggregate, the coordinator, verification and the
+ * participants' spot checks all cut vectors here and nowhere else. Trees after RFC 9162, section 2.1.
  */
 import { concatBytes, equalBytes } from '../bytes.ts';
 import type { RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash, rootOfHashes } from '../merkle.ts';
 
-/** 2^31 coordinates in leaves of 2^15 lanes; a vector of smaller blocks has at most 100 of them. */
-export const MAX_LEAVES = 2 ** 16;
+/** 2^31 coordinates in blocks of 2^15 lanes, and the extra lanes; smaller blocks are at most 100. */
+export const MAX_LEAVES = 2 ** 16 + 1;
 export const LEAF_HASH_BYTES = 32;
 
 export interface Leaf {
   readonly index: number;
-  /** Bytes [start, end) of the vector. A leaf is a multiple of 64 lanes, so it begins at a whole byte. */
+  /** Bytes [start, end) of the vector. A block is a multiple of 64 lanes, so leaves are whole bytes. */
   readonly start: number;
   readonly end: number;
-  /** Its first lane, and how many it has: the last leaf holds the extra lanes too. */
+  /** Its first lane, and how many it has. */
   readonly lane: number;
   readonly lanes: number;
 }
 
-/** 1 to {@link MAX_LEAVES}. */
-export const leafCount = ({ padded, leafLanes }: RingLayout): number =>
-  Math.ceil(padded / leafLanes);
+/** The blocks and the extra lanes: 2 to {@link MAX_LEAVES}. */
+export const leafCount = ({ blocks }: RingLayout): number => blocks + 1;
 
 /**
  * Where a leaf lies.
@@ -36,17 +36,21 @@ export const leafAt = (layout: RingLayout, index: number, size = layout.byteLeng
   const count = leafCount(layout);
   if (!Number.isInteger(index) || index < 0 || index >= count)
     throw new FloeError('record_malformed', `expected a leaf of 0 to ${count - 1}, got ${index}`);
-  const lane = index * layout.leafLanes;
+  const lane = index * layout.blockSize;
   const isLast = index === count - 1;
-  const bytes = (layout.leafLanes / 8) * layout.modulusBits;
+  const bytes = (layout.blockSize / 8) * layout.modulusBits;
   return {
     index,
     start: index * bytes,
     end: isLast ? size : (index + 1) * bytes,
     lane,
-    lanes: isLast ? layout.lanes - lane : layout.leafLanes,
+    lanes: isLast ? layout.extraLanes : layout.blockSize,
   };
 };
+
+/** The leaf of the extra lanes: weight, clip count and metrics. */
+export const extrasLeaf = (layout: RingLayout, size = layout.byteLength): Leaf =>
+  leafAt(layout, layout.blocks, size);
 
 /** The hash of each leaf of a vector, in order. */
 export const leafHashes = (layout: RingLayout, vector: Uint8Array): Uint8Array[] =>

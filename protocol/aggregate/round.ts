@@ -6,18 +6,22 @@
 import { sha256, utf8, equalBytes } from '../bytes.ts';
 import {
   addInto,
+  blockDecoder,
+  checkBlockNorm,
   checkMeanNorm,
   createLanes,
   decodeSum,
   pack,
+  readExtras,
   ringLayout,
   unpack,
 } from '../encoding/index.ts';
-import type { ExtraSpec, Lanes, RingLayout } from '../encoding/index.ts';
+import type { ExtraSpec, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
+import { rootOfHashes } from '../merkle.ts';
 import type { RunSpec } from '../run-spec.ts';
-import { hashModel, parameterCount, roundToTypes } from '../tensors/index.ts';
-import { chunkRoot, leafCount } from './leaves.ts';
+import { hashModel, parameterCount, roundToTypes, roundValues } from '../tensors/index.ts';
+import { leafHashes } from './leaves.ts';
 
 /**
  * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
@@ -36,8 +40,8 @@ export const weighMetric = (spec: RunSpec, sum: number, examples: number): numbe
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
   ringLayout(spec.encoding, n, parameterCount(spec.model), METRICS);
 
-/** Leaves of the sum of any cohort: they follow from the model alone. */
-export const leavesOf = (spec: RunSpec): number => leafCount(layoutOf(spec, spec.cohort.minimum));
+/** Blocks of the sum of any cohort: they follow from the model alone. */
+export const blocksOf = (spec: RunSpec): number => layoutOf(spec, spec.cohort.minimum).blocks;
 
 /**
  * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It depends neither on masks nor on the
@@ -67,11 +71,8 @@ export const createFold = (layout: RingLayout): Fold => {
   };
 };
 
-/** The next model, and what the sum says of the updates in it. */
-export interface RoundStep {
-  /** w_{t+1}, flat, as the types of its tensors hold it. */
-  readonly after: Float32Array;
-  readonly afterHash: Uint8Array;
+/** What a sum says of the updates in it. */
+export interface RoundTotals {
   /** Sum of the capped example counts. */
   readonly weight: number;
   readonly metrics: {
@@ -81,28 +82,23 @@ export interface RoundStep {
   };
 }
 
-export interface RoundResult extends RoundStep {
-  /** S as it is packed: it goes into the gated bundle. */
-  readonly sum: Uint8Array;
-  /** Commitment to S: hash and chunk root of its packed form. */
-  readonly aggregate: {
-    readonly hash: Uint8Array;
-    readonly chunkRoot: Uint8Array;
-    readonly size: number;
-  };
+/** The next model, and the totals. */
+export interface RoundStep extends RoundTotals {
+  /** w_{t+1}, flat, as the types of its tensors hold it. */
+  readonly after: Float32Array;
+  readonly afterHash: Uint8Array;
 }
 
-/** FedAvg (McMahan et al. 2017, algorithm 1): w + eta * mean, each coordinate rounded to float32 once. */
-export const stepFedAvg = (
-  before: Float32Array,
-  mean: Float32Array,
-  learningRate: number,
-): Float32Array => {
-  const after = new Float32Array(before.length);
-  for (let i = 0; i < after.length; i += 1)
-    after[i] = (before[i] as number) + learningRate * (mean[i] as number);
-  return after;
-};
+export interface RoundResult extends RoundStep {
+  /** The leaf hashes of S: they go into the gated bundle. */
+  readonly sumLeaves: readonly Uint8Array[];
+  /** Commitment to S: size and chunk root of its packed form. */
+  readonly aggregate: { readonly chunkRoot: Uint8Array; readonly size: number };
+}
+
+/** FedAvg (McMahan et al. 2017, algorithm 1): w + eta * mean, rounded to float32 once. */
+const fedAvg = (before: number, mean: number, learningRate: number): number =>
+  Math.fround(before + learningRate * mean);
 
 export interface StepInput {
   readonly spec: RunSpec;
@@ -119,7 +115,7 @@ export interface StepInput {
  * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
  * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
  */
-export const stepRound = (input: StepInput): RoundStep => {
+const stepRound = (input: StepInput): RoundStep => {
   const { spec, n, survivors, lanes, before } = input;
   const decoded = decodeSum({
     lanes,
@@ -133,19 +129,25 @@ export const stepRound = (input: StepInput): RoundStep => {
   const layout = layoutOf(spec, n);
   // Says that somebody has not clipped, not who.
   checkMeanNorm(lanes, spec.encoding, layout, survivors, decoded.weight);
-  const exact = stepFedAvg(before, decoded.meanDelta, spec.optimiser.learningRate);
+  const { learningRate } = spec.optimiser;
+  const exact = new Float32Array(before.length);
+  for (let i = 0; i < exact.length; i += 1)
+    exact[i] = fedAvg(before[i]!, decoded.meanDelta[i]!, learningRate);
   const after = roundToTypes(spec.model, exact);
-  // A plain loop: every member of every cohort does this.
+  requireFinite(after);
+  return { after, afterHash: hashModel(spec.model, after), ...totalsOf(decoded) };
+};
+
+/** A plain loop: every member of every cohort does this. */
+const requireFinite = (after: Float32Array): void => {
   for (let i = 0; i < after.length; i += 1)
     if (!Number.isFinite(after[i]))
       throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
-  const [lossSum = 0, correct = 0] = decoded.metrics;
-  return {
-    after,
-    afterHash: hashModel(spec.model, after),
-    weight: decoded.weight,
-    metrics: { lossSum, correct, clipped: decoded.clipped },
-  };
+};
+
+const totalsOf = ({ weight, clipped, metrics }: ExtraTotals): RoundTotals => {
+  const [lossSum = 0, correct = 0] = metrics;
+  return { weight, metrics: { lossSum, correct, clipped } };
 };
 
 /** The step, and the commitment to the sum that it comes from. @throws FloeError as {@link stepRound} */
@@ -154,13 +156,49 @@ export const finishRound = (input: StepInput): RoundResult => {
   const layout = layoutOf(spec, n);
   const step = stepRound(input);
   const sum = pack(lanes, layout.modulusBits);
+  const sumLeaves = leafHashes(layout, sum);
   return {
     ...step,
-    sum,
-    aggregate: { hash: sha256(sum), chunkRoot: chunkRoot(layout, sum), size: sum.length },
+    sumLeaves,
+    aggregate: { chunkRoot: rootOfHashes(sumLeaves), size: sum.length },
   };
+};
+
+/** One block of a sum, and the extra lanes of the sum. */
+export interface BlockInput extends Omit<StepInput, 'lanes'> {
+  readonly after: Float32Array;
+  readonly block: number;
+  readonly lanes: Lanes;
+  readonly extras: Lanes;
+}
+
+/**
+ * What the extra lanes say, and whether the step moved the coordinates of one block as the sum says.
+ *
+ * @returns `differs`: the first coordinate of the block with another value, or -1
+ * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`
+ */
+export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs: number } => {
+  const { spec, n, survivors, before, after, block, lanes } = input;
+  const layout = layoutOf(spec, n);
+  const extras = readExtras(input.extras, spec.encoding, layout, METRICS, survivors);
+  checkBlockNorm(lanes, spec.encoding, layout, survivors, extras.weight);
+  const decode = blockDecoder(spec.encoding, layout, input.rotationSeed, extras.weight);
+  const { coordinates, values } = decode(lanes, block);
+  const { learningRate } = spec.optimiser;
+  const exact = values.map((value, g) => fedAvg(before[coordinates[g]!] ?? 0, value, learningRate));
+  const rounded = roundValues(spec.model, coordinates, exact);
+  const differs = coordinates.findIndex(
+    (i, g) => i < after.length && !Object.is(rounded[g], after[i]),
+  );
+  return { ...totalsOf(extras), differs: differs === -1 ? -1 : coordinates[differs]! };
 };
 
 /** Whether two results commit to the same sum. */
 export const sameAggregate = (a: RoundResult['aggregate'], b: RoundResult['aggregate']): boolean =>
-  a.size === b.size && equalBytes(a.hash, b.hash) && equalBytes(a.chunkRoot, b.chunkRoot);
+  a.size === b.size && equalBytes(a.chunkRoot, b.chunkRoot);
+
+/** Whether totals are those of a commit. */
+export const sameTotals = (a: RoundTotals, b: RoundTotals): boolean =>
+  a.weight === b.weight &&
+  (['lossSum', 'correct', 'clipped'] as const).every((name) => a.metrics[name] === b.metrics[name]);

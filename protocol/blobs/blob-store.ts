@@ -18,6 +18,24 @@ export interface BlobOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Until when blobs are kept, where storage is paid for by the epoch. */
+export interface Lease {
+  /** The present epoch. */
+  readonly epoch: number;
+  /** The first epoch in which one of the blobs is kept no more. */
+  readonly endEpoch: number;
+  /** When that one begins, as epochs are planned; milliseconds since 1970. */
+  readonly endsAt: number;
+  /** How many were paid for longer, and how many had run out and were stored again. */
+  readonly extended: number;
+  readonly restored: number;
+}
+
+export interface SustainOptions extends BlobOptions {
+  /** Bytes of a blob from a copy that does not run out. @throws FloeError `blob_not_found` */
+  readonly copy?: (ref: BlobRef) => Promise<Uint8Array>;
+}
+
 export interface BlobStore {
   /** `directory`, `http`, `walrus`...: named in the first lines of output. */
   readonly kind: string;
@@ -54,6 +72,13 @@ export interface BlobStore {
    * @throws FloeError `store_refused`, `store_unavailable`
    */
   settle?(options?: BlobOptions): Promise<void>;
+  /**
+   * Where storage is paid for by the epoch: sees to it that these blobs are kept in the next epoch too. What runs out with the
+   * present one is paid for longer; what has run out is stored again, under the same id. What was archived together is named
+   * together, in the same order. What cannot be paid for longer now, and has not run out, is no error: `warn` is told.
+   * @throws FloeError `blob_expired` when one has run out and there is no copy; `store_unavailable`, `transaction_failed`
+   */
+  sustain?(blobs: readonly BlobRef[], options?: SustainOptions): Promise<Lease>;
 }
 
 /** The check every implementation begins `getRange` with. @throws FloeError `internal`: the caller's fault */

@@ -6,6 +6,7 @@ import { toHex, sha256 } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
 import type { Identity } from '../identity.ts';
 import { blobPutPayload } from '../messages.ts';
+import { unreachable } from '../unreachable.ts';
 import { checkBlob, checkRange, checkRangeLength, type BlobStore } from './blob-store.ts';
 
 export interface HttpBlobStoreInit {
@@ -72,12 +73,7 @@ export const httpBlobStore = ({
     } catch (cause) {
       if (signal?.aborted === true)
         throw new FloeError('aborted', 'The operation was cancelled.', {}, { cause });
-      throw new FloeError(
-        'store_unavailable',
-        `no answer from ${url}: ${(cause as Error).message}`,
-        {},
-        { cause },
-      );
+      throw unreachable(url, cause, 'store_unavailable');
     }
     if (response.ok) return response;
     const code = response.headers.get('x-floe-error') ?? '';

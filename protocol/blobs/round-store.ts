@@ -37,6 +37,9 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
     return lasting.putTogether(all, options);
   },
   settle: (options) => lasting.settle(options),
+  ...(lasting.sustain === undefined
+    ? {}
+    : { sustain: (blobs, options) => (lasting as Required<BlobStore>).sustain(blobs, options) }),
 });
 
 /** A copy of everything that passes, by content, in a store whose ids are SHA-256 in hex; read first, and when `store` is gone. */
@@ -54,6 +57,15 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
           await Promise.all(fresh.map((bytes) => copies.put(bytes, options)));
           return (await store.archive?.(blobs, options)) ?? [];
         },
+      }),
+  ...(store.sustain === undefined
+    ? {}
+    : {
+        sustain: (blobs, options) =>
+          (store as Required<BlobStore>).sustain(blobs, {
+            ...options,
+            copy: (ref) => contentStore(copies).get(ref),
+          }),
       }),
   get: async (ref, options) => {
     try {

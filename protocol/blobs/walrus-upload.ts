@@ -6,9 +6,9 @@
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { bcs } from '@mysten/sui/bcs';
 import { fromBase64, toBase64 } from '@mysten/sui/utils';
-import type { Transaction } from '@mysten/sui/transactions';
-import type { ProtocolMessageCertificate, WalrusClient } from '@mysten/walrus';
-import { FloeError, type ErrorCode } from '../errors.ts';
+import { Transaction } from '@mysten/sui/transactions';
+import type { WalrusClient } from '@mysten/walrus';
+import { FloeError } from '../errors.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import {
   TransactionFailed,
@@ -18,6 +18,9 @@ import {
 } from '../sui/transactions.ts';
 import type { UploadJournal, UploadState } from './upload-journal.ts';
 import type { WalrusCodec } from './walrus-codec.ts';
+import { readEpochs } from './walrus-epochs.ts';
+import { createSending } from './walrus-send.ts';
+import { readBlobObject, storeError, UNAVAILABLE } from './walrus-object.ts';
 
 export interface UploaderInit {
   readonly walrus: WalrusClient;
@@ -41,38 +44,13 @@ export interface UploadRequest {
   readonly deletable: boolean;
 }
 
-type Confirmations = Parameters<WalrusClient['certificateFromConfirmations']>[0]['confirmations'];
-type State<Step extends UploadState['step']> = UploadState & { readonly step: Step };
-
-const UNAVAILABLE: ErrorCode = 'store_unavailable';
-const RS2 = 'RS2';
-
-const BlobObject = bcs.struct('Blob', {
-  id: bcs.Address,
-  registeredEpoch: bcs.u32(),
-  blobId: bcs.u256(),
-  size: bcs.u64(),
-  encodingType: bcs.u8(),
-  certifiedEpoch: bcs.option(bcs.u32()),
-  storage: bcs.struct('Storage', {
-    id: bcs.Address,
-    startEpoch: bcs.u32(),
-    endEpoch: bcs.u32(),
-    storageSize: bcs.u64(),
-  }),
-  deletable: bcs.bool(),
-});
+export type State<Step extends UploadState['step']> = UploadState & { readonly step: Step };
 
 const Certificate = bcs.struct('Certificate', {
   signers: bcs.vector(bcs.u16()),
   serializedMessage: bcs.byteVector(),
   signature: bcs.byteVector(),
 });
-
-const storeError = (thrown: unknown, what: string): FloeError =>
-  thrown instanceof FloeError
-    ? thrown
-    : new FloeError(UNAVAILABLE, `${what}: ${(thrown as Error).message}`, {}, { cause: thrown });
 
 const createdBlob = ({ created, digest }: Executed): string => {
   const [id] = [...created].find(([, type]) => type.endsWith('::blob::Blob')) ?? [];
@@ -81,15 +59,30 @@ const createdBlob = ({ created, digest }: Executed): string => {
   return id;
 };
 
+/** A certificate whose epoch has passed is renewed; more often in a row is not chance. */
+const MAX_RENEWALS = 2;
+/** How long a relay may take to say what it asks for. */
+const RELAY_MS = 8_000;
+
 export interface Uploader {
   /** Promises an upload: from here on a crash does not lose it. @returns where it stands, or will */
   plan(request: UploadRequest): Promise<UploadState>;
-  /** Uploads, or goes on where the journal says. @returns the certified state */
+  /** Uploads, or goes on where the journal says; anew where what was paid is over. @returns the certified state */
   upload(request: UploadRequest): Promise<State<'certified'>>;
+  /**
+   * Pays for a certified blob until `endEpoch` begins, unless that is paid already.
+   * @returns undefined when it is too late: its epochs are over
+   */
+  extend(
+    key: string,
+    state: State<'certified'>,
+    endEpoch: number,
+  ): Promise<State<'certified'> | undefined>;
 }
 
 export const createUploader = (init: UploaderInit): Uploader => {
   const { walrus, client, sender, journal, codec, hasRelay, warn } = init;
+  const send = createSending(init);
 
   const reset = (size: number): void => {
     walrus.reset();
@@ -117,6 +110,17 @@ export const createUploader = (init: UploaderInit): Uploader => {
     return save(key, { step: 'planned', size, deletable, epochs, quilt, ...described });
   };
 
+  const relaySpeaks = async (tip: (transaction: Transaction) => unknown): Promise<boolean> => {
+    try {
+      const bounds = { timeoutMs: RELAY_MS, code: UNAVAILABLE, what: 'the upload relay' };
+      await bounded(bounds, async () => tip(new Transaction()));
+      return true;
+    } catch (thrown) {
+      warn(`the upload relay does not say its price: ${(thrown as Error).message}`);
+      return false;
+    }
+  };
+
   const register = async (
     { key, bytes }: UploadRequest,
     planned: State<'planned'>,
@@ -127,8 +131,11 @@ export const createUploader = (init: UploaderInit): Uploader => {
     const blobDigest = async (): Promise<Uint8Array> =>
       new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
     let state: State<'registering'> | undefined;
+    const tip = walrus.sendUploadRelayTip({ size, blobDigest, nonce });
+    // A relay that does not say what it asks for must not keep the blob from being paid for: the nodes are there too.
+    const tips = hasRelay && (await relaySpeaks(tip));
     const build = (transaction: Transaction): void => {
-      if (hasRelay) transaction.add(walrus.sendUploadRelayTip({ size, blobDigest, nonce }));
+      if (tips) transaction.add(tip);
       const attributes = quilt ? { attributes: { _walrusBlobType: 'quilt' } } : {};
       walrus.registerBlobTransaction({
         transaction,
@@ -141,7 +148,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
         ...attributes,
       });
     };
-    const send = (): Promise<Executed> =>
+    const submit = (): Promise<Executed> =>
       sender.execute(build, async (prepared) => {
         const transaction = toBase64(prepared.bytes);
         const { digest } = prepared;
@@ -150,13 +157,13 @@ export const createUploader = (init: UploaderInit): Uploader => {
       });
     let executed: Executed;
     try {
-      executed = await send();
+      executed = await submit();
     } catch (thrown) {
       if (!(thrown instanceof TransactionFailed)) throw thrown;
       // The price or the epoch may have changed since they were read; a failed transaction has cost gas only.
       await save(key, planned);
       reset(size);
-      executed = await send();
+      executed = await submit();
     }
     return registered(key, state as unknown as State<'registering'>, executed);
   };
@@ -176,95 +183,6 @@ export const createUploader = (init: UploaderInit): Uploader => {
       warn(`registration ${state.digest} never happened; registering anew`);
       return planAnew(request);
     }
-  };
-
-  /** To the nodes, all at once. Enough of them suffice: the slow ones are not waited for. */
-  const sendToNodes = async (
-    request: UploadRequest,
-    state: State<'registered'>,
-    signal: AbortSignal,
-  ): Promise<ProtocolMessageCertificate> => {
-    const { blobId, deletable, objectId } = state;
-    const { metadata, sliversByNode } = await codec(state.size).encode(request.bytes);
-    const target = deletable
-      ? ({ deletable: true, objectId } as const)
-      : ({ deletable: false } as const);
-    const weightOf = (node: number): number => sliversByNode[node]?.primary.length ?? 0;
-    const shards = sliversByNode.reduce((sum, _, node) => sum + weightOf(node), 0);
-    const confirmations: Confirmations = sliversByNode.map(() => null);
-    const stop = new AbortController();
-    const enough = Promise.withResolvers<void>();
-    const writes = sliversByNode.map(async (slivers, nodeIndex) => {
-      confirmations[nodeIndex] = await walrus.writeEncodedBlobToNode({
-        blobId,
-        nodeIndex,
-        metadata,
-        slivers,
-        signal: AbortSignal.any([signal, stop.signal]),
-        ...target,
-      });
-      const given = confirmations.flatMap((confirmation, node) => (confirmation ? [node] : []));
-      const weight = given.reduce((sum, node) => sum + weightOf(node), 0);
-      // The chain counts shards, the SDK counts nodes.
-      if (3 * weight > 2 * shards && 3 * given.length > 2 * sliversByNode.length) enough.resolve();
-    });
-    const all = Promise.allSettled(writes);
-    await Promise.race([all, enough.promise]);
-    await Promise.race([
-      all,
-      new Promise((resolve) => {
-        setTimeout(resolve, init.stragglerMs);
-      }),
-    ]);
-    stop.abort();
-    return walrus.certificateFromConfirmations({
-      confirmations: [...confirmations],
-      blobId,
-      deletable,
-      blobObjectId: objectId,
-    });
-  };
-
-  const sendToRelay = async (
-    request: UploadRequest,
-    { blobId, deletable, objectId, digest, nonce }: State<'registered'>,
-    signal: AbortSignal,
-  ): Promise<ProtocolMessageCertificate> => {
-    const { certificate } = await walrus.writeBlobToUploadRelay({
-      blobId,
-      blob: request.bytes,
-      nonce: fromBase64(nonce),
-      txDigest: digest,
-      blobObjectId: objectId,
-      deletable,
-      encodingType: RS2,
-      signal,
-    });
-    return certificate;
-  };
-
-  const send = async (
-    request: UploadRequest,
-    state: State<'registered'>,
-    viaRelay: boolean,
-    signal: AbortSignal,
-  ): Promise<ProtocolMessageCertificate> => {
-    if (viaRelay)
-      try {
-        return await bounded(
-          {
-            timeoutMs: init.uploadTimeoutMs / 2,
-            signal,
-            code: UNAVAILABLE,
-            what: 'the upload relay',
-          },
-          (inner) => sendToRelay(request, state, inner),
-        );
-      } catch (thrown) {
-        if (signal.aborted) throw thrown;
-        warn(`the upload relay failed, sending to the storage nodes: ${(thrown as Error).message}`);
-      }
-    return sendToNodes(request, state, signal);
   };
 
   const upload = async (
@@ -291,16 +209,13 @@ export const createUploader = (init: UploaderInit): Uploader => {
     });
   };
 
-  const readObject = async (objectId: string): Promise<typeof BlobObject.$inferType> =>
-    withRetry({ retries: 4 }, async () => {
-      try {
-        const include = { content: true } as const;
-        const { object } = await client.core.getObject({ objectId, include });
-        return BlobObject.parse(object.content);
-      } catch (thrown) {
-        throw storeError(thrown, `reading blob object ${objectId}`);
-      }
-    });
+  const readObject = (objectId: string) => readBlobObject(client, objectId);
+
+  /** Whether the epochs that a registration paid for are over: nobody stores or certifies it any more. */
+  const hasRunOut = async (objectId: string): Promise<boolean> => {
+    const [{ storage }, { epoch }] = await Promise.all([readObject(objectId), readEpochs(walrus)]);
+    return storage.endEpoch <= epoch;
+  };
 
   const certified = async (
     key: string,
@@ -342,47 +257,98 @@ export const createUploader = (init: UploaderInit): Uploader => {
     return certified(key, state, storage.endEpoch);
   };
 
-  /** Renews a certificate whose epoch has passed; twice in a row is not chance. */
-  const MAX_RENEWALS = 2;
+  const plan: Uploader['plan'] = async (request) => {
+    const known = await journal.load(request.key);
+    switch (known?.step) {
+      case undefined:
+        return planAnew(request);
+      case 'planned':
+      case 'registering':
+        return known;
+      case 'registered':
+      case 'uploaded':
+        return (await hasRunOut(known.objectId)) ? planAnew(request) : known;
+      case 'certified': {
+        const { epoch } = await readEpochs(walrus);
+        return known.endEpoch > epoch ? known : planAnew(request);
+      }
+    }
+  };
 
-  const plan: Uploader['plan'] = async (request) =>
-    (await journal.load(request.key)) ?? planAnew(request);
+  /** Uploads what is registered; nothing is lost by trying when its epochs may be over. */
+  const uploadOrPlan = async (
+    request: UploadRequest,
+    state: State<'registered'>,
+    viaRelay: boolean,
+  ): Promise<State<'uploaded' | 'planned'>> => {
+    try {
+      return await upload(request, state, viaRelay);
+    } catch (thrown) {
+      if (!(await hasRunOut(state.objectId))) throw thrown;
+      warn(`what was paid for blob ${state.blobId} is over before it was stored; registering anew`);
+      reset(state.size);
+      return planAnew(request);
+    }
+  };
+
+  const step = async (
+    request: UploadRequest,
+    state: Exclude<UploadState, State<'certified' | 'uploaded'>>,
+    renewals: number,
+  ): Promise<UploadState> => {
+    switch (state.step) {
+      case 'planned':
+        return register(request, state);
+      case 'registering':
+        return settleRegistration(request, state);
+      case 'registered':
+        // A relay whose certificate was of no use is not asked again.
+        return uploadOrPlan(request, state, hasRelay && renewals === 0);
+    }
+  };
 
   return {
     plan,
     upload: async (request) => {
       const { key } = request;
       let state: UploadState = await plan(request);
-      for (let renewals = 0; ;) {
+      for (let renewals = 0; state.step !== 'certified';) {
         // Steps follow each other.
         /* oxlint-disable no-await-in-loop */
-        switch (state.step) {
-          case 'planned':
-            state = await register(request, state);
-            break;
-          case 'registering':
-            state = await settleRegistration(request, state);
-            break;
-          case 'registered':
-            // A relay whose certificate was of no use is not asked again.
-            state = await upload(request, state, hasRelay && renewals === 0);
-            break;
-          case 'uploaded': {
-            const done = await certify(key, state);
-            if (done !== undefined) return done;
-            if (renewals >= MAX_RENEWALS)
-              throw new FloeError('store_unavailable', `blob ${state.blobId} is not certified`);
-            renewals += 1;
-            reset(state.size);
-            const { certificate: _, ...before }: State<'uploaded'> = state;
-            state = await save(key, { ...before, step: 'registered' });
-            break;
-          }
-          case 'certified':
-            return state;
+        if (state.step !== 'uploaded') {
+          state = await step(request, state, renewals);
+          continue;
         }
+        const done = await certify(key, state);
+        if (done !== undefined) return done;
+        if (renewals >= MAX_RENEWALS)
+          throw new FloeError('store_unavailable', `blob ${state.blobId} is not certified`);
+        renewals += 1;
+        reset(state.size);
+        const { certificate: _, ...before }: State<'uploaded'> = state;
+        state = (await hasRunOut(before.objectId))
+          ? await planAnew(request)
+          : await save(key, { ...before, step: 'registered' });
         /* oxlint-enable no-await-in-loop */
       }
+      return state;
+    },
+    extend: async (key, state, endEpoch) => {
+      const { objectId } = state;
+      const before = await readObject(objectId);
+      // An extension that a crash kept from the journal is not paid twice.
+      if (before.storage.endEpoch < endEpoch)
+        try {
+          await sender.execute((transaction) => {
+            transaction.add(walrus.extendBlob({ blobObjectId: objectId, endEpoch }));
+          });
+        } catch (thrown) {
+          if (!(thrown instanceof TransactionFailed)) throw thrown;
+          if (await hasRunOut(objectId)) return undefined;
+          throw thrown;
+        }
+      const { storage } = await readObject(objectId);
+      return save(key, { ...state, endEpoch: storage.endEpoch });
     },
   };
 };

@@ -16,11 +16,16 @@ import {
   type BlobOptions,
   type BlobRef,
   type BlobStore,
+  type Lease,
+  type SustainOptions,
 } from './blob-store.ts';
 import { byteCache } from './byte-cache.ts';
-import { encodePatchId, parsePatchId, readPatch, sourceSymbols, type QuiltPatch } from './quilt.ts';
+import { serialQueue } from '../sui/queue.ts';
+import { encodePatchId, parsePatchId, sourceSymbols, type QuiltPatch } from './quilt.ts';
 import { uploadKey, type UploadJournal } from './upload-journal.ts';
-import { directCodec, sdkName, threadCodec, type WalrusCodec } from './walrus-codec.ts';
+import { directCodec, threadCodec, type WalrusCodec } from './walrus-codec.ts';
+import { createKeeping } from './walrus-keep.ts';
+import { ATTEMPT_MS, createReading, notFound } from './walrus-read.ts';
 import { createUploader, type Uploader, type UploadRequest } from './walrus-upload.ts';
 
 export interface WalrusStoreInit {
@@ -56,36 +61,15 @@ export interface WalrusStore extends BlobStore {
    */
   putTogether(blobs: readonly Uint8Array[], options?: BlobOptions): Promise<readonly BlobRef[]>;
   settle(options?: BlobOptions): Promise<void>;
+  sustain(blobs: readonly BlobRef[], options?: SustainOptions): Promise<Lease>;
   /** Finishes every upload that a crash interrupted. @returns how many */
   resume(): Promise<number>;
   close(): Promise<void>;
 }
 
 const BLOB_ID = /^[\w-]{43}$/;
-/** One attempt at the nodes: the SDK's reads may wait for ever. */
-const ATTEMPT_MS = 20_000;
-/** Attempts that met a corrupt sliver: another choice of nodes may meet none. */
-const CORRUPT_ATTEMPTS = 24;
-const FIRST_PAUSE_MS = 150;
-const LONGEST_PAUSE_MS = 2_000;
 const CACHE_BYTES = 64 << 20;
 const THREAD_BYTES = 256 << 10;
-/** A record says how large a blob is, not the quilt that it lies in. */
-const MAX_QUILT_BYTES = 2 ** 31;
-
-/** What became of an attempt to read. */
-type Failure = 'missing' | 'corrupt' | 'unavailable';
-
-/** By class of the SDK's error; a RangeError is a known defect of its metadata reads on small committees. */
-const FAILURES: Readonly<Record<string, Failure>> = {
-  BlobNotCertifiedError: 'missing',
-  NotFoundError: 'missing',
-  InconsistentBlobError: 'corrupt',
-};
-
-const notFound = (id: string, cause?: unknown): FloeError =>
-  new FloeError('blob_not_found', `no blob ${id}`, { blob: id }, { cause });
-
 /** The caller may give up waiting; the upload goes on, for it is paid for. */
 const waited = async <Result>(
   work: Promise<Result>,
@@ -103,10 +87,11 @@ const waited = async <Result>(
   }
 };
 
-const shareOf = (patch: QuiltPatch | undefined, ref: BlobRef): string =>
-  patch === undefined ? `/v1/blobs/${ref.id}` : `/v1/blobs/by-quilt-patch-id/${ref.id}`;
-
-const failureOf = (thrown: unknown): Failure => FAILURES[sdkName(thrown)] ?? 'unavailable';
+/** As they lie in a quilt: each content once, by its hash. */
+const quiltItems = (blobs: readonly Uint8Array[]) =>
+  [...new Map(blobs.map((contents) => [toHex(sha256(contents)), contents]))].map(
+    ([identifier, contents]) => ({ identifier, contents }),
+  );
 
 export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const { network, client, walrus, sender, journal } = init;
@@ -193,101 +178,22 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     unsettled.delete(request.key);
   };
 
+  const read = createReading({
+    network,
+    codec,
+    quilts,
+    shardsOf,
+    readTimeoutMs,
+    missingMs,
+    fetch,
+    warn,
+  });
+
   const checkSize = async (size: number): Promise<void> => {
     const { rows, columns } = sourceSymbols(await shardsOf());
     const most = rows * columns * 65_534;
     if (size > most)
       throw new FloeError('blob_too_large', `expected at most ${most} bytes, got ${size}`);
-  };
-
-  const fromAggregator = async (path: string, size: number, signal: AbortSignal) => {
-    const response = await fetch(new URL(path, network.walrus.aggregatorUrl), { signal });
-    if (!response.ok) {
-      await response.body?.cancel();
-      return response.status === 404 ? 'missing' : 'unavailable';
-    }
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      if (at + chunk.length > size) return 'corrupt';
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return at === size ? bytes : 'corrupt';
-  };
-
-  /** The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes. */
-  const tryAggregator = async (
-    ref: BlobRef,
-    patch: QuiltPatch | undefined,
-    signal: AbortSignal,
-  ): Promise<Uint8Array | undefined> => {
-    if (network.walrus.aggregatorUrl === undefined) return undefined;
-    try {
-      const result = await fromAggregator(shareOf(patch, ref), ref.size, signal);
-      if (result instanceof Uint8Array) return checkBlob(ref, result);
-      if (result !== 'missing') warn(`the aggregator gave no good copy of ${ref.id} (${result})`);
-    } catch (thrown) {
-      if (signal.aborted) throw thrown;
-      warn(`the aggregator failed on ${ref.id}: ${(thrown as Error).message}`);
-    }
-    return undefined;
-  };
-
-  const fromNodes = async (blobId: string, most: number, ms: number): Promise<Uint8Array> =>
-    bounded({ timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` }, () =>
-      codec(most).read(blobId, most, ms),
-    );
-
-  const readNodes = async (
-    ref: BlobRef,
-    patch: QuiltPatch | undefined,
-    ms: number,
-  ): Promise<Uint8Array> => {
-    if (patch === undefined) return fromNodes(ref.id, ref.size, ms);
-    const known = quilts.get(patch.quilt);
-    // A quilt is larger than its parts: read where it disturbs nobody.
-    const whole = known ?? (await fromNodes(patch.quilt, MAX_QUILT_BYTES, ms));
-    quilts.add(patch.quilt, whole);
-    return readPatch(whole, await shardsOf(), patch);
-  };
-
-  const read = async (ref: BlobRef, patch: QuiltPatch | undefined, outer: AbortSignal) => {
-    const started = performance.now();
-    const elapsed = (): number => performance.now() - started;
-    let corrupt = 0;
-    for (let pause = FIRST_PAUSE_MS; ;) {
-      // Attempts follow each other.
-      /* oxlint-disable no-await-in-loop */
-      const attempt = AbortSignal.any([outer, AbortSignal.timeout(ATTEMPT_MS)]);
-      const easy = await tryAggregator(ref, patch, attempt).catch((thrown: unknown) => {
-        if (outer.aborted) throw thrown;
-        return undefined;
-      });
-      if (easy !== undefined) return easy;
-      try {
-        return checkBlob(ref, await readNodes(ref, patch, ATTEMPT_MS));
-      } catch (thrown) {
-        // The nodes' bytes have the blob's id and yet not the record's hash: it is the record that is wrong.
-        if (thrown instanceof FloeError && !thrown.retryable) throw thrown;
-        outer.throwIfAborted();
-        const failure = failureOf(thrown);
-        const message = `${ref.id}: ${(thrown as Error).message}`;
-        if (failure === 'missing' && elapsed() > missingMs) throw notFound(ref.id, thrown);
-        corrupt += failure === 'corrupt' ? 1 : 0;
-        if (corrupt >= CORRUPT_ATTEMPTS)
-          throw new FloeError('blob_corrupt', message, { blob: ref.id }, { cause: thrown });
-        if (elapsed() > readTimeoutMs)
-          throw new FloeError('store_unavailable', message, { blob: ref.id }, { cause: thrown });
-        if (failure === 'corrupt') continue;
-        codec(ref.size).reset();
-        await new Promise((resolve) => {
-          setTimeout(resolve, pause);
-        });
-        pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
-      }
-      /* oxlint-enable no-await-in-loop */
-    }
   };
 
   /** Many who want the same blob at once share one read. */
@@ -352,6 +258,17 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return known === undefined ? waited(readOnce(ref, patch), signal) : checkBlob(ref, known);
   };
 
+  const keeping = createKeeping({
+    walrus,
+    journal,
+    uploader: payer,
+    store: (bytes, quilt) => upload(requestOf(bytes, quilt)),
+    quiltOf: async (contents) => (await codec(threadBytes).quilt(quiltItems(contents))).bytes,
+    epochs,
+    warn,
+  });
+  const sustaining = serialQueue();
+
   return {
     kind: 'walrus',
     put,
@@ -371,20 +288,21 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
         return [{ id, sha256: sha256(only), size: only.length }];
       }
       const refs = blobs.map((bytes) => ({ sha256: sha256(bytes), size: bytes.length }));
-      const items = new Map(
-        blobs.map((contents, at) => [toHex(refs[at]?.sha256 as Uint8Array), contents]),
-      );
-      const ids = new Map(
-        await waited(
-          quiltsOf([...items].map(([identifier, contents]) => ({ identifier, contents }))),
-          signal,
-        ),
-      );
+      const ids = new Map(await waited(quiltsOf(quiltItems(blobs)), signal));
       return refs.map((ref) => ({ ...ref, id: ids.get(toHex(ref.sha256)) as string }));
     },
     settle: async ({ signal } = {}) => {
       signal?.throwIfAborted();
       await waited(Promise.all([...unsettled.values()].map(settleOne)), signal);
+    },
+    sustain: async (blobs, { signal, copy = whole } = {}) => {
+      signal?.throwIfAborted();
+      const orWalrus = (ref: BlobRef): Promise<Uint8Array> => copy(ref).catch(() => whole(ref));
+      // Two at once would pay twice.
+      return waited(
+        sustaining.run(() => keeping(blobs, orWalrus)),
+        signal,
+      );
     },
     resume: async () => {
       const pending = await journal.pending();

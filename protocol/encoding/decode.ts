@@ -1,19 +1,21 @@
 /**
- * @module The sum of a cohort's lanes as the weighted mean update. Whoever recomputes a round must get the same bits, so the
- * float operations have one fixed order and are all IEEE 754 additions, multiplications, divisions and square roots.
+ * @module The sum of a cohort's lanes as the weighted mean update, whole or one block. Whoever
+ * recomputes a round must get the same bits, so the float operations have one fixed order and are all
+ * IEEE 754 additions, multiplications, divisions and square roots.
  */
 import { FloeError } from '../errors.ts';
 import { readExtras, type ExtraTotals } from './extras.ts';
 import {
+  plainCoordinates,
   quantisationStep,
   ringLayout,
   type EncodingSpec,
   type ExtraSpec,
   type RingLayout,
 } from './layout.ts';
-import type { Lanes } from './lanes.ts';
-import { meanNormLimit } from './norm.ts';
-import { rotateBack, rotationGain } from './rotation.ts';
+import { blockOf, type Lanes } from './lanes.ts';
+import { blockNormLimit, meanNormLimit } from './norm.ts';
+import { coordinatesOf, planRotation, rotateBlockBack, rotationGain } from './rotation.ts';
 
 export interface SumInput {
   /** Sum of the survivors' lanes mod 2^b, without masks. Not changed. */
@@ -42,18 +44,31 @@ const centre = (lanes: Lanes, modulusBits: number, out: Float64Array): void => {
   else for (let i = 0; i < out.length; i += 1) out[i] = (lanes[i]! << shift) >> shift;
 };
 
-/** L2 norm of the first `count` lanes as integers, summed in order, so that everybody gets the same bits. */
-const normOf = (lanes: Lanes, count: number, modulusBits: number): number => {
+/** Sum of the squares of lanes as integers, in order, so that everybody gets the same bits. */
+const energyOf = (lanes: Lanes, modulusBits: number): number => {
   const shift = 32 - modulusBits;
   let sum = 0;
   if (lanes instanceof Uint16Array)
-    for (let i = 0; i < count; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
-  else for (let i = 0; i < count; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
-  return Math.sqrt(sum);
+    for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
+  else for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
+  return sum;
+};
+
+/** Sums of squares of parts of a mean, as norms in units of the update. */
+const normOf = (energy: number, spec: EncodingSpec, layout: RingLayout, weight: number): number =>
+  (Math.sqrt(energy) * quantisationStep(spec, layout) * spec.weightCap) / weight;
+
+const requireNorm = (what: string, norm: number, limit: number): void => {
+  if (norm <= limit) return;
+  throw new FloeError(
+    'mean_out_of_range',
+    `expected ${what} of norm at most ${limit.toPrecision(6)}, got ${norm.toPrecision(6)}`,
+    { norm, limit },
+  );
 };
 
 /**
- * Refuses a mean that is longer than that of clipped updates can be.
+ * Refuses a mean that is longer than that of clipped updates can be, whole or in one block.
  *
  * @param layout of the cohort @param survivors how many encodings are in `lanes` @param weight sum of their capped counts
  * @throws FloeError `mean_out_of_range`
@@ -66,15 +81,71 @@ export const checkMeanNorm = (
   weight: number,
 ): void => {
   // Of the ring's integers: the rotation keeps the norm, and the padding is a liar's to fill.
-  const steps = normOf(lanes, layout.padded, layout.modulusBits);
-  const norm = (steps * quantisationStep(spec, layout) * spec.weightCap) / weight;
+  const energies = Array.from({ length: layout.blocks }, (_, block) =>
+    energyOf(blockOf(lanes, layout, block), layout.modulusBits),
+  );
+  const whole = energies.reduce((a, b) => a + b);
   const limit = meanNormLimit(spec, layout, survivors, weight);
-  if (norm > limit)
-    throw new FloeError(
-      'mean_out_of_range',
-      `expected a mean of norm at most ${limit.toPrecision(6)}, got ${norm.toPrecision(6)}`,
-      { norm, limit },
-    );
+  requireNorm('a mean', normOf(whole, spec, layout, weight), limit);
+  const most = blockNormLimit(spec, layout, survivors, weight);
+  for (const energy of energies)
+    requireNorm('a block of the mean', normOf(energy, spec, layout, weight), most);
+};
+
+/**
+ * The same for one block alone.
+ *
+ * @param lanes of the block
+ * @throws FloeError `mean_out_of_range`
+ */
+export const checkBlockNorm = (
+  lanes: Lanes,
+  spec: EncodingSpec,
+  layout: RingLayout,
+  survivors: number,
+  weight: number,
+): void => {
+  const norm = normOf(energyOf(lanes, layout.modulusBits), spec, layout, weight);
+  requireNorm('a block of the mean', norm, blockNormLimit(spec, layout, survivors, weight));
+};
+
+/** The values of one block of the mean, and the coordinates of the model that they belong to. */
+export interface MeanBlock {
+  /** Of `layout.dimension` and above: padding. */
+  readonly coordinates: Int32Array;
+  readonly values: Float32Array;
+}
+
+/**
+ * @param lanes of the block, `layout.blockSize` of them
+ * @returns valid until the next call
+ */
+export type BlockDecoder = (lanes: Lanes, block: number) => MeanBlock;
+
+/**
+ * What decodes the blocks of one sum, in any order.
+ *
+ * @param weight sum of the capped example counts, above 0
+ * @throws FloeError `spec_invalid` for a seed of another length
+ */
+export const blockDecoder = (
+  spec: EncodingSpec,
+  layout: RingLayout,
+  rotationSeed: Uint8Array,
+  weight: number,
+): BlockDecoder => {
+  const rotation = spec.rotation ? planRotation(layout, rotationSeed) : undefined;
+  const gain = rotation === undefined ? 1 : rotationGain(layout);
+  const factor = (quantisationStep(spec, layout) / gain) * (spec.weightCap / weight);
+  const x = new Float64Array(layout.blockSize);
+  const values = new Float32Array(layout.blockSize);
+  return (lanes, block) => {
+    centre(lanes, layout.modulusBits, x);
+    if (rotation) rotateBlockBack(x, rotation, block);
+    for (let g = 0; g < x.length; g += 1) values[g] = x[g]! * factor;
+    const coordinates = rotation ? coordinatesOf(rotation, block) : plainCoordinates(layout, block);
+    return { coordinates, values };
+  };
 };
 
 /**
@@ -97,17 +168,16 @@ export const decodeSum = (input: SumInput): DecodedSum => {
       'weight_sum_out_of_range',
       `expected 1 to ${n} survivors, got ${survivors}`,
     );
-  const totals = readExtras(lanes, spec, layout, extras, survivors);
-
-  const x = new Float64Array(layout.padded);
-  centre(lanes, layout.modulusBits, x);
-  let gain = 1;
-  if (spec.rotation) {
-    rotateBack(x, layout, rotationSeed);
-    gain = rotationGain(layout);
-  }
-  const factor = (quantisationStep(spec, layout) / gain) * (spec.weightCap / totals.weight);
+  const totals = readExtras(lanes.subarray(layout.padded), spec, layout, extras, survivors);
+  const decode = blockDecoder(spec, layout, rotationSeed, totals.weight);
   const meanDelta = new Float32Array(dimension);
-  for (let i = 0; i < dimension; i += 1) meanDelta[i] = x[i]! * factor;
+  const { blocks, blockSize } = layout;
+  for (let block = 0; block < blocks; block += 1) {
+    const { coordinates, values } = decode(blockOf(lanes, layout, block), block);
+    for (let g = 0; g < blockSize; g += 1) {
+      const i = coordinates[g]!;
+      if (i < dimension) meanDelta[i] = values[g]!;
+    }
+  }
   return { ...totals, meanDelta };
 };

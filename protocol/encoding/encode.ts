@@ -1,9 +1,11 @@
 /**
- * @module One participant's update as ring elements: clip, weight, rotate, scale, clamp, round stochastically, reduce mod 2^b.
+ * @module One participant's update as ring elements: clip, weight, rotate, scale, clamp, round
+ * stochastically, reduce mod 2^b. Block by block, so that it needs the memory of one block.
  */
 import { FloeError } from '../errors.ts';
 import { writeExtras } from './extras.ts';
 import {
+  BLOCK_ENERGY,
   ENCODING_LIMITS,
   maxLevel,
   quantisationStep,
@@ -12,8 +14,15 @@ import {
   type ExtraSpec,
   type RingLayout,
 } from './layout.ts';
-import { createLanes, laneMask, type Lanes } from './lanes.ts';
-import { rotate, rotationGain } from './rotation.ts';
+import { blockOf, createLanes, laneMask, type Lanes } from './lanes.ts';
+import {
+  blockEnergies,
+  dealBlock,
+  planRotation,
+  rotateBlock,
+  rotationGain,
+  type Rotation,
+} from './rotation.ts';
 import type { RandomSource } from '../random.ts';
 
 export interface UpdateInput {
@@ -38,6 +47,7 @@ export interface EncodedUpdate {
   readonly layout: RingLayout;
   /** L2 norm of `delta`, before clipping. */
   readonly norm: number;
+  /** Whether the update was shortened: to the clip norm, or because one rotation block held too much. */
   readonly clipped: boolean;
   /** min(examples, weightCap). */
   readonly weight: number;
@@ -59,8 +69,54 @@ const finiteNorm = (delta: Float32Array): number => {
   return Math.sqrt(sum);
 };
 
-const CHUNK_BYTES = 65_536;
-const CHUNK = CHUNK_BYTES / 2;
+/**
+ * What an update is multiplied by so that its norm is at most C and no rotation block holds more than
+ * its share of the energy; 1 where both hold.
+ */
+const clipFactor = (
+  delta: Float32Array,
+  norm: number,
+  spec: EncodingSpec,
+  rotation: Rotation | undefined,
+): number => {
+  const toNorm = norm > spec.clipNorm ? spec.clipNorm / norm : 1;
+  if (rotation === undefined) return toNorm;
+  const fullest = blockEnergies(rotation, delta).reduce((a, b) => Math.max(a, b));
+  const limit = spec.clipNorm * Math.sqrt(BLOCK_ENERGY / rotation.blocks);
+  const inBlock = Math.sqrt(fullest);
+  return rotation.blocks > 1 && inBlock > limit ? Math.min(toNorm, limit / inBlock) : toNorm;
+};
+
+/** u of one coordinate, from two bytes. */
+const fraction = (bytes: Uint8Array, i: number): number =>
+  ((bytes[2 * i]! | (bytes[2 * i + 1]! << 8)) + 0.5) / 65_536;
+
+const clamp = (value: number, level: number): number =>
+  value > level ? level : value < -level ? -level : value;
+
+// One loop for each element type, as in lanes.ts.
+const round16 = (
+  x: Float64Array,
+  factor: number,
+  level: number,
+  lanes: Uint16Array,
+  mask: number,
+  bytes: Uint8Array,
+): void => {
+  for (let i = 0; i < x.length; i += 1)
+    lanes[i] = Math.floor(clamp(x[i]! * factor, level) + fraction(bytes, i)) & mask;
+};
+const round32 = (
+  x: Float64Array,
+  factor: number,
+  level: number,
+  lanes: Uint32Array,
+  mask: number,
+  bytes: Uint8Array,
+): void => {
+  for (let i = 0; i < x.length; i += 1)
+    lanes[i] = Math.floor(clamp(x[i]! * factor, level) + fraction(bytes, i)) & mask;
+};
 
 /**
  * lanes[i] = floor(clamp(x[i] * factor, -L, L) + u) mod 2^b, u uniform over (k + 1/2) / 2^16. Sixteen bits bias a coordinate by
@@ -74,22 +130,11 @@ const roundStochastically = (
   mask: number,
   random: RandomSource,
 ): void => {
-  for (let start = 0; start < x.length; start += CHUNK) {
-    const end = Math.min(start + CHUNK, x.length);
-    const bytes = random((end - start) * 2);
-    if (bytes.length !== (end - start) * 2)
-      throw new FloeError(
-        'internal',
-        `expected ${(end - start) * 2} random bytes, got ${bytes.length}`,
-      );
-    for (let i = start, r = 0; i < end; i += 1, r += 2) {
-      const u = ((bytes[r]! | (bytes[r + 1]! << 8)) + 0.5) / 65_536;
-      let value = x[i]! * factor;
-      if (value > level) value = level;
-      else if (value < -level) value = -level;
-      lanes[i] = Math.floor(value + u) & mask;
-    }
-  }
+  const bytes = random(x.length * 2);
+  if (bytes.length !== x.length * 2)
+    throw new FloeError('internal', `expected ${x.length * 2} random bytes, got ${bytes.length}`);
+  const to = lanes instanceof Uint16Array ? round16 : round32;
+  to(x, factor, level, lanes as Uint16Array & Uint32Array, mask, bytes);
 };
 
 /**
@@ -109,20 +154,26 @@ export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
       `expected an integer from 1 to ${ENCODING_LIMITS.weight} examples, got ${examples}`,
     );
   const norm = finiteNorm(delta);
-  const clipped = norm > spec.clipNorm;
+  const rotation = spec.rotation ? planRotation(layout, rotationSeed) : undefined;
+  const clip = clipFactor(delta, norm, spec, rotation);
+  const clipped = clip < 1;
   const weight = Math.min(examples, spec.weightCap);
   const lanes = createLanes(layout.lanes, layout.modulusBits);
   writeExtras(lanes, spec, layout, extras, { weight, clipped, metrics });
 
-  const share = ((clipped ? spec.clipNorm / norm : 1) * weight) / spec.weightCap;
-  const x = new Float64Array(layout.padded);
-  for (let i = 0; i < delta.length; i += 1) x[i] = delta[i]! * share;
-  let gain = 1;
-  if (spec.rotation) {
-    rotate(x, layout, rotationSeed);
-    gain = rotationGain(layout);
-  }
+  const share = (clip * weight) / spec.weightCap;
+  const gain = rotation === undefined ? 1 : rotationGain(layout);
   const factor = 1 / (quantisationStep(spec, layout) * gain);
-  roundStochastically(x, factor, maxLevel(spec), lanes, laneMask(layout.modulusBits), random);
+  const { blocks, blockSize, modulusBits } = layout;
+  const x = new Float64Array(blockSize);
+  for (let block = 0; block < blocks; block += 1) {
+    if (rotation) {
+      dealBlock(rotation, delta, share, block, x);
+      rotateBlock(x, rotation, block);
+    } else
+      for (let g = 0; g < blockSize; g += 1) x[g] = (delta[block * blockSize + g] ?? 0) * share;
+    const own = blockOf(lanes, layout, block);
+    roundStochastically(x, factor, maxLevel(spec), own, laneMask(modulusBits), random);
+  }
   return { lanes, layout, norm, clipped, weight };
 };

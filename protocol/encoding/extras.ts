@@ -85,31 +85,32 @@ const implausible = (message: string): FloeError =>
 /**
  * Reads the totals out of a sum over `survivors` participants.
  *
+ * @param tail the extra lanes alone, `layout.extraLanes` of them
  * @throws FloeError `weight_sum_out_of_range` when no `survivors` honest contributions can have this sum. A participant may
  * still lie within its own range: a sum cannot show that.
  */
 export const readExtras = (
-  lanes: Lanes,
+  tail: Lanes,
   spec: EncodingSpec,
   layout: RingLayout,
   extras: readonly ExtraSpec[],
   survivors: number,
 ): ExtraTotals => {
-  const { padded, weightLimbs, metricLimbs } = layout;
+  const { extraLanes, weightLimbs, metricLimbs } = layout;
   const mostLimb = survivors * (2 ** spec.bits - 1);
-  for (let i = padded; i < layout.lanes; i += 1)
-    if (lanes[i]! > mostLimb)
-      throw implausible(`extra lane ${i - padded}: expected at most ${mostLimb}, got ${lanes[i]!}`);
-  const weight = readLimbs(lanes, padded, weightLimbs, spec.bits);
+  for (let i = 0; i < extraLanes; i += 1)
+    if (!(tail[i]! <= mostLimb))
+      throw implausible(`extra lane ${i}: expected at most ${mostLimb}, got ${tail[i]}`);
+  const weight = readLimbs(tail, 0, weightLimbs, spec.bits);
   const mostWeight = survivors * spec.weightCap;
   if (weight < survivors || weight > mostWeight)
     throw implausible(`expected a weight sum of ${survivors} to ${mostWeight}, got ${weight}`);
-  const clipped = lanes[padded + weightLimbs]!;
+  const clipped = tail[weightLimbs]!;
   if (clipped > survivors)
     throw implausible(`expected at most ${survivors} clipped updates, got ${clipped}`);
   const metrics = extras.map(({ name, scale }, index) => {
-    const at = padded + weightLimbs + 1 + index * metricLimbs;
-    const total = readLimbs(lanes, at, metricLimbs, spec.bits);
+    const at = weightLimbs + 1 + index * metricLimbs;
+    const total = readLimbs(tail, at, metricLimbs, spec.bits);
     if (total > survivors * (METRIC_CEILING - 1))
       throw implausible(`metric ${name}: the sum ${total / scale} is out of range`);
     return total / scale;

@@ -1,10 +1,17 @@
 /**
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack; the inverse for the sum of a cohort.
  */
-export { checkMeanNorm, decodeSum, type DecodedSum, type SumInput } from './decode.ts';
+export {
+  blockDecoder,
+  checkBlockNorm,
+  checkMeanNorm,
+  decodeSum,
+  type DecodedSum,
+  type SumInput,
+} from './decode.ts';
 export { encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
 export { quantisationError, type QuantisationError } from './error.ts';
-export type { ExtraTotals } from './extras.ts';
+export { readExtras, type ExtraTotals } from './extras.ts';
 export { walshHadamard } from './hadamard.ts';
 export { addInto, createLanes, laneMask, subtractInto, type Lanes } from './lanes.ts';
 export {
@@ -17,6 +24,6 @@ export {
   type Ring,
   type RingLayout,
 } from './layout.ts';
-export { meanNormLimit } from './norm.ts';
+export { blockNormLimit, meanNormLimit } from './norm.ts';
 export { pack, packedLength, unpack } from './pack.ts';
-export { rotate, rotateBack, ROTATION_SEED_BYTES, rotationGain } from './rotation.ts';
+export { ROTATION_SEED_BYTES } from './rotation.ts';

@@ -3,8 +3,13 @@
  * arrival never matters.
  */
 import { FloeError } from '../errors.ts';
+import type { RingLayout } from './layout.ts';
 
 export type Lanes = Uint16Array | Uint32Array;
+
+/** The lanes of one block, 0 to `layout.blocks` - 1: a view. */
+export const blockOf = (lanes: Lanes, { blockSize }: RingLayout, block: number): Lanes =>
+  lanes.subarray(block * blockSize, (block + 1) * blockSize);
 
 /** The low b bits, as an operand of `&`. */
 export const laneMask = (modulusBits: number): number =>

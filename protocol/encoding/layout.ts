@@ -2,9 +2,10 @@
  * @module How an update lies in the ring Z_{2^b}: b = q + ceil(log2 n) bits a lane, model coordinates in equal blocks of a
  * power of two, then the extra lanes. After Kairouz et al. 2021 (DDGauss), section 4.
  *
- * Blocks: the largest power of two up to 2^15 that pads by no more than 2 % (or 64 coordinates, for tiny models). All blocks are
- * equal, rather than the tail being split into ever smaller ones, so that the rotation can mix across blocks (see rotation.ts)
- * and every coordinate has the same scale: 199,210 parameters lie in 49 blocks of 4096 (0.75 % padding), 1e6 in 31 of 32,768.
+ * Blocks: the largest power of two up to 2^15 that pads by no more than 2 % (or 64 coordinates, for
+ * tiny models). All blocks are equal, rather than the tail being split into ever smaller ones, so
+ * that every coordinate has the same scale: 199,210 parameters lie in 49 blocks of 4096 (0.75 %
+ * padding), 1e6 in 31 of 32,768.
  */
 import { FloeError } from '../errors.ts';
 
@@ -44,13 +45,11 @@ export interface RingLayout {
   readonly modulusBits: number;
   /** 16: `Uint16Array`, b <= 16. 32: `Uint32Array`. */
   readonly laneBits: 16 | 32;
-  /** Coordinates of one block; a power of two with rotation, `dimension` without. */
+  /** Lanes of one block: a power of two, 64 to 2^15. */
   readonly blockSize: number;
   readonly blocks: number;
   /** blocks * blockSize: where the extra lanes begin. */
   readonly padded: number;
-  /** Lanes of one leaf of the chunk tree: a block with rotation, 2^15 without. See aggregate/leaves.ts. */
-  readonly leafLanes: number;
   /** Limbs of q bits, least significant first: weight, clip bit, then each metric. */
   readonly weightLimbs: number;
   readonly metricLimbs: number;
@@ -137,7 +136,7 @@ export const ringLayout = (
       `${spec.ring} holds ${most} bits; ${spec.bits} bits for a cohort of ${n} need ${modulusBits}`,
       { ring: spec.ring, bits: spec.bits, cohort: n },
     );
-  const blockSize = spec.rotation ? blockSizeFor(dimension) : dimension;
+  const blockSize = blockSizeFor(dimension);
   const blocks = Math.ceil(dimension / blockSize);
   const padded = blocks * blockSize;
   const weightLimbs = Math.ceil(bitLength(spec.weightCap) / spec.bits);
@@ -151,7 +150,6 @@ export const ringLayout = (
     blockSize,
     blocks,
     padded,
-    leafLanes: spec.rotation ? blockSize : MAX_BLOCK,
     weightLimbs,
     metricLimbs,
     extraLanes,
@@ -167,6 +165,14 @@ export const maxLevel = (spec: EncodingSpec): number => 2 ** (spec.bits - 1) - 1
 export const CLAMP_DEVIATIONS = 4.5;
 
 /**
+ * Most energy of one rotation block, as a multiple of its even share C^2 / blocks. An update that
+ * gathers more of it in one block, because few coordinates hold nearly all of it, is clipped further,
+ * so that at least 4.5 / sqrt(3) = 2.6 deviations of every coordinate fit the range. Measured: 1.2 for
+ * updates of a dense network, 3 where each participant holds one class.
+ */
+export const BLOCK_ENERGY = 3;
+
+/**
  * Width of one quantisation step in units of the weighted update. Rotated: coordinates are close to normal with standard
  * deviation at most C / sqrt(padded), and 4.5 of these meet L. Not rotated: a single coordinate may hold all of C.
  */
@@ -176,3 +182,7 @@ export const quantisationStep = (spec: EncodingSpec, layout: RingLayout): number
     : spec.clipNorm;
   return range / maxLevel(spec);
 };
+
+/** The coordinates at the positions of a block that is not rotated. */
+export const plainCoordinates = ({ blockSize }: RingLayout, block: number): Int32Array =>
+  Int32Array.from({ length: blockSize }, (_, g) => block * blockSize + g);

@@ -12,14 +12,33 @@
  *   is at most sqrt(A^2 + V) + k sqrt(N) 2^-17. V is the variance of e: f (1 - f) for a fraction f, so at most 1/4 each, and at
  *   most |x| each, which sums to sqrt(N) A.
  */
-import { quantisationStep, type EncodingSpec, type RingLayout } from './layout.ts';
+import { BLOCK_ENERGY, quantisationStep, type EncodingSpec, type RingLayout } from './layout.ts';
 
-/** ln 2^40: an honest round is refused with probability 2^-40 at most. */
+/** ln 2^40: an honest round is refused with probability 2^-40 at most, and as often for its blocks. */
 const CONFIDENCE = 40 * Math.LN2;
 /** Bias of one rounding: randomness of sixteen bits. */
 const BIAS = 2 ** -17;
 /** For the float operations of encoding and decoding, which lose 2^-24 a coordinate at most. */
 const FLOAT_SLACK = 1 + 1e-6;
+
+/** The two bounds for N ring coordinates of vectors of norm at most `clip`. */
+const normLimit = (
+  clip: number,
+  coordinates: number,
+  survivors: number,
+  toMean: number,
+  confidence: number,
+): number => {
+  const clipped = clip / toMean;
+  const root = Math.sqrt(coordinates);
+  const variance = Math.min((survivors * coordinates) / 4, root * clipped);
+  const certain = clipped + survivors * root;
+  const likely =
+    Math.sqrt(clipped * clipped + variance) +
+    survivors * root * BIAS +
+    Math.sqrt(2 * survivors * confidence);
+  return Math.min(certain, likely) * toMean * FLOAT_SLACK;
+};
 
 /**
  * The largest L2 norm that the decoded mean of honest updates can have, in units of the update; at least C.
@@ -35,13 +54,19 @@ export const meanNormLimit = (
   weight: number,
 ): number => {
   const toMean = (quantisationStep(spec, layout) * spec.weightCap) / weight;
-  const clipped = spec.clipNorm / toMean;
-  const root = Math.sqrt(layout.padded);
-  const variance = Math.min((survivors * layout.padded) / 4, root * clipped);
-  const certain = clipped + survivors * root;
-  const likely =
-    Math.sqrt(clipped * clipped + variance) +
-    survivors * root * BIAS +
-    Math.sqrt(2 * survivors * CONFIDENCE);
-  return Math.min(certain, likely) * toMean * FLOAT_SLACK;
+  return normLimit(spec.clipNorm, layout.padded, survivors, toMean, CONFIDENCE);
+};
+
+/** The same for one block of the mean: the encoding clips the energy of each rotation block too. */
+export const blockNormLimit = (
+  spec: EncodingSpec,
+  layout: RingLayout,
+  survivors: number,
+  weight: number,
+): number => {
+  const { blocks, blockSize } = layout;
+  const toMean = (quantisationStep(spec, layout) * spec.weightCap) / weight;
+  const share = spec.rotation ? Math.min(1, Math.sqrt(BLOCK_ENERGY / blocks)) : 1;
+  const confidence = CONFIDENCE + Math.log(blocks);
+  return normLimit(spec.clipNorm * share, blockSize, survivors, toMean, confidence);
 };

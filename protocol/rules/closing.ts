@@ -277,6 +277,7 @@ const COMMIT: readonly Rule[] = [
 ];
 
 const unproven = (what: string): FloeError => new FloeError('complaint_invalid', what);
+const unshown = (what: string): FloeError => new FloeError('evidence_invalid', what);
 
 const abort = rulesOf('abort');
 const ABORT: readonly Rule[] = [
@@ -293,13 +294,13 @@ const ABORT: readonly Rule[] = [
   }),
   abort({
     name: 'grounds',
-    says: 'It names culprits only for a complaint, or for what the opened answers show.',
-    code: 'record_malformed',
-    check: (_view, { body: { code, culprits, answered } }) => {
-      if (culprits.length === 0 || code.startsWith('complaint_')) return undefined;
-      const opened = code === 'commitment_mismatch' || code === 'not_enough_shares';
-      return opened && answered ? undefined : `the abort blames ${culprits.length} for "${code}"`;
-    },
+    says: 'It names culprits only with proof: a complaint, or what shows their lies.',
+    code: 'evidence_invalid',
+    check: (_view, { body: { code, culprits, complaint, lies } }) =>
+      // What a complaint proves has a rule of its own.
+      culprits.length === 0 || code.startsWith('complaint_') || (complaint ?? lies) !== undefined
+        ? undefined
+        : `the abort blames ${culprits.length} without proof`,
   }),
   abort({
     name: 'answered',
@@ -325,6 +326,22 @@ const ABORT: readonly Rule[] = [
         const [culprit, second] = culprits;
         if (culprit === undefined || second !== undefined || !equalBytes(culprit, guilty))
           throw unproven('the abort excludes somebody else than its verdict');
+      }),
+  }),
+  abort({
+    name: 'lies',
+    says: 'An Abort that false commitments caused shows the lie of each culprit, in order; no other Abort shows any.',
+    code: 'evidence_invalid',
+    check: (_view, { round, body: { code, culprits, answered, lies } }) =>
+      finding(() => {
+        const claimed = code === 'commitment_mismatch';
+        if (!claimed && lies === undefined) return;
+        if (!claimed || lies === undefined || !answered)
+          throw unshown('an abort for false commitments shows them, and no other does');
+        const shares = lies.map(({ record }) => decodeRecordOf('share', record));
+        const authors = shares.map(({ author }) => author);
+        if (!sameList(culprits, authors) || shares.some((share) => share.round !== round))
+          throw unshown('the abort excludes others than those whose lies it shows');
       }),
   }),
 ];

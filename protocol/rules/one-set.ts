@@ -100,13 +100,16 @@ const equalBut = (a: MemberSet, b: MemberSet, culprits: ReadonlySet<Member>): bo
 
 const NOBODY: ReadonlySet<Member> = new Set();
 
-/** More culprits than this are not tried in all combinations against a name. */
-const MAX_TRIED = 6;
+/** More culprits than this, the latest, are not tried in all combinations against a name. */
+const MAX_TRIED = 8;
 
-/** The names under which `set` may have been answered before culprits were left out of it. */
-const namesOf = (set: MemberSet, culprits: ReadonlySet<Member>): ReadonlySet<string> => {
+/**
+ * The names under which `set` may have been answered before culprits were left out of it.
+ * @param culprits in the order in which they were proven
+ */
+export const namesOf = (set: MemberSet, culprits: ReadonlySet<Member>): ReadonlySet<string> => {
   const present = new Set(set);
-  const gone = [...culprits].filter((member) => !present.has(member)).slice(0, MAX_TRIED);
+  const gone = [...culprits].filter((member) => !present.has(member)).slice(-MAX_TRIED);
   const names = new Set<string>();
   for (let choice = 0; choice < 2 ** gone.length; choice += 1)
     names.add(setName([...set, ...gone.filter((_, i) => ((choice >> i) & 1) === 1)]));
@@ -194,7 +197,8 @@ const strict = (
     };
   const stated = cohort.filter(({ answered }) => answered.length > 0);
   if (stated.length === 0) return undefined;
-  const names = namesOf(proposed, view.culprits);
+  // The sets that this participant has answered itself are this one, culprits aside.
+  const names = new Set([...namesOf(proposed, view.culprits), ...view.answered.map(setName)]);
   const spent = stated.filter(({ answered }) => !answered.every((name) => names.has(name)));
   return spent.length === 0
     ? undefined

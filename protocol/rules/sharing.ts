@@ -1,7 +1,7 @@
 /**
  * @module Rules of Share, Sharers and Upload (Bonawitz et al. 2017, rounds 1 and 2).
  */
-import { leavesOf } from '../aggregate/round.ts';
+import { blocksOf } from '../aggregate/round.ts';
 import { requireReaders } from '../access/envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
@@ -66,7 +66,7 @@ const SHARE: readonly Rule[] = [
         return check === undefined ? undefined : 'a check where there is no commit to check';
       return check !== undefined &&
         equalBytes(check.commit, bundle.commit) &&
-        check.leaf < leavesOf(spec)
+        check.leaf < blocksOf(spec)
         ? undefined
         : 'its author has not checked the newest commit';
     },

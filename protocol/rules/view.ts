@@ -160,6 +160,15 @@ export const thresholdOf = (view: RoundView, n: number): number =>
 export const quorumOf = (view: RoundView & { readonly cohort: SignedRecord<'cohort'> }): number =>
   Math.max(view.spec.cohort.minimum, thresholdOf(view, view.cohort.body.members.length));
 
+/** By cohort record: every record after it is held against the root of its registrations. */
+const registersRoots = new WeakMap<SignedRecord<'cohort'>, Uint8Array>();
+
+const registersRootOf = (cohort: SignedRecord<'cohort'>): Uint8Array => {
+  const root = registersRoots.get(cohort) ?? merkleRoot(cohort.body.registers);
+  registersRoots.set(cohort, root);
+  return root;
+};
+
 /** What every mask of the attempt is bound to, 32 bytes. See `roundContext`. */
 export const contextOf = (view: {
   readonly run: Uint8Array;
@@ -172,7 +181,7 @@ export const contextOf = (view: {
     round: view.round,
     modelHash: view.open.body.model.hash,
     cohortRoot: view.cohort.body.root,
-    registersRoot: merkleRoot(view.cohort.body.registers),
+    registersRoot: registersRootOf(view.cohort),
     beacon: view.cohort.body.beacon,
   });
 

@@ -9,13 +9,13 @@
  * made many, and if each complaint opened all entries of its author, t of them would open the updates of everybody who has
  * uploaded meanwhile. A coordinator that keeps all and has a quantum computer later is not kept from that by a complaint.
  */
-import { compareBytes, concatBytes, equalBytes, sha256 } from '../bytes.ts';
+import { compareBytes, concatBytes, equalBytes } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { findIndex, type Cohort, type Id } from './cohort.ts';
 import { kemSeed, pointSecret, type PublicKeys } from './keys.ts';
 import { unwrapPairKey } from './pairs.ts';
 import { MLKEM_SEED_BYTES, platformPrimitives, type Primitives } from './primitives/index.ts';
-import { parseEntry, unsealShares, type ShareEntry } from './shares.ts';
+import { entryHash, parseEntry, unsealShares, type ShareEntry } from './shares.ts';
 import { canBeShown, readShownPoint, SHOWN_POINT_BYTES, showPoint } from './shown-point.ts';
 
 export type ComplaintKind = 'sealed' | 'pair';
@@ -60,7 +60,7 @@ export const complaintSecret = (
 
 /**
  * Who lied, by what everybody can check.
- * @param committed SHA-256 of the entry as the accused's signed share record has it for the complainer
+ * @param committed hash of the entry as the accused's signed share record has it for the complainer
  */
 export const judgeComplaint = async (
   context: Uint8Array,
@@ -71,7 +71,7 @@ export const judgeComplaint = async (
   const to = findIndex(cohort, complainer);
   const from = findIndex(cohort, accused);
   if (to === undefined || from === undefined || to === from) return 'invalid';
-  if (!equalBytes(sha256(entry), committed)) return 'invalid';
+  if (!equalBytes(entryHash(entry), committed)) return 'invalid';
   const [recipient, author] = [cohort.members[to]!, cohort.members[from]!];
   const { primitives } = cohort;
   let parsed: ShareEntry;

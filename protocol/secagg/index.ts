@@ -14,6 +14,7 @@ export * from './context.ts';
 export * from './guard.ts';
 export * from './keys.ts';
 export * from './keystream.ts';
+export * from './lie.ts';
 export * from './masks.ts';
 export * from './pairs.ts';
 export * from './party.ts';

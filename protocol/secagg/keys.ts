@@ -6,8 +6,9 @@
  * masks, and opens no share that was sealed to it.
  */
 import sodium from 'libsodium-wrappers';
-import { equalBytes, toHex, utf8 } from '../bytes.ts';
+import { equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { createMemo } from '../memo.ts';
 import { requireBytes } from './require.ts';
 import {
   KEY_BYTES,
@@ -113,15 +114,20 @@ const LOW_ORDER = new Set([
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ]);
 
+const requireLengths = ({ x25519, mlkem }: PublicKeys): void => {
+  requireBytes(x25519, X25519_BYTES, 'key_invalid', 'X25519 public key');
+  requireBytes(mlkem, MLKEM_PUBLIC_BYTES, 'key_invalid', 'ML-KEM-768 public key');
+};
+
 /**
  * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS 203, section 7.2).
  * @throws FloeError `key_invalid`
  */
-export const validatePublicKeys = ({ x25519, mlkem }: PublicKeys): void => {
-  requireBytes(x25519, X25519_BYTES, 'key_invalid', 'X25519 public key');
+export const validatePublicKeys = (keys: PublicKeys): void => {
+  requireLengths(keys);
+  const { x25519, mlkem } = keys;
   if (LOW_ORDER.has(toHex(x25519.with(31, x25519[31]! & 0x7f))))
     throw new FloeError('key_invalid', 'expected an X25519 point of large order, got a weak one');
-  requireBytes(mlkem, MLKEM_PUBLIC_BYTES, 'key_invalid', 'ML-KEM-768 public key');
   for (let i = 0; i < MLKEM_COEFFICIENT_BYTES; i += 3) {
     const packed = mlkem[i]! | (mlkem[i + 1]! << 8) | (mlkem[i + 2]! << 16);
     if ((packed & 0xfff) >= MLKEM_MODULUS || packed >>> 12 >= MLKEM_MODULUS)
@@ -129,17 +135,27 @@ export const validatePublicKeys = ({ x25519, mlkem }: PublicKeys): void => {
   }
 };
 
+/** Keys imported last, by their hash: participants of one process meet the same ones. Public values only. */
+const IMPORTED_KEYS = 512;
+const imported = createMemo<PeerKeys>(IMPORTED_KEYS);
+
 /** Checks public keys and makes them usable. @throws FloeError `key_invalid` */
 export const importPublicKeys = (
   raw: PublicKeys,
   primitives: Primitives = platformPrimitives,
 ): PeerKeys => {
+  requireLengths(raw);
+  const name = sha256(utf8(primitives.kind), raw.x25519, raw.mlkem);
+  const known = imported.get(name);
+  if (known !== undefined) return known;
   validatePublicKeys(raw);
   let point: PointKey | undefined;
   let kem: KemKey | undefined;
-  return {
+  const keys: PeerKeys = {
     raw,
     point: () => (point ??= primitives.pointKey(raw.x25519)),
     kem: () => (kem ??= primitives.kemKey(raw.mlkem)),
   };
+  imported.add(name, keys, 1);
+  return keys;
 };

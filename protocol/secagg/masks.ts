@@ -87,10 +87,32 @@ const combine32 = (lanes: Uint32Array, mask: Uint32Array, flip: 0 | -1, ring: nu
   for (let i = whole; i < length; i++) lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
 };
 
+/** Two lanes of at most 15 bits as one word, where both vectors allow it: no carry leaves a lane. */
+const asPairs = (lanes: Uint16Array): Int32Array | undefined =>
+  lanes.byteOffset % 4 === 0 && lanes.length % 2 === 0
+    ? new Int32Array(lanes.buffer, lanes.byteOffset, lanes.length / 2)
+    : undefined;
+
+const combinePairs = (lanes: Int32Array, mask: Int32Array, sign: 1 | -1, ring: number): void => {
+  const rings = ring | (ring << 16);
+  // 2^b in both lanes: what the negative of a lane is taken from.
+  const whole = rings + 0x1_0001;
+  const { length } = lanes;
+  if (sign === 1)
+    for (let i = 0; i < length; i += 1) lanes[i] = (lanes[i]! + (mask[i]! & rings)) & rings;
+  else
+    for (let i = 0; i < length; i += 1)
+      lanes[i] = (lanes[i]! + (whole - (mask[i]! & rings))) & rings;
+};
+
 const combine = (lanes: Lanes, mask: Lanes, sign: 1 | -1, ring: number): void => {
   const flip = sign === 1 ? 0 : -1;
-  if (lanes instanceof Uint16Array) combine16(lanes, mask as Uint16Array, flip, ring);
-  else combine32(lanes, mask as Uint32Array, flip, ring);
+  if (lanes instanceof Uint16Array) {
+    const pairs = ring < 0x8000 ? asPairs(lanes) : undefined;
+    const others = pairs && asPairs(mask as Uint16Array);
+    if (pairs && others) combinePairs(pairs, others, sign, ring);
+    else combine16(lanes, mask as Uint16Array, flip, ring);
+  } else combine32(lanes, mask as Uint32Array, flip, ring);
 };
 
 /**

@@ -11,6 +11,7 @@ import { FloeError } from '../errors.ts';
 import { findIndex, indexOf, requireSortedIds } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
 import { deriveKeys, samePublicKeys } from './keys.ts';
+import { showPair, showSecret, type Lie } from './lie.ts';
 import type { MaskJob } from './masks.ts';
 import { pairMask } from './pairs.ts';
 import { commitSecret, SECRET_BYTES, selfMaskSeed, type ShareKind } from './secrets.ts';
@@ -71,16 +72,21 @@ export type RecoveryFailure =
       readonly need: number;
     }
   /** `author` lied: a secret is not the one it committed to or registered, or a pair key is not the one it committed to. */
+  | { readonly type: 'commitment_mismatch'; readonly author: Id; readonly kind: ShareKind }
   | {
       readonly type: 'commitment_mismatch';
       readonly author: Id;
-      readonly kind: ShareKind | 'pair';
+      readonly kind: 'pair';
+      /** The higher of the two. */
+      readonly recipient: Id;
     };
 
 export type SecretsResult =
   | {
       readonly type: 'secrets';
       readonly secrets: readonly RecoveredSecret[];
+      /** By author (hex), the t shares that its secret is made of, by ascending point. */
+      readonly used: ReadonlyMap<string, readonly Uint8Array[]>;
       readonly badShares: readonly BadShare[];
     }
   | {
@@ -108,6 +114,8 @@ export type RecoveryResult =
       readonly type: 'failed';
       readonly failures: readonly RecoveryFailure[];
       readonly badShares: readonly BadShare[];
+      /** What shows everybody who lied: one for each author of a mismatch. */
+      readonly lies: readonly Lie[];
     };
 
 interface Author {
@@ -187,19 +195,22 @@ export const recoverSecrets = async (
   }
 
   const secrets: RecoveredSecret[] = [];
+  const used = new Map<string, readonly Uint8Array[]>();
   const failures: RecoveryFailure[] = [];
   const need = cohort.threshold;
   for (const [hex, { message, kind }] of authors) {
     checkAbort(signal);
     const { author } = message;
     const held = [...good.get(hex)!].toSorted(([a], [b]) => a - b).map(([, share]) => share);
+    const first = held.slice(0, need);
+    used.set(hex, first);
     if (held.length < need)
       failures.push({ type: 'not_enough_shares', author, kind, have: held.length, need });
-    else secrets.push({ author, kind, secret: await reconstruct(held.slice(0, need), need) });
+    else secrets.push({ author, kind, secret: await reconstruct(first, need) });
     await eventLoopTurn();
   }
   return failures.length === 0
-    ? { type: 'secrets', secrets, badShares }
+    ? { type: 'secrets', secrets, used, badShares }
     : { type: 'failed', failures, badShares };
 };
 
@@ -243,8 +254,10 @@ const droppedJobs = async (
       if (!(error instanceof FloeError) || error.code !== 'commitment_mismatch') throw error;
       failures.push({
         type: 'commitment_mismatch',
-        author: index < other ? author : survivor,
         kind: 'pair',
+        ...(index < other
+          ? { author, recipient: survivor }
+          : { author: survivor, recipient: author }),
       });
     }
     if (count % PAIRS_PER_TURN === PAIRS_PER_TURN - 1) await eventLoopTurn();
@@ -297,6 +310,41 @@ export const maskJobs = async (
   return failures.length === 0 ? { type: 'jobs', jobs } : { type: 'failed', failures };
 };
 
+/** What shows the first lie of each author among the failures. */
+const liesOf = (
+  { cohort, shares }: RoundView,
+  { secrets, used }: SecretsResult & { type: 'secrets' },
+  failures: readonly RecoveryFailure[],
+): readonly Lie[] => {
+  const messages = new Map(shares.map((message) => [toHex(message.author), message]));
+  const sigmas = new Map(
+    secrets.flatMap(({ author, kind, secret }) =>
+      kind === 'key' ? [[toHex(author), { author, secret }]] : [],
+    ),
+  );
+  const recipients = cohort.members.map(({ id }) => id);
+  const lies = new Map<string, Lie>();
+  for (const failure of failures) {
+    const { author } = failure;
+    const hex = toHex(author);
+    const message = messages.get(hex);
+    if (failure.type !== 'commitment_mismatch' || message === undefined || lies.has(hex)) continue;
+    if (failure.kind !== 'pair') {
+      lies.set(hex, showSecret(failure.kind, message, recipients, used.get(hex) ?? []));
+      continue;
+    }
+    const { recipient } = failure;
+    const dropped = sigmas.get(hex) ?? sigmas.get(toHex(recipient));
+    const entry = message.entries[indexOf(cohort, recipient)]!;
+    if (dropped !== undefined)
+      lies.set(
+        hex,
+        showPair(author, recipient, entry, dropped.author, dropped.secret, cohort.primitives),
+      );
+  }
+  return [...lies.values()];
+};
+
 /**
  * From answers to mask jobs: {@link recoverSecrets}, then {@link maskJobs}.
  * @throws FloeError as those two.
@@ -307,10 +355,10 @@ export const recover = async (
   signal?: AbortSignal,
 ): Promise<RecoveryResult> => {
   const found = await recoverSecrets(view, answers, signal);
-  if (found.type === 'failed') return found;
+  if (found.type === 'failed') return { ...found, lies: [] };
   const { secrets, badShares } = found;
   const result = await maskJobs(view, secrets, signal);
   return result.type === 'failed'
-    ? { ...result, badShares }
+    ? { ...result, badShares, lies: liesOf(view, found, result.failures) }
     : { type: 'recovered', jobs: result.jobs, secrets, badShares };
 };

@@ -40,15 +40,16 @@ export const entropyOf = (selfSecret: Uint8Array): Uint8Array => {
 export const commitSecret = (context: Uint8Array, author: Id, secret: Uint8Array): Uint8Array =>
   sha256(utf8('floe/secagg/commit-secret/v2'), context, author, secret);
 
-/** SHA-256 commitment to one share; binds whose it is, for whom, and of which kind. */
+/**
+ * SHA-256 commitment to one share; binds whose it is and of which kind, and by the point in the share, a place in the cohort of
+ * the context, for whom.
+ */
 export const commitShare = (
   context: Uint8Array,
   author: Id,
-  recipient: Id,
   kind: ShareKind,
   share: Uint8Array,
-): Uint8Array =>
-  sha256(utf8(`floe/secagg/commit-share/${kind}/v1`), context, author, recipient, share);
+): Uint8Array => sha256(utf8(`floe/secagg/commit-share/${kind}/v2`), context, author, share);
 
 /** Seed of the self mask: PRG(b) bound to the context, so that even a b used twice would not give one mask twice. */
 export const selfMaskSeed = (

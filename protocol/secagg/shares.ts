@@ -8,7 +8,7 @@
  * The nonce is zero. That is sound because a sealing key encrypts one plaintext only: each entry
  * has an encapsulation of its own.
  */
-import { compareBytes, concatBytes, equalBytes, toHex, utf8 } from '../bytes.ts';
+import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { RandomSource } from '../random.ts';
 import { indexOf } from './cohort.ts';
@@ -44,7 +44,7 @@ export interface SharePair {
   readonly key: Uint8Array;
 }
 
-/** What travels: the commitment to b || e goes into the signed record, with the SHA-256 of every entry. */
+/** What travels: the commitment to b || e goes into the signed record, with the {@link entryHash} of every entry. */
 export interface ShareMessage {
   readonly author: Id;
   /** {@link commitSecret} of b || e, 32 bytes. */
@@ -82,6 +82,26 @@ export const entryBytes = (author: Id, recipient: Id): number => {
   const base = MLKEM_CIPHERTEXT_BYTES + SEALED_BYTES + COMMITMENT_BYTES;
   return order < 0 ? WRAPPED_BYTES + base : base;
 };
+
+const hashOfParts = (head: Uint8Array, commitments: Uint8Array): Uint8Array =>
+  sha256(utf8('floe/secagg/entry/v1'), head, commitments);
+
+const headBytes = (entry: Uint8Array): number => Math.max(0, entry.length - COMMITMENT_BYTES);
+
+/** {@link entryHash} of an entry of which all but its two commitments is known by its SHA-256 only. */
+export const entryHashOf = (head: Uint8Array, commitments: ShareEntry['commitments']): Uint8Array =>
+  hashOfParts(head, concatBytes(commitments.self, commitments.key));
+
+/** SHA-256 of all of an entry but its two commitments. */
+export const entryHead = (entry: Uint8Array): Uint8Array =>
+  sha256(entry.subarray(0, headBytes(entry)));
+
+/**
+ * The hash of an entry that its author signs, of two levels: the two commitments can be shown to be in it without what is sealed.
+ * @param entry of any length
+ */
+export const entryHash = (entry: Uint8Array): Uint8Array =>
+  hashOfParts(entryHead(entry), entry.subarray(headBytes(entry)));
 
 /** Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one right length */
 export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareEntry => {
@@ -143,7 +163,7 @@ export const shareMatches = (
   share instanceof Uint8Array &&
   share.length === shareBytes(kind) &&
   share[secretBytes(kind)] === indexOf(cohort, recipient) + 1 &&
-  equalBytes(commitShare(context, author, recipient, kind, share), commitments[kind]);
+  equalBytes(commitShare(context, author, kind, share), commitments[kind]);
 
 const associated = (context: Uint8Array, from: Id, to: Id): Uint8Array =>
   concatBytes(utf8('floe/secagg/share/v1'), context, from, to);
@@ -175,8 +195,8 @@ export const makeShares = async ({
   for (const [index, peer] of cohort.members.entries()) {
     const shares = { self: selfShares[index]!, key: keyShares[index]! };
     const commitments = [
-      commitShare(context, self, peer.id, 'self', shares.self),
-      commitShare(context, self, peer.id, 'key', shares.key),
+      commitShare(context, self, 'self', shares.self),
+      commitShare(context, self, 'key', shares.key),
     ];
     if (index === ownIndex) {
       entries.push(concatBytes(...commitments));

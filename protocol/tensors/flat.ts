@@ -65,6 +65,27 @@ export const unflatten = (manifest: Manifest, flat: Float32Array): Map<string, F
 };
 
 /**
+ * Single values as {@link roundToTypes} rounds them.
+ *
+ * @param at the element that each of `values` belongs to, ascending; beyond the last one: any type
+ */
+export const roundValues = (
+  manifest: Manifest,
+  at: Int32Array,
+  values: Float32Array,
+): Float32Array => {
+  if (manifest.tensors.every(({ dtype }) => dtype === 'float32')) return values;
+  const rounded = fromBfloat16(toBfloat16(values));
+  let end = 0;
+  let k = 0;
+  for (const { shape, dtype } of manifest.tensors) {
+    end += elementCount(shape);
+    for (; k < at.length && at[k]! < end; k += 1) if (dtype === 'float32') rounded[k] = values[k]!;
+  }
+  return rounded;
+};
+
+/**
  * The values as the manifest's types hold them: bfloat16 tensors rounded to nearest, ties to even. What a file of the model
  * gives back, so that its hash is the same before and after. `flat` itself where nothing is to be rounded.
  *

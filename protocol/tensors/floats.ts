@@ -3,7 +3,7 @@
  * rounds to nearest, ties to even, and keeps NaN a NaN.
  */
 
-const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+export const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** A copy with the bytes of every 4-byte word reversed. */
 export const swapWords = (bytes: Uint8Array): Uint8Array => {

@@ -1,7 +1,7 @@
 /**
  * @module Tensors: manifest, flat vector, safetensors, bfloat16, the hash of a model.
  */
-export { flatten, roundToTypes, unflatten, type NamedTensors } from './flat.ts';
+export { flatten, roundToTypes, roundValues, unflatten, type NamedTensors } from './flat.ts';
 export { float32FromBytes, float32ToBytes, fromBfloat16, toBfloat16 } from './floats.ts';
 export { hashModel } from './hash.ts';
 export {

@@ -5,7 +5,13 @@
 import { utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { checkLength } from './flat.ts';
-import { float32FromBytes, float32ToBytes, fromBfloat16, toBfloat16 } from './floats.ts';
+import {
+  float32FromBytes,
+  float32ToBytes,
+  fromBfloat16,
+  hostIsLittleEndian,
+  toBfloat16,
+} from './floats.ts';
 import {
   elementCount,
   MANIFEST_LIMITS,
@@ -81,8 +87,21 @@ export const encodeSafetensors = (
   return file;
 };
 
+/** The values where they lie, if all of them are aligned float32 of this host's byte order. */
+const viewOf = (
+  { tensors }: Manifest,
+  bytes: Uint8Array,
+  dataStart: number,
+  count: number,
+): Float32Array | undefined =>
+  hostIsLittleEndian &&
+  (bytes.byteOffset + dataStart) % 4 === 0 &&
+  tensors.every(({ dtype }) => dtype === 'float32')
+    ? new Float32Array(bytes.buffer, bytes.byteOffset + dataStart, count)
+    : undefined;
+
 /**
- * Reads F32 and BF16 tensors. The manifest's order is that of the data. Values are not checked: NaN passes through.
+ * Reads F32 and BF16 tensors. `flat` may be a view of `bytes`. The manifest's order is that of the data. Values are not checked: NaN passes through.
  *
  * @throws FloeError `tensor_malformed` when the header is too long, not JSON, has a key twice, an unknown type, a size that
  * does not fit its shape, or when the data overlaps, has holes, is cut short or goes on behind the last tensor.
@@ -105,6 +124,8 @@ export const decodeSafetensors = (
   const { manifest } = header;
   const count = parameterCount(manifest);
   if (count > parameters) throw malformed(`expected at most ${parameters} elements, got ${count}`);
+  const known = viewOf(manifest, bytes, dataStart, count);
+  if (known !== undefined) return { ...header, flat: known };
   const flat = new Float32Array(count);
   let from = dataStart;
   let to = 0;

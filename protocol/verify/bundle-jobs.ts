@@ -3,11 +3,12 @@
  * to (Bonawitz et al. 2017, round 4): for verification of the whole sum and for spot checks of one leaf alike.
  */
 import { entropiesOf, type UnmaskingBundle } from '../aggregate/bundle.ts';
-import { equalBytes, sha256, toHex } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { nextBeacon } from '../ledger/beacon.ts';
 import type { SignedRecord } from '../records.ts';
 import {
   commitSecret,
+  entryHash,
   freezeCohort,
   maskJobs,
   selfMaskSeed,
@@ -84,7 +85,7 @@ const masksOf = async (
     const own = bundle.shares.find((item) => equalBytes(item.author, author));
     const matches =
       own?.entries.length === body.entries.length &&
-      own.entries.every((entry, i) => equalBytes(sha256(entry), body.entries[i] as Uint8Array));
+      own.entries.every((entry, i) => equalBytes(entryHash(entry), body.entries[i] as Uint8Array));
     if (own === undefined || !matches)
       return wrong(`the bundle lacks the entries of ${toHex(author).slice(0, 8)}`);
     messages.push({ author, commitment: body.commitment, entries: own.entries });

@@ -8,6 +8,7 @@ import { layoutOf } from '../aggregate/round.ts';
 import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { addressOf } from '../identity.ts';
 import { JOURNAL_RECEIPT, type Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
 import {
@@ -21,6 +22,7 @@ import {
   type RoundView,
 } from '../rules/index.ts';
 import { afterAttempt, type RunHistory } from '../rules/history.ts';
+import { provenBy } from '../rules/proof.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
@@ -136,6 +138,25 @@ export const checkRecords = async (
   if (view.commit !== undefined || view.abort !== undefined)
     rules.history = afterAttempt(rules.history, view);
   return view;
+};
+
+/**
+ * Addresses of the members whom the Abort of the attempt proves to have lied, judged again; none without one.
+ * @param view from {@link checkRecords}
+ * @throws Culprit the Abort whose proof does not hold
+ */
+export const provenCulprits = async (
+  log: RoundLog,
+  view: RoundView,
+): Promise<readonly string[]> => {
+  const { abort } = view;
+  if (abort === undefined) return [];
+  try {
+    return (await provenBy(view, abort)).map(addressOf);
+  } catch (thrown) {
+    if (!(thrown instanceof FloeError)) throw thrown;
+    throw new Culprit(abort, log.indexOf(abort), `${thrown.message} (${thrown.code})`);
+  }
 };
 
 const byAuthors = <Row>(

@@ -15,10 +15,11 @@ const proofSchema = v.strictObject({
   commit: fixedBytes(32),
   round: integer(1, 100_000),
   /**
-   * `bundle`: it does not decode. `sum`: S has not the committed hash, root or size. `leaves`: leaf hashes of an upload do not
-   * give its chunk root. `secret`: a secret is missing or not the one committed to. `upload`: one that counts has not the chunk
-   * root it says. `leaf`: a leaf of S is not that of the uploads. `model`: the key in the bundle does not open the model that the
-   * round started from. `step`: S gives another model, weight or metrics.
+   * `bundle`: it does not decode. `sum`: the leaf hashes of S do not give the committed root.
+   * `leaves`: those of an upload do not give its chunk root, or its extra lanes are others. `secret`: a
+   * secret is missing or not the one committed to. `upload`: one that counts has not the chunk root it
+   * says. `leaf`: a leaf of S is not that of the uploads. `model`: a key in the bundle does not open the
+   * model before or after the round. `step`: S gives another model, weight or metrics.
    */
   part: v.picklist(['bundle', 'sum', 'leaves', 'secret', 'upload', 'leaf', 'model', 'step']),
   leaf: integer(0, 2 ** 16),

@@ -10,7 +10,6 @@ import { FloeError } from '../errors.ts';
 import { addressOf, cryptoReady } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
-import { proofFinding } from '../rules/complaint.ts';
 import { EMPTY_HISTORY } from '../rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
@@ -21,6 +20,7 @@ import {
   beaconFrom,
   checkRecords,
   checkRound,
+  provenCulprits,
   readBlob,
   type CheckedRound,
   type RuleContext,
@@ -52,6 +52,8 @@ export interface VerifiedRound {
   readonly survivors: number;
   /** Merkle root over the round's transcript entries, hex. */
   readonly root: string;
+  /** Addresses of members that an aborted attempt proves to have broken the protocol. */
+  readonly culprits?: readonly string[];
 }
 
 export interface Verification {
@@ -146,16 +148,14 @@ const verifyRound = async (
   ).length;
   if (abort !== undefined || log.maybe('commit') === undefined) {
     const view = await checkRecords(rules, log, progress.commit, committed);
-    if (abort !== undefined) {
-      const unproven = await proofFinding(view, abort);
-      if (unproven !== undefined) throw new Culprit(abort, log.indexOf(abort), unproven);
-    }
+    const culprits = await provenCulprits(log, view);
     return {
       round: log.round,
       outcome: abort === undefined ? 'open' : 'aborted',
       level: 'L0',
       survivors: 0,
       root,
+      ...(culprits.length === 0 ? {} : { culprits }),
     };
   }
   let checked: CheckedRound;

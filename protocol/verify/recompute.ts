@@ -4,17 +4,19 @@
  */
 import type { AccessGate } from '../access/access-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
-import { areLeavesOf } from '../aggregate/leaves.ts';
+import { areLeavesOf, splitHashes } from '../aggregate/leaves.ts';
 import {
   createFold,
   finishRound,
   layoutOf,
   rotationSeed,
   sameAggregate,
+  sameTotals,
 } from '../aggregate/round.ts';
 import { equalBytes } from '../bytes.ts';
 import { decryptBlob } from '../envelope.ts';
 import { FloeError } from '../errors.ts';
+import { leafHash } from '../merkle.ts';
 import { unmask, type Lanes } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-jobs.ts';
 import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
@@ -48,30 +50,40 @@ const foldUploads = async (
   return fold.lanes as Lanes;
 };
 
-/** What spot checks rely on beside the secrets: S, the leaves of the uploads, the key of the model before. @throws Culprit */
+/** What spot checks rely on beside the secrets: hashes of leaves, extra lanes, keys of the models. @throws Culprit */
 const checkBundle = async (
   rules: RuleContext,
   log: RoundLog,
   { commit, open, cohort, uploads }: CheckedRound,
   bundle: UnmaskingBundle,
-  sum: Uint8Array,
 ): Promise<void> => {
   const fail = (reason: string): never => {
     throw new Culprit(commit, log.indexOf(commit), reason);
   };
-  if (!equalBytes(sum, bundle.sum)) fail('the recomputed sum differs from the one in the bundle');
   const layout = layoutOf(rules.spec, cohort.body.members.length);
+  if (!areLeavesOf(layout, bundle.sum, commit.body.aggregate.chunkRoot))
+    fail('the leaf hashes of the sum in the bundle are not those of the sum');
   const fits =
-    bundle.leaves.length === uploads.length &&
-    uploads.every(({ body }, i) =>
-      areLeavesOf(layout, bundle.leaves[i] as Uint8Array, body.chunkRoot),
+    bundle.uploads.length === uploads.length &&
+    uploads.every(({ body }, i) => {
+      const { leaves, extras } = bundle.uploads[i] as UnmaskingBundle['uploads'][number];
+      const last = splitHashes(leaves).at(-1);
+      return (
+        areLeavesOf(layout, leaves, body.chunkRoot) &&
+        last !== undefined &&
+        equalBytes(leafHash(extras), last)
+      );
+    });
+  if (!fits) fail('the leaves in the bundle are not those of the uploads');
+  for (const [record, { model }, key, which] of [
+    [open, open.body, bundle.keys.before, 'before'],
+    [commit, commit.body, bundle.keys.after, 'after'],
+  ] as const) {
+    const cipher = await readBlob(rules, log, record, model.blob, 'the model');
+    await blaming(commit, log.indexOf(commit), `the bundle's key of the model ${which}`, () =>
+      decryptModel({ run: rules.run, model, cipher, key }, rules.spec.model),
     );
-  if (!fits) fail('the leaf hashes in the bundle are not those of the uploads');
-  const { model } = open.body;
-  const cipher = await readBlob(rules, log, open, model.blob, 'the model');
-  await blaming(commit, log.indexOf(commit), "the bundle's key of the model before", () =>
-    decryptModel({ run: rules.run, model, cipher, key: bundle.modelKey }, rules.spec.model),
-  );
+  }
 };
 
 /**
@@ -135,15 +147,15 @@ export const recomputeRound = async (
     result.weight === weight,
     `the recomputed weight is ${result.weight}, published is ${weight}`,
   );
-  const sameMetrics = (['lossSum', 'correct', 'clipped'] as const).every(
-    (name) => result.metrics[name] === metrics[name],
+  check(
+    sameTotals(result, { weight, metrics }),
+    'the recomputed metrics differ from the published',
   );
-  check(sameMetrics, 'the recomputed metrics differ from the published ones');
-  if (opened !== undefined) await checkBundle(rules, log, round, opened, result.sum);
   check(
     equalBytes(result.afterHash, commit.body.model.hash),
     'the recomputed model differs from the published one',
   );
+  if (opened !== undefined) await checkBundle(rules, log, round, opened);
   const cipher = await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
   const { model } = commit.body;
   await blame('the published model', () =>

@@ -1,20 +1,26 @@
 /**
- * @module The spot check of a commit (secure-aggregation, section 2, step 8): whoever may open the bundle recomputes one leaf of
- * the sum S from the survivors' uploads, and the whole step from S to the next model. The rotation mixes across blocks, so a
- * block of S cannot be decoded alone; S itself is in the bundle, and decoding it whole is exact and cheap. A commit that changed
- * nothing, or that moved otherwise than S says, is always found; a wrong S is found with probability the share of its leaves
- * that are wrong.
+ * @module The spot check of a commit (secure-aggregation, section 2, step 8): whoever may open the
+ * bundle recomputes one random block of the sum S from the survivors' uploads, the decoded mean and the
+ * step of the model in that block, and the totals of S from its extra lanes. A wrong total is always
+ * found; a wrong S or a wrong model with a probability that is the share of blocks that are wrong.
  *
  * There is none without masks: the uploads are then encrypted to the coordinator and the auditors, and they alone can recompute.
  */
 import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
-import { areLeavesOf, leafAt, LEAF_HASH_BYTES, chunkRoot, type Leaf } from '../aggregate/leaves.ts';
-import { layoutOf, rotationSeed, stepRound, type RoundStep } from '../aggregate/round.ts';
+import {
+  areLeavesOf,
+  extrasLeaf,
+  leafAt,
+  LEAF_HASH_BYTES,
+  type Leaf,
+} from '../aggregate/leaves.ts';
+import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../aggregate/round.ts';
 import type { BlobRef } from '../blobs/blob-store.ts';
-import { equalBytes, sha256 } from '../bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash } from '../merkle.ts';
+import type { ModelRef } from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { unmask, type Lanes, type MaskJob } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-jobs.ts';
@@ -40,7 +46,7 @@ export interface SpotCheckInit {
   readonly bundle: Uint8Array;
   /** Weights of the model that the round started from, where they are known; else the bundle's key opens its blob. */
   readonly before?: Float32Array | undefined;
-  /** Leaf to recompute, drawn by the checker: 0 to leafCount - 1. */
+  /** Block to recompute, drawn by the checker: 0 to blocks - 1. */
   readonly leaf: number;
   readonly reader: RoundReader;
   readonly signal?: AbortSignal | undefined;
@@ -78,26 +84,28 @@ const blamed = async <Result>(
   }
 };
 
-const checkSum = (
+/** The leaf hashes of the sum and of the uploads, and the uploads' extra lanes, are those that were signed. */
+const checkHashes = (
   { commit, survivors, uploads }: CommitEvidence,
   layout: RingLayout,
-  { sum, leaves }: UnmaskingBundle,
+  bundle: UnmaskingBundle,
 ): void => {
   const { aggregate } = commit.body;
-  if (sum.length !== layout.byteLength || aggregate.size !== layout.byteLength)
-    throw new Fabricated('sum', `expected a sum of ${layout.byteLength} bytes, got ${sum.length}`);
-  const hash = sha256(sum);
-  if (!equalBytes(hash, aggregate.hash))
-    throw new Fabricated('sum', 'the sum has another hash', aggregate.hash, hash);
-  const root = chunkRoot(layout, sum);
-  if (!equalBytes(root, aggregate.chunkRoot))
-    throw new Fabricated('sum', 'the sum has another chunk root', aggregate.chunkRoot, root);
-  if (leaves.length !== survivors.body.members.length)
-    throw new Fabricated('leaves', `leaf hashes of ${leaves.length} uploads`);
-  for (const [i, { body }] of uploads.entries())
-    if (!areLeavesOf(layout, leaves[i] as Uint8Array, body.chunkRoot))
+  if (!areLeavesOf(layout, bundle.sum, aggregate.chunkRoot))
+    throw new Fabricated('sum', 'the leaf hashes are not those of the committed sum');
+  if (bundle.uploads.length !== survivors.body.members.length)
+    throw new Fabricated('leaves', `leaf hashes of ${bundle.uploads.length} uploads`);
+  for (const [i, { body }] of uploads.entries()) {
+    const { leaves, extras } = bundle.uploads[i] as UnmaskingBundle['uploads'][number];
+    if (!areLeavesOf(layout, leaves, body.chunkRoot))
       throw new Fabricated('leaves', `the leaf hashes of survivor ${i} are not its upload's`);
+    if (!equalBytes(leafHash(extras), hashAt(leaves, layout.blocks)))
+      throw new Fabricated('leaves', `the extra lanes of survivor ${i} are not its upload's`);
+  }
 };
+
+const hashAt = (joined: Uint8Array, index: number): Uint8Array =>
+  joined.subarray(index * LEAF_HASH_BYTES, (index + 1) * LEAF_HASH_BYTES);
 
 /** One leaf of one upload, with the hash that its author signed. */
 const readUploadLeaf = async (
@@ -122,100 +130,102 @@ const readUploadLeaf = async (
   );
 };
 
-const checkLeaf = async (
-  init: SpotCheckInit,
+/** The lanes of one leaf of the sum, from the same leaf of every upload; it has the committed hash. */
+const sumLeaf = async (
   layout: RingLayout,
-  { sum, leaves }: UnmaskingBundle,
+  leaf: Leaf,
+  parts: readonly Uint8Array[],
   jobs: readonly MaskJob[],
-): Promise<void> => {
-  const leaf = leafAt(layout, init.leaf);
-  const parts = await Promise.all(
-    leaves.map((hashes, i) => {
-      const at = leaf.index * LEAF_HASH_BYTES;
-      return readUploadLeaf(init, i, leaf, hashes.subarray(at, at + LEAF_HASH_BYTES));
-    }),
-  );
+  { sum }: UnmaskingBundle,
+  signal: AbortSignal | undefined,
+): Promise<Lanes> => {
   const { modulusBits } = layout;
   const lanes = createLanes(leaf.lanes, modulusBits) as Lanes;
   await blamed('upload', () => {
     for (const part of parts) addInto(lanes, unpack(part, modulusBits, leaf.lanes), modulusBits);
   });
-  await unmask(lanes, jobs, modulusBits, { signal: init.signal, laneOffset: leaf.lane });
-  const got = pack(lanes, modulusBits);
-  const claimed = sum.subarray(leaf.start, leaf.end);
+  await unmask(lanes, jobs, modulusBits, { signal, laneOffset: leaf.lane });
+  const got = leafHash(pack(lanes, modulusBits));
+  const claimed = hashAt(sum, leaf.index);
   if (!equalBytes(got, claimed))
     throw new Fabricated(
       'leaf',
       `leaf ${leaf.index} of the sum is not that of the uploads`,
-      leafHash(claimed),
-      leafHash(got),
+      claimed,
+      got,
     );
+  return lanes;
 };
 
-const weightsBefore = async (
-  { before, evidence, run, spec, reader }: SpotCheckInit,
-  { modelKey }: UnmaskingBundle,
+const blockLeaves = (init: SpotCheckInit, { uploads }: UnmaskingBundle, leaf: Leaf) =>
+  Promise.all(
+    uploads.map(({ leaves }, i) => readUploadLeaf(init, i, leaf, hashAt(leaves, leaf.index))),
+  );
+
+/** A model of the round, opened with a key of the bundle. */
+const openWith = async (
+  { run, spec, reader }: SpotCheckInit,
+  model: ModelRef,
+  key: Uint8Array,
 ): Promise<Float32Array> => {
-  if (before !== undefined) return before;
-  const { model } = evidence.open.body;
   const cipher = await reader.whole([model.blob]);
-  return blamed('model', () => decryptModel({ run, model, cipher, key: modelKey }, spec.model));
+  return blamed('model', () => decryptModel({ run, model, cipher, key }, spec.model));
 };
 
 const checkStep = async (
-  { spec, evidence }: SpotCheckInit,
-  layout: RingLayout,
-  { sum }: UnmaskingBundle,
-  before: Float32Array,
-): Promise<RoundStep> => {
+  { spec, evidence, leaf }: SpotCheckInit,
+  models: { readonly before: Float32Array; readonly after: Float32Array },
+  sum: { readonly lanes: Lanes; readonly extras: Lanes },
+): Promise<void> => {
   const { open, cohort, survivors, commit } = evidence;
   const { root: cohortRoot, members } = cohort.body;
   const modelHash = open.body.model.hash;
   const result = await blamed('step', () =>
-    stepRound({
+    checkBlock({
       spec,
       n: members.length,
       survivors: survivors.body.members.length,
-      lanes: unpack(sum, layout.modulusBits, layout.lanes),
-      before,
+      ...models,
+      ...sum,
+      block: leaf,
       rotationSeed: rotationSeed({ round: commit.round, modelHash, cohortRoot }),
     }),
   );
-  const { model, weight, metrics } = commit.body;
-  if (!equalBytes(result.afterHash, model.hash))
-    throw new Fabricated(
-      'step',
-      'the sum gives another model than the committed one',
-      model.hash,
-      result.afterHash,
-    );
-  const same =
-    result.weight === weight &&
-    (['lossSum', 'correct', 'clipped'] as const).every(
-      (name) => result.metrics[name] === metrics[name],
-    );
-  if (!same) throw new Fabricated('step', 'the sum gives another weight or other metrics');
-  return result;
+  if (!sameTotals(result, commit.body))
+    throw new Fabricated('step', 'the sum gives another weight or other metrics');
+  if (result.differs !== -1)
+    throw new Fabricated('step', `the sum gives another value of parameter ${result.differs}`);
 };
 
 /**
- * Checks a commit at one leaf.
+ * Checks a commit at one block.
  *
  * @throws FloeError what the reader throws, `aborted`: the check could not be carried out, which says nothing about the commit
- * @throws FloeError `record_malformed` for a leaf that the sum does not have
+ * @throws FloeError `record_malformed` for a block that the sum does not have
  */
 export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> => {
   const { spec, evidence, leaf, signal } = init;
   const layout = layoutOf(spec, evidence.cohort.body.members.length);
-  leafAt(layout, leaf);
+  const block = leafAt(layout, leaf);
+  const extras = extrasLeaf(layout);
   try {
     const bundle = await blamed('bundle', () => decodeBundle(init.bundle));
-    checkSum(evidence, layout, bundle);
+    checkHashes(evidence, layout, bundle);
     const found = await blamed('secret', () => bundleJobs(evidence, bundle, signal));
     if (found.type === 'wrong') throw new Fabricated('secret', found.reason);
-    await checkLeaf(init, layout, bundle, found.jobs);
-    const before = await weightsBefore(init, bundle);
-    const { after } = await checkStep(init, layout, bundle, before);
+    const { jobs } = found;
+    const { keys } = bundle;
+    const [parts, before, after] = await Promise.all([
+      blockLeaves(init, bundle, block),
+      init.before ?? openWith(init, evidence.open.body.model, keys.before),
+      openWith(init, evidence.commit.body.model, keys.after),
+    ]);
+    const tails = bundle.uploads.map((upload) => upload.extras);
+    const sum = {
+      lanes: await sumLeaf(layout, block, parts, jobs, bundle, signal),
+      extras: await sumLeaf(layout, extras, tails, jobs, bundle, signal),
+    };
+    await checkStep(init, { before, after }, sum);
     return { type: 'ok', after };
   } catch (thrown) {
     if (!(thrown instanceof Fabricated)) throw thrown;

@@ -33,6 +33,7 @@ const FaultCommand = v.variant('type', [
   v.object({ type: v.literal('staleRpc'), transactions: index }),
   v.object({ type: v.literal('rpcDown'), down: v.optional(v.boolean(), true) }),
   v.object({ type: v.literal('rpcDelay'), ms }),
+  v.object({ type: v.literal('relayDown'), down: v.optional(v.boolean(), true) }),
   v.object({ type: v.literal('advanceClock'), ms }),
   v.object({ type: v.literal('advanceEpoch'), syncing: v.optional(v.boolean(), false) }),
   v.object({ type: v.literal('clear') }),
@@ -43,6 +44,7 @@ export type FaultCommand = v.InferOutput<typeof FaultCommand>;
 export interface FaultTargets {
   readonly chain: Chain;
   readonly rpc: RunningServer;
+  readonly relay: RunningServer;
   readonly nodes: readonly { readonly node: StorageNode; readonly server: RunningServer }[];
   readonly keyServers: readonly RunningServer[];
   readonly registry: BlobRegistry;
@@ -113,6 +115,11 @@ export class Faults {
     this.#targets.rpc.gate.delayMs = delayMs;
   }
 
+  /** The upload relay drops every connection. */
+  relayDown(down = true): void {
+    this.#targets.relay.gate.down = down;
+  }
+
   /** Moves the on-chain clock forward; wallets and key servers keep the wall clock. */
   advanceClock(byMs: number): void {
     this.#targets.chain.advanceClock(byMs);
@@ -135,9 +142,9 @@ export class Faults {
 
   /** Ends every fault; clock and epoch stay where they are. */
   clear(): void {
-    const { chain, rpc, nodes, keyServers } = this.#targets;
+    const { chain, rpc, relay, nodes, keyServers } = this.#targets;
     chain.setStale(0);
-    for (const { gate } of [rpc, ...nodes.map(({ server }) => server), ...keyServers]) {
+    for (const { gate } of [rpc, relay, ...nodes.map(({ server }) => server), ...keyServers]) {
       gate.down = false;
       gate.delayMs = 0;
     }
@@ -172,6 +179,8 @@ export class Faults {
         return this.rpcDown(command.down);
       case 'rpcDelay':
         return this.rpcDelay(command.ms);
+      case 'relayDown':
+        return this.relayDown(command.down);
       case 'advanceClock':
         return this.advanceClock(command.ms);
       case 'advanceEpoch':

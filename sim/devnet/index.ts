@@ -216,10 +216,22 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       // Shards are dealt round robin.
       serverOf: (shard) => nodes[shard % all.nodes]?.server,
     });
+    const blobLimit = maxBlobBytes + 1_024;
+    const relay = await start(
+      relayHandler({
+        walrus: clients.relay,
+        vault,
+        registry,
+        keys: identities.map(({ publicKey }) => publicKey),
+      }),
+      ports.relay,
+      blobLimit,
+    );
     const faucetQueue = new TaskQueue();
     const faults = new Faults({
       chain,
       rpc,
+      relay,
       nodes,
       keyServers,
       registry,
@@ -237,17 +249,6 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
       }),
       ports.faucet,
       SMALL_BODY_LIMIT,
-    );
-    const blobLimit = maxBlobBytes + 1_024;
-    const relay = await start(
-      relayHandler({
-        walrus: clients.relay,
-        vault,
-        registry,
-        keys: identities.map(({ publicKey }) => publicKey),
-      }),
-      ports.relay,
-      blobLimit,
     );
     const publisher = await start(
       publisherHandler({

@@ -201,33 +201,38 @@ describe('a survivor set that leaves somebody out', () => {
     expect(sentOf(coordinator, coordinator.keys, 'unmask')).toBe(0);
   });
 
-  it('remains: names an honest participant as culprit of an abort, without any evidence', async () => {
-    const { coordinator, members, victim, people } = await stageOf(await liar(), 4);
-    await sumOver(coordinator, members);
-    coordinator.abort('commitment_mismatch', [victim.key]);
-    const { code } = await victim.event('aborted');
+  it.each([
+    ['commitment_mismatch', 'evidence_invalid'],
+    ['not_enough_shares', 'evidence_invalid'],
+    ['complaint_upheld', 'complaint_invalid'],
+  ] as const)(
+    'names an honest participant as culprit of an abort (%s), without any evidence',
+    async (code, refusal) => {
+      const { coordinator, members, victim, people } = await stageOf(await liar(), 4);
+      await sumOver(coordinator, members);
+      coordinator.abort(code, [victim.key]);
+      await Promise.all(people.map((person) => person.event('violation')));
 
-    expect(code).toBe('commitment_mismatch');
-    expect(violations(people)).toEqual([]);
-    // Nobody believes it: what a participant has not proven itself changes nothing in what it answers.
-    for (const { keystore } of people) {
-      const memory = await keystore.load(coordinator.run);
-      expect(memory?.culprits ?? []).toEqual([]);
-    }
-    await openFor(coordinator, without(members, victim));
+      expect(new Set(violations(people))).toEqual(new Set([refusal]));
+      // What a participant has not proven itself changes nothing in what it answers.
+      for (const { keystore } of people) {
+        const memory = await keystore.load(coordinator.run);
+        expect(memory?.culprits ?? []).toEqual([]);
+      }
+      await openFor(coordinator, without(members, victim));
 
-    expect(await refusals(people.slice(1))).toEqual(
-      people.slice(1).map(() => 'update_already_spent'),
-    );
-  });
+      for (const { key } of people.slice(1))
+        expect(await coordinator.withdrawal(key)).toBe('update_already_spent');
+    },
+  );
 
-  it('blames an honest participant for what no answer can show', async () => {
+  it('blames an honest participant before there are answers', async () => {
     const { coordinator, members, victim, people } = await stageOf(await liar(), 4);
     await openFor(coordinator, members);
     await coordinator.cohort(members);
     coordinator.abort('commitment_mismatch', [victim.key]);
 
-    expect(await refusals(people)).toEqual(people.map(() => 'record_malformed'));
+    expect(await refusals(people)).toEqual(people.map(() => 'evidence_invalid'));
   });
 
   it('rejects an honest upload for a reason that is none', async () => {

@@ -6,7 +6,10 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../protocol/aggregate/round.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
+import { decryptBlob } from '../../protocol/envelope.ts';
+import { readEvidence } from '../../protocol/verify/evidence.ts';
+import { spotCheck } from '../../protocol/verify/spot-check.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { decodeProof } from '../../protocol/verify/commit-proof.ts';
@@ -52,8 +55,8 @@ const expectFound = async ({ coordinator, members }: Stage, part: string): Promi
 const otherSum =
   (coordinator: ScriptedCoordinator): NonNullable<Fabrication['lanes']> =>
   (lanes) => {
-    const { padded, leafLanes } = layoutOf(coordinator.spec, 4);
-    for (let at = 0; at < padded; at += leafLanes) lanes[at] = (lanes[at]! + 1) & 0xff;
+    const { padded, blockSize } = layoutOf(coordinator.spec, 4);
+    for (let at = 0; at < padded; at += blockSize) lanes[at] = (lanes[at]! + 1) & 0xff;
     return lanes;
   };
 
@@ -64,11 +67,6 @@ describe('a fabricated commit is found by everybody who would train on it', () =
       'a scaled step',
       'step',
       { after: (after, before) => after.map((value, i) => 2 * value - before[i]!) },
-    ],
-    [
-      'one parameter moved otherwise',
-      'step',
-      { after: (after) => after.map((value, i) => (i === 17 ? value + 1e-3 : value)) },
     ],
     ['another weight', 'step', { body: (body) => ({ ...body, weight: body.weight + 1 }) }],
     [
@@ -103,20 +101,39 @@ describe('a fabricated commit is found by everybody who would train on it', () =
       { bundle: (bundle) => ({ ...bundle, secrets: bundle.secrets.slice(1) }) },
     ],
     [
-      'a sum in the bundle that is not the committed one',
+      'leaf hashes that are not those of the committed sum',
       'sum',
       { bundle: (bundle) => ({ ...bundle, sum: flipped(bundle.sum, 40) }) },
     ],
-    ['no sum in the bundle', 'sum', { bundle: (bundle) => ({ ...bundle, sum: new Uint8Array() }) }],
+    [
+      'no leaf hashes of the sum',
+      'sum',
+      { bundle: (bundle) => ({ ...bundle, sum: new Uint8Array() }) },
+    ],
     [
       'leaf hashes of another upload',
       'leaves',
-      { bundle: (bundle) => ({ ...bundle, leaves: bundle.leaves.toReversed() }) },
+      { bundle: (bundle) => ({ ...bundle, uploads: bundle.uploads.toReversed() }) },
     ],
     [
-      'a key that does not open the model before',
+      'extra lanes that no upload has',
+      'leaves',
+      {
+        bundle: (bundle) => ({
+          ...bundle,
+          uploads: bundle.uploads.map((item) => ({ ...item, extras: flipped(item.extras, 0) })),
+        }),
+      },
+    ],
+    [
+      'a key that does not open the model after',
       'model',
-      { bundle: (bundle) => ({ ...bundle, modelKey: new Uint8Array(32).fill(1) }) },
+      {
+        bundle: (bundle) => ({
+          ...bundle,
+          keys: { ...bundle.keys, after: new Uint8Array(32).fill(1) },
+        }),
+      },
     ],
   ])('%s', async (_name, part, lie) => {
     const s = await stage();
@@ -357,4 +374,81 @@ it('one wrong leaf of five is found by whoever draws it: probability one fifth f
     if (outcome.type === 'fabricated')
       expect(outcome.proof).toMatchObject({ part: 'leaf', leaf: 0 });
     else expect(outcome.leaf).toBeGreaterThan(0);
+});
+
+describe('block by block', () => {
+  /** What a check of each of the five blocks finds: a part of the proof, or undefined. */
+  const findings = async (lie: Fabrication) => {
+    const { coordinator } = await stage();
+    const { spec, run, store } = coordinator;
+    await coordinator.playRound([], lie);
+    const { commit, records, key } = coordinator.last!;
+    const evidence = readEvidence(spec, run, 'members', records);
+    const cipher = await store.get(commit.body.bundle.blob);
+    const purpose = { run, round: commit.round, role: 'bundle' } as const;
+    const bundle = await decryptBlob(key, purpose, cipher);
+    const reader = {
+      range: ([ref]: readonly BlobRef[], from: number, to: number) =>
+        store.getRange(ref!, from, to),
+      whole: ([ref]: readonly BlobRef[]) => store.get(ref!),
+    };
+    const { blocks } = layoutOf(spec, 4);
+    expect(blocks).toBe(5);
+    const results = await Promise.all(
+      Array.from({ length: blocks }, (_, leaf) =>
+        spotCheck({ spec, run, evidence, bundle, leaf, reader }),
+      ),
+    );
+    return results.map((result) => (result.type === 'ok' ? undefined : result.proof.part));
+  };
+
+  it('an honest commit holds at each of them', async () => {
+    expect(await findings({})).toEqual(Array(5).fill(undefined));
+  });
+
+  it('one parameter moved otherwise: the block that it is dealt to, whichever it is', async () => {
+    for (const at of [17, 18, 299]) {
+      // One after the other: each has a run of its own.
+      // oxlint-disable-next-line no-await-in-loop
+      const found = await findings({
+        after: (after) => after.map((value, i) => (i === at ? value + 1e-3 : value)),
+      });
+      expect(found.filter((part) => part !== undefined)).toEqual(['step']);
+      // oxlint-disable-next-line no-await-in-loop
+      await stopAll(running);
+    }
+  });
+
+  it.each<[string, string, Fabrication]>([
+    ['another weight', 'step', { body: (body) => ({ ...body, weight: body.weight + 1 }) }],
+    [
+      'other metrics',
+      'step',
+      { body: (body) => ({ ...body, metrics: { ...body.metrics, correct: 0.5 } }) },
+    ],
+    [
+      'extra lanes of the sum that the uploads do not give',
+      'leaf',
+      {
+        lanes: (lanes) => {
+          // The last but the metrics: how many were clipped.
+          const at = lanes.length - 11;
+          lanes[at] = (lanes[at]! + 1) & 0x3ff;
+          return lanes;
+        },
+      },
+    ],
+    [
+      'a key that does not open the model before',
+      'model',
+      {
+        bundle: (bundle) => ({
+          ...bundle,
+          keys: { ...bundle.keys, before: new Uint8Array(32).fill(1) },
+        }),
+      },
+    ],
+  ])('%s: found at every block', async (_name, part, lie) => {
+    expect(await findings(lie)).toEqual(Array(5).fill(part));
+  });
 });

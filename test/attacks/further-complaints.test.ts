@@ -4,7 +4,7 @@
  * with its update > 0.9999).
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { signRecord } from '../../protocol/records.ts';
 import {
   deriveKeys,
@@ -13,7 +13,7 @@ import {
   memberOf,
   readShownPoint,
 } from '../../protocol/secagg/index.ts';
-import { parseEntry, unsealShares } from '../../protocol/secagg/shares.ts';
+import { entryHash, parseEntry, unsealShares } from '../../protocol/secagg/shares.ts';
 import { functionTrainer } from '../../client/trainer.ts';
 import { start, stepOf, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator, TENSORS } from '../support/scripted-coordinator.ts';
@@ -59,7 +59,7 @@ describe('one liar of five that makes three others complain', () => {
       );
     const record = signRecord(liar.keystore.identity, 'share', coordinator.run, 1, {
       ...own.body,
-      entries: entries.map((entry) => sha256(entry)),
+      entries: entries.map(entryHash),
     }).bytes;
     coordinator.frames.get(toHex(liar.key))!.push({ v: 1, type: 'share', record, entries });
     const memory = await liar.keystore.load(coordinator.run);

@@ -11,12 +11,16 @@ import {
   meanNormLimit,
   pack,
   quantisationStep,
-  rotate,
-  rotationGain,
   type EncodingSpec,
   type Lanes,
   type RingLayout,
 } from '../../protocol/encoding/index.ts';
+import {
+  coordinatesOf,
+  planRotation,
+  rotateBlock,
+  rotationGain,
+} from '../../protocol/encoding/rotation.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { cipherStream, deriveSeed, seededRandom } from '../../protocol/random.ts';
 import type { RunSpec } from '../../protocol/run-spec.ts';
@@ -55,16 +59,27 @@ const honest = (spec: RunSpec, n: number, delta: Float32Array, seed: number): La
     random: seededRandom(new Uint8Array(32).fill(100 + seed)),
   }).lanes;
 
+/** Any vector, its padding included, as it lies in the ring before rounding. */
+const rotated = (x: Float64Array, layout: RingLayout): Float64Array => {
+  const rotation = planRotation(layout, rotationSeed);
+  const out = new Float64Array(layout.padded);
+  for (let block = 0; block < layout.blocks; block += 1) {
+    const own = Float64Array.from(coordinatesOf(rotation, block), (i) => x[i]!);
+    rotateBlock(own, rotation, block);
+    out.set(own, block * layout.blockSize);
+  }
+  return out;
+};
+
 /** What an honest member would send, but for an update that is neither clipped nor clamped. */
 const unclipped = (spec: RunSpec, n: number, delta: Float32Array): Lanes => {
   const layout: RingLayout = layoutOf(spec, n);
   const lanes = honest(spec, n, new Float32Array(delta.length), 0);
   const x = new Float64Array(layout.padded);
   x.set(delta);
-  rotate(x, layout, rotationSeed);
   const factor = 1 / (quantisationStep(spec.encoding, layout) * rotationGain(layout));
-  for (let i = 0; i < layout.padded; i += 1)
-    lanes[i] = Math.round(x[i]! * factor) & laneMask(layout.modulusBits);
+  for (const [i, value] of rotated(x, layout).entries())
+    lanes[i] = Math.round(value * factor) & laneMask(layout.modulusBits);
   return lanes;
 };
 
@@ -115,9 +130,8 @@ describe('one liar of ten', () => {
     const layout = layoutOf(spec, 10);
     const liar = honest(spec, 10, new Float32Array(2000), 0);
     const x = new Float64Array(layout.padded).fill(50, 2000);
-    rotate(x, layout, rotationSeed);
     const factor = 1 / (quantisationStep(spec.encoding, layout) * rotationGain(layout));
-    x.forEach((value, i) => {
+    rotated(x, layout).forEach((value, i) => {
       liar[i] = Math.round(value * factor) & laneMask(layout.modulusBits);
     });
     const others = Array.from({ length: 9 }, (_, i) => honest(spec, 10, vector(2000, 1, i), i));

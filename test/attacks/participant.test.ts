@@ -8,6 +8,7 @@ import { nextBeacon } from '../../protocol/ledger/beacon.ts';
 import { collude, registerOnly } from './collusion.ts';
 import { cosine, norm } from './learning.ts';
 import {
+  eventually,
   fastClock,
   PATIENT,
   readBundle,
@@ -16,7 +17,6 @@ import {
   updateOf,
   type RealRun,
 } from './real-run.ts';
-import { until } from '../support/run.ts';
 
 let run: RealRun;
 afterEach(() => run.stop());
@@ -65,7 +65,7 @@ describe('one participant', () => {
     run = await realRun(FIVE, { clock: fastClock() });
     await everyoneOf(4);
     await run.liar('liar', { lie: { lanes: loud(updateOf('noise', 64)) } });
-    await until(() => run.coordinator.status().waitingFor !== undefined, 'the run waits');
+    await eventually(() => run.coordinator.status().waitingFor !== undefined, 'the run waits');
     const failures = await run.aborted(2);
 
     expect(failures.map(({ code }) => code)).toEqual(['mean_out_of_range', 'mean_out_of_range']);
@@ -158,21 +158,25 @@ describe('one participant', () => {
       expect((await keystore.load(run.run))?.culprits).toEqual([liar.identity.address]);
   });
 
-  it('remains: commits to another secret than it shares: it is named, the others have no proof, and the run waits for new members', async () => {
+  it('commits to another secret than it shares: its own shares prove it, and the others answer for the set without it', async () => {
     run = await realRun(FIVE, { clock: fastClock() });
-    await everyoneOf(4);
+    const people = await everyoneOf(4);
     const liar = await run.liar('liar', { lie: { commitment: true } });
-    const [failure] = await run.aborted(1);
-    await until(() => run.coordinator.status().waitingFor !== undefined, 'the run waits');
+    await run.committed(1);
+    const [failure, ...more] = await run.aborted(1);
 
+    expect(more).toEqual([]);
     expect(failure).toMatchObject({
       code: 'commitment_mismatch',
       culprits: [toHex(liar.identity.publicKey)],
       answered: true,
     });
-    // They have answered for a set with the liar, and what the coordinator says of it is only its word.
-    expect(run.coordinator.status().waitingFor).toContain('that have not uploaded on it join');
-    expect(run.coordinator.status().committed).toBe(0);
+    const [first, second] = run.records('survivors');
+    expect(first!.body.members).toHaveLength(5);
+    expect(second!.body.members.map(toHex)).toEqual(people.map(({ key }) => toHex(key)).toSorted());
+    // They had answered for the set with it, and have judged the proof themselves.
+    for (const { keystore } of people)
+      expect((await keystore.load(run.run))?.culprits).toEqual([liar.identity.address]);
   });
 
   it('answers with shares it was never given: another set of answers gives the sum', async () => {

@@ -211,12 +211,21 @@ describe('an outsider with an object id, a network and a key', () => {
   it('is told what a run costs, and what is missing where nobody gives coins away', async () => {
     const { faucetUrl: _, ...poor } = devnet.config;
     await writeFile(join(folder, 'poor.json'), JSON.stringify(poor));
-    const [here, documented, broke] = await Promise.all([
-      json(['cost', ...NETWORK, '--rounds', '3']),
+    const nobody = `0x${'0'.repeat(63)}9`;
+    const [here, theirs, documented, broke] = await Promise.all([
+      json(['cost', ...NETWORK, '--rounds', '3', '--storage-epochs', '5']),
+      json(['cost', ...NETWORK, '--rounds', '3', '--address', nobody]),
       json(['cost', '--cohort', '100', '--shards', '1000']),
       json(['sim', '--network', 'poor.json', '--seed', 'poor', ...SMALL]),
     ]);
     expect(here.document).toMatchObject({ rounds: 3, shards: 8, storagePerUnit: '100000' });
+    // Until when it is paid: the devnet is in its first epoch, and an epoch lasts a day.
+    const paid = v.object({ paidUntil: v.object({ epoch: v.number(), time: v.number() }) });
+    const [five, three] = [here, theirs].map(({ document }) => v.parse(paid, document).paidUntil);
+    expect([five?.epoch, three?.epoch]).toEqual([6, 4]);
+    expect((five?.time ?? 0) - (three?.time ?? 0)).toBe(2 * 86_400_000);
+    expect(theirs.document).toMatchObject({ roundsFunded: 0 });
+    expect(documented.document).toMatchObject({ paidUntil: null });
     expect(documented.document['ratio']).toBeGreaterThan(10);
     expect(broke.code).toBe(3);
     const { code, message } = v.parse(error, broke.document).error;

@@ -117,6 +117,7 @@ describe('help and usage', () => {
     [['sim', '--rounds', '0'], /--rounds: expected a whole number from 1/],
     [['sim', '--rounds', '1e3'], /--rounds/],
     [['sim', '--participants', '5', '--cohort', '6'], /--cohort/],
+    [['sim', '--participants', '20000'], /--participants: expected a whole number from 3 to 10000/],
     [['sim', '--partition', 'cake'], /--partition/],
     [['sim', '--drop', '0.9'], /--drop/],
     [['sim', '--no-mask', '--drop', 'share:0.1'], /--drop/],

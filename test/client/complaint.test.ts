@@ -3,8 +3,9 @@
  * somebody is accepted with the proof and named without it.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { sha256, toHex } from '../../protocol/bytes.ts';
+import { toHex } from '../../protocol/bytes.ts';
 import { signRecord } from '../../protocol/records.ts';
+import { entryHash } from '../../protocol/secagg/index.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
@@ -40,7 +41,7 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
       .map((entry, i) => (i === place ? flip(entry) : entry));
     const record = signRecord(liar.keystore.identity, 'share', s.coordinator.run, 1, {
       ...own.body,
-      entries: entries.map((entry) => sha256(entry)),
+      entries: entries.map(entryHash),
     }).bytes;
     s.coordinator.frames.get(toHex(liar.key))!.push({ v: 1, type: 'share', record, entries });
     await s.coordinator.sharers(s.members);

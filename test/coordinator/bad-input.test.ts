@@ -10,7 +10,7 @@ import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { utf8 } from '../../protocol/bytes.ts';
 import { systemClock } from '../../protocol/clock.ts';
-import { encodeFrame, MAX_FRAME_BYTES } from '../../protocol/messages.ts';
+import { encodeFrame, MAX_CLIENT_FRAME_BYTES } from '../../protocol/messages.ts';
 import { deriveSeed, systemRandom } from '../../protocol/random.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
@@ -73,7 +73,7 @@ it('a run with NaN, a billion examples, half a blob, forgeries, replays and floo
     flooder.receive({ message: () => undefined, close: (_, reason) => resolve(reason) }),
   );
   coordinator.accept(server);
-  flooder.send(new Uint8Array(MAX_FRAME_BYTES + 1));
+  flooder.send(new Uint8Array(MAX_CLIENT_FRAME_BYTES + 1));
   expect(await closed).toBe('frame_too_large');
 
   const nan = await join('nan', (result) => ({ ...result, weights: result.weights.fill(NaN) }));

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
 import { decodeRecordOf } from '../../protocol/records.ts';
 import { decodeTranscript } from '../../protocol/transcript.ts';
-import { proofFinding } from '../../protocol/rules/complaint.ts';
+import { provenBy } from '../../protocol/rules/proof.ts';
 import { emptyView, withRecords } from '../../protocol/rules/index.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
 import { journalLedger } from '../../coordinator/index.ts';
@@ -57,12 +57,12 @@ it.each([
     emptyView({ spec, run: hashRunSpec(spec), round: 1 }),
     records.filter(({ round, type }) => round === 1 && type !== 'abort'),
   );
-  expect(await proofFinding(view, abort!)).toBeUndefined();
+  expect((await provenBy(view, abort!)).map(toHex)).toEqual([liar]);
   const turned = {
     ...abort!.body,
     code: code === 'complaint_upheld' ? 'complaint_unfounded' : 'complaint_upheld',
   };
-  expect(await proofFinding(view, { ...abort!, body: turned })).toMatch('the complaint shows');
+  await expect(provenBy(view, { ...abort!, body: turned })).rejects.toThrow('the complaint shows');
   // No answer was sent in the attempt, and the next one is without the liar.
   expect(records.filter(({ type, round }) => type === 'unmask' && round === 1)).toHaveLength(0);
   const opens = records.filter((record) => record.type === 'open');

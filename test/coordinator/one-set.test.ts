@@ -136,8 +136,8 @@ describe('the next attempt on a model', () => {
     const effects = player.apply({
       type: 'work-failed',
       round: round!.round,
-      code: 'commitment_mismatch',
-      reason: 'the secret of one is not the one it committed to',
+      code: 'not_enough_shares',
+      reason: 'the shares that one answered with are not those it was given',
       culprits: [liar!.publicKey],
     });
     expect(player.state.excluded).toEqual(new Set([toHex(liar!.publicKey)]));
@@ -145,6 +145,71 @@ describe('the next attempt on a model', () => {
     expect(player.state.phase.type).toBe('waiting');
     expect(waiting(later).join()).toContain('that have not uploaded on it join');
     expect(waiting(later).join()).not.toContain(liar!.address);
+  });
+
+  /** An attempt that all of these have answered ends because the first of them lied. */
+  const provenLie = (player: Player, who: readonly number[]) => {
+    reach(player, 'unmask', who);
+    for (const i of who) player.say(i, 'unmask');
+    const { round } = player.state;
+    const [liar] = player.people;
+    const { bytes } = round!.shares.get(toHex(liar!.publicKey))!.record;
+    return player.apply({
+      type: 'work-failed',
+      round: round!.round,
+      code: 'commitment_mismatch',
+      reason: 'the secret of one is not the one it committed to',
+      culprits: [liar!.publicKey],
+      lies: [{ kind: 'self', record: bytes, shares: [] }],
+    });
+  };
+
+  it('is for the very set without a culprit against whom there is proof', async () => {
+    const player = await stage(5);
+    provenLie(player, ALL);
+    player.wait(60_000);
+    expect(player.state.phase.type).toBe('opening');
+    expect(invited(player)).toEqual([1, 2, 3, 4]);
+    // They state that they have answered for the set with it.
+    reach(player, 'register', [1, 2, 3, 4]);
+    for (const i of [1, 2, 3, 4])
+      player.say(i, 'register', {
+        answered: [fromHex(setName(addresses(player, ALL)))],
+      });
+    expect(ascending(player.members())).toEqual([1, 2, 3, 4]);
+  });
+
+  it('waits, and says so, where too few are left without a culprit', async () => {
+    const player = await stage(6, { cohort: { size: 5, minimum: 5 } });
+    provenLie(player, ALL);
+    player.join(5);
+    player.wait(60_000);
+    expect(player.state.phase.type).toBe('waiting');
+    expect(waiting(player.effects).join()).toContain('4 that have not uploaded on it join');
+  });
+
+  it('comes with the proof for everybody who logs in, until the model changes', async () => {
+    const player = await stage(5);
+    provenLie(player, ALL);
+    const abort = player.state.closing!;
+    const sent = () => {
+      player.leave(1);
+      const before = player.effects.length;
+      player.join(1);
+      return player.effects
+        .slice(before)
+        .flatMap((effect) =>
+          effect.type === 'send' && effect.frame.type === 'record' ? [effect.frame.record] : [],
+        );
+    };
+    expect(sent()).toEqual([abort.bytes]);
+    player.wait(60_000);
+    expect(player.state.phase.type).toBe('opening');
+    expect(sent()).toEqual([abort.bytes]);
+    reach(player, 'registering', [1, 2, 3, 4]);
+    player.apply({ type: 'registered', round: 2, receipt: 'r' });
+    expect(player.state.proofs).toEqual([]);
+    expect(player.state.proven.size).toBe(1);
   });
 
   it('forgets all of it when a commit changes the model', async () => {

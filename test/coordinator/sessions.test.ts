@@ -196,14 +196,85 @@ describe('login', () => {
 });
 
 describe('limits', () => {
-  it('on connections, and on those that have not logged in', async () => {
-    const set = await setUp({ limits: { connections: 3, pendingLogins: 2 } });
-    const peers = [new Peer(set), new Peer(set), new Peer(set)];
+  it('remains: on connections: those that have logged in stay, newcomers wait', async () => {
+    const set = await setUp({ limits: { connections: 2 } });
+    const anna = new Peer(set);
+    await anna.login(await testIdentity('anna'));
+    const bob = new Peer(set);
+    await bob.login(await testIdentity('bob'));
+    const late = new Peer(set);
+    await turns();
+    expect(late.closed).toEqual(closedWith('too_many_connections'));
+    expect([anna.closed, bob.closed]).toEqual([undefined, undefined]);
+  });
+
+  it('on those that have not logged in: of the address with most of them the oldest gives way', async () => {
+    const set = await setUp({ limits: { pendingLogins: 4 } });
+    const from = (address: string): Peer =>
+      new Peer(set, (connection) => ({
+        remote: `${address}:1`,
+        address,
+        bufferedBytes: 0,
+        send: (frame) => connection.send(frame),
+        close: (code, reason) => connection.close(code, reason),
+        receive: (handlers) => connection.receive(handlers),
+      }));
+    const honest = from('honest');
+    const crowd = Array.from({ length: 8 }, () => from('crowd'));
+    await turns();
+    expect(honest.closed).toBeUndefined();
+    expect(crowd.map(({ closed }) => closed?.reason)).toEqual([
+      ...Array<string>(5).fill('too_many_connections'),
+      ...Array<undefined>(3).fill(undefined),
+    ]);
+    await honest.login(await testIdentity('bob'));
+    expect(set.sessions.loggedIn).toBe(1);
+  });
+
+  it('on bytes of frames each second', async () => {
+    const set = await setUp({ limits: { frameBytesPerSecond: 1000, frameBytesBurst: 2000 } });
+    const peer = new Peer(set);
+    await peer.login(await testIdentity('bob'));
+    const large = { type: 'record', record: new Uint8Array(900) } as const;
+    peer.send(large);
+    await turns();
+    expect(peer.closed).toBeUndefined();
+    peer.send(large);
+    await turns();
+    expect(peer.closed).toEqual(closedWith('rate_limited'));
+  });
+
+  it('on the bytes of a frame before the login', async () => {
+    const set = await setUp();
+    const peer = new Peer(set);
+    peer.client.send(new Uint8Array(1025));
+    await turns();
+    expect(peer.closed).toEqual(closedWith('frame_too_large'));
+  });
+
+  it('on what is queued for all together: the slowest go', async () => {
+    const set = await setUp({ limits: { totalBufferedBytes: 10 << 20 } });
+    const queued = [1, 6, 5];
+    const peers = queued.map(
+      (mib) =>
+        new Peer(set, (connection) => ({
+          remote: `${mib}`,
+          bufferedBytes: mib << 20,
+          send: (frame) => connection.send(frame),
+          close: (code, reason) => connection.close(code, reason),
+          receive: (handlers) => connection.receive(handlers),
+        })),
+    );
+    for (const [i, peer] of peers.entries()) await peer.login(await testIdentity(`peer ${i}`));
+    set.sessions.send('everyone', {
+      type: 'evidence',
+      records: [1, 2, 3].map(() => new Uint8Array(1 << 20)),
+    });
     await turns();
     expect(peers.map(({ closed }) => closed?.reason)).toEqual([
       undefined,
+      'peer_too_slow',
       undefined,
-      'too_many_connections',
     ]);
   });
 
@@ -228,6 +299,7 @@ describe('limits', () => {
   it('on the size and form of a frame', async () => {
     const set = await setUp({ limits: { frameBytes: 1000 } });
     const large = new Peer(set);
+    await large.login(await testIdentity('bob'));
     large.client.send(new Uint8Array(1001));
     const garbage = new Peer(set);
     garbage.client.send(new Uint8Array([1, 2, 3]));

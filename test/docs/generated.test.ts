@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { DEFAULT_LIMITS } from '../../coordinator/limits.ts';
 import { ERRORS } from '../../protocol/error-catalogue.ts';
-import { errorsPage, protocolPage } from '../../scripts/docs.ts';
+import { errorsPage, limitsPage, protocolPage } from '../../scripts/docs.ts';
 
 const page = (name: string): Promise<string> =>
   readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
@@ -17,4 +18,10 @@ it('docs/protocol.md is what `npm run docs` writes, with a word on every frame a
   expect(text).toBe(await protocolPage());
   for (const [heading, body] of text.matchAll(/^### `\w+`\n\n(.*)\n/gm))
     expect(body, heading).toMatch(/\w{3}/);
+});
+
+it('docs/limits.md is what `npm run docs` writes, with every limit', async () => {
+  const text = await page('limits.md');
+  expect(text).toBe(await limitsPage());
+  for (const name of Object.keys(DEFAULT_LIMITS)) expect(text).toContain(`\`${name}\``);
 });

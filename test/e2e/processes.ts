@@ -52,6 +52,10 @@ export class FloeProcess {
     this.#read('stderr');
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   #read(name: 'stdout' | 'stderr'): void {
     let rest = '';
     this.#child[name]?.setEncoding('utf8').on('data', (text: string) => {

@@ -7,16 +7,20 @@ import {
   createLanes,
   pack,
   ringLayout,
-  rotate,
-  rotateBack,
-  rotationGain,
   subtractInto,
   unpack,
   walshHadamard,
   type EncodingSpec,
   type RingLayout,
 } from '../../protocol/encoding/index.ts';
-import { expandSigns } from '../../protocol/encoding/rotation.ts';
+import {
+  blockEnergies,
+  coordinatesOf,
+  planRotation,
+  rotateBlock,
+  rotateBlockBack,
+  rotationGain,
+} from '../../protocol/encoding/rotation.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { difference, l2, normal, uniform } from './support.ts';
 
@@ -70,14 +74,14 @@ describe('Walsh-Hadamard transform', () => {
 });
 
 describe('rotation', () => {
-  it.each([1, 2, 3, 4, 5, 7, 8, 13])('is orthogonal and undone, %i blocks', (blocks) => {
-    const layout = blocksOf(blocks, 8);
-    const { padded } = layout;
+  it('is orthogonal inside a block, and undone', () => {
+    const layout = blocksOf(3, 64);
+    const rotation = planRotation(layout, seed);
     const gain = rotationGain(layout);
-    const columns = Array.from({ length: padded }, (_, i) => {
-      const unit = new Float64Array(padded);
+    const columns = Array.from({ length: 64 }, (_, i) => {
+      const unit = new Float64Array(64);
       unit[i] = 1;
-      rotate(unit, layout, seed);
+      rotateBlock(unit, rotation, 2);
       return unit.map((value) => value / gain);
     });
     for (const [i, a] of columns.entries())
@@ -85,48 +89,59 @@ describe('rotation', () => {
         const dot = a.reduce((sum, value, k) => sum + value * b[k]!, 0);
         expect(Math.abs(dot - (i === j ? 1 : 0))).toBeLessThan(1e-12);
       }
-    const x = gaussian(padded, 3);
+    const x = gaussian(64, 3);
     const there = x.slice();
-    rotate(there, layout, seed);
-    rotateBack(there, layout, seed);
-    expect(
-      l2(
-        difference(
-          there.map((value) => value / gain ** 2),
-          x,
-        ),
-      ),
-    ).toBeLessThan(1e-12);
+    rotateBlock(there, rotation, 1);
+    rotateBlockBack(there, rotation, 1);
+    const back = there.map((value) => value / gain ** 2);
+    expect(l2(difference(back, x))).toBeLessThan(1e-12);
   });
 
-  it.each([1, 2, 3, 5, 7, 25, 31, 49, 61])(
-    'spreads a spike evenly: no block above 1.57 times its share, %i blocks',
-    (blocks) => {
-      const layout = blocksOf(blocks, 512);
-      const share = 1 / blocks;
-      const gain = rotationGain(layout);
-      let worst = 0;
-      for (let block = 0; block < blocks; block += 1) {
-        const x = new Float64Array(layout.padded);
-        x[block * 512 + 77] = 1;
-        rotate(x, layout, seed);
-        for (let at = 0; at < layout.padded; at += 512) {
-          const energy = (l2(x.subarray(at, at + 512)) / gain) ** 2;
-          worst = Math.max(worst, energy / share);
-        }
-      }
-      // One draw of signs varies a little around the expectation.
-      expect(worst).toBeLessThan(1.57 * 1.35);
-      if ((blocks & (blocks - 1)) === 0) expect(worst).toBeCloseTo(1, 9);
-    },
-  );
+  it.each([1, 2, 3, 7, 49])('deals every coordinate to one block, %i blocks', (blocks) => {
+    const layout = blocksOf(blocks, 64);
+    const rotation = planRotation(layout, seed);
+    const all = Array.from({ length: blocks }, (_, block) => [...coordinatesOf(rotation, block)]);
+    expect(all.flat().toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: layout.padded }, (_, i) => i),
+    );
+    // One of each group of as many coordinates as there are blocks.
+    for (const coordinates of all)
+      expect(coordinates.map((i) => Math.floor(i / blocks))).toEqual(
+        Array.from({ length: 64 }, (_, g) => g),
+      );
+    const x = Float32Array.from(gaussian(layout.padded - 5, blocks));
+    const energies = blockEnergies(rotation, x);
+    for (const [block, coordinates] of all.entries()) {
+      const want = coordinates.reduce((sum, i) => sum + (x[i] ?? 0) ** 2, 0);
+      expect(energies[block]).toBeCloseTo(want, 9);
+    }
+  });
 
-  it('expands signs as documented', () => {
+  it('gives each block its share of a layer, however the layer is laid out', () => {
+    // All energy in each 10th coordinate of a last layer of 2,010: one class of ten.
+    const layout = ringLayout(spec, 10, 199_210);
+    const x = new Float32Array(199_210);
+    for (let i = 197_200; i < x.length; i += 10) x[i] = 1;
+    const energies = blockEnergies(planRotation(layout, seed), x);
+    // 201 coordinates in 49 blocks: Poisson of mean 4.1, above 12 with probability 2e-4 a block.
+    expect(Math.max(...energies)).toBeLessThanOrEqual(12);
+  });
+
+  it('expands signs and shifts as documented', () => {
     const sha256 = (...parts: readonly Uint8Array[]): Buffer =>
       createHash('sha256').update(Buffer.concat(parts)).digest();
-    const key = sha256(Buffer.from('floe/rotation-signs/v1\0'), seed, Uint8Array.of(1));
-    const want = Buffer.concat([0, 1, 2].map((c) => sha256(key, Uint8Array.of(c, 0, 0, 0))));
-    expect(Buffer.from(expandSigns(seed, 1, 513)).equals(want)).toBe(true);
+    const expanded = (tag: string, digests: number): Buffer => {
+      const key = sha256(Buffer.from(tag), seed);
+      return Buffer.concat(
+        Array.from({ length: digests }, (_, c) => sha256(key, Uint8Array.of(c, 0, 0, 0))),
+      );
+    };
+    const { signs, shifts } = planRotation(blocksOf(5, 128), seed);
+    expect(Buffer.from(signs).equals(expanded('floe/rotation-signs/v2\0', 3))).toBe(true);
+    const random = expanded('floe/rotation-shifts/v2\0', 16);
+    expect([...shifts]).toEqual(
+      Array.from({ length: 128 }, (_, g) => random.readUInt32LE(4 * g) % 5),
+    );
   });
 });
 
@@ -148,7 +163,6 @@ describe('layout', () => {
     expect(megabytes(10)).toBeCloseTo(1.52, 2);
     expect(megabytes(100)).toBeCloseTo(1.9, 2);
     expect(megabytes(1000, 'ring24')).toBeCloseTo(2.29, 2);
-    expect(ringLayout({ ...spec, rotation: false }, 10, 1_000_003).padded).toBe(1_000_003);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   areLeavesOf,
   chunkRoot,
+  extrasLeaf,
   joinHashes,
   leafAt,
   leafCount,
@@ -27,7 +28,7 @@ describe('leaves of a vector', () => {
   );
 
   it.each(
-    layouts.map((layout) => [layout.dimension, layout.modulusBits, layout.leafLanes, layout]),
+    layouts.map((layout) => [layout.dimension, layout.modulusBits, layout.blockSize, layout]),
   )(
     '%i coordinates of %i bits, %i lanes a leaf: cover every lane and every byte once, at whole bytes',
     (_dimension, bits, _lanes, layout) => {
@@ -45,25 +46,23 @@ describe('leaves of a vector', () => {
     },
   );
 
-  it('are rotation blocks; without rotation 2^15 lanes, the extra lanes in the last', () => {
-    const rotated = ringLayout(spec(), 10, 199_210);
-    expect(leafCount(rotated)).toBe(rotated.blocks);
-    expect(leafAt(rotated, 3).lanes).toBe(rotated.blockSize);
-    const plain = ringLayout(spec({ rotation: false }), 10, 70_000);
-    expect(leafCount(plain)).toBe(3);
-    expect(leafAt(plain, 0).lanes).toBe(2 ** 15);
-    expect(leafAt(plain, 2).lanes).toBe(70_000 - 2 ** 16 + plain.extraLanes);
+  it('are the blocks, and the extra lanes in one of their own', () => {
+    const layout = ringLayout(spec(), 10, 199_210);
+    expect(leafCount(layout)).toBe(layout.blocks + 1);
+    expect(leafAt(layout, 3).lanes).toBe(layout.blockSize);
+    expect(extrasLeaf(layout)).toEqual(leafAt(layout, layout.blocks));
+    expect(extrasLeaf(layout)).toMatchObject({ lane: layout.padded, lanes: layout.extraLanes });
   });
 
   it('the last leaf of an encrypted vector holds what encryption added', () => {
     const layout = ringLayout(spec(), 10, 300);
-    expect(leafAt(layout, 4, layout.byteLength + 16).end).toBe(layout.byteLength + 16);
-    expect(leafHashes(layout, new Uint8Array(layout.byteLength + 16))).toHaveLength(5);
+    expect(leafAt(layout, 5, layout.byteLength + 16).end).toBe(layout.byteLength + 16);
+    expect(leafHashes(layout, new Uint8Array(layout.byteLength + 16))).toHaveLength(6);
   });
 
   it('no leaf beyond the last', () => {
     const layout = ringLayout(spec(), 10, 300);
-    for (const index of [-1, 5, 0.5, Number.NaN])
+    for (const index of [-1, 6, 0.5, Number.NaN])
       expect(() => leafAt(layout, index)).toThrowError(
         expect.objectContaining({ code: 'record_malformed' }),
       );

@@ -4,7 +4,12 @@
 import { initialModelHash } from '../../protocol/first-model.ts';
 import { describe, expect, it } from 'vitest';
 import { chooseNetwork } from '../../client/network.ts';
-import { networkDifference, parseNetworkConfig, publicNetwork } from '../../protocol/network.ts';
+import {
+  networkDifference,
+  parseNetworkConfig,
+  publicNetwork,
+  sealingDifference,
+} from '../../protocol/network.ts';
 import {
   decodeRunSpec,
   encodeRunSpec,
@@ -30,6 +35,7 @@ const config = parseNetworkConfig({
       { objectId: id('3'), url: 'https://seal.example/?k=SECRET7' },
       { objectId: id('4'), aggregatorUrl: 'https://a:SECRET8@seal.example/x' },
     ],
+    decryptOnly: [{ objectId: id('8'), url: 'https://old.example/?k=SECRET9' }],
     threshold: 2,
   },
   floe: { packageId: id('5') },
@@ -47,18 +53,25 @@ describe('what others are told of a network', () => {
     expect(told.walrus).not.toHaveProperty('relayUrl');
   });
 
-  it('names the same network; another package, committee or key server does not', () => {
+  it('names the same network; another package or committee does not; key servers have to be listed', () => {
     expect(networkDifference(config, told)).toBeUndefined();
     expect(networkDifference(config, { ...told, floe: { packageId: id('6') } })).toMatch(/^floe/u);
     const { walrus, seal } = told;
     const moved = { ...told, walrus: { ...walrus, systemObjectId: id('9') } };
     expect(networkDifference(config, moved)).toMatch(/^walrus\.systemObjectId/u);
-    const fewer = { ...told, seal: { ...seal, servers: seal.servers.slice(1), threshold: 1 } };
-    expect(networkDifference(config, fewer)).toMatch(/^seal\.servers/u);
+    const { servers } = seal;
+    const fewer = { ...told, seal: { ...seal, servers: servers.slice(1), threshold: 2 } };
+    expect(sealingDifference(config, fewer)).toBeUndefined();
+    const foreign = { ...told, seal: { ...seal, servers: [...servers, { objectId: id('7') }] } };
+    expect(networkDifference(config, foreign)).toBeUndefined();
+    expect(sealingDifference(config, foreign)).toMatch(/^seal\.servers.*0x7777/u);
+    const listed = { ...config, seal: { ...config.seal, decryptOnly: [{ objectId: id('7') }] } };
+    expect(sealingDifference(listed, foreign)).toBeUndefined();
     const weaker = { ...told, seal: { ...seal, threshold: 1 } };
-    expect(networkDifference(config, weaker)).toMatch(/^seal\.threshold/u);
+    expect(sealingDifference(config, weaker)).toMatch(/^seal\.threshold/u);
     const reversed = { ...told, seal: { ...seal, servers: seal.servers.toReversed() } };
     expect(networkDifference(config, reversed)).toBeUndefined();
+    expect(sealingDifference(config, reversed)).toBeUndefined();
   });
 });
 

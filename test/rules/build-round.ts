@@ -23,7 +23,14 @@ import { contextOf } from '../../protocol/rules/index.ts';
 import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { cohortRoot, deriveKeys, threshold, type PublicKeys } from '../../protocol/secagg/index.ts';
+import {
+  cohortRoot,
+  deriveKeys,
+  entryHash,
+  threshold,
+  type PublicKeys,
+} from '../../protocol/secagg/index.ts';
+import { lyingShares, type Liar } from './lying-shares.ts';
 
 export interface Cast {
   readonly coordinator: Identity;
@@ -62,6 +69,8 @@ export interface Course {
   readonly survivors: readonly number[];
   /** Instead of the uploads, an Abort. */
   readonly aborted?: boolean;
+  /** Instead of the commit, an Abort that shows a lie of the first sharer: among the survivors for `self`, not for the others. */
+  readonly lie?: Liar['kind'];
 }
 
 /** Changes a body before it is signed. `at`: the place among the records of this type. */
@@ -148,15 +157,30 @@ export const buildRound = (
   });
   const context = contextOf({ run, round: 1, open, cohort });
   const entries = new Map<string, readonly Uint8Array[]>();
+  const [first] = course.sharers;
+  const lying =
+    course.lie === undefined
+      ? undefined
+      : lyingShares({
+          kind: course.lie,
+          context,
+          members,
+          author: keyOf(first as number),
+          sigma: h(`sigma ${first}`),
+        });
+  const shareRecords = new Map<number, SignedRecord<'share'>>();
   if (masked) {
     const shares = course.sharers.map((i) => {
-      const own = course.members.map((j) => new Uint8Array(100 + j).fill(i + 1));
+      const plain = course.members.map((j) => new Uint8Array(100 + j).fill(i + 1));
+      const own = (i === first && lying?.entries) || plain;
       entries.set(toHex(keyOf(i)), own);
-      return sign(person(i), 'share', {
+      const record = sign(person(i), 'share', {
         context,
         commitment: h(`b ${i}`),
-        entries: own.map((entry) => sha256(entry)),
+        entries: own.map(entryHash),
       });
+      shareRecords.set(i, record);
+      return record;
     });
     sign(cast.coordinator, 'sharers', {
       context,
@@ -199,11 +223,22 @@ export const buildRound = (
     for (const i of course.survivors)
       sign(person(i), 'unmask', { ...answered, answer: new Uint8Array(20) });
   }
+  if (lying !== undefined) {
+    const { bytes } = shareRecords.get(first as number) as SignedRecord<'share'>;
+    sign(cast.coordinator, 'abort', {
+      code: 'commitment_mismatch',
+      reason: 'r',
+      culprits: [keyOf(first as number)],
+      answered: true,
+      lies: [{ ...lying.lie, record: bytes }],
+    });
+    return { spec, run, records, entries };
+  }
   const after = h('model 1');
   const readable = envelopeFor([owner, ...members]);
   sign(cast.coordinator, 'commit', {
     survivors: survivors.body.hash,
-    aggregate: { hash: h('s'), chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
+    aggregate: { chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
     bundle: { blob: blobOf('b'), envelope: readable },
     step: { optimiser: 'fedavg', learningRate: 1, before: open.body.model.hash, after },
     weight: 40,

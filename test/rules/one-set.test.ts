@@ -65,6 +65,24 @@ describe('strict', () => {
     expect(mayAnswer(trusting, at('abcd', 'abcd', 'abcde'), members('abcd'))).toBeDefined();
   });
 
+  it('answers that set without the latest of many culprits', () => {
+    const many = Array.from({ length: 20 }, (_, i) => `old ${i}`);
+    const after = { answered: [members('abcde')], culprits: new Set([...many, 'e']) };
+    const all = at('abcd', 'abcd', 'abcde');
+    expect(mayAnswer(view(after), all, members('abcd'))).toBeUndefined();
+    // Also who has uploaded only, and knows the set by its name.
+    expect(mayAnswer(view({ culprits: after.culprits }), all, members('abcd'))).toBeUndefined();
+    const unproven = new Set(many);
+    expect(mayAnswer(view({ culprits: unproven }), all, members('abcd'))).toBeDefined();
+  });
+
+  it('answers that set without more culprits than could be tried', () => {
+    const set = 'abcdefghijklmnop';
+    const after = { answered: [members(set)], culprits: new Set(members(set.slice(3))) };
+    expect(mayAnswer(view(after), at('abc', 'abc', set), members('abc'))).toBeUndefined();
+    expect(mayAnswer(view(after), at('abc', 'bc', `${set}q`), members('abc'))).toBeDefined();
+  });
+
   it('answers for nothing where somebody in the cohort has answered for another set', () => {
     const refusal = mayAnswer(view(), at('abcd', 'd', 'bcde'), members('abcd'));
     expect(refusal?.reason).toContain('members have answered for another set on this model: d');

@@ -3,11 +3,12 @@
  * nobody. Under both implementations.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { sha256, utf8 } from '../../protocol/bytes.ts';
+import { utf8 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/random.ts';
 import {
   complaintSecret,
   createParty,
+  entryHash,
   judgeComplaint,
   kemSeed,
   makeShares,
@@ -52,7 +53,7 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
     const accusedKeys = people[from]!.sealKeys.public;
     const secret = over.secret ?? complaintSecret(kind, { sigma, seal }, accusedKeys, primitives);
     const complaint = { complainer: id, accused: people[from]!.id, kind, entry: bad, secret };
-    return judgeComplaint(context, cohort, complaint, over.committed ?? sha256(bad));
+    return judgeComplaint(context, cohort, complaint, over.committed ?? entryHash(bad));
   };
   const altered = (at: number): Uint8Array => entry.with(at, entry[at]! ^ 1);
 
@@ -89,7 +90,7 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
 
   it('another entry, another secret, another pair prove nothing', async () => {
     const bad = altered(AT.sealed);
-    expect(await judge(bad, 'sealed', { committed: sha256(entry) })).toBe('invalid');
+    expect(await judge(bad, 'sealed', { committed: entryHash(entry) })).toBe('invalid');
     const { sigma, seal } = people[2]!;
     const secrets = [
       people[1]!.seal,
@@ -108,7 +109,7 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
     expect(await judge(bad, 'sealed', { from: 2 })).toBe('invalid');
     const stranger = { complainer: new Uint8Array(32), accused: people[0]!.id } as const;
     const complaint = { ...stranger, kind: 'sealed', entry: bad, secret: seal } as const;
-    expect(await judgeComplaint(context, cohort, complaint, sha256(bad))).toBe('invalid');
+    expect(await judgeComplaint(context, cohort, complaint, entryHash(bad))).toBe('invalid');
   });
 
   it('the higher member sends no pair key, so no complaint is about one', async () => {

@@ -14,6 +14,9 @@ import {
   createParty,
   deriveKeys,
   entryBytes,
+  entryHash,
+  entryHashOf,
+  entryHead,
   freezeCohort,
   indexOf,
   kemSeed,
@@ -347,23 +350,36 @@ describe('sealed shares', () => {
     const [author, recipient] = [people[0]!.id, people[1]!.id];
     const matches = (point: number) => {
       const share = new Uint8Array(65).fill(5).with(64, point);
-      const committed = commitShare(context, author, recipient, 'self', share);
+      const committed = commitShare(context, author, 'self', share);
       const commitments = { self: committed, key: committed };
       return shareMatches(context, cohort, author, recipient, 'self', share, commitments);
     };
     expect([0, 1, 2, 3].map(matches)).toEqual([false, false, true, false]);
   });
 
-  it('commitments tell kinds, authors and recipients apart', () => {
+  it('commitments tell kinds, authors, contexts and points apart', () => {
     const [a, b] = [people[0]!.id, people[1]!.id];
     const share = new Uint8Array(33).fill(1);
     const hashes = [
-      commitShare(context, a, b, 'self', share),
-      commitShare(context, a, b, 'key', share),
-      commitShare(context, b, a, 'self', share),
-      commitShare(bytes('another'), a, b, 'self', share),
-      commitShare(context, a, b, 'self', share.with(0, 2)),
+      commitShare(context, a, 'self', share),
+      commitShare(context, a, 'key', share),
+      commitShare(context, b, 'self', share),
+      commitShare(bytes('another'), a, 'self', share),
+      commitShare(context, a, 'self', share.with(0, 2)),
+      commitShare(context, a, 'self', share.with(32, 2)),
     ];
-    expect(new Set(hashes.map(toHex)).size).toBe(5);
+    expect(new Set(hashes.map(toHex)).size).toBe(6);
+  });
+
+  it('the hash of an entry shows its commitments without the rest, and binds all of it', async () => {
+    const { entries } = await shareOf(0);
+    for (const [i, entry] of entries.entries()) {
+      const { commitments } = parseEntry(people[0]!.id, people[i]!.id, entry);
+      expect(entryHashOf(entryHead(entry), commitments)).toEqual(entryHash(entry));
+      const others = Array.from(entry, (byte, at) => toHex(entryHash(entry.with(at, byte ^ 1))));
+      expect(new Set([...others, toHex(entryHash(entry))]).size).toBe(entry.length + 1);
+    }
+    const short = [0, 1, 63, 64, 65].map((length) => toHex(entryHash(new Uint8Array(length))));
+    expect(new Set(short).size).toBe(5);
   });
 });

@@ -359,7 +359,7 @@ describe('a coordinator that signs something else', () => {
   const commits: [string, (body: Body<'commit'>) => Body<'commit'>, RegExp][] = [
     [
       'another sum',
-      (body) => ({ ...body, aggregate: { ...body.aggregate, hash: new Uint8Array(32) } }),
+      (body) => ({ ...body, aggregate: { ...body.aggregate, chunkRoot: new Uint8Array(32) } }),
       /sum differs/,
     ],
     ['another weight', (body) => ({ ...body, weight: body.weight + 1 }), /weight/],
@@ -428,7 +428,7 @@ describe('a coordinator that signs something else', () => {
       }));
     await expectNamed(all(hash), LAST, 'commit', /recomputed model differs/, false);
     // The right hash over the wrong blob.
-    await expectNamed(all(model.hash), LAST, 'commit', /the published model/, false);
+    await expectNamed(all(model.hash), LAST, 'commit', /key of the model after/, false);
   });
 
   it('a bundle with another secret, without one, and one that is none', async () => {
@@ -443,7 +443,7 @@ describe('a coordinator that signs something else', () => {
       'self',
     ]);
     expect(bundle.shares).toHaveLength(5);
-    const { secrets, shares } = bundle;
+    const { secrets, shares, keys } = bundle;
     const [one] = shares;
     const others = [
       ...secrets.map((_, at) =>
@@ -459,10 +459,15 @@ describe('a coordinator that signs something else', () => {
       encodeBundle({ ...bundle, shares: shares.map((item) => ({ ...item, entries: [] })) }),
       encodeBundle({ ...bundle, sum: flipped(bundle.sum, 5) }),
       encodeBundle({ ...bundle, sum: new Uint8Array() }),
-      encodeBundle({ ...bundle, leaves: bundle.leaves.toReversed() }),
-      encodeBundle({ ...bundle, leaves: bundle.leaves.slice(1) }),
-      encodeBundle({ ...bundle, modelKey: flipped(bundle.modelKey, 0) }),
-      encodeBundle({ ...bundle, modelKey: new Uint8Array() }),
+      encodeBundle({ ...bundle, uploads: bundle.uploads.toReversed() }),
+      encodeBundle({ ...bundle, uploads: bundle.uploads.slice(1) }),
+      encodeBundle({
+        ...bundle,
+        uploads: bundle.uploads.map((upload) => ({ ...upload, extras: flipped(upload.extras, 0) })),
+      }),
+      encodeBundle({ ...bundle, keys: { ...keys, before: flipped(keys.before, 0) } }),
+      encodeBundle({ ...bundle, keys: { ...keys, before: new Uint8Array() } }),
+      encodeBundle({ ...bundle, keys: { ...keys, after: flipped(keys.after, 0) } }),
       encodeBundle({
         ...bundle,
         shares: shares.map((item) =>

@@ -77,6 +77,20 @@ describe('tolerated', () => {
     await roundTrip(await helped());
   });
 
+  it('no upload relay: the storage nodes are written to, and the relay again when it is back', async () => {
+    devnet.faults.relayDown();
+    const warnings: string[] = [];
+    const connected = await connect(devnet, owner, specFor(owner), {
+      warn: (message) => warnings.push(message),
+    });
+    await roundTrip(connected);
+    expect(warnings.join('\n')).toContain('the upload relay failed, sending to the storage nodes');
+    devnet.faults.clear();
+    warnings.length = 0;
+    await roundTrip(connected);
+    expect(warnings).toEqual([]);
+  });
+
   it('a node that does not answer in any useful time', async () => {
     devnet.faults.nodeDelay(3, 300_000);
     await roundTrip(await bare());

@@ -70,7 +70,8 @@ const weightsOf = (version: number): Float32Array => Float32Array.of(1, version,
 
 const publish = ({ keeper, spec }: Started, version: number): Promise<ModelRef> => {
   const members = MEMBERS.map((who) => publicKeyOf(keyOfWho(who)));
-  return keeper.publish(weightsOf(version), version, [spec.coordinator, ...members], signal);
+  const model = keeper.prepare(weightsOf(version), version);
+  return keeper.publish(model, [spec.coordinator, ...members], signal);
 };
 
 /** Anybody may read them; once is enough. */

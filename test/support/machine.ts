@@ -4,7 +4,7 @@
 import { BOX_BYTES } from '../../protocol/access/envelopes.ts';
 import { encodeCbor } from '../../protocol/cbor.ts';
 import { createHash } from 'node:crypto';
-import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { firstBeacon, localBeacon } from '../../protocol/ledger/beacon.ts';
 import { deriveSeed } from '../../protocol/random.ts';
@@ -16,7 +16,7 @@ import {
 } from '../../protocol/records.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { deriveKeys, entryBytes } from '../../protocol/secagg/index.ts';
+import { deriveKeys, entryBytes, entryHash } from '../../protocol/secagg/index.ts';
 import {
   initialState,
   step,
@@ -138,7 +138,7 @@ export const createPlayer = async (
         return {
           context,
           commitment: h32(`b${who}`),
-          entries: entriesOf(who).map((entry) => sha256(entry)),
+          entries: entriesOf(who).map(entryHash),
           ...(player.state.evidence === undefined
             ? {}
             : { check: { commit: player.state.evidence.commit.hash, leaf: 0 } }),
@@ -205,7 +205,7 @@ export const createPlayer = async (
           round,
           commit: {
             survivors: player.state.round?.survivors?.body.hash ?? new Uint8Array(32),
-            aggregate: { hash: h32('s'), chunkRoot: h32('s'), size: uploadBytes(player) },
+            aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
               optimiser: 'fedavg',

@@ -7,7 +7,7 @@ import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
+import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/connection.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
@@ -34,6 +34,7 @@ import {
   complaintSecret,
   createParty,
   deriveKeys,
+  entryHash,
   freezeCohort,
   makeShares,
   maskUpdate,
@@ -99,6 +100,8 @@ export interface TestParticipantInit {
     readonly lanes?: (lanes: Lanes) => void;
     /** Seals something else to the others; `true`: entries that do not open. */
     readonly entries?: true | ((entry: Uint8Array) => Uint8Array);
+    /** Shares another sigma than its keys are made of, or commits to pair keys of another sigma. */
+    readonly sigma?: 'shares' | 'pairs';
     /** Complains about an entry that is good. */
     readonly complaint?: boolean;
     /** Names another blob than the own one, with what goes with it; waits until there is one. */
@@ -266,11 +269,7 @@ export class TestParticipant {
     if (this.#init.spec.secagg === 'none') return this.#upload(memory);
     if (memory.share === undefined) {
       memory.selfSecret = selfSecretOf(this.#init.random(32), this.#entropy(record.round));
-      const { message, own } = await makeShares({
-        party: memory.cohort.party,
-        selfSecret: memory.selfSecret,
-        random: this.#init.random,
-      });
+      const { message, own } = await this.#makeShares(memory.cohort.party, memory.selfSecret);
       memory.own = own;
       const commitment =
         this.#init.lie?.commitment === true ? new Uint8Array(32) : message.commitment;
@@ -284,7 +283,7 @@ export class TestParticipant {
         record: this.sign('share', record.round, {
           context,
           commitment,
-          entries: entries.map((entry) => sha256(entry)),
+          entries: entries.map(entryHash),
           ...(memory.open.body.bundle === undefined
             ? {}
             : { check: { commit: memory.open.body.bundle.commit, leaf: 0 } }),
@@ -294,6 +293,22 @@ export class TestParticipant {
     if (this.#drops('share', record.round)) return;
     const { entries } = memory.share;
     this.#send({ type: 'share', record: memory.share.record.bytes, entries: [...entries] });
+  }
+
+  async #makeShares(party: Party, selfSecret: Uint8Array): ReturnType<typeof makeShares> {
+    const { random, lie } = this.#init;
+    const made = await makeShares({ party, selfSecret, random });
+    if (lie?.sigma === undefined) return made;
+    const other = { ...party, sigma: new Uint8Array(32).fill(7) };
+    const lied = await makeShares({ party: other, selfSecret, random });
+    if (lie.sigma === 'shares') return lied;
+    const isLower = (entry: Uint8Array): boolean => entry.length > 2000;
+    const entries = made.message.entries.map((entry, i) =>
+      isLower(entry)
+        ? concatBytes(lied.message.entries[i]!.subarray(0, 1152), entry.subarray(1152))
+        : entry,
+    );
+    return { ...made, message: { ...made.message, entries } };
   }
 
   async #sharers(

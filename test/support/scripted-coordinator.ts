@@ -8,7 +8,7 @@ import {
   entropiesOf,
   type UnmaskingBundle,
 } from '../../protocol/aggregate/bundle.ts';
-import { joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
+import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
@@ -512,7 +512,6 @@ export class ScriptedCoordinator {
     const commit = this.sign('commit', round.number, {
       survivors: round.survivors!.body.hash,
       aggregate: {
-        hash: nothing,
         chunkRoot: nothing,
         size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
       },
@@ -535,13 +534,13 @@ export class ScriptedCoordinator {
   /** The lanes of the sum, without masks. */
   async sum(
     answering: readonly Uint8Array[],
-  ): Promise<{ lanes: Lanes; bundle: Omit<UnmaskingBundle, 'sum' | 'modelKey'> }> {
+  ): Promise<{ lanes: Lanes; bundle: Omit<UnmaskingBundle, 'sum' | 'keys'> }> {
     const round = this.round!;
     const { members } = round.survivors!.body;
     const layout = layoutOf(this.spec, round.cohort!.body.members.length);
     const fold = createFold(layout);
     const uploads = await this.collect(members, 'upload');
-    const leaves: Uint8Array[] = [];
+    const leaves: UnmaskingBundle['uploads'] = [];
     for (const { body } of uploads) {
       let bytes = await this.store.get(body.blob);
       if (body.envelope !== undefined) {
@@ -550,7 +549,10 @@ export class ScriptedCoordinator {
         bytes = await decryptBlob(key, purpose, bytes);
       }
       fold.add(bytes);
-      leaves.push(joinHashes(leafHashes(layout, bytes)));
+      leaves.push({
+        leaves: joinHashes(leafHashes(layout, bytes)),
+        extras: bytes.slice(extrasLeaf(layout, bytes.length).start),
+      });
     }
     const lanes = fold.lanes as Lanes;
     if (this.spec.secagg === 'none') {
@@ -588,7 +590,7 @@ export class ScriptedCoordinator {
       shares: dropped
         ? shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
         : [],
-      leaves,
+      uploads: leaves,
     };
     return { lanes, bundle };
   }
@@ -612,9 +614,17 @@ export class ScriptedCoordinator {
       rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root }),
     });
     const masked = this.spec.secagg === 'masked';
-    const bundle = masked ? { ...opened, sum: result.sum, modelKey: this.#modelKey } : EMPTY_BUNDLE;
+    const keyBefore = this.#modelKey;
     this.weights = lie.after?.(result.after, before) ?? result.after;
     this.version = round.number;
+    const model = await this.modelRef([...round.cohort!.body.members, ...this.keys]);
+    const bundle = masked
+      ? {
+          ...opened,
+          sum: joinHashes(result.sumLeaves),
+          keys: { before: keyBefore, after: this.#modelKey },
+        }
+      : EMPTY_BUNDLE;
     const key = this.#random(32);
     const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
     const plain = encodeBundle((lie.bundle ?? same)(bundle));
@@ -638,7 +648,7 @@ export class ScriptedCoordinator {
       weight: result.weight,
       metrics: result.metrics,
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
-      model: await this.modelRef([...round.cohort!.body.members, ...this.keys]),
+      model,
     };
     const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
     this.beacon = commit.body.beacon;
@@ -671,6 +681,7 @@ export class ScriptedCoordinator {
     culprits: readonly Uint8Array[] = [],
     complaint?: Uint8Array,
     answered = this.#asked,
+    lies?: Body<'abort'>['lies'],
   ): void {
     const record = this.sign('abort', this.round!.number, {
       code,
@@ -678,6 +689,7 @@ export class ScriptedCoordinator {
       culprits: [...culprits],
       answered,
       ...(complaint === undefined ? {} : { complaint }),
+      ...(lies === undefined ? {} : { lies }),
     });
     this.send(this.keys, { type: 'record', record: record.bytes });
   }

@@ -1,12 +1,10 @@
 /**
- * Moves that were tried and refused, and such as remain, each with its bound.
+ * Moves that were tried and refused.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { concatBytes, toHex } from '../../protocol/bytes.ts';
+import { concatBytes } from '../../protocol/bytes.ts';
 import { decodeRecord, signRecord } from '../../protocol/records.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
-import { guest } from '../support/meeting.ts';
-import { connect, createStage, testSpec, until } from '../support/run.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];
@@ -109,44 +107,4 @@ describe('refused', () => {
     for (const one of running)
       expect((await one.event('violation')).error.code).toBe('record_replayed');
   });
-});
-
-describe('remains', () => {
-  it('remains: an abort may name a culprit without proof, which nobody takes for one', async () => {
-    const coordinator = await ScriptedCoordinator.create();
-    running = await startAll(coordinator, 4);
-    const [victim, ...others] = running as [Started, ...Started[]];
-    await coordinator.open();
-    await coordinator.cohort(coordinator.keys);
-    await coordinator.sharers(coordinator.keys);
-    coordinator.abort('commitment_mismatch', [victim.key], undefined, true);
-    for (const one of others) {
-      await one.event('aborted');
-      // Bound: it is the coordinator's word; the victim is not left out of any set for it.
-      expect((await one.keystore.load(coordinator.run))?.culprits).toBeUndefined();
-    }
-  });
-
-  it('remains: one wrong commitment stops a run in which everybody takes part until others join, and names its author', async () => {
-    const stage = await createStage(await testSpec({ cohort: { size: 5, minimum: 3 } }));
-    const coordinator = stage.create();
-    await coordinator.start();
-    const guests = await Promise.all(
-      ['a', 'bb', 'ccc', 'dddd'].map((n) => guest(stage, coordinator, n)),
-    );
-    const liar = await stage.participant('liar', { lie: { commitment: true } });
-    connect(coordinator, liar);
-    await until(() => stage.progress.some(({ type }) => type === 'aborted'), 'an abort');
-    const [first] = stage.progress.filter((event) => event.type === 'aborted');
-    expect(first).toMatchObject({
-      code: 'commitment_mismatch',
-      answered: true,
-      culprits: [toHex(liar.identity.publicKey)],
-    });
-    // The others have answered for a set with the liar and were shown no proof against it: they would refuse the set without it.
-    await until(() => coordinator.status().waitingFor !== undefined, 'the run waits');
-    expect(stage.progress.some(({ type }) => type === 'committed')).toBe(false);
-    await Promise.all(guests.map(({ participant }) => participant.stop()));
-    await coordinator.stop();
-  }, 60_000);
 });

@@ -1,0 +1,82 @@
+/**
+ * @module Long answers over HTTP, piece by piece: a piece is read when the peer has taken the one before, so what is held in
+ * memory does not depend on how much was asked for. As many are open as the limits say; when all are, the one whose reader
+ * has waited longest gives way, so that readers who do not read keep nobody out.
+ */
+import type { Clock } from '../protocol/clock.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import type { Limits } from './limits.ts';
+
+/** Bytes of a piece. */
+export const PIECE_BYTES = 64 << 10;
+
+/** The next piece; undefined at the end. */
+export type Pieces = () => Promise<Uint8Array | undefined>;
+
+export interface Answers {
+  /** @param next is asked for one piece after the other */
+  stream(next: Pieces): ReadableStream<Uint8Array>;
+  readonly open: number;
+}
+
+/** @param most of them at once */
+export const createAnswers = (
+  most: number,
+  { answerTimeoutMs }: Pick<Limits, 'answerTimeoutMs'>,
+  clock: Clock,
+): Answers => {
+  /** What ends each, the one that has waited longest first. */
+  const open = new Set<() => void>();
+  return {
+    stream: (next) => {
+      let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+      let cancelTimer: (() => void) | undefined;
+      const done = (): void => {
+        cancelTimer?.();
+        open.delete(end);
+      };
+      const end = (): void => {
+        done();
+        controller?.error(new FloeError('peer_too_slow', 'the answer was not read in time'));
+      };
+      const touch = (): void => {
+        done();
+        const [idlest] = open;
+        if (open.size >= most) idlest?.();
+        open.add(end);
+        cancelTimer = clock.at(clock.now() + answerTimeoutMs, end);
+      };
+      return new ReadableStream<Uint8Array>(
+        {
+          start: (own) => {
+            controller = own;
+            touch();
+          },
+          pull: async (own) => {
+            if (!open.has(end)) return;
+            touch();
+            try {
+              // A peer that takes all at once must not have all of it read within one turn of the event loop.
+              await eventLoopTurn();
+              const piece = await next();
+              // It may have given way in the meantime.
+              if (!open.has(end)) return;
+              if (piece !== undefined) return own.enqueue(piece);
+              done();
+              own.close();
+            } catch (thrown) {
+              done();
+              throw thrown;
+            }
+          },
+          cancel: done,
+        },
+        { highWaterMark: 1 },
+      );
+    },
+    get open() {
+      return open.size;
+    },
+  };
+};

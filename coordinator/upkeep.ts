@@ -1,0 +1,169 @@
+/**
+ * @module What a run on a network needs beside its rounds: the blobs that the next round reads stay paid for, and it is said in
+ * time when the coins run low. Looked after before every attempt, and by the clock while nothing happens.
+ */
+import type { BlobRef, BlobStore, Lease } from '../protocol/blobs/blob-store.ts';
+import { equalBytes } from '../protocol/bytes.ts';
+import type { Clock } from '../protocol/clock.ts';
+import { showCoins } from '../protocol/cost.ts';
+import { toFloeError, type FloeError } from '../protocol/errors.ts';
+import { decodeRecord } from '../protocol/records.ts';
+import { lastingRef } from '../protocol/verify/lasting-ref.ts';
+import type { FundsReport, Treasury } from './funds.ts';
+import { errorFields, type Logger } from './log.ts';
+import type { Evidence, State } from './machine/state.ts';
+
+/** Told to whoever operates the coordinator. */
+export type UpkeepEvent =
+  /** Blobs were paid for longer, or stored again. */
+  | { readonly type: 'kept'; readonly lease: Lease }
+  /** Something has run out and cannot be stored again. */
+  | { readonly type: 'lost'; readonly error: FloeError }
+  /** The coins do not last for the rounds that are left. */
+  | { readonly type: 'funds-low'; readonly funds: FundsReport; readonly roundsLeft: number };
+
+export interface UpkeepStatus {
+  readonly lease: Lease | undefined;
+  readonly funds: FundsReport | undefined;
+  /** Since the process started. */
+  readonly extended: number;
+  readonly restored: number;
+}
+
+export interface Upkeep {
+  /** Before an attempt: its blobs are there. What could not be looked at is no error. @throws FloeError `blob_expired` */
+  ensure(signal: AbortSignal): Promise<void>;
+  /** Looks again and again until {@link stop}. */
+  start(): void;
+  stop(): void;
+  status(): UpkeepStatus;
+}
+
+export interface UpkeepInit {
+  readonly store: BlobStore;
+  readonly treasury: Treasury | undefined;
+  readonly clock: Clock;
+  readonly everyMs: number;
+  readonly rounds: number;
+  readonly state: () => State;
+  readonly log: Logger;
+  readonly onEvent: ((event: UpkeepEvent) => void) | undefined;
+}
+
+/** Rounds that the coins last for; with fewer it is said, unless that is all that are left. */
+const LOW_ROUNDS = 10;
+
+/** The blobs that the check of a commit reads: the model before it, its bundle, and its uploads where they last. */
+const blobsOfCommit = ({ commit, records }: Evidence): readonly BlobRef[] => {
+  const decoded = records.map((bytes) => decodeRecord(bytes));
+  const open = decoded.find((record) => record.type === 'open');
+  const survivors = decoded.find((record) => record.type === 'survivors');
+  if (open === undefined || survivors === undefined) return [];
+  const uploads = decoded.filter((record) => record.type === 'upload');
+  // In the order in which `archive` was told of them.
+  const archived = survivors.body.uploads.flatMap((hash) => {
+    const upload = uploads.find((record) => equalBytes(record.hash, hash));
+    return upload === undefined || commit.body.archive === undefined
+      ? []
+      : [lastingRef(commit, survivors, upload)];
+  });
+  return [open.body.model.blob, commit.body.bundle.blob, ...archived];
+};
+
+export const createUpkeep = (init: UpkeepInit): Upkeep => {
+  const { store, treasury, clock, everyMs, rounds, log, onEvent } = init;
+  let lease: Lease | undefined;
+  let funds: FundsReport | undefined;
+  let extended = 0;
+  let restored = 0;
+  /** Rounds that the last warning spoke of. */
+  let warnedAt = Infinity;
+  let cancel: (() => void) | undefined;
+  let ofCommit: { readonly commit: unknown; readonly blobs: readonly BlobRef[] } | undefined;
+
+  const needed = ({ model, evidence }: State): readonly BlobRef[] => {
+    if (model === undefined) return [];
+    if (evidence !== undefined && ofCommit?.commit !== evidence.commit)
+      ofCommit = { commit: evidence.commit, blobs: blobsOfCommit(evidence) };
+    const others = evidence === undefined ? [] : (ofCommit?.blobs ?? []);
+    return [model.blob, ...others];
+  };
+
+  const sustain = async (signal?: AbortSignal): Promise<void> => {
+    const state = init.state();
+    const blobs = needed(state);
+    if (store.sustain === undefined || blobs.length === 0 || state.phase.type === 'finished')
+      return;
+    lease = await store.sustain(blobs, signal === undefined ? {} : { signal });
+    extended += lease.extended;
+    restored += lease.restored;
+    if (lease.extended + lease.restored === 0) return;
+    const { epoch, endEpoch } = lease;
+    log.info({ extended: lease.extended, restored: lease.restored, epoch, endEpoch }, 'blobs kept');
+    onEvent?.({ type: 'kept', lease });
+  };
+
+  const count = async (): Promise<void> => {
+    if (treasury === undefined) return;
+    funds = await treasury.look();
+    const roundsLeft = rounds - init.state().committed;
+    const enough = Math.min(roundsLeft, LOW_ROUNDS);
+    if (funds.rounds >= enough) {
+      warnedAt = Infinity;
+      return;
+    }
+    if (funds.rounds >= warnedAt) return;
+    warnedAt = funds.rounds;
+    log.warn(
+      {
+        code: 'funds_low',
+        sui: showCoins(funds.have.sui),
+        wal: showCoins(funds.have.wal),
+        rounds: funds.rounds,
+        roundsLeft,
+      },
+      'the coins run low',
+    );
+    onEvent?.({ type: 'funds-low', funds, roundsLeft });
+  };
+
+  const failed = (thrown: unknown): FloeError => {
+    const error = toFloeError(thrown);
+    if (error.code === 'aborted') return error;
+    log.warn(errorFields(error), 'upkeep');
+    if (error.code === 'blob_expired') onEvent?.({ type: 'lost', error });
+    return error;
+  };
+
+  const look = async (): Promise<void> => {
+    await Promise.all([sustain().catch(failed), count().catch(failed)]);
+  };
+
+  const arm = (): void => {
+    cancel = clock.at(clock.now() + everyMs, () => {
+      // Never two at once: the next one is set when this one has ended.
+      void look().finally(() => cancel && arm());
+    });
+  };
+
+  return {
+    ensure: async (signal) => {
+      // Nobody waits for the counting of coins.
+      void count().catch(failed);
+      try {
+        await sustain(signal);
+      } catch (thrown) {
+        const error = failed(thrown);
+        if (error.code === 'blob_expired' || error.code === 'aborted') throw error;
+      }
+    },
+    start: () => {
+      if (store.sustain !== undefined || treasury !== undefined) arm();
+    },
+    stop: () => {
+      cancel?.();
+      cancel = undefined;
+    },
+    status: () => ({ lease, funds, extended, restored }),
+  };
+};

@@ -1,0 +1,125 @@
+/**
+ * @module `soak outages` and `soak epochs`: each trial is a run of its own, held against the model of an undisturbed one.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DEFAULT_EPOCHS } from '../../protocol/network.ts';
+import type { Devnet } from '../../sim/devnet/index.ts';
+import { writeTable } from '../../test/support/table.ts';
+import { networkOf, startNetwork, switchFault, type FaultName } from './network.ts';
+import { play, type PhaseName, type Played } from './run.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const LONGEST_LINE = 400;
+
+interface Trial {
+  readonly name: string;
+  readonly phase: PhaseName;
+  readonly fault?: FaultName;
+  /** Done as the phase begins. */
+  readonly disturb: (devnet: Devnet) => void;
+  /** Seconds that the disturbance lasts. */
+  readonly lasts: number;
+}
+
+/** Says what a trial came to. @returns whether the run ended as the undisturbed one did */
+const report = (trial: Trial, played: Played, expected: string | undefined): boolean => {
+  const { model, attempts, printed } = played;
+  say(`\n== ${trial.name}`);
+  for (const line of printed) say(`   ${line.slice(0, LONGEST_LINE)}`);
+  const same = model !== undefined && model === expected;
+  const outcome = same
+    ? 'ended with the undisturbed model'
+    : model === undefined
+      ? 'DID NOT END in time'
+      : 'ended with ANOTHER model';
+  say(`-- ${trial.name}: ${outcome}${attempts === undefined ? '' : `, ${attempts} attempts`}`);
+  return same;
+};
+
+const runTrials = async (trials: readonly Trial[], giveUp: number): Promise<number> => {
+  const folder = await mkdtemp(join(tmpdir(), 'floe-soak-'));
+  const table = await writeTable(join(folder, 'table.csv'), { rows: 60, features: 4, classes: 2 });
+  let failed = 0;
+  try {
+    const playOn = async (
+      devnet: Devnet,
+      options: Pick<Parameters<typeof play>[0], 'name' | 'seconds'> & { readonly trial?: Trial },
+    ): Promise<Played> => {
+      const { name, seconds, trial } = options;
+      const network = networkOf(devnet, trial?.fault);
+      const about =
+        trial === undefined
+          ? {}
+          : { phase: trial.phase, onPhase: (): void => trial.disturb(devnet) };
+      return play({ folder, table, network, name, seconds, ...about });
+    };
+    const quiet = await startNetwork();
+    const undisturbed = await playOn(quiet, { name: 'undisturbed', seconds: giveUp });
+    await quiet.stop();
+    say(
+      `undisturbed: model ${undisturbed.model ?? 'NONE'}, ${undisturbed.attempts ?? 'no'} attempts`,
+    );
+    for (const [at, trial] of trials.entries()) {
+      // A network of its own, so that each trial is the same whatever came before; one after the other.
+      /* oxlint-disable no-await-in-loop */
+      const devnet = await startNetwork();
+      try {
+        const name = `trial-${at}`;
+        const played = await playOn(devnet, { name, seconds: giveUp + trial.lasts, trial });
+        failed += Number(!report(trial, played, undisturbed.model));
+      } finally {
+        await devnet.stop();
+      }
+      /* oxlint-enable no-await-in-loop */
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  say(`\n${trials.length - failed} of ${trials.length} ended with the undisturbed model`);
+  return failed === 0 ? 0 : 1;
+};
+
+export interface EpochOptions {
+  readonly phases: readonly PhaseName[];
+  /** Seconds until a run counts as stuck. */
+  readonly giveUp: number;
+}
+
+export interface OutageOptions extends EpochOptions {
+  readonly seconds: number;
+  readonly faults: readonly FaultName[];
+}
+
+/** @returns the exit code */
+export const outages = (options: OutageOptions): Promise<number> => {
+  const { seconds, faults, phases, giveUp } = options;
+  const trials = faults.flatMap((fault) =>
+    phases.map((phase): Trial => ({
+      name: `${fault} away for ${seconds} s in ${phase}`,
+      phase,
+      fault,
+      lasts: seconds,
+      disturb: (devnet) => {
+        switchFault(devnet, fault, true);
+        setTimeout(() => switchFault(devnet, fault, false), seconds * 1_000);
+      },
+    })),
+  );
+  return runTrials(trials, giveUp);
+};
+
+/** @returns the exit code */
+export const epochs = (options: EpochOptions): Promise<number> =>
+  runTrials(
+    options.phases.map((phase): Trial => ({
+      name: `all paid epochs end in ${phase}`,
+      phase,
+      lasts: 0,
+      disturb: ({ faults }) => {
+        for (let i = 0; i <= DEFAULT_EPOCHS; i += 1) faults.advanceEpoch();
+      },
+    })),
+    options.giveUp,
+  );

@@ -1,0 +1,158 @@
+/**
+ * @module What counts what outsiders take: token buckets by name, addresses, messages without an end, and answers that nobody
+ * reads. The clock is set by hand.
+ */
+import type { Socket } from 'node:net';
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { addressGate, countedAddress } from '../../coordinator/addresses.ts';
+import { createAnswers } from '../../coordinator/answers.ts';
+import { DEFAULT_LIMITS, tokenBuckets } from '../../coordinator/limits.ts';
+import { unfinishedMessages } from '../../coordinator/unfinished.ts';
+import { manualClock } from '../../protocol/clock.ts';
+import { turns } from '../support/run.ts';
+
+describe('buckets by name', () => {
+  it('are one for each name, and forgotten when they are full again', () => {
+    const buckets = tokenBuckets(1, 2);
+    expect([buckets.take('a', 0), buckets.take('a', 0), buckets.take('a', 0)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(buckets.take('b', 0)).toBe(true);
+    for (let i = 0; i < 1000; i += 1) buckets.take(`name ${i}`, 10_000 * (i + 1));
+    expect(buckets.size).toBeLessThan(200);
+  });
+
+  it('share one beyond so many names at once', () => {
+    const buckets = tokenBuckets(1, 1);
+    let taken = 0;
+    for (let i = 0; i < 20_000; i += 1) taken += buckets.take(`name ${i}`, 0) ? 1 : 0;
+    expect(buckets.size).toBeLessThan(16_400);
+    expect(taken).toBeLessThan(16_400);
+  });
+});
+
+describe('addresses', () => {
+  it.each([
+    ['10.0.0.1', '10.0.0.1'],
+    ['::ffff:10.0.0.1', '10.0.0.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8::6', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    [undefined, 'unknown'],
+  ])('%s counts as %s', (address, expected) => {
+    expect(countedAddress(address)).toBe(expected);
+  });
+
+  const socketOf = (remoteAddress: string) => {
+    const socket = Object.assign(new EventEmitter(), {
+      remoteAddress,
+      destroyed: false,
+      destroy: () => {
+        socket.destroyed = true;
+        socket.emit('close');
+      },
+    });
+    return socket;
+  };
+
+  it('may have so many sockets open, and all of them together so many', () => {
+    const limits = { ...DEFAULT_LIMITS, socketsPerAddress: 2, sockets: 3 };
+    const gate = addressGate(limits, manualClock(0));
+    const accept = (address: string) => {
+      const socket = socketOf(address);
+      return [gate.accept(socket as unknown as Socket), socket] as const;
+    };
+    const [first, socket] = accept('a');
+    expect([first, accept('a')[0], accept('a')[0], accept('b')[0], accept('c')[0]]).toEqual([
+      true,
+      true,
+      false,
+      true,
+      false,
+    ]);
+    socket.destroy();
+    expect([accept('a')[0], accept('a')[0]]).toEqual([true, false]);
+  });
+});
+
+describe('messages without an end', () => {
+  it('end the oldest when all together are too many, and say when they are overdue', () => {
+    const clock = manualClock(0);
+    const limits = { ...DEFAULT_LIMITS, unfinishedBytes: 1000, messageTimeoutMs: 50 };
+    const all = unfinishedMessages(limits, clock);
+    const ended: string[] = [];
+    const [a, b] = ['a', 'b'].map((name) => all.open(() => ended.push(name)));
+    a!.came(600);
+    b!.came(300);
+    expect([all.bytes, ended]).toEqual([900, []]);
+    clock.advance(50);
+    expect([a!.overdue, b!.overdue]).toEqual([true, true]);
+    b!.done();
+    expect([all.bytes, b!.overdue]).toEqual([600, false]);
+    b!.came(500);
+    expect([all.bytes, ended]).toEqual([500, ['a']]);
+    b!.beside(500);
+    expect(all.bytes).toBe(0);
+  });
+
+  it('refuse more than a message and its parts can have', () => {
+    const limits = { ...DEFAULT_LIMITS, frameBytes: 1000, fragments: 1 };
+    const message = unfinishedMessages(limits, manualClock(0)).open(() => undefined);
+    expect([message.came(60_000), message.came(10_000)]).toEqual([true, false]);
+  });
+});
+
+describe('answers', () => {
+  const endless = async (): Promise<Uint8Array> => new Uint8Array(10);
+
+  it('read no piece before the one before was taken', async () => {
+    let read = 0;
+    const answers = createAnswers(8, DEFAULT_LIMITS, manualClock(0));
+    const stream = answers.stream(async () => {
+      read += 1;
+      return read > 3 ? undefined : new Uint8Array([read]);
+    });
+    await turns();
+    expect(read).toBe(1);
+    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    expect([...bytes]).toEqual([1, 2, 3]);
+    expect(answers.open).toBe(0);
+  });
+
+  it('end when they are not read in time', async () => {
+    const clock = manualClock(0);
+    const answers = createAnswers(8, { answerTimeoutMs: 100 }, clock);
+    const reader = answers.stream(endless).getReader();
+    await reader.read();
+    await turns();
+    clock.advance(100);
+    await expect(
+      (async () => {
+        for (let i = 0; i < 3; i += 1) await reader.read();
+      })(),
+    ).rejects.toMatchObject({ code: 'peer_too_slow' });
+    expect(answers.open).toBe(0);
+  });
+
+  it('give way to others, the one that has waited longest first', async () => {
+    const answers = createAnswers(2, DEFAULT_LIMITS, manualClock(0));
+    const [idle, busy] = [answers.stream(endless), answers.stream(endless)].map((stream) =>
+      stream.getReader(),
+    );
+    await turns();
+    await busy!.read();
+    await turns();
+    const third = answers.stream(endless).getReader();
+    await turns();
+    expect(answers.open).toBe(2);
+    await expect(idle!.read().then(async () => idle!.read())).rejects.toMatchObject({
+      code: 'peer_too_slow',
+    });
+    expect((await busy!.read()).done).toBe(false);
+    expect((await third.read()).done).toBe(false);
+  });
+});

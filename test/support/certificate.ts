@@ -1,0 +1,23 @@
+/**
+ * @module A certificate that nobody but itself has signed, for localhost and 127.0.0.1, until the year 2126, and its key. Of no
+ * use but for tests.
+ */
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUC8mYjgsLfmfhhIMQG6f6ggcIziQwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODExMTUyMloYDzIxMjYxMTA0
+MTExNTIyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAR2MrPjwgnres+/waHU4wWEE6M53LH3XzA3zZerKPg7vw6i64uAIDv/
+MovosxT4oxtcxjQc1vYeSzDKCXtW4AA2o28wbTAdBgNVHQ4EFgQUKPQ1vYuC/dU3
+CdGEpyxtwYLn+v0wHwYDVR0jBBgwFoAUKPQ1vYuC/dU3CdGEpyxtwYLn+v0wDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIhAKuJxxuAhK1sZbviNF8SSs9MSkTbhIbPu2C9e5Rm0q4LAiAL
+4DkJp5mseaGlauJoMSSYgAr3WQEFFLxpx7eloX1iPA==
+-----END CERTIFICATE-----
+`;
+
+export const CERTIFICATE_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg1YLwkEOHUksiV7+Y
+WRcPMbPp28tCOUhedePWcW9SNPmhRANCAAR2MrPjwgnres+/waHU4wWEE6M53LH3
+XzA3zZerKPg7vw6i64uAIDv/MovosxT4oxtcxjQc1vYeSzDKCXtW4AA2
+-----END PRIVATE KEY-----
+`;
