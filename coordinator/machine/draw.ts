@@ -146,9 +146,12 @@ const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): r
   const known = new Set(knownOf(config, state, keys));
   const rests = resting(config, state, keys);
   const later = untested(config, state, keys);
+  const summed = everSummed(state.history);
+  // An attempt that is repeated takes everybody who was planned for it.
+  const isRepeated = keys.some((key) => summed.has(key));
   return ranked(
     state,
-    keys.filter((key) => !rests(key) && !later.has(key)),
+    keys.filter((key) => isRepeated || (!rests(key) && !later.has(key))),
     (key) => key,
     (key) => (late(key) ? 2 : 0) + (known.has(key) ? 0 : 1),
   )
