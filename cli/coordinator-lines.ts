@@ -8,6 +8,7 @@ import { toHex } from '../protocol/bytes.ts';
 import { showCoins } from '../protocol/cost.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import type { VersionFacts } from '../protocol/ledger/lineage.ts';
+import { timeoutLines } from '../protocol/timeouts.ts';
 import { showTime } from './amounts.ts';
 import type { Place } from './coordinator-ports.ts';
 import { commandName, type Output } from './output.ts';
@@ -30,6 +31,8 @@ export const progressLine = (progress: Progress): string | undefined => {
         (progress.answered ? '(its sum may be known to this process)' : '(nothing was revealed)')
       );
     }
+    case 'suspended':
+      return `suspended for sums that cannot be right (${progress.code}): ${progress.members.map((key) => key.slice(0, 12)).join(', ')}`;
     case 'waiting':
       return `the run waits: ${progress.reason}`;
     case 'upload-rejected':
@@ -84,6 +87,8 @@ export const introduce = (
       ? 'updates    masked: this process sees sums only'
       : `updates    ${output.style(['bold', 'red'], 'NOT masked')}: this process can read every update`,
   );
+  for (const [i, line] of timeoutLines(spec.deadlines).entries())
+    output.line(`${i === 0 ? 'deadlines ' : '          '} ${line}`);
 };
 
 /** Where it runs, and how others join. */

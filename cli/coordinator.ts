@@ -11,6 +11,7 @@ import { withKey, withNetwork } from './network.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import type { CoordinatorFlags } from './run-file.ts';
 import {
+  withDeadlines,
   withEncoding,
   withModel,
   withSizes,
@@ -27,12 +28,16 @@ export interface CoordinatorOptions
   readonly tlsKey?: string;
   readonly allowOrigin?: readonly string[];
   readonly keepServing?: boolean;
+  readonly regroup?: boolean;
   readonly verbose?: boolean;
 }
 
 const runShape = (command: Command): Command =>
-  withEncoding(
-    withTraining(withSizes(command, SPEC_DEFAULTS.rounds), SPEC_DEFAULTS.training.epochs),
+  withDeadlines(
+    withEncoding(
+      withTraining(withSizes(command, SPEC_DEFAULTS.rounds), SPEC_DEFAULTS.training.epochs),
+    ),
+    SPEC_DEFAULTS.deadlines,
   );
 
 /** The options of a run that is not begun yet, but for its model; and of the server around it. */
@@ -64,9 +69,8 @@ export const withRunOptions = (command: Command): Command =>
     )
     .option('--no-mask', 'run WITHOUT masks: this process can read every update')
     .option(
-      '--grace <seconds>',
-      'how long a lost participant is waited for (default 30)',
-      wholeNumber('--grace', 0, 86_400),
+      '--regroup',
+      'ask groups of members anew after two sums that cannot be right: all of them answer by the policy consent (on a network they always do)',
     )
     .option(
       '--auditor <key>',

@@ -114,6 +114,7 @@ export const runCoordinator = async (
     random: systemRandom,
     ...(parentModel === undefined ? {} : { initialModel: parentModel }),
     ...(settings.startWith === undefined ? {} : { startWith: settings.startWith }),
+    ...(options.regroup === true ? { regroups: true } : {}),
     log,
     onEvent: (progress) => {
       const line = progressLine(progress);

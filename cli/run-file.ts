@@ -7,6 +7,7 @@ import { integer } from '../protocol/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/run-spec.ts';
 import { hexKey, readInput } from './flags.ts';
+import { deadlinesOf } from './run-flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
 const MAX_ALLOW_BYTES = 1 << 20;
@@ -34,6 +35,13 @@ const runFileSchema = v.strictObject({
   ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32'])),
   bits: v.optional(number),
   mask: v.optional(v.boolean()),
+  registerDeadline: v.optional(number),
+  shareDeadline: v.optional(number),
+  uploadDeadline: v.optional(number),
+  uploadFactor: v.optional(number),
+  uploadFloor: v.optional(number),
+  consistencyDeadline: v.optional(number),
+  unmaskDeadline: v.optional(number),
   grace: v.optional(number),
   auditors: v.optional(v.array(keyText)),
   /** The members of a closed run. */
@@ -117,7 +125,7 @@ export const settingsToSpec = (
     readonly parent?: RunSpec['parent'];
   },
 ): RunSpec => {
-  const { name, rounds, cohort, minimum, grace, ring, bits, clipNorm } = settings;
+  const { name, rounds, cohort, minimum, ring, bits, clipNorm } = settings;
   const { epochs, batchSize, learningRate, allow, selection } = settings;
   return makeRunSpec({
     ...fixed,
@@ -129,6 +137,6 @@ export const settingsToSpec = (
     training: given({ epochs, batchSize, learningRate }),
     encoding: given({ ring, bits, clipNorm }),
     secagg: settings.mask === false ? 'none' : 'masked',
-    deadlines: given({ grace }),
+    deadlines: deadlinesOf(settings),
   });
 };

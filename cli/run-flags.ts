@@ -2,7 +2,8 @@
  * @module Flags that several commands have, said once: what a run looks like, what its blobs cost, where training runs.
  */
 import type { Command } from 'commander';
-import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { SPEC_DEFAULTS, type RunSpec } from '../protocol/run-spec.ts';
+import { TIMEOUTS } from '../protocol/timeouts.ts';
 import { decimal, oneOf, wholeNumber } from './flags.ts';
 
 const RINGS = ['ring16', 'ring24', 'ring32'] as const;
@@ -53,6 +54,49 @@ export const withEncoding = (command: Command): Command =>
       'bits of a coordinate before summing (default 8)',
       wholeNumber('--bits', 4, 20),
     );
+
+/** The flags of the timeout model, see protocol/timeouts.ts. @param defaults what holds where a flag is not given */
+export const withDeadlines = (
+  command: Command,
+  defaults: Partial<RunSpec['deadlines']> = {},
+): Command => {
+  for (const { field, flag, unit, says } of TIMEOUTS) {
+    const name = `--${flag}`;
+    const standard = defaults[field];
+    const known = standard === undefined ? '' : ` (default ${standard})`;
+    command.option(
+      `${name} ${unit === 'seconds' ? '<seconds>' : '<x>'}`,
+      `${unit} ${says}${known}`,
+      unit === 'seconds'
+        ? wholeNumber(name, field === 'grace' ? 0 : 1, field === 'grace' ? 86_400 : 604_800)
+        : decimal(name, 0, 1000),
+    );
+  }
+  return command;
+};
+
+export interface DeadlineFlags {
+  readonly registerDeadline?: number | undefined;
+  readonly shareDeadline?: number | undefined;
+  readonly uploadDeadline?: number | undefined;
+  readonly uploadFactor?: number | undefined;
+  readonly uploadFloor?: number | undefined;
+  readonly consistencyDeadline?: number | undefined;
+  readonly unmaskDeadline?: number | undefined;
+  readonly grace?: number | undefined;
+}
+
+/** Flags, or the fields of a run file that have their names, to the deadlines of a specification; only what was given. */
+export const deadlinesOf = (flags: DeadlineFlags): Partial<RunSpec['deadlines']> => ({
+  ...(flags.registerDeadline === undefined ? {} : { register: flags.registerDeadline }),
+  ...(flags.shareDeadline === undefined ? {} : { share: flags.shareDeadline }),
+  ...(flags.uploadDeadline === undefined ? {} : { upload: flags.uploadDeadline }),
+  ...(flags.uploadFactor === undefined ? {} : { uploadFactor: flags.uploadFactor }),
+  ...(flags.uploadFloor === undefined ? {} : { uploadFloor: flags.uploadFloor }),
+  ...(flags.consistencyDeadline === undefined ? {} : { consistency: flags.consistencyDeadline }),
+  ...(flags.unmaskDeadline === undefined ? {} : { unmask: flags.unmaskDeadline }),
+  ...(flags.grace === undefined ? {} : { grace: flags.grace }),
+});
 
 export const withStorageEpochs = (command: Command): Command =>
   command.option(

@@ -4,14 +4,24 @@
 import { Command } from 'commander';
 import { MAX_MEMBERS } from '../protocol/run-spec.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
+import { TIMEOUTS } from '../protocol/timeouts.ts';
 import { parsePartition } from '../sim/partition.ts';
 import { parseDrops } from '../sim/faults.ts';
 import { decimal, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import { type BACKENDS, withBackend, withEncoding, withSizes, withTraining } from './run-flags.ts';
+import {
+  type BACKENDS,
+  deadlinesOf,
+  type DeadlineFlags,
+  withBackend,
+  withDeadlines,
+  withEncoding,
+  withSizes,
+  withTraining,
+} from './run-flags.ts';
 import { showRun } from './sim-output.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, DeadlineFlags {
   readonly participants?: number;
   readonly cohort?: number;
   readonly minimum?: number;
@@ -50,12 +60,19 @@ const networkInput = async (options: Options): Promise<Pick<ScenarioInput, 'subs
   return { substrate: { type: 'network', network: file.network } };
 };
 
+const camelCase = (flag: string): string =>
+  flag.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
+
 /** Flags to a scenario; what is not given keeps the scenario's own default. */
 const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
-  const { mask, out: _, json, quiet, debug, partition, drop, local, network, ...same } = options;
+  const { mask, out: _, json, quiet, debug, partition, drop, local, network, ...flags } = options;
+  // The deadlines are a field of their own.
+  const names = new Set(TIMEOUTS.map(({ flag }) => camelCase(flag)));
+  const same = Object.fromEntries(Object.entries(flags).filter(([name]) => !names.has(name)));
   void [json, quiet, debug, local, network];
   return {
     ...same,
+    deadlines: deadlinesOf(options),
     masked: mask,
     ...(await networkInput(options)),
     ...(partition === undefined ? {} : { partition: parsePartition(partition) }),
@@ -65,7 +82,7 @@ const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
 
 /** The simulation's own defaults: fewer rounds, with more work in each. */
 const runShape = (command: Command): Command =>
-  withEncoding(withTraining(withSizes(command, 25), 3));
+  withDeadlines(withEncoding(withTraining(withSizes(command, 25), 3)));
 
 export const simCommand = (): Command =>
   withBackend(withCommonOptions(runShape(new Command('sim'))))
@@ -122,7 +139,8 @@ Examples:
 
 On a network without a faucet the simulated coordinator, whose key follows from --seed, needs coins: what
 is missing, and the address to send it to, are said before anything is paid. Whoever knows the seed has
-the key. Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
+the key. No phase of a simulation ends by a deadline unless one is given.
+Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
 The run's folder holds summary.json, report.html, the transcript, the blobs and model.safetensors, the
 one clear copy of the model. Exit codes: floe help exit-codes.`,
     )

@@ -39,6 +39,11 @@ export interface CoordinatorInit {
   readonly initialModel?: Float32Array;
   /** The first round waits for this many participants; the cohort's size unless told. */
   readonly startWith?: number;
+  /**
+   * After two sums that cannot be right, members of a set that was answered are tried in smaller groups: they answer for those
+   * where the ledger is public (the default there) or where all have consented. See rules/one-set.ts.
+   */
+  readonly regroups?: boolean;
   readonly limits?: Partial<Limits>;
   readonly log: Logger;
   readonly onEvent?: (progress: Progress) => void;

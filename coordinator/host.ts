@@ -54,6 +54,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     spec,
     run,
     coordinator: identity.publicKey,
+    regroups: init.regroups ?? ledger.beacon === 'ledger',
     sign: (type, round, body) => signRecord(identity, type, run, round, body),
   };
   const stopping = new AbortController();

@@ -75,6 +75,12 @@ export const progressFields = (progress: Progress): LogFields => {
         answered: progress.answered,
         reported: reportedText(progress.reported),
       };
+    case 'suspended':
+      return {
+        round: progress.round,
+        code: progress.code,
+        participants: progress.members.map(shortKey).join(),
+      };
     case 'waiting':
       return { reason: progress.reason };
     case 'finished':

@@ -18,6 +18,8 @@ import { MAX_COHORT } from './run-spec.ts';
 export const MAX_RECORD_BYTES = 1 << 20;
 /** Survivor sets that one participant answers on one model, at most. */
 export const MAX_ANSWERED = 16;
+/** Identities that one draw takes from: an Open record lists them. */
+export const MAX_ELIGIBLE = 10_000;
 /** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares, and all of them are 250 KiB. */
 export const MAX_LIES = 8;
 
@@ -25,6 +27,7 @@ const hash = fixedBytes(32);
 const key = fixedBytes(32);
 const keys = v.pipe(v.array(key), v.maxLength(MAX_COHORT));
 const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
+const eligibleKeys = v.pipe(v.array(key), v.maxLength(MAX_ELIGIBLE));
 const text = v.pipe(v.string(), v.maxLength(500));
 const finite = v.pipe(v.number(), v.finite());
 /** A hybrid public key: X25519 and ML-KEM-768. */
@@ -80,6 +83,19 @@ export const bodySchemas = {
     /** R: `beacon` of the last commit. See ledger/beacon.ts. */
     beacon: hash,
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+    /** After the first commit: what R draws the invited from; see rules/selection.ts. All lists are sorted. */
+    draw: v.optional(
+      v.strictObject({
+        /** The set whose Merkle root stands in the survivors record of the last commit. */
+        eligible: eligibleKeys,
+        /** Of these, who has missed earlier attempts and is drawn after the others. */
+        late: eligibleKeys,
+        /** Of these, who cannot take part: named as culprits, perhaps summed on this model, or missing just before. */
+        out: eligibleKeys,
+        /** Instead of a draw, an attempt on this model is repeated with its sharers or some of them: its number. */
+        again: v.optional(integer(1, 100_000)),
+      }),
+    ),
     /** Masked runs, after the first commit: the newest commit, and the key of its bundle for this round's cohort, which checks it. */
     bundle: v.optional(v.strictObject({ commit: hash, envelope: bytesUpTo(512 << 10) })),
     /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
@@ -142,6 +158,8 @@ export const bodySchemas = {
     context: hash,
     members: keys,
     uploads: hashes,
+    /** Merkle root of the sorted identities that the next R draws from: fixed before the answers make R known. */
+    eligible: hash,
     hash,
     rejected: v.pipe(v.array(v.strictObject({ member: key, code: text })), v.maxLength(MAX_COHORT)),
     receipt: text,
@@ -175,6 +193,8 @@ export const bodySchemas = {
     reason: text,
     culprits: keys,
     answered: v.boolean(),
+    /** Who was in every one of three implausible sums, ascending: not drawn for some time. */
+    suspended: v.optional(v.pipe(keys, v.minLength(1))),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),
     /** Where false commitments ended it: against each culprit, in order, what shows that it lied. */
@@ -315,12 +335,29 @@ export const decodeRecordOf = <Type extends RecordType>(
   return record as SignedRecord<Type>;
 };
 
-/** Hash of a survivor set: what the ledger freezes and the participants sign. `members` must be sorted. */
-export const survivorsHash = (
-  context: Uint8Array,
-  members: readonly Uint8Array[],
-  uploads: readonly Uint8Array[],
-): Uint8Array => sha256(utf8('floe/survivors/v1'), encodeCbor({ context, members, uploads }));
+/** What is frozen with the survivors. */
+export interface FrozenSurvivors {
+  readonly context: Uint8Array;
+  /** Sorted. */
+  readonly members: readonly Uint8Array[];
+  /** Hashes of their upload records, in the same order. */
+  readonly uploads: readonly Uint8Array[];
+  /** See {@link eligibleRoot}. */
+  readonly eligible: Uint8Array;
+}
+
+/** Hash of a survivor set and of the set that the next R draws from: what the ledger freezes and the survivors sign. */
+export const survivorsHash = ({
+  context,
+  members,
+  uploads,
+  eligible,
+}: FrozenSurvivors): Uint8Array =>
+  sha256(utf8('floe/survivors/v2'), encodeCbor({ context, members, uploads, eligible }));
+
+/** Merkle root of the sorted identities that R draws the next cohort from. */
+export const eligibleRoot = (sorted: readonly Uint8Array[]): Uint8Array =>
+  sha256(utf8('floe/eligible/v1'), merkleRoot(sorted));
 
 /**
  * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in the order of the members.

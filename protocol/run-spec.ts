@@ -10,8 +10,8 @@ import { batchCount } from './rules/batches.ts';
 
 /** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
 export const MAX_COHORT = 255;
-/** Records of a committed round that a spot check needs: three of each member of the largest cohort, and five more. */
-export const MAX_EVIDENCE = 3 * MAX_COHORT + 5;
+/** Records of a committed round that a spot check needs: four of each member of the largest cohort, and five more. */
+export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
 /** Below three, the sum of the others is one participant's update. */
@@ -127,11 +127,16 @@ export const runSpecSchema = v.pipe(
     }),
     secagg: v.picklist(['masked', 'none']),
     optimiser: v.strictObject({ type: v.literal('fedavg'), learningRate: positive(1e3) }),
-    /** Seconds each phase may take, and how long a lost participant is waited for. */
+    /** Seconds each phase may take, and how long a lost participant is waited for: see timeouts.ts. */
     deadlines: v.strictObject({
       register: seconds,
       share: seconds,
+      /** At most; see `uploadFactor`. */
       upload: seconds,
+      /** Once a quorum has uploaded the others have this many times the median of its upload times. */
+      uploadFactor: v.pipe(v.number(), v.minValue(1), v.maxValue(1000)),
+      /** But no fewer seconds than these. */
+      uploadFloor: seconds,
       consistency: seconds,
       unmask: seconds,
       grace: integer(0, 24 * 3600),
@@ -197,7 +202,16 @@ export const SPEC_DEFAULTS = {
   encoding: { ring: 'ring16', bits: 8, clipNorm: 4, rotation: true, weightCap: 1000 },
   secagg: 'masked',
   optimiser: { type: 'fedavg', learningRate: 1 },
-  deadlines: { register: 60, share: 60, upload: 1800, consistency: 60, unmask: 60, grace: 30 },
+  deadlines: {
+    register: 60,
+    share: 60,
+    upload: 1800,
+    uploadFactor: 4,
+    uploadFloor: 30,
+    consistency: 60,
+    unmask: 60,
+    grace: 30,
+  },
 } as const satisfies Partial<RunSpec>;
 
 const ascending = (given: RunSpec['members']): RunSpec['members'] =>

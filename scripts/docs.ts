@@ -22,6 +22,7 @@ import {
   type RecordType,
 } from '../protocol/records.ts';
 import { runSpecSchema, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { TIMEOUTS } from '../protocol/timeouts.ts';
 
 /** What a valibot schema shows of itself at run time; only the parts the tables need. */
 interface SchemaView {
@@ -251,6 +252,25 @@ export const protocolPage = async (): Promise<string> => {
     'to the coordinator and the auditors. A phase ends when everyone it waits for has answered, withdrawn or been gone for `deadlines.grace`',
     'seconds, or at its deadline; with fewer than the minimum or the threshold left, an `abort` record ends the attempt and the next round',
     'number starts afresh with new keys.',
+    '',
+    '## Timeouts',
+    '',
+    'All times of a run are in its specification, under `deadlines`. `floe coordinator` and `floe sim` take them as flags, a run file under',
+    'the names of the flags in camel case, and a coordinator prints them at start. The deadline of the uploads follows the attempt: as soon',
+    'as a quorum (the minimum cohort, with masks also the threshold) has uploaded, the others have `uploadFactor` times the median of the',
+    'times that those took, no less than `uploadFloor` and no more than `upload` seconds from the beginning of the phase. So a silent',
+    'participant costs a few times the median upload time, and it is drawn later from then on. A batch, which takes part whole, is waited for',
+    'to the end. After a restart of the coordinator the running phase begins anew.',
+    '',
+    '| field | flag | default | meaning |',
+    '|---|---|---|---|',
+    ...TIMEOUTS.map(
+      ({ field, flag, unit, says }) =>
+        `| \`${field}\` | \`--${flag}\` | ${SPEC_DEFAULTS.deadlines[field]} ${unit === 'seconds' ? 's' : ''} | ${unit} ${says} |`,
+    ),
+    '',
+    'Work of the coordinator itself (wrapping keys, freezing, folding, finishing) may take ten minutes. After a failed attempt it pauses for',
+    '1 s, twice as long with each that follows, at most a minute.',
     '',
     '## Frames of a participant',
     '',

@@ -21,6 +21,7 @@ const numberIn = (above: number, max: number) =>
     v.check((x) => x > above, `expected a number above ${above}`),
     v.maxValue(max),
   );
+const seconds = integer(1, 7 * 24 * 3600);
 const dropShare = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
 
 /** What blobs, keys and freezes rest on. */
@@ -69,6 +70,20 @@ const scenarioSchema = v.strictObject({
     {},
   ),
   masked: v.optional(v.boolean(), true),
+  /** Seconds, where the phases are to end by them; unless told no phase ends before all are through. See protocol/timeouts.ts. */
+  deadlines: v.optional(
+    v.strictObject({
+      register: v.optional(seconds),
+      share: v.optional(seconds),
+      upload: v.optional(seconds),
+      uploadFactor: v.optional(numberIn(0, 1000)),
+      uploadFloor: v.optional(seconds),
+      consistency: v.optional(seconds),
+      unmask: v.optional(seconds),
+      grace: v.optional(integer(0, 24 * 3600)),
+    }),
+    {},
+  ),
   /** How cohorts are chosen: drawn for each round, or as batches, each of which takes part whole or not at all. */
   selection: v.optional(v.picklist(['draw', 'batches']), 'draw'),
   /** `mnist`, a CSV table, a folder of IDX files. */

@@ -44,6 +44,14 @@ const nameOf = ({ seed, substrate }: Scenario, now: number): string => {
   return `simulation${when} ${seed}`.slice(0, 100);
 };
 
+/** What is set, without what is undefined. */
+const given = <Value extends object>(
+  values: Value,
+): { [Key in keyof Value]?: NonNullable<Value[Key]> } =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Value]?: NonNullable<Value[Key]>;
+  };
+
 const specOf = (
   scenario: Scenario,
   now: number,
@@ -77,9 +85,12 @@ const specOf = (
       register: PHASE_S,
       share: PHASE_S,
       upload: PHASE_S,
+      // The course of a simulation does not depend on how fast this machine is.
+      uploadFloor: PHASE_S,
       consistency: PHASE_S,
       unmask: PHASE_S,
       grace: GRACE_S,
+      ...given(scenario.deadlines),
     },
   });
 

@@ -21,7 +21,7 @@ export const onEvidence = (
   const { live } = progress;
   // Sent again after a reconnect, and to members of earlier rounds that sit this one out.
   if (live === undefined || live.evidence !== undefined) return;
-  live.evidence = checkEvidence(progress.ports.view, live.open, records);
+  live.evidence = checkEvidence(progress.ports.view, live.opened, records);
 };
 
 /**
@@ -39,16 +39,21 @@ const mustCheck = (
   return !(checked && heldTo && equalBytes(checked.commit, heldTo));
 };
 
-/** What follows the cohort. */
-export const checkThenShare = async (progress: Progress, live: Live): Promise<void> =>
-  mustCheck(progress, live) ? check(progress, live) : trainAndShare(progress, live);
+/**
+ * What follows the cohort.
+ *
+ * @throws FloeError `unexpected_frame` without the evidence, which says too whether the invited were drawn
+ */
+export const checkThenShare = async (progress: Progress, live: Live): Promise<void> => {
+  if (live.open.body.bundle !== undefined && live.evidence === undefined)
+    throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
+  return mustCheck(progress, live) ? check(progress, live) : trainAndShare(progress, live);
+};
 
 /** Checks the commit beside the frames; a participant that finds it wrong does nothing more in this run. */
 const check = (progress: Progress, live: Live): void => {
   const { evidence, open, busy } = live;
-  if (busy.has('check')) return;
-  if (evidence === undefined)
-    throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
+  if (busy.has('check') || evidence === undefined) return;
   const { view, own, clock, emit } = progress.ports;
   const leaf = randomBelow(own.random, blocksOf(view.spec));
   const started = clock.now();

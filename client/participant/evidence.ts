@@ -9,19 +9,21 @@
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
-import { Breach } from '../../protocol/rules/index.ts';
+import { Breach, requireLawful } from '../../protocol/rules/index.ts';
 import { readEvidence, type CommitEvidence } from '../../protocol/verify/evidence.ts';
-import type { RunView } from './checks.ts';
+import type { OpenView, RunView } from './checks.ts';
 
 /**
- * @throws FloeError `record_conflict` for records of another commit than the one that the round names; as `readEvidence`
+ * @param opened the attempt, whose Open record was checked as far as that was possible before
+ * @throws FloeError `record_conflict` for records of another commit than the one that the round names; `not_drawn` where the
+ *   invited are not those that R draws; as `readEvidence`
  */
 export const checkEvidence = (
   { spec, run, beacon }: RunView,
-  open: SignedRecord<'open'>,
+  opened: OpenView,
   records: readonly Uint8Array[],
 ): CommitEvidence => {
+  const { open } = opened;
   const { body } = open;
   const evidence = readEvidence(spec, run, beacon, records);
   const { commit } = evidence;
@@ -44,5 +46,7 @@ export const checkEvidence = (
       open,
       commit,
     ]);
+  // Now it is known which set was signed before R was.
+  requireLawful({ ...opened, open: undefined, lastSurvivors: evidence.survivors }, open);
   return evidence;
 };

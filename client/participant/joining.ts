@@ -65,6 +65,9 @@ export const onOpen = async (progress: Progress, open: SignedRecord<'open'>): Pr
   progress.ports.emit({ type: 'registered', round: open.round });
 };
 
+/** Why a participant sits an attempt out that breaks no rule. */
+const SITS_OUT: ReadonlySet<string> = new Set(['update_already_spent', 'not_drawn']);
+
 /** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
 const mayRegister = async (progress: Progress, open: SignedRecord<'open'>): Promise<boolean> => {
   const { view, answers, keystore, emit } = progress.ports;
@@ -72,9 +75,10 @@ const mayRegister = async (progress: Progress, open: SignedRecord<'open'>): Prom
   try {
     spending.checkOwner(view, hash, await keystore.ownerOf(hash));
     spending.checkRegister(view, answers, progress.memory.run, open.body);
+    spending.checkAgain(progress.memory.run, open.body);
     return true;
   } catch (thrown) {
-    if (!(thrown instanceof FloeError) || thrown.code !== 'update_already_spent') throw thrown;
+    if (!(thrown instanceof FloeError) || !SITS_OUT.has(thrown.code)) throw thrown;
     progress.stop();
     await progress.memory.end(undefined);
     progress.sendWithdrawal(open.round, thrown.code);

@@ -115,6 +115,26 @@ export const checkRegister = (
   if (refusal !== undefined) throw refused(refusal);
 };
 
+/**
+ * An attempt that repeats an earlier one on its model is not drawn. So it takes only members that this participant knows from
+ * an attempt on the model into which it uploaded itself.
+ * @throws FloeError `not_drawn`
+ */
+export const checkAgain = (
+  memory: RunMemory,
+  { model, invited, draw }: SignedRecord<'open'>['body'],
+): void => {
+  if (draw?.again === undefined) return;
+  const { answered, uploaded } = spentOn(memory, model.hash);
+  const known = [...answered, ...uploaded.map(({ cohort }) => cohort)].map((set) => new Set(set));
+  const members = invited.map(addressOf);
+  if (known.some((set) => members.every((member) => set.has(member)))) return;
+  throw new FloeError(
+    'not_drawn',
+    `it repeats attempt ${draw.again}, and this participant was in none with all of the invited`,
+  );
+};
+
 /** The cohort with what its members state. @param registers the Register records of the cohort, checked already */
 export const standingsOf = (registers: readonly Uint8Array[]): Standing[] =>
   registers.map((bytes) => {

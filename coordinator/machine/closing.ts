@@ -4,17 +4,26 @@
  */
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
 import type { Body } from '../../protocol/records.ts';
 import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './causes.ts';
 import type { MachineConfig } from './config.ts';
-import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
+import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { evidenceOf } from './evidence.ts';
+import { silentAfter } from './draw.ts';
 import { enter } from './phases.ts';
 import { mayBeKnown, triedNow } from './spending.ts';
-import type { Hex, PhaseType, Round, State } from './state.ts';
+import { silentNow, type Hex, type PhaseType, type Round, type State } from './state.ts';
+import { viewOf } from './view.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
+
+/** Says who is suspended; Abort and the next Open record say it too. */
+const suspensions = (round: number, members: readonly Hex[]): readonly Effect[] =>
+  members.length === 0
+    ? []
+    : [publish({ type: 'suspended', round, code: 'member_suspended', members })];
 
 /**
  * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
@@ -34,6 +43,8 @@ export const abort = (
   const { round } = state;
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
   if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
+  const alive = round.survivors?.body.members ?? [];
+  const suspended = suspendedBy(state.history, alive, code);
   const isProven = proof.complaint !== undefined || proof.lies !== undefined;
   const reported = reportedIn(round);
   const record = config.sign('abort', round.round, {
@@ -41,6 +52,7 @@ export const abort = (
     reason: reason.slice(0, 500),
     culprits: isProven ? culprits.map(fromHex) : [],
     answered: mayBeKnown(config, state, round),
+    ...(suspended.length === 0 ? {} : { suspended: suspended.map(fromHex) }),
     ...proof,
     ...(reported === undefined ? {} : { reported }),
   });
@@ -48,6 +60,7 @@ export const abort = (
   const pause = pauseAfter(state.failures, streak);
   const retryAt = now + pause.milliseconds;
   const { reason: paused } = pause;
+  const history = afterAttempt(state.history, { ...viewOf(config, state, round), abort: record });
   const ended: Step = {
     state: {
       ...state,
@@ -60,6 +73,8 @@ export const abort = (
       failures: state.failures + 1,
       streak,
       tried: triedNow(config, state, round),
+      history,
+      silent: silentAfter(state, history, [...round.silent, ...silentNow(state)]),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       proven: isProven ? new Set([...state.proven, ...culprits]) : state.proven,
       // A complaint ends an attempt before any answer: nobody needs it for a set.
@@ -80,6 +95,7 @@ export const abort = (
         answered: record.body.answered,
         reported: reported ?? [],
       }),
+      ...suspensions(round.round, suspended),
     ],
   };
   if (isHopeless(streak)) return followedBy(ended, endRun(ended.state, now, streak.code));
@@ -136,6 +152,10 @@ export const applyRegistered = (
   const committed = state.committed + 1;
   const done = committed === config.spec.rounds;
   const now = event.time;
+  const history = afterAttempt(state.history, { ...viewOf(config, state, round), commit });
+  const suspended = [...history.suspended]
+    .filter(([, { last }]) => last === round.round)
+    .map(([key]) => key);
   const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
   return {
     state: {
@@ -149,7 +169,9 @@ export const applyRegistered = (
       streak: undefined,
       model: commit.body.model,
       beacon: commit.body.beacon,
-      drawn: round.witnesses,
+      drawn: new Set(round.eligible),
+      history,
+      silent: silentAfter(state, history, round.silent),
       round: undefined,
       closing: commit,
       evidence: evidenceOf(config, round, commit),
@@ -157,6 +179,7 @@ export const applyRegistered = (
     effects: [
       append(commit),
       send('everyone', { type: 'record', record: commit.bytes }),
+      ...suspensions(round.round, suspended),
       publish({
         type: 'committed',
         round: round.round,

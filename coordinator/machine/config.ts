@@ -11,6 +11,8 @@ export interface MachineConfig {
   readonly run: Uint8Array;
   /** The coordinator's Ed25519 key. */
   readonly coordinator: Uint8Array;
+  /** Members may answer for smaller groups of a set that they have answered: the ledger is public, or all have consented. */
+  readonly regroups: boolean;
   /** Signs a record of the coordinator; must give the same bytes for the same arguments. */
   readonly sign: <Type extends RecordType>(
     type: Type,

@@ -108,6 +108,13 @@ export type Progress =
       /** What participants said stopped them, counted by code. */
       readonly reported: readonly { readonly code: string; readonly count: number }[];
     }
+  /** Who was in every one of several sums that cannot be right; also in the Abort record. */
+  | {
+      readonly type: 'suspended';
+      readonly round: number;
+      readonly code: string;
+      readonly members: readonly Hex[];
+    }
   /** No attempt can be opened with the members that are here: why, and what would resume the run. */
   | { readonly type: 'waiting'; readonly reason: string }
   /** `failure`: why it ended before its last round. */

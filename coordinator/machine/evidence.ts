@@ -11,7 +11,7 @@ import { isMasked, type Evidence, type Hex, type Round, type State } from './sta
 const of = <Item>(keys: readonly Uint8Array[], items: ReadonlyMap<Hex, Item>): Item[] =>
   keys.flatMap((key) => items.get(toHex(key)) ?? []);
 
-/** The records of a committed round, in the order of the phases; undefined without masks. */
+/** The records of a committed round, in the order of the phases, without the answers; undefined without masks. */
 export const evidenceOf = (
   config: MachineConfig,
   round: Round,
@@ -27,6 +27,7 @@ export const evidenceOf = (
     sharers,
     ...of(survivors.body.members, round.uploads).map(({ record }) => record),
     survivors,
+    ...of(survivors.body.members, round.consistent),
     commit,
   ];
   return {

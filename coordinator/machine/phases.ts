@@ -2,7 +2,7 @@
  * @module Entering a phase: the state takes the phase and notes the time, and the progress is published.
  */
 import { publish, type Step } from './effects.ts';
-import { survivorsOf, uploaders, type Phase, type Round, type State } from './state.ts';
+import { silentNow, survivorsOf, uploaders, type Phase, type Round, type State } from './state.ts';
 
 /** How many participants a phase is about. */
 const sizeOf = (phase: Phase, round: Round): number => {
@@ -39,8 +39,9 @@ export const enter = (state: State, phase: Phase): Step => {
   const { round } = state;
   if (round === undefined) return { state: { ...state, phase }, effects: [] };
   const times = [...round.times, [phase.type, phase.since] as const];
+  const silent = new Set([...round.silent, ...silentNow(state)]);
   return {
-    state: { ...state, phase, round: { ...round, times } },
+    state: { ...state, phase, round: { ...round, times, silent } },
     effects: [
       publish({
         type: 'phase',

@@ -8,6 +8,7 @@ import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
+import { timed } from './upload.ts';
 import { awaited, withEntry, type AnswerPhase, type Hex, type Phase, type State } from './state.ts';
 
 /** A login; the frames of the running round follow it. */
@@ -62,10 +63,12 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
  * After a restart nobody is here and the time that passed is nobody's fault: the phase and the grace time begin again.
  */
 export const applyResumed = (
-  { spec }: MachineConfig,
+  config: MachineConfig,
   state: State,
   { time, startWith }: EventOf<'resumed'>,
 ): Step => {
+  const { spec } = config;
+  const phase = restarted(state.phase, time, spec.deadlines);
   const participants = new Map(
     [...state.participants].map(([key, { present, since }]) => [
       key,
@@ -78,7 +81,7 @@ export const applyResumed = (
       startWith,
       participants,
       patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
-      phase: restarted(state.phase, time, spec.deadlines),
+      phase: state.round === undefined ? phase : timed(config, phase, state.round),
     }),
     effects: [],
   };
@@ -103,7 +106,7 @@ const restarted = (
     case 'upload':
     case 'consistency':
     case 'unmask':
-      return { ...phase, deadline: time + deadlines[phase.type] * 1000 };
+      return { ...phase, timedFrom: time, deadline: time + deadlines[phase.type] * 1000 };
     case 'opening':
     case 'freezing-cohort':
     case 'freezing-survivors':

@@ -13,6 +13,7 @@ import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { timed } from './upload.ts';
 import { viewOf } from './view.ts';
 import { withEntry, type AnswerPhase, type Hex, type Round, type State } from './state.ts';
 
@@ -95,7 +96,12 @@ const checkEntries = (
   }
 };
 
-const accept = (round: Round, record: ParticipantRecord, entries: readonly Uint8Array[]): Round => {
+const accept = (
+  round: Round,
+  record: ParticipantRecord,
+  entries: readonly Uint8Array[],
+  took: number,
+): Round => {
   const key = toHex(record.author);
   switch (record.type) {
     case 'register':
@@ -110,7 +116,7 @@ const accept = (round: Round, record: ParticipantRecord, entries: readonly Uint8
     case 'upload':
       return {
         ...round,
-        uploads: withEntry(round.uploads, key, { record, status: 'accepted' }),
+        uploads: withEntry(round.uploads, key, { record, status: 'accepted', took }),
       };
     case 'consistent':
       return { ...round, consistent: withEntry(round.consistent, key, record) };
@@ -144,10 +150,14 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   checkPlace(state, round, record, event.time);
   requireLawful(viewOf(config, state, round), record);
   checkEntries(round, record, entries);
+  const { phase } = state;
+  const began = 'deadline' in phase ? (phase.timedFrom ?? phase.since) : phase.since;
+  const next = accept(withoutReport(round, key), record, entries, event.time - began);
   return {
     state: {
       ...state,
-      round: accept(withoutReport(round, key), record, entries),
+      phase: timed(config, phase, next),
+      round: next,
       registered:
         record.type === 'register' ? withEntry(state.registered, key, record) : state.registered,
     },

@@ -34,7 +34,9 @@ export const closeRegister = (config: MachineConfig, state: State, now: number):
   const round = state.round as Round;
   const { cohort, selection } = config.spec;
   const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
-  const { members, spent } = fitting(state, round);
+  const { members, spent } = round.isGroup
+    ? { members: [...round.registers.keys()].toSorted(), spent: [] }
+    : fitting(state, round);
   if (members.length < minimum)
     return abort(
       config,

@@ -5,6 +5,8 @@
 import { toHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import { EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
+import type { Draw } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
 import type { Tried } from './spending.ts';
 
@@ -20,6 +22,8 @@ interface Timed<Type extends string> {
 /** A phase in which the participants answer, or the host works: it ends at the deadline, whatever happens. */
 interface Bounded<Type extends string> extends Timed<Type> {
   readonly deadline: number;
+  /** Since when answers are timed, where that is not `since`: the coordinator was started again. */
+  readonly timedFrom?: number;
 }
 
 export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unmask';
@@ -47,6 +51,8 @@ export interface Presence {
 export interface Upload {
   readonly record: SignedRecord<'upload'>;
   readonly status: 'accepted' | 'folded' | 'rejected';
+  /** Milliseconds from the beginning of the phase to its record. */
+  readonly took: number;
   readonly code?: string;
 }
 
@@ -64,6 +70,10 @@ export interface Complained {
 export interface Round {
   readonly round: number;
   readonly invited: readonly Hex[];
+  /** They have answered for a larger set on this model, and are asked for a group of it. */
+  readonly isGroup: boolean;
+  /** What R drew them from; undefined before the first commit. */
+  readonly draw?: Draw;
   readonly withdrawn: ReadonlyMap<Hex, string>;
   /** What participants wait for, see causes.ts; `changes` counts the reports that were new. */
   readonly reports: ReadonlyMap<
@@ -82,8 +92,10 @@ export interface Round {
   readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
-  /** Who was here when the survivors were frozen: before anything was opened. */
-  readonly witnesses: ReadonlySet<Hex>;
+  /** Who was here in a phase of the attempt and said nothing until it was over. */
+  readonly silent: ReadonlySet<Hex>;
+  /** Fixed with the survivors, before anything is opened: who may be drawn by the next R, ascending. */
+  readonly eligible: readonly Hex[];
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
   readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
   /** Signed, in the transcript only when the ledger holds the model. */
@@ -125,8 +137,12 @@ export interface State {
   readonly model: ModelRef | undefined;
   /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
   readonly beacon: Uint8Array;
-  /** Who was here before `beacon` was known, and may be drawn by it. */
+  /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
+  /** What the attempts so far mean for the draw. */
+  readonly history: RunHistory;
+  /** Who was here when it last missed an attempt, and has finished none since: it costs the others a deadline. */
+  readonly silent: ReadonlySet<Hex>;
   /** Attempts on the newest model in which members may have been summed. */
   readonly tried: readonly Tried[];
   /** Who has said that it has answered on the newest model, and sits out. */
@@ -166,6 +182,8 @@ export const initialState: State = {
   model: undefined,
   beacon: new Uint8Array(32),
   drawn: new Set(),
+  history: EMPTY_HISTORY,
+  silent: new Set(),
   tried: [],
   sitting: new Set(),
   excluded: new Set(),
@@ -183,6 +201,7 @@ export const initialState: State = {
 export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   round,
   invited,
+  isGroup: false,
   withdrawn: new Map(),
   reports: new Map(),
   open: undefined,
@@ -195,7 +214,8 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   complaints: new Map(),
   uploads: new Map(),
   survivors: undefined,
-  witnesses: new Set(),
+  silent: new Set(),
+  eligible: [],
   consistent: new Map(),
   unmasks: new Map(),
   commit: undefined,
@@ -254,6 +274,10 @@ export const awaited = ({ phase, round }: State): readonly Hex[] => {
       return [];
   }
 };
+
+/** Of those that this phase waits for, who is here. */
+export const silentNow = (state: State): readonly Hex[] =>
+  awaited(state).filter((key) => state.participants.get(key)?.present === true);
 
 /** When a participant that is away stops being waited for; undefined while it is here. */
 export const goneAt = (config: MachineConfig, state: State, key: Hex): number | undefined => {

@@ -4,14 +4,15 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { isErrorCode } from '../../protocol/errors.ts';
-import { dataCommitment, survivorsHash, type Body } from '../../protocol/records.ts';
+import { dataCommitment, eligibleRoot, survivorsHash, type Body } from '../../protocol/records.ts';
+import { uploadTime } from '../../protocol/timeouts.ts';
 import { abort, finishWork } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
+import { eligibleSet } from './draw.ts';
 import { append, publish, refusal, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter, foldedMembers } from './phases.ts';
 import {
-  eligible,
   goneAt,
   isMasked,
   quorum,
@@ -19,6 +20,7 @@ import {
   uploaders,
   withEntry,
   type Hex,
+  type Phase,
   type Round,
   type State,
   type Upload,
@@ -26,6 +28,15 @@ import {
 
 /** When folds that have not come back are given up. */
 export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_MS;
+
+/** The phase with the deadline that the upload times so far give; see protocol/timeouts.ts. */
+export const timed = (config: MachineConfig, phase: Phase, round: Round): Phase => {
+  if (phase.type !== 'upload') return phase;
+  const took = [...round.uploads.values()].map((upload) => upload.took);
+  const from = phase.timedFrom ?? phase.since;
+  const time = uploadTime(config.spec.deadlines, took, quorum(config, round));
+  return { ...phase, deadline: Math.min(phase.deadline, from + time) };
+};
 
 const setUpload = (state: State, round: Round, key: Hex, upload: Upload): State => ({
   ...state,
@@ -108,41 +119,41 @@ export const freezeSurvivorsWork = (round: Round): Work => {
 
 const survivorSet = (
   round: Round,
-): Pick<Body<'survivors'>, 'context' | 'members' | 'uploads' | 'hash'> & { size: number } => {
+): Pick<Body<'survivors'>, 'context' | 'members' | 'uploads' | 'eligible' | 'hash'> => {
   const keys = foldedMembers(round);
   const context = round.context as Uint8Array;
   const members = keys.map(fromHex);
   const uploads = keys.map((key) => (round.uploads.get(key) as Upload).record.hash);
-  return {
+  const frozen = {
     context,
     members,
     uploads,
-    hash: survivorsHash(context, members, uploads),
-    size: keys.length,
+    eligible: eligibleRoot(round.eligible.map(fromHex)),
   };
+  return { ...frozen, hash: survivorsHash(frozen) };
 };
 
 export const closeUpload = (config: MachineConfig, state: State, now: number): Step => {
   const round = state.round as Round;
   const needed = quorum(config, round);
-  const { size } = survivorSet(round);
-  if (size < needed)
+  const survivors = foldedMembers(round);
+  if (survivors.length < needed)
     return abort(
       config,
       state,
       now,
       tooFewCode(config),
-      `expected uploads of at least ${needed} members, got ${size}`,
+      `expected uploads of at least ${needed} members, got ${survivors.length}`,
       [],
     );
-  const entered = enter(state, {
-    type: 'freezing-survivors',
-    since: now,
-    deadline: now + WORK_LIMIT_MS,
-  });
+  const frozen: Round = { ...round, eligible: eligibleSet(state, round.members) };
+  const entered = enter(
+    { ...state, round: frozen },
+    { type: 'freezing-survivors', since: now, deadline: now + WORK_LIMIT_MS },
+  );
   return {
     state: entered.state,
-    effects: [...entered.effects, startWork(freezeSurvivorsWork(round))],
+    effects: [...entered.effects, startWork(freezeSurvivorsWork(frozen))],
   };
 };
 
@@ -153,17 +164,15 @@ export const applySurvivorsFrozen = (
 ): Step => {
   const { round, phase } = state;
   if (round === undefined || phase.type !== 'freezing-survivors') return { state, effects: [] };
-  const { size: _size, ...set } = survivorSet(round);
   const alive = new Set(foldedMembers(round));
   const survivors = config.sign('survivors', round.round, {
-    ...set,
+    ...survivorSet(round),
     rejected: uploaders(round)
       .filter((key) => !alive.has(key))
       .map((key) => ({ member: fromHex(key), code: absence(config, state, key, phase.since) })),
     receipt: event.receipt,
   });
-  const witnesses = new Set(eligible(state));
-  const next: State = { ...state, round: { ...round, survivors, witnesses } };
+  const next: State = { ...state, round: { ...round, survivors } };
   const now = event.time;
   const masked = isMasked(config);
   const entered = enter(

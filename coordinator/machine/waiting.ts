@@ -1,31 +1,15 @@
 /**
  * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later waits for the round after.
  */
-import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { batchesOf } from '../../protocol/rules/selection.ts';
+import { fromHex } from '../../protocol/bytes.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { endRun } from './causes.ts';
+import { holdLottery, knownOf, planned, wholeBatches } from './draw.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
-import { planInvitation, type Plan } from './spending.ts';
-import { eligible, emptyRound, type Hex, type State } from './state.ts';
-
-/** The batches whose members are all here, ascending by key each; none without batches. */
-const wholeBatches = ({ spec }: MachineConfig, keys: readonly Hex[]): Hex[][] => {
-  const here = new Set(keys);
-  return batchesOf(spec)
-    .map((batch) => batch.map(toHex))
-    .filter((batch) => batch.every((key) => here.has(key)));
-};
-
-const mostInvited = ({ spec }: MachineConfig): number =>
-  Math.ceil(spec.cohort.size * spec.cohort.overSelect);
-
-/** Who of those that are here can be invited on this model; see spending.ts. */
-const planned = (config: MachineConfig, state: State): Plan =>
-  planInvitation(config, state, eligible(state), mostInvited(config));
+import { eligible, emptyRound, type Round, type State } from './state.ts';
 
 /** Says once why no attempt can be opened, as soon as that is so, and forgets it as soon as it is not. */
 export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
@@ -42,15 +26,6 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
         effects: [publish({ type: 'waiting', reason })],
       };
 };
-
-/**
- * Of these, those that were here before R was known; the others could have chosen their keys by it. Of a closed run all keys
- * were listed before, and R_0 is not public before the first Open record.
- */
-const knownOf = ({ spec }: MachineConfig, state: State, keys: readonly Hex[]): readonly Hex[] =>
-  spec.members.type === 'closed' || state.attempt === 0
-    ? keys
-    : keys.filter((key) => state.drawn.has(key));
 
 /**
  * When the next round opens as things are: after the pause, with `startWith` participants at once; with fewer, but no fewer
@@ -76,52 +51,8 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
 
-/**
- * A participant's place in the draw of one attempt: a hash over R, the attempt and its key. R is not known before the answers of
- * the last round, so no key can be made for a place among those that were here by then (see protocol/ledger/beacon.ts).
- */
-const ticket = (beacon: Uint8Array, round: number, key: Hex): Uint8Array => {
-  const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, round);
-  return sha256(utf8('floe/invite/v2'), beacon, number, fromHex(key));
-};
-
 /** Everybody who is here now may be drawn by the R that nobody knows yet. */
 export const withDrawn = (state: State): State => ({ ...state, drawn: new Set(eligible(state)) });
-
-/** Of the items, each drawn by the ticket of its key, those with the `count` smallest tickets. */
-const draw = <Item>(
-  { beacon }: State,
-  round: number,
-  items: readonly Item[],
-  keyOf: (item: Item) => Hex,
-  count: number,
-): Item[] =>
-  items
-    .map((item) => ({ item, ticket: ticket(beacon, round, keyOf(item)) }))
-    .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
-    .slice(0, count)
-    .map(({ item }) => item);
-
-/**
- * One whole batch, or the `ceil(size * overSelect)` that are drawn; ascending by key. In an open run those who came after R was
- * known only fill up what the others leave free.
- */
-const invite = (
-  config: MachineConfig,
-  state: State,
-  round: number,
-  keys: readonly Hex[],
-): Hex[] => {
-  if (config.spec.selection === 'batches')
-    return draw(state, round, wholeBatches(config, keys), ([first]) => first ?? '', 1).flat();
-  const most = mostInvited(config);
-  const known = knownOf(config, state, keys);
-  const drawn = draw(state, round, known, (key) => key, most);
-  const free = most - drawn.length;
-  const late = keys.filter((key) => !known.includes(key));
-  return [...drawn, ...draw(state, round, late, (key) => key, free)].toSorted();
-};
 
 export const wrapModel = (state: State): Work | undefined =>
   state.round === undefined || state.model === undefined
@@ -138,11 +69,18 @@ export const wrapModel = (state: State): Work | undefined =>
 export const openRound = (config: MachineConfig, state: State, now: number): Step => {
   const attempt = state.attempt + 1;
   if (attempt > MAX_ATTEMPTS) return endRun(state, now, 'attempts_exhausted');
-  const plan = planned(config, state);
   // R_0 is not public before the first Open record.
   const current = state.attempt === 0 ? withDrawn(state) : state;
-  const invited = invite(config, current, attempt, plan.type === 'invite' ? plan.keys : []);
-  const opened = withoutStrangers({ ...current, attempt, round: emptyRound(attempt, invited) });
+  const lottery = holdLottery(config, current);
+  // `opensAt` has said that somebody can be invited.
+  if (lottery.type === 'wait') return { state, effects: [] };
+  const { invited, draw, isGroup = false } = lottery;
+  const round: Round = {
+    ...emptyRound(attempt, invited),
+    isGroup,
+    ...(draw === undefined ? {} : { draw }),
+  };
+  const opened = withoutStrangers({ ...current, attempt, round });
   const entered = enter(opened, {
     type: 'opening',
     since: now,
@@ -167,6 +105,7 @@ export const applyOpened = (
     beacon: state.beacon,
     key: event.key,
     invited: round.invited.map(fromHex),
+    ...(round.draw === undefined ? {} : { draw: round.draw }),
     ...(event.bundle === undefined || state.evidence === undefined
       ? {}
       : { bundle: { commit: state.evidence.commit.hash, envelope: event.bundle } }),

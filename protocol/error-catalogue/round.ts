@@ -46,6 +46,13 @@ export const ROUND = {
     'The run is closed and its specification does not list this key.',
     'Agree on another run whose members include the key; a coordinator cannot add one to this run.',
   ),
+  not_drawn: entry(
+    'round',
+    'coordinator',
+    false,
+    'The invited of an attempt are not those that the beacon draws from the set that was signed before the beacon was known.',
+    'Treat the coordinator as malicious: it chooses who is summed with whom.',
+  ),
   not_in_cohort: entry(
     'round',
     'participant',
@@ -79,14 +86,21 @@ export const ROUND = {
     'participant',
     false,
     'The recovered sum of weights or metrics exceeds what the survivors can have sent.',
-    'Nothing to do: the attempt is aborted and the model does not move. Some participant lies about its weight or its metrics; a sum names nobody.',
+    'Nothing to do: the attempt is aborted and the model does not move. Some participant lies about its weight or its metrics. A sum names nobody; after two such sums smaller groups show where the liar is.',
   ),
   mean_out_of_range: entry(
     'round',
     'participant',
     false,
     'The recovered mean is longer than the clip norm and its rounding allow: some participant has not clipped its update.',
-    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody.',
+    'Nothing to do: the attempt is aborted and the model does not move. A sum names nobody; after two such sums smaller groups show where the liar is.',
+  ),
+  member_suspended: entry(
+    'round',
+    'participant',
+    true,
+    'Sums that cannot be right had these members in common: one of them has sent something else than a clipped update.',
+    'Nothing to do: they are not drawn for a while, and the run goes on without them. Whoever is honest among them checks its data and its version of Floe.',
   ),
   transcript_broken: entry(
     'round',

@@ -93,11 +93,10 @@ const SURVIVORS: readonly Rule[] = [
   }),
   survivors({
     name: 'hash',
-    says: 'The hash is that of context, members and uploads.',
+    says: 'The hash is that of context, members, uploads and the eligible set.',
     code: 'survivors_inconsistent',
-    check: (_view, { body: { context, members, uploads, hash } }) =>
-      uploads.length === members.length &&
-      equalBytes(hash, survivorsHash(context, members, uploads))
+    check: (_view, { body }) =>
+      body.uploads.length === body.members.length && equalBytes(body.hash, survivorsHash(body))
         ? undefined
         : 'the hash is not that of the survivor set',
   }),

@@ -10,7 +10,8 @@ import type { ModelRef } from '../records.ts';
 import { mayBeginWith } from '../run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
-import { selectionFault } from './selection.ts';
+import { DRAW_RULES } from './drawing.ts';
+import { mostInvited, selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
 
 /** Whether two references name the same clear model in the same blob; envelopes differ by reader. */
@@ -27,7 +28,7 @@ const OPEN: readonly Rule[] = [
     says: 'The invited are sorted, each once, no more than the cohort size times `overSelect`.',
     code: 'record_malformed',
     check: ({ spec }, { body: { invited } }) => {
-      const most = Math.ceil(spec.cohort.size * spec.cohort.overSelect);
+      const most = mostInvited(spec);
       if (invited.length > most) return `expected at most ${most} invited, got ${invited.length}`;
       return finding(() => requireSortedIds(invited, 'record_malformed', 'invited'));
     },
@@ -277,4 +278,4 @@ const COHORT: readonly Rule[] = [
   }),
 ];
 
-export const OPENING_RULES: readonly Rule[] = [...OPEN, ...REGISTER, ...COHORT];
+export const OPENING_RULES: readonly Rule[] = [...OPEN, ...DRAW_RULES, ...REGISTER, ...COHORT];

@@ -1,13 +1,17 @@
 /**
- * @module Who may be in a round by the specification: members of a closed run only, and where it is selected in batches
- * exactly one whole batch, from the invited to the survivors. One rule, for participant, coordinator and verifier.
+ * @module Who may be in a round. By the specification: members of a closed run only, and where it is selected in batches exactly
+ * one whole batch, from the invited to the survivors. By the draw: after the first commit R draws the invited from a set that
+ * was signed before R was known. One rule each, for participant, coordinator and verifier. Source: specification of secure
+ * aggregation, section 2.0.1.
  */
-import { equalBytes, toHex } from '../bytes.ts';
+import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import type { Body } from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { partition } from './batches.ts';
 
-type Batches = readonly (readonly Uint8Array[])[];
+type Keys = readonly Uint8Array[];
+type Batches = readonly Keys[];
 
 const batchesKnown = new WeakMap<RunSpec, Batches>();
 const membersKnown = new WeakMap<RunSpec, ReadonlySet<string>>();
@@ -28,7 +32,7 @@ export const batchesOf = (spec: RunSpec): Batches => {
   return known;
 };
 
-const isBatch = (batch: readonly Uint8Array[], keys: readonly Uint8Array[]): boolean =>
+const isBatch = (batch: Keys, keys: Keys): boolean =>
   batch.length === keys.length && batch.every((key, i) => equalBytes(key, keys[i] as Uint8Array));
 
 /**
@@ -38,11 +42,7 @@ const isBatch = (batch: readonly Uint8Array[], keys: readonly Uint8Array[]): boo
  * @param what the list in words, for the message
  * @returns `not_a_member` or `batch_incomplete`
  */
-export const selectionFault = (
-  spec: RunSpec,
-  keys: readonly Uint8Array[],
-  what: string,
-): FloeError | undefined => {
+export const selectionFault = (spec: RunSpec, keys: Keys, what: string): FloeError | undefined => {
   const members = membersOf(spec);
   const stranger = members && keys.find((key) => !members.has(toHex(key)));
   if (stranger !== undefined)
@@ -52,4 +52,106 @@ export const selectionFault = (
   if (spec.selection !== 'batches' || batchesOf(spec).some((batch) => isBatch(batch, keys)))
     return undefined;
   return new FloeError('batch_incomplete', `${what}: expected one whole batch of the members`);
+};
+
+/** How many are invited to one attempt, at most. */
+export const mostInvited = ({ cohort }: RunSpec): number =>
+  Math.ceil(cohort.size * cohort.overSelect);
+
+/** The attempt that is drawn: its number and R. */
+export interface DrawAt {
+  readonly round: number;
+  readonly beacon: Uint8Array;
+}
+
+/**
+ * A place in the draw of one attempt: a hash over R, the attempt and the key. R is not known before the answers of the last
+ * round, so no key can be made for a place in a set that was signed by then (see protocol/ledger/beacon.ts).
+ */
+export const ticket = ({ round, beacon }: DrawAt, key: Uint8Array): Uint8Array => {
+  const number = new Uint8Array(4);
+  new DataView(number.buffer).setUint32(0, round);
+  return sha256(utf8('floe/invite/v2'), beacon, number, key);
+};
+
+/** Sorted by ticket; a batch has the ticket of its first key. */
+export const byTicket = <Item>(
+  at: DrawAt,
+  items: readonly Item[],
+  keyOf: (item: Item) => Uint8Array,
+): readonly Item[] =>
+  items
+    .map((item) => ({ item, place: ticket(at, keyOf(item)) }))
+    .toSorted((a, b) => compareBytes(a.place, b.place))
+    .map(({ item }) => item);
+
+/** What an attempt is drawn from, see the Open record. */
+export type Draw = NonNullable<Body<'open'>['draw']>;
+
+/** The order of the draw: whole batches, or single keys. Who is late comes after all others, who is out does not come. */
+const orderOf = (
+  spec: RunSpec,
+  at: DrawAt,
+  { eligible, late, out }: Draw,
+): { readonly front: readonly Keys[]; readonly back: readonly Keys[] } => {
+  const gone = new Set(out.map(toHex));
+  const behind = new Set(late.map(toHex));
+  const here = new Set(eligible.map(toHex).filter((key) => !gone.has(key)));
+  const items: readonly Keys[] =
+    spec.selection === 'batches'
+      ? batchesOf(spec).filter((batch) => batch.every((key) => here.has(toHex(key))))
+      : eligible.filter((key) => here.has(toHex(key))).map((key) => [key]);
+  const isLate = (item: Keys): boolean => item.some((key) => behind.has(toHex(key)));
+  const ordered = byTicket(at, items, ([first]) => first ?? new Uint8Array());
+  return {
+    front: ordered.filter((item) => !isLate(item)),
+    back: ordered.filter(isLate),
+  };
+};
+
+/**
+ * Whom R draws. Of an open run exactly these are invited. Of a closed run, whose keys were listed before any R, other
+ * members may take the places that `must` leaves.
+ */
+export const drawnBy = (
+  spec: RunSpec,
+  at: DrawAt,
+  draw: Draw,
+): { readonly must: Keys; readonly late: Keys; readonly places: number } => {
+  const { front, back } = orderOf(spec, at, draw);
+  const items = spec.selection === 'batches' ? 1 : mostInvited(spec);
+  const must = front.slice(0, items);
+  const behind = back.slice(0, items - must.length);
+  const taken = must.flat();
+  const places = (spec.selection === 'batches' ? spec.cohort.size : items) - taken.length;
+  return {
+    must: taken.toSorted(compareBytes),
+    late: behind.flat().toSorted(compareBytes),
+    places: must.length === items ? 0 : places,
+  };
+};
+
+const sameKeys = (a: Keys, b: Keys): boolean =>
+  a.length === b.length && a.every((key, i) => equalBytes(key, b[i] as Uint8Array));
+
+/** What is wrong with the invited of an attempt that R draws; undefined where nothing is. */
+export const drawFault = (
+  spec: RunSpec,
+  at: DrawAt,
+  draw: Draw,
+  invited: Keys,
+): string | undefined => {
+  const { must, late, places } = drawnBy(spec, at, draw);
+  const here = new Set(invited.map(toHex));
+  const left = must.filter((key) => !here.has(toHex(key)));
+  if (left.length > 0) return `${left.length} whom R draws are not invited`;
+  if (spec.members.type === 'open')
+    return sameKeys(invited, [...must, ...late].toSorted(compareBytes))
+      ? undefined
+      : 'others are invited than R draws from the eligible set';
+  if (places === 0) return sameKeys(invited, must) ? undefined : 'more are invited than R draws';
+  const out = new Set(draw.out.map(toHex));
+  return invited.some((key) => out.has(toHex(key)))
+    ? 'somebody is invited who is said to be unable to take part'
+    : undefined;
 };

@@ -227,7 +227,6 @@ const UPLOAD: readonly Rule[] = [
     name: 'own-blob',
     says: 'No two uploads name the same bytes or the same chunk root.',
     code: 'record_conflict',
-    complete: true,
     check: ({ uploads }, { author, body }) => {
       const twin = [...uploads.values()].find(
         (other) =>

@@ -10,6 +10,7 @@ import { merkleRoot } from '../merkle.ts';
 import type { SignedRecord } from '../records.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { roundContext, threshold } from '../secagg/index.ts';
+import type { RunHistory } from './history.ts';
 
 /** Records of one type by their author, the key in lower-case hex. */
 export type ByAuthor<Type extends ParticipantType> = ReadonlyMap<string, SignedRecord<Type>>;
@@ -51,6 +52,10 @@ export interface RoundView {
   readonly previous: SignedRecord<'commit'> | undefined;
   /** How many commits of the run are known before this attempt; there may be more where the view is not complete. */
   readonly committed: number;
+  /** The survivors record of the commit that the attempt starts from; undefined where there is none, or it is not known. */
+  readonly lastSurvivors: SignedRecord<'survivors'> | undefined;
+  /** The attempts before this one; undefined where not all are known. */
+  readonly history: RunHistory | undefined;
   /** The last registration of this author (hex) before this attempt, as far as known. */
   readonly lastRegisterOf: (author: string) => Registered | undefined;
   /** `members`: the beacon can be computed from the records. `ledger`: only the ledger can tell. */
@@ -72,7 +77,17 @@ export interface RoundView {
 
 export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
   Partial<
-    Pick<RoundView, 'complete' | 'previous' | 'committed' | 'lastRegisterOf' | 'beacon' | 'ledger'>
+    Pick<
+      RoundView,
+      | 'complete'
+      | 'previous'
+      | 'committed'
+      | 'lastSurvivors'
+      | 'history'
+      | 'lastRegisterOf'
+      | 'beacon'
+      | 'ledger'
+    >
   >;
 
 /** An attempt of which nothing is known yet. */
@@ -80,6 +95,8 @@ export const emptyView = (init: ViewInit): RoundView => ({
   complete: false,
   previous: undefined,
   committed: 0,
+  lastSurvivors: undefined,
+  history: undefined,
   lastRegisterOf: () => undefined,
   beacon: 'members',
   ledger: {},

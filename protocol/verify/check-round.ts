@@ -21,6 +21,7 @@ import {
   type Registered,
   type RoundView,
 } from '../rules/index.ts';
+import { afterAttempt, type RunHistory } from '../rules/history.ts';
 import { provenBy } from '../rules/proof.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';
@@ -35,6 +36,8 @@ export interface RuleContext {
   readonly signal: AbortSignal | undefined;
   /** The last registration of each author (hex) so far. */
   readonly registered: Map<string, Registered>;
+  /** The attempts so far. */
+  history: RunHistory;
 }
 
 /** What level 1 goes on with. */
@@ -118,6 +121,8 @@ export const checkRecords = async (
     complete: true,
     previous,
     committed,
+    lastSurvivors: rules.history.lastSurvivors,
+    history: rules.history,
     lastRegisterOf: (author) => rules.registered.get(author),
     beacon: beaconFrom(rules, log),
     ledger: await ledgerFacts(rules, log),
@@ -130,6 +135,8 @@ export const checkRecords = async (
   }
   for (const [author, register] of view.registers)
     rules.registered.set(author, registeredBy(register));
+  if (view.commit !== undefined || view.abort !== undefined)
+    rules.history = afterAttempt(rules.history, view);
   return view;
 };
 

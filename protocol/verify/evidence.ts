@@ -1,7 +1,8 @@
 /**
  * @module What a participant is shown of the last committed round, so that it can check the commit: the records from Open to
  * Commit as they stand in the transcript, without the answers. They meet the rules of the round, and hang together by hashes:
- * the commit names the survivors, these the uploads, the sharers the shares with the commitments that the secrets open.
+ * the commit names the survivors, these the uploads, the sharers the shares with the commitments that the secrets open. Enough
+ * survivors have signed the survivor set and the set that R draws from, so that no other is put in their place later.
  */
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -27,6 +28,7 @@ export const EVIDENCE_TYPES: readonly RecordType[] = [
   'sharers',
   'upload',
   'survivors',
+  'consistent',
   'commit',
 ];
 
@@ -82,7 +84,7 @@ const viewOf = (
  * @param beacon where the beacon of an attempt is from, see `RoundView`
  * @param records signed wire forms, in the order of the transcript
  * @throws FloeError of the rules of the round; `record_malformed`, `signature_invalid` of a record; `record_malformed` where one
- *   is missing, out of place or not the one that was named
+ *   is missing, out of place or not the one that was named; `survivors_inconsistent` where too few signed the set
  */
 export const readEvidence = (
   spec: RunSpec,
@@ -94,6 +96,12 @@ export const readEvidence = (
   const { open, cohort, sharers, survivors, commit } = view;
   if (!open || !cohort || !sharers || !survivors || !commit)
     throw malformed('a record of the committed round is missing');
+  const { threshold } = cohort.body;
+  if (view.consistents.size < threshold)
+    throw new FloeError(
+      'survivors_inconsistent',
+      `expected ${threshold} survivors to have signed the committed set, got ${view.consistents.size}`,
+    );
   return {
     open,
     registers: named(view.registers, cohort.body.members, cohort.body.registers),

@@ -10,6 +10,7 @@ import { FloeError } from '../errors.ts';
 import { addressOf, cryptoReady } from '../identity.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { SignedRecord } from '../records.ts';
+import { EMPTY_HISTORY } from '../rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
@@ -232,6 +233,7 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     ledger,
     signal,
     registered: new Map(),
+    history: EMPTY_HISTORY,
   };
   const progress: Progress = {
     rounds: [],

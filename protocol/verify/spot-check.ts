@@ -208,6 +208,8 @@ export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> =
   const layout = layoutOf(spec, evidence.cohort.body.members.length);
   const block = leafAt(layout, leaf);
   const extras = extrasLeaf(layout);
+  if (leaf === extras.index)
+    throw new FloeError('record_malformed', `expected a block of 0 to ${layout.blocks - 1}`);
   try {
     const bundle = await blamed('bundle', () => decodeBundle(init.bundle));
     checkHashes(evidence, layout, bundle);

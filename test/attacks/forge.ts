@@ -24,9 +24,10 @@ export interface FinishedRun {
   readonly records: readonly SignedRecord[];
 }
 
-/** A run of one round, played to its end by five honest clients. */
+/** A run of one round, played to its end by honest clients. */
 export const finishedRun = async (
   over: Parameters<typeof realRun>[0] = {},
+  names: readonly string[] = ['a', 'b', 'c', 'd', 'e'],
 ): Promise<FinishedRun> => {
   const auditor = await testIdentity('auditor');
   const run = await realRun({
@@ -34,7 +35,7 @@ export const finishedRun = async (
     auditors: [auditor.publicKey],
     ...over,
   });
-  const people = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => run.join(name)));
+  const people = await Promise.all(names.map((name) => run.join(name)));
   await run.coordinator.finished;
   const records = run.entries().map(({ record }) => record);
   await run.stop();
@@ -74,7 +75,7 @@ export const forged = (
     const body = renamed(change(record) ?? record.body, names) as Body<RecordType>;
     if (record.type === 'survivors') {
       const next = body as Body<'survivors'>;
-      const hash = survivorsHash(next.context, next.members, next.uploads);
+      const hash = survivorsHash(next);
       names.set(toHex(record.body.hash), toHex(hash));
       next.hash = hash;
     }

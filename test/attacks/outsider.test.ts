@@ -17,6 +17,7 @@ import {
   fastClock,
   keystoreNamed,
   never,
+  PATIENT,
   readBundle,
   readModel,
   realRun,
@@ -148,15 +149,20 @@ describe('places', () => {
     expect(run.coordinator.status()).toMatchObject({ connections: 256, loggedIn: 1 });
   });
 
-  it('remains: logs in and never registers: every attempt waits to its deadline, and nobody is named', async () => {
-    run = await realRun({ cohort: { size: 4, minimum: 4 } }, { clock: fastClock(), startWith: 16 });
+  it('logs in and never registers: who misses an attempt is drawn after the others, until these commit', async () => {
+    const deadlines = { ...PATIENT, register: 100 };
+    run = await realRun(
+      { cohort: { size: 4, minimum: 4 }, deadlines },
+      { clock: fastClock(), startWith: 7 },
+    );
     await everyone(4);
-    for (const name of names('silent', 12)) await visit(name, true);
-    const failures = await run.aborted(3);
+    for (const name of names('silent', 3)) await visit(name, true);
+    await run.committed(1);
+    const failures = await run.aborted(1);
 
-    expect(failures.map(({ code }) => code)).toEqual(Array(3).fill('cohort_too_small'));
-    expect(failures.flatMap(({ culprits }) => culprits)).toEqual([]);
-    expect(run.coordinator.status().committed).toBe(0);
+    expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['cohort_too_small']));
+    // Each attempt finds at least one of the three out.
+    expect(failures.length).toBeLessThanOrEqual(3);
   });
 });
 

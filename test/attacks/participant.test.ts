@@ -8,6 +8,7 @@ import { nextBeacon } from '../../protocol/ledger/beacon.ts';
 import { collude, registerOnly } from './collusion.ts';
 import { cosine, norm } from './learning.ts';
 import {
+  eventually,
   fastClock,
   PATIENT,
   readBundle,
@@ -60,13 +61,15 @@ describe('one participant', () => {
     expect(norm(step)).toBeLessThan(run.spec.encoding.clipNorm);
   });
 
-  it('remains: an implausible sum names nobody, so that its author spoils the next attempt too', async () => {
+  it('remains: an implausible sum names nobody: where all have answered and no groups answer, the run waits after the second', async () => {
     run = await realRun(FIVE, { clock: fastClock() });
     await everyoneOf(4);
     await run.liar('liar', { lie: { lanes: loud(updateOf('noise', 64)) } });
+    await eventually(() => run.coordinator.status().waitingFor !== undefined, 'the run waits');
     const failures = await run.aborted(2);
 
     expect(failures.map(({ code }) => code)).toEqual(['mean_out_of_range', 'mean_out_of_range']);
+    expect(run.coordinator.status().waitingFor).toContain('one of them spoils every one');
     expect(failures.flatMap(({ culprits }) => culprits)).toEqual([]);
     expect(run.coordinator.status().committed).toBe(0);
   });
@@ -211,16 +214,15 @@ describe('one participant', () => {
 });
 
 describe('several participants', () => {
-  it('remains: register in every attempt and never share: the run stands still, and they are invited again', async () => {
+  it('register in every attempt and never share: one attempt ends, and the next is without them', async () => {
     const deadlines = { ...PATIENT, share: 50 };
     run = await realRun({ cohort: { size: 6, minimum: 3 }, deadlines }, { clock: fastClock() });
     await everyoneOf(4);
     for (const name of ['idle 0', 'idle 1']) await registerOnly(run, name);
-    const failures = await run.aborted(3);
+    await run.committed(1);
 
-    expect(failures.flatMap(({ culprits }) => culprits)).toEqual([]);
-    expect(run.records('open').at(-1).body.invited).toHaveLength(6);
-    expect(run.coordinator.status().committed).toBe(0);
+    expect(await run.aborted(1)).toHaveLength(1);
+    expect(run.records('open').at(-1).body.invited).toHaveLength(4);
   });
 
   it('four of ten, with the secrets that a commit publishes of three who dropped, read no other update', async () => {

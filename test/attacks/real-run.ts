@@ -42,6 +42,7 @@ export const PATIENT = {
   register: 500,
   share: 500,
   upload: 500,
+  uploadFloor: 500,
   consistency: 500,
   unmask: 500,
   grace: 0,

@@ -107,13 +107,20 @@ export const without = (
   ...gone: readonly { readonly key: Uint8Array }[]
 ): Uint8Array[] => members.filter((key) => !gone.some((one) => isKeyOf(one, key)));
 
-/** Opens a round for these members only. */
+/**
+ * Opens a round for these members only. After a commit the others are said to be unable to take part, and to make that
+ * possible, that an attempt has failed in between.
+ */
 export const openFor = (
   coordinator: ScriptedCoordinator,
   invited: readonly Uint8Array[],
   number?: number,
 ): Promise<SignedRecord<'open'>> =>
-  coordinator.open((body) => ({ ...body, invited: sortKeys(invited) }), number);
+  coordinator.open(
+    undefined,
+    number ?? (coordinator.round?.number ?? 0) + (coordinator.version > 0 ? 2 : 1),
+    sortKeys(invited),
+  );
 
 const decode = (
   coordinator: ScriptedCoordinator,

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { Body } from '../../protocol/records.ts';
-import { start, startAll, stopAll, type Started } from '../support/participants.ts';
+import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];
@@ -21,6 +21,8 @@ const create = (): Promise<ScriptedCoordinator> =>
 const stage = async () => {
   const coordinator = await create();
   const earlier = await startAll(coordinator, 4);
+  const newcomers = await Promise.all([10, 11, 12].map((index) => keystoreOf(index)));
+  coordinator.waiting = newcomers.map(({ identity }) => identity.publicKey);
   await coordinator.playRound();
   await stopAll(earlier);
   await coordinator.until(() => coordinator.keys.length === 0, 'all have left');
@@ -37,7 +39,9 @@ const otherBeacon: Lie = async () => ({ beacon: new Uint8Array(32).fill(9) });
 /** A model of the coordinator's choice under the version of the commit. */
 const otherModel: Lie = async (coordinator) => {
   const crafted = coordinator.weights.map((weight) => weight + 1);
-  return { model: await coordinator.modelRef(coordinator.keys, crafted) };
+  return {
+    model: await coordinator.modelRef([...coordinator.keys, ...coordinator.eligible], crafted),
+  };
 };
 
 const openWith = async (

@@ -359,7 +359,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
 
   const rehash = (body: Body<'survivors'>): Body<'survivors'> => ({
     ...body,
-    hash: survivorsHash(body.context, body.members, body.uploads),
+    hash: survivorsHash(body),
   });
   const without = (
     body: Body<'survivors'>,

@@ -230,7 +230,7 @@ describe('on disk', () => {
 
       if (ended === 'aborted') {
         const some = members.filter((member) => !equalBytes(member, members[0]!));
-        await coordinator.open((body) => ({ ...body, invited: some }));
+        await coordinator.open(undefined, undefined, some);
         expect(await refusal(key)).toContain('has answered for a set of 5');
       }
       await attempt(coordinator, members);

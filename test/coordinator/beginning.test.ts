@@ -4,6 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { checkOpen } from '../../client/participant/checks.ts';
+import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
 import { decodeTranscript } from '../../protocol/transcript.ts';
@@ -56,6 +57,7 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
     ledger: undefined,
     signal: undefined,
     registered: new Map(),
+    history: EMPTY_HISTORY,
   });
   await expect(checkRound({ ...rules(), spec }, first, undefined)).resolves.toMatchObject({ open });
   await expect(checkRound({ ...rules(), spec: other }, first, undefined)).rejects.toThrow(

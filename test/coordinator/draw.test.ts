@@ -143,19 +143,32 @@ describe('a key that was made for a place', () => {
 });
 
 describe('those who come after R is known', () => {
-  it('fill what the others leave free, and no more', async () => {
+  it('take part from the next commit on, and until then no place that is left free', async () => {
     const player = await stage(SIZE);
     signFirst(player);
     player.leave(3);
     const ground = await grind(afterFirst(player), keysOf(player), 3);
     for (const key of ground) player.apply({ type: 'joined', key });
     player.apply({ type: 'registered', round: 1, receipt: 'r' });
-    expect(invited(player)).toEqual(
-      [
-        ...keysOf(player, [0, 1, 2]).map(toHex),
-        ...firstBy(player.state.beacon, 2, ground, 1),
-      ].toSorted(),
+    player.wait(2000);
+    expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
+  });
+
+  it('do not make up the minimum: the run waits, and says who must come back', async () => {
+    const player = await stage(SIZE);
+    signFirst(player);
+    player.leave(2, 3);
+    const ground = await grind(afterFirst(player), keysOf(player), 3);
+    for (const key of ground) player.apply({ type: 'joined', key });
+    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.wait(3_600_000);
+    const { phase } = player.state;
+    expect(phase.type).toBe('waiting');
+    expect(phase.type === 'waiting' && phase.reason).toMatch(
+      /^3 that are here came after .* 1 of/u,
     );
+    player.join(2);
+    expect(player.state.phase.type).toBe('opening');
   });
 
   it('stay behind in every attempt that R draws, until a commit gives another', async () => {
@@ -178,17 +191,20 @@ describe('those who come after R is known', () => {
     }
   });
 
-  it('are drawn like all others in a closed run, whose keys were listed before', async () => {
+  it('fill what the others leave free in a closed run, whose keys were listed before', async () => {
     const listed = await createPlayer(await testSpec(), SIZE + 2);
     const keys = keysOf(listed).toSorted(compareBytes);
-    const player = await stage(SIZE + 2, { members: { type: 'closed', keys } });
+    const player = await stage(SIZE + 2, {
+      members: { type: 'closed', keys },
+      cohort: { size: SIZE, minimum: 3, overSelect: 1.25 },
+    });
     commitFirst(player, keysOf(player, [4, 5]));
     player.wait(1000);
     const { beacon, drawn } = player.state;
     expect(drawn).toEqual(new Set(keysOf(player, COHORT).map(toHex)));
-    const byTicket = firstBy(beacon, 2, keys, SIZE);
-    expect(byTicket, 'the test must tell the two apart').not.toEqual([...drawn].toSorted());
-    expect(invited(player)).toEqual(byTicket);
+    expect(invited(player)).toEqual(
+      [...drawn, ...firstBy(beacon, 2, keysOf(player, [4, 5]), 1)].toSorted(),
+    );
   });
 });
 
@@ -212,6 +228,64 @@ describe('the first attempt', () => {
     player.wait(60_000);
     expect(player.state.attempt).toBe(2);
     expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
+  });
+});
+
+describe('who was waited for in vain', () => {
+  /** Does what the machine asks for; of those that are here, `who` answer. */
+  const playOn = (player: Player, who: readonly number[], until: () => boolean): void => {
+    const types = { register: 'register', share: 'share', upload: 'upload' } as const;
+    const answers = { ...types, consistency: 'consistent', unmask: 'unmask' } as const;
+    let done = 0;
+    for (let i = 0; !until(); i += 1) {
+      if (i > 1000) throw new Error(`it does not end: ${player.state.phase.type}`);
+      for (; done < player.effects.length; done += 1) player.work(player.effects[done]!);
+      if (until()) return;
+      const type = answers[player.state.phase.type as keyof typeof answers];
+      const { phase } = player.state;
+      if (type !== undefined) for (const one of who) player.say(one, type);
+      if (player.state.phase === phase) player.wait(5000);
+    }
+  };
+
+  it('is drawn after the others: twelve that say nothing do not take the places of four for ever', async () => {
+    const player = await stage(16, { cohort: { size: SIZE, minimum: SIZE }, rounds: 3 });
+    player.join(...player.people.keys());
+    playOn(player, COHORT, () => player.state.committed === 1);
+    playOn(player, COHORT, () => player.state.committed === 2);
+    // Each attempt that fails finds out at least one of the twelve.
+    expect(player.state.attempt).toBeLessThanOrEqual(14);
+  });
+
+  it('costs a deadline once: the next attempt leaves it out, the one after that does not', async () => {
+    const player = await stage(SIZE, { rounds: 5 });
+    player.join(...COHORT);
+    // Three of four upload; the threshold of four is three.
+    reach(player, 'upload', COHORT);
+    for (const i of [0, 1, 2]) player.say(i, 'upload');
+    playOn(player, [0, 1, 2], () => player.state.committed === 1);
+    const silent = toHex(player.people[3]!.publicKey);
+    expect(player.state.round?.invited ?? []).not.toContain(silent);
+    playOn(player, COHORT, () => player.state.committed === 2);
+    const opens = player.effects.flatMap((effect) =>
+      effect.type === 'append' && effect.record.type === 'open' ? [effect.record.body] : [],
+    );
+    expect(opens[1]?.invited).toHaveLength(3);
+    expect(opens[1]?.draw?.out.map(toHex)).toEqual([silent]);
+    playOn(player, COHORT, () => player.state.committed === 3);
+    expect(player.state.history.missed.size, 'it has finished an attempt').toBe(0);
+  });
+
+  it('is not left out where it was away: it costs nobody a deadline', async () => {
+    const player = await stage(SIZE, { rounds: 5 });
+    player.join(...COHORT);
+    reach(player, 'upload', COHORT);
+    for (const i of [0, 1, 2]) player.say(i, 'upload');
+    player.leave(3);
+    playOn(player, [0, 1, 2], () => player.state.committed === 1);
+    player.join(3);
+    playOn(player, COHORT, () => player.state.phase.type === 'register');
+    expect(invited(player)).toHaveLength(SIZE);
   });
 });
 
@@ -247,7 +321,7 @@ describe('a restart of the coordinator', () => {
     expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
   });
 
-  it('lets newcomers fill up once that time is over', async () => {
+  it('does not let newcomers fill up once that time is over', async () => {
     const player = await stage(SIZE);
     signFirst(player);
     player.leave(3);
@@ -258,11 +332,6 @@ describe('a restart of the coordinator', () => {
     player.join(0, 1, 2);
     expect(player.state.phase.type).toBe('waiting');
     player.wait(RECONNECT_MS);
-    expect(invited(player)).toEqual(
-      [
-        ...keysOf(player, [0, 1, 2]).map(toHex),
-        ...firstBy(player.state.beacon, 2, ground, 1),
-      ].toSorted(),
-    );
+    expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
   });
 });

@@ -18,7 +18,15 @@ beforeAll(() => cryptoReady);
 const ALL = [0, 1, 2, 3];
 
 const masked = async (over: Parameters<typeof testSpec>[0] = {}) => {
-  const deadlines = { register: 10, share: 20, upload: 30, consistency: 5, unmask: 6, grace: 2 };
+  const deadlines = {
+    register: 10,
+    share: 20,
+    upload: 30,
+    uploadFloor: 30,
+    consistency: 5,
+    unmask: 6,
+    grace: 2,
+  };
   return createPlayer(await testSpec({ deadlines, ...over }), 8);
 };
 
@@ -296,7 +304,8 @@ describe('deadlines and departures', () => {
     expect(player.state.phase.type).toBe('waiting');
     player.wait(2000);
     expect(player.state.phase.type).toBe('opening');
-    expect(player.state.round?.invited).toHaveLength(3);
+    // Also whom R draws and who is away: who does not come is a no-show.
+    expect(player.state.round?.invited).toHaveLength(4);
     player.leave(2);
     player.apply({ type: 'work-failed', round: 2, code: 'internal', reason: '', culprits: [] });
     player.wait(3_600_000);
@@ -509,6 +518,7 @@ describe('the check of the newest commit', () => {
         'sharers',
         four('upload'),
         'survivors',
+        four('consistent'),
         'commit',
       ].flat(),
     );

@@ -6,16 +6,18 @@
 import { beforeAll, expect, it } from 'vitest';
 import * as checks from '../../client/participant/checks.ts';
 import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { randomBelow, seededRandom } from '../../protocol/random.ts';
 import {
   bodySchemas,
   decodeRecord,
   decodeRecordOf,
+  type Body,
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records.ts';
+import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import { emptyView, requireLawful, withRecord } from '../../protocol/rules/index.ts';
 import { threshold } from '../../protocol/secagg/index.ts';
 import { emptyTranscript, nextEntry, type TranscriptEntry } from '../../protocol/transcript.ts';
@@ -107,6 +109,7 @@ const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
       store: memoryStore(),
       ledger: undefined,
       registered: new Map(),
+      history: EMPTY_HISTORY,
       signal: undefined,
     };
     await provenCulprits(log, await checkRecords(rules, log, undefined, 0));
@@ -193,6 +196,36 @@ it('accepts honest rounds, on both sides', async () => {
   }
 });
 
+it.each(['sha256', 'chunkRoot'] as const)(
+  'an upload with the %s of another is refused by participant, coordinator and verifier',
+  async (field) => {
+    const course: Course = {
+      secagg: 'masked',
+      invited: [0, 1, 2, 3],
+      members: [0, 1, 2, 3],
+      sharers: [0, 1, 2, 3],
+      survivors: [0, 1, 2, 3],
+    };
+    const same = sha256(utf8('another'));
+    const change: Change = (type, at, body) => {
+      if (type !== 'upload' || at > 1) return body;
+      const upload = body as Body<'upload'>;
+      const twin =
+        field === 'sha256'
+          ? { ...upload, blob: { ...upload.blob, sha256: same } }
+          : { ...upload, chunkRoot: same };
+      return twin;
+    };
+    const round = buildRound(cast, course, change);
+    const self = cast.people[3]!.publicKey;
+    for (const said of [
+      await verifier(round),
+      await participant(round, self),
+      await coordinator(round),
+    ])
+      expect(said).toContain('another upload of this attempt has the same bytes');
+  },
+);
 it.each(['self', 'key', 'pair'] as const)('accepts an abort that shows a lie (%s)', async (lie) => {
   const members = [0, 1, 2, 3, 4];
   const survivors = lie === 'self' ? members : members.slice(1);

@@ -13,6 +13,7 @@ import { encodeFrame, decodeServerFrame, type ServerFrame } from '../../protocol
 import { deriveSeed } from '../../protocol/random.ts';
 import {
   signRecord,
+  eligibleRoot,
   survivorsHash,
   type Body,
   type RecordType,
@@ -214,11 +215,13 @@ export const buildRound = (
   );
   const alive = course.survivors.map(keyOf);
   const named = uploads.map(({ hash }) => hash);
+  const eligible = eligibleRoot(course.invited.map(keyOf));
   const survivors = sign(cast.coordinator, 'survivors', {
     context,
     members: alive,
     uploads: named,
-    hash: survivorsHash(context, alive, named),
+    eligible,
+    hash: survivorsHash({ context, members: alive, uploads: named, eligible }),
     rejected: among
       .filter((i) => !course.survivors.includes(i))
       .map((i) => ({ member: keyOf(i), code: 'phase_closed' })),

@@ -304,7 +304,7 @@ describe('a coordinator that signs something else', () => {
   ): Uint8Array =>
     forge(round, 'survivors', (body) => {
       const { members, uploads, rejected } = change(body);
-      const hash = survivorsHash(body.context, members, uploads);
+      const hash = survivorsHash({ ...body, members, uploads });
       return { ...body, members, uploads, rejected, hash };
     });
 
@@ -537,7 +537,7 @@ it.each([
     });
     const { body } = recordOf(LAST, 'survivors');
     const named = body.uploads.map((hash) => (equalBytes(hash, liar.hash) ? lie.hash : hash));
-    const hash = survivorsHash(body.context, body.members, named);
+    const hash = survivorsHash({ ...body, uploads: named });
     const rewritten = entries.map(({ record }): SignedRecord => {
       if (record.round !== LAST) return record;
       if (record === liar) return lie;

@@ -7,7 +7,7 @@ import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { connectNetwork } from '../../protocol/connect.ts';
 import { addressOf } from '../../protocol/identity.ts';
-import { dataCommitment, survivorsHash } from '../../protocol/records.ts';
+import { dataCommitment, eligibleRoot, survivorsHash } from '../../protocol/records.ts';
 import { setName } from '../../protocol/rules/one-set.ts';
 import { cohortRoot } from '../../protocol/secagg/index.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
@@ -76,7 +76,12 @@ const attempt = async (
     run,
     round,
     members: survivors,
-    hash: survivorsHash(context, survivors, uploads),
+    hash: survivorsHash({
+      context,
+      members: survivors,
+      uploads,
+      eligible: eligibleRoot(coordinator.keys),
+    }),
     dataCommitment: dataCommitment(uploads),
   });
   await coordinator.survivors(survivors, (body) => ({ ...body, receipt: frozen.receipt }));

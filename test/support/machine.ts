@@ -83,7 +83,11 @@ const envelopeFor = (readers: readonly Uint8Array[]): Uint8Array =>
     boxes: readers.map((reader) => ({ reader, box: new Uint8Array(BOX_BYTES) })),
   });
 
-export const createPlayer = async (spec: RunSpec, count: number): Promise<Player> => {
+export const createPlayer = async (
+  spec: RunSpec,
+  count: number,
+  { regroups = false }: { readonly regroups?: boolean } = {},
+): Promise<Player> => {
   const coordinator = await identityFromSeed(deriveSeed(utf8('test'), 'coordinator'));
   const people = await Promise.all(
     Array.from({ length: count }, (_, i) => identityFromSeed(deriveSeed(utf8('person'), i))),
@@ -93,6 +97,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     spec,
     run,
     coordinator: coordinator.publicKey,
+    regroups,
     sign: (type, round, body) => signRecord(coordinator, type, run, round, body),
   };
   const indexOf = (key: Uint8Array | string): number => {

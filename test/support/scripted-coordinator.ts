@@ -29,6 +29,7 @@ import {
 import { seededRandom } from '../../protocol/random.ts';
 import {
   decodeRecord,
+  eligibleRoot,
   signRecord,
   sortKeys,
   survivorsHash,
@@ -37,6 +38,7 @@ import {
   type SignedRecord,
 } from '../../protocol/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
+import { drawnBy, type Draw } from '../../protocol/rules/selection.ts';
 import { initialModel } from '../../protocol/first-model.ts';
 import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
 import {
@@ -65,6 +67,7 @@ interface Round {
   sharers?: OfType<'sharers'>;
   shares: OfType<'share'>[];
   survivors?: OfType<'survivors'>;
+  eligible?: readonly Uint8Array[];
 }
 
 /** What a coordinator may sign other than the truth, from the sum on. Each gets the honest one. */
@@ -91,6 +94,10 @@ export class ScriptedCoordinator {
   version = 0;
   /** R of the next attempt. */
   beacon: Uint8Array;
+  /** What R draws the next cohort from: fixed with the survivors of the last commit. */
+  eligible: readonly Uint8Array[] = [];
+  /** Others that it says were here when a set was fixed. */
+  waiting: readonly Uint8Array[] = [];
   /** What the last sum opened. */
   #entropies: readonly Uint8Array[] = [];
   round: Round | undefined;
@@ -337,11 +344,30 @@ export class ScriptedCoordinator {
     return deriveKeys(new Uint8Array(32).fill(round), 'answer');
   }
 
+  /** What it says of a draw: who is not among these of the eligible cannot take part. */
+  drawFor(invited = this.eligible): Draw {
+    const wanted = new Set(invited.map(toHex));
+    const out = this.eligible.filter((key) => !wanted.has(toHex(key)));
+    return { eligible: [...this.eligible], late: [], out };
+  }
+
+  /** Whom R draws for an attempt, and in a closed run who else is here; before the first commit, who is here. */
+  drawn(round: number): readonly Uint8Array[] {
+    if (this.version === 0) return this.keys;
+    const { spec, beacon } = this;
+    const { must, places } = drawnBy(spec, { round, beacon }, this.drawFor());
+    if (spec.members.type === 'open') return must;
+    const taken = new Set(must.map(toHex));
+    const others = this.keys.filter((key) => !taken.has(toHex(key)));
+    return sortKeys([...must, ...others.slice(0, places)]);
+  }
+
   async open(
     change: (body: Body<'open'>) => Body<'open'> = (body) => body,
     number = (this.round?.number ?? 0) + 1,
+    wanted?: readonly Uint8Array[],
   ): Promise<OfType<'open'>> {
-    const invited = this.keys;
+    const invited = wanted ?? this.drawn(number);
     const model = await this.modelRef(invited);
     const key = this.answerKeys(number).public;
     const bundle = this.last && {
@@ -354,7 +380,8 @@ export class ScriptedCoordinator {
       change({
         model,
         beacon: this.beacon,
-        invited,
+        invited: [...invited],
+        ...(this.version === 0 ? {} : { draw: this.drawFor(wanted) }),
         key,
         ...(bundle === undefined ? {} : { bundle }),
       }),
@@ -446,9 +473,14 @@ export class ScriptedCoordinator {
     const rejected = among
       .filter((key) => !members.some((member) => equalBytes(member, key)))
       .map((member) => ({ member, code: 'phase_closed' }));
-    const body = { context, members: [...members], uploads, rejected, receipt: 'journal' };
-    const hash = survivorsHash(context, members, uploads);
-    const survivors = this.sign('survivors', round.number, change({ ...body, hash }));
+    const may = new Map(
+      [...this.keys, ...this.waiting, ...members].map((key) => [toHex(key), key]),
+    );
+    round.eligible = sortKeys([...may.values()]);
+    const eligible = eligibleRoot(round.eligible);
+    const frozen = { context, members: [...members], uploads, eligible };
+    const body = { ...frozen, rejected, receipt: 'journal', hash: survivorsHash(frozen) };
+    const survivors = this.sign('survivors', round.number, change(body));
     round.survivors = survivors;
     this.send(to, { type: 'record', record: survivors.bytes });
     return survivors;
@@ -495,6 +527,7 @@ export class ScriptedCoordinator {
       ...claims,
     });
     this.beacon = commit.body.beacon;
+    this.eligible = round.eligible ?? [];
     if (this.spec.secagg === 'masked')
       this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
@@ -622,13 +655,16 @@ export class ScriptedCoordinator {
     };
     const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
     this.beacon = commit.body.beacon;
+    this.eligible = round.eligible ?? [];
     if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
   }
 
   async #records(round: Round, commit: OfType<'commit'>): Promise<Uint8Array[]> {
-    const uploads = await this.collect(round.survivors!.body.members, 'upload');
+    const { members } = round.survivors!.body;
+    const uploads = await this.collect(members, 'upload');
+    const signed = members.flatMap((key) => this.recordsOf(key, 'consistent').slice(-1));
     return [
       round.open,
       ...round.registers,
@@ -637,6 +673,7 @@ export class ScriptedCoordinator {
       round.sharers!,
       ...uploads,
       round.survivors!,
+      ...signed,
       commit,
     ].map(({ bytes }) => bytes);
   }

@@ -1,0 +1,302 @@
+/**
+ * @module The draw as the coordinator makes it: the eligible set that is fixed with the survivors, before their answers make R
+ * known, and whom R draws from it for the next attempt. The rule is in `protocol/rules`; what it leaves to the coordinator is
+ * decided here: who fills the places of a closed run, and which attempt is repeated. Secure aggregation, section 2.0.1.
+ */
+import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { addressOf } from '../../protocol/identity.ts';
+import { MAX_ELIGIBLE } from '../../protocol/records.ts';
+import { everSummed, isLate, mayRest } from '../../protocol/rules/history.ts';
+import {
+  batchesOf,
+  byTicket,
+  drawnBy,
+  mostInvited,
+  type Draw,
+} from '../../protocol/rules/selection.ts';
+import type { MachineConfig } from './config.ts';
+import { isSpoiled, nextGroup, suspendedNow, untested } from './groups.ts';
+import { planInvitation, type Plan } from './spending.ts';
+import { eligible, type Hex, type State } from './state.ts';
+
+/** Whom the next attempt invites, with what the Open record says of it; or why there is none. */
+export type Lottery =
+  | {
+      readonly type: 'invite';
+      readonly invited: readonly Hex[];
+      readonly draw?: Draw;
+      /** They have answered for a larger set, and are asked for a group of it. */
+      readonly isGroup?: boolean;
+    }
+  | { readonly type: 'wait'; readonly reason: string };
+
+/**
+ * Who may be drawn by the R that nobody knows yet, ascending: who is here, and the cohort, of which some may have been lost just
+ * now. Where these are too many, those who have been in a cohort come first.
+ */
+export const eligibleSet = (state: State, cohort: readonly Hex[]): readonly Hex[] => {
+  const first = new Set(cohort);
+  const others = eligible(state).filter((key) => !first.has(key));
+  const room = MAX_ELIGIBLE - first.size;
+  if (others.length <= room) return [...first, ...others].toSorted();
+  const at = { round: state.attempt, beacon: state.beacon };
+  const ordered = byTicket(at, others, fromHex);
+  const known = ordered.filter((key) => state.places.has(key));
+  const unknown = ordered.filter((key) => !state.places.has(key));
+  return [...first, ...[...known, ...unknown].slice(0, room)].toSorted();
+};
+
+/** Who was silent and has finished no attempt since. @param now silent in the attempt that ends */
+export const silentAfter = (
+  { silent }: State,
+  { missed }: State['history'],
+  now: Iterable<Hex>,
+): State['silent'] => new Set([...silent, ...now].filter((key) => missed.has(key)));
+
+/** Who is left out of the next attempt because it was silent lately; nobody where too few would be left. */
+const resting = (
+  { spec }: MachineConfig,
+  { history, silent, attempt }: State,
+  keys: readonly Hex[],
+): ((key: Hex) => boolean) => {
+  const rests = (key: Hex): boolean => silent.has(key) && mayRest(history, key, attempt + 1);
+  const left = keys.filter((key) => !rests(key)).length;
+  return left >= spec.cohort.minimum && spec.selection === 'draw' ? rests : () => false;
+};
+
+/** Whether R draws from a set that was signed: from the first commit on. */
+const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undefined;
+
+/** Who is here and can be in the next cohort. Of an open run only those of the eligible set; a closed one listed its keys before. */
+const pool = ({ spec }: MachineConfig, state: State): readonly Hex[] => {
+  const here = eligible(state).filter((key) => !suspendedNow(state, key));
+  return isDrawn(state) && spec.members.type === 'open'
+    ? here.filter((key) => state.drawn.has(key))
+    : here;
+};
+
+const listed = (keys: readonly Hex[]): string =>
+  keys
+    .slice(0, 5)
+    .map((key) => addressOf(fromHex(key)))
+    .join(', ') + (keys.length > 5 ? ` and ${keys.length - 5} more` : '');
+
+/** Who of those that are here can be invited on this model, see spending.ts. */
+const planOf = (config: MachineConfig, state: State): Plan => {
+  const keys = pool(config, state);
+  const { minimum } = config.spec.cohort;
+  const newcomers = eligible(state).length - keys.length;
+  if (keys.length < minimum && newcomers > 0) {
+    const gone = [...state.drawn].filter((key) => !keys.includes(key) && !state.excluded.has(key));
+    return {
+      type: 'wait',
+      reason:
+        `${newcomers} that are here came after the set was signed that the next cohort is drawn from, and take part from the ` +
+        `next commit on: resumes when ${minimum - keys.length} of these are back: ${listed(gone)}; or begin a new run from ` +
+        `the last model (floe fork)`,
+    };
+  }
+  return planInvitation(config, state, keys, mostInvited(config.spec));
+};
+
+/** Of these, who was here before R was known, where no set was signed: R_0 is public from the first Open record on. */
+export const knownOf = (
+  { spec }: MachineConfig,
+  state: State,
+  keys: readonly Hex[],
+): readonly Hex[] =>
+  isDrawn(state) || spec.members.type === 'closed' || state.attempt === 0
+    ? keys
+    : keys.filter((key) => state.drawn.has(key));
+
+/** The batches whose members are all among these, ascending by key each; none without batches. */
+export const wholeBatches = ({ spec }: MachineConfig, keys: readonly Hex[]): readonly Hex[][] => {
+  const here = new Set(keys);
+  return batchesOf(spec)
+    .map((batch) => batch.map(toHex))
+    .filter((batch) => batch.every((key) => here.has(key)));
+};
+
+/** Sorted by ticket within each rank, the lowest rank first. */
+const ranked = <Item>(
+  state: State,
+  items: readonly Item[],
+  keyOf: (item: Item) => Hex,
+  rankOf: (item: Item) => number,
+): readonly Item[] => {
+  const at = { round: state.attempt + 1, beacon: state.beacon };
+  return byTicket(at, items, (item) => fromHex(keyOf(item))).toSorted(
+    (a, b) => rankOf(a) - rankOf(b),
+  );
+};
+
+/** Before the first commit nothing was signed: those who were here before R_0 was public come first, who is late comes last. */
+const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): readonly Hex[] => {
+  const round = state.attempt + 1;
+  const late = (key: Hex): boolean => isLate(state.history, key, round);
+  if (config.spec.selection === 'batches')
+    return ranked(
+      state,
+      wholeBatches(config, keys),
+      ([key]) => key ?? '',
+      (batch) => (batch.some(late) ? 1 : 0),
+    )
+      .slice(0, 1)
+      .flat();
+  const known = new Set(knownOf(config, state, keys));
+  const rests = resting(config, state, keys);
+  const later = untested(config, state, keys);
+  const summed = everSummed(state.history);
+  // An attempt that is repeated takes everybody who was planned for it.
+  const isRepeated = keys.some((key) => summed.has(key));
+  return ranked(
+    state,
+    keys.filter((key) => isRepeated || (!rests(key) && !later.has(key))),
+    (key) => key,
+    (key) => (late(key) ? 2 : 0) + (known.has(key) ? 0 : 1),
+  )
+    .slice(0, mostInvited(config.spec))
+    .toSorted();
+};
+
+/** The lists of the Open record. @param out who of the eligible is left out */
+const listsOf = (state: State, out: (key: Hex) => boolean): Draw => {
+  const keys = [...state.drawn].toSorted();
+  const round = state.attempt + 1;
+  return {
+    eligible: keys.map(fromHex),
+    late: keys.filter((key) => !out(key) && isLate(state.history, key, round)).map(fromHex),
+    out: keys.filter(out).map(fromHex),
+  };
+};
+
+/** @param keys who can be invited @param out who of the eligible set cannot */
+const drawFrom = (
+  config: MachineConfig,
+  state: State,
+  keys: readonly Hex[],
+  out: (key: Hex) => boolean,
+): Lottery => {
+  const { spec } = config;
+  const round = state.attempt + 1;
+  const draw = listsOf(state, out);
+  const { must, late, places } = drawnBy(spec, { round, beacon: state.beacon }, draw);
+  const drawn = must.map(toHex);
+  if (spec.members.type === 'open')
+    return { type: 'invite', invited: [...drawn, ...late.map(toHex)].toSorted(), draw };
+  const missed = (key: Hex): boolean => isLate(state.history, key, round);
+  if (spec.selection === 'batches') {
+    const batches = ranked(
+      state,
+      wholeBatches(config, keys),
+      ([key]) => key ?? '',
+      (batch) => (batch.some(missed) ? 1 : 0),
+    );
+    return { type: 'invite', invited: drawn.length > 0 ? drawn : (batches[0] ?? []), draw };
+  }
+  const taken = new Set(drawn);
+  const others = ranked(
+    state,
+    keys.filter((key) => !taken.has(key) && !out(key)),
+    (key) => key,
+    (key) => (missed(key) ? 1 : 0),
+  );
+  return { type: 'invite', invited: [...drawn, ...others.slice(0, places)].toSorted(), draw };
+};
+
+/** Repeats an attempt on this model with those of its sharers that can answer again. */
+const repeat = (
+  config: MachineConfig,
+  state: State,
+  keys: readonly Hex[],
+  out: (key: Hex) => boolean,
+): Lottery | undefined => {
+  const { cohort } = config.spec;
+  for (const { round, uploaded } of state.tried.toReversed()) {
+    const sharers = new Set(uploaded);
+    const group = keys.filter((key) => sharers.has(key));
+    const plan = planInvitation(config, state, group, mostInvited(config.spec));
+    if (plan.type === 'invite' && plan.keys.length >= cohort.minimum)
+      return {
+        type: 'invite',
+        invited: plan.keys.toSorted().slice(0, mostInvited(config.spec)),
+        draw: { ...listsOf(state, out), again: round },
+      };
+  }
+  return undefined;
+};
+
+const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): Lottery => {
+  if (!isDrawn(state)) return { type: 'invite', invited: firstDraw(config, state, keys) };
+  const { minimum } = config.spec.cohort;
+  const summed = everSummed(state.history);
+  const rests = resting(config, state, keys);
+  const later = untested(config, state, keys);
+  const untouched = keys.filter((key) => !summed.has(key));
+  const spent = (key: Hex): boolean =>
+    state.excluded.has(key) ||
+    summed.has(key) ||
+    suspendedNow(state, key) ||
+    later.has(key) ||
+    rests(key);
+  if (untouched.length === keys.length) return drawFrom(config, state, keys, spent);
+  const here = new Set(keys);
+  const others = (key: Hex): boolean => spent(key) && !here.has(key);
+  const candidates = [...state.drawn].filter((key) => !others(key)).length;
+  const isMixed = untouched.length > 0 && config.spec.selection === 'draw';
+  // A draw among more could leave out too many of an earlier cohort.
+  if (isMixed && candidates <= mostInvited(config.spec))
+    return drawFrom(config, state, keys, others);
+  const repeated = repeat(config, state, keys, others);
+  if (repeated !== undefined) return repeated;
+  if (untouched.length >= minimum) return drawFrom(config, state, untouched, spent);
+  return {
+    type: 'wait',
+    reason: `those who are here were in different attempts on this model: resumes when ${minimum - untouched.length} that have not uploaded on it join`,
+  };
+};
+
+/** Whether nobody but members of a spoiled sum is left to be invited: the same sum again would be as wrong. */
+const isInVain = (state: State, plan: Plan): boolean => {
+  const summed = everSummed(state.history);
+  return isSpoiled(state) && (plan.type === 'wait' || plan.keys.every((key) => summed.has(key)));
+};
+
+/** The next group, where members answer for one; else the run waits. */
+const groupPlan = (config: MachineConfig, state: State, plan: Plan): Plan => {
+  const group = config.regroups ? nextGroup(config, state, pool(config, state)) : undefined;
+  if (group !== undefined) return { type: 'invite', keys: group.keys };
+  const { minimum } = config.spec.cohort;
+  const why = config.regroups
+    ? 'no group of them is left that could answer'
+    : 'all of them have answered, and no smaller group of them answers without a public ledger or the consent of each';
+  return {
+    type: 'wait',
+    reason:
+      `the sums of these members cannot be right, one of them spoils every one, and ${why}: ` +
+      `resumes when ${minimum} that have not uploaded on this model join` +
+      (plan.type === 'wait' ? ` (${plan.reason})` : ''),
+  };
+};
+
+/** Who of those that are here can be invited, or why nobody can, with what would resume the run. */
+export const planned = (config: MachineConfig, state: State): Plan => {
+  const plan = planOf(config, state);
+  if (isInVain(state, plan)) return groupPlan(config, state, plan);
+  // Without earlier attempts on the model every plan can be drawn.
+  if (plan.type === 'wait' || state.tried.length === 0) return plan;
+  const lottery = lotteryOf(config, state, plan.keys);
+  return lottery.type === 'wait' ? lottery : plan;
+};
+
+/** Whom the next attempt invites. */
+export const holdLottery = (config: MachineConfig, state: State): Lottery => {
+  const plan = planned(config, state);
+  if (plan.type === 'wait') return plan;
+  if (!isInVain(state, planOf(config, state))) return lotteryOf(config, state, plan.keys);
+  const group = nextGroup(config, state, pool(config, state));
+  const invited = plan.keys.toSorted();
+  if (group === undefined || !isDrawn(state)) return { type: 'invite', invited, isGroup: true };
+  const draw = { ...listsOf(state, (key) => state.excluded.has(key)), again: group.of };
+  return { type: 'invite', invited, draw, isGroup: true };
+};

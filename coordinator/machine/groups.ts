@@ -1,0 +1,85 @@
+/**
+ * @module Group testing, on the coordinator's side: which suspects the next cohort takes, so that its sum tells them apart. On a
+ * new model half of them take part with all others; on the model whose sums were spoiled, where everybody has answered, disjoint
+ * groups of the minimum cohort are asked anew, if members answer for groups at all. Specification, sections 2.0 and 2.0.1.
+ */
+import { fromHex } from '../../protocol/bytes.ts';
+import { isSuspended, suspectsOf } from '../../protocol/rules/history.ts';
+import { byTicket } from '../../protocol/rules/selection.ts';
+import type { MachineConfig } from './config.ts';
+import type { Tried } from './spending.ts';
+import type { Hex, State } from './state.ts';
+
+const ordered = (state: State, keys: readonly Hex[]): readonly Hex[] =>
+  byTicket({ round: state.attempt + 1, beacon: state.beacon }, keys, fromHex);
+
+export const suspendedNow = ({ history, attempt }: State, key: Hex): boolean =>
+  isSuspended(history, key, attempt + 1);
+
+/** Of those that can be invited, the suspects that this attempt leaves out; nobody where too few would be left. */
+export const untested = (
+  { spec }: MachineConfig,
+  state: State,
+  keys: readonly Hex[],
+): ReadonlySet<Hex> => {
+  const out = new Set<Hex>();
+  for (const suspects of suspectsOf(state.history)) {
+    const here = ordered(
+      state,
+      keys.filter((key) => suspects.has(key)),
+    );
+    for (const key of here.slice(Math.ceil(here.length / 2))) out.add(key);
+  }
+  return keys.length - out.size >= spec.cohort.minimum ? out : new Set();
+};
+
+/** The largest attempt on this model, the last one of these: its sharers are the ones to tell apart. */
+const spoiled = ({ tried }: State): Tried | undefined =>
+  tried.reduce<Tried | undefined>(
+    (best, at) => (best === undefined || at.uploaded.length >= best.uploaded.length ? at : best),
+    undefined,
+  );
+
+/** Whether sums of this model were spoiled so often that asking for the same one again is in vain. */
+export const isSpoiled = (state: State): boolean => {
+  const uploaded = spoiled(state)?.uploaded ?? [];
+  const suspects = suspectsOf(state.history);
+  return uploaded.some(
+    (key) => suspendedNow(state, key) || suspects.some((members) => members.has(key)),
+  );
+};
+
+export interface Group {
+  /** The attempt whose sharers they are. */
+  readonly of: number;
+  readonly keys: readonly Hex[];
+}
+
+/**
+ * The next group of the spoiled attempt, disjoint from those that were asked since: of the minimum while another one can follow.
+ * @param here who is here and neither excluded nor suspended
+ */
+export const nextGroup = (
+  { spec }: MachineConfig,
+  state: State,
+  here: readonly Hex[],
+): Group | undefined => {
+  const whole = spoiled(state);
+  if (whole === undefined) return undefined;
+  const asked = new Set(
+    state.tried
+      .filter(({ uploaded }) => uploaded.length < whole.uploaded.length)
+      .flatMap(({ uploaded }) => uploaded),
+  );
+  const members = new Set(whole.uploaded);
+  const left = here.filter((key) => members.has(key) && !asked.has(key));
+  const { minimum } = spec.cohort;
+  if (left.length < minimum) return undefined;
+  const suspects = suspectsOf(state.history);
+  const isSuspect = (key: Hex): boolean => suspects.some((each) => each.has(key));
+  const divided = left.some(isSuspect) && left.length >= 2 * minimum;
+  const order = ordered(state, left).toSorted(
+    (a, b) => Number(isSuspect(b)) - Number(isSuspect(a)),
+  );
+  return { of: whole.round, keys: divided ? order.slice(0, minimum) : order };
+};

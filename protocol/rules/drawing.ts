@@ -1,0 +1,136 @@
+/**
+ * @module Rules of the draw, which stands in Open: the invited are those that R draws from the set that the survivors of the
+ * last commit signed before R was known. A participant knows that set from the records of the commit, which it is shown before
+ * the cohort; who is late or out it can only bound, a verifier knows. Specification of secure aggregation, section 2.0.1.
+ */
+import { equalBytes, toHex } from '../bytes.ts';
+import { eligibleRoot } from '../records.ts';
+import { requireSortedIds } from '../secagg/index.ts';
+import { everSummed, isLate, isSuspended, mayRest, suspectsOf, suspendedBy } from './history.ts';
+import { finding, rulesOf, setOf, type Rule } from './rule.ts';
+import { drawFault, mostInvited } from './selection.ts';
+
+const open = rulesOf('open');
+
+export const DRAW_RULES: readonly Rule[] = [
+  open({
+    name: 'draw',
+    says: 'From the first commit on R draws the invited from the eligible set, or an attempt on the model is repeated; before it nothing is drawn.',
+    code: 'not_drawn',
+    check: ({ spec }, { round, body: { draw, model, beacon, invited } }) => {
+      const wanted = model.version > 0;
+      if (wanted !== (draw !== undefined))
+        return wanted ? 'the invited are not drawn' : 'there is nothing to draw from yet';
+      if (draw === undefined || draw.again !== undefined) return undefined;
+      return drawFault(spec, { round, beacon }, draw, invited);
+    },
+  }),
+  open({
+    name: 'draw-lists',
+    says: 'The lists of the draw are sorted, each key once; who is late or out is eligible, and nobody is both.',
+    code: 'record_malformed',
+    check: (_view, { body: { draw } }) => {
+      if (draw === undefined) return undefined;
+      const known = setOf(draw.eligible);
+      const out = setOf(draw.out);
+      return (
+        finding(() => {
+          requireSortedIds(draw.eligible, 'record_malformed', 'eligible');
+          requireSortedIds(draw.late, 'record_malformed', 'late');
+          requireSortedIds(draw.out, 'record_malformed', 'out');
+        }) ??
+        ([...draw.late, ...draw.out].every((key) => known.has(toHex(key))) &&
+        draw.late.every((key) => !out.has(toHex(key)))
+          ? undefined
+          : 'somebody is late or out who is not eligible, or both')
+      );
+    },
+  }),
+  open({
+    name: 'eligible',
+    says: 'The eligible set is the one that the survivors record of the commit names, and all its survivors are in it.',
+    code: 'not_drawn',
+    check: ({ lastSurvivors }, { body: { draw } }) => {
+      if (draw === undefined || lastSurvivors === undefined) return undefined;
+      const { eligible, members } = lastSurvivors.body;
+      if (!equalBytes(eligible, eligibleRoot(draw.eligible)))
+        return 'the eligible set is not the one that was signed before R was known';
+      const known = setOf(draw.eligible);
+      return members.every((member) => known.has(toHex(member)))
+        ? undefined
+        : 'a survivor of the last commit is not in the eligible set';
+    },
+  }),
+  open({
+    name: 'passed-over',
+    says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none.',
+    code: 'not_drawn',
+    check: ({ spec, lastSurvivors }, { round, body: { draw } }) => {
+      if (draw === undefined || lastSurvivors === undefined) return undefined;
+      const most = (round - lastSurvivors.round - 1) * mostInvited(spec);
+      const finished = setOf(lastSurvivors.body.members);
+      const passed = [...draw.late, ...draw.out].filter((key) => finished.has(toHex(key))).length;
+      if (draw.again !== undefined && draw.again <= lastSurvivors.round)
+        return 'it repeats an attempt before the last commit';
+      return passed <= most
+        ? undefined
+        : `${passed} survivors of the last commit are passed over, expected at most ${most}`;
+    },
+  }),
+  open({
+    name: 'late',
+    says: 'Late is who missed an attempt not long ago and has finished none since.',
+    code: 'not_drawn',
+    complete: true,
+    check: ({ history }, { round, body: { draw } }) => {
+      if (draw === undefined || history === undefined) return undefined;
+      const late = setOf(draw.late);
+      const out = setOf(draw.out);
+      const wrong = draw.eligible
+        .map(toHex)
+        .find((key) => !out.has(key) && late.has(key) !== isLate(history, key, round));
+      return wrong && `${wrong} is ${late.has(wrong) ? 'not late' : 'late'}`;
+    },
+  }),
+  open({
+    name: 'out',
+    says: 'Out is who was named as a culprit, suspended or suspected, may have been summed on the model, or missed an attempt just now; a repeated attempt is of its sharers.',
+    code: 'not_drawn',
+    complete: true,
+    check: ({ history }, { round, body: { draw, invited } }) => {
+      if (draw === undefined || history === undefined) return undefined;
+      const { culprits, summed } = history;
+      const spent = everSummed(history);
+      const suspects = suspectsOf(history);
+      const wrong = draw.out
+        .map(toHex)
+        .find(
+          (key) =>
+            !culprits.has(key) &&
+            !spent.has(key) &&
+            !mayRest(history, key, round) &&
+            !isSuspended(history, key, round) &&
+            !suspects.some((members) => members.has(key)),
+        );
+      if (wrong !== undefined) return `${wrong} is left out of the draw without a reason`;
+      const again = draw.again === undefined ? undefined : (summed.get(draw.again) ?? new Set());
+      return again === undefined || invited.every((key) => again.has(toHex(key)))
+        ? undefined
+        : 'somebody is invited who did not share in the attempt that is repeated';
+    },
+  }),
+  rulesOf('abort')({
+    name: 'suspended',
+    says: 'Suspended is who was in every one of three implausible sums, and nobody else.',
+    code: 'record_malformed',
+    complete: true,
+    check: ({ history, survivors }, { body: { code, suspended } }) => {
+      if (history === undefined) return undefined;
+      const expected = suspendedBy(history, survivors?.body.members ?? [], code);
+      const named = (suspended ?? []).map(toHex);
+      return named.join() === expected.join()
+        ? undefined
+        : `expected ${expected.length} suspended, got ${named.length}, or others`;
+    },
+  }),
+];

@@ -1,0 +1,207 @@
+/**
+ * @module What the attempts of a run so far mean for the next draw: the set that it takes from, who has missed attempts and is
+ * drawn later, who was named as a culprit, who may have been summed on the newest model. A fold over complete attempts, which
+ * the coordinator makes as they end and a verifier makes from the transcript. Source: specification of secure aggregation,
+ * sections 2.0 and 2.0.1.
+ */
+import { equalBytes, toHex } from '../bytes.ts';
+import type { SignedRecord } from '../records.ts';
+import { uploadersOf } from './sharing.ts';
+import {
+  afterImplausible,
+  afterPlausible,
+  GROUPS_FROM,
+  IMPLAUSIBLE,
+  type Judged,
+  type Suspicion,
+} from './suspicion.ts';
+import { thresholdOf, type RoundView } from './view.ts';
+
+/** Attempts for which an identity is drawn later once it has missed one; doubled with each miss that follows. */
+export const FIRST_PENALTY = 16;
+/** Attempts for which a suspension lasts; doubled with each that follows. */
+const FIRST_SUSPENSION = 128;
+/** Attempts for which it may be left out, though there is a place; doubled in the same way. */
+export const FIRST_REST = 1;
+const LONGEST_PENALTY = 1024;
+/** Identities whose misses are remembered: those of the latest attempts. */
+export const MAX_MISSED = 4096;
+
+export interface Missed {
+  /** Attempts missed since the last one that it finished. */
+  readonly misses: number;
+  /** The last of them. */
+  readonly last: number;
+}
+
+export interface RunHistory {
+  /** Of the last commit. */
+  readonly lastSurvivors: SignedRecord<'survivors'> | undefined;
+  /** By key in hex; who missed the latest attempts is at the end. */
+  readonly missed: ReadonlyMap<string, Missed>;
+  /** Named as culprits in Abort records. */
+  readonly culprits: ReadonlySet<string>;
+  /** Who can have spoiled the sums that were implausible. */
+  readonly suspicions: readonly Suspicion[];
+  /** Who was in every one of them; `misses` counts how often that came out. */
+  readonly suspended: ReadonlyMap<string, Missed>;
+  /** By attempt on the newest model: who may have been summed in it, or has said that it answered before. */
+  readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
+}
+
+export const EMPTY_HISTORY: RunHistory = {
+  lastSurvivors: undefined,
+  missed: new Map(),
+  culprits: new Set(),
+  suspicions: [],
+  suspended: new Map(),
+  summed: new Map(),
+};
+
+/** How many attempts after the last miss: doubled with each miss that follows the first. */
+const penalty = (first: number, misses: number): number =>
+  Math.min(LONGEST_PENALTY, first * 2 ** Math.min(misses - 1, 16));
+
+const within = (
+  entries: RunHistory['missed'],
+  key: string,
+  round: number,
+  first: number,
+): boolean => {
+  const entry = entries.get(key);
+  return entry !== undefined && round <= entry.last + penalty(first, entry.misses);
+};
+
+/** Whether it is drawn after the others in this attempt. */
+export const isLate = (history: RunHistory, key: string, round: number): boolean =>
+  within(history.missed, key, round, FIRST_PENALTY);
+
+/** Whether it missed attempts so lately that it may be left out, though there is a place. */
+export const mayRest = (history: RunHistory, key: string, round: number): boolean =>
+  within(history.missed, key, round, FIRST_REST);
+
+/** Whether it is suspended in this attempt. */
+export const isSuspended = (history: RunHistory, key: string, round: number): boolean =>
+  within(history.suspended, key, round, FIRST_SUSPENSION);
+
+/** Those among whom is who has spoiled two sums or more: groups tell them apart. */
+export const suspectsOf = ({ suspicions }: RunHistory): readonly ReadonlySet<string>[] =>
+  suspicions.filter(({ sums }) => sums >= GROUPS_FROM).map(({ members }) => members);
+
+/** What an attempt says of those who were suspected, however it ends. @param code of an Abort */
+const judgedBy = (
+  { suspicions }: RunHistory,
+  survivors: readonly Uint8Array[],
+  code: string | undefined,
+): Judged => {
+  const members = survivors.map(toHex);
+  if (code === undefined) return afterPlausible(suspicions, members);
+  return IMPLAUSIBLE.has(code) && members.length > 0
+    ? afterImplausible(suspicions, members)
+    : { suspicions, suspended: [] };
+};
+
+/** Whom an Abort suspends, ascending. @param survivors of the attempt @param code of the Abort */
+export const suspendedBy = (
+  history: RunHistory,
+  survivors: readonly Uint8Array[],
+  code: string,
+): readonly string[] => judgedBy(history, survivors, code).suspended.toSorted();
+
+/** Who may have been summed on the newest model. */
+export const everSummed = ({ summed }: RunHistory): ReadonlySet<string> =>
+  new Set([...summed.values()].flatMap((keys) => [...keys]));
+
+const without = (keys: readonly Uint8Array[], has: (key: string) => boolean): string[] =>
+  keys.map(toHex).filter((key) => !has(key));
+
+/** Codes of an Abort that a phase ends with in which too few have answered. */
+const TOO_FEW: ReadonlySet<string> = new Set(['cohort_too_small', 'batch_incomplete']);
+
+/** Who was waited for in vain in an attempt that is over: invited and not registered, in the cohort and not summed. */
+export const missedIn = (view: RoundView): readonly string[] => {
+  const { open, cohort, sharers, survivors, abort, spec } = view;
+  if (open === undefined) return [];
+  const tooFew = abort !== undefined && TOO_FEW.has(abort.body.code);
+  if (cohort === undefined)
+    return tooFew ? without(open.body.invited, (key) => view.registers.has(key)) : [];
+  // A cohort that is full closes the phase before the others had their time.
+  const full = view.registers.size >= spec.cohort.size;
+  const absent = full ? [] : without(open.body.invited, (key) => view.registers.has(key));
+  const masked = spec.secagg === 'masked';
+  const { members } = cohort.body;
+  if (masked && sharers === undefined)
+    return [...absent, ...(tooFew ? without(members, (key) => view.shares.has(key)) : [])];
+  const sharing = new Set(uploadersOf(view).map(toHex));
+  absent.push(...without(members, (key) => sharing.has(key)));
+  if (survivors === undefined)
+    return [
+      ...absent,
+      ...(tooFew ? without(uploadersOf(view), (key) => view.uploads.has(key)) : []),
+    ];
+  const alive = new Set(survivors.body.members.map(toHex));
+  absent.push(...[...sharing].filter((key) => !alive.has(key)));
+  if (abort?.body.code !== 'not_enough_shares') return absent;
+  const least = thresholdOf(view, members.length);
+  const answers = view.consistents.size < least ? view.consistents : view.unmasks;
+  return answers.size < least
+    ? [...absent, ...without(survivors.body.members, (key) => answers.has(key))]
+    : absent;
+};
+
+/** Also for suspensions: they are counted in the same way. */
+const withMissed = (
+  missed: RunHistory['missed'],
+  round: number,
+  keys: readonly string[],
+): RunHistory['missed'] => {
+  if (keys.length === 0) return missed;
+  const next = new Map(missed);
+  for (const key of keys) {
+    const misses = (next.get(key)?.misses ?? 0) + 1;
+    // Set anew, a key moves to the end.
+    next.delete(key);
+    next.set(key, { misses, last: round });
+  }
+  return next.size <= MAX_MISSED ? next : new Map([...next].slice(-MAX_MISSED));
+};
+
+/** Who may be in a sum of this attempt, or has answered on its model before, by its own word. */
+const summedIn = (view: RoundView): ReadonlySet<string> => {
+  const stated = [...view.registers].filter(([, { body }]) => body.answered !== undefined);
+  const shared = view.spec.secagg === 'masked' ? (view.sharers?.body.members ?? []) : [];
+  return new Set([...stated.map(([key]) => key), ...shared.map(toHex)]);
+};
+
+/** @param view complete, with the Commit or the Abort that ended the attempt */
+export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory => {
+  const { round, commit, abort, survivors } = view;
+  const missed = withMissed(history.missed, round, missedIn(view));
+  const summed = new Map(history.summed);
+  const now = summedIn(view);
+  if (now.size > 0) summed.set(round, now);
+  const alive = survivors?.body.members ?? [];
+  const code = commit === undefined ? (abort?.body.code ?? '') : undefined;
+  const judged = judgedBy(history, alive, code);
+  const suspended = withMissed(history.suspended, round, judged.suspended);
+  const { suspicions } = judged;
+  if (commit === undefined)
+    return {
+      ...history,
+      missed,
+      suspicions,
+      suspended,
+      summed,
+      culprits: new Set([...history.culprits, ...(abort?.body.culprits ?? []).map(toHex)]),
+    };
+  const finished = new Set(alive.map(toHex));
+  const { model, step } = commit.body;
+  return {
+    ...history,
+    lastSurvivors: survivors,
+    suspicions,
+    suspended,
+    missed: new Map([...missed].filter(([key]) => !finished.has(key))),
+    summed: equalBytes(model.hash, step.before) ? summed : new Map(),
+  };
+};
