@@ -57,7 +57,8 @@ for (const n of COHORTS) {
   // One after the other: they would disturb each other.
   // oxlint-disable-next-line no-await-in-loop
   const sizes = await play(n);
-  const [first = 0, last = 0] = [sizes[1], sizes.at(-1)];
+  const first = sizes[1] ?? 0;
+  const last = sizes.at(-1) ?? 0;
   const value = (last - first) / (sizes.length - 2) / KIB;
   const before = BEFORE[n];
   report({

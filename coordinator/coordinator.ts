@@ -10,7 +10,7 @@ import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RandomSource } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './journal/port.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, PhaseType, Progress } from './machine/index.ts';
@@ -68,11 +68,21 @@ export interface Status {
   readonly modelHash: Uint8Array | undefined;
 }
 
+/** The accepted records, hash-chained, as `decodeTranscript` reads them: bytes as they are stored, nothing is decoded here. */
+export interface TranscriptSource {
+  /** Bytes of the whole, which grows by whole entries and never changes. */
+  readonly size: number;
+  /** Bytes [start, end) in pieces; what lies beyond the end is left out. */
+  read(start?: number, end?: number): AsyncIterable<Uint8Array>;
+  /** All of it, in memory. */
+  whole(): Promise<Uint8Array>;
+}
+
 export interface Coordinator {
   /** Takes over a connection. */
   accept(connection: Connection): void;
   /**
-   * Replays the journal and goes on with the run, or starts it.
+   * Restores the run from the journal and goes on with it, or starts it.
    * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
    */
   start(): Promise<void>;
@@ -90,10 +100,9 @@ export interface Coordinator {
   readonly uploadLimit: number;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** The accepted records, hash-chained; see `decodeTranscript`. */
-  transcript(): Uint8Array;
+  readonly transcript: TranscriptSource;
   /** A blob that a record of the transcript names. */
-  blobRef(id: string): BlobRef | undefined;
+  blobRef(id: string): Promise<BlobRef | undefined>;
   /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
   isMember(key: Hex): boolean;
 }

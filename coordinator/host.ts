@@ -1,7 +1,7 @@
 /**
  * @module The host: feeds the machine with events and performs what it asks. Write-ahead: an event is in the journal before
- * anything it causes leaves the process, so after kill -9 at any point the journal is replayed, the work of the present phase
- * is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
+ * anything it causes leaves the process, so after kill -9 at any point the state is restored from the journal, the work of the
+ * present phase is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
@@ -12,27 +12,22 @@ import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { genesis } from '../protocol/transcript.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
-import type { JournalBatch } from './journal.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, progressFields, safeLogger, shortKey } from './log.ts';
+import { createLoop } from './loop.ts';
+import { wholeTranscript } from './journal/history.ts';
 import type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
 import {
-  initialState,
-  nextWake,
   pendingWork,
-  step,
   type Effect,
-  type Event,
   type EventBody,
   type Hex,
   type MachineConfig,
   type Progress,
-  type State,
   type Work,
 } from './machine/index.ts';
 import { goneAt } from './machine/state.ts';
@@ -64,22 +59,34 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
   );
 
-  let state: State = initialState;
-  let lastTime = 0;
-  let queue: EventBody[] = [];
-  let flushing: Promise<void> | undefined;
-  let cancelWake: (() => void) | undefined;
   const working = new Set<Promise<void>>();
   /** Who has been sent `finished`. */
   const told = new Set<Hex>();
 
   const metrics = createMetrics({
     status: () => status(),
-    journalEvents: () => journal.eventCount,
+    journalEvents: () => loop.history.events,
   });
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
-  const attemptKeys = createAttemptKeys(journal.database, random);
+  const attemptKeys = createAttemptKeys(journal.secrets, random);
   const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
+  const loop = createLoop({
+    config,
+    journal,
+    clock,
+    log,
+    signal: stopping.signal,
+    perform: (effects) => {
+      for (const effect of effects) performEffect(effect);
+      settle();
+    },
+    // Of no attempt but the one in progress is the secret kept.
+    tidy: ({ round }) => attemptKeys.keepOnly(round?.round),
+    onHold: ({ code, message, remedy }) =>
+      publish({ type: 'waiting', reason: `${code}: ${message}. ${remedy}` }),
+    onFailure: (thrown) => fail(thrown),
+  });
+  const dispatch = (body: EventBody): void => loop.dispatch(body);
   const sessions = createSessions({
     identity,
     run,
@@ -88,7 +95,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     random,
     limits,
     members: membersOf(spec),
-    lastRegister: (key) => state.registered.get(key)?.bytes,
+    lastRegister: (key) => loop.state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),
@@ -98,23 +105,29 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
           { participant: shortKey(toHex(key)), proof: toHex(frame.proof) },
           'a participant says that a commit is wrong, with this proof',
         );
+      loop.checkRoom();
       dispatch(eventOf(key, frame));
     },
   });
 
-  const status = (): Status => ({
-    running: !stopping.signal.aborted,
-    phase: state.phase.type,
-    waitingFor: state.phase.type === 'waiting' ? state.phase.reason : undefined,
-    round: state.attempt,
-    committed: state.committed,
-    rounds: spec.rounds,
-    failures: state.failures,
-    loggedIn: sessions.loggedIn,
-    connections: sessions.connections,
-    untold: state.phase.type === 'finished' ? untold() : 0,
-    modelHash: state.model?.hash,
-  });
+  const status = (): Status => {
+    const { state, held } = loop;
+    const { phase } = state;
+    const reason = phase.type === 'waiting' ? phase.reason : undefined;
+    return {
+      running: !stopping.signal.aborted,
+      phase: phase.type,
+      waitingFor: held === undefined ? reason : `${held.code}: ${held.message}`,
+      round: state.attempt,
+      committed: state.committed,
+      rounds: spec.rounds,
+      failures: state.failures,
+      loggedIn: sessions.loggedIn,
+      connections: sessions.connections,
+      untold: phase.type === 'finished' ? untold() : 0,
+      modelHash: state.model?.hash,
+    };
+  };
 
   /** The run cannot go on: nothing more is acknowledged. */
   const fail = (thrown: unknown): void => {
@@ -126,7 +139,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const halt = (): void => {
     stopping.abort();
-    cancelWake?.();
+    loop.stop();
     sessions.stop();
   };
 
@@ -146,13 +159,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       run,
       coordinator: identity.publicKey,
       ledger,
-      journal,
+      history: loop.history,
       clock,
       keeper,
       attemptKeys,
       aggregation,
       log,
-      state: () => state,
+      state: () => loop.state,
+      hold: (error: FloeError) => loop.hold(error),
       signal: stopping.signal,
     };
     // A store or ledger that never answers must not keep the coordinator from stopping.
@@ -170,13 +184,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 
   const noteTold = (to: readonly Hex[] | 'everyone'): void => {
-    const here = [...state.participants].filter(([, { present }]) => present);
+    const here = [...loop.state.participants].filter(([, { present }]) => present);
     for (const key of to === 'everyone' ? here.map(([name]) => name) : to) told.add(key);
   };
 
   /** Participants lost so shortly before the end that they may still come back to hear of it. */
   const untold = (): number => {
-    const now = clock.now();
+    const { state } = loop;
+    const now = loop.now();
     return [...state.participants.keys()].filter(
       (key) => !told.has(key) && (goneAt(config, state, key) ?? Infinity) > now,
     ).length;
@@ -198,85 +213,13 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 
   const settle = (): void => {
+    const { state } = loop;
     if (state.phase.type !== 'finished' || state.model === undefined) return;
     finished.resolve({
       rounds: state.committed,
       attempts: state.attempt,
       model: state.model,
     });
-  };
-
-  const armWake = (): void => {
-    cancelWake?.();
-    const at = nextWake(config, state, lastTime);
-    if (at !== undefined) cancelWake = clock.at(at, () => dispatch({ type: 'tick' }));
-  };
-
-  /** Reduces a batch, writes it in one transaction, then performs what it asks for. */
-  const flush = (): void => {
-    const bodies = queue;
-    queue = [];
-    const batch: JournalBatch[] = [];
-    let next = state;
-    const effects = bodies.flatMap((body) => {
-      lastTime = Math.max(lastTime, clock.now());
-      const event: Event = { ...body, time: lastTime };
-      const before = next;
-      const result = step(config, next, event);
-      next = result.state;
-      if (next !== before)
-        batch.push({
-          event,
-          records: result.effects.flatMap((effect) =>
-            effect.type === 'append' ? [effect.record] : [],
-          ),
-        });
-      return result.effects;
-    });
-    if (batch.length > 0) journal.append(batch);
-    state = next;
-    eraseOldKeys();
-    for (const effect of effects) performEffect(effect);
-    armWake();
-    settle();
-  };
-
-  /** Of no attempt but the one in progress is the secret kept. */
-  const eraseOldKeys = (): void => attemptKeys.keepOnly(state.round?.round);
-
-  const flushSoon = async (): Promise<void> => {
-    await eventLoopTurn();
-    flushing = undefined;
-    if (stopping.signal.aborted) return;
-    try {
-      flush();
-    } catch (thrown) {
-      fail(thrown);
-    }
-  };
-
-  const dispatch = (body: EventBody): void => {
-    if (stopping.signal.aborted) return;
-    queue.push(body);
-    // Whatever arrives within this turn of the event loop shares one transaction.
-    flushing ??= flushSoon();
-  };
-
-  const replay = (): boolean => {
-    for (const event of journal.events()) {
-      lastTime = event.time;
-      try {
-        state = step(config, state, event).state;
-      } catch (cause) {
-        throw new FloeError(
-          'journal_corrupt',
-          `an event of type ${event.type} cannot be replayed: ${(cause as Error).message}`,
-          {},
-          { cause },
-        );
-      }
-    }
-    return state.model !== undefined;
   };
 
   /** What the run begins with: its parent, or the model that its seed gives. */
@@ -302,11 +245,12 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     const readers = [identity.publicKey, ...spec.auditors];
     const model = await keeper.publish(firstModel(), 0, readers, stopping.signal);
     dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
-    await flushing;
+    await loop.drained();
   };
 
   /** Version 0 in the ledger; the same again after a crash. */
   const registerInitial = async (): Promise<void> => {
+    const { state } = loop;
     if (state.attempt > 0 || state.model === undefined) return;
     const { hash: modelHash, blob } = state.model;
     const version = { run, round: 0, modelHash, blob, transcriptRoot: genesis(run) };
@@ -328,15 +272,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
           'spec_invalid',
           `access.models: expected a gate with policies on chain, got ${gate.kind}`,
         );
-      journal.bind(run);
-      if (replay()) {
-        log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
-        eraseOldKeys();
-        const { phase } = state;
+      const replayed = await loop.open();
+      const { phase, model } = loop.state;
+      if (model !== undefined) {
+        log.info({ replayed, phase: phase.type }, 'resumed');
         dispatch({ type: 'resumed', startWith });
-        await flushing;
+        await loop.drained();
         // A phase that the restart itself began has started its own work.
-        if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
+        if (loop.state.phase.type === phase.type) pendingWork(loop.state).forEach(startWork);
       } else await publishInitial();
       await registerInitial();
       settle();
@@ -344,7 +287,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     stop: async () => {
       halt();
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));
-      await flushing;
+      await loop.drained();
       await Promise.allSettled(working);
     },
     finished: finished.promise,
@@ -357,9 +300,15 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
     metrics,
     clock,
-    transcript: () => journal.transcript(),
+    transcript: {
+      get size() {
+        return loop.history.size;
+      },
+      read: (start, end) => journal.transcript(start, end),
+      whole: async () => wholeTranscript(journal),
+    },
     blobRef: (id) => journal.blobRef(id),
-    isMember: (key) => state.round?.members.includes(key) === true,
+    isMember: (key) => loop.state.round?.members.includes(key) === true,
   };
 };
 

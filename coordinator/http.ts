@@ -96,6 +96,21 @@ const rangeOf = (
   return start <= last && last < size ? [start, last + 1] : undefined;
 };
 
+/** Sends pieces as the other side takes them. */
+const streamOf = (pieces: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> => {
+  const reading = pieces[Symbol.asyncIterator]();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const next = await reading.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel: async () => {
+      await reading.return?.();
+    },
+  });
+};
+
 export interface HttpInit {
   /** Downloads come from here. */
   readonly store: BlobStore;
@@ -164,13 +179,14 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     }),
   );
 
-  app.get('/transcript', (context) =>
-    context.body(new Uint8Array(coordinator.transcript()), 200, OCTETS),
-  );
+  app.get('/transcript', (context) => {
+    const { transcript } = coordinator;
+    return context.body(streamOf(transcript.read(0, transcript.size)), 200, OCTETS);
+  });
 
   app.get('/blobs/:id', async (context) => {
     const id = context.req.param('id');
-    const ref = coordinator.blobRef(id);
+    const ref = await coordinator.blobRef(id);
     if (ref === undefined)
       throw new FloeError('blob_not_found', 'no record of this run names this blob');
     const { signal } = context.req.raw;

@@ -105,7 +105,7 @@ const answersOf = async (
   { attemptKeys, log }: Omit<RecoveryInit, 'spec'>,
   round: Round,
 ): Promise<UnmaskAnswer[]> => {
-  const keys = attemptKeys.get(round.round);
+  const keys = await attemptKeys.get(round.round);
   const answers: UnmaskAnswer[] = [];
   for (const [hex, { author: sender, body }] of round.unmasks) {
     try {

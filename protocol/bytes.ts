@@ -30,6 +30,16 @@ export const sha256 = (...chunks: readonly Uint8Array[]): Uint8Array => {
 };
 
 export const concatBytes = (...chunks: readonly Uint8Array[]): Uint8Array => nobleConcat(...chunks);
+/** As `concatBytes`, of any number of chunks. */
+export const joinBytes = (chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+};
 const utf8Encoder = new TextEncoder();
 export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
 export const toHex = (bytes: Uint8Array): string => bytesToHex(bytes);

@@ -375,8 +375,8 @@ export const ERRORS = {
   journal_corrupt: entry(
     'round',
     false,
-    'The journal holds an entry that cannot be replayed.',
-    'Restore the journal from a backup; Floe does not guess.',
+    'The journal is not one of this version, or something in it was changed or lost.',
+    'Restore the journal from a backup; Floe does not guess. A disk that is full or read-only has a code of its own.',
   ),
   journal_locked: entry(
     'round',
@@ -403,6 +403,24 @@ export const ERRORS = {
     false,
     'A blob is larger than the limit.',
     'Raise `limits.blobBytes` or shrink the model.',
+  ),
+  storage_full: entry(
+    'store',
+    true,
+    'The disk of this process has no room left; nothing that was acknowledged is lost.',
+    'Free space on the disk that the message names, or raise its quota: this process goes on by itself, or from its state when started again. No other party is at fault.',
+  ),
+  storage_read_only: entry(
+    'store',
+    true,
+    'This process may not write to a file or folder that it needs.',
+    'Give the user of the process write access to the folder that the message names, or mount its disk for writing. No other party is at fault.',
+  ),
+  storage_failed: entry(
+    'store',
+    true,
+    'The disk of this process failed while it was read or written.',
+    "Check the disk and the system's log; what was acknowledged is kept. No other party is at fault.",
   ),
   store_unavailable: entry(
     'store',

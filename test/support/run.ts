@@ -11,7 +11,7 @@ import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/run
 import {
   createCoordinator,
   journalLedger,
-  openJournal,
+  memoryJournal,
   type Coordinator,
   type Journal,
   type Logger,
@@ -72,7 +72,7 @@ export const createStage = async (
   spec: RunSpec,
   {
     clock = systemClock,
-    journal = openJournal(':memory:'),
+    journal = memoryJournal(),
   }: {
     readonly clock?: Clock;
     readonly journal?: Journal;
