@@ -218,8 +218,16 @@ const replay = (config: MachineConfig, from: State, seq: number, loaded: Loaded)
   return { state, time, replayed: loaded.events.length };
 };
 
-/** Opens the run that the journal belongs to. @throws FloeError `spec_mismatch`, and what a journal throws */
-export const openHistory = async (journal: Journal, run: Uint8Array): Promise<History> => {
+/**
+ * Opens the run that the journal belongs to.
+ * @param every events between two snapshots within an attempt, at most
+ * @throws FloeError `spec_mismatch`, and what a journal throws
+ */
+export const openHistory = async (
+  journal: Journal,
+  run: Uint8Array,
+  every = EVENTS_PER_SNAPSHOT,
+): Promise<History> => {
   await journal.bind(run);
   let end = endAfter(run, await journal.last());
   let seq = 0;
@@ -244,7 +252,7 @@ export const openHistory = async (journal: Journal, run: Uint8Array): Promise<Hi
     append: async (steps, after) => {
       const { end: next, ...rows } = rowsOf(steps, seq, end);
       const last = seq + steps.length;
-      const due = endsAttempt(rows.records, steps) || last - snapped >= EVENTS_PER_SNAPSHOT;
+      const due = endsAttempt(rows.records, steps) || last - snapped >= every;
       const snapshot = due
         ? {
             seq: last,
