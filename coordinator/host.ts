@@ -243,8 +243,11 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const model = await keeper.publish(firstModel(), 0, readers, stopping.signal);
-    dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
+    const first = firstModel();
+    await loop.persist(async () => {
+      const model = await keeper.publish(first, 0, readers, stopping.signal);
+      dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
+    });
     await loop.drained();
   };
 
@@ -281,7 +284,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
         // A phase that the restart itself began has started its own work.
         if (loop.state.phase.type === phase.type) pendingWork(loop.state).forEach(startWork);
       } else await publishInitial();
-      await registerInitial();
+      await loop.persist(registerInitial);
       settle();
     },
     stop: async () => {

@@ -25,6 +25,9 @@ const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 4
   blob_corrupt: 400,
   frame_malformed: 400,
   store_unavailable: 503,
+  storage_full: 503,
+  storage_read_only: 503,
+  storage_failed: 503,
 };
 
 const BLOB_ID = /^[0-9a-f]{64}$/;

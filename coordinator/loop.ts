@@ -53,6 +53,8 @@ export interface Loop {
   checkRoom(): void;
   /** Resolves once nothing waits to be written. */
   drained(): Promise<void>;
+  /** Repeats a piece of work while the disk is at fault. */
+  persist(work: () => Promise<void>): Promise<void>;
   /** Lets the run's time stand still until the function that it returns is called. */
   hold(error: FloeError): () => void;
   /** What the run waits for, if its disk takes no write. */
@@ -100,7 +102,6 @@ export const createLoop = (init: LoopInit): Loop => {
     };
   };
 
-  /** Repeats a write while the disk is at fault. */
   const persist = async (write: () => Promise<void>): Promise<void> => {
     let release: (() => void) | undefined;
     try {
@@ -187,6 +188,7 @@ export const createLoop = (init: LoopInit): Loop => {
         throw new FloeError('rate_limited', `${queue.length} events wait to be written`);
     },
     drained: async () => running,
+    persist,
     hold,
     get held() {
       const [first] = holds;

@@ -33,6 +33,18 @@ export const STORAGE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'journal_locked',
 ]);
 
+/** Does what writes to a disk, and calls what the disk throws by its name. @param where the file or folder */
+export const onDisk = async <Result>(
+  where: string,
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw storageError(thrown, where) ?? thrown;
+  }
+};
+
 /** @param where the file or folder @returns undefined for what is no failure of a disk */
 export const storageError = (thrown: unknown, where: string): FloeError | undefined => {
   const { code, errcode, message } = thrown as {

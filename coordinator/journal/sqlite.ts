@@ -321,8 +321,8 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
   };
 };
 
-/** SQLite reports a folder that is missing or closed to it alike: the folder says which. */
-const checkFolder = async (path: string): Promise<void> => {
+/** SQLite reports a file or folder that is missing and one that is closed to it alike: the file system says which. */
+const checkAccess = async (path: string): Promise<void> => {
   const folder = dirname(path);
   try {
     await access(folder, modes.W_OK | modes.X_OK);
@@ -330,6 +330,12 @@ const checkFolder = async (path: string): Promise<void> => {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT')
       throw new FloeError('file_not_found', `no folder ${folder}`, {}, { cause: thrown });
     throw storageError(thrown, folder) ?? thrown;
+  }
+  try {
+    await access(path, modes.R_OK | modes.W_OK);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw storageError(thrown, path) ?? thrown;
   }
 };
 
@@ -351,7 +357,7 @@ export const openJournal = async (
   path: string,
   { synced = true, maxBytes }: OpenOptions = {},
 ): Promise<Journal> => {
-  await checkFolder(path);
+  await checkAccess(path);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path);

@@ -7,6 +7,7 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { storageError } from '../storage-errors.ts';
 import {
   checkBlob,
   checkRange,
@@ -65,6 +66,8 @@ export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
         await rename(temporary, file);
       } catch (cause) {
         await rm(temporary, { force: true });
+        const disk = storageError(cause, path);
+        if (disk !== undefined) throw disk;
         throw new FloeError(
           'store_unavailable',
           `cannot write to ${path}: ${(cause as Error).message}`,

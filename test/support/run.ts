@@ -73,12 +73,13 @@ export const createStage = async (
   {
     clock = systemClock,
     journal = memoryJournal(),
+    store = memoryStore(),
   }: {
     readonly clock?: Clock;
     readonly journal?: Journal;
+    readonly store?: ReturnType<typeof memoryStore>;
   } = {},
 ): Promise<Stage> => {
-  const store = memoryStore();
   const progress: Progress[] = [];
   const identity = await testIdentity('coordinator');
   return {
