@@ -170,9 +170,7 @@ describe('a disk', () => {
       const started = coordinator.start();
       const waits = (): boolean => coordinator.status().waitingFor?.startsWith(code) === true;
       const ended = { done: false };
-      void coordinator.finished.then(() => {
-        ended.done = true;
-      });
+      coordinator.finished.finally(() => (ended.done = true)).catch(() => undefined);
       // The first write of all is part of the start.
       const begun = await Promise.race([
         started.then(() => true),
@@ -238,9 +236,7 @@ describe('a disk', () => {
       const started = coordinator.start().catch(() => undefined);
       await Promise.race([started, until(waits, 'the disk is full')]);
       let over = false;
-      void ended.then(() => {
-        over = true;
-      });
+      void ended.finally(() => (over = true));
       for (const one of await everyone(stage)) connect(coordinator, one);
       await until(() => waits() || over, 'the disk is full or the run is over');
       const done = over;
