@@ -322,6 +322,13 @@ const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
       return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
     case 'record':
       return { type: 'record', from: key, record: decodeRecord(frame.record), entries: [] };
+    case 'unmask':
+      return {
+        type: 'record',
+        from: key,
+        record: decodeRecord(frame.record),
+        entries: [frame.answer],
+      };
     case 'share':
       return {
         type: 'record',

@@ -108,8 +108,9 @@ const answersOf = async (
   const keys = await attemptKeys.get(round.round);
   const answers: UnmaskAnswer[] = [];
   for (const [hex, { author: sender, body }] of round.unmasks) {
+    const answer = round.answers.get(hex) ?? new Uint8Array();
     try {
-      const shares = await openAnswer(keys, body.context, sender, body.answer);
+      const shares = await openAnswer(keys, body.context, sender, answer);
       answers.push({ sender, shares });
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;

@@ -11,6 +11,8 @@ import { MAX_COHORT, MAX_EVIDENCE, MAX_PROOF_BYTES } from './run-spec.ts';
 export const PROTOCOL_VERSION = 1;
 /** Largest frame either side accepts: a cohort of 255 with its registrations and shares fits. */
 export const MAX_FRAME_BYTES = 8 << 20;
+/** Largest sealed answer: one share for each of 255 members fits. */
+export const MAX_ANSWER_BYTES = 64 << 10;
 
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const key = fixedBytes(32);
@@ -27,10 +29,12 @@ export const clientFrames = {
   hello: frame('hello', { key, nonce: fixedBytes(32) }),
   /** Answer to the challenge: signature over {@link loginPayload} under the tag `login`. */
   login: frame('login', { signature: fixedBytes(64) }),
-  /** A register, upload, consistent or unmask record. */
+  /** A register, complaint, upload or consistent record. */
   record: frame('record', { record }),
   /** A share record with its sealed entries, one per member in cohort order, its own included. */
   share: frame('share', { record, entries: list(bytesUpTo(4096)) }),
+  /** An unmask record with the sealed answer that it names. */
+  unmask: frame('unmask', { record, answer: bytesUpTo(MAX_ANSWER_BYTES) }),
   /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
   withdraw: frame('withdraw', {
     round: integer(0, 100_000),

@@ -81,7 +81,8 @@ export const onConsistency = async (
       new FloeError('unexpected_frame', 'consistency came before the survivors'),
     );
   checks.checkConsistency(live.view, cohort.threshold, frame);
-  if (round.unmask !== undefined) return progress.sendRecord(round.unmask);
+  if (round.unmask !== undefined && round.answer !== undefined)
+    return progress.sendAnswer(round.unmask, round.answer);
   const { view, own, answers, ledger } = progress.ports;
   const { members } = survivors.body;
   await spending.checkAnswer(view, answers, progress.memory.run, ledger, {
@@ -99,10 +100,10 @@ export const onConsistency = async (
     survivors,
   );
   await progress.memory.add(
-    { guard: guardOf(answer.guard), unmask: answer.record.bytes },
+    { guard: guardOf(answer.guard), unmask: answer.record.bytes, answer: answer.answer },
     spending.answeredFor(progress.memory.run, open.body.model.hash, survivors.round, members),
   );
-  progress.sendRecord(answer.record.bytes);
+  progress.sendAnswer(answer.record.bytes, answer.answer);
   const { survivors: alive, dropped } = answer;
   progress.ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
 };

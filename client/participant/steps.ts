@@ -259,9 +259,11 @@ const isFirst = (key: Uint8Array, at: number, keys: readonly Uint8Array[]): bool
   keys.findIndex((other) => equalBytes(other, key)) === at;
 
 export interface Answer {
-  /** Save it with `record` before `record` is sent. */
+  /** Save it with `record` and `answer` before they are sent. */
   readonly guard: GuardState;
   readonly record: SignedRecord<'unmask'>;
+  /** What `record` names, sealed. */
+  readonly answer: Uint8Array;
   readonly survivors: number;
   readonly dropped: number;
 }
@@ -313,8 +315,9 @@ export const makeAnswer = async (
     record: signRecord(own.identity, 'unmask', view.run, survivors.round, {
       context,
       survivors: hash,
-      answer,
+      answer: sha256(answer),
     }),
+    answer,
     survivors: members.length,
     dropped: dropped.length,
   };

@@ -36,9 +36,9 @@ export interface StoredEvent {
   readonly record: number | undefined;
 }
 
-/** Sealed entries beside a share record: needed while its attempt lasts. */
+/** What came sealed beside a share or an unmask record: needed while its attempt lasts. */
 export interface SealedEntries {
-  /** The hash of the share record. */
+  /** The hash of the record. */
   readonly share: Uint8Array;
   readonly round: number;
   readonly bytes: Uint8Array;

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { MAX_ANSWER_BYTES } from '../../protocol/messages.ts';
 import {
   bodySchemas,
   decodeRecord,
@@ -66,7 +67,7 @@ const schemas = [
   }),
 ] as const;
 
-const entries = v.pipe(v.array(bytesUpTo(4096)), v.maxLength(255));
+const entries = v.pipe(v.array(bytesUpTo(MAX_ANSWER_BYTES)), v.maxLength(255));
 
 /** Without record and entries where these are kept beside the event: what entered the transcript is stored once, there. */
 const recordSchema = event('record', {
@@ -82,7 +83,7 @@ export interface RecordEvent {
   readonly type: 'record';
   readonly from: Uint8Array;
   readonly record: SignedRecord;
-  /** The sealed entries beside a share record. */
+  /** What came sealed beside the record: the entries of a share, the one answer of an unmask record. */
   readonly entries: readonly Uint8Array[];
 }
 

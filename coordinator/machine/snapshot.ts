@@ -9,6 +9,7 @@ import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cb
 import { modelRefSchema } from '../../protocol/records.ts';
 import {
   absent,
+  bytes,
   carried,
   collectRefs,
   damaged,
@@ -113,6 +114,7 @@ const round = struct<Round>({
   witnesses: identities,
   consistent: mapOf(kept('consistent')),
   unmasks: mapOf(kept('unmask')),
+  answers: mapOf(bytes),
   // In the transcript only when the ledger holds the model.
   commit: optional(carried('commit')),
   times: list(pair(phaseType, whole)),

@@ -17,9 +17,11 @@ import {
   type Journal,
   type Progress,
 } from '../../coordinator/index.ts';
+import type { SealedEntries } from '../../coordinator/journal/port.ts';
+import { decodeEntries } from '../../coordinator/machine/index.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from '../../protocol/aggregate/bundle.ts';
-import { joinBytes, utf8 } from '../../protocol/bytes.ts';
+import { equalBytes, joinBytes, utf8 } from '../../protocol/bytes.ts';
 import { systemClock, type Clock } from '../../protocol/clock.ts';
 import { decryptBlob } from '../../protocol/envelope.ts';
 import type { Identity } from '../../protocol/identity.ts';
@@ -87,6 +89,8 @@ export interface RealRun {
   /** What anyone can fetch, while the run goes on. */
   entries(): readonly TranscriptEntry[];
   records<Type extends RecordType>(type: Type): SignedRecord<Type>[];
+  /** What the journal holds beside a record while its attempt lasts: somebody kept a copy. */
+  sealedBeside(record: SignedRecord): readonly Uint8Array[];
   /** Waits for that many commits. */
   committed(count: number): Promise<void>;
   /** Waits for that many attempts that failed. */
@@ -124,11 +128,13 @@ export const realRun = async (
   const run = hashRunSpec(spec);
   const kept = memoryJournal();
   const written: Uint8Array[] = [];
+  const sealed: SealedEntries[] = [];
   const journal: Journal = {
     ...kept,
     write: async (batch) => {
       await kept.write(batch);
       written.push(...batch.records.map(encodeStored));
+      sealed.push(...batch.sealed);
     },
   };
   const { clock } = init;
@@ -187,6 +193,8 @@ export const realRun = async (
       return one;
     },
     entries: () => decodeTranscript(run, joinBytes(written)).entries,
+    sealedBeside: ({ hash }) =>
+      decodeEntries(sealed.find(({ share }) => equalBytes(share, hash))!.bytes),
     records: (type) => recordsIn(self.entries(), type),
     committed: (count) =>
       eventually(() => self.coordinator.status().committed >= count, `${count} commits`),

@@ -76,6 +76,9 @@ export const codesOf = (effects: readonly Effect[]): string[] =>
 export const framesOf = (effects: readonly Effect[]): string[] =>
   effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame.type] : []));
 
+/** Of everybody: nobody opens it here. */
+const ANSWER = new Uint8Array(10);
+
 /** An envelope for these readers, in which nothing is. */
 const envelopeFor = (readers: readonly Uint8Array[]): Uint8Array =>
   encodeCbor({
@@ -163,7 +166,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
       case 'consistent':
         return { context, survivors };
       case 'unmask':
-        return { context, survivors, answer: new Uint8Array(10) };
+        return { context, survivors, answer: sha256(ANSWER) };
       default:
         return { code: 'x', reason: 'y', culprits: [], answered: false };
     }
@@ -253,7 +256,7 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     ) => {
       const body = { ...(bodyOf(who, type) as Body<typeof type>), ...over } as Body<typeof type>;
       const record = signRecord(people[who]!, type, of, round, body) as SignedRecord;
-      const entries = type === 'share' ? entriesOf(who) : [];
+      const entries = type === 'share' ? entriesOf(who) : type === 'unmask' ? [ANSWER] : [];
       return player.apply({ type: 'record', from: people[from]!.publicKey, record, entries });
     },
     work: (...effects) => {
