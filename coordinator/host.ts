@@ -6,7 +6,7 @@
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
 import { firstBeacon } from '../protocol/ledger/beacon.ts';
-import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { decodeRecord, signRecord, type SignedRecord } from '../protocol/records.ts';
 import { initialModel } from '../protocol/first-model.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
@@ -34,6 +34,7 @@ import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
+import { sweepUploads } from './sweep.ts';
 import { doWork } from './work.ts';
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
@@ -60,6 +61,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   );
 
   const working = new Set<Promise<void>>();
+  let sweeping: Promise<void> = Promise.resolve();
   /** Who has been sent `finished`. */
   const told = new Set<Hex>();
 
@@ -78,6 +80,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     signal: stopping.signal,
     perform: (effects) => {
       for (const effect of effects) performEffect(effect);
+      if (effects.some((effect) => effect.type === 'append' && endsAttempt(effect.record))) sweep();
       settle();
     },
     // Of no attempt but the one in progress is the secret kept.
@@ -175,6 +178,15 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
       .finally(() => working.delete(task));
     working.add(task);
+  };
+
+  /** One at a time; what fails is done again when the next attempt ends. */
+  const sweep = (): void => {
+    sweeping = sweeping
+      .then(() => sweepUploads(journal, store, loop.state))
+      .catch((thrown: unknown) =>
+        log.warn(errorFields(toFloeError(thrown)), 'uploads that are of no use stay for now'),
+      );
   };
 
   const noteRefusal = ({ to, frame }: Effect & { type: 'send' }): void => {
@@ -292,6 +304,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));
       await loop.drained();
       await Promise.allSettled(working);
+      await sweeping;
     },
     finished: finished.promise,
     status,
@@ -314,6 +327,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     isMember: (key) => loop.state.round?.members.includes(key) === true,
   };
 };
+
+const endsAttempt = ({ type }: SignedRecord): boolean => type === 'commit' || type === 'abort';
 
 /** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
 const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {

@@ -108,6 +108,7 @@ const newRecord = ({ at, index, link }: End, record: SignedRecord): NewRecord =>
     link: entry.hash,
     bytes: record.bytes,
     blobs: blobsOf(record),
+    loose: record.type === 'upload',
   };
 };
 

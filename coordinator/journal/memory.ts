@@ -65,7 +65,7 @@ export const memoryJournal = (): Journal => {
   const transcript: StoredRecord[] = [];
   const byHash = new Map<string, StoredRecord>();
   const byPlace = new Map<number, StoredRecord>();
-  const blobs = new Map<string, BlobRef>();
+  const blobs = new Map<string, { readonly ref: BlobRef; loose: number | undefined }>();
   const secrets = new Map<number, Uint8Array>();
 
   return {
@@ -91,12 +91,16 @@ export const memoryJournal = (): Journal => {
         numbers.add(seq);
       }
       // Everything is there in one turn of the event loop.
-      for (const { blobs: named, ...record } of batch.records) {
+      for (const { blobs: named, loose, ...record } of batch.records) {
         transcript.push(record);
         byHash.set(toHex(record.hash), record);
         byPlace.set(record.at, record);
-        for (const { id, sha256, size } of named)
-          if (!blobs.has(id)) blobs.set(id, { id, sha256, size });
+        for (const { id, sha256, size } of named) {
+          const known = blobs.get(id);
+          if (known === undefined)
+            blobs.set(id, { ref: { id, sha256, size }, loose: loose ? record.round : undefined });
+          else if (!loose) known.loose = undefined;
+        }
       }
       events.push(...batch.events);
       for (const each of batch.sealed) sealed.set(toHex(each.share), each);
@@ -124,6 +128,7 @@ export const memoryJournal = (): Journal => {
           throw new FloeError('journal_corrupt', `record ${toHex(hash)} is missing`);
         return record.bytes;
       }),
+    startOf: async (round) => transcript.find((record) => record.round >= round)?.at,
     round: async (round) => transcript.filter((record) => record.round === round),
     transcript: async function* read(start = 0, end = Number.MAX_SAFE_INTEGER) {
       for (const record of transcript) {
@@ -132,9 +137,25 @@ export const memoryJournal = (): Journal => {
         if (piece.length > 0) yield piece;
       }
     },
-    blobRef: async (id) => blobs.get(id),
+    blobRef: async (id) => blobs.get(id)?.ref,
     frozen: memoryFrozen(),
     secrets: memorySecrets(secrets),
+    loose: {
+      before: async (round) => {
+        const found = new Map<number, BlobRef[]>();
+        for (const { ref, loose } of blobs.values())
+          if (loose !== undefined && loose < round)
+            found.set(loose, [...(found.get(loose) ?? []), ref]);
+        return new Map([...found].toSorted(([a], [b]) => a - b));
+      },
+      settle: async (dropped, kept) => {
+        for (const id of dropped) blobs.delete(id);
+        for (const id of kept) {
+          const known = blobs.get(id);
+          if (known !== undefined) known.loose = undefined;
+        }
+      },
+    },
     counts: async () => ({
       events: events.length,
       records: transcript.length,

@@ -23,6 +23,16 @@ export interface StoredRecord {
 export interface NewRecord extends StoredRecord {
   /** The blobs that it names, which may be served from now on. */
   readonly blobs: readonly BlobRef[];
+  /** They are uploads: of use only while the attempt lasts, unless it commits with them. */
+  readonly loose: boolean;
+}
+
+/** The uploads of attempts of which it is not settled yet what becomes of them. A blob that any other record names is none. */
+export interface LooseBlobs {
+  /** Those that were first named in attempts before this one, by attempt, ascending. */
+  before(round: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
+  /** What is dropped is served no more; what is kept is kept for good. */
+  settle(dropped: readonly string[], kept: readonly string[]): Promise<void>;
 }
 
 export interface StoredEvent {
@@ -115,6 +125,8 @@ export interface Journal {
   last(): Promise<StoredRecord | undefined>;
   /** Records by their hashes, in the order asked for. @throws FloeError `journal_corrupt` for one that is not there */
   records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
+  /** Where the first entry of this round or a later one begins, bytes; undefined where there is none. */
+  startOf(round: number): Promise<number | undefined>;
   /** The records of one round, in order. */
   round(round: number): Promise<readonly StoredRecord[]>;
   /**
@@ -126,6 +138,7 @@ export interface Journal {
   blobRef(id: string): Promise<BlobRef | undefined>;
   readonly frozen: FrozenTable;
   readonly secrets: SecretTable;
+  readonly loose: LooseBlobs;
   counts(): Promise<JournalCounts>;
   /** Idempotent. */
   close(): Promise<void>;

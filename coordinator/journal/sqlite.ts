@@ -11,6 +11,16 @@ import { FloeError } from '../../protocol/errors.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
 import { encodeStored, ENTRY_PREFIX } from '../../protocol/transcript.ts';
 import type { Journal, JournalBatch, Loaded, SealedEntries, StoredRecord } from './port.ts';
+import {
+  bytesOf,
+  corrupt,
+  frozenOn,
+  looseOn,
+  readBlob,
+  secretsOn,
+  type Guard,
+  type Row,
+} from './sqlite-tables.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
 export const JOURNAL_VERSION = 2;
@@ -40,17 +50,15 @@ const SCHEMA = `
   CREATE UNIQUE INDEX IF NOT EXISTS transcript_hash ON transcript (hash);
   CREATE INDEX IF NOT EXISTS transcript_round ON transcript (round, at);
   CREATE TABLE IF NOT EXISTS blobs (
-    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL
+    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL, loose INTEGER
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS blobs_loose ON blobs (loose) WHERE loose IS NOT NULL;
   CREATE TABLE IF NOT EXISTS frozen (
     kind TEXT NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY (kind, run, round)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS secrets (round INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
 `;
-
-const corrupt = (message: string, cause?: unknown): FloeError =>
-  new FloeError('journal_corrupt', message, {}, { cause });
 
 /** What SQLite threw, by its cause: the disk, another process, or a file that is no journal. */
 const named = (thrown: unknown, path: string): FloeError => {
@@ -65,13 +73,6 @@ const named = (thrown: unknown, path: string): FloeError => {
     );
   return known ?? corrupt(`${path}: ${(thrown as Error).message}`, thrown);
 };
-
-const bytesOf = (value: unknown): Uint8Array => {
-  if (!(value instanceof Uint8Array)) throw corrupt('expected bytes in the journal');
-  return new Uint8Array(value);
-};
-
-type Row = Record<string, unknown>;
 
 const readRecord = (row: Row): StoredRecord => ({
   at: Number(row['at']),
@@ -97,7 +98,8 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
     'INSERT INTO transcript (at, idx, round, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const blob = database.prepare(
-    'INSERT INTO blobs (id, sha256, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    'INSERT INTO blobs (id, sha256, size, loose) VALUES (?, ?, ?, ?) ' +
+      'ON CONFLICT DO UPDATE SET loose = NULL WHERE excluded.loose IS NULL',
   );
   const sealed = database.prepare('INSERT INTO sealed (share, round, bytes) VALUES (?, ?, ?)');
   const snapshot = database.prepare(
@@ -109,7 +111,8 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
   return (batch) => {
     for (const each of batch.records) {
       record.run(each.at, each.index, each.round, each.hash, each.link, each.bytes);
-      for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size);
+      const loose = each.loose ? each.round : null;
+      for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size, loose);
     }
     for (const { seq, time, type, body, record: at } of batch.events)
       event.run(seq, time, type, body, at ?? null);
@@ -152,68 +155,25 @@ const load = (database: DatabaseSync): Loaded => {
   return { snapshot, events, sealed };
 };
 
-/**
- * Erases by SQLite's `secure_delete`: deleted rows are overwritten with zeros where they were, and the write-ahead log that
- * held them is emptied. What a file system or a disk keeps of overwritten blocks is beyond this.
- */
-const secretsOn = (
-  database: DatabaseSync,
-  guard: <Result>(work: () => Result) => Promise<Result>,
-): Journal['secrets'] => {
-  const select = database.prepare('SELECT secret FROM secrets WHERE round = ?');
-  const insert = database.prepare('INSERT INTO secrets (round, secret) VALUES (?, ?)');
-  const erase = database.prepare('DELETE FROM secrets WHERE round <> ?');
-  return {
-    read: (round) =>
-      guard(() => {
-        const row = select.get(round);
-        return row && bytesOf(row['secret']);
-      }),
-    write: (round, secret) => guard(() => void insert.run(round, secret)),
-    keepOnly: (round) =>
-      guard(() => {
-        if (erase.run(round ?? -1).changes !== 0) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      }),
-  };
-};
-
-const frozenOn = (
-  database: DatabaseSync,
-  guard: <Result>(work: () => Result) => Promise<Result>,
-): Journal['frozen'] => {
-  const insert = database.prepare(
-    'INSERT INTO frozen (kind, run, round, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  );
-  const select = database.prepare(
-    'SELECT value FROM frozen WHERE kind = ? AND run = ? AND round = ?',
-  );
-  const rounds = database.prepare(
-    'SELECT round FROM frozen WHERE kind = ? AND run = ? AND round >= ? AND round < ? ORDER BY round',
-  );
-  const read = (kind: string, run: Uint8Array, round: number): Uint8Array | undefined => {
-    const row = select.get(kind, run, round);
-    return row && bytesOf(row['value']);
-  };
-  return {
-    freeze: (kind, run, round, value) =>
-      guard(() => {
-        insert.run(kind, run, round, value);
-        return read(kind, run, round) ?? value;
-      }),
-    read: (kind, run, round) => guard(() => read(kind, run, round)),
-    rounds: (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
-      guard(() => rounds.all(kind, run, first, end).map(({ round }) => Number(round))),
-  };
-};
-
 const journalOn = (database: DatabaseSync, path: string): Journal => {
   const write = writerOn(database);
-  /** Runs a statement, and calls what SQLite throws by its name. */
-  const guard = async <Result>(work: () => Result): Promise<Result> => {
+  const guard: Guard = async (work) => {
     try {
       return work();
     } catch (thrown) {
       throw named(thrown, path);
+    }
+  };
+  /** In one transaction. */
+  const atOnce = (work: () => void): void => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      database.exec('COMMIT');
+    } catch (cause) {
+      // A full disk has ended the transaction by itself.
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw cause;
     }
   };
   const all = (sql: string, ...values: SQLInputValue[]): Row[] =>
@@ -241,18 +201,7 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
         else if (!equalBytes(bytesOf(stored['value']), run))
           throw new FloeError('spec_mismatch', 'the journal belongs to another run');
       }),
-    write: (batch) =>
-      guard(() => {
-        database.exec('BEGIN IMMEDIATE');
-        try {
-          write(batch);
-          database.exec('COMMIT');
-        } catch (cause) {
-          // A full disk has ended the transaction by itself.
-          if (database.isTransaction) database.exec('ROLLBACK');
-          throw cause;
-        }
-      }),
+    write: (batch) => guard(() => atOnce(() => write(batch))),
     load: () => guard(() => load(database)),
     last: () =>
       guard(() => {
@@ -278,6 +227,14 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
           return bytes;
         });
       }),
+    startOf: (round) =>
+      guard(() => {
+        const row = one(
+          'SELECT at FROM transcript WHERE round >= ? ORDER BY round, at LIMIT 1',
+          round,
+        );
+        return row && Number(row['at']);
+      }),
     round: (round) =>
       guard(() =>
         all('SELECT * FROM transcript WHERE round = ? ORDER BY at', round).map(readRecord),
@@ -302,11 +259,12 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
     },
     blobRef: (id) =>
       guard(() => {
-        const row = one('SELECT sha256, size FROM blobs WHERE id = ?', id);
-        return row && { id, sha256: bytesOf(row['sha256']), size: Number(row['size']) };
+        const row = one('SELECT id, sha256, size FROM blobs WHERE id = ?', id);
+        return row && readBlob(row);
       }),
     frozen: frozenOn(database, guard),
     secrets: secretsOn(database, guard),
+    loose: looseOn(database, guard, atOnce),
     counts: () =>
       guard(() => ({
         events: countOf('events'),

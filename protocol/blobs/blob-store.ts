@@ -54,6 +54,12 @@ export interface BlobStore {
    * @throws FloeError `store_refused`, `store_unavailable`
    */
   settle?(options?: BlobOptions): Promise<void>;
+  /**
+   * Forgets blobs where they wait, or for good in a store that keeps them where they are; one that is gone is no error. A store
+   * without it forgets nothing. The caller names only blobs that no committed round rests on.
+   * @throws FloeError `storage_read_only`, `store_unavailable`
+   */
+  discard?(blobs: readonly BlobRef[]): Promise<void>;
 }
 
 /** The check every implementation begins `getRange` with. @throws FloeError `internal`: the caller's fault */

@@ -37,6 +37,7 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
     return lasting.putTogether(all, options);
   },
   settle: (options) => lasting.settle(options),
+  discard: async (blobs) => waiting.discard?.(blobs),
 });
 
 /** A copy of everything that passes, by content, in a store whose ids are SHA-256 in hex; read first, and when `store` is gone. */
@@ -55,6 +56,8 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
           return (await store.archive?.(blobs, options)) ?? [];
         },
       }),
+  // What waits is a copy of itself: the store that it waits in forgets it.
+  ...(store.discard === undefined ? {} : { discard: async (blobs) => store.discard?.(blobs) }),
   get: async (ref, options) => {
     try {
       return await contentStore(copies).get(ref, options);

@@ -34,6 +34,7 @@ const chain = (sizes: readonly number[], roundOf: (i: number) => number = () => 
       link: h(`link ${index}`),
       bytes: new Uint8Array(size).fill(index + 1),
       blobs: [{ id: `blob ${index}`, sha256: h(`blob ${index}`), size }],
+      loose: false,
     };
     at += ENTRY_PREFIX + size;
     return record;
@@ -245,6 +246,40 @@ export const journalSuite = (name: string, open: () => Promise<JournalFixture>):
         await journal.secrets.keepOnly(undefined);
         const rest = await readAll({ [Symbol.asyncIterator]: () => reading });
         expect(concatBytes(first.value as Uint8Array, rest)).toEqual(written);
+      }),
+    );
+
+    it(
+      'knows which uploads are not settled: another record that names one settles it',
+      withFixture(async ({ journal, reopen }) => {
+        const records = chain([1, 2, 3, 4, 5], (i) => (i < 3 ? 1 : 2));
+        const [first] = records[0]!.blobs;
+        const named = records.map((record, i) => ({
+          ...record,
+          loose: i !== 4,
+          // The last one names the first one's blob, and is no upload.
+          ...(i === 4 ? { blobs: [first!] } : {}),
+        }));
+        await journal.write({ ...EMPTY, records: named.slice(0, 4) });
+        const idsBefore = async (each: Journal, round: number) =>
+          [...(await each.loose.before(round))].map(([own, refs]) => [
+            own,
+            refs.map(({ id }) => id).toSorted(),
+          ]);
+        expect(await idsBefore(journal, 2)).toEqual([[1, ['blob 0', 'blob 1', 'blob 2']]]);
+        await journal.write({ ...EMPTY, records: named.slice(4) });
+        expect(await idsBefore(journal, 3)).toEqual([
+          [1, ['blob 1', 'blob 2']],
+          [2, ['blob 3']],
+        ]);
+        await journal.loose.settle(['blob 1'], ['blob 2']);
+        const again = await reopen();
+        expect(await idsBefore(again, 3)).toEqual([[2, ['blob 3']]]);
+        expect(await again.blobRef('blob 1')).toBeUndefined();
+        expect(await again.blobRef('blob 2')).toMatchObject({ size: 3 });
+        expect(await again.startOf(2)).toBe(records[3]!.at);
+        expect(await again.startOf(0)).toBe(0);
+        expect(await again.startOf(3)).toBeUndefined();
       }),
     );
 
