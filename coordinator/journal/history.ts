@@ -40,6 +40,8 @@ import type {
 
 /** Events after which a snapshot is taken within an attempt: as many are replayed at most, and those of one attempt. */
 export const EVENTS_PER_SNAPSHOT = 1000;
+/** While no attempt is in progress: a snapshot is small then, and what comes is logins, of which there may be many. */
+export const EVENTS_WHILE_WAITING = 200;
 
 export interface JournalStep {
   readonly event: Event;
@@ -253,7 +255,8 @@ export const openHistory = async (
     append: async (steps, after) => {
       const { end: next, ...rows } = rowsOf(steps, seq, end);
       const last = seq + steps.length;
-      const due = endsAttempt(rows.records, steps) || last - snapped >= every;
+      const most = after.round === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
+      const due = endsAttempt(rows.records, steps) || last - snapped >= most;
       const snapshot = due
         ? {
             seq: last,

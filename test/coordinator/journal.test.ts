@@ -18,7 +18,7 @@ import {
   roundEntries,
   wholeTranscript,
 } from '../../coordinator/index.ts';
-import { EVENTS_PER_SNAPSHOT, openHistory } from '../../coordinator/journal/history.ts';
+import { EVENTS_WHILE_WAITING, openHistory } from '../../coordinator/journal/history.ts';
 import type { Journal } from '../../coordinator/journal/port.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { attempt, keepAll } from '../support/history.ts';
@@ -162,7 +162,7 @@ describe('a run in a journal', () => {
     await keepAll(journal, player);
     const history = await openHistory(journal, player.config.run);
     await history.restore(player.config);
-    for (let i = 0; i < 3 * EVENTS_PER_SNAPSHOT; i += 1) {
+    for (let i = 0; i < 10 * EVENTS_WHILE_WAITING + 3; i += 1) {
       const kept = player.events.length;
       if (i % 2 === 0) player.leave(0);
       else player.join(0);
@@ -173,7 +173,7 @@ describe('a run in a journal', () => {
     const again = await openHistory(journal, player.config.run);
     const { state, replayed } = await again.restore(player.config);
     expect(state).toEqual(player.state);
-    expect(replayed).toBeLessThan(EVENTS_PER_SNAPSHOT);
+    expect(replayed).toBeLessThan(EVENTS_WHILE_WAITING);
   });
 
   it('stores a record once', async () => {
