@@ -20,6 +20,7 @@ import {
 } from '../../coordinator/index.ts';
 import { EVENTS_WHILE_WAITING, openHistory } from '../../coordinator/journal/history.ts';
 import type { Journal } from '../../coordinator/journal/port.ts';
+import { encodeSnapshot } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { attempt, keepAll } from '../support/history.ts';
 import { testSpec } from '../support/run.ts';
@@ -155,6 +156,17 @@ describe('a run in a journal', () => {
       await journal.close();
     },
   );
+
+  it('the state does not grow with the rounds of a model that has stopped moving', async () => {
+    const player = await createPlayer(await testSpec({ rounds: 9 }), 4);
+    const sizes: number[] = [];
+    for (let round = 1; round <= 8; round += 1) {
+      attempt(player, [0, 1, 2, 3], { moves: false });
+      sizes.push(encodeSnapshot(player.state).length);
+    }
+    expect(player.state.tried).toHaveLength(1);
+    expect(sizes[7]! - sizes[1]!).toBeLessThan(100);
+  });
 
   it('thousands of logins between two rounds are not replayed one by one', async () => {
     const player = await playOne(2);

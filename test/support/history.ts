@@ -39,11 +39,20 @@ export const keepAll = async (journal: Journal, player: Player, from = 0): Promi
 };
 
 /** Plays one attempt of these people to its commit. */
-export const attempt = (player: Player, who: readonly number[]): void => {
+export const attempt = (
+  player: Player,
+  who: readonly number[],
+  { moves = true }: { readonly moves?: boolean } = {},
+): void => {
   const { committed } = player.state;
   let seen = player.effects.length;
   const doWork = (): void => {
-    for (; seen < player.effects.length; seen += 1) player.work(player.effects[seen]!);
+    for (; seen < player.effects.length; seen += 1) {
+      const effect = player.effects[seen]!;
+      if (!moves && effect.type === 'work' && effect.work.type === 'finish')
+        player.still(effect.work);
+      else player.work(effect);
+    }
   };
   player.join(...who);
   player.wait(1000);

@@ -58,6 +58,8 @@ export interface Player {
   ): readonly Effect[];
   /** Does the pending work of the machine, successfully. */
   work(...effects: readonly Effect[]): void;
+  /** Finishes the round with a model that is the one before. */
+  still(work: Work): void;
   /** Index of each member of the cohort among the people. */
   members(): number[];
 }
@@ -261,6 +263,14 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     },
     work: (...effects) => {
       for (const effect of effects) if (effect.type === 'work') player.apply(resultOf(effect.work));
+    },
+    still: (work) => {
+      const done = resultOf(work);
+      const hash = player.state.model?.hash;
+      if (done.type !== 'aggregated' || hash === undefined) return;
+      const { commit } = done;
+      const step = { ...commit.step, after: hash };
+      player.apply({ ...done, commit: { ...commit, step, model: { ...commit.model, hash } } });
     },
     members: () => (player.state.round?.members ?? []).map(indexOf),
   };
