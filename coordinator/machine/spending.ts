@@ -27,7 +27,8 @@ export const mayBeKnown = (config: MachineConfig, { phase }: State, round: Round
   isMasked(config) ? phase.type === 'unmask' || phase.type === 'finishing' : round.uploads.size > 0;
 
 /** What an attempt means for the next ones: all but its number. */
-const meaningOf = ({ round: _, ...meaning }: Tried): string => JSON.stringify(meaning);
+const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried): string =>
+  JSON.stringify([members, threshold, uploaded, survivors, answered]);
 
 /**
  * The attempts on this model, with the one that ends now. Of those that mean the same the latest is enough, so that the list does

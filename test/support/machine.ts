@@ -266,11 +266,12 @@ export const createPlayer = async (spec: RunSpec, count: number): Promise<Player
     },
     still: (work) => {
       const done = resultOf(work);
-      const hash = player.state.model?.hash;
-      if (done.type !== 'aggregated' || hash === undefined) return;
+      const same = player.state.model?.hash;
+      if (done.type !== 'aggregated' || same === undefined) return;
       const { commit } = done;
-      const step = { ...commit.step, after: hash };
-      player.apply({ ...done, commit: { ...commit, step, model: { ...commit.model, hash } } });
+      const moved = { ...commit.step, after: same };
+      const next = { ...commit.model, hash: same };
+      player.apply({ ...done, commit: { ...commit, step: moved, model: next } });
     },
     members: () => (player.state.round?.members ?? []).map(indexOf),
   };
