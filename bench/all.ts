@@ -6,7 +6,15 @@ import { fork } from 'node:child_process';
 import { cpus } from 'node:os';
 import { formatRow, type Row } from './table.ts';
 
-const BENCHES = ['encoding', 'secagg', 'overhead', 'memory', 'training', 'substrate'] as const;
+const BENCHES = [
+  'encoding',
+  'secagg',
+  'overhead',
+  'memory',
+  'journal',
+  'training',
+  'substrate',
+] as const;
 
 /** @throws Error when the benchmark fails */
 const rowsOf = async (name: string): Promise<Row[]> => {

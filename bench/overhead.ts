@@ -110,7 +110,7 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
       return store.getRange(ref, start, end, options);
     },
   };
-  const coordinator = await benchCoordinator(spec, store, ':memory:', (progress) => {
+  const coordinator = await benchCoordinator(spec, store, undefined, (progress) => {
     if (progress.type !== 'phase') return;
     if (progress.phase === 'opening') rounds.push((costs = new Map()));
     enter(progress.phase);

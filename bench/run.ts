@@ -8,6 +8,7 @@ import { functionTrainer } from '../client/trainer.ts';
 import {
   createCoordinator,
   journalLedger,
+  memoryJournal,
   openJournal,
   type Coordinator,
   type Progress,
@@ -45,15 +46,15 @@ const quiet = {
   error: (fields: object, message: string) => console.error(message, fields),
 };
 
-/** The coordinator, with its journal in a file or in memory. */
+/** The coordinator, with its journal in a file, or in memory where none is named. */
 export const benchCoordinator = async (
   spec: RunSpec,
   store: BlobStore,
-  journalPath: string,
+  journalPath: string | undefined,
   onEvent: (progress: Progress) => void,
 ): Promise<Coordinator> => {
   const identity = await identityFromSeed(deriveSeed(SEED, 'coordinator'));
-  const journal = openJournal(journalPath);
+  const journal = journalPath === undefined ? memoryJournal() : await openJournal(journalPath);
   return createCoordinator({
     spec,
     identity,

@@ -4,7 +4,12 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { journalLedger, openNetworkPorts, type Journal } from '../coordinator/index.ts';
+import {
+  committedIn,
+  journalLedger,
+  openNetworkPorts,
+  type Journal,
+} from '../coordinator/index.ts';
 import type { Treasury } from '../coordinator/funds.ts';
 import type { AccessGate } from '../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
@@ -27,7 +32,6 @@ import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts
 import { showTime } from './amounts.ts';
 import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';
 import type { Output } from './output.ts';
-import { committedRounds } from './published.ts';
 
 /** The journal of uploads to Walrus, in the state folder. */
 const UPLOADS = 'uploads';
@@ -206,7 +210,7 @@ export const openRunPorts = async (init: {
     output.line(
       `keys       sealed under ${threshold} of ${servers.length} key servers; ${decryptOnly.length} of before only open`,
     );
-  const roundsLeft = spec.rounds - committedRounds({ spec, transcript: journal.transcript() });
+  const roundsLeft = spec.rounds - (await committedIn(journal));
   if (roundsLeft > 0) await ensureFunds(place, spec, identity.address, roundsLeft, output);
   else output.line(`pays       ${identity.address}: nothing more than the transcript`);
   const ports = await openNetworkPorts({

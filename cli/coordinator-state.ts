@@ -8,6 +8,7 @@ import type { Keystore } from '../client/keystore/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, systemRandom } from '../protocol/random.ts';
+import { onDisk } from '../protocol/storage-errors.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
 import { masterSeed } from '../sim/scenario.ts';
@@ -154,7 +155,7 @@ export const openState = async (
   if (fork !== undefined && [model, inputs, classes, from].some((set) => set !== undefined))
     throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
   const folder = options.state;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await onDisk(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
   const begun = (await readOptional(join(folder, RUN_FILES.spec))) !== undefined;
   const place = await placeOfRun(folder, begun, options);
   const keystore = await openOwnKeystore(options, place !== undefined);

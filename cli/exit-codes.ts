@@ -42,6 +42,10 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',
   'store_unavailable',
+  'storage_full',
+  'storage_read_only',
+  'storage_failed',
+  'journal_locked',
   'ledger_unavailable',
   'gate_unavailable',
   'connection_lost',

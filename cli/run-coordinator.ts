@@ -93,7 +93,7 @@ export const runCoordinator = async (
   const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);
   const { identity, sealingSecret } = state.keystore;
-  const journal = openJournal(join(folder, RUN_FILES.journal));
+  const journal = await openJournal(join(folder, RUN_FILES.journal));
   resources.defer(() => journal.close());
   introduce({ spec, resumed }, output);
   const ports = await openRunPorts({ folder, place, spec, identity, journal, output });
@@ -101,7 +101,9 @@ export const runCoordinator = async (
   const { store, uploads, gate, ledger, onChain, treasury } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
-  const parentModel = journal.eventCount === 0 ? await state.parentModel() : undefined;
+  const { snapshot, events } = await journal.load();
+  const isNew = snapshot === undefined && events.length === 0;
+  const parentModel = isNew ? await state.parentModel() : undefined;
   const coordinator = createCoordinator({
     spec,
     identity,
@@ -141,7 +143,7 @@ export const runCoordinator = async (
   invite({ url: served.url, spec, runObject, network: place?.path }, output);
 
   const publish = async (): Promise<Publication | undefined> => {
-    const published = await onChain?.publish(coordinator.transcript());
+    const published = await onChain?.publish(await coordinator.transcript.whole());
     if (published !== undefined)
       output.line(
         `published  specification and transcript to round ${published.round}, blob ${published.blob.id}`,
@@ -158,7 +160,7 @@ export const runCoordinator = async (
       throw thrown;
     },
   );
-  await writeWhole(join(folder, RUN_FILES.transcript), coordinator.transcript());
+  await writeWhole(join(folder, RUN_FILES.transcript), await coordinator.transcript.whole());
   output.say(
     `finished after ${outcome.rounds} rounds (${outcome.attempts} attempts); model ${toHex(outcome.model.hash)}`,
   );

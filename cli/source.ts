@@ -86,7 +86,7 @@ const openJournalLedger = async (
       throw corrupt(thrown);
     });
   try {
-    const journal = openJournal(path);
+    const journal = await openJournal(path);
     resources.defer(() => journal.close());
     const ledger = journalLedger(journal);
     return {

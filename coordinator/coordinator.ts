@@ -12,7 +12,7 @@ import type { RandomSource } from '../protocol/random.ts';
 import type { ModelRef } from '../protocol/records.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
 import type { Treasury } from './funds.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './journal/port.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, PhaseType, Progress } from './machine/index.ts';
@@ -85,11 +85,23 @@ export interface Status {
   readonly modelHash: Uint8Array | undefined;
 }
 
+/** The accepted records, hash-chained, as `decodeTranscript` reads them: bytes as they are stored, nothing is decoded here. */
+export interface TranscriptSource {
+  /** Bytes of the whole, which grows by whole entries and never changes. */
+  readonly size: number;
+  /** Bytes [start, end) in pieces; what lies beyond the end is left out. */
+  read(start?: number, end?: number): AsyncIterable<Uint8Array>;
+  /** Where the first entry of this round or a later one begins, bytes; undefined where there is none. */
+  startOf(round: number): Promise<number | undefined>;
+  /** All of it, in memory. */
+  whole(): Promise<Uint8Array>;
+}
+
 export interface Coordinator {
   /** Takes over a connection. */
   accept(connection: Connection): void;
   /**
-   * Replays the journal and goes on with the run, or starts it.
+   * Restores the run from the journal and goes on with it, or starts it.
    * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
    */
   start(): Promise<void>;
@@ -107,13 +119,9 @@ export interface Coordinator {
   readonly uploadLimit: number;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** The accepted records, hash-chained; see `decodeTranscript`. */
-  transcript(): Uint8Array;
-  /** Parts of it as they are stored; see the journal. */
-  transcriptPart: Journal['transcriptPart'];
-  firstOfRound: Journal['firstOfRound'];
+  readonly transcript: TranscriptSource;
   /** A blob that a record of the transcript names. */
-  blobRef(id: string): BlobRef | undefined;
+  blobRef(id: string): Promise<BlobRef | undefined>;
   /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
   isMember(key: Hex): boolean;
 }

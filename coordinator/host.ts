@@ -1,33 +1,29 @@
 /**
  * @module The host: feeds the machine with events and performs what it asks. Write-ahead: an event is in the journal before
- * anything it causes leaves the process, so after kill -9 at any point the journal is replayed, the work of the present phase
- * is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
+ * anything it causes leaves the process, so after kill -9 at any point the state is restored from the journal, the work of the
+ * present phase is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/identity.ts';
 import { firstBeacon } from '../protocol/ledger/beacon.ts';
-import { decodeRecord, signRecord } from '../protocol/records.ts';
+import { decodeRecord, signRecord, type SignedRecord } from '../protocol/records.ts';
 import { initialModel } from '../protocol/first-model.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { hashModel, roundToTypes } from '../protocol/tensors/index.ts';
 import { genesis } from '../protocol/transcript.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
-import type { JournalBatch } from './journal.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, progressFields, reportedText, safeLogger, shortKey } from './log.ts';
+import { createLoop } from './loop.ts';
+import { wholeTranscript } from './journal/history.ts';
 import type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
 import {
-  initialState,
-  nextWake,
   pendingWork,
-  step,
   type Effect,
-  type Event,
   type EventBody,
   type Hex,
   type MachineConfig,
@@ -40,6 +36,7 @@ import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
+import { sweepUploads } from './sweep.ts';
 import { createUpkeep } from './upkeep.ts';
 import { doWork } from './work.ts';
 
@@ -67,18 +64,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
   );
 
-  let state: State = initialState;
-  let lastTime = 0;
-  let queue: EventBody[] = [];
-  let flushing: Promise<void> | undefined;
-  let cancelWake: (() => void) | undefined;
   const working = new Set<Promise<void>>();
+  let sweeping: Promise<void> = Promise.resolve();
   /** Who has been sent `finished`. */
   const told = new Set<Hex>();
 
   const metrics = createMetrics({
     status: () => status(),
-    journalEvents: () => journal.eventCount,
+    journalEvents: () => loop.history.events,
     upkeep: () => upkeep.status(),
   });
   const upkeep = createUpkeep({
@@ -87,13 +80,31 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     clock,
     everyMs: limits.upkeepMs,
     rounds: spec.rounds,
-    state: () => state,
+    state: () => loop.state,
     log,
     onEvent: init.onUpkeep,
   });
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
-  const attemptKeys = createAttemptKeys(journal.database, random);
+  const attemptKeys = createAttemptKeys(journal.secrets, random);
   const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
+  const loop = createLoop({
+    config,
+    journal,
+    clock,
+    log,
+    signal: stopping.signal,
+    perform: (effects) => {
+      for (const effect of effects) performEffect(effect);
+      if (effects.some((effect) => effect.type === 'append' && endsAttempt(effect.record))) sweep();
+      settle();
+    },
+    // Of no attempt but the one in progress is the secret kept.
+    tidy: ({ round }) => attemptKeys.keepOnly(round?.round),
+    onHold: ({ code, message, remedy }) =>
+      publish({ type: 'waiting', reason: `${code}: ${message}. ${remedy}` }),
+    onFailure: (thrown) => fail(thrown),
+  });
+  const dispatch = (body: EventBody): void => loop.dispatch(body);
   const sessions = createSessions({
     identity,
     run,
@@ -102,8 +113,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     random,
     limits,
     members: membersOf(spec),
-    mayBeSilent: (key) => mayBeSilent(state, key),
-    lastRegister: (key) => state.registered.get(key)?.bytes,
+    mayBeSilent: (key) => mayBeSilent(loop.state, key),
+    lastRegister: (key) => loop.state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => dispatch({ type: 'joined', key }),
     onLeave: (key) => dispatch({ type: 'left', key }),
@@ -113,26 +124,31 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
           { participant: shortKey(toHex(key)), proof: toHex(frame.proof) },
           'a participant says that a commit is wrong, with this proof',
         );
+      loop.checkRoom();
       dispatch(eventOf(key, frame));
     },
   });
 
-  const status = (): Status => ({
-    running: !stopping.signal.aborted,
-    phase: state.phase.type,
-    waitingFor:
-      state.phase.type === 'waiting' ? (state.phase.reason ?? state.phase.pause) : undefined,
-    failure: state.failure,
-    lastAbort: lastAbortOf(state),
-    round: state.attempt,
-    committed: state.committed,
-    rounds: spec.rounds,
-    failures: state.failures,
-    loggedIn: sessions.loggedIn,
-    connections: sessions.connections,
-    untold: state.phase.type === 'finished' ? untold() : 0,
-    modelHash: state.model?.hash,
-  });
+  const status = (): Status => {
+    const { state, held } = loop;
+    const { phase } = state;
+    const reason = phase.type === 'waiting' ? (phase.reason ?? phase.pause) : undefined;
+    return {
+      running: !stopping.signal.aborted,
+      phase: phase.type,
+      waitingFor: held === undefined ? reason : `${held.code}: ${held.message}`,
+      failure: state.failure,
+      lastAbort: lastAbortOf(state),
+      round: state.attempt,
+      committed: state.committed,
+      rounds: spec.rounds,
+      failures: state.failures,
+      loggedIn: sessions.loggedIn,
+      connections: sessions.connections,
+      untold: phase.type === 'finished' ? untold() : 0,
+      modelHash: state.model?.hash,
+    };
+  };
 
   /** The run cannot go on: nothing more is acknowledged. */
   const fail = (thrown: unknown): void => {
@@ -144,7 +160,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const halt = (): void => {
     stopping.abort();
-    cancelWake?.();
+    loop.stop();
     upkeep.stop();
     sessions.stop();
   };
@@ -165,14 +181,15 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       run,
       coordinator: identity.publicKey,
       ledger,
-      journal,
+      history: loop.history,
       clock,
       keeper,
       attemptKeys,
       aggregation,
       upkeep,
       log,
-      state: () => state,
+      state: () => loop.state,
+      hold: (error: FloeError) => loop.hold(error),
       signal: stopping.signal,
     };
     // A store or ledger that never answers must not keep the coordinator from stopping.
@@ -183,6 +200,15 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     working.add(task);
   };
 
+  /** One at a time; what fails is done again when the next attempt ends. */
+  const sweep = (): void => {
+    sweeping = sweeping
+      .then(() => sweepUploads(journal, store, loop.state))
+      .catch((thrown: unknown) =>
+        log.warn(errorFields(toFloeError(thrown)), 'uploads that are of no use stay for now'),
+      );
+  };
+
   const noteRefusal = ({ to, frame }: Effect & { type: 'send' }): void => {
     if (frame.type !== 'error' || to === 'everyone') return;
     const participant = shortKey(to[0] ?? '');
@@ -190,13 +216,14 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 
   const noteTold = (to: readonly Hex[] | 'everyone'): void => {
-    const here = [...state.participants].filter(([, { present }]) => present);
+    const here = [...loop.state.participants].filter(([, { present }]) => present);
     for (const key of to === 'everyone' ? here.map(([name]) => name) : to) told.add(key);
   };
 
   /** Participants lost so shortly before the end that they may still come back to hear of it. */
   const untold = (): number => {
-    const now = clock.now();
+    const { state } = loop;
+    const now = loop.now();
     return [...state.participants.keys()].filter(
       (key) => !told.has(key) && (goneAt(config, state, key) ?? Infinity) > now,
     ).length;
@@ -218,6 +245,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   };
 
   const settle = (): void => {
+    const { state } = loop;
     if (state.phase.type !== 'finished' || state.model === undefined) return;
     const { failure, committed, attempt } = state;
     if (failure !== undefined) {
@@ -230,79 +258,6 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       attempts: state.attempt,
       model: state.model,
     });
-  };
-
-  const armWake = (): void => {
-    cancelWake?.();
-    const at = nextWake(config, state, lastTime);
-    if (at !== undefined) cancelWake = clock.at(at, () => dispatch({ type: 'tick' }));
-  };
-
-  /** Reduces a batch, writes it in one transaction, then performs what it asks for. */
-  const flush = (): void => {
-    const bodies = queue;
-    queue = [];
-    const batch: JournalBatch[] = [];
-    let next = state;
-    const effects = bodies.flatMap((body) => {
-      lastTime = Math.max(lastTime, clock.now());
-      const event: Event = { ...body, time: lastTime };
-      const before = next;
-      const result = step(config, next, event);
-      next = result.state;
-      if (next !== before)
-        batch.push({
-          event,
-          records: result.effects.flatMap((effect) =>
-            effect.type === 'append' ? [effect.record] : [],
-          ),
-        });
-      return result.effects;
-    });
-    if (batch.length > 0) journal.append(batch);
-    state = next;
-    eraseOldKeys();
-    for (const effect of effects) performEffect(effect);
-    armWake();
-    settle();
-  };
-
-  /** Of no attempt but the one in progress is the secret kept. */
-  const eraseOldKeys = (): void => attemptKeys.keepOnly(state.round?.round);
-
-  const flushSoon = async (): Promise<void> => {
-    await eventLoopTurn();
-    flushing = undefined;
-    if (stopping.signal.aborted) return;
-    try {
-      flush();
-    } catch (thrown) {
-      fail(thrown);
-    }
-  };
-
-  const dispatch = (body: EventBody): void => {
-    if (stopping.signal.aborted) return;
-    queue.push(body);
-    // Whatever arrives within this turn of the event loop shares one transaction.
-    flushing ??= flushSoon();
-  };
-
-  const replay = (): boolean => {
-    for (const event of journal.events()) {
-      lastTime = event.time;
-      try {
-        state = step(config, state, event).state;
-      } catch (cause) {
-        throw new FloeError(
-          'journal_corrupt',
-          `an event of type ${event.type} cannot be replayed: ${(cause as Error).message}`,
-          {},
-          { cause },
-        );
-      }
-    }
-    return state.model !== undefined;
   };
 
   /** What the run begins with: its parent, or the model that its seed gives. */
@@ -326,13 +281,17 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const model = await keeper.publish(keeper.prepare(firstModel(), 0), readers, stopping.signal);
-    dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
-    await flushing;
+    const first = keeper.prepare(firstModel(), 0);
+    await loop.persist(async () => {
+      const model = await keeper.publish(first, readers, stopping.signal);
+      dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
+    });
+    await loop.drained();
   };
 
   /** Version 0 in the ledger; the same again after a crash. */
   const registerInitial = async (): Promise<void> => {
+    const { state } = loop;
     if (state.attempt > 0 || state.model === undefined) return;
     const { hash: modelHash, blob } = state.model;
     const version = { run, round: 0, modelHash, blob, transcriptRoot: genesis(run) };
@@ -354,25 +313,25 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
           'spec_invalid',
           `access.models: expected a gate with policies on chain, got ${gate.kind}`,
         );
-      journal.bind(run);
-      if (replay()) {
-        log.info({ events: journal.eventCount, phase: state.phase.type }, 'resumed');
-        eraseOldKeys();
-        const { phase } = state;
+      const replayed = await loop.open();
+      const { phase, model } = loop.state;
+      if (model !== undefined) {
+        log.info({ replayed, phase: phase.type }, 'resumed');
         dispatch({ type: 'resumed', startWith });
-        await flushing;
+        await loop.drained();
         // A phase that the restart itself began has started its own work.
-        if (state.phase.type === phase.type) pendingWork(state).forEach(startWork);
+        if (loop.state.phase.type === phase.type) pendingWork(loop.state).forEach(startWork);
       } else await publishInitial();
-      await registerInitial();
+      await loop.persist(registerInitial);
       upkeep.start();
       settle();
     },
     stop: async () => {
       halt();
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));
-      await flushing;
+      await loop.drained();
       await Promise.allSettled(working);
+      await sweeping;
     },
     finished: finished.promise,
     status,
@@ -384,11 +343,16 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
     metrics,
     clock,
-    transcript: () => journal.transcript(),
-    transcriptPart: (from, maxBytes) => journal.transcriptPart(from, maxBytes),
-    firstOfRound: (round) => journal.firstOfRound(round),
+    transcript: {
+      get size() {
+        return loop.history.size;
+      },
+      read: (start, end) => journal.transcript(start, end),
+      startOf: (round) => journal.startOf(round),
+      whole: async () => wholeTranscript(journal),
+    },
     blobRef: (id) => journal.blobRef(id),
-    isMember: (key) => state.round?.members.includes(key) === true,
+    isMember: (key) => loop.state.round?.members.includes(key) === true,
   };
 };
 
@@ -402,6 +366,8 @@ const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
         reported: reportedText(closing.body.reported),
       };
 
+const endsAttempt = ({ type }: SignedRecord): boolean => type === 'commit' || type === 'abort';
+
 /** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
 const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
   switch (frame.type) {
@@ -411,6 +377,13 @@ const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
       return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
     case 'record':
       return { type: 'record', from: key, record: decodeRecord(frame.record), entries: [] };
+    case 'unmask':
+      return {
+        type: 'record',
+        from: key,
+        record: decodeRecord(frame.record),
+        entries: [frame.answer],
+      };
     case 'share':
       return {
         type: 'record',

@@ -29,6 +29,9 @@ const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 4
   blob_corrupt: 400,
   frame_malformed: 400,
   store_unavailable: 503,
+  storage_full: 503,
+  storage_read_only: 503,
+  storage_failed: 503,
 };
 
 const BLOB_ID = /^[0-9a-f]{64}$/;
@@ -109,14 +112,12 @@ const queryNumber = (context: Context, name: string): number | undefined => {
   return Number(text);
 };
 
-/** The transcript from an entry on, as it is stored. */
-const transcriptPieces = (coordinator: Coordinator, from: number): Pieces => {
-  let next: number | undefined = from;
+/** The transcript from a byte on, as it is stored. */
+const transcriptPieces = ({ transcript }: Coordinator, from: number): Pieces => {
+  const reading = transcript.read(from)[Symbol.asyncIterator]();
   return async () => {
-    if (next === undefined) return undefined;
-    const part = coordinator.transcriptPart(next, PIECE_BYTES);
-    ({ next } = part);
-    return part.bytes.length === 0 ? undefined : part.bytes;
+    const next = await reading.next();
+    return next.done === true ? undefined : next.value;
   };
 };
 
@@ -248,18 +249,19 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     context.body(announcement, 200, { 'content-type': 'application/json' }),
   );
 
-  app.get('/transcript', (context) => {
+  app.get('/transcript', async (context) => {
     checkRate(transcripts, addressOf(context), 'requests for the transcript');
     const round = queryNumber(context, 'round');
     const from = queryNumber(context, 'from') ?? 0;
-    const start = round === undefined ? from : coordinator.firstOfRound(round);
+    const { transcript } = coordinator;
+    const start = round === undefined ? from : await transcript.startOf(round);
     if (start === undefined) return context.body(null, 200, OCTETS);
     return context.body(openTranscripts.stream(transcriptPieces(coordinator, start)), 200, OCTETS);
   });
 
   app.get('/blobs/:id', async (context) => {
     const id = context.req.param('id');
-    const ref = coordinator.blobRef(id);
+    const ref = await coordinator.blobRef(id);
     if (ref === undefined)
       throw new FloeError('blob_not_found', 'no record of this run names this blob');
     const range = rangeOf(context.req.header('range'), ref.size);

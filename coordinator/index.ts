@@ -1,10 +1,19 @@
 /**
  * @module The coordinator: runs the rounds of a federated run. `createCoordinator` is the run, `serve` puts it on a port,
- * `openJournal` keeps it, `journalLedger` is the ledger of a consortium without a chain.
+ * `openJournal` and `memoryJournal` keep it, `journalLedger` is the ledger of a consortium without a chain.
  */
-export type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
+export type {
+  Coordinator,
+  CoordinatorInit,
+  Outcome,
+  Status,
+  TranscriptSource,
+} from './coordinator.ts';
 export { createCoordinator } from './host.ts';
-export { JOURNAL_VERSION, openJournal, type Journal } from './journal.ts';
+export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
+export { memoryJournal } from './journal/memory.ts';
+export type { Journal } from './journal/port.ts';
+export { JOURNAL_VERSION, openJournal, type OpenOptions } from './journal/sqlite.ts';
 export { journalLedger } from './ledger.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { reportedText, type Logger } from './log.ts';

@@ -1,5 +1,5 @@
 /**
- * @module The local Ledger: freezes and model versions in the journal's database. It is the coordinator's own word, which is
+ * @module The local Ledger: freezes and model versions in the journal. It is the coordinator's own word, which is
  * why masked rounds add the consistency round; a consortium without a chain uses it for good.
  */
 import * as v from 'valibot';
@@ -9,7 +9,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { localBeacon } from '../protocol/ledger/beacon.ts';
 import { JOURNAL_RECEIPT, type Ledger } from '../protocol/ledger/ledger.ts';
 import { blobRefSchema } from '../protocol/records.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './journal/port.ts';
 
 const keys = v.pipe(v.array(fixedBytes(32)), v.maxLength(255));
 const cohortSchema = v.strictObject({
@@ -31,43 +31,66 @@ const MAX_VALUE_BYTES = 16 << 10;
 
 type Kind = 'cohort' | 'survivors' | 'model';
 
-const decode = <Schema extends v.GenericSchema>(
-  schema: Schema,
-  bytes: Uint8Array | undefined,
-): v.InferOutput<Schema> | undefined =>
-  bytes && decodeCbor(schema, bytes, 'journal_corrupt', MAX_VALUE_BYTES);
-
-export const journalLedger = ({ database }: Journal): Ledger => {
-  const insert = database.prepare(
-    'INSERT INTO ledger (kind, run, round, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  );
-  const select = database.prepare(
-    'SELECT value FROM ledger WHERE kind = ? AND run = ? AND round = ?',
-  );
-  const selectRounds = database.prepare(
-    'SELECT round FROM ledger WHERE kind = ? AND run = ? ORDER BY round',
-  );
-  const roundsOf = (kind: Kind, run: Uint8Array): number[] =>
-    selectRounds.all(kind, run).map(({ round }) => Number(round));
-  const read = (kind: Kind, run: Uint8Array, round: number): Uint8Array | undefined =>
-    select.get(kind, run, round)?.['value'] as Uint8Array | undefined;
+export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
   /** Says `value` once; the same again is fine. */
-  const freeze = (kind: Kind, run: Uint8Array, round: number, value: Uint8Array): string => {
-    insert.run(kind, run, round, value);
-    const standing = read(kind, run, round);
-    if (standing === undefined || !equalBytes(standing, value))
+  const freeze = async (
+    kind: Kind,
+    run: Uint8Array,
+    round: number,
+    value: Uint8Array,
+  ): Promise<string> => {
+    const standing = await frozen.freeze(kind, run, round, value);
+    if (!equalBytes(standing, value))
       throw new FloeError('already_frozen', `another ${kind} of round ${round} stands`, { round });
     return `${JOURNAL_RECEIPT}${kind}/${round}`;
   };
+  const read = async <Schema extends v.GenericSchema>(
+    schema: Schema,
+    kind: Kind,
+    run: Uint8Array,
+    round: number,
+  ): Promise<v.InferOutput<Schema> | undefined> => {
+    const value = await frozen.read(kind, run, round);
+    return value && decodeCbor(schema, value, 'journal_corrupt', MAX_VALUE_BYTES);
+  };
+  const hashOf = async (run: Uint8Array, round: number): Promise<Uint8Array | undefined> =>
+    (await read(modelSchema, 'model', run, round))?.modelHash;
+
+  /** The first and the last version in a row, around `version`, that are of this very model; and where the next one begins. */
+  const span = async (
+    run: Uint8Array,
+    version: number,
+    hash: Uint8Array,
+  ): Promise<readonly [number, number]> => {
+    const versions = await frozen.rounds('model', run);
+    const at = versions.indexOf(version);
+    const isSame = async (i: number): Promise<boolean> => {
+      const other = versions[i] === undefined ? undefined : await hashOf(run, versions[i]);
+      return other !== undefined && equalBytes(other, hash);
+    };
+    let [first, next] = [at, at + 1];
+    // A commit that changed nothing makes no new model: one after the other is asked, both ways.
+    /* oxlint-disable no-await-in-loop */
+    while (await isSame(first - 1)) first -= 1;
+    while (await isSame(next)) next += 1;
+    /* oxlint-enable no-await-in-loop */
+    return [versions[first] ?? version, versions[next] ?? Number.MAX_SAFE_INTEGER - 1];
+  };
+
   return {
     kind: 'journal',
     beacon: 'members',
     freezeCohort: async ({ run, round, root, members, entropy }) => ({
-      receipt: freeze('cohort', run, round, encodeCbor({ root, members: [...members], entropy })),
+      receipt: await freeze(
+        'cohort',
+        run,
+        round,
+        encodeCbor({ root, members: [...members], entropy }),
+      ),
       beacon: localBeacon(root, entropy),
     }),
     freezeSurvivors: async ({ run, round, hash, members, dataCommitment }) => ({
-      receipt: freeze(
+      receipt: await freeze(
         'survivors',
         run,
         round,
@@ -83,20 +106,18 @@ export const journalLedger = ({ database }: Journal): Ledger => {
     }) => {
       const blob = { id, sha256, size };
       const value = encodeCbor({ modelHash, blob, transcriptRoot });
-      return { receipt: freeze('model', run, round, value) };
+      return { receipt: await freeze('model', run, round, value) };
     },
     readCohort: async (run, round) => {
-      const cohort = decode(cohortSchema, read('cohort', run, round));
+      const cohort = await read(cohortSchema, 'cohort', run, round);
       return cohort && { root: cohort.root, beacon: localBeacon(cohort.root, cohort.entropy) };
     },
     readSurvivors: async (run, round) => {
-      const survivors = decode(survivorsSchema, read('survivors', run, round));
+      const survivors = await read(survivorsSchema, 'survivors', run, round);
       return survivors && { hash: survivors.hash, dataCommitment: survivors.dataCommitment };
     },
     readFamily: async (run, version, modelHash) => {
-      const hashOf = (round: number): Uint8Array | undefined =>
-        decode(modelSchema, read('model', run, round))?.modelHash;
-      const hash = hashOf(version);
+      const hash = await hashOf(run, version);
       if (hash === undefined)
         throw new FloeError('ledger_unavailable', `model ${version} is not registered`);
       if (!equalBytes(hash, modelHash))
@@ -104,21 +125,23 @@ export const journalLedger = ({ database }: Journal): Ledger => {
           'context_mismatch',
           `the ledger holds another model of round ${version}`,
         );
-      const versions = roundsOf('model', run);
       // An attempt has a higher number than the version it is on, and no higher one than the next.
-      return roundsOf('survivors', run).flatMap((round) => {
-        const base = versions.findLast((each) => each < round);
-        const frozen = decode(survivorsSchema, read('survivors', run, round));
-        const of = base === undefined ? undefined : hashOf(base);
-        if (of === undefined || frozen === undefined || !equalBytes(of, hash)) return [];
-        const cohort = decode(cohortSchema, read('cohort', run, round));
-        if (cohort === undefined)
-          throw new FloeError('journal_corrupt', `survivors of round ${round} without a cohort`);
-        return [{ round, cohort: cohort.members, members: frozen.members }];
-      });
+      const [first, next] = await span(run, version, hash);
+      const rounds = await frozen.rounds('survivors', run, first + 1, next + 1);
+      return Promise.all(
+        rounds.map(async (round) => {
+          const [survivors, cohort] = await Promise.all([
+            read(survivorsSchema, 'survivors', run, round),
+            read(cohortSchema, 'cohort', run, round),
+          ]);
+          if (cohort === undefined || survivors === undefined)
+            throw new FloeError('journal_corrupt', `survivors of round ${round} without a cohort`);
+          return { round, cohort: cohort.members, members: survivors.members };
+        }),
+      );
     },
     readModel: async (run, round) => {
-      const model = decode(modelSchema, read('model', run, round));
+      const model = await read(modelSchema, 'model', run, round);
       return model && { run, round, ...model };
     },
   };

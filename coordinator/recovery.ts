@@ -140,11 +140,12 @@ const answersOf = async (
   { attemptKeys, log }: Omit<RecoveryInit, 'spec'>,
   round: Round,
 ): Promise<UnmaskAnswer[]> => {
-  const keys = attemptKeys.get(round.round);
+  const keys = await attemptKeys.get(round.round);
   const answers: UnmaskAnswer[] = [];
   for (const [hex, { author: sender, body }] of round.unmasks) {
+    const answer = round.answers.get(hex) ?? new Uint8Array();
     try {
-      const shares = await openAnswer(keys, body.context, sender, body.answer);
+      const shares = await openAnswer(keys, body.context, sender, answer);
       answers.push({ sender, shares });
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;

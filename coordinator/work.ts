@@ -8,10 +8,10 @@ import { fromHex } from '../protocol/bytes.ts';
 import { toFloeError, type FloeError } from '../protocol/errors.ts';
 import type { Ledger } from '../protocol/ledger/ledger.ts';
 import type { RunSpec } from '../protocol/run-spec.ts';
-import { nextEntry, roundRoot } from '../protocol/transcript.ts';
+import { STORAGE_ERRORS } from '../protocol/storage-errors.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Aggregation } from './aggregation.ts';
-import type { Journal } from './journal.ts';
+import type { History } from './journal/history.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { EventBody, State, Work } from './machine/index.ts';
 import { cohortReaders } from './machine/places.ts';
@@ -24,12 +24,16 @@ const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 
+/** Before the next try at something that has failed this often. */
+export const pauseAfter = (failures: number): number =>
+  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30));
+
 export interface WorkContext {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
   readonly coordinator: Uint8Array;
   readonly ledger: Ledger;
-  readonly journal: Journal;
+  readonly history: History;
   readonly clock: Clock;
   readonly keeper: ModelKeeper;
   readonly attemptKeys: AttemptKeys;
@@ -37,6 +41,8 @@ export interface WorkContext {
   readonly upkeep: Upkeep;
   readonly log: Logger;
   readonly state: () => State;
+  /** The disk takes no write: until `release`, the run's time stands still. @returns release */
+  readonly hold: (error: FloeError) => () => void;
   readonly signal: AbortSignal;
 }
 
@@ -48,31 +54,32 @@ const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
 ];
 
 const withRetries = async <Result>(
-  { clock, log, signal }: WorkContext,
+  { clock, log, signal, hold }: WorkContext,
   work: Work,
   attempts: number,
   run: () => Promise<Result>,
 ): Promise<Result> => {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await run();
-    } catch (thrown) {
-      const error = toFloeError(thrown);
-      if (!error.retryable || attempt >= attempts || signal.aborted) throw error;
-      log.warn({ work: work.type, round: work.round, attempt, ...errorFields(error) }, 'retrying');
-      await sleep(clock, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt), signal);
+  let release: (() => void) | undefined;
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await run();
+      } catch (thrown) {
+        const error = toFloeError(thrown);
+        // A disk that is full is the operator's to mend, and nothing of the round is lost meanwhile.
+        const waits = STORAGE_ERRORS.has(error.code);
+        if (!error.retryable || (attempt >= attempts && !waits) || signal.aborted) throw error;
+        if (waits) release ??= hold(error);
+        log.warn(
+          { work: work.type, round: work.round, attempt, ...errorFields(error) },
+          'retrying',
+        );
+        await sleep(clock, pauseAfter(attempt), signal);
+      }
     }
+  } finally {
+    release?.();
   }
-};
-
-/** Merkle root of the round with its commit, which is not in the journal yet. */
-const rootWithCommit = (
-  { journal }: WorkContext,
-  { round, commit }: Work & { type: 'register-model' },
-): Uint8Array => {
-  const entries = journal.roundEntries(round);
-  const index = (entries.at(-1)?.index ?? -1) + 1;
-  return roundRoot([...entries, nextEntry(journal.head, index, commit)], round);
 };
 
 /** A receipt as records hold it: 500 characters. */
@@ -89,7 +96,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       // What the attempt's members will read is there for them.
       await context.upkeep.ensure(signal);
       // Durable before the event that publishes it; the same again after a crash.
-      const key = context.attemptKeys.create(round);
+      const key = await context.attemptKeys.create(round);
       const [wrapped, bundle] = await Promise.all([
         keeper.rewrap(work.model, readers, round),
         work.commit && keeper.rewrapBundle(work.commit, readers, round),
@@ -131,7 +138,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
         round,
         modelHash: body.model.hash,
         blob: body.model.blob,
-        transcriptRoot: rootWithCommit(context, work),
+        transcriptRoot: await context.history.rootWith(round, work.commit),
       };
       const { lossSum, correct } = body.metrics;
       const { receipt } = await ledger.registerModel(version, {

@@ -45,8 +45,12 @@ export const sha256 = (...chunks: readonly Uint8Array[]): Uint8Array => {
   return hash.digest();
 };
 
-export const concatBytes = (...chunks: readonly Uint8Array[]): Uint8Array =>
+export const concatBytes = (...chunks: readonly Uint8Array[]): Uint8Array => joinBytes(chunks);
+
+/** As `concatBytes`, of any number of chunks. */
+export const joinBytes = (chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> =>
   join(chunks, totalOf(chunks));
+
 const utf8Encoder = new TextEncoder();
 export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
 export const toHex = (bytes: Uint8Array): string => bytesToHex(bytes);

@@ -4,29 +4,38 @@
 import { FloeError } from './errors.ts';
 
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch, as the machine believes: it may jump, so no duration is measured with it. */
   now(): number;
-  /** Calls `callback` once at or after `at` (ms since the epoch). Returns a function that cancels it. */
+  /** Milliseconds from an origin of its own; never goes back and never jumps. */
+  monotonic(): number;
+  /** Calls `callback` once, `at - now()` after the call at the earliest. Returns a function that cancels it. */
   at(at: number, callback: () => void): () => void;
+  /** Calls `callback` once, after `ms` of the monotonic time at the earliest. Returns a function that cancels it. */
+  after(ms: number, callback: () => void): () => void;
 }
 
 /** setTimeout cannot wait longer than this; a later deadline is reached in steps. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
+const callAfter = (ms: number, callback: () => void): (() => void) => {
+  const end = performance.now() + ms;
+  let timer: ReturnType<typeof setTimeout>;
+  const arm = (): void => {
+    const left = end - performance.now();
+    timer =
+      left > LONGEST_TIMEOUT
+        ? setTimeout(arm, LONGEST_TIMEOUT)
+        : setTimeout(callback, Math.max(0, left));
+  };
+  arm();
+  return () => clearTimeout(timer);
+};
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  at: (at, callback) => {
-    let timer: ReturnType<typeof setTimeout>;
-    const arm = (): void => {
-      const left = at - Date.now();
-      timer =
-        left > LONGEST_TIMEOUT
-          ? setTimeout(arm, LONGEST_TIMEOUT)
-          : setTimeout(callback, Math.max(0, left));
-    };
-    arm();
-    return () => clearTimeout(timer);
-  },
+  monotonic: () => performance.now(),
+  at: (at, callback) => callAfter(at - Date.now(), callback),
+  after: callAfter,
 };
 
 /** Resolves after `ms`. @throws FloeError `aborted` when `signal` fires first. */
@@ -36,7 +45,7 @@ export const sleep = (clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       cancel();
       reject(new FloeError('aborted', 'The operation was cancelled.'));
     };
-    const cancel = clock.at(clock.now() + ms, () => {
+    const cancel = clock.after(ms, () => {
       signal?.removeEventListener('abort', abort);
       resolve();
     });
@@ -58,14 +67,17 @@ export const manualClock = (start = 0): ManualClock => {
   const timers = new Map<number, { readonly at: number; readonly callback: () => void }>();
   const due = (): [number, { at: number; callback: () => void }] | undefined =>
     [...timers].toSorted(([a, x], [b, y]) => x.at - y.at || a - b)[0];
+  const at: Clock['at'] = (time, callback) => {
+    const id = sequence;
+    sequence += 1;
+    timers.set(id, { at: time, callback });
+    return () => timers.delete(id);
+  };
   return {
     now: () => now,
-    at: (at, callback) => {
-      const id = sequence;
-      sequence += 1;
-      timers.set(id, { at, callback });
-      return () => timers.delete(id);
-    },
+    monotonic: () => now,
+    at,
+    after: (ms, callback) => at(now + ms, callback),
     next: () => due()?.[1].at,
     advance: (ms) => {
       const end = now + ms;

@@ -19,6 +19,8 @@ export const MAX_CLIENT_FRAME_BYTES =
   MAX_RECORD_BYTES + MAX_COHORT * (MAX_SHARE_ENTRY_BYTES + 3) + 64;
 /** What a participant sends until it has logged in, hello and login with all that frames them, has fewer bytes. */
 export const MAX_LOGIN_BYTES = 1024;
+/** Largest sealed answer: one share for each of 255 members fits. */
+export const MAX_ANSWER_BYTES = 64 << 10;
 
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const key = fixedBytes(32);
@@ -35,10 +37,12 @@ export const clientFrames = {
   hello: frame('hello', { key, nonce: fixedBytes(32) }),
   /** Answer to the challenge: signature over {@link loginPayload} under the tag `login`. */
   login: frame('login', { signature: fixedBytes(64) }),
-  /** A register, upload, consistent or unmask record. */
+  /** A register, complaint, upload or consistent record. */
   record: frame('record', { record }),
   /** A share record with its sealed entries, one per member in cohort order, its own included. */
   share: frame('share', { record, entries: list(bytesUpTo(MAX_SHARE_ENTRY_BYTES)) }),
+  /** An unmask record with the sealed answer that it names. */
+  unmask: frame('unmask', { record, answer: bytesUpTo(MAX_ANSWER_BYTES) }),
   /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
   withdraw: frame('withdraw', {
     round: integer(0, 100_000),

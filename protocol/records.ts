@@ -166,8 +166,11 @@ export const bodySchemas = {
   }),
   /** Participant: has seen this survivor set (consistency round of Bonawitz 2017). */
   consistent: v.strictObject({ context: hash, survivors: hash }),
-  /** Participant: its shares, sealed to the coordinator's key of this attempt. */
-  unmask: v.strictObject({ context: hash, survivors: hash, answer: bytesUpTo(64 << 10) }),
+  /**
+   * Participant: SHA-256 of its answer, the shares sealed to the coordinator's key of this attempt. The answer itself goes beside
+   * the record: it has n shares, and nobody can open it once the attempt is over.
+   */
+  unmask: v.strictObject({ context: hash, survivors: hash, answer: hash }),
   /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
   commit: v.strictObject({
     survivors: hash,

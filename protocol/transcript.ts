@@ -50,17 +50,24 @@ export const nextEntry = (
 export const roundRoot = (entries: readonly TranscriptEntry[], round: number): Uint8Array =>
   merkleRoot(entries.filter((entry) => entry.record.round === round).map((entry) => entry.hash));
 
-const PREFIX = 4 + 32;
+/** Bytes of an entry before its record. */
+export const ENTRY_PREFIX = 4 + 32;
 
-/** One entry on disk: u32 little-endian length of the record, the entry's hash, the record. */
-export const encodeStoredEntry = (hash: Uint8Array, record: Uint8Array): Uint8Array => {
+/** One entry on disk: u32 little-endian length of the record, the link, the record. */
+export const encodeStored = ({
+  link,
+  bytes,
+}: {
+  readonly link: Uint8Array;
+  readonly bytes: Uint8Array;
+}): Uint8Array => {
   const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, record.length, true);
-  return concatBytes(length, hash, record);
+  new DataView(length.buffer).setUint32(0, bytes.length, true);
+  return concatBytes(length, link, bytes);
 };
 
 export const encodeEntry = ({ hash, record }: TranscriptEntry): Uint8Array =>
-  encodeStoredEntry(hash, record.bytes);
+  encodeStored({ link: hash, bytes: record.bytes });
 
 /**
  * Reads a transcript and checks every signature and every link.
@@ -73,20 +80,20 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length;) {
     const index = entries.length;
-    const length = at + PREFIX <= bytes.length ? view.getUint32(at, true) : 0;
-    if (length === 0 || length > MAX_RECORD_BYTES || at + PREFIX + length > bytes.length)
+    const length = at + ENTRY_PREFIX <= bytes.length ? view.getUint32(at, true) : 0;
+    if (length === 0 || length > MAX_RECORD_BYTES || at + ENTRY_PREFIX + length > bytes.length)
       throw new FloeError('transcript_broken', `entry ${index} is truncated`, {
         entry: index,
         round: roundAfter(entries.at(-1)),
       });
     const record = readRecord(
-      ownBytes(bytes.subarray(at + PREFIX, at + PREFIX + length)),
+      ownBytes(bytes.subarray(at + ENTRY_PREFIX, at + ENTRY_PREFIX + length)),
       index,
       roundAfter(entries.at(-1)),
     );
     const entry = nextEntry(head, index, record);
     const where = { entry: index, round: record.round, record: record.type };
-    if (!equalBytes(entry.hash, bytes.subarray(at + 4, at + PREFIX)))
+    if (!equalBytes(entry.hash, bytes.subarray(at + 4, at + ENTRY_PREFIX)))
       throw new FloeError(
         'transcript_broken',
         `the link of entry ${index} (${record.type}) does not hold`,
@@ -100,7 +107,7 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
       );
     entries.push(entry);
     head = entry.hash;
-    at += PREFIX + length;
+    at += ENTRY_PREFIX + length;
   }
   return { run, head, entries };
 };

@@ -36,17 +36,21 @@ export const scenarioClock = (base: Clock = systemClock): ScenarioClock => {
   const armAll = (): void => {
     for (const timer of timers) arm(timer);
   };
+  const at: Clock['at'] = (time, callback) => {
+    const timer: Timer = { at: time, callback, cancel: () => undefined };
+    timers.add(timer);
+    arm(timer);
+    return () => {
+      timers.delete(timer);
+      timer.cancel();
+    };
+  };
   return {
     now,
-    at: (at, callback) => {
-      const timer: Timer = { at, callback, cancel: () => undefined };
-      timers.add(timer);
-      arm(timer);
-      return () => {
-        timers.delete(timer);
-        timer.cancel();
-      };
-    },
+    // The leaps are the scenario's own, and durations are meant to see them.
+    monotonic: now,
+    at,
+    after: (ms, callback) => at(now() + ms, callback),
     leap: (ms) => {
       if (frozenAt !== undefined) return;
       offset += ms;
@@ -71,6 +75,8 @@ export const quickClock = (factor: number, base: Clock = systemClock): Clock => 
   const start = base.now();
   return {
     now: () => start + (base.now() - start) * factor,
+    monotonic: () => base.monotonic() * factor,
     at: (at, callback) => base.at(start + (at - start) / factor, callback),
+    after: (ms, callback) => base.after(ms / factor, callback),
   };
 };

@@ -4,6 +4,7 @@
  */
 import {
   createCoordinator,
+  roundEntries,
   type Journal,
   type Logger,
   type Progress,
@@ -39,8 +40,8 @@ const silent: Logger = {
   error: () => undefined,
 };
 
-const commitOf = (journal: Journal, round: number): ModelRef => {
-  for (const { record } of journal.roundEntries(round))
+const commitOf = async (journal: Journal, round: number): Promise<ModelRef> => {
+  for (const { record } of await roundEntries(journal, round))
     if (record.type === 'commit') return record.body.model;
   throw new FloeError('internal', `round ${round} has no commit in the journal`);
 };
@@ -85,7 +86,9 @@ export const conduct = (
   const scoring: Promise<unknown>[] = [];
   let final: ModelRef | undefined;
 
-  const score = async (committed: Committed, model: ModelRef): Promise<void> => {
+  const score = async (committed: Committed): Promise<void> => {
+    const model = await commitOf(journal, committed.round);
+    final = final === undefined || final.version < model.version ? model : final;
     // No round waits for a score: what a network withholds for a while is asked for again.
     const result = await withRetry(
       { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
@@ -101,8 +104,7 @@ export const conduct = (
   const observe = (progress: Progress): void => {
     history.note(progress, performance.now(), bytes());
     if (progress.type === 'committed') {
-      final = commitOf(journal, progress.round);
-      scoring.push(score(progress, final).catch(ending.reject));
+      scoring.push(score(progress).catch(ending.reject));
       const noted = history.rounds.at(-1);
       if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
     }

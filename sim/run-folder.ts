@@ -11,6 +11,7 @@ import { fromHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { onDisk, storageError } from '../protocol/storage-errors.ts';
 import { encodeSafetensors } from '../protocol/tensors/index.ts';
 
 export { RUN_FILES, specAsJson };
@@ -28,10 +29,12 @@ export const writeWhole = async (
   mode = 0o644,
 ): Promise<void> => {
   const temporary = `${path}.tmp`;
-  await writeFile(temporary, content, { mode });
-  // The mode above counts only for a new file.
-  await chmod(temporary, mode);
-  await rename(temporary, path);
+  await onDisk(path, async () => {
+    await writeFile(temporary, content, { mode });
+    // The mode above counts only for a new file.
+    await chmod(temporary, mode);
+    await rename(temporary, path);
+  });
 };
 
 /** `20260102-030405-seed1`. */
@@ -43,7 +46,7 @@ export const runName = (now: number, seed: string): string => {
 /**
  * Makes `<parent>/<name>.partial`; a name that is taken gets a number.
  *
- * @throws FloeError `store_unavailable` when the disk refuses
+ * @throws FloeError `storage_full`, `storage_read_only`, `store_unavailable` when the disk refuses
  */
 export const makeRunFolder = async (parent: string, name: string): Promise<string> => {
   try {
@@ -65,6 +68,8 @@ export const makeRunFolder = async (parent: string, name: string): Promise<strin
       }
     }
   } catch (cause) {
+    const disk = storageError(cause, parent);
+    if (disk !== undefined) throw disk;
     throw new FloeError(
       'store_unavailable',
       `cannot make a folder in ${parent}: ${(cause as Error).message}`,

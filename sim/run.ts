@@ -5,7 +5,14 @@
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { journalLedger, openJournal, type Journal, type Logger } from '../coordinator/index.ts';
+import {
+  journalLedger,
+  openJournal,
+  roundEntries,
+  wholeTranscript,
+  type Journal,
+  type Logger,
+} from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -77,12 +84,9 @@ const openPlace = async (
 ): Promise<Place> => {
   const partial = await makeRunFolder(outDir, runName(clock.now(), scenario.seed));
   await writeRunStart(partial, spec, auditorSeed);
-  const journal = openJournal(join(partial, RUN_FILES.journal));
   // A simulation is started again, not resumed: its journal must be whole when it ends, not survive a power cut.
-  journal.database.exec('PRAGMA synchronous = NORMAL');
-  resources.adopt(journal, (open) => {
-    if (open.database.isOpen) open.close();
-  });
+  const journal = await openJournal(join(partial, RUN_FILES.journal), { synced: false });
+  resources.defer(() => journal.close());
   const running = await startSubstrate(scenario, partial, limits);
   const { substrate } = running;
   resources.defer(() => running.stop());
@@ -111,7 +115,7 @@ const openPlace = async (
 };
 
 const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> => {
-  const transcript = journal.transcript();
+  const transcript = await wholeTranscript(journal);
   await writeWhole(join(partial, RUN_FILES.transcript), transcript);
   return transcript;
 };
@@ -170,6 +174,7 @@ export const runScenario = async (
     partition: formatPartition(scenario.partition),
     statistics: setup.statistics,
   });
+  let closed = false;
   const cancelled = abortedBy(signal);
   cancelled.catch(() => undefined);
   const plan = planBaseline(scenario, data);
@@ -187,10 +192,11 @@ export const runScenario = async (
     await Promise.race([rounds.scored(), cancelled]);
     const trained = await Promise.race([baseline, cancelled]);
     const last = history.rounds.at(-1)?.round ?? 0;
-    const transcriptRoot = roundRoot(journal.roundEntries(last), last);
+    const transcriptRoot = roundRoot(await roundEntries(journal, last), last);
     const final = rounds.final();
     const publication = await ports.publish(await keepTranscript(place));
-    journal.close();
+    await journal.close();
+    closed = true;
     const reader = await openReaderPorts(substrate, spec, setup.auditor);
     resources.defer(() => reader.close());
     return await finishRun({
@@ -219,7 +225,7 @@ export const runScenario = async (
     });
   } catch (thrown) {
     await rounds.stop();
-    if (journal.database.isOpen) await keepReached(place, signal, onEvent);
+    if (!closed) await keepReached(place, signal, onEvent);
     if (!signal.aborted) throw toFloeError(thrown);
     const message = `stopped; what was reached is in ${partial}`;
     throw new FloeError('aborted', message, {}, { cause: thrown });

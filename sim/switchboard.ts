@@ -81,7 +81,7 @@ export const createSwitchboard = ({
       const line = lines.get(index);
       if (phase === undefined || line === undefined) return;
       const frame = decodeClientFrame(bytes);
-      if (frame.type !== 'record' && frame.type !== 'share') return;
+      if (!('record' in frame)) return;
       const record = decodeRecord(frame.record);
       if (record.type === phase && record.round === current) line.last = record.hash;
     },

@@ -1,11 +1,12 @@
 /**
  * @module The Disk port of the keystore, and the disk of Node. A write replaces the whole file or nothing: temporary file,
  * fsync, rename, fsync of the folder. The lock is SQLite's on an empty database: the operating system drops it when the
- * process dies, however it dies, so no lock is ever stale.
+ * process dies, however it dies, so no lock is ever stale. A disk that is full or read-only is called so.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { systemRandom } from '../../protocol/random.ts';
+import { onDisk, storageError } from '../../protocol/storage-errors.ts';
 
 export interface Disk {
   /** The whole file; `undefined` where there is none. */
@@ -56,23 +57,31 @@ export const nodeDisk = async (): Promise<Disk> => {
         throw thrown;
       }
     },
-    write: async (path, bytes) => {
-      const temporary = `${path}.${toHex(systemRandom(6))}.tmp`;
-      const file = await files.open(temporary, 'wx', 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await files.rename(temporary, path);
-      await syncFolder(path);
-    },
-    remove: async (path) => {
-      await files.rm(path, { force: true });
-      await syncFolder(path);
-    },
-    makeFolder: async (path) => void (await files.mkdir(path, { recursive: true, mode: 0o700 })),
+    write: (path, bytes) =>
+      onDisk(path, async () => {
+        const temporary = `${path}.${toHex(systemRandom(6))}.tmp`;
+        try {
+          const file = await files.open(temporary, 'wx', 0o600);
+          try {
+            await file.writeFile(bytes);
+            await file.sync();
+          } finally {
+            await file.close();
+          }
+          await files.rename(temporary, path);
+        } catch (thrown) {
+          await files.rm(temporary, { force: true });
+          throw thrown;
+        }
+        await syncFolder(path);
+      }),
+    remove: (path) =>
+      onDisk(path, async () => {
+        await files.rm(path, { force: true });
+        await syncFolder(path);
+      }),
+    makeFolder: (path) =>
+      onDisk(path, async () => void (await files.mkdir(path, { recursive: true, mode: 0o700 }))),
     lock: async (path) => {
       const database = new DatabaseSync(path, { timeout: 0 });
       try {
@@ -86,7 +95,7 @@ export const nodeDisk = async (): Promise<Disk> => {
             {},
             { cause },
           );
-        throw cause;
+        throw storageError(cause, path) ?? cause;
       }
       return () => database.close();
     },

@@ -78,6 +78,8 @@ const roundSchema = v.strictObject({
   upload: v.optional(record),
   consistent: v.optional(record),
   unmask: v.optional(record),
+  /** The sealed answer that `unmask` names. */
+  answer: v.optional(bytesUpTo(64 << 10)),
 });
 
 /** Sui addresses, as the rules of `protocol/rules/one-set.ts` name members. */

@@ -103,7 +103,8 @@ export const onConsistency = async (
       new FloeError('unexpected_frame', 'consistency came before the survivors'),
     );
   checks.checkConsistency(live.view, cohort.threshold, frame);
-  if (round.unmask !== undefined) return progress.sendRecord(round.unmask);
+  if (round.unmask !== undefined && round.answer !== undefined)
+    return progress.sendAnswer(round.unmask, round.answer);
   const { view, answers, ledger } = progress.ports;
   const at = { open, standings, survivors: survivors.body.members };
   const { run } = progress.memory;
@@ -144,10 +145,10 @@ const answer = async (
     survivors,
   );
   await progress.memory.add(
-    { guard: guardOf(made.guard), unmask: made.record.bytes },
+    { guard: guardOf(made.guard), unmask: made.record.bytes, answer: made.answer },
     spending.answeredFor(progress.memory.run, live.open.body.model.hash, survivors.round, members),
   );
-  progress.sendRecord(made.record.bytes);
+  progress.sendAnswer(made.record.bytes, made.answer);
   const { survivors: alive, dropped } = made;
   progress.ports.emit({ type: 'unmasked', round: survivors.round, survivors: alive, dropped });
 };

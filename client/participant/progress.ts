@@ -69,6 +69,10 @@ export class Progress {
     this.ports.send(encodeFrame({ type: 'record', record }));
   }
 
+  sendAnswer(record: Uint8Array, answer: Uint8Array): void {
+    this.ports.send(encodeFrame({ type: 'unmask', record, answer }));
+  }
+
   sendWithdrawal(round: number, code: string): void {
     this.ports.send(encodeFrame({ type: 'withdraw', round, code }));
   }

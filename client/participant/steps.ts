@@ -5,7 +5,7 @@
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -261,9 +261,11 @@ const isFirst = (key: Uint8Array, at: number, keys: readonly Uint8Array[]): bool
   keys.findIndex((other) => equalBytes(other, key)) === at;
 
 export interface Answer {
-  /** Save it with `record` before `record` is sent. */
+  /** Save it with `record` and `answer` before they are sent. */
   readonly guard: GuardState;
   readonly record: SignedRecord<'unmask'>;
+  /** What `record` names, sealed. */
+  readonly answer: Uint8Array;
   readonly survivors: number;
   readonly dropped: number;
 }
@@ -315,8 +317,9 @@ export const makeAnswer = async (
     record: signRecord(own.identity, 'unmask', view.run, survivors.round, {
       context,
       survivors: hash,
-      answer,
+      answer: sha256(answer),
     }),
+    answer,
     survivors: members.length,
     dropped: dropped.length,
   };

@@ -4,6 +4,8 @@
  */
 import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { MAX_ANSWER_BYTES } from '../../protocol/messages.ts';
 import {
   bodySchemas,
   decodeRecord,
@@ -69,10 +71,13 @@ const schemas = [
   }),
 ] as const;
 
+const entries = v.pipe(v.array(bytesUpTo(MAX_ANSWER_BYTES)), v.maxLength(255));
+
+/** Without record and entries where these are kept beside the event: what entered the transcript is stored once, there. */
 const recordSchema = event('record', {
   from: key,
-  record: bytesUpTo(MAX_RECORD_BYTES),
-  entries: v.pipe(v.array(bytesUpTo(4096)), v.maxLength(255)),
+  record: v.optional(bytesUpTo(MAX_RECORD_BYTES)),
+  entries: v.optional(entries),
 });
 
 const storedSchema = v.variant('type', [...schemas, recordSchema]);
@@ -82,7 +87,7 @@ export interface RecordEvent {
   readonly type: 'record';
   readonly from: Uint8Array;
   readonly record: SignedRecord;
-  /** The sealed entries beside a share record. */
+  /** What came sealed beside the record: the entries of a share, the one answer of an unmask record. */
   readonly entries: readonly Uint8Array[];
 }
 
@@ -94,16 +99,41 @@ export type EventOf<Type extends EventType> = Extract<Event, { readonly type: Ty
 
 const MAX_EVENT_BYTES = 4 << 20;
 
-/** Canonical CBOR of an event without its time. */
-export const encodeEvent = (body: EventBody): Uint8Array => {
+/** What is kept beside an event: the record that it brought into the transcript, and the sealed entries of a share. */
+export interface Beside {
+  readonly record: Uint8Array;
+  readonly entries: readonly Uint8Array[];
+}
+
+/**
+ * Canonical CBOR of an event without its time.
+ * @param apart record and entries are kept beside it, see {@link Beside}
+ */
+export const encodeEvent = (body: EventBody, apart = false): Uint8Array => {
   const { time: _time, ...fields } = body as EventBody & { time?: number };
-  return encodeCbor(fields.type === 'record' ? { ...fields, record: fields.record.bytes } : fields);
+  if (fields.type !== 'record') return encodeCbor(fields);
+  const { type, from, record, entries: sealed } = fields;
+  return encodeCbor(apart ? { type, from } : { type, from, record: record.bytes, entries: sealed });
 };
 
 /** @throws FloeError `journal_corrupt`, and what `decodeRecord` throws on a broken record */
-export const decodeEvent = (bytes: Uint8Array, time: number): Event => {
+export const decodeEvent = (bytes: Uint8Array, time: number, beside?: Beside): Event => {
   const stored = decodeCbor(storedSchema, bytes, 'journal_corrupt', MAX_EVENT_BYTES);
-  return stored.type === 'record'
-    ? { ...stored, record: decodeRecord(stored.record), time }
-    : { ...stored, time };
+  if (stored.type !== 'record') {
+    if (beside !== undefined)
+      throw new FloeError('journal_corrupt', `a ${stored.type} event brings no record`);
+    return { ...stored, time };
+  }
+  const { type, from } = stored;
+  const record = stored.record ?? beside?.record;
+  if (record === undefined || (stored.record === undefined) === (beside === undefined))
+    throw new FloeError('journal_corrupt', 'expected the record in the event or beside it');
+  const sealed = beside?.entries ?? stored.entries ?? [];
+  return { type, from, record: decodeRecord(record), entries: sealed, time };
 };
+
+export const encodeEntries = (sealed: readonly Uint8Array[]): Uint8Array => encodeCbor([...sealed]);
+
+/** @throws FloeError `journal_corrupt` */
+export const decodeEntries = (bytes: Uint8Array): readonly Uint8Array[] =>
+  decodeCbor(entries, bytes, 'journal_corrupt', MAX_EVENT_BYTES);

@@ -3,7 +3,15 @@
  */
 export type { MachineConfig } from './config.ts';
 export type { Effect, OutgoingFrame, Progress, Step, Work } from './effects.ts';
-export { decodeEvent, encodeEvent, type Event, type EventBody } from './events.ts';
+export {
+  decodeEntries,
+  decodeEvent,
+  encodeEntries,
+  encodeEvent,
+  type Event,
+  type EventBody,
+} from './events.ts';
+export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
 export { pendingWork } from './resume.ts';
 export {
   initialState,

@@ -3,7 +3,7 @@
  * `protocol/rules`. A record is refused by name and changes nothing; the same record again is acknowledged again and changes
  * nothing; another one for the same step is a conflict.
  */
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
 import { requireLawful } from '../../protocol/rules/index.ts';
@@ -76,12 +76,18 @@ const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: 
   else refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
 };
 
-/** The sealed entries beside a share record are the ones that it names. @throws FloeError */
+/** What came sealed beside a share or an unmask record is what it names. @throws FloeError */
 const checkEntries = (
   round: Round,
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
 ): void => {
+  if (record.type === 'unmask') {
+    const [answer, ...more] = entries;
+    if (answer === undefined || more.length > 0 || !equalBytes(sha256(answer), record.body.answer))
+      refuse('share_invalid', 'the answer is not the one that the record names');
+    return;
+  }
   if (record.type !== 'share') {
     if (entries.length > 0) refuse('unexpected_frame', `a ${record.type} record has no entries`);
     return;
@@ -121,7 +127,11 @@ const accept = (
     case 'consistent':
       return { ...round, consistent: withEntry(round.consistent, key, record) };
     case 'unmask':
-      return { ...round, unmasks: withEntry(round.unmasks, key, record) };
+      return {
+        ...round,
+        unmasks: withEntry(round.unmasks, key, record),
+        answers: withEntry(round.answers, key, entries[0] as Uint8Array),
+      };
   }
 };
 

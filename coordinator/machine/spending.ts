@@ -26,21 +26,26 @@ export interface Tried {
 export const mayBeKnown = (config: MachineConfig, { phase }: State, round: Round): boolean =>
   isMasked(config) ? phase.type === 'unmask' || phase.type === 'finishing' : round.uploads.size > 0;
 
-/** The attempts on this model, with the one that ends now. */
-export const triedNow = (config: MachineConfig, { tried }: State, round: Round): State['tried'] =>
-  !isMasked(config) || round.sharers === undefined
-    ? tried
-    : [
-        ...tried,
-        {
-          round: round.round,
-          members: round.members,
-          threshold: round.cohort?.body.threshold ?? 0,
-          uploaded: uploaders(round),
-          survivors: survivorsOf(round),
-          answered: [...round.unmasks.keys()],
-        },
-      ];
+/** What an attempt means for the next ones: all but its number. */
+const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried): string =>
+  JSON.stringify([members, threshold, uploaded, survivors, answered]);
+
+/**
+ * The attempts on this model, with the one that ends now. Of those that mean the same the latest is enough, so that the list does
+ * not grow with the rounds of a model that has stopped moving.
+ */
+export const triedNow = (config: MachineConfig, { tried }: State, round: Round): State['tried'] => {
+  if (!isMasked(config) || round.sharers === undefined) return tried;
+  const now: Tried = {
+    round: round.round,
+    members: round.members,
+    threshold: round.cohort?.body.threshold ?? 0,
+    uploaded: uploaders(round),
+    survivors: survivorsOf(round),
+    answered: [...round.unmasks.keys()].toSorted(),
+  };
+  return [...tried.filter((each) => meaningOf(each) !== meaningOf(now)), now];
+};
 
 /** Who can be invited, or why nobody can, with what would resume the run. */
 export type Plan =

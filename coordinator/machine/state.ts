@@ -98,6 +98,8 @@ export interface Round {
   readonly eligible: readonly Hex[];
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
   readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
+  /** The sealed answers that the unmask records name. */
+  readonly answers: ReadonlyMap<Hex, Uint8Array>;
   /** Signed, in the transcript only when the ledger holds the model. */
   readonly commit: SignedRecord<'commit'> | undefined;
   /** When each phase of this attempt began. */
@@ -218,6 +220,7 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   eligible: [],
   consistent: new Map(),
   unmasks: new Map(),
+  answers: new Map(),
   commit: undefined,
   times: [],
 });

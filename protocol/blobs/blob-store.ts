@@ -79,6 +79,12 @@ export interface BlobStore {
    * @throws FloeError `blob_expired` when one has run out and there is no copy; `store_unavailable`, `transaction_failed`
    */
   sustain?(blobs: readonly BlobRef[], options?: SustainOptions): Promise<Lease>;
+  /**
+   * Forgets blobs where they wait, or for good in a store that keeps them where they are; one that is gone is no error. A store
+   * without it forgets nothing. The caller names only blobs that no committed round rests on.
+   * @throws FloeError `storage_read_only`, `store_unavailable`
+   */
+  discard?(blobs: readonly BlobRef[]): Promise<void>;
 }
 
 /** The check every implementation begins `getRange` with. @throws FloeError `internal`: the caller's fault */

@@ -7,6 +7,7 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { onDisk, storageError } from '../storage-errors.ts';
 import {
   checkBlob,
   checkRange,
@@ -65,6 +66,8 @@ export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
         await rename(temporary, file);
       } catch (cause) {
         await rm(temporary, { force: true });
+        const disk = storageError(cause, path);
+        if (disk !== undefined) throw disk;
         throw new FloeError(
           'store_unavailable',
           `cannot write to ${path}: ${(cause as Error).message}`,
@@ -82,6 +85,12 @@ export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
           throw new FloeError('blob_too_large', `expected at most ${maxBytes} bytes, got ${size}`);
         return checkBlob(ref, new Uint8Array(await readFile(file, { signal })));
       });
+    },
+    discard: async (refs) => {
+      for (const { id } of refs)
+        if (ID.test(id))
+          // oxlint-disable-next-line no-await-in-loop
+          await onDisk(path, () => rm(fileOf(id), { force: true }));
     },
     getRange: async (ref, start, end, { signal } = {}) => {
       checkRange(ref, start, end);

@@ -31,6 +31,9 @@ export const memoryStore = (
         throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id });
       return checkBlob(ref, ownBytes(bytes));
     },
+    discard: async (refs) => {
+      for (const { id } of refs) blobs.delete(id);
+    },
     getRange: async (ref, start, end, { signal } = {}) => {
       signal?.throwIfAborted();
       checkRange(ref, start, end);

@@ -40,6 +40,7 @@ export const roundStore = ({ waiting, lasting }: RoundStoreInit): BlobStore => (
   ...(lasting.sustain === undefined
     ? {}
     : { sustain: (blobs, options) => (lasting as Required<BlobStore>).sustain(blobs, options) }),
+  discard: async (blobs) => waiting.discard?.(blobs),
 });
 
 /** A copy of everything that passes, by content, in a store whose ids are SHA-256 in hex; read first, and when `store` is gone. */
@@ -67,6 +68,8 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
             copy: (ref) => contentStore(copies).get(ref),
           }),
       }),
+  // What waits is a copy of itself: the store that it waits in forgets it.
+  ...(store.discard === undefined ? {} : { discard: async (blobs) => store.discard?.(blobs) }),
   get: async (ref, options) => {
     try {
       return await contentStore(copies).get(ref, options);

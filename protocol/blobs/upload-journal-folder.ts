@@ -7,6 +7,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../errors.ts';
+import { onDisk } from '../storage-errors.ts';
 import { uploadStateSchema, type UploadJournal, type UploadState } from './upload-journal.ts';
 
 const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException).code === 'ENOENT';
@@ -27,18 +28,24 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
     if (!KEY.test(key)) throw new FloeError('internal', `not the key of an upload: ${key}`);
     return join(folder, `${key}.${ending}`);
   };
-  const write = async (path: string, content: Uint8Array | string): Promise<void> => {
-    await mkdir(folder, { recursive: true });
-    const temporary = `${path}.${randomUUID()}.tmp`;
-    const handle = await open(temporary, 'wx');
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  };
+  const write = (path: string, content: Uint8Array | string): Promise<void> =>
+    onDisk(folder, async () => {
+      await mkdir(folder, { recursive: true });
+      const temporary = `${path}.${randomUUID()}.tmp`;
+      try {
+        const handle = await open(temporary, 'wx');
+        try {
+          await handle.writeFile(content);
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+        await rename(temporary, path);
+      } catch (thrown) {
+        await rm(temporary, { force: true });
+        throw thrown;
+      }
+    });
   const load = async (key: string): Promise<UploadState | undefined> => {
     const bytes = await read(pathOf(key, 'json'));
     if (bytes === undefined) return undefined;

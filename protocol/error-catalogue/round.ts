@@ -113,8 +113,8 @@ export const ROUND = {
     'round',
     'operator',
     false,
-    'The journal holds an entry that cannot be replayed.',
-    'Restore the journal from a backup; Floe does not guess.',
+    'The journal is not one of this version, or something in it was changed or lost.',
+    'Restore the journal from a backup; Floe does not guess. A disk that is full or read-only has a code of its own.',
   ),
   journal_locked: entry(
     'round',

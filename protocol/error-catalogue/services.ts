@@ -18,6 +18,27 @@ export const SERVICES = {
     'A blob that a signed record names is stored no more: the epochs that the coordinator paid for are over.',
     'The coordinator stores it again from its own copy at the next attempt; if it has none, the run cannot go on: restore `blobs` of its state folder from a backup.',
   ),
+  storage_full: entry(
+    'store',
+    'operator',
+    true,
+    'The disk of this process has no room left; nothing that was acknowledged is lost.',
+    'Free space on the disk that the message names, or raise its quota: this process goes on by itself, or from its state when started again. No other party is at fault.',
+  ),
+  storage_read_only: entry(
+    'store',
+    'operator',
+    true,
+    'This process may not write to a file or folder that it needs.',
+    'Give the user of the process write access to the folder that the message names, or mount its disk for writing. No other party is at fault.',
+  ),
+  storage_failed: entry(
+    'store',
+    'operator',
+    true,
+    'The disk of this process failed while it was read or written.',
+    "Check the disk and the system's log; what was acknowledged is kept. No other party is at fault.",
+  ),
   blob_corrupt: entry(
     'store',
     'service',

@@ -1,7 +1,8 @@
 /**
  * @module What a survivor answers at the unmasking: one share for each sharer it holds one of, of b || e for a survivor, of
  * sigma for who dropped (Bonawitz et al. 2017, round 4). It is sealed to the coordinator's key of this attempt, X25519 and
- * ML-KEM-768, whose secret is erased after the attempt: the transcript is public for ever and holds the sealed answers.
+ * ML-KEM-768, whose secret is erased after the attempt. The transcript, which is public for ever, holds the hashes of the
+ * sealed answers; the coordinator keeps the answers themselves until the attempt is over.
  */
 import * as v from 'valibot';
 import { concatBytes, sha256, utf8 } from '../bytes.ts';

@@ -210,7 +210,7 @@ export const registerOnly = async (run: RealRun, name: string): Promise<void> =>
   });
 };
 
-/** How many of the answers in a transcript the coordinator's key opens: as sealed boxes, or as keys of the attempt from its seed. */
+/** How many of the answers the coordinator's key opens afterwards: as sealed boxes, or as keys of the attempt from its seed. */
 export const openAnswers = async (
   run: RealRun,
   thief: Identity,
@@ -219,10 +219,13 @@ export const openAnswers = async (
   const unmasks = run.records('unmask');
   const { context } = run.records('sharers')[0]!.body;
   const keys = deriveKeys(seed, 'answer');
-  const attempts = unmasks.flatMap(({ author, body: { answer } }) => [
-    async () => thief.openSealed(answer),
-    async () => openAnswer(keys, context, author, answer),
-  ]);
+  const attempts = unmasks.flatMap((record) => {
+    const answer = run.sealedBeside(record)[0]!;
+    return [
+      async () => thief.openSealed(answer),
+      async () => openAnswer(keys, context, record.author, answer),
+    ];
+  });
   const results = await Promise.allSettled(attempts.map((attempt) => attempt()));
   return {
     opened: results.filter(({ status }) => status === 'fulfilled').length,

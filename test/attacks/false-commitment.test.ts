@@ -16,7 +16,12 @@ import { encodeRunSpec } from '../../protocol/run-spec.ts';
 import { openAnswer, showSecret, type ShareKind } from '../../protocol/secagg/index.ts';
 import { decodeTranscript } from '../../protocol/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { journalLedger, openJournal, type Journal } from '../../coordinator/index.ts';
+import {
+  journalLedger,
+  memoryJournal,
+  openJournal,
+  type Journal,
+} from '../../coordinator/index.ts';
 import { floeIn } from '../support/floe.ts';
 import type { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { fastClock, keystoreNamed, PATIENT, realRun, type RealRun } from './real-run.ts';
@@ -38,10 +43,10 @@ describe('a member that commits to another secret than it shares', () => {
   let run: RealRun;
   afterEach(() => run.stop());
 
-  const verified = () =>
+  const verified = async () =>
     verifyRun({
       spec: run.spec,
-      transcript: run.coordinator.transcript(),
+      transcript: await run.coordinator.transcript.whole(),
       store: run.stage.store,
       gate: sealedBoxGate(run.stage.coordinatorIdentity),
       ledger: journalLedger(run.stage.journal),
@@ -64,13 +69,13 @@ describe('a member that commits to another secret than it shares', () => {
 
   it('is named by `floe verify` over the folder of the run', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'floe-lie-'));
-    const journal = openJournal(join(folder, RUN_FILES.journal));
+    const journal = await openJournal(join(folder, RUN_FILES.journal));
     try {
       run = await realRun(FIVE, { clock: fastClock(), journal, ledger: journalLedger(journal) });
       await Promise.all(named.map((name) => run.join(name)));
       const { identity } = await run.liar('liar', { lie: { commitment: true } });
       await run.committed(1);
-      const transcript = run.coordinator.transcript();
+      const transcript = await run.coordinator.transcript.whole();
       await run.stop();
       const blobs = directoryStore(join(folder, RUN_FILES.blobs));
       for (const { record } of decodeTranscript(run.run, transcript).entries) {
@@ -85,7 +90,7 @@ describe('a member that commits to another secret than it shares', () => {
       await writeFile(join(folder, RUN_FILES.spec), encodeRunSpec(run.spec));
       await writeFile(join(folder, RUN_FILES.specJson), specAsJson(run.spec));
       await writeFile(join(folder, RUN_FILES.transcript), transcript);
-      journal.close();
+      await journal.close();
       const floe = floeIn(() => folder);
       const { code, stdout } = await floe(['verify', folder, '--json']);
 
@@ -156,19 +161,13 @@ describe('a member that commits to another secret than it shares', () => {
 
   /** Plays until the coordinator dies as it writes down who lied; `revive` starts it again. */
   const untilDeath = async (when: 'before' | 'after') => {
-    const journal = openJournal(':memory:');
+    const journal = memoryJournal();
     const doomed: Journal = {
       ...journal,
-      get eventCount() {
-        return journal.eventCount;
-      },
-      get head() {
-        return journal.head;
-      },
-      append: (batch) => {
-        const isNow = batch.some(({ event }) => event.type === 'work-failed');
+      write: async (batch) => {
+        const isNow = batch.events.some(({ type }) => type === 'work-failed');
         if (isNow && when === 'before') throw new Error('killed');
-        journal.append(batch);
+        await journal.write(batch);
         if (isNow) throw new Error('killed');
       },
     };

@@ -2,6 +2,7 @@
  * A coordinator that leaves a reader out of the envelopes: it was agreed on that every auditor can open every model and bundle,
  * and every member what it has helped to make.
  */
+import { wholeTranscript } from '../../coordinator/index.ts';
 import { expect, it } from 'vitest';
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
@@ -33,10 +34,10 @@ const play = async (gateOf: (honest: AccessGate) => AccessGate): Promise<Stage> 
   return stage;
 };
 
-const verifyAs = (stage: Stage, reader: Identity | undefined) =>
+const verifyAs = async (stage: Stage, reader: Identity | undefined) =>
   verifyRun({
     spec: stage.spec,
-    transcript: stage.journal.transcript(),
+    transcript: await wholeTranscript(stage.journal),
     store: stage.store,
     ...(reader === undefined ? {} : { gate: sealedBoxGate(reader) }),
   });
@@ -147,10 +148,10 @@ it('an auditor to whom the gate denies what was agreed on has a finding, an outs
       throw new FloeError('access_denied', 'the policy does not admit it');
     },
   });
-  const verify = (gate: AccessGate) =>
+  const verify = async (gate: AccessGate) =>
     verifyRun({
       spec: stage.spec,
-      transcript: stage.journal.transcript(),
+      transcript: await wholeTranscript(stage.journal),
       store: stage.store,
       gate,
     });

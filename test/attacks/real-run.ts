@@ -10,17 +10,25 @@ import {
   type ParticipantEvent,
   type ParticipantOptions,
 } from '../../client/index.ts';
-import type { Coordinator, CoordinatorInit, Progress } from '../../coordinator/index.ts';
+import {
+  memoryJournal,
+  type Coordinator,
+  type CoordinatorInit,
+  type Journal,
+  type Progress,
+} from '../../coordinator/index.ts';
+import type { SealedEntries } from '../../coordinator/journal/port.ts';
+import { decodeEntries } from '../../coordinator/machine/index.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from '../../protocol/aggregate/bundle.ts';
-import { utf8 } from '../../protocol/bytes.ts';
+import { equalBytes, joinBytes, utf8 } from '../../protocol/bytes.ts';
 import { systemClock, type Clock } from '../../protocol/clock.ts';
 import { decryptBlob } from '../../protocol/envelope.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { cipherStream, deriveSeed, systemRandom } from '../../protocol/random.ts';
 import type { Body, RecordType, SignedRecord } from '../../protocol/records.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { decodeTranscript, type TranscriptEntry } from '../../protocol/transcript.ts';
+import { decodeTranscript, encodeStored, type TranscriptEntry } from '../../protocol/transcript.ts';
 import { openModel } from '../../protocol/verify/index.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
@@ -33,7 +41,9 @@ export const fastClock = (factor = 50): Clock => {
   const now = (): number => start + (Date.now() - start) * factor;
   return {
     now,
-    at: (at, callback) => systemClock.at(Date.now() + Math.max(0, at - now()) / factor, callback),
+    monotonic: () => systemClock.monotonic() * factor,
+    at: (at, callback) => systemClock.after(Math.max(0, at - now()) / factor, callback),
+    after: (ms, callback) => systemClock.after(ms / factor, callback),
   };
 };
 
@@ -80,6 +90,8 @@ export interface RealRun {
   /** What anyone can fetch, while the run goes on. */
   entries(): readonly TranscriptEntry[];
   records<Type extends RecordType>(type: Type): SignedRecord<Type>[];
+  /** What the journal holds beside a record while its attempt lasts: somebody kept a copy. */
+  sealedBeside(record: SignedRecord): readonly Uint8Array[];
   /** Waits for that many commits. */
   committed(count: number): Promise<void>;
   /** Waits for that many attempts that failed. */
@@ -115,7 +127,19 @@ export const realRun = async (
 ): Promise<RealRun> => {
   const spec = await testSpec(over);
   const run = hashRunSpec(spec);
-  const stage = await createStage(spec, init.clock === undefined ? {} : { clock: init.clock });
+  const kept = memoryJournal();
+  const written: Uint8Array[] = [];
+  const sealed: SealedEntries[] = [];
+  const journal: Journal = {
+    ...kept,
+    write: async (batch) => {
+      await kept.write(batch);
+      written.push(...batch.records.map(encodeStored));
+      sealed.push(...batch.sealed);
+    },
+  };
+  const { clock } = init;
+  const stage = await createStage(spec, { journal, ...(clock === undefined ? {} : { clock }) });
   const clients: Client[] = [];
   const liars: Awaited<ReturnType<Stage['participant']>>[] = [];
   const dimension = 20;
@@ -169,7 +193,9 @@ export const realRun = async (
       connect(self.coordinator, one);
       return one;
     },
-    entries: () => decodeTranscript(run, self.coordinator.transcript()).entries,
+    entries: () => decodeTranscript(run, joinBytes(written)).entries,
+    sealedBeside: ({ hash }) =>
+      decodeEntries(sealed.find(({ share }) => equalBytes(share, hash))!.bytes),
     records: (type) => recordsIn(self.entries(), type),
     committed: (count) =>
       eventually(() => self.coordinator.status().committed >= count, `${count} commits`),

@@ -2,6 +2,7 @@
  * A keystore is put back from a copy, by a backup or by whoever has the disk: it has forgotten what it answered, and would answer
  * again. Nothing that the participant itself remembers can tell; what others have seen of it can.
  */
+import { wholeTranscript } from '../../coordinator/index.ts';
 import { afterEach, expect, it } from 'vitest';
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts';
 import type { ParticipantEvent } from '../../client/index.ts';
@@ -150,7 +151,10 @@ it('the real coordinator refuses the registration and shows the last one at logi
   await coordinator.finished;
   const [, berta] = people;
   expect(berta?.errors.map(({ code }) => code)).toContain('keystore_rolled_back');
-  const { entries } = decodeTranscript(hashRunSpec(stage.spec), stage.journal.transcript());
+  const { entries } = decodeTranscript(
+    hashRunSpec(stage.spec),
+    await wholeTranscript(stage.journal),
+  );
   const second = entries.filter(({ record }) => record.round === 2 && record.type === 'register');
   expect(second).toHaveLength(3);
   // A transcript in which such a registration stands all the same: only the rule of counters is broken.
@@ -184,7 +188,7 @@ it.each<[string, (body: Register) => Register]>([
   await coordinator.finished;
   await coordinator.stop();
   const run = hashRunSpec(stage.spec);
-  const { entries } = decodeTranscript(run, stage.journal.transcript());
+  const { entries } = decodeTranscript(run, await wholeTranscript(stage.journal));
   // Everything after a record that was signed anew would have to be, too; verification stops at the first.
   let head = genesis(run);
   const identities = await Promise.all(NAMES.map(testIdentity));

@@ -72,7 +72,7 @@ it.each<[string, (lanes: Lanes) => void]>([
     expect(named()[0]!.round).toBeLessThanOrEqual(6);
     // What the coordinator made of it holds in the eyes of a verifier.
     const { spec, stage } = run;
-    const transcript = run.coordinator.transcript();
+    const transcript = await run.coordinator.transcript.whole();
     const { culprit } = await verifyRun({ spec, transcript, store: stage.store });
     expect(culprit).toBeUndefined();
   },

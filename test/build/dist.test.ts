@@ -56,7 +56,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const PROGRAM = `
 import { identityFromSeed, initialModel, makeRunSpec, hashRunSpec, verifyRun, FloeError } from 'floe/protocol';
 import { functionTrainer, join, loadData, memoryKeystore, type Trainer } from 'floe/client';
-import { createCoordinator, directoryStore, openJournal, type Coordinator } from 'floe/coordinator';
+import { createCoordinator, directoryStore, memoryJournal, openJournal, type Coordinator } from 'floe/coordinator';
 import { makeScenario, runScenario, type Summary } from 'floe/sim';
 import { startDevnet, type Devnet } from 'floe/devnet';
 
@@ -71,8 +71,9 @@ const spec = makeRunSpec({
   model: { architecture: 'custom', tensors: [{ name: 'w', shape: [3], dtype: 'float32' }] },
 });
 const keystore = await memoryKeystore(new Uint8Array(32));
-const journal = openJournal(':memory:');
-journal.close();
+const journal = await openJournal('journal.sqlite');
+await journal.close();
+await memoryJournal().close();
 const refused: unknown = await loadData('nothing.csv').catch((thrown: unknown) => thrown);
 export type Names = readonly [Coordinator, Summary];
 const devnet: Devnet = await startDevnet({ nodes: 4, shardsPerNode: 1 });

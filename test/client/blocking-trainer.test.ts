@@ -168,13 +168,16 @@ describe('a peer that reads nothing for 75 s', () => {
 const lateClock = () => {
   let now = 0;
   let timers: { readonly at: number; readonly callback: () => void }[] = [];
+  const schedule: Clock['at'] = (at, callback) => {
+    const timer = { at, callback };
+    timers.push(timer);
+    return () => void (timers = timers.filter((other) => other !== timer));
+  };
   const clock: Clock = {
     now: () => now,
-    at: (at, callback) => {
-      const timer = { at, callback };
-      timers.push(timer);
-      return () => void (timers = timers.filter((other) => other !== timer));
-    },
+    monotonic: () => now,
+    at: schedule,
+    after: (ms, callback) => schedule(now + ms, callback),
   };
   const jump = (ms: number): void => {
     now += ms;

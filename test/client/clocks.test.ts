@@ -22,6 +22,7 @@ const DAY = 86_400_000;
 const MINUTE = 60_000;
 
 const shifted = (ms: number): Clock => ({
+  ...systemClock,
   now: () => systemClock.now() + ms,
   at: (at, callback) => systemClock.at(at - ms, callback),
 });

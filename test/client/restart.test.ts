@@ -117,7 +117,7 @@ const recordsIn = (frames: readonly Uint8Array[]): Map<string, Set<string>> => {
   const found = new Map<string, Set<string>>();
   for (const bytes of frames) {
     const frame = decodeClientFrame(bytes);
-    if (frame.type !== 'record' && frame.type !== 'share') continue;
+    if (!('record' in frame)) continue;
     const record = decodeRecord(frame.record);
     const name = `${record.type} ${record.round}`;
     found.set(name, (found.get(name) ?? new Set()).add(toHex(sha256(bytes))));

@@ -98,7 +98,7 @@ it('the next round goes on beside an archive, and commits when it is done', asyn
   await reached('phase', 2, 'finishing');
   const early = await verifyRun({
     spec,
-    transcript: coordinator.transcript(),
+    transcript: await coordinator.transcript.whole(),
     store: lasting.store,
   });
   expect(early).toMatchObject({ ok: true, rounds: [{ outcome: 'pending' }, { outcome: 'open' }] });
@@ -109,7 +109,7 @@ it('the next round goes on beside an archive, and commits when it is done', asyn
   await coordinator.stop();
   expect(outcome.attempts).toBe(2);
   expect(lasting.promised).toEqual([]);
-  const transcript = coordinator.transcript();
+  const transcript = await coordinator.transcript.whole();
   expect(await verifyRun({ spec, transcript, store: lasting.store })).toMatchObject({
     ok: true,
     rounds: [{ outcome: 'committed' }, { outcome: 'committed' }],

@@ -5,7 +5,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { functionTrainer, joinRun, memoryKeystore, type Participant } from '../../client/index.ts';
 import type { ParticipantEvent, TrainResult } from '../../client/index.ts';
-import { journalLedger } from '../../coordinator/index.ts';
+import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { utf8 } from '../../protocol/bytes.ts';
@@ -120,7 +120,7 @@ it('a run with NaN, a billion examples, half a blob, forgeries, replays and floo
 
   const verified = await verifyRun({
     spec,
-    transcript: stage.journal.transcript(),
+    transcript: await wholeTranscript(stage.journal),
     store: stage.store,
     gate: sealedBoxGate(stage.coordinatorIdentity),
     ledger: journalLedger(stage.journal),

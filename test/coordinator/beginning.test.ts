@@ -35,7 +35,7 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
   for (const name of ['anna', 'berta', 'caesar', 'dorothea'])
     connect(coordinator, await stage.participant(name));
   await coordinator.finished;
-  const transcript = coordinator.transcript();
+  const transcript = await coordinator.transcript.whole();
   await coordinator.stop();
   const { store } = stage;
   expect(await verifyRun({ spec, transcript, store })).toMatchObject({ ok: true });

@@ -9,7 +9,7 @@ import { decodeTranscript } from '../../protocol/transcript.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
 import { emptyView, withRecords } from '../../protocol/rules/index.ts';
 import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { journalLedger } from '../../coordinator/index.ts';
+import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
 import type { TestParticipantInit } from '../support/participant.ts';
@@ -28,11 +28,14 @@ const playWith = async (lie: NonNullable<TestParticipantInit['lie']>) => {
   for (const one of people) connect(coordinator, one);
   const outcome = await coordinator.finished;
   await coordinator.stop();
-  const transcript = decodeTranscript(hashRunSpec(stage.spec), stage.journal.transcript());
+  const transcript = decodeTranscript(
+    hashRunSpec(stage.spec),
+    await wholeTranscript(stage.journal),
+  );
   const records = transcript.entries.map(({ record }) => record);
   const report = await verifyRun({
     spec: stage.spec,
-    transcript: stage.journal.transcript(),
+    transcript: await wholeTranscript(stage.journal),
     store: stage.store,
     gate: sealedBoxGate(stage.coordinatorIdentity),
     ledger: journalLedger(stage.journal),

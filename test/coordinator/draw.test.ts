@@ -7,9 +7,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { cryptoReady, identityFromSeed } from '../../protocol/identity.ts';
 import { deriveSeed } from '../../protocol/random.ts';
-import { openJournal } from '../../coordinator/index.ts';
+import { openHistory } from '../../coordinator/journal/history.ts';
+import { memoryJournal } from '../../coordinator/journal/memory.ts';
 import { RECONNECT_MS } from '../../coordinator/machine/config.ts';
-import { initialState, step, type State } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 
@@ -300,12 +300,12 @@ describe('a restart of the coordinator', () => {
     const { drawn } = player.state;
     expect(drawn).toEqual(new Set(keysOf(player).map(toHex)));
 
-    const journal = openJournal(':memory:');
-    journal.bind(player.config.run);
-    journal.append(player.events.map((event) => ({ event, records: [] })));
-    let replayed: State = initialState;
-    for (const event of journal.events()) replayed = step(player.config, replayed, event).state;
-    journal.close();
+    const history = await openHistory(memoryJournal(), player.config.run);
+    await history.append(
+      player.events.map((event) => ({ event, records: [] })),
+      player.state,
+    );
+    const { state: replayed } = await history.restore(player.config);
     expect(replayed).toEqual(player.state);
 
     player.state = replayed;

@@ -12,7 +12,12 @@ import { hashRunSpec } from '../../protocol/run-spec.ts';
 import { hashModel } from '../../protocol/tensors/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { journalLedger, type Outcome } from '../../coordinator/index.ts';
+import {
+  journalLedger,
+  memoryJournal,
+  wholeTranscript,
+  type Outcome,
+} from '../../coordinator/index.ts';
 import type { Step, TestParticipant, TestParticipantInit } from '../support/participant.ts';
 import { connect, createStage, testSpec, turns, until, type Stage } from '../support/run.ts';
 
@@ -44,10 +49,10 @@ const meanStep = async (stage: Stage, outcome: Outcome): Promise<number> => {
 const meanOf = (who: readonly number[]): number =>
   who.reduce((sum, i) => sum + stepOf(i), 0) / who.length;
 
-const verify = (stage: Stage) =>
+const verify = async (stage: Stage) =>
   verifyRun({
     spec: stage.spec,
-    transcript: stage.journal.transcript(),
+    transcript: await wholeTranscript(stage.journal),
     store: stage.store,
     gate: sealedBoxGate(stage.coordinatorIdentity),
     ledger: journalLedger(stage.journal),
@@ -267,7 +272,20 @@ it('nothing kept or logged holds a model or an update in clear', async () => {
   const { model } = await five();
   const parent = { modelHash: hashModel({ tensors: model.tensors }, pattern) };
   const cohort = { size: 5, minimum: 3 };
-  const stage = await createStage(await testSpec({ cohort, parent }));
+  const journal = memoryJournal();
+  const written: Uint8Array[] = [];
+  const stage = await createStage(await testSpec({ cohort, parent }), {
+    journal: {
+      ...journal,
+      write: (batch) => {
+        written.push(
+          ...[...batch.events, batch.snapshot ?? []].flat().map(({ body }) => body),
+          ...batch.sealed.map(({ bytes }) => bytes),
+        );
+        return journal.write(batch);
+      },
+    },
+  });
   const coordinator = stage.create({ log, initialModel: pattern });
   await coordinator.start();
   for (const one of await gather(stage)) connect(coordinator, one);
@@ -276,11 +294,10 @@ it('nothing kept or logged holds a model or an update in clear', async () => {
   await coordinator.stop();
   const needle = Buffer.from(pattern.buffer, 0, 8);
   const after = Buffer.from(new Float32Array(2).fill(await meanStep(stage, outcome)).buffer);
-  const rows = stage.journal.database.prepare('SELECT body FROM events').all();
   const kept = [
-    ...rows.map((row) => Buffer.from(row['body'] as Uint8Array)),
+    ...written.map((bytes) => Buffer.from(bytes)),
     ...[...stage.store.blobs.values()].map((blob) => Buffer.from(blob)),
-    Buffer.from(stage.journal.transcript()),
+    Buffer.from(await wholeTranscript(stage.journal)),
   ];
   expect(kept.length).toBeGreaterThan(30);
   for (const bytes of kept) {

@@ -9,7 +9,13 @@ import { verifyRun } from '../../protocol/verify/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
 import { initialModel } from '../../protocol/first-model.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { openJournal, journalLedger, type Journal, type Outcome } from '../../coordinator/index.ts';
+import {
+  journalLedger,
+  memoryJournal,
+  wholeTranscript,
+  type Journal,
+  type Outcome,
+} from '../../coordinator/index.ts';
 import {
   connect,
   createStage,
@@ -79,7 +85,7 @@ describe('a run', () => {
       expect(distance(await flatOf(stage, outcome), expectedModel(spec, 2))).toBeLessThan(1e-5);
       const verification = await verifyRun({
         spec,
-        transcript: stage.journal.transcript(),
+        transcript: await wholeTranscript(stage.journal),
         store: stage.store,
         gate: sealedBoxGate(auditor),
         ledger: journalLedger(stage.journal),
@@ -119,7 +125,7 @@ describe('a model with bfloat16 tensors', () => {
     expect(distance(flat, expectedModel(spec, 3))).toBeLessThan(3 * 2 ** -9 * Math.sqrt(DIMENSION));
     const verification = await verifyRun({
       spec,
-      transcript: stage.journal.transcript(),
+      transcript: await wholeTranscript(stage.journal),
       store: stage.store,
       gate: sealedBoxGate(stage.coordinatorIdentity),
       ledger: journalLedger(stage.journal),
@@ -133,16 +139,10 @@ const mortal = (journal: Journal, k: number, when: 'before' | 'after'): Journal 
   let writes = 0;
   return {
     ...journal,
-    get eventCount() {
-      return journal.eventCount;
-    },
-    get head() {
-      return journal.head;
-    },
-    append: (batch) => {
+    write: async (batch) => {
       writes += 1;
       if (writes === k && when === 'before') throw new Error('killed');
-      journal.append(batch);
+      await journal.write(batch);
       if (writes === k) throw new Error('killed');
     },
   };
@@ -155,7 +155,7 @@ describe('a crash', () => {
     let crashes = 0;
     for (const when of ['before', 'after'] as const)
       for (let k = 1; ; k += 1) {
-        const journal = openJournal(':memory:');
+        const journal = memoryJournal();
         const stage = await createStage(spec, { journal });
         const doomed = stage.create({ journal: mortal(journal, k, when) });
         const participants = await everyone(stage);
@@ -186,7 +186,7 @@ describe('a crash', () => {
         });
         const verification = await verifyRun({
           spec,
-          transcript: journal.transcript(),
+          transcript: await wholeTranscript(journal),
           store: stage.store,
           gate: sealedBoxGate(stage.coordinatorIdentity),
           ledger: journalLedger(journal),

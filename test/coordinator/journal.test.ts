@@ -1,5 +1,6 @@
 /**
- * @module The journal: durable, exclusive, strict; replayed after every prefix of a run it gives the same state as playing on.
+ * @module The journal: both implementations held to one suite; durable, exclusive, strict. What a restart costs does not depend
+ * on how many rounds were before.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,180 +10,272 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cryptoReady } from '../../protocol/identity.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { decodeTranscript, roundRoot } from '../../protocol/transcript.ts';
-import { openJournal, journalLedger, type Journal } from '../../coordinator/index.ts';
-import { initialState, step, type Event, type State } from '../../coordinator/machine/index.ts';
+import {
+  committedIn,
+  journalLedger,
+  memoryJournal,
+  openJournal,
+  roundEntries,
+  wholeTranscript,
+} from '../../coordinator/index.ts';
+import { EVENTS_WHILE_WAITING, openHistory } from '../../coordinator/journal/history.ts';
+import type { Journal } from '../../coordinator/journal/port.ts';
+import { encodeSnapshot } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
+import { attempt, keepAll } from '../support/history.ts';
 import { testSpec } from '../support/run.ts';
+import { journalSuite } from '../suites/journal.ts';
 import { ledgerSuite } from '../suites/ledger.ts';
 
 let folder = '';
 let count = 0;
 let path = '';
+const nextPath = (): string => {
+  count += 1;
+  return join(folder, `${count}.db`);
+};
 beforeAll(async () => {
   await cryptoReady;
   folder = await mkdtemp(join(tmpdir(), 'floe-journal-'));
 });
 beforeEach(() => {
-  count += 1;
-  path = join(folder, `${count}.db`);
+  path = nextPath();
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** A journal in a file, and as another process finds it. */
+const onDisk = async () => {
+  const file = nextPath();
+  let journal = await openJournal(file);
+  return {
+    journal,
+    reopen: async () => {
+      await journal.close();
+      journal = await openJournal(file);
+      return journal;
+    },
+    close: () => journal.close(),
+  };
+};
+
+journalSuite('memory', async () => {
+  const journal = memoryJournal();
+  return { journal, reopen: async () => journal, close: () => journal.close() };
+});
+journalSuite('SQLite', onDisk);
+
 ledgerSuite('journal in memory', async () => {
-  const journal = openJournal(':memory:');
+  const journal = memoryJournal();
   return {
     ledger: journalLedger(journal),
     reopen: async () => journalLedger(journal),
-    close: async () => journal.close(),
+    close: () => journal.close(),
   };
 });
-
 ledgerSuite('journal on disk', async () => {
-  const file = join(folder, `ledger-${Math.random()}.db`);
-  let journal = openJournal(file);
+  const { journal, reopen, close } = await onDisk();
   return {
     ledger: journalLedger(journal),
-    reopen: async () => {
-      journal.close();
-      journal = openJournal(file);
-      return journalLedger(journal);
-    },
-    close: async () => journal.close(),
+    reopen: async () => journalLedger(await reopen()),
+    close,
   };
 });
 
-/** Two attempts, the second of which commits, with a departure, a late joiner and a restart. */
-const play = async (): Promise<Player> => {
-  const player = await createPlayer(await testSpec(), 5);
-  reach(player, 'upload', [0, 1, 2, 3]);
-  player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: 'x', culprits: [] });
-  player.join(4);
-  player.leave(0);
-  player.apply({ type: 'resumed', startWith: 4 });
-  player.join(0, 1, 2, 3);
-  player.wait(1000);
-  for (const phase of ['register', 'share', 'upload', 'consistent', 'unmask'] as const) {
-    // One pass over the pending work between the phases is enough for each.
-    for (let seen = 0; seen < player.effects.length; seen += 1) player.work(player.effects[seen]!);
-    for (const i of [0, 1, 2, 3, 4])
-      if (phase === 'register' || player.members().includes(i)) player.say(i, phase);
-  }
-  for (let seen = 0; seen < player.effects.length; seen += 1) player.work(player.effects[seen]!);
-  expect(player.state.phase.type).toBe('finished');
+const playOne = async (rounds = 1): Promise<Player> => {
+  const player = await createPlayer(await testSpec({ rounds }), 4);
+  attempt(player, [0, 1, 2, 3]);
   return player;
 };
 
-/** Writes a player's events as the host does. */
-const record = (journal: Journal, player: Player, events: readonly Event[]): State => {
-  journal.bind(player.config.run);
-  let state = initialState;
-  for (const event of events) {
-    const result = step(player.config, state, event);
-    state = result.state;
-    const records = result.effects.flatMap((effect) =>
-      effect.type === 'append' ? [effect.record] : [],
-    );
-    journal.append([{ event, records }]);
-  }
-  return state;
-};
-
-const replay = (journal: Journal, player: Player): State =>
-  [...journal.events()].reduce(
-    (state, event) => step(player.config, state, event).state,
-    initialState,
-  );
-
-describe('replay', () => {
-  it('after every prefix gives the state that was left, and playing on ends the same', async () => {
-    const player = await play();
-    expect(player.events.length).toBeGreaterThan(40);
-    for (let k = 0; k <= player.events.length; k += 1) {
-      const journal = openJournal(':memory:');
-      const left = record(journal, player, player.events.slice(0, k));
-      let state = replay(journal, player);
-      expect(state).toEqual(left);
-      for (const event of player.events.slice(k)) state = step(player.config, state, event).state;
-      expect(state).toEqual(player.state);
-      journal.close();
-    }
+describe('a run in a journal', () => {
+  it('survives closing, and the transcript holds with one root for each round', async () => {
+    const player = await createPlayer(await testSpec(), 5);
+    reach(player, 'upload', [0, 1, 2, 3]);
+    player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: 'x', culprits: [] });
+    player.join(4);
+    player.wait(1000);
+    attempt(player, [0, 1, 2, 3]);
+    expect(player.state.phase.type).toBe('finished');
+    const first = await openJournal(path);
+    await keepAll(first, player);
+    await first.close();
+    const second = await openJournal(path);
+    const history = await openHistory(second, player.config.run);
+    expect((await history.restore(player.config)).state).toEqual(player.state);
+    const bytes = await wholeTranscript(second);
+    expect(history.size).toBe(bytes.length);
+    const transcript = decodeTranscript(player.config.run, bytes);
+    expect((await second.last())?.link).toEqual(transcript.head);
+    expect(roundRoot(await roundEntries(second, 2), 2)).toEqual(roundRoot(transcript.entries, 2));
+    expect(await second.blobRef('u0')).toMatchObject({
+      id: 'u0',
+      size: uploadBytesOf(player.config, 4),
+    });
+    expect(await committedIn(second)).toBe(1);
+    await second.close();
   });
 
-  it('survives closing, and the transcript holds with one root for each round', async () => {
-    const player = await play();
-    const first = openJournal(path);
-    const state = record(first, player, player.events);
-    const { head } = first;
-    first.close();
-    const second = openJournal(path);
-    second.bind(player.config.run);
-    expect(replay(second, player)).toEqual(state);
-    expect(second.head).toEqual(head);
-    const transcript = decodeTranscript(player.config.run, second.transcript());
-    expect(transcript.head).toEqual(head);
-    expect(roundRoot(second.roundEntries(2), 2)).toEqual(roundRoot(transcript.entries, 2));
-    expect(second.blobRef('u0')).toMatchObject({ id: 'u0', size: uploadBytesOf(player.config, 4) });
-    expect(second.blobRef('nobody')).toBeUndefined();
-    second.close();
+  it.each(['memory', 'SQLite'] as const)(
+    'a restart reads as much after twelve rounds as after two (%s)',
+    async (kind) => {
+      const player = await createPlayer(await testSpec({ rounds: 13 }), 4);
+      const journal: Journal = kind === 'memory' ? memoryJournal() : await openJournal(path);
+      const sizes: { events: number; sealed: number; snapshot: number; records: number }[] = [];
+      for (let round = 1; round <= 12; round += 1) {
+        const kept = player.events.length;
+        attempt(player, [0, 1, 2, 3]);
+        // oxlint-disable-next-line no-await-in-loop
+        await keepAll(journal, player, kept);
+        const asked: number[] = [];
+        const counting: Journal = {
+          ...journal,
+          records: (hashes) => {
+            asked.push(hashes.length);
+            return journal.records(hashes);
+          },
+        };
+        // oxlint-disable-next-line no-await-in-loop
+        const history = await openHistory(counting, player.config.run);
+        // oxlint-disable-next-line no-await-in-loop
+        const { state, replayed } = await history.restore(player.config);
+        expect(state).toEqual(player.state);
+        // oxlint-disable-next-line no-await-in-loop
+        const { snapshot, sealed } = await journal.load();
+        sizes.push({
+          events: replayed,
+          sealed: sealed.length,
+          snapshot: snapshot!.body.length,
+          records: asked[0]!,
+        });
+      }
+      expect(sizes[11]!.events).toBeLessThanOrEqual(sizes[1]!.events);
+      expect(sizes[11]!.sealed).toBe(sizes[1]!.sealed);
+      expect(sizes[11]!.records).toBe(sizes[1]!.records);
+      // Numbers grow by a byte here and there.
+      expect(sizes[11]!.snapshot).toBeLessThan(sizes[1]!.snapshot + 100);
+      await journal.close();
+    },
+  );
+
+  it('the state does not grow with the rounds of a model that has stopped moving', async () => {
+    const player = await createPlayer(await testSpec({ rounds: 9 }), 4);
+    const sizes: number[] = [];
+    for (let round = 1; round <= 8; round += 1) {
+      attempt(player, [0, 1, 2, 3], { moves: false });
+      sizes.push(encodeSnapshot(player.state).length);
+    }
+    expect(player.state.tried).toHaveLength(1);
+    expect(sizes[7]! - sizes[1]!).toBeLessThan(100);
+  });
+
+  it('thousands of logins between two rounds are not replayed one by one', async () => {
+    const player = await playOne(2);
+    const journal = memoryJournal();
+    await keepAll(journal, player);
+    const history = await openHistory(journal, player.config.run);
+    await history.restore(player.config);
+    for (let i = 0; i < 10 * EVENTS_WHILE_WAITING + 3; i += 1) {
+      const kept = player.events.length;
+      if (i % 2 === 0) player.leave(0);
+      else player.join(0);
+      const steps = player.events.slice(kept).map((event) => ({ event, records: [] }));
+      // oxlint-disable-next-line no-await-in-loop
+      await history.append(steps, player.state);
+    }
+    const again = await openHistory(journal, player.config.run);
+    const { state, replayed } = await again.restore(player.config);
+    expect(state).toEqual(player.state);
+    expect(replayed).toBeLessThan(EVENTS_WHILE_WAITING);
+  });
+
+  it('stores a record once', async () => {
+    const player = await createPlayer(await testSpec(), 4);
+    reach(player, 'unmask', [0, 1, 2, 3]);
+    const journal = memoryJournal();
+    await keepAll(journal, player);
+    const { events, snapshot } = await journal.load();
+    expect(snapshot).toBeUndefined();
+    const brought = events.filter(({ record }) => record !== undefined);
+    expect(brought.length).toBeGreaterThan(12);
+    for (const { type, body, record } of brought) {
+      expect(type).toBe('record');
+      expect(Buffer.from(body).indexOf(record!.bytes.subarray(-64))).toBe(-1);
+      expect(body.length).toBeLessThan(100);
+    }
   });
 });
 
-describe('a journal', () => {
-  it('is one coordinator at a time', () => {
-    const first = openJournal(path);
-    expect(() => openJournal(path)).toThrowError(
-      expect.objectContaining({ code: 'journal_locked', retryable: true }),
-    );
-    first.close();
-    openJournal(path).close();
-  });
-
-  it('belongs to one run', () => {
-    const journal = openJournal(path);
-    journal.bind(new Uint8Array(32));
-    expect(() => journal.bind(new Uint8Array(32).fill(1))).toThrowError(
-      expect.objectContaining({ code: 'spec_mismatch' }),
-    );
-    journal.close();
+describe('a journal file', () => {
+  it('is one coordinator at a time', async () => {
+    const first = await openJournal(path);
+    await expect(openJournal(path)).rejects.toMatchObject({
+      code: 'journal_locked',
+      retryable: true,
+    });
+    await first.close();
+    await (await openJournal(path)).close();
   });
 
   it('refuses a file that is none, and another version', async () => {
-    const corrupt = expect.objectContaining({ code: 'journal_corrupt' });
+    const corrupt = { code: 'journal_corrupt' };
     await writeFile(path, 'not a database, however long it may be '.repeat(200));
-    expect(() => openJournal(path)).toThrowError(corrupt);
+    await expect(openJournal(path)).rejects.toMatchObject(corrupt);
     const other = join(folder, 'version.db');
     const database = new DatabaseSync(other);
     database.exec('PRAGMA user_version = 99; CREATE TABLE t (x)');
     database.close();
-    expect(() => openJournal(other)).toThrowError(corrupt);
+    await expect(openJournal(other)).rejects.toMatchObject(corrupt);
   });
 
   it.each([
-    ['a changed byte', "UPDATE events SET body = CAST('garbage' AS BLOB) WHERE seq = 2"],
-    ['a lost event', 'DELETE FROM events WHERE seq = 2'],
-    ['another type', "UPDATE events SET type = 'tick' WHERE seq = 2"],
-  ])('names %s', async (_what, sql) => {
-    const player = await play();
-    const journal = openJournal(path);
-    record(journal, player, player.events.slice(0, 5));
-    journal.database.exec(sql);
-    expect(() => replay(journal, player)).toThrowError(
-      expect.objectContaining({ code: 'journal_corrupt', message: expect.stringContaining('2') }),
-    );
-    journal.close();
+    ['a changed byte', "UPDATE events SET body = CAST('garbage' AS BLOB) WHERE seq = 2", '2'],
+    ['a lost event', 'DELETE FROM events WHERE seq = 2', '2'],
+    ['another type', "UPDATE events SET type = 'tick' WHERE seq = 2", '2'],
+    ['a lost record', 'DELETE FROM transcript WHERE at > 0', 'record'],
+    ['lost sealed entries', 'DELETE FROM sealed', 'record'],
+  ])('names %s among the events', async (_what, sql, named) => {
+    const player = await createPlayer(await testSpec(), 4);
+    reach(player, 'upload', [0, 1, 2, 3]);
+    const journal = await openJournal(path);
+    await keepAll(journal, player);
+    await journal.close();
+    const database = new DatabaseSync(path);
+    database.exec(sql);
+    database.close();
+    await expectCorrupt(player, named);
   });
 
-  it('writes a batch whole or not at all', async () => {
-    const player = await play();
-    const journal = openJournal(path);
-    journal.bind(player.config.run);
-    const [first, second] = player.events as [Event, Event];
-    const broken = { event: { ...second, time: 'never' as unknown as number }, records: [] };
-    expect(() => journal.append([{ event: first, records: [] }, broken])).toThrowError();
-    expect(journal.eventCount).toBe(0);
-    expect([...journal.events()]).toEqual([]);
-    journal.append([{ event: first, records: [] }]);
-    expect([...journal.events()]).toEqual([first]);
-    journal.close();
+  it.each([
+    ['a changed byte', 'UPDATE snapshot SET body = zeroblob(length(body))', ''],
+    [
+      'a flipped bit',
+      "UPDATE snapshot SET body = CAST(substr(body, 1, length(body) - 40) || x'00' || substr(body, length(body) - 38) AS BLOB)",
+      'checksum',
+    ],
+    ['a lost record', 'DELETE FROM transcript WHERE round = 1', 'missing'],
+    ['a lost end', 'UPDATE snapshot SET seq = seq - 1', 'missing'],
+  ])('names %s in or after the snapshot', async (_what, sql, named) => {
+    const player = await playOne(2);
+    player.leave(3);
+    const journal = await openJournal(path);
+    await keepAll(journal, player);
+    await journal.close();
+    const database = new DatabaseSync(path);
+    database.exec(sql);
+    database.close();
+    await expectCorrupt(player, named);
   });
+
+  const expectCorrupt = async ({ config }: Player, named: string): Promise<void> => {
+    const journal = await openJournal(path);
+    try {
+      const history = await openHistory(journal, config.run);
+      await expect(history.restore(config)).rejects.toMatchObject({
+        code: 'journal_corrupt',
+        message: expect.stringContaining(named) as string,
+      });
+    } finally {
+      await journal.close();
+    }
+  };
 });

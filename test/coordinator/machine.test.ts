@@ -441,6 +441,7 @@ describe('records that are refused, and change nothing', () => {
     );
     const unmask = await at('unmask');
     refused(unmask, 'survivors_inconsistent', () => unmask.say(0, 'unmask', { survivors: wrong }));
+    refused(unmask, 'share_invalid', () => unmask.say(0, 'unmask', { answer: wrong }));
   });
 
   it('with weak keys, wrong entries, a blob of another size', async () => {
@@ -469,7 +470,7 @@ describe('records that are refused, and change nothing', () => {
     ['register', 'register', { mask: KEYS }],
     ['share', 'share', { commitment: new Uint8Array(32) }],
     ['upload', 'upload', { chunkRoot: new Uint8Array(32) }],
-    ['unmask', 'unmask', { answer: new Uint8Array(11) }],
+    ['unmask', 'unmask', { answer: new Uint8Array(32) }],
   ] as const)(
     'a second, different %s record is a conflict; the same again is acknowledged again',
     async (phase, type, over) => {

@@ -78,12 +78,12 @@ beforeAll(async () => {
   run = hashRunSpec(spec);
   ({ entries } = decodeTranscript(run, transcript));
   store = directoryStore(join(own, RUN_FILES.blobs));
-  journal = openJournal(join(own, RUN_FILES.journal));
+  journal = await openJournal(join(own, RUN_FILES.journal));
   auditor = await identityFromSeed(stored.auditorSeed as Uint8Array);
   coordinator = await identityFromSeed(deriveSeed(masterSeed(SEED), 'coordinator'));
 }, 60_000);
 afterAll(async () => {
-  journal.close();
+  await journal.close();
   await rm(folder, { recursive: true, force: true });
 });
 

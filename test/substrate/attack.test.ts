@@ -207,7 +207,7 @@ describe("an object that publishes somebody else's run", () => {
     await coordinator.finished;
     const identity = await testIdentity('coordinator');
     const paying = await connect(devnet, owner, spec);
-    transcript = coordinator.transcript();
+    transcript = await coordinator.transcript.whole();
     const published = await publishRun({
       spec,
       transcript,

@@ -26,7 +26,7 @@ beforeAll(async () => {
   for (const name of ['anna', 'berta', 'caesar', 'dorothea'])
     join(coordinator, await stage.participant(name));
   await coordinator.finished;
-  transcript = coordinator.transcript();
+  transcript = await coordinator.transcript.whole();
   await coordinator.stop();
 });
 

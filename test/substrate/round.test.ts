@@ -67,7 +67,7 @@ it('is played, published and verified from the outside', async () => {
     connect(coordinator, await stage.participant(name, { store, gate: reader.gate }));
   }
   const outcome = await coordinator.finished;
-  const transcript = coordinator.transcript();
+  const transcript = await coordinator.transcript.whole();
   await coordinator.stop();
   expect(toHex(outcome.model.hash)).toBe(toHex(expected.model.hash));
 

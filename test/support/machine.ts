@@ -4,7 +4,7 @@
 import { BOX_BYTES } from '../../protocol/access/envelopes.ts';
 import { encodeCbor } from '../../protocol/cbor.ts';
 import { createHash } from 'node:crypto';
-import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts';
+import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
 import { firstBeacon, localBeacon } from '../../protocol/ledger/beacon.ts';
 import { deriveSeed } from '../../protocol/random.ts';
@@ -58,6 +58,8 @@ export interface Player {
   ): readonly Effect[];
   /** Does the pending work of the machine, successfully. */
   work(...effects: readonly Effect[]): void;
+  /** Finishes the round with a model that is the one before. */
+  still(work: Work): void;
   /** Index of each member of the cohort among the people. */
   members(): number[];
 }
@@ -75,6 +77,9 @@ export const codesOf = (effects: readonly Effect[]): string[] =>
   );
 export const framesOf = (effects: readonly Effect[]): string[] =>
   effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame.type] : []));
+
+/** Of everybody: nobody opens it here. */
+const ANSWER = new Uint8Array(10);
 
 /** An envelope for these readers, in which nothing is. */
 const envelopeFor = (readers: readonly Uint8Array[]): Uint8Array =>
@@ -168,7 +173,7 @@ export const createPlayer = async (
       case 'consistent':
         return { context, survivors };
       case 'unmask':
-        return { context, survivors, answer: new Uint8Array(10) };
+        return { context, survivors, answer: sha256(ANSWER) };
       default:
         return { code: 'x', reason: 'y', culprits: [], answered: false };
     }
@@ -258,11 +263,20 @@ export const createPlayer = async (
     ) => {
       const body = { ...(bodyOf(who, type) as Body<typeof type>), ...over } as Body<typeof type>;
       const record = signRecord(people[who]!, type, of, round, body) as SignedRecord;
-      const entries = type === 'share' ? entriesOf(who) : [];
+      const entries = type === 'share' ? entriesOf(who) : type === 'unmask' ? [ANSWER] : [];
       return player.apply({ type: 'record', from: people[from]!.publicKey, record, entries });
     },
     work: (...effects) => {
       for (const effect of effects) if (effect.type === 'work') player.apply(resultOf(effect.work));
+    },
+    still: (work) => {
+      const done = resultOf(work);
+      const same = player.state.model?.hash;
+      if (done.type !== 'aggregated' || same === undefined) return;
+      const { commit } = done;
+      const moved = { ...commit.step, after: same };
+      const next = { ...commit.model, hash: same };
+      player.apply({ ...done, commit: { ...commit, step: moved, model: next } });
     },
     members: () => (player.state.round?.members ?? []).map(indexOf),
   };

@@ -76,6 +76,7 @@ interface Memory {
   survivors?: SignedRecord<'survivors'>;
   consistent?: SignedRecord<'consistent'>;
   unmask?: SignedRecord<'unmask'>;
+  answer?: Uint8Array;
 }
 
 export interface TestParticipantInit {
@@ -472,19 +473,21 @@ export class TestParticipant {
           this.#init.lie?.shares === true ? pair[kind].map((byte) => byte ^ 9) : pair[kind];
         return [{ author: member, kind, share }];
       });
+      const answer = await sealAnswer({
+        to: memory.open.body.key,
+        context: memory.survivors.body.context,
+        author: this.identity.publicKey,
+        shares,
+        random: this.#init.random,
+      });
+      memory.answer = answer;
       memory.unmask = this.sign('unmask', round, {
         context: memory.survivors.body.context,
         survivors: memory.survivors.body.hash,
-        answer: await sealAnswer({
-          to: memory.open.body.key,
-          context: memory.survivors.body.context,
-          author: this.identity.publicKey,
-          shares,
-          random: this.#init.random,
-        }),
+        answer: sha256(answer),
       });
     }
     if (this.#drops('unmask', round)) return;
-    this.#send({ type: 'record', record: memory.unmask.bytes });
+    this.#send({ type: 'unmask', record: memory.unmask.bytes, answer: memory.answer! });
   }
 }

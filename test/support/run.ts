@@ -11,7 +11,7 @@ import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/run
 import {
   createCoordinator,
   journalLedger,
-  openJournal,
+  memoryJournal,
   type Coordinator,
   type Journal,
   type Logger,
@@ -72,13 +72,14 @@ export const createStage = async (
   spec: RunSpec,
   {
     clock = systemClock,
-    journal = openJournal(':memory:'),
+    journal = memoryJournal(),
+    store = memoryStore(),
   }: {
     readonly clock?: Clock;
     readonly journal?: Journal;
+    readonly store?: ReturnType<typeof memoryStore>;
   } = {},
 ): Promise<Stage> => {
-  const store = memoryStore();
   const progress: Progress[] = [];
   const identity = await testIdentity('coordinator');
   return {

@@ -205,7 +205,7 @@ export class ScriptedCoordinator {
     const list = this.frames.get(toHex(key)) ?? [];
     list.push(frame);
     this.frames.set(toHex(key), list);
-    if (this.acks && (frame.type === 'record' || frame.type === 'share'))
+    if (this.acks && 'record' in frame)
       connection.send(encodeFrame({ type: 'ack', hash: decodeRecord(frame.record).hash }));
     this.#wake();
   }
@@ -278,7 +278,7 @@ export class ScriptedCoordinator {
   recordsOf<Type extends RecordType>(key: Uint8Array, type: Type): OfType<Type>[] {
     const found = new Map<string, OfType<Type>>();
     for (const frame of this.frames.get(toHex(key)) ?? []) {
-      if (frame.type !== 'record' && frame.type !== 'share') continue;
+      if (!('record' in frame)) continue;
       const record = decodeRecord(frame.record);
       if (record.type === type && record.round === this.round?.number)
         found.set(toHex(record.hash), record as OfType<Type>);
@@ -534,6 +534,12 @@ export class ScriptedCoordinator {
     return commit;
   }
 
+  /** The sealed answer that a member sent beside its last unmask record. */
+  answerOf(key: Uint8Array): Uint8Array {
+    const frame = this.frames.get(toHex(key))!.findLast((item) => item.type === 'unmask');
+    return (frame as Extract<ClientFrame, { type: 'unmask' }>).answer;
+  }
+
   /** The lanes of the sum, without masks. */
   async sum(
     answering: readonly Uint8Array[],
@@ -564,9 +570,9 @@ export class ScriptedCoordinator {
     }
     const keys = this.answerKeys(round.number);
     const answers = await Promise.all(
-      (await this.collect(answering, 'unmask')).map(async ({ author, body }) => ({
+      (await this.collect(answering, 'unmask')).map(async ({ author }) => ({
         sender: author,
-        shares: await openAnswer(keys, round.context!, author, body.answer),
+        shares: await openAnswer(keys, round.context!, author, this.answerOf(author)),
       })),
     );
     const cohort = freezeCohort(

@@ -1,0 +1,168 @@
+/**
+ * @module The journal in memory: for simulations and tests, and the second implementation that the port is held to. A batch
+ * is checked before anything of it is kept, so that it is there whole or not at all.
+ */
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { equalBytes, ownBytes, toHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { encodeStored } from '../../protocol/transcript.ts';
+import type {
+  FrozenTable,
+  Journal,
+  SealedEntries,
+  SecretTable,
+  StoredEvent,
+  StoredRecord,
+  StoredSnapshot,
+} from './port.ts';
+
+const refuse = (message: string): never => {
+  throw new FloeError('internal', message);
+};
+
+const prefix = (kind: string, run: Uint8Array): string => `${kind}/${toHex(run)}/`;
+
+const memoryFrozen = (): FrozenTable => {
+  const values = new Map<string, { readonly round: number; readonly value: Uint8Array }>();
+  return {
+    freeze: async (kind, run, round, value) => {
+      const name = `${prefix(kind, run)}${round}`;
+      const standing = values.get(name);
+      if (standing !== undefined) return ownBytes(standing.value);
+      values.set(name, { round, value: ownBytes(value) });
+      return value;
+    },
+    read: async (kind, run, round) => values.get(`${prefix(kind, run)}${round}`)?.value,
+    rounds: async (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
+      [...values]
+        .filter(([name]) => name.startsWith(prefix(kind, run)))
+        .map(([, { round }]) => round)
+        .filter((round) => round >= first && round < end)
+        .toSorted((a, b) => a - b),
+  };
+};
+
+const memorySecrets = (kept: Map<number, Uint8Array>): SecretTable => ({
+  read: async (round) => kept.get(round)?.slice(),
+  write: async (round, secret) => {
+    if (kept.has(round)) refuse(`attempt ${round} has a secret`);
+    kept.set(round, ownBytes(secret));
+  },
+  keepOnly: async (round) => {
+    for (const [each, secret] of kept)
+      if (each !== round) {
+        secret.fill(0);
+        kept.delete(each);
+      }
+  },
+});
+
+export const memoryJournal = (): Journal => {
+  let run: Uint8Array | undefined;
+  let events: StoredEvent[] = [];
+  let snapshot: StoredSnapshot | undefined;
+  let sealed = new Map<string, SealedEntries>();
+  const transcript: StoredRecord[] = [];
+  const byHash = new Map<string, StoredRecord>();
+  const byPlace = new Map<number, StoredRecord>();
+  const blobs = new Map<string, { readonly ref: BlobRef; loose: number | undefined }>();
+  const secrets = new Map<number, Uint8Array>();
+
+  return {
+    kind: 'memory',
+    bind: async (hash) => {
+      if (run !== undefined && !equalBytes(run, hash))
+        throw new FloeError('spec_mismatch', 'the journal belongs to another run');
+      run = ownBytes(hash);
+    },
+    write: async (batch) => {
+      const names = batch.records.map(({ hash }) => toHex(hash));
+      const shares = batch.sealed.map(({ share }) => toHex(share));
+      const places = batch.records.map(({ at }) => at);
+      const numbers = new Set(events.map(({ seq }) => seq));
+      if (new Set(names).size < names.length || names.some((name) => byHash.has(name)))
+        refuse('a record is in the transcript');
+      if (new Set(places).size < places.length || places.some((at) => byPlace.has(at)))
+        refuse('a record is at this place');
+      if (shares.some((name) => sealed.has(name))) refuse('the entries are kept');
+      for (const { seq, time } of batch.events) {
+        if (numbers.has(seq)) refuse(`event ${seq} is in the journal`);
+        if (!Number.isSafeInteger(time)) refuse(`expected a time, got ${String(time)}`);
+        numbers.add(seq);
+      }
+      // Everything is there in one turn of the event loop.
+      for (const { blobs: named, loose, ...record } of batch.records) {
+        transcript.push(record);
+        byHash.set(toHex(record.hash), record);
+        byPlace.set(record.at, record);
+        for (const { id, sha256, size } of named) {
+          const known = blobs.get(id);
+          if (known === undefined)
+            blobs.set(id, { ref: { id, sha256, size }, loose: loose ? record.round : undefined });
+          else if (!loose) known.loose = undefined;
+        }
+      }
+      events.push(...batch.events);
+      for (const each of batch.sealed) sealed.set(toHex(each.share), each);
+      if (batch.snapshot === undefined) return;
+      const { seq, time: at, body, round } = batch.snapshot;
+      snapshot = { seq, time: at, body: ownBytes(body) };
+      events = events.filter((event) => event.seq > seq);
+      sealed = new Map([...sealed].filter(([, each]) => each.round === round));
+    },
+    load: async () => ({
+      snapshot,
+      events: events
+        .toSorted((a, b) => a.seq - b.seq)
+        .map(({ record, ...event }) => ({
+          ...event,
+          record: record === undefined ? undefined : byPlace.get(record),
+        })),
+      sealed: [...sealed.values()],
+    }),
+    last: async () => transcript.at(-1),
+    records: async (hashes) =>
+      hashes.map((hash) => {
+        const record = byHash.get(toHex(hash));
+        if (record === undefined)
+          throw new FloeError('journal_corrupt', `record ${toHex(hash)} is missing`);
+        return record.bytes;
+      }),
+    startOf: async (round) => transcript.find((record) => record.round >= round)?.at,
+    round: async (round) => transcript.filter((record) => record.round === round),
+    transcript: async function* read(start = 0, end = Number.MAX_SAFE_INTEGER) {
+      for (const record of transcript) {
+        const entry = encodeStored(record);
+        const piece = entry.subarray(Math.max(0, start - record.at), Math.max(0, end - record.at));
+        if (piece.length > 0) yield piece;
+      }
+    },
+    blobRef: async (id) => blobs.get(id)?.ref,
+    frozen: memoryFrozen(),
+    secrets: memorySecrets(secrets),
+    loose: {
+      before: async (round) => {
+        const found = new Map<number, BlobRef[]>();
+        for (const { ref, loose } of blobs.values())
+          if (loose !== undefined && loose < round)
+            found.set(loose, [...(found.get(loose) ?? []), ref]);
+        return new Map([...found].toSorted(([a], [b]) => a - b));
+      },
+      settle: async (dropped, kept) => {
+        for (const id of dropped) blobs.delete(id);
+        for (const id of kept) {
+          const known = blobs.get(id);
+          if (known !== undefined) known.loose = undefined;
+        }
+      },
+    },
+    counts: async () => ({
+      events: events.length,
+      records: transcript.length,
+      sealed: sealed.size,
+      blobs: blobs.size,
+      secrets: secrets.size,
+    }),
+    close: async () => undefined,
+  };
+};

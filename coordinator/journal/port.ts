@@ -1,0 +1,145 @@
+/**
+ * @module The journal: what a coordinator must still know after a crash. A port: an implementation keeps rows and bytes and
+ * knows nothing of rounds; `history.ts` turns them into events, records and states. Every call is asynchronous, so that a
+ * database server can be one. `write` is atomic and durable: what a batch holds is there together or not at all.
+ */
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+
+/** A record of the transcript. */
+export interface StoredRecord {
+  /** Where its entry begins in the encoded transcript, bytes; names the record in the journal. */
+  readonly at: number;
+  /** Its number in the transcript, from 0. */
+  readonly index: number;
+  readonly round: number;
+  /** The record's hash, which names it in snapshots. */
+  readonly hash: Uint8Array;
+  /** The link of the hash chain. */
+  readonly link: Uint8Array;
+  /** The signed bytes, kept here and nowhere else in the journal. */
+  readonly bytes: Uint8Array;
+}
+
+export interface NewRecord extends StoredRecord {
+  /** The blobs that it names, which may be served from now on. */
+  readonly blobs: readonly BlobRef[];
+  /** They are uploads: of use only while the attempt lasts, unless it commits with them. */
+  readonly loose: boolean;
+}
+
+/** The uploads of attempts of which it is not settled yet what becomes of them. A blob that any other record names is none. */
+export interface LooseBlobs {
+  /** Those that were first named in attempts before this one, by attempt, ascending. */
+  before(round: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
+  /** What is dropped is served no more; what is kept is kept for good. */
+  settle(dropped: readonly string[], kept: readonly string[]): Promise<void>;
+}
+
+export interface StoredEvent {
+  /** From 1, without gaps. */
+  readonly seq: number;
+  /** Milliseconds of the run's own time. */
+  readonly time: number;
+  readonly type: string;
+  readonly body: Uint8Array;
+  /** `at` of the record that the event brought into the transcript. */
+  readonly record: number | undefined;
+}
+
+/** What came sealed beside a share or an unmask record: needed while its attempt lasts. */
+export interface SealedEntries {
+  /** The hash of the record. */
+  readonly share: Uint8Array;
+  readonly round: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface StoredSnapshot {
+  /** The last event that is in it, and its time. */
+  readonly seq: number;
+  readonly time: number;
+  readonly body: Uint8Array;
+}
+
+export interface JournalBatch {
+  readonly events: readonly StoredEvent[];
+  readonly records: readonly NewRecord[];
+  readonly sealed: readonly SealedEntries[];
+  /**
+   * Takes the place of the one before. The events in it are removed, and the sealed entries of every round but `round`.
+   */
+  readonly snapshot?: StoredSnapshot & { readonly round: number | undefined };
+}
+
+/** What a restart reads: its size does not depend on how many rounds were before. */
+export interface Loaded {
+  readonly snapshot: StoredSnapshot | undefined;
+  /** The events after the snapshot; a record is the bytes that the event brought. */
+  readonly events: readonly (Omit<StoredEvent, 'record'> & {
+    readonly record: { readonly hash: Uint8Array; readonly bytes: Uint8Array } | undefined;
+  })[];
+  readonly sealed: readonly SealedEntries[];
+}
+
+/** The values that the local ledger has frozen: each is written once. */
+export interface FrozenTable {
+  /** Keeps the value unless there is one. @returns the one that stands */
+  freeze(kind: string, run: Uint8Array, round: number, value: Uint8Array): Promise<Uint8Array>;
+  read(kind: string, run: Uint8Array, round: number): Promise<Uint8Array | undefined>;
+  /** The rounds with a value, ascending, from `first` to before `end`. */
+  rounds(kind: string, run: Uint8Array, first?: number, end?: number): Promise<readonly number[]>;
+}
+
+/** Secrets of attempts: in no event, record or snapshot, and overwritten when they are erased. */
+export interface SecretTable {
+  read(round: number): Promise<Uint8Array | undefined>;
+  write(round: number, secret: Uint8Array): Promise<void>;
+  /** Erases every secret but that of `round`; all of them where it is undefined. */
+  keepOnly(round: number | undefined): Promise<void>;
+}
+
+export interface JournalCounts {
+  readonly events: number;
+  readonly records: number;
+  readonly sealed: number;
+  readonly blobs: number;
+  readonly secrets: number;
+}
+
+/**
+ * Every method may reject with FloeError `storage_full`, `storage_read_only`, `storage_failed` or `journal_locked`: nothing
+ * was written then, and the same call may succeed later; or `journal_corrupt`, after which nothing may be trusted.
+ */
+export interface Journal {
+  /** `sqlite`, `memory`... */
+  readonly kind: string;
+  /**
+   * Binds the journal to a run, on first use for good.
+   * @throws FloeError `spec_mismatch` when it belongs to another run
+   */
+  bind(run: Uint8Array): Promise<void>;
+  /** One step of the run, whole or not at all; once it resolves it survives a crash. Calls must not overlap. */
+  write(batch: JournalBatch): Promise<void>;
+  load(): Promise<Loaded>;
+  /** The last record of the transcript. */
+  last(): Promise<StoredRecord | undefined>;
+  /** Records by their hashes, in the order asked for. @throws FloeError `journal_corrupt` for one that is not there */
+  records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
+  /** Where the first entry of this round or a later one begins, bytes; undefined where there is none. */
+  startOf(round: number): Promise<number | undefined>;
+  /** The records of one round, in order. */
+  round(round: number): Promise<readonly StoredRecord[]>;
+  /**
+   * Bytes [start, end) of the encoded transcript as they are stored, in pieces: nothing is decoded. A range may begin and end
+   * anywhere; what lies beyond the end is left out.
+   */
+  transcript(start?: number, end?: number): AsyncIterable<Uint8Array>;
+  /** A blob that a record of the transcript names. */
+  blobRef(id: string): Promise<BlobRef | undefined>;
+  readonly frozen: FrozenTable;
+  readonly secrets: SecretTable;
+  readonly loose: LooseBlobs;
+  counts(): Promise<JournalCounts>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,105 @@
+/**
+ * @module The tables of the SQLite journal that are no part of a batch: what the local ledger has frozen, the secrets of attempts,
+ * the uploads that are not settled yet.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import type { FrozenTable, LooseBlobs, SecretTable } from './port.ts';
+
+export const corrupt = (message: string, cause?: unknown): FloeError =>
+  new FloeError('journal_corrupt', message, {}, { cause });
+
+export const bytesOf = (value: unknown): Uint8Array => {
+  if (!(value instanceof Uint8Array)) throw corrupt('expected bytes in the journal');
+  return new Uint8Array(value);
+};
+
+export type Row = Record<string, unknown>;
+
+export const readBlob = (row: Row): BlobRef => ({
+  id: String(row['id']),
+  sha256: bytesOf(row['sha256']),
+  size: Number(row['size']),
+});
+
+/** Runs a statement, and calls what SQLite throws by its name. */
+export type Guard = <Result>(work: () => Result) => Promise<Result>;
+
+/**
+ * Erases by SQLite's `secure_delete`: deleted rows are overwritten with zeros where they were, and the write-ahead log that
+ * held them is emptied. What a file system or a disk keeps of overwritten blocks is beyond this.
+ */
+export const secretsOn = (database: DatabaseSync, guard: Guard): SecretTable => {
+  const select = database.prepare('SELECT secret FROM secrets WHERE round = ?');
+  const insert = database.prepare('INSERT INTO secrets (round, secret) VALUES (?, ?)');
+  const erase = database.prepare('DELETE FROM secrets WHERE round <> ?');
+  return {
+    read: (round) =>
+      guard(() => {
+        const row = select.get(round);
+        return row && bytesOf(row['secret']);
+      }),
+    write: (round, secret) => guard(() => void insert.run(round, secret)),
+    keepOnly: (round) =>
+      guard(() => {
+        if (erase.run(round ?? -1).changes !== 0) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      }),
+  };
+};
+
+export const looseOn = (
+  database: DatabaseSync,
+  guard: Guard,
+  atOnce: (work: () => void) => void,
+): LooseBlobs => {
+  const select = database.prepare(
+    'SELECT id, sha256, size, loose FROM blobs WHERE loose < ? ORDER BY loose',
+  );
+  const drop = database.prepare('DELETE FROM blobs WHERE id = ?');
+  const keep = database.prepare('UPDATE blobs SET loose = NULL WHERE id = ?');
+  return {
+    before: (round) =>
+      guard(() => {
+        const found = new Map<number, BlobRef[]>();
+        for (const row of select.all(round)) {
+          const own = Number(row['loose']);
+          found.set(own, [...(found.get(own) ?? []), readBlob(row)]);
+        }
+        return found;
+      }),
+    settle: (dropped, kept) =>
+      guard(() =>
+        atOnce(() => {
+          for (const id of dropped) drop.run(id);
+          for (const id of kept) keep.run(id);
+        }),
+      ),
+  };
+};
+
+export const frozenOn = (database: DatabaseSync, guard: Guard): FrozenTable => {
+  const insert = database.prepare(
+    'INSERT INTO frozen (kind, run, round, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const select = database.prepare(
+    'SELECT value FROM frozen WHERE kind = ? AND run = ? AND round = ?',
+  );
+  const rounds = database.prepare(
+    'SELECT round FROM frozen WHERE kind = ? AND run = ? AND round >= ? AND round < ? ORDER BY round',
+  );
+  const read = (kind: string, run: Uint8Array, round: number): Uint8Array | undefined => {
+    const row = select.get(kind, run, round);
+    return row && bytesOf(row['value']);
+  };
+  return {
+    freeze: (kind, run, round, value) =>
+      guard(() => {
+        insert.run(kind, run, round, value);
+        return read(kind, run, round) ?? value;
+      }),
+    read: (kind, run, round) => guard(() => read(kind, run, round)),
+    rounds: (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
+      guard(() => rounds.all(kind, run, first, end).map(({ round }) => Number(round))),
+  };
+};

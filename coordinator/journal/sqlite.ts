@@ -1,0 +1,338 @@
+/**
+ * @module The journal in SQLite (write-ahead log, every commit synced). One process writes at a time; the lock is the
+ * database's own and dies with the process. A record of the transcript is one row, whose key is where its entry begins.
+ */
+import { constants as modes } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { equalBytes, joinBytes } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { storageError } from '../../protocol/storage-errors.ts';
+import { encodeStored, ENTRY_PREFIX } from '../../protocol/transcript.ts';
+import type { Journal, JournalBatch, Loaded, SealedEntries, StoredRecord } from './port.ts';
+import {
+  bytesOf,
+  corrupt,
+  frozenOn,
+  looseOn,
+  readBlob,
+  secretsOn,
+  type Guard,
+  type Row,
+} from './sqlite-tables.ts';
+
+/** Raised when the tables change; another version is refused, not guessed at. */
+export const JOURNAL_VERSION = 2;
+/** Bytes of the transcript that are in memory at once while it is read. */
+const PIECE_BYTES = 256 << 10;
+/** Names in one query. */
+const NAMES_AT_ONCE = 500;
+
+/** A page holds several records, so that little of it is wasted. */
+const PAGE_BYTES = 16 << 10;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL, record INTEGER
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, time INTEGER NOT NULL, body BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS sealed (
+    share BLOB PRIMARY KEY, round INTEGER NOT NULL, bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS transcript (
+    at INTEGER PRIMARY KEY, idx INTEGER NOT NULL, round INTEGER NOT NULL,
+    hash BLOB NOT NULL, link BLOB NOT NULL, bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS transcript_hash ON transcript (hash);
+  CREATE INDEX IF NOT EXISTS transcript_round ON transcript (round, at);
+  CREATE TABLE IF NOT EXISTS blobs (
+    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL, loose INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS blobs_loose ON blobs (loose) WHERE loose IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS frozen (
+    kind TEXT NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (kind, run, round)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS secrets (round INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
+`;
+
+/** What SQLite threw, by its cause: the disk, another process, or a file that is no journal. */
+const named = (thrown: unknown, path: string): FloeError => {
+  if (thrown instanceof FloeError) return thrown;
+  const known = storageError(thrown, path);
+  if (known?.code === 'journal_locked')
+    return new FloeError(
+      'journal_locked',
+      `another coordinator writes to ${path}`,
+      {},
+      { cause: thrown },
+    );
+  return known ?? corrupt(`${path}: ${(thrown as Error).message}`, thrown);
+};
+
+const readRecord = (row: Row): StoredRecord => ({
+  at: Number(row['at']),
+  index: Number(row['idx']),
+  round: Number(row['round']),
+  hash: bytesOf(row['hash']),
+  link: bytesOf(row['link']),
+  bytes: bytesOf(row['bytes']),
+});
+
+const readSealed = (row: Row): SealedEntries => ({
+  share: bytesOf(row['share']),
+  round: Number(row['round']),
+  bytes: bytesOf(row['bytes']),
+});
+
+/** Writing statements of one batch, prepared once. */
+const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
+  const event = database.prepare(
+    'INSERT INTO events (seq, time, type, body, record) VALUES (?, ?, ?, ?, ?)',
+  );
+  const record = database.prepare(
+    'INSERT INTO transcript (at, idx, round, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const blob = database.prepare(
+    'INSERT INTO blobs (id, sha256, size, loose) VALUES (?, ?, ?, ?) ' +
+      'ON CONFLICT DO UPDATE SET loose = NULL WHERE excluded.loose IS NULL',
+  );
+  const sealed = database.prepare('INSERT INTO sealed (share, round, bytes) VALUES (?, ?, ?)');
+  const snapshot = database.prepare(
+    'INSERT INTO snapshot (id, seq, time, body) VALUES (1, ?, ?, ?) ' +
+      'ON CONFLICT DO UPDATE SET seq = excluded.seq, time = excluded.time, body = excluded.body',
+  );
+  const prune = database.prepare('DELETE FROM events WHERE seq <= ?');
+  const unseal = database.prepare('DELETE FROM sealed WHERE round <> ?');
+  return (batch) => {
+    for (const each of batch.records) {
+      record.run(each.at, each.index, each.round, each.hash, each.link, each.bytes);
+      const loose = each.loose ? each.round : null;
+      for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size, loose);
+    }
+    for (const { seq, time, type, body, record: at } of batch.events)
+      event.run(seq, time, type, body, at ?? null);
+    for (const { share, round, bytes } of batch.sealed) sealed.run(share, round, bytes);
+    if (batch.snapshot === undefined) return;
+    const { seq, time, body, round } = batch.snapshot;
+    snapshot.run(seq, time, body);
+    prune.run(seq);
+    unseal.run(round ?? -1);
+  };
+};
+
+/** The record that an event brought. */
+const recordOf = (row: Row): { readonly hash: Uint8Array; readonly bytes: Uint8Array } => {
+  if (row['bytes'] === null) throw corrupt(`the record of event ${String(row['seq'])} is missing`);
+  return { hash: bytesOf(row['hash']), bytes: bytesOf(row['bytes']) };
+};
+
+const load = (database: DatabaseSync): Loaded => {
+  const row = database.prepare('SELECT seq, time, body FROM snapshot').get();
+  const snapshot = row && {
+    seq: Number(row['seq']),
+    time: Number(row['time']),
+    body: bytesOf(row['body']),
+  };
+  const events = database
+    .prepare(
+      'SELECT e.seq, e.time, e.type, e.body, e.record, t.hash, t.bytes FROM events e ' +
+        'LEFT JOIN transcript t ON t.at = e.record ORDER BY e.seq',
+    )
+    .all()
+    .map((each) => ({
+      seq: Number(each['seq']),
+      time: Number(each['time']),
+      type: String(each['type']),
+      body: bytesOf(each['body']),
+      record: each['record'] === null ? undefined : recordOf(each),
+    }));
+  const sealed = database.prepare('SELECT share, round, bytes FROM sealed').all().map(readSealed);
+  return { snapshot, events, sealed };
+};
+
+const journalOn = (database: DatabaseSync, path: string): Journal => {
+  const write = writerOn(database);
+  const guard: Guard = async (work) => {
+    try {
+      return work();
+    } catch (thrown) {
+      throw named(thrown, path);
+    }
+  };
+  /** In one transaction. */
+  const atOnce = (work: () => void): void => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      database.exec('COMMIT');
+    } catch (cause) {
+      // A full disk has ended the transaction by itself.
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw cause;
+    }
+  };
+  const all = (sql: string, ...values: SQLInputValue[]): Row[] =>
+    database.prepare(sql).all(...values);
+  const one = (sql: string, ...values: SQLInputValue[]): Row | undefined =>
+    database.prepare(sql).get(...values);
+  const countOf = (table: string): number =>
+    Number(one(`SELECT count(*) AS n FROM ${table}`)?.['n']);
+
+  /** The entries that begin in [from, from + PIECE_BYTES), encoded. */
+  const piece = (from: number, end: number): StoredRecord[] =>
+    all(
+      'SELECT * FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
+      from,
+      Math.min(end, from + PIECE_BYTES),
+    ).map(readRecord);
+
+  return {
+    kind: 'sqlite',
+    bind: (run) =>
+      guard(() => {
+        const stored = one("SELECT value FROM meta WHERE key = 'run'");
+        if (stored === undefined)
+          database.prepare("INSERT INTO meta (key, value) VALUES ('run', ?)").run(run);
+        else if (!equalBytes(bytesOf(stored['value']), run))
+          throw new FloeError('spec_mismatch', 'the journal belongs to another run');
+      }),
+    write: (batch) => guard(() => atOnce(() => write(batch))),
+    load: () => guard(() => load(database)),
+    last: () =>
+      guard(() => {
+        const row = one('SELECT * FROM transcript ORDER BY at DESC LIMIT 1');
+        return row && readRecord(row);
+      }),
+    records: (hashes) =>
+      guard(() => {
+        const found = new Map<string, Uint8Array>();
+        for (let i = 0; i < hashes.length; i += NAMES_AT_ONCE) {
+          const names = hashes.slice(i, i + NAMES_AT_ONCE);
+          const marks = names.map(() => '?').join(',');
+          for (const row of all(
+            `SELECT hash, bytes FROM transcript WHERE hash IN (${marks})`,
+            ...names,
+          ))
+            found.set(Buffer.from(bytesOf(row['hash'])).toString('hex'), bytesOf(row['bytes']));
+        }
+        return hashes.map((hash) => {
+          const name = Buffer.from(hash).toString('hex');
+          const bytes = found.get(name);
+          if (bytes === undefined) throw corrupt(`record ${name} is missing`);
+          return bytes;
+        });
+      }),
+    startOf: (round) =>
+      guard(() => {
+        const row = one(
+          'SELECT at FROM transcript WHERE round >= ? ORDER BY round, at LIMIT 1',
+          round,
+        );
+        return row && Number(row['at']);
+      }),
+    round: (round) =>
+      guard(() =>
+        all('SELECT * FROM transcript WHERE round = ? ORDER BY at', round).map(readRecord),
+      ),
+    transcript: async function* transcript(start = 0, end = Number.MAX_SAFE_INTEGER) {
+      // A range may begin within an entry.
+      const first = await guard(() =>
+        one('SELECT max(at) AS at FROM transcript WHERE at <= ?', start),
+      );
+      let from = Number(first?.['at'] ?? 0);
+      for (;;) {
+        // No statement stays open between the pieces: the journal is written meanwhile.
+        // oxlint-disable-next-line no-await-in-loop
+        const records = await guard(() => piece(from, end));
+        const last = records.at(-1);
+        if (last === undefined) return;
+        const entries = joinBytes(records.map(encodeStored));
+        const wanted = entries.subarray(Math.max(0, start - from), Math.max(0, end - from));
+        if (wanted.length > 0) yield wanted;
+        from = last.at + ENTRY_PREFIX + last.bytes.length;
+      }
+    },
+    blobRef: (id) =>
+      guard(() => {
+        const row = one('SELECT id, sha256, size FROM blobs WHERE id = ?', id);
+        return row && readBlob(row);
+      }),
+    frozen: frozenOn(database, guard),
+    secrets: secretsOn(database, guard),
+    loose: looseOn(database, guard, atOnce),
+    counts: () =>
+      guard(() => ({
+        events: countOf('events'),
+        records: countOf('transcript'),
+        sealed: countOf('sealed'),
+        blobs: countOf('blobs'),
+        secrets: countOf('secrets'),
+      })),
+    close: async () => {
+      if (database.isOpen) database.close();
+    },
+  };
+};
+
+/** SQLite reports a file or folder that is missing and one that is closed to it alike: the file system says which. */
+const checkAccess = async (path: string): Promise<void> => {
+  const folder = dirname(path);
+  try {
+    await access(folder, modes.W_OK | modes.X_OK);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new FloeError('file_not_found', `no folder ${folder}`, {}, { cause: thrown });
+    throw storageError(thrown, folder) ?? thrown;
+  }
+  try {
+    await access(path, modes.R_OK | modes.W_OK);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw storageError(thrown, path) ?? thrown;
+  }
+};
+
+export interface OpenOptions {
+  /** Whether a commit is synced to the disk: without, a power cut may lose the last ones, a crash of the process none. */
+  readonly synced?: boolean;
+  /** Largest size of the database, for tests: SQLite says at this size that the disk is full. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Opens a journal, creating it where there is none.
+ *
+ * @param path a file
+ * @throws FloeError `journal_locked` while another process has it; `storage_read_only`, `storage_full`, `file_not_found`;
+ * `journal_corrupt` when it is not a journal of this version
+ */
+export const openJournal = async (
+  path: string,
+  { synced = true, maxBytes }: OpenOptions = {},
+): Promise<Journal> => {
+  await checkAccess(path);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA secure_delete = FAST;`);
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE;');
+    database.exec('PRAGMA journal_mode = WAL;');
+    database.exec(`PRAGMA synchronous = ${synced ? 'FULL' : 'NORMAL'}`);
+    if (maxBytes !== undefined)
+      database.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)}`);
+    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+    if (version !== 0 && version !== JOURNAL_VERSION)
+      throw corrupt(`${path}: expected journal version ${JOURNAL_VERSION}, got ${version}`);
+    // In exclusive mode the lock that the first write takes is kept until the connection closes.
+    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${JOURNAL_VERSION}; COMMIT;`);
+    return journalOn(database, path);
+  } catch (thrown) {
+    database?.close();
+    throw named(thrown, path);
+  }
+};

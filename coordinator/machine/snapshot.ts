@@ -1,0 +1,247 @@
+/**
+ * @module A snapshot of the machine's state: what stands here is all that a restart needs besides the events that came after.
+ * The schema of the whole state is in this one place; a field added to the state is added here. Records of the transcript
+ * are referred to by hash and sealed entries by their share, so that a snapshot stays small and nothing is kept twice.
+ */
+import * as v from 'valibot';
+import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cbor.ts';
+import { modelRefSchema } from '../../protocol/records.ts';
+import type { Missed, RunHistory } from '../../protocol/rules/history.ts';
+import type { Draw } from '../../protocol/rules/selection.ts';
+import type { Suspicion } from '../../protocol/rules/suspicion.ts';
+import {
+  absent,
+  bytes,
+  carried,
+  collectRefs,
+  damaged,
+  errorCode,
+  fitting,
+  flag,
+  hash,
+  hex,
+  identities,
+  kept,
+  keptBytes,
+  keptEither,
+  list,
+  mapBy,
+  mapOf,
+  oneOf,
+  openRefs,
+  optional,
+  pair,
+  struct,
+  text,
+  variant,
+  whole,
+  type Codec,
+  type Found,
+} from './codec.ts';
+import type { Tried } from './spending.ts';
+import type {
+  Complained,
+  Evidence,
+  Hex,
+  Phase,
+  PhaseType,
+  Presence,
+  Round,
+  Shared,
+  State,
+  Streak,
+  Upload,
+} from './state.ts';
+
+/** Raised when the state changes: another version is refused, not guessed at. */
+export const SNAPSHOT_VERSION = 1;
+const MAX_SNAPSHOT_BYTES = 256 << 20;
+
+type PhaseOf<Type extends PhaseType> = Extract<Phase, { readonly type: Type }>;
+
+const bounded = <Type extends PhaseType>(type: Type): Codec<PhaseOf<Type>> =>
+  struct({
+    type: oneOf(type),
+    since: whole,
+    deadline: whole,
+    timedFrom: absent(whole),
+  } as never);
+const timed = <Type extends PhaseType>(type: Type): Codec<PhaseOf<Type>> =>
+  struct({ type: oneOf(type), since: whole } as never);
+
+const PHASES = {
+  waiting: struct<PhaseOf<'waiting'>>({
+    type: oneOf('waiting'),
+    since: whole,
+    until: whole,
+    reason: absent(text),
+    pause: absent(text),
+  }),
+  opening: bounded('opening'),
+  register: bounded('register'),
+  'freezing-cohort': bounded('freezing-cohort'),
+  share: bounded('share'),
+  upload: bounded('upload'),
+  'freezing-survivors': bounded('freezing-survivors'),
+  consistency: bounded('consistency'),
+  unmask: bounded('unmask'),
+  finishing: bounded('finishing'),
+  registering: timed('registering'),
+  finished: timed('finished'),
+} satisfies { readonly [Type in PhaseType]: Codec<PhaseOf<Type>> };
+
+const phase = variant<Phase>(PHASES);
+const phaseType = oneOf(...(Object.keys(PHASES) as PhaseType[]));
+
+/** Its entries are beside it in the journal. */
+const shared: Codec<Shared> = {
+  write: ({ record }, refs) => kept('share').write(record, refs),
+  read: (data, found) => {
+    const record = kept('share').read(data, found);
+    return { record, entries: found.entriesOf(record) };
+  },
+};
+
+type Report = Round['reports'] extends ReadonlyMap<Hex, infer Value> ? Value : never;
+
+const draw = struct<Draw>({
+  eligible: list(hash) as Codec<Uint8Array[]>,
+  late: list(hash) as Codec<Uint8Array[]>,
+  out: list(hash) as Codec<Uint8Array[]>,
+  again: absent(whole),
+});
+
+const missed = mapOf(struct<Missed>({ misses: whole, last: whole }));
+
+const history = struct<RunHistory>({
+  lastSurvivors: optional(kept('survivors')),
+  missed,
+  culprits: identities,
+  suspicions: list(struct<Suspicion>({ members: identities, sums: whole })),
+  suspended: missed,
+  summed: mapBy(whole, identities),
+});
+
+const round = struct<Round>({
+  round: whole,
+  invited: list(hex),
+  isGroup: flag,
+  draw: absent(draw),
+  withdrawn: mapOf(text),
+  reports: mapOf(struct<Report>({ code: absent(optional(text)), changes: whole })),
+  open: optional(kept('open')),
+  registers: mapOf(kept('register')),
+  members: list(hex),
+  cohort: optional(kept('cohort')),
+  context: optional(hash),
+  shares: mapOf(shared),
+  sharers: optional(kept('sharers')),
+  // A complaint goes into the transcript with its verdict, and the attempt is over then.
+  complaints: mapOf(struct<Complained>({ record: carried('complaint'), judged: flag })),
+  uploads: mapOf(
+    struct<Upload>({
+      record: kept('upload'),
+      status: oneOf('accepted', 'folded', 'rejected'),
+      took: whole,
+      code: absent(text),
+    }),
+  ),
+  survivors: optional(kept('survivors')),
+  silent: identities,
+  eligible: list(hex),
+  consistent: mapOf(kept('consistent')),
+  unmasks: mapOf(kept('unmask')),
+  answers: mapOf(bytes),
+  // In the transcript only when the ledger holds the model.
+  commit: optional(carried('commit')),
+  times: list(pair(phaseType, whole)),
+});
+
+const state = struct<State>({
+  phase,
+  startWith: whole,
+  attempt: whole,
+  committed: whole,
+  failures: whole,
+  streak: optional(struct<Streak>({ code: errorCode, attempts: whole, everybody: flag })),
+  failure: optional(errorCode),
+  model: optional(fitting(modelRefSchema)),
+  beacon: hash,
+  drawn: identities,
+  history,
+  silent: identities,
+  tried: list(
+    struct<Tried>({
+      round: whole,
+      members: list(hex),
+      threshold: whole,
+      uploaded: list(hex),
+      survivors: list(hex),
+      answered: list(hex),
+    }),
+  ),
+  sitting: identities,
+  excluded: identities,
+  proven: identities,
+  proofs: list(kept('abort')),
+  participants: mapOf(struct<Presence>({ present: flag, since: whole })),
+  places: identities,
+  registered: mapOf(kept('register')),
+  patience: whole,
+  round: optional(round),
+  closing: optional(keptEither('commit', 'abort')),
+  evidence: optional(struct<Evidence>({ commit: kept('commit'), records: list(keptBytes) })),
+});
+
+const storedSchema = v.strictObject({
+  v: v.literal(SNAPSHOT_VERSION),
+  /** SHA-256 of `state` under a tag: a byte that a disk has changed is not taken for a state. */
+  sum: fixedBytes(32),
+  /** Hashes of the records that `state` refers to by their number here. */
+  records: v.array(fixedBytes(32)),
+  state: bytesUpTo(MAX_SNAPSHOT_BYTES),
+});
+
+const sumOf = (encoded: Uint8Array, records: readonly Uint8Array[]): Uint8Array =>
+  sha256(utf8('floe/snapshot/v1'), encoded, ...records);
+
+export const encodeSnapshot = (value: State): Uint8Array => {
+  const refs = collectRefs();
+  const encoded = encodeCbor(state.write(value, refs));
+  const records = [...refs.hashes];
+  return encodeCbor({
+    v: SNAPSHOT_VERSION,
+    sum: sumOf(encoded, records),
+    records,
+    state: encoded,
+  });
+};
+
+/** Where a snapshot's references lead. */
+export interface SnapshotSource {
+  /** Records of the transcript by their hashes, in order. */
+  records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
+  /** The sealed entries beside a share record, by its hash in hex. */
+  readonly entries: ReadonlyMap<string, readonly Uint8Array[]>;
+}
+
+/** @throws FloeError `journal_corrupt` for what is not exactly what `encodeSnapshot` writes, or of another version */
+export const decodeSnapshot = async (
+  encoded: Uint8Array,
+  source: SnapshotSource,
+): Promise<State> => {
+  const stored = decodeCbor(storedSchema, encoded, 'journal_corrupt', MAX_SNAPSHOT_BYTES);
+  if (!equalBytes(sumOf(stored.state, stored.records), stored.sum))
+    throw damaged('its checksum is another');
+  const found: Found = {
+    records: openRefs(stored.records, await source.records(stored.records)),
+    entriesOf: ({ hash: share }) => {
+      const entries = source.entries.get(toHex(share));
+      if (entries === undefined) throw damaged(`the entries of share ${toHex(share)} are missing`);
+      return entries;
+    },
+  };
+  const data = decodeCbor(v.unknown(), stored.state, 'journal_corrupt', MAX_SNAPSHOT_BYTES);
+  return state.read(data, found);
+};

@@ -1,0 +1,56 @@
+/**
+ * @module Uploads of attempts that are over: those that no commit rests on are forgotten, and those that a commit has taken to
+ * their lasting place are, once a later commit stands; until then the next cohort reads them. So the number of files does not
+ * grow with failed attempts, and on a network not with rounds. What a crash leaves undone is done when the next attempt ends.
+ */
+import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
+import { toHex } from '../protocol/bytes.ts';
+import { roundEntries } from './journal/history.ts';
+import type { Journal } from './journal/port.ts';
+import type { State } from './machine/index.ts';
+
+/** What becomes of the uploads of one attempt that is over; undefined while it is not for good. */
+const keptOf = async (
+  journal: Journal,
+  round: number,
+  newest: number,
+): Promise<ReadonlySet<string> | undefined> => {
+  const records = (await roundEntries(journal, round)).map(({ record }) => record);
+  const commit = records.find(({ type }) => type === 'commit');
+  if (commit?.type !== 'commit') return new Set();
+  if (commit.body.archive !== undefined) return round < newest ? new Set() : undefined;
+  const counted = new Set(
+    records.flatMap((record) =>
+      record.type === 'survivors' ? record.body.uploads.map(toHex) : [],
+    ),
+  );
+  return new Set(
+    records.flatMap((record) =>
+      record.type === 'upload' && counted.has(toHex(record.hash)) ? [record.body.blob.id] : [],
+    ),
+  );
+};
+
+/** Forgets what no committed round rests on. @throws FloeError of store and journal: done again the next time */
+export const sweepUploads = async (
+  journal: Journal,
+  store: BlobStore,
+  { round, attempt, model }: State,
+): Promise<void> => {
+  if (store.discard === undefined) return;
+  const loose = await journal.loose.before(round?.round ?? attempt + 1);
+  for (const [own, blobs] of loose) {
+    // One attempt after the other: they are few.
+    /* oxlint-disable no-await-in-loop */
+    const kept = await keptOf(journal, own, model?.version ?? 0);
+    if (kept === undefined) continue;
+    const isKept = ({ id }: BlobRef): boolean => kept.has(id);
+    const dropped = blobs.filter((ref) => !isKept(ref));
+    await store.discard(dropped);
+    await journal.loose.settle(
+      dropped.map(({ id }) => id),
+      blobs.filter(isKept).map(({ id }) => id),
+    );
+    /* oxlint-enable no-await-in-loop */
+  }
+};
