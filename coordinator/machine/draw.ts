@@ -6,7 +6,7 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/identity.ts';
 import { MAX_ELIGIBLE } from '../../protocol/records.ts';
-import { everSummed, isLate, mayRest } from '../../protocol/rules/history.ts';
+import { everSummed, isLate, latestWith, mayRest } from '../../protocol/rules/history.ts';
 import {
   batchesOf,
   byTicket,
@@ -216,12 +216,10 @@ const repeat = (
     const sharers = new Set(uploaded);
     const group = keys.filter((key) => sharers.has(key));
     const plan = planInvitation(config, state, group, mostInvited(config.spec));
-    if (plan.type === 'invite' && plan.keys.length >= cohort.minimum)
-      return {
-        type: 'invite',
-        invited: plan.keys.toSorted().slice(0, mostInvited(config.spec)),
-        draw: { ...listsOf(state, out), again: round },
-      };
+    if (plan.type !== 'invite' || plan.keys.length < cohort.minimum) continue;
+    const invited = plan.keys.toSorted().slice(0, mostInvited(config.spec));
+    const again = latestWith(state.history, invited) ?? round;
+    return { type: 'invite', invited, draw: { ...listsOf(state, out), again } };
   }
   return undefined;
 };
@@ -297,6 +295,7 @@ export const holdLottery = (config: MachineConfig, state: State): Lottery => {
   const group = nextGroup(config, state, pool(config, state));
   const invited = plan.keys.toSorted();
   if (group === undefined || !isDrawn(state)) return { type: 'invite', invited, isGroup: true };
-  const draw = { ...listsOf(state, (key) => state.excluded.has(key)), again: group.of };
+  const again = latestWith(state.history, invited) ?? group.of;
+  const draw = { ...listsOf(state, (key) => state.excluded.has(key)), again };
   return { type: 'invite', invited, draw, isGroup: true };
 };

@@ -109,7 +109,7 @@ export const suspendedBy = (
 ): readonly string[] => judgedBy(history, survivors, code).suspended.toSorted();
 
 /** Who may have been summed on the newest model. */
-export const everSummed = ({ summed }: RunHistory): ReadonlySet<string> =>
+export const everSummed = ({ summed }: Pick<RunHistory, 'summed'>): ReadonlySet<string> =>
   new Set([...summed.values()].flatMap((keys) => [...keys]));
 
 const without = (keys: readonly Uint8Array[], has: (key: string) => boolean): string[] =>
@@ -173,13 +173,28 @@ const summedIn = (view: RoundView): ReadonlySet<string> => {
   return new Set([...stated.map(([key]) => key), ...shared.map(toHex)]);
 };
 
+/** Of attempts with the same members the latest is enough: failures on one model do not make the history grow. */
+const withSummed = (
+  summed: RunHistory['summed'],
+  round: number,
+  now: ReadonlySet<string>,
+): RunHistory['summed'] => {
+  if (now.size === 0) return summed;
+  const others = [...summed].filter(
+    ([, keys]) => keys.size !== now.size || [...keys].some((key) => !now.has(key)),
+  );
+  return new Map([...others, [round, now]]);
+};
+
+/** The latest attempt on this model in which all of these may have been summed; undefined where there is none. */
+export const latestWith = ({ summed }: RunHistory, keys: readonly string[]): number | undefined =>
+  [...summed].findLast(([, all]) => keys.every((key) => all.has(key)))?.[0];
+
 /** @param view complete, with the Commit or the Abort that ended the attempt */
 export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory => {
   const { round, commit, abort, survivors } = view;
   const missed = withMissed(history.missed, round, missedIn(view));
-  const summed = new Map(history.summed);
-  const now = summedIn(view);
-  if (now.size > 0) summed.set(round, now);
+  const summed = withSummed(history.summed, round, summedIn(view));
   const alive = survivors?.body.members ?? [];
   const code = commit === undefined ? (abort?.body.code ?? '') : undefined;
   const judged = judgedBy(history, alive, code);
@@ -202,6 +217,9 @@ export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory =
     suspicions,
     suspended,
     missed: new Map([...missed].filter(([key]) => !finished.has(key))),
-    summed: equalBytes(model.hash, step.before) ? summed : new Map(),
+    // No attempt before a commit is repeated: of those on a model that has not moved the union is enough.
+    summed: equalBytes(model.hash, step.before)
+      ? new Map([[round, everSummed({ summed })]])
+      : new Map(),
   };
 };

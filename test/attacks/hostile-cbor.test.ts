@@ -115,14 +115,17 @@ describe.each(Object.entries(BOMBS))('%s', (_name, make) => {
 
   it('is refused as a record, as its envelope and as its payload', () => {
     const small = make(MAX_RECORD_BYTES - 200);
-    refusedByName(decodeRecord, concatBytes(new Uint8Array([0xd2]), small));
+    // The largest body lists the identities of a draw: 10,000 thrice.
+    const most = 32 << 10;
+    refusedByName(decodeRecord, concatBytes(new Uint8Array([0xd2]), small), most);
     elements = 0;
     const head = new Uint8Array([0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0, 0x5a]);
     const length = new Uint8Array(4);
     new DataView(length.buffer).setUint32(0, small.length);
     const signature = new Uint8Array(64);
     const envelope = [new Uint8Array([0xd2]), head, length, small, [0x58, 0x40], signature];
-    refusedByName(decodeRecord, concatBytes(...envelope.map((part) => new Uint8Array(part))));
+    const wrapped = concatBytes(...envelope.map((part) => new Uint8Array(part)));
+    refusedByName(decodeRecord, wrapped, most);
   });
 
   it('is refused as a specification', () => {

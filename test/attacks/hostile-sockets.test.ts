@@ -79,11 +79,16 @@ const fill = async (
   size: number,
   roundOf: (index: number) => number,
 ): Promise<void> => {
+  const nameOf = (index: number): Buffer => {
+    const name = Buffer.alloc(32);
+    name.writeUInt32LE(index);
+    return name;
+  };
   const records = Array.from({ length: count }, (_, index) => ({
     at: index * (size + 36),
     index,
     round: roundOf(index),
-    hash: Buffer.alloc(32, index),
+    hash: nameOf(index),
     link: Buffer.alloc(32, index),
     bytes: Buffer.alloc(size, index),
     blobs: [],

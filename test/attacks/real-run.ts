@@ -127,7 +127,7 @@ export const realRun = async (
 ): Promise<RealRun> => {
   const spec = await testSpec(over);
   const run = hashRunSpec(spec);
-  const kept = memoryJournal();
+  const kept = init.journal ?? memoryJournal();
   const written: Uint8Array[] = [];
   const sealed: SealedEntries[] = [];
   const journal: Journal = {
@@ -138,7 +138,7 @@ export const realRun = async (
       sealed.push(...batch.sealed);
     },
   };
-  const { clock } = init;
+  const { clock, journal: _journal, ...rest } = init;
   const stage = await createStage(spec, { journal, ...(clock === undefined ? {} : { clock }) });
   const clients: Client[] = [];
   const liars: Awaited<ReturnType<Stage['participant']>>[] = [];
@@ -147,7 +147,7 @@ export const realRun = async (
     spec,
     run,
     stage,
-    coordinator: stage.create(init),
+    coordinator: stage.create({ ...rest, ...(clock === undefined ? {} : { clock }) }),
     progress: stage.progress,
     join: async (name, options = {}) => {
       const { update = updateOf(name, dimension), examples = 10, correct = 1, after } = options;

@@ -39,7 +39,16 @@ it('one participant of four blocks for 75 s in every round, and its update count
   const clock = manualClock(1_000_000);
   const spec = await testSpec({
     rounds: 2,
-    deadlines: { register: 60, share: 60, upload: 1800, consistency: 60, unmask: 60, grace: 30 },
+    deadlines: {
+      register: 60,
+      share: 60,
+      upload: 1800,
+      // The others upload at once, and wait for it all the same.
+      uploadFloor: 1800,
+      consistency: 60,
+      unmask: 60,
+      grace: 30,
+    },
   });
   const stage = await createStage(spec, { clock });
   const coordinator = stage.create();

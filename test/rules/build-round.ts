@@ -231,7 +231,7 @@ export const buildRound = (
   if (masked) {
     for (const i of course.survivors) sign(person(i), 'consistent', answered);
     for (const i of course.survivors)
-      sign(person(i), 'unmask', { ...answered, answer: new Uint8Array(20) });
+      sign(person(i), 'unmask', { ...answered, answer: new Uint8Array(32) });
   }
   if (lying !== undefined) {
     const { bytes } = shareRecords.get(first as number) as SignedRecord<'share'>;
