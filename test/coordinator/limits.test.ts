@@ -5,9 +5,9 @@
 import type { Socket } from 'node:net';
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { addressGate, countedAddress } from '../../coordinator/addresses.ts';
+import { addressGate, countedAddress, remoteOf } from '../../coordinator/addresses.ts';
 import { createAnswers } from '../../coordinator/answers.ts';
-import { DEFAULT_LIMITS, tokenBuckets } from '../../coordinator/limits.ts';
+import { DEFAULT_LIMITS, tokenBuckets, type Limits } from '../../coordinator/limits.ts';
 import { unfinishedMessages } from '../../coordinator/unfinished.ts';
 import { manualClock } from '../../protocol/clock.ts';
 import { turns } from '../support/run.ts';
@@ -47,9 +47,12 @@ describe('addresses', () => {
     expect(countedAddress(address)).toBe(expected);
   });
 
+  let remotePort = 0;
   const socketOf = (remoteAddress: string) => {
+    remotePort += 1;
     const socket = Object.assign(new EventEmitter(), {
       remoteAddress,
+      remotePort,
       destroyed: false,
       destroy: () => {
         socket.destroyed = true;
@@ -58,24 +61,46 @@ describe('addresses', () => {
     });
     return socket;
   };
-
-  it('may have so many sockets open, and all of them together so many', () => {
-    const limits = { ...DEFAULT_LIMITS, socketsPerAddress: 2, sockets: 3 };
-    const gate = addressGate(limits, manualClock(0));
+  const gateOf = (limits: Partial<Limits>) => {
+    const gate = addressGate({ ...DEFAULT_LIMITS, ...limits }, manualClock(0));
     const accept = (address: string) => {
       const socket = socketOf(address);
       return [gate.accept(socket as unknown as Socket), socket] as const;
     };
+    return { gate, accept };
+  };
+
+  it('may have so many sockets open', () => {
+    const { accept } = gateOf({ socketsPerAddress: 2 });
     const [first, socket] = accept('a');
-    expect([first, accept('a')[0], accept('a')[0], accept('b')[0], accept('c')[0]]).toEqual([
+    expect([first, accept('a')[0], accept('a')[0], accept('b')[0]]).toEqual([
       true,
       true,
       false,
       true,
-      false,
     ]);
     socket.destroy();
     expect([accept('a')[0], accept('a')[0]]).toEqual([true, false]);
+  });
+
+  it('give way where all have too many: the oldest without a login, of who has most', () => {
+    const { gate, accept } = gateOf({ sockets: 4 });
+    const [, other] = accept('b');
+    const [, member] = accept('a');
+    gate.keep(remoteOf(member));
+    const [, oldest] = accept('a');
+    const [, newest] = accept('a');
+    const gone = () => [other, member, oldest, newest].map(({ destroyed }) => destroyed);
+    expect(accept('c')[0]).toBe(true);
+    expect(gone()).toEqual([false, false, true, false]);
+    expect(accept('d')[0]).toBe(true);
+    expect(gone()).toEqual([false, false, true, true]);
+  });
+
+  it('with a login give way to nobody', () => {
+    const { gate, accept } = gateOf({ sockets: 2 });
+    for (const [, socket] of [accept('a'), accept('b')]) gate.keep(remoteOf(socket));
+    expect(accept('c')[0]).toBe(false);
   });
 });
 
