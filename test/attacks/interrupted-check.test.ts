@@ -5,15 +5,16 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { leafAt } from '../../protocol/aggregate/leaves.ts';
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
+import { coordinatesOf, planRotation } from '../../protocol/encoding/rotation.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator, type Fabrication } from '../support/scripted-coordinator.ts';
 
 const FIVE_BLOCKS = [{ name: 'w', shape: [300], dtype: 'float32' as const }];
-/** The one block that the coordinator has left as it is. */
+/** The one block that differs from the others. */
 const RIGHT = 2;
 const ATTEMPTS = 16;
 
@@ -145,4 +146,35 @@ it('a newcomer is shown no second commit of a round once it has begun to check t
     expect((await event('violation')).error.code).toBe('record_conflict');
     expect(coordinator.recordsOf(key, 'register')).toEqual([]);
   }
+});
+
+it('remains: a coordinator sets every parameter of one block as it likes, found by those alone who draw that block', async () => {
+  const coordinator = await ScriptedCoordinator.create({}, FIVE_BLOCKS);
+  running = await startAll(coordinator, 4, { tensors: FIVE_BLOCKS });
+  const members = coordinator.keys;
+  const layout = layoutOf(coordinator.spec, 4);
+  let set = 0;
+  await coordinator.playRound([], {
+    after: (after) => {
+      const { number, open, cohort } = coordinator.round!;
+      const { root: cohortRoot } = cohort!.body;
+      const modelHash = open.body.model.hash;
+      const seed = rotationSeed({ round: number, modelHash, cohortRoot });
+      const chosen = new Set(coordinatesOf(planRotation(layout, seed), RIGHT));
+      set = chosen.size;
+      return after.map((value, i) => (chosen.has(i) ? 100 : value));
+    },
+  });
+  expect(set).toBe(layout.blockSize);
+  await coordinator.open();
+  await coordinator.cohort(members);
+  const found = await Promise.all(
+    running.map(async ({ event }) => {
+      const outcome = await Promise.race([event('fabricated'), event('checked')]);
+      const leaf = outcome.type === 'fabricated' ? outcome.proof.leaf : outcome.leaf;
+      expect(outcome.type === 'fabricated').toBe(leaf === RIGHT);
+      return leaf === RIGHT;
+    }),
+  );
+  expect(found).toContain(false);
 });
