@@ -19,6 +19,24 @@ export const countedAddress = (address: string | undefined): string => {
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
 };
 
+/** The first of these, of the address that has most of all: a crowd of one address makes room itself. */
+export const firstOfMost = <Item extends { readonly address: string }>(
+  items: Iterable<Item>,
+  sizeOf: (item: Item) => number = () => 1,
+): Item | undefined => {
+  const sizes = new Map<string, number>();
+  const first = new Map<string, Item>();
+  for (const item of items) {
+    const { address } = item;
+    sizes.set(address, (sizes.get(address) ?? 0) + sizeOf(item));
+    if (!first.has(address)) first.set(address, item);
+  }
+  let most: string | undefined;
+  for (const [address, size] of sizes)
+    if (most === undefined || size > sizes.get(most)!) most = address;
+  return most === undefined ? undefined : first.get(most);
+};
+
 /** A connection by the two ends of it, as long as it is open. */
 export const remoteOf = ({
   remoteAddress = 'unknown',

@@ -1,11 +1,12 @@
 /**
  * @module Long answers over HTTP, piece by piece: a piece is read when the peer has taken the one before, so what is held in
  * memory does not depend on how much was asked for. As many are open as the limits say; when all are, the one whose reader
- * has waited longest gives way, so that readers who do not read keep nobody out.
+ * has waited longest gives way, of the address that has most of them: readers who do not read keep nobody out, nor do many.
  */
 import type { Clock } from '../protocol/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import { firstOfMost } from './addresses.ts';
 import type { Limits } from './limits.ts';
 
 /** Bytes of a piece. */
@@ -15,8 +16,8 @@ export const PIECE_BYTES = 64 << 10;
 export type Pieces = () => Promise<Uint8Array | undefined>;
 
 export interface Answers {
-  /** @param next is asked for one piece after the other */
-  stream(next: Pieces): ReadableStream<Uint8Array>;
+  /** @param next is asked for one piece after the other @param address what the reader is counted by */
+  stream(next: Pieces, address: string): ReadableStream<Uint8Array>;
   readonly open: number;
 }
 
@@ -26,45 +27,45 @@ export const createAnswers = (
   { answerTimeoutMs }: Pick<Limits, 'answerTimeoutMs'>,
   clock: Clock,
 ): Answers => {
-  /** What ends each, the one that has waited longest first. */
-  const open = new Set<() => void>();
+  /** The one that has waited longest first. */
+  const open = new Set<{ readonly address: string; readonly end: () => void }>();
   return {
-    stream: (next) => {
+    stream: (next, address) => {
       let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
       let cancelTimer: (() => void) | undefined;
       const done = (): void => {
         cancelTimer?.();
-        open.delete(end);
+        open.delete(own);
       };
       const end = (): void => {
         done();
         controller?.error(new FloeError('peer_too_slow', 'the answer was not read in time'));
       };
+      const own = { address, end };
       const touch = (): void => {
         done();
-        const [idlest] = open;
-        if (open.size >= most) idlest?.();
-        open.add(end);
+        if (open.size >= most) firstOfMost(open)?.end();
+        open.add(own);
         cancelTimer = clock.at(clock.now() + answerTimeoutMs, end);
       };
       return new ReadableStream<Uint8Array>(
         {
-          start: (own) => {
-            controller = own;
+          start: (given) => {
+            controller = given;
             touch();
           },
-          pull: async (own) => {
-            if (!open.has(end)) return;
+          pull: async (given) => {
+            if (!open.has(own)) return;
             touch();
             try {
               // A peer that takes all at once must not have all of it read within one turn of the event loop.
               await eventLoopTurn();
               const piece = await next();
               // It may have given way in the meantime.
-              if (!open.has(end)) return;
-              if (piece !== undefined) return own.enqueue(piece);
+              if (!open.has(own)) return;
+              if (piece !== undefined) return given.enqueue(piece);
               done();
-              own.close();
+              given.close();
             } catch (thrown) {
               done();
               throw thrown;

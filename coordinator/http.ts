@@ -254,7 +254,11 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const from = queryNumber(context, 'from') ?? 0;
     const start = round === undefined ? from : coordinator.firstOfRound(round);
     if (start === undefined) return context.body(null, 200, OCTETS);
-    return context.body(openTranscripts.stream(transcriptPieces(coordinator, start)), 200, OCTETS);
+    return context.body(
+      openTranscripts.stream(transcriptPieces(coordinator, start), addressOf(context)),
+      200,
+      OCTETS,
+    );
   });
 
   app.get('/blobs/:id', async (context) => {
@@ -267,7 +271,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const pieces = await begun(blobPieces(store, ref, [start, end], context.req.raw.signal));
     const status = range === undefined ? 200 : 206;
     metrics.blob('get', end - start, status);
-    return context.body(openBlobs.stream(pieces), status, {
+    return context.body(openBlobs.stream(pieces, addressOf(context)), status, {
       ...OCTETS,
       'content-length': `${end - start}`,
       ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${ref.size}` }),

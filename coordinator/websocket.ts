@@ -83,7 +83,7 @@ const webSocketConnection = (
   /** Bytes since the upgrade until the login, then since this side has closed. */
   let counted = 0;
   let cancelLinger: (() => void) | undefined;
-  const message = unfinished.open(() => socket.terminate());
+  const message = unfinished.open(() => socket.terminate(), address);
   const pings = tokenBucket(limits.pingsPerSecond, limits.pingBurst, clock.now());
   const heart = keepAlive(socket, clock, limits.heartbeatMs, message);
 

@@ -110,7 +110,7 @@ describe('messages without an end', () => {
     const limits = { ...DEFAULT_LIMITS, unfinishedBytes: 1000, messageTimeoutMs: 50 };
     const all = unfinishedMessages(limits, clock);
     const ended: string[] = [];
-    const [a, b] = ['a', 'b'].map((name) => all.open(() => ended.push(name)));
+    const [a, b] = ['a', 'b'].map((name) => all.open(() => ended.push(name), 'x'));
     a!.came(600);
     b!.came(300);
     expect([all.bytes, ended]).toEqual([900, []]);
@@ -126,7 +126,7 @@ describe('messages without an end', () => {
 
   it('refuse more than a message and its parts can have', () => {
     const limits = { ...DEFAULT_LIMITS, frameBytes: 1000, fragments: 1 };
-    const message = unfinishedMessages(limits, manualClock(0)).open(() => undefined);
+    const message = unfinishedMessages(limits, manualClock(0)).open(() => undefined, 'x');
     expect([message.came(60_000), message.came(10_000)]).toEqual([true, false]);
   });
 });
@@ -140,7 +140,7 @@ describe('answers', () => {
     const stream = answers.stream(async () => {
       read += 1;
       return read > 3 ? undefined : new Uint8Array([read]);
-    });
+    }, 'x');
     await turns();
     expect(read).toBe(1);
     const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -151,7 +151,7 @@ describe('answers', () => {
   it('end when they are not read in time', async () => {
     const clock = manualClock(0);
     const answers = createAnswers(8, { answerTimeoutMs: 100 }, clock);
-    const reader = answers.stream(endless).getReader();
+    const reader = answers.stream(endless, 'x').getReader();
     await reader.read();
     await turns();
     clock.advance(100);
@@ -165,13 +165,13 @@ describe('answers', () => {
 
   it('give way to others, the one that has waited longest first', async () => {
     const answers = createAnswers(2, DEFAULT_LIMITS, manualClock(0));
-    const [idle, busy] = [answers.stream(endless), answers.stream(endless)].map((stream) =>
-      stream.getReader(),
+    const [idle, busy] = [answers.stream(endless, 'x'), answers.stream(endless, 'x')].map(
+      (stream) => stream.getReader(),
     );
     await turns();
     await busy!.read();
     await turns();
-    const third = answers.stream(endless).getReader();
+    const third = answers.stream(endless, 'x').getReader();
     await turns();
     expect(answers.open).toBe(2);
     await expect(idle!.read().then(async () => idle!.read())).rejects.toMatchObject({
