@@ -4,7 +4,6 @@
  * has waited longest gives way, of the address that has most of them: readers who do not read keep nobody out, nor do many.
  */
 import type { Clock } from '../protocol/clock.ts';
-import { FloeError } from '../protocol/errors.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { firstOfMost } from './addresses.ts';
 import type { Limits } from './limits.ts';
@@ -15,9 +14,17 @@ export const PIECE_BYTES = 64 << 10;
 /** The next piece; undefined at the end. */
 export type Pieces = () => Promise<Uint8Array | undefined>;
 
+/** Who reads an answer. */
+export interface Reader {
+  /** What it is counted by. */
+  readonly address: string;
+  /** Ends its connection. An error of the stream would be printed, by the server library, for each of them. */
+  readonly hangUp: () => void;
+}
+
 export interface Answers {
-  /** @param next is asked for one piece after the other @param address what the reader is counted by */
-  stream(next: Pieces, address: string): ReadableStream<Uint8Array>;
+  /** @param next is asked for one piece after the other */
+  stream(next: Pieces, reader: Reader): ReadableStream<Uint8Array>;
   readonly open: number;
 }
 
@@ -30,8 +37,7 @@ export const createAnswers = (
   /** The one that has waited longest first. */
   const open = new Set<{ readonly address: string; readonly end: () => void }>();
   return {
-    stream: (next, address) => {
-      let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+    stream: (next, { address, hangUp }) => {
       let cancelTimer: (() => void) | undefined;
       const done = (): void => {
         cancelTimer?.();
@@ -39,7 +45,7 @@ export const createAnswers = (
       };
       const end = (): void => {
         done();
-        controller?.error(new FloeError('peer_too_slow', 'the answer was not read in time'));
+        hangUp();
       };
       const own = { address, end };
       const touch = (): void => {
@@ -50,11 +56,8 @@ export const createAnswers = (
       };
       return new ReadableStream<Uint8Array>(
         {
-          start: (given) => {
-            controller = given;
-            touch();
-          },
-          pull: async (given) => {
+          start: touch,
+          pull: async (controller) => {
             if (!open.has(own)) return;
             touch();
             try {
@@ -63,9 +66,9 @@ export const createAnswers = (
               const piece = await next();
               // It may have given way in the meantime.
               if (!open.has(own)) return;
-              if (piece !== undefined) return given.enqueue(piece);
+              if (piece !== undefined) return controller.enqueue(piece);
               done();
-              given.close();
+              controller.close();
             } catch (thrown) {
               done();
               throw thrown;
