@@ -19,36 +19,91 @@ export const countedAddress = (address: string | undefined): string => {
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
 };
 
+/** The first of these, of the address that has most of all: a crowd of one address makes room itself. */
+export const firstOfMost = <Item extends { readonly address: string }>(
+  items: Iterable<Item>,
+  sizeOf: (item: Item) => number = () => 1,
+): Item | undefined => {
+  const sizes = new Map<string, number>();
+  const first = new Map<string, Item>();
+  for (const item of items) {
+    const { address } = item;
+    sizes.set(address, (sizes.get(address) ?? 0) + sizeOf(item));
+    if (!first.has(address)) first.set(address, item);
+  }
+  let most: string | undefined;
+  for (const [address, size] of sizes)
+    if (most === undefined || size > sizes.get(most)!) most = address;
+  return most === undefined ? undefined : first.get(most);
+};
+
+/** A connection by the two ends of it, as long as it is open. */
+export const remoteOf = ({
+  remoteAddress = 'unknown',
+  remotePort = 0,
+}: Pick<Socket, 'remoteAddress' | 'remotePort'>): string => `${remoteAddress}:${remotePort}`;
+
 export interface AddressGate {
   /** Whether the connection stays; one that does not is ended at once, without an answer. */
   accept(socket: Socket): boolean;
+  /** The peer of this connection, see {@link remoteOf}, has logged in: it gives way to nobody. */
+  keep(remote: string): void;
 }
 
 export const addressGate = (limits: Limits, clock: Clock): AddressGate => {
   const rates = tokenBuckets(limits.acceptsPerSecond, limits.acceptBurst);
-  const open = new Map<string, number>();
+  /** By address, the oldest first. */
+  const open = new Map<string, Set<Socket>>();
+  const byRemote = new Map<string, Socket>();
+  const kept = new WeakSet<Socket>();
   let total = 0;
+
+  const forget = (address: string, socket: Socket): void => {
+    const here = open.get(address);
+    if (here?.delete(socket) !== true) return;
+    total -= 1;
+    if (here.size === 0) open.delete(address);
+  };
+  /** Ends the oldest connection without a login, of the address that has most: who fills every place keeps nobody out. */
+  const makeRoom = (): boolean => {
+    let most: readonly [string, Socket] | undefined;
+    let count = 0;
+    for (const [address, here] of open) {
+      if (here.size <= count) continue;
+      const oldest = [...here].find((socket) => !kept.has(socket));
+      if (oldest === undefined) continue;
+      count = here.size;
+      most = [address, oldest];
+    }
+    if (most === undefined) return false;
+    forget(...most);
+    most[1].destroy();
+    return true;
+  };
   return {
     accept: (socket) => {
       const address = countedAddress(socket.remoteAddress);
-      const here = open.get(address) ?? 0;
       const fits =
-        total < limits.sockets &&
-        here < limits.socketsPerAddress &&
-        rates.take(address, clock.now());
+        (open.get(address)?.size ?? 0) < limits.socketsPerAddress &&
+        rates.take(address, clock.now()) &&
+        (total < limits.sockets || makeRoom());
       if (!fits) {
         socket.destroy();
         return false;
       }
-      open.set(address, here + 1);
+      const remote = remoteOf(socket);
+      open.set(address, (open.get(address) ?? new Set()).add(socket));
+      byRemote.set(remote, socket);
       total += 1;
       socket.once('close', () => {
-        const left = (open.get(address) ?? 1) - 1;
-        total -= 1;
-        if (left === 0) open.delete(address);
-        else open.set(address, left);
+        forget(address, socket);
+        if (byRemote.get(remote) === socket) byRemote.delete(remote);
       });
       return true;
+    },
+    keep: (remote) => {
+      const socket = byRemote.get(remote);
+      if (socket !== undefined) kept.add(socket);
     },
   };
 };

@@ -1,11 +1,11 @@
 /**
  * @module Long answers over HTTP, piece by piece: a piece is read when the peer has taken the one before, so what is held in
  * memory does not depend on how much was asked for. As many are open as the limits say; when all are, the one whose reader
- * has waited longest gives way, so that readers who do not read keep nobody out.
+ * has waited longest gives way, of the address that has most of them: readers who do not read keep nobody out, nor do many.
  */
 import type { Clock } from '../protocol/clock.ts';
-import { FloeError } from '../protocol/errors.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import { firstOfMost } from './addresses.ts';
 import type { Limits } from './limits.ts';
 
 /** Bytes of a piece. */
@@ -14,9 +14,17 @@ export const PIECE_BYTES = 64 << 10;
 /** The next piece; undefined at the end. */
 export type Pieces = () => Promise<Uint8Array | undefined>;
 
+/** Who reads an answer. */
+export interface Reader {
+  /** What it is counted by. */
+  readonly address: string;
+  /** Ends its connection. An error of the stream would be printed, by the server library, for each of them. */
+  readonly hangUp: () => void;
+}
+
 export interface Answers {
   /** @param next is asked for one piece after the other */
-  stream(next: Pieces): ReadableStream<Uint8Array>;
+  stream(next: Pieces, reader: Reader): ReadableStream<Uint8Array>;
   readonly open: number;
 }
 
@@ -26,45 +34,41 @@ export const createAnswers = (
   { answerTimeoutMs }: Pick<Limits, 'answerTimeoutMs'>,
   clock: Clock,
 ): Answers => {
-  /** What ends each, the one that has waited longest first. */
-  const open = new Set<() => void>();
+  /** The one that has waited longest first. */
+  const open = new Set<{ readonly address: string; readonly end: () => void }>();
   return {
-    stream: (next) => {
-      let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+    stream: (next, { address, hangUp }) => {
       let cancelTimer: (() => void) | undefined;
       const done = (): void => {
         cancelTimer?.();
-        open.delete(end);
+        open.delete(own);
       };
       const end = (): void => {
         done();
-        controller?.error(new FloeError('peer_too_slow', 'the answer was not read in time'));
+        hangUp();
       };
+      const own = { address, end };
       const touch = (): void => {
         done();
-        const [idlest] = open;
-        if (open.size >= most) idlest?.();
-        open.add(end);
+        if (open.size >= most) firstOfMost(open)?.end();
+        open.add(own);
         cancelTimer = clock.at(clock.now() + answerTimeoutMs, end);
       };
       return new ReadableStream<Uint8Array>(
         {
-          start: (own) => {
-            controller = own;
-            touch();
-          },
-          pull: async (own) => {
-            if (!open.has(end)) return;
+          start: touch,
+          pull: async (controller) => {
+            if (!open.has(own)) return;
             touch();
             try {
               // A peer that takes all at once must not have all of it read within one turn of the event loop.
               await eventLoopTurn();
               const piece = await next();
               // It may have given way in the meantime.
-              if (!open.has(end)) return;
-              if (piece !== undefined) return own.enqueue(piece);
+              if (!open.has(own)) return;
+              if (piece !== undefined) return controller.enqueue(piece);
               done();
-              own.close();
+              controller.close();
             } catch (thrown) {
               done();
               throw thrown;

@@ -4,6 +4,7 @@
  * the cohort of the round can upload, with a signature over the blob's hash and size. All else needs no login, so no request
  * makes the coordinator decode, verify or hold what depends on the length of the run.
  */
+import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono, type Context } from 'hono';
 import { cors } from 'hono/cors';
@@ -14,7 +15,7 @@ import { verifySignature } from '../protocol/identity.ts';
 import { blobPutPayload } from '../protocol/messages.ts';
 import type { NetworkConfig } from '../protocol/network.ts';
 import { countedAddress } from './addresses.ts';
-import { createAnswers, PIECE_BYTES, type Pieces } from './answers.ts';
+import { createAnswers, PIECE_BYTES, type Pieces, type Reader } from './answers.ts';
 import type { Coordinator } from './coordinator.ts';
 import { tokenBuckets } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
@@ -33,6 +34,11 @@ const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 4
   storage_read_only: 503,
   storage_failed: 503,
 };
+
+/** What the server library passes on with a request. */
+interface Env {
+  Bindings: HttpBindings;
+}
 
 const BLOB_ID = /^[0-9a-f]{64}$/;
 const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
@@ -153,6 +159,11 @@ const perMinute = (count: number) => tokenBuckets(count / 60, count);
 
 const addressOf = (context: Context): string => countedAddress(getConnInfo(context).remote.address);
 
+const readerOf = (context: Context<Env>): Reader => ({
+  address: addressOf(context),
+  hangUp: () => context.env.outgoing.destroy(),
+});
+
 export interface HttpInit {
   /** Downloads come from here. */
   readonly store: BlobStore;
@@ -165,7 +176,7 @@ export interface HttpInit {
   readonly network: NetworkConfig | undefined;
 }
 
-export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
+export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> => {
   const { store, uploads, log, network } = init;
   const { clock, limits, metrics } = coordinator;
   const requests = perMinute(limits.requestsPerMinute);
@@ -175,7 +186,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
   const uploading = new Map<string, number>();
   const openTranscripts = createAnswers(limits.openTranscripts, limits, clock);
   const openBlobs = createAnswers(limits.openBlobs, limits, clock);
-  const app = new Hono();
+  const app = new Hono<Env>();
 
   /** @throws FloeError `rate_limited` */
   const checkRate = (rates: typeof requests, name: string, what: string): void => {
@@ -256,7 +267,11 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const { transcript } = coordinator;
     const start = round === undefined ? from : await transcript.startOf(round);
     if (start === undefined) return context.body(null, 200, OCTETS);
-    return context.body(openTranscripts.stream(transcriptPieces(coordinator, start)), 200, OCTETS);
+    return context.body(
+      openTranscripts.stream(transcriptPieces(coordinator, start), readerOf(context)),
+      200,
+      OCTETS,
+    );
   });
 
   app.get('/blobs/:id', async (context) => {
@@ -269,7 +284,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono => {
     const pieces = await begun(blobPieces(store, ref, [start, end], context.req.raw.signal));
     const status = range === undefined ? 200 : 206;
     metrics.blob('get', end - start, status);
-    return context.body(openBlobs.stream(pieces), status, {
+    return context.body(openBlobs.stream(pieces, readerOf(context)), status, {
       ...OCTETS,
       'content-length': `${end - start}`,
       ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${ref.size}` }),

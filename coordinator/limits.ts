@@ -34,7 +34,7 @@ export interface Limits {
   /** New connections of one address, of HTTP and WebSocket: each second on average, and at once. */
   readonly acceptsPerSecond: number;
   readonly acceptBurst: number;
-  /** Open connections of one address, and of all addresses, HTTP included. */
+  /** Open connections of one address, and of all addresses, HTTP included; beyond these the oldest without a login gives way. */
   readonly socketsPerAddress: number;
   readonly sockets: number;
   /** Bytes queued for one peer before it counts as too slow, and for all of them together. */

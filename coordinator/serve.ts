@@ -105,7 +105,12 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
   const addresses = addressGate(limits, clock);
   // Before TLS, which costs more than the connection.
   server.prependListener('connection', (socket) => addresses.accept(socket));
-  const gate = webSocketGate(limits, clock, (connection) => coordinator.accept(connection));
+  const gate = webSocketGate(
+    limits,
+    clock,
+    (connection) => coordinator.accept(connection),
+    (remote) => addresses.keep(remote),
+  );
   /** Answers, and ends the socket whether or not the peer does. */
   const refuse = (socket: Duplex, answer: string): void => {
     const cancel = clock.at(clock.now() + limits.lingerMs, () => socket.destroy());

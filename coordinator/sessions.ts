@@ -16,6 +16,7 @@ import {
   type ClientFrame,
 } from '../protocol/messages.ts';
 import type { RandomSource } from '../protocol/random.ts';
+import { firstOfMost } from './addresses.ts';
 import { tokenBucket, type Limits } from './limits.ts';
 import { shortKey, type Logger } from './log.ts';
 import type { Hex, OutgoingFrame } from './machine/index.ts';
@@ -234,17 +235,12 @@ export const createSessions = (init: SessionsInit): Sessions => {
 
   /** The oldest of the connections that wait for a login, of the address that has most of them. */
   const crowding = (): Session | undefined => {
-    const waiting = new Map<string, Session[]>();
-    for (const session of open) {
-      if (session.loggedIn) continue;
-      const address = session.connection.address ?? '';
-      const others = waiting.get(address);
-      if (others === undefined) waiting.set(address, [session]);
-      else others.push(session);
-    }
-    let most: Session[] = [];
-    for (const sessions of waiting.values()) if (sessions.length > most.length) most = sessions;
-    return most[0];
+    const waiting = [...open].filter(({ loggedIn }) => !loggedIn);
+    const items = waiting.map((session) => ({
+      session,
+      address: session.connection.address ?? '',
+    }));
+    return firstOfMost(items)?.session;
   };
 
   /** Makes room for a connection; those that log in at once are gone from those that wait before their turn comes. */

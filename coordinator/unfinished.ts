@@ -3,6 +3,7 @@
  * keeps the parts of a message until it is whole, so whoever never ends one would keep memory for nothing.
  */
 import type { Clock } from '../protocol/clock.ts';
+import { firstOfMost } from './addresses.ts';
 import type { Limits } from './limits.ts';
 
 /** The message that one connection is sending. */
@@ -18,8 +19,8 @@ export interface UnfinishedMessage {
 }
 
 export interface UnfinishedMessages {
-  /** @param end ends the connection */
-  open(end: () => void): UnfinishedMessage;
+  /** @param end ends the connection @param address what its peer is counted by */
+  open(end: () => void, address: string): UnfinishedMessage;
   /** Of all connections. */
   readonly bytes: number;
 }
@@ -29,6 +30,7 @@ const HEAD_BYTES = 14;
 
 interface Part {
   readonly end: () => void;
+  readonly address: string;
   bytes: number;
   since: number;
 }
@@ -45,16 +47,17 @@ export const unfinishedMessages = (limits: Limits, clock: Clock): UnfinishedMess
     part.bytes -= Math.min(bytes, part.bytes);
     if (part.bytes === 0) parts.delete(part);
   };
+  /** Of the address that holds most. */
   const endOldest = (): void => {
-    const [oldest] = parts;
+    const oldest = firstOfMost(parts, ({ bytes }) => bytes);
     if (oldest === undefined) return;
     forget(oldest, oldest.bytes);
     oldest.end();
   };
 
   return {
-    open: (end) => {
-      const part: Part = { end, bytes: 0, since: 0 };
+    open: (end, address) => {
+      const part: Part = { end, address, bytes: 0, since: 0 };
       return {
         came: (bytes) => {
           if (part.bytes === 0) part.since = clock.now();

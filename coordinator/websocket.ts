@@ -11,7 +11,7 @@ import type { Clock } from '../protocol/clock.ts';
 import type { ConnectionHandlers } from '../protocol/connection.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { CLOSE_WITH_ERROR } from '../protocol/messages.ts';
-import { countedAddress } from './addresses.ts';
+import { countedAddress, remoteOf } from './addresses.ts';
 import { tokenBucket, type Limits } from './limits.ts';
 import type { ServerConnection } from './sessions.ts';
 import {
@@ -73,12 +73,13 @@ interface WebSocketInit {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly unfinished: UnfinishedMessages;
+  readonly onAdmit: (remote: string) => void;
 }
 
 /** A `ws` socket as a Connection. */
 const webSocketConnection = (
   socket: WebSocket,
-  { raw, address, remote, clock, limits, unfinished }: WebSocketInit,
+  { raw, address, remote, clock, limits, unfinished, onAdmit }: WebSocketInit,
 ): ServerConnection => {
   const early: Uint8Array[] = [];
   let handlers: ConnectionHandlers | undefined;
@@ -87,7 +88,7 @@ const webSocketConnection = (
   /** Bytes since the upgrade until the login, then since this side has closed. */
   let counted = 0;
   let cancelLinger: (() => void) | undefined;
-  const message = unfinished.open(() => socket.terminate());
+  const message = unfinished.open(() => socket.terminate(), address);
   const pings = tokenBucket(limits.pingsPerSecond, limits.pingBurst, clock.now());
   const isExcused = (): boolean => connection.mayBeSilent?.() === true;
   const heart = keepAlive(socket, clock, limits.heartbeatMs, message, isExcused);
@@ -158,6 +159,7 @@ const webSocketConnection = (
     },
     admit: () => {
       admitted = true;
+      onAdmit(remote);
     },
     send: (frame) => {
       if (socket.readyState === socket.OPEN) socket.send(frame);
@@ -184,11 +186,15 @@ export interface WebSocketGate {
   close(): void;
 }
 
-/** @param accept called with each new connection */
+/**
+ * @param accept called with each new connection
+ * @param onAdmit called with {@link remoteOf} a connection whose peer has logged in
+ */
 export const webSocketGate = (
   limits: Limits,
   clock: Clock,
   accept: (connection: ServerConnection) => void,
+  onAdmit: (remote: string) => void = () => undefined,
 ): WebSocketGate => {
   const unfinished = unfinishedMessages(limits, clock);
   const server = new WebSocketServer({
@@ -203,7 +209,6 @@ export const webSocketGate = (
   });
   return {
     upgrade: (request, socket, head) => {
-      const { remoteAddress = 'unknown', remotePort = 0 } = request.socket;
       // What comes with the upgrade request has waited for no login.
       if (head.length > limits.loginBytes) {
         socket.destroy();
@@ -214,11 +219,12 @@ export const webSocketGate = (
         accept(
           webSocketConnection(ws, {
             raw: socket,
-            address: countedAddress(remoteAddress),
-            remote: `${remoteAddress}:${remotePort}`,
+            address: countedAddress(request.socket.remoteAddress),
+            remote: remoteOf(request.socket),
             clock,
             limits,
             unfinished,
+            onAdmit,
           }),
         ),
       );

@@ -2,16 +2,15 @@
  * @module The spot check of the commit that a round starts from, between the cohort and the shares: evidence in, then the check
  * beside the frames, then either the shares or the proof that the commit is wrong (secure-aggregation, section 2, step 8).
  */
-import { blocksOf } from '../../protocol/aggregate/round.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
-import { randomBelow } from '../../protocol/random.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import { checkEvidence } from './evidence.ts';
 import type { Live } from './live.ts';
 import type { Progress } from './progress.ts';
 import { trainAndShare } from './sharing.ts';
+import { blockToCheck } from './steps.ts';
 
 /** Keeps the records of the commit to check. @throws FloeError as `checkEvidence` */
 export const onEvidence = (
@@ -50,12 +49,16 @@ export const checkThenShare = async (progress: Progress, live: Live): Promise<vo
   return mustCheck(progress, live) ? check(progress, live) : trainAndShare(progress, live);
 };
 
-/** Checks the commit beside the frames; a participant that finds it wrong does nothing more in this run. */
-const check = (progress: Progress, live: Live): void => {
+/**
+ * Checks the commit beside the frames; a participant that finds it wrong does nothing more in this run. Whoever sees what it reads
+ * may stop the check and show another commit of the round, or wait for another block: there is neither, also after a restart.
+ */
+const check = async (progress: Progress, live: Live): Promise<void> => {
   const { evidence, open, busy } = live;
   if (busy.has('check') || evidence === undefined) return;
   const { view, own, clock, emit } = progress.ports;
-  const leaf = randomBelow(own.random, blocksOf(view.spec));
+  const leaf = blockToCheck(view, own, evidence.commit.hash);
+  await progress.memory.learnCommit(evidence.commit);
   const started = clock.now();
   progress.beside.start(live, 'check', {
     work: (task) => progress.beside.check(open, evidence, leaf, task),

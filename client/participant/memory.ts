@@ -34,7 +34,9 @@ export interface Memory {
   learn(proven: Pick<RunMemory, 'culprits'>): Promise<void>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
-  /** Remembers that a commit was checked at this leaf; it is the newest one where no later one is known. */
+  /** Remembers a commit that was shown, where no later one is known: the rules of the next Open record are held to it. */
+  learnCommit(commit: SignedRecord<'commit'>): Promise<void>;
+  /** Remembers that a commit was checked at this leaf: it is not checked twice. */
   noteCheck(commit: SignedRecord<'commit'>, leaf: number): Promise<void>;
   /** Remembers that a commit is wrong. @param proof encoded */
   noteProof(proof: Uint8Array): Promise<void>;
@@ -85,13 +87,12 @@ export const loadMemory = async (keystore: Keystore, run: Uint8Array): Promise<M
       return round;
     },
     learn: (proven) => save({ ...current, ...proven }),
-    noteCheck: async (record, leaf) => {
-      const checked = { commit: record.hash, leaf };
-      const isNew = commit === undefined || commit.round < record.round;
-      // The rules of the next Open record then hold it to this commit, which is not checked twice.
-      await save({ ...current, checked, ...(isNew ? { commit: record.bytes } : {}) });
-      if (isNew) commit = record;
+    learnCommit: async (record) => {
+      if (commit !== undefined && commit.round >= record.round) return;
+      await save({ ...current, commit: record.bytes });
+      commit = record;
     },
+    noteCheck: ({ hash }, leaf) => save({ ...current, checked: { commit: hash, leaf } }),
     noteProof: (proof) => save({ ...current, proof }),
     end: (withdrawn) => {
       const { round: _, last, ...rest } = current;

@@ -4,14 +4,14 @@
  */
 import type { AccessGate } from '../../protocol/access/access-gate.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
-import { METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
+import { blocksOf, METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { encodeFrame } from '../../protocol/messages.ts';
-import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
+import { cipherStream, deriveSeed, randomBelow, type RandomSource } from '../../protocol/random.ts';
 import { signRecord, sortKeys, type Body, type SignedRecord } from '../../protocol/records.ts';
 import type { Registered } from '../../protocol/rules/index.ts';
 import {
@@ -55,6 +55,16 @@ export const trainingSeed = (view: RunView, own: Own, modelHash: Uint8Array): Ui
 /** A fresh secret; bound to the round as well, so that not even a random source that repeats gives two rounds one secret. */
 const freshSecret = (view: RunView, own: Own, label: string, context: Uint8Array): Uint8Array =>
   deriveSeed(own.random(32), label, own.trainingSecret, view.run, context);
+
+/**
+ * The block of a commit at which this participant checks it. Nobody else can tell it before, and it follows from the keystore: a
+ * check that is broken off, by a restart too, is repeated at the same block.
+ */
+export const blockToCheck = (view: RunView, own: Own, commit: Uint8Array): number =>
+  randomBelow(
+    cipherStream(deriveSeed(own.trainingSecret, 'check', view.run, commit)),
+    blocksOf(view.spec),
+  );
 
 /**
  * e, this participant's part of the next beacon: not fresh, so that the last to answer cannot choose among many, and the same

@@ -48,6 +48,15 @@ export const leafAt = (layout: RingLayout, index: number, size = layout.byteLeng
   };
 };
 
+/** The leaf of a block: not that of the extra lanes. @throws FloeError `record_malformed` for a block that the vector does not have */
+export const blockLeaf = (layout: RingLayout, index: number): Leaf => {
+  if (index < layout.blocks) return leafAt(layout, index);
+  throw new FloeError(
+    'record_malformed',
+    `expected a block of 0 to ${layout.blocks - 1}, got ${index}`,
+  );
+};
+
 /** The leaf of the extra lanes: weight, clip count and metrics. */
 export const extrasLeaf = (layout: RingLayout, size = layout.byteLength): Leaf =>
   leafAt(layout, layout.blocks, size);

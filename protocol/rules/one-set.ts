@@ -183,12 +183,22 @@ export const mayUpload = (view: OneSetView, cohort: readonly Standing[]): Refusa
   return undefined;
 };
 
-/** Strict: what anybody here has answered is this very set, proven culprits aside. */
+const tooSmall = (atom: MemberSet, minimum: number): Refusal => ({
+  reason: `the joint sum of ${atom.length} members would become known, the minimum is ${minimum}: ${list(atom)}`,
+  resume: `${NEW_MODEL}, or a survivor set that does not part them from the others`,
+});
+
+/**
+ * Strict: what anybody here has answered is this very set, proven culprits aside. They hide nobody either: what a member that has
+ * lied once adds to a sum may be known.
+ */
 const strict = (
   view: OneSetView,
   cohort: readonly Standing[],
   proposed: MemberSet,
 ): Refusal | undefined => {
+  const honest = proposed.filter((member) => !view.culprits.has(member));
+  if (honest.length < view.minimum) return tooSmall(honest, view.minimum);
   const other = view.answered.find((set) => !equalBut(set, proposed, view.culprits));
   if (other !== undefined)
     return {
@@ -207,11 +217,6 @@ const strict = (
         resume: `${NEW_MODEL}, or an attempt without them`,
       };
 };
-
-const tooSmall = (atom: MemberSet, minimum: number): Refusal => ({
-  reason: `the joint sum of ${atom.length} members would become known, the minimum is ${minimum}: ${list(atom)}`,
-  resume: `${NEW_MODEL}, or a survivor set that does not part them from the others`,
-});
 
 /** Whether an earlier public attempt can no longer be opened; see the module's third point. */
 const isDead = (

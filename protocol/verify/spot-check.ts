@@ -9,8 +9,8 @@
 import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
 import {
   areLeavesOf,
+  blockLeaf,
   extrasLeaf,
-  leafAt,
   LEAF_HASH_BYTES,
   type Leaf,
 } from '../aggregate/leaves.ts';
@@ -206,7 +206,7 @@ const checkStep = async (
 export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> => {
   const { spec, evidence, leaf, signal } = init;
   const layout = layoutOf(spec, evidence.cohort.body.members.length);
-  const block = leafAt(layout, leaf);
+  const block = blockLeaf(layout, leaf);
   const extras = extrasLeaf(layout);
   if (leaf === extras.index)
     throw new FloeError('record_malformed', `expected a block of 0 to ${layout.blocks - 1}`);

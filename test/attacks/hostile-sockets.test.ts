@@ -138,7 +138,7 @@ const pour = async (socket: Socket, bytes: number): Promise<void> => {
       );
 };
 
-const loggedIn = async ({ url }: SetUp, name: string) => {
+const loggedIn = async ({ url }: Pick<SetUp, 'url'>, name: string) => {
   const connection = await webSocketConnect(url)(new AbortController().signal);
   return logIn(connection, {
     identity: await testIdentity(name),
@@ -307,6 +307,30 @@ describe('floods of connections and requests', () => {
     expect(sockets).toHaveLength(100);
     await eventually(() => ended >= 70, 'most are ended');
   });
+
+  // Elsewhere a machine has one address on the loopback.
+  it.runIf(process.platform === 'linux')(
+    'of several addresses, which hold all sockets there are, keep nobody out',
+    async () => {
+      const { service } = await served({ sockets: 40, socketsPerAddress: 10 });
+      const member = await loggedIn({ url: `ws://127.0.0.1:${service.port}` }, 'member');
+      let ended = false;
+      void member.over.then(() => (ended = true));
+      for (let i = 0; i < 60; i += 1) {
+        const idle = connectTcp({
+          port: service.port,
+          host: '127.0.0.1',
+          localAddress: `127.0.0.${10 + (i % 6)}`,
+        });
+        closing.push(() => idle.destroy());
+        idle.on('error', () => idle.destroy());
+        await once(idle, 'connect');
+      }
+      expect((await fetch(`${service.url}/health`)).status).toBe(200);
+      expect(ended).toBe(false);
+      member.close();
+    },
+  );
 
   it('a request that never ends is ended', async () => {
     const { service } = await served({ headersTimeoutMs: 300 });

@@ -3,9 +3,16 @@
  * updates of norm at most C has no longer norm than C and its rounding (specification, step 7).
  */
 import { describe, expect, it } from 'vitest';
-import { createFold, finishRound, layoutOf, METRICS } from '../../protocol/aggregate/round.ts';
+import {
+  checkBlock,
+  createFold,
+  finishRound,
+  layoutOf,
+  METRICS,
+} from '../../protocol/aggregate/round.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import {
+  decodeSum,
   encodeUpdate,
   laneMask,
   meanNormLimit,
@@ -15,6 +22,7 @@ import {
   type Lanes,
   type RingLayout,
 } from '../../protocol/encoding/index.ts';
+import { blockOf } from '../../protocol/encoding/lanes.ts';
 import {
   coordinatesOf,
   planRotation,
@@ -195,6 +203,65 @@ describe('honest updates', () => {
     expect(await limitOf(200_000, 10, {}, 600)).toBeLessThan(1.01);
     expect(await limitOf(20, 3, {}, 1800)).toBeLessThan(1.04);
     expect(await limitOf(20, 3, {}, 3)).toBeGreaterThan(1);
+  });
+});
+
+describe('within the bound', () => {
+  it('remains: one liar takes the example counts of the others away: their step grows, and the rounding beyond the clip norm', async () => {
+    const dimension = 2000;
+    const spec = await specOf(dimension);
+    const layout = layoutOf(spec, 10);
+    const { padded } = layout;
+    const update = vector(dimension, 0.015, 1);
+    const others = Array.from({ length: 9 }, (_, i) => honest(spec, 10, update, i));
+    const stepOf = (weight: number): Float32Array => {
+      const liar = honest(spec, 10, new Float32Array(dimension), 9);
+      // 600 examples in two limbs of eight bits: nine times that is taken away, but for `weight`.
+      liar[padded] = (weight - 9 * (600 & 0xff)) & 0xfff;
+      liar[padded + 1] = (-9 * (600 >> 8)) & 0xfff;
+      const result = finish(spec, dimension, [liar, ...others]);
+      expect(result.weight).toBe(weight);
+      return result.after;
+    };
+    // The others alone would move the model by 0.015.
+    expect(Math.hypot(...stepOf(90))).toBeGreaterThan(50 * 0.015);
+    // The bound: what ten participants with one example each could do.
+    const most = meanNormLimit(spec.encoding, layout, 10, 10);
+    const norm = Math.hypot(...stepOf(10));
+    expect(norm).toBeGreaterThan(1.5 * CLIP);
+    expect(norm).toBeLessThan(most);
+    expect(most).toBeLessThan(3 * CLIP);
+    expect(() => stepOf(9)).toThrow('weight sum');
+  });
+
+  it('remains: a coordinator in league with a liar signs a mean that is too long, each of its blocks within its own bound', async () => {
+    const dimension = 20_000;
+    const spec = await specOf(dimension);
+    const layout = layoutOf(spec, 10);
+    const { blocks, modulusBits } = layout;
+    expect(blocks).toBeGreaterThan(3);
+    const sumOf = (norm: number): Lanes => {
+      const fold = createFold(layout);
+      fold.add(pack(unclipped(spec, 10, vector(dimension, 10 * norm, 1)), modulusBits));
+      for (let i = 0; i < 9; i += 1)
+        fold.add(pack(honest(spec, 10, new Float32Array(dimension), i), modulusBits));
+      return fold.lanes;
+    };
+    const before = new Float32Array(dimension);
+    /** The blocks at which a participant would find it. */
+    const found = (lanes: Lanes): number =>
+      Array.from({ length: blocks }, (_, block) => {
+        const input = { spec: spec.encoding, n: 10, survivors: 10, rotationSeed, extras: METRICS };
+        const { meanDelta: after } = decodeSum({ ...input, lanes, dimension });
+        const own = { lanes: blockOf(lanes, layout, block), extras: lanes.subarray(layout.padded) };
+        return codeOf(() => checkBlock({ ...input, spec, before, after, block, ...own }));
+      }).filter((code) => code !== undefined).length;
+    const lanes = sumOf(1.5 * CLIP);
+    const input = { spec, n: 10, survivors: 10, before, rotationSeed };
+    expect(codeOf(() => finishRound({ ...input, lanes }))).toBe('mean_out_of_range');
+    expect(found(lanes)).toBe(0);
+    // The bound: the square root of three.
+    expect(found(sumOf(1.9 * CLIP))).toBeGreaterThan(blocks / 2);
   });
 });
 

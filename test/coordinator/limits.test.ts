@@ -4,10 +4,10 @@
  */
 import type { Socket } from 'node:net';
 import { EventEmitter } from 'node:events';
-import { describe, expect, it } from 'vitest';
-import { addressGate, countedAddress } from '../../coordinator/addresses.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { addressGate, countedAddress, remoteOf } from '../../coordinator/addresses.ts';
 import { createAnswers } from '../../coordinator/answers.ts';
-import { DEFAULT_LIMITS, tokenBuckets } from '../../coordinator/limits.ts';
+import { DEFAULT_LIMITS, tokenBuckets, type Limits } from '../../coordinator/limits.ts';
 import { unfinishedMessages } from '../../coordinator/unfinished.ts';
 import { manualClock } from '../../protocol/clock.ts';
 import { turns } from '../support/run.ts';
@@ -47,9 +47,12 @@ describe('addresses', () => {
     expect(countedAddress(address)).toBe(expected);
   });
 
+  let remotePort = 0;
   const socketOf = (remoteAddress: string) => {
+    remotePort += 1;
     const socket = Object.assign(new EventEmitter(), {
       remoteAddress,
+      remotePort,
       destroyed: false,
       destroy: () => {
         socket.destroyed = true;
@@ -58,24 +61,46 @@ describe('addresses', () => {
     });
     return socket;
   };
-
-  it('may have so many sockets open, and all of them together so many', () => {
-    const limits = { ...DEFAULT_LIMITS, socketsPerAddress: 2, sockets: 3 };
-    const gate = addressGate(limits, manualClock(0));
+  const gateOf = (limits: Partial<Limits>) => {
+    const gate = addressGate({ ...DEFAULT_LIMITS, ...limits }, manualClock(0));
     const accept = (address: string) => {
       const socket = socketOf(address);
       return [gate.accept(socket as unknown as Socket), socket] as const;
     };
+    return { gate, accept };
+  };
+
+  it('may have so many sockets open', () => {
+    const { accept } = gateOf({ socketsPerAddress: 2 });
     const [first, socket] = accept('a');
-    expect([first, accept('a')[0], accept('a')[0], accept('b')[0], accept('c')[0]]).toEqual([
+    expect([first, accept('a')[0], accept('a')[0], accept('b')[0]]).toEqual([
       true,
       true,
       false,
       true,
-      false,
     ]);
     socket.destroy();
     expect([accept('a')[0], accept('a')[0]]).toEqual([true, false]);
+  });
+
+  it('give way where all have too many: the oldest without a login, of who has most', () => {
+    const { gate, accept } = gateOf({ sockets: 4 });
+    const [, other] = accept('b');
+    const [, member] = accept('a');
+    gate.keep(remoteOf(member));
+    const [, oldest] = accept('a');
+    const [, newest] = accept('a');
+    const gone = () => [other, member, oldest, newest].map(({ destroyed }) => destroyed);
+    expect(accept('c')[0]).toBe(true);
+    expect(gone()).toEqual([false, false, true, false]);
+    expect(accept('d')[0]).toBe(true);
+    expect(gone()).toEqual([false, false, true, true]);
+  });
+
+  it('with a login give way to nobody', () => {
+    const { gate, accept } = gateOf({ sockets: 2 });
+    for (const [, socket] of [accept('a'), accept('b')]) gate.keep(remoteOf(socket));
+    expect(accept('c')[0]).toBe(false);
   });
 });
 
@@ -85,7 +110,7 @@ describe('messages without an end', () => {
     const limits = { ...DEFAULT_LIMITS, unfinishedBytes: 1000, messageTimeoutMs: 50 };
     const all = unfinishedMessages(limits, clock);
     const ended: string[] = [];
-    const [a, b] = ['a', 'b'].map((name) => all.open(() => ended.push(name)));
+    const [a, b] = ['a', 'b'].map((name) => all.open(() => ended.push(name), 'x'));
     a!.came(600);
     b!.came(300);
     expect([all.bytes, ended]).toEqual([900, []]);
@@ -99,15 +124,33 @@ describe('messages without an end', () => {
     expect(all.bytes).toBe(0);
   });
 
+  it('end the oldest of the address that holds most', () => {
+    const all = unfinishedMessages({ ...DEFAULT_LIMITS, unfinishedBytes: 1000 }, manualClock(0));
+    const ended: string[] = [];
+    const [slow, first, second] = ['slow', 'first', 'second'].map((name) =>
+      all.open(() => ended.push(name), name === 'slow' ? 'x' : 'crowd'),
+    );
+    slow!.came(400);
+    first!.came(300);
+    second!.came(400);
+    expect([all.bytes, ended]).toEqual([800, ['first']]);
+  });
+
   it('refuse more than a message and its parts can have', () => {
     const limits = { ...DEFAULT_LIMITS, frameBytes: 1000, fragments: 1 };
-    const message = unfinishedMessages(limits, manualClock(0)).open(() => undefined);
+    const message = unfinishedMessages(limits, manualClock(0)).open(() => undefined, 'x');
     expect([message.came(60_000), message.came(10_000)]).toEqual([true, false]);
   });
 });
 
 describe('answers', () => {
   const endless = async (): Promise<Uint8Array> => new Uint8Array(10);
+  const hungUp: string[] = [];
+  beforeEach(() => void hungUp.splice(0));
+  const reading = (name: string, address = 'x') => ({
+    address,
+    hangUp: () => void hungUp.push(name),
+  });
 
   it('read no piece before the one before was taken', async () => {
     let read = 0;
@@ -115,44 +158,41 @@ describe('answers', () => {
     const stream = answers.stream(async () => {
       read += 1;
       return read > 3 ? undefined : new Uint8Array([read]);
-    });
+    }, reading('a'));
     await turns();
     expect(read).toBe(1);
     const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
     expect([...bytes]).toEqual([1, 2, 3]);
     expect(answers.open).toBe(0);
+    expect(hungUp).toEqual([]);
   });
 
   it('end when they are not read in time', async () => {
     const clock = manualClock(0);
     const answers = createAnswers(8, { answerTimeoutMs: 100 }, clock);
-    const reader = answers.stream(endless).getReader();
+    const reader = answers.stream(endless, reading('a')).getReader();
     await reader.read();
     await turns();
     clock.advance(100);
-    await expect(
-      (async () => {
-        for (let i = 0; i < 3; i += 1) await reader.read();
-      })(),
-    ).rejects.toMatchObject({ code: 'peer_too_slow' });
+    expect(hungUp).toEqual(['a']);
     expect(answers.open).toBe(0);
   });
 
-  it('give way to others, the one that has waited longest first', async () => {
-    const answers = createAnswers(2, DEFAULT_LIMITS, manualClock(0));
-    const [idle, busy] = [answers.stream(endless), answers.stream(endless)].map((stream) =>
-      stream.getReader(),
-    );
+  it('give way to others, the one that has waited longest first, of the address that has most', async () => {
+    const answers = createAnswers(3, DEFAULT_LIMITS, manualClock(0));
+    const read = (name: string, address?: string) =>
+      answers.stream(endless, reading(name, address)).getReader();
+    read('alone', 'y');
+    read('idle');
+    const busy = read('busy');
     await turns();
-    await busy!.read();
+    await busy.read();
     await turns();
-    const third = answers.stream(endless).getReader();
+    const last = read('last');
     await turns();
-    expect(answers.open).toBe(2);
-    await expect(idle!.read().then(async () => idle!.read())).rejects.toMatchObject({
-      code: 'peer_too_slow',
-    });
-    expect((await busy!.read()).done).toBe(false);
-    expect((await third.read()).done).toBe(false);
+    expect(answers.open).toBe(3);
+    expect(hungUp).toEqual(['idle']);
+    expect((await busy.read()).done).toBe(false);
+    expect((await last.read()).done).toBe(false);
   });
 });

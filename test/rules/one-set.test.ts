@@ -65,6 +65,13 @@ describe('strict', () => {
     expect(mayAnswer(trusting, at('abcd', 'abcd', 'abcde'), members('abcd'))).toBeDefined();
   });
 
+  it('counts no proven culprits towards the minimum', () => {
+    const known = view({ culprits: new Set(['d', 'e']) });
+    expect(mayAnswer(known, at('abcde'), members('abcde'))).toBeUndefined();
+    const refusal = mayAnswer(known, at('abde'), members('abde'));
+    expect(refusal?.reason).toContain('joint sum of 2 members');
+  });
+
   it('answers that set without the latest of many culprits', () => {
     const many = Array.from({ length: 20 }, (_, i) => `old ${i}`);
     const after = { answered: [members('abcde')], culprits: new Set([...many, 'e']) };
