@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { signRecord, type RecordType, type SignedRecord } from '../../protocol/records.ts';
 import { encodeEntry, genesis, nextEntry } from '../../protocol/transcript.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
-import { start, startAll, stopAll, type Started } from '../support/participants.ts';
+import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];
@@ -109,6 +109,7 @@ describe('what a participant does not take', () => {
   it('a beacon of the coordinator’s choice, where it has not seen the commit', async () => {
     const coordinator = await ScriptedCoordinator.create();
     running = await startAll(coordinator, 4);
+    coordinator.waiting = [(await keystoreOf(4)).identity.publicKey];
     await coordinator.playRound();
     const late = await start(coordinator, 4);
     running = [...running, late];

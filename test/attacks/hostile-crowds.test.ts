@@ -101,11 +101,17 @@ describe.runIf(process.platform === 'linux')('a slow peer stays', () => {
     const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     closing.push(() => said.mockRestore());
     const { service, journal } = await served({ openTranscripts: 4 });
-    const insert = journal.database.prepare(
-      'INSERT INTO transcript (idx, round, hash, record) VALUES (?, ?, ?, ?)',
-    );
-    const bytes = MIB - 36;
-    for (let i = 0; i < 40; i += 1) insert.run(i, 1, Buffer.alloc(32), Buffer.alloc(bytes, 1));
+    const records = Array.from({ length: 40 }, (_, index) => ({
+      at: index * MIB,
+      index,
+      round: 1,
+      hash: Buffer.alloc(32, index),
+      link: Buffer.alloc(32),
+      bytes: Buffer.alloc(MIB - 36, 1),
+      blobs: [],
+      loose: false,
+    }));
+    await journal.write({ events: [], records, sealed: [] });
     const ask = async (localAddress: string): Promise<IncomingMessage> => {
       const request = get({
         host: '127.0.0.1',

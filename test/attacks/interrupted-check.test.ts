@@ -10,7 +10,7 @@ import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { coordinatesOf, planRotation } from '../../protocol/encoding/rotation.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { start, startAll, stopAll, type Started } from '../support/participants.ts';
+import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator, type Fabrication } from '../support/scripted-coordinator.ts';
 
 const FIVE_BLOCKS = [{ name: 'w', shape: [300], dtype: 'float32' as const }];
@@ -52,10 +52,15 @@ const lost = async (): Promise<never> => {
 };
 
 /** A run whose newest commit is wrong in four blocks of five, which its four members have still to check. */
-const stage = async (storeOf: (coordinator: ScriptedCoordinator) => BlobStore) => {
+const stage = async (
+  storeOf: (coordinator: ScriptedCoordinator) => BlobStore,
+  newcomers: readonly number[] = [],
+) => {
   const coordinator = await ScriptedCoordinator.create({}, FIVE_BLOCKS);
+  const keystores = await Promise.all(newcomers.map((index) => keystoreOf(index)));
+  coordinator.waiting = keystores.map(({ identity }) => identity.publicKey);
   const store = storeOf(coordinator);
-  running = await startAll(coordinator, 4, { tensors: FIVE_BLOCKS, store });
+  running = await startAll(coordinator, 4, { tensors: FIVE_BLOCKS, store, patienceMs: 20 });
   await coordinator.playRound([], { lanes: allButOne(coordinator) });
   return { coordinator, members: coordinator.keys, store };
 };
@@ -64,7 +69,7 @@ type Stage = Awaited<ReturnType<typeof stage>>;
 
 /** One attempt from the commit, up to the shares; then the members that have sent none. */
 const refusing = async ({ coordinator, members }: Stage): Promise<readonly Started[]> => {
-  await coordinator.open();
+  await coordinator.open(undefined, undefined, members);
   await coordinator.cohort(members);
   const { number } = coordinator.round!;
   const shared = ({ key }: Started): boolean => coordinator.recordsOf(key, 'share').length > 0;
@@ -112,19 +117,30 @@ describe('whoever has drawn a block that is wrong never shares from that commit'
       await s.coordinator.until(() => s.coordinator.keys.length === 3, 'it has left');
       s.coordinator.forget();
       const { store } = s;
-      running[0] = await start(s.coordinator, 0, { tensors: FIVE_BLOCKS, store, keystore, life });
+      running[0] = await start(s.coordinator, 0, {
+        tensors: FIVE_BLOCKS,
+        store,
+        keystore,
+        life,
+        patienceMs: 20,
+      });
       await s.coordinator.loggedIn(4);
     });
   });
 });
 
 it('a newcomer is shown no second commit of a round once it has begun to check the first', async () => {
-  const s = await stage((coordinator) => watching(coordinator, lost));
+  const newcomers = [10, 11, 12];
+  const s = await stage((scripted) => watching(scripted, lost), newcomers);
   const { coordinator, store } = s;
+  // Members of the last commit are left out only after an attempt that may have lost them.
+  await refusing(s);
   await stopAll(running);
   await coordinator.until(() => coordinator.keys.length === 0, 'all have left');
   running = await Promise.all(
-    [10, 11, 12].map((index) => start(coordinator, index, { tensors: FIVE_BLOCKS, store })),
+    newcomers.map((index) =>
+      start(coordinator, index, { tensors: FIVE_BLOCKS, store, patienceMs: 20 }),
+    ),
   );
   await coordinator.loggedIn(3);
   const { last } = coordinator;
@@ -140,7 +156,7 @@ it('a newcomer is shown no second commit of a round once it has begun to check t
     commit: second,
     records: [...last!.records.slice(0, -1), second.bytes],
   };
-  await coordinator.open();
+  await coordinator.open(undefined, undefined, again.members);
   for (const { event, key } of refused) {
     // oxlint-disable-next-line no-await-in-loop
     expect((await event('violation')).error.code).toBe('record_conflict');
