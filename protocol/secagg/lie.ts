@@ -76,7 +76,7 @@ export const showSecret = (
   kind,
   author,
   shares: shares.map((share) => {
-    const place = share.at(-1) - 1;
+    const place = share[share.length - 1]! - 1;
     const entry = entries[place]!;
     const { commitments } = parseEntry(author, recipients[place]!, entry);
     return { share, head: entryHead(entry), other: commitments[kind === 'self' ? 'key' : 'self'] };
@@ -109,7 +109,7 @@ const secretOf = async (
   if (shares.length !== t) throw nothing(`expected ${t} shares, got ${shares.length}`);
   let before = 0;
   for (const { share, head, other } of shares) {
-    const point = share.length === shareBytes(kind) ? share.at(-1) : 0;
+    const point = share.length === shareBytes(kind) ? share[share.length - 1]! : 0;
     const signed = entries[point - 1];
     if (point <= before || signed === undefined)
       throw nothing('expected shares of different members, in their order');
