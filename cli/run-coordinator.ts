@@ -171,7 +171,8 @@ export const runCoordinator = async (
   while (coordinator.status().untold > 0);
   if (options.keepServing !== true) return;
   output.line('still serving; Ctrl-C ends it');
-  await stopped;
+  // The run is over: to be stopped now is what was asked for, and no error.
+  await stopped.catch(() => undefined);
 };
 
 /** Rejects when the command is interrupted. */
