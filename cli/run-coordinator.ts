@@ -167,11 +167,25 @@ export const runCoordinator = async (
   const publication = await publish();
   await summarise(state, onChain, { outcome, publication, url: served.url, kinds }, output);
   // Whoever was lost just before the end reconnects to hear of it; the coordinator does not wait for it without end.
-  do await sleep(systemClock, FAREWELL_MS, signal);
-  while (coordinator.status().untold > 0);
-  if (options.keepServing !== true) return;
+  // The run is over: to be stopped from here on is no error.
+  await farewell(coordinator, output, signal);
+  if (options.keepServing !== true || signal.aborted) return;
   output.line('still serving; Ctrl-C ends it');
-  await stopped;
+  await stopped.catch(() => undefined);
+};
+
+/** Waits until everybody was told of the end, or the command is interrupted; says so when that takes longer. */
+const farewell = async (
+  coordinator: { status(): { readonly untold: number } },
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (let said = false; ; said = true) {
+    await sleep(systemClock, FAREWELL_MS, signal).catch(() => undefined);
+    const { untold } = coordinator.status();
+    if (signal.aborted || untold === 0) return;
+    if (!said) output.line(`waits for ${untold} who have not heard of the end; Ctrl-C ends it`);
+  }
 };
 
 /** Rejects when the command is interrupted. */

@@ -178,5 +178,10 @@ export const runJoin = async (
     round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
   });
-  output.line('the model can be opened with this identity: floe pull');
+  // An identity without a keystore is forgotten with this process: nothing can be opened with it later.
+  if (options.keystore === undefined) return;
+  const on = options.network === undefined ? '' : ` --network ${options.network}`;
+  output.line(
+    `open the model while the coordinator serves: floe pull ${httpBase(address)}${on} --keystore ${options.keystore} --out model`,
+  );
 };
