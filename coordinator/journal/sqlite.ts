@@ -67,7 +67,7 @@ const named = (thrown: unknown, path: string): FloeError => {
   if (known?.code === 'journal_locked')
     return new FloeError(
       'journal_locked',
-      `another coordinator writes to ${path}`,
+      `another process has ${path} open`,
       {},
       { cause: thrown },
     );

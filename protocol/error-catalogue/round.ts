@@ -120,8 +120,8 @@ export const ROUND = {
     'round',
     'operator',
     true,
-    'The journal is in use by another coordinator.',
-    'Stop the other process, or give this one its own journal.',
+    'Another process has the journal open: a coordinator, or a command that reads the folder of the run.',
+    'Wait until it ends, or stop it. A second coordinator needs a folder of its own.',
   ),
   attempts_exhausted: entry(
     'round',
