@@ -117,13 +117,17 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
   });
   const gate = webSocketGate(coordinator.limits, systemClock, (connection) =>
     coordinator.accept(
-      tapped(
-        connection,
-        { up: 0, down: 0 },
-        {
-          up: (frame) => (cost.up += frame.length),
-          down: (frame) => (cost.down += frame.length),
-        },
+      Object.assign(
+        tapped(
+          connection,
+          { up: 0, down: 0 },
+          {
+            up: (frame) => (cost.up += frame.length),
+            down: (frame) => (cost.down += frame.length),
+          },
+        ),
+        // The gate takes no more than a login until it is told of one.
+        { admit: () => connection.admit?.() },
       ),
     ),
   );

@@ -47,6 +47,7 @@ export const checkEvidence = (
       commit,
     ]);
   // Now it is known which set was signed before R was.
-  requireLawful({ ...opened, open: undefined, lastSurvivors: evidence.survivors }, open);
+  const seen = { ...opened, previous: commit, lastSurvivors: evidence.survivors };
+  requireLawful({ ...seen, open: undefined }, open);
   return evidence;
 };

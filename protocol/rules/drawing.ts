@@ -65,12 +65,16 @@ export const DRAW_RULES: readonly Rule[] = [
     name: 'passed-over',
     says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none.',
     code: 'not_drawn',
-    check: ({ spec, lastSurvivors }, { round, body: { draw } }) => {
+    check: ({ spec, lastSurvivors, previous }, { round, body: { draw } }) => {
       if (draw === undefined || lastSurvivors === undefined) return undefined;
       const most = (round - lastSurvivors.round - 1) * mostInvited(spec);
       const finished = setOf(lastSurvivors.body.members);
       const passed = [...draw.late, ...draw.out].filter((key) => finished.has(toHex(key))).length;
-      if (draw.again !== undefined && draw.again <= lastSurvivors.round)
+      // A commit that has not moved the model leaves its members spent: they can only repeat it.
+      const hasMoved =
+        previous === undefined || !equalBytes(previous.body.model.hash, previous.body.step.before);
+      const earliest = lastSurvivors.round + (hasMoved ? 1 : 0);
+      if (draw.again !== undefined && draw.again < earliest)
         return 'it repeats an attempt before the last commit';
       return passed <= most
         ? undefined
