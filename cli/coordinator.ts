@@ -122,9 +122,9 @@ Examples:
 
 With --network the models and uploads are blobs on Walrus, their keys lie at Seal, and every round is
 frozen on Sui. The coordinator pays with its own key, a Sui address: a new keystore takes the key of
---keystore-file or FLOE_SUI_KEY, or makes one and prints the address to send SUI and WAL to; a devnet's
-faucet is asked by itself. Participants are told of the network, addresses without their queries and
-passwords; each of them names its own configuration all the same.
+--keystore-file or FLOE_SUI_KEY, or makes one and prints the address to send SUI and WAL to. On a devnet
+the coordinator asks the faucet. It announces the network to participants, addresses without queries and
+passwords; each participant still names its own configuration.
 
 A run file holds the same names: {"name": "...", "rounds": 20, "cohort": 5, "model": "mlp-2nn"}.
 Started again with the same --state after a crash, it resumes the run where it stood.

@@ -127,7 +127,7 @@ const show = (cost: RunCost, rounds: number, output: Output): void => {
     'estimated  gas: bounds of what transactions take on the devnet, not what the chain will ask;',
   );
   output.line(
-    '           sizes: everybody takes part and no round is given up; prices may change every epoch',
+    '           sizes: everybody takes part and no attempt fails; prices may change every epoch',
   );
 };
 

@@ -28,7 +28,7 @@ export const doctorCommand = (): Command =>
     )
     .option('--dir <folder>', 'folder whose disk is tried', '.')
     .option('--port <n>', 'port that is tried; 0 for any', wholeNumber('--port', 0, 65_535), 0)
-    .option('--coordinator <url>', 'coordinator whose clock this machine is held against')
+    .option('--coordinator <url>', 'coordinator to compare the clock with')
     .addHelpText(
       'after',
       `

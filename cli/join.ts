@@ -83,7 +83,7 @@ by name (admission_refused) before anything but the login is sent. The --require
 {"minimum": 3, "known": 0, "clipNorm": {"min": 0.1, "max": 8}}, change that, and the first lines say what was lowered.
 
 On a network models are read from Walrus, their keys are asked of Seal with this identity, and cohorts and
-survivor sets are held against Sui. It takes no coins: the coordinator pays. --network is this
+survivor sets are compared with Sui. It takes no coins: the coordinator pays. --network is this
 participant's own configuration, from a source it trusts; a coordinator on another one is refused
 (network_mismatch), and so is a run on a network where none is given.
 

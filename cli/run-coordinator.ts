@@ -152,7 +152,7 @@ export const runCoordinator = async (
   };
   const outcome = await Promise.race([coordinator.finished, stopped]).catch(
     async (thrown: unknown) => {
-      // What was reached is for others to read, whether or not this goes on one day.
+      // Others may read the result so far, whether or not the run is resumed.
       if (signal.aborted)
         await publish().catch((failure: unknown) =>
           output.warn(`what was reached is not published: ${toFloeError(failure).message}`),

@@ -174,7 +174,7 @@ export const runJoin = async (
     examples: data.size,
     // What this participant required less than the default.
     lowered: loweredFields(makeAdmission(require)),
-    // Attempts that were given up have numbers too: the last one's is not how many were committed.
+    // Failed attempts have numbers too, so the last number is not the count of commits.
     round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
   });

@@ -154,7 +154,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
           break;
         }
         case 'aborted':
-          warn(`round ${event.round} was given up: ${event.code}: ${event.reason}`);
+          warn(`attempt ${event.round} was aborted: ${event.code}: ${event.reason}`);
           break;
         case 'warning':
           warn(event.message);
