@@ -17,9 +17,9 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { webSocketConnect } from '../client/connect/web-socket.ts';
 import { serve } from '../coordinator/index.ts';
-import { httpBlobStore } from '../protocol/blobs/http.ts';
-import { memoryStore } from '../protocol/blobs/memory.ts';
-import { hashRunSpec } from '../protocol/run-spec.ts';
+import { httpBlobStore } from '../protocol/ports/http-store.ts';
+import { memoryStore } from '../protocol/ports/memory-store.ts';
+import { hashRunSpec } from '../protocol/spec/run-spec.ts';
 import { benchCoordinator, benchKeystore, benchParticipant, benchSpec } from './run.ts';
 import { report } from './table.ts';
 

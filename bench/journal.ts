@@ -6,8 +6,8 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryStore } from '../protocol/blobs/memory.ts';
-import { cryptoReady } from '../protocol/identity.ts';
+import { memoryStore } from '../protocol/ports/memory-store.ts';
+import { cryptoReady } from '../protocol/ports/identity.ts';
 import { connectionPair } from '../test/support/connection.ts';
 import { benchCoordinator, benchParticipant, benchSpec } from './run.ts';
 import { report } from './table.ts';

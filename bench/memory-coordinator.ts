@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { serve } from '../coordinator/index.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
-import { cryptoReady } from '../protocol/identity.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
+import { cryptoReady } from '../protocol/ports/identity.ts';
 import { benchCoordinator, benchSpec } from './run.ts';
 
 export type FromCoordinator =

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { webSocketConnect } from '../client/connect/web-socket.ts';
 import { layoutOf } from '../protocol/aggregate/round.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
 import { createLanes, packedLength } from '../protocol/encoding/index.ts';
 import { benchParticipant, benchSpec } from './run.ts';
 import { report } from './table.ts';

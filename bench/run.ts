@@ -13,13 +13,13 @@ import {
   type Coordinator,
   type Progress,
 } from '../coordinator/index.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { systemClock } from '../protocol/clock.ts';
-import type { Connection } from '../protocol/connection.ts';
-import { identityFromSeed } from '../protocol/identity.ts';
-import { deriveSeed, seededRandom } from '../protocol/random.ts';
-import { makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { systemClock } from '../protocol/ports/clock.ts';
+import type { Connection } from '../protocol/wire/connection.ts';
+import { identityFromSeed } from '../protocol/ports/identity.ts';
+import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
+import { makeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 
 const SEED = new Uint8Array(32);
 const HOUR_MS = 3_600_000;

@@ -7,7 +7,7 @@
  */
 import { createCipheriv } from 'node:crypto';
 import { sha256, utf8 } from '../protocol/bytes.ts';
-import { seededRandom } from '../protocol/random.ts';
+import { seededRandom } from '../protocol/ports/random.ts';
 import {
   applyMasks,
   deriveKeys,

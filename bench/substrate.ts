@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { blobCost, quiltSizes } from '../protocol/cost.ts';
+import { blobCost, quiltSizes } from '../protocol/net/cost.ts';
 import { makeScenario } from '../sim/scenario.ts';
 import { runScenario } from '../sim/run.ts';
 import type { Summary } from '../sim/summary.ts';

@@ -2,7 +2,7 @@
  * @module Training speed: samples per second of every engine that runs here, on the models of McMahan et al. (2017),
  * as ratios within one run: the machine's speed cancels. Usage: `node bench/training.ts`.
  */
-import { initialModel } from '../protocol/first-model.ts';
+import { initialModel } from '../protocol/model/first-model.ts';
 import { subset } from '../client/data/dataset.ts';
 import { loadMnist } from '../client/data/mnist-node.ts';
 import { type BackendOptions, listBackends } from '../client/tfjs/backends.ts';

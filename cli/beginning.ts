@@ -2,16 +2,16 @@
  * @module What a run begins with: the model that its seed gives, for an architecture of the registry, the weights of a safetensors file for it, or a model
  * version on chain, whose architecture the run keeps.
  */
-import { cryptoReady } from '../protocol/identity.ts';
+import { cryptoReady } from '../protocol/ports/identity.ts';
 import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import {
   decodeSafetensors,
   hashModel,
   matchManifest,
   roundToTypes,
-} from '../protocol/tensors/index.ts';
+} from '../protocol/model/index.ts';
 import { openModel } from '../protocol/verify/index.ts';
 import { describeModel } from '../sim/describe.ts';
 import { readInput } from './flags.ts';
@@ -92,7 +92,7 @@ export const beginningFrom = async (
       'expected a key that the model opens for: --keystore, --key-file, --keystore-file or FLOE_SUI_KEY',
     );
   await cryptoReady;
-  const { architectureHash } = await import('../protocol/connect.ts');
+  const { architectureHash } = await import('../protocol/net/connect.ts');
   if (!equalBytes(architectureHash(spec), fromHex(version.architectureHash)))
     throw new FloeError(
       'verification_failed',

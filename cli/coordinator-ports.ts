@@ -11,22 +11,22 @@ import {
   type Journal,
 } from '../coordinator/index.ts';
 import type { Treasury } from '../coordinator/funds.ts';
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { VersionFacts } from '../protocol/ledger/lineage.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
+import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
 import {
   allowedServers,
   networkDifference,
   publicUrl,
   type NetworkConfig,
-} from '../protocol/network.ts';
-import type { Publication } from '../protocol/publication.ts';
-import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+} from '../protocol/net/config.ts';
+import type { Publication } from '../protocol/records/publication.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
 
 import { showTime } from './amounts.ts';
@@ -131,8 +131,8 @@ const ensureFunds = async (
     showFunds,
     timesCovered,
   } = await import('../coordinator/funds.ts');
-  const { epochsOf } = await import('../protocol/network.ts');
-  const { epochStart } = await import('../protocol/blobs/walrus-epochs.ts');
+  const { epochsOf } = await import('../protocol/net/config.ts');
+  const { epochStart } = await import('../protocol/net/walrus/epochs.ts');
   const purse = openPurse(network, address);
   const epochs = epochsOf(network);
   const prices = await purse.prices();
@@ -233,8 +233,8 @@ export const openRunPorts = async (init: {
       publish: (transcript) => ports.publish(transcript),
       versions: async () => {
         const [{ versionsOf }, { suiClientOf }] = await Promise.all([
-          import('../protocol/ledger/lineage.ts'),
-          import('../protocol/blobs/walrus-client.ts'),
+          import('../protocol/net/sui/lineage.ts'),
+          import('../protocol/net/walrus/client.ts'),
         ]);
         return versionsOf({ client: suiClientOf(network), packageId }, await runObject());
       },

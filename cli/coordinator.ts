@@ -1,7 +1,7 @@
 /**
  * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state folder.
  */
-import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
 import { collect, hexKey, oneOf, wholeNumber } from './flags.ts';

@@ -2,14 +2,14 @@
  * @module `floe cost`: what a run will cost on Walrus and Sui, before it starts.
  */
 import { Command } from 'commander';
-import { showCoins } from '../protocol/cost.ts';
-import type { CostPart, RunCost, WalrusPrices } from '../protocol/cost.ts';
+import { showCoins } from '../protocol/net/cost.ts';
+import type { CostPart, RunCost, WalrusPrices } from '../protocol/net/cost.ts';
 
-import type { Epochs } from '../protocol/blobs/walrus-epochs.ts';
+import type { Epochs } from '../protocol/net/walrus/epochs.ts';
 import type { Funds } from '../coordinator/funds.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { showSpan, showTime } from './amounts.ts';
-import { SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { wholeNumber } from './flags.ts';
 import {
   address,
@@ -46,8 +46,9 @@ const MAX_PRICE = 10_000_000_000;
 
 /** The network's own prices, or those given, or the documented ones. @throws FloeError `ledger_unavailable` */
 const pricesFor = async (options: Options): Promise<Priced> => {
-  const { DOCUMENTED_EPOCH_MS, DOCUMENTED_PRICES } = await import('../protocol/cost-of-run.ts');
-  const { DEFAULT_EPOCHS, epochsOf } = await import('../protocol/network.ts');
+  const { DOCUMENTED_EPOCH_MS, DOCUMENTED_PRICES } =
+    await import('../protocol/spec/size-of-run.ts');
+  const { DEFAULT_EPOCHS, epochsOf } = await import('../protocol/net/config.ts');
   const { shards, storagePrice, writePrice, storageEpochs } = options;
   const given = [shards, storagePrice, writePrice].some((value) => value !== undefined);
   if (namedNetwork(options) !== undefined && !given) {
@@ -177,8 +178,8 @@ Exit codes: floe help exit-codes.`,
     )
     .action(async (runFile: string | undefined, options: Options) => {
       await runCommand(options, async ({ output }) => {
-        const { keepingCost, runCost } = await import('../protocol/cost.ts');
-        const { GAS_RATES, storedBy } = await import('../protocol/cost-of-run.ts');
+        const { keepingCost, runCost } = await import('../protocol/net/cost.ts');
+        const { GAS_RATES, storedBy } = await import('../protocol/spec/size-of-run.ts');
         const { beginningOf } = await import('./beginning.ts');
         const { gatherSettings, settingsToSpec } = await import('./run-file.ts');
         const settings = await gatherSettings(runFile, options);

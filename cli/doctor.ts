@@ -2,7 +2,7 @@
  * @module `floe doctor`: what this machine can do, and what it cannot and why.
  */
 import { Command } from 'commander';
-import { systemClock } from '../protocol/clock.ts';
+import { systemClock } from '../protocol/ports/clock.ts';
 import { EXIT } from './exit-codes.ts';
 import { wholeNumber } from './flags.ts';
 import {
@@ -59,8 +59,8 @@ that are down, while enough of them answer. With a key, its balances are looked 
         const { coordinator } = options;
         let chain: (() => Promise<number>) | undefined;
         if (file !== undefined) {
-          const { suiClientOf } = await import('../protocol/blobs/walrus-client.ts');
-          const { chainTime } = await import('../protocol/sui/time.ts');
+          const { suiClientOf } = await import('../protocol/net/walrus/client.ts');
+          const { chainTime } = await import('../protocol/net/sui/time.ts');
           chain = () => chainTime(suiClientOf(file.network), signal);
         }
         checks.push(

@@ -4,7 +4,7 @@
  */
 import { FloeError } from '../protocol/errors.ts';
 import { MAX_SKEW_MS, readingOf, skewOf, type ClockReading } from '../protocol/skew.ts';
-import type { Clock } from '../protocol/clock.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
 import { check, type Check } from './examine.ts';
 
 export interface ClockExamination {

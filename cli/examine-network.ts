@@ -3,14 +3,14 @@
  * itself. What may be down without harm is counted against what Walrus and Seal tolerate.
  */
 import { SealClient } from '@mysten/seal';
-import { showCoins } from '../protocol/cost.ts';
+import { showCoins } from '../protocol/net/cost.ts';
 import { StorageNodeAPIError, type WalrusClient } from '@mysten/walrus';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
-import { epochStart, readEpochs } from '../protocol/blobs/walrus-epochs.ts';
+import { suiClientOf, walrusClientOf } from '../protocol/net/walrus/client.ts';
+import { epochStart, readEpochs } from '../protocol/net/walrus/epochs.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
-import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
-import { bounded } from '../protocol/sui/bounds.ts';
+import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
+import { bounded } from '../protocol/net/sui/bounds.ts';
 
 import { showTime } from './amounts.ts';
 import { check, type Check } from './examine.ts';

@@ -11,8 +11,8 @@ import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { listBackends } from '../client/tfjs/backends.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { identityFromSeed, sealTo, verifySignature } from '../protocol/identity.ts';
-import { systemRandom } from '../protocol/random.ts';
+import { identityFromSeed, sealTo, verifySignature } from '../protocol/ports/identity.ts';
+import { systemRandom } from '../protocol/ports/random.ts';
 
 export interface Check {
   readonly name: string;

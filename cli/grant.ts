@@ -2,9 +2,9 @@
  * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's owner.
  */
 import { Command } from 'commander';
-import { showCoins } from '../protocol/cost.ts';
+import { showCoins } from '../protocol/net/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { AccessChange } from '../protocol/ledger/registry.ts';
+import type { AccessChange } from '../protocol/net/sui/registry.ts';
 import { instant, roundRange } from './amounts.ts';
 import { oneOf } from './flags.ts';
 import {
@@ -33,7 +33,7 @@ const base = (name: 'grant' | 'revoke'): Command =>
 
 const change = async (options: Options, run: string, wanted: AccessChange): Promise<void> => {
   await runCommand(options, async ({ output }) => {
-    const { changeAccess } = await import('../protocol/ledger/registry.ts');
+    const { changeAccess } = await import('../protocol/net/sui/registry.ts');
     const { client, packageId } = await openRegistry(options);
     const sender = await openSender(options, client, output);
     const executed = await changeAccess({ client, packageId }, sender, run, wanted);

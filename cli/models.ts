@@ -2,8 +2,8 @@
  * @module `floe models`: the versions that a run has published on Sui, or what a version comes from.
  */
 import { Command } from 'commander';
-import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import type { Registry } from '../protocol/ledger/registry.ts';
+import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
+import type { Registry } from '../protocol/net/sui/registry.ts';
 import { usage } from './flags.ts';
 import { isObjectId, packageOf } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
@@ -14,9 +14,9 @@ type Options = FoundNetworkFlags & CommonOptions;
 /** The run of a folder on chain. */
 const runObjectOf = async (folder: string, registry: Registry): Promise<string> => {
   const { FloeError } = await import('../protocol/errors.ts');
-  const { addressOf, cryptoReady } = await import('../protocol/identity.ts');
-  const { findRun } = await import('../protocol/ledger/sui-run.ts');
-  const { hashRunSpec } = await import('../protocol/run-spec.ts');
+  const { addressOf, cryptoReady } = await import('../protocol/ports/identity.ts');
+  const { findRun } = await import('../protocol/net/sui/run.ts');
+  const { hashRunSpec } = await import('../protocol/spec/run-spec.ts');
   const { readRun } = await import('../sim/run-folder.ts');
   await cryptoReady;
   const { spec } = await readRun(folder);
@@ -67,8 +67,8 @@ Exit codes: 0 listed, 2 no run or version of this package, 3 the network did not
     )
     .action(async (source: string, options: Options) => {
       await runCommand(options, async ({ output, signal }) => {
-        const { suiClientOf } = await import('../protocol/blobs/walrus-client.ts');
-        const { describeModels } = await import('../protocol/ledger/lineage.ts');
+        const { suiClientOf } = await import('../protocol/net/walrus/client.ts');
+        const { describeModels } = await import('../protocol/net/sui/lineage.ts');
         const { findNetwork } = await import('./run-network.ts');
         await using resources = new AsyncDisposableStack();
         const say = (text: string): void => output.line(text);

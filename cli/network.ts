@@ -7,8 +7,8 @@ import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
-import type { Sender } from '../protocol/sui/transactions.ts';
+import type { NetworkConfig } from '../protocol/net/config.ts';
+import type { Sender } from '../protocol/net/sui/transactions.ts';
 import { readInput, usage } from './flags.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { secretVariable } from './secret-variables.ts';
@@ -74,7 +74,7 @@ export interface NetworkFile {
 export const readNetworkFile = async (
   flags: Pick<NetworkFlags, 'network'>,
 ): Promise<NetworkFile> => {
-  const { parseNetworkConfig } = await import('../protocol/network.ts');
+  const { parseNetworkConfig } = await import('../protocol/net/config.ts');
   const path = namedNetwork(flags);
   if (path === undefined)
     throw new FloeError('usage', 'expected --network <file>, or FLOE_NETWORK');
@@ -91,7 +91,7 @@ export const readNetworkFile = async (
 
 /** The key that the flags or the environment name; undefined when none is named. @throws FloeError `key_invalid` */
 export const findKey = async (flags: NetworkFlags): Promise<Ed25519Keypair | undefined> => {
-  const { keyFromEnvironment, keyFromSuiKeystore } = await import('../protocol/sui/keys.ts');
+  const { keyFromEnvironment, keyFromSuiKeystore } = await import('../protocol/net/sui/keys.ts');
   if (flags.keystoreFile === undefined)
     return keyFromEnvironment({
       FLOE_SUI_KEY: secretVariable('FLOE_SUI_KEY'),
@@ -107,7 +107,7 @@ export interface Chain {
 }
 
 export const openChain = async (flags: NetworkFlags): Promise<Chain> => {
-  const { suiClientOf } = await import('../protocol/blobs/walrus-client.ts');
+  const { suiClientOf } = await import('../protocol/net/walrus/client.ts');
   const file = await readNetworkFile(flags);
   return { file, client: suiClientOf(file.network) };
 };
@@ -146,7 +146,7 @@ export const openSender = async (
   client: SuiGrpcClient,
   output: Output,
 ): Promise<Sender> => {
-  const { createSender } = await import('../protocol/sui/transactions.ts');
+  const { createSender } = await import('../protocol/net/sui/transactions.ts');
   const signer = await findSigner(flags);
   if (signer === undefined)
     throw new FloeError(

@@ -2,14 +2,14 @@
  * @module A run from nothing but an object id and a network: the chain says where specification and transcript are on Walrus,
  * and everything that is read is held against the chain.
  */
-import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
-import { memoryUploadJournal } from '../protocol/blobs/upload-journal.ts';
-import { walrusStore } from '../protocol/blobs/walrus.ts';
+import { suiClientOf, walrusClientOf } from '../protocol/net/walrus/client.ts';
+import { memoryUploadJournal } from '../protocol/ports/upload-journal.ts';
+import { walrusStore } from '../protocol/net/walrus/store.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { addressOf, cryptoReady } from '../protocol/identity.ts';
-import { findPublished } from '../protocol/ledger/sui-publication.ts';
-import { findRun } from '../protocol/ledger/sui-run.ts';
-import { readPublication } from '../protocol/publication.ts';
+import { addressOf, cryptoReady } from '../protocol/ports/identity.ts';
+import { findPublished } from '../protocol/net/sui/publication.ts';
+import { findRun } from '../protocol/net/sui/run.ts';
+import { readPublication } from '../protocol/records/publication.ts';
 import { readRun } from '../sim/run-folder.ts';
 import { chooseReader } from './reader.ts';
 import { packageOf } from './network.ts';

@@ -3,12 +3,12 @@
  * passes away and takes them back; anybody buys.
  */
 import { Command } from 'commander';
-import { showCoins } from '../protocol/cost.ts';
+import { showCoins } from '../protocol/net/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type * as OffersModule from '../protocol/ledger/offers.ts';
-import type { Offer } from '../protocol/ledger/offers.ts';
-import { MAX_ROUND } from '../protocol/run-spec.ts';
-import type { Executed, Sender } from '../protocol/sui/transactions.ts';
+import type * as OffersModule from '../protocol/net/sui/offers.ts';
+import type { Offer } from '../protocol/net/sui/offers.ts';
+import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
+import type { Executed, Sender } from '../protocol/net/sui/transactions.ts';
 import { duration, instant, roundRange, sui } from './amounts.ts';
 import {
   address,
@@ -45,7 +45,7 @@ const act = async (
   }>,
 ): Promise<void> => {
   await runCommand(options, async ({ output }) => {
-    const offers = await import('../protocol/ledger/offers.ts');
+    const offers = await import('../protocol/net/sui/offers.ts');
     const { client, packageId } = await openRegistry(options);
     const sender = await openSender(options, client, output);
     const { facts, words, executed } = await body({
@@ -275,7 +275,7 @@ const listCommand = (): Command =>
     .description('what is offered for the models of a run, and when they open for everybody')
     .action(async (run: string, options: Options) => {
       await runCommand(options, async ({ output }) => {
-        const { offersOf, timeLocksOf } = await import('../protocol/ledger/offers.ts');
+        const { offersOf, timeLocksOf } = await import('../protocol/net/sui/offers.ts');
         const registry = await openRegistry(options);
         const offers = await offersOf(registry, run);
         const locks = await timeLocksOf(registry, run);

@@ -3,7 +3,7 @@
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { showCoins } from '../protocol/cost.ts';
+import { showCoins } from '../protocol/net/cost.ts';
 import { openChain, openSender, withSender, withNetwork, type SenderFlags } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
@@ -35,8 +35,8 @@ Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the 
     .action(async (options: Options) => {
       await runCommand(options, async ({ output }) => {
         const { FloeError } = await import('../protocol/errors.ts');
-        const { publicUrl } = await import('../protocol/network.ts');
-        const { publishForever } = await import('../protocol/sui/publish.ts');
+        const { publicUrl } = await import('../protocol/net/config.ts');
+        const { publishForever } = await import('../protocol/net/sui/publish.ts');
         const { file, client } = await openChain(options);
         const standing = file.network.floe?.packageId;
         if (standing !== undefined && options.force !== true)

@@ -3,10 +3,10 @@
  */
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import type { ModelRef } from '../protocol/records.ts';
-import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
-import { decodeTranscript } from '../protocol/transcript.ts';
+import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { decodeTranscript } from '../protocol/records/transcript.ts';
 
 interface SignedRun {
   readonly spec: RunSpec;

@@ -4,7 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import type { ModelRef } from '../protocol/records.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
 import { isThere, wholeNumber } from './flags.ts';
 import { withReader } from './reader.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
@@ -53,8 +53,8 @@ Exit codes: 0 written, 4 this key may not open it, others: floe help exit-codes.
       await runCommand(options, async ({ output, signal }) => {
         const { FloeError } = await import('../protocol/errors.ts');
         const { toHex } = await import('../protocol/bytes.ts');
-        const { cryptoReady } = await import('../protocol/identity.ts');
-        const { hashRunSpec } = await import('../protocol/run-spec.ts');
+        const { cryptoReady } = await import('../protocol/ports/identity.ts');
+        const { hashRunSpec } = await import('../protocol/spec/run-spec.ts');
         const { openModel } = await import('../protocol/verify/index.ts');
         const { topologyOfSpec } = await import('../client/reader/topology.ts');
         const { openSource } = await import('./source.ts');

@@ -6,7 +6,7 @@ import { decodeSuiPrivateKey } from '@mysten/sui/cryptography';
 import type { Command } from 'commander';
 import { fromHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { identityFromSeed, type Identity } from '../protocol/identity.ts';
+import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
 import { readInput } from './flags.ts';
 import { findKey, withSender, type NetworkFlags, type SenderFlags } from './network.ts';
 import { keystoreIdentity } from './secrets.ts';

@@ -3,8 +3,8 @@
  * whoever wants a receipt to be there pays for it.
  */
 import { Command } from 'commander';
-import { showCoins } from '../protocol/cost.ts';
-import { MAX_ROUND } from '../protocol/run-spec.ts';
+import { showCoins } from '../protocol/net/cost.ts';
+import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
 
 import { wholeNumber } from './flags.ts';
@@ -48,7 +48,7 @@ Exit codes: 0 done, 1 the chain refused, 2 no such run, or no survivor of the ro
     )
     .action(async (run: string, options: Options) => {
       await runCommand(options, async ({ output }) => {
-        const { issueReceipt, receiptsOf } = await import('../protocol/ledger/receipts.ts');
+        const { issueReceipt, receiptsOf } = await import('../protocol/net/sui/receipts.ts');
         const registry = await openRegistry(options);
         const who = options.for ?? (await findKey(options))?.toSuiAddress();
         if (who === undefined) throw new FloeError('usage', 'expected --for <0x...>, or a key');

@@ -11,11 +11,11 @@ import {
   type Outcome,
 } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
-import { sleep, systemClock } from '../protocol/clock.ts';
+import { sleep, systemClock } from '../protocol/ports/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import type { Publication } from '../protocol/publication.ts';
-import { systemRandom } from '../protocol/random.ts';
-import { hashRunSpec } from '../protocol/run-spec.ts';
+import type { Publication } from '../protocol/records/publication.ts';
+import { systemRandom } from '../protocol/ports/random.ts';
+import { hashRunSpec } from '../protocol/spec/run-spec.ts';
 import { RUN_FILES, writeWhole } from '../sim/run-folder.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
 import { conclude, introduce, invite, progressLine, sayUpkeep } from './coordinator-lines.ts';

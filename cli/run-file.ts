@@ -3,9 +3,9 @@
  */
 import * as v from 'valibot';
 import { fromHex, toHex } from '../protocol/bytes.ts';
-import { integer } from '../protocol/cbor.ts';
+import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/run-spec.ts';
+import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { hexKey, readInput } from './flags.ts';
 import { deadlinesOf } from './run-flags.ts';
 

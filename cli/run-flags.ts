@@ -2,8 +2,8 @@
  * @module Flags that several commands have, said once: what a run looks like, what its blobs cost, where training runs.
  */
 import type { Command } from 'commander';
-import { SPEC_DEFAULTS, type RunSpec } from '../protocol/run-spec.ts';
-import { TIMEOUTS } from '../protocol/timeouts.ts';
+import { SPEC_DEFAULTS, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { TIMEOUTS } from '../protocol/spec/timeouts.ts';
 import { decimal, oneOf, wholeNumber } from './flags.ts';
 
 const RINGS = ['ring16', 'ring24', 'ring32'] as const;
@@ -55,7 +55,7 @@ export const withEncoding = (command: Command): Command =>
       wholeNumber('--bits', 4, 20),
     );
 
-/** The flags of the timeout model, see protocol/timeouts.ts. @param defaults what holds where a flag is not given */
+/** The flags of the timeout model, see protocol/spec/timeouts.ts. @param defaults what holds where a flag is not given */
 export const withDeadlines = (
   command: Command,
   defaults: Partial<RunSpec['deadlines']> = {},

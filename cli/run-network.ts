@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
-import { publicUrl, type NetworkConfig } from '../protocol/network.ts';
+import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
 import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
 import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
 import { isThere } from './flags.ts';

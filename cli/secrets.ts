@@ -9,8 +9,8 @@ import {
   type Keystore,
   type KeystoreOptions,
 } from '../client/keystore/index.ts';
-import type { Identity } from '../protocol/identity.ts';
-import { systemRandom } from '../protocol/random.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
+import { systemRandom } from '../protocol/ports/random.ts';
 import { isThere } from './flags.ts';
 import { readPassphrase, type PassphraseFlags } from './passphrase.ts';
 

@@ -2,9 +2,9 @@
  * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
  */
 import { Command } from 'commander';
-import { MAX_MEMBERS } from '../protocol/run-spec.ts';
+import { MAX_MEMBERS } from '../protocol/spec/run-spec.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
-import { TIMEOUTS } from '../protocol/timeouts.ts';
+import { TIMEOUTS } from '../protocol/spec/timeouts.ts';
 import { parsePartition } from '../sim/partition.ts';
 import { parseDrops } from '../sim/faults.ts';
 import { decimal, oneOf, wholeNumber } from './flags.ts';

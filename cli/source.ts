@@ -6,21 +6,21 @@ import { join } from 'node:path';
 import { chooseNetwork } from '../client/network.ts';
 import type { FolderFiles } from '../client/reader/examine-folder.ts';
 import { listFolder } from '../client/reader/folder-files.ts';
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import { readAnnouncement } from '../protocol/announcement.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
-import { httpBlobStore } from '../protocol/blobs/http.ts';
-import { withLocalCopies } from '../protocol/blobs/round-store.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import { readAnnouncement } from '../protocol/records/announcement.ts';
+import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
+import { httpBlobStore } from '../protocol/ports/http-store.ts';
+import { withLocalCopies } from '../protocol/ports/round-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { identityFromSeed, type Identity } from '../protocol/identity.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { VersionFacts } from '../protocol/ledger/lineage.ts';
-import { networkDifference, type NetworkConfig } from '../protocol/network.ts';
-import { systemRandom } from '../protocol/random.ts';
-import { hashRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
+import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
+import { networkDifference, type NetworkConfig } from '../protocol/net/config.ts';
+import { systemRandom } from '../protocol/ports/random.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { readRun, RUN_FILES } from '../sim/run-folder.ts';
 import { hexKey, isThere } from './flags.ts';
 import { isObjectId, namedNetwork, readNetworkFile } from './network.ts';
@@ -60,7 +60,7 @@ export const connectReader = async (
   reader: Identity | undefined,
   { resources }: Reading,
 ): Promise<{ store: BlobStore; ledger: Ledger; gate: AccessGate | undefined }> => {
-  const { connectNetwork } = await import('../protocol/connect.ts');
+  const { connectNetwork } = await import('../protocol/net/connect.ts');
   // Blobs and the ledger are read without a key; a connection wants some.
   const identity = reader ?? (await identityFromSeed(systemRandom(32)));
   const connected = await connectNetwork(network, await identity.suiSigner(), { spec });

@@ -71,7 +71,7 @@ others: floe help exit-codes.`,
     .action(async (source: string, options: Options) => {
       await runCommand(options, async ({ output, signal }) => {
         const { toHex } = await import('../protocol/bytes.ts');
-        const { hashRunSpec } = await import('../protocol/run-spec.ts');
+        const { hashRunSpec } = await import('../protocol/spec/run-spec.ts');
         const { verifyRun } = await import('../protocol/verify/index.ts');
         const { openSource } = await import('./source.ts');
         const { modelOfVersion } = await import('./published.ts');

@@ -6,10 +6,10 @@
  */
 import * as v from 'valibot';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { fixedBytes, integer, parseWith } from '../protocol/cbor.ts';
+import { fixedBytes, integer, parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
-import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/run-spec.ts';
+import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/spec/run-spec.ts';
 
 const positive = v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE));
 

@@ -14,4 +14,4 @@ export {
 export { listFolder } from './reader/folder-files.ts';
 export { topologyOfSpec } from './reader/topology.ts';
 export { nodeDisk } from './keystore/index.ts';
-export { directoryStore } from '../protocol/blobs/directory.ts';
+export { directoryStore } from '../protocol/ports/directory-store.ts';

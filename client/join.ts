@@ -2,13 +2,13 @@
  * @module The shortest way into a run: an address and data. Everything else has a default that is said in the first lines of
  * output. Without a network it speaks with nobody but the coordinator: its socket, and its `/blobs` endpoint.
  */
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import { httpBlobStore } from '../protocol/blobs/http.ts';
-import { systemClock } from '../protocol/clock.ts';
+import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import { httpBlobStore } from '../protocol/ports/http-store.ts';
+import { systemClock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
-import { systemRandom } from '../protocol/random.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
+import type { NetworkConfig } from '../protocol/net/config.ts';
+import { systemRandom } from '../protocol/ports/random.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 import { patientConnect } from './connect/patience.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';

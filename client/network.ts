@@ -4,23 +4,23 @@
  * network everything goes through the coordinator. Which of the two it is, the participant decides: what the coordinator
  * announces is taken only where that was asked for.
  */
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import { httpBlobStore } from '../protocol/blobs/http.ts';
-import { roundStore } from '../protocol/blobs/round-store.ts';
-import { readAnnouncement, type Announcement } from '../protocol/announcement.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import { httpBlobStore } from '../protocol/ports/http-store.ts';
+import { roundStore } from '../protocol/ports/round-store.ts';
+import { readAnnouncement, type Announcement } from '../protocol/records/announcement.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import type { ConnectOptions } from '../protocol/connect.ts';
+import type { ConnectOptions } from '../protocol/net/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
 import {
   networkDifference,
   publicUrl,
   sealingDifference,
   type NetworkConfig,
-} from '../protocol/network.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+} from '../protocol/net/config.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { ParticipantOptions } from './participant/options.ts';
 import type { LedgerReader } from './participant/ports.ts';
 
@@ -89,7 +89,7 @@ export const networkPorts = async (
     readonly warn?: (message: string) => void;
   },
 ): Promise<ParticipantPorts & { gateFor(other: Identity): Promise<AccessGate> }> => {
-  const { connectNetwork } = await import('../protocol/connect.ts');
+  const { connectNetwork } = await import('../protocol/net/connect.ts');
   const connected = await connectNetwork(network, await identity.suiSigner(), {
     spec,
     ...limits,

@@ -1,7 +1,7 @@
 /**
  * @module The model a run specification asks for: a name of the registry, or the topology it carries.
  */
-import type { RunSpec } from '../protocol/run-spec.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
 import {
   modelByName,

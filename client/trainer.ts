@@ -4,7 +4,7 @@
  * same bytes on the same backend, whatever ran before.
  */
 import type { Dataset } from './data/dataset.ts';
-import { type Manifest, elementCount, parameterCount } from '../protocol/tensors/manifest.ts';
+import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 
 export interface TrainRequest {

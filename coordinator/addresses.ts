@@ -3,7 +3,7 @@
  * An IPv6 address counts by its first 64 bits, which one site has to itself (RFC 4291, section 2.5.4).
  */
 import type { Socket } from 'node:net';
-import type { Clock } from '../protocol/clock.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
 import { tokenBuckets, type Limits } from './limits.ts';
 
 /** What an address counts as; `unknown` for a socket that is gone already. */

@@ -3,7 +3,7 @@
  * at the end the masks are taken out (recovery.ts), and the sum becomes the next model (Bonawitz et al. 2017, round 4). The
  * accumulator is a cache: after a restart it is folded anew from the blobs.
  */
-import type { AccessGate } from '../protocol/access/access-gate.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import {
   EMPTY_BUNDLE,
   encodeBundle,
@@ -19,15 +19,15 @@ import {
   rotationSeed,
   type Fold,
 } from '../protocol/aggregate/round.ts';
-import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
-import { decryptBlob } from '../protocol/envelope.ts';
+import { decryptBlob } from '../protocol/model/envelope.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { nextBeacon } from '../protocol/ledger/beacon.ts';
-import { rootOfHashes } from '../protocol/merkle.ts';
-import type { Body, ModelRef, SignedRecord } from '../protocol/records.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import { nextBeacon } from '../protocol/rules/beacon.ts';
+import { rootOfHashes } from '../protocol/records/merkle.ts';
+import type { Body, ModelRef, SignedRecord } from '../protocol/records/records.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';

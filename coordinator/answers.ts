@@ -3,7 +3,7 @@
  * memory does not depend on how much was asked for. As many are open as the limits say; when all are, the one whose reader
  * has waited longest gives way, of the address that has most of them: readers who do not read keep nobody out, nor do many.
  */
-import type { Clock } from '../protocol/clock.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { firstOfMost } from './addresses.ts';
 import type { Limits } from './limits.ts';

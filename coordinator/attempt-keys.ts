@@ -4,7 +4,7 @@
  * is overwritten when the attempt is over, so that the public transcript opens to nobody afterwards.
  */
 import { FloeError } from '../protocol/errors.ts';
-import type { RandomSource } from '../protocol/random.ts';
+import type { RandomSource } from '../protocol/ports/random.ts';
 import { deriveKeys, type PublicKeys, type RoundKeys } from '../protocol/secagg/index.ts';
 import type { SecretTable } from './journal/port.ts';
 

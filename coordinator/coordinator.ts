@@ -1,16 +1,16 @@
 /**
  * @module What a coordinator is made of and what it offers: the types of `createCoordinator`.
  */
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
-import type { Clock } from '../protocol/clock.ts';
-import type { Connection } from '../protocol/connection.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
+import type { Connection } from '../protocol/wire/connection.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { RandomSource } from '../protocol/random.ts';
-import type { ModelRef } from '../protocol/records.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
+import type { RandomSource } from '../protocol/ports/random.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Treasury } from './funds.ts';
 import type { Journal } from './journal/port.ts';
 import type { Limits } from './limits.ts';

@@ -1,19 +1,19 @@
 /**
  * @module Whether the coordinator can pay for its run: what it owns on chain, and what the run is going to cost on Walrus and Sui
- * by `protocol/cost.ts` at the network's present prices. Loads the SDKs: import it where a run is on a network.
+ * by `protocol/net/cost.ts` at the network's present prices. Loads the SDKs: import it where a run is on a network.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { SUI_TYPE_ARG } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
-import { suiClientOf, walrusClientOf } from '../protocol/blobs/walrus-client.ts';
-import { readEpochs, type Epochs } from '../protocol/blobs/walrus-epochs.ts';
-import { runCost, showCoins, walrusOf, type WalrusPrices } from '../protocol/cost.ts';
-import { GAS_RATES, storedBy } from '../protocol/cost-of-run.ts';
+import { suiClientOf, walrusClientOf } from '../protocol/net/walrus/client.ts';
+import { readEpochs, type Epochs } from '../protocol/net/walrus/epochs.ts';
+import { runCost, showCoins, walrusOf, type WalrusPrices } from '../protocol/net/cost.ts';
+import { GAS_RATES, storedBy } from '../protocol/spec/size-of-run.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { epochsOf, type NetworkConfig } from '../protocol/network.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
-import { bounded, withRetry } from '../protocol/sui/bounds.ts';
+import { epochsOf, type NetworkConfig } from '../protocol/net/config.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { bounded, withRetry } from '../protocol/net/sui/bounds.ts';
 
 /** MIST of SUI, FROST of WAL. */
 export interface Funds {

@@ -4,16 +4,16 @@
  * present phase is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { cryptoReady } from '../protocol/identity.ts';
-import { firstBeacon } from '../protocol/ledger/beacon.ts';
-import { decodeRecord, signRecord, type SignedRecord } from '../protocol/records.ts';
-import { initialModel } from '../protocol/first-model.ts';
+import { cryptoReady } from '../protocol/ports/identity.ts';
+import { firstBeacon } from '../protocol/rules/beacon.ts';
+import { decodeRecord, signRecord, type SignedRecord } from '../protocol/records/records.ts';
+import { initialModel } from '../protocol/model/first-model.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
-import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/run-spec.ts';
+import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/spec/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { hashModel, roundToTypes } from '../protocol/tensors/index.ts';
-import { genesis } from '../protocol/transcript.ts';
+import { hashModel, roundToTypes } from '../protocol/model/index.ts';
+import { genesis } from '../protocol/records/transcript.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';

@@ -21,4 +21,4 @@ export type { Phase, PhaseType, Progress } from './machine/index.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
 export type { ServerConnection } from './sessions.ts';
-export { directoryStore } from '../protocol/blobs/directory.ts';
+export { directoryStore } from '../protocol/ports/directory-store.ts';

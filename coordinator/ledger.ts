@@ -4,11 +4,11 @@
  */
 import * as v from 'valibot';
 import { equalBytes } from '../protocol/bytes.ts';
-import { decodeCbor, encodeCbor, fixedBytes } from '../protocol/cbor.ts';
+import { decodeCbor, encodeCbor, fixedBytes } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { localBeacon } from '../protocol/ledger/beacon.ts';
-import { JOURNAL_RECEIPT, type Ledger } from '../protocol/ledger/ledger.ts';
-import { blobRefSchema } from '../protocol/records.ts';
+import { localBeacon } from '../protocol/rules/beacon.ts';
+import { JOURNAL_RECEIPT, type Ledger } from '../protocol/ports/ledger.ts';
+import { blobRefSchema } from '../protocol/records/records.ts';
 import type { Journal } from './journal/port.ts';
 
 const keys = v.pipe(v.array(fixedBytes(32)), v.maxLength(255));

@@ -2,7 +2,11 @@
  * @module What the coordinator accepts from outside, in numbers. Everything beyond is refused by name. The numbers stand here
  * and nowhere else; docs/security.md says what each is against.
  */
-import { MAX_CLIENT_FRAME_BYTES, MAX_FRAME_BYTES, MAX_LOGIN_BYTES } from '../protocol/messages.ts';
+import {
+  MAX_CLIENT_FRAME_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_LOGIN_BYTES,
+} from '../protocol/wire/messages.ts';
 
 export interface Limits {
   /** Bytes of one frame of a participant that has logged in. */

@@ -3,7 +3,7 @@
  * is what they ask for done. Whatever arrives within a turn of the event loop, or while the journal writes, shares one batch.
  * A disk that takes no write is waited for: nothing is acknowledged meanwhile, nothing is lost, and the run's time stands still.
  */
-import { sleep, type Clock } from '../protocol/clock.ts';
+import { sleep, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
 import { STORAGE_ERRORS } from '../protocol/storage-errors.ts';

@@ -2,12 +2,12 @@
  * @module The model outside the machine: encrypted and put into the store, its key wrapped for its readers, and read back
  * through the gate after a restart. In clear it exists in memory only.
  */
-import type { AccessGate, KeyPurpose } from '../protocol/access/access-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { encryptBlob, envelopeKey } from '../protocol/envelope.ts';
-import type { ModelRef, SignedRecord } from '../protocol/records.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
-import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/tensors/index.ts';
+import type { AccessGate, KeyPurpose } from '../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { encryptBlob, envelopeKey } from '../protocol/model/envelope.ts';
+import type { ModelRef, SignedRecord } from '../protocol/records/records.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/model/index.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
 
 /** A model version before it is stored. */

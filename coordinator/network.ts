@@ -3,16 +3,16 @@
  * at once, keys lie at Seal, freezes and versions on Sui. The journal of uploads is on disk: what a crash interrupted goes on
  * when the ports are opened again, paid once. The SDKs are loaded with the first call.
  */
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
-import { roundStore, withLocalCopies } from '../protocol/blobs/round-store.ts';
-import type { ConnectOptions } from '../protocol/connect.ts';
-import type { Identity } from '../protocol/identity.ts';
-import type { SuiLedger } from '../protocol/ledger/sui.ts';
-import type { NetworkConfig } from '../protocol/network.ts';
-import type { Publication } from '../protocol/publication.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
+import { roundStore, withLocalCopies } from '../protocol/ports/round-store.ts';
+import type { ConnectOptions } from '../protocol/net/connect.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
+import type { SuiLedger } from '../protocol/net/sui/ledger.ts';
+import type { NetworkConfig } from '../protocol/net/config.ts';
+import type { Publication } from '../protocol/records/publication.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 
 export interface NetworkPortsInit {
   readonly network: NetworkConfig;
@@ -53,9 +53,9 @@ export interface NetworkPorts {
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
   const [{ connectNetwork }, { folderUploadJournal }, { publishRun }] = await Promise.all([
-    import('../protocol/connect.ts'),
-    import('../protocol/blobs/upload-journal-folder.ts'),
-    import('../protocol/publication.ts'),
+    import('../protocol/net/connect.ts'),
+    import('../protocol/ports/upload-journal-folder.ts'),
+    import('../protocol/records/publication.ts'),
   ]);
   const { network, spec, identity, limits = {}, warn } = init;
   const connected = await connectNetwork(network, await identity.suiSigner(), {

@@ -6,8 +6,8 @@ import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/aggregate/bundle
 import { layoutOf } from '../protocol/aggregate/round.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
-import { MAX_LIES, type ShownLie, type SignedRecord } from '../protocol/records.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import { MAX_LIES, type ShownLie, type SignedRecord } from '../protocol/records/records.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import {
   freezeCohort,
   judgeComplaint,

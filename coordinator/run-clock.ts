@@ -3,7 +3,7 @@
  * monotonic time. A wall clock that jumps moves no deadline; while the disk takes no write, time stands still, so that
  * nobody is late for what could not be acknowledged.
  */
-import type { Clock } from '../protocol/clock.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
 
 export interface RunClock {
   /** Milliseconds, whole; never goes back. */

@@ -3,10 +3,10 @@
  * frames. Whatever a peer sends, it gets a named error; what is wire abuse closes its connection, and only its own.
  */
 import { toHex } from '../protocol/bytes.ts';
-import type { Clock } from '../protocol/clock.ts';
-import type { Connection } from '../protocol/connection.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
+import type { Connection } from '../protocol/wire/connection.ts';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
-import { curveKeyOf, verifySignature, type Identity } from '../protocol/identity.ts';
+import { curveKeyOf, verifySignature, type Identity } from '../protocol/ports/identity.ts';
 import {
   CLOSE_NORMAL,
   CLOSE_WITH_ERROR,
@@ -14,8 +14,8 @@ import {
   encodeFrame,
   loginPayload,
   type ClientFrame,
-} from '../protocol/messages.ts';
-import type { RandomSource } from '../protocol/random.ts';
+} from '../protocol/wire/messages.ts';
+import type { RandomSource } from '../protocol/ports/random.ts';
 import { firstOfMost } from './addresses.ts';
 import { tokenBucket, type Limits } from './limits.ts';
 import { shortKey, type Logger } from './log.ts';

@@ -3,7 +3,7 @@
  * their lasting place are, once a later commit stands; until then the next cohort reads them. So the number of files does not
  * grow with failed attempts, and on a network not with rounds. What a crash leaves undone is done when the next attempt ends.
  */
-import type { BlobRef, BlobStore } from '../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { roundEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';

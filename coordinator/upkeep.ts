@@ -2,12 +2,12 @@
  * @module What a run on a network needs beside its rounds: the blobs that the next round reads stay paid for, and it is said in
  * time when the coins run low. Looked after before every attempt, and by the clock while nothing happens.
  */
-import type { BlobRef, BlobStore, Lease } from '../protocol/blobs/blob-store.ts';
+import type { BlobRef, BlobStore, Lease } from '../protocol/ports/blob-store.ts';
 import { equalBytes } from '../protocol/bytes.ts';
-import type { Clock } from '../protocol/clock.ts';
-import { showCoins } from '../protocol/cost.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
+import { showCoins } from '../protocol/net/cost.ts';
 import { toFloeError, type FloeError } from '../protocol/errors.ts';
-import { decodeRecord } from '../protocol/records.ts';
+import { decodeRecord } from '../protocol/records/records.ts';
 import { lastingRef } from '../protocol/verify/lasting-ref.ts';
 import type { FundsReport, Treasury } from './funds.ts';
 import { errorFields, type Logger } from './log.ts';

@@ -2,12 +2,12 @@
  * @module The long work of a round, done and reported back as an event. Every piece is idempotent, is retried a few times
  * where a retry can help, and always ends in an event, so that no phase waits for it in vain.
  */
-import type { Clock } from '../protocol/clock.ts';
-import { sleep } from '../protocol/clock.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
+import { sleep } from '../protocol/ports/clock.ts';
 import { fromHex } from '../protocol/bytes.ts';
 import { toFloeError, type FloeError } from '../protocol/errors.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { STORAGE_ERRORS } from '../protocol/storage-errors.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Aggregation } from './aggregation.ts';

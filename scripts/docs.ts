@@ -14,15 +14,15 @@ import {
   MAX_LOGIN_BYTES,
   PROTOCOL_VERSION,
   serverFrames,
-} from '../protocol/messages.ts';
+} from '../protocol/wire/messages.ts';
 import {
   bodySchemas,
   COORDINATOR_RECORDS,
   MAX_RECORD_BYTES,
   type RecordType,
-} from '../protocol/records.ts';
-import { runSpecSchema, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
-import { TIMEOUTS } from '../protocol/timeouts.ts';
+} from '../protocol/records/records.ts';
+import { runSpecSchema, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
+import { TIMEOUTS } from '../protocol/spec/timeouts.ts';
 
 /** What a valibot schema shows of itself at run time; only the parts the tables need. */
 interface SchemaView {
@@ -217,7 +217,7 @@ const sourceOf = (file: string): Promise<string> =>
   readFile(new URL(`../protocol/${file}`, import.meta.url), 'utf8');
 
 export const protocolPage = async (): Promise<string> => {
-  const [messages, records] = await Promise.all([sourceOf('messages.ts'), sourceOf('records.ts')]);
+  const [messages, records] = await Promise.all([sourceOf('wire/messages.ts'), sourceOf('records/records.ts')]);
   const frames = (frameTable: Readonly<Record<string, v.GenericSchema>>): string[] =>
     Object.entries(frameTable).flatMap(([name, schema]) => [
       `### \`${name}\``,

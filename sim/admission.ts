@@ -3,7 +3,7 @@
  * part in: masks or none, cohorts, clip norm and batch. The rest stays as the defaults have it.
  */
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 
 const including = (
   { min, max }: { readonly min: number; readonly max: number },

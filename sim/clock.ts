@@ -3,7 +3,7 @@
  * participant is given, so that no round waits for somebody whom the scenario keeps away, and it stands still between
  * rounds until everybody is back, so that who is invited does not depend on how fast they reconnect.
  */
-import { systemClock, type Clock } from '../protocol/clock.ts';
+import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 
 export interface ScenarioClock extends Clock {
   /** Moves time forward, and what is due fires soon after; does nothing while frozen. */

@@ -10,12 +10,12 @@ import {
   type Progress,
 } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
-import { systemClock, type Clock } from '../protocol/clock.ts';
+import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { deriveSeed, seededRandom } from '../protocol/random.ts';
-import type { ModelRef } from '../protocol/records.ts';
-import { encodeRunSpec } from '../protocol/run-spec.ts';
-import { withRetry } from '../protocol/sui/bounds.ts';
+import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
+import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
+import { withRetry } from '../protocol/net/sui/bounds.ts';
 import { requirementsOf } from './admission.ts';
 import { scenarioClock } from './clock.ts';
 import { createCrowds } from './crowds.ts';

@@ -4,7 +4,7 @@
 import { type Dataset, rowOf, featureLength, labelLength } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { deriveSeed, seededRandom } from '../protocol/random.ts';
+import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import { shuffle } from './sampling.ts';
 
 export interface ScenarioData {

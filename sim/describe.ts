@@ -5,7 +5,7 @@
 import { createDataset } from '../client/data/dataset.ts';
 import type { BackendName } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
-import type { TensorSpec } from '../protocol/tensors/index.ts';
+import type { TensorSpec } from '../protocol/model/index.ts';
 import { chooseModel } from './models.ts';
 
 export interface ModelDescription {

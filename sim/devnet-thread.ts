@@ -1,7 +1,7 @@
 /**
  * @module The devnet of a simulation, in a worker: its servers answer while the others train.
  */
-import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { startDevnet, type Devnet } from './devnet/index.ts';
 import { compiledFloe } from './devnet/move/index.ts';

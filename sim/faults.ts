@@ -4,7 +4,7 @@
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { deriveSeed, seededRandom } from '../protocol/random.ts';
+import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import { shuffle } from './sampling.ts';
 
 /** The phases in which a participant sends a record, in order. */

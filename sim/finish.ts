@@ -3,9 +3,9 @@
  * and written in clear: the one clear copy.
  */
 import { join } from 'node:path';
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import type { ModelRef } from '../protocol/records.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
 import { openModel } from '../protocol/verify/index.ts';
 import { renderReport, readUplot } from './report.ts';
 import { RUN_FILES, finishRunFolder, writeModel, writeWhole } from './run-folder.ts';

@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import * as v from 'valibot';
-import type { Connection, ConnectionHandlers } from '../protocol/connection.ts';
+import type { Connection, ConnectionHandlers } from '../protocol/wire/connection.ts';
 
 /** What travels over the port: a frame, or the close with its code and reason. */
 const messageSchema = v.union([

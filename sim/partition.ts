@@ -4,9 +4,9 @@
  * one participant, and the same seed deals the same way.
  */
 import { FloeError } from '../protocol/errors.ts';
-import { seededRandom } from '../protocol/random.ts';
+import { seededRandom } from '../protocol/ports/random.ts';
 import { logGamma, shuffle, uniform } from './sampling.ts';
-import type { RandomSource } from '../protocol/random.ts';
+import type { RandomSource } from '../protocol/ports/random.ts';
 
 export type Partition =
   | { readonly type: 'iid' }

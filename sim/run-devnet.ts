@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NetworkConfig } from '../protocol/network.ts';
+import type { NetworkConfig } from '../protocol/net/config.ts';
 import type { DevnetCalls } from './devnet-thread.ts';
 import { RUN_FILES } from './run-folder.ts';
 import { startThread } from './thread.ts';

@@ -9,10 +9,10 @@ import { exportTfjs } from '../client/tfjs/topology.ts';
 import type { Topology } from '../client/tfjs/models.ts';
 import { fromHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { parseNetworkConfig, type NetworkConfig } from '../protocol/network.ts';
-import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
+import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { onDisk, storageError } from '../protocol/storage-errors.ts';
-import { encodeSafetensors } from '../protocol/tensors/index.ts';
+import { encodeSafetensors } from '../protocol/model/index.ts';
 
 export { RUN_FILES, specAsJson };
 

@@ -14,12 +14,12 @@ import {
   type Logger,
 } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
-import { systemClock, type Clock } from '../protocol/clock.ts';
+import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { publicNetwork } from '../protocol/network.ts';
-import { encodeRunSpec } from '../protocol/run-spec.ts';
-import { parameterCount } from '../protocol/tensors/index.ts';
-import { roundRoot } from '../protocol/transcript.ts';
+import { publicNetwork } from '../protocol/net/config.ts';
+import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
+import { parameterCount } from '../protocol/model/index.ts';
+import { roundRoot } from '../protocol/records/transcript.ts';
 import { planBaseline } from './baseline.ts';
 import { conduct } from './conduct.ts';
 import type { ScenarioEvent } from './events.ts';

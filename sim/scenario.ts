@@ -4,10 +4,10 @@
  */
 import * as v from 'valibot';
 import { sha256, utf8 } from '../protocol/bytes.ts';
-import { integer } from '../protocol/cbor.ts';
+import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { networkConfigSchema, type NetworkConfig } from '../protocol/network.ts';
-import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/run-spec.ts';
+import { networkConfigSchema, type NetworkConfig } from '../protocol/net/config.ts';
+import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { batchCount } from '../protocol/rules/batches.ts';
 import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
 
@@ -70,7 +70,7 @@ const scenarioSchema = v.strictObject({
     {},
   ),
   masked: v.optional(v.boolean(), true),
-  /** Seconds, where the phases are to end by them; unless told no phase ends before all are through. See protocol/timeouts.ts. */
+  /** Seconds, where the phases are to end by them; unless told no phase ends before all are through. See protocol/spec/timeouts.ts. */
   deadlines: v.optional(
     v.strictObject({
       register: v.optional(seconds),

@@ -2,9 +2,9 @@
  * @module Everything a scenario decides before the first round: who holds which rows, which model, which specification, and
  * the seed of every participant. All of it follows from the scenario and its data.
  */
-import { deriveSeed } from '../protocol/random.ts';
-import { identityFromSeed, type Identity } from '../protocol/identity.ts';
-import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/run-spec.ts';
+import { deriveSeed } from '../protocol/ports/random.ts';
+import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
+import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import type { AnalystCalls, AnalystData } from './analyst.ts';
 import type { Member } from './crowd.ts';
 import { loadScenarioData, type ScenarioData } from './data.ts';

@@ -4,20 +4,20 @@
  * are loaded only where they are used, so that a local run starts as fast as without them.
  */
 import { join } from 'node:path';
-import type { AccessGate } from '../protocol/access/access-gate.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { networkPorts } from '../client/network.ts';
 import type { LedgerReader } from '../client/participant/ports.ts';
 import { openNetworkPorts } from '../coordinator/network.ts';
-import { sealedBoxGate } from '../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import { directoryStore } from '../protocol/blobs/directory.ts';
-import type { ConnectOptions } from '../protocol/connect.ts';
+import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
+import type { ConnectOptions } from '../protocol/net/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { Identity } from '../protocol/identity.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
-import { epochsOf, type NetworkConfig } from '../protocol/network.ts';
-import type { Publication } from '../protocol/publication.ts';
-import type { RunSpec } from '../protocol/run-spec.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
+import { epochsOf, type NetworkConfig } from '../protocol/net/config.ts';
+import type { Publication } from '../protocol/records/publication.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { startRunDevnet } from './run-devnet.ts';
 import { RUN_FILES, writeRunNetwork } from './run-folder.ts';
 import type { Scenario } from './scenario.ts';

@@ -4,9 +4,9 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { equalBytes } from '../protocol/bytes.ts';
-import type { Connection } from '../protocol/connection.ts';
-import { decodeClientFrame, decodeServerFrame } from '../protocol/messages.ts';
-import { decodeRecord, decodeRecordOf } from '../protocol/records.ts';
+import type { Connection } from '../protocol/wire/connection.ts';
+import { decodeClientFrame, decodeServerFrame } from '../protocol/wire/messages.ts';
+import { decodeRecord, decodeRecordOf } from '../protocol/records/records.ts';
 import { planDrops, type DropPhase, type Drops } from './faults.ts';
 import { CLOSE_ABNORMAL, portConnection, tapped, type Tap, type Traffic } from './network.ts';
 

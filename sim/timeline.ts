@@ -4,9 +4,9 @@
  * this kind was under way.
  */
 import type { Trainer } from '../client/trainer.ts';
-import type { AccessGate } from '../protocol/access/access-gate.ts';
-import type { BlobStore } from '../protocol/blobs/blob-store.ts';
-import type { Ledger } from '../protocol/ledger/ledger.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
 
 export type Activity = 'training' | 'storage' | 'keys' | 'ledger';
 

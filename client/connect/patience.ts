@@ -2,8 +2,8 @@
  * @module How long a coordinator is tried that has never answered. Once it was reached, an outage is waited for as long as it
  * lasts: the run may stand.
  */
-import type { Clock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
+import type { Clock } from '../../protocol/ports/clock.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 
 /** Milliseconds that an address is tried which has never answered, unless told. */

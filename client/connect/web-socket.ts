@@ -4,11 +4,11 @@
  */
 import type { WebSocket as NodeWebSocket } from 'ws';
 import { ownBytes } from '../../protocol/bytes.ts';
-import { systemClock, type Clock } from '../../protocol/clock.ts';
-import type { Connection, ConnectionHandlers } from '../../protocol/connection.ts';
+import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
+import type { Connection, ConnectionHandlers } from '../../protocol/wire/connection.ts';
 import { FloeError, isErrorCode } from '../../protocol/errors.ts';
-import { CLOSE_WITH_ERROR, MAX_FRAME_BYTES } from '../../protocol/messages.ts';
-import { unexpectedStatus, unreachable } from '../../protocol/unreachable.ts';
+import { CLOSE_WITH_ERROR, MAX_FRAME_BYTES } from '../../protocol/wire/messages.ts';
+import { unexpectedStatus, unreachable } from '../../protocol/wire/unreachable.ts';
 
 export interface WebSocketOptions {
   /** Certificates (PEM) to trust instead of the system's. Node only. */

@@ -5,7 +5,7 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { systemRandom } from '../../protocol/random.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
 import { onDisk, storageError } from '../../protocol/storage-errors.ts';
 
 export interface Disk {

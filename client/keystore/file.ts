@@ -6,10 +6,10 @@
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
 import { toHex } from '../../protocol/bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cbor.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import type { RandomSource } from '../../protocol/random.ts';
+import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
 import type { Disk } from './disk.ts';
 import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
 import {

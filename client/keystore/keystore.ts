@@ -4,13 +4,19 @@
  * killed sends the same bytes again or nothing (the answered-once rule of Bonawitz et al. 2017 must survive a crash).
  */
 import * as v from 'valibot';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import {
+  bytesUpTo,
+  decodeCbor,
+  encodeCbor,
+  fixedBytes,
+  integer,
+} from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Identity } from '../../protocol/identity.ts';
-import { MAX_FRAME_BYTES } from '../../protocol/messages.ts';
-import { MAX_ANSWERED, MAX_RECORD_BYTES } from '../../protocol/records.ts';
-import { deriveSeed } from '../../protocol/random.ts';
-import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/run-spec.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
+import { MAX_FRAME_BYTES } from '../../protocol/wire/messages.ts';
+import { MAX_ANSWERED, MAX_RECORD_BYTES } from '../../protocol/records/records.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
+import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/spec/run-spec.ts';
 import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
 
 /** Members whose last registration is remembered: beyond, those not seen for longest are forgotten. */

@@ -4,7 +4,7 @@
  * other would lose.
  */
 import { ownBytes, toHex } from '../../protocol/bytes.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import {
   decodeRunMemory,
   encodeRunMemory,

@@ -5,9 +5,15 @@
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
 import { concatBytes, nodeCrypto, utf8 } from '../../protocol/bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import {
+  bytesUpTo,
+  decodeCbor,
+  encodeCbor,
+  fixedBytes,
+  integer,
+} from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { RandomSource } from '../../protocol/random.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
 
 export interface KdfCost {
   /** KiB. */

@@ -4,8 +4,8 @@
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { ServerFrame } from '../../protocol/messages.ts';
-import { decodeRecordOf, signRecord, type SignedRecord } from '../../protocol/records.ts';
+import type { ServerFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecordOf, signRecord, type SignedRecord } from '../../protocol/records/records.ts';
 import { Breach, type LedgerFacts } from '../../protocol/rules/index.ts';
 import type { GuardState } from '../../protocol/secagg/index.ts';
 import * as checks from './checks.ts';

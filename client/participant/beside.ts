@@ -2,19 +2,19 @@
  * @module Work that runs beside the frames of a round: the check of a commit, training, masking, uploading. What
  * it gives is handled in the order of the participant's queue, and dropped when the round has ended in the meantime.
  */
-import type { AccessGate, KeyPurpose } from '../../protocol/access/access-gate.ts';
+import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { maxBundleBytes } from '../../protocol/aggregate/bundle.ts';
 import { layoutOf } from '../../protocol/aggregate/round.ts';
-import { checkBlob, type BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { checkBlob, type BlobRef } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
-import { decryptBlob } from '../../protocol/envelope.ts';
+import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { createMemo } from '../../protocol/memo.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import { Breach, type Proof } from '../../protocol/rules/breach.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
-import { decryptModel } from '../../protocol/verify/open-model.ts';
+import { decryptModel } from '../../protocol/model/open-model.ts';
 import {
   spotCheck,
   type RoundReader,

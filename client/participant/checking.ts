@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { encodeFrame, type ServerFrame } from '../../protocol/messages.ts';
+import { encodeFrame, type ServerFrame } from '../../protocol/wire/messages.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import { checkEvidence } from './evidence.ts';
 import type { Live } from './live.ts';

@@ -6,8 +6,12 @@
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { ServerFrame } from '../../protocol/messages.ts';
-import { COORDINATOR_RECORDS, decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
+import type { ServerFrame } from '../../protocol/wire/messages.ts';
+import {
+  COORDINATOR_RECORDS,
+  decodeRecordOf,
+  type SignedRecord,
+} from '../../protocol/records/records.ts';
 import {
   Breach,
   contextOf,
@@ -20,7 +24,7 @@ import {
   type LedgerFacts,
   type RoundView,
 } from '../../protocol/rules/index.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
 import { entryHash, freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
 

@@ -2,7 +2,7 @@
  * @module The participant's clock against the coordinator's and the chain's, at every login. The participant itself works with
  * durations only; key servers and nodes refuse who asks at the wrong time, and then the wrong clock is the cause to name.
  */
-import type { Clock } from '../../protocol/clock.ts';
+import type { Clock } from '../../protocol/ports/clock.ts';
 import type { ErrorCode, FloeError } from '../../protocol/errors.ts';
 import { readingOf, skewOf, type ClockReading, type Skew } from '../../protocol/skew.ts';
 import { PortFault } from './fault.ts';

@@ -3,8 +3,8 @@
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { addressOf } from '../../protocol/identity.ts';
-import { decodeRecord, type SignedRecord } from '../../protocol/records.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
+import { decodeRecord, type SignedRecord } from '../../protocol/records/records.ts';
 import { emptyView, withRecord } from '../../protocol/rules/index.ts';
 import * as checks from './checks.ts';
 import type { Progress } from './progress.ts';

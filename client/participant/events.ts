@@ -3,10 +3,10 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
-import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Skew } from '../../protocol/skew.ts';
 import type { PortName, Verdict } from './fault.ts';
 

@@ -3,8 +3,8 @@
  * port, and never the code, that decides; a breach is an error that carries the coordinator's signed record
  * (`protocol/rules/breach.ts`). Whatever else comes of a frame is refused and proves nothing: the line may have changed it.
  */
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { Breach } from '../../protocol/rules/breach.ts';
 import type { Keystore } from '../keystore/keystore.ts';

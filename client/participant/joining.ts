@@ -4,8 +4,8 @@
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { ServerFrame } from '../../protocol/messages.ts';
-import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
+import type { ServerFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
 import { Breach, registeredBy, type LedgerFacts } from '../../protocol/rules/index.ts';
 import { openGuard } from '../../protocol/secagg/index.ts';
 import { cohortRefusal } from '../admission.ts';

@@ -1,8 +1,8 @@
 /**
  * @module The round in progress as a participant knows it without its keystore.
  */
-import { decodeClientFrame } from '../../protocol/messages.ts';
-import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
+import { decodeClientFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
 import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
 import type { GuardState, Party } from '../../protocol/secagg/index.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';

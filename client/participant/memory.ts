@@ -2,8 +2,8 @@
  * @module What a participant remembers of a run, in memory and in the keystore alike: a change is saved before it is seen.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
-import { decodeRecordOf } from '../../protocol/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
+import { decodeRecordOf } from '../../protocol/records/records.ts';
 import { registeredBy, type Registered } from '../../protocol/rules/index.ts';
 import {
   EMPTY_RUN,

@@ -1,13 +1,13 @@
 /**
  * @module What a participant is started with, and how it ends.
  */
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import type { Clock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
-import type { RandomSource } from '../../protocol/random.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
+import type { Clock } from '../../protocol/ports/clock.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { AdmissionInput } from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';

@@ -3,17 +3,17 @@
  * backoff), puts frames and finished work into one queue, and leaves the rounds to `round.ts`.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { sleep } from '../../protocol/clock.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
+import { sleep } from '../../protocol/ports/clock.ts';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import { MAX_FRAME_BYTES, type ServerFrame } from '../../protocol/messages.ts';
-import { decodeRecordOf, type SignedRecord } from '../../protocol/records.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import { MAX_FRAME_BYTES, type ServerFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
 import { eventLoopTurn } from '../../protocol/secagg/turn.ts';
-import { matchManifest } from '../../protocol/tensors/index.ts';
+import { matchManifest } from '../../protocol/model/index.ts';
 import {
   admitRun,
   admitTraining,

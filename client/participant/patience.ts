@@ -3,9 +3,9 @@
  * attempt lasts and at most for the time that a participant allows. Whoever started it is told once that it waits and for
  * what, and so is the coordinator, whose abort record then names the cause.
  */
-import { sleep, type Clock } from '../../protocol/clock.ts';
+import { sleep, type Clock } from '../../protocol/ports/clock.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
-import type { RandomSource } from '../../protocol/random.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
 import { backoffDelay, type Backoff } from './backoff.ts';
 import { judge, PortFault } from './fault.ts';
 

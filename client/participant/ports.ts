@@ -1,11 +1,11 @@
 /**
  * @module What a participant is given to work with. The simulator and production differ in these only.
  */
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import type { Clock } from '../../protocol/clock.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
+import type { Clock } from '../../protocol/ports/clock.ts';
 import type { ErrorCode, FloeError } from '../../protocol/errors.ts';
-import type { Ledger } from '../../protocol/ledger/ledger.ts';
+import type { Ledger } from '../../protocol/ports/ledger.ts';
 import type { AdmissionPolicy } from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';

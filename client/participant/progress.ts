@@ -4,8 +4,8 @@
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { Breach } from '../../protocol/rules/breach.ts';
-import { encodeFrame } from '../../protocol/messages.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import { encodeFrame } from '../../protocol/wire/messages.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './beside.ts';
 import * as checks from './checks.ts';

@@ -5,8 +5,8 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { ServerFrame } from '../../protocol/messages.ts';
-import { decodeRecord } from '../../protocol/records.ts';
+import type { ServerFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecord } from '../../protocol/records/records.ts';
 import { onConsistency, onSurvivors } from './answering.ts';
 import { onEvidence } from './checking.ts';
 import * as checks from './checks.ts';

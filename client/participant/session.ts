@@ -4,10 +4,10 @@
  * proven its key and shown the specification that the run's hash names.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import type { Clock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
+import type { Clock } from '../../protocol/ports/clock.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
 import { FloeError, isErrorCode } from '../../protocol/errors.ts';
-import { verifySignature, type Identity } from '../../protocol/identity.ts';
+import { verifySignature, type Identity } from '../../protocol/ports/identity.ts';
 import {
   CLOSE_NORMAL,
   CLOSE_WITH_ERROR,
@@ -17,10 +17,10 @@ import {
   loginPayload,
   type ClientFrame,
   type ServerFrame,
-} from '../../protocol/messages.ts';
-import type { RandomSource } from '../../protocol/random.ts';
+} from '../../protocol/wire/messages.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
 import { readingOf, type ClockReading } from '../../protocol/skew.ts';
-import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 
 /** What the caller knows of the run beforehand. */
 export interface Expected {

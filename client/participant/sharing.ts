@@ -4,8 +4,8 @@
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { ServerFrame } from '../../protocol/messages.ts';
-import { decodeRecordOf } from '../../protocol/records.ts';
+import type { ServerFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecordOf } from '../../protocol/records/records.ts';
 import type { Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import * as checks from './checks.ts';

@@ -4,9 +4,9 @@
  */
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { addressOf } from '../../protocol/identity.ts';
-import type { Ledger } from '../../protocol/ledger/ledger.ts';
-import { decodeRecordOf, MAX_ANSWERED, type SignedRecord } from '../../protocol/records.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
+import type { Ledger } from '../../protocol/ports/ledger.ts';
+import { decodeRecordOf, MAX_ANSWERED, type SignedRecord } from '../../protocol/records/records.ts';
 import { readConsents } from '../../protocol/rules/consent.ts';
 import {
   mayAnswer,
@@ -19,7 +19,7 @@ import {
   type Refusal,
   type Standing,
 } from '../../protocol/rules/one-set.ts';
-import { MAX_COHORT } from '../../protocol/run-spec.ts';
+import { MAX_COHORT } from '../../protocol/spec/run-spec.ts';
 import { threshold } from '../../protocol/secagg/index.ts';
 import {
   MAX_PAST_MODELS,

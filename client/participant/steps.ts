@@ -2,17 +2,27 @@
  * @module The cryptographic steps of a participant's round as functions: what it holds and sees in, what it must save and send
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { blocksOf, METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
-import { encryptBlob } from '../../protocol/envelope.ts';
+import { encryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Identity } from '../../protocol/identity.ts';
-import { encodeFrame } from '../../protocol/messages.ts';
-import { cipherStream, deriveSeed, randomBelow, type RandomSource } from '../../protocol/random.ts';
-import { signRecord, sortKeys, type Body, type SignedRecord } from '../../protocol/records.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
+import { encodeFrame } from '../../protocol/wire/messages.ts';
+import {
+  cipherStream,
+  deriveSeed,
+  randomBelow,
+  type RandomSource,
+} from '../../protocol/ports/random.ts';
+import {
+  signRecord,
+  sortKeys,
+  type Body,
+  type SignedRecord,
+} from '../../protocol/records/records.ts';
 import type { Registered } from '../../protocol/rules/index.ts';
 import {
   answerUnmask,

@@ -3,7 +3,7 @@
  * made once and saved before it leaves; a restart uploads those bytes and no others. Bonawitz et al. 2017, round 2.
  */
 import { sha256 } from '../../protocol/bytes.ts';
-import { signRecord } from '../../protocol/records.ts';
+import { signRecord } from '../../protocol/records/records.ts';
 import { recordUpload } from '../../protocol/secagg/index.ts';
 import { guardOf, type Live } from './live.ts';
 import type { Progress } from './progress.ts';

@@ -4,11 +4,11 @@
  * listed by name as not vouched for, so that nobody takes it for verified because it lies beside what is.
  */
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import { decodeRecord } from '../../protocol/records.ts';
-import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { decodeRecord } from '../../protocol/records/records.ts';
+import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/model/index.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import type { Verification } from '../../protocol/verify/index.ts';
 import type { Topology } from '../tfjs/models.ts';
 import { RUN_FILES, seedAsText, specAsJson } from './run-files.ts';

@@ -1,7 +1,7 @@
 /**
  * @module The topology of the model that a specification asks for, as the exports of a run hold it.
  */
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { modelOfSpec } from '../spec-model.ts';
 import type { Topology } from '../tfjs/models.ts';
 

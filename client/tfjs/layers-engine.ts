@@ -3,7 +3,7 @@
  * half as much again per step (measured), and shuffles by its own generator.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, elementCount } from '../../protocol/tensors/manifest.ts';
+import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
 import { type Backend, switchBackend } from './backends.ts';

@@ -4,7 +4,7 @@
  * `tf.loadLayersModel` reads.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, validateManifest } from '../../protocol/tensors/manifest.ts';
+import { type Manifest, validateManifest } from '../../protocol/model/manifest.ts';
 import { requireLength } from '../trainer.ts';
 import type { Topology } from './models.ts';
 

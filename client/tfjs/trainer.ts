@@ -3,7 +3,7 @@
  * FederatedAveraging's ClientUpdate has it (McMahan et al. 2017, algorithm 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import type { Manifest } from '../../protocol/tensors/manifest.ts';
+import type { Manifest } from '../../protocol/model/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';

@@ -3,17 +3,17 @@
  * machine is one batch. Whenever an attempt ends, and after many events, the state is kept as a snapshot and the events in it
  * are removed, so that a restart costs the same after round 10,000 as after round 1.
  */
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { joinBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { decodeRecord, type SignedRecord } from '../../protocol/records.ts';
+import { decodeRecord, type SignedRecord } from '../../protocol/records/records.ts';
 import {
   ENTRY_PREFIX,
   genesis,
   nextEntry,
   roundRoot,
   type TranscriptEntry,
-} from '../../protocol/transcript.ts';
+} from '../../protocol/records/transcript.ts';
 import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
 import {
   decodeEntries,

@@ -2,10 +2,10 @@
  * @module The journal in memory: for simulations and tests, and the second implementation that the port is held to. A batch
  * is checked before anything of it is kept, so that it is there whole or not at all.
  */
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, ownBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { encodeStored } from '../../protocol/transcript.ts';
+import { encodeStored } from '../../protocol/records/transcript.ts';
 import type {
   FrozenTable,
   Journal,

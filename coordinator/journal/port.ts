@@ -3,7 +3,7 @@
  * knows nothing of rounds; `history.ts` turns them into events, records and states. Every call is asynchronous, so that a
  * database server can be one. `write` is atomic and durable: what a batch holds is there together or not at all.
  */
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 
 /** A record of the transcript. */
 export interface StoredRecord {

@@ -3,7 +3,7 @@
  * the uploads that are not settled yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { FrozenTable, LooseBlobs, SecretTable } from './port.ts';
 

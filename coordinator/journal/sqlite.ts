@@ -9,7 +9,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { equalBytes, joinBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
-import { encodeStored, ENTRY_PREFIX } from '../../protocol/transcript.ts';
+import { encodeStored, ENTRY_PREFIX } from '../../protocol/records/transcript.ts';
 import type { Journal, JournalBatch, Loaded, SealedEntries, StoredRecord } from './port.ts';
 import {
   bytesOf,

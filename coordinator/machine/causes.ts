@@ -5,7 +5,7 @@
  */
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
-import type { Body } from '../../protocol/records.ts';
+import type { Body } from '../../protocol/records/records.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { publish, send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';

@@ -5,7 +5,7 @@
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
-import type { Body } from '../../protocol/records.ts';
+import type { Body } from '../../protocol/records/records.ts';
 import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './causes.ts';
 import type { MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';

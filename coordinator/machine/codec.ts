@@ -5,7 +5,11 @@
 import * as v from 'valibot';
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError, isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
-import { decodeRecord, type RecordType, type SignedRecord } from '../../protocol/records.ts';
+import {
+  decodeRecord,
+  type RecordType,
+  type SignedRecord,
+} from '../../protocol/records/records.ts';
 import type { Hex } from './state.ts';
 
 /** Takes note of the records that a snapshot refers to and does not carry. */

@@ -3,7 +3,7 @@
  * a function of signed records; the attempt then ends before any upload counts, and who lied is not invited again.
  */
 import { toHex } from '../../protocol/bytes.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, type Step, type Work } from './effects.ts';

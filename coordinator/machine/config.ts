@@ -2,8 +2,8 @@
  * @module What the machine is told once and never changes: the specification, the run's hash, the coordinator's signature
  * (Ed25519 is deterministic, so signing keeps the reducer pure).
  */
-import type { Body, RecordType, SignedRecord } from '../../protocol/records.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import type { Body, RecordType, SignedRecord } from '../../protocol/records/records.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 
 export interface MachineConfig {
   readonly spec: RunSpec;

@@ -4,8 +4,8 @@
  * decided here: who fills the places of a closed run, and which attempt is repeated. Secure aggregation, section 2.0.1.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
-import { addressOf } from '../../protocol/identity.ts';
-import { MAX_ELIGIBLE } from '../../protocol/records.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
+import { MAX_ELIGIBLE } from '../../protocol/records/records.ts';
 import { everSummed, isLate, latestWith, mayRest } from '../../protocol/rules/history.ts';
 import {
   batchesOf,

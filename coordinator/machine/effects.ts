@@ -2,8 +2,8 @@
  * @module What the machine asks of its host, as data. Records to append are written in the same transaction as the event
  * that caused them; everything else happens only after that.
  */
-import type { encodeFrame } from '../../protocol/messages.ts';
-import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { encodeFrame } from '../../protocol/wire/messages.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Hex, PhaseType, State } from './state.ts';
 

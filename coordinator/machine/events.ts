@@ -3,9 +3,15 @@
  * event that does not decode exactly is not replayed: the journal is corrupt.
  */
 import * as v from 'valibot';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../../protocol/cbor.ts';
+import {
+  bytesUpTo,
+  decodeCbor,
+  encodeCbor,
+  fixedBytes,
+  integer,
+} from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { MAX_ANSWER_BYTES } from '../../protocol/messages.ts';
+import { MAX_ANSWER_BYTES } from '../../protocol/wire/messages.ts';
 import {
   bodySchemas,
   decodeRecord,
@@ -14,7 +20,7 @@ import {
   modelRefSchema,
   publicKeysSchema,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 
 const key = fixedBytes(32);
 const round = integer(0, 100_000);

@@ -3,7 +3,7 @@
  * the records of the round that made it.
  */
 import { toHex } from '../../protocol/bytes.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import type { MachineConfig } from './config.ts';
 import { send, type Effect } from './effects.ts';
 import { isMasked, type Evidence, type Hex, type Round, type State } from './state.ts';

@@ -5,7 +5,7 @@
  */
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
-import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records.ts';
+import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records/records.ts';
 import { requireLawful } from '../../protocol/rules/index.ts';
 import { entryHash, parseEntry } from '../../protocol/secagg/index.ts';
 import { withoutReport } from './causes.ts';

@@ -2,7 +2,7 @@
  * @module Register and the freezing of the cohort (Bonawitz et al. 2017, round 0).
  */
 import { fromHex } from '../../protocol/bytes.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
 import { cohortRoot, threshold } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';

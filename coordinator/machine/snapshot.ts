@@ -5,8 +5,8 @@
  */
 import * as v from 'valibot';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/cbor.ts';
-import { modelRefSchema } from '../../protocol/records.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/wire/cbor.ts';
+import { modelRefSchema } from '../../protocol/records/records.ts';
 import type { Missed, RunHistory } from '../../protocol/rules/history.ts';
 import type { Draw } from '../../protocol/rules/selection.ts';
 import type { Suspicion } from '../../protocol/rules/suspicion.ts';

@@ -4,7 +4,7 @@
  * that they are bound to refuse. It plans by policy `strict`, which every other policy allows too.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
-import { addressOf } from '../../protocol/identity.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
 import { namesOf, renouncing, setName } from '../../protocol/rules/one-set.ts';
 import type { MachineConfig } from './config.ts';
 import { isMasked, survivorsOf, uploaders, type Hex, type Round, type State } from './state.ts';

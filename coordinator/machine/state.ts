@@ -4,7 +4,7 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
-import type { ModelRef, SignedRecord } from '../../protocol/records.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
 import { EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
 import type { Draw } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
@@ -137,7 +137,7 @@ export interface State {
   readonly failure: ErrorCode | undefined;
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
-  /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/ledger/beacon.ts. */
+  /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts. */
   readonly beacon: Uint8Array;
   /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;

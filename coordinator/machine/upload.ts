@@ -4,8 +4,13 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { isErrorCode } from '../../protocol/errors.ts';
-import { dataCommitment, eligibleRoot, survivorsHash, type Body } from '../../protocol/records.ts';
-import { uploadTime } from '../../protocol/timeouts.ts';
+import {
+  dataCommitment,
+  eligibleRoot,
+  survivorsHash,
+  type Body,
+} from '../../protocol/records/records.ts';
+import { uploadTime } from '../../protocol/spec/timeouts.ts';
 import { abort, finishWork } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { eligibleSet } from './draw.ts';
@@ -29,7 +34,7 @@ import {
 /** When folds that have not come back are given up. */
 export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_MS;
 
-/** The phase with the deadline that the upload times so far give; see protocol/timeouts.ts. */
+/** The phase with the deadline that the upload times so far give; see protocol/spec/timeouts.ts. */
 export const timed = (config: MachineConfig, phase: Phase, round: Round): Phase => {
   if (phase.type !== 'upload') return phase;
   const took = [...round.uploads.values()].map((upload) => upload.took);

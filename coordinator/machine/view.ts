@@ -7,7 +7,7 @@ import {
   type ByAuthor,
   type RoundView,
 } from '../../protocol/rules/index.ts';
-import type { SignedRecord } from '../../protocol/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import type { MachineConfig } from './config.ts';
 import type { Hex, Round, State } from './state.ts';
 

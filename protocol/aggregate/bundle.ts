@@ -6,11 +6,11 @@
  */
 import * as v from 'valibot';
 import { equalBytes } from '../bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import type { RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { entropyOf } from '../secagg/index.ts';
-import { MAX_COHORT } from '../run-spec.ts';
+import { MAX_COHORT } from '../spec/run-spec.ts';
 import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
 import { extrasLeaf, LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from './leaves.ts';
 

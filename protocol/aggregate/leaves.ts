@@ -7,7 +7,7 @@
 import { concatBytes, equalBytes } from '../bytes.ts';
 import type { RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
-import { leafHash, rootOfHashes } from '../merkle.ts';
+import { leafHash, rootOfHashes } from '../records/merkle.ts';
 
 /** 2^31 coordinates in blocks of 2^15 lanes, and the extra lanes; smaller blocks are at most 100. */
 export const MAX_LEAVES = 2 ** 16 + 1;

@@ -18,9 +18,9 @@ import {
 } from '../encoding/index.ts';
 import type { ExtraSpec, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
-import { rootOfHashes } from '../merkle.ts';
-import type { RunSpec } from '../run-spec.ts';
-import { hashModel, parameterCount, roundToTypes, roundValues } from '../tensors/index.ts';
+import { rootOfHashes } from '../records/merkle.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import { hashModel, parameterCount, roundToTypes, roundValues } from '../model/index.ts';
 import { leafHashes } from './leaves.ts';
 
 /**

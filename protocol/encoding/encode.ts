@@ -23,7 +23,7 @@ import {
   rotationGain,
   type Rotation,
 } from './rotation.ts';
-import type { RandomSource } from '../random.ts';
+import type { RandomSource } from '../ports/random.ts';
 
 export interface UpdateInput {
   /** Local model minus global model, d values. Not changed. */

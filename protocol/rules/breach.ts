@@ -4,7 +4,7 @@
  * lie of the coordinator.
  */
 import { FloeError, type ErrorCode, type ErrorDetails } from '../errors.ts';
-import type { SignedRecord } from '../records.ts';
+import type { SignedRecord } from '../records/records.ts';
 import type { CoordinatorType } from './view.ts';
 
 /** What proves a breach: a record of the coordinator, then what it is held against. */

@@ -2,12 +2,12 @@
  * @module Rules of Survivors, Consistent, Unmask, Commit and Abort (Bonawitz et al. 2017, rounds 2
  * to 4).
  */
-import { requireReaders } from '../access/envelopes.ts';
+import { requireReaders } from '../model/key-envelopes.ts';
 import { layoutOf } from '../aggregate/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
-import { nextBeacon } from '../ledger/beacon.ts';
-import { dataCommitment, decodeRecordOf, survivorsHash } from '../records.ts';
+import { nextBeacon } from './beacon.ts';
+import { dataCommitment, decodeRecordOf, survivorsHash } from '../records/records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { selectionFault } from './selection.ts';

@@ -5,10 +5,10 @@
  */
 import * as v from 'valibot';
 import { toHex } from '../bytes.ts';
-import { decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
+import { decodeCbor, encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import { FloeError } from '../errors.ts';
-import { addressOf, verifySignature, type Identity } from '../identity.ts';
-import { MAX_COHORT } from '../run-spec.ts';
+import { addressOf, verifySignature, type Identity } from '../ports/identity.ts';
+import { MAX_COHORT } from '../spec/run-spec.ts';
 import type { Consent } from './one-set.ts';
 
 const key = fixedBytes(32);

@@ -4,7 +4,7 @@
  * the cohort; who is late or out it can only bound, a verifier knows. Specification of secure aggregation, section 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
-import { eligibleRoot } from '../records.ts';
+import { eligibleRoot } from '../records/records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { everSummed, isLate, isSuspended, mayRest, suspectsOf, suspendedBy } from './history.ts';
 import { finding, rulesOf, setOf, type Rule } from './rule.ts';

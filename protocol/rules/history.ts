@@ -5,7 +5,7 @@
  * sections 2.0 and 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
-import type { SignedRecord } from '../records.ts';
+import type { SignedRecord } from '../records/records.ts';
 import { uploadersOf } from './sharing.ts';
 import {
   afterImplausible,

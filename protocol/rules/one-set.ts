@@ -15,7 +15,7 @@
  * with equal membership in all sets) must have the minimum cohort. All functions are pure; members are any distinct strings.
  */
 import { sha256, toHex, utf8 } from '../bytes.ts';
-import { encodeCbor } from '../cbor.ts';
+import { encodeCbor } from '../wire/cbor.ts';
 
 /** What a participant answers again on a model; see {@link mayAnswer}. */
 export type AnswerPolicy = 'strict' | 'ledger' | 'consent';

@@ -1,13 +1,13 @@
 /**
  * @module Rules of Open, Register and Cohort (Bonawitz et al. 2017, round 0).
  */
-import { requireReaders } from '../access/envelopes.ts';
+import { requireReaders } from '../model/key-envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { addressOf } from '../identity.ts';
-import { localBeacon } from '../ledger/beacon.ts';
-import type { ModelRef } from '../records.ts';
-import { mayBeginWith } from '../run-spec.ts';
+import { addressOf } from '../ports/identity.ts';
+import { localBeacon } from './beacon.ts';
+import type { ModelRef } from '../records/records.ts';
+import { mayBeginWith } from '../spec/run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { DRAW_RULES } from './drawing.ts';

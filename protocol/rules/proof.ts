@@ -6,7 +6,7 @@
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { decodeRecordOf, type ShownLie, type SignedRecord } from '../records.ts';
+import { decodeRecordOf, type ShownLie, type SignedRecord } from '../records/records.ts';
 import {
   freezeCohort,
   judgeComplaint,

@@ -4,7 +4,7 @@
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
-import type { RecordType, SignedRecord } from '../records.ts';
+import type { RecordType, SignedRecord } from '../records/records.ts';
 import type { RoundView } from './view.ts';
 
 /** Records of the coordinator that a rule may need to have come before. */

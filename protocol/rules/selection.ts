@@ -6,8 +6,8 @@
  */
 import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import type { Body } from '../records.ts';
-import type { RunSpec } from '../run-spec.ts';
+import type { Body } from '../records/records.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 import { partition } from './batches.ts';
 
 type Keys = readonly Uint8Array[];
@@ -66,7 +66,7 @@ export interface DrawAt {
 
 /**
  * A place in the draw of one attempt: a hash over R, the attempt and the key. R is not known before the answers of the last
- * round, so no key can be made for a place in a set that was signed by then (see protocol/ledger/beacon.ts).
+ * round, so no key can be made for a place in a set that was signed by then (see protocol/rules/beacon.ts).
  */
 export const ticket = ({ round, beacon }: DrawAt, key: Uint8Array): Uint8Array => {
   const number = new Uint8Array(4);

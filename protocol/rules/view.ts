@@ -5,10 +5,10 @@
  */
 import { layoutOf } from '../aggregate/round.ts';
 import { toHex } from '../bytes.ts';
-import { ENVELOPE_OVERHEAD } from '../envelope.ts';
-import { merkleRoot } from '../merkle.ts';
-import type { SignedRecord } from '../records.ts';
-import type { RunSpec } from '../run-spec.ts';
+import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
+import { merkleRoot } from '../records/merkle.ts';
+import type { SignedRecord } from '../records/records.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 import { roundContext, threshold } from '../secagg/index.ts';
 import type { RunHistory } from './history.ts';
 

@@ -6,10 +6,10 @@
  */
 import * as v from 'valibot';
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
-import { decodeCbor, encodeCbor, fixedBytes } from '../cbor.ts';
+import { decodeCbor, encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import { FloeError } from '../errors.ts';
-import type { RandomSource } from '../random.ts';
-import { MAX_COHORT } from '../run-spec.ts';
+import type { RandomSource } from '../ports/random.ts';
+import { MAX_COHORT } from '../spec/run-spec.ts';
 import type { Id } from './cohort.ts';
 import { importPublicKeys, type PublicKeys, type RoundKeys } from './keys.ts';
 import {

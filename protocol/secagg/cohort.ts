@@ -6,7 +6,7 @@
 import { compareBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import { MAX_COHORT, MIN_COHORT } from '../run-spec.ts';
+import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
 import { importPublicKeys, type PeerKeys, type PublicKeys } from './keys.ts';
 import { platformPrimitives, type Primitives } from './primitives/index.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';

@@ -7,7 +7,7 @@
  */
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { merkleRoot } from '../merkle.ts';
+import { merkleRoot } from '../records/merkle.ts';
 import { requireCohortSize, requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';

@@ -12,7 +12,7 @@
  */
 import { equalBytes, fromHex, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { MAX_COHORT, MIN_COHORT } from '../run-spec.ts';
+import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
 import { requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';

@@ -10,7 +10,7 @@
  */
 import { compareBytes, equalBytes } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { MAX_COHORT, MIN_COHORT } from '../run-spec.ts';
+import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
 import { findIndex, threshold, type Cohort, type Id } from './cohort.ts';
 import { deriveKeys, kemSeed, samePublicKeys, type PublicKeys } from './keys.ts';
 import { commitPairKey, pairKey, unwrapPairKey } from './pairs.ts';

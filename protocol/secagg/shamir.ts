@@ -7,7 +7,7 @@
  */
 import { combine } from 'shamir-secret-sharing';
 import { FloeError } from '../errors.ts';
-import type { RandomSource } from '../random.ts';
+import type { RandomSource } from '../ports/random.ts';
 
 /** Longest secret, bytes. */
 const MAX_SECRET_BYTES = 1024;

@@ -10,7 +10,7 @@
  */
 import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import type { RandomSource } from '../random.ts';
+import type { RandomSource } from '../ports/random.ts';
 import { indexOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
 import type { RoundKeys } from './keys.ts';

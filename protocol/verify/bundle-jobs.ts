@@ -4,8 +4,8 @@
  */
 import { entropiesOf, type UnmaskingBundle } from '../aggregate/bundle.ts';
 import { equalBytes, toHex } from '../bytes.ts';
-import { nextBeacon } from '../ledger/beacon.ts';
-import type { SignedRecord } from '../records.ts';
+import { nextBeacon } from '../rules/beacon.ts';
+import type { SignedRecord } from '../records/records.ts';
 import {
   commitSecret,
   entryHash,

@@ -5,12 +5,12 @@
  */
 import { chunkRoot } from '../aggregate/leaves.ts';
 import { layoutOf } from '../aggregate/round.ts';
-import type { BlobRef, BlobStore } from '../blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../ports/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { addressOf } from '../identity.ts';
-import { JOURNAL_RECEIPT, type Ledger } from '../ledger/ledger.ts';
-import type { SignedRecord } from '../records.ts';
+import { addressOf } from '../ports/identity.ts';
+import { JOURNAL_RECEIPT, type Ledger } from '../ports/ledger.ts';
+import type { SignedRecord } from '../records/records.ts';
 import {
   contextOf,
   emptyView,
@@ -23,7 +23,7 @@ import {
 } from '../rules/index.ts';
 import { afterAttempt, type RunHistory } from '../rules/history.ts';
 import { provenBy } from '../rules/proof.ts';
-import type { RunSpec } from '../run-spec.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
 import type { RoundLog } from './round-log.ts';

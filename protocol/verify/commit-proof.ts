@@ -5,9 +5,9 @@
  */
 import * as v from 'valibot';
 import { toHex } from '../bytes.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../cbor.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
 import { FloeError } from '../errors.ts';
-import { MAX_PROOF_BYTES } from '../run-spec.ts';
+import { MAX_PROOF_BYTES } from '../spec/run-spec.ts';
 
 const proofSchema = v.strictObject({
   v: v.literal(1),

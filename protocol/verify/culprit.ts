@@ -2,8 +2,8 @@
  * @module What verification ends with when something is wrong: the round, the record, and why.
  */
 import { FloeError, type ErrorCode } from '../errors.ts';
-import { addressOf } from '../identity.ts';
-import type { RecordType, SignedRecord } from '../records.ts';
+import { addressOf } from '../ports/identity.ts';
+import type { RecordType, SignedRecord } from '../records/records.ts';
 
 export class Culprit extends Error {
   override readonly name = 'Culprit';

@@ -6,7 +6,7 @@
  */
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { decodeRecord, type RecordType, type SignedRecord } from '../records.ts';
+import { decodeRecord, type RecordType, type SignedRecord } from '../records/records.ts';
 import {
   contextOf,
   emptyView,
@@ -16,7 +16,7 @@ import {
   type ByAuthor,
   type RoundView,
 } from '../rules/index.ts';
-import type { RunSpec } from '../run-spec.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 import type { MaskedRound } from './bundle-jobs.ts';
 
 /** Types of the records, in the order of the transcript. */

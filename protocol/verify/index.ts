@@ -3,16 +3,16 @@
  * signatures, chain, cohorts, survivor sets, ledger, blobs. Level 1, for whoever the gate admits, recomputes every sum and
  * every model bit for bit. The first thing that is wrong is named: which round, which record, whose.
  */
-import type { AccessGate } from '../access/access-gate.ts';
-import type { BlobStore } from '../blobs/blob-store.ts';
+import type { AccessGate } from '../ports/access-gate.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { addressOf, cryptoReady } from '../identity.ts';
-import type { Ledger } from '../ledger/ledger.ts';
-import type { SignedRecord } from '../records.ts';
+import { addressOf, cryptoReady } from '../ports/identity.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import type { SignedRecord } from '../records/records.ts';
 import { EMPTY_HISTORY } from '../rules/history.ts';
-import { hashRunSpec, type RunSpec } from '../run-spec.ts';
-import { decodeTranscript, roundRoot, type Transcript } from '../transcript.ts';
+import { hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
+import { decodeTranscript, roundRoot, type Transcript } from '../records/transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openModel, recomputeRound } from './recompute.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';

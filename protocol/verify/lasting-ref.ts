@@ -1,9 +1,9 @@
 /**
  * @module Where the uploads of a committed round are read from.
  */
-import type { BlobRef } from '../blobs/blob-store.ts';
+import type { BlobRef } from '../ports/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
-import type { SignedRecord } from '../records.ts';
+import type { SignedRecord } from '../records/records.ts';
 
 /** Where an upload can be read: where the commit says it is kept, else where its author put it. */
 export const lastingRef = (

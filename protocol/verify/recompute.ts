@@ -2,7 +2,7 @@
  * @module Level 1 of verification: whoever may open the unmasking bundle and the models recomputes the sum from the public
  * blobs and the step of the server optimiser, bit for bit.
  */
-import type { AccessGate } from '../access/access-gate.ts';
+import type { AccessGate } from '../ports/access-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
 import { areLeavesOf, splitHashes } from '../aggregate/leaves.ts';
 import {
@@ -14,18 +14,18 @@ import {
   sameTotals,
 } from '../aggregate/round.ts';
 import { equalBytes } from '../bytes.ts';
-import { decryptBlob } from '../envelope.ts';
+import { decryptBlob } from '../model/envelope.ts';
 import { FloeError } from '../errors.ts';
-import { leafHash } from '../merkle.ts';
+import { leafHash } from '../records/merkle.ts';
 import { unmask, type Lanes } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-jobs.ts';
 import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 import { blaming, Culprit } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
-import { decryptModel, openModel } from './open-model.ts';
+import { decryptModel, openModel } from '../model/open-model.ts';
 import type { RoundLog } from './round-log.ts';
 
-export { openModel } from './open-model.ts';
+export { openModel } from '../model/open-model.ts';
 
 /** Folds the uploads of a checked round; without masks each is decrypted first. */
 const foldUploads = async (

@@ -1,8 +1,8 @@
 /**
  * @module A run's transcript taken apart: the records of each round by type, in the order of acceptance.
  */
-import type { RecordType, SignedRecord } from '../records.ts';
-import type { TranscriptEntry } from '../transcript.ts';
+import type { RecordType, SignedRecord } from '../records/records.ts';
+import type { TranscriptEntry } from '../records/transcript.ts';
 import { Culprit } from './culprit.ts';
 
 /** What one round left in the transcript. */

@@ -15,18 +15,18 @@ import {
   type Leaf,
 } from '../aggregate/leaves.ts';
 import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../aggregate/round.ts';
-import type { BlobRef } from '../blobs/blob-store.ts';
+import type { BlobRef } from '../ports/blob-store.ts';
 import { equalBytes } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
-import { leafHash } from '../merkle.ts';
-import type { ModelRef } from '../records.ts';
-import type { RunSpec } from '../run-spec.ts';
+import { leafHash } from '../records/merkle.ts';
+import type { ModelRef } from '../records/records.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 import { unmask, type Lanes, type MaskJob } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-jobs.ts';
 import type { CommitEvidence } from './evidence.ts';
 import { placesOf } from './lasting-ref.ts';
-import { decryptModel } from './open-model.ts';
+import { decryptModel } from '../model/open-model.ts';
 import type { CommitProof } from './commit-proof.ts';
 
 /** Reads blobs of the round. What it throws is an outage, and never turned into a proof. */

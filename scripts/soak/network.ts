@@ -1,7 +1,7 @@
 /**
  * @module The network of the trials: a devnet in this process, and what can be taken away from it.
  */
-import { parseNetworkConfig, type NetworkConfig } from '../../protocol/network.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
 import { startDevnet, type Devnet } from '../../sim/devnet/index.ts';
 import { compiledFloe } from '../../sim/devnet/move/index.ts';
 

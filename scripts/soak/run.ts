@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NetworkConfig } from '../../protocol/network.ts';
+import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { FloeProcess, freePort, LOWERED, phaseOf } from '../../test/e2e/processes.ts';
 
 export const PHASES = [

@@ -4,10 +4,10 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AdmissionInput } from '../../client/admission.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { initialModel } from '../../protocol/first-model.ts';
-import { hashRunSpec, type RunSpecInput } from '../../protocol/run-spec.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
+import { hashRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
+import { hashModel } from '../../protocol/model/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
 import { guest, keystoreNamed, type Guest } from '../support/meeting.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';

@@ -6,11 +6,11 @@ import { bcs } from '@mysten/sui/bcs';
 import { Transaction, type TransactionArgument } from '@mysten/sui/transactions';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { equalBytes } from '../../protocol/bytes.ts';
-import { localBeacon } from '../../protocol/ledger/beacon.ts';
-import type { FrozenSet } from '../../protocol/ledger/ledger.ts';
-import { capOf, changeAccess, readRun } from '../../protocol/ledger/registry.ts';
-import { suiLedger } from '../../protocol/ledger/sui.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
+import { localBeacon } from '../../protocol/rules/beacon.ts';
+import type { FrozenSet } from '../../protocol/ports/ledger.ts';
+import { capOf, changeAccess, readRun } from '../../protocol/net/sui/registry.ts';
+import { suiLedger } from '../../protocol/net/sui/ledger.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import {
   connect,

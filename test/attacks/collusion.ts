@@ -2,7 +2,7 @@
  * @module What participants do together, with nothing but what an honest coordinator gives them.
  */
 import { METRICS, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
 import {
@@ -10,8 +10,8 @@ import {
   encodeFrame,
   loginPayload,
   type ServerFrame,
-} from '../../protocol/messages.ts';
-import { decodeRecord, signRecord } from '../../protocol/records.ts';
+} from '../../protocol/wire/messages.ts';
+import { decodeRecord, signRecord } from '../../protocol/records/records.ts';
 import {
   createParty,
   deriveKeys,
@@ -24,7 +24,7 @@ import {
   type MaskJob,
 } from '../../protocol/secagg/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Identity } from '../../protocol/identity.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
 import { decodeRunMemory, encodeRunMemory, type Keystore } from '../../client/keystore/keystore.ts';
 import { connectionPair } from '../support/connection.ts';
 import { testIdentity } from '../support/run.ts';

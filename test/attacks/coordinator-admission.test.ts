@@ -3,9 +3,9 @@
  * agreed, leaves out or blames whom it likes. What a specification alone gives away is in admission.test.ts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import { localBeacon } from '../../protocol/ledger/beacon.ts';
-import { signRecord, sortKeys } from '../../protocol/records.ts';
+import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import { localBeacon } from '../../protocol/rules/beacon.ts';
+import { signRecord, sortKeys } from '../../protocol/records/records.ts';
 import { cohortRoot, deriveKeys } from '../../protocol/secagg/index.ts';
 import type { AdmissionInput } from '../../client/admission.ts';
 import { keystoreOf } from '../support/participants.ts';

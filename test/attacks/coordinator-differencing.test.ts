@@ -2,7 +2,7 @@
  * @module A coordinator that opens one update several times, each time in another sum, and subtracts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { sortKeys } from '../../protocol/records.ts';
+import { sortKeys } from '../../protocol/records/records.ts';
 import { cosine, examplesOf, linearLearner, minus, norm } from './learning.ts';
 import {
   copiedKeystore,

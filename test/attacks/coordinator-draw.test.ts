@@ -3,14 +3,14 @@
  * whom R draws, or with another set than the one that was signed before. Specification of secure aggregation, section 2.0.1.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { identityFromSeed } from '../../protocol/identity.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import {
   eligibleRoot,
   signRecord,
   sortKeys,
   survivorsHash,
   type Body,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import { changing, finishedRun, forged, verdictOn, type FinishedRun } from './forge.ts';
 import {
   enter,

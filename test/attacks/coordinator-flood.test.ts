@@ -4,12 +4,12 @@
  */
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { joinRun, type Participant } from '../../client/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { systemClock } from '../../protocol/clock.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import { systemRandom } from '../../protocol/random.ts';
-import { encodeRunSpec, hashRunSpec } from '../../protocol/run-spec.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
+import { encodeRunSpec, hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { DEFAULT_LIMITS } from '../../coordinator/limits.ts';
 import { createSessions } from '../../coordinator/sessions.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { equalBytes } from '../../protocol/bytes.ts';
-import type { RecordType } from '../../protocol/records.ts';
+import type { RecordType } from '../../protocol/records/records.ts';
 import { added, changing, finishedRun, forged, verdictOn, withoutReader } from './forge.ts';
 import type { FinishedRun } from './forge.ts';
 

@@ -6,11 +6,11 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../protocol/aggregate/round.ts';
-import type { BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { decryptBlob } from '../../protocol/envelope.ts';
+import type { BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
+import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { readEvidence } from '../../protocol/verify/evidence.ts';
 import { spotCheck } from '../../protocol/verify/spot-check.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { decodeProof } from '../../protocol/verify/commit-proof.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';

@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RUN_FILES, specAsJson } from '../../client/reader/run-files.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { directoryStore } from '../../protocol/blobs/directory.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { decodeRecord, type Body, type ShownLie } from '../../protocol/records.ts';
-import { encodeRunSpec } from '../../protocol/run-spec.ts';
+import { decodeRecord, type Body, type ShownLie } from '../../protocol/records/records.ts';
+import { encodeRunSpec } from '../../protocol/spec/run-spec.ts';
 import { openAnswer, showSecret, type ShareKind } from '../../protocol/secagg/index.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import {
   journalLedger,

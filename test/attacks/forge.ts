@@ -2,17 +2,17 @@
  * @module A finished run, and transcripts of it that its coordinator, alone or with all members, signs anew with something
  * else in them: everything that follows from a changed record is signed and chained again, so that only the rules can tell.
  */
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
-import type { Identity } from '../../protocol/identity.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
 import {
   signRecord,
   survivorsHash,
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
-import { encodeEntry, genesis, nextEntry } from '../../protocol/transcript.ts';
+} from '../../protocol/records/records.ts';
+import { encodeEntry, genesis, nextEntry } from '../../protocol/records/transcript.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import { testIdentity } from '../support/run.ts';
 import { realRun, type Client, type RealRun } from './real-run.ts';

@@ -5,7 +5,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { signRecord } from '../../protocol/records.ts';
+import { signRecord } from '../../protocol/records/records.ts';
 import {
   deriveKeys,
   findIndex,

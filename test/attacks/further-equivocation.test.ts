@@ -6,7 +6,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { signRecord } from '../../protocol/records.ts';
+import { signRecord } from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
 import { deriveKeys } from '../../protocol/secagg/index.ts';
 import { start, stopAll, type Started } from '../support/participants.ts';

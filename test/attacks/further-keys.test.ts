@@ -5,7 +5,7 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { createHash } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { concatBytes, utf8 } from '../../protocol/bytes.ts';
-import { decodeServerFrame, encodeFrame, loginPayload } from '../../protocol/messages.ts';
+import { decodeServerFrame, encodeFrame, loginPayload } from '../../protocol/wire/messages.ts';
 import type { Coordinator } from '../../coordinator/index.ts';
 import { connectionPair } from '../support/connection.ts';
 import { connect, createStage, testSpec, until } from '../support/run.ts';

@@ -3,8 +3,8 @@
  * where there were no shares, an attempt that goes on after one, a beacon of one's own choice.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { signRecord, type RecordType, type SignedRecord } from '../../protocol/records.ts';
-import { encodeEntry, genesis, nextEntry } from '../../protocol/transcript.ts';
+import { signRecord, type RecordType, type SignedRecord } from '../../protocol/records/records.ts';
+import { encodeEntry, genesis, nextEntry } from '../../protocol/records/transcript.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';

@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { concatBytes } from '../../protocol/bytes.ts';
-import { decodeRecord, signRecord } from '../../protocol/records.ts';
+import { decodeRecord, signRecord } from '../../protocol/records/records.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 

@@ -4,9 +4,9 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import { FloeError, isErrorCode } from '../../protocol/errors.ts';
-import { decodeClientFrame, decodeServerFrame, encodeFrame } from '../../protocol/messages.ts';
-import { randomBelow, seededRandom } from '../../protocol/random.ts';
-import { decodeRecord } from '../../protocol/records.ts';
+import { decodeClientFrame, decodeServerFrame, encodeFrame } from '../../protocol/wire/messages.ts';
+import { randomBelow, seededRandom } from '../../protocol/ports/random.ts';
+import { decodeRecord } from '../../protocol/records/records.ts';
 import { buildRound, makeCast, recordsOf, type BuiltRound } from '../rules/build-round.ts';
 
 const COUNT = 250_000;

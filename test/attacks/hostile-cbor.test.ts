@@ -6,11 +6,11 @@
 import { Tokenizer } from 'cborg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { concatBytes, utf8 } from '../../protocol/bytes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
+import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { FloeError, isErrorCode } from '../../protocol/errors.ts';
-import { decodeClientFrame, decodeServerFrame } from '../../protocol/messages.ts';
-import { decodeRecord, MAX_RECORD_BYTES } from '../../protocol/records.ts';
-import { decodeRunSpec } from '../../protocol/run-spec.ts';
+import { decodeClientFrame, decodeServerFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecord, MAX_RECORD_BYTES } from '../../protocol/records/records.ts';
+import { decodeRunSpec } from '../../protocol/spec/run-spec.ts';
 
 /** Above what the widest honest frame or record has: a few lists of a cohort. */
 const FEW = 16_384;

@@ -10,9 +10,9 @@ import { WebSocket } from 'ws';
 import type { Limits } from '../../coordinator/limits.ts';
 import { serve } from '../../coordinator/index.ts';
 import { logIn } from '../../client/participant/session.ts';
-import { systemClock } from '../../protocol/clock.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import { systemRandom } from '../../protocol/random.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
 import { createStage, silent, testIdentity, testSpec } from '../support/run.ts';
 import { eventually } from './real-run.ts';
 

@@ -12,13 +12,13 @@ import { DEFAULT_LIMITS, type Limits } from '../../coordinator/limits.ts';
 import { createSessions } from '../../coordinator/sessions.ts';
 import { serve, type Coordinator, type Journal } from '../../coordinator/index.ts';
 import { webSocketGate } from '../../coordinator/websocket.ts';
-import { systemClock } from '../../protocol/clock.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import { systemRandom } from '../../protocol/random.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
 import { logIn } from '../../client/participant/session.ts';
 import { webSocketConnect } from '../../client/index.ts';
 import { createStage, silent, testIdentity, testSpec } from '../support/run.ts';
-import { encodeRunSpec, hashRunSpec } from '../../protocol/run-spec.ts';
+import { encodeRunSpec, hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { eventually } from './real-run.ts';
 
 beforeAll(() => cryptoReady);

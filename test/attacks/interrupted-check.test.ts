@@ -6,7 +6,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { leafAt } from '../../protocol/aggregate/leaves.ts';
 import { layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { coordinatesOf, planRotation } from '../../protocol/encoding/rotation.ts';
 import { FloeError } from '../../protocol/errors.ts';

@@ -2,8 +2,8 @@
  * @module Private data, honest training on it whose true updates the test knows, and what an attacker reads out of a sum of them:
  * a linear model, and one with a hidden layer for "Robbing the Fed" (Fowl et al. 2022).
  */
-import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/random.ts';
-import type { Manifest } from '../../protocol/tensors/index.ts';
+import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/ports/random.ts';
+import type { Manifest } from '../../protocol/model/index.ts';
 import { functionTrainer, type Trainer } from '../../client/trainer.ts';
 import { TENSORS } from '../support/scripted-coordinator.ts';
 

@@ -30,8 +30,8 @@ import {
   rotationGain,
 } from '../../protocol/encoding/rotation.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { cipherStream, deriveSeed, seededRandom } from '../../protocol/random.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import { cipherStream, deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { connect, createStage, DIMENSION, testIdentity, testSpec } from '../support/run.ts';
 
 const CLIP = 4;

@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { nodeDisk, openKeystore, type Keystore } from '../../client/keystore/index.ts';
-import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
+import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
-import { decryptBlob, envelopeKey } from '../../protocol/envelope.ts';
-import { initialModel } from '../../protocol/first-model.ts';
-import { systemRandom } from '../../protocol/random.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { encodeSafetensors } from '../../protocol/tensors/index.ts';
+import { encodeCbor } from '../../protocol/wire/cbor.ts';
+import { decryptBlob, envelopeKey } from '../../protocol/model/envelope.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
+import { encodeSafetensors } from '../../protocol/model/index.ts';
 import { createStage, testSpec, until } from '../support/run.ts';
 
 it('what the signing key says about the first model, whose content is public, opens nothing', async () => {

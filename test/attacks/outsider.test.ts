@@ -4,10 +4,10 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { serve } from '../../coordinator/index.ts';
-import { httpBlobStore } from '../../protocol/blobs/http.ts';
+import { httpBlobStore } from '../../protocol/ports/http-store.ts';
 import { equalBytes, utf8 } from '../../protocol/bytes.ts';
-import { deriveSeed, systemRandom } from '../../protocol/random.ts';
-import { signRecord } from '../../protocol/records.ts';
+import { deriveSeed, systemRandom } from '../../protocol/ports/random.ts';
+import { signRecord } from '../../protocol/records/records.ts';
 import { connectionPair } from '../support/connection.ts';
 import { silent, testIdentity } from '../support/run.ts';
 import { byHand, openAnswers, smallTickets } from './collusion.ts';

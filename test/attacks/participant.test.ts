@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { entropiesOf } from '../../protocol/aggregate/bundle.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { nextBeacon } from '../../protocol/ledger/beacon.ts';
+import { nextBeacon } from '../../protocol/rules/beacon.ts';
 import { collude, registerOnly } from './collusion.ts';
 import { cosine, norm } from './learning.ts';
 import {

@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, it } from 'vitest';
 import { EMPTY_RUN } from '../../client/keystore/keystore.ts';
-import { addressOf } from '../../protocol/identity.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
 import { keystoreOf } from '../support/participants.ts';
 import { everyoneLeaves, liar, openFor, refusals, sentOf, stageOf } from './support.ts';
 

@@ -3,9 +3,9 @@
  * told of a folder that somebody changed is in folder.test.ts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { compareBytes, equalBytes, toHex } from '../../protocol/bytes.ts';
-import { decryptBlob } from '../../protocol/envelope.ts';
+import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { batchesOf } from '../../protocol/rules/selection.ts';
 import { freezeCohort, maskJobs, selfMaskSeed, type MaskJob } from '../../protocol/secagg/index.ts';
 import { testIdentity } from '../support/run.ts';

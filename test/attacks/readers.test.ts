@@ -4,13 +4,13 @@
  */
 import { wholeTranscript } from '../../coordinator/index.ts';
 import { expect, it } from 'vitest';
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { boxesSchema } from '../../protocol/access/envelopes.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { boxesSchema } from '../../protocol/model/key-envelopes.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
+import { decodeCbor, encodeCbor } from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Identity } from '../../protocol/identity.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { connect, createStage, testIdentity, testSpec, type Stage } from '../support/run.ts';
 

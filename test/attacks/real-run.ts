@@ -19,16 +19,20 @@ import {
 } from '../../coordinator/index.ts';
 import type { SealedEntries } from '../../coordinator/journal/port.ts';
 import { decodeEntries } from '../../coordinator/machine/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from '../../protocol/aggregate/bundle.ts';
 import { equalBytes, joinBytes, utf8 } from '../../protocol/bytes.ts';
-import { systemClock, type Clock } from '../../protocol/clock.ts';
-import { decryptBlob } from '../../protocol/envelope.ts';
-import type { Identity } from '../../protocol/identity.ts';
-import { cipherStream, deriveSeed, systemRandom } from '../../protocol/random.ts';
-import type { Body, RecordType, SignedRecord } from '../../protocol/records.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { decodeTranscript, encodeStored, type TranscriptEntry } from '../../protocol/transcript.ts';
+import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
+import { decryptBlob } from '../../protocol/model/envelope.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
+import { cipherStream, deriveSeed, systemRandom } from '../../protocol/ports/random.ts';
+import type { Body, RecordType, SignedRecord } from '../../protocol/records/records.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import {
+  decodeTranscript,
+  encodeStored,
+  type TranscriptEntry,
+} from '../../protocol/records/transcript.ts';
 import { openModel } from '../../protocol/verify/index.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';

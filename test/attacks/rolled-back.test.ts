@@ -6,11 +6,16 @@ import { wholeTranscript } from '../../coordinator/index.ts';
 import { afterEach, expect, it } from 'vitest';
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts';
 import type { ParticipantEvent } from '../../client/index.ts';
-import { decodeClientFrame } from '../../protocol/messages.ts';
-import { signRecord, type Body, type SignedRecord } from '../../protocol/records.ts';
+import { decodeClientFrame } from '../../protocol/wire/messages.ts';
+import { signRecord, type Body, type SignedRecord } from '../../protocol/records/records.ts';
 import { emptyView, violation, withRecord } from '../../protocol/rules/index.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { decodeTranscript, encodeEntry, genesis, nextEntry } from '../../protocol/transcript.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
+import {
+  decodeTranscript,
+  encodeEntry,
+  genesis,
+  nextEntry,
+} from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { connect, createStage, testIdentity, testSpec } from '../support/run.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';

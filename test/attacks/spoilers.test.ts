@@ -5,7 +5,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { journalLedger } from '../../coordinator/index.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { cipherStream, deriveSeed } from '../../protocol/random.ts';
+import { cipherStream, deriveSeed } from '../../protocol/ports/random.ts';
 import { utf8 } from '../../protocol/bytes.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { eventually, fastClock, PATIENT, realRun, type RealRun } from './real-run.ts';

@@ -2,17 +2,17 @@
  * @module What the attacks of a lying coordinator have in common: a coordinator whose every step can be forged, honest clients whose
  * true updates the test knows, and what the coordinator reads out of what it was given.
  */
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
-import { decryptBlob } from '../../protocol/envelope.ts';
+import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import { sortKeys, type SignedRecord } from '../../protocol/records.ts';
-import { makeRunSpec, type RunSpecInput } from '../../protocol/run-spec.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { sortKeys, type SignedRecord } from '../../protocol/records/records.ts';
+import { makeRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import type { Lanes } from '../../protocol/secagg/index.ts';
-import type { Manifest } from '../../protocol/tensors/index.ts';
+import type { Manifest } from '../../protocol/model/index.ts';
 import { decodeRunMemory, encodeRunMemory, type Keystore } from '../../client/keystore/keystore.ts';
 import { keystoreOf, start, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator, TENSORS } from '../support/scripted-coordinator.ts';

@@ -3,8 +3,8 @@
  * have missed it. They check a commit once; model and beacon of every attempt must be those of the commit that was checked.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import type { Body } from '../../protocol/records.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import type { Body } from '../../protocol/records/records.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 

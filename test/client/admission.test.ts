@@ -14,7 +14,7 @@ import {
 } from '../../client/admission.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
-import type { RunSpec, RunSpecInput } from '../../protocol/run-spec.ts';
+import type { RunSpec, RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import { testSpec } from '../support/run.ts';
 
 const keys = Array.from({ length: 8 }, (_, i) => sha256(utf8(`key ${i}`))).toSorted(compareBytes);

@@ -11,10 +11,10 @@ import type { Participant, ParticipantEvent } from '../../client/index.ts';
 import { serve, type ServerConnection } from '../../coordinator/index.ts';
 import { DEFAULT_LIMITS } from '../../coordinator/limits.ts';
 import { webSocketGate } from '../../coordinator/websocket.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { httpBlobStore } from '../../protocol/blobs/http.ts';
-import { manualClock, systemClock, type Clock } from '../../protocol/clock.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { httpBlobStore } from '../../protocol/ports/http-store.ts';
+import { manualClock, systemClock, type Clock } from '../../protocol/ports/clock.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import {
   keystoreOf,

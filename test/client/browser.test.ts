@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm';
 import { rolldown } from 'rolldown';
 import { describe, expect, it } from 'vitest';
 import { FloeError } from '../../protocol/errors.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

@@ -4,8 +4,8 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { lineOf } from '../../client/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { systemClock, type Clock } from '../../protocol/clock.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { MAX_SKEW_MS, readingOf, skewOf } from '../../protocol/skew.ts';
 import { coordinatorTime, examineClock } from '../../cli/examine-clock.ts';

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { signRecord } from '../../protocol/records.ts';
+import { signRecord } from '../../protocol/records/records.ts';
 import { entryHash } from '../../protocol/secagg/index.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';

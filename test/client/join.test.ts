@@ -19,9 +19,9 @@ import {
   type ParticipantEvent,
 } from '../../client/index.ts';
 import { serve, type Coordinator, type Served } from '../../coordinator/index.ts';
-import { manualClock } from '../../protocol/clock.ts';
-import { CLOSE_WITH_ERROR } from '../../protocol/messages.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
+import { CLOSE_WITH_ERROR } from '../../protocol/wire/messages.ts';
+import { hashModel } from '../../protocol/model/index.ts';
 import { mlp2nn } from '../../client/tfjs/models.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';

@@ -13,7 +13,7 @@ import {
 } from '../../client/keystore/index.ts';
 import { seal } from '../../client/keystore/sealed.ts';
 import { toHex, utf8 } from '../../protocol/bytes.ts';
-import { seededRandom, systemRandom } from '../../protocol/random.ts';
+import { seededRandom, systemRandom } from '../../protocol/ports/random.ts';
 import { fullMemory, keystoreSuite } from '../suites/keystore.ts';
 
 const run = new Uint8Array(32).fill(9);

@@ -3,15 +3,15 @@
  * broken rule, answers nothing, withdraws, and takes part in the next honest round.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { encryptBlob } from '../../protocol/envelope.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { encryptBlob } from '../../protocol/model/envelope.ts';
 import type { AdmissionInput } from '../../client/admission.ts';
-import { initialModelHash } from '../../protocol/first-model.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import { encodeFrame } from '../../protocol/messages.ts';
-import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records.ts';
-import { hashRunSpec, makeRunSpec } from '../../protocol/run-spec.ts';
-import { encodeSafetensors } from '../../protocol/tensors/index.ts';
+import { initialModelHash } from '../../protocol/model/first-model.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { encodeFrame } from '../../protocol/wire/messages.ts';
+import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records/records.ts';
+import { hashRunSpec, makeRunSpec } from '../../protocol/spec/run-spec.ts';
+import { encodeSafetensors } from '../../protocol/model/index.ts';
 import { deriveKeys } from '../../protocol/secagg/index.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';

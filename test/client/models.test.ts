@@ -1,5 +1,5 @@
 /** @module Backends in their order; topologies, stable names, and files that tf.loadLayersModel reads. */
-import { initialModel } from '../../protocol/first-model.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { createDataset } from '../../client/data/dataset.ts';

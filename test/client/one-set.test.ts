@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { addressOf } from '../../protocol/identity.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
 import { setName } from '../../protocol/rules/one-set.ts';
 import type { Keystore, RunMemory } from '../../client/keystore/index.ts';
 import { lineOf } from '../../client/participant/events.ts';

@@ -4,8 +4,8 @@
  * again once it is over.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';

@@ -6,10 +6,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { lineOf } from '../../client/index.ts';
 import { quantisationError } from '../../protocol/encoding/index.ts';
 import { concatBytes, equalBytes, utf8 } from '../../protocol/bytes.ts';
-import { manualClock } from '../../protocol/clock.ts';
-import { deriveSeed } from '../../protocol/random.ts';
-import { sortKeys } from '../../protocol/records.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
+import { sortKeys } from '../../protocol/records/records.ts';
+import { hashModel } from '../../protocol/model/index.ts';
 import {
   keystoreOf,
   start,

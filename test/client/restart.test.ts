@@ -5,8 +5,8 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { sha256, toHex } from '../../protocol/bytes.ts';
-import { decodeClientFrame } from '../../protocol/messages.ts';
-import { decodeRecord } from '../../protocol/records.ts';
+import { decodeClientFrame } from '../../protocol/wire/messages.ts';
+import { decodeRecord } from '../../protocol/records/records.ts';
 import type { Keystore } from '../../client/keystore/index.ts';
 import {
   keystoreOf,

@@ -3,9 +3,9 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { equalBytes } from '../../protocol/bytes.ts';
-import { decryptBlob } from '../../protocol/envelope.ts';
+import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
+import { hashModel } from '../../protocol/model/index.ts';
 import { decodeProof, describeProof, encodeProof } from '../../protocol/verify/commit-proof.ts';
 import { readEvidence } from '../../protocol/verify/evidence.ts';
 import { spotCheck, type RoundReader } from '../../protocol/verify/spot-check.ts';

@@ -2,13 +2,13 @@
  * @module The tfjs trainer: it learns, repeats itself byte for byte, leaks nothing, stops when told to; the dense path
  * against the general one, and that against tfjs's own optimiser.
  */
-import { initialModel } from '../../protocol/first-model.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, createDataset, subset } from '../../client/data/dataset.ts';
-import { parameterCount } from '../../protocol/tensors/manifest.ts';
+import { parameterCount } from '../../protocol/model/manifest.ts';
 import { loadMnist } from '../../client/data/mnist-node.ts';
 import { type Backend, type Tf, selectBackend } from '../../client/tfjs/backends.ts';
 import { cnn, mlp2nn } from '../../client/tfjs/models.ts';

@@ -15,11 +15,11 @@ import {
   type Verdict,
 } from '../../client/participant/fault.ts';
 import type { Keystore } from '../../client/keystore/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
-import { localBeacon } from '../../protocol/ledger/beacon.ts';
-import { dataCommitment, decodeRecord, type SignedRecord } from '../../protocol/records.ts';
+import { localBeacon } from '../../protocol/rules/beacon.ts';
+import { dataCommitment, decodeRecord, type SignedRecord } from '../../protocol/records/records.ts';
 import { Breach } from '../../protocol/rules/index.ts';
 import type { LedgerReader } from '../../client/participant/ports.ts';
 import {

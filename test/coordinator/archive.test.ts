@@ -3,9 +3,9 @@
  * there. The verifier reads from the lasting place alone.
  */
 import { expect, it } from 'vitest';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { roundStore } from '../../protocol/blobs/round-store.ts';
-import type { BlobOptions, BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { roundStore } from '../../protocol/ports/round-store.ts';
+import type { BlobOptions, BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { systemRandom } from '../../protocol/random.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
 import { createAttemptKeys } from '../../coordinator/attempt-keys.ts';
 import { openJournal } from '../../coordinator/index.ts';
 

@@ -5,9 +5,9 @@
 import { expect, it } from 'vitest';
 import { checkOpen } from '../../client/participant/checks.ts';
 import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { hashModel } from '../../protocol/model/index.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { splitRounds } from '../../protocol/verify/round-log.ts';
 import { checkRound } from '../../protocol/verify/check-round.ts';

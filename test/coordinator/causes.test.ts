@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Progress } from '../../coordinator/index.ts';
 import { progressFields } from '../../coordinator/log.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import { decodeRecordOf } from '../../protocol/records.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import { decodeRecordOf } from '../../protocol/records/records.ts';
 import { createPlayer, framesOf, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 

@@ -4,14 +4,14 @@
  */
 import { expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { decodeRecordOf } from '../../protocol/records.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { decodeRecordOf } from '../../protocol/records/records.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
 import { emptyView, withRecords } from '../../protocol/rules/index.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { TestParticipantInit } from '../support/participant.ts';
 import { connect, createStage, testSpec } from '../support/run.ts';
 import { createPlayer, framesOf, reach, workIn } from '../support/machine.ts';

@@ -5,8 +5,8 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { cryptoReady, identityFromSeed } from '../../protocol/identity.ts';
-import { deriveSeed } from '../../protocol/random.ts';
+import { cryptoReady, identityFromSeed } from '../../protocol/ports/identity.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
 import { openHistory } from '../../coordinator/journal/history.ts';
 import { memoryJournal } from '../../coordinator/journal/memory.ts';
 import { RECONNECT_MS } from '../../coordinator/machine/config.ts';

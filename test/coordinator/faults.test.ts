@@ -3,13 +3,13 @@
  * culprit is named, the run goes on. And nothing that is kept or said holds a model in clear.
  */
 import { describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { manualClock } from '../../protocol/clock.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { encodeFrame } from '../../protocol/messages.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
+import { encodeFrame } from '../../protocol/wire/messages.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
+import { hashModel } from '../../protocol/model/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import {

@@ -4,7 +4,7 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 

@@ -3,12 +3,12 @@
  * transcript against the independent verifier. A crash is injected at every write of the journal.
  */
 import { describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
-import { initialModel } from '../../protocol/first-model.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import {
   journalLedger,
   memoryJournal,

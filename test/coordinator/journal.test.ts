@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cryptoReady } from '../../protocol/identity.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
-import { decodeTranscript, roundRoot } from '../../protocol/transcript.ts';
+import { decodeTranscript, roundRoot } from '../../protocol/records/transcript.ts';
 import {
   committedIn,
   journalLedger,

@@ -9,7 +9,7 @@ import { addressGate, countedAddress, remoteOf } from '../../coordinator/address
 import { createAnswers } from '../../coordinator/answers.ts';
 import { DEFAULT_LIMITS, tokenBuckets, type Limits } from '../../coordinator/limits.ts';
 import { unfinishedMessages } from '../../coordinator/unfinished.ts';
-import { manualClock } from '../../protocol/clock.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
 import { turns } from '../support/run.ts';
 
 describe('buckets by name', () => {

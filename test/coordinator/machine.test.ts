@@ -3,9 +3,9 @@
  * records carry real signatures.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cryptoReady } from '../../protocol/identity.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { decodeRecord } from '../../protocol/records.ts';
+import { decodeRecord } from '../../protocol/records/records.ts';
 import { nextWake, pendingWork, step, type Effect } from '../../coordinator/machine/index.ts';
 import { codesOf, createPlayer, framesOf, reach, workIn, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../protocol/bytes.ts';
-import { addressOf, cryptoReady } from '../../protocol/identity.ts';
+import { addressOf, cryptoReady } from '../../protocol/ports/identity.ts';
 import { setName } from '../../protocol/rules/one-set.ts';
 import type { Effect } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';

@@ -4,11 +4,11 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { blobAuthorization, httpBlobStore } from '../../protocol/blobs/http.ts';
+import { blobAuthorization, httpBlobStore } from '../../protocol/ports/http-store.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
-import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { CLOSE_WITH_ERROR } from '../../protocol/messages.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { CLOSE_WITH_ERROR } from '../../protocol/wire/messages.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { serve, type Coordinator, type Served } from '../../coordinator/index.ts';
 import { createStage, silent, testIdentity, testSpec, until, type Stage } from '../support/run.ts';
 import { dial } from '../support/ws-client.ts';

@@ -3,17 +3,17 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { manualClock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
-import { cryptoReady, verifySignature, type Identity } from '../../protocol/identity.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
+import { cryptoReady, verifySignature, type Identity } from '../../protocol/ports/identity.ts';
 import {
   CLOSE_WITH_ERROR,
   decodeServerFrame,
   encodeFrame,
   loginPayload,
   type ServerFrame,
-} from '../../protocol/messages.ts';
-import { seededRandom } from '../../protocol/random.ts';
+} from '../../protocol/wire/messages.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../coordinator/limits.ts';
 import { createSessions, type ServerConnection } from '../../coordinator/sessions.ts';
 import { connectionPair } from '../support/connection.ts';

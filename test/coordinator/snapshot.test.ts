@@ -4,8 +4,8 @@
  */
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeCbor } from '../../protocol/cbor.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
+import { encodeCbor } from '../../protocol/wire/cbor.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { openHistory } from '../../coordinator/journal/history.ts';
 import { memoryJournal } from '../../coordinator/journal/memory.ts';
 import type { Journal } from '../../coordinator/journal/port.ts';

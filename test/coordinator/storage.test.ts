@@ -15,13 +15,13 @@ import {
   openJournal,
   type Journal,
 } from '../../coordinator/index.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { folderUploadJournal } from '../../protocol/blobs/upload-journal-folder.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { folderUploadJournal } from '../../protocol/ports/upload-journal-folder.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { manualClock } from '../../protocol/clock.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import type { RunSpec } from '../../protocol/run-spec.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { writeWhole } from '../../sim/run-folder.ts';
 import { connect, createStage, testSpec, turns, until, type Stage } from '../support/run.ts';
 

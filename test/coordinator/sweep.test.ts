@@ -3,11 +3,11 @@
  * attempts, and that of waiting uploads not with rounds where they are archived.
  */
 import { describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { roundStore } from '../../protocol/blobs/round-store.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { roundStore } from '../../protocol/ports/round-store.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';

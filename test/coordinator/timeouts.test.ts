@@ -6,9 +6,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { coordinatorCommand } from '../../cli/coordinator.ts';
 import { deadlinesOf } from '../../cli/run-flags.ts';
 import { simCommand } from '../../cli/sim.ts';
-import { cryptoReady } from '../../protocol/identity.ts';
-import { SPEC_DEFAULTS } from '../../protocol/run-spec.ts';
-import { TIMEOUTS, timeoutLines, uploadTime } from '../../protocol/timeouts.ts';
+import { cryptoReady } from '../../protocol/ports/identity.ts';
+import { SPEC_DEFAULTS } from '../../protocol/spec/run-spec.ts';
+import { TIMEOUTS, timeoutLines, uploadTime } from '../../protocol/spec/timeouts.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 

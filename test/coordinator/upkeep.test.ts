@@ -7,9 +7,9 @@ import { type FundsReport, timesCovered } from '../../coordinator/funds.ts';
 import { createMetrics } from '../../coordinator/metrics.ts';
 import { initialState, type State } from '../../coordinator/machine/index.ts';
 import { createUpkeep, type UpkeepEvent } from '../../coordinator/upkeep.ts';
-import type { BlobRef, Lease } from '../../protocol/blobs/blob-store.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { manualClock } from '../../protocol/clock.ts';
+import type { BlobRef, Lease } from '../../protocol/ports/blob-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 
 const EVERY_MS = 1_000;

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { NetworkConfig } from '../../protocol/network.ts';
+import type { NetworkConfig } from '../../protocol/net/config.ts';
 
 /** Names of Move functions, or of their module, as they stand in a transaction; and the upload of a blob's bytes. */
 export const CALLS = [

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { decryptBlob, encryptBlob } from '../../protocol/model/envelope.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import { accessGateSuite } from '../suites/access-gate.ts';
 
 const identity = (n: number) => identityFromSeed(new Uint8Array(32).fill(n));

@@ -7,7 +7,7 @@ import {
   weighMetric,
 } from '../../protocol/aggregate/round.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import { testSpec } from '../support/run.ts';
 
 it('above the weight cap, loss and accuracy are means over the participants as their weights count', async () => {

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { batchCount, partition } from '../../protocol/rules/batches.ts';
 import { batchesOf, selectionFault } from '../../protocol/rules/selection.ts';
-import { makeRunSpec, MAX_COHORT, MAX_MEMBERS, MIN_COHORT } from '../../protocol/run-spec.ts';
+import { makeRunSpec, MAX_COHORT, MAX_MEMBERS, MIN_COHORT } from '../../protocol/spec/run-spec.ts';
 import { testSpec } from '../support/run.ts';
 
 const keysOf = (count: number, salt = 'k'): Uint8Array[] =>

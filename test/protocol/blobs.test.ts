@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { directoryStore } from '../../protocol/blobs/directory.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { directoryStore } from '../../protocol/ports/directory-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { blobStoreSuite } from '../suites/blob-store.ts';
 
 const flipFile = async (file: string): Promise<void> => {

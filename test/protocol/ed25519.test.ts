@@ -7,7 +7,7 @@ import { sha512 } from '@noble/hashes/sha2.js';
 import sodium from 'libsodium-wrappers';
 import { beforeAll, expect, it } from 'vitest';
 import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { signerOf, verifyEd25519 } from '../../protocol/ed25519.ts';
+import { signerOf, verifyEd25519 } from '../../protocol/records/ed25519.ts';
 
 beforeAll(async () => sodium.ready);
 

@@ -15,7 +15,7 @@ import {
   decodeServerFrame,
   encodeFrame,
   errorOfClose,
-} from '../../protocol/messages.ts';
+} from '../../protocol/wire/messages.ts';
 
 const ROOMS = ['protocol', 'coordinator', 'client', 'sim', 'cli'];
 

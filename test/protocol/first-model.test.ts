@@ -3,8 +3,8 @@
  */
 import { describe, expect, it, vi } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { initialModel, initialModelHash, seedOfId } from '../../protocol/first-model.ts';
-import { hashModel, unflatten } from '../../protocol/tensors/index.ts';
+import { initialModel, initialModelHash, seedOfId } from '../../protocol/model/first-model.ts';
+import { hashModel, unflatten } from '../../protocol/model/index.ts';
 import { testSpec } from '../support/run.ts';
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -28,7 +28,7 @@ describe('the first model', () => {
     expect(toHex(hashModel({ tensors }, initialModel(model)))).toBe(golden);
     vi.resetModules();
     vi.stubGlobal('process', { env: process.env });
-    const browser = await import('../../protocol/first-model.ts');
+    const browser = await import('../../protocol/model/first-model.ts');
     const { nodeCrypto } = await import('../../protocol/bytes.ts');
     vi.unstubAllGlobals();
     expect(nodeCrypto).toBeUndefined();

@@ -9,7 +9,7 @@ import {
   leafHashes,
 } from '../../protocol/aggregate/leaves.ts';
 import { ringLayout, type EncodingSpec } from '../../protocol/encoding/index.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 
 const spec = (over: Partial<EncodingSpec> = {}): EncodingSpec => ({
   ring: 'ring16',

@@ -1,7 +1,7 @@
 /**
  * What is told of a network, and which network is taken: cases by hand, and keys hidden in addresses as attacks on who tells.
  */
-import { initialModelHash } from '../../protocol/first-model.ts';
+import { initialModelHash } from '../../protocol/model/first-model.ts';
 import { describe, expect, it } from 'vitest';
 import { chooseNetwork } from '../../client/network.ts';
 import {
@@ -9,13 +9,13 @@ import {
   parseNetworkConfig,
   publicNetwork,
   sealingDifference,
-} from '../../protocol/network.ts';
+} from '../../protocol/net/config.ts';
 import {
   decodeRunSpec,
   encodeRunSpec,
   hashRunSpec,
   mayBeginWith,
-} from '../../protocol/run-spec.ts';
+} from '../../protocol/spec/run-spec.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { testSpec } from '../support/run.ts';
 

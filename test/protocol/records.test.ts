@@ -3,45 +3,45 @@ import { createPublicKey, verify } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, equalBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
-import { manualClock, sleep } from '../../protocol/clock.ts';
-import { openCose, signCose } from '../../protocol/cose.ts';
+import { decodeCbor, encodeCbor } from '../../protocol/wire/cbor.ts';
+import { manualClock, sleep } from '../../protocol/ports/clock.ts';
+import { openCose, signCose } from '../../protocol/records/cose.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import {
   addressOf,
   identityFromSeed,
   verifySignature,
   type Identity,
-} from '../../protocol/identity.ts';
-import { merkleRoot } from '../../protocol/merkle.ts';
+} from '../../protocol/ports/identity.ts';
+import { merkleRoot } from '../../protocol/records/merkle.ts';
 import {
   decodeClientFrame,
   decodeServerFrame,
   encodeFrame,
   MAX_FRAME_BYTES,
-} from '../../protocol/messages.ts';
-import { randomBelow, seededRandom, systemRandom } from '../../protocol/random.ts';
+} from '../../protocol/wire/messages.ts';
+import { randomBelow, seededRandom, systemRandom } from '../../protocol/ports/random.ts';
 import {
   decodeRecord,
   decodeRecordOf,
   signRecord,
   sortKeys,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import {
   decodeRunSpec,
   encodeRunSpec,
   hashRunSpec,
   makeRunSpec,
   type RunSpecInput,
-} from '../../protocol/run-spec.ts';
+} from '../../protocol/spec/run-spec.ts';
 import {
   decodeTranscript,
   emptyTranscript,
   encodeEntry,
   nextEntry,
   roundRoot,
-} from '../../protocol/transcript.ts';
+} from '../../protocol/records/transcript.ts';
 import * as v from 'valibot';
 
 const run = sha256(utf8('a run'));

@@ -15,8 +15,8 @@ import {
   unflatten,
   validateManifest,
   type Manifest,
-} from '../../protocol/tensors/index.ts';
-import { swapWords } from '../../protocol/tensors/floats.ts';
+} from '../../protocol/model/index.ts';
+import { swapWords } from '../../protocol/model/floats.ts';
 import { toHex } from '../../protocol/bytes.ts';
 
 const manifest: Manifest = {

@@ -5,10 +5,10 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import * as checks from '../../client/participant/checks.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { randomBelow, seededRandom } from '../../protocol/random.ts';
+import { randomBelow, seededRandom } from '../../protocol/ports/random.ts';
 import {
   bodySchemas,
   decodeRecord,
@@ -16,11 +16,15 @@ import {
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import { emptyView, requireLawful, withRecord } from '../../protocol/rules/index.ts';
 import { threshold } from '../../protocol/secagg/index.ts';
-import { emptyTranscript, nextEntry, type TranscriptEntry } from '../../protocol/transcript.ts';
+import {
+  emptyTranscript,
+  nextEntry,
+  type TranscriptEntry,
+} from '../../protocol/records/transcript.ts';
 import { checkRecords, provenCulprits } from '../../protocol/verify/check-round.ts';
 import { Culprit } from '../../protocol/verify/culprit.ts';
 import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';

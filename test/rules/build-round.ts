@@ -5,12 +5,12 @@
  */
 import { layoutOf } from '../../protocol/aggregate/round.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { BOX_BYTES } from '../../protocol/access/envelopes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
-import { initialModelHash } from '../../protocol/first-model.ts';
-import { ENVELOPE_OVERHEAD } from '../../protocol/envelope.ts';
-import { encodeFrame, decodeServerFrame, type ServerFrame } from '../../protocol/messages.ts';
-import { deriveSeed } from '../../protocol/random.ts';
+import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
+import { encodeCbor } from '../../protocol/wire/cbor.ts';
+import { initialModelHash } from '../../protocol/model/first-model.ts';
+import { ENVELOPE_OVERHEAD } from '../../protocol/model/envelope.ts';
+import { encodeFrame, decodeServerFrame, type ServerFrame } from '../../protocol/wire/messages.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
 import {
   signRecord,
   eligibleRoot,
@@ -18,11 +18,11 @@ import {
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
-import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
-import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { localBeacon, nextBeacon } from '../../protocol/rules/beacon.ts';
+import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import {
   cohortRoot,
   deriveKeys,

@@ -2,8 +2,8 @@
  * The entries of a member that lies, and what shows it, for rounds that are built record by record.
  */
 import { concatBytes, equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';
-import { seededRandom } from '../../protocol/random.ts';
-import type { ShownLie } from '../../protocol/records.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
+import type { ShownLie } from '../../protocol/records/records.ts';
 import {
   commitShare,
   entryBytes,

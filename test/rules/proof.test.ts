@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { encodeFrame } from '../../protocol/messages.ts';
+import { encodeFrame } from '../../protocol/wire/messages.ts';
 import {
   decodeRecordOf,
   MAX_LIES,
@@ -13,7 +13,7 @@ import {
   sortKeys,
   type Body,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import {
   emptyView,
   requireLawful,
@@ -21,7 +21,7 @@ import {
   type RoundView,
 } from '../../protocol/rules/index.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
-import { hashRunSpec, MAX_COHORT } from '../../protocol/run-spec.ts';
+import { hashRunSpec, MAX_COHORT } from '../../protocol/spec/run-spec.ts';
 import { entryHash } from '../../protocol/secagg/index.ts';
 import { decodeEvent, encodeEvent } from '../../coordinator/machine/index.ts';
 import { makeCast, specOf, type Cast } from './build-round.ts';

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../protocol/bytes.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import {
   complaintSecret,
   createParty,

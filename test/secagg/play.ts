@@ -3,9 +3,9 @@
  * and hooks where an attacker changes what travels. Deterministic in `seed`. Run by the tests and
  * by the vectors.
  */
-import { localBeacon } from '../../protocol/ledger/beacon.ts';
+import { localBeacon } from '../../protocol/rules/beacon.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
-import { deriveSeed, seededRandom } from '../../protocol/random.ts';
+import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
 import {
   answerUnmask,
   cohortRoot,

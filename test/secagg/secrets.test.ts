@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { combine, split as librarySplit } from 'shamir-secret-sharing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import {
   commitShare,
   createParty,

@@ -4,7 +4,7 @@
 import { ED25519_TORSION_SUBGROUP, ed25519 } from '@noble/curves/ed25519.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, utf8 } from '../../protocol/bytes.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import { portablePrimitives, ready } from '../../protocol/secagg/index.ts';
 import {
   canBeShown,

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { concatBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
+import { localBeacon, nextBeacon } from '../../protocol/rules/beacon.ts';
 import {
   cohortRoot,
   createParty,

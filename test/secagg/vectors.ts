@@ -6,7 +6,7 @@
  * can be; what they made is opened by both.
  */
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import { portablePrimitives, selfMaskSeed } from '../../protocol/secagg/index.ts';
 import type { Lanes } from '../../protocol/secagg/index.ts';
 import { play } from './play.ts';

@@ -1,6 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { manualClock } from '../../protocol/clock.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
 import { quickClock, scenarioClock } from '../../sim/clock.ts';
 import { CLOSE_ABNORMAL, portConnection, tapped } from '../../sim/network.ts';
 

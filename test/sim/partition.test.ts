@@ -7,7 +7,7 @@ import {
   partitionStatistics,
 } from '../../sim/partition.ts';
 import { logGamma, normal, uniform } from '../../sim/sampling.ts';
-import { cipherStream } from '../../protocol/random.ts';
+import { cipherStream } from '../../protocol/ports/random.ts';
 
 const seed = (n: number): Uint8Array => new Uint8Array(32).fill(n);
 const labelsOf = (size: number, classes: number): Int32Array =>

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { directoryStore } from '../../protocol/blobs/directory.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
-import { decodeTranscript } from '../../protocol/transcript.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { directoryStore } from '../../protocol/ports/directory-store.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { openModel, verifyRun } from '../../protocol/verify/index.ts';
 import {
   makeScenario,

@@ -3,8 +3,8 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { roundStore } from '../../protocol/blobs/round-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { roundStore } from '../../protocol/ports/round-store.ts';
 import { createTimeline, timedStore, type Activity } from '../../sim/timeline.ts';
 
 describe('shares', () => {

@@ -7,19 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { journalLedger, openJournal, type Journal } from '../../coordinator/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { decodeBundle, encodeBundle } from '../../protocol/aggregate/bundle.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { layoutOf } from '../../protocol/aggregate/round.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { directoryStore } from '../../protocol/blobs/directory.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
+import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
+import { decryptBlob, encryptBlob } from '../../protocol/model/envelope.ts';
 import { memoryKeystore } from '../../client/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { addressOf, identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import type { Ledger } from '../../protocol/ledger/ledger.ts';
-import { deriveSeed } from '../../protocol/random.ts';
+import { addressOf, identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import type { Ledger } from '../../protocol/ports/ledger.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
 import {
   bodySchemas,
   signRecord,
@@ -27,16 +27,16 @@ import {
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/tensors/index.ts';
+} from '../../protocol/records/records.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/model/index.ts';
 import {
   decodeTranscript,
   encodeEntry,
   genesis,
   nextEntry,
   type TranscriptEntry,
-} from '../../protocol/transcript.ts';
+} from '../../protocol/records/transcript.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import { makeScenario, readRun, RUN_FILES, runScenario } from '../../sim/index.ts';
 import { masterSeed } from '../../sim/scenario.ts';

@@ -15,20 +15,25 @@ import type { Transaction } from '@mysten/sui/transactions';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { modelOfVersion, modelsOf } from '../../cli/published.ts';
 import { openSource } from '../../cli/source.ts';
-import { suiClientOf, walrusClientOf } from '../../protocol/blobs/walrus-client.ts';
-import { directCodec } from '../../protocol/blobs/walrus-codec.ts';
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
+import { suiClientOf, walrusClientOf } from '../../protocol/net/walrus/client.ts';
+import { directCodec } from '../../protocol/net/walrus/codec.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { addressOf } from '../../protocol/identity.ts';
-import { buyPass, createOffer, readOffer } from '../../protocol/ledger/offers.ts';
-import { describeModels, versionsOf } from '../../protocol/ledger/lineage.ts';
-import { capOf } from '../../protocol/ledger/registry.ts';
-import { suiPublications } from '../../protocol/ledger/sui-publication.ts';
-import { publishRun } from '../../protocol/publication.ts';
-import { parseNetworkConfig } from '../../protocol/network.ts';
-import type { ModelRef } from '../../protocol/records.ts';
-import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
+import { buyPass, createOffer, readOffer } from '../../protocol/net/sui/offers.ts';
+import { describeModels, versionsOf } from '../../protocol/net/sui/lineage.ts';
+import { capOf } from '../../protocol/net/sui/registry.ts';
+import { suiPublications } from '../../protocol/net/sui/publication.ts';
+import { publishRun } from '../../protocol/records/publication.ts';
+import { parseNetworkConfig } from '../../protocol/net/config.ts';
+import type { ModelRef } from '../../protocol/records/records.ts';
+import {
+  encodeRunSpec,
+  hashRunSpec,
+  makeRunSpec,
+  type RunSpec,
+} from '../../protocol/spec/run-spec.ts';
+import { createSender, type Sender } from '../../protocol/net/sui/transactions.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { writeRunNetwork } from '../../sim/run-folder.ts';
 import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';

@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bcs } from '@mysten/sui/bcs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { folderUploadJournal } from '../../protocol/blobs/upload-journal-folder.ts';
-import type { UploadJournal, UploadState } from '../../protocol/blobs/upload-journal.ts';
-import { walrusClientOf } from '../../protocol/blobs/walrus-client.ts';
-import type { Connected } from '../../protocol/connect.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { folderUploadJournal } from '../../protocol/ports/upload-journal-folder.ts';
+import type { UploadJournal, UploadState } from '../../protocol/ports/upload-journal.ts';
+import { walrusClientOf } from '../../protocol/net/walrus/client.ts';
+import type { Connected } from '../../protocol/net/connect.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, fund, keyOf, networkOf, specFor, startNetwork } from './support.ts';
 

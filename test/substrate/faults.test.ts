@@ -3,10 +3,10 @@
  * works again afterwards.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
-import type { Connected } from '../../protocol/connect.ts';
-import { seededRandom } from '../../protocol/random.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
+import type { Connected } from '../../protocol/net/connect.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import {
   bareNetworkOf,

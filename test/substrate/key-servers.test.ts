@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { placeOfRun } from '../../cli/coordinator-ports.ts';
-import type { AccessGate, KeyPurpose } from '../../protocol/access/access-gate.ts';
-import { parseNetworkConfig, type NetworkConfig } from '../../protocol/network.ts';
-import { hashRunSpec } from '../../protocol/run-spec.ts';
+import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
+import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, fund, keyOf, networkOf, publicKeyOf, specFor, startNetwork } from './support.ts';
 

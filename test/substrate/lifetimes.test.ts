@@ -8,15 +8,15 @@ import {
   memoryUploadJournal,
   type UploadJournal,
   type UploadState,
-} from '../../protocol/blobs/upload-journal.ts';
-import type { Connected } from '../../protocol/connect.ts';
+} from '../../protocol/ports/upload-journal.ts';
+import type { Connected } from '../../protocol/net/connect.ts';
 import { networkPorts } from '../../client/network.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
-import type { BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { suiClientOf } from '../../protocol/net/walrus/client.ts';
+import type { BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect, fund, keyOf, networkOf, quick, specFor, startNetwork } from './support.ts';
 

@@ -6,14 +6,14 @@ import { Secp256k1Keypair } from '@mysten/sui/keypairs/secp256k1';
 import { decodeSuiPrivateKey } from '@mysten/sui/cryptography';
 import { toBase64 } from '@mysten/sui/utils';
 import { describe, expect, it } from 'vitest';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import { parseNetworkConfig } from '../../protocol/network.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { parseNetworkConfig } from '../../protocol/net/config.ts';
 import {
   keyFromEnvironment,
   keyFromSeed,
   keyFromSuiKeystore,
   parseSuiKey,
-} from '../../protocol/sui/keys.ts';
+} from '../../protocol/net/sui/keys.ts';
 
 const id = `0x${'ab'.repeat(32)}`;
 const config = {

@@ -5,12 +5,12 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { connectNetwork } from '../../protocol/connect.ts';
-import { addressOf } from '../../protocol/identity.ts';
-import { dataCommitment, eligibleRoot, survivorsHash } from '../../protocol/records.ts';
+import { connectNetwork } from '../../protocol/net/connect.ts';
+import { addressOf } from '../../protocol/ports/identity.ts';
+import { dataCommitment, eligibleRoot, survivorsHash } from '../../protocol/records/records.ts';
 import { setName } from '../../protocol/rules/one-set.ts';
 import { cohortRoot } from '../../protocol/secagg/index.ts';
-import { hashModel } from '../../protocol/tensors/index.ts';
+import { hashModel } from '../../protocol/model/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';

@@ -7,7 +7,7 @@ import { NoAccessError, SealClient, SessionKey } from '@mysten/seal';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromHex, toHex } from '@mysten/sui/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
+import { suiClientOf } from '../../protocol/net/walrus/client.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { readPackage, testPackage } from '../../sim/devnet/move/compile.ts';
 import { STORIES, type Attempt, type Policy, type Step, type Story } from './policy-cases.ts';

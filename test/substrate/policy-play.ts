@@ -3,10 +3,10 @@
  */
 import { bcs } from '@mysten/sui/bcs';
 import { expect } from 'vitest';
-import { suiClientOf } from '../../protocol/blobs/walrus-client.ts';
-import * as offers from '../../protocol/ledger/offers.ts';
-import { changeAccess, type AccessChange, type Registry } from '../../protocol/ledger/registry.ts';
-import { createSender, type Sender } from '../../protocol/sui/transactions.ts';
+import { suiClientOf } from '../../protocol/net/walrus/client.ts';
+import * as offers from '../../protocol/net/sui/offers.ts';
+import { changeAccess, type AccessChange, type Registry } from '../../protocol/net/sui/registry.ts';
+import { createSender, type Sender } from '../../protocol/net/sui/transactions.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import {
   PASS_PRICE,

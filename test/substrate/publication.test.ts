@@ -3,15 +3,19 @@
  * needs; read back it is the run to its last commit, and anything else is refused.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BlobRef, BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
+import type { BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { concatBytes } from '../../protocol/bytes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
+import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { findPublished } from '../../protocol/ledger/sui-publication.ts';
-import { publishRun, readPublication, type PublicationLedger } from '../../protocol/publication.ts';
-import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { decodeTranscript, encodeEntry } from '../../protocol/transcript.ts';
+import { findPublished } from '../../protocol/net/sui/publication.ts';
+import {
+  publishRun,
+  readPublication,
+  type PublicationLedger,
+} from '../../protocol/records/publication.ts';
+import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeTranscript, encodeEntry } from '../../protocol/records/transcript.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { connect as join, createStage, testSpec } from '../support/run.ts';
 import { connect, fund, keyOf, packageOf, specFor, startNetwork } from './support.ts';

@@ -6,21 +6,21 @@
 import { NoAccessError } from '@mysten/seal';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
-import { sealGate } from '../../protocol/access/seal.ts';
-import { decodeCbor } from '../../protocol/cbor.ts';
-import { identityFromSeed } from '../../protocol/identity.ts';
-import * as offers from '../../protocol/ledger/offers.ts';
-import { capOf, changeAccess, readRun } from '../../protocol/ledger/registry.ts';
-import { issueReceipt, receiptsOf } from '../../protocol/ledger/receipts.ts';
-import type { ModelRef } from '../../protocol/records.ts';
+import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
+import { sealGate } from '../../protocol/net/seal/gate.ts';
+import { decodeCbor } from '../../protocol/wire/cbor.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import * as offers from '../../protocol/net/sui/offers.ts';
+import { capOf, changeAccess, readRun } from '../../protocol/net/sui/registry.ts';
+import { issueReceipt, receiptsOf } from '../../protocol/net/sui/receipts.ts';
+import type { ModelRef } from '../../protocol/records/records.ts';
 import {
   hashRunSpec,
   makeRunSpec,
   MODEL_AUDIENCES,
   type ModelAudience,
   type RunSpec,
-} from '../../protocol/run-spec.ts';
+} from '../../protocol/spec/run-spec.ts';
 import { openModel } from '../../protocol/verify/index.ts';
 import { createModelKeeper } from '../../coordinator/model.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';

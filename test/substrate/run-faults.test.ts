@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { committedRounds, modelsOf } from '../../cli/published.ts';
-import { connectNetwork } from '../../protocol/connect.ts';
-import { keyFromSeed } from '../../protocol/sui/keys.ts';
+import { connectNetwork } from '../../protocol/net/connect.ts';
+import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import {

@@ -3,9 +3,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
-import { sealGate } from '../../protocol/access/seal.ts';
-import { suiLedger, type SuiLedgerInit } from '../../protocol/ledger/sui.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { sealGate } from '../../protocol/net/seal/gate.ts';
+import { suiLedger, type SuiLedgerInit } from '../../protocol/net/sui/ledger.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import type { Devnet } from '../../sim/devnet/index.ts';
 import { accessGateSuite, type AccessGateFixture } from '../suites/access-gate.ts';
 import { blobStoreSuite } from '../suites/blob-store.ts';

@@ -4,11 +4,11 @@
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
-import { connectNetwork, type Connected, type ConnectOptions } from '../../protocol/connect.ts';
-import type { NetworkConfig } from '../../protocol/network.ts';
-import { parseNetworkConfig } from '../../protocol/network.ts';
-import { makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
-import { keyFromSeed } from '../../protocol/sui/keys.ts';
+import { connectNetwork, type Connected, type ConnectOptions } from '../../protocol/net/connect.ts';
+import type { NetworkConfig } from '../../protocol/net/config.ts';
+import { parseNetworkConfig } from '../../protocol/net/config.ts';
+import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
 import { startDevnet, type Devnet, type DevnetOptions } from '../../sim/devnet/index.ts';
 import { compiledFloe } from '../../sim/devnet/move/index.ts';
 

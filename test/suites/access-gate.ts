@@ -2,7 +2,7 @@
  * @module The compliance suite of the AccessGate port: every implementation runs it.
  */
 import { describe, expect, it } from 'vitest';
-import type { AccessGate, KeyPurpose } from '../../protocol/access/access-gate.ts';
+import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 
 export interface AccessGateFixture {
   /** Gates of three identities; the owner wraps. */

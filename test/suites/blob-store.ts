@@ -2,10 +2,10 @@
  * @module The compliance suite of the BlobStore port: every implementation runs it.
  */
 import { describe, expect, it } from 'vitest';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { sha256 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { seededRandom } from '../../protocol/random.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 
 export interface BlobStoreFixture {
   readonly store: BlobStore;

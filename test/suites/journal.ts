@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { concatBytes, sha256, utf8 } from '../../protocol/bytes.ts';
-import { encodeStored, ENTRY_PREFIX } from '../../protocol/transcript.ts';
+import { encodeStored, ENTRY_PREFIX } from '../../protocol/records/transcript.ts';
 import type {
   Journal,
   JournalBatch,

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
-import type { Ledger } from '../../protocol/ledger/ledger.ts';
+import type { Ledger } from '../../protocol/ports/ledger.ts';
 
 export interface LedgerFixture {
   readonly ledger: Ledger;

@@ -1,7 +1,7 @@
 /**
  * @module Two ends of a connection in memory: ordered, asynchronous, closed from either side.
  */
-import type { Connection, ConnectionHandlers } from '../../protocol/connection.ts';
+import type { Connection, ConnectionHandlers } from '../../protocol/wire/connection.ts';
 
 interface End {
   handlers: ConnectionHandlers | undefined;

@@ -1,7 +1,7 @@
 /**
  * @module A player's run in a journal: its events as the host keeps them, and whole attempts played to their end.
  */
-import type { RecordType } from '../../protocol/records.ts';
+import type { RecordType } from '../../protocol/records/records.ts';
 import { openHistory, type JournalStep } from '../../coordinator/journal/history.ts';
 import type { Journal } from '../../coordinator/journal/port.ts';
 import { initialState, step, type State } from '../../coordinator/machine/index.ts';

@@ -1,21 +1,21 @@
 /**
  * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
  */
-import { BOX_BYTES } from '../../protocol/access/envelopes.ts';
-import { encodeCbor } from '../../protocol/cbor.ts';
+import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
+import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { createHash } from 'node:crypto';
 import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import { firstBeacon, localBeacon } from '../../protocol/ledger/beacon.ts';
-import { deriveSeed } from '../../protocol/random.ts';
+import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import { firstBeacon, localBeacon } from '../../protocol/rules/beacon.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
 import {
   signRecord,
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { deriveKeys, entryBytes, entryHash } from '../../protocol/secagg/index.ts';
 import {
   initialState,

@@ -10,11 +10,11 @@ import {
 } from '../../client/participant/index.ts';
 import { functionTrainer, type TrainRequest } from '../../client/trainer.ts';
 import type { Coordinator } from '../../coordinator/index.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { utf8 } from '../../protocol/bytes.ts';
-import { systemClock } from '../../protocol/clock.ts';
-import { decodeClientFrame } from '../../protocol/messages.ts';
-import { deriveSeed, systemRandom } from '../../protocol/random.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
+import { decodeClientFrame } from '../../protocol/wire/messages.ts';
+import { deriveSeed, systemRandom } from '../../protocol/ports/random.ts';
 import { TEST_ADMISSION } from './admission.ts';
 import { connectionPair } from './connection.ts';
 import type { Stage } from './run.ts';

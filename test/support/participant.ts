@@ -2,24 +2,24 @@
  * @module A participant for the coordinator's tests, written straight from the contract over protocol/: it keeps what it has
  * sent, so that it survives reconnects and restarts of the coordinator, and it can be told to misbehave.
  */
-import type { AccessGate } from '../../protocol/access/access-gate.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
+import type { AccessGate } from '../../protocol/ports/access-gate.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
 import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import type { Connection } from '../../protocol/connection.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
-import { encryptBlob } from '../../protocol/envelope.ts';
+import { encryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Identity } from '../../protocol/identity.ts';
+import type { Identity } from '../../protocol/ports/identity.ts';
 import {
   decodeServerFrame,
   encodeFrame,
   loginPayload,
   type ServerFrame,
-} from '../../protocol/messages.ts';
-import type { RandomSource } from '../../protocol/random.ts';
+} from '../../protocol/wire/messages.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
 import {
   decodeRecord,
   decodeRecordOf,
@@ -27,9 +27,9 @@ import {
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
-import { hashRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import {
   complaintSecret,
   createParty,

@@ -1,9 +1,9 @@
 /** Participants over connections in memory, for tests against the scripted coordinator. */
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import type { BlobStore } from '../../protocol/blobs/blob-store.ts';
-import { systemClock } from '../../protocol/clock.ts';
-import type { Connection } from '../../protocol/connection.ts';
-import { deriveSeed, seededRandom } from '../../protocol/random.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import type { BlobStore } from '../../protocol/ports/blob-store.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
+import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
 import { memoryKeystore, type Keystore } from '../../client/keystore/index.ts';
 import {
   joinRun,

@@ -1,13 +1,13 @@
 /**
  * @module A whole run in memory: a coordinator, test participants, one store.
  */
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { utf8 } from '../../protocol/bytes.ts';
-import { systemClock, type Clock } from '../../protocol/clock.ts';
-import { identityFromSeed, type Identity } from '../../protocol/identity.ts';
-import { deriveSeed, seededRandom } from '../../protocol/random.ts';
-import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/run-spec.ts';
+import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
+import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
+import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import {
   createCoordinator,
   journalLedger,

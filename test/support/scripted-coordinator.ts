@@ -10,23 +10,23 @@ import {
 } from '../../protocol/aggregate/bundle.ts';
 import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
 import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
-import { sealedBoxGate } from '../../protocol/access/sealed-box-gate.ts';
-import type { KeyPurpose } from '../../protocol/access/access-gate.ts';
-import type { BlobRef } from '../../protocol/blobs/blob-store.ts';
-import { memoryStore } from '../../protocol/blobs/memory.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
+import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
-import type { Connection } from '../../protocol/connection.ts';
-import { decryptBlob, encryptBlob } from '../../protocol/envelope.ts';
-import { identityFromSeed, verifySignature, type Identity } from '../../protocol/identity.ts';
-import { firstBeacon, localBeacon, nextBeacon } from '../../protocol/ledger/beacon.ts';
+import type { Connection } from '../../protocol/wire/connection.ts';
+import { decryptBlob, encryptBlob } from '../../protocol/model/envelope.ts';
+import { identityFromSeed, verifySignature, type Identity } from '../../protocol/ports/identity.ts';
+import { firstBeacon, localBeacon, nextBeacon } from '../../protocol/rules/beacon.ts';
 import {
   decodeClientFrame,
   encodeFrame,
   loginPayload,
   type ClientFrame,
   type ServerFrame,
-} from '../../protocol/messages.ts';
-import { seededRandom } from '../../protocol/random.ts';
+} from '../../protocol/wire/messages.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import {
   decodeRecord,
   eligibleRoot,
@@ -36,11 +36,16 @@ import {
   type Body,
   type RecordType,
   type SignedRecord,
-} from '../../protocol/records.ts';
+} from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
 import { drawnBy, type Draw } from '../../protocol/rules/selection.ts';
-import { initialModel } from '../../protocol/first-model.ts';
-import { encodeRunSpec, hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/run-spec.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
+import {
+  encodeRunSpec,
+  hashRunSpec,
+  makeRunSpec,
+  type RunSpec,
+} from '../../protocol/spec/run-spec.ts';
 import {
   cohortRoot,
   deriveKeys,
@@ -52,7 +57,7 @@ import {
   type Lanes,
   type RoundKeys,
 } from '../../protocol/secagg/index.ts';
-import { encodeSafetensors, hashModel, parameterCount } from '../../protocol/tensors/index.ts';
+import { encodeSafetensors, hashModel, parameterCount } from '../../protocol/model/index.ts';
 
 type OfType<Type extends RecordType> = SignedRecord<Type>;
 type Sent = Extract<ServerFrame, { type: string }>;

@@ -2,7 +2,7 @@
  * @module A small table that can be learnt: Gaussian-like clouds around one centre for each class, the same for the same seed.
  */
 import { writeFile } from 'node:fs/promises';
-import { cipherStream } from '../../protocol/random.ts';
+import { cipherStream } from '../../protocol/ports/random.ts';
 import { normal } from '../../sim/sampling.ts';
 
 export interface TableInit {

@@ -2,7 +2,7 @@
  * @module A WebSocket as a Connection, from the client's side, for the coordinator's tests.
  */
 import { WebSocket } from 'ws';
-import type { Connection, ConnectionHandlers } from '../../protocol/connection.ts';
+import type { Connection, ConnectionHandlers } from '../../protocol/wire/connection.ts';
 
 /** A connection whose process can be held up: nothing is read, and no ping answered, until it is let go. */
 export interface HeldConnection extends Connection {

@@ -6,7 +6,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../../protocol/errors.ts';
-import { elementCount } from '../../../protocol/tensors/manifest.ts';
+import { elementCount } from '../../../protocol/model/manifest.ts';
 import { type Kernels, loadKernels } from './load.ts';
 
 type Tf = typeof Tfjs;

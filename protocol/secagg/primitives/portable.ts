@@ -8,7 +8,7 @@ import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import sodium from 'libsodium-wrappers';
 import { equalBytes } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
-import { systemRandom, type RandomSource } from '../../random.ts';
+import { systemRandom, type RandomSource } from '../../ports/random.ts';
 import {
   KEY_BYTES,
   MLKEM_CIPHERTEXT_BYTES,

@@ -1,0 +1,106 @@
+/**
+ * @module What a coordinator says of its run over HTTP, to whoever asks: `GET /run` names the specification, its hash and the
+ * network. Nothing of it is believed unchecked: size, form, and that the specification has the hash that is announced.
+ */
+import * as v from 'valibot';
+import { concatBytes, equalBytes, fromHex } from '../bytes.ts';
+import { FloeError } from '../errors.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../net/config.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
+import { unexpectedStatus, unreachable } from '../wire/unreachable.ts';
+
+const MAX_ANNOUNCEMENT_BYTES = 8 << 20;
+const TIMEOUT_MS = 120_000;
+
+export interface Announcement {
+  readonly spec: RunSpec;
+  /** Hash of the specification. */
+  readonly run: Uint8Array;
+  /** Undefined for a run that the coordinator keeps itself. */
+  readonly network: NetworkConfig | undefined;
+}
+
+const announcementSchema = v.object({
+  run: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u)),
+  spec: v.pipe(v.string(), v.regex(/^[\w-]*$/u)),
+  network: v.optional(v.unknown()),
+});
+
+const fromBase64url = (text: string): Uint8Array =>
+  Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) =>
+    char.charCodeAt(0),
+  );
+
+/**
+ * The body of an answer, cut off where it is longer than `limit` bytes, not buffered.
+ *
+ * @throws FloeError `connection_lost` when there is no answer, `certificate_refused`, `wrong_protocol`, `frame_too_large`,
+ *   `aborted`
+ */
+export const fetchBytes = async (
+  url: string,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> => {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    const response = await fetch(url, {
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw unexpectedStatus(url, response.status);
+    }
+    if (response.body !== null)
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        size += chunk.length;
+        if (size > limit)
+          throw new FloeError('frame_too_large', `${url}: expected at most ${limit} bytes`);
+        chunks.push(chunk);
+      }
+  } catch (cause) {
+    if (cause instanceof FloeError) throw cause;
+    if (signal?.aborted === true)
+      throw new FloeError('aborted', 'The operation was cancelled.', {}, { cause });
+    throw unreachable(url, cause);
+  }
+  return concatBytes(...chunks);
+};
+
+/**
+ * @param base the coordinator's address over HTTP
+ * @throws FloeError what {@link fetchBytes} throws, `spec_invalid`, `spec_mismatch`
+ */
+export const readAnnouncement = async (
+  base: string,
+  signal?: AbortSignal,
+): Promise<Announcement> => {
+  const url = new URL('/run', base).href;
+  const bytes = await fetchBytes(url, MAX_ANNOUNCEMENT_BYTES, signal);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new FloeError('spec_invalid', `${url} is not JSON`, {}, { cause });
+  }
+  const parsed = v.safeParse(announcementSchema, value);
+  if (!parsed.success)
+    throw new FloeError('spec_invalid', `${url} is not the answer of a Floe coordinator`);
+  const { network } = parsed.output;
+  let encoded: Uint8Array;
+  try {
+    encoded = fromBase64url(parsed.output.spec);
+  } catch (cause) {
+    throw new FloeError('spec_invalid', `${url}: the specification is no base64url`, {}, { cause });
+  }
+  const spec = decodeRunSpec(encoded);
+  const run = hashRunSpec(spec);
+  if (!equalBytes(run, fromHex(parsed.output.run)))
+    throw new FloeError(
+      'spec_mismatch',
+      `${url} announces another hash than its specification has`,
+    );
+  return { spec, run, network: network === undefined ? undefined : parseNetworkConfig(network) };
+};

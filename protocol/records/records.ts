@@ -1,0 +1,378 @@
+/**
+ * @module The signed records of a round: what they hold, how they are signed and checked. A record is a COSE_Sign1
+ * envelope (RFC 9052) whose payload is CBOR of {type, author, run, round, body}. The bytes that the author signed are the
+ * bytes that travel, are stored, hashed and served; the hash of the envelope names the record everywhere else. Sources:
+ * Bonawitz et al. 2017 (the phases), Bell et al. 2020.
+ */
+import * as v from 'valibot';
+import { compareBytes, sha256, utf8 } from '../bytes.ts';
+import { budgetOfAny, widened } from '../wire/cbor-budget.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
+import { openCose, signCose, verifyCose } from './cose.ts';
+import { FloeError } from '../errors.ts';
+import type { Identity } from '../ports/identity.ts';
+import { createMemo } from '../memo.ts';
+import { merkleRoot } from './merkle.ts';
+import { MAX_COHORT } from '../spec/run-spec.ts';
+
+export const MAX_RECORD_BYTES = 1 << 20;
+/** Survivor sets that one participant answers on one model, at most. */
+export const MAX_ANSWERED = 16;
+/** Identities that one draw takes from: an Open record lists them. */
+export const MAX_ELIGIBLE = 10_000;
+/** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares, and all of them are 250 KiB. */
+export const MAX_LIES = 8;
+
+const hash = fixedBytes(32);
+const key = fixedBytes(32);
+const keys = v.pipe(v.array(key), v.maxLength(MAX_COHORT));
+const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
+const eligibleKeys = v.pipe(v.array(key), v.maxLength(MAX_ELIGIBLE));
+const text = v.pipe(v.string(), v.maxLength(500));
+const finite = v.pipe(v.number(), v.finite());
+/** A hybrid public key: X25519 and ML-KEM-768. */
+export const publicKeysSchema = v.strictObject({
+  x25519: fixedBytes(32),
+  mlkem: fixedBytes(1184),
+});
+
+/** A blob as records name it. */
+export const blobRefSchema = v.strictObject({
+  id: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  sha256: hash,
+  size: integer(0, 2 ** 40),
+});
+
+/** An encrypted model: the blob, the hash of the clear parameters, and the key wrapped for its readers. */
+export const modelRefSchema = v.strictObject({
+  /** The round whose commit made it, 0 for the initial model: `round` of the KeyPurpose that blob and key are bound to. */
+  version: integer(0, 100_000),
+  blob: blobRefSchema,
+  hash,
+  envelope: bytesUpTo(512 << 10),
+});
+export type ModelRef = v.InferOutput<typeof modelRefSchema>;
+
+/** The Share record of whoever lied: of a cohort of 255 it has 9 KiB. */
+const shareRecord = bytesUpTo(12 << 10);
+/** Exactly t of them. @param length bytes of a share */
+const shownShares = (length: number) =>
+  v.pipe(
+    v.array(v.strictObject({ share: fixedBytes(length), head: hash, other: hash })),
+    v.maxLength(MAX_COHORT),
+  );
+/** What shows that a survivor set cannot be opened because an author lied: see secagg/lie.ts. */
+const lieSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('self'), record: shareRecord, shares: shownShares(65) }),
+  v.strictObject({ kind: v.literal('key'), record: shareRecord, shares: shownShares(33) }),
+  v.strictObject({
+    kind: v.literal('pair'),
+    record: shareRecord,
+    recipient: key,
+    entry: bytesUpTo(4096),
+    secret: bytesUpTo(64),
+  }),
+]);
+export type ShownLie = v.InferOutput<typeof lieSchema>;
+export const liesSchema = v.pipe(v.array(lieSchema), v.minLength(1), v.maxLength(MAX_LIES));
+
+export const bodySchemas = {
+  /** Coordinator: a round begins with this model; the invited may register. */
+  open: v.strictObject({
+    model: modelRefSchema,
+    /** R: `beacon` of the last commit. See ledger/beacon.ts. */
+    beacon: hash,
+    invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+    /** After the first commit: what R draws the invited from; see rules/selection.ts. All lists are sorted. */
+    draw: v.optional(
+      v.strictObject({
+        /** The set whose Merkle root stands in the survivors record of the last commit. */
+        eligible: eligibleKeys,
+        /** Of these, who has missed earlier attempts and is drawn after the others. */
+        late: eligibleKeys,
+        /** Of these, who cannot take part: named as culprits, perhaps summed on this model, or missing just before. */
+        out: eligibleKeys,
+        /** Instead of a draw, an attempt on this model is repeated with its sharers or some of them: its number. */
+        again: v.optional(integer(1, 100_000)),
+      }),
+    ),
+    /** Masked runs, after the first commit: the newest commit, and the key of its bundle for this round's cohort, which checks it. */
+    bundle: v.optional(v.strictObject({ commit: hash, envelope: bytesUpTo(512 << 10) })),
+    /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
+    key: publicKeysSchema,
+  }),
+  /** Participant: fresh public keys of this attempt, independent of each other: for masks, and for the shares sealed to it. */
+  register: v.strictObject({
+    open: hash,
+    /** One more than in the registration before of this identity in this run, and its hash: an old keystore shows. */
+    counter: integer(1, 2 ** 40),
+    previous: v.optional(hash),
+    mask: publicKeysSchema,
+    seal: publicKeysSchema,
+    /** Names of the survivor sets that the author has answered on this model, see `setName`; absent when there are none. */
+    answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
+  }),
+  /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
+  cohort: v.strictObject({
+    members: keys,
+    registers: hashes,
+    root: hash,
+    beacon: hash,
+    threshold: integer(0, MAX_COHORT),
+    receipt: text,
+  }),
+  /**
+   * Participant: commitment to the self secret and, for each member, itself included, the hash of its entry: SHA-256 of
+   * `floe/secagg/entry/v1`, the SHA-256 of all but the last 64 bytes, and these, which are the commitments to the two shares.
+   */
+  share: v.strictObject({
+    context: hash,
+    commitment: hash,
+    entries: hashes,
+    /** The spot check that the author made of the commit in `open.bundle`: at which leaf. Missing where that is. */
+    check: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
+  }),
+  /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
+  sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
+  /** Participant: the entry that the accused signed for it is bad, and what shows that: see secagg/complaint.ts. */
+  complaint: v.strictObject({
+    context: hash,
+    accused: key,
+    /** The accused's share record. */
+    share: hash,
+    kind: v.picklist(['sealed', 'pair']),
+    entry: bytesUpTo(4096),
+    secret: bytesUpTo(160),
+  }),
+  /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */
+  upload: v.strictObject({
+    context: hash,
+    blob: blobRefSchema,
+    chunkRoot: hash,
+    envelope: v.optional(bytesUpTo(64 << 10)),
+    /** Without masks: its part of the next beacon, which the answers open in a masked run. */
+    entropy: v.optional(hash),
+  }),
+  /** Coordinator: whose uploads count, frozen in the ledger; whoever is left out is listed with the reason. */
+  survivors: v.strictObject({
+    context: hash,
+    members: keys,
+    uploads: hashes,
+    /** Merkle root of the sorted identities that the next R draws from: fixed before the answers make R known. */
+    eligible: hash,
+    hash,
+    rejected: v.pipe(v.array(v.strictObject({ member: key, code: text })), v.maxLength(MAX_COHORT)),
+    receipt: text,
+  }),
+  /** Participant: has seen this survivor set (consistency round of Bonawitz 2017). */
+  consistent: v.strictObject({ context: hash, survivors: hash }),
+  /**
+   * Participant: SHA-256 of its answer, the shares sealed to the coordinator's key of this attempt. The answer itself goes beside
+   * the record: it has n shares, and nobody can open it once the attempt is over.
+   */
+  unmask: v.strictObject({ context: hash, survivors: hash, answer: hash }),
+  /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
+  commit: v.strictObject({
+    survivors: hash,
+    aggregate: v.strictObject({ chunkRoot: hash, size: integer(0, 2 ** 40) }),
+    bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
+    step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
+    weight: finite,
+    metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
+    /** R of the next attempts, from what this commit opened. */
+    beacon: hash,
+    model: modelRefSchema,
+    /** Where the survivors' uploads are kept for good, in the order of `survivors.uploads`; where they were put if missing. */
+    archive: v.optional(
+      v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT)),
+    ),
+  }),
+  /**
+   * Coordinator: the attempt ends without a commit. `answered`: members were asked to unmask, or have uploaded in the clear, so
+   * the coordinator may know the sum; otherwise nothing was revealed.
+   */
+  abort: v.strictObject({
+    code: text,
+    reason: text,
+    culprits: keys,
+    answered: v.boolean(),
+    /** Who was in every one of three implausible sums, ascending: not drawn for some time. */
+    suspended: v.optional(v.pipe(keys, v.minLength(1))),
+    /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
+    complaint: v.optional(bytesUpTo(8 << 10)),
+    /** Where false commitments ended it: against each culprit, in order, what shows that it lied. */
+    lies: v.optional(liesSchema),
+    /** What participants reported to have stopped them, counted by code; ascending. They have not signed it. */
+    reported: v.optional(
+      v.pipe(
+        v.array(
+          v.strictObject({
+            code: v.pipe(v.string(), v.maxLength(60)),
+            count: integer(1, 4 * MAX_COHORT),
+          }),
+        ),
+        v.minLength(1),
+        v.maxLength(256),
+      ),
+    ),
+  }),
+} as const;
+
+export type RecordType = keyof typeof bodySchemas;
+export type Body<Type extends RecordType> = v.InferOutput<(typeof bodySchemas)[Type]>;
+
+/** Which records the coordinator signs; the others are the participants'. */
+export const COORDINATOR_RECORDS: ReadonlySet<RecordType> = new Set([
+  'open',
+  'cohort',
+  'sharers',
+  'survivors',
+  'commit',
+  'abort',
+]);
+
+interface RecordOf<Type extends RecordType> {
+  readonly type: Type;
+  /** Ed25519 public key. */
+  readonly author: Uint8Array;
+  /** Hash of the run specification. */
+  readonly run: Uint8Array;
+  readonly round: number;
+  readonly body: Body<Type>;
+  /** The signed wire form, and its SHA-256, which names the record. */
+  readonly bytes: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+export type SignedRecord<Type extends RecordType = RecordType> = { [T in Type]: RecordOf<T> }[Type];
+
+const payloadSchema = v.strictObject({
+  type: v.picklist(Object.keys(bodySchemas) as RecordType[]),
+  author: key,
+  run: hash,
+  round: integer(0, 100_000),
+  body: v.record(v.string(), v.unknown()),
+});
+
+/** The widest body, and the four other fields. */
+const PAYLOAD_BUDGET = widened(budgetOfAny(Object.values(bodySchemas)), 10, 1);
+
+/** Authenticated with every record: no other COSE message of the same key is one. */
+const RECORD_AAD = utf8('floe/record/v1');
+
+const recordHash = (bytes: Uint8Array): Uint8Array => sha256(utf8('floe/record-hash/v1'), bytes);
+
+/** Signs a record. The body is checked against its schema, so that no malformed record is ever signed. */
+export const signRecord = <Type extends RecordType>(
+  identity: Identity,
+  type: Type,
+  run: Uint8Array,
+  round: number,
+  body: Body<Type>,
+): SignedRecord<Type> => {
+  const payload = encodeCbor({ type, author: identity.publicKey, run, round, body });
+  const fields = readPayload(payload);
+  const bytes = signCose(identity, RECORD_AAD, payload);
+  return { ...fields, bytes, hash: recordHash(bytes) } as SignedRecord<Type>;
+};
+
+/** The fields of a payload. @throws FloeError `record_malformed` */
+const readPayload = (bytes: Uint8Array) => {
+  const payload = decodeCbor(
+    payloadSchema,
+    bytes,
+    'record_malformed',
+    MAX_RECORD_BYTES,
+    PAYLOAD_BUDGET,
+  );
+  const result = v.safeParse(bodySchemas[payload.type], payload.body, { abortEarly: true });
+  if (result.success) return { ...payload, body: result.output };
+  const [issue] = result.issues;
+  throw new FloeError(
+    'record_malformed',
+    `${payload.type}.${v.getDotPath(issue) ?? ''}: ${issue.message}`,
+  );
+};
+
+/** Of two rounds of a cohort of 255, about. */
+const VERIFIED_BYTES = 16 << 20;
+/** Schema and signature hold for the bytes with this record hash. Never changed. */
+const verified = createMemo<SignedRecord>(VERIFIED_BYTES);
+
+/**
+ * Decodes a record, checks schema and signature over the bytes as they came. Who may author what, and whether run and round
+ * fit, is for the rules of the round to check. The same bytes again are not verified again.
+ *
+ * @throws FloeError `record_malformed`, `signature_invalid`
+ */
+export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
+  if (bytes.length > MAX_RECORD_BYTES)
+    throw new FloeError(
+      'record_malformed',
+      `expected at most ${MAX_RECORD_BYTES} bytes, got ${bytes.length}`,
+    );
+  const name = recordHash(bytes);
+  const known = verified.get(name);
+  // The caller's own bytes, whatever became of those that were verified.
+  if (known !== undefined) return { ...known, bytes };
+  const cose = openCose(bytes, 'record_malformed');
+  const fields = readPayload(cose.payload);
+  if (!verifyCose(cose, RECORD_AAD, fields.author))
+    throw new FloeError(
+      'signature_invalid',
+      `the signature of the ${fields.type} record does not verify`,
+    );
+  const record = { ...fields, bytes, hash: name } as SignedRecord;
+  verified.add(name, record, bytes.length);
+  return record;
+};
+
+/** Decodes and checks that the record is of `type`. @throws FloeError `record_malformed`, `signature_invalid` */
+export const decodeRecordOf = <Type extends RecordType>(
+  type: Type,
+  bytes: Uint8Array,
+): SignedRecord<Type> => {
+  const record = decodeRecord(bytes);
+  if (record.type !== type)
+    throw new FloeError('record_malformed', `expected a ${type} record, got ${record.type}`);
+  return record as SignedRecord<Type>;
+};
+
+/** What is frozen with the survivors. */
+export interface FrozenSurvivors {
+  readonly context: Uint8Array;
+  /** Sorted. */
+  readonly members: readonly Uint8Array[];
+  /** Hashes of their upload records, in the same order. */
+  readonly uploads: readonly Uint8Array[];
+  /** See {@link eligibleRoot}. */
+  readonly eligible: Uint8Array;
+}
+
+/** Hash of a survivor set and of the set that the next R draws from: what the ledger freezes and the survivors sign. */
+export const survivorsHash = ({
+  context,
+  members,
+  uploads,
+  eligible,
+}: FrozenSurvivors): Uint8Array =>
+  sha256(utf8('floe/survivors/v2'), encodeCbor({ context, members, uploads, eligible }));
+
+/** Merkle root of the sorted identities that R draws the next cohort from. */
+export const eligibleRoot = (sorted: readonly Uint8Array[]): Uint8Array =>
+  sha256(utf8('floe/eligible/v1'), merkleRoot(sorted));
+
+/**
+ * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in the order of the members.
+ * Each record names its author, its blob's hash and its chunks' root, so a path to the root shows that an update counted.
+ */
+export const dataCommitment = (uploads: readonly Uint8Array[]): Uint8Array => merkleRoot(uploads);
+
+/** Sorted copy of a list of keys, in byte order. @throws FloeError `record_malformed` when a key is there twice */
+export const sortKeys = (list: readonly Uint8Array[]): Uint8Array[] => {
+  const sorted = list.toSorted(compareBytes);
+  for (let i = 1; i < sorted.length; i += 1)
+    if (compareBytes(sorted[i - 1] as Uint8Array, sorted[i] as Uint8Array) === 0)
+      throw new FloeError('record_malformed', 'a key is listed twice');
+  return sorted;
+};
