@@ -4,8 +4,8 @@
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { MAX_KEY_SERVERS } from '../sim/devnet/config.ts';
-import type { DevnetOptions } from '../sim/devnet/index.ts';
+import { MAX_KEY_SERVERS } from '../devnet/config.ts';
+import type { DevnetOptions } from '../devnet/index.ts';
 import { collect, wholeNumber } from './flags.ts';
 import type { Output } from './output.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
@@ -55,8 +55,8 @@ const run = async (
   output: Output,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { parseFault, startDevnet } = await import('../sim/devnet/index.ts');
-  const { compiledFloe } = await import('../sim/devnet/move/index.ts');
+  const { parseFault, startDevnet } = await import('../devnet/index.ts');
+  const { compiledFloe } = await import('../devnet/move/index.ts');
   const faults = flags.fault.map((text) => parseFault(text));
   const interrupted = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
@@ -140,7 +140,7 @@ export const devnetCommand = (): Command =>
     .addHelpText(
       'after',
       `
-Runs until Ctrl-C. sim/devnet/README.md says what is real in it, and lists the faults.
+Runs until Ctrl-C. devnet/README.md says what is real in it, and lists the faults.
 
 Examples:
   floe devnet --config-out net.json

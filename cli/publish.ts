@@ -73,10 +73,10 @@ Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the 
 
 /** @throws FloeError `file_not_found`, `data_malformed` with the compiler's words, `backend_unavailable` without one */
 const packageToPublish = async (source: string | undefined) => {
-  const { compiledFloe } = await import('../sim/devnet/move/index.ts');
+  const { compiledFloe } = await import('../devnet/move/index.ts');
   if (source === undefined) return compiledFloe();
   const { FloeError } = await import('../protocol/errors.ts');
-  const { compilePackage, readPackage } = await import('../sim/devnet/move/compile.ts');
+  const { compilePackage, readPackage } = await import('../devnet/move/compile.ts');
   try {
     return await compilePackage(await readPackage(source));
   } catch (thrown) {

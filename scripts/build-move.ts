@@ -10,7 +10,7 @@ import {
   buildFramework,
   compilePackage,
   readPackage,
-} from '../sim/devnet/move/compile.ts';
+} from '../devnet/move/compile.ts';
 
 const out = join(import.meta.dirname, '../move/build');
 await mkdir(out, { recursive: true });

@@ -217,7 +217,10 @@ const sourceOf = (file: string): Promise<string> =>
   readFile(new URL(`../protocol/${file}`, import.meta.url), 'utf8');
 
 export const protocolPage = async (): Promise<string> => {
-  const [messages, records] = await Promise.all([sourceOf('wire/messages.ts'), sourceOf('records/records.ts')]);
+  const [messages, records] = await Promise.all([
+    sourceOf('wire/messages.ts'),
+    sourceOf('records/records.ts'),
+  ]);
   const frames = (frameTable: Readonly<Record<string, v.GenericSchema>>): string[] =>
     Object.entries(frameTable).flatMap(([name, schema]) => [
       `### \`${name}\``,

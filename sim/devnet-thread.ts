@@ -3,8 +3,8 @@
  */
 import { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { startDevnet, type Devnet } from './devnet/index.ts';
-import { compiledFloe } from './devnet/move/index.ts';
+import { startDevnet, type Devnet } from '../devnet/index.ts';
+import { compiledFloe } from '../devnet/move/index.ts';
 import { answerCalls } from './thread.ts';
 
 let devnet: Devnet | undefined;

@@ -2,8 +2,8 @@
  * @module The network of the trials: a devnet in this process, and what can be taken away from it.
  */
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
-import { startDevnet, type Devnet } from '../../sim/devnet/index.ts';
-import { compiledFloe } from '../../sim/devnet/move/index.ts';
+import { startDevnet, type Devnet } from '../../devnet/index.ts';
+import { compiledFloe } from '../../devnet/move/index.ts';
 
 export const FAULTS = ['keys', 'nodes', 'rpc', 'relay'] as const;
 export type FaultName = (typeof FAULTS)[number];

@@ -5,16 +5,16 @@
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { WalrusFile } from '@mysten/walrus';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { startDevnet, type Devnet } from '../../sim/devnet/index.ts';
-import type { HttpRequest, RunningServer } from '../../sim/devnet/http.ts';
-import { localFetch } from '../../sim/devnet/local-fetch.ts';
-import { seedBytes } from '../../sim/devnet/seeds.ts';
-import { Aggregator } from '../../sim/devnet/walrus/aggregator.ts';
-import { certificateOf } from '../../sim/devnet/walrus/certificate.ts';
-import { nodeIdentities } from '../../sim/devnet/walrus/contract.ts';
-import { encodeBlob, sliverOf } from '../../sim/devnet/walrus/encoding.ts';
-import { parseBlobId, shardOfPair } from '../../sim/devnet/walrus/layout.ts';
-import { BlobRegistry } from '../../sim/devnet/walrus/registry.ts';
+import { startDevnet, type Devnet } from '../../devnet/index.ts';
+import type { HttpRequest, RunningServer } from '../../devnet/http.ts';
+import { localFetch } from '../../devnet/local-fetch.ts';
+import { seedBytes } from '../../devnet/seeds.ts';
+import { Aggregator } from '../../devnet/walrus/aggregator.ts';
+import { certificateOf } from '../../devnet/walrus/certificate.ts';
+import { nodeIdentities } from '../../devnet/walrus/contract.ts';
+import { encodeBlob, sliverOf } from '../../devnet/walrus/encoding.ts';
+import { parseBlobId, shardOfPair } from '../../devnet/walrus/layout.ts';
+import { BlobRegistry } from '../../devnet/walrus/registry.ts';
 import { funded, walrusClientOf } from './support.ts';
 
 // Fewer than 11 nodes: the stock client throws RangeError where it should say that a blob is missing.

@@ -10,8 +10,8 @@ import { SerialTransactionExecutor, Transaction } from '@mysten/sui/transactions
 import { fromBase64 } from '@mysten/sui/utils';
 import * as v from 'valibot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packageDigest } from '../../sim/devnet/chain/commands.ts';
-import type { Devnet } from '../../sim/devnet/index.ts';
+import { packageDigest } from '../../devnet/chain/commands.ts';
+import type { Devnet } from '../../devnet/index.ts';
 import {
   allowlist,
   execute,

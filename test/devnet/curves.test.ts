@@ -14,9 +14,9 @@ import {
   encodeG2,
   randomMultiple,
   withTable,
-} from '../../sim/devnet/curves.ts';
-import { Lru } from '../../sim/devnet/lru.ts';
-import { verifyEd25519 } from '../../sim/devnet/signatures.ts';
+} from '../../devnet/curves.ts';
+import { Lru } from '../../devnet/lru.ts';
+import { verifyEd25519 } from '../../devnet/signatures.ts';
 
 const { G1, G2 } = bls12_381;
 const { ORDER } = bls12_381.fields.Fr;

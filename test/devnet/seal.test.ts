@@ -17,7 +17,7 @@ import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, fromHex, toBase64 } from '@mysten/sui/utils';
 import * as v from 'valibot';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Devnet } from '../../sim/devnet/index.ts';
+import type { Devnet } from '../../devnet/index.ts';
 import {
   allowlist,
   execute,
@@ -28,10 +28,10 @@ import {
   startSmall,
   suiClientOf,
 } from './support.ts';
-import { keyServerHandler } from '../../sim/devnet/seal/key-server.ts';
-import { Requesters } from '../../sim/devnet/seal/requesters.ts';
-import { packageDigest } from '../../sim/devnet/chain/commands.ts';
-import { evaluate } from '../../sim/devnet/chain/dry-run.ts';
+import { keyServerHandler } from '../../devnet/seal/key-server.ts';
+import { Requesters } from '../../devnet/seal/requesters.ts';
+import { packageDigest } from '../../devnet/chain/commands.ts';
+import { evaluate } from '../../devnet/chain/dry-run.ts';
 import type { PublishedList } from './support.ts';
 
 let devnet: Devnet;

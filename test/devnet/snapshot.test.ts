@@ -9,13 +9,9 @@ import { SealClient, SessionKey } from '@mysten/seal';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromHex } from '@mysten/sui/utils';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startDevnet, type Devnet, type DevnetOptions } from '../../sim/devnet/index.ts';
-import {
-  buildDevnetContracts,
-  compilePackage,
-  readPackage,
-} from '../../sim/devnet/move/compile.ts';
-import { compiledContracts } from '../../sim/devnet/move/index.ts';
+import { startDevnet, type Devnet, type DevnetOptions } from '../../devnet/index.ts';
+import { buildDevnetContracts, compilePackage, readPackage } from '../../devnet/move/compile.ts';
+import { compiledContracts } from '../../devnet/move/index.ts';
 import {
   allowlist,
   execute,

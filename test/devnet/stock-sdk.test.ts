@@ -12,7 +12,7 @@ import * as v from 'valibot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXIT } from '../../cli/exit-codes.ts';
 import { runStockSdk } from '../../examples/devnet/stock-sdk.ts';
-import type { NetworkConfig } from '../../sim/devnet/index.ts';
+import type { NetworkConfig } from '../../devnet/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 let folder: string;

@@ -12,9 +12,9 @@ import {
   sliverOf,
   type EncodedBlob,
   type SliverKey,
-} from '../../sim/devnet/walrus/encoding.ts';
-import { checkSliver, parseBlobId, parseMetadata } from '../../sim/devnet/walrus/layout.ts';
-import { BlobVault } from '../../sim/devnet/walrus/vault.ts';
+} from '../../devnet/walrus/encoding.ts';
+import { checkSliver, parseBlobId, parseMetadata } from '../../devnet/walrus/layout.ts';
+import { BlobVault } from '../../devnet/walrus/vault.ts';
 
 const SHARDS = 10;
 const bytesOf = (length: number, seed = 1): Uint8Array =>

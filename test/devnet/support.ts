@@ -10,7 +10,7 @@ import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { WalrusClient } from '@mysten/walrus';
 import * as v from 'valibot';
-import { startDevnet, type Devnet, type DevnetOptions } from '../../sim/devnet/index.ts';
+import { startDevnet, type Devnet, type DevnetOptions } from '../../devnet/index.ts';
 
 const example = join(import.meta.dirname, '../../examples/devnet/allowlist/compiled.json');
 /** Bytecode of the allowlist example. */

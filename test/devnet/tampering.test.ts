@@ -8,8 +8,8 @@ import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64 } from '@mysten/sui/utils';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ChainObject } from '../../sim/devnet/chain/objects.ts';
-import type { Devnet } from '../../sim/devnet/index.ts';
+import type { ChainObject } from '../../devnet/chain/objects.ts';
+import type { Devnet } from '../../devnet/index.ts';
 import { execute, funded, publishAllowlist, startSmall, suiClientOf } from './support.ts';
 import type { PublishedList } from './support.ts';
 

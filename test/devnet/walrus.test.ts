@@ -9,8 +9,8 @@ import type { Transaction } from '@mysten/sui/transactions';
 import { NotEnoughBlobConfirmationsError, WalrusFile } from '@mysten/walrus';
 import * as v from 'valibot';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { startDevnet, type Devnet } from '../../sim/devnet/index.ts';
-import { parseBlobId, shardOfPair } from '../../sim/devnet/walrus/layout.ts';
+import { startDevnet, type Devnet } from '../../devnet/index.ts';
+import { parseBlobId, shardOfPair } from '../../devnet/walrus/layout.ts';
 import { execute, funded, suiClientOf, walrusClientOf } from './support.ts';
 
 let devnet: Devnet;

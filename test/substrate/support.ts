@@ -9,8 +9,8 @@ import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { parseNetworkConfig } from '../../protocol/net/config.ts';
 import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
-import { startDevnet, type Devnet, type DevnetOptions } from '../../sim/devnet/index.ts';
-import { compiledFloe } from '../../sim/devnet/move/index.ts';
+import { startDevnet, type Devnet, type DevnetOptions } from '../../devnet/index.ts';
+import { compiledFloe } from '../../devnet/move/index.ts';
 
 /** 13 nodes of one shard: tolerates 4, blobs up to 2.9 MB, fast. */
 export const startNetwork = (options: DevnetOptions = {}): Promise<Devnet> =>

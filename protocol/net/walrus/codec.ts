@@ -133,7 +133,7 @@ export const threadCodec = (network: NetworkConfig): WalrusCodec | undefined => 
   };
 
   const start = (): InstanceType<typeof Worker> => {
-    const name = `./walrus-worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
+    const name = `./worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
     const started = new Worker(new URL(name, import.meta.url), { workerData: network });
     // It must not keep a process alive that has nothing else to do.
     started.unref();

@@ -8,16 +8,16 @@ import { deriveDynamicFieldID } from '@mysten/sui/utils';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FloeError } from '../../../protocol/errors.ts';
-import { readModule } from '../../../sim/devnet/move/binary.ts';
+import { readModule } from '../../../devnet/move/binary.ts';
 import {
   SUI_ID,
   compiledFloe,
   compiledFramework,
   createVmWithFramework,
   moduleBytes,
-} from '../../../sim/devnet/move/index.ts';
-import { dynamicFieldId } from '../../../sim/devnet/move/objects.ts';
-import { TypeTable } from '../../../sim/devnet/move/typing.ts';
+} from '../../../devnet/move/index.ts';
+import { dynamicFieldId } from '../../../devnet/move/objects.ts';
+import { TypeTable } from '../../../devnet/move/typing.ts';
 import { shaped } from './support/shape.ts';
 
 const framework = compiledFramework();

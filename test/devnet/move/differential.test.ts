@@ -10,8 +10,8 @@ import {
   compilePackage,
   readPackage,
   testPackage,
-} from '../../../sim/devnet/move/compile.ts';
-import { createVmWithFramework, moduleBytes } from '../../../sim/devnet/move/index.ts';
+} from '../../../devnet/move/compile.ts';
+import { createVmWithFramework, moduleBytes } from '../../../devnet/move/index.ts';
 import { runSequence, sequenceChecks } from './support/floe-sequences.ts';
 import { MUTANTS, runMutants } from './support/mutants.ts';
 import { CALLS, programChecks, runPrograms } from './support/programs-run.ts';

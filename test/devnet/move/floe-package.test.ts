@@ -7,8 +7,8 @@ import {
   buildFramework,
   readPackage,
   testPackage,
-} from '../../../sim/devnet/move/compile.ts';
-import { compiledFloe, compiledFramework } from '../../../sim/devnet/move/index.ts';
+} from '../../../devnet/move/compile.ts';
+import { compiledFloe, compiledFramework } from '../../../devnet/move/index.ts';
 
 const failures = (output: string): string =>
   output

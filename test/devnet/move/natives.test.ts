@@ -14,7 +14,7 @@ import {
   STD_ID,
   SUI_ID,
   createVmWithFramework,
-} from '../../../sim/devnet/move/index.ts';
+} from '../../../devnet/move/index.ts';
 import { shaped } from './support/shape.ts';
 
 const vm = createVmWithFramework();

@@ -5,7 +5,7 @@
 import { deserialize, serialize } from '@mysten/move-bytecode-template';
 import { bcs } from '@mysten/sui/bcs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { compilePackage } from '../../../sim/devnet/move/compile.ts';
+import { compilePackage } from '../../../devnet/move/compile.ts';
 import {
   type CallArgument,
   type CallResult,
@@ -16,7 +16,7 @@ import {
   compiledFloe,
   createVmWithFramework,
   moduleBytes,
-} from '../../../sim/devnet/move/index.ts';
+} from '../../../devnet/move/index.ts';
 import { shaped } from './support/shape.ts';
 
 const id = (text: string): string => `0x${text.padStart(64, '0')}`;

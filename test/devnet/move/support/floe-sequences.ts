@@ -2,8 +2,8 @@
  * @module Random sequences of transactions on Floe's package: run in the interpreter, then written down as one Move unit test each
  * (objects' bytes, events' bytes, results, and the abort that ends it), for the wasm Move VM to judge.
  */
-import { addressToBytes } from '../../../../sim/devnet/move/bcs.ts';
-import type { Address, MoveVm } from '../../../../sim/devnet/move/types.ts';
+import { addressToBytes } from '../../../../devnet/move/bcs.ts';
+import type { Address, MoveVm } from '../../../../devnet/move/types.ts';
 import {
   type Argument,
   type Executed,

@@ -11,7 +11,7 @@ import type {
   Owner,
   SessionEffects,
   StoredObject,
-} from '../../../../sim/devnet/move/types.ts';
+} from '../../../../devnet/move/types.ts';
 import { ids } from './programs-run.ts';
 
 export const FLOE: Address = `0x${'f10e'.padStart(64, '0')}`;

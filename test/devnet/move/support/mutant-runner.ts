@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type * as Interpreter from '../../../../sim/devnet/move/index.ts';
+import type * as Interpreter from '../../../../devnet/move/index.ts';
 import { runSequence } from './floe-sequences.ts';
 import { type Outcome, runPrograms } from './programs-run.ts';
 import { shaped } from './shape.ts';
@@ -26,7 +26,7 @@ interface Found {
 
 /** Runs one copy; with `right` only until it differs. */
 const run = async (home: string, right?: Found): Promise<Found> => {
-  const url = pathToFileURL(join(home, 'sim/devnet/move/index.ts')).href;
+  const url = pathToFileURL(join(home, 'devnet/move/index.ts')).href;
   const move = shaped<typeof Interpreter>()(await import(url));
   // Most bugs show in the programs, which need 0x1 only; the rest of the framework is loaded for what is left.
   const vm = move.createVm();

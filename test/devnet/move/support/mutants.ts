@@ -148,13 +148,13 @@ export const runMutants = async (input: {
   try {
     const prepare = async (change: Mutant | undefined, index: number): Promise<string> => {
       const home = join(folder, `m${index}`);
-      await cp(join(ROOT, 'sim/devnet'), join(home, 'sim/devnet'), { recursive: true });
+      await cp(join(ROOT, 'devnet'), join(home, 'devnet'), { recursive: true });
       await cp(join(ROOT, 'protocol'), join(home, 'protocol'), { recursive: true });
       await cp(join(ROOT, 'package.json'), join(home, 'package.json'));
       await symlink(join(ROOT, 'node_modules'), join(home, 'node_modules'));
       await symlink(join(ROOT, 'move'), join(home, 'move'));
       if (change !== undefined) {
-        const path = join(home, 'sim/devnet/move', change.file);
+        const path = join(home, 'devnet/move', change.file);
         const source = await readFile(path, 'utf8');
         if (!source.includes(change.from))
           throw new Error(`mutant «${change.name}»: its line is not in ${change.file}`);

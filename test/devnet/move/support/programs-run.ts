@@ -2,9 +2,9 @@
  * @module Runs random programs in an interpreter and writes what it found down as Move unit tests, for the wasm Move VM to judge.
  * The interpreter is passed in, so that one with an injected bug can take its place.
  */
-import { asBytes } from '../../../../sim/devnet/move/values.ts';
+import { asBytes } from '../../../../devnet/move/values.ts';
 import { callValues } from './programs.ts';
-import type { CallResult, MoveVm } from '../../../../sim/devnet/move/types.ts';
+import type { CallResult, MoveVm } from '../../../../devnet/move/types.ts';
 
 export const ids = {
   std: `0x${'1'.padStart(64, '0')}`,

@@ -6,7 +6,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type * as BuilderModule from '@zktx.io/sui-move-builder/full';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 
 /** Files of a package by path: `Move.toml`, `sources/*.move`, `tests/*.move`. */
 export type PackageFiles = Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface MoveTestReport {
   readonly output: string;
 }
 
-const MOVE = join(import.meta.dirname, '../../../move');
+const MOVE = join(import.meta.dirname, '../../move');
 
 type Builder = typeof BuilderModule;
 

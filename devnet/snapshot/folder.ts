@@ -12,7 +12,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { Chain } from '../chain/chain.ts';
 import { TaskQueue } from '../queue.ts';
 import { parseBlobId } from '../walrus/layout.ts';

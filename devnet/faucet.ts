@@ -6,7 +6,7 @@ import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import * as v from 'valibot';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 import type { Chain, TransactionRecord } from './chain/chain.ts';
 import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
 import { coinTypeOf } from './chain/encode.ts';

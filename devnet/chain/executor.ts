@@ -5,7 +5,7 @@
  */
 import { toBase58 } from '@mysten/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import {
   ABILITY,
   DEFAULT_LIMITS,

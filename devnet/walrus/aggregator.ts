@@ -4,8 +4,8 @@
  * aggregators stand behind.
  */
 import type { WalrusClient, WalrusFile } from '@mysten/walrus';
-import { FloeError } from '../../../protocol/errors.ts';
-import { parsePatchId, readPatch } from '../../../protocol/net/walrus/quilt.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { parsePatchId, readPatch } from '../../protocol/net/walrus/quilt.ts';
 import type { HttpHandler, HttpReply, RunningServer } from '../http.ts';
 import { Lru } from '../lru.ts';
 import { joinRows } from './encoding.ts';

@@ -1,7 +1,7 @@
 /**
  * @module One transaction on the machine: arguments in, calls, cells between them, effects out.
  */
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { LoadedFunction, Slot } from './code.ts';
 import { Fault, fault } from './fault.ts';
 import { isDatatype, pointee } from './linker.ts';

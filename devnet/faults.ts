@@ -3,7 +3,7 @@
  * faucet). Faults are switched, not random, so that a run with faults can be repeated.
  */
 import * as v from 'valibot';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 import type { Chain } from './chain/chain.ts';
 import { json, type HttpHandler, type RunningServer } from './http.ts';
 import { advanceWalrusEpoch, type WalrusIds } from './walrus/contract.ts';

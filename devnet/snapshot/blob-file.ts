@@ -3,7 +3,7 @@
  * slivers that do not follow from it. Length of the header (u32, little-endian), header (JSON), then the bytes that it names.
  */
 import * as v from 'valibot';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { SliverKey } from '../walrus/encoding.ts';
 import { parseBlobId } from '../walrus/layout.ts';
 import type { BlobVault } from '../walrus/vault.ts';

@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 
 /** One parsed request. */
 export interface HttpRequest {

@@ -7,7 +7,7 @@ import type { SuiGrpcClient } from '@mysten/sui/grpc';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
 import { addressBytes } from '../chain/objects.ts';
 import type { TaskQueue } from '../queue.ts';

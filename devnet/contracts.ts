@@ -1,7 +1,7 @@
 /**
  * @module Publishing the contracts that are part of genesis: the framework's packages as objects, Walrus and Seal at fixed ids.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 import type { Chain } from './chain/chain.ts';
 import { moduleBytes, STD_ID, SUI_ID } from './move/index.ts';
 import type { PublishablePackage } from './config.ts';

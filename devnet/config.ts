@@ -2,7 +2,7 @@
  * @module What a devnet is told and what it tells: options with their defaults, and the configuration that clients read. The
  * configuration has the form of a network's, so that testnet is another file and nothing else.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 
 /** Where everything is; written by `floe devnet --config-out`. */
 export interface NetworkConfig {

@@ -6,7 +6,7 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { addressBytes } from '../chain/objects.ts';
 import { encodeG2, withTable, type G2Point } from '../curves.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';

@@ -4,7 +4,7 @@
  */
 import { normalizeStructTag } from '@mysten/sui/utils';
 import type { Transaction } from '@mysten/sui/transactions';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 import type { Chain, SystemObject } from './chain/chain.ts';
 import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
 import { addressBytes, u64le } from './chain/objects.ts';

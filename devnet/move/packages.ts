@@ -2,7 +2,7 @@
  * @module The packages of one machine: published from bytes, checked, linked, found by storage id; upgrades keep the original
  * id in their bytecode and their types. A package that fails a check leaves nothing behind.
  */
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { readModule, selfAddressOffset } from './binary.ts';
 import type { CompiledModule } from './module.ts';
 import { addressToBytes } from './bcs.ts';

@@ -3,7 +3,7 @@
  * the code makes them follow from the blob, so the blob is kept once, and the slivers of recent blobs in a bounded cache. That a
  * sliver is such a one is established by comparing it with what the encoder gives; any other is kept as it came.
  */
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { Lru } from '../lru.ts';
 import {
   encodeBlob,

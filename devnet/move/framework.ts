@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { CompiledFramework, CompiledPackage } from './compile.ts';
 import type { Address, MoveVm } from './types.ts';
 import { createVm } from './vm.ts';

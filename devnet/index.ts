@@ -5,7 +5,7 @@
  */
 import { SuiGrpcClient } from '@mysten/sui/grpc';
 import { WalrusClient } from '@mysten/walrus';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError } from '../protocol/errors.ts';
 import { Chain } from './chain/chain.ts';
 import { evaluate } from './chain/dry-run.ts';
 import { grpcWebHandler } from './chain/grpc-web.ts';

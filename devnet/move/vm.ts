@@ -2,7 +2,7 @@
  * @module The Move virtual machine as the devnet uses it: packages, types, and sessions to run transactions in. See `types.ts` for
  * the contract.
  */
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { decode, encode } from './bcs.ts';
 import { Fault } from './fault.ts';
 import { isDatatype } from './linker.ts';

@@ -3,7 +3,7 @@
  * tile the file exactly, every integer is canonical ULEB128, every index is checked here, and nothing is allocated from
  * a length that the file itself does not back with bytes. What comes out can be indexed without further checks.
  */
-import { FloeError } from '../../../protocol/errors.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { OPERAND, OP, type OperandKind } from './opcodes.ts';
 import type {
   Primitive,
