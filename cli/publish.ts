@@ -71,25 +71,25 @@ Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the 
       });
     });
 
+/** What the compiler cannot do, in Floe's terms. */
+const COMPILER_CODES = {
+  package_missing: 'file_not_found',
+  compile_failed: 'data_malformed',
+  compiler_missing: 'backend_unavailable',
+} as const;
+
 /** @throws FloeError `file_not_found`, `data_malformed` with the compiler's words, `backend_unavailable` without one */
 const packageToPublish = async (source: string | undefined) => {
-  const { compiledFloe } = await import('../devnet/move/index.ts');
+  const { compiledFloe } = await import('../move/compiled.ts');
   if (source === undefined) return compiledFloe();
   const { FloeError } = await import('../protocol/errors.ts');
-  const { compilePackage, readPackage } = await import('../devnet/move/compile.ts');
+  const { compilePackage, readPackage } = await import('floe-devnet/compile');
   try {
     return await compilePackage(await readPackage(source));
   } catch (thrown) {
-    const { code, message } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT')
-      throw new FloeError('file_not_found', `--source: ${message}`, {}, { cause: thrown });
-    if (code === 'ERR_MODULE_NOT_FOUND')
-      throw new FloeError(
-        'backend_unavailable',
-        `no Move compiler: ${message}`,
-        {},
-        { cause: thrown },
-      );
-    throw thrown;
+    const { code, message } = thrown as { readonly code?: string; readonly message: string };
+    const known = Object.entries(COMPILER_CODES).find(([name]) => name === code)?.[1];
+    if (known === undefined) throw thrown;
+    throw new FloeError(known, `--source: ${message}`, {}, { cause: thrown });
   }
 };

@@ -1,11 +1,10 @@
 /**
- * @module What a devnet is told and what it tells: options with their defaults, and the configuration that clients read. The
- * configuration has the form of a network's, so that testnet is another file and nothing else.
+ * @module The options of a devnet with their defaults, and the configuration that clients read.
  */
-import { FloeError } from '../protocol/errors.ts';
+import { DevnetError } from './errors.ts';
 
-/** Where everything is; written by `floe devnet --config-out`. */
-export interface NetworkConfig {
+/** Addresses and ids of a running devnet; `floe-devnet --config-out` writes it as JSON. */
+export interface DevnetConfig {
   readonly rpcUrl: string;
   readonly faucetUrl: string;
   readonly walrus: {
@@ -20,8 +19,8 @@ export interface NetworkConfig {
     readonly servers: readonly { readonly objectId: string; readonly url: string }[];
     readonly threshold: number;
   };
-  /** Absent when no Floe package was given to publish. */
-  readonly floe?: { readonly packageId: string };
+  /** Ids of the packages that were published at the start, by the name that the options gave them. */
+  readonly packages: Readonly<Record<string, string>>;
 }
 
 /** A compiled package: bytecode in base64, ids of what it links to. */
@@ -66,12 +65,19 @@ export interface DevnetOptions {
   readonly snapshot?: string;
   /** The snapshot must be there, and stays as it is: for looking at a run that is over. */
   readonly readOnly?: boolean;
-  /** Floe's own package, published (and made immutable) by a transaction. */
-  readonly floePackage?: PublishablePackage;
+  /**
+   * Packages by name, each published and made immutable by a transaction at the start, in this order. A name that the
+   * snapshot has already is not published again.
+   */
+  readonly packages?: Readonly<Record<string, PublishablePackage>>;
 }
 
 /** Shares are numbered by one byte. */
 export const MAX_KEY_SERVERS = 255;
+/** Walrus tolerates a third of the nodes less one: with fewer, none. */
+export const MIN_NODES = 4;
+/** As on Walrus's own networks. */
+export const MAX_SHARDS = 1_000;
 
 const DEFAULTS = {
   seed: 1,
@@ -81,6 +87,7 @@ const DEFAULTS = {
   prices: { storagePerUnit: 100_000, writePerUnit: 20_000 },
   sealServers: 3,
   sealThreshold: 2,
+  packages: {},
 } as const;
 
 /** What a snapshot says of the devnet that it was made of. */
@@ -91,12 +98,12 @@ type SavedOptions = Pick<
 
 /** Options of which only those may be absent that have no default. */
 export type CompleteOptions = DevnetOptions &
-  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'readOnly' | 'floePackage'>>;
+  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'readOnly'>>;
 
 /**
  * The options with everything that was left out.
  *
- * @throws {FloeError} usage when they are impossible or not those of the snapshot
+ * @throws {DevnetError} `option_invalid` when they are impossible or not those of the snapshot
  */
 export const completeOptions = (
   options: DevnetOptions,
@@ -105,25 +112,31 @@ export const completeOptions = (
   for (const name of ['seed', 'nodes', 'shardsPerNode', 'sealServers', 'sealThreshold'] as const)
     // A seed comes as a number from code and as text from the command line.
     if (saved && options[name] !== undefined && String(options[name]) !== String(saved[name]))
-      throw new FloeError(
-        'usage',
+      throw new DevnetError(
+        'option_invalid',
         `the snapshot is of another ${name}: expected ${saved[name]}, got ${options[name]}`,
       );
   const all = { ...DEFAULTS, ...options, ...saved };
-  if (!Number.isInteger(all.nodes) || all.nodes < 4)
-    throw new FloeError('usage', `expected at least 4 storage nodes, got ${all.nodes}`);
+  if (!Number.isInteger(all.nodes) || all.nodes < MIN_NODES)
+    throw new DevnetError(
+      'option_invalid',
+      `expected at least ${MIN_NODES} storage nodes, got ${all.nodes}`,
+    );
   if (!Number.isInteger(all.shardsPerNode) || all.shardsPerNode < 1)
-    throw new FloeError('usage', `expected at least 1 shard per node, got ${all.shardsPerNode}`);
-  if (all.nodes * all.shardsPerNode > 1_000)
-    throw new FloeError('usage', 'expected at most 1000 shards');
+    throw new DevnetError(
+      'option_invalid',
+      `expected at least 1 shard per node, got ${all.shardsPerNode}`,
+    );
+  if (all.nodes * all.shardsPerNode > MAX_SHARDS)
+    throw new DevnetError('option_invalid', `expected at most ${MAX_SHARDS} shards`);
   if (all.sealServers > MAX_KEY_SERVERS)
-    throw new FloeError(
-      'usage',
+    throw new DevnetError(
+      'option_invalid',
       `expected at most ${MAX_KEY_SERVERS} key servers, got ${all.sealServers}`,
     );
   if (all.sealThreshold < 1 || all.sealThreshold > all.sealServers)
-    throw new FloeError(
-      'usage',
+    throw new DevnetError(
+      'option_invalid',
       `expected a threshold in 1..${all.sealServers}, got ${all.sealThreshold}`,
     );
   return all;

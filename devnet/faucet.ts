@@ -6,7 +6,7 @@ import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import * as v from 'valibot';
-import { FloeError } from '../protocol/errors.ts';
+import { DevnetError } from './errors.ts';
 import type { Chain, TransactionRecord } from './chain/chain.ts';
 import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
 import { coinTypeOf } from './chain/encode.ts';
@@ -22,7 +22,7 @@ const BUDGET = 100_000_000n;
 /**
  * Builds, signs and executes a transaction of one of the devnet's own accounts, paid from its largest SUI coin.
  *
- * @throws {FloeError} internal, when it fails: the devnet's own transactions must not.
+ * @throws {DevnetError} internal, when it fails: the devnet's own transactions must not.
  */
 export const executeOwn = async (
   chain: Chain,
@@ -35,7 +35,7 @@ export const executeOwn = async (
     .ownedBy({ type: 'address', address })
     .filter(({ objectType }) => objectType === SUI_COIN)
     .toSorted((a, b) => (coinBalance(a.contents) < coinBalance(b.contents) ? 1 : -1));
-  if (!gas) throw new FloeError('internal', `account ${address} of the devnet has no SUI`);
+  if (!gas) throw new DevnetError('internal', `account ${address} of the devnet has no SUI`);
   const transaction = new Transaction();
   transaction.setSender(address);
   transaction.setGasPrice(REFERENCE_GAS_PRICE);
@@ -49,7 +49,7 @@ export const executeOwn = async (
   const record = await chain.execute(bytes, [fromBase64(signature)]);
   const status = record.executed.effects?.status;
   if (!status?.success)
-    throw new FloeError('internal', `a devnet transaction failed: ${status?.error?.description}`);
+    throw new DevnetError('internal', `a devnet transaction failed: ${status?.error?.description}`);
   return record;
 };
 
@@ -66,13 +66,13 @@ export const fund = async (
   const source = chain.state
     .ownedBy({ type: 'address', address })
     .find(({ objectType }) => objectType === coinType(wal));
-  if (!source) throw new FloeError('internal', 'the faucet has no WAL');
+  if (!source) throw new DevnetError('internal', 'the faucet has no WAL');
   return executeOwn(chain, signer, (transaction) => {
     const { id: objectId, version, digest } = source;
     const ref = transaction.objectRef({ objectId, version: version.toString(), digest });
     const [sui] = transaction.splitCoins(transaction.gas, [FAUCET_AMOUNT]);
     const [walCoin] = transaction.splitCoins(ref, [FAUCET_AMOUNT]);
-    if (!sui || !walCoin) throw new FloeError('internal', 'a split gave no coin');
+    if (!sui || !walCoin) throw new DevnetError('internal', 'a split gave no coin');
     transaction.transferObjects([sui, walCoin], recipient);
   });
 };

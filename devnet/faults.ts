@@ -3,7 +3,7 @@
  * faucet). Faults are switched, not random, so that a run with faults can be repeated.
  */
 import * as v from 'valibot';
-import { FloeError } from '../protocol/errors.ts';
+import { DevnetError } from './errors.ts';
 import type { Chain } from './chain/chain.ts';
 import { json, type HttpHandler, type RunningServer } from './http.ts';
 import { advanceWalrusEpoch, type WalrusIds } from './walrus/contract.ts';
@@ -194,8 +194,8 @@ export class Faults {
   #node(node: number): FaultTargets['nodes'][number] {
     const target = this.#targets.nodes[node];
     if (!target)
-      throw new FloeError(
-        'usage',
+      throw new DevnetError(
+        'fault_invalid',
         `expected a node below ${this.#targets.nodes.length}, got ${node}`,
       );
     return target;
@@ -204,24 +204,26 @@ export class Faults {
   #keyServer(server: number): RunningServer {
     const target = this.#targets.keyServers[server];
     if (!target)
-      throw new FloeError(
-        'usage',
+      throw new DevnetError(
+        'fault_invalid',
         `expected a key server below ${this.#targets.keyServers.length}, got ${server}`,
       );
     return target;
   }
 }
 
-/** Reads a command written as JSON. @throws {FloeError} usage, naming what is wrong. */
+/** Reads a command written as JSON. @throws {DevnetError} fault_invalid, naming what is wrong. */
 export const parseFault = (text: string): FaultCommand => {
   let data: unknown;
   try {
     data = JSON.parse(text);
   } catch (error) {
-    throw new FloeError('usage', `expected a fault as JSON, got ${text}`, {}, { cause: error });
+    throw new DevnetError('fault_invalid', `expected a fault as JSON, got ${text}`, {
+      cause: error,
+    });
   }
   const parsed = v.safeParse(FaultCommand, data);
-  if (!parsed.success) throw new FloeError('usage', v.summarize(parsed.issues));
+  if (!parsed.success) throw new DevnetError('fault_invalid', v.summarize(parsed.issues));
   return parsed.output;
 };
 
@@ -236,7 +238,7 @@ export const controlHandler =
       faults.run(parseFault(Buffer.from(body).toString('utf8')));
       return json({ status: 'ok' });
     } catch (error) {
-      if (!(error instanceof FloeError)) throw error;
+      if (!(error instanceof DevnetError)) throw error;
       return json({ error: error.code, message: error.message }, 400);
     }
   };

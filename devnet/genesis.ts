@@ -1,21 +1,46 @@
 /**
- * @module What is on the chain before anyone comes: all SUI and all WAL in the faucet's hands, Walrus's state, and Floe's own
- * package where one is given.
+ * @module What is on the chain before anyone comes: the framework and the contracts of Walrus and Seal at fixed ids, all SUI and
+ * all WAL in the faucet's hands, and the packages that the options name.
  */
 import { normalizeStructTag } from '@mysten/sui/utils';
 import type { Transaction } from '@mysten/sui/transactions';
-import { FloeError } from '../protocol/errors.ts';
+import { DevnetError } from './errors.ts';
 import type { Chain, SystemObject } from './chain/chain.ts';
 import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
 import { addressBytes, u64le } from './chain/objects.ts';
 import type { CoinInfo } from './chain/rpc.ts';
-import type { DevnetOptions } from './config.ts';
+import type { PublishablePackage } from './config.ts';
 import { executeOwn } from './faucet.ts';
-import { moduleBytes } from './move/index.ts';
+import { moduleBytes, STD_ID, SUI_ID } from './move/index.ts';
 import { deriveId, type deriveKeypair } from './seeds.ts';
 
 /** All SUI and all WAL there is, in MIST and FROST: the faucet's at genesis. */
 const SUPPLY = 4_000_000_000_000_000_000n;
+
+/** Makes the framework, which the machine already has, readable on the chain. */
+export const installFramework = (chain: Chain): void => {
+  for (const id of [STD_ID, SUI_ID]) {
+    const info = chain.vm.getPackage(id);
+    if (!info) throw new DevnetError('internal', `the machine lacks the framework package ${id}`);
+    chain.installPackage(info);
+  }
+};
+
+/** Publishes a compiled package at a fixed id, as part of genesis. */
+export const installContract = (
+  chain: Chain,
+  storageId: string,
+  compiled: PublishablePackage,
+): void => {
+  const result = chain.vm.publish({
+    storageId,
+    modules: moduleBytes(compiled.modules),
+    dependencies: compiled.dependencies,
+  });
+  if (result.status === 'failure')
+    throw new DevnetError('internal', `a contract of genesis is broken: ${result.failure.message}`);
+  chain.installPackage(result.package);
+};
 
 const coinObject = (id: string, type: string, owner: string): SystemObject => ({
   id,
@@ -48,7 +73,7 @@ export const allCoins = (seed: Uint8Array, wal: string, owner: string): readonly
 export const publishImmutable = async (
   chain: Chain,
   signer: ReturnType<typeof deriveKeypair>,
-  { modules, dependencies }: NonNullable<DevnetOptions['floePackage']>,
+  { modules, dependencies }: PublishablePackage,
 ): Promise<string> => {
   const budget = 5_000_000_000n;
   const record = await executeOwn(
@@ -66,6 +91,6 @@ export const publishImmutable = async (
   const published = (record.executed.effects?.changedObjects ?? []).find(
     ({ objectType }) => objectType === 'package',
   );
-  if (!published?.objectId) throw new FloeError('internal', 'the package was not published');
+  if (!published?.objectId) throw new DevnetError('internal', 'the package was not published');
   return published.objectId;
 };

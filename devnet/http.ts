@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FloeError } from '../protocol/errors.ts';
+import { DevnetError } from './errors.ts';
 
 /** One parsed request. */
 export interface HttpRequest {
@@ -103,7 +103,7 @@ const listen = (server: Server, port: number): Promise<number> =>
       server.off('error', reject);
       const address = server.address();
       if (address === null || typeof address === 'string')
-        reject(new FloeError('internal', 'expected a TCP address of the server'));
+        reject(new DevnetError('internal', 'expected a TCP address of the server'));
       else resolve(address.port);
     });
   });

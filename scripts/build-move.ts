@@ -1,28 +1,32 @@
 /**
- * @module Compiles the framework and Floe's package to `move/build/*.json`, which is what the devnet loads and what
- * `floe publish` sends. Run it after a change under `move/`; a test compares the result with the committed files.
+ * @module Compiles every Move package of this repository: the framework and the contracts that the devnet runs
+ * (`devnet/contracts/build`), Floe's own package (`move/build`), which `floe publish` sends, and the example's. Run it after a
+ * change of Move sources; tests compare the result with the committed files.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   buildDevnetContracts,
-  buildFloe,
   buildFramework,
   compilePackage,
   readPackage,
-} from '../devnet/move/compile.ts';
+} from 'floe-devnet/compile';
 
-const out = join(import.meta.dirname, '../move/build');
-await mkdir(out, { recursive: true });
+const root = join(import.meta.dirname, '..');
+const write = async (path: string, compiled: unknown): Promise<void> => {
+  const file = join(root, path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(compiled, undefined, 1)}\n`);
+};
+const compile = async (path: string) => compilePackage(await readPackage(join(root, path)));
+
 const framework = await buildFramework();
-await writeFile(join(out, 'framework.json'), `${JSON.stringify(framework, undefined, 1)}\n`);
-const floe = await buildFloe();
-await writeFile(join(out, 'floe.json'), `${JSON.stringify(floe, undefined, 1)}\n`);
-const contracts = await buildDevnetContracts();
-await writeFile(join(out, 'devnet.json'), `${JSON.stringify(contracts, undefined, 1)}\n`);
-const example = join(import.meta.dirname, '../examples/devnet/allowlist');
-const allowlist = await compilePackage(await readPackage(example));
-await writeFile(join(example, 'compiled.json'), `${JSON.stringify(allowlist, undefined, 1)}\n`);
+await write('devnet/contracts/build/framework.json', framework);
+await write('devnet/contracts/build/contracts.json', await buildDevnetContracts());
+const floe = await compile('move/floe');
+await write('move/build/floe.json', floe);
+const example = 'examples/devnet/allowlist';
+await write(`${example}/compiled.json`, await compile(example));
 console.log(
   `std ${framework.std.length}, sui ${framework.sui.length}, floe ${floe.modules.length} modules`,
 );

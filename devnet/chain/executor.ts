@@ -5,7 +5,7 @@
  */
 import { toBase58 } from '@mysten/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import {
   ABILITY,
   DEFAULT_LIMITS,
@@ -269,7 +269,7 @@ const runCommands = (request: ExecutionRequest, gasCoin: Draft): Attempt => {
     return { outcome, error: undefined, steps, gas: gasAfter, packages: runner.published, results };
   } catch (error) {
     for (const { info } of runner.published.toReversed()) vm.unpublish(info.storageId);
-    if (!(error instanceof ExecutionFailure) && !(error instanceof FloeError)) throw error;
+    if (!(error instanceof ExecutionFailure) && !(error instanceof DevnetError)) throw error;
     const reason =
       error instanceof ExecutionFailure ? error : failure('VM_INVARIANT_VIOLATION', error.message);
     return {
@@ -337,7 +337,7 @@ const settleGas = (
 /** Runs a transaction; throws only what is a defect of the devnet itself. */
 export const executeTransaction = (request: ExecutionRequest): Execution => {
   const [primary] = request.gas.coins;
-  if (!primary) throw new FloeError('internal', 'expected at least one gas coin');
+  if (!primary) throw new DevnetError('internal', 'expected at least one gas coin');
   const total = request.gas.coins.reduce((sum, coin) => sum + coinBalance(coin.contents), 0n);
   const gasCoin: Draft = {
     id: primary.id,

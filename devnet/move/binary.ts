@@ -3,7 +3,7 @@
  * tile the file exactly, every integer is canonical ULEB128, every index is checked here, and nothing is allocated from
  * a length that the file itself does not back with bytes. What comes out can be indexed without further checks.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import { OPERAND, OP, type OperandKind } from './opcodes.ts';
 import type {
   Primitive,
@@ -28,8 +28,8 @@ export const MODULE_BYTES = 256 * 1024;
 const TOKEN_DEPTH = 64;
 const IDENTIFIER = /^(?:[A-Za-z][A-Za-z0-9_]*|_[A-Za-z0-9_]+|<SELF>)$/;
 
-export const malformed = (what: string): FloeError =>
-  new FloeError('data_malformed', `not a Move module: ${what}`);
+export const malformed = (what: string): DevnetError =>
+  new DevnetError('module_malformed', `not a Move module: ${what}`);
 
 /** Cursor over bytes; every read is checked. */
 class Reader {
@@ -182,7 +182,7 @@ const toAddress = (bytes: Uint8Array): Address => `0x${Buffer.from(bytes).toStri
 
 const abilities = (reader: Reader): number => reader.uleb(16, 'abilities');
 
-/** Reads and bounds-checks a module. @throws FloeError `data_malformed` naming what was expected. */
+/** Reads and bounds-checks a module. @throws DevnetError `module_malformed` naming what was expected. */
 export const readModule = (bytes: Uint8Array): CompiledModule => {
   const { version, self, tables } = readHeader(bytes);
   const table = <T>(kind: number, read: (reader: Reader) => T): T[] => {

@@ -1,12 +1,12 @@
 /**
- * @module Compiles Move packages offline with `@zktx.io/sui-move-builder` (a development dependency: the compiler of Sui 1.71.1
- * as wasm) against the framework text in `move/framework`, and runs their unit tests in its Move VM. Packages that name Sui's
+ * @module Compiles Move packages offline with `@zktx.io/sui-move-builder` (an optional peer: the compiler of Sui 1.71.1 as
+ * wasm) against the framework text in `contracts/framework`, and runs their unit tests in its Move VM. Packages that name Sui's
  * own repository as a dependency, or none at all, get this framework.
  */
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type * as BuilderModule from '@zktx.io/sui-move-builder/full';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 
 /** Files of a package by path: `Move.toml`, `sources/*.move`, `tests/*.move`. */
 export type PackageFiles = Readonly<Record<string, string>>;
@@ -33,32 +33,41 @@ export interface MoveTestReport {
   readonly output: string;
 }
 
-const MOVE = join(import.meta.dirname, '../../move');
+const CONTRACTS = join(import.meta.dirname, '../contracts');
 
 type Builder = typeof BuilderModule;
 
 const builder = async (): Promise<Builder> => {
-  const module = await import('@zktx.io/sui-move-builder/full');
+  const module = await import('@zktx.io/sui-move-builder/full').catch((cause: unknown) => {
+    throw new DevnetError('compiler_missing', `no Move compiler: ${String(cause)}`, { cause });
+  });
   await module.initMovePackageBuilder();
   return module;
 };
 
-/** Reads `Move.toml` and all `.move` files under a folder. */
+/** Reads `Move.toml` and all `.move` files under a folder. @throws {DevnetError} package_missing */
 export const readPackage = async (folder: string): Promise<PackageFiles> => {
   const files: Record<string, string> = {};
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
+    (cause: unknown) => {
+      throw new DevnetError('package_missing', `cannot read ${folder}: ${String(cause)}`, {
+        cause,
+      });
+    },
+  );
+  for (const entry of entries) {
     if (!entry.isFile() || !/^Move\.toml$|\.move$/.test(entry.name)) continue;
     const path = join(entry.parentPath, entry.name);
     files[relative(folder, path).replaceAll('\\', '/')] = await readFile(path, 'utf8');
   }
   if (files['Move.toml'] === undefined)
-    throw new FloeError('file_not_found', `expected a Move.toml in ${folder}`);
+    throw new DevnetError('package_missing', `expected a Move.toml in ${folder}`);
   return files;
 };
 
 const frameworkFiles = {
-  std: (): Promise<PackageFiles> => readPackage(join(MOVE, 'framework/move-stdlib')),
-  sui: (): Promise<PackageFiles> => readPackage(join(MOVE, 'framework/sui-framework')),
+  std: (): Promise<PackageFiles> => readPackage(join(CONTRACTS, 'framework/move-stdlib')),
+  sui: (): Promise<PackageFiles> => readPackage(join(CONTRACTS, 'framework/sui-framework')),
 };
 
 /** Hands the compiler our framework whenever it asks for Sui's repository; nothing else can be fetched. */
@@ -70,8 +79,8 @@ const offlineFetcher = async (
     override async fetch(git: string, rev: string, subdir = ''): Promise<Record<string, string>> {
       if (subdir.endsWith('move-stdlib')) return { ...std };
       if (subdir.endsWith('sui-framework')) return { ...sui };
-      throw new FloeError(
-        'file_not_found',
+      throw new DevnetError(
+        'package_missing',
         `offline: the dependency ${git} ${rev} ${subdir} is not part of the framework`,
       );
     }
@@ -84,13 +93,13 @@ const offlineFetcher = async (
   })();
 };
 
-/** Compiles a package. @throws FloeError `data_malformed` with the compiler's diagnostics. */
+/** Compiles a package. @throws DevnetError `compile_failed` with the compiler's diagnostics. */
 export const compilePackage = async (files: PackageFiles): Promise<CompiledPackage> => {
   const { MovePackageFetcher, dumpMovePackage } = await builder();
   const fetcher = await offlineFetcher(MovePackageFetcher);
   const result = await dumpMovePackage({ files: { ...files }, fetcher, silenceWarnings: true });
   if ('error' in result)
-    throw new FloeError('data_malformed', `the Move compiler says: ${result.error}`);
+    throw new DevnetError('compile_failed', `the Move compiler says: ${result.error}`);
   return {
     modules: result.modules,
     dependencies: result.dependencies,
@@ -104,7 +113,7 @@ export const testPackage = async (files: PackageFiles): Promise<MoveTestReport> 
   const fetcher = await offlineFetcher(MovePackageFetcher);
   const result = await testMovePackage({ files: { ...files }, fetcher, silenceWarnings: true });
   if ('error' in result)
-    throw new FloeError('data_malformed', `the Move test runner says: ${result.error}`);
+    throw new DevnetError('compile_failed', `the Move test runner says: ${result.error}`);
   return result;
 };
 
@@ -130,7 +139,7 @@ export const buildFramework = async (): Promise<CompiledFramework> => {
       if (path.endsWith('.move')) files[path.replace('sources/', `sources/${part}_`)] = text;
   const result = await dumpMovePackage({ files, fetcher, silenceWarnings: true });
   if ('error' in result)
-    throw new FloeError('data_malformed', `the Move compiler says: ${result.error}`);
+    throw new DevnetError('compile_failed', `the Move compiler says: ${result.error}`);
   const { readModule } = await import('./binary.ts');
   const at = (id: string): string[] =>
     result.modules.filter((base64) => {
@@ -140,14 +149,10 @@ export const buildFramework = async (): Promise<CompiledFramework> => {
   return { std: at('1'), sui: at('2') };
 };
 
-/** Compiles Floe's own package. */
-export const buildFloe = async (): Promise<CompiledPackage> =>
-  compilePackage(await readPackage(join(MOVE, 'floe')));
-
 /** Compiles the contracts of Walrus and Seal that the devnet publishes at genesis. */
 export const buildDevnetContracts = async (): Promise<
   Readonly<Record<'walrus' | 'seal', CompiledPackage>>
 > => ({
-  walrus: await compilePackage(await readPackage(join(MOVE, 'devnet/walrus'))),
-  seal: await compilePackage(await readPackage(join(MOVE, 'devnet/seal'))),
+  walrus: await compilePackage(await readPackage(join(CONTRACTS, 'walrus'))),
+  seal: await compilePackage(await readPackage(join(CONTRACTS, 'seal'))),
 });

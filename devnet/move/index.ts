@@ -7,7 +7,6 @@ export {
   SUI_ID,
   STD_ID,
   compiledContracts,
-  compiledFloe,
   compiledFramework,
   createVmWithFramework,
   moduleBytes,

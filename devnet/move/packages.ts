@@ -2,7 +2,7 @@
  * @module The packages of one machine: published from bytes, checked, linked, found by storage id; upgrades keep the original
  * id in their bytecode and their types. A package that fails a check leaves nothing behind.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import { readModule, selfAddressOffset } from './binary.ts';
 import type { CompiledModule } from './module.ts';
 import { addressToBytes } from './bcs.ts';
@@ -171,7 +171,7 @@ const readAll = (
       const binary = readModule(bytes);
       return { name: binary.moduleHandles[binary.self]?.name ?? '', bytes, binary };
     } catch (error) {
-      if (!(error instanceof FloeError)) throw error;
+      if (!(error instanceof DevnetError)) throw error;
       throw new Fault({ type: 'link', message: error.message });
     }
   });

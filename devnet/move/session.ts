@@ -1,7 +1,7 @@
 /**
  * @module One transaction on the machine: arguments in, calls, cells between them, effects out.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import type { LoadedFunction, Slot } from './code.ts';
 import { Fault, fault } from './fault.ts';
 import { isDatatype, pointee } from './linker.ts';
@@ -92,7 +92,10 @@ export class Session implements MoveSession {
   constructor(types: TypeTable, packages: PackageStore, options: SessionOptions) {
     const { context } = options;
     if (context.digest.length !== 32)
-      throw new FloeError('usage', `a digest of ${context.digest.length} bytes, expected 32`);
+      throw new DevnetError(
+        'argument_invalid',
+        `a digest of ${context.digest.length} bytes, expected 32`,
+      );
     this.#types = types;
     this.#packages = packages;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -288,11 +291,6 @@ export const outside = <T>(run: () => T): T => {
     return run();
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    throw new FloeError(
-      'usage',
-      error.failure.message,
-      { type: error.failure.type },
-      { cause: error },
-    );
+    throw new DevnetError('argument_invalid', error.failure.message, { cause: error });
   }
 };

@@ -277,9 +277,9 @@ export interface MoveSession {
   readonly callFunction: (request: CallRequest) => CallResult;
   /** Decodes BCS (a whole input object, a pure value) into a cell. */
   readonly cell: (type: TypeTag, bytes: Uint8Array) => Cell;
-  /** Makes a vector of the arguments (the MakeMoveVec command). @throws FloeError when one does not fit the element type. */
+  /** Makes a vector of the arguments (the MakeMoveVec command). @throws DevnetError when one does not fit the element type. */
   readonly vector: (elementType: TypeTag, elements: readonly CallArgument[]) => Cell;
-  /** BCS of what the cell holds. Throws `FloeError` if it was moved. */
+  /** BCS of what the cell holds. Throws `DevnetError` if it was moved. */
   readonly bytes: (cell: Cell) => Uint8Array;
   /** Abilities of the cell's type, bits of `ABILITY`. */
   readonly abilities: (type: TypeTag) => number;

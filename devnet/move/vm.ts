@@ -2,7 +2,7 @@
  * @module The Move virtual machine as the devnet uses it: packages, types, and sessions to run transactions in. See `types.ts` for
  * the contract.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import { decode, encode } from './bcs.ts';
 import { Fault } from './fault.ts';
 import { isDatatype } from './linker.ts';
@@ -98,7 +98,7 @@ class Vm implements MoveVm {
 
 /** As Sui's RPC shows contents: wide integers as text, bytes as base64, ids and strings plain, options as value or null. */
 const toJson = (types: TypeTable, type: MoveType, value: Value | undefined): unknown => {
-  if (value === undefined) throw new FloeError('internal', 'a value lacks a field of its type');
+  if (value === undefined) throw new DevnetError('internal', 'a value lacks a field of its type');
   if (typeof value === 'bigint') return value.toString();
   if (type.kind === 'vector') {
     if (type.of.kind === 'u8') return Buffer.from(asBytes(value)).toString('base64');

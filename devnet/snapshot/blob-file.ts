@@ -3,7 +3,7 @@
  * slivers that do not follow from it. Length of the header (u32, little-endian), header (JSON), then the bytes that it names.
  */
 import * as v from 'valibot';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import type { SliverKey } from '../walrus/encoding.ts';
 import { parseBlobId } from '../walrus/layout.ts';
 import type { BlobVault } from '../walrus/vault.ts';
@@ -58,8 +58,8 @@ export const encodeBlobFile = (vault: BlobVault, blobId: string): Uint8Array | u
   return Buffer.concat([head, text, ...parts]);
 };
 
-const malformed = (blobId: string, why: string, cause?: unknown): FloeError =>
-  new FloeError('data_malformed', `the saved blob ${blobId}: ${why}`, {}, { cause });
+const malformed = (blobId: string, why: string, cause?: unknown): DevnetError =>
+  new DevnetError('snapshot_invalid', `the saved blob ${blobId}: ${why}`, { cause });
 
 const readHeader = (blobId: string, file: Uint8Array): { header: Header; end: number } => {
   if (file.length < 4) throw malformed(blobId, `expected a header, got ${file.length} bytes`);
@@ -83,7 +83,7 @@ const readHeader = (blobId: string, file: Uint8Array): { header: Header; end: nu
  *
  * @param nodes how many storage nodes there are
  * @returns the nodes that hold something of it
- * @throws {FloeError} data_malformed
+ * @throws {DevnetError} snapshot_invalid
  */
 export const restoreBlobFile = (
   vault: BlobVault,
@@ -108,7 +108,7 @@ export const restoreBlobFile = (
       header.source === undefined ? undefined : take(header.source),
     );
   } catch (cause) {
-    throw cause instanceof FloeError ? cause : malformed(blobId, String(cause), cause);
+    throw cause instanceof DevnetError ? cause : malformed(blobId, String(cause), cause);
   }
   for (const { node, derived, own } of header.holders) {
     if (node >= nodes) throw malformed(blobId, `there is no node ${node}`);

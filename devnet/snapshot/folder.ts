@@ -12,7 +12,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import type { Chain } from '../chain/chain.ts';
 import { TaskQueue } from '../queue.ts';
 import { parseBlobId } from '../walrus/layout.ts';
@@ -20,7 +20,7 @@ import type { BlobVault } from '../walrus/vault.ts';
 import { encodeBlobFile, restoreBlobFile } from './blob-file.ts';
 import { decodeTransactions, encodeState, encodeTransactions, restoreState } from './state.ts';
 
-const FORMAT = 2;
+const FORMAT = 3;
 const MANIFEST = 'manifest.json';
 const TRANSACTIONS = 'transactions.bin';
 const BLOBS = 'blobs';
@@ -34,8 +34,8 @@ const Content = v.object({
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
 
-const Manifest = v.object({
-  format: v.literal(FORMAT),
+const packageIds = v.record(v.string(), v.string());
+const contents = {
   chainId: v.string(),
   settings: v.object({
     seed: v.union([v.string(), v.number()]),
@@ -44,7 +44,6 @@ const Manifest = v.object({
     sealServers: count,
     sealThreshold: count,
   }),
-  floePackageId: v.optional(v.string()),
   state: v.object({
     file: v.pipe(v.string(), v.regex(/^state-\d+\.json\.gz$/)),
     ...Content.entries,
@@ -59,7 +58,17 @@ const Manifest = v.object({
       ...Content.entries,
     }),
   ),
-});
+};
+const Current = v.object({ format: v.literal(FORMAT), packages: packageIds, ...contents });
+/** Format 2 knew one package only, the one of the project that this devnet was written for. */
+const Earlier = v.pipe(
+  v.object({ format: v.literal(2), floePackageId: v.optional(v.string()), ...contents }),
+  v.transform(({ floePackageId: floe, ...rest }): v.InferOutput<typeof Current> => {
+    const packages: Record<string, string> = floe === undefined ? {} : { floe };
+    return { ...rest, format: FORMAT, packages };
+  }),
+);
+const Manifest = v.union([Current, Earlier]);
 
 type Manifest = v.InferOutput<typeof Manifest>;
 type Content = v.InferOutput<typeof Content>;
@@ -94,7 +103,8 @@ export class SnapshotFolder {
   readonly path: string;
   /** Undefined when the folder holds no snapshot yet. */
   readonly settings: SavedSettings | undefined;
-  readonly floePackageId: string | undefined;
+  /** Ids of the packages that were published at the start, by name. */
+  readonly packages: Readonly<Record<string, string>>;
   readonly #queue = new TaskQueue();
   readonly #blobs = new Map<string, Content>();
   #manifest: Manifest | undefined;
@@ -109,23 +119,26 @@ export class SnapshotFolder {
     this.path = path;
     this.#manifest = manifest;
     this.settings = manifest?.settings;
-    this.floePackageId = manifest?.floePackageId;
+    this.packages = manifest?.packages ?? {};
   }
 
   /**
    * Opens a folder; it need not exist yet.
    *
-   * @throws {FloeError} data_malformed when there is something else than a snapshot of this format.
+   * @throws {DevnetError} snapshot_invalid when there is something else than a snapshot of this format.
    */
   static async open(path: string): Promise<SnapshotFolder> {
     const file = join(path, MANIFEST);
     try {
       if (!(await stat(path)).isDirectory())
-        throw new FloeError('data_malformed', `${path}: expected the folder of a devnet snapshot`);
+        throw new DevnetError(
+          'snapshot_invalid',
+          `${path}: expected the folder of a devnet snapshot`,
+        );
       const { size } = await stat(file);
       if (size > MANIFEST_LIMIT)
-        throw new FloeError(
-          'data_malformed',
+        throw new DevnetError(
+          'snapshot_invalid',
           `${file}: expected at most ${MANIFEST_LIMIT} bytes, got ${size}`,
         );
     } catch (error) {
@@ -136,11 +149,11 @@ export class SnapshotFolder {
     try {
       data = JSON.parse(await readFile(file, 'utf8'));
     } catch (cause) {
-      throw new FloeError('data_malformed', `${file}: expected JSON`, {}, { cause });
+      throw new DevnetError('snapshot_invalid', `${file}: expected JSON`, { cause });
     }
     const parsed = v.safeParse(Manifest, data);
     if (!parsed.success)
-      throw new FloeError('data_malformed', `${file}: ${v.summarize(parsed.issues)}`);
+      throw new DevnetError('snapshot_invalid', `${file}: ${v.summarize(parsed.issues)}`);
     return new SnapshotFolder(path, parsed.output);
   }
 
@@ -148,7 +161,7 @@ export class SnapshotFolder {
    * Puts the snapshot into a chain that has only its genesis packages and an empty vault.
    *
    * @returns by blob id, the nodes that hold something of it
-   * @throws {FloeError} data_malformed when a file is missing, damaged or of another network
+   * @throws {DevnetError} snapshot_invalid when a file is missing, damaged or of another network
    */
   async restore({ chain, vault }: SnapshotParts): Promise<ReadonlyMap<string, readonly number[]>> {
     const manifest = this.#manifest;
@@ -156,15 +169,15 @@ export class SnapshotFolder {
     if (!manifest) return holders;
     const { chainId, settings, state, transactions, blobs } = manifest;
     if (chainId !== chain.chainId)
-      throw new FloeError(
-        'data_malformed',
+      throw new DevnetError(
+        'snapshot_invalid',
         `${this.path} is of another seed than the one it names: chain ${chainId}, not ${chain.chainId}`,
       );
     const history = await this.#read(TRANSACTIONS, transactions);
     const executed = decodeTransactions(history);
     if (executed.length !== transactions.count)
-      throw new FloeError(
-        'data_malformed',
+      throw new DevnetError(
+        'snapshot_invalid',
         `${this.path}: expected ${transactions.count} transactions, got ${executed.length}`,
       );
     restoreState(chain, await this.#read(state.file, state), executed);
@@ -184,15 +197,15 @@ export class SnapshotFolder {
   save(
     parts: SnapshotParts,
     settings: SavedSettings,
-    floePackageId: string | undefined,
+    packages: Readonly<Record<string, string>>,
   ): Promise<void> {
-    return this.#queue.run(() => this.#save(parts, settings, floePackageId));
+    return this.#queue.run(() => this.#save(parts, settings, packages));
   }
 
   async #save(
     { chain, vault }: SnapshotParts,
     settings: SavedSettings,
-    floePackageId: string | undefined,
+    packages: Readonly<Record<string, string>>,
   ): Promise<void> {
     // Everything is taken before anything is written: the network goes on meanwhile.
     vault.settleAll();
@@ -225,7 +238,7 @@ export class SnapshotFolder {
         format: FORMAT,
         chainId: chain.chainId,
         settings,
-        ...(floePackageId === undefined ? {} : { floePackageId }),
+        packages,
         state: { file: stateFile, ...contentOf(state) },
         transactions: history,
         blobs: [...this.#blobs].map(([id, content]) => ({ id, ...content })),
@@ -283,17 +296,20 @@ export class SnapshotFolder {
         const { size } = await file.stat();
         // The history may be longer than the snapshot that the manifest speaks of.
         if (size < bytes || (size > bytes && name !== TRANSACTIONS))
-          throw new FloeError('data_malformed', `${path}: expected ${bytes} bytes, got ${size}`);
+          throw new DevnetError(
+            'snapshot_invalid',
+            `${path}: expected ${bytes} bytes, got ${size}`,
+          );
         await file.read(content, 0, bytes, 0);
       } finally {
         await file.close();
       }
     } catch (error) {
       if (!isMissing(error)) throw error;
-      throw new FloeError('data_malformed', `${path} is missing`, {}, { cause: error });
+      throw new DevnetError('snapshot_invalid', `${path} is missing`, { cause: error });
     }
     if (contentOf(content).sha256 !== sha256)
-      throw new FloeError('data_malformed', `${path} is damaged: its SHA-256 is another`);
+      throw new DevnetError('snapshot_invalid', `${path} is damaged: its SHA-256 is another`);
     return content;
   }
 }

@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { fromBase64, toBase64 } from '@mysten/sui/utils';
 import * as v from 'valibot';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import type { Chain } from '../chain/chain.ts';
 import type { ChainObject, PackageData } from '../chain/objects.ts';
 
@@ -87,7 +87,10 @@ const registerPackages = (chain: Chain, objects: readonly ChainObject[]): void =
       return previous && dependencies.every((other) => chain.vm.getPackage(other));
     });
     if (ready.length === 0)
-      throw new FloeError('data_malformed', 'the snapshot holds a package whose dependencies lack');
+      throw new DevnetError(
+        'snapshot_invalid',
+        'the snapshot holds a package whose dependencies lack',
+      );
     for (const { id, data } of ready) {
       publishSaved(chain, id, data, latest.get(data.originalId));
       latest.set(data.originalId, id);
@@ -109,7 +112,7 @@ const publishSaved = (
     ...(upgrades === undefined ? {} : { upgrades }),
   });
   if (result.status === 'failure')
-    throw new FloeError('data_malformed', `package ${storageId}: ${result.failure.message}`);
+    throw new DevnetError('snapshot_invalid', `package ${storageId}: ${result.failure.message}`);
 };
 
 /** The current state of a chain: objects, packages, clock; not its history. Compressed JSON. */
@@ -141,7 +144,7 @@ export const encodeState = (chain: Chain): Uint8Array => {
 /**
  * Puts a saved state and history into a chain that has only its genesis packages.
  *
- * @throws {FloeError} data_malformed
+ * @throws {DevnetError} snapshot_invalid
  */
 export const restoreState = (
   chain: Chain,
@@ -152,11 +155,11 @@ export const restoreState = (
   try {
     data = JSON.parse(gunzipSync(state, { maxOutputLength: STATE_LIMIT }).toString('utf8'));
   } catch (cause) {
-    throw new FloeError('data_malformed', 'the saved state cannot be read', {}, { cause });
+    throw new DevnetError('snapshot_invalid', 'the saved state cannot be read', { cause });
   }
   const parsed = v.safeParse(State, data);
   if (!parsed.success)
-    throw new FloeError('data_malformed', `the saved state: ${v.summarize(parsed.issues)}`);
+    throw new DevnetError('snapshot_invalid', `the saved state: ${v.summarize(parsed.issues)}`);
   const { epoch, clockOffset } = parsed.output;
   const objects = parsed.output.objects.map(toObject);
   registerPackages(chain, objects);
@@ -176,7 +179,7 @@ export const encodeTransactions = (
     }),
   );
 
-/** @throws {FloeError} data_malformed */
+/** @throws {DevnetError} snapshot_invalid */
 export const decodeTransactions = (
   encoded: Uint8Array,
 ): readonly GrpcTypes.ExecutedTransaction[] => {
@@ -190,7 +193,7 @@ export const decodeTransactions = (
       at = end;
     }
   } catch (cause) {
-    throw new FloeError('data_malformed', 'the saved transactions are damaged', {}, { cause });
+    throw new DevnetError('snapshot_invalid', 'the saved transactions are damaged', { cause });
   }
   return executed;
 };

@@ -4,12 +4,11 @@
  * aggregators stand behind.
  */
 import type { WalrusClient, WalrusFile } from '@mysten/walrus';
-import { FloeError } from '../../protocol/errors.ts';
-import { parsePatchId, readPatch } from '../../protocol/net/walrus/quilt.ts';
 import type { HttpHandler, HttpReply, RunningServer } from '../http.ts';
 import { Lru } from '../lru.ts';
 import { joinRows } from './encoding.ts';
 import { blobIdOfNumber, checkSliver, parseBlobId, shardOfPair, sourceSymbols } from './layout.ts';
+import { parsePatchId, readPatch } from './quilt.ts';
 import type { BlobRegistry } from './registry.ts';
 import { answer, OPERATION_TIMEOUT_MS, refuse, routeMissing, withRetry } from './replies.ts';
 import type { BlobVault } from './vault.ts';
@@ -100,12 +99,8 @@ export class Aggregator {
     const patch = parsePatchId(id);
     if (!patch) return refuse(400, 'INVALID_ARGUMENT', `expected a quilt patch id, got ${id}`);
     const quilt = await this.#blob(patch.quilt);
-    try {
-      return content(readPatch(quilt, this.#options.vault.shards, patch), id);
-    } catch (error) {
-      if (error instanceof FloeError && error.code === 'blob_corrupt') return noFile();
-      throw error;
-    }
+    const file = readPatch(quilt, this.#options.vault.shards, patch);
+    return file ? content(file, id) : noFile();
   }
 
   /** A blob that is alive on the chain: from the cache, from a read under way, or from the nodes. */

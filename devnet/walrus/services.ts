@@ -5,15 +5,16 @@
 import type { Signer } from '@mysten/sui/cryptography';
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
 import { Transaction } from '@mysten/sui/transactions';
-import { fromBase64, isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
+import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
 import { addressBytes } from '../chain/objects.ts';
 import type { TaskQueue } from '../queue.ts';
 import { certificateOf } from './certificate.ts';
 import type { EncodedBlob } from './encoding.ts';
 import { blobIdOfNumber, confirmationMessage, parseBlobId } from './layout.ts';
+import { formatPatchId } from './quilt.ts';
 import type { BlobRegistry } from './registry.ts';
 import { answer, OPERATION_TIMEOUT_MS, refuse, routeMissing, withRetry } from './replies.ts';
 import type { BlobVault } from './vault.ts';
@@ -154,7 +155,7 @@ export const publisherHandler = (options: {
     transaction.transferObjects([transaction.object(objectId)], recipient);
     const result = await signer.signAndExecuteTransaction({ transaction, client: suiClient });
     if (result.$kind !== 'Transaction')
-      throw new FloeError('internal', `the blob object ${objectId} could not be given away`);
+      throw new DevnetError('internal', `the blob object ${objectId} could not be given away`);
   };
   const store = async (
     blob: Uint8Array,
@@ -229,7 +230,7 @@ export const publisherHandler = (options: {
       blobStoreResult,
       storedQuiltBlobs: index.patches.map(({ identifier, startIndex, endIndex }) => ({
         identifier,
-        quiltPatchId: patchId(blobId, startIndex, endIndex),
+        quiltPatchId: formatPatchId({ quilt: blobId, start: startIndex, end: endIndex }),
         range: [startIndex, endIndex],
       })),
     });
@@ -246,15 +247,4 @@ export const publisherHandler = (options: {
       ),
     );
   };
-};
-
-/** A quilt patch's id: quilt id, version 1, first and last sliver, as base64url. */
-const patchId = (blobId: string, startIndex: number, endIndex: number): string => {
-  const bytes = new Uint8Array(37);
-  bytes.set(fromBase64(`${blobId.replaceAll('-', '+').replaceAll('_', '/')}=`));
-  const view = new DataView(bytes.buffer);
-  view.setUint8(32, 1);
-  view.setUint16(33, startIndex, true);
-  view.setUint16(35, endIndex, true);
-  return Buffer.from(bytes).toString('base64url');
 };

@@ -6,7 +6,7 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import { addressBytes } from '../chain/objects.ts';
 import { encodeG2, withTable, type G2Point } from '../curves.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
@@ -112,7 +112,7 @@ export class StorageNode {
   adopt(blobId: string): void {
     const { vault, index } = this.#options;
     const metadata = vault.metadata(blobId);
-    if (!metadata) throw new FloeError('internal', `blob ${blobId} was not opened`);
+    if (!metadata) throw new DevnetError('internal', `blob ${blobId} was not opened`);
     this.blobs.set(blobId, { metadata, slivers: vault.sliversOf(blobId, index) });
   }
 

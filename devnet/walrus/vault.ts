@@ -3,7 +3,7 @@
  * the code makes them follow from the blob, so the blob is kept once, and the slivers of recent blobs in a bounded cache. That a
  * sliver is such a one is established by comparing it with what the encoder gives; any other is kept as it came.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { DevnetError } from '../errors.ts';
 import { Lru } from '../lru.ts';
 import {
   encodeBlob,
@@ -38,7 +38,7 @@ export class Slivers {
     return this.#held.has(key);
   }
 
-  /** @throws {FloeError} data_malformed when the blob that it follows from is not the one it says it is */
+  /** @throws {DevnetError} snapshot_invalid when the blob that it follows from is not the one it says it is */
   get(key: SliverKey): Uint8Array | undefined {
     return this.#held.has(key) ? (this.#held.get(key) ?? this.#derive(key)) : undefined;
   }
@@ -126,7 +126,7 @@ export class BlobVault {
   /**
    * The same, shown by the encoder to have this id.
    *
-   * @throws {FloeError} data_malformed when they have not
+   * @throws {DevnetError} snapshot_invalid when they have not
    */
   provenSource(blobId: string): Uint8Array | undefined {
     const entry = this.#entries.get(blobId);
@@ -145,7 +145,7 @@ export class BlobVault {
   /** The slivers of one node for a blob that was opened. */
   sliversOf(blobId: string, node: number): Slivers {
     const entry = this.#entries.get(blobId);
-    if (!entry) throw new FloeError('internal', `blob ${blobId} was not opened`);
+    if (!entry) throw new DevnetError('internal', `blob ${blobId} was not opened`);
     const known = entry.holders.get(node);
     if (known) return known;
     const slivers = new Slivers((key) => this.#derive(blobId, key));
@@ -257,7 +257,7 @@ export class BlobVault {
   #encode(blobId: string, source: Uint8Array): EncodedBlob {
     const { blobId: found, encoded } = encodeBlob(source, this.shards);
     if (found !== blobId)
-      throw new FloeError('data_malformed', `expected blob ${blobId}, its bytes are ${found}`);
+      throw new DevnetError('snapshot_invalid', `expected blob ${blobId}, its bytes are ${found}`);
     this.offer(blobId, encoded);
     return encoded;
   }
@@ -265,7 +265,7 @@ export class BlobVault {
   #derive(blobId: string, key: SliverKey): Uint8Array {
     const source = this.source(blobId);
     const sliver = source && sliverOf(this.#encodedOf(blobId, source), key);
-    if (!sliver) throw new FloeError('internal', `there is no sliver ${key} of ${blobId}`);
+    if (!sliver) throw new DevnetError('internal', `there is no sliver ${key} of ${blobId}`);
     return sliver;
   }
 }

@@ -1,9 +1,9 @@
 /**
- * @module What a project that has nothing to do with Floe does on the devnet, with the SDKs of Mysten Labs only: get coins,
- * publish a Move package (an allowlist), encrypt and decrypt under its policy with Seal, be denied without it, write and read
- * a Walrus blob and a quilt. Give it the file that `floe devnet --config-out FILE` wrote:
+ * @module What a project of Sui, Walrus and Seal does on the devnet, with the SDKs of Mysten Labs only: get coins, publish a Move
+ * package (an allowlist), encrypt and decrypt under its policy with Seal, be denied without it, write and read a Walrus blob and
+ * a quilt. It starts a devnet of its own, or uses one that runs already, given the file of `floe-devnet --config-out FILE`:
  *
- *   node examples/devnet/stock-sdk.ts FILE
+ *   node examples/devnet/stock-sdk.ts [FILE]
  */
 import { readFile } from 'node:fs/promises';
 import { NoAccessError, SealClient, SessionKey } from '@mysten/seal';
@@ -13,6 +13,7 @@ import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
 import { fromHex } from '@mysten/sui/utils';
 import { WalrusClient, WalrusFile } from '@mysten/walrus';
+import { startDevnet } from 'floe-devnet';
 
 interface Network {
   readonly rpcUrl: string;
@@ -27,7 +28,7 @@ interface Network {
 const isNetwork = (value: unknown): value is Network =>
   typeof value === 'object' && value !== null && 'rpcUrl' in value && 'seal' in value;
 
-/** What came out, for a test to look at. */
+/** The outcome, for a test to look at. */
 export interface StockSdkResult {
   readonly packageId: string;
   readonly decrypted: string;
@@ -37,59 +38,80 @@ export interface StockSdkResult {
   readonly quilt: Readonly<Record<string, string>>;
 }
 
-/** Runs the whole story on a network. */
-export const runStockSdk = async (network: Network): Promise<StockSdkResult> => {
-  const suiClient = new SuiGrpcClient({ network: 'localnet', baseUrl: network.rpcUrl });
-  const owner = Ed25519Keypair.generate();
-  const outsider = Ed25519Keypair.generate();
-  await requestSuiFromFaucetV2({ host: network.faucetUrl, recipient: owner.toSuiAddress() });
+/** One account on one network. */
+interface Account {
+  readonly network: Network;
+  readonly suiClient: SuiGrpcClient;
+  readonly owner: Ed25519Keypair;
+}
 
-  const execute = async (build: (transaction: Transaction) => void) => {
-    const transaction = new Transaction();
-    build(transaction);
-    const result = await suiClient.signAndExecuteTransaction({
-      transaction,
-      signer: owner,
-      include: { objectTypes: true },
-    });
-    if (result.$kind !== 'Transaction')
-      throw new Error(result.FailedTransaction.status.error?.message ?? 'the transaction failed');
-    await suiClient.waitForTransaction({ digest: result.Transaction.digest });
-    const types = Object.entries(result.Transaction.objectTypes);
-    return (suffix: string): string => {
-      const [id] = types.find(([, type]) => type.endsWith(suffix)) ?? [];
-      if (id === undefined) throw new Error(`no ${suffix} among ${types.join()}`);
-      return id;
-    };
+/** Executes a transaction; gives the id of a changed object by the end of its type. */
+const execute = async (
+  { suiClient, owner }: Account,
+  build: (transaction: Transaction) => void,
+): Promise<(suffix: string) => string> => {
+  const transaction = new Transaction();
+  build(transaction);
+  const result = await suiClient.signAndExecuteTransaction({
+    transaction,
+    signer: owner,
+    include: { objectTypes: true },
+  });
+  if (result.$kind !== 'Transaction')
+    throw new Error(result.FailedTransaction.status.error?.message ?? 'the transaction failed');
+  await suiClient.waitForTransaction({ digest: result.Transaction.digest });
+  const types = Object.entries(result.Transaction.objectTypes);
+  return (suffix) => {
+    const [id] = types.find(([, type]) => type.endsWith(suffix)) ?? [];
+    if (id === undefined) throw new Error(`no ${suffix} among ${types.join()}`);
+    return id;
   };
+};
 
-  // A Move package of our own: compiled from allowlist/sources.
+interface Allowlist {
+  readonly packageId: string;
+  readonly listId: string;
+  change(what: 'add' | 'remove', reader: Ed25519Keypair): Promise<unknown>;
+}
+
+/** A Move package of our own: compiled from allowlist/sources. */
+const publishAllowlist = async (account: Account): Promise<Allowlist> => {
   const { default: compiled } = await import('./allowlist/compiled.json', {
     with: { type: 'json' },
   });
-  const published = await execute((transaction) => {
+  const published = await execute(account, (transaction) => {
     const capability = transaction.publish(compiled);
-    transaction.transferObjects([capability], owner.toSuiAddress());
+    transaction.transferObjects([capability], account.owner.toSuiAddress());
   });
   const packageId = published('package');
-  const created = await execute((transaction) => {
+  const created = await execute(account, (transaction) => {
     transaction.moveCall({ target: `${packageId}::allowlist::create` });
   });
   const listId = created('::allowlist::List');
   const capId = created('::allowlist::Cap');
-  const change = (what: 'add' | 'remove', reader: Ed25519Keypair) =>
-    execute((transaction) => {
-      transaction.moveCall({
-        target: `${packageId}::allowlist::${what}`,
-        arguments: [
-          transaction.object(listId),
-          transaction.object(capId),
-          transaction.pure.address(reader.toSuiAddress()),
-        ],
-      });
-    });
+  return {
+    packageId,
+    listId,
+    change: (what, reader) =>
+      execute(account, (transaction) => {
+        transaction.moveCall({
+          target: `${packageId}::allowlist::${what}`,
+          arguments: [
+            transaction.object(listId),
+            transaction.object(capId),
+            transaction.pure.address(reader.toSuiAddress()),
+          ],
+        });
+      }),
+  };
+};
 
-  // Seal: encrypt under the list, decrypt as a reader, be denied as anyone else.
+/** Seal: encrypt under the list, decrypt as a reader, be denied as anyone else. */
+const useSeal = async (
+  { network, suiClient, owner }: Account,
+  list: Allowlist,
+): Promise<Pick<StockSdkResult, 'decrypted' | 'denied'>> => {
+  const { packageId, listId } = list;
   const sealClient = (): SealClient =>
     new SealClient({
       suiClient,
@@ -130,13 +152,20 @@ export const runStockSdk = async (network: Network): Promise<StockSdkResult> => 
     }
   };
   await expectDenied('owner before being added', owner);
-  await change('add', owner);
+  await list.change('add', owner);
   const decrypted = await decrypt(owner);
-  await expectDenied('outsider', outsider);
-  await change('remove', owner);
+  await expectDenied('outsider', Ed25519Keypair.generate());
+  await list.change('remove', owner);
   await expectDenied('removed reader', owner);
+  return { decrypted, denied };
+};
 
-  // Walrus: a blob and a quilt of two files.
+/** Walrus: a blob and a quilt of two files. */
+const useWalrus = async ({
+  network,
+  suiClient,
+  owner,
+}: Account): Promise<Pick<StockSdkResult, 'blobId' | 'blobEqual' | 'quilt'>> => {
   const walrus = new WalrusClient({
     suiClient,
     packageConfig: {
@@ -160,13 +189,36 @@ export const runStockSdk = async (network: Network): Promise<StockSdkResult> => 
   for (const file of await walrus.getFiles({ ids: files.map((item) => item.id) }))
     quilt[(await file.getIdentifier()) ?? ''] = await file.text();
   const blobEqual = read.length === blob.length && read.every((byte, at) => byte === blob[at]);
-  return { packageId, decrypted, denied, blobId, blobEqual, quilt };
+  return { blobId, blobEqual, quilt };
+};
+
+/** Runs the whole story on a network. */
+export const runStockSdk = async (network: Network): Promise<StockSdkResult> => {
+  const suiClient = new SuiGrpcClient({ network: 'localnet', baseUrl: network.rpcUrl });
+  const owner = Ed25519Keypair.generate();
+  await requestSuiFromFaucetV2({ host: network.faucetUrl, recipient: owner.toSuiAddress() });
+  const account = { network, suiClient, owner };
+  const list = await publishAllowlist(account);
+  const seal = await useSeal(account, list);
+  return { packageId: list.packageId, ...seal, ...(await useWalrus(account)) };
+};
+
+/** The story on a devnet of its own, in this process. */
+const runAlone = async (): Promise<StockSdkResult> => {
+  const devnet = await startDevnet();
+  try {
+    return await runStockSdk(devnet.config);
+  } finally {
+    await devnet.stop();
+  }
 };
 
 if (import.meta.main) {
   const [file] = process.argv.slice(2);
-  if (file === undefined) throw new Error('usage: node examples/devnet/stock-sdk.ts CONFIG.json');
-  const network: unknown = JSON.parse(await readFile(file, 'utf8'));
-  if (!isNetwork(network)) throw new Error(`${file} was not written by floe devnet`);
-  console.log(await runStockSdk(network));
+  if (file === undefined) console.log(await runAlone());
+  else {
+    const network: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (!isNetwork(network)) throw new Error(`${file} was not written by floe-devnet`);
+    console.log(await runStockSdk(network));
+  }
 }

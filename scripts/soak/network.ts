@@ -2,19 +2,19 @@
  * @module The network of the trials: a devnet in this process, and what can be taken away from it.
  */
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
-import { startDevnet, type Devnet } from '../../devnet/index.ts';
-import { compiledFloe } from '../../devnet/move/index.ts';
+import type { Devnet } from 'floe-devnet';
+import { networkFileOf, startFloeDevnet } from '../../sim/floe-devnet.ts';
 
 export const FAULTS = ['keys', 'nodes', 'rpc', 'relay'] as const;
 export type FaultName = (typeof FAULTS)[number];
 
 /** 13 nodes, of which 4 may be silent; 3 key servers, of which 2 suffice. */
 export const startNetwork = (): Promise<Devnet> =>
-  startDevnet({ nodes: 13, shardsPerNode: 1, floePackage: compiledFloe() });
+  startFloeDevnet({ nodes: 13, shardsPerNode: 1 });
 
 /** With the helpers between client and nodes or, to meet faults of the nodes, without. */
 export const networkOf = (devnet: Devnet, fault?: FaultName): NetworkConfig => {
-  const network = parseNetworkConfig(devnet.config);
+  const network = parseNetworkConfig(networkFileOf(devnet.config));
   if (fault !== 'nodes') return network;
   const { relayUrl: _relay, aggregatorUrl: _aggregator, ...walrus } = network.walrus;
   return { ...network, walrus };

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULT_EPOCHS } from '../../protocol/net/config.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { writeTable } from '../../test/support/table.ts';
 import { networkOf, startNetwork, switchFault, type FaultName } from './network.ts';
 import { play, type PhaseName, type Played } from './run.ts';

@@ -11,7 +11,7 @@ import type { FrozenSet } from '../../protocol/ports/ledger.ts';
 import { capOf, changeAccess, readRun } from '../../protocol/net/sui/registry.ts';
 import { suiLedger } from '../../protocol/net/sui/ledger.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import {
   connect,
   fund,

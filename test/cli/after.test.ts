@@ -12,7 +12,7 @@ import { runCost } from '../../protocol/net/cost.ts';
 import { DOCUMENTED_PRICES, GAS_RATES } from '../../protocol/spec/size-of-run.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { makeScenario, readRun, runScenario, type RunResult } from '../../sim/index.ts';
 import { keyOf, startNetwork } from '../substrate/support.ts';
 import { floeIn, having } from '../support/floe.ts';

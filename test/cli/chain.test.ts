@@ -12,8 +12,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { suiClientOf } from '../../protocol/net/walrus/client.ts';
 import { Run } from '../../protocol/net/sui/layout.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
-import type { Devnet } from '../../devnet/index.ts';
-import { startDevnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
+import { startDevnet } from 'floe-devnet';
 import { connect, fund, keyOf, networkOf, publicKeyOf, specFor } from '../substrate/support.ts';
 import { floeIn, having, type Ended } from '../support/floe.ts';
 

@@ -10,8 +10,13 @@ import { Transaction } from '@mysten/sui/transactions';
 import { fromHex } from '@mysten/sui/utils';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startDevnet, type Devnet, type DevnetOptions } from '../../devnet/index.ts';
-import { buildDevnetContracts, compilePackage, readPackage } from '../../devnet/move/compile.ts';
-import { compiledContracts } from '../../devnet/move/index.ts';
+import {
+  buildDevnetContracts,
+  buildFramework,
+  compilePackage,
+  readPackage,
+} from '../../devnet/move/compile.ts';
+import { compiledContracts, compiledFramework } from '../../devnet/move/index.ts';
 import {
   allowlist,
   execute,
@@ -200,7 +205,7 @@ test('damage is found before anything runs; what a crash left behind does no har
         () => undefined,
         (thrown: unknown) => thrown,
       );
-      expect(error, `${what} ${name}`).toMatchObject({ code: 'data_malformed' });
+      expect(error, `${what} ${name}`).toMatchObject({ code: 'snapshot_invalid' });
     };
     await writeFile(file, bad);
     await refused('altered');
@@ -225,6 +230,7 @@ test('damage is found before anything runs; what a crash left behind does no har
 });
 
 test('the shipped bytecode is what the sources compile to', async () => {
+  expect(await buildFramework()).toEqual(compiledFramework());
   expect(await buildDevnetContracts()).toEqual(compiledContracts());
   const example = join(import.meta.dirname, '../../examples/devnet/allowlist');
   expect(await compilePackage(await readPackage(example))).toEqual(allowlist);

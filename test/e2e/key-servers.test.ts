@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { networkOf, startNetwork } from '../substrate/support.ts';
 import { writeTable } from '../support/table.ts';
 import { FloeProcess, freePort, killAll, LOWERED } from './processes.ts';

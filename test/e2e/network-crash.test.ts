@@ -13,7 +13,7 @@ import { connectNetwork } from '../../protocol/net/connect.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
 import { decodeRunSpec } from '../../protocol/spec/run-spec.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { bareNetworkOf, networkOf, startNetwork } from '../substrate/support.ts';
 import { writeTable } from '../support/table.ts';
 import { FloeProcess, freePort, killAll, PASSPHRASE, LOWERED } from './processes.ts';

@@ -17,7 +17,7 @@ import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { parseNetworkConfig } from '../../protocol/net/config.ts';
 import { decodeRunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeSafetensors, hashModel } from '../../protocol/model/index.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { keyOf, networkOf, packageOf, startNetwork } from '../substrate/support.ts';
 import { floeIn } from '../support/floe.ts';
 import { writeTable } from '../support/table.ts';

@@ -34,7 +34,7 @@ import {
   type RunSpec,
 } from '../../protocol/spec/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/net/sui/transactions.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { writeRunNetwork } from '../../sim/run-folder.ts';
 import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';
 import {

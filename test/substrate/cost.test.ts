@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import { blobCost, encodedLength, quiltSizes, runCost, walrusOf } from '../../protocol/net/cost.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { connect, keyOf, networkOf, specFor, startNetwork } from './support.ts';
 
 let devnet: Devnet;

@@ -13,7 +13,7 @@ import type { UploadJournal, UploadState } from '../../protocol/ports/upload-jou
 import { walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import type { Connected } from '../../protocol/net/connect.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { connect, fund, keyOf, networkOf, specFor, startNetwork } from './support.ts';
 
 let devnet: Devnet;

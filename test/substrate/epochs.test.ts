@@ -14,7 +14,7 @@ import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import { DEFAULT_EPOCHS } from '../../protocol/net/config.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import type { PhaseType } from '../../coordinator/index.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { makeScenario, runScenario, type RunOptions, type RunResult } from '../../sim/index.ts';
 import { writeTable } from '../support/table.ts';
 import { connect, fund, keyOf, networkOf, quick, specFor, startNetwork } from './support.ts';

@@ -7,7 +7,7 @@ import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import type { Connected } from '../../protocol/net/connect.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import {
   bareNetworkOf,
   connect,

@@ -10,7 +10,7 @@ import { placeOfRun } from '../../cli/coordinator-ports.ts';
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { connect, fund, keyOf, networkOf, publicKeyOf, specFor, startNetwork } from './support.ts';
 
 const owner = keyOf(1);

@@ -17,7 +17,7 @@ import { suiClientOf } from '../../protocol/net/walrus/client.ts';
 import type { BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { connect, fund, keyOf, networkOf, quick, specFor, startNetwork } from './support.ts';
 
 const owner = keyOf(1);

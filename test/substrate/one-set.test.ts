@@ -11,7 +11,7 @@ import { dataCommitment, eligibleRoot, survivorsHash } from '../../protocol/reco
 import { setName } from '../../protocol/rules/one-set.ts';
 import { cohortRoot } from '../../protocol/secagg/index.ts';
 import { hashModel } from '../../protocol/model/index.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { networkOf, startNetwork } from './support.ts';

@@ -7,7 +7,7 @@ import { suiClientOf } from '../../protocol/net/walrus/client.ts';
 import * as offers from '../../protocol/net/sui/offers.ts';
 import { changeAccess, type AccessChange, type Registry } from '../../protocol/net/sui/registry.ts';
 import { createSender, type Sender } from '../../protocol/net/sui/transactions.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import {
   PASS_PRICE,
   PEOPLE,

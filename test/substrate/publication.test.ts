@@ -16,7 +16,7 @@ import {
 } from '../../protocol/records/publication.ts';
 import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeTranscript, encodeEntry } from '../../protocol/records/transcript.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { connect as join, createStage, testSpec } from '../support/run.ts';
 import { connect, fund, keyOf, packageOf, specFor, startNetwork } from './support.ts';
 

@@ -23,7 +23,7 @@ import {
 } from '../../protocol/spec/run-spec.ts';
 import { openModel } from '../../protocol/verify/index.ts';
 import { createModelKeeper } from '../../coordinator/model.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { STORIES, type Attempt, type Step, type Who } from './policy-cases.ts';
 import { addressOfWho, keyOfWho, must, setStage, type Stage, type World } from './policy-play.ts';
 import { connect, networkOf, packageOf, publicKeyOf, specFor, startNetwork } from './support.ts';

@@ -19,7 +19,7 @@ import { publishRun } from '../../protocol/records/publication.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { hashModel } from '../../protocol/model/index.ts';
 import { openModel, verifyRun } from '../../protocol/verify/index.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { connect, createStage, testIdentity, testSpec } from '../support/run.ts';
 import { bareNetworkOf, fund, keyOf, networkOf, startNetwork } from './support.ts';
 

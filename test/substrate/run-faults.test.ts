@@ -10,7 +10,7 @@ import { committedRounds, modelsOf } from '../../cli/published.ts';
 import { connectNetwork } from '../../protocol/net/connect.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import {
   makeScenario,
   readRun,

@@ -6,7 +6,7 @@ import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { sealGate } from '../../protocol/net/seal/gate.ts';
 import { suiLedger, type SuiLedgerInit } from '../../protocol/net/sui/ledger.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
-import type { Devnet } from '../../devnet/index.ts';
+import type { Devnet } from 'floe-devnet';
 import { accessGateSuite, type AccessGateFixture } from '../suites/access-gate.ts';
 import { blobStoreSuite } from '../suites/blob-store.ts';
 import { ledgerSuite } from '../suites/ledger.ts';

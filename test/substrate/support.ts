@@ -9,18 +9,20 @@ import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { parseNetworkConfig } from '../../protocol/net/config.ts';
 import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
-import { startDevnet, type Devnet, type DevnetOptions } from '../../devnet/index.ts';
-import { compiledFloe } from '../../devnet/move/index.ts';
+import type { Devnet, DevnetOptions } from 'floe-devnet';
+import { networkFileOf, startFloeDevnet } from '../../sim/floe-devnet.ts';
 
 /** 13 nodes of one shard: tolerates 4, blobs up to 2.9 MB, fast. */
 export const startNetwork = (options: DevnetOptions = {}): Promise<Devnet> =>
-  startDevnet({ nodes: 13, shardsPerNode: 1, floePackage: compiledFloe(), ...options });
+  startFloeDevnet({ nodes: 13, shardsPerNode: 1, ...options });
 
-export const networkOf = (devnet: Devnet): NetworkConfig => parseNetworkConfig(devnet.config);
+export const networkOf = (devnet: Devnet): NetworkConfig =>
+  parseNetworkConfig(networkFileOf(devnet.config));
 
 export const packageOf = ({ config }: Devnet): string => {
-  if (config.floe === undefined) throw new Error('the devnet has no Floe package');
-  return config.floe.packageId;
+  const { floe } = networkFileOf(config);
+  if (floe === undefined) throw new Error('the devnet has no Floe package');
+  return floe.packageId;
 };
 
 /** Without helpers between client and nodes, so that faults of the nodes are met. */

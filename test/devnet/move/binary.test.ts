@@ -7,11 +7,11 @@ import { bcs } from '@mysten/sui/bcs';
 import { deriveDynamicFieldID } from '@mysten/sui/utils';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { FloeError } from '../../../protocol/errors.ts';
+import { DevnetError } from '../../../devnet/errors.ts';
 import { readModule } from '../../../devnet/move/binary.ts';
 import {
   SUI_ID,
-  compiledFloe,
+  compiledContracts,
   compiledFramework,
   createVmWithFramework,
   moduleBytes,
@@ -21,7 +21,8 @@ import { TypeTable } from '../../../devnet/move/typing.ts';
 import { shaped } from './support/shape.ts';
 
 const framework = compiledFramework();
-const all = moduleBytes([...framework.std, ...framework.sui, ...compiledFloe().modules]);
+const { walrus, seal } = compiledContracts();
+const all = moduleBytes([...framework.std, ...framework.sui, ...walrus.modules, ...seal.modules]);
 
 interface Reference {
   readonly identifiers: readonly string[];
@@ -61,9 +62,9 @@ test('tables and code lengths agree with the reference deserialiser', () => {
   }
 });
 
-test('a damaged module is refused with the catalogue error, or still a module', () => {
+test('a damaged module is refused with the named error, or still a module', () => {
   const vm = createVmWithFramework();
-  const modules = moduleBytes(compiledFloe().modules);
+  const modules = moduleBytes(walrus.modules);
   const storageId = `0x${'77'.padStart(64, '0')}`;
   const dependencies = [`0x${'1'.padStart(64, '0')}`, SUI_ID];
   fc.assert(
@@ -88,9 +89,9 @@ test('a damaged module is refused with the catalogue error, or still a module', 
 });
 
 test('every truncation of a module is refused', () => {
-  const [bytes = new Uint8Array()] = moduleBytes(compiledFloe().modules);
+  const [bytes = new Uint8Array()] = moduleBytes(walrus.modules);
   for (let length = 0; length < bytes.length; length += 7)
-    expect(() => readModule(bytes.slice(0, length))).toThrow(FloeError);
+    expect(() => readModule(bytes.slice(0, length))).toThrow(DevnetError);
   expect(() => readModule(Uint8Array.of(...bytes, 0))).toThrow(/bytes follow/);
 });
 

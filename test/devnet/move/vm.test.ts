@@ -13,7 +13,6 @@ import {
   type MoveVm,
   STD_ID,
   SUI_ID,
-  compiledFloe,
   createVmWithFramework,
   moduleBytes,
 } from '../../../devnet/move/index.ts';
@@ -402,16 +401,5 @@ describe('publishing', () => {
         .replace('n: _ } = box', 'n: _, m: _ } = box'),
     );
     expect(vm.publish({ ...upgrade, modules: changed }).status).toBe('failure');
-  });
-
-  test('Floe’s package publishes as compiled', () => {
-    const storageId = id('f10e');
-    const modules = moduleBytes(compiledFloe().modules);
-    const result = vm.publish({ storageId, modules, dependencies });
-    expect(result.status === 'success' && result.package.modules.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['run', 'model', 'access', 'policy', 'identity']),
-    );
-    const approve = vm.getFunction(storageId, 'policy', 'seal_approve_cohort');
-    expect(approve).toMatchObject({ visibility: 'private', isEntry: true, txContext: 'immutable' });
   });
 });

@@ -149,10 +149,7 @@ export const runMutants = async (input: {
     const prepare = async (change: Mutant | undefined, index: number): Promise<string> => {
       const home = join(folder, `m${index}`);
       await cp(join(ROOT, 'devnet'), join(home, 'devnet'), { recursive: true });
-      await cp(join(ROOT, 'protocol'), join(home, 'protocol'), { recursive: true });
-      await cp(join(ROOT, 'package.json'), join(home, 'package.json'));
       await symlink(join(ROOT, 'node_modules'), join(home, 'node_modules'));
-      await symlink(join(ROOT, 'move'), join(home, 'move'));
       if (change !== undefined) {
         const path = join(home, 'devnet/move', change.file);
         const source = await readFile(path, 'utf8');
