@@ -1,11 +1,12 @@
 /**
- * @module `npm run build [folder]`: emits JavaScript, types and source maps, by default into `dist/`. There are no other files
- * to ship: kernels and styles are in the modules, what belongs to dependencies is found where they are installed.
+ * @module `npm run build [folder]`: emits JavaScript, types and source maps of both packages, by default into `dist/`. `floe` is
+ * packed from the root; `floe-devnet` from the folder `devnet` below the output, which gets everything else that it ships.
  */
 import { execFileSync } from 'node:child_process';
-import { chmod, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { chmod, cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stagedManifest } from './staged-manifest.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = resolve(process.argv[2] ?? `${root}/dist`);
@@ -17,3 +18,13 @@ execFileSync(
   { cwd: root, stdio: 'inherit' },
 );
 await chmod(`${out}/cli/main.js`, 0o755);
+
+const staged = join(out, 'devnet');
+await chmod(join(staged, 'main.js'), 0o755);
+const manifest = JSON.parse(await readFile(join(root, 'devnet/package.json'), 'utf8')) as object;
+const text = `${JSON.stringify(stagedManifest(manifest), undefined, 2)}\n`;
+await writeFile(join(staged, 'package.json'), text);
+await cp(join(root, 'LICENSE'), join(staged, 'LICENSE'));
+await cp(join(root, 'devnet/README.md'), join(staged, 'README.md'));
+// The compiler reads the framework's text.
+await cp(join(root, 'devnet/contracts'), join(staged, 'contracts'), { recursive: true });

@@ -116,38 +116,45 @@ const timestamp = (ms: number) => ({
   nanos: (ms % 1000) * 1_000_000,
 });
 
-/** The handlers by path, for `grpcWebHandler`. */
-export const suiHandlers = (
+type Serve = (path: string, handler: GrpcHandler) => void;
+
+const objectOf = (
   chain: Chain,
-  coins: ReadonlyMap<string, CoinInfo>,
-): ReadonlyMap<string, GrpcHandler> => {
-  const { vm } = chain;
-  const handlers = new Map<string, GrpcHandler>();
-  const serve = (path: string, handler: GrpcHandler): void => {
-    handlers.set(`/sui.rpc.v2.${path}`, handler);
-  };
-  const read = (request: GrpcTypes.GetObjectRequest, paths: ReadonlySet<string>) => {
-    const id = requireAddress(request.objectId, 'an object');
-    const object = chain.readable.get(id);
-    if (!object || (request.version !== undefined && request.version !== object.version))
-      throw notFound(`Object ${id} not found`);
-    return toProtoObject(object, vm, paths);
-  };
-  const balances = (owner: string): Map<string, bigint> => {
-    const totals = new Map<string, bigint>();
-    for (const object of chain.readable.ownedBy({ type: 'address', address: owner })) {
-      const type = coinTypeOf(object.objectType);
-      if (type !== undefined)
-        totals.set(type, (totals.get(type) ?? 0n) + coinBalance(object.contents));
-    }
-    return totals;
-  };
-  const packageOf = (id: string | undefined) => {
-    const address = requireAddress(id, 'a package');
-    const info = chain.readable.get(address) && vm.getPackage(address);
-    if (!info) throw notFound(`Package ${address} not found`);
-    return info;
-  };
+  request: GrpcTypes.GetObjectRequest,
+  paths: ReadonlySet<string>,
+) => {
+  const id = requireAddress(request.objectId, 'an object');
+  const object = chain.readable.get(id);
+  if (!object || (request.version !== undefined && request.version !== object.version))
+    throw notFound(`Object ${id} not found`);
+  return toProtoObject(object, chain.vm, paths);
+};
+
+const transactionOf = (chain: Chain, digest: string | undefined): GrpcTypes.ExecutedTransaction => {
+  const record = chain.transaction(digest ?? '');
+  if (!record) throw notFound(`Transaction ${digest} not found`);
+  return record.executed;
+};
+
+/** What an address owns, by coin type. */
+const balancesOf = (chain: Chain, owner: string): ReadonlyMap<string, bigint> => {
+  const totals = new Map<string, bigint>();
+  for (const object of chain.readable.ownedBy({ type: 'address', address: owner })) {
+    const type = coinTypeOf(object.objectType);
+    if (type !== undefined)
+      totals.set(type, (totals.get(type) ?? 0n) + coinBalance(object.contents));
+  }
+  return totals;
+};
+
+const packageOf = (chain: Chain, id: string | undefined) => {
+  const address = requireAddress(id, 'a package');
+  const info = chain.readable.get(address) && chain.vm.getPackage(address);
+  if (!info) throw notFound(`Package ${address} not found`);
+  return info;
+};
+
+const serveLedger = (serve: Serve, chain: Chain): void => {
   serve('LedgerService/GetServiceInfo', (): GrpcTypes.GetServiceInfoResponse => ({
     chainId: chain.chainId,
     chain: 'floe-devnet',
@@ -175,7 +182,7 @@ export const suiHandlers = (
     },
   }));
   serve('LedgerService/GetObject', (request: GrpcTypes.GetObjectRequest) => ({
-    object: read(request, pathsOf(request.readMask)),
+    object: objectOf(chain, request, pathsOf(request.readMask)),
   }));
   serve(
     'LedgerService/BatchGetObjects',
@@ -186,7 +193,7 @@ export const suiHandlers = (
       return {
         objects: request.requests.map((item): GrpcTypes.GetObjectResult => {
           try {
-            return { result: { oneofKind: 'object', object: read(item, paths) } };
+            return { result: { oneofKind: 'object', object: objectOf(chain, item, paths) } };
           } catch (error) {
             if (!(error instanceof GrpcError)) throw error;
             const { code, message } = error;
@@ -196,13 +203,8 @@ export const suiHandlers = (
       };
     },
   );
-  const transaction = (digest: string | undefined): GrpcTypes.ExecutedTransaction => {
-    const record = chain.transaction(digest ?? '');
-    if (!record) throw notFound(`Transaction ${digest} not found`);
-    return record.executed;
-  };
   serve('LedgerService/GetTransaction', (request: GrpcTypes.GetTransactionRequest) => ({
-    transaction: transaction(request.digest),
+    transaction: transactionOf(chain, request.digest),
   }));
   serve(
     'LedgerService/BatchGetTransactions',
@@ -226,7 +228,9 @@ export const suiHandlers = (
   serve('LedgerService/ListTransactions', (request: GrpcTypes.ListTransactionsRequest) =>
     listTransactions(chain, request),
   );
+};
 
+const serveState = (serve: Serve, chain: Chain, coins: ReadonlyMap<string, CoinInfo>): void => {
   serve(
     'StateService/ListOwnedObjects',
     (request: GrpcTypes.ListOwnedObjectsRequest): GrpcTypes.ListOwnedObjectsResponse => {
@@ -238,7 +242,7 @@ export const suiHandlers = (
         );
       const { items, ...next } = pageOf(all, request.pageToken, request.pageSize);
       const paths = pathsOf(request.readMask);
-      return { objects: items.map((object) => toProtoObject(object, vm, paths)), ...next };
+      return { objects: items.map((object) => toProtoObject(object, chain.vm, paths)), ...next };
     },
   );
   serve(
@@ -248,7 +252,7 @@ export const suiHandlers = (
       const all = chain.readable.ownedBy({ type: 'object', parent });
       const { items, ...next } = pageOf(all, request.pageToken, request.pageSize);
       const dynamicFields = items.flatMap(
-        (object) => dynamicField(object, parent, chain, vm) ?? [],
+        (object) => dynamicField(object, parent, chain, chain.vm) ?? [],
       );
       return { dynamicFields, ...next };
     },
@@ -258,15 +262,15 @@ export const suiHandlers = (
     (request: GrpcTypes.GetBalanceRequest): GrpcTypes.GetBalanceResponse => {
       const coinType = normalizeStructTag(request.coinType ?? '0x2::sui::SUI');
       const owner = requireAddress(request.owner, 'the owner');
-      const held = [...balances(owner)].find(([type]) => typeMatches(coinType, type));
+      const held = [...balancesOf(chain, owner)].find(([type]) => typeMatches(coinType, type));
       return { balance: balance(coinType, held?.[1] ?? 0n) };
     },
   );
   serve(
     'StateService/ListBalances',
     (request: GrpcTypes.ListBalancesRequest): GrpcTypes.ListBalancesResponse => ({
-      balances: [...balances(requireAddress(request.owner, 'the owner'))].map(([type, total]) =>
-        balance(type, total),
+      balances: [...balancesOf(chain, requireAddress(request.owner, 'the owner'))].map(
+        ([type, total]) => balance(type, total),
       ),
     }),
   );
@@ -287,25 +291,29 @@ export const suiHandlers = (
       throw notFound(`Coin ${coinType} not found`);
     },
   );
+};
 
+const servePackages = (serve: Serve, chain: Chain): void => {
   serve('MovePackageService/GetPackage', (request: GrpcTypes.GetPackageRequest) => ({
-    package: packageDescriptor(packageOf(request.packageId)),
+    package: packageDescriptor(packageOf(chain, request.packageId)),
   }));
   serve('MovePackageService/GetFunction', (request: GrpcTypes.GetFunctionRequest) => {
-    const { storageId } = packageOf(request.packageId);
-    const info = vm.getFunction(storageId, request.moduleName ?? '', request.name ?? '');
+    const { storageId } = packageOf(chain, request.packageId);
+    const info = chain.vm.getFunction(storageId, request.moduleName ?? '', request.name ?? '');
     if (!info) throw notFound(`${storageId}::${request.moduleName}::${request.name} not found`);
     return { function: functionDescriptor(info) };
   });
   serve('MovePackageService/GetDatatype', (request: GrpcTypes.GetDatatypeRequest) => {
-    const info = packageOf(request.packageId);
+    const info = packageOf(chain, request.packageId);
     const module = info.modules.find(({ name }) => name === request.moduleName);
     const datatype = module?.info.datatypes.find(({ name }) => name === request.name);
     if (!module || !datatype)
       throw notFound(`${info.storageId}::${request.moduleName}::${request.name} not found`);
     return { datatype: datatypeDescriptor(info, module.name, datatype) };
   });
+};
 
+const serveTransactions = (serve: Serve, chain: Chain): void => {
   serve(
     'TransactionExecutionService/SimulateTransaction',
     (request: GrpcTypes.SimulateTransactionRequest): GrpcTypes.SimulateTransactionResponse => {
@@ -340,5 +348,18 @@ export const suiHandlers = (
       return { transaction: (await chain.execute(bytes, signatures)).executed };
     },
   );
+};
+
+/** The handlers by path, for `grpcWebHandler`. */
+export const suiHandlers = (
+  chain: Chain,
+  coins: ReadonlyMap<string, CoinInfo>,
+): ReadonlyMap<string, GrpcHandler> => {
+  const handlers = new Map<string, GrpcHandler>();
+  const serve: Serve = (path, handler) => void handlers.set(`/sui.rpc.v2.${path}`, handler);
+  serveLedger(serve, chain);
+  serveState(serve, chain, coins);
+  servePackages(serve, chain);
+  serveTransactions(serve, chain);
   return handlers;
 };

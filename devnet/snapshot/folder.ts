@@ -68,7 +68,7 @@ const Earlier = v.pipe(
     return { ...rest, format: FORMAT, packages };
   }),
 );
-const Manifest = v.union([Current, Earlier]);
+const Manifest = v.variant('format', [Current, Earlier]);
 
 type Manifest = v.InferOutput<typeof Manifest>;
 type Content = v.InferOutput<typeof Content>;

@@ -1,55 +1,24 @@
 /**
- * What `npm run build` emits, used as a stranger's program uses the installed package: a folder of its own, `floe` under its
- * node_modules with exactly package.json and the files it publishes, the dependencies beside it. Independent of the sources:
- * nothing of the working tree is in reach but the dependencies.
+ * What `npm run build` and `npm pack` give, used as a stranger's program uses the installed packages: a folder of its own with
+ * `floe` and `floe-devnet` in its node_modules as packed, and the dependencies that they declare. Nothing of the working tree
+ * is in reach but these dependencies.
  */
-import { execFile } from 'node:child_process';
-import {
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkTypes, entriesOf, installInto, packBoth, type Place } from './packages.ts';
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
-let app: string;
+let place: Place;
 let cli: string;
-
-/** Runs Node in the program's folder; its output. Rejects with what it wrote when it fails. */
-const node = async (...args: readonly string[]): Promise<string> =>
-  (await run(process.execPath, args, { cwd: app, maxBuffer: 64 << 20 })).stdout;
 
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), 'floe-dist-')));
-  const dist = join(folder, 'built');
-  await run(process.execPath, [join(root, 'scripts/build.ts'), dist]);
-  app = join(folder, 'app');
-  // Node looks for dependencies above the real path of a package.
-  const modules = join(folder, 'node_modules');
-  const installed = join(modules, 'floe');
-  await mkdir(installed, { recursive: true });
-  await cp(join(root, 'package.json'), join(installed, 'package.json'));
-  await cp(dist, join(installed, 'dist'), { recursive: true });
-  await cp(join(root, 'move/build'), join(installed, 'move/build'), { recursive: true });
-  for (const name of await readdir(join(root, 'node_modules')))
-    if (name !== 'floe' && !name.startsWith('.'))
-      await symlink(join(root, 'node_modules', name), join(modules, name));
-  await mkdir(app);
-  await writeFile(join(app, 'package.json'), JSON.stringify({ type: 'module', private: true }));
-  cli = join(installed, 'dist/cli/main.js');
-}, 120_000);
+  const { floe, devnet } = await packBoth(folder);
+  place = await installInto(folder, { floe, 'floe-devnet': devnet }, ['@types/node']);
+  cli = join(place.modules, 'floe/dist/cli/main.js');
+}, 240_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -58,7 +27,7 @@ import { identityFromSeed, initialModel, makeRunSpec, hashRunSpec, verifyRun, Fl
 import { functionTrainer, join, loadData, memoryKeystore, type Trainer } from 'floe/client';
 import { createCoordinator, directoryStore, memoryJournal, openJournal, type Coordinator } from 'floe/coordinator';
 import { makeScenario, runScenario, type Summary } from 'floe/sim';
-import { startDevnet, type Devnet } from 'floe/devnet';
+import { startDevnet, type Devnet } from 'floe-devnet';
 
 const trainer: Trainer = functionTrainer({
   manifest: { tensors: [{ name: 'w', shape: [3], dtype: 'float32' }] },
@@ -89,40 +58,26 @@ console.log(JSON.stringify({
 }));
 `;
 
-describe('the built package', () => {
-  it('has types that resolve for a strict program, and wrong use is an error', async () => {
-    await writeFile(join(app, 'program.ts'), PROGRAM);
-    await writeFile(
-      join(app, 'wrong.ts'),
-      `import { makeRunSpec } from 'floe/protocol';\nmakeRunSpec({ id: 'text' });\n`,
-    );
-    const compilerOptions = {
-      strict: true,
-      noEmit: true,
-      target: 'es2024',
-      module: 'nodenext',
-      types: ['node'],
-      skipLibCheck: false,
-    };
-    const check = async (file: string, options: object): Promise<string> => {
+describe('the built packages', () => {
+  it.each(['nodenext', 'bundler'] as const)(
+    'have types that resolve for a strict program (%s), and wrong use is an error',
+    async (resolution) => {
+      for (const entry of await entriesOf(place, 'floe')) expect(PROGRAM).toContain(`'${entry}'`);
+      await writeFile(join(place.app, 'program.ts'), PROGRAM);
       await writeFile(
-        join(app, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions: { ...compilerOptions, ...options }, files: [file] }),
+        join(place.app, 'wrong.ts'),
+        `import { makeRunSpec } from 'floe/protocol';\nmakeRunSpec({ id: 'text' });\n`,
       );
-      const tsc = join(root, 'node_modules/typescript/bin/tsc');
-      return node(tsc, '-p', '.').catch(({ stdout }: { stdout: string }) => stdout);
-    };
-    // Declarations of dependencies are not Floe's: only what it emits is looked at.
-    const output = await check('program.ts', { noEmit: true });
-    expect(output.split('\n').filter((line) => /^program\.ts|\/floe\/dist\//u.test(line))).toEqual(
-      [],
-    );
-    expect(await check('wrong.ts', { skipLibCheck: true })).toMatch(/^wrong\.ts\(2,\d+\): error/mu);
-  });
+      const lines = await checkTypes(place, ['program.ts', 'wrong.ts'], resolution);
+      // Declarations of dependencies are not Floe's: only what is emitted here is looked at.
+      expect(lines.filter((line) => /^program\.ts|\/floe(-devnet)?\//u.test(line))).toEqual([]);
+      expect(lines.join('\n')).toMatch(/^wrong\.ts\(2,\d+\): error/mu);
+    },
+  );
 
-  it('runs a program that imports every room', async () => {
-    await writeFile(join(app, 'program.ts'), PROGRAM);
-    expect(JSON.parse(await node('program.ts'))).toEqual({
+  it('run a program that imports every room', async () => {
+    await writeFile(join(place.app, 'program.ts'), PROGRAM);
+    expect(JSON.parse(await place.node('program.ts'))).toEqual({
       run: 32,
       weights: 3,
       keystore: 'memory',
@@ -133,16 +88,18 @@ describe('the built package', () => {
     });
   });
 
-  it('keeps its inner modules to itself', async () => {
-    await expect(node('-e', "import('floe/dist/cli/main.js')")).rejects.toThrow(
-      /ERR_PACKAGE_PATH_NOT_EXPORTED/u,
-    );
+  it('keep their inner modules to themselves, and the devnet is in one of them only', async () => {
+    for (const inner of ['floe/dist/cli/main.js', 'floe/devnet', 'floe-devnet/start.js'])
+      await expect(place.node('-e', `import('${inner}')`)).rejects.toThrow(
+        /ERR_PACKAGE_PATH_NOT_EXPORTED/u,
+      );
+    expect(await readdir(join(place.modules, 'floe/dist'))).not.toContain('devnet');
   });
 
   it('the command is executable by name and examines the machine', async () => {
     const text = await readFile(cli, 'utf8');
     expect(text).toMatch(/^#!\/usr\/bin\/env node\n/u);
-    const report = JSON.parse(await node(cli, 'doctor', '--json')) as { ok: boolean };
+    const report = JSON.parse(await place.node(cli, 'doctor', '--json')) as { ok: boolean };
     expect(report.ok).toBe(true);
   });
 
@@ -151,12 +108,12 @@ describe('the built package', () => {
       const label = i % 2;
       return `${label + Math.sin(i) / 4},${-label + Math.cos(i) / 4},${label}`;
     });
-    await writeFile(join(app, 'table.csv'), ['x,y,label', ...rows].join('\n'));
+    await writeFile(join(place.app, 'table.csv'), ['x,y,label', ...rows].join('\n'));
     const options = '--data table.csv --model linear --participants 4 --cohort 3 --rounds 2 --json';
-    const summary = JSON.parse(await node(cli, 'sim', ...options.split(' '))) as object;
+    const summary = JSON.parse(await place.node(cli, 'sim', ...options.split(' '))) as object;
     expect(summary).toMatchObject({ rounds: 2, participants: 4, masked: true });
-    expect(await readdir(join(app, 'runs/latest'))).toContain('report.html');
-    const verified = JSON.parse(await node(cli, 'verify', 'runs/latest', '--json')) as object;
+    expect(await readdir(join(place.app, 'runs/latest'))).toContain('report.html');
+    const verified = JSON.parse(await place.node(cli, 'verify', 'runs/latest', '--json')) as object;
     expect(verified).toMatchObject({ ok: true, level: 'L1' });
   });
 });

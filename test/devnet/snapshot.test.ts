@@ -170,7 +170,7 @@ test('another seed, another committee, or a folder that is none: refused', async
   // A manifest that names a seed which the chain was not made of.
   await writeFile(manifest, text.replace('"seed":"x"', '"seed":"y"'));
   await start({}).toThrow(/another seed/);
-  await writeFile(manifest, text.replace('"format":2', '"format":1'));
+  await writeFile(manifest, text.replace('"format":3', '"format":1'));
   await start({}).toThrow(/format/);
   await writeFile(manifest, text.slice(0, -9));
   await start({}).toThrow(/JSON/);
@@ -180,6 +180,28 @@ test('another seed, another committee, or a folder that is none: refused', async
   await writeFile(manifest, text.replace('"sealServers":1', '"sealServers":1000000000'));
   await start({}).toThrow(/at most 255 key servers/);
   await expect(startDevnet({ snapshot: manifest })).rejects.toThrow(/folder/);
+});
+
+test('packages are published at the start, once, and a snapshot of format 2 is read', async () => {
+  const snapshot = join(folder, 'packages');
+  const options = { nodes: 4, shardsPerNode: 1, packages: { list: allowlist, again: allowlist } };
+  const first = await startDevnet({ snapshot, ...options });
+  const { packages } = first.config;
+  expect(Object.keys(packages)).toEqual(['list', 'again']);
+  for (const id of Object.values(packages))
+    expect(first.chain.state.get(id)?.objectType).toBe('package');
+  await first.stop();
+  const second = await startDevnet({ snapshot, ...options });
+  expect(second.config.packages).toEqual(packages);
+  expect(second.chain.records.length).toBe(first.chain.records.length);
+  await second.stop();
+  const file = join(snapshot, 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  const { packages: _, ...rest } = manifest;
+  await writeFile(file, JSON.stringify({ ...rest, format: 2, floePackageId: packages['list'] }));
+  const old = await startDevnet({ snapshot, readOnly: true });
+  expect(old.config.packages).toEqual({ floe: packages['list'] });
+  await old.stop();
 });
 
 test('damage is found before anything runs; what a crash left behind does no harm', async () => {
