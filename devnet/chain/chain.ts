@@ -9,7 +9,7 @@ import { fromBase58, normalizeSuiAddress } from '@mysten/sui/utils';
 import type { MoveVm, PackageInfo } from '../move/types.ts';
 import { checkExpiration, checkGas, checkSignatures } from './checks.ts';
 import { executedOf } from './encode.ts';
-import { executeTransaction, packageData } from './executor.ts';
+import { executeTransaction } from './executor.ts';
 import { REFERENCE_GAS_PRICE, storageCostOf } from './gas.ts';
 import { GRPC, GrpcError } from './grpc-web.ts';
 import { CLOCK_ID, programmableOf, requireAddress, resolveInputs } from './inputs.ts';
@@ -23,6 +23,7 @@ import {
   type Owner,
   type StateChange,
 } from './objects.ts';
+import { packageData } from './outcome.ts';
 import { checkRandomUse, randomInput, randomnessAt } from './randomness.ts';
 import { decodeTransaction } from './transaction.ts';
 

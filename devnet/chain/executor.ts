@@ -7,14 +7,11 @@ import { toBase58 } from '@mysten/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';
 import { DevnetError } from '../errors.ts';
 import {
-  ABILITY,
   DEFAULT_LIMITS,
   type MoveEvent,
-  type MoveSession,
   type MoveVm,
   type ObjectReader,
   type Owner as MoveOwner,
-  type PackageInfo,
 } from '../move/types.ts';
 import { CommandRunner, SUI_COIN, type PublishedPackage } from './commands.ts';
 import { ExecutionFailure, failure } from './failure.ts';
@@ -33,10 +30,10 @@ import {
   u64le,
   type ChainObject,
   type Owner,
-  type PackageData,
   type StateChange,
   type StateView,
 } from './objects.ts';
+import { collect, failedOutcome, sizeOf, type Draft, type Outcome } from './outcome.ts';
 
 export interface ExecutionRequest {
   readonly vm: MoveVm;
@@ -84,26 +81,6 @@ export interface Execution {
   readonly results: readonly (readonly Uint8Array[])[];
 }
 
-/** The next version of an object, before its version, digest and storage price are known. */
-interface Draft {
-  readonly id: string;
-  readonly objectType: string;
-  readonly contents: Uint8Array;
-  readonly owner: Owner | MoveOwner;
-  readonly hasPublicTransfer: boolean;
-  readonly package?: PackageData;
-  readonly packageVersion?: bigint;
-}
-
-interface Outcome {
-  readonly drafts: Map<string, Draft>;
-  readonly removed: Set<string>;
-  readonly createdIds: ReadonlySet<string>;
-  readonly deletedIds: ReadonlySet<string>;
-  readonly events: readonly MoveEvent[];
-  readonly loaded: readonly bigint[];
-}
-
 /** The balance of a coin's BCS: id (32 bytes), u64. */
 export const coinBalance = (contents: Uint8Array): bigint =>
   new DataView(contents.buffer, contents.byteOffset).getBigUint64(32, true);
@@ -124,88 +101,6 @@ const readerOf = (state: StateView): ObjectReader => ({
     return { id, type: object.objectType, contents: object.contents, version };
   },
 });
-
-const draftOf = (object: ChainObject): Draft => ({
-  id: object.id,
-  objectType: object.objectType,
-  contents: object.contents,
-  owner: object.owner,
-  hasPublicTransfer: object.hasPublicTransfer,
-});
-
-const mutableInputs = (inputs: readonly ResolvedInput[]): readonly ChainObject[] =>
-  inputs.flatMap((input) =>
-    input.type === 'object' && input.mutable && input.access !== 'receiving' ? [input.object] : [],
-  );
-
-/** What is written when a transaction fails: the same inputs at a new version. */
-const failedOutcome = (inputs: readonly ResolvedInput[]): Outcome => ({
-  drafts: new Map(mutableInputs(inputs).map((object) => [object.id, draftOf(object)])),
-  removed: new Set(),
-  createdIds: new Set(),
-  deletedIds: new Set(),
-  events: [],
-  loaded: [],
-});
-
-/** What the chain keeps of a package. */
-export const packageData = (info: PackageInfo): PackageData => ({
-  originalId: info.originalId,
-  modules: new Map(info.modules.map((module) => [module.name, module.bytes])),
-  linkage: info.linkage,
-  typeOrigins: info.typeOrigins,
-});
-
-const packageDraft = ({ info, version }: PublishedPackage): Draft => ({
-  id: info.storageId,
-  objectType: 'package',
-  contents: new Uint8Array(),
-  owner: { type: 'immutable' },
-  hasPublicTransfer: false,
-  packageVersion: version,
-  package: packageData(info),
-});
-
-const collect = (
-  request: ExecutionRequest,
-  session: MoveSession,
-  runner: CommandRunner,
-): Outcome => {
-  const effects = session.effects();
-  const drafts = new Map<string, Draft>();
-  const removed = new Set<string>();
-  for (const [index, input] of request.inputs.entries()) {
-    if (input.type !== 'object' || !input.mutable || input.access === 'receiving') continue;
-    const cell = runner.inputCell(index);
-    if (cell === undefined) drafts.set(input.object.id, draftOf(input.object));
-    else if (cell.value === undefined) removed.add(input.object.id);
-    else drafts.set(input.object.id, { ...draftOf(input.object), contents: session.bytes(cell) });
-  }
-  for (const { id } of effects.removedChildren) removed.add(id);
-  for (const id of effects.received) removed.add(id);
-  for (const object of [...effects.written, ...effects.children]) {
-    removed.delete(object.id);
-    drafts.set(object.id, {
-      id: object.id,
-      objectType: object.type,
-      contents: object.contents,
-      owner: object.owner,
-      hasPublicTransfer: (session.abilities(object.type) & ABILITY.store) !== 0,
-    });
-  }
-  for (const published of runner.published) {
-    const draft = packageDraft(published);
-    drafts.set(draft.id, draft);
-  }
-  return {
-    drafts,
-    removed,
-    createdIds: new Set(effects.createdIds),
-    deletedIds: new Set(effects.deletedIds),
-    events: effects.events,
-    loaded: effects.loadedChildren.flatMap(({ version }) => version ?? []),
-  };
-};
 
 interface Attempt {
   readonly outcome: Outcome;
@@ -256,7 +151,7 @@ const runCommands = (request: ExecutionRequest, gasCoin: Draft): Attempt => {
     }
     command = undefined;
     runner.finish();
-    const outcome = collect(request, session, runner);
+    const outcome = collect(request.inputs, session, runner);
     const given = outcome.drafts.get(gasCoin.id);
     const gasAfter =
       runner.gasCell.value === undefined
@@ -281,11 +176,6 @@ const runCommands = (request: ExecutionRequest, gasCoin: Draft): Attempt => {
       results: [],
     };
   }
-};
-
-const sizeOf = (draft: Draft): number => {
-  const modules = draft.package ? [...draft.package.modules.values()] : [];
-  return modules.reduce((sum, bytes) => sum + bytes.length, draft.contents.length);
 };
 
 /** Storage of what is written, and what the replaced and removed versions give back. */

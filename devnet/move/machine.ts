@@ -7,8 +7,9 @@ import type { FunctionRef } from './code.ts';
 import { cast, narrowArithmetic, shift, wideArithmetic } from './arithmetic.ts';
 import { Fault, VECTOR, fault } from './fault.ts';
 import { OP } from './opcodes.ts';
+import { expectTag, popRef, popValue, popVariant, position, takeValues } from './operands.ts';
 import type { MoveType, TypeTable } from './typing.ts';
-import type { CodeLocation, Limits, Value, VariantValue } from './types.ts';
+import type { CodeLocation, Limits } from './types.ts';
 import {
   Ref,
   asArray,
@@ -17,7 +18,6 @@ import {
   asNumber,
   copyValue,
   equalValues,
-  isVariant,
   sizeOf,
 } from './values.ts';
 
@@ -176,71 +176,6 @@ export class Machine {
         }
         case OP.FREEZE_REF:
           break;
-        case OP.ADD:
-        case OP.SUB:
-        case OP.MUL:
-        case OP.MOD:
-        case OP.DIV:
-        case OP.BIT_OR:
-        case OP.BIT_AND:
-        case OP.XOR: {
-          const b = stack.pop();
-          const a = stack.pop();
-          stack.push(
-            n <= 32
-              ? narrowArithmetic(op, n, asNumber(a), asNumber(b))
-              : wideArithmetic(op, n, asBigint(a), asBigint(b)),
-          );
-          break;
-        }
-        case OP.SHL:
-        case OP.SHR: {
-          const by = asNumber(stack.pop());
-          stack.push(shift(op, n, stack.pop(), by));
-          break;
-        }
-        case OP.CAST_U8:
-          stack.push(cast(stack.pop(), n));
-          break;
-        case OP.LT: {
-          const b = asInteger(stack.pop());
-          stack.push(asInteger(stack.pop()) < b);
-          break;
-        }
-        case OP.GT: {
-          const b = asInteger(stack.pop());
-          stack.push(asInteger(stack.pop()) > b);
-          break;
-        }
-        case OP.LE: {
-          const b = asInteger(stack.pop());
-          stack.push(asInteger(stack.pop()) <= b);
-          break;
-        }
-        case OP.GE: {
-          const b = asInteger(stack.pop());
-          stack.push(asInteger(stack.pop()) >= b);
-          break;
-        }
-        case OP.EQ:
-        case OP.NEQ: {
-          const b = stack.pop();
-          stack.push(this.#equal(stack.pop(), b) === (op === OP.EQ));
-          break;
-        }
-        case OP.OR: {
-          const b = stack.pop() === true;
-          stack.push(stack.pop() === true || b);
-          break;
-        }
-        case OP.AND: {
-          const b = stack.pop() === true;
-          stack.push(stack.pop() === true && b);
-          break;
-        }
-        case OP.NOT:
-          stack.push(stack.pop() !== true);
-          break;
         case OP.BRANCH:
           pc = n;
           break;
@@ -272,117 +207,163 @@ export class Machine {
           frame.pc = pc;
           return;
         }
-        case OP.PACK:
-          stack.push(takeValues(stack, n));
-          break;
-        case OP.UNPACK:
-          for (const field of asArray(popValue(stack))) stack.push(field);
-          break;
-        case OP.PACK_VARIANT:
-          stack.push({ tag: n, fields: takeValues(stack, step.m) });
-          break;
-        case OP.UNPACK_VARIANT: {
-          const value = popVariant(popValue(stack));
-          expectTag(value, n);
-          for (const field of value.fields) stack.push(field);
-          break;
-        }
-        case OP.UNPACK_VARIANT_IMM_REF: {
-          const value = popVariant(popRef(stack).get());
-          expectTag(value, n);
-          value.fields.forEach((_, i) => stack.push(new Ref(value.fields, i)));
-          break;
-        }
-        case OP.VEC_PACK:
-          this.charge(n);
-          stack.push(takeValues(stack, n));
-          break;
-        case OP.VEC_UNPACK: {
-          const items = asArray(popValue(stack));
-          if (items.length !== n)
-            throw fault('vector', `a vector of ${items.length} elements, expected ${n}`, {
-              code: VECTOR.parity,
-            });
-          this.charge(n);
-          for (const item of items) stack.push(item);
-          break;
-        }
-        case OP.VEC_LEN:
-          stack.push(BigInt(asArray(popRef(stack).get()).length));
-          break;
-        case OP.VEC_IMM_BORROW: {
-          const index = asBigint(stack.pop());
-          const items = asArray(popRef(stack).get());
-          stack.push(new Ref(items, position(items, index)));
-          break;
-        }
-        case OP.VEC_PUSH_BACK: {
-          const value = popValue(stack);
-          asArray(popRef(stack).get()).push(value);
-          break;
-        }
-        case OP.VEC_POP_BACK: {
-          const value = asArray(popRef(stack).get()).pop();
-          if (value === undefined)
-            throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
-          stack.push(value);
-          break;
-        }
-        case OP.VEC_SWAP: {
-          const second = asBigint(stack.pop());
-          const first = asBigint(stack.pop());
-          const items = asArray(popRef(stack).get());
-          const i = position(items, first);
-          const k = position(items, second);
-          const [a, b] = [items[i], items[k]];
-          if (a === undefined || b === undefined) throw fault('invariant', 'a hole in a vector');
-          items[i] = b;
-          items[k] = a;
-          break;
-        }
         default:
-          throw fault('invariant', `instruction ${op}`);
+          this.#compute(step, stack);
       }
     }
   }
-}
 
-const popValue = (stack: Slot[]): Value => {
-  const value = stack.pop();
-  if (value === undefined || value instanceof Ref) throw fault('invariant', 'a value is expected');
-  return value;
-};
-
-/** The topmost values, in the order in which they were pushed. */
-const takeValues = (stack: Slot[], count: number): Value[] => {
-  const values: Value[] = [];
-  for (const slot of stack.splice(stack.length - count)) {
-    if (slot === undefined || slot instanceof Ref) throw fault('invariant', 'a value is expected');
-    values.push(slot);
+  /** Arithmetic, comparison and logic. */
+  #compute(step: Step, stack: Slot[]): void {
+    const { op, n } = step;
+    switch (op) {
+      case OP.ADD:
+      case OP.SUB:
+      case OP.MUL:
+      case OP.MOD:
+      case OP.DIV:
+      case OP.BIT_OR:
+      case OP.BIT_AND:
+      case OP.XOR: {
+        const b = stack.pop();
+        const a = stack.pop();
+        stack.push(
+          n <= 32
+            ? narrowArithmetic(op, n, asNumber(a), asNumber(b))
+            : wideArithmetic(op, n, asBigint(a), asBigint(b)),
+        );
+        break;
+      }
+      case OP.SHL:
+      case OP.SHR: {
+        const by = asNumber(stack.pop());
+        stack.push(shift(op, n, stack.pop(), by));
+        break;
+      }
+      case OP.CAST_U8:
+        stack.push(cast(stack.pop(), n));
+        break;
+      case OP.LT: {
+        const b = asInteger(stack.pop());
+        stack.push(asInteger(stack.pop()) < b);
+        break;
+      }
+      case OP.GT: {
+        const b = asInteger(stack.pop());
+        stack.push(asInteger(stack.pop()) > b);
+        break;
+      }
+      case OP.LE: {
+        const b = asInteger(stack.pop());
+        stack.push(asInteger(stack.pop()) <= b);
+        break;
+      }
+      case OP.GE: {
+        const b = asInteger(stack.pop());
+        stack.push(asInteger(stack.pop()) >= b);
+        break;
+      }
+      case OP.EQ:
+      case OP.NEQ: {
+        const b = stack.pop();
+        stack.push(this.#equal(stack.pop(), b) === (op === OP.EQ));
+        break;
+      }
+      case OP.OR: {
+        const b = stack.pop() === true;
+        stack.push(stack.pop() === true || b);
+        break;
+      }
+      case OP.AND: {
+        const b = stack.pop() === true;
+        stack.push(stack.pop() === true && b);
+        break;
+      }
+      case OP.NOT:
+        stack.push(stack.pop() !== true);
+        break;
+      default:
+        this.#build(step, stack);
+    }
   }
-  return values;
-};
 
-const popRef = (stack: Slot[]): Ref => {
-  const ref = stack.pop();
-  if (!(ref instanceof Ref)) throw fault('invariant', 'a reference is expected');
-  return ref;
-};
-
-const popVariant = (value: Value): VariantValue => {
-  if (!isVariant(value)) throw fault('invariant', 'an enum value is expected');
-  return value;
-};
-
-const expectTag = (value: VariantValue, tag: number): void => {
-  if (value.tag !== tag) throw fault('invariant', `variant ${value.tag}, expected ${tag}`);
-};
-
-const position = (items: readonly Value[], index: bigint): number => {
-  if (index >= BigInt(items.length))
-    throw fault('vector', `index ${index} of a vector of ${items.length}`, { code: VECTOR.index });
-  return Number(index);
-};
+  /** Structs, enums and vectors. */
+  #build(step: Step, stack: Slot[]): void {
+    const { op, n } = step;
+    switch (op) {
+      case OP.PACK:
+        stack.push(takeValues(stack, n));
+        break;
+      case OP.UNPACK:
+        for (const field of asArray(popValue(stack))) stack.push(field);
+        break;
+      case OP.PACK_VARIANT:
+        stack.push({ tag: n, fields: takeValues(stack, step.m) });
+        break;
+      case OP.UNPACK_VARIANT: {
+        const value = popVariant(popValue(stack));
+        expectTag(value, n);
+        for (const field of value.fields) stack.push(field);
+        break;
+      }
+      case OP.UNPACK_VARIANT_IMM_REF: {
+        const value = popVariant(popRef(stack).get());
+        expectTag(value, n);
+        value.fields.forEach((_, i) => stack.push(new Ref(value.fields, i)));
+        break;
+      }
+      case OP.VEC_PACK:
+        this.charge(n);
+        stack.push(takeValues(stack, n));
+        break;
+      case OP.VEC_UNPACK: {
+        const items = asArray(popValue(stack));
+        if (items.length !== n)
+          throw fault('vector', `a vector of ${items.length} elements, expected ${n}`, {
+            code: VECTOR.parity,
+          });
+        this.charge(n);
+        for (const item of items) stack.push(item);
+        break;
+      }
+      case OP.VEC_LEN:
+        stack.push(BigInt(asArray(popRef(stack).get()).length));
+        break;
+      case OP.VEC_IMM_BORROW: {
+        const index = asBigint(stack.pop());
+        const items = asArray(popRef(stack).get());
+        stack.push(new Ref(items, position(items, index)));
+        break;
+      }
+      case OP.VEC_PUSH_BACK: {
+        const value = popValue(stack);
+        asArray(popRef(stack).get()).push(value);
+        break;
+      }
+      case OP.VEC_POP_BACK: {
+        const value = asArray(popRef(stack).get()).pop();
+        if (value === undefined)
+          throw fault('vector', 'pop from an empty vector', { code: VECTOR.popEmpty });
+        stack.push(value);
+        break;
+      }
+      case OP.VEC_SWAP: {
+        const second = asBigint(stack.pop());
+        const first = asBigint(stack.pop());
+        const items = asArray(popRef(stack).get());
+        const i = position(items, first);
+        const k = position(items, second);
+        const [a, b] = [items[i], items[k]];
+        if (a === undefined || b === undefined) throw fault('invariant', 'a hole in a vector');
+        items[i] = b;
+        items[k] = a;
+        break;
+      }
+      default:
+        throw fault('invariant', `instruction ${op}`);
+    }
+  }
+}
 
 const locate = (fn: LoadedFunction, offset: number): CodeLocation => ({
   package: fn.module.originalId,

@@ -59,7 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('<= is <', 'machine.ts', 'asInteger(stack.pop()) <= b', 'asInteger(stack.pop()) < b'),
   mutant('> is >=', 'machine.ts', 'asInteger(stack.pop()) > b', 'asInteger(stack.pop()) >= b'),
   mutant('copies share', 'machine.ts', 'return copyValue(value);', 'return value;'),
-  mutant('index at the end', 'machine.ts', 'index >= BigInt(items', 'index > BigInt(items'),
+  mutant('index at the end', 'operands.ts', 'index >= BigInt(items', 'index > BigInt(items'),
   mutant('variants lose their tag', 'machine.ts', '{ tag: n, fields', '{ tag: 0, fields'),
   mutant(
     'fields unpack backwards',
