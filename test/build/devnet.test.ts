@@ -86,6 +86,16 @@ test('the command is executable, explains itself, and refuses wrong flags by nam
   await expect(refused).rejects.toMatchObject({ code: 2, stderr: /4 to 1000, got 3/u });
 });
 
+test('without the compiler, which is optional, compiling is refused by name', async () => {
+  await rm(join(place.modules, '@zktx.io'), { recursive: true });
+  const program = `
+    const { compilePackage } = await import('floe-devnet/compile');
+    await compilePackage({}).catch(({ code, remedy }) => console.log(code, remedy));`;
+  expect(await place.node('--input-type=module', '-e', program)).toBe(
+    'compiler_missing Install the compiler: npm install @zktx.io/sui-move-builder\n',
+  );
+});
+
 const Manifest = v.object({
   dependencies: v.record(v.string(), v.string()),
   peerDependencies: v.record(v.string(), v.string()),
