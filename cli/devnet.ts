@@ -1,6 +1,6 @@
 /**
- * @module `floe devnet`: the command of `floe-devnet`, with Floe's Move package published and the configuration as Floe's network
- * file.
+ * @module `floe devnet`: the command of `floe-devnet`, with Floe's Move package published and the
+ * configuration as Floe's network file.
  */
 import { Command } from 'commander';
 import { runDevnet, withDevnetOptions } from 'floe-devnet/command';

@@ -1,6 +1,7 @@
 /**
- * @module The command that runs a devnet until it is interrupted: its flags, and its body. `floe-devnet` is this and nothing
- * else; another program can mount it as a command of its own, with packages of its own.
+ * @module The command that runs a devnet until it is interrupted: its flags, and its body.
+ * `floe-devnet` is this and nothing else; another program can mount it as a command of its own,
+ * with packages of its own.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, type Command } from 'commander';
@@ -81,7 +82,10 @@ export const withDevnetOptions = (command: Command): Command => {
     );
 };
 
-/** Ports in a row from the first: RPC, faucet, relay, publisher, aggregator, key servers, then storage nodes. */
+/**
+ * Ports in a row from the first: RPC, faucet, relay, publisher, aggregator, key servers, then
+ * storage nodes.
+ */
 const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions['ports']> => ({
   rpc: first,
   faucet: first + 1,
@@ -92,7 +96,10 @@ const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions
   nodes: first + 5 + keyServers,
 });
 
-/** The options that the flags ask for. With a snapshot, a size that was not asked for is the snapshot's. */
+/**
+ * The options that the flags ask for. With a snapshot, a size that was not asked for is the
+ * snapshot's.
+ */
 const optionsOf = (flags: DevnetFlags, isDefault: (name: string) => boolean): DevnetOptions => {
   const isLeftOut = (name: string): boolean => flags.snapshot !== undefined && isDefault(name);
   return {
@@ -107,7 +114,10 @@ const optionsOf = (flags: DevnetFlags, isDefault: (name: string) => boolean): De
   };
 };
 
-/** The package of a flag `name=file`. @throws {DevnetError} package_missing, module_malformed, option_invalid */
+/**
+ * The package of a flag `name=file`. @throws {DevnetError} package_missing, module_malformed,
+ * option_invalid
+ */
 const readNamed = async (flag: string): Promise<readonly [string, PublishablePackage]> => {
   const [name = '', ...rest] = flag.split('=');
   const path = rest.join('=');

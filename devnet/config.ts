@@ -19,7 +19,9 @@ export interface DevnetConfig {
     readonly servers: readonly { readonly objectId: string; readonly url: string }[];
     readonly threshold: number;
   };
-  /** Ids of the packages that were published at the start, by the name that the options gave them. */
+  /**
+   * Ids of the packages that were published at the start, by the name that the options gave them.
+   */
   readonly packages: Readonly<Record<string, string>>;
 }
 
@@ -56,18 +58,21 @@ export interface DevnetOptions {
   readonly sealServers?: number;
   /** Default 2. */
   readonly sealThreshold?: number;
-  /** Milliseconds since 1970; the chain's clock and the key servers' go by it. Default the wall clock. */
+  /**
+   * Milliseconds since 1970; the chain's clock and the key servers' go by it. Default the wall
+   * clock.
+   */
   readonly now?: () => number;
   /**
-   * A folder: what it holds is gone on from, and it is written on stop and on `save()`. Seed and sizes may be left out
-   * then: they are the snapshot's; others are refused.
+   * A folder: what it holds is gone on from, and it is written on stop and on `save()`. Seed and
+   * sizes may be left out then: they are the snapshot's; others are refused.
    */
   readonly snapshot?: string;
   /** The snapshot must be there, and stays as it is: for looking at a run that is over. */
   readonly readOnly?: boolean;
   /**
-   * Packages by name, each published and made immutable by a transaction at the start, in this order. A name that the
-   * snapshot has already is not published again.
+   * Packages by name, each published and made immutable by a transaction at the start, in this
+   * order. A name that the snapshot has already is not published again.
    */
   readonly packages?: Readonly<Record<string, PublishablePackage>>;
 }

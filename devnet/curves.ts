@@ -1,7 +1,8 @@
 /**
- * @module BLS12-381 where the library's general formulas cost most: points that are known to lie in the group are encoded
- * without proving it again, a random multiple in G1 is taken with the curve's endomorphism (Gallant, Lambert, Vanstone, CRYPTO
- * 2001), many multiples of one point share a table. Nothing here is constant-time: keys of a devnet guard nothing.
+ * @module BLS12-381 where the library's general formulas cost most: points that are known to lie in
+ * the group are encoded without proving it again, a random multiple in G1 is taken with the curve's
+ * endomorphism (Gallant, Lambert, Vanstone, CRYPTO 2001), many multiples of one point share a
+ * table. Nothing here is constant-time: keys of a devnet guard nothing.
  */
 import { randomBytes } from 'node:crypto';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
@@ -69,7 +70,10 @@ export const baseMultiple = (scalar: bigint): G1Point => G1.Point.BASE.multiplyU
 /** Width of the windows of a table that is built once and used a few times to a dozen. */
 const TABLE_WINDOW = 3;
 
-/** The same point with a table of multiples, built on first use: for a point that is multiplied more than twice. */
+/**
+ * The same point with a table of multiples, built on first use: for a point that is multiplied more
+ * than twice.
+ */
 export const withTable = (point: G2Point): G2Point => {
   const own = G2.Point.fromAffine(point.toAffine());
   own.precompute(TABLE_WINDOW);

@@ -1,5 +1,6 @@
 /**
- * @module The devnet's one error class, and its codes. Codes are stable across versions; messages are not.
+ * @module The devnet's one error class, and its codes. Codes are stable across versions; messages
+ * are not.
  */
 
 const CODES = {

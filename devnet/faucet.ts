@@ -1,6 +1,6 @@
 /**
- * @module The faucet: Sui's own protocol (`POST /v2/gas`), from one account that holds all coins at genesis. Every request gets
- * SUI and WAL in one ordinary signed transaction.
+ * @module The faucet: Sui's own protocol (`POST /v2/gas`), from one account that holds all coins at
+ * genesis. Every request gets SUI and WAL in one ordinary signed transaction.
  */
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Transaction } from '@mysten/sui/transactions';
@@ -20,7 +20,8 @@ export const FAUCET_AMOUNT = 1_000_000_000_000n;
 const BUDGET = 100_000_000n;
 
 /**
- * Builds, signs and executes a transaction of one of the devnet's own accounts, paid from its largest SUI coin.
+ * Builds, signs and executes a transaction of one of the devnet's own accounts, paid from its
+ * largest SUI coin.
  *
  * @throws {DevnetError} internal, when it fails: the devnet's own transactions must not.
  */

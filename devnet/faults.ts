@@ -1,6 +1,7 @@
 /**
- * @module Everything that can be made to go wrong in a devnet, as methods and as JSON commands (`POST /control` beside the
- * faucet). Faults are switched, not random, so that a run with faults can be repeated.
+ * @module Everything that can be made to go wrong in a devnet, as methods and as JSON commands
+ * (`POST /control` beside the faucet). Faults are switched, not random, so that a run with faults
+ * can be repeated.
  */
 import * as v from 'valibot';
 import { DevnetError } from './errors.ts';
@@ -49,7 +50,10 @@ export interface FaultTargets {
   readonly keyServers: readonly RunningServer[];
   readonly registry: BlobRegistry;
   readonly walrus: WalrusIds;
-  /** Called when storage nodes answer otherwise than before: what was read from them is not to hide it. */
+  /**
+   * Called when storage nodes answer otherwise than before: what was read from them is not to hide
+   * it.
+   */
   readonly onStorage: () => void;
   /** Called when a client's picture of the committee is old. */
   readonly onEpoch: () => void;
@@ -126,8 +130,9 @@ export class Faults {
   }
 
   /**
-   * Begins the next epoch of Sui and Walrus; blobs that ran out are gone. With `syncing`, Walrus says that shards are
-   * still moving until the next call, which only ends that. Returns the Walrus epoch.
+   * Begins the next epoch of Sui and Walrus; blobs that ran out are gone. With `syncing`, Walrus
+   * says that shards are still moving until the next call, which only ends that. Returns the Walrus
+   * epoch.
    */
   advanceEpoch(options: { readonly syncing?: boolean } = {}): number {
     const { chain, walrus, registry, nodes, onEpoch, onStorage } = this.#targets;

@@ -1,6 +1,7 @@
 /**
- * @module What is on the chain before anyone comes: the framework and the contracts of Walrus and Seal at fixed ids, all SUI and
- * all WAL in the faucet's hands, and the packages that the options name.
+ * @module What is on the chain before anyone comes: the framework and the contracts of Walrus and
+ * Seal at fixed ids, all SUI and all WAL in the faucet's hands, and the packages that the options
+ * name.
  */
 import { normalizeStructTag } from '@mysten/sui/utils';
 import type { Transaction } from '@mysten/sui/transactions';

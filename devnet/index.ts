@@ -1,6 +1,7 @@
 /**
- * @module A network in one process: Sui over gRPC-Web with a faucet, Walrus with its storage nodes, relay, publisher and
- * aggregator, Seal with its key servers. The SDKs of Mysten Labs run on it unmodified.
+ * @module A network in one process: Sui over gRPC-Web with a faucet, Walrus with its storage nodes,
+ * relay, publisher and aggregator, Seal with its key servers. The SDKs of Mysten Labs run on it
+ * unmodified.
  */
 export {
   MAX_KEY_SERVERS,

@@ -1,6 +1,7 @@
 /**
- * @module `fetch` for the devnet's own clients (relay, publisher, aggregator): what goes to a server of the same process goes
- * straight to its handler, behind the same gate, so that faults are met as over a socket, without the cost of one.
+ * @module `fetch` for the devnet's own clients (relay, publisher, aggregator): what goes to a
+ * server of the same process goes straight to its handler, behind the same gate, so that faults are
+ * met as over a socket, without the cost of one.
  */
 import type { RunningServer } from './http.ts';
 
@@ -12,7 +13,10 @@ const bytesOf = (body: BodyOf | null | undefined): Uint8Array | undefined => {
   return body instanceof Uint8Array ? body : undefined;
 };
 
-/** @param serverOf the server of an origin such as `http://127.0.0.1:4000`, if it is one of this process */
+/**
+ * @param serverOf the server of an origin such as `http://127.0.0.1:4000`, if it is one of this
+ * process
+ */
 export const localFetch =
   (serverOf: (origin: string) => RunningServer | undefined): typeof fetch =>
   async (input, init = {}) => {

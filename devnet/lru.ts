@@ -1,12 +1,15 @@
 /**
- * @module A bounded memory: what was used longest ago goes first. The newest stays even if it alone weighs more than the limit.
+ * @module A bounded memory: what was used longest ago goes first. The newest stays even if it alone
+ * weighs more than the limit.
  */
 export class Lru<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly weight: number }>();
   readonly #limit: number;
   #total = 0;
 
-  /** @param limit the most that the weights may come to; each entry weighs 1 unless said otherwise */
+  /**
+   * @param limit the most that the weights may come to; each entry weighs 1 unless said otherwise
+   */
   constructor(limit: number) {
     this.#limit = limit;
   }

@@ -1,5 +1,6 @@
 /**
- * @module Compiled Move packages as files: the JSON that the Sui CLI (`sui move build --dump-bytecode-as-base64`) and
+ * @module Compiled Move packages as files: the JSON that the Sui CLI (`sui move build
+ * --dump-bytecode-as-base64`) and
  * `floe-devnet/compile` give.
  */
 import * as v from 'valibot';

@@ -1,5 +1,6 @@
 /**
- * @module One thing at a time: transactions of one signer conflict on its gas coin, so each signer of the devnet has a queue.
+ * @module One thing at a time: transactions of one signer conflict on its gas coin, so each signer
+ * of the devnet has a queue.
  */
 
 /** Runs tasks in the order they are given, each after the one before has ended, whichever way. */

@@ -1,6 +1,7 @@
 /**
- * @module Wallet and session signatures. Ed25519 goes through the system's library, which accepts less than the chain does
- * (RFC 8032 without cofactor, against ZIP 215): what it accepts stands, what it refuses is decided by the slow, exact check.
+ * @module Wallet and session signatures. Ed25519 goes through the system's library, which accepts
+ * less than the chain does (RFC 8032 without cofactor, against ZIP 215): what it accepts stands,
+ * what it refuses is decided by the slow, exact check.
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { bcs } from '@mysten/sui/bcs';
@@ -29,7 +30,10 @@ const verifyNative = (signature: Uint8Array, message: Uint8Array, key: Uint8Arra
   );
 };
 
-/** Ed25519 as Sui and Seal check it (ZIP 215). False, never an error, for malformed keys and signatures. */
+/**
+ * Ed25519 as Sui and Seal check it (ZIP 215). False, never an error, for malformed keys and
+ * signatures.
+ */
 export const verifyEd25519 = (
   signature: Uint8Array,
   message: Uint8Array,
@@ -44,7 +48,9 @@ export const verifyEd25519 = (
   }
 };
 
-/** The signer's key, if this is a serialised Ed25519 signature that the system's library accepts. */
+/**
+ * The signer's key, if this is a serialised Ed25519 signature that the system's library accepts.
+ */
 const nativeSigner = (
   scope: IntentScope,
   message: Uint8Array,

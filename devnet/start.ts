@@ -1,6 +1,6 @@
 /**
- * @module Puts a devnet together: the chain from its seed or from a snapshot, then the servers, then what is published at the
- * start.
+ * @module Puts a devnet together: the chain from its seed or from a snapshot, then the servers,
+ * then what is published at the start.
  */
 import { Chain } from './chain/chain.ts';
 import { grpcWebHandler } from './chain/grpc-web.ts';
@@ -62,7 +62,10 @@ export interface Devnet {
   readonly nodeUrls: readonly string[];
   /** The largest blob in bytes that this committee can hold. */
   readonly maxBlobBytes: number;
-  /** Brings the snapshot up to date, if one was configured that may be written. Tens of milliseconds. */
+  /**
+   * Brings the snapshot up to date, if one was configured that may be written. Tens of
+   * milliseconds.
+   */
   save(): Promise<void>;
   /** Saves, then closes every socket. */
   stop(): Promise<void>;
@@ -110,7 +113,9 @@ const layGround = (options: CompleteOptions, folder: SnapshotFolder | undefined)
   };
 };
 
-/** Genesis, or what a snapshot does not hold: the addresses at which the storage nodes answer now. */
+/**
+ * Genesis, or what a snapshot does not hold: the addresses at which the storage nodes answer now.
+ */
 const writeGenesis = (ground: Ground, nodes: readonly NodeServer[], owner: string): void => {
   const { options, isResumed, seed, chain, walrus, identities } = ground;
   const addresses = nodes.map(({ server }) => `127.0.0.1:${server.port}`);
@@ -231,8 +236,9 @@ const startAll = async (ground: Ground, servers: ServerGroup): Promise<Devnet> =
 /**
  * Starts a devnet on 127.0.0.1.
  *
- * @throws {DevnetError} `option_invalid` for impossible options or other ones than the snapshot's, `snapshot_invalid` for a
- * snapshot that is damaged or of another format; the socket's error when a port is taken.
+ * @throws {DevnetError} `option_invalid` for impossible options or other ones than the snapshot's,
+ * `snapshot_invalid` for a snapshot that is damaged or of another format; the socket's error when a
+ * port is taken.
  */
 export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> => {
   const folder =

@@ -1,7 +1,8 @@
 /**
- * @module Compiles every Move package of this repository: the framework and the contracts that the devnet runs
- * (`devnet/contracts/build`), Floe's own package (`move/build`), which `floe publish` sends, and the example's. Run it after a
- * change of Move sources; tests compare the result with the committed files.
+ * @module Compiles every Move package of this repository: the framework and the contracts that the
+ * devnet runs (`devnet/contracts/build`), Floe's own package (`move/build`), which `floe publish`
+ * sends, and the example's. Run it after a change of Move sources; tests compare the result with
+ * the committed files.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * @module The package.json with which `floe-devnet` is published. In the repository its exports name TypeScript, which Node runs as
- * it is; below `node_modules` Node does not, so what is published names the emitted JavaScript and its types.
+ * @module The package.json with which `floe-devnet` is published. In the repository its exports
+ * name TypeScript, which Node runs as it is; below `node_modules` Node does not, so what is
+ * published names the emitted JavaScript and its types.
  */
 import * as v from 'valibot';
 
@@ -15,7 +16,10 @@ const mapped = (
 
 const emitted = (path: string, extension: string): string => path.replace(/\.ts$/u, extension);
 
-/** @param source the parsed package.json of the workspace. Throws when its `bin` or `exports` are not plain paths. */
+/**
+ * @param source the parsed package.json of the workspace. Throws when its `bin` or `exports` are
+ * not plain paths.
+ */
 export const stagedManifest = (source: object): object => {
   const { bin, exports } = v.parse(Paths, source);
   return {

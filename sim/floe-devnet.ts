@@ -1,6 +1,6 @@
 /**
- * @module The devnet as Floe uses it: with Floe's Move package published at the start, and its configuration and errors in
- * Floe's own forms. `floe-devnet` itself knows nothing of Floe.
+ * @module The devnet as Floe uses it: with Floe's Move package published at the start, and its
+ * configuration and errors in Floe's own forms. `floe-devnet` itself knows nothing of Floe.
  */
 import {
   DevnetError,
@@ -29,7 +29,10 @@ export const floePackages = (): NonNullable<DevnetOptions['packages']> => ({
   [NAME]: compiledFloe(),
 });
 
-/** The form of Floe's network file: `floe.packageId` for the package that {@link floePackages} named. */
+/**
+ * The form of Floe's network file: `floe.packageId` for the package that {@link floePackages}
+ * named.
+ */
 export const networkFileOf = ({ packages, ...config }: DevnetConfig): FloeDevnetConfig => {
   const packageId = packages[NAME];
   return { ...config, ...(packageId === undefined ? {} : { floe: { packageId } }) };

@@ -1,6 +1,7 @@
 /**
- * @module The chain: one state, one order of transactions, one Move machine. Executing checks signatures, gas and every claim
- * of the request against the state. Reads may be made to lag behind (a stale RPC); key servers always see the latest state.
+ * @module The chain: one state, one order of transactions, one Move machine. Executing checks
+ * signatures, gas and every claim of the request against the state. Reads may be made to lag behind
+ * (a stale RPC); key servers always see the latest state.
  */
 import { toBase58 } from '@mysten/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';
@@ -174,7 +175,9 @@ export class Chain {
     this.#replica?.view.apply(change);
   }
 
-  /** Writes objects outside of any transaction: version 1, or the next one of an object that exists. */
+  /**
+   * Writes objects outside of any transaction: version 1, or the next one of an object that exists.
+   */
   write(objects: readonly SystemObject[]): void {
     const written = objects.map((object) => systemObject(object, this.state.get(object.id)));
     this.#apply({ written, removed: [] });

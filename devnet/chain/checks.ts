@@ -1,5 +1,6 @@
 /**
- * @module What is held against a transaction before it runs: signatures, validity, gas. A refusal leaves no trace.
+ * @module What is held against a transaction before it runs: signatures, validity, gas. A refusal
+ * leaves no trace.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';
@@ -57,7 +58,10 @@ export const checkExpiration = (
     throw refuse('the transaction is not valid any more');
 };
 
-/** The gas payment of a transaction: coins of the owner, current, not used otherwise, with enough in them. */
+/**
+ * The gas payment of a transaction: coins of the owner, current, not used otherwise, with enough in
+ * them.
+ */
 export const checkGas = (transaction: GrpcTypes.Transaction, owner: string, state: StateView) => {
   const { objects = [], price = 0n, budget = 0n } = transaction.gasPayment ?? {};
   if (price < REFERENCE_GAS_PRICE)
@@ -103,7 +107,9 @@ export const selectGas = (
     .slice(0, MAX_GAS_OBJECTS);
 };
 
-/** The result of a dry run without checks whose inputs cannot be used: resolved, and said to fail. */
+/**
+ * The result of a dry run without checks whose inputs cannot be used: resolved, and said to fail.
+ */
 export const refusedDryRun = (
   error: GrpcError,
   transaction: GrpcTypes.Transaction,

@@ -1,6 +1,6 @@
 /**
- * @module The commands of a programmable transaction, run one after the other on the places of one Move session; results
- * without `drop` must be used up in the end.
+ * @module The commands of a programmable transaction, run one after the other on the places of one
+ * Move session; results without `drop` must be used up in the end.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';
@@ -384,7 +384,10 @@ export class CommandRunner {
   }
 }
 
-/** The digest that an upgrade ticket commits to: blake2b256 over the sorted hashes of the modules and the ids of the dependencies. */
+/**
+ * The digest that an upgrade ticket commits to: blake2b256 over the sorted hashes of the modules
+ * and the ids of the dependencies.
+ */
 export const packageDigest = (
   modules: readonly Uint8Array[],
   dependencies: readonly string[],

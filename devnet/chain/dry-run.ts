@@ -1,6 +1,6 @@
 /**
- * @module Transactions that are tried and not kept: what `simulateTransaction` answers, with missing inputs and gas filled in, and
- * how key servers ask a policy.
+ * @module Transactions that are tried and not kept: what `simulateTransaction` answers, with
+ * missing inputs and gas filled in, and how key servers ask a policy.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';
@@ -54,7 +54,8 @@ export interface Simulation {
 /**
  * Runs a transaction without keeping anything: fills in inputs and, when asked, the gas payment.
  *
- * @throws {GrpcError} when the transaction would be refused; not with `checks` off, where the result says it failed.
+ * @throws {GrpcError} when the transaction would be refused; not with `checks` off, where the
+ * result says it failed.
  */
 export const simulate = (
   chain: Chain,
@@ -152,8 +153,8 @@ export const simulate = (
 };
 
 /**
- * Whether a programmable transaction runs through for `sender` on the latest state, with versions and digests of the
- * request ignored. This is how key servers ask a policy.
+ * Whether a programmable transaction runs through for `sender` on the latest state, with versions
+ * and digests of the request ignored. This is how key servers ask a policy.
  *
  * @throws {GrpcError} when an input does not exist or may not be used by `sender`.
  */

@@ -1,6 +1,6 @@
 /**
- * @module The chain's records in gRPC form: objects, effects (also as BCS `TransactionEffects`, which the SDK's transaction
- * executors read), events, balance changes.
+ * @module The chain's records in gRPC form: objects, effects (also as BCS `TransactionEffects`,
+ * which the SDK's transaction executors read), events, balance changes.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';

@@ -1,7 +1,8 @@
 /**
- * @module One transaction against one state: gas coins are smashed into the first, the commands run in a Move session, and
- * what the session did becomes new object versions. The state itself is not touched; the caller applies the change or, for a
- * simulation, forgets it. A failure gives up everything except gas and the version bump of the inputs.
+ * @module One transaction against one state: gas coins are smashed into the first, the commands run
+ * in a Move session, and what the session did becomes new object versions. The state itself is not
+ * touched; the caller applies the change or, for a simulation, forgets it. A failure gives up
+ * everything except gas and the version bump of the inputs.
  */
 import { toBase58 } from '@mysten/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';
@@ -52,7 +53,9 @@ export interface ExecutionRequest {
   readonly epoch: bigint;
   readonly epochTimestampMs: bigint;
   readonly referenceGasPrice: bigint;
-  /** Keep what the transaction published registered in the machine (execution), or not (simulation). */
+  /**
+   * Keep what the transaction published registered in the machine (execution), or not (simulation).
+   */
   readonly keepPackages: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * @module gRPC-Web over plain HTTP/1.1, in the two encodings that browsers and `SuiGrpcClient` use: binary frames and
- * base64 text. Methods are looked up in the service descriptors that `@mysten/sui/grpc` exports, so every message is
- * encoded by the SDK's own codec.
+ * @module gRPC-Web over plain HTTP/1.1, in the two encodings that browsers and `SuiGrpcClient` use:
+ * binary frames and base64 text. Methods are looked up in the service descriptors that
+ * `@mysten/sui/grpc` exports, so every message is encoded by the SDK's own codec.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import type { HttpReply, HttpRequest } from '../http.ts';
@@ -27,7 +27,9 @@ export class GrpcError extends Error {
 }
 
 interface MessageCodec {
-  /** `never`, because which message it is depends on the method: a handler may name any type for it. */
+  /**
+   * `never`, because which message it is depends on the method: a handler may name any type for it.
+   */
   fromBinary(bytes: Uint8Array): never;
   create(value: unknown): unknown;
   toBinary(message: unknown): Uint8Array;
@@ -85,8 +87,8 @@ const firstFrame = (bytes: Uint8Array): Uint8Array => {
 };
 
 /**
- * Serves the given handlers, named by path such as `/sui.rpc.v2.LedgerService/GetEpoch`. Methods without a handler
- * are answered UNIMPLEMENTED.
+ * Serves the given handlers, named by path such as `/sui.rpc.v2.LedgerService/GetEpoch`. Methods
+ * without a handler are answered UNIMPLEMENTED.
  */
 export const grpcWebHandler = (
   handlers: ReadonlyMap<string, GrpcHandler>,

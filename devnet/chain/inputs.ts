@@ -1,7 +1,7 @@
 /**
- * @module The inputs of a transaction. What an input is (owned, shared, immutable, to be received) is read from the
- * stored object and never from the request; a request that claims otherwise, or names another version, digest or owner, is
- * refused before anything runs.
+ * @module The inputs of a transaction. What an input is (owned, shared, immutable, to be received)
+ * is read from the stored object and never from the request; a request that claims otherwise, or
+ * names another version, digest or owner, is refused before anything runs.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
@@ -116,7 +116,8 @@ const resolveOne = (input: GrpcTypes.Input, state: StateView, sender: string): R
 /**
  * Holds every input against the state.
  *
- * @throws {GrpcError} NOT_FOUND, ABORTED for a version that is gone, INVALID_ARGUMENT for any other false claim.
+ * @throws {GrpcError} NOT_FOUND, ABORTED for a version that is gone, INVALID_ARGUMENT for any other
+ * false claim.
  */
 export const resolveInputs = (
   inputs: readonly GrpcTypes.Input[],
@@ -188,8 +189,9 @@ const inputUses = (
 };
 
 /**
- * Fills in what a simulated transaction left open: for inputs without a kind, the kind, version and digest of the stored
- * object, and for shared ones whether any command writes them. Inputs that already say what they are stay as they are.
+ * Fills in what a simulated transaction left open: for inputs without a kind, the kind, version and
+ * digest of the stored object, and for shared ones whether any command writes them. Inputs that
+ * already say what they are stay as they are.
  */
 export const completeInputs = (
   transaction: GrpcTypes.ProgrammableTransaction,
@@ -220,7 +222,10 @@ export const completeInputs = (
   return { ...transaction, inputs: transaction.inputs.map(complete) };
 };
 
-/** Inputs by their latest version, as key servers evaluate a policy: versions and digests in the request are dropped. */
+/**
+ * Inputs by their latest version, as key servers evaluate a policy: versions and digests in the
+ * request are dropped.
+ */
 export const relaxInputs = (
   transaction: GrpcTypes.ProgrammableTransaction,
 ): GrpcTypes.ProgrammableTransaction => ({

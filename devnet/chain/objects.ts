@@ -1,7 +1,7 @@
 /**
- * @module What the chain stores: versioned objects with an owner, their digests and ids, and a view of all of them with
- * an index by owner. Ids and dynamic field ids follow Sui's derivations; object digests only have to be unique, since no
- * SDK recomputes them.
+ * @module What the chain stores: versioned objects with an owner, their digests and ids, and a view
+ * of all of them with an index by owner. Ids and dynamic field ids follow Sui's derivations; object
+ * digests only have to be unique, since no SDK recomputes them.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { concatBytes, hexToBytes, bytesToHex } from '@noble/hashes/utils.js';
@@ -15,7 +15,10 @@ export type Owner =
   | { readonly type: 'shared'; readonly version: bigint }
   | { readonly type: 'immutable' };
 
-/** One version of one object. `contents` is BCS; for a package it is empty and `package` holds the modules. */
+/**
+ * One version of one object. `contents` is BCS; for a package it is empty and `package` holds the
+ * modules.
+ */
 export interface ChainObject {
   readonly id: string;
   readonly version: bigint;
@@ -63,7 +66,10 @@ export const addressOf = (bytes: Uint8Array): string => `0x${bytesToHex(bytes)}`
 export const addressBytes = (address: string): Uint8Array =>
   hexToBytes(normalizeSuiAddress(address).slice(2));
 
-/** The id of the `counter`-th object that a transaction creates: blake2b256(0xf1 || digest || u64le). */
+/**
+ * The id of the `counter`-th object that a transaction creates: blake2b256(0xf1 || digest ||
+ * u64le).
+ */
 export const deriveObjectId = (transactionDigest: Uint8Array, counter: number): string =>
   addressOf(blake2b256(Uint8Array.of(0xf1), transactionDigest, u64le(counter)));
 
@@ -96,10 +102,15 @@ export const ownerKey = (owner: Owner): string => {
   return 'i';
 };
 
-/** A type tag for comparison: the SDK and the machine put different spaces between type arguments. */
+/**
+ * A type tag for comparison: the SDK and the machine put different spaces between type arguments.
+ */
 export const compactType = (type: string): string => type.replaceAll(', ', ',');
 
-/** Whether a stored type is the wanted one; without type arguments, the wanted one stands for all instances. */
+/**
+ * Whether a stored type is the wanted one; without type arguments, the wanted one stands for all
+ * instances.
+ */
 export const typeMatches = (wanted: string, type: string): boolean => {
   const tag = compactType(normalizeStructTag(wanted));
   const compact = compactType(type);

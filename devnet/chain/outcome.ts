@@ -1,6 +1,6 @@
 /**
- * @module What a transaction writes, before versions, digests and storage prices are known: of its commands when they succeed, or
- * of its inputs alone when they fail.
+ * @module What a transaction writes, before versions, digests and storage prices are known: of its
+ * commands when they succeed, or of its inputs alone when they fail.
  */
 import {
   ABILITY,

@@ -1,6 +1,7 @@
 /**
- * @module Where the arguments of commands stand: pure bytes, objects, results of earlier commands, the gas coin; and what may
- * be done with each. Pure bytes only stand for primitive types, a value is taken once, what is only read is never written.
+ * @module Where the arguments of commands stand: pure bytes, objects, results of earlier commands,
+ * the gas coin; and what may be done with each. Pure bytes only stand for primitive types, a value
+ * is taken once, what is only read is never written.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';
@@ -19,7 +20,10 @@ const PURE_STRUCTS = new Set([
 const PRIMITIVES = new Set(['bool', 'u8', 'u16', 'u32', 'u64', 'u128', 'u256', 'address']);
 const OPTION = `${STD}::option::Option<`;
 
-/** Whether raw bytes may stand for a value of this type: a struct with rules of its own must come from code. */
+/**
+ * Whether raw bytes may stand for a value of this type: a struct with rules of its own must come
+ * from code.
+ */
 export const isPureType = (type: string): boolean => {
   if (PRIMITIVES.has(type) || PURE_STRUCTS.has(type)) return true;
   for (const prefix of ['vector<', OPTION])

@@ -1,6 +1,6 @@
 /**
- * @module Lists of transactions and events: filters in disjunctive normal form, cursors, both orders; the answer is the frames of
- * a stream that ends with the reason why it ends.
+ * @module Lists of transactions and events: filters in disjunctive normal form, cursors, both
+ * orders; the answer is the frames of a stream that ends with the reason why it ends.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';

@@ -1,7 +1,8 @@
 /**
- * @module The chain's randomness, the shared object 0x8 (`sui::random`). It is renewed before every transaction that reads it, so
- * that a simulation, which sees the value before, foretells nothing. Its value is a field of a child object, as on Sui, and follows
- * from the seed and the transaction's place in the order.
+ * @module The chain's randomness, the shared object 0x8 (`sui::random`). It is renewed before every
+ * transaction that reads it, so that a simulation, which sees the value before, foretells nothing.
+ * Its value is a field of a child object, as on Sui, and follows from the seed and the
+ * transaction's place in the order.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { deriveDynamicFieldID, normalizeSuiAddress } from '@mysten/sui/utils';
@@ -60,8 +61,8 @@ export const randomInput = (inputs: readonly GrpcTypes.Input[]): number =>
   );
 
 /**
- * After a call that reads the randomness a transaction may only move coins and objects: no command of it can look at the outcome
- * and undo it.
+ * After a call that reads the randomness a transaction may only move coins and objects: no command
+ * of it can look at the outcome and undo it.
  * @throws {GrpcError} INVALID_ARGUMENT otherwise
  */
 export const checkRandomUse = ({ inputs, commands }: GrpcTypes.ProgrammableTransaction): void => {

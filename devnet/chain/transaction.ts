@@ -1,6 +1,7 @@
 /**
- * @module A signed transaction's BCS bytes turned into the gRPC form, which is the one form that the rest of the chain
- * reads: an executed transaction arrives as BCS, a simulated one as gRPC with inputs still to be resolved.
+ * @module A signed transaction's BCS bytes turned into the gRPC form, which is the one form that
+ * the rest of the chain reads: an executed transaction arrives as BCS, a simulated one as gRPC with
+ * inputs still to be resolved.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';
@@ -176,7 +177,10 @@ export const decodeTransaction = (bytes: Uint8Array): ChainTransaction => {
   };
 };
 
-/** Decodes a BCS `ProgrammableTransaction` (a `TransactionKind` without its leading tag), as Seal requests carry it. */
+/**
+ * Decodes a BCS `ProgrammableTransaction` (a `TransactionKind` without its leading tag), as Seal
+ * requests carry it.
+ */
 export const decodeProgrammable = (bytes: Uint8Array): GrpcTypes.TransactionKind => {
   const { inputs, commands } = parseBcs(
     () => bcs.ProgrammableTransaction.parse(bytes),

@@ -1,6 +1,7 @@
 /**
- * @module BCS <-> values of the machine, by type. Decoding is strict (canonical lengths, 0/1 booleans, UTF-8 for strings,
- * nothing left over); both directions refuse what is larger or deeper than the limits.
+ * @module BCS <-> values of the machine, by type. Decoding is strict (canonical lengths, 0/1
+ * booleans, UTF-8 for strings, nothing left over); both directions refuse what is larger or deeper
+ * than the limits.
  */
 import { fault } from './fault.ts';
 import { type MoveType, type TypeTable, tagOf } from './typing.ts';
@@ -176,7 +177,10 @@ export const isUtf8 = (bytes: Uint8Array): boolean => {
   }
 };
 
-/** Reads all of `bytes` as a closed `type`. @throws Fault `argument` when it is not the canonical BCS of one value. */
+/**
+ * Reads all of `bytes` as a closed `type`. @throws Fault `argument` when it is not the canonical
+ * BCS of one value.
+ */
 export const decode = (
   types: TypeTable,
   type: MoveType,
@@ -210,7 +214,8 @@ export const decode = (
       case 'vector': {
         const length = cursor.uleb();
         if (each.of.kind === 'u8') return Array.from(cursor.take(length));
-        // Every Move value has at least one byte (a struct without fields has a hidden boolean), so a length beyond the rest is a lie.
+        // Every Move value has at least one byte (a struct without fields has a hidden boolean), so
+        // a length beyond the rest is a lie.
         if (length > bytes.length - cursor.at)
           throw fault('argument', `a vector in BCS claims ${length} elements`);
         const items: Value[] = [];

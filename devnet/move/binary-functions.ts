@@ -1,5 +1,6 @@
 /**
- * @module Function definitions of a compiled Move module: instructions with checked operands, jump tables, flags.
+ * @module Function definitions of a compiled Move module: instructions with checked operands, jump
+ * tables, flags.
  */
 import { malformed, TABLE, type Reader, type TableReader } from './binary-tables.ts';
 import type {

@@ -1,6 +1,6 @@
 /**
- * @module The frame of a compiled Move module: a cursor that checks every read, the header, and the tables by kind. Tables must
- * tile the file exactly.
+ * @module The frame of a compiled Move module: a cursor that checks every read, the header, and the
+ * tables by kind. Tables must tile the file exactly.
  */
 import { DevnetError } from '../errors.ts';
 

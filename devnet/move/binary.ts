@@ -1,7 +1,8 @@
 /**
- * @module Reader of compiled Move modules (the Move binary format, versions 6 and 7 with Sui's flavour byte). Strict: tables must
- * tile the file exactly, every integer is canonical ULEB128, every index is checked here, and nothing is allocated from
- * a length that the file itself does not back with bytes. The result can be indexed without further checks.
+ * @module Reader of compiled Move modules (the Move binary format, versions 6 and 7 with Sui's
+ * flavour byte). Strict: tables must tile the file exactly, every integer is canonical ULEB128,
+ * every index is checked here, and nothing is allocated from a length that the file itself does not
+ * back with bytes. The result can be indexed without further checks.
  */
 import { readFunctions } from './binary-functions.ts';
 import {
@@ -226,7 +227,10 @@ const readDefinitions = (table: TableReader, handles: Handles) => {
   };
 };
 
-/** Reads and bounds-checks a module. @throws DevnetError `module_malformed` naming what was expected. */
+/**
+ * Reads and bounds-checks a module. @throws DevnetError `module_malformed` naming what was
+ * expected.
+ */
 export const readModule = (bytes: Uint8Array): CompiledModule => {
   const header = readHeader(bytes);
   const table = tableReader(bytes, header);

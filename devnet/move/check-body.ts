@@ -1,5 +1,6 @@
 /**
- * @module One function body while it is checked: its operand stack in types, and what the rules of the instructions ask of it.
+ * @module One function body while it is checked: its operand stack in types, and what the rules of
+ * the instructions ask of it.
  */
 import type { FunctionRef, LoadedFunction, Step } from './code.ts';
 import { fault } from './fault.ts';
@@ -26,7 +27,10 @@ export interface StepDraft extends Step {
   targets: readonly number[];
 }
 
-/** What one instruction does to the stack and to the step that it becomes; throws when it is ill-typed. */
+/**
+ * What one instruction does to the stack and to the step that it becomes; throws when it is
+ * ill-typed.
+ */
 export type Rule = (
   body: Body,
   step: StepDraft,

@@ -1,8 +1,9 @@
 /**
- * @module Type checker of function bodies. As in Move's own verifier the operand stack is empty between basic blocks and
- * locals have declared types, so one pass in code order decides the type of every operand: it refuses ill-typed code,
- * checks abilities, and writes the integer widths into the instructions that the machine runs. Not here: the
- * analysis of borrows and of moved locals (the machine checks the latter while it runs).
+ * @module Type checker of function bodies. As in Move's own verifier the operand stack is empty
+ * between basic blocks and locals have declared types, so one pass in code order decides the type
+ * of every operand: it refuses ill-typed code, checks abilities, and writes the integer widths into
+ * the instructions that the machine runs. Not here: the analysis of borrows and of moved locals
+ * (the machine checks the latter while it runs).
  */
 import { Body, VECTOR_LITERAL, type Rules, type Signature, type StepDraft } from './check-body.ts';
 import { STRUCTURE_RULES } from './check-structures.ts';
@@ -35,7 +36,10 @@ const blockStarts = ({ code, jumpTables }: FunctionBody): ReadonlySet<number> =>
   return starts;
 };
 
-/** Checks one body and returns its instructions. @throws Fault `invariant` naming function and instruction. */
+/**
+ * Checks one body and returns its instructions. @throws Fault `invariant` naming function and
+ * instruction.
+ */
 export const checkBody = (
   linker: Linker,
   fn: Signature,

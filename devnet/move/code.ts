@@ -1,6 +1,6 @@
 /**
- * @module What the machine runs: functions after linking, their instructions with types resolved and integer widths
- * filled in (the binary's `Add` does not say of what; the type checker knows).
+ * @module What the machine runs: functions after linking, their instructions with types resolved
+ * and integer widths filled in (the binary's `Add` does not say of what; the type checker knows).
  */
 import type { CompiledModule } from './module.ts';
 import type { Ref } from './values.ts';

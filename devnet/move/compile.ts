@@ -1,7 +1,8 @@
 /**
- * @module Compiles Move packages offline with `@zktx.io/sui-move-builder` (an optional peer: the compiler of Sui 1.71.1 as
- * wasm) against the framework text in `contracts/framework`, and runs their unit tests in its Move VM. Packages that name Sui's
- * own repository as a dependency, or none at all, get this framework.
+ * @module Compiles Move packages offline with `@zktx.io/sui-move-builder` (an optional peer: the
+ * compiler of Sui 1.71.1 as wasm) against the framework text in `contracts/framework`, and runs
+ * their unit tests in its Move VM. Packages that name Sui's own repository as a dependency, or none
+ * at all, get this framework.
  */
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -70,7 +71,10 @@ const frameworkFiles = {
   sui: (): Promise<PackageFiles> => readPackage(join(CONTRACTS, 'framework/sui-framework')),
 };
 
-/** Hands the compiler our framework whenever it asks for Sui's repository; nothing else can be fetched. */
+/**
+ * Hands the compiler our framework whenever it asks for Sui's repository; nothing else can be
+ * fetched.
+ */
 const offlineFetcher = async (
   base: Builder['MovePackageFetcher'],
 ): Promise<BuilderModule.MovePackageFetcher> => {
@@ -117,7 +121,9 @@ export const testPackage = async (files: PackageFiles): Promise<MoveTestReport> 
   return result;
 };
 
-/** Compiles the framework text at 0x1 and 0x2: one root package in which both addresses are named. */
+/**
+ * Compiles the framework text at 0x1 and 0x2: one root package in which both addresses are named.
+ */
 export const buildFramework = async (): Promise<CompiledFramework> => {
   const { MovePackageFetcher, dumpMovePackage } = await builder();
   const fetcher = await offlineFetcher(MovePackageFetcher);

@@ -1,6 +1,6 @@
 /**
- * @module How execution stops early inside the interpreter: a `Fault` carries the public `MoveFailure` up to the
- * session, which turns it into a result. It never leaves this folder.
+ * @module How execution stops early inside the interpreter: a `Fault` carries the public
+ * `MoveFailure` up to the session, which turns it into a result. It never leaves this folder.
  */
 import type { MoveFailure } from './types.ts';
 

@@ -1,6 +1,6 @@
 /**
- * @module The compiled framework (0x1, 0x2) and the contracts of Walrus and Seal, as `contracts/build` holds them, and a machine
- * that has the framework.
+ * @module The compiled framework (0x1, 0x2) and the contracts of Walrus and Seal, as
+ * `contracts/build` holds them, and a machine that has the framework.
  */
 import contracts from '../contracts/build/contracts.json' with { type: 'json' };
 import framework from '../contracts/build/framework.json' with { type: 'json' };
@@ -23,7 +23,10 @@ export const compiledContracts = (): Readonly<Record<'walrus' | 'seal', Compiled
 export const moduleBytes = (modules: readonly string[]): Uint8Array[] =>
   modules.map((base64) => Uint8Array.from(Buffer.from(base64, 'base64')));
 
-/** Publishes the framework into `vm`. @throws DevnetError `internal` when it does not pass its checks. */
+/**
+ * Publishes the framework into `vm`. @throws DevnetError `internal` when it does not pass its
+ * checks.
+ */
 export const publishFramework = (vm: MoveVm, compiled: CompiledFramework = framework): void => {
   const parts: readonly [Address, readonly string[], Address[]][] = [
     [STD_ID, compiled.std, []],

@@ -1,7 +1,8 @@
 /**
- * @module Linking of one module: handles to registered datatypes and to functions of other packages, declarations checked
- * (abilities of fields, phantom parameters, no recursion), signatures resolved, bodies checked. Types carry the original
- * package id, so versions of an upgraded package share their types.
+ * @module Linking of one module: handles to registered datatypes and to functions of other
+ * packages, declarations checked (abilities of fields, phantom parameters, no recursion),
+ * signatures resolved, bodies checked. Types carry the original package id, so versions of an
+ * upgraded package share their types.
  */
 import type { CompiledModule, Token } from './module.ts';
 import { checkBody, type Signature } from './check.ts';
@@ -36,7 +37,10 @@ export class Linker {
   readonly originalId: Address;
   readonly storageId: Address;
   readonly name: string;
-  /** Datatypes that this module brought; the others were there, in an earlier version of the package. */
+  /**
+   * Datatypes that this module brought; the others were there, in an earlier version of the
+   * package.
+   */
   readonly registered: Datatype[] = [];
   readonly #handles: (HandleTarget | undefined)[] = [];
 
@@ -142,7 +146,10 @@ export class Linker {
     return target;
   }
 
-  /** Makes the module's datatypes known by name; fields follow once all modules of the package have done this. */
+  /**
+   * Makes the module's datatypes known by name; fields follow once all modules of the package have
+   * done this.
+   */
   registerDatatypes(): void {
     const declare = (handle: number, isEnum: boolean): void => {
       const entry = this.binary.datatypeHandles[handle];
@@ -174,7 +181,9 @@ export class Linker {
     for (const { handle } of this.binary.enums) declare(handle, true);
   }
 
-  /** Fields of the module's datatypes; those known from an earlier version must not have changed. */
+  /**
+   * Fields of the module's datatypes; those known from an earlier version must not have changed.
+   */
   defineDatatypes(): void {
     const resolve = (
       fields: readonly { readonly name: string; readonly type: Token }[],
@@ -205,7 +214,10 @@ export class Linker {
     }
   }
 
-  /** Abilities, phantom positions, recursion; handles of foreign types must describe them as they are. */
+  /**
+   * Abilities, phantom positions, recursion; handles of foreign types must describe them as they
+   * are.
+   */
   checkDatatypes(): void {
     this.binary.datatypeHandles.forEach((handle, i) => {
       const datatype = this.datatype(i);
@@ -249,7 +261,10 @@ export class Linker {
     });
   }
 
-  /** Levels of datatypes within a datatype of this package. @throws Fault when it contains itself or is too deep. */
+  /**
+   * Levels of datatypes within a datatype of this package. @throws Fault when it contains itself or
+   * is too deep.
+   */
   #depth(datatype: Datatype, known: Map<Datatype, number>): number {
     const seen = known.get(datatype);
     if (seen === Number.POSITIVE_INFINITY) throw this.fail(`${datatype.name} contains itself`);
@@ -271,7 +286,10 @@ export class Linker {
     return deepest + 1;
   }
 
-  /** Signatures and checked bodies. `find` reaches other packages, `siblings` the modules of this one. */
+  /**
+   * Signatures and checked bodies. `find` reaches other packages, `siblings` the modules of this
+   * one.
+   */
   load(find: FindFunction, siblings: ReadonlyMap<string, Linker>): LoadedModule {
     const functions = new Map<string, LoadedFunction>();
     const module: LoadedModule = {

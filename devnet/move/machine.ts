@@ -1,6 +1,6 @@
 /**
- * @module The stack machine: runs checked code within a gas and depth limit. Integers wrap nowhere: overflow, division by zero,
- * a shift or cast out of range stop the call, as in the Move VM.
+ * @module The stack machine: runs checked code within a gas and depth limit. Integers wrap nowhere:
+ * overflow, division by zero, a shift or cast out of range stop the call, as in the Move VM.
  */
 import type { LoadedFunction, Slot, Step } from './code.ts';
 import type { FunctionRef } from './code.ts';
@@ -21,7 +21,10 @@ import {
   sizeOf,
 } from './values.ts';
 
-/** A native function: its arguments in order; returns its results. Gas beyond one step it takes by `machine.charge`. */
+/**
+ * A native function: its arguments in order; returns its results. Gas beyond one step it takes by
+ * `machine.charge`.
+ */
 export type Native = (args: readonly Slot[], typeArguments: readonly MoveType[]) => readonly Slot[];
 
 /** Finds code by the linkage of the package that the transaction called. */

@@ -1,5 +1,6 @@
 /**
- * @module A compiled module as read: tables with their indices checked, types by handle. `binary.ts` makes it, `linker.ts` resolves it.
+ * @module A compiled module as read: tables with their indices checked, types by handle.
+ * `binary.ts` makes it, `linker.ts` resolves it.
  */
 import type { Address } from './types.ts';
 

@@ -1,6 +1,7 @@
 /**
- * @module The objects of one transaction as the code sees them: ids made and deleted, owners given, children loaded
- * and written, events. Everything is kept here until the session is asked for its effects.
+ * @module The objects of one transaction as the code sees them: ids made and deleted, owners given,
+ * children loaded and written, events. Everything is kept here until the session is asked for its
+ * effects.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { addressToBytes, bytesToAddress, decode, encode } from './bcs.ts';
@@ -128,7 +129,10 @@ export class ObjectRuntime {
     this.#bound(this.#deleted.size);
   }
 
-  /** Gives an object an owner. Sharing is for objects made in this transaction, and for shared inputs. */
+  /**
+   * Gives an object an owner. Sharing is for objects made in this transaction, and for shared
+   * inputs.
+   */
   give(type: MoveType, object: Value, owner: Owner): void {
     const id = idOf(object);
     if (owner.type === 'shared') {

@@ -1,6 +1,6 @@
 /**
- * @module Instruction numbers of the Move binary format and the operand each one carries. Global storage
- * (`move_to`, `borrow_global`, ...) is left out: Sui forbids it, so the reader refuses it.
+ * @module Instruction numbers of the Move binary format and the operand each one carries. Global
+ * storage (`move_to`, `borrow_global`, ...) is left out: Sui forbids it, so the reader refuses it.
  */
 
 export const OP = {

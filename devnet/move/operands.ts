@@ -1,5 +1,6 @@
 /**
- * @module Operands on the machine's stack, each of the kind that an instruction expects. Checked code never misses one.
+ * @module Operands on the machine's stack, each of the kind that an instruction expects. Checked
+ * code never misses one.
  */
 import type { Slot } from './code.ts';
 import { VECTOR, fault } from './fault.ts';

@@ -1,6 +1,7 @@
 /**
- * @module The packages of one machine: published from bytes, checked, linked, found by storage id; upgrades keep the original
- * id in their bytecode and their types. A package that fails a check leaves nothing behind.
+ * @module The packages of one machine: published from bytes, checked, linked, found by storage id;
+ * upgrades keep the original id in their bytecode and their types. A package that fails a check
+ * leaves nothing behind.
  */
 import { DevnetError } from '../errors.ts';
 import { readModule, selfAddressOffset } from './binary.ts';
@@ -136,7 +137,10 @@ export class PackageStore {
     return previous;
   }
 
-  /** Original id -> storage id of everything the package links to, itself included; dependencies must bring their own along. */
+  /**
+   * Original id -> storage id of everything the package links to, itself included; dependencies
+   * must bring their own along.
+   */
   #linkage(request: PublishRequest, originalId: Address): Map<Address, Address> {
     const linkage = new Map<Address, Address>([[originalId, request.storageId]]);
     const chosen = request.dependencies.map((id) => this.#previous(id));
@@ -177,7 +181,10 @@ const readAll = (
   });
 };
 
-/** Puts the package's id where a module compiled at 0x0 has its own address; any other address must be the package's. */
+/**
+ * Puts the package's id where a module compiled at 0x0 has its own address; any other address must
+ * be the package's.
+ */
 const relocate = (given: Uint8Array, originalId: Address): Uint8Array => {
   const at = selfAddressOffset(given);
   const own = `0x${Buffer.from(given.subarray(at, at + 32)).toString('hex')}`;
@@ -218,7 +225,10 @@ const checkNatives = (linker: Linker, module: LoadedModule): void => {
   }
 };
 
-/** Public functions stay as they were; types were compared when they were declared, here that none is gone. */
+/**
+ * Public functions stay as they were; types were compared when they were declared, here that none
+ * is gone.
+ */
 const checkUpgrade = (
   previous: LoadedPackage,
   next: ReadonlyMap<string, LoadedModule>,

@@ -1,6 +1,7 @@
 /**
- * @module What Sui asks of a module beyond Move: objects start with their `UID`, storage functions and events only for a module's
- * own types, witnesses never made by hand, the shape of `init`. Sources: the rules that Sui documents for publishing.
+ * @module What Sui asks of a module beyond Move: objects start with their `UID`, storage functions
+ * and events only for a module's own types, witnesses never made by hand, the shape of `init`.
+ * Sources: the rules that Sui documents for publishing.
  */
 import type { LoadedFunction, LoadedModule } from './code.ts';
 import { type Linker, isDatatype, pointee } from './linker.ts';

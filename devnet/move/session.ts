@@ -37,7 +37,9 @@ export interface SessionOptions {
   readonly inputs?: ReadonlyMap<Address, Owner>;
 }
 
-/** A cell of this machine; the value sits in a one-element holder, so that references can be lent. */
+/**
+ * A cell of this machine; the value sits in a one-element holder, so that references can be lent.
+ */
 class TypedCell implements Cell {
   readonly moveType: MoveType;
   readonly holder: Slot[];
@@ -184,7 +186,10 @@ export class Session implements MoveSession {
     };
   }
 
-  /** Turns an argument into what the parameter takes; `used` holds what this call has done with cells so far. */
+  /**
+   * Turns an argument into what the parameter takes; `used` holds what this call has done with
+   * cells so far.
+   */
   #argument(type: MoveType, argument: CallArgument | undefined, index: number, used: Uses): Slot {
     try {
       if (argument === undefined) throw fault('argument', 'missing');

@@ -1,19 +1,24 @@
 /**
- * @module The public interface of the Move interpreter: what a chain passes in (packages, objects, transaction
- * context, limits) and what comes back (cells, effects, events, failures). The interpreter itself keeps no chain
- * state: a `MoveSession` is one transaction, reads objects through `ObjectReader` and collects its writes, so that
- * throwing the session away is the rollback.
+ * @module The public interface of the Move interpreter: what a chain passes in (packages, objects,
+ * transaction context, limits) and what comes back (cells, effects, events, failures). The
+ * interpreter itself keeps no chain state: a `MoveSession` is one transaction, reads objects
+ * through `ObjectReader` and collects its writes, so that throwing the session away is the
+ * rollback.
  */
 
 /** `0x` and 64 lower-case hex digits. */
 export type Address = string;
 
-/** A type tag in canonical text: `u64`, `vector<u8>`, `0x<64 hex>::coin::Coin<0x<64 hex>::sui::SUI>`. */
+/**
+ * A type tag in canonical text: `u64`, `vector<u8>`, `0x<64 hex>::coin::Coin<0x<64
+ * hex>::sui::SUI>`.
+ */
 export type TypeTag = string;
 
 /**
- * A value inside the machine. Width and type come from the bytecode, not from the value: u8, u16, u32 are numbers;
- * u64, u128, u256 bigints; address and signer are `Address` text; vectors and structs are arrays; an enum value is a variant.
+ * A value inside the machine. Width and type come from the bytecode, not from the value: u8, u16,
+ * u32 are numbers; u64, u128, u256 bigints; address and signer are `Address` text; vectors and
+ * structs are arrays; an enum value is a variant.
  */
 export type Value = boolean | number | bigint | string | Value[] | VariantValue;
 
@@ -24,8 +29,9 @@ export interface VariantValue {
 }
 
 /**
- * A typed place for a value between two calls of one transaction: an input or a result of a command. The session
- * takes values out (`value` becomes undefined when moved) and lends references into the place.
+ * A typed place for a value between two calls of one transaction: an input or a result of a
+ * command. The session takes values out (`value` becomes undefined when moved) and lends references
+ * into the place.
  */
 export interface Cell {
   readonly type: TypeTag;
@@ -33,16 +39,23 @@ export interface Cell {
 }
 
 /**
- * An argument of a call. `bcs` is decoded by the parameter's type (for `&T` and `&mut T` into a place of its own);
- * `cell` is moved for a parameter by value (`copy: true`: copied, type must have `copy`), lent for `&T` and `&mut T`.
+ * An argument of a call. `bcs` is decoded by the parameter's type (for `&T` and `&mut T` into a
+ * place of its own);
+ * `cell` is moved for a parameter by value (`copy: true`: copied, type must have `copy`), lent for
+ * `&T` and `&mut T`.
  */
 export type CallArgument =
   | { readonly type: 'bcs'; readonly bytes: Uint8Array }
   | { readonly type: 'cell'; readonly cell: Cell; readonly copy?: boolean };
 
-/** What the machine may spend. Exceeding one is a failure of the transaction, never of the process. */
+/**
+ * What the machine may spend. Exceeding one is a failure of the transaction, never of the process.
+ */
 export interface Limits {
-  /** Gas of a transaction: one unit an instruction, plus one for every 8 bytes (or leaf) copied, compared, hashed, serialised. */
+  /**
+   * Gas of a transaction: one unit an instruction, plus one for every 8 bytes (or leaf) copied,
+   * compared, hashed, serialised.
+   */
   readonly steps: number;
   /** Frames on the call stack. */
   readonly callDepth: number;
@@ -55,7 +68,9 @@ export interface Limits {
   readonly objects: number;
 }
 
-/** What the transaction knows of itself; `digest` is the 32 bytes from which object ids are derived. */
+/**
+ * What the transaction knows of itself; `digest` is the 32 bytes from which object ids are derived.
+ */
 export interface TransactionContext {
   readonly sender: Address;
   readonly digest: Uint8Array;
@@ -76,9 +91,15 @@ export interface StoredObject {
   readonly version?: bigint;
 }
 
-/** What a running transaction reads. Both see the state before the transaction; the session overlays its own writes. */
+/**
+ * What a running transaction reads. Both see the state before the transaction; the session overlays
+ * its own writes.
+ */
 export interface ObjectReader {
-  /** The object `id` owned by the object `parent` (a dynamic field or a dynamic object field's value). */
+  /**
+   * The object `id` owned by the object `parent` (a dynamic field or a dynamic object field's
+   * value).
+   */
   readonly getChild: (parent: Address, id: Address) => StoredObject | undefined;
   /** The object `id` owned by the address `parent`, for `transfer::receive`. */
   readonly getReceivable: (
@@ -106,10 +127,12 @@ export interface CodeLocation {
 }
 
 /**
- * Why a call failed. `abort`: the code's own decision. `arithmetic`: overflow, underflow, division by zero, shift or cast
- * out of range; `vector`: index out of range or pop of nothing: both are MovePrimitiveRuntimeError on Sui.
+ * Why a call failed. `abort`: the code's own decision. `arithmetic`: overflow, underflow, division
+ * by zero, shift or cast out of range; `vector`: index out of range or pop of nothing: both are
+ * MovePrimitiveRuntimeError on Sui.
  * `out_of_gas`, `limit`: the limits. `function_not_found`, `link`: code that is not there.
- * `argument`: number, type or bytes of the arguments. `visibility`: neither public nor entry. `invariant`: bytecode that a verifier would refuse.
+ * `argument`: number, type or bytes of the arguments. `visibility`: neither public nor entry.
+ * `invariant`: bytecode that a verifier would refuse.
  */
 export interface MoveFailure {
   readonly type:
@@ -124,7 +147,10 @@ export interface MoveFailure {
     | 'visibility'
     | 'invariant';
   readonly message: string;
-  /** The abort code, for `abort`; for `vector` 1: index out of range, 2: pop of nothing, 3: unpacked into another number. */
+  /**
+   * The abort code, for `abort`; for `vector` 1: index out of range, 2: pop of nothing, 3: unpacked
+   * into another number.
+   */
   readonly code?: bigint;
   /** Position of the offending argument, for `argument`. */
   readonly argument?: number;
@@ -146,7 +172,10 @@ export interface CallRequest {
 export type CallResult =
   | {
       readonly status: 'success';
-      /** One cell a result; a returned reference comes as a copy with `reference` set in `FunctionInfo.returns`. */
+      /**
+       * One cell a result; a returned reference comes as a copy with `reference` set in
+       * `FunctionInfo.returns`.
+       */
       readonly returns: readonly Cell[];
       /** Gas of this call. */
       readonly steps: number;
@@ -154,7 +183,10 @@ export type CallResult =
   | { readonly status: 'failure'; readonly failure: MoveFailure; readonly steps: number };
 
 export interface MoveEvent {
-  /** Package and module of the call (of the transaction's command) during which the event was emitted. */
+  /**
+   * Package and module of the call (of the transaction's command) during which the event was
+   * emitted.
+   */
   readonly package: Address;
   readonly module: string;
   readonly type: TypeTag;
@@ -170,11 +202,17 @@ export interface WrittenObject extends StoredObject {
 
 /** What a session did, apart from changes inside the cells that its caller holds. */
 export interface SessionEffects {
-  /** Transferred, shared, frozen; each id once (the last word counts), in the order of first mention. */
+  /**
+   * Transferred, shared, frozen; each id once (the last word counts), in the order of first
+   * mention.
+   */
   readonly written: readonly WrittenObject[];
   /** Children of objects: new or changed. `owner.type` is `object`. */
   readonly children: readonly WrittenObject[];
-  /** Children that left their parent and are not in `children`: deleted, unwrapped or given away (see `written`, `deletedIds`). */
+  /**
+   * Children that left their parent and are not in `children`: deleted, unwrapped or given away
+   * (see `written`, `deletedIds`).
+   */
   readonly removedChildren: readonly { readonly parent: Address; readonly id: Address }[];
   /** Children read and left alone, with the version read. */
   readonly loadedChildren: readonly StoredObject[];
@@ -277,23 +315,35 @@ export interface MoveSession {
   readonly callFunction: (request: CallRequest) => CallResult;
   /** Decodes BCS (a whole input object, a pure value) into a cell. */
   readonly cell: (type: TypeTag, bytes: Uint8Array) => Cell;
-  /** Makes a vector of the arguments (the MakeMoveVec command). @throws DevnetError when one does not fit the element type. */
+  /**
+   * Makes a vector of the arguments (the MakeMoveVec command). @throws DevnetError when one does
+   * not fit the element type.
+   */
   readonly vector: (elementType: TypeTag, elements: readonly CallArgument[]) => Cell;
   /** BCS of what the cell holds. Throws `DevnetError` if it was moved. */
   readonly bytes: (cell: Cell) => Uint8Array;
   /** Abilities of the cell's type, bits of `ABILITY`. */
   readonly abilities: (type: TypeTag) => number;
-  /** Records a transfer by the TransferObjects command; the type must have `store` (the caller checks, by `abilities`). */
+  /**
+   * Records a transfer by the TransferObjects command; the type must have `store` (the caller
+   * checks, by `abilities`).
+   */
   readonly give: (cell: Cell, owner: Owner) => void;
   /** A fresh object id, by the chain's rule from the digest and the number of ids so far. */
   readonly freshId: () => Address;
-  /** Spends gas from outside (bytes of inputs, other commands); returns false when there is not enough. */
+  /**
+   * Spends gas from outside (bytes of inputs, other commands); returns false when there is not
+   * enough.
+   */
   readonly charge: (steps: number) => boolean;
   readonly effects: () => SessionEffects;
 }
 
 export interface MoveVm {
-  /** Checks, links and registers a package. Modules compiled at 0x0 get `storageId` (or the upgraded package's original id) as address. */
+  /**
+   * Checks, links and registers a package. Modules compiled at 0x0 get `storageId` (or the upgraded
+   * package's original id) as address.
+   */
   readonly publish: (request: PublishRequest) => PublishResult;
   /** Forgets a package: the rollback of a transaction that published and then failed. */
   readonly unpublish: (storageId: Address) => void;
@@ -305,11 +355,17 @@ export interface MoveVm {
   ) => FunctionInfo | undefined;
   /** Abilities of a type given by tag, undefined when the type is not known. */
   readonly abilitiesOf: (type: TypeTag) => number | undefined;
-  /** Canonical text of a type tag (addresses at full length), or undefined when it does not parse or is not known. */
+  /**
+   * Canonical text of a type tag (addresses at full length), or undefined when it does not parse or
+   * is not known.
+   */
   readonly normaliseTag: (type: string) => TypeTag | undefined;
   /** BCS of a type tag, as in dynamic-field ids. */
   readonly typeTagBytes: (type: TypeTag) => Uint8Array;
-  /** Value of `contents` as JSON-ready data by the type's layout, for explorers and events' `json`; undefined when the type is not known. */
+  /**
+   * Value of `contents` as JSON-ready data by the type's layout, for explorers and events' `json`;
+   * undefined when the type is not known.
+   */
   readonly toJson: (type: TypeTag, contents: Uint8Array) => unknown;
   /** BCS of each field of a struct; undefined when the type is not a known struct. */
   readonly fieldBytes: (type: TypeTag, contents: Uint8Array) => readonly Uint8Array[] | undefined;
@@ -317,7 +373,10 @@ export interface MoveVm {
     readonly objects: ObjectReader;
     readonly context: TransactionContext;
     readonly limits?: Partial<Limits>;
-    /** Objects that are inputs of the transaction and where they stand, so that sharing an owned input and the like is judged as on chain. */
+    /**
+     * Objects that are inputs of the transaction and where they stand, so that sharing an owned
+     * input and the like is judged as on chain.
+     */
     readonly inputs?: ReadonlyMap<Address, Owner>;
   }) => MoveSession;
 }

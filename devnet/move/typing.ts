@@ -1,6 +1,7 @@
 /**
- * @module The type layer: closed and open Move types, interned so that equality is identity, with their abilities,
- * the layouts of datatypes, substitution of type parameters, and type tags as text and as BCS.
+ * @module The type layer: closed and open Move types, interned so that equality is identity, with
+ * their abilities, the layouts of datatypes, substitution of type parameters, and type tags as text
+ * and as BCS.
  */
 import type { Primitive } from './module.ts';
 import { type Fault, fault } from './fault.ts';
@@ -243,7 +244,10 @@ export class TypeTable {
     return arg;
   }
 
-  /** Reads a type tag: addresses of any length, defining ids. @throws Fault `argument` when it is malformed or not known. */
+  /**
+   * Reads a type tag: addresses of any length, defining ids. @throws Fault `argument` when it is
+   * malformed or not known.
+   */
   parse(text: string): MoveType {
     let at = 0;
     const fail = (): Fault =>

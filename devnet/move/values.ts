@@ -1,6 +1,7 @@
 /**
- * @module Values at run time: references, deep copies, deep equality. A reference is a container and an index: the locals
- * of a frame, the fields of a struct or variant, the elements of a vector, or the one-element holder of an object.
+ * @module Values at run time: references, deep copies, deep equality. A reference is a container
+ * and an index: the locals of a frame, the fields of a struct or variant, the elements of a vector,
+ * or the one-element holder of an object.
  */
 import type { Slot } from './code.ts';
 import { fault } from './fault.ts';
@@ -14,7 +15,10 @@ export class Ref {
     this.container = container;
     this.index = index;
   }
-  /** The value referred to. @throws Fault when it was moved away, which a verifier of borrows would have refused. */
+  /**
+   * The value referred to. @throws Fault when it was moved away, which a verifier of borrows would
+   * have refused.
+   */
   get(): Value {
     const value = this.container[this.index];
     if (value === undefined || value instanceof Ref)
@@ -26,7 +30,10 @@ export class Ref {
   }
 }
 
-/** A boolean, number, bigint or text by the type checker's word, checked again. @throws Fault `invariant`. */
+/**
+ * A boolean, number, bigint or text by the type checker's word, checked again. @throws Fault
+ * `invariant`.
+ */
 export const asNumber = (slot: Slot): number => {
   if (typeof slot !== 'number') throw fault('invariant', 'a narrow integer is expected');
   return slot;

@@ -1,6 +1,6 @@
 /**
- * @module The Move virtual machine as the devnet uses it: packages, types, and sessions to run transactions in. See `types.ts` for
- * the contract.
+ * @module The Move virtual machine as the devnet uses it: packages, types, and sessions to run
+ * transactions in. See `types.ts` for the contract.
  */
 import { DevnetError } from '../errors.ts';
 import { decode, encode } from './bcs.ts';
@@ -96,7 +96,10 @@ class Vm implements MoveVm {
   }
 }
 
-/** As Sui's RPC shows contents: wide integers as text, bytes as base64, ids and strings plain, options as value or null. */
+/**
+ * As Sui's RPC shows contents: wide integers as text, bytes as base64, ids and strings plain,
+ * options as value or null.
+ */
 const toJson = (types: TypeTable, type: MoveType, value: Value | undefined): unknown => {
   if (value === undefined) throw new DevnetError('internal', 'a value lacks a field of its type');
   if (typeof value === 'bigint') return value.toString();

@@ -1,6 +1,7 @@
 /**
- * @module The key server's side of Boneh-Franklin identity-based encryption on BLS12-381 (Boneh and Franklin, CRYPTO 2001),
- * in the instantiation of Seal: master key times the hash of the identity, handed out under ElGamal to a one-time key.
+ * @module The key server's side of Boneh-Franklin identity-based encryption on BLS12-381 (Boneh and
+ * Franklin, CRYPTO 2001), in the instantiation of Seal: master key times the hash of the identity,
+ * handed out under ElGamal to a one-time key.
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { addressBytes } from '../chain/objects.ts';
@@ -48,7 +49,10 @@ export const encryptKey = (
   return [encodeG1(baseMultiple(scalar)), encodeG1(key.add(multiple))];
 };
 
-/** Proof that a server holds the master key it is registered with: a signature over its public key and object id. */
+/**
+ * Proof that a server holds the master key it is registered with: a signature over its public key
+ * and object id.
+ */
 export const proofOfPossession = (secretKey: Uint8Array, objectId: string): Uint8Array => {
   const message = Buffer.concat([
     POSSESSION_DOMAIN,

@@ -1,6 +1,7 @@
 /**
- * @module A Seal key server in open mode: one master key, any package. It hands out the key of an identity when the package's
- * own `seal_approve*` runs through for the caller on the latest state of the chain.
+ * @module A Seal key server in open mode: one master key, any package. It hands out the key of an
+ * identity when the package's own `seal_approve*` runs through for the caller on the latest state
+ * of the chain.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { toBase64 } from '@mysten/sui/utils';
@@ -62,7 +63,9 @@ const checkClient = ({ headers: received }: HttpRequest): void => {
     throw new SealRefusal('InvalidSDKType', `unknown kind of SDK ${String(type)}`);
 };
 
-/** Runs the policy. What the user may not do is NoAccess; what no one can do is the request's fault. */
+/**
+ * Runs the policy. What the user may not do is NoAccess; what no one can do is the request's fault.
+ */
 const askPolicy = (
   evaluate: KeyServerOptions['evaluate'],
   approval: ApprovalRequest,

@@ -1,6 +1,7 @@
 /**
- * @module What a key server checks before it asks the policy: the shape of the request and of its programmable transaction, the
- * session's certificate (time, wallet signature) and the session's signature over the request.
+ * @module What a key server checks before it asks the policy: the shape of the request and of its
+ * programmable transaction, the session's certificate (time, wallet signature) and the session's
+ * signature over the request.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';
@@ -91,7 +92,8 @@ const MAX_COMMANDS = 100;
 const refuse = (message: string): SealRefusal => new SealRefusal('InvalidPTB', message);
 
 /**
- * Checks that a transaction only calls `seal_approve*` functions of one package, each with an identity as its first argument.
+ * Checks that a transaction only calls `seal_approve*` functions of one package, each with an
+ * identity as its first argument.
  *
  * @throws {SealRefusal} InvalidPTB.
  */
@@ -161,9 +163,11 @@ const sessionMessage = (
 };
 
 /**
- * Checks the session: not too long, not expired, not from the future, opened by the user, and signing this very request.
+ * Checks the session: not too long, not expired, not from the future, opened by the user, and
+ * signing this very request.
  *
- * @throws {SealRefusal} InvalidCertificate, InvalidSignature, InvalidSessionSignature or InvalidMVRName.
+ * @throws {SealRefusal} InvalidCertificate, InvalidSignature, InvalidSessionSignature or
+ * InvalidMVRName.
  */
 export const checkSession = async (
   request: FetchKeyRequest,

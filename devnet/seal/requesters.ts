@@ -1,7 +1,8 @@
 /**
- * @module What the key servers of one process need to know only once of a request that goes to all of them: the client's
- * one-time key as a point, checked, and how many of them have answered it. Once as many have as the threshold asks for, a client
- * usually hangs up; the others wait for that a moment before they do work that nobody reads.
+ * @module What the key servers of one process need to know only once of a request that goes to all
+ * of them: the client's one-time key as a point, checked, and how many of them have answered it.
+ * Once as many have as the threshold asks for, a client usually hangs up; the others wait for that
+ * a moment before they do work that nobody reads.
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { toBase64 } from '@mysten/sui/utils';
@@ -11,7 +12,9 @@ import { decodeEncryptionKey } from './ibe.ts';
 
 /** One-time keys that are remembered. */
 const MAX_KEYS = 256;
-/** How long a server that is probably not needed waits for its client to hang up, in milliseconds. */
+/**
+ * How long a server that is probably not needed waits for its client to hang up, in milliseconds.
+ */
 const SPARE_WAIT_MS = 400;
 
 export class Requesters {
@@ -40,7 +43,10 @@ export class Requesters {
     this.#answers.set(key, (this.#answers.get(key) ?? 0) + 1);
   }
 
-  /** Lets the event loop see who has hung up, and lets enough other servers go first. False when the client is gone. */
+  /**
+   * Lets the event loop see who has hung up, and lets enough other servers go first. False when the
+   * client is gone.
+   */
   async isWaiting(encryptionKey: Uint8Array, signal: AbortSignal): Promise<boolean> {
     await turn();
     const answers = this.#answers.get(toBase64(encryptionKey)) ?? 0;

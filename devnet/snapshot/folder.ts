@@ -1,7 +1,8 @@
 /**
- * @module A devnet on disk, so that it can go on later or be looked at: a folder with the chain's state, its history, and each
- * blob once. History is appended to and blobs do not change, so saving often costs little. The manifest is written beside and
- * renamed last: a process that dies while it saves leaves the snapshot before.
+ * @module A devnet on disk, so that it can go on later or be looked at: a folder with the chain's
+ * state, its history, and each blob once. History is appended to and blobs do not change, so saving
+ * often costs little. The manifest is written beside and renamed last: a process that dies while it
+ * saves leaves the snapshot before.
  *
  * - `manifest.json`: what belongs to the snapshot, with lengths and SHA-256 of every file
  * - `state-<n>.json.gz`: objects, packages, clock
@@ -125,7 +126,8 @@ export class SnapshotFolder {
   /**
    * Opens a folder; it need not exist yet.
    *
-   * @throws {DevnetError} snapshot_invalid when there is something else than a snapshot of this format.
+   * @throws {DevnetError} snapshot_invalid when there is something else than a snapshot of this
+   * format.
    */
   static async open(path: string): Promise<SnapshotFolder> {
     const file = join(path, MANIFEST);

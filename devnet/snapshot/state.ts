@@ -1,5 +1,6 @@
 /**
- * @module A chain as bytes: its objects, packages and clock as they stand, and its history, transaction after transaction.
+ * @module A chain as bytes: its objects, packages and clock as they stand, and its history,
+ * transaction after transaction.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { GrpcTypes } from '@mysten/sui/grpc';
@@ -73,7 +74,10 @@ const toObject = ({ package: saved, ...object }: SavedObject): ChainObject => ({
     : {}),
 });
 
-/** Registers saved packages in the machine, each after the packages it links to and the version it upgrades. */
+/**
+ * Registers saved packages in the machine, each after the packages it links to and the version it
+ * upgrades.
+ */
 const registerPackages = (chain: Chain, objects: readonly ChainObject[]): void => {
   const packages = objects
     .flatMap(({ id, version, package: data }) => (data ? [{ id, version, data }] : []))

@@ -1,7 +1,7 @@
 /**
- * @module The aggregator: reads blobs, and files of quilts, for whoever speaks plain HTTP. A blob id is its content, so what was
- * read once is kept in a bounded cache, and readers of one blob at one time share one read: as behind the caches that public
- * aggregators stand behind.
+ * @module The aggregator: reads blobs, and files of quilts, for whoever speaks plain HTTP. A blob
+ * id is its content, so what was read once is kept in a bounded cache, and readers of one blob at
+ * one time share one read: as behind the caches that public aggregators stand behind.
  */
 import type { WalrusClient, WalrusFile } from '@mysten/walrus';
 import type { HttpHandler, HttpReply, RunningServer } from '../http.ts';
@@ -15,7 +15,10 @@ import type { BlobVault } from './vault.ts';
 
 /** Bytes of blobs that are kept. */
 const CACHE_LIMIT = 64 * 1024 * 1024;
-/** Milliseconds within which the rows of a blob must come, before slivers are gathered from all nodes. */
+/**
+ * Milliseconds within which the rows of a blob must come, before slivers are gathered from all
+ * nodes.
+ */
 const ROWS_TIMEOUT_MS = 1_000;
 
 export interface AggregatorOptions {
@@ -103,7 +106,9 @@ export class Aggregator {
     return file ? content(file, id) : noFile();
   }
 
-  /** A blob that is alive on the chain: from the cache, from a read under way, or from the nodes. */
+  /**
+   * A blob that is alive on the chain: from the cache, from a read under way, or from the nodes.
+   */
   async #blob(blobId: string): Promise<Uint8Array> {
     const [blobs, reading] = [this.#blobs, this.#reading];
     const isAlive = this.#options.registry
@@ -134,8 +139,8 @@ export class Aggregator {
   }
 
   /**
-   * The blob from the rows that the nodes hand out, when they spell the bytes that the encoder has already shown to have this
-   * id: the same certainty as decoding and encoding again.
+   * The blob from the rows that the nodes hand out, when they spell the bytes that the encoder has
+   * already shown to have this id: the same certainty as decoding and encoding again.
    */
   async #readRows(blobId: string): Promise<Uint8Array | undefined> {
     const { vault, serverOf } = this.#options;

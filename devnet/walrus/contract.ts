@@ -1,6 +1,7 @@
 /**
- * @module The objects of the Walrus package that the devnet writes itself: the system with its committee and prices, the
- * staking state with the assignment of shards, one pool for each storage node.
+ * @module The objects of the Walrus package that the devnet writes itself: the system with its
+ * committee and prices, the staking state with the assignment of shards, one pool for each storage
+ * node.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { deriveDynamicFieldID } from '@mysten/sui/utils';
@@ -75,7 +76,10 @@ const innerField = (parent: string, valueType: string, value: Uint8Array): Syste
   };
 };
 
-/** Everything that Walrus has on the chain at genesis. `addresses` are `host:port`, one for each node. */
+/**
+ * Everything that Walrus has on the chain at genesis. `addresses` are `host:port`, one for each
+ * node.
+ */
 export const walrusGenesis = (options: {
   readonly seed: Uint8Array;
   readonly ids: WalrusIds;
@@ -215,8 +219,9 @@ export const walrusEpoch = (chain: Chain, ids: WalrusIds): number =>
   StakingInner.parse(innerOf(chain, ids.stakingPoolId).value).epoch;
 
 /**
- * Begins the next Walrus epoch: the accounting ring moves on and its rewards go to the nodes. With `syncing` the staking
- * state says that shards are still being moved, until it is called again for the same epoch with `syncing` false.
+ * Begins the next Walrus epoch: the accounting ring moves on and its rewards go to the nodes. With
+ * `syncing` the staking state says that shards are still being moved, until it is called again for
+ * the same epoch with `syncing` false.
  */
 export const advanceWalrusEpoch = (
   chain: Chain,

@@ -1,6 +1,6 @@
 /**
- * @module RedStuff encoding of whole blobs by Walrus's own library, and the way back that needs no decoder: the code is
- * systematic, so the first K1 primary slivers are the rows of the blob.
+ * @module RedStuff encoding of whole blobs by Walrus's own library, and the way back that needs no
+ * decoder: the code is systematic, so the first K1 primary slivers are the rows of the blob.
  */
 import { BlobEncoder } from '@mysten/walrus-wasm';
 import * as v from 'valibot';
@@ -48,7 +48,10 @@ export const encodedBytes = ({ source, primary, secondary }: EncodedBlob): numbe
   primary.length * (primary[0]?.length ?? 0) +
   secondary.length * (secondary[0]?.length ?? 0);
 
-/** BCS length of a sliver with so many bytes of symbols: a length in ULEB128, the symbols, symbol size and index. */
+/**
+ * BCS length of a sliver with so many bytes of symbols: a length in ULEB128, the symbols, symbol
+ * size and index.
+ */
 const sliverLength = (length: number): number => {
   let prefix = 1;
   for (let rest = length; rest >= 128; rest = Math.floor(rest / 128)) prefix += 1;

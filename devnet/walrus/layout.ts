@@ -1,6 +1,7 @@
 /**
- * @module Walrus by the numbers and bytes: how many symbols, which shard holds what, how sliver and metadata bytes are laid
- * out, and how the blob id follows from the metadata (RedStuff with Reed-Solomon codes, encoding type 1).
+ * @module Walrus by the numbers and bytes: how many symbols, which shard holds what, how sliver and
+ * metadata bytes are laid out, and how the blob id follows from the metadata (RedStuff with
+ * Reed-Solomon codes, encoding type 1).
  */
 import { bcs } from '@mysten/sui/bcs';
 import { fromBase64, toBase64 } from '@mysten/sui/utils';
@@ -37,7 +38,9 @@ export const maxBlobSize = (shards: number): number => {
   return primary * secondary * MAX_SYMBOL;
 };
 
-/** How far the shards are rotated for this blob: its id as a big-endian number, modulo the shards. */
+/**
+ * How far the shards are rotated for this blob: its id as a big-endian number, modulo the shards.
+ */
 const rotation = (blobId: Uint8Array, shards: number): number =>
   blobId.reduce((rest, byte) => (rest * 256 + byte) % shards, 0);
 
@@ -121,7 +124,10 @@ export const parseMetadata = (bytes: Uint8Array, blobId: Uint8Array, shards: num
 
 export type SliverAxis = 'primary' | 'secondary';
 
-/** A sliver in its BCS form, taken apart without a copy: length (ULEB128), symbols, symbol size, index. */
+/**
+ * A sliver in its BCS form, taken apart without a copy: length (ULEB128), symbols, symbol size,
+ * index.
+ */
 interface SliverParts {
   readonly symbols: Uint8Array;
   readonly symbolSize: number;

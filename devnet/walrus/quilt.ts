@@ -1,8 +1,9 @@
 /**
- * @module Quilts: many small files in one Walrus blob. The Walrus SDK encodes them; this reads one file out of the bytes of a
- * whole quilt, which the aggregator has in its cache. Layout (QuiltV1): the bytes are a matrix of symbols, K1 rows by K2
- * columns; a patch fills columns from top to bottom with version u8, length u32, mask u8, an identifier with its u16 length,
- * tags with their u16 length where the mask says so, and the contents.
+ * @module Quilts: many small files in one Walrus blob. The Walrus SDK encodes them; this reads one
+ * file out of the bytes of a whole quilt, which the aggregator has in its cache. Layout (QuiltV1):
+ * the bytes are a matrix of symbols, K1 rows by K2 columns; a patch fills columns from top to
+ * bottom with version u8, length u32, mask u8, an identifier with its u16 length, tags with their
+ * u16 length where the mask says so, and the contents.
  */
 import { formatBlobId, parseBlobId, sourceSymbols } from './layout.ts';
 
@@ -21,7 +22,10 @@ const VERSION = 1;
 const HEADER_BYTES = 6;
 const HAS_TAGS = 1;
 
-/** Walrus's own id of a patch: quilt id, version, first column, the column after the last; base64url. */
+/**
+ * Walrus's own id of a patch: quilt id, version, first column, the column after the last;
+ * base64url.
+ */
 export const formatPatchId = ({ quilt, start, end }: QuiltPatch): string => {
   const bytes = new Uint8Array(PATCH_BYTES);
   bytes.set(parseBlobId(quilt) ?? []);

@@ -1,6 +1,6 @@
 /**
- * @module What the storage nodes know of the chain: which blobs are registered and certified, until which epoch, by which
- * transaction. It follows the events of the Walrus package, as real nodes do.
+ * @module What the storage nodes know of the chain: which blobs are registered and certified, until
+ * which epoch, by which transaction. It follows the events of the Walrus package, as real nodes do.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { Chain, TransactionRecord } from '../chain/chain.ts';
@@ -126,7 +126,8 @@ export const blobStatus = (entries: readonly BlobEntry[]): unknown => {
       .length,
   };
   const initialCertifiedEpoch = certified.length > 0 ? Math.min(...certified) : null;
-  // A certified permanent object says more than an uncertified one, a later end more than an earlier.
+  // A certified permanent object says more than an uncertified one, a later end more than an
+  // earlier.
   const [best] = entries
     .filter((entry) => !entry.deletable)
     .toSorted(

@@ -1,6 +1,6 @@
 /**
- * @module The upload relay and the publisher: HTTP in front of the real `WalrusClient`, as their public counterparts are in
- * front of the Rust client.
+ * @module The upload relay and the publisher: HTTP in front of the real `WalrusClient`, as their
+ * public counterparts are in front of the Rust client.
  */
 import type { Signer } from '@mysten/sui/cryptography';
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
@@ -31,7 +31,10 @@ const byPair = (source: Uint8Array, nodes: SliversByNode): EncodedBlob => {
   return { source, primary: sorted('primary'), secondary: sorted('secondary') };
 };
 
-/** `POST /v1/blob-upload-relay`: encodes a registered blob, stores it on the nodes and returns their certificate. */
+/**
+ * `POST /v1/blob-upload-relay`: encodes a registered blob, stores it on the nodes and returns their
+ * certificate.
+ */
 export const relayHandler = (options: {
   readonly walrus: WalrusClient;
   readonly vault: BlobVault;
@@ -140,7 +143,10 @@ const storeOptions = (url: URL, publisher: string): StoreOptions | string => {
   return { epochs, deletable, owner };
 };
 
-/** `PUT /v1/blobs` and `PUT /v1/quilts`: stores for people without a wallet, from the publisher's own funds. */
+/**
+ * `PUT /v1/blobs` and `PUT /v1/quilts`: stores for people without a wallet, from the publisher's
+ * own funds.
+ */
 export const publisherHandler = (options: {
   readonly walrus: WalrusClient;
   readonly suiClient: SuiGrpcClient;
@@ -149,7 +155,10 @@ export const publisherHandler = (options: {
   readonly registry: BlobRegistry;
 }): HttpHandler => {
   const { walrus, suiClient, signer, queue, registry } = options;
-  /** The client registers in the name of the owner, so the object is stored first and given away after. */
+  /**
+   * The client registers in the name of the owner, so the object is stored first and given away
+   * after.
+   */
   const give = async (objectId: string, recipient: string): Promise<void> => {
     const transaction = new Transaction();
     transaction.transferObjects([transaction.object(objectId)], recipient);

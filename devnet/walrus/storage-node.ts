@@ -1,7 +1,8 @@
 /**
- * @module A storage node's HTTP interface: metadata, slivers, confirmations, status. What can be checked without decoding is
- * always checked (the metadata gives the blob id; length, index, symbol size and shard of a sliver fit); with `sliverChecks:
- * 'full'` every sliver is held against the metadata before the node signs that it stores them.
+ * @module A storage node's HTTP interface: metadata, slivers, confirmations, status. What can be
+ * checked without decoding is always checked (the metadata gives the blob id; length, index, symbol
+ * size and shard of a sliver fit); with `sliverChecks: 'full'` every sliver is held against the
+ * metadata before the node signs that it stores them.
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';
@@ -84,7 +85,10 @@ const octets = (body: Uint8Array): HttpReply => ({
 /** All nodes of a process sign the same messages: hashing to the curve and the table are shared. */
 const hashedMessages = new Lru<G2Point>(64);
 
-/** A BLS signature (public keys in G1, signatures in G2): the same as the library's, for points that need no proof. */
+/**
+ * A BLS signature (public keys in G1, signatures in G2): the same as the library's, for points that
+ * need no proof.
+ */
 const sign = (message: Uint8Array, secretKey: Uint8Array): Uint8Array => {
   const hashed = hashedMessages.getOrCreate(toBase64(message), () =>
     withTable(bls12_381.longSignatures.hash(message)),

@@ -1,7 +1,8 @@
 /**
- * @module What the storage nodes of one process keep together. Encoded, a blob is 4.4 times its size; but slivers that are as
- * the code makes them follow from the blob, so the blob is kept once, and the slivers of recent blobs in a bounded cache. That a
- * sliver is such a one is established by comparing it with what the encoder gives; any other is kept as it came.
+ * @module What the storage nodes of one process keep together. Encoded, a blob is 4.4 times its
+ * size; but slivers that are as the code makes them follow from the blob, so the blob is kept once,
+ * and the slivers of recent blobs in a bounded cache. That a sliver is such a one is established by
+ * comparing it with what the encoder gives; any other is kept as it came.
  */
 import { DevnetError } from '../errors.ts';
 import { Lru } from '../lru.ts';
@@ -38,7 +39,10 @@ export class Slivers {
     return this.#held.has(key);
   }
 
-  /** @throws {DevnetError} snapshot_invalid when the blob that it follows from is not the one it says it is */
+  /**
+   * @throws {DevnetError} snapshot_invalid when the blob that it follows from is not the one it
+   * says it is
+   */
   get(key: SliverKey): Uint8Array | undefined {
     return this.#held.has(key) ? (this.#held.get(key) ?? this.#derive(key)) : undefined;
   }
@@ -153,7 +157,10 @@ export class BlobVault {
     return slivers;
   }
 
-  /** Takes the encoder's own output for a blob, so that what is uploaded of it need not be kept twice. */
+  /**
+   * Takes the encoder's own output for a blob, so that what is uploaded of it need not be kept
+   * twice.
+   */
   offer(blobId: string, encoded: EncodedBlob): void {
     this.#encoded.set(blobId, encoded, encodedBytes(encoded));
     const entry = this.#entries.get(blobId);
@@ -206,7 +213,10 @@ export class BlobVault {
     for (const blobId of this.#loose.keys()) this.settle(blobId);
   }
 
-  /** Finds out whether the slivers of a blob are as the code makes them, and keeps the blob instead of those that are. */
+  /**
+   * Finds out whether the slivers of a blob are as the code makes them, and keeps the blob instead
+   * of those that are.
+   */
   settle(blobId: string): void {
     this.#looseBytes -= this.#loose.get(blobId) ?? 0;
     this.#loose.delete(blobId);

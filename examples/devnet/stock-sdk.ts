@@ -1,7 +1,8 @@
 /**
- * @module What a project of Sui, Walrus and Seal does on the devnet, with the SDKs of Mysten Labs only: get coins, publish a Move
- * package (an allowlist), encrypt and decrypt under its policy with Seal, be denied without it, write and read a Walrus blob and
- * a quilt. It starts a devnet of its own, or uses one that runs already, given the file of `floe-devnet --config-out FILE`:
+ * @module What a project of Sui, Walrus and Seal does on the devnet, with the SDKs of Mysten Labs
+ * only: get coins, publish a Move package (an allowlist), encrypt and decrypt under its policy with
+ * Seal, be denied without it, write and read a Walrus blob and a quilt. It starts a devnet of its
+ * own, or uses one that runs already, given the file of `floe-devnet --config-out FILE`:
  *
  *   node examples/devnet/stock-sdk.ts [FILE]
  */

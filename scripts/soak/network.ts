@@ -9,8 +9,7 @@ export const FAULTS = ['keys', 'nodes', 'rpc', 'relay'] as const;
 export type FaultName = (typeof FAULTS)[number];
 
 /** 13 nodes, of which 4 may be silent; 3 key servers, of which 2 suffice. */
-export const startNetwork = (): Promise<Devnet> =>
-  startFloeDevnet({ nodes: 13, shardsPerNode: 1 });
+export const startNetwork = (): Promise<Devnet> => startFloeDevnet({ nodes: 13, shardsPerNode: 1 });
 
 /** With the helpers between client and nodes or, to meet faults of the nodes, without. */
 export const networkOf = (devnet: Devnet, fault?: FaultName): NetworkConfig => {

@@ -1,6 +1,6 @@
 /**
- * `floe-devnet` installed alone, as packed: its example runs without Floe, a strict program compiles against every entry, and it
- * imports nothing but what its package.json declares.
+ * `floe-devnet` installed alone, as packed: its example runs without Floe, a strict program
+ * compiles against every entry, and it imports nothing but what its package.json declares.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';

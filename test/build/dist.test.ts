@@ -1,7 +1,8 @@
 /**
- * What `npm run build` and `npm pack` give, used as a stranger's program uses the installed packages: a folder of its own with
- * `floe` and `floe-devnet` in its node_modules as packed, and the dependencies that they declare. Nothing of the working tree
- * is in reach but these dependencies.
+ * What `npm run build` and `npm pack` give, used as a stranger's program uses the installed
+ * packages: a folder of its own with
+ * `floe` and `floe-devnet` in its node_modules as packed, and the dependencies that they declare.
+ * Nothing of the working tree is in reach but these dependencies.
  */
 import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

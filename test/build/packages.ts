@@ -1,6 +1,7 @@
 /**
- * @module Both packages as npm installs them, without a registry: built, packed, unpacked into a folder of their own, and beside
- * them links to what their package.json names as dependencies, and to nothing else.
+ * @module Both packages as npm installs them, without a registry: built, packed, unpacked into a
+ * folder of their own, and beside them links to what their package.json names as dependencies, and
+ * to nothing else.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';

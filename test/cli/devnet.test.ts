@@ -1,6 +1,6 @@
 /**
- * `floe devnet`: the command of `floe-devnet`, with Floe's package and Floe's network file; and the devnet's errors in the terms
- * of Floe's catalogue.
+ * `floe devnet`: the command of `floe-devnet`, with Floe's package and Floe's network file; and the
+ * devnet's errors in the terms of Floe's catalogue.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

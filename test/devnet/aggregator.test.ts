@@ -1,6 +1,7 @@
 /**
- * @module The aggregator's cache and the storage nodes behind it: one read for many readers, bounds, headers, and no fault that
- * it hides. Blobs go through the upload relay, so that nodes hand out slivers made on demand.
+ * @module The aggregator's cache and the storage nodes behind it: one read for many readers,
+ * bounds, headers, and no fault that it hides. Blobs go through the upload relay, so that nodes
+ * hand out slivers made on demand.
  */
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { WalrusFile } from '@mysten/walrus';
@@ -17,7 +18,8 @@ import { parseBlobId, shardOfPair } from '../../devnet/walrus/layout.ts';
 import { BlobRegistry } from '../../devnet/walrus/registry.ts';
 import { funded, walrusClientOf } from './support.ts';
 
-// Fewer than 11 nodes: the stock client throws RangeError where it should say that a blob is missing.
+// Fewer than 11 nodes: the stock client throws RangeError where it should say that a blob is
+// missing.
 const NODES = 13;
 const SHARDS = 13;
 let devnet: Devnet;

@@ -1,6 +1,7 @@
 /**
- * @module The chain through the SDK's own clients: coins, events, dynamic fields, dry runs, upgrades, the SDK's transaction
- * executors, a lagging RPC, both encodings of gRPC-Web, and the same seed giving the same network.
+ * @module The chain through the SDK's own clients: coins, events, dynamic fields, dry runs,
+ * upgrades, the SDK's transaction executors, a lagging RPC, both encodings of gRPC-Web, and the
+ * same seed giving the same network.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';

@@ -1,6 +1,6 @@
 /**
- * The command's body, in this process: flags become a devnet, its configuration is printed and written, and wrong flags are
- * refused by name before anything runs.
+ * The command's body, in this process: flags become a devnet, its configuration is printed and
+ * written, and wrong flags are refused by name before anything runs.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

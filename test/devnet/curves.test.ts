@@ -1,6 +1,6 @@
 /**
- * @module The devnet's shortcuts on curves give what the library's general formulas give, and native Ed25519 decides as the
- * library does, also where RFC 8032 and ZIP 215 differ.
+ * @module The devnet's shortcuts on curves give what the library's general formulas give, and
+ * native Ed25519 decides as the library does, also where RFC 8032 and ZIP 215 differ.
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { bls12_381 } from '@noble/curves/bls12-381.js';

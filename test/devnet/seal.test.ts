@@ -1,6 +1,7 @@
 /**
- * @module Seal on the devnet: the stock client is served, everyone else is refused. Requests are altered field by field, sessions
- * expire, servers go down; policies are asked on the latest state even when the RPC lags.
+ * @module Seal on the devnet: the stock client is served, everyone else is refused. Requests are
+ * altered field by field, sessions expire, servers go down; policies are asked on the latest state
+ * even when the RPC lags.
  */
 import {
   ExpiredSessionKeyError,
@@ -430,13 +431,15 @@ test('a server that is not needed waits for its client to hang up, and then does
   expect((await ask(open)).status).toBe(200);
   expect((await ask(open)).status).toBe(200);
   expect(asked).toHaveLength(2);
-  // Two have answered, as many as are needed: the third is given time to learn that the client has left.
+  // Two have answered, as many as are needed: the third is given time to learn that the client has
+  // left.
   const leaving = new AbortController();
   const third = ask(leaving.signal);
   leaving.abort();
   expect((await third).status).toBe(499);
   expect(asked).toHaveLength(2);
-  // A client that stays gets its answer, from as many servers as it likes, each asked anew what the policy says.
+  // A client that stays gets its answer, from as many servers as it likes, each asked anew what the
+  // policy says.
   expect((await ask(open)).status).toBe(200);
   expect(asked).toHaveLength(3);
 });

@@ -1,6 +1,7 @@
 /**
- * @module A devnet that is stopped and started from its snapshot goes on where it was: objects, packages, history, blobs and
- * keys; and what the devnet ships as bytecode is what its Move sources say.
+ * @module A devnet that is stopped and started from its snapshot goes on where it was: objects,
+ * packages, history, blobs and keys; and what the devnet ships as bytecode is what its Move sources
+ * say.
  */
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -115,7 +116,8 @@ test('a run is resumed from disk: chain, blobs, keys; with no option but the fol
       expect(await walrusClientOf(second).readBlob({ blobId: ids[index]! })).toEqual(blob);
     const suiClient = suiClientOf(second);
     expect((await suiClient.getTransaction({ digest })).$kind).toBe('Transaction');
-    // The published package still runs, coins are where they were, and the key servers have the same keys.
+    // The published package still runs, coins are where they were, and the key servers have the
+    // same keys.
     await add(second, keyOf(3).toSuiAddress());
     const sessionKey = await SessionKey.create({
       address: alice.toSuiAddress(),

@@ -1,6 +1,6 @@
 /**
- * @module The acceptance test of the devnet: it runs as its own process, and a script that uses nothing but the stock SDKs does
- * everything a project of Sui, Walrus and Seal needs.
+ * @module The acceptance test of the devnet: it runs as its own process, and a script that uses
+ * nothing but the stock SDKs does everything a project of Sui, Walrus and Seal needs.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';

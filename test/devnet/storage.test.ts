@@ -1,6 +1,6 @@
 /**
- * @module Blobs that are kept once: slivers made on demand are the very ones that were uploaded; what is not as the encoder
- * makes it stays as it came. Compared with Walrus's own encoder.
+ * @module Blobs that are kept once: slivers made on demand are the very ones that were uploaded;
+ * what is not as the encoder makes it stays as it came. Compared with Walrus's own encoder.
  */
 import { bcs } from '@mysten/sui/bcs';
 import fc from 'fast-check';

@@ -1,6 +1,6 @@
 /**
- * @module What the devnet's tests share: a small devnet, funded accounts, the allowlist package of the examples, transactions
- * built by hand so that any field of them can be false.
+ * @module What the devnet's tests share: a small devnet, funded accounts, the allowlist package of
+ * the examples, transactions built by hand so that any field of them can be false.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,7 +48,9 @@ export const funded = async (devnet: Devnet, index: number): Promise<Ed25519Keyp
   return key;
 };
 
-/** Signs, executes and gives the result; throws what the RPC throws, and on a failed transaction. */
+/**
+ * Signs, executes and gives the result; throws what the RPC throws, and on a failed transaction.
+ */
 export const execute = async (
   client: SuiGrpcClient,
   signer: Ed25519Keypair,

@@ -1,6 +1,7 @@
 /**
- * @module Attacks on the chain: every field of a request that could be false is made false once, and must be refused with
- * nothing changed. Ownership, sharing and versions come from the state; pure bytes never become objects.
+ * @module Attacks on the chain: every field of a request that could be false is made false once,
+ * and must be refused with nothing changed. Ownership, sharing and versions come from the state;
+ * pure bytes never become objects.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
@@ -60,7 +61,10 @@ beforeEach(() => {
 });
 const SUI = `0x${'0'.repeat(63)}2::sui::SUI`;
 
-/** A transaction with nothing left to resolve, so that the request says exactly what the test wants it to say. */
+/**
+ * A transaction with nothing left to resolve, so that the request says exactly what the test wants
+ * it to say.
+ */
 const manual = (sender: Ed25519Keypair, build: (transaction: Transaction) => void): Transaction => {
   const transaction = new Transaction();
   transaction.setSender(sender.toSuiAddress());

@@ -1,6 +1,7 @@
 /**
- * @module Walrus on the devnet with the stock client: faults that must be survived, faults that must not, what storage nodes and
- * the contract refuse, relay, publisher and aggregator, epochs. The default committee: 13 nodes, 52 shards.
+ * @module Walrus on the devnet with the stock client: faults that must be survived, faults that
+ * must not, what storage nodes and the contract refuse, relay, publisher and aggregator, epochs.
+ * The default committee: 13 nodes, 52 shards.
  */
 import { randomBytes } from 'node:crypto';
 import { bcs } from '@mysten/sui/bcs';

@@ -1,6 +1,6 @@
 /**
- * Floe's Move package: its unit tests in the Move VM, the committed bytecode against a fresh build, and that bytecode in the
- * devnet's interpreter.
+ * Floe's Move package: its unit tests in the Move VM, the committed bytecode against a fresh build,
+ * and that bytecode in the devnet's interpreter.
  */
 import { compilePackage, readPackage, testPackage } from 'floe-devnet/compile';
 import { createVmWithFramework, moduleBytes, STD_ID, SUI_ID } from 'floe-devnet/move';

@@ -1,5 +1,6 @@
 /**
- * @module Cryptographic natives of `0x2`, on @noble and, for BLS, the library that Walrus's own nodes use. A verification answers false to malformed keys and signatures, as on chain.
+ * @module Cryptographic natives of `0x2`, on @noble and, for BLS, the library that Walrus's own
+ * nodes use. A verification answers false to malformed keys and signatures, as on chain.
  */
 import { bls12381_min_pk_verify } from '@mysten/walrus-wasm';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
@@ -49,7 +50,10 @@ const groupPoint = (group: number, bytes: Uint8Array) => {
   return bls12_381.G1.Point.fromBytes(bytes);
 };
 
-/** A dry run and the execution after it ask the same; a pairing costs as much as thousands of transactions. */
+/**
+ * A dry run and the execution after it ask the same; a pairing costs as much as thousands of
+ * transactions.
+ */
 const verdicts = new Lru<boolean>(256);
 /** Sums of points: a committee's key is added up anew for every certificate. */
 const sums = new Lru<readonly number[]>(1_024);

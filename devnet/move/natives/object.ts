@@ -1,5 +1,6 @@
 /**
- * @module Natives of `0x2` that touch the transaction: object ids, context, ownership, events, children of objects.
+ * @module Natives of `0x2` that touch the transaction: object ids, context, ownership, events,
+ * children of objects.
  */
 import { derivedId, dynamicFieldId } from '../objects.ts';
 import type { Owner } from '../types.ts';

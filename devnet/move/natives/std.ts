@@ -1,5 +1,6 @@
 /**
- * @module Natives of `0x1` (bcs, hash, string, type_name, vector) and the pure ones of `0x2` (address, types).
+ * @module Natives of `0x1` (bcs, hash, string, type_name, vector) and the pure ones of `0x2`
+ * (address, types).
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { sha3_256 } from '@noble/hashes/sha3.js';
@@ -27,7 +28,10 @@ const typeName = (type: MoveType, ids: 'defining' | 'original'): Value => {
 const isBoundary = (bytes: Uint8Array, index: number): boolean =>
   index === bytes.length || (index < bytes.length && ((bytes[index] ?? 0) & 0xc0) !== 0x80);
 
-/** A witness is the only value of a type named like its module in capitals, with `drop` and one hidden boolean. */
+/**
+ * A witness is the only value of a type named like its module in capitals, with `drop` and one
+ * hidden boolean.
+ */
 export const isWitnessType = (type: MoveType): boolean => {
   if (type.kind !== 'datatype' || type.args.length > 0) return false;
   const { datatype } = type;

@@ -1,6 +1,7 @@
 /**
- * References: `@mysten/move-bytecode-template` (Sui's own deserialiser as wasm) for the tables, @mysten/sui for ids and type tags;
- * properties: a damaged module is refused or read, never anything else.
+ * References: `@mysten/move-bytecode-template` (Sui's own deserialiser as wasm) for the tables,
+ * @mysten/sui for ids and type tags; properties: a damaged module is refused or read, never
+ * anything else.
  */
 import { deserialize } from '@mysten/move-bytecode-template';
 import { bcs } from '@mysten/sui/bcs';

@@ -1,7 +1,8 @@
 /**
- * Reference: the Move VM of Sui 1.71.1 as wasm (`@zktx.io/sui-move-builder`). The interpreter predicts results, objects, events and
- * aborts; they are written as Move unit tests, which that VM must pass. Then bugs are put into the interpreter: each must
- * change a prediction that the VM has confirmed.
+ * Reference: the Move VM of Sui 1.71.1 as wasm (`@zktx.io/sui-move-builder`). The interpreter
+ * predicts results, objects, events and aborts; they are written as Move unit tests, which that VM
+ * must pass. Then bugs are put into the interpreter: each must change a prediction that the VM has
+ * confirmed.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -31,7 +32,10 @@ const failures = (output: string): string =>
 
 let files: PackageFiles;
 let compiled: CompiledPackage;
-/** The package with what `freeze_cohort` does after the draw open to calls: the draw is not the same in two machines. */
+/**
+ * The package with what `freeze_cohort` does after the draw open to calls: the draw is not the same
+ * in two machines.
+ */
 let floe: CompiledPackage;
 
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 /**
- * Natives against other implementations: node:crypto for hashes, HMAC and Ed25519, @noble signing for BLS and secp256k1, and
- * values of the Move standard library worked out by hand.
+ * Natives against other implementations: node:crypto for hashes, HMAC and Ed25519, @noble signing
+ * for BLS and secp256k1, and values of the Move standard library worked out by hand.
  */
 import { createHash, createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { bls12_381 } from '@noble/curves/bls12-381.js';

@@ -1,6 +1,6 @@
 /**
- * The machine as a chain uses it, and attacks on it: forged objects, private functions, endless code, packages that break Sui's rules,
- * upgrades. Expected values are worked out by hand.
+ * The machine as a chain uses it, and attacks on it: forged objects, private functions, endless
+ * code, packages that break Sui's rules, upgrades. Expected values are worked out by hand.
  */
 import { deserialize, serialize } from '@mysten/move-bytecode-template';
 import { bcs } from '@mysten/sui/bcs';

@@ -1,6 +1,7 @@
 /**
- * @module Random sequences of transactions on Floe's package: run in the interpreter, then written down as one Move unit test each
- * (objects' bytes, events' bytes, results, and the abort that ends it), for the wasm Move VM to judge.
+ * @module Random sequences of transactions on Floe's package: run in the interpreter, then written
+ * down as one Move unit test each (objects' bytes, events' bytes, results, and the abort that ends
+ * it), for the wasm Move VM to judge.
  */
 import { addressToBytes } from '../../../../devnet/move/bcs.ts';
 import type { Address, MoveVm } from '../../../../devnet/move/types.ts';
@@ -46,7 +47,10 @@ const blob = (bytes: Uint8Array): Said => ({
   argument: { type: 'bytes', bytes: bytesOf(bytes) },
   move: `x"${hex(bytes)}"`,
 });
-/** Keys of members, which the package's own test derives from their addresses: an argument that Move source does not say. */
+/**
+ * Keys of members, which the package's own test derives from their addresses: an argument that Move
+ * source does not say.
+ */
 const keysOf = (values: readonly Address[]): Said => ({
   argument: {
     type: 'bytes',
@@ -517,7 +521,10 @@ const stepLines = (
   return lines;
 };
 
-/** Only what the unit test states, so that a trace confirmed by the Move VM is confirmed in every letter. */
+/**
+ * Only what the unit test states, so that a trace confirmed by the Move VM is confirmed in every
+ * letter.
+ */
 const describe = ({ result, effects, touched, returns }: Executed): string => {
   const failure = result.status === 'failure' ? result.failure : undefined;
   const rounds = effects?.children.filter((child) => child.type.includes('::run::Round>')) ?? [];

@@ -1,6 +1,7 @@
 /**
- * @module A ledger of objects around the interpreter, as small as tests need: transactions numbered like those of Move's
- * test_scenario (so that object ids agree), objects by id, children by parent, rollback by not applying effects.
+ * @module A ledger of objects around the interpreter, as small as tests need: transactions numbered
+ * like those of Move's test_scenario (so that object ids agree), objects by id, children by parent,
+ * rollback by not applying effects.
  */
 import type {
   Address,
@@ -21,7 +22,10 @@ export interface Held extends StoredObject {
   readonly owner: Owner;
 }
 
-/** `bytes`: pure BCS. `object`: an object of the ledger. `coin`: fresh SUI. `clock`: the clock, set to the transaction's time. */
+/**
+ * `bytes`: pure BCS. `object`: an object of the ledger. `coin`: fresh SUI. `clock`: the clock, set
+ * to the transaction's time.
+ */
 export type Argument =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
   | { readonly type: 'object'; readonly id: Address }

@@ -1,6 +1,6 @@
 /**
- * @module Child process of `mutants.ts`: imports each copy of the interpreter and says whether what it makes of the job differs from
- * what the unchanged one makes of it.
+ * @module Child process of `mutants.ts`: imports each copy of the interpreter and says whether what
+ * it makes of the job differs from what the unchanged one makes of it.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,8 @@ interface Found {
 const run = async (home: string, right?: Found): Promise<Found> => {
   const url = pathToFileURL(join(home, 'devnet/move/index.ts')).href;
   const move = shaped<typeof Interpreter>()(await import(url));
-  // Most bugs show in the programs, which need 0x1 only; the rest of the framework is loaded for what is left.
+  // Most bugs show in the programs, which need 0x1 only; the rest of the framework is loaded for
+  // what is left.
   const vm = move.createVm();
   const { std } = move.compiledFramework();
   const only = { storageId: move.STD_ID, modules: move.moduleBytes(std), dependencies: [] };

@@ -1,6 +1,6 @@
 /**
- * @module Bugs to inject into the interpreter, each one line, and a runner that copies the sources, puts one in, and runs the
- * programs and sequences on the copy in a process of its own.
+ * @module Bugs to inject into the interpreter, each one line, and a runner that copies the sources,
+ * puts one in, and runs the programs and sequences on the copy in a process of its own.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -136,7 +136,10 @@ export interface MutantReport {
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
-/** What the unchanged interpreter makes of the job, and whether each mutant makes something else of it. */
+/**
+ * What the unchanged interpreter makes of the job, and whether each mutant makes something else of
+ * it.
+ */
 export const runMutants = async (input: {
   readonly programs: readonly string[];
   readonly programCount: number;

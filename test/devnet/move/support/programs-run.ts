@@ -1,6 +1,7 @@
 /**
- * @module Runs random programs in an interpreter and writes what it found down as Move unit tests, for the wasm Move VM to judge.
- * The interpreter is passed in, so that one with an injected bug can take its place.
+ * @module Runs random programs in an interpreter and writes what it found down as Move unit tests,
+ * for the wasm Move VM to judge. The interpreter is passed in, so that one with an injected bug can
+ * take its place.
  */
 import { asBytes } from '../../../../devnet/move/values.ts';
 import { callValues } from './programs.ts';
@@ -48,8 +49,8 @@ const NO_OBJECTS = { getChild: () => undefined, getReceivable: () => undefined }
 export const CALLS = 3;
 
 /**
- * Publishes the package and runs `fuzz::programs::p0` ..., each `CALLS` times with other arguments. With `expected` it stops at the
- * first outcome that differs.
+ * Publishes the package and runs `fuzz::programs::p0` ..., each `CALLS` times with other arguments.
+ * With `expected` it stops at the first outcome that differs.
  */
 export const runPrograms = (
   vm: MoveVm,

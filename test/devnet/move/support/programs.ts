@@ -1,7 +1,7 @@
 /**
- * @module Random small Move programs: integers of every width, vectors, structs, enums, references, loops, generics, aborts.
- * Each is a function of twelve integers (what a compiler knows it folds away) that returns the BCS of everything it holds at
- * its end.
+ * @module Random small Move programs: integers of every width, vectors, structs, enums, references,
+ * loops, generics, aborts. Each is a function of twelve integers (what a compiler knows it folds
+ * away) that returns the BCS of everything it holds at its end.
  */
 import { Rng } from './random.ts';
 
@@ -139,7 +139,10 @@ class Program {
     // The compiler itself crashes on a branch that holds nothing but `x = x`.
     return `${name} = ${value === name ? this.literal(width) : value};`;
   }
-  /** Statements at the edges: shifts by about the width, casts at the limit, divisions, comparisons that nearly hold. */
+  /**
+   * Statements at the edges: shifts by about the width, casts at the limit, divisions, comparisons
+   * that nearly hold.
+   */
   edge(width: Width): string {
     const rng = this.#rng;
     const [a, b] = [`a${width}`, `b${width}`];
