@@ -38,7 +38,7 @@ import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep } from './upkeep.ts';
-import { doWork } from './work.ts';
+import { doWork, outageText } from './work.ts';
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const { spec, identity, journal, ledger, clock, store, gate, random } = init;
@@ -190,6 +190,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       log,
       state: () => loop.state,
       hold: (error: FloeError) => loop.hold(error),
+      onOutage: (one: Work, error: FloeError) =>
+        publish({ type: 'waiting', reason: outageText(one, error) }),
       signal: stopping.signal,
     };
     // A store or ledger that never answers must not keep the coordinator from stopping.

@@ -28,6 +28,7 @@ import { bounded, withRetry } from '../sui/bounds.ts';
 import { purposeHash, type AccessGate, type KeyPurpose } from '../../ports/access-gate.ts';
 import { sealedSchema, type Audience, type Sealed } from '../../model/key-envelopes.ts';
 import { keyServers, type SealedUnder } from './key-servers.ts';
+import { chainError, namedChain } from './named-chain.ts';
 import { approval, nameHex, sealName, type Shown } from './identity.ts';
 import { TICKETS, type Holdings } from '../sui/tickets.ts';
 
@@ -71,7 +72,8 @@ const unavailable = (thrown: unknown): FloeError =>
     : new FloeError('gate_unavailable', (thrown as Error).message, {}, { cause: thrown });
 
 export const sealGate = (init: SealGateInit): AccessGate => {
-  const { seal, packageId, client, signer, run, runObject } = init;
+  const { seal, packageId, signer, run, runObject } = init;
+  const client = namedChain(init.client);
   const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {} } = init;
   const address = signer.toSuiAddress();
   const own = signer.getPublicKey().toRawBytes();
@@ -189,7 +191,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     try {
       return await transaction.build({ client, onlyTransactionKind: true });
     } catch (thrown) {
-      throw unavailable(thrown);
+      throw unavailable(chainError(thrown));
     }
   };
 
