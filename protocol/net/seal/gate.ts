@@ -21,7 +21,7 @@ import type { Signer } from '@mysten/sui/cryptography';
 import type { Transaction } from '@mysten/sui/transactions';
 import { equalBytes, sha256, toHex, utf8 } from '../../bytes.ts';
 import { decodeCbor, encodeCbor } from '../../wire/cbor.ts';
-import { FloeError } from '../../errors.ts';
+import { FloeError, toFloeError } from '../../errors.ts';
 import type { NetworkConfig } from '../config.ts';
 import type { ModelAudience } from '../../spec/run-spec.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
@@ -66,10 +66,7 @@ const MAX_KEPT = 64;
 const malformed = (message: string, cause?: unknown): FloeError =>
   new FloeError('envelope_malformed', message, {}, { cause });
 
-const unavailable = (thrown: unknown): FloeError =>
-  thrown instanceof FloeError
-    ? thrown
-    : new FloeError('gate_unavailable', (thrown as Error).message, {}, { cause: thrown });
+const unavailable = (thrown: unknown): FloeError => toFloeError(thrown, 'gate_unavailable');
 
 export const sealGate = (init: SealGateInit): AccessGate => {
   const { seal, packageId, signer, run, runObject } = init;

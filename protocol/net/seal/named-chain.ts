@@ -3,18 +3,19 @@
  * does not.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { FloeError } from '../../errors.ts';
+import { FloeError, installationFault } from '../../errors.ts';
 
 /** `ledger_unavailable`, unless it says more than that: an error of Floe, or that something is not there. */
 export const chainError = (thrown: unknown): unknown =>
   thrown instanceof FloeError || (thrown as { readonly reason?: unknown }).reason === 'notFound'
     ? thrown
-    : new FloeError(
+    : (installationFault(thrown) ??
+      new FloeError(
         'ledger_unavailable',
         `reading the chain for a sealed key: ${(thrown as Error).message}`,
         {},
         { cause: thrown },
-      );
+      ));
 
 const isPromise = (value: unknown): value is Promise<unknown> => value instanceof Promise;
 
