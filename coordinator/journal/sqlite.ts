@@ -6,10 +6,10 @@ import { constants as modes } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { equalBytes, joinBytes } from '../../protocol/bytes.ts';
+import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
-import { encodeStored, ENTRY_PREFIX } from '../../protocol/records/transcript.ts';
+import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
 import type { Journal, JournalBatch, Loaded, SealedEntries, StoredRecord } from './port.ts';
 import {
   bytesOf,
@@ -18,14 +18,15 @@ import {
   looseOn,
   readBlob,
   secretsOn,
+  storedBytes,
   type Guard,
   type Row,
 } from './sqlite-tables.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
 export const JOURNAL_VERSION = 2;
-/** Bytes of the transcript that are in memory at once while it is read. */
-const PIECE_BYTES = 256 << 10;
+/** Bytes of the transcript that are in memory at once while it is read, a last record aside. */
+const PIECE_BYTES = 64 << 10;
 /** Names in one query. */
 const NAMES_AT_ONCE = 500;
 
@@ -183,13 +184,25 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
   const countOf = (table: string): number =>
     Number(one(`SELECT count(*) AS n FROM ${table}`)?.['n']);
 
-  /** The entries that begin in [from, from + PIECE_BYTES), encoded. */
-  const piece = (from: number, end: number): StoredRecord[] =>
-    all(
-      'SELECT * FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
-      from,
-      Math.min(end, from + PIECE_BYTES),
-    ).map(readRecord);
+  const entriesIn = database.prepare(
+    'SELECT at, link, bytes FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
+  );
+  /** The entries that begin in [from, from + PIECE_BYTES), encoded; each byte is copied once from what SQLite gives. */
+  const piece = (from: number, end: number): Uint8Array | undefined => {
+    const rows = entriesIn.all(from, Math.min(end, from + PIECE_BYTES));
+    const last = rows.at(-1);
+    if (last === undefined) return undefined;
+    const size = Number(last['at']) - from + ENTRY_PREFIX + storedBytes(last['bytes']).length;
+    const entries = new Uint8Array(size);
+    for (const row of rows)
+      writeStored(
+        entries,
+        Number(row['at']) - from,
+        storedBytes(row['link']),
+        storedBytes(row['bytes']),
+      );
+    return entries;
+  };
 
   return {
     kind: 'sqlite',
@@ -248,13 +261,11 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
       for (;;) {
         // No statement stays open between the pieces: the journal is written meanwhile.
         // oxlint-disable-next-line no-await-in-loop
-        const records = await guard(() => piece(from, end));
-        const last = records.at(-1);
-        if (last === undefined) return;
-        const entries = joinBytes(records.map(encodeStored));
+        const entries = await guard(() => piece(from, end));
+        if (entries === undefined) return;
         const wanted = entries.subarray(Math.max(0, start - from), Math.max(0, end - from));
         if (wanted.length > 0) yield wanted;
-        from = last.at + ENTRY_PREFIX + last.bytes.length;
+        from += entries.length;
       }
     },
     blobRef: (id) =>
