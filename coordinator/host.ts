@@ -257,9 +257,22 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     }
   };
 
+  const shareJournal = async (): Promise<void> => {
+    try {
+      await journal.share?.();
+    } catch (thrown) {
+      log.warn(
+        errorFields(toFloeError(thrown)),
+        'the journal stays locked until this process ends',
+      );
+    }
+  };
+
   const settle = (): void => {
     const { state } = loop;
     if (state.phase.type !== 'finished' || state.model === undefined) return;
+    // Who verifies the run need not wait until this process has ended.
+    void shareJournal();
     const { failure, committed, attempt } = state;
     if (failure !== undefined) {
       const message = `the run has ended after ${committed} of ${spec.rounds} rounds and ${attempt} attempts`;

@@ -62,7 +62,7 @@ const SCHEMA = `
 `;
 
 /** What SQLite threw, by its cause: the disk, another process, or a file that is no journal. */
-const named = (thrown: unknown, path: string): FloeError => {
+export const sqliteError = (thrown: unknown, path: string): FloeError => {
   if (thrown instanceof FloeError) return thrown;
   const known = storageError(thrown, path);
   if (known?.code === 'journal_locked')
@@ -156,13 +156,13 @@ const load = (database: DatabaseSync): Loaded => {
   return { snapshot, events, sealed };
 };
 
-const journalOn = (database: DatabaseSync, path: string): Journal => {
+export const journalOn = (database: DatabaseSync, path: string): Journal => {
   const write = writerOn(database);
   const guard: Guard = async (work) => {
     try {
       return work();
     } catch (thrown) {
-      throw named(thrown, path);
+      throw sqliteError(thrown, path);
     }
   };
   /** In one transaction. */
@@ -284,6 +284,12 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
         blobs: countOf('blobs'),
         secrets: countOf('secrets'),
       })),
+    share: () =>
+      guard(() => {
+        database.exec('PRAGMA locking_mode = NORMAL');
+        // The lock goes with the next read.
+        one("SELECT value FROM meta WHERE key = 'run'");
+      }),
     close: async () => {
       if (database.isOpen) database.close();
     },
@@ -306,6 +312,13 @@ const checkAccess = async (path: string): Promise<void> => {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw storageError(thrown, path) ?? thrown;
   }
+};
+
+/** @param other a version that will do as well @throws FloeError `journal_corrupt` */
+export const requireVersion = (database: DatabaseSync, path: string, other?: number): void => {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version !== other && version !== JOURNAL_VERSION)
+    throw corrupt(`${path}: expected journal version ${JOURNAL_VERSION}, got ${version}`);
 };
 
 export interface OpenOptions {
@@ -331,19 +344,18 @@ export const openJournal = async (
   try {
     database = new DatabaseSync(path);
     database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA secure_delete = FAST;`);
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE;');
-    database.exec('PRAGMA journal_mode = WAL;');
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL;');
+    // The log is entered by a read: a lock that is exclusive before that could not be shared later.
+    database.exec('SELECT count(*) FROM sqlite_schema; PRAGMA locking_mode = EXCLUSIVE;');
     database.exec(`PRAGMA synchronous = ${synced ? 'FULL' : 'NORMAL'}`);
     if (maxBytes !== undefined)
       database.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)}`);
-    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (version !== 0 && version !== JOURNAL_VERSION)
-      throw corrupt(`${path}: expected journal version ${JOURNAL_VERSION}, got ${version}`);
+    requireVersion(database, path, 0);
     // In exclusive mode the lock that the first write takes is kept until the connection closes.
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${JOURNAL_VERSION}; COMMIT;`);
     return journalOn(database, path);
   } catch (thrown) {
     database?.close();
-    throw named(thrown, path);
+    throw sqliteError(thrown, path);
   }
 };
