@@ -57,9 +57,17 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     sign: (type, round, body) => signRecord(identity, type, run, round, body),
   };
   const stopping = new AbortController();
-  const stopped = new Promise<undefined>((resolve) =>
-    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true }),
-  );
+  /**
+   * What `work` gives, or undefined once the coordinator stops. A race with one promise that lasts as long as the process
+   * would keep every result until its end.
+   */
+  const untilStopped = <Result>(work: Promise<Result>): Promise<Result | undefined> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Result | undefined>();
+    const stop = (): void => resolve(undefined);
+    stopping.signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject);
+    return promise.finally(() => stopping.signal.removeEventListener('abort', stop));
+  };
   const finished = Promise.withResolvers<Outcome>();
   // Who does not wait for the outcome must not be killed by it.
   finished.promise.catch((thrown: unknown) =>
@@ -206,7 +214,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       signal: stopping.signal,
     };
     // A store or ledger that never answers must not keep the coordinator from stopping.
-    const task = Promise.race([doWork(context, work), stopped])
+    const task = untilStopped(doWork(context, work))
       .then((event) => event && settleWork(work, event))
       .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
       .finally(() => working.delete(task));

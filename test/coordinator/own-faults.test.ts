@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
-import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import { toFloeError, type FloeError } from '../../protocol/errors.ts';
 import { journalLedger } from '../../coordinator/index.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { connect, createStage, testSpec, turns } from '../support/run.ts';
@@ -47,7 +47,8 @@ const endOf = async (thrown: () => unknown, port: 'gate' | 'ledger') => {
   const over = coordinator.finished.catch((error: FloeError) => {
     ended.error = error;
   });
-  for (const name of ['anna', 'berta', 'caesar']) connect(coordinator, await stage.participant(name));
+  for (const name of ['anna', 'berta', 'caesar'])
+    connect(coordinator, await stage.participant(name));
   for (let second = 0; second < 900 && ended.error === undefined; second += 1) {
     await turns(3);
     clock.advance(1_000);
@@ -95,6 +96,8 @@ describe('a participant', () => {
       await coordinator.until(() => calls >= attempt, 'the gate is asked');
       if (attempt < 3) coordinator.abort();
     }
-    await expect(victim.participant.finished).rejects.toMatchObject({ code: 'installation_broken' });
+    await expect(victim.participant.finished).rejects.toMatchObject({
+      code: 'installation_broken',
+    });
   });
 });
