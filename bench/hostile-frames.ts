@@ -39,6 +39,9 @@ interface Measured {
   readonly delayMs: number;
   readonly turnMs: number;
   readonly rssMiB: number;
+  /** Of these, bytes of buffers outside the heap. */
+  readonly buffersMiB: number;
+  readonly heapMiB: number;
 }
 
 /** CPU of the thread so far, ms. */
@@ -60,22 +63,32 @@ const playCoordinator = async (folder: string): Promise<void> => {
   const log = { ...silent, warn: () => undefined, error: console.error };
   const { url } = await serve(coordinator, { host: '127.0.0.1', port: 0, store, log });
   const delay = monitorEventLoopDelay({ resolution: TICK_MS });
-  let [turnMs, rss, before, cpu] = [0, 0, 0, 0];
+  let [turnMs, rss, buffers, heap, before, cpu] = [0, 0, 0, 0, 0, 0];
   setInterval(() => {
     const now = threadCpu();
     turnMs = Math.max(turnMs, now - cpu);
     cpu = now;
-    rss = Math.max(rss, process.memoryUsage.rss());
+    const memory = process.memoryUsage();
+    rss = Math.max(rss, memory.rss);
+    buffers = Math.max(buffers, memory.arrayBuffers);
+    heap = Math.max(heap, memory.heapTotal);
   }, TICK_MS);
   process.on('message', (message) => {
     if (message === 'begin') {
-      [turnMs, rss, before, cpu] = [0, 0, rounds, threadCpu()];
+      [turnMs, rss, buffers, heap, before, cpu] = [0, 0, 0, 0, rounds, threadCpu()];
       delay.reset();
       delay.enable();
       return;
     }
     const delayMs = delay.max / 1e6;
-    process.send?.({ rounds: rounds - before, delayMs, turnMs, rssMiB: rss / MIB });
+    process.send?.({
+      rounds: rounds - before,
+      delayMs,
+      turnMs,
+      rssMiB: rss / MIB,
+      buffersMiB: buffers / MIB,
+      heapMiB: heap / MIB,
+    });
   });
   process.send?.(url);
 };
@@ -197,6 +210,8 @@ const show = (what: string, measured: Measured, alone: Measured | undefined): vo
   row('longest delay of the event loop', 'ms', 'delayMs');
   row('most CPU in one turn', 'ms', 'turnMs');
   row('resident set', 'MiB', 'rssMiB');
+  row('buffers', 'MiB', 'buffersMiB');
+  row('heap', 'MiB', 'heapMiB');
 };
 
 const measure = async (length: number, only: readonly string[]): Promise<void> => {

@@ -75,7 +75,7 @@ const openJournalLedger = async (
 ): Promise<Ledger | undefined> => {
   const path = join(folder, RUN_FILES.journal);
   if (!(await isThere(path))) return undefined;
-  const { journalLedger, openJournal } = await import('../coordinator/index.ts');
+  const { journalLedger, openJournalToRead } = await import('../coordinator/index.ts');
   const corrupt = (thrown: unknown): FloeError => {
     const { code, message } = toFloeError(thrown);
     const own = code === 'internal' ? 'journal_corrupt' : code;
@@ -86,7 +86,7 @@ const openJournalLedger = async (
       throw corrupt(thrown);
     });
   try {
-    const journal = await openJournal(path);
+    const journal = await openJournalToRead(path);
     resources.defer(() => journal.close());
     const ledger = journalLedger(journal);
     return {

@@ -6,7 +6,7 @@
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/ports/identity.ts';
 import { firstBeacon } from '../protocol/rules/beacon.ts';
-import { decodeRecord, signRecord, type SignedRecord } from '../protocol/records/records.ts';
+import { signRecord, type SignedRecord } from '../protocol/records/records.ts';
 import { initialModel } from '../protocol/model/first-model.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
@@ -16,7 +16,9 @@ import { hashModel, roundToTypes } from '../protocol/model/index.ts';
 import { genesis } from '../protocol/records/transcript.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
+import { createWorkFaults } from './faults.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { eventOf } from './frame-event.ts';
 import { errorFields, progressFields, reportedText, safeLogger, shortKey } from './log.ts';
 import { createLoop } from './loop.ts';
 import { wholeTranscript } from './journal/history.ts';
@@ -35,10 +37,10 @@ import { mayBeSilent } from './machine/presence.ts';
 import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
-import { createSessions, type SessionFrame } from './sessions.ts';
+import { createSessions } from './sessions.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep } from './upkeep.ts';
-import { doWork } from './work.ts';
+import { doWork, outageText } from './work.ts';
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   const { spec, identity, journal, ledger, clock, store, gate, random } = init;
@@ -55,9 +57,17 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     sign: (type, round, body) => signRecord(identity, type, run, round, body),
   };
   const stopping = new AbortController();
-  const stopped = new Promise<undefined>((resolve) =>
-    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true }),
-  );
+  /**
+   * What `work` gives, or undefined once the coordinator stops. A race with one promise that lasts as long as the process
+   * would keep every result until its end.
+   */
+  const untilStopped = <Result>(work: Promise<Result>): Promise<Result | undefined> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Result | undefined>();
+    const stop = (): void => resolve(undefined);
+    stopping.signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject);
+    return promise.finally(() => stopping.signal.removeEventListener('abort', stop));
+  };
   const finished = Promise.withResolvers<Outcome>();
   // Who does not wait for the outcome must not be killed by it.
   finished.promise.catch((thrown: unknown) =>
@@ -74,6 +84,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     journalEvents: () => loop.history.events,
     upkeep: () => upkeep.status(),
   });
+  const faults = createWorkFaults(spec.cohort.minimum);
   const upkeep = createUpkeep({
     store,
     treasury: init.treasury,
@@ -167,12 +178,20 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
 
   const publish = (progress: Progress): void => {
     metrics.observe(progress);
+    if (progress.type === 'committed') faults.forget();
     log.info(progressFields(progress), progress.type);
     try {
       init.onEvent?.(progress);
     } catch (thrown) {
       log.error({ reason: toFloeError(thrown).message }, 'onEvent threw');
     }
+  };
+
+  /** A fault of this program stops the coordinator, and leaves the attempt to the one that is started again. */
+  const settleWork = (work: Work, event: EventBody): void => {
+    const stopsWith = faults.note(work, event);
+    if (stopsWith === undefined) dispatch(event);
+    else fail(stopsWith);
   };
 
   const startWork = (work: Work): void => {
@@ -190,11 +209,13 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       log,
       state: () => loop.state,
       hold: (error: FloeError) => loop.hold(error),
+      onOutage: (one: Work, error: FloeError) =>
+        publish({ type: 'waiting', reason: outageText(one, error) }),
       signal: stopping.signal,
     };
     // A store or ledger that never answers must not keep the coordinator from stopping.
-    const task = Promise.race([doWork(context, work), stopped])
-      .then((event) => event && dispatch(event))
+    const task = untilStopped(doWork(context, work))
+      .then((event) => event && settleWork(work, event))
       .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
       .finally(() => working.delete(task));
     working.add(task);
@@ -244,9 +265,22 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     }
   };
 
+  const shareJournal = async (): Promise<void> => {
+    try {
+      await journal.share?.();
+    } catch (thrown) {
+      log.warn(
+        errorFields(toFloeError(thrown)),
+        'the journal stays locked until this process ends',
+      );
+    }
+  };
+
   const settle = (): void => {
     const { state } = loop;
     if (state.phase.type !== 'finished' || state.model === undefined) return;
+    // Who verifies the run need not wait until this process has ended.
+    void shareJournal();
     const { failure, committed, attempt } = state;
     if (failure !== undefined) {
       const message = `the run has ended after ${committed} of ${spec.rounds} rounds and ${attempt} attempts`;
@@ -367,29 +401,3 @@ const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
       };
 
 const endsAttempt = ({ type }: SignedRecord): boolean => type === 'commit' || type === 'abort';
-
-/** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
-const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
-  switch (frame.type) {
-    case 'report':
-      return { type: 'reported', key, round: frame.round, code: frame.code };
-    case 'withdraw':
-      return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
-    case 'record':
-      return { type: 'record', from: key, record: decodeRecord(frame.record), entries: [] };
-    case 'unmask':
-      return {
-        type: 'record',
-        from: key,
-        record: decodeRecord(frame.record),
-        entries: [frame.answer],
-      };
-    case 'share':
-      return {
-        type: 'record',
-        from: key,
-        record: decodeRecord(frame.record),
-        entries: frame.entries,
-      };
-  }
-};

@@ -40,6 +40,9 @@ interface Env {
   Bindings: HttpBindings;
 }
 
+/** After which a bucket of requests per minute has a few tokens again. */
+const RETRY_AFTER_S = 10;
+
 const BLOB_ID = /^[0-9a-f]{64}$/;
 const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
 const OCTETS = { 'content-type': 'application/octet-stream' };
@@ -221,7 +224,9 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     return context.json({ code: error.code, message }, status, {
       'x-floe-error': error.code,
       // Asking on costs a new connection, and those have a rate too.
-      ...(error.code === 'rate_limited' ? { connection: 'close' } : {}),
+      ...(error.code === 'rate_limited'
+        ? { connection: 'close', 'retry-after': String(RETRY_AFTER_S) }
+        : {}),
     });
   });
 

@@ -14,6 +14,7 @@ export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts
 export { memoryJournal } from './journal/memory.ts';
 export type { Journal } from './journal/port.ts';
 export { JOURNAL_VERSION, openJournal, type OpenOptions } from './journal/sqlite.ts';
+export { openJournalToRead } from './journal/sqlite-reader.ts';
 export { journalLedger } from './ledger.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { reportedText, type Logger } from './log.ts';

@@ -101,7 +101,7 @@ export const DEFAULT_LIMITS: Limits = {
   requestsPerMinute: 1200,
   transcriptsPerMinute: 12,
   blobRequestsPerMinute: 60_000,
-  openTranscripts: 8,
+  openTranscripts: 4,
   openBlobs: 512,
   answerTimeoutMs: 60_000,
   blobBytes: 2 ** 30,

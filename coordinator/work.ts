@@ -8,19 +8,26 @@ import { fromHex } from '../protocol/bytes.ts';
 import { toFloeError, type FloeError } from '../protocol/errors.ts';
 import type { Ledger } from '../protocol/ports/ledger.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { OUTAGES } from '../protocol/outages.ts';
 import { STORAGE_ERRORS } from '../protocol/storage-errors.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Aggregation } from './aggregation.ts';
 import type { History } from './journal/history.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { EventBody, State, Work } from './machine/index.ts';
+import { WORK_LIMIT_MS } from './machine/config.ts';
 import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
 import { failureFields } from './recovery.ts';
 import type { Upkeep } from './upkeep.ts';
 
-/** Attempts at a piece of work that fails with a retryable error, and the pause before the first repeat. */
+/** Attempts at a piece of work that fails with a retryable error that is no outage, and the pause before the first repeat. */
 const ATTEMPTS = 4;
+/**
+ * Milliseconds for which a store, gate or ledger that does not answer is asked again: less than the time that the machine
+ * gives the work, so that the attempt ends with the cause and not with a deadline.
+ */
+export const OUTAGE_PATIENCE_MS = WORK_LIMIT_MS - 2 * 60_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -43,6 +50,8 @@ export interface WorkContext {
   readonly state: () => State;
   /** The disk takes no write: until `release`, the run's time stands still. @returns release */
   readonly hold: (error: FloeError) => () => void;
+  /** The work waits for what others run: told once for each piece of work. */
+  readonly onOutage: (work: Work, error: FloeError) => void;
   readonly signal: AbortSignal;
 }
 
@@ -53,13 +62,24 @@ const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
   ...cohortReaders(state()).map(fromHex),
 ];
 
+/**
+ * Whether a piece of work has been tried often enough. A signed commit can only be completed: ledger and store are asked until
+ * they answer. An upload that cannot be read is its author's loss, and the others do not wait for it.
+ */
+const isOver = (work: Work, { code }: FloeError, attempt: number, took: number): boolean => {
+  if (work.type === 'register-model') return false;
+  return work.type !== 'fold' && OUTAGES.has(code)
+    ? took + pauseAfter(attempt) > OUTAGE_PATIENCE_MS
+    : attempt >= ATTEMPTS;
+};
+
 const withRetries = async <Result>(
-  { clock, log, signal, hold }: WorkContext,
+  { clock, log, signal, hold, onOutage }: WorkContext,
   work: Work,
-  attempts: number,
   run: () => Promise<Result>,
 ): Promise<Result> => {
   let release: (() => void) | undefined;
+  const from = clock.monotonic();
   try {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -68,8 +88,11 @@ const withRetries = async <Result>(
         const error = toFloeError(thrown);
         // A disk that is full is the operator's to mend, and nothing of the round is lost meanwhile.
         const waits = STORAGE_ERRORS.has(error.code);
-        if (!error.retryable || (attempt >= attempts && !waits) || signal.aborted) throw error;
+        const took = clock.monotonic() - from;
+        if (!error.retryable || signal.aborted) throw error;
+        if (!waits && isOver(work, error, attempt, took)) throw error;
         if (waits) release ??= hold(error);
+        else if (attempt === ATTEMPTS) onOutage(work, error);
         log.warn(
           { work: work.type, round: work.round, attempt, ...errorFields(error) },
           'retrying',
@@ -165,10 +188,8 @@ const failed = (work: Work, error: FloeError): EventBody => {
  * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a signed commit for good
  */
 export const doWork = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
-  // A signed commit can only be completed: ledger and store are asked until they answer.
-  const attempts = work.type === 'register-model' ? Infinity : ATTEMPTS;
   try {
-    return await withRetries(context, work, attempts, async () => perform(context, work));
+    return await withRetries(context, work, async () => perform(context, work));
   } catch (thrown) {
     const error = toFloeError(thrown);
     if (context.signal.aborted || work.type === 'register-model') throw error;
@@ -176,3 +197,17 @@ export const doWork = async (context: WorkContext, work: Work): Promise<EventBod
     return failed(work, error);
   }
 };
+
+const DOES: Readonly<Record<Work['type'], string>> = {
+  'wrap-model': 'seals the key of the model',
+  'freeze-cohort': 'freezes the cohort',
+  fold: 'reads an upload',
+  'judge-complaint': 'judges a complaint',
+  'freeze-survivors': 'freezes the survivors',
+  finish: 'stores the new model',
+  'register-model': 'registers the new model',
+};
+
+/** What the operator is told of work that waits. */
+export const outageText = (work: Work, { code, message, remedy }: FloeError): string =>
+  `attempt ${work.round} waits while the coordinator ${DOES[work.type]}: ${code}: ${message}. ${remedy}`;

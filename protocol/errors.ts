@@ -48,6 +48,28 @@ const carriedCode = (thrown: unknown): ErrorCode | undefined => {
   return typeof code === 'string' && isErrorCode(code) ? code : undefined;
 };
 
+/** Node's codes for a module that is missing or cannot be loaded. */
+const MODULE_CODES: ReadonlySet<unknown> = new Set([
+  'ERR_MODULE_NOT_FOUND',
+  'MODULE_NOT_FOUND',
+  'ERR_PACKAGE_PATH_NOT_EXPORTED',
+  'ERR_UNSUPPORTED_DIR_IMPORT',
+  'ERR_DLOPEN_FAILED',
+]);
+/** Errors that wrap one another, at most. */
+const DEEPEST_CAUSE = 8;
+
+/** `installation_broken` where a module could not be loaded, whatever wraps that; else undefined. */
+export const installationFault = (thrown: unknown): FloeError | undefined => {
+  let at = thrown;
+  for (let depth = 0; depth < DEEPEST_CAUSE && at instanceof Error; depth += 1) {
+    if (MODULE_CODES.has((at as Error & { readonly code?: unknown }).code))
+      return new FloeError('installation_broken', at.message, {}, { cause: thrown });
+    at = at.cause;
+  }
+  return undefined;
+};
+
 /** Turns anything thrown into a `FloeError`; a foreign error becomes `fallback` with its message kept as the cause. */
 export const toFloeError = (thrown: unknown, fallback: ErrorCode = 'internal'): FloeError => {
   if (thrown instanceof FloeError) return thrown;
@@ -56,6 +78,8 @@ export const toFloeError = (thrown: unknown, fallback: ErrorCode = 'internal'): 
     return new FloeError(carried, (thrown as Error).message, {}, { cause: thrown });
   if (thrown instanceof Error && thrown.name === 'AbortError')
     return new FloeError('aborted', 'The operation was cancelled.', {}, { cause: thrown });
+  const broken = installationFault(thrown);
+  if (broken !== undefined) return broken;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new FloeError(fallback, message, {}, { cause: thrown });
 };

@@ -46,9 +46,11 @@ program
 keys: 2 of 3 key servers; nodes: 5 of 13 storage nodes, and no relay or aggregator in the network file; rpc: Sui's
 RPC; relay: the upload relay. Each outage is a run of its own, of three rounds and three participants, on a devnet in this
 process; it begins with the phase in the second round. Printed are the lines of coordinator and participants from then until the
-round ends, and whether the run ended with the model of a run without outage.
+round ends, and a verdict. A trial holds when nobody is accused, no participant leaves, and the run ends with the model of a run
+without outage; or with another one, because attempts were aborted under the name of the outage, at the same accuracy; or
+waits and says why.
 
-Exit code: 0 when every run ended with that model, 1 otherwise. All of it takes about three hours; to try it:
+Exit code: 0 when every trial held, 1 otherwise. All of it takes about three hours; to try it:
   npm run soak -- outages --seconds 2 --faults keys --phases upload`,
   )
   .action(async (options: OutageOptions) => {
@@ -64,7 +66,7 @@ program
   .addHelpText(
     'after',
     `
-Exit code: 0 when every run ended with the model of an undisturbed one, 1 otherwise. To try it:
+Exit code: 0 when every trial held, see outages, 1 otherwise. To try it:
   npm run soak -- epochs --phases share`,
   )
   .action(async (options: EpochOptions) => {

@@ -26,6 +26,7 @@ export const onCommit = async (
   checks.checkCommit(progress.ports.view, commit, live?.view);
   await progress.memory.commitTo(commit);
   if (progress.memory.run.round === undefined) progress.stop();
+  if (live !== undefined) progress.ownFaults.forget();
   const { weight, metrics, model } = commit.body;
   progress.ports.emit({ type: 'committed', round: commit.round, weight, metrics, model });
 };

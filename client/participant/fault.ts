@@ -6,6 +6,7 @@
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
+import { isOwnFault } from '../../protocol/own-faults.ts';
 import { Breach } from '../../protocol/rules/breach.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
@@ -59,7 +60,8 @@ const DECLINED: ReadonlySet<ErrorCode> = new Set([
 /** @param source `frame`: while a frame was handled; `work`: in the participant's own work beside the frames */
 export const judge = (error: FloeError, source: 'frame' | 'work'): Verdict => {
   if (error instanceof Breach) return 'breach';
-  if (error instanceof PortFault) return isRemote(error.port) ? 'outage' : 'local';
+  if (error instanceof PortFault)
+    return isRemote(error.port) && !isOwnFault(error.code) ? 'outage' : 'local';
   if (error.code === 'commit_fabricated') return 'end';
   if (DECLINED.has(error.code)) return 'declined';
   return source === 'frame' ? 'unproven' : 'local';

@@ -3,6 +3,7 @@
  * steps of a round (joining, checking, sharing, uploading, answering, ending) work on it, one frame at a time.
  */
 import { FloeError } from '../../protocol/errors.ts';
+import { createOwnFaults, isOwnFault } from '../../protocol/own-faults.ts';
 import { Breach } from '../../protocol/rules/breach.ts';
 import { encodeFrame } from '../../protocol/wire/messages.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
@@ -24,6 +25,8 @@ export class Progress {
   readonly beside: Beside;
   /** The attempt in progress, if this participant is in one. */
   live: Live | undefined;
+  /** Attempts that this program itself failed in. */
+  readonly ownFaults = createOwnFaults();
   /** The attempt whose Open record is being answered. */
   opening: number | undefined;
   #breaches = 0;
@@ -84,7 +87,8 @@ export class Progress {
   }
 
   /**
-   * Does what follows from an error: see `Verdict`. Nothing but proven breaches and a proven false commit ends the participant.
+   * Does what follows from an error: see `Verdict`. Only proven breaches, a proven false commit and a fault of this program in
+   * several attempts in a row end the participant.
    *
    * @throws FloeError this one, when nothing more can be done in the run
    */
@@ -92,11 +96,20 @@ export class Progress {
     if (error instanceof Breach) return this.#breach(error);
     const verdict = judge(error, source);
     if (verdict === 'end') throw error;
+    const round = this.#attempt;
+    const stopsWith =
+      verdict === 'local' && round !== undefined && isOwnFault(error.code)
+        ? this.ownFaults.note(round, error.code, error.message)
+        : undefined;
     if (verdict === 'unproven') {
-      const round = this.#attempt ?? this.memory.run.last?.round ?? 0;
-      this.ports.emit({ type: 'unproven', round, error });
+      this.ports.emit({
+        type: 'unproven',
+        round: round ?? this.memory.run.last?.round ?? 0,
+        error,
+      });
     }
     await this.withdraw(error, verdict);
+    if (stopsWith !== undefined) throw stopsWith;
   }
 
   get #attempt(): number | undefined {

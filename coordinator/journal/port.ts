@@ -141,5 +141,7 @@ export interface Journal {
   readonly loose: LooseBlobs;
   counts(): Promise<JournalCounts>;
   /** Idempotent. */
+  /** The run is over: others may read it from now on, where they could not before. */
+  share?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -15,6 +15,12 @@ export const bytesOf = (value: unknown): Uint8Array => {
   return new Uint8Array(value);
 };
 
+/** As SQLite gives it, not copied: for what is copied at once. */
+export const storedBytes = (value: unknown): Uint8Array => {
+  if (!(value instanceof Uint8Array)) throw corrupt('expected bytes in the journal');
+  return value;
+};
+
 export type Row = Record<string, unknown>;
 
 export const readBlob = (row: Row): BlobRef => ({

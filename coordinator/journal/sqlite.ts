@@ -6,10 +6,10 @@ import { constants as modes } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { equalBytes, joinBytes } from '../../protocol/bytes.ts';
+import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
-import { encodeStored, ENTRY_PREFIX } from '../../protocol/records/transcript.ts';
+import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
 import type { Journal, JournalBatch, Loaded, SealedEntries, StoredRecord } from './port.ts';
 import {
   bytesOf,
@@ -18,14 +18,15 @@ import {
   looseOn,
   readBlob,
   secretsOn,
+  storedBytes,
   type Guard,
   type Row,
 } from './sqlite-tables.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
 export const JOURNAL_VERSION = 2;
-/** Bytes of the transcript that are in memory at once while it is read. */
-const PIECE_BYTES = 256 << 10;
+/** Bytes of the transcript that are in memory at once while it is read, a last record aside. */
+const PIECE_BYTES = 64 << 10;
 /** Names in one query. */
 const NAMES_AT_ONCE = 500;
 
@@ -61,7 +62,7 @@ const SCHEMA = `
 `;
 
 /** What SQLite threw, by its cause: the disk, another process, or a file that is no journal. */
-const named = (thrown: unknown, path: string): FloeError => {
+export const sqliteError = (thrown: unknown, path: string): FloeError => {
   if (thrown instanceof FloeError) return thrown;
   const known = storageError(thrown, path);
   if (known?.code === 'journal_locked')
@@ -155,13 +156,13 @@ const load = (database: DatabaseSync): Loaded => {
   return { snapshot, events, sealed };
 };
 
-const journalOn = (database: DatabaseSync, path: string): Journal => {
+export const journalOn = (database: DatabaseSync, path: string): Journal => {
   const write = writerOn(database);
   const guard: Guard = async (work) => {
     try {
       return work();
     } catch (thrown) {
-      throw named(thrown, path);
+      throw sqliteError(thrown, path);
     }
   };
   /** In one transaction. */
@@ -183,13 +184,25 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
   const countOf = (table: string): number =>
     Number(one(`SELECT count(*) AS n FROM ${table}`)?.['n']);
 
-  /** The entries that begin in [from, from + PIECE_BYTES), encoded. */
-  const piece = (from: number, end: number): StoredRecord[] =>
-    all(
-      'SELECT * FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
-      from,
-      Math.min(end, from + PIECE_BYTES),
-    ).map(readRecord);
+  const entriesIn = database.prepare(
+    'SELECT at, link, bytes FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
+  );
+  /** The entries that begin in [from, from + PIECE_BYTES), encoded; each byte is copied once from what SQLite gives. */
+  const piece = (from: number, end: number): Uint8Array | undefined => {
+    const rows = entriesIn.all(from, Math.min(end, from + PIECE_BYTES));
+    const last = rows.at(-1);
+    if (last === undefined) return undefined;
+    const size = Number(last['at']) - from + ENTRY_PREFIX + storedBytes(last['bytes']).length;
+    const entries = new Uint8Array(size);
+    for (const row of rows)
+      writeStored(
+        entries,
+        Number(row['at']) - from,
+        storedBytes(row['link']),
+        storedBytes(row['bytes']),
+      );
+    return entries;
+  };
 
   return {
     kind: 'sqlite',
@@ -248,13 +261,11 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
       for (;;) {
         // No statement stays open between the pieces: the journal is written meanwhile.
         // oxlint-disable-next-line no-await-in-loop
-        const records = await guard(() => piece(from, end));
-        const last = records.at(-1);
-        if (last === undefined) return;
-        const entries = joinBytes(records.map(encodeStored));
+        const entries = await guard(() => piece(from, end));
+        if (entries === undefined) return;
         const wanted = entries.subarray(Math.max(0, start - from), Math.max(0, end - from));
         if (wanted.length > 0) yield wanted;
-        from = last.at + ENTRY_PREFIX + last.bytes.length;
+        from += entries.length;
       }
     },
     blobRef: (id) =>
@@ -273,6 +284,12 @@ const journalOn = (database: DatabaseSync, path: string): Journal => {
         blobs: countOf('blobs'),
         secrets: countOf('secrets'),
       })),
+    share: () =>
+      guard(() => {
+        database.exec('PRAGMA locking_mode = NORMAL');
+        // The lock goes with the next read.
+        one("SELECT value FROM meta WHERE key = 'run'");
+      }),
     close: async () => {
       if (database.isOpen) database.close();
     },
@@ -295,6 +312,13 @@ const checkAccess = async (path: string): Promise<void> => {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw storageError(thrown, path) ?? thrown;
   }
+};
+
+/** @param other a version that will do as well @throws FloeError `journal_corrupt` */
+export const requireVersion = (database: DatabaseSync, path: string, other?: number): void => {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version !== other && version !== JOURNAL_VERSION)
+    throw corrupt(`${path}: expected journal version ${JOURNAL_VERSION}, got ${version}`);
 };
 
 export interface OpenOptions {
@@ -320,19 +344,18 @@ export const openJournal = async (
   try {
     database = new DatabaseSync(path);
     database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA secure_delete = FAST;`);
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE;');
-    database.exec('PRAGMA journal_mode = WAL;');
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL;');
+    // The log is entered by a read: a lock that is exclusive before that could not be shared later.
+    database.exec('SELECT count(*) FROM sqlite_schema; PRAGMA locking_mode = EXCLUSIVE;');
     database.exec(`PRAGMA synchronous = ${synced ? 'FULL' : 'NORMAL'}`);
     if (maxBytes !== undefined)
       database.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)}`);
-    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (version !== 0 && version !== JOURNAL_VERSION)
-      throw corrupt(`${path}: expected journal version ${JOURNAL_VERSION}, got ${version}`);
+    requireVersion(database, path, 0);
     // In exclusive mode the lock that the first write takes is kept until the connection closes.
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${JOURNAL_VERSION}; COMMIT;`);
     return journalOn(database, path);
   } catch (thrown) {
     database?.close();
-    throw named(thrown, path);
+    throw sqliteError(thrown, path);
   }
 };

@@ -30,6 +30,8 @@ export const LONGEST_PAUSE_MS = 60_000;
 export const MAX_ATTEMPTS = 100_000;
 /** Identities that are remembered for having been in a cohort, those of the latest cohorts. */
 export const MAX_PLACES = 10_000;
+/** Identities whose last registration is remembered. */
+export const MAX_REGISTERED = 4096;
 /** Envelopes hold at most this many readers (512 KiB of a record). */
 export const MAX_READERS = 2500;
 /** Time that participants have at least to reconnect after the coordinator was started again. */

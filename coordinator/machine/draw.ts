@@ -53,13 +53,20 @@ export const silentAfter = (
   now: Iterable<Hex>,
 ): State['silent'] => new Set([...silent, ...now].filter((key) => missed.has(key)));
 
-/** Who is left out of the next attempt because it was silent lately; nobody where too few would be left. */
+/** Attempts missed in a row from which on it is no matter whether it was silent or away: it does not stay to the end. */
+const DROPS = 2;
+
+/**
+ * Who is left out of the next attempt because it was silent lately, or registers and drops; nobody where too few would be left.
+ */
 const resting = (
   { spec }: MachineConfig,
   { history, silent, attempt }: State,
   keys: readonly Hex[],
 ): ((key: Hex) => boolean) => {
-  const rests = (key: Hex): boolean => silent.has(key) && mayRest(history, key, attempt + 1);
+  const rests = (key: Hex): boolean =>
+    (silent.has(key) || (history.missed.get(key)?.misses ?? 0) >= DROPS) &&
+    mayRest(history, key, attempt + 1);
   const left = keys.filter((key) => !rests(key)).length;
   return left >= spec.cohort.minimum && spec.selection === 'draw' ? rests : () => false;
 };

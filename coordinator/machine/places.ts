@@ -2,7 +2,8 @@
  * @module Places: an identity holds one from its first cohort on. A login alone takes none: whoever leaves without having been
  * in a cohort is forgotten, so that throw-away identities neither lock newcomers out nor push members off the readers.
  */
-import { MAX_PLACES, MAX_READERS } from './config.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
+import { MAX_PLACES, MAX_READERS, MAX_REGISTERED } from './config.ts';
 import type { Hex, State } from './state.ts';
 
 /** The places after another cohort was frozen; the latest cohorts stay where not all can. */
@@ -14,6 +15,25 @@ export const withCohort = (places: State['places'], members: readonly Hex[]): St
     next.add(key);
   }
   return next.size <= MAX_PLACES ? next : new Set([...next].slice(-MAX_PLACES));
+};
+
+/**
+ * The last registration of each identity, with one more. Where these are too many, those go first that hold no place, and of
+ * these the oldest: an identity that is forgotten is not told at login how often it has registered.
+ */
+export const withRegistered = (
+  { registered, places }: Pick<State, 'registered' | 'places'>,
+  key: Hex,
+  record: SignedRecord<'register'>,
+): State['registered'] => {
+  const next = new Map(registered);
+  next.delete(key);
+  next.set(key, record);
+  if (next.size <= MAX_REGISTERED) return next;
+  const [oldest] = next.keys();
+  const stranger = [...next.keys()].find((one) => one !== key && !places.has(one));
+  next.delete(stranger ?? (oldest as Hex));
+  return next;
 };
 
 /** Who has been in a cohort, those of the latest cohorts first, as many as an envelope holds. */

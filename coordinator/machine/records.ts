@@ -13,6 +13,7 @@ import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { withRegistered } from './places.ts';
 import { timed } from './upload.ts';
 import { viewOf } from './view.ts';
 import { withEntry, type AnswerPhase, type Hex, type Round, type State } from './state.ts';
@@ -169,7 +170,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
       phase: timed(config, phase, next),
       round: next,
       registered:
-        record.type === 'register' ? withEntry(state.registered, key, record) : state.registered,
+        record.type === 'register' ? withRegistered(state, key, record) : state.registered,
     },
     effects: [
       // A complaint goes into the transcript with its verdict.

@@ -162,7 +162,7 @@ export interface State {
   readonly participants: ReadonlyMap<Hex, Presence>;
   /** Who has been in a cohort; the members of the latest cohorts are at the end. */
   readonly places: ReadonlySet<Hex>;
-  /** The last registration of everyone who ever registered. */
+  /** The last registration of each identity, of as many as are remembered; see places.ts. */
   readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
   readonly patience: number;

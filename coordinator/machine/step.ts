@@ -16,6 +16,7 @@ import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import type { Effect, Step } from './effects.ts';
 import type { Event } from './events.ts';
+import { prolonged } from './outage.ts';
 import { applyJoined, applyLeft, applyResumed, applyWithdrawn } from './presence.ts';
 import { applyRecord } from './records.ts';
 import { applyCohortFrozen, closeRegister } from './register.ts';
@@ -99,6 +100,8 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
   if (round === undefined || phase.type === 'registering' || phase.type === 'finished')
     return undefined;
   const late = now >= phase.deadline;
+  const longer = late ? prolonged(config, state, now) : undefined;
+  if (longer !== undefined) return longer;
   const settled = late || nobodyLeft(config, state, now);
   switch (phase.type) {
     case 'register':

@@ -54,6 +54,13 @@ export const CLI = {
     'Pass --passphrase-file or --passphrase-fd, set FLOE_PASSPHRASE, or call it at a terminal, where it is asked for.',
   ),
   aborted: entry('cli', 'nobody', true, 'The operation was cancelled.', 'Run the command again.'),
+  installation_broken: entry(
+    'cli',
+    'operator',
+    false,
+    'A module that this process needs is missing or cannot be loaded.',
+    'Install again with `npm ci`, then start again: what was kept is resumed.',
+  ),
   internal: entry(
     'cli',
     'floe',

@@ -3,12 +3,18 @@
  * written under another name, synced and renamed, so that what is there is whole. Node only.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../errors.ts';
 import { onDisk } from '../storage-errors.ts';
-import { uploadStateSchema, type UploadJournal, type UploadState } from './upload-journal.ts';
+import {
+  LATEST_UPLOADS,
+  MOST_UPLOADS,
+  uploadStateSchema,
+  type UploadJournal,
+  type UploadState,
+} from './upload-journal.ts';
 
 const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException).code === 'ENOENT';
 const KEY = /^[0-9a-f]{64}(-quilt)?$/;
@@ -21,6 +27,12 @@ const read = async (path: string): Promise<Uint8Array | undefined> => {
     if (isMissing(thrown)) return undefined;
     throw thrown;
   }
+};
+
+/** Of all uploads that the folder knows. */
+const keysIn = async (folder: string): Promise<readonly string[]> => {
+  await mkdir(folder, { recursive: true });
+  return (await readdir(folder)).flatMap((name) => STATE.exec(name)?.groups?.['key'] ?? []);
 };
 
 export const folderUploadJournal = (folder: string): UploadJournal => {
@@ -64,10 +76,7 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
     load,
     save: (key, state) => write(pathOf(key, 'json'), `${JSON.stringify(state)}\n`),
     pending: async () => {
-      await mkdir(folder, { recursive: true });
-      const keys = (await readdir(folder)).flatMap(
-        (name) => STATE.exec(name)?.groups?.['key'] ?? [],
-      );
+      const keys = await keysIn(folder);
       const all = await Promise.all(
         keys.map(async (key) => {
           const state = await load(key);
@@ -79,5 +88,19 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
     keepBytes: (key, bytes) => write(pathOf(key, 'blob'), bytes),
     readBytes: (key) => read(pathOf(key, 'blob')),
     dropBytes: (key) => rm(pathOf(key, 'blob'), { force: true }),
+    forget: async (keep) => {
+      const keys = (await keysIn(folder)).filter((key) => !keep.has(key));
+      if (keys.length <= MOST_UPLOADS) return;
+      const aged = await Promise.all(
+        keys.map(async (key) => {
+          const path = pathOf(key, 'json');
+          const [state, { mtimeMs }] = await Promise.all([load(key), stat(path)]);
+          return { path, mtimeMs, isDone: state?.step === 'certified' };
+        }),
+      );
+      const done = aged.filter(({ isDone }) => isDone).toSorted((a, b) => a.mtimeMs - b.mtimeMs);
+      const old = done.slice(0, -LATEST_UPLOADS);
+      await onDisk(folder, () => Promise.all(old.map(({ path }) => rm(path, { force: true }))));
+    },
   };
 };

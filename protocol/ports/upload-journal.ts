@@ -67,7 +67,17 @@ export interface UploadJournal {
   keepBytes(key: string, bytes: Uint8Array): Promise<void>;
   readBytes(key: string): Promise<Uint8Array | undefined>;
   dropBytes(key: string): Promise<void>;
+  /**
+   * Forgets certified uploads, but for the latest and those in `keep`: what is forgotten is neither extended nor known to have
+   * been paid for.
+   */
+  forget(keep: ReadonlySet<string>): Promise<void>;
 }
+
+/** Certified uploads that are remembered, those to be kept aside: of several rounds, for the uploads of one that is repeated. */
+export const LATEST_UPLOADS = 24;
+/** Beyond which they are looked through. */
+export const MOST_UPLOADS = 32;
 
 /** The key of a content: uploads of the same bytes are one upload. */
 export const uploadKey = (bytes: Uint8Array, quilt: boolean): string =>
@@ -79,7 +89,11 @@ export const memoryUploadJournal = (): UploadJournal => {
   const blobs = new Map<string, Uint8Array>();
   return {
     load: async (key) => states.get(key),
-    save: async (key, state) => void states.set(key, state),
+    save: async (key, state) => {
+      // Set anew, it is among the latest.
+      states.delete(key);
+      states.set(key, state);
+    },
     pending: async () =>
       [...states]
         .filter(([, { step }]) => step !== 'certified')
@@ -87,5 +101,9 @@ export const memoryUploadJournal = (): UploadJournal => {
     keepBytes: async (key, bytes) => void blobs.set(key, ownBytes(bytes)),
     readBytes: async (key) => blobs.get(key),
     dropBytes: async (key) => void blobs.delete(key),
+    forget: async (keep) => {
+      const done = [...states].filter(([key, { step }]) => step === 'certified' && !keep.has(key));
+      for (const [key] of done.slice(0, -LATEST_UPLOADS)) states.delete(key);
+    },
   };
 };

@@ -66,6 +66,18 @@ export const encodeStored = ({
   return concatBytes(length, link, bytes);
 };
 
+/** One entry on disk, written into `into` from byte `at` on. */
+export const writeStored = (
+  into: Uint8Array,
+  at: number,
+  link: Uint8Array,
+  bytes: Uint8Array,
+): void => {
+  new DataView(into.buffer, into.byteOffset).setUint32(at, bytes.length, true);
+  into.set(link, at + 4);
+  into.set(bytes, at + ENTRY_PREFIX);
+};
+
 export const encodeEntry = ({ hash, record }: TranscriptEntry): Uint8Array =>
   encodeStored({ link: hash, bytes: record.bytes });
 

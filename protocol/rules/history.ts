@@ -22,7 +22,9 @@ export const FIRST_PENALTY = 16;
 /** Attempts for which a suspension lasts; doubled with each that follows. */
 const FIRST_SUSPENSION = 128;
 /** Attempts for which it may be left out, though there is a place; doubled in the same way. */
-export const FIRST_REST = 1;
+const FIRST_REST = 1;
+/** A rest lasts no longer: an outage of its own store, however long, costs an identity so many attempts more. */
+export const LONGEST_REST = 16;
 const LONGEST_PENALTY = 1024;
 /** Identities whose misses are remembered: those of the latest attempts. */
 export const MAX_MISSED = 4096;
@@ -59,17 +61,18 @@ export const EMPTY_HISTORY: RunHistory = {
 };
 
 /** How many attempts after the last miss: doubled with each miss that follows the first. */
-const penalty = (first: number, misses: number): number =>
-  Math.min(LONGEST_PENALTY, first * 2 ** Math.min(misses - 1, 16));
+const penalty = (first: number, misses: number, longest = LONGEST_PENALTY): number =>
+  Math.min(longest, first * 2 ** Math.min(misses - 1, 16));
 
 const within = (
   entries: RunHistory['missed'],
   key: string,
   round: number,
   first: number,
+  longest?: number,
 ): boolean => {
   const entry = entries.get(key);
-  return entry !== undefined && round <= entry.last + penalty(first, entry.misses);
+  return entry !== undefined && round <= entry.last + penalty(first, entry.misses, longest);
 };
 
 /** Whether it is drawn after the others in this attempt. */
@@ -78,7 +81,7 @@ export const isLate = (history: RunHistory, key: string, round: number): boolean
 
 /** Whether it missed attempts so lately that it may be left out, though there is a place. */
 export const mayRest = (history: RunHistory, key: string, round: number): boolean =>
-  within(history.missed, key, round, FIRST_REST);
+  within(history.missed, key, round, FIRST_REST, LONGEST_REST);
 
 /** Whether it is suspended in this attempt. */
 export const isSuspended = (history: RunHistory, key: string, round: number): boolean =>

@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
+import type { Shown } from './verdict.ts';
 import { FloeProcess, freePort, LOWERED, phaseOf } from '../../test/e2e/processes.ts';
 
 export const PHASES = [
@@ -26,9 +27,7 @@ const PARTICIPANTS = 3;
 /** The round in which something happens: the first has nothing to lose, the last is to show that the run goes on. */
 const ROUND = 2;
 
-export interface Played {
-  /** Hash of the last model; undefined when the run did not end in time. */
-  readonly model: string | undefined;
+export interface Played extends Shown {
   readonly attempts: string | undefined;
   /** Who printed what, from the phase on until the round was over. */
   readonly printed: readonly string[];
@@ -54,12 +53,14 @@ const listen = (
   process: FloeProcess,
   who: string,
   isOn: () => boolean,
-  printed: string[],
+  { printed, lines }: { readonly printed: string[]; readonly lines: string[] },
 ): void => {
   // Matches nothing: it only listens, until the process ends.
   process
     .line((line) => {
-      if (isOn() && line.trim() !== '' && speaks(line)) printed.push(`${who}: ${line}`);
+      if (line.trim() === '' || !speaks(line)) return false;
+      lines.push(`${who}: ${line}`);
+      if (isOn()) printed.push(`${who}: ${line}`);
       return false;
     })
     .catch(() => undefined);
@@ -76,11 +77,12 @@ export const play = async (init: Play): Promise<Played> => {
       ' --model linear --inputs 4 --classes 2 --ring ring32 --bits 16 --network',
     [file, '--state', join(folder, name)],
   );
-  const printed: string[] = [];
+  const texts = { printed: [] as string[], lines: [] as string[] };
+  const left: string[] = [];
   let isOn = false;
   const processes = [server];
   try {
-    listen(server, 'coordinator', () => isOn, printed);
+    listen(server, 'coordinator', () => isOn, texts);
     if (phase !== undefined) {
       const begins = (line: string): boolean => {
         const found = phaseOf(line);
@@ -96,13 +98,27 @@ export const play = async (init: Play): Promise<Played> => {
       // A run that does not get so far is reported by its end.
       watch().catch(() => undefined);
     }
+    let isOver = false;
+    const last = server.line((line) => line.startsWith(`round ${ROUNDS}/`));
+    // A run that does not get so far is reported by its end.
+    const end = async (): Promise<void> => {
+      await last;
+      isOver = true;
+    };
+    end().catch(() => undefined);
     await server.line((line) => line.startsWith('listening'));
     for (let i = 0; i < PARTICIPANTS; i += 1) {
       const participant = new FloeProcess(
         `join ws://127.0.0.1:${port} --shard ${i + 1}/${PARTICIPANTS} --seed p${i} --backend cpu`,
         [...LOWERED, '--network', file, '--data', table],
       );
-      listen(participant, `participant ${i + 1}`, () => isOn, printed);
+      const who = `participant ${i + 1}`;
+      listen(participant, who, () => isOn, texts);
+      const watch = async (): Promise<void> => {
+        await participant.exited;
+        if (!isOver) left.push(who);
+      };
+      void watch();
       processes.push(participant);
     }
     const line = await Promise.race([
@@ -111,10 +127,15 @@ export const play = async (init: Play): Promise<Played> => {
         setTimeout(() => resolve(undefined), seconds * 1_000).unref();
       }),
     ]);
+    // From here on they are stopped.
+    isOver = true;
+    const accuracy = /accuracy (?<accuracy>[\d.]+) %/u.exec(line === undefined ? '' : await last);
     return {
       model: /model (?<hash>[0-9a-f]{64})/u.exec(line ?? '')?.groups?.['hash'],
       attempts: /\((?<attempts>\d+) attempts\)/u.exec(line ?? '')?.groups?.['attempts'],
-      printed,
+      accuracy: accuracy?.groups === undefined ? undefined : Number(accuracy.groups['accuracy']),
+      left,
+      ...texts,
     };
   } finally {
     await Promise.all(processes.map((process) => process.kill()));

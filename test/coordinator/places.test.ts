@@ -3,8 +3,8 @@
  * batches, whole or not at all.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cohortReaders, withCohort } from '../../coordinator/machine/places.ts';
-import { MAX_PLACES, MAX_READERS } from '../../coordinator/machine/config.ts';
+import { cohortReaders, withCohort, withRegistered } from '../../coordinator/machine/places.ts';
+import { MAX_PLACES, MAX_READERS, MAX_REGISTERED } from '../../coordinator/machine/config.ts';
 import { initialState, type State } from '../../coordinator/machine/index.ts';
 import { compareBytes, toHex, utf8 } from '../../protocol/bytes.ts';
 import { cryptoReady, identityFromSeed } from '../../protocol/ports/identity.ts';
@@ -24,6 +24,22 @@ const nameOf = (i: number): string => toHex(keyOf(i));
 const range = (from: number, count: number): string[] =>
   Array.from({ length: count }, (_, i) => nameOf(from + i));
 const keysIn = (player: Player): string[] => player.people.map(({ publicKey }) => toHex(publicKey));
+
+describe('registrations', () => {
+  it('are remembered of so many identities and no more; throw-away ones do not push members out', async () => {
+    const player = await createPlayer(await testSpec(), 4);
+    reach(player, 'share', [0, 1, 2, 3]);
+    const { registered, places } = player.state;
+    const [record] = registered.values();
+    let now = registered;
+    for (let i = 0; i < MAX_REGISTERED + 500; i += 1)
+      now = withRegistered({ registered: now, places }, nameOf(i), record!);
+    expect(now.size).toBe(MAX_REGISTERED);
+    for (const key of keysIn(player)) expect(now.has(key)).toBe(true);
+    expect(now.has(nameOf(MAX_REGISTERED + 499))).toBe(true);
+    expect(now.has(nameOf(0))).toBe(false);
+  });
+});
 
 describe('places', () => {
   it('ten thousand logins that came and went hold none, also after a restart', async () => {

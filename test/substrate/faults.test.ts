@@ -195,6 +195,10 @@ describe('named, and over when the cause is', () => {
     await expect(owned.ledger.readCohort(run, 1)).rejects.toMatchObject({
       code: 'ledger_unavailable',
     });
+    // The key servers answer: it is the chain that is away.
+    await expect(owned.gate.wrap(key, purpose, [publicKeyOf(member)])).rejects.toMatchObject({
+      code: 'ledger_unavailable',
+    });
     devnet.faults.clear();
     expect(await owned.ledger.readCohort(run, 1)).toMatchObject({
       root: new Uint8Array(32).fill(1),

@@ -21,13 +21,14 @@ import type { Signer } from '@mysten/sui/cryptography';
 import type { Transaction } from '@mysten/sui/transactions';
 import { equalBytes, sha256, toHex, utf8 } from '../../bytes.ts';
 import { decodeCbor, encodeCbor } from '../../wire/cbor.ts';
-import { FloeError } from '../../errors.ts';
+import { FloeError, toFloeError } from '../../errors.ts';
 import type { NetworkConfig } from '../config.ts';
 import type { ModelAudience } from '../../spec/run-spec.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import { purposeHash, type AccessGate, type KeyPurpose } from '../../ports/access-gate.ts';
 import { sealedSchema, type Audience, type Sealed } from '../../model/key-envelopes.ts';
 import { keyServers, type SealedUnder } from './key-servers.ts';
+import { chainError, namedChain } from './named-chain.ts';
 import { approval, nameHex, sealName, type Shown } from './identity.ts';
 import { TICKETS, type Holdings } from '../sui/tickets.ts';
 
@@ -65,13 +66,11 @@ const MAX_KEPT = 64;
 const malformed = (message: string, cause?: unknown): FloeError =>
   new FloeError('envelope_malformed', message, {}, { cause });
 
-const unavailable = (thrown: unknown): FloeError =>
-  thrown instanceof FloeError
-    ? thrown
-    : new FloeError('gate_unavailable', (thrown as Error).message, {}, { cause: thrown });
+const unavailable = (thrown: unknown): FloeError => toFloeError(thrown, 'gate_unavailable');
 
 export const sealGate = (init: SealGateInit): AccessGate => {
-  const { seal, packageId, client, signer, run, runObject } = init;
+  const { seal, packageId, signer, run, runObject } = init;
+  const client = namedChain(init.client);
   const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {} } = init;
   const address = signer.toSuiAddress();
   const own = signer.getPublicKey().toRawBytes();
@@ -189,7 +188,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     try {
       return await transaction.build({ client, onlyTransactionKind: true });
     } catch (thrown) {
-      throw unavailable(thrown);
+      throw unavailable(chainError(thrown));
     }
   };
 

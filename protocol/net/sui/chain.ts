@@ -2,7 +2,7 @@
  * @module Reads of Sui as the ledger needs them: each with its deadline and its repeats, lists to their end.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { FloeError } from '../../errors.ts';
+import { FloeError, installationFault } from '../../errors.ts';
 import { bounded, withRetry } from './bounds.ts';
 
 const READ_MS = 15_000;
@@ -22,6 +22,8 @@ export const readChain = async <Result>(
         } catch (thrown) {
           if ((thrown as { readonly reason?: unknown }).reason === 'notFound') return undefined;
           if (thrown instanceof FloeError) throw thrown;
+          const broken = installationFault(thrown);
+          if (broken !== undefined) throw broken;
           const { message } = thrown as Error;
           throw new FloeError('ledger_unavailable', `${what}: ${message}`, {}, { cause: thrown });
         }

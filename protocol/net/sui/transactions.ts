@@ -7,7 +7,7 @@ import type { ClientWithCoreApi, SuiClientTypes } from '@mysten/sui/client';
 import { SimulationError } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import { Transaction, TransactionDataBuilder } from '@mysten/sui/transactions';
-import { FloeError, type ErrorCode } from '../../errors.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../../errors.ts';
 import { bounded, withRetry } from './bounds.ts';
 import { serialQueue, type SerialQueue } from './queue.ts';
 
@@ -86,10 +86,7 @@ const UNAVAILABLE: ErrorCode = 'ledger_unavailable';
 const REFUSALS = new Set(['INVALID_ARGUMENT', 'FAILED_PRECONDITION', 'ABORTED']);
 const MISSING_FUNDS = /insufficient|no valid gas|not enough/iu;
 
-const unavailable = (cause: unknown): FloeError =>
-  cause instanceof FloeError
-    ? cause
-    : new FloeError(UNAVAILABLE, (cause as Error).message, {}, { cause });
+const unavailable = (cause: unknown): FloeError => toFloeError(cause, UNAVAILABLE);
 
 /** The same bytes would be refused again; whoever prepared them decides. */
 const isFinal = (error: unknown): boolean => error instanceof TransactionSuperseded;

@@ -120,6 +120,19 @@ export const createKeeping = (
     return restore(id, refs, copy, state.endEpoch, now);
   };
 
+  /** Of other uploads the journal remembers the latest only. */
+  const forgetOthers = async (blobs: readonly BlobRef[], copy: Copy): Promise<void> => {
+    try {
+      const places = [...byWalrusId(blobs)];
+      const keys = await Promise.all(places.map(([id, refs]) => keyOf(id, refs, copy)));
+      await journal.forget(new Set(keys));
+      const ids = new Set(places.map(([id]) => id));
+      for (const id of quiltKeys.keys()) if (!ids.has(id)) quiltKeys.delete(id);
+    } catch (thrown) {
+      warn(`uploads of earlier rounds stay in the journal for now: ${(thrown as Error).message}`);
+    }
+  };
+
   return async (blobs, copy) => {
     const now = await readEpochs(walrus);
     const kept: Kept[] = [];
@@ -129,6 +142,7 @@ export const createKeeping = (
       const one = await keep(id, refs, copy, now);
       if (one !== undefined) kept.push(one);
     }
+    await forgetOthers(blobs, copy);
     const count = (what: Kept['done']): number => kept.filter(({ done }) => done === what).length;
     const endEpoch =
       kept.length === 0 ? now.epoch + epochs : Math.min(...kept.map(({ endEpoch: end }) => end));

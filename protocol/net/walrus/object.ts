@@ -4,7 +4,7 @@
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { bcs } from '@mysten/sui/bcs';
-import { FloeError, type ErrorCode } from '../../errors.ts';
+import { FloeError, installationFault, type ErrorCode } from '../../errors.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 
 const BlobObject = bcs.struct('Blob', {
@@ -30,7 +30,8 @@ export const UNAVAILABLE: ErrorCode = 'store_unavailable';
 export const storeError = (thrown: unknown, what: string): FloeError =>
   thrown instanceof FloeError
     ? thrown
-    : new FloeError(UNAVAILABLE, `${what}: ${(thrown as Error).message}`, {}, { cause: thrown });
+    : (installationFault(thrown) ??
+      new FloeError(UNAVAILABLE, `${what}: ${(thrown as Error).message}`, {}, { cause: thrown }));
 
 /** As it is on chain now. @throws FloeError `store_unavailable` */
 export const readBlobObject = async (

@@ -2,7 +2,7 @@
  * @module Reading a blob from Walrus: from the aggregator where there is one, else from the storage nodes, again and again within
  * a time. Whatever they say is held against the size and hash of a signed record.
  */
-import { FloeError } from '../../errors.ts';
+import { FloeError, installationFault } from '../../errors.ts';
 import type { NetworkConfig } from '../config.ts';
 import { bounded } from '../sui/bounds.ts';
 import { checkBlob, type BlobRef } from '../../ports/blob-store.ts';
@@ -129,6 +129,8 @@ export const createReading = (init: ReadingInit): Read => {
       } catch (thrown) {
         // The nodes' bytes have the blob's id and yet not the record's hash: it is the record that is wrong.
         if (thrown instanceof FloeError && !thrown.retryable) throw thrown;
+        const broken = installationFault(thrown);
+        if (broken !== undefined) throw broken;
         outer.throwIfAborted();
         const failure = failureOf(thrown);
         const message = `${ref.id}: ${(thrown as Error).message}`;

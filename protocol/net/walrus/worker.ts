@@ -2,7 +2,7 @@
  * @module The worker behind `threadCodec`: a WalrusClient that codes and reads away from the event loop. Node only.
  */
 import { parentPort, workerData, type Transferable } from 'node:worker_threads';
-import { FloeError } from '../../errors.ts';
+import { FloeError, installationFault } from '../../errors.ts';
 import type { NetworkConfig } from '../config.ts';
 import { suiClientOf, walrusClientOf } from './client.ts';
 import { directCodec, sdkName, type CodecCall, type EncodedBlob } from './codec.ts';
@@ -45,7 +45,8 @@ port.on('message', (call: CodecCall) => {
     (value) => port.postMessage({ id, value }, transfers(value)),
     (thrown: unknown) => {
       const { message } = thrown as Error;
-      const name = thrown instanceof FloeError ? thrown.code : sdkName(thrown);
+      const known = thrown instanceof FloeError ? thrown : installationFault(thrown);
+      const name = known?.code ?? sdkName(thrown);
       port.postMessage({ id, error: { name, message } });
     },
   );

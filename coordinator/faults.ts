@@ -1,0 +1,36 @@
+/**
+ * @module Work that failed through this program itself, attempt after attempt: the coordinator stops, and its state is kept for
+ * when the program is mended. What a few participants' bytes may have caused stops nothing: an upload that cannot be folded
+ * counts once a minimum cohort of senders meets the same.
+ */
+import { createOwnFaults, isOwnFault } from '../protocol/own-faults.ts';
+import { toHex } from '../protocol/bytes.ts';
+import type { ErrorCode, FloeError } from '../protocol/errors.ts';
+import type { EventBody, Work } from './machine/index.ts';
+
+export interface WorkFaults {
+  /** @returns what to stop with */
+  note(work: Work, event: EventBody): FloeError | undefined;
+  /** An attempt was committed. */
+  forget(): void;
+}
+
+/** @param minimum size of the smallest cohort */
+export const createWorkFaults = (minimum: number): WorkFaults => {
+  const faults = createOwnFaults();
+  let folding: { readonly round: number; readonly senders: Set<string> } | undefined;
+  return {
+    note: (work, event) => {
+      if (event.type !== 'work-failed' && event.type !== 'upload-rejected') return undefined;
+      // A complaint is one participant's record.
+      if (work.type === 'judge-complaint' || !isOwnFault(event.code)) return undefined;
+      if (event.type === 'upload-rejected') {
+        if (folding?.round !== work.round) folding = { round: work.round, senders: new Set() };
+        folding.senders.add(toHex(event.member));
+        if (folding.senders.size < minimum) return undefined;
+      }
+      return faults.note(work.round, event.code as ErrorCode, `${work.type}: ${event.reason}`);
+    },
+    forget: () => faults.forget(),
+  };
+};

@@ -1,0 +1,32 @@
+/**
+ * @module A participant's frame as an event of the machine.
+ */
+import { decodeRecord } from '../protocol/records/records.ts';
+import type { EventBody } from './machine/index.ts';
+import type { SessionFrame } from './sessions.ts';
+
+/** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
+export const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
+  switch (frame.type) {
+    case 'report':
+      return { type: 'reported', key, round: frame.round, code: frame.code };
+    case 'withdraw':
+      return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
+    case 'record':
+      return { type: 'record', from: key, record: decodeRecord(frame.record), entries: [] };
+    case 'unmask':
+      return {
+        type: 'record',
+        from: key,
+        record: decodeRecord(frame.record),
+        entries: [frame.answer],
+      };
+    case 'share':
+      return {
+        type: 'record',
+        from: key,
+        record: decodeRecord(frame.record),
+        entries: frame.entries,
+      };
+  }
+};

@@ -1,0 +1,79 @@
+/**
+ * @module An outage that members report is waited for within the attempt. Where a phase would end with too few answers, and
+ * members that are here say that they wait for a store, gate or ledger, the phase begins again instead, up to a limit: the
+ * attempt after an abort would meet the same outage, with keys and training made anew.
+ */
+import { ERRORS } from '../../protocol/error-catalogue.ts';
+import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
+import { OUTAGES } from '../../protocol/outages.ts';
+import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
+import { publish, type Step } from './effects.ts';
+import { timed } from './upload.ts';
+import { awaited, quorum, type AnswerPhase, type Phase, type Round, type State } from './state.ts';
+
+/** How long a phase waits for an outage beyond its first deadline, as long as the host waits with its own work. */
+export const OUTAGE_LIMIT_MS = WORK_LIMIT_MS;
+
+const isAnswerPhase = (phase: Phase): phase is Phase & { readonly type: AnswerPhase } =>
+  phase.type === 'register' ||
+  phase.type === 'share' ||
+  phase.type === 'upload' ||
+  phase.type === 'consistency' ||
+  phase.type === 'unmask';
+
+/** Answers that count so far, and how many the phase needs. */
+const answersIn = (
+  config: MachineConfig,
+  type: AnswerPhase,
+  round: Round,
+): { readonly count: number; readonly needed: number } => {
+  const needed = quorum(config, round);
+  switch (type) {
+    case 'register':
+      return { count: round.registers.size, needed };
+    case 'share':
+      return { count: round.shares.size, needed };
+    case 'upload': {
+      const count = [...round.uploads.values()].filter(
+        ({ status }) => status !== 'rejected',
+      ).length;
+      return { count, needed };
+    }
+    case 'consistency':
+      return { count: round.consistent.size, needed: round.cohort?.body.threshold ?? 0 };
+    case 'unmask':
+      return { count: round.unmasks.size, needed: round.cohort?.body.threshold ?? 0 };
+  }
+};
+
+/** Of those that are here and have not answered: the outage that each reports. */
+const outagesOf = (state: State): readonly ErrorCode[] =>
+  awaited(state).flatMap((key) => {
+    const code = state.round?.reports.get(key)?.code;
+    const isHere = state.participants.get(key)?.present === true;
+    return isHere && code !== undefined && isErrorCode(code) && OUTAGES.has(code) ? [code] : [];
+  });
+
+/** The phase again, whose deadline is over; undefined where waiting cannot help, or has lasted long enough. */
+export const prolonged = (config: MachineConfig, state: State, now: number): Step | undefined => {
+  const { phase, round } = state;
+  if (round === undefined || !isAnswerPhase(phase)) return undefined;
+  const own = config.spec.deadlines[phase.type] * 1000;
+  const last = phase.since + own + OUTAGE_LIMIT_MS;
+  if (now >= last) return undefined;
+  const { count, needed } = answersIn(config, phase.type, round);
+  const outages = outagesOf(state);
+  if (count >= needed || count + outages.length < needed) return undefined;
+  const deadline = Math.min(last, now + own);
+  const again = timed(config, { ...phase, timedFrom: now, deadline }, round);
+  const next = { ...state, phase: again };
+  // Once: the phase has not begun again before.
+  if (phase.timedFrom !== undefined) return { state: next, effects: [] };
+  const code = outages[0] as ErrorCode;
+  const same = outages.filter((one) => one === code).length;
+  const reason =
+    `attempt ${round.round} waits in its ${phase.type} phase: ${same} of ${awaited(state).length + count} members report ` +
+    `${code}: ${ERRORS[code].meaning} ${ERRORS[code].remedy} The attempt is aborted if that lasts for ` +
+    `${OUTAGE_LIMIT_MS / 1000} s more`;
+  return { state: next, effects: [publish({ type: 'waiting', reason })] };
+};
