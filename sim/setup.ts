@@ -52,7 +52,8 @@ const given = <Value extends object>(
     [Key in keyof Value]?: NonNullable<Value[Key]>;
   };
 
-const specOf = (
+/** The specification of a scenario, from its keys and its model alone. @param now milliseconds since 1970 */
+export const specOf = (
   scenario: Scenario,
   now: number,
   master: Uint8Array,
