@@ -12,13 +12,13 @@ interface Options extends CoordinatorOptions {
 }
 
 export const forkCommand = (): Command =>
-  withRunOptions(new Command('fork'))
+  withRunOptions(new Command('fork'), 'fork')
     .argument(
       '<object id>',
       'a model version on Sui, as floe models lists them',
       address('object id'),
     )
-    .argument('[run-file]', 'JSON file with the settings of the new run; flags win over it')
+    .argument('[run-file]', 'JSON or YAML file with the settings of the new run; flags win over it')
     .description('start a new run from a model version on Sui')
     .option('--keystore <folder>', 'open the version with the key of this Floe keystore')
     .option('--key-file <path>', 'open the version with the seed in this file, in hex')

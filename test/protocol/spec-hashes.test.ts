@@ -6,9 +6,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { gatherSettings, settingsToSpec, type CoordinatorFlags } from '../../cli/run-file.ts';
+import { gatherSettings } from '../../cli/run-file.ts';
+import type { SettingFlags } from '../../cli/run-flags.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { hashRunSpec, makeRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
+import { specOfSettings } from '../../protocol/spec/spec-of-settings.ts';
 import { makeScenario, masterSeed, type ScenarioInput } from '../../sim/scenario.ts';
 import { specOf } from '../../sim/setup.ts';
 
@@ -72,7 +74,7 @@ describe('run files and flags', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const FILES: readonly (readonly [string, object, CoordinatorFlags, string])[] = [
+  const FILES: readonly (readonly [string, object, SettingFlags, string])[] = [
     ['nothing', {}, {}, '75ccd8328bc9c1a4d8c995f44abc6296b164c9e99046d84de6c1ae0493b153f2'],
     [
       'a file',
@@ -122,7 +124,8 @@ describe('run files and flags', () => {
   it.each(FILES)('%s', async (_, file, flags, hash) => {
     const path = join(folder, 'run.json');
     await writeFile(path, JSON.stringify(file));
-    const spec = settingsToSpec(await gatherSettings(path, flags), fixed);
+    const { settings } = await gatherSettings(path, flags);
+    const spec = specOfSettings(settings, fixed);
     expect(toHex(hashRunSpec(spec))).toBe(hash);
   });
 });
@@ -142,7 +145,7 @@ describe('scenarios', () => {
     ],
     [
       'batches without masks',
-      { participants: 12, cohort: 6, selection: 'batches', masked: false },
+      { participants: 12, cohort: 6, selection: 'batches', mask: false },
       '91c5750e2b2430e94e76cbdf16deaeaebb7a056fcdf4df999f763cf7c19c26cd',
     ],
     [
@@ -153,7 +156,10 @@ describe('scenarios', () => {
         clipNorm: 3,
         ring: 'ring24',
         bits: 9,
-        deadlines: { upload: 40, uploadFactor: 3, uploadFloor: 5, grace: 2 },
+        uploadDeadline: 40,
+        uploadFactor: 3,
+        uploadFloor: 5,
+        grace: 2,
       },
       'f6cb9d4792a359bec7b73c50f3f85acbd8d31ffdb0f9e2f42373682af22b5800',
     ],
