@@ -114,7 +114,7 @@ describe('help and usage', () => {
     [['nonsense'], /unknown command/],
     [['sim', '--nonsense'], /unknown option --nonsense; the nearest known option is --/],
     [['sim', '--chort', '5'], /unknown option --chort; the nearest known option is --cohort/],
-    [['pass', 'issue', '--quite'], /unknown option --quite; the nearest known option is --quiet/],
+    [['pass', 'list', '--quite'], /unknown option --quite; the nearest known option is --quiet/],
     [['sim', '--rounds'], /argument missing/],
     [['sim', '--rounds', '0'], /--rounds: expected a whole number from 1/],
     [['sim', '--rounds', '1e3'], /--rounds/],
