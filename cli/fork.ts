@@ -42,12 +42,19 @@ Everything else is as for floe coordinator, which also resumes a fork. Exit code
     .action(async (objectId: string, runFile: string | undefined, options: Options) => {
       await runCommand(options, async (context) => {
         const { beginningFrom } = await import('./beginning.ts');
+        const { gatherSettings } = await import('./run-file.ts');
         const { runCoordinator } = await import('./run-coordinator.ts');
         const { output, signal } = context;
         const { keystoreFile: _, ...others } = options;
         // Where another key opens the version, --keystore-file is the new coordinator's alone.
         const isOpened = options.keyFile !== undefined || options.keystore !== undefined;
-        const reader = isOpened ? others : options;
+        // The version is read where the new run takes place, also where a run file names the
+        // network.
+        const { network } = (await gatherSettings(runFile, options, { command: 'fork' })).settings;
+        const reader = {
+          ...(isOpened ? others : options),
+          ...(network === undefined ? {} : { network }),
+        };
         const say = (text: string): void => output.line(text);
         const open = async () => {
           await using resources = new AsyncDisposableStack();

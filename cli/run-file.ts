@@ -1,6 +1,6 @@
 /**
- * @module The settings of a run as an operator gives them: a file (JSON or YAML), flags that win over it, defaults for the rest.
- * `floe sim` and `floe coordinator` read the same file.
+ * @module The settings of a run as an operator gives them: a file (JSON or YAML), flags that win
+ * over it, defaults for the rest. `floe sim` and `floe coordinator` read the same file.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -13,7 +13,11 @@ import { settingsAmong, type SettingFlags } from './run-flags.ts';
 const MAX_RUN_FILE_BYTES = 1 << 20;
 const MAX_ALLOW_BYTES = 1 << 20;
 
-/** Keys of a file, one in hex a line, `#` for comments. @throws FloeError `file_not_found`, `usage` */
+/**
+ * Keys of a file, one in hex a line, `#` for comments.
+ *
+ * @throws FloeError `file_not_found`, `usage`
+ */
 export const readKeys = async (flag: string, path: string): Promise<readonly Uint8Array[]> =>
   new TextDecoder()
     .decode(await readInput(flag, path, MAX_ALLOW_BYTES))
@@ -38,7 +42,8 @@ export interface RunFile {
 /**
  * Reads a run file.
  *
- * @throws FloeError `file_not_found`, `spec_invalid` naming the key, what was expected and what came
+ * @throws FloeError `file_not_found`, `spec_invalid` naming the key, what was expected and what
+ * came
  */
 export const readRunFile = async (
   path: string,
@@ -127,7 +132,11 @@ export const withoutPlace = (settings: RunSettings): RunSettings => {
   return others;
 };
 
-/** The run file of a command that takes one as an argument or by a flag. @throws FloeError `usage` for both */
+/**
+ * The run file of a command that takes one as an argument or by a flag.
+ *
+ * @throws FloeError `usage` for both
+ */
 export const oneRunFile = (argument?: string, flag?: string): string | undefined => {
   if (argument !== undefined && flag !== undefined)
     throw new FloeError('usage', `expected one run file, got ${argument} and --run ${flag}`);

@@ -1,6 +1,6 @@
 /**
- * @module The flags of the settings, made from the table: their help, choices, defaults and readers, and the settings that given
- * flags stand for.
+ * @module The flags of the settings, made from the table: their help, choices, defaults and
+ * readers, and the settings that given flags stand for.
  */
 import { Option, type Command } from 'commander';
 import { expected, defaultText, flagOf, listed } from '../protocol/spec/setting.ts';
@@ -9,7 +9,10 @@ import { readFlag } from '../protocol/spec/read-settings.ts';
 import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { collect } from './flags.ts';
 
-/** Flags by their names in camel case; what a repeated flag or a file of keys gives has its own form. */
+/**
+ * Flags by their names in camel case; what a repeated flag or a file of keys gives has its own
+ * form.
+ */
 export type SettingFlags = Omit<RunSettings, 'auditors' | 'allow' | 'drops'> & {
   readonly auditor?: readonly string[];
   /** File of keys. */
@@ -61,14 +64,16 @@ const helpOf = (setting: Setting, command: SettingCommand): string => {
 const addFlag = (command: Command, name: string, setting: Setting, of: SettingCommand): void => {
   const flag = `--${flagOf(name, setting)}`;
   if (setting.type === 'boolean') {
-    // A setting that is on in a command is turned off by its flag; the other flag wins over a run file.
+    // A setting that is on in a command is turned off by its flag; the other flag wins over a run
+    // file.
     const negated = `--no-${flagOf(name, setting)}`;
     const [shown, hidden] = setting.default ? [negated, flag] : [flag, negated];
     const options = [
       new Option(shown, setting.default ? (setting.off ?? setting.help) : setting.help),
       new Option(hidden).hideHelp(),
     ];
-    // commander gives `--no-x` alone the value true where it is absent, so the plain flag comes first.
+    // commander gives `--no-x` alone the value true where it is absent, so the plain flag comes
+    // first.
     for (const option of setting.default ? options.toReversed() : options)
       command.addOption(option);
     return;

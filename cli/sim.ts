@@ -1,5 +1,6 @@
 /**
- * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
+ * @module `floe sim`: many participants and a coordinator on this machine, running the production
+ * code.
  */
 import { Command } from 'commander';
 import type { RunSettings } from '../protocol/spec/settings.ts';
@@ -13,7 +14,10 @@ interface Options extends CommonOptions, SettingFlags {
   readonly out: string;
 }
 
-/** The settings with the configuration in place of the file of `network`; FLOE_NETWORK does not count for a simulation. */
+/**
+ * The settings with the configuration in place of the file of `network`; FLOE_NETWORK does not
+ * count for a simulation.
+ */
 const scenarioInput = async ({ network, ...settings }: RunSettings): Promise<ScenarioInput> => {
   if (network === undefined) return settings;
   const { packageOf, readNetworkFile } = await import('./network.ts');

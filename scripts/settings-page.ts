@@ -1,5 +1,6 @@
 /**
- * @module docs/settings.md, made from a table of settings: every key of a run file with its flag, values, defaults and place.
+ * @module docs/settings.md, made from a table of settings: every key of a run file with its flag,
+ * values, defaults and place.
  */
 import {
   defaultText,

@@ -1,6 +1,7 @@
 /**
- * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after which phase. The choice
- * depends on the seed, the round and the members only, so that a run with drop-outs repeats as well.
+ * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after
+ * which phase. The choice depends on the seed, the round and the members only, so that a run with
+ * drop-outs repeats as well.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -19,7 +20,8 @@ export const phasesOf = (masked: boolean): readonly DropPhase[] =>
   masked ? DROP_PHASES : ['register', 'upload'];
 
 /**
- * The fraction for each phase that loses somebody; a single number is spread evenly over the phases of the mode.
+ * The fraction for each phase that loses somebody; a single number is spread evenly over the phases
+ * of the mode.
  *
  * @throws FloeError `usage` for a phase that a run without masks does not have
  */
@@ -54,8 +56,8 @@ export const formatDrops = (drops: Drops): string =>
     .join(',') || 'none';
 
 /**
- * How many of `size` members are lost after each phase. Shares are summed before they are rounded, so that 0.3 spread over
- * five phases of a cohort of ten loses three and not none.
+ * How many of `size` members are lost after each phase. Shares are summed before they are rounded,
+ * so that 0.3 spread over five phases of a cohort of ten loses three and not none.
  */
 export const dropCounts = (drops: Drops, size: number): Readonly<Record<DropPhase, number>> => {
   const counts = { register: 0, share: 0, upload: 0, consistent: 0, unmask: 0 };
@@ -71,7 +73,8 @@ export const dropCounts = (drops: Drops, size: number): Readonly<Record<DropPhas
 };
 
 /**
- * Refuses a plan that would abort every round: enough members must be left at the unmasking (without masks: at the upload).
+ * Refuses a plan that would abort every round: enough members must be left at the unmasking
+ * (without masks: at the upload).
  *
  * @throws FloeError `usage`
  */

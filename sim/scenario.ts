@@ -1,6 +1,7 @@
 /**
- * @module A scenario: everything that decides the outcome of a simulated run. Its keys are the settings of a run file, so one
- * file serves a simulation and a real run. Two runs of one scenario on one backend end with the same model, bit for bit.
+ * @module A scenario: everything that decides the outcome of a simulated run. Its keys are the
+ * settings of a run file, so one file serves a simulation and a real run. Two runs of one scenario
+ * on one backend end with the same model, bit for bit.
  */
 import * as v from 'valibot';
 import { sha256, utf8 } from '../protocol/bytes.ts';
@@ -37,7 +38,10 @@ const substrateSchema = v.pipe(
 
 /** Settings of a run; those that a simulation does not use may be there and are ignored. */
 export type ScenarioInput = RunSettings & {
-  /** Where the run takes place, for a caller that has a network's configuration at hand: wins over `local`. */
+  /**
+   * Where the run takes place, for a caller that has a network's configuration at hand: wins over
+   * `local`.
+   */
   readonly substrate?: v.InferInput<typeof substrateSchema>;
 };
 

@@ -1,6 +1,7 @@
 /**
- * @module The known name that is nearest to one that is not known, for errors: by the number of letters that must be
- * inserted, removed, replaced or swapped with their neighbour (optimal string alignment distance).
+ * @module The known name that is nearest to one that is not known, for errors: by the number of
+ * letters that must be inserted, removed, replaced or swapped with their neighbour (optimal string
+ * alignment distance).
  */
 
 /** Longer names are compared by their beginning, so that a long unknown key costs nothing. */
@@ -29,7 +30,10 @@ export const editDistance = (a: string, b: string): number => {
   return row[b.length] as number;
 };
 
-/** The nearest of `known`, the first of several that are equally near; undefined where there is none. Case is ignored. */
+/**
+ * The nearest of `known`, the first of several that are equally near; undefined where there is
+ * none. Case is ignored.
+ */
 export const nearest = (name: string, known: readonly string[]): string | undefined => {
   const given = name.slice(0, MAX_LENGTH).toLowerCase();
   let best: string | undefined;

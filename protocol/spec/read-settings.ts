@@ -1,6 +1,7 @@
 /**
- * @module Reads settings against a table: the object of a run file or of a scenario, and the text of a flag. Every error names
- * the setting, what was expected and what came; an unknown key names the nearest known one.
+ * @module Reads settings against a table: the object of a run file or of a scenario, and the text
+ * of a flag. Every error names the setting, what was expected and what came; an unknown key names
+ * the nearest known one.
  */
 import * as v from 'valibot';
 import { FloeError, type ErrorCode } from '../errors.ts';
@@ -29,7 +30,11 @@ export interface SettingSource {
   readonly whole: string;
 }
 
-/** Checks one value; text stands for itself, and for an alternative as its flag is written. @throws FloeError */
+/**
+ * Checks one value; text stands for itself, and for an alternative as its flag is written.
+ *
+ * @throws FloeError
+ */
 export const checkSetting = (
   setting: Setting,
   value: unknown,
@@ -104,7 +109,9 @@ const numberOfText = (text: string, whole: boolean): number => {
 
 type Variant = Extract<Setting, { readonly type: 'variant' }>;
 
-/** `shards`, `shards:2`, `dirichlet:0.5`, `name:a=1,b=2`; undefined where the text is none of them. */
+/**
+ * `shards`, `shards:2`, `dirichlet:0.5`, `name:a=1,b=2`; undefined where the text is none of them.
+ */
 const variantOfText = (setting: Variant, text: string): unknown => {
   const at = text.indexOf(':');
   const type = at < 0 ? text : text.slice(0, at);
@@ -157,7 +164,10 @@ const fractionsOfText = (text: string): unknown => {
   );
 };
 
-/** The value that one text of a flag stands for, unchecked; of a repeated flag, one item of the list. */
+/**
+ * The value that one text of a flag stands for, unchecked; of a repeated flag, one item of the
+ * list.
+ */
 const valueOfText = (setting: Setting, text: string): unknown => {
   switch (setting.type) {
     case 'fractions':
@@ -171,7 +181,9 @@ const valueOfText = (setting: Setting, text: string): unknown => {
   }
 };
 
-/** The items of a repeated flag are checked one by one, so an item is judged by what an item may be. */
+/**
+ * The items of a repeated flag are checked one by one, so an item is judged by what an item may be.
+ */
 const expectedOfFlag = (setting: Setting): string => {
   if (setting.type === 'keys') return '64 hex digits';
   return setting.type === 'choices' ? `one of ${setting.choices.join(', ')}` : expected(setting);

@@ -1,6 +1,6 @@
 /**
- * @module What settings must be together, each check once. Scenario, run file and run specification call the same functions
- * and only name the settings differently.
+ * @module What settings must be together, each check once. Scenario, run file and run specification
+ * call the same functions and only name the settings differently.
  */
 import { RINGS, type Ring } from '../encoding/layout.ts';
 import { batchCount } from '../rules/batches.ts';

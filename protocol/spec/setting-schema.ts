@@ -1,6 +1,6 @@
 /**
- * @module The valibot schema of a setting: of its value in a run file or scenario, and of its field in the run specification.
- * Every message says what was expected and what came.
+ * @module The valibot schema of a setting: of its value in a run file or scenario, and of its field
+ * in the run specification. Every message says what was expected and what came.
  */
 import * as v from 'valibot';
 import { fixedBytes } from '../wire/cbor.ts';
@@ -159,7 +159,10 @@ export const specSchemaOf = <const Kind extends SettingKind>(
   return schema as v.GenericSchema<SpecValue<Kind>>;
 };
 
-/** The name below a group: `size` of `cohort.size` in `cohort`; fields at the top where the group is ''. */
+/**
+ * The name below a group: `size` of `cohort.size` in `cohort`; fields at the top where the group is
+ * ''.
+ */
 type FieldOf<Of, Group extends string> = Of extends { readonly spec: infer Path extends string }
   ? Group extends ''
     ? Path extends `${string}.${string}`
@@ -177,7 +180,10 @@ export type SpecEntries<Table, Group extends string> = {
   >;
 };
 
-/** The name of a setting's field in a group of the specification; undefined where it is not in that group. */
+/**
+ * The name of a setting's field in a group of the specification; undefined where it is not in that
+ * group.
+ */
 export const fieldIn = (group: string, path: string | undefined): string | undefined => {
   if (path === undefined) return undefined;
   const at = path.lastIndexOf('.');

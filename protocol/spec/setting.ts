@@ -1,6 +1,7 @@
 /**
- * @module The kinds of settings: what an entry of a settings table looks like, the type of its value, and the words for the
- * values that it takes. Everything that knows settings (specification, run file, flags, docs) is derived from such entries.
+ * @module The kinds of settings: what an entry of a settings table looks like, the type of its
+ * value, and the words for the values that it takes. Everything that knows settings (specification,
+ * run file, flags, docs) is derived from such entries.
  */
 
 /** Commands that take settings. `coordinator` and `sim` also read them from a run file. */
@@ -71,19 +72,27 @@ interface TextKind extends Defaults<string> {
 interface FileKind {
   readonly type: 'file';
 }
-/** A list of `min` to `max` Ed25519 keys in hex. Its flag names a file of keys, or one key and is repeated. */
+/**
+ * A list of `min` to `max` Ed25519 keys in hex. Its flag names a file of keys, or one key and is
+ * repeated.
+ */
 interface KeysKind {
   readonly type: 'keys';
   readonly min: number;
   readonly max: number;
   readonly flagNames: 'file' | 'key';
 }
-/** A fraction in [0, 1) for each of some names; a single number is spread evenly over all of them. */
+/**
+ * A fraction in [0, 1) for each of some names; a single number is spread evenly over all of them.
+ */
 interface FractionsKind {
   readonly type: 'fractions';
   readonly of: readonly string[];
 }
-/** One of several alternatives with parameters of its own: `{"type": NAME, ...}`, as a flag `NAME` or `NAME:VALUE`. */
+/**
+ * One of several alternatives with parameters of its own: `{"type": NAME, ...}`, as a flag `NAME`
+ * or `NAME:VALUE`.
+ */
 interface VariantKind extends Defaults<string> {
   readonly type: 'variant';
   /** A default names an alternative without required parameters. */
@@ -104,13 +113,20 @@ interface Entry {
   readonly area: SettingArea;
   /** One line, without the default and without the range. */
   readonly help: string;
-  /** What holds where nothing is given and there is no default, for all commands or for those named. */
+  /**
+   * What holds where nothing is given and there is no default, for all commands or for those named.
+   */
   readonly otherwise?: string | Partial<Readonly<Record<SettingCommand, string>>>;
   /** Without dashes; the name in kebab case where it is missing. */
   readonly flag?: string;
-  /** How a value is written in help, such as `<name>`; follows from the kind where it is missing. */
+  /**
+   * How a value is written in help, such as `<name>`; follows from the kind where it is missing.
+   */
   readonly placeholder?: string;
-  /** Place in the run specification, with dots. Missing where only a simulator or a coordinator has it. */
+  /**
+   * Place in the run specification, with dots. Missing where only a simulator or a coordinator has
+   * it.
+   */
   readonly spec?: string;
   /** Commands with the flag. Also which of `sim` and `coordinator` use the key of a run file. */
   readonly commands: readonly SettingCommand[];

@@ -1,6 +1,6 @@
 /**
- * @module Settings and their places in the run specification: its defaults from the table, and the fields that given settings
- * make.
+ * @module Settings and their places in the run specification: its defaults from the table, and the
+ * fields that given settings make.
  */
 import { fromHex } from '../bytes.ts';
 import { fieldIn, type SpecFields } from './setting-schema.ts';
@@ -28,8 +28,8 @@ export const specDefaults = <const Table extends SettingsTable, const Group exte
   ) as SpecFields<Table, Group>;
 
 /**
- * The fields of the specification that the given settings make, nested; the others are left out. Settings without a place in
- * the specification are skipped.
+ * The fields of the specification that the given settings make, nested; the others are left out.
+ * Settings without a place in the specification are skipped.
  */
 export const specFieldsOf = (
   table: SettingsTable,

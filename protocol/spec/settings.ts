@@ -1,8 +1,9 @@
 /**
- * @module The settings of a run, each once. The schema of the run specification and its defaults, the scenario of a
- * simulation, the run file, the flags with their help and docs/settings.md are derived from this table: a new setting is one
- * entry. What two settings must be together is in `setting-checks.ts`. Options that say how one process works and not what it
- * computes (state folder, port, TLS files, output) belong to their commands and are not here.
+ * @module The settings of a run, each once. The schema of the run specification and its defaults,
+ * the scenario of a simulation, the run file, the flags with their help and docs/settings.md are
+ * derived from this table: a new setting is one entry. What two settings must be together is in
+ * `setting-checks.ts`. Options that say how one process works and not what it computes (state
+ * folder, port, TLS files, output) belong to their commands and are not here.
  */
 import type { SettingsTable, SettingValues } from './setting.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';

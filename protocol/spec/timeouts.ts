@@ -1,6 +1,7 @@
 /**
- * @module The timeout model of a run: the times of the specification in words, and how the deadline of the uploads follows the
- * upload times of an attempt. The times themselves are settings, see settings/timeouts.ts.
+ * @module The timeout model of a run: the times of the specification in words, and how the deadline
+ * of the uploads follows the upload times of an attempt. The times themselves are settings, see
+ * settings/timeouts.ts.
  */
 import type { RunSpec } from './run-spec.ts';
 import { fieldIn } from './setting-schema.ts';

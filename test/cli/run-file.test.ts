@@ -1,4 +1,6 @@
-/** One file of settings for a simulation and for a real run, in JSON and in YAML; flags win over it. */
+/**
+ * One file of settings for a simulation and for a real run, in JSON and in YAML; flags win over it.
+ */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * One table: every setting is in each place that is derived from it, no place has anything beyond it, and an entry that is added
- * to a table is in all of them at once.
+ * One table: every setting is in each place that is derived from it, no place has anything beyond
+ * it, and an entry that is added to a table is in all of them at once.
  */
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';

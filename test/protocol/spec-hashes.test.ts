@@ -1,6 +1,6 @@
 /**
- * The bytes of a run specification name the run in every signed record. These hashes were taken before the settings had one
- * table: the same run files, scenarios and calls must still give them.
+ * The bytes of a run specification name the run in every signed record. These hashes were taken
+ * before the settings had one table: the same run files, scenarios and calls must still give them.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -4,7 +4,10 @@
 import { MAX_ROUND } from '../bounds.ts';
 import { EVERY_RUN, REAL_RUNS, type SettingsTable } from '../setting.ts';
 
-/** Audiences that a run's models can be sealed for, besides its auditors and the cohorts; each is a policy on chain. */
+/**
+ * Audiences that a run's models can be sealed for, besides its auditors and the cohorts; each is a
+ * policy on chain.
+ */
 export const MODEL_AUDIENCES = ['pass', 'subscription', 'time-lock', 'compute'] as const;
 export type ModelAudience = (typeof MODEL_AUDIENCES)[number];
 

@@ -1,5 +1,6 @@
 /**
- * @module Settings that only a simulation has: the data and how it is dealt, losses, comparison, threads.
+ * @module Settings that only a simulation has: the data and how it is dealt, losses, comparison,
+ * threads.
  */
 import type { SettingsTable } from '../setting.ts';
 

@@ -1,5 +1,6 @@
 /**
- * @module The times of a round: how long each phase may take, and how long a lost participant is waited for.
+ * @module The times of a round: how long each phase may take, and how long a lost participant is
+ * waited for.
  */
 import { EVERY_RUN, type SettingsTable } from '../setting.ts';
 

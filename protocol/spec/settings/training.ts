@@ -10,7 +10,8 @@ export const TRAINING_SETTINGS = {
     min: 1,
     max: 1000,
     default: 1,
-    // More work in fewer rounds: a round costs keys, blobs and transactions whatever is trained in it.
+    // More work in fewer rounds: a round costs keys, blobs and transactions whatever is trained in
+    // it.
     simulated: 3,
     help: 'local epochs',
     spec: 'training.epochs',
