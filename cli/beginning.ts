@@ -6,6 +6,7 @@ import { cryptoReady } from '../protocol/ports/identity.ts';
 import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import type { RunSettings } from '../protocol/spec/settings.ts';
 import {
   decodeSafetensors,
   hashModel,
@@ -16,7 +17,6 @@ import { openModel } from '../protocol/verify/index.ts';
 import { describeModel } from '../sim/describe.ts';
 import { readInput } from './flags.ts';
 import { modelOfVersion } from './published.ts';
-import type { RunSettings } from './run-file.ts';
 import type { Reading } from './run-network.ts';
 import { openSource, type SourceOptions } from './source.ts';
 

@@ -10,6 +10,9 @@ import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
 import { onDisk } from '../protocol/storage-errors.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import type { NameSetting } from '../protocol/spec/read-settings.ts';
+import type { RunSettings } from '../protocol/spec/settings.ts';
+import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
 import { masterSeed } from '../sim/scenario.ts';
 import { beginningOf, type Beginning } from './beginning.ts';
@@ -17,7 +20,7 @@ import type { CoordinatorOptions } from './coordinator.ts';
 import { placeOfRun, type Place } from './coordinator-ports.ts';
 import { readOptional } from './flags.ts';
 import { findKey } from './network.ts';
-import { gatherSettings, settingsToSpec, type RunSettings } from './run-file.ts';
+import { gatherSettings, placeAmong, readRunFile, withoutPlace } from './run-file.ts';
 import { openOrMakeKeystore } from './secrets.ts';
 
 const SETTINGS = 'settings.json';
@@ -33,7 +36,7 @@ export const keystoreOf = (folder: string): string => join(folder, 'keystore');
 const settle = async (folder: string, given: RunSettings): Promise<RunSettings> => {
   const path = join(folder, SETTINGS);
   if ((await readOptional(path)) === undefined) return given;
-  const before = await gatherSettings(path, {});
+  const { settings: before } = await readRunFile(path);
   for (const [name, value] of Object.entries(given))
     if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
       throw new FloeError(
@@ -67,6 +70,7 @@ const prepare = async (
   settings: RunSettings,
   keystore: Keystore,
   fork: Fork | undefined,
+  nameOf: NameSetting,
 ): Promise<Prepared> => {
   const path = join(folder, RUN_FILES.spec);
   const { seed } = settings;
@@ -94,12 +98,9 @@ const prepare = async (
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
   const { model, weights, parent } = await begin();
-  const spec = settingsToSpec(settings, {
-    id,
-    coordinator: keystore.identity.publicKey,
-    model,
-    ...(parent === undefined ? {} : { parent }),
-  });
+  const coordinator = keystore.identity.publicKey;
+  const fixed = { id, coordinator, model, ...(parent === undefined ? {} : { parent }) };
+  const spec = specOfSettings(settings, fixed, nameOf);
   // Only settings that make a valid specification are kept.
   await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
@@ -149,15 +150,20 @@ export const openState = async (
   options: CoordinatorOptions,
   fork: Fork | undefined,
   resources: AsyncDisposableStack,
+  say: (line: string) => void,
 ): Promise<State> => {
-  const given = await gatherSettings(runFile, options);
+  const { settings: all, nameOf } = await gatherSettings(runFile, options, {
+    command: fork === undefined ? 'coordinator' : 'fork',
+    say,
+  });
+  const given = withoutPlace(all);
   const { model, inputs, classes, from } = given;
   if (fork !== undefined && [model, inputs, classes, from].some((set) => set !== undefined))
     throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
   const folder = options.state;
   await onDisk(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
   const begun = (await readOptional(join(folder, RUN_FILES.spec))) !== undefined;
-  const place = await placeOfRun(folder, begun, options);
+  const place = await placeOfRun(folder, begun, { ...options, ...placeAmong(all) });
   const keystore = await openOwnKeystore(options, place !== undefined);
   resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
@@ -168,6 +174,6 @@ export const openState = async (
     place,
     keystore,
     settings,
-    ...(await prepare(folder, settings, keystore, fork)),
+    ...(await prepare(folder, settings, keystore, fork, nameOf)),
   };
 };

@@ -9,7 +9,6 @@ import type { Epochs } from '../protocol/net/walrus/epochs.ts';
 import type { Funds } from '../coordinator/funds.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { showSpan, showTime } from './amounts.ts';
-import { SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { wholeNumber } from './flags.ts';
 import {
   address,
@@ -20,11 +19,9 @@ import {
 } from './network.ts';
 import type { Output } from './output.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import type { CoordinatorFlags } from './run-file.ts';
-import { withEncoding, withModel, withSizes, withStorageEpochs } from './run-flags.ts';
+import { withSettings, type SettingFlags } from './run-flags.ts';
 
-interface Options extends CoordinatorFlags, NetworkFlags, CommonOptions {
-  readonly storageEpochs?: number;
+interface Options extends SettingFlags, NetworkFlags, CommonOptions {
   readonly shards?: number;
   readonly storagePrice?: number;
   readonly writePrice?: number;
@@ -138,15 +135,10 @@ const roundsOf = async (funds: Funds, { gas, storage, write }: CostPart): Promis
   return timesCovered(funds, { sui: gas, wal: storage + write });
 };
 
-/** What decides how many blobs there are, and how large. */
-const runShape = (command: Command): Command =>
-  withEncoding(withModel(withSizes(command, SPEC_DEFAULTS.rounds)));
-
 export const costCommand = (): Command =>
-  withStorageEpochs(withCommonOptions(withNetwork(runShape(new Command('cost')))))
-    .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
+  withSettings(withCommonOptions(withNetwork(new Command('cost'))), 'cost')
+    .argument('[run-file]', 'JSON or YAML file with the settings of the run; flags win over it')
     .description('what a run will cost on Walrus and Sui, before it starts')
-    .option('--no-mask', 'of a run WITHOUT masks')
     .option('--shards <n>', 'shards of Walrus (default 1000)', wholeNumber('--shards', 4, 1000))
     .option(
       '--storage-price <frost>',
@@ -181,17 +173,18 @@ Exit codes: floe help exit-codes.`,
         const { keepingCost, runCost } = await import('../protocol/net/cost.ts');
         const { GAS_RATES, storedBy } = await import('../protocol/spec/size-of-run.ts');
         const { beginningOf } = await import('./beginning.ts');
-        const { gatherSettings, settingsToSpec } = await import('./run-file.ts');
-        const settings = await gatherSettings(runFile, options);
+        const { gatherSettings, placeAmong } = await import('./run-file.ts');
+        const { specOfSettings } = await import('../protocol/spec/spec-of-settings.ts');
+        const { settings, nameOf } = await gatherSettings(runFile, options, {
+          command: 'cost',
+          say: (line) => output.warn(line),
+        });
         // Whose run it is changes no size.
         const nobody = new Uint8Array(32);
         const { model } = await beginningOf(settings);
-        const spec = settingsToSpec(settings, {
-          id: new Uint8Array(16),
-          coordinator: nobody,
-          model,
-        });
-        const priced = await pricesFor(options);
+        const fixed = { id: new Uint8Array(16), coordinator: nobody, model };
+        const spec = specOfSettings(settings, fixed, nameOf);
+        const priced = await pricesFor({ ...options, ...placeAmong(settings) });
         const { prices, epochs, from, funds } = priced;
         const stored = storedBy(spec, spec.rounds, epochs);
         const cost = runCost(stored, prices, GAS_RATES);

@@ -12,13 +12,13 @@ interface Options extends CoordinatorOptions {
 }
 
 export const forkCommand = (): Command =>
-  withRunOptions(new Command('fork'))
+  withRunOptions(new Command('fork'), 'fork')
     .argument(
       '<object id>',
       'a model version on Sui, as floe models lists them',
       address('object id'),
     )
-    .argument('[run-file]', 'JSON file with the settings of the new run; flags win over it')
+    .argument('[run-file]', 'JSON or YAML file with the settings of the new run; flags win over it')
     .description('start a new run from a model version on Sui')
     .option('--keystore <folder>', 'open the version with the key of this Floe keystore')
     .option('--key-file <path>', 'open the version with the seed in this file, in hex')
@@ -42,12 +42,19 @@ Everything else is as for floe coordinator, which also resumes a fork. Exit code
     .action(async (objectId: string, runFile: string | undefined, options: Options) => {
       await runCommand(options, async (context) => {
         const { beginningFrom } = await import('./beginning.ts');
+        const { gatherSettings } = await import('./run-file.ts');
         const { runCoordinator } = await import('./run-coordinator.ts');
         const { output, signal } = context;
         const { keystoreFile: _, ...others } = options;
         // Where another key opens the version, --keystore-file is the new coordinator's alone.
         const isOpened = options.keyFile !== undefined || options.keystore !== undefined;
-        const reader = isOpened ? others : options;
+        // The version is read where the new run takes place, also where a run file names the
+        // network.
+        const { network } = (await gatherSettings(runFile, options, { command: 'fork' })).settings;
+        const reader = {
+          ...(isOpened ? others : options),
+          ...(network === undefined ? {} : { network }),
+        };
         const say = (text: string): void => output.line(text);
         const open = async () => {
           await using resources = new AsyncDisposableStack();

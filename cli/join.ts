@@ -8,7 +8,8 @@ import { hexKey, shardOf, wholeNumber } from './flags.ts';
 import { withNetwork, type NetworkFlags } from './network.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import { withBackend, type BACKENDS } from './run-flags.ts';
+import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
+import { withSettings } from './run-flags.ts';
 
 export interface JoinOptions
   extends Pick<NetworkFlags, 'network'>, AdmissionFlags, PassphraseFlags, CommonOptions {
@@ -17,7 +18,7 @@ export interface JoinOptions
   readonly keystore?: string;
   readonly expectRun?: Uint8Array;
   readonly coordinator?: Uint8Array;
-  readonly backend?: (typeof BACKENDS)[number];
+  readonly backend?: RunSettings['backend'];
   readonly acceptNetwork?: boolean;
   readonly local?: boolean;
   readonly answers?: AnswerPolicy;
@@ -29,10 +30,11 @@ export interface JoinOptions
 }
 
 export const joinCommand = (): Command =>
-  withAdmission(withBackend(withCommonOptions(withPassphrase(withNetwork(new Command('join'))))))
+  withAdmission(
+    withSettings(withCommonOptions(withPassphrase(withNetwork(new Command('join')))), 'join'),
+  )
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
-    .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')
     .option(
       '--shard <i/n>',
       'use the i-th of n parts of the data, for trying out',
@@ -95,7 +97,8 @@ sits out until the model changes, and says so (update_already_spent).
 Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
 finish its round. Exit codes: floe help exit-codes.`,
     )
-    .action(async (url: string | undefined, options: JoinOptions) => {
+    .action(async (url: string | undefined, given: Omit<JoinOptions, 'data'>) => {
+      const options: JoinOptions = { data: SETTINGS.data.default, ...given };
       await runCommand(options, async (context) => {
         const { runJoin } = await import('./run-join.ts');
         await runJoin(url, options, context);

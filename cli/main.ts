@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { nearest } from '../protocol/spec/nearest.ts';
 import { coordinatorCommand } from './coordinator.ts';
 import { costCommand } from './cost.ts';
 import { devnetCommand } from './devnet.ts';
@@ -101,25 +102,53 @@ Examples:
   return program;
 };
 
+/** The flags of the command that the arguments name, or of the program. */
+const flagsOf = (program: Command, args: readonly string[]): readonly string[] => {
+  let command = program;
+  for (const arg of args) {
+    const under = command.commands.find((known) => known.name() === arg);
+    if (under === undefined) break;
+    command = under;
+  }
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ long }) => (long === null || long === undefined ? [] : [long]));
+};
+
+/** An unknown flag with the nearest flag of the command. */
+const unknownFlag = (message: string, program: Command, args: readonly string[]): string => {
+  const [, flag = ''] = /unknown option '([^']*)'/u.exec(message) ?? [];
+  const name = flag.replace(/=.*$/u, '');
+  return `unknown option ${flag}; the nearest known option is ${nearest(name, flagsOf(program, args))}`;
+};
+
 /** commander's complaint in Floe's words; `undefined` when help or the version was printed. */
-const usageError = (thrown: unknown): FloeError | undefined => {
+const usageError = (
+  thrown: unknown,
+  program: Command,
+  args: readonly string[],
+): FloeError | undefined => {
   if (!(thrown instanceof CommanderError)) return toFloeError(thrown);
   if (thrown.exitCode === 0) return undefined;
   // Without a command commander prints the help and fails with `(outputHelp)`.
   const message =
     thrown.code === 'commander.help'
       ? 'expected a command, see above'
-      : thrown.message.replace(/^error: /u, '');
+      : thrown.code === 'commander.unknownOption'
+        ? unknownFlag(thrown.message, program, args)
+        : thrown.message.replace(/^error: /u, '');
   return new FloeError('usage', message, {}, { cause: thrown });
 };
 
 /** @param args without the program's own name */
 export const main = async (args: readonly string[]): Promise<void> => {
   takeSecretVariables();
+  const program = createProgram();
   try {
-    await createProgram().parseAsync([...args], { from: 'user' });
+    await program.parseAsync([...args], { from: 'user' });
   } catch (thrown) {
-    const error = usageError(thrown);
+    const error = usageError(thrown, program, args);
     if (error === undefined) return;
     outputOf({ json: args.includes('--json'), debug: args.includes('--debug') }).error(error);
     process.exitCode = exitCodeOf(error.code);

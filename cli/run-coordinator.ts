@@ -88,7 +88,8 @@ export const runCoordinator = async (
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
   const tls = tlsOf(options);
-  const state = await openState(runFile, options, fork, resources);
+  const say = (line: string): void => output.warn(line);
+  const state = await openState(runFile, options, fork, resources, say);
   const { folder, place, spec, resumed, settings } = state;
   const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
   const log = loggerOf(options);

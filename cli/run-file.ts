@@ -1,67 +1,23 @@
 /**
- * @module The settings of a run as an operator gives them: a JSON file, flags that win over it, defaults for the rest.
+ * @module The settings of a run as an operator gives them: a file (JSON or YAML), flags that win
+ * over it, defaults for the rest. `floe sim` and `floe coordinator` read the same file.
  */
-import * as v from 'valibot';
-import { fromHex, toHex } from '../protocol/bytes.ts';
-import { integer } from '../protocol/wire/cbor.ts';
+import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { readSettings, type NameSetting } from '../protocol/spec/read-settings.ts';
+import { flagOf, type Setting, type SettingCommand } from '../protocol/spec/setting.ts';
+import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { hexKey, readInput } from './flags.ts';
-import { deadlinesOf } from './run-flags.ts';
+import { settingsAmong, type SettingFlags } from './run-flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
 const MAX_ALLOW_BYTES = 1 << 20;
-const number = v.pipe(v.number(), v.finite());
-const keyText = v.pipe(
-  v.string(),
-  v.toLowerCase(),
-  v.regex(/^[0-9a-f]{64}$/u, 'expected 64 hex digits'),
-);
 
-/** Ranges are those of the run specification, which is checked after. */
-const runFileSchema = v.strictObject({
-  name: v.optional(v.string()),
-  rounds: v.optional(number),
-  cohort: v.optional(number),
-  minimum: v.optional(number),
-  startWith: v.optional(integer(3, 100_000)),
-  model: v.optional(v.pipe(v.string(), v.maxLength(100))),
-  inputs: v.optional(integer(1, 1_000_000)),
-  classes: v.optional(integer(2, 100_000)),
-  epochs: v.optional(number),
-  batchSize: v.optional(number),
-  learningRate: v.optional(number),
-  clipNorm: v.optional(number),
-  ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32'])),
-  bits: v.optional(number),
-  mask: v.optional(v.boolean()),
-  registerDeadline: v.optional(number),
-  shareDeadline: v.optional(number),
-  uploadDeadline: v.optional(number),
-  uploadFactor: v.optional(number),
-  uploadFloor: v.optional(number),
-  consistencyDeadline: v.optional(number),
-  unmaskDeadline: v.optional(number),
-  grace: v.optional(number),
-  auditors: v.optional(v.array(keyText)),
-  /** The members of a closed run. */
-  allow: v.optional(v.array(keyText)),
-  selection: v.optional(v.picklist(['draw', 'batches'])),
-  access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
-  seed: v.optional(v.string()),
-  /** File of the model that the run starts from. */
-  from: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
-});
-export type RunSettings = v.InferOutput<typeof runFileSchema>;
-
-/** The flags that shape a run. */
-export type CoordinatorFlags = Omit<RunSettings, 'auditors' | 'allow'> & {
-  readonly auditor?: readonly string[];
-  /** File of keys. */
-  readonly allow?: string;
-};
-
-/** Keys of a file, one in hex a line, `#` for comments. @throws FloeError `file_not_found`, `usage` */
+/**
+ * Keys of a file, one in hex a line, `#` for comments.
+ *
+ * @throws FloeError `file_not_found`, `usage`
+ */
 export const readKeys = async (flag: string, path: string): Promise<readonly Uint8Array[]> =>
   new TextDecoder()
     .decode(await readInput(flag, path, MAX_ALLOW_BYTES))
@@ -70,73 +26,119 @@ export const readKeys = async (flag: string, path: string): Promise<readonly Uin
     .filter((line) => line !== '')
     .map(hexKey(flag));
 
-/** @throws FloeError `file_not_found`, `spec_invalid` naming the field */
-const readRunFile = async (path: string): Promise<RunSettings> => {
-  const bytes = await readInput('run-file', path, MAX_RUN_FILE_BYTES);
+/** YAML by the name of the file, else JSON. An empty YAML file has no settings. */
+const parseRunFile = async (path: string, text: string): Promise<unknown> => {
+  if (!/\.ya?ml$/iu.test(path)) return JSON.parse(text);
+  const { parse } = await import('yaml');
+  return parse(text, { logLevel: 'error', maxAliasCount: 0 }) ?? {};
+};
+
+export interface RunFile {
+  readonly settings: RunSettings;
+  /** Keys that the command does not use. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Reads a run file.
+ *
+ * @throws FloeError `file_not_found`, `spec_invalid` naming the key, what was expected and what
+ * came
+ */
+export const readRunFile = async (
+  path: string,
+  command: SettingCommand = 'coordinator',
+): Promise<RunFile> => {
+  const bytes = await readInput('run file', path, MAX_RUN_FILE_BYTES);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = await parseRunFile(path, new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new FloeError('spec_invalid', `${path}: ${(cause as Error).message}`, {}, { cause });
+    const [message = ''] = (cause as Error).message.split('\n');
+    throw new FloeError('spec_invalid', `${path}: ${message}`, {}, { cause });
   }
-  const result = v.safeParse(runFileSchema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new FloeError('spec_invalid', `${path}: ${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+  return readSettings(SETTINGS, value, {
+    command: command === 'sim' ? 'sim' : 'coordinator',
+    code: 'spec_invalid',
+    nameOf: (name) => `${path}: ${name}`,
+    whole: path,
+  });
 };
 
-const NAMES = Object.keys(runFileSchema.entries) as (keyof RunSettings)[];
+export interface Gathered {
+  readonly settings: RunSettings;
+  /** How a setting is named in errors: by the file that it is from, else by its flag. */
+  readonly nameOf: NameSetting;
+}
 
-/** Flags over file. Options of the command that do not shape the run are left out. */
+/** `network` and `local` exclude each other, so a flag for one wins over a file with the other. */
+const withoutOther = (file: RunSettings, flags: RunSettings): RunSettings => {
+  const { network, local, ...rest } = file;
+  return {
+    ...rest,
+    ...(network === undefined || flags.local === true ? {} : { network }),
+    ...(local === undefined || flags.network !== undefined ? {} : { local }),
+  };
+};
+
+/**
+ * Flags over file. Options of the command that are no settings are left out.
+ *
+ * @param say is told of the keys of the file that the command does not use
+ * @throws FloeError `file_not_found`, `usage`, `spec_invalid` naming the key
+ */
 export const gatherSettings = async (
   path: string | undefined,
-  flags: CoordinatorFlags,
-): Promise<RunSettings> => {
-  const file = path === undefined ? {} : await readRunFile(path);
-  const allow = flags.allow && (await readKeys('--allow', flags.allow)).map(toHex);
-  const given: Partial<RunSettings> = Object.fromEntries(
-    NAMES.flatMap((name) => {
-      const value = name === 'auditors' ? flags.auditor : name === 'allow' ? allow : flags[name];
-      // commander sets `mask` to true where --no-mask is not given.
-      return value === undefined || (name === 'mask' && value === true) ? [] : [[name, value]];
-    }),
-  );
-  const settings = { ...file, ...given };
+  flags: SettingFlags,
+  {
+    command = 'coordinator',
+    say = () => undefined,
+  }: { readonly command?: SettingCommand; readonly say?: (line: string) => void } = {},
+): Promise<Gathered> => {
+  const file = path === undefined ? undefined : await readRunFile(path, command);
+  if (file !== undefined && file.unused.length > 0)
+    say(`${path}: not used by floe ${command}: ${file.unused.join(', ')}`);
+  const given: RunSettings = settingsAmong(flags, command);
+  const keys = flags.allow === undefined ? undefined : await readKeys('--allow', flags.allow);
+  const own: RunSettings = keys === undefined ? given : { ...given, allow: keys.map(toHex) };
+  const merged = { ...withoutOther(file?.settings ?? {}, own), ...own };
+  const fromFile = new Set(Object.keys(file?.settings ?? {}));
+  const nameOf: NameSetting = (name) =>
+    fromFile.has(name) && !Object.hasOwn(own, name)
+      ? `${path}: ${name}`
+      : `--${flagOf(name, SETTINGS[name as keyof RunSettings] as Setting)}`;
+  if (merged.network !== undefined && merged.local === true)
+    throw new FloeError('usage', `expected ${nameOf('network')} or ${nameOf('local')}, not both`);
   // In one order, so that the same members are the same settings.
-  return settings.allow === undefined
-    ? settings
-    : { ...settings, allow: settings.allow.toSorted() };
+  const settings =
+    merged.allow === undefined ? merged : { ...merged, allow: merged.allow.toSorted() };
+  return { settings, nameOf };
 };
 
-/** Leaves out what was not given, so that the specification's defaults hold. */
-const given = <Value extends Record<string, unknown>>(values: Value) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof Value]?: NonNullable<Value[Key]>;
-  };
+/** Where a run is kept, of settings; that is noted with the run and not with its settings. */
+export const placeAmong = ({
+  network,
+  local,
+  storageEpochs,
+}: RunSettings): Pick<RunSettings, 'network' | 'local' | 'storageEpochs'> => ({
+  ...(network === undefined ? {} : { network }),
+  ...(local === undefined ? {} : { local }),
+  ...(storageEpochs === undefined ? {} : { storageEpochs }),
+});
 
-/** @throws FloeError `spec_invalid` naming the field */
-export const settingsToSpec = (
-  settings: RunSettings,
-  fixed: {
-    readonly id: Uint8Array;
-    readonly coordinator: Uint8Array;
-    readonly model: RunSpec['model'];
-    /** What the run starts from, where that is a model that was there before. */
-    readonly parent?: RunSpec['parent'];
-  },
-): RunSpec => {
-  const { name, rounds, cohort, minimum, ring, bits, clipNorm } = settings;
-  const { epochs, batchSize, learningRate, allow, selection } = settings;
-  return makeRunSpec({
-    ...fixed,
-    ...given({ name, rounds, selection }),
-    ...(allow === undefined ? {} : { members: { type: 'closed', keys: allow.map(fromHex) } }),
-    auditors: (settings.auditors ?? []).map(fromHex),
-    access: { models: settings.access ?? [] },
-    cohort: given({ size: cohort, minimum }),
-    training: given({ epochs, batchSize, learningRate }),
-    encoding: given({ ring, bits, clipNorm }),
-    secagg: settings.mask === false ? 'none' : 'masked',
-    deadlines: deadlinesOf(settings),
-  });
+/** The settings without the place. */
+export const withoutPlace = (settings: RunSettings): RunSettings => {
+  const { network: _, local: __, storageEpochs: ___, ...others } = settings;
+  return others;
+};
+
+/**
+ * The run file of a command that takes one as an argument or by a flag.
+ *
+ * @throws FloeError `usage` for both
+ */
+export const oneRunFile = (argument?: string, flag?: string): string | undefined => {
+  if (argument !== undefined && flag !== undefined)
+    throw new FloeError('usage', `expected one run file, got ${argument} and --run ${flag}`);
+  return argument ?? flag;
 };

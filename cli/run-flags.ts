@@ -1,113 +1,111 @@
 /**
- * @module Flags that several commands have, said once: what a run looks like, what its blobs cost, where training runs.
+ * @module The flags of the settings, made from the table: their help, choices, defaults and
+ * readers, and the settings that given flags stand for.
  */
-import type { Command } from 'commander';
-import { SPEC_DEFAULTS, type RunSpec } from '../protocol/spec/run-spec.ts';
-import { TIMEOUTS } from '../protocol/spec/timeouts.ts';
-import { decimal, oneOf, wholeNumber } from './flags.ts';
+import { Option, type Command } from 'commander';
+import { expected, defaultText, flagOf, listed } from '../protocol/spec/setting.ts';
+import type { Setting, SettingCommand, SettingsTable } from '../protocol/spec/setting.ts';
+import { readFlag } from '../protocol/spec/read-settings.ts';
+import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
+import { collect } from './flags.ts';
 
-const RINGS = ['ring16', 'ring24', 'ring32'] as const;
-export const BACKENDS = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+/**
+ * Flags by their names in camel case; what a repeated flag or a file of keys gives has its own
+ * form.
+ */
+export type SettingFlags = Omit<RunSettings, 'auditors' | 'allow' | 'drops'> & {
+  readonly auditor?: readonly string[];
+  /** File of keys. */
+  readonly allow?: string;
+  readonly drop?: RunSettings['drops'];
+};
 
-/** @param rounds what a run has where it is not said */
-export const withSizes = (command: Command, rounds: number): Command =>
-  command
-    .option('--rounds <n>', `rounds (default ${rounds})`, wholeNumber('--rounds', 1, 100_000))
-    .option(
-      '--cohort <n>',
-      'participants in a round (default 10)',
-      wholeNumber('--cohort', 3, 255),
-    );
+const camel = (flag: string): string =>
+  flag.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
 
-/** A model sized by its data is told of the data. */
-export const withModel = (command: Command): Command =>
-  command
-    .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
-    .option(
-      '--inputs <n>',
-      'features of an example, for linear and mlp:',
-      wholeNumber('--inputs', 1, 1e6),
-    )
-    .option('--classes <n>', 'classes, for linear and mlp:', wholeNumber('--classes', 2, 1e5));
+const PLACEHOLDERS: Readonly<Record<Exclude<Setting['type'], 'boolean'>, string>> = {
+  integer: '<n>',
+  duration: '<seconds>',
+  number: '<x>',
+  fraction: '<x>',
+  choice: '<name>',
+  choices: '<name>',
+  text: '<text>',
+  file: '<file>',
+  keys: '<key>',
+  fractions: '<fractions>',
+  variant: '<name>',
+};
 
-/** @param epochs what a round has where it is not said */
-export const withTraining = (command: Command, epochs: number): Command =>
-  command
-    .option('--epochs <n>', `local epochs (default ${epochs})`, wholeNumber('--epochs', 1, 1000))
-    .option('--batch-size <n>', 'local batch (default 10)', wholeNumber('--batch-size', 1, 65_536))
-    .option(
-      '--learning-rate <x>',
-      `local learning rate (default ${SPEC_DEFAULTS.training.learningRate})`,
-      decimal('--learning-rate', 0, 1000),
-    )
-    .option(
-      '--clip-norm <x>',
-      `L2 bound of an update (default ${SPEC_DEFAULTS.encoding.clipNorm})`,
-      decimal('--clip-norm', 0, 1e6),
-    );
+/** Whether the flag may be repeated: each adds to a list. */
+const isRepeated = (setting: Setting): boolean =>
+  setting.type === 'choices' || (setting.type === 'keys' && setting.flagNames === 'key');
 
-export const withEncoding = (command: Command): Command =>
-  command
-    .option('--ring <name>', 'ring16, ring24 or ring32', oneOf('--ring', RINGS))
-    .option(
-      '--bits <n>',
-      'bits of a coordinate before summing (default 8)',
-      wholeNumber('--bits', 4, 20),
-    );
+const isKeyFile = (setting: Setting): boolean =>
+  setting.type === 'keys' && setting.flagNames === 'file';
 
-/** The flags of the timeout model, see protocol/spec/timeouts.ts. @param defaults what holds where a flag is not given */
-export const withDeadlines = (
-  command: Command,
-  defaults: Partial<RunSpec['deadlines']> = {},
-): Command => {
-  for (const { field, flag, unit, says } of TIMEOUTS) {
-    const name = `--${flag}`;
-    const standard = defaults[field];
-    const known = standard === undefined ? '' : ` (default ${standard})`;
-    command.option(
-      `${name} ${unit === 'seconds' ? '<seconds>' : '<x>'}`,
-      `${unit} ${says}${known}`,
-      unit === 'seconds'
-        ? wholeNumber(name, field === 'grace' ? 0 : 1, field === 'grace' ? 86_400 : 604_800)
-        : decimal(name, 0, 1000),
-    );
+const placeholderOf = (setting: Exclude<Setting, { readonly type: 'boolean' }>): string =>
+  setting.placeholder ?? (isKeyFile(setting) ? '<file>' : PLACEHOLDERS[setting.type]);
+
+/** What a flag does, its choices, and its default, each once. */
+const helpOf = (setting: Setting, command: SettingCommand): string => {
+  const choices =
+    setting.type === 'choice' || setting.type === 'choices'
+      ? listed(setting.choices)
+      : setting.type === 'variant'
+        ? expected(setting)
+        : undefined;
+  const standard = defaultText(setting, command);
+  const facts = [choices, standard === undefined ? undefined : `default: ${standard}`];
+  const known = facts.filter((fact) => fact !== undefined);
+  return known.length === 0 ? setting.help : `${setting.help} (${known.join('; ')})`;
+};
+
+const addFlag = (command: Command, name: string, setting: Setting, of: SettingCommand): void => {
+  const flag = `--${flagOf(name, setting)}`;
+  if (setting.type === 'boolean') {
+    // A setting that is on in a command is turned off by its flag; the other flag wins over a run
+    // file.
+    const negated = `--no-${flagOf(name, setting)}`;
+    const [shown, hidden] = setting.default ? [negated, flag] : [flag, negated];
+    const options = [
+      new Option(shown, setting.default ? (setting.off ?? setting.help) : setting.help),
+      new Option(hidden).hideHelp(),
+    ];
+    // commander gives `--no-x` alone the value true where it is absent, so the plain flag comes
+    // first.
+    for (const option of setting.default ? options.toReversed() : options)
+      command.addOption(option);
+    return;
   }
+  const option = new Option(`${flag} ${placeholderOf(setting)}`, helpOf(setting, of));
+  if (isRepeated(setting))
+    option.argParser(collect((text) => (readFlag(setting, flag, text) as readonly unknown[])[0]));
+  else if (!isKeyFile(setting)) option.argParser((text: string) => readFlag(setting, flag, text));
+  command.addOption(option);
+};
+
+/** Adds the flags of the settings that a command takes. */
+export const withSettings = (
+  command: Command,
+  of: SettingCommand,
+  table: SettingsTable = SETTINGS,
+): Command => {
+  for (const [name, setting] of Object.entries(table))
+    if (setting.commands.includes(of)) addFlag(command, name, setting, of);
   return command;
 };
 
-export interface DeadlineFlags {
-  readonly registerDeadline?: number | undefined;
-  readonly shareDeadline?: number | undefined;
-  readonly uploadDeadline?: number | undefined;
-  readonly uploadFactor?: number | undefined;
-  readonly uploadFloor?: number | undefined;
-  readonly consistencyDeadline?: number | undefined;
-  readonly unmaskDeadline?: number | undefined;
-  readonly grace?: number | undefined;
-}
-
-/** Flags, or the fields of a run file that have their names, to the deadlines of a specification; only what was given. */
-export const deadlinesOf = (flags: DeadlineFlags): Partial<RunSpec['deadlines']> => ({
-  ...(flags.registerDeadline === undefined ? {} : { register: flags.registerDeadline }),
-  ...(flags.shareDeadline === undefined ? {} : { share: flags.shareDeadline }),
-  ...(flags.uploadDeadline === undefined ? {} : { upload: flags.uploadDeadline }),
-  ...(flags.uploadFactor === undefined ? {} : { uploadFactor: flags.uploadFactor }),
-  ...(flags.uploadFloor === undefined ? {} : { uploadFloor: flags.uploadFloor }),
-  ...(flags.consistencyDeadline === undefined ? {} : { consistency: flags.consistencyDeadline }),
-  ...(flags.unmaskDeadline === undefined ? {} : { unmask: flags.unmaskDeadline }),
-  ...(flags.grace === undefined ? {} : { grace: flags.grace }),
-});
-
-export const withStorageEpochs = (command: Command): Command =>
-  command.option(
-    '--storage-epochs <n>',
-    "epochs that Walrus keeps the run's blobs for (default: the network's, or 3)",
-    wholeNumber('--storage-epochs', 1, 53),
-  );
-
-export const withBackend = (command: Command): Command =>
-  command.option(
-    '--backend <name>',
-    'auto, tensorflow, webgpu, wasm or cpu (default auto)',
-    oneOf('--backend', BACKENDS),
+/** The settings among the options of a command; the path of a file of keys stands for its keys. */
+export const settingsAmong = (
+  options: object,
+  of: SettingCommand,
+  table: SettingsTable = SETTINGS,
+): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(table).flatMap(([name, setting]) => {
+      if (!setting.commands.includes(of)) return [];
+      const value = (options as Readonly<Record<string, unknown>>)[camel(flagOf(name, setting))];
+      return value === undefined ? [] : [[name, value]];
+    }),
   );

@@ -5,7 +5,7 @@ import { SingleBar } from 'cli-progress';
 import type { ScenarioEvent } from '../sim/events.ts';
 import { formatDrops } from '../sim/faults.ts';
 import { describeActivities, formatBytes, formatPercent } from '../sim/report.ts';
-import { dropsOf, type Scenario } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import type { RoundSummary, Summary } from '../sim/summary.ts';
 import { commandName, type Output } from './output.ts';
 
@@ -42,7 +42,7 @@ const startLines = (
     `partition  ${event.partition} over ${scenario.participants} participants: ${statistics.smallest} to ${statistics.largest} examples${labels}`,
     `model      ${scenario.model}, ${event.parameters} parameters`,
     `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
-    `drop-outs  ${formatDrops(dropsOf(scenario))}`,
+    `drop-outs  ${formatDrops(scenario.drops)}`,
     `run        ${event.run}`,
     '',
   ];

@@ -48,6 +48,8 @@ export {
   type RunSpec,
   type RunSpecInput,
 } from './spec/run-spec.ts';
+export { SETTINGS, type RunSettings, type SettingName } from './spec/settings.ts';
+export { specOfSettings } from './spec/spec-of-settings.ts';
 export * from './model/index.ts';
 export {
   decodeTranscript,

@@ -1,6 +1,7 @@
 /**
- * @module Generates `docs/errors.md` from the error catalogue, `docs/limits.md` from the coordinator's limits and `docs/protocol.md` from the schemas of frames, records
- * and the run specification. `npm run docs` writes them; a test holds them against the code.
+ * @module Generates `docs/errors.md` from the error catalogue, `docs/limits.md` from the coordinator's limits, `docs/settings.md`
+ * from the table of settings and `docs/protocol.md` from the schemas of frames, records and the run specification. `npm run docs`
+ * writes them; a test compares them with the code.
  */
 import { DEFAULT_LIMITS, type Limits } from '../coordinator/limits.ts';
 import { EVERY_RECORD, rulesFor } from '../protocol/rules/index.ts';
@@ -22,7 +23,10 @@ import {
   type RecordType,
 } from '../protocol/records/records.ts';
 import { runSpecSchema, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
-import { TIMEOUTS } from '../protocol/spec/timeouts.ts';
+import { SETTINGS } from '../protocol/spec/settings.ts';
+import { fieldIn } from '../protocol/spec/setting-schema.ts';
+import { defaultText, flagOf, type Setting } from '../protocol/spec/setting.ts';
+import { settingsPage } from './settings-page.ts';
 
 /** What a valibot schema shows of itself at run time; only the parts the tables need. */
 interface SchemaView {
@@ -84,14 +88,21 @@ export const errorsPage = (): string => {
   ].join('\n');
 };
 
+/** The steps of a pipe, and of pipes within it. */
+const stepsOf = (view: SchemaView): readonly NonNullable<SchemaView['pipe']>[number][] =>
+  (view.pipe ?? []).flatMap((step) =>
+    step.pipe === undefined || step.pipe === view.pipe ? [step] : stepsOf(step),
+  );
+
 const bounds = (view: SchemaView): string => {
   const parts: string[] = [];
-  for (const step of view.pipe ?? []) {
+  for (const step of stepsOf(view)) {
     const { metadata, requirement, type } = step;
     if (metadata?.['bytes'] !== undefined) return `${metadata['bytes']} bytes`;
     if (metadata?.['maxBytes'] !== undefined) return `bytes, at most ${metadata['maxBytes']}`;
     if (typeof requirement !== 'number') continue;
     if (type.startsWith('min_')) parts.push(`>= ${requirement}`);
+    if (type === 'gt_value') parts.push(`> ${requirement}`);
     if (type.startsWith('max_')) parts.push(`<= ${requirement}`);
   }
   return parts.join(', ');
@@ -258,8 +269,8 @@ export const protocolPage = async (): Promise<string> => {
     '',
     '## Timeouts',
     '',
-    'All times of a run are in its specification, under `deadlines`. `floe coordinator` and `floe sim` take them as flags, a run file under',
-    'the names of the flags in camel case, and a coordinator prints them at start. The deadline of the uploads follows the attempt: as soon',
+    'All times of a run are in its specification, under `deadlines`. `floe coordinator` and `floe sim` take them as flags, a run file has',
+    'the keys of [settings.md](settings.md), and a coordinator prints them at start. The deadline of the uploads follows the attempt: as soon',
     'as a quorum (the minimum cohort, with masks also the threshold) has uploaded, the others have `uploadFactor` times the median of the',
     'times that those took, no less than `uploadFloor` and no more than `upload` seconds from the beginning of the phase. So a silent',
     'participant costs a few times the median upload time, and it is drawn later from then on. A batch, which takes part whole, is waited for',
@@ -267,10 +278,15 @@ export const protocolPage = async (): Promise<string> => {
     '',
     '| field | flag | default | meaning |',
     '|---|---|---|---|',
-    ...TIMEOUTS.map(
-      ({ field, flag, unit, says }) =>
-        `| \`${field}\` | \`--${flag}\` | ${SPEC_DEFAULTS.deadlines[field]} ${unit === 'seconds' ? 's' : ''} | ${unit} ${says} |`,
-    ),
+    ...Object.entries(SETTINGS).flatMap(([name, setting]: [string, Setting]) => {
+      const field = fieldIn('deadlines', setting.spec);
+      const unit = setting.type === 'duration' ? ' s' : '';
+      const standard = `${defaultText(setting, 'coordinator')}${unit}`;
+      const flag = flagOf(name, setting);
+      return field === undefined
+        ? []
+        : [`| \`${field}\` | \`--${flag}\` | ${standard} | ${setting.help} |`];
+    }),
     '',
     'Work of the coordinator itself (wrapping keys, freezing, folding, finishing) may take ten minutes. After a failed attempt it pauses for',
     '1 s, twice as long with each that follows, at most a minute.',
@@ -342,4 +358,5 @@ if (import.meta.main) {
   await writeFile(new URL('errors.md', out), errorsPage());
   await writeFile(new URL('limits.md', out), await limitsPage());
   await writeFile(new URL('protocol.md', out), await protocolPage());
+  await writeFile(new URL('settings.md', out), settingsPage());
 }

@@ -21,8 +21,7 @@ import { scenarioClock } from './clock.ts';
 import { createCrowds } from './crowds.ts';
 import type { ScenarioEvent } from './events.ts';
 import type { Bytes, Committed, History } from './history.ts';
-import { dropsOf } from './scenario.ts';
-import { GRACE_S, type Setup } from './setup.ts';
+import type { Setup } from './setup.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
 import { createSwitchboard } from './switchboard.ts';
 import { timedGate, timedLedger, timedStore, type Timeline } from './timeline.ts';
@@ -79,7 +78,7 @@ export const conduct = (
 ): Rounds => {
   const { scenario, master, members, spec, analyst, data } = setup;
   const { journal, substrate, ports } = place;
-  const drops = dropsOf(scenario);
+  const { drops } = scenario;
   const losesSome = Object.keys(drops).length > 0;
   const clock = scenarioClock(base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
@@ -142,7 +141,8 @@ export const conduct = (
     seed: deriveSeed(master, 'faults'),
     onDrop: (index, phase, round) => {
       onEvent({ type: 'dropped', index, phase, round });
-      for (const ms of LEAPS_AFTER) base.at(base.now() + ms, () => clock.leap(GRACE_S * 1100));
+      for (const ms of LEAPS_AFTER)
+        base.at(base.now() + ms, () => clock.leap(scenario.grace * 1100));
     },
     onComplete: () => clock.thaw(),
   });

@@ -1,15 +1,17 @@
 /**
- * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after which phase. The choice
- * depends on the seed, the round and the members only, so that a run with drop-outs repeats as well.
+ * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after
+ * which phase. The choice depends on the seed, the round and the members only, so that a run with
+ * drop-outs repeats as well.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
+import { readFlag } from '../protocol/spec/read-settings.ts';
+import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
+import { DROP_PHASES, type DropPhase } from '../protocol/spec/settings/simulation.ts';
 import { shuffle } from './sampling.ts';
 
-/** The phases in which a participant sends a record, in order. */
-export const DROP_PHASES = ['register', 'share', 'upload', 'consistent', 'unmask'] as const;
-export type DropPhase = (typeof DROP_PHASES)[number];
+export { DROP_PHASES, type DropPhase } from '../protocol/spec/settings/simulation.ts';
 
 /** Share of the cohort lost right after it has answered the phase, in [0, 1). */
 export type Drops = Readonly<Partial<Record<DropPhase, number>>>;
@@ -17,39 +19,36 @@ export type Drops = Readonly<Partial<Record<DropPhase, number>>>;
 export const phasesOf = (masked: boolean): readonly DropPhase[] =>
   masked ? DROP_PHASES : ['register', 'upload'];
 
-const fraction = (text: string): number => {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (!(value >= 0 && value < 1))
-    throw new FloeError('usage', `--drop: expected a share in [0, 1), got ${JSON.stringify(text)}`);
-  return value;
+/**
+ * The fraction for each phase that loses somebody; a single number is spread evenly over the phases
+ * of the mode.
+ *
+ * @throws FloeError `usage` for a phase that a run without masks does not have
+ */
+export const dropsIn = (
+  given: NonNullable<RunSettings['drops']>,
+  masked: boolean,
+  label = '--drop',
+): Drops => {
+  const phases = phasesOf(masked);
+  const each: Drops =
+    typeof given === 'number'
+      ? Object.fromEntries(phases.map((phase) => [phase, given / phases.length]))
+      : given;
+  const losing = DROP_PHASES.filter((phase) => (each[phase] ?? 0) > 0);
+  const unknown = losing.find((phase) => !phases.includes(phase));
+  if (unknown !== undefined)
+    throw new FloeError('usage', `${label}: there is no phase ${unknown} without masks`);
+  return Object.fromEntries(losing.map((phase) => [phase, each[phase]]));
 };
 
 /**
  * Reads `0.3` (spread evenly over all phases) or `share:0.1,upload:0.2`.
  *
- * @throws FloeError `usage` on a phase that the mode does not have, a repeated phase, a share outside [0, 1)
+ * @throws FloeError `usage` on an unknown or repeated phase, a fraction outside [0, 1)
  */
-export const parseDrops = (text: string, masked: boolean): Drops => {
-  const phases = phasesOf(masked);
-  if (!text.includes(':')) {
-    const share = fraction(text);
-    return share === 0
-      ? {}
-      : Object.fromEntries(phases.map((phase) => [phase, share / phases.length]));
-  }
-  const drops: Partial<Record<DropPhase, number>> = {};
-  for (const part of text.split(',')) {
-    const [name = '', value = '', ...rest] = part.split(':');
-    const phase = phases.find((known) => known === name.trim());
-    if (phase === undefined || rest.length > 0 || drops[phase] !== undefined)
-      throw new FloeError(
-        'usage',
-        `--drop: expected each of ${phases.join(', ')} at most once${masked ? '' : ' (there are no others without masks)'}, got ${JSON.stringify(part)}`,
-      );
-    drops[phase] = fraction(value);
-  }
-  return drops;
-};
+export const parseDrops = (text: string, masked: boolean): Drops =>
+  dropsIn(readFlag(SETTINGS.drops, '--drop', text) as NonNullable<RunSettings['drops']>, masked);
 
 export const formatDrops = (drops: Drops): string =>
   DROP_PHASES.filter((phase) => (drops[phase] ?? 0) > 0)
@@ -57,8 +56,8 @@ export const formatDrops = (drops: Drops): string =>
     .join(',') || 'none';
 
 /**
- * How many of `size` members are lost after each phase. Shares are summed before they are rounded, so that 0.3 spread over
- * five phases of a cohort of ten loses three and not none.
+ * How many of `size` members are lost after each phase. Shares are summed before they are rounded,
+ * so that 0.3 spread over five phases of a cohort of ten loses three and not none.
  */
 export const dropCounts = (drops: Drops, size: number): Readonly<Record<DropPhase, number>> => {
   const counts = { register: 0, share: 0, upload: 0, consistent: 0, unmask: 0 };
@@ -74,7 +73,8 @@ export const dropCounts = (drops: Drops, size: number): Readonly<Record<DropPhas
 };
 
 /**
- * Refuses a plan that would abort every round: enough members must be left at the unmasking (without masks: at the upload).
+ * Refuses a plan that would abort every round: enough members must be left at the unmasking
+ * (without masks: at the upload).
  *
  * @throws FloeError `usage`
  */
@@ -82,6 +82,7 @@ export const checkDrops = (
   drops: Drops,
   cohort: { readonly size: number; readonly minimum: number },
   masked: boolean,
+  label = '--drop',
 ): void => {
   const counts = dropCounts(drops, cohort.size);
   const lost = masked
@@ -92,7 +93,7 @@ export const checkDrops = (
   if (cohort.size - lost < needed || all > cohort.size)
     throw new FloeError(
       'usage',
-      `--drop: ${needed} of a cohort of ${cohort.size} must answer to the end, but ${lost} are lost before it (${formatDrops(drops)}); every round would be given up`,
+      `${label}: ${needed} of a cohort of ${cohort.size} must answer to the end, but ${lost} are lost before it (${formatDrops(drops)}); every round would be aborted`,
     );
 };
 

@@ -5,44 +5,17 @@
  */
 import { FloeError } from '../protocol/errors.ts';
 import { seededRandom } from '../protocol/ports/random.ts';
+import { readFlag } from '../protocol/spec/read-settings.ts';
+import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { logGamma, shuffle, uniform } from './sampling.ts';
 import type { RandomSource } from '../protocol/ports/random.ts';
 
-export type Partition =
-  | { readonly type: 'iid' }
-  /** Sorted by label and cut into `perParticipant` shards for each participant. */
-  | { readonly type: 'shards'; readonly perParticipant: number }
-  /** Concentration of the label shares: small is skewed, large is even. */
-  | { readonly type: 'dirichlet'; readonly alpha: number };
-
-const MAX_SHARDS = 1000;
-const MAX_ALPHA = 1e6;
-
-const wrong = (text: string): never => {
-  throw new FloeError(
-    'usage',
-    `--partition: expected iid, shards, shards:N (1 to ${MAX_SHARDS}) or dirichlet:ALPHA (> 0), got ${JSON.stringify(text)}`,
-  );
-};
+/** `iid`; sorted by label and cut into shards; or label fractions drawn with a concentration. */
+export type Partition = NonNullable<RunSettings['partition']>;
 
 /** Reads `iid`, `shards`, `shards:2`, `dirichlet:0.5`. @throws FloeError `usage` */
-export const parsePartition = (text: string): Partition => {
-  const [type, value, ...rest] = text.split(':');
-  if (rest.length > 0) return wrong(text);
-  if (type === 'iid' && value === undefined) return { type };
-  if (type === 'shards') {
-    const perParticipant = value === undefined ? 2 : Number(value);
-    if (value === '' || !Number.isSafeInteger(perParticipant)) return wrong(text);
-    return perParticipant >= 1 && perParticipant <= MAX_SHARDS
-      ? { type, perParticipant }
-      : wrong(text);
-  }
-  if (type === 'dirichlet' && value !== undefined && value !== '') {
-    const alpha = Number(value);
-    return alpha > 0 && alpha <= MAX_ALPHA ? { type, alpha } : wrong(text);
-  }
-  return wrong(text);
-};
+export const parsePartition = (text: string): Partition =>
+  readFlag(SETTINGS.partition, '--partition', text) as Partition;
 
 /** The inverse of {@link parsePartition}. */
 export const formatPartition = (partition: Partition): string => {

@@ -28,7 +28,7 @@ import { finishRun } from './finish.ts';
 import { createHistory } from './history.ts';
 import { formatPartition } from './partition.ts';
 import { makeRunFolder, RUN_FILES, runName, writeRunStart, writeWhole } from './run-folder.ts';
-import { dropsOf, type Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { setUp, type Setup } from './setup.ts';
 import type { Summary } from './summary.ts';
 import {
@@ -166,7 +166,7 @@ export const runScenario = async (
     folder: partial,
     backend: model.backend,
     ...kinds,
-    masked: scenario.masked,
+    masked: scenario.mask,
     data: { source: data.source, train: data.train.size, test: data.test.size },
     parameters: parameterCount(spec.model),
     run: toHex(setup.run),
@@ -213,7 +213,7 @@ export const runScenario = async (
       activities,
       workers,
       kinds,
-      drops: formatDrops(dropsOf(scenario)),
+      drops: formatDrops(scenario.drops),
       baseline: trained === undefined ? undefined : { plan, ...trained },
       published: {
         blob: final.blob.id,

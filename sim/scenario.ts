@@ -1,28 +1,23 @@
 /**
- * @module A scenario: everything that decides the outcome of a simulated run. Two runs of one scenario on one backend end
- * with the same model, bit for bit.
+ * @module A scenario: everything that decides the outcome of a simulated run. Its keys are the
+ * settings of a run file, so one file serves a simulation and a real run. Two runs of one scenario
+ * on one backend end with the same model, bit for bit.
  */
 import * as v from 'valibot';
 import { sha256, utf8 } from '../protocol/bytes.ts';
-import { integer } from '../protocol/wire/cbor.ts';
+import { parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/net/config.ts';
-import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
-import { batchCount } from '../protocol/rules/batches.ts';
-import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
-
-/** As many as a specification lists: every participant gets the list. */
-export const MAX_PARTICIPANTS = MAX_MEMBERS;
-
-const numberIn = (above: number, max: number) =>
-  v.pipe(
-    v.number(),
-    v.finite(),
-    v.check((x) => x > above, `expected a number above ${above}`),
-    v.maxValue(max),
-  );
-const seconds = integer(1, 7 * 24 * 3600);
-const dropShare = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
+import { MIN_COHORT, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
+import {
+  readSettings,
+  withDefaultSettings,
+  type NameSetting,
+} from '../protocol/spec/read-settings.ts';
+import { flagOf, type Setting } from '../protocol/spec/setting.ts';
+import { SETTINGS, type RunSettings, type SettingName } from '../protocol/spec/settings.ts';
+import { checkSettingsTogether } from '../protocol/spec/spec-of-settings.ts';
+import { checkDrops, dropsIn, type Drops } from './faults.ts';
 
 /** What blobs, keys and freezes rest on. */
 export type ScenarioSubstrate =
@@ -41,141 +36,103 @@ const substrateSchema = v.pipe(
   v.transform((given): ScenarioSubstrate => (typeof given === 'string' ? { type: given } : given)),
 );
 
-const scenarioSchema = v.strictObject({
-  participants: v.optional(integer(MIN_COHORT, MAX_PARTICIPANTS), 100),
-  /** Participants in a round. */
-  cohort: v.optional(integer(MIN_COHORT, MAX_COHORT), 10),
-  /** Fewest survivors whose sum may be opened; default: half of the cohort, at least 3. */
-  minimum: v.optional(integer(MIN_COHORT, MAX_COHORT)),
-  /** With the default training the 2NN on MNIST passes 97 % about round 20; this leaves a margin. */
-  rounds: v.optional(integer(1, 100_000), 25),
-  /** Any text; everything random in the run derives from it. */
-  seed: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(100)), '1'),
-  partition: v.optional(
-    v.variant('type', [
-      v.strictObject({ type: v.literal('iid') }),
-      v.strictObject({ type: v.literal('shards'), perParticipant: integer(1, 1000) }),
-      v.strictObject({ type: v.literal('dirichlet'), alpha: numberIn(0, 1e6) }),
-    ]),
-    { type: 'iid' },
-  ),
-  /** Share of the cohort lost after each phase. */
-  drops: v.optional(
-    v.strictObject(
-      Object.fromEntries(DROP_PHASES.map((phase) => [phase, dropShare])) as Record<
-        (typeof DROP_PHASES)[number],
-        typeof dropShare
-      >,
-    ),
-    {},
-  ),
-  masked: v.optional(v.boolean(), true),
-  /** Seconds, where the phases are to end by them; unless told no phase ends before all are through. See protocol/spec/timeouts.ts. */
-  deadlines: v.optional(
-    v.strictObject({
-      register: v.optional(seconds),
-      share: v.optional(seconds),
-      upload: v.optional(seconds),
-      uploadFactor: v.optional(numberIn(0, 1000)),
-      uploadFloor: v.optional(seconds),
-      consistency: v.optional(seconds),
-      unmask: v.optional(seconds),
-      grace: v.optional(integer(0, 24 * 3600)),
-    }),
-    {},
-  ),
-  /** How cohorts are chosen: drawn for each round, or as batches, each of which takes part whole or not at all. */
-  selection: v.optional(v.picklist(['draw', 'batches']), 'draw'),
-  /** `mnist`, a CSV table, a folder of IDX files. */
-  data: v.optional(v.pipe(v.string(), v.minLength(1)), 'mnist'),
-  /** `mlp-2nn`, `cnn`, `linear`, or `mlp:64,32` for hidden layers of these widths, sized to the data. */
-  model: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(100)), 'mlp-2nn'),
-  /** More work in fewer rounds: a round costs keys, blobs and transactions whatever is trained in it. */
-  epochs: v.optional(integer(1, 1000), 3),
-  batchSize: v.optional(integer(1, 65_536), SPEC_DEFAULTS.training.batchSize),
-  learningRate: v.optional(numberIn(0, 1e3), SPEC_DEFAULTS.training.learningRate),
-  clipNorm: v.optional(numberIn(0, 1e6), SPEC_DEFAULTS.encoding.clipNorm),
-  ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32']), SPEC_DEFAULTS.encoding.ring),
-  bits: v.optional(integer(4, 20), SPEC_DEFAULTS.encoding.bits),
-  /** Train the same model on all the data in one place, to compare with. */
-  baseline: v.optional(v.boolean(), true),
-  /** Stop once the test accuracy reaches this. */
-  targetAccuracy: v.optional(numberIn(0, 1)),
-  backend: v.optional(v.picklist(['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu']), 'auto'),
-  substrate: v.optional(substrateSchema, 'devnet'),
-  /** Worker threads that host the participants; default: one for each core, at most the cohort. */
-  workers: v.optional(integer(1, 256)),
-});
+/** Settings of a run; those that a simulation does not use may be there and are ignored. */
+export type ScenarioInput = RunSettings & {
+  /**
+   * Where the run takes place, for a caller that has a network's configuration at hand: wins over
+   * `local`.
+   */
+  readonly substrate?: v.InferInput<typeof substrateSchema>;
+};
 
-export type ScenarioInput = v.InferInput<typeof scenarioSchema>;
-export type Scenario = v.InferOutput<typeof scenarioSchema>;
+/** Settings that a simulation uses. */
+type SimulationSetting = {
+  [Name in SettingName]: 'sim' extends (typeof SETTINGS)[Name]['commands'][number] ? Name : never;
+}[SettingName];
+/** Those that may be missing after the defaults. */
+type Undecided = 'targetAccuracy' | 'workers';
 
-/** `batchSize` as the flag is written. */
-const flagOf = (field: string): string =>
-  `--${field.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`;
+export type Scenario = Required<
+  Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>
+> &
+  Pick<RunSettings, Undecided> & {
+    readonly drops: Drops;
+    readonly substrate: ScenarioSubstrate;
+  };
+
+const byFlag: NameSetting = (name) => `--${flagOf(name, SETTINGS[name as SettingName] as Setting)}`;
+
+/** Half of the cohort, within the limits of the protocol and the default of a real run. */
+const halfOf = (cohort: number): number =>
+  Math.max(MIN_COHORT, Math.min(SPEC_DEFAULTS.cohort.minimum, Math.floor(cohort / 2)));
+
+/** @throws FloeError `usage` where these losses would end every attempt */
+const checkLosses = (scenario: Scenario, nameOf: NameSetting): void => {
+  const { drops, mask, selection, cohort, minimum } = scenario;
+  // A participant that has uploaded is a survivor, whether or not it is lost later.
+  const lost = (['register', 'share'] as const).find((phase) => (drops[phase] ?? 0) > 0);
+  if (selection === 'batches' && lost !== undefined)
+    throw new FloeError(
+      'usage',
+      `${nameOf('drops')}: a batch takes part whole, so a loss after ${lost} ends every attempt`,
+    );
+  checkDrops(drops, { size: cohort, minimum }, mask, nameOf('drops'));
+};
+
+const substrateOf = (
+  { local, network }: RunSettings,
+  given: ScenarioInput['substrate'],
+  nameOf: NameSetting,
+): ScenarioSubstrate => {
+  if (given !== undefined) return parseWith(substrateSchema, given, 'usage');
+  if (network !== undefined)
+    throw new FloeError(
+      'usage',
+      `${nameOf('network')}: expected the configuration in \`substrate\`, got the file ${network}`,
+    );
+  return { type: local === true ? 'local' : 'devnet' };
+};
 
 /**
- * Fills in the defaults and checks every field and what they mean together.
+ * Fills in the defaults and checks every setting and what they mean together.
  *
- * @throws FloeError `usage` naming the flag
+ * @param nameOf names a setting in errors, by default as its flag
+ * @throws FloeError `usage` naming the setting
  */
-export const makeScenario = (input: ScenarioInput = {}): Scenario => {
-  const result = v.safeParse(scenarioSchema, input, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    const [field = 'scenario'] = (v.getDotPath(issue) ?? '').split('.');
-    throw new FloeError('usage', `${flagOf(field)}: ${issue.message}`);
-  }
-  const scenario = result.output;
-  const { participants, cohort, masked, drops } = scenario;
+export const makeScenario = (
+  { substrate, ...input }: ScenarioInput = {},
+  nameOf: NameSetting = byFlag,
+): Scenario => {
+  const { settings } = readSettings(SETTINGS, input, {
+    command: 'sim',
+    code: 'usage',
+    whole: 'scenario',
+    nameOf,
+  });
+  const { network: _, local: __, ...filled } = withDefaultSettings(SETTINGS, 'sim', settings);
+  const base = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
+  const scenario: Scenario = {
+    ...base,
+    minimum: settings.minimum ?? halfOf(base.cohort),
+    drops: dropsIn(settings.drops ?? {}, base.mask, nameOf('drops')),
+    substrate: substrateOf(settings, substrate, nameOf),
+  };
+  const { participants, cohort } = scenario;
   if (cohort > participants)
     throw new FloeError(
       'usage',
-      `--cohort: expected at most the ${participants} participants, got ${cohort}`,
+      `${nameOf('cohort')}: expected at most ${nameOf('participants')} (${participants}), got ${cohort}`,
     );
-  if (minimumOf(scenario) > cohort)
-    throw new FloeError('usage', `--minimum: expected at most the cohort of ${cohort}`);
-  const phases = phasesOf(masked);
-  const unknown = DROP_PHASES.find((phase) => (drops[phase] ?? 0) > 0 && !phases.includes(phase));
-  if (unknown !== undefined)
-    throw new FloeError('usage', `--drop: there is no phase ${unknown} without masks`);
-  checkBatches(scenario);
-  checkDrops(dropsOf(scenario), { size: cohort, minimum: minimumOf(scenario) }, masked);
+  checkSettingsTogether(settingsOf(scenario), participants, 'usage', nameOf);
+  checkLosses(scenario, nameOf);
   return scenario;
 };
 
-/** @throws FloeError `usage` where no partition of the participants into batches fits, or losses would end every attempt */
-const checkBatches = (scenario: Scenario): void => {
-  const { selection, participants, cohort, drops } = scenario;
-  if (selection !== 'batches') return;
-  if (batchCount(participants, { size: cohort, minimum: minimumOf(scenario) }) === undefined)
-    throw new FloeError(
-      'usage',
-      `--selection batches: ${participants} participants cannot be cut into batches of ${minimumOf(scenario)} to ${cohort}`,
-    );
-  // Who has uploaded is a survivor, whatever becomes of it.
-  const lost = (['register', 'share'] as const).find((phase) => (drops[phase] ?? 0) > 0);
-  if (lost !== undefined)
-    throw new FloeError(
-      'usage',
-      `--drop: a batch takes part whole, so a loss after ${lost} ends every attempt`,
-    );
+/** The settings of a scenario without what a run file has in another form. */
+export const settingsOf = (scenario: Scenario): RunSettings => {
+  const { drops: _, substrate: __, ...settings } = scenario;
+  return settings;
 };
-
-/** Half of the cohort, within the limits of the protocol, unless the scenario says otherwise. */
-export const minimumOf = ({ minimum, cohort }: Pick<Scenario, 'minimum' | 'cohort'>): number =>
-  minimum ?? Math.max(MIN_COHORT, Math.min(SPEC_DEFAULTS.cohort.minimum, Math.floor(cohort / 2)));
-
-/** The drop-outs without the phases that lose nobody. */
-export const dropsOf = ({
-  drops,
-}: Pick<Scenario, 'drops'>): Partial<Record<(typeof DROP_PHASES)[number], number>> => ({
-  ...(drops.register === undefined ? {} : { register: drops.register }),
-  ...(drops.share === undefined ? {} : { share: drops.share }),
-  ...(drops.upload === undefined ? {} : { upload: drops.upload }),
-  ...(drops.consistent === undefined ? {} : { consistent: drops.consistent }),
-  ...(drops.unmask === undefined ? {} : { unmask: drops.unmask }),
-});
 
 /** 32 bytes from which every seed of the run derives. */
 export const masterSeed = (seed: string): Uint8Array =>

@@ -4,20 +4,16 @@
  */
 import { deriveSeed } from '../protocol/ports/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
-import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import type { AnalystCalls, AnalystData } from './analyst.ts';
 import type { Member } from './crowd.ts';
 import { loadScenarioData, type ScenarioData } from './data.ts';
 import type { ModelDescription } from './describe.ts';
 import { keystoreKey } from './identities.ts';
 import { dealRows, partitionStatistics, type PartitionStatistics } from './partition.ts';
-import { masterSeed, minimumOf, type Scenario } from './scenario.ts';
+import { masterSeed, settingsOf, type Scenario } from './scenario.ts';
 import { startThread, type Thread } from './thread.ts';
-
-/** Seconds a lost participant is waited for; the scenario's clock leaps over them. */
-export const GRACE_S = 1;
-/** No phase of a simulation ends by its deadline unless something hangs. */
-const PHASE_S = 24 * 3600;
 
 export interface Setup {
   readonly scenario: Scenario;
@@ -44,15 +40,8 @@ const nameOf = ({ seed, substrate }: Scenario, now: number): string => {
   return `simulation${when} ${seed}`.slice(0, 100);
 };
 
-/** What is set, without what is undefined. */
-const given = <Value extends object>(
-  values: Value,
-): { [Key in keyof Value]?: NonNullable<Value[Key]> } =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof Value]?: NonNullable<Value[Key]>;
-  };
-
-const specOf = (
+/** The specification of a scenario, from its keys and its model alone. @param now milliseconds since 1970 */
+export const specOf = (
   scenario: Scenario,
   now: number,
   master: Uint8Array,
@@ -60,7 +49,7 @@ const specOf = (
   model: ModelDescription,
   members: readonly Uint8Array[],
 ): RunSpec =>
-  makeRunSpec({
+  specOfSettings(settingsOf(scenario), {
     id: deriveSeed(master, 'run').slice(0, 16),
     name: nameOf(scenario, now),
     coordinator: keys.coordinator,
@@ -70,28 +59,7 @@ const specOf = (
       tensors: model.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
       ...(model.architecture === 'custom' ? { topology: model.topology } : {}),
     },
-    rounds: scenario.rounds,
     members: { type: 'closed', keys: [...members] },
-    selection: scenario.selection,
-    cohort: { size: scenario.cohort, minimum: minimumOf(scenario) },
-    training: {
-      epochs: scenario.epochs,
-      batchSize: scenario.batchSize,
-      learningRate: scenario.learningRate,
-    },
-    encoding: { ring: scenario.ring, bits: scenario.bits, clipNorm: scenario.clipNorm },
-    secagg: scenario.masked ? 'masked' : 'none',
-    deadlines: {
-      register: PHASE_S,
-      share: PHASE_S,
-      upload: PHASE_S,
-      // The course of a simulation does not depend on how fast this machine is.
-      uploadFloor: PHASE_S,
-      consistency: PHASE_S,
-      unmask: PHASE_S,
-      grace: GRACE_S,
-      ...given(scenario.deadlines),
-    },
   });
 
 /**

@@ -93,7 +93,7 @@ export const summarise = (init: SummariseInit): Summary => {
     bytesDown: init.bytes.down,
     seconds: round(init.seconds, 3),
     backend: init.backend,
-    masked: scenario.masked,
+    masked: scenario.mask,
     model: scenario.model,
     data: { source: data.source, train: data.train.size, test: data.test.size },
     partition: { scheme: formatPartition(scenario.partition), ...shape },

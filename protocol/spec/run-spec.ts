@@ -6,20 +6,21 @@ import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
-import { batchCount } from '../rules/batches.ts';
+import { MAX_COHORT } from './bounds.ts';
+import { checkTogether } from './setting-checks.ts';
+import { specEntries, specSchemaOf } from './setting-schema.ts';
+import { specDefaults } from './settings-in-spec.ts';
+import type { Setting } from './setting.ts';
+import { SETTINGS, type SettingName } from './settings.ts';
+import type { ModelAudience } from './settings/run.ts';
 
-/** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
-export const MAX_COHORT = 255;
+export { MAX_COHORT, MAX_MEMBERS, MAX_ROUND, MIN_COHORT } from './bounds.ts';
+export { MODEL_AUDIENCES, type ModelAudience } from './settings/run.ts';
+
 /** Records of a committed round that a spot check needs: four of each member of the largest cohort, and five more. */
 export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
-/** Below three, the sum of the others is one participant's update. */
-export const MIN_COHORT = 3;
-/** Keys that a closed run may list: every participant gets the list at login. */
-export const MAX_MEMBERS = 10_000;
-/** Rounds of a run, attempts that failed included. */
-export const MAX_ROUND = 100_000;
 const MAX_SPEC_BYTES = 4 << 20;
 
 const positive = (max: number) =>
@@ -29,12 +30,6 @@ const positive = (max: number) =>
     v.check((x) => x > 0, 'expected a number > 0'),
     v.maxValue(max),
   );
-const seconds = integer(1, 7 * 24 * 3600);
-
-/** Who else a run's models are sealed for, beside its auditors and the cohorts; each is a policy on chain. */
-export const MODEL_AUDIENCES = ['pass', 'subscription', 'time-lock', 'compute'] as const;
-export type ModelAudience = (typeof MODEL_AUDIENCES)[number];
-
 const isAscending = (keys: Uint8Array[]): boolean =>
   keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] as Uint8Array, key) < 0);
 
@@ -44,9 +39,7 @@ const members = v.variant('type', [
   v.strictObject({
     type: v.literal('closed'),
     keys: v.pipe(
-      v.array(fixedBytes(32)),
-      v.minLength(MIN_COHORT),
-      v.maxLength(MAX_MEMBERS),
+      specSchemaOf(SETTINGS.allow),
       v.check(isAscending, 'expected each key once, in ascending order'),
     ),
   }),
@@ -58,27 +51,23 @@ const tensor = v.strictObject({
   dtype: v.picklist(['float32', 'bfloat16']),
 });
 
+/** The place of a setting in the specification, which names it in errors. */
+const fieldOf = (name: SettingName): string => {
+  const setting: Setting = SETTINGS[name];
+  return setting.spec ?? name;
+};
+
 export const runSpecSchema = v.pipe(
   v.strictObject({
     version: v.literal(1),
     /** 16 random bytes: two runs of equal settings are still two runs. */
     id: fixedBytes(16),
-    name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
     /** Ed25519 key of the coordinator, which signs the round's records. */
     coordinator: fixedBytes(32),
-    /** Ed25519 keys that may open every model and unmasking bundle. */
-    auditors: v.pipe(v.array(fixedBytes(32)), v.maxLength(64)),
+    /** `name`, `rounds`, `selection`, `secagg`, `auditors`: settings without a group. */
+    ...specEntries(SETTINGS, ''),
     /** Missing where only auditors and the cohorts read. Needs a gate whose policies are on chain. */
-    access: v.optional(
-      v.strictObject({
-        /** What a run's owner sells or grants on chain opens its models for those named here, and for nobody else. */
-        models: v.pipe(
-          v.array(v.picklist(MODEL_AUDIENCES)),
-          v.minLength(1),
-          v.check((list) => new Set(list).size === list.length, 'expected each audience once'),
-        ),
-      }),
-    ),
+    access: v.optional(v.strictObject(specEntries(SETTINGS, 'access'))),
     model: v.strictObject({
       /** A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their own trainer. */
       architecture: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
@@ -98,77 +87,34 @@ export const runSpecSchema = v.pipe(
         object: v.optional(fixedBytes(32)),
       }),
     ),
-    rounds: integer(1, MAX_ROUND),
     members,
-    /** How a cohort is chosen: drawn anew for each round, or as one of the batches that the members are cut into once. */
-    selection: v.picklist(['draw', 'batches']),
-    cohort: v.strictObject({
-      /** Participants wanted in a round. */
-      size: integer(MIN_COHORT, MAX_COHORT),
-      /** Fewest survivors whose sum may be opened. */
-      minimum: integer(MIN_COHORT, MAX_COHORT),
-      /** Invitations are sent to `ceil(size * overSelect)` participants; the first `size` to register are taken. */
-      overSelect: v.pipe(v.number(), v.minValue(1), v.maxValue(4)),
-    }),
-    training: v.strictObject({
-      epochs: integer(1, 1000),
-      batchSize: integer(1, 65_536),
-      learningRate: positive(1e3),
-    }),
-    encoding: v.strictObject({
-      ring: v.picklist(['ring16', 'ring24', 'ring32']),
-      /** Bits of one coordinate before summing (q). */
-      bits: integer(4, 20),
-      /** L2 bound of an update (C). */
-      clipNorm: positive(1e6),
-      rotation: v.boolean(),
-      /** Example counts above this count as this. */
-      weightCap: integer(1, 2 ** 24),
-    }),
-    secagg: v.picklist(['masked', 'none']),
+    cohort: v.strictObject(specEntries(SETTINGS, 'cohort')),
+    training: v.strictObject(specEntries(SETTINGS, 'training')),
+    encoding: v.strictObject(specEntries(SETTINGS, 'encoding')),
     optimiser: v.strictObject({ type: v.literal('fedavg'), learningRate: positive(1e3) }),
-    /** Seconds each phase may take, and how long a lost participant is waited for: see timeouts.ts. */
-    deadlines: v.strictObject({
-      register: seconds,
-      share: seconds,
-      /** At most; see `uploadFactor`. */
-      upload: seconds,
-      /** Once a quorum has uploaded the others have this many times the median of its upload times. */
-      uploadFactor: v.pipe(v.number(), v.minValue(1), v.maxValue(1000)),
-      /** But no fewer seconds than these. */
-      uploadFloor: seconds,
-      consistency: seconds,
-      unmask: seconds,
-      grace: integer(0, 24 * 3600),
-    }),
+    /** Times of the phases, and how long a lost participant is waited for: see timeouts.ts. */
+    deadlines: v.strictObject(specEntries(SETTINGS, 'deadlines')),
   }),
-  v.check(
-    (spec) => spec.cohort.minimum <= spec.cohort.size,
-    'cohort.minimum must not exceed cohort.size',
-  ),
   v.check(
     ({ model, parent }) => (model.seed === undefined) === (parent !== undefined),
     'model.seed: expected a seed or a parent, and not both',
   ),
-  v.check(
-    (spec) => spec.members.type === 'open' || spec.members.keys.length >= spec.cohort.minimum,
-    'members.keys: expected at least cohort.minimum keys',
-  ),
-  v.check(
-    (spec) => spec.selection === 'draw' || spec.members.type === 'closed',
-    'selection: batches are made of the members of a closed run',
-  ),
-  v.check(
-    (spec) => spec.selection === 'draw' || spec.cohort.overSelect === 1,
-    'cohort.overSelect: a batch takes part whole, so nobody beyond it is invited',
-  ),
-  v.check(
-    (spec) =>
-      spec.selection === 'draw' ||
-      spec.members.type === 'open' ||
-      batchCount(spec.members.keys.length, spec.cohort) !== undefined,
-    'members.keys: cannot be cut into batches of cohort.minimum to cohort.size keys',
-  ),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { cohort, encoding, members: whose, selection } = dataset.value;
+    const violation = checkTogether({
+      cohort: cohort.size,
+      minimum: cohort.minimum,
+      overSelect: cohort.overSelect,
+      selection,
+      members: whose.type === 'closed' ? whose.keys.length : undefined,
+      ring: encoding.ring,
+      bits: encoding.bits,
+    });
+    if (violation === undefined) return;
+    const { setting, message } = violation;
+    addIssue({ message: `${fieldOf(setting)}: ${message(fieldOf)}` });
+  }),
 );
 
 export type RunSpec = v.InferOutput<typeof runSpecSchema>;
@@ -192,26 +138,14 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
 
 export const SPEC_DEFAULTS = {
   version: 1,
-  name: 'floe',
+  ...specDefaults(SETTINGS, ''),
   auditors: [],
-  rounds: 50,
   members: { type: 'open' },
-  selection: 'draw',
-  cohort: { size: 10, minimum: 5, overSelect: 1 },
-  training: { epochs: 1, batchSize: 10, learningRate: 0.2 },
-  encoding: { ring: 'ring16', bits: 8, clipNorm: 4, rotation: true, weightCap: 1000 },
-  secagg: 'masked',
+  cohort: specDefaults(SETTINGS, 'cohort'),
+  training: specDefaults(SETTINGS, 'training'),
+  encoding: specDefaults(SETTINGS, 'encoding'),
   optimiser: { type: 'fedavg', learningRate: 1 },
-  deadlines: {
-    register: 60,
-    share: 60,
-    upload: 1800,
-    uploadFactor: 4,
-    uploadFloor: 30,
-    consistency: 60,
-    unmask: 60,
-    grace: 30,
-  },
+  deadlines: specDefaults(SETTINGS, 'deadlines'),
 } as const satisfies Partial<RunSpec>;
 
 const ascending = (given: RunSpec['members']): RunSpec['members'] =>

@@ -1,77 +1,23 @@
 /**
- * @module The timeout model of a run, in one place: every time that the specification sets, with its flag, what it bounds and how
- * the deadline of the uploads follows the times that are observed. `floe coordinator` prints it at start, docs/timeouts.md is
- * generated from it.
+ * @module The timeout model of a run: the times of the specification in words, and how the deadline
+ * of the uploads follows the upload times of an attempt. The times themselves are settings, see
+ * settings/timeouts.ts.
  */
 import type { RunSpec } from './run-spec.ts';
+import { fieldIn } from './setting-schema.ts';
+import type { Setting } from './setting.ts';
+import { SETTINGS } from './settings.ts';
 
 type Deadlines = RunSpec['deadlines'];
 
-export interface Timeout {
-  readonly field: keyof Deadlines;
-  /** Of `floe coordinator` and `floe sim`, without its dashes; a run file has it in camel case. */
-  readonly flag: string;
-  readonly unit: 'seconds' | 'times the median';
-  /** One sentence, after the value. */
-  readonly says: string;
-}
-
-export const TIMEOUTS: readonly Timeout[] = [
-  {
-    field: 'register',
-    flag: 'register-deadline',
-    unit: 'seconds',
-    says: 'for the invited to register; the phase ends earlier once the cohort is full',
-  },
-  {
-    field: 'share',
-    flag: 'share-deadline',
-    unit: 'seconds',
-    says: 'for the cohort to share its secrets, after the check of the newest commit',
-  },
-  {
-    field: 'upload',
-    flag: 'upload-deadline',
-    unit: 'seconds',
-    says: 'for training and upload, at most',
-  },
-  {
-    field: 'uploadFactor',
-    flag: 'upload-factor',
-    unit: 'times the median',
-    says: 'upload time of the attempt is what the others have, once a quorum has uploaded',
-  },
-  {
-    field: 'uploadFloor',
-    flag: 'upload-floor',
-    unit: 'seconds',
-    says: 'for training and upload, at least, however fast the quorum was',
-  },
-  {
-    field: 'consistency',
-    flag: 'consistency-deadline',
-    unit: 'seconds',
-    says: 'for the survivors to sign the survivor set',
-  },
-  {
-    field: 'unmask',
-    flag: 'unmask-deadline',
-    unit: 'seconds',
-    says: 'for the survivors to answer',
-  },
-  {
-    field: 'grace',
-    flag: 'grace',
-    unit: 'seconds',
-    says: 'after its connection was lost a participant is waited for, in every phase',
-  },
-];
-
-/** What a coordinator says at start. */
+/** What a coordinator prints at start: each time with what it bounds. */
 export const timeoutLines = (deadlines: Deadlines): readonly string[] =>
-  TIMEOUTS.map(({ field, unit, says }) =>
-    unit === 'seconds' ? `${deadlines[field]} s ${says}` : `${deadlines[field]} ${unit} ${says}`,
-  );
+  Object.values(SETTINGS).flatMap((setting: Setting) => {
+    const field = fieldIn('deadlines', setting.spec) as keyof Deadlines | undefined;
+    if (field === undefined) return [];
+    const unit = setting.type === 'duration' ? ' s:' : '';
+    return [`${deadlines[field]}${unit} ${setting.help}`];
+  });
 
 /**
  * Milliseconds that an upload may take, from the times of those that came.

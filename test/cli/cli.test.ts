@@ -112,7 +112,9 @@ describe('help and usage', () => {
 
   it.each([
     [['nonsense'], /unknown command/],
-    [['sim', '--nonsense'], /unknown option/],
+    [['sim', '--nonsense'], /unknown option --nonsense; the nearest known option is --/],
+    [['sim', '--chort', '5'], /unknown option --chort; the nearest known option is --cohort/],
+    [['pass', 'list', '--quite'], /unknown option --quite; the nearest known option is --quiet/],
     [['sim', '--rounds'], /argument missing/],
     [['sim', '--rounds', '0'], /--rounds: expected a whole number from 1/],
     [['sim', '--rounds', '1e3'], /--rounds/],
@@ -143,7 +145,7 @@ describe('help and usage', () => {
     [['join', 'ws://host', '--require-parent', 'zz'], /--require-parent/],
     [
       ['sim', '--selection', 'batches', '--participants', '11', '--minimum', '6'],
-      /--selection batches/,
+      /--selection: 11 members cannot be cut into batches of 6 to 10/,
     ],
     [['sim', '--selection', 'batches', '--drop', 'share:0.1'], /a batch takes part whole/],
     [['coordinator', '--selection', 'lots'], /--selection/],

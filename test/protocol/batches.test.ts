@@ -97,7 +97,7 @@ describe('the members of a specification', () => {
       /each key once/u,
     );
     const few = testSpec({ members: { type: 'closed', keys: keysOf(3) }, cohort: { minimum: 4 } });
-    await expect(few).rejects.toThrow(/at least cohort.minimum keys/u);
+    await expect(few).rejects.toThrow(/at least cohort.minimum \(4\) keys/u);
   });
 
   it('are at most ten thousand', async () => {

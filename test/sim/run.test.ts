@@ -123,7 +123,7 @@ describe('runScenario', () => {
     'masked and unmasked runs of one seed end with the same model: %s',
     async (_, drops) => {
       const input: ScenarioInput = { participants: 10, cohort: 7, rounds: 4, drops };
-      const [masked, open] = [await run(input), await run({ ...input, masked: false })];
+      const [masked, open] = [await run(input), await run({ ...input, mask: false })];
       expect(masked.summary.run).not.toBe(open.summary.run);
       expect(open.summary.modelHash).toBe(masked.summary.modelHash);
       const survivors = 'register' in drops ? 6 : 7;
@@ -148,7 +148,7 @@ describe('runScenario', () => {
       participants: 9,
       cohort: 7,
       drops: { [phase]: 2 / 7 },
-      masked: true,
+      mask: true,
     };
     const dropped: string[] = [];
     const first = await run(input, (event) => {
@@ -264,7 +264,7 @@ describe('makeScenario', () => {
     [{ bits: 3 }, /--bits/],
     [{ learningRate: Number.NaN }, /--learning-rate/],
     [{ targetAccuracy: 1.5 }, /--target-accuracy/],
-    [{ masked: false, drops: { share: 0.1 } }, /no phase share/],
+    [{ mask: false, drops: { share: 0.1 } }, /no phase share/],
     [{ drops: { share: 0.5 } }, /--drop/],
     [{ surprise: 1 }, /surprise/],
   ])('refuses %j', (input, message) => {

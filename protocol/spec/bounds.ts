@@ -1,0 +1,12 @@
+/**
+ * @module The sizes that the protocol itself bounds; the ranges of the settings are within them.
+ */
+
+/** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
+export const MAX_COHORT = 255;
+/** Below three, the sum of the others is one participant's update. */
+export const MIN_COHORT = 3;
+/** Keys that a closed run may list: every participant gets the list at login. */
+export const MAX_MEMBERS = 10_000;
+/** Rounds of a run, attempts that failed included. */
+export const MAX_ROUND = 100_000;

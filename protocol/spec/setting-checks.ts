@@ -1,0 +1,103 @@
+/**
+ * @module What settings must be together, each check once. Scenario, run file and run specification
+ * call the same functions and only name the settings differently.
+ */
+import { RINGS, type Ring } from '../encoding/layout.ts';
+import { batchCount } from '../rules/batches.ts';
+import type { SettingName } from './settings.ts';
+
+/** The settings that are checked together, as they hold, defaults included. */
+export interface Together {
+  readonly cohort: number;
+  readonly minimum: number;
+  readonly overSelect: number;
+  readonly selection: 'draw' | 'batches';
+  /** How many members a closed run has; undefined where anybody may join. */
+  readonly members: number | undefined;
+  readonly ring: Ring;
+  readonly bits: number;
+}
+
+export interface Violation {
+  readonly setting: SettingName;
+  /** What was expected and what came. @param nameOf another setting in the caller's words */
+  readonly message: (nameOf: (name: SettingName) => string) => string;
+}
+
+type Check = (settings: Together) => Violation | undefined;
+
+const minimumWithinCohort: Check = ({ minimum, cohort }) =>
+  minimum <= cohort
+    ? undefined
+    : {
+        setting: 'minimum',
+        message: (nameOf) => `expected at most ${nameOf('cohort')} (${cohort}), got ${minimum}`,
+      };
+
+const enoughMembers: Check = ({ members, minimum }) =>
+  members === undefined || members >= minimum
+    ? undefined
+    : {
+        setting: 'allow',
+        message: (nameOf) =>
+          `expected at least ${nameOf('minimum')} (${minimum}) keys, got ${members}`,
+      };
+
+const batchesAreClosed: Check = ({ selection, members }) =>
+  selection === 'draw' || members !== undefined
+    ? undefined
+    : {
+        setting: 'selection',
+        message: (nameOf) =>
+          `batches are made of the members of a closed run: expected ${nameOf('allow')}`,
+      };
+
+const batchesAreWhole: Check = ({ selection, overSelect }) =>
+  selection === 'draw' || overSelect === 1
+    ? undefined
+    : {
+        setting: 'overSelect',
+        message: () => `a batch takes part whole: expected 1, got ${overSelect}`,
+      };
+
+const batchesFit: Check = ({ selection, members, minimum, cohort }) =>
+  selection === 'draw' ||
+  members === undefined ||
+  batchCount(members, { size: cohort, minimum }) !== undefined
+    ? undefined
+    : {
+        setting: 'selection',
+        message: () => `${members} members cannot be cut into batches of ${minimum} to ${cohort}`,
+      };
+
+/** A lane must hold the sum of the cohort: q + ceil(log2 n) bits. */
+const ringHoldsSum: Check = ({ ring, bits, cohort }) => {
+  const { modulusBits, bits: range } = RINGS[ring];
+  const [low, high] = range;
+  const most = Math.min(high, modulusBits - Math.ceil(Math.log2(cohort)));
+  return bits >= low && bits <= most
+    ? undefined
+    : {
+        setting: 'bits',
+        message: (nameOf) =>
+          `expected ${low} to ${most} for ${nameOf('ring')} ${ring} and ${nameOf('cohort')} ${cohort}, got ${bits}`,
+      };
+};
+
+const CHECKS: readonly Check[] = [
+  minimumWithinCohort,
+  enoughMembers,
+  batchesAreClosed,
+  batchesAreWhole,
+  batchesFit,
+  ringHoldsSum,
+];
+
+/** The first check that the settings fail; undefined where they hold together. */
+export const checkTogether = (settings: Together): Violation | undefined => {
+  for (const check of CHECKS) {
+    const violation = check(settings);
+    if (violation !== undefined) return violation;
+  }
+  return undefined;
+};

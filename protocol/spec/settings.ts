@@ -1,0 +1,28 @@
+/**
+ * @module The settings of a run, each once. The schema of the run specification and its defaults,
+ * the scenario of a simulation, the run file, the flags with their help and docs/settings.md are
+ * derived from this table: a new setting is one entry. What two settings must be together is in
+ * `setting-checks.ts`. Options that say how one process works and not what it computes (state
+ * folder, port, TLS files, output) belong to their commands and are not here.
+ */
+import type { SettingsTable, SettingValues } from './setting.ts';
+import { COHORT_SETTINGS } from './settings/cohort.ts';
+import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts';
+import { SIMULATION_SETTINGS } from './settings/simulation.ts';
+import { TIMEOUT_SETTINGS } from './settings/timeouts.ts';
+import { ENCODING_SETTINGS, TRAINING_SETTINGS } from './settings/training.ts';
+
+export const SETTINGS = {
+  ...RUN_SETTINGS,
+  ...COHORT_SETTINGS,
+  ...TRAINING_SETTINGS,
+  ...ENCODING_SETTINGS,
+  ...TIMEOUT_SETTINGS,
+  ...READER_SETTINGS,
+  ...PLACE_SETTINGS,
+  ...SIMULATION_SETTINGS,
+} as const satisfies SettingsTable;
+
+export type SettingName = keyof typeof SETTINGS;
+/** The settings of a run as an operator gives them: any of them, with the types of the table. */
+export type RunSettings = SettingValues<typeof SETTINGS>;

@@ -1,0 +1,94 @@
+/**
+ * @module Settings that only a simulation has: the data and how it is dealt, losses, comparison,
+ * threads.
+ */
+import type { SettingsTable } from '../setting.ts';
+
+/** The phases in which a participant sends a record, in order. */
+export const DROP_PHASES = ['register', 'share', 'upload', 'consistent', 'unmask'] as const;
+export type DropPhase = (typeof DROP_PHASES)[number];
+
+export const BACKENDS = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+
+export const SIMULATION_SETTINGS = {
+  data: {
+    area: 'simulation',
+    type: 'text',
+    max: 4096,
+    placeholder: '<source>',
+    default: 'mnist',
+    help: 'mnist, a .csv file or a folder of IDX files',
+    commands: ['sim', 'join'],
+  },
+  partition: {
+    area: 'simulation',
+    type: 'variant',
+    variants: {
+      iid: {},
+      shards: {
+        perParticipant: {
+          type: 'integer',
+          min: 1,
+          max: 1000,
+          default: 2,
+          help: 'shards of sorted labels that a participant holds',
+        },
+      },
+      dirichlet: {
+        alpha: {
+          type: 'number',
+          above: 0,
+          max: 1e6,
+          help: 'concentration of the label fractions: small is skewed, large is even',
+        },
+      },
+    },
+    placeholder: '<how>',
+    default: 'iid',
+    help: 'how the examples are dealt to the participants',
+    commands: ['sim'],
+  },
+  drops: {
+    area: 'simulation',
+    type: 'fractions',
+    of: DROP_PHASES,
+    flag: 'drop',
+    placeholder: '<fractions>',
+    otherwise: 'nobody',
+    help: 'lose this fraction of each cohort: 0.3, or share:0.1,upload:0.2',
+    commands: ['sim'],
+  },
+  baseline: {
+    area: 'simulation',
+    type: 'boolean',
+    default: true,
+    help: 'train the same model on all the data in one place, to compare with',
+    off: 'do not train the centralised baseline',
+    commands: ['sim'],
+  },
+  targetAccuracy: {
+    area: 'simulation',
+    type: 'fraction',
+    above: 0,
+    max: 1,
+    help: 'stop at this test accuracy',
+    commands: ['sim'],
+  },
+  backend: {
+    area: 'simulation',
+    type: 'choice',
+    choices: BACKENDS,
+    default: 'auto',
+    help: 'where training runs',
+    commands: ['sim', 'join'],
+  },
+  workers: {
+    area: 'simulation',
+    type: 'integer',
+    min: 1,
+    max: 256,
+    otherwise: 'one for each core, at most the cohort',
+    help: 'worker threads that host the participants',
+    commands: ['sim'],
+  },
+} as const satisfies SettingsTable;
