@@ -6,8 +6,8 @@
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records/records.ts';
-import { requireLawful } from '../../protocol/rules/index.ts';
-import { entryHash, parseEntry } from '../../protocol/secagg/index.ts';
+import { requireLawful, topologyOf } from '../../protocol/rules/index.ts';
+import { entryHash, parseEntry, signedEntries } from '../../protocol/secagg/index.ts';
 import { withoutReport } from './causes.ts';
 import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
@@ -92,14 +92,18 @@ const checkEntries = (
     if (entries.length > 0) refuse('unexpected_frame', `a ${record.type} record has no entries`);
     return;
   }
-  const n = round.members.length;
-  if (entries.length !== n) refuse('share_invalid', `expected ${n} entries, got ${entries.length}`);
-  for (const [i, member] of (round.cohort?.body.members ?? []).entries()) {
-    const entry = entries[i] as Uint8Array;
-    parseEntry(record.author, member, entry);
-    if (!equalBytes(entryHash(entry), record.body.entries[i] as Uint8Array))
-      refuse('share_invalid', `entry ${i} is not the one that the record names`);
-  }
+  const { author, body } = record;
+  if (round.cohort === undefined) return refuse('unexpected_frame', 'a share before the cohort');
+  const { members } = round.cohort.body;
+  const holders = topologyOf(round.cohort).holders[round.members.indexOf(toHex(author))] ?? [];
+  const expected = holders.length;
+  if (entries.length !== expected)
+    refuse('share_invalid', `expected ${expected} entries, got ${entries.length}`);
+  for (const [place, index] of holders.entries())
+    parseEntry(author, members[index] as Uint8Array, entries[place] as Uint8Array);
+  const { root } = signedEntries({ context: body.context, author }, entries.map(entryHash));
+  if (!equalBytes(root, body.entries.root))
+    refuse('share_invalid', 'the entries are not those whose root the record holds');
 };
 
 const accept = (

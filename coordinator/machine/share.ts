@@ -3,23 +3,43 @@
  * the set the masks are made over.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { topologyOf } from '../../protocol/rules/index.ts';
+import { entryHash, entryLeaves, entryPath, placeOf } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, send, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';
 import { quorum, tooFewCode, type Hex, type Round, type Shared, type State } from './state.ts';
 
-/** The sharers frame of one receiver: each sharer's record and its sealed entry for the receiver (its own is left out). */
+/** The leaves of what a sharer made, once for all of its receivers. */
+const leaves = new WeakMap<readonly Uint8Array[], readonly Uint8Array[]>();
+
+const leavesOf = ({ record, entries }: Shared): readonly Uint8Array[] => {
+  const about = { context: record.body.context, author: record.author };
+  const known = leaves.get(entries) ?? entryLeaves(about, entries.map(entryHash));
+  leaves.set(entries, known);
+  return known;
+};
+
+/**
+ * The sharers frame of one receiver: each sharer's record, and its sealed entry for the receiver with the path to the root in the
+ * record (its own is left out).
+ */
 export const sendSharers = (round: Round, to: Hex): Effect[] => {
-  const place = round.members.indexOf(to);
-  if (round.sharers === undefined || place < 0) return [];
-  const inbox = round.sharers.body.members.map((author) => {
+  const { cohort, sharers } = round;
+  const holder = round.members.indexOf(to);
+  if (cohort === undefined || sharers === undefined || holder < 0) return [];
+  const inbox = sharers.body.members.map((author) => {
     const key = toHex(author);
     const shared = round.shares.get(key) as Shared;
-    const entry = key === to ? new Uint8Array() : (shared.entries[place] as Uint8Array);
-    return { record: shared.record.bytes, entry };
+    const record = shared.record.bytes;
+    const place = placeOf(topologyOf(cohort), round.members.indexOf(key), holder);
+    const entry = place === undefined ? undefined : shared.entries[place];
+    return key === to || place === undefined || entry === undefined
+      ? { record, entry: new Uint8Array(), path: new Uint8Array() }
+      : { record, entry, path: entryPath(leavesOf(shared), place) };
   });
-  return [send([to], { type: 'sharers', record: round.sharers.bytes, inbox })];
+  return [send([to], { type: 'sharers', record: sharers.bytes, inbox })];
 };
 
 export const closeShare = (config: MachineConfig, state: State, now: number): Step => {

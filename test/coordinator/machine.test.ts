@@ -455,8 +455,9 @@ describe('records that are refused, and change nothing', () => {
       }),
     );
     const share = await at('share');
-    refused(share, 'share_invalid', () => share.say(0, 'share', { entries: [] }));
-    const swapped = Array.from({ length: 4 }, () => new Uint8Array(32));
+    const tree = { root: new Uint8Array(32), size: 4 };
+    refused(share, 'share_invalid', () => share.say(0, 'share', { entries: { ...tree, size: 5 } }));
+    const swapped = { ...tree, root: new Uint8Array(32) };
     refused(share, 'share_invalid', () => share.say(0, 'share', { entries: swapped }));
     const upload = await at('upload');
     const blob = { id: 'x', sha256: new Uint8Array(32), size: 101 };

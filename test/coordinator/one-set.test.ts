@@ -160,7 +160,7 @@ describe('the next attempt on a model', () => {
       code: 'commitment_mismatch',
       reason: 'the secret of one is not the one it committed to',
       culprits: [liar!.publicKey],
-      lies: [{ kind: 'self', record: bytes, shares: [] }],
+      lies: [{ kind: 'self', record: bytes, leaves: new Uint8Array(), shares: [] }],
     });
   };
 

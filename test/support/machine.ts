@@ -16,7 +16,7 @@ import {
 } from '../../protocol/records/records.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { deriveKeys, entryBytes, entryHash } from '../../protocol/secagg/index.ts';
+import { deriveKeys, entryBytes } from '../../protocol/secagg/index.ts';
 import {
   initialState,
   step,
@@ -27,6 +27,7 @@ import {
   type State,
   type Work,
 } from '../../coordinator/machine/index.ts';
+import { signedOf } from './entries.ts';
 
 /** Bytes of an upload of this specification for a cohort as large as it may be. */
 const uploadBytes = (player: Player): number =>
@@ -143,7 +144,7 @@ export const createPlayer = async (
         return {
           context,
           commitment: h32(`b${who}`),
-          entries: entriesOf(who).map(entryHash),
+          entries: signedOf(context, people[who]!.publicKey, entriesOf(who)),
           ...(player.state.evidence === undefined
             ? {}
             : { check: { commit: player.state.evidence.commit.hash, leaf: 0 } }),
@@ -168,6 +169,7 @@ export const createPlayer = async (
           share: new Uint8Array(32),
           kind: 'sealed',
           entry: new Uint8Array(8),
+          path: new Uint8Array(),
           secret: new Uint8Array(32),
         };
       case 'consistent':
