@@ -17,6 +17,7 @@ import type { RecordType } from '../protocol/records/records.ts';
 import { createPlayer, type Player } from '../test/support/machine.ts';
 import { benchSpec } from './run.ts';
 import { report } from './table.ts';
+import { roundOf } from '../coordinator/machine/index.ts';
 
 const COHORTS = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 40, 100];
 const DIMENSION = 16;
@@ -79,7 +80,7 @@ const upFrame = (event: EventBody & { readonly type: 'record' }, n: number): Uin
 
 /** The bundle of the round where the first sharer has dropped, without what the model's size decides. */
 const bundleBytes = (player: Player): number => {
-  const { round } = player.state;
+  const round = roundOf(player.state);
   if (round?.cohort === undefined) throw new Error('the round has no cohort');
   const members = round.members.flatMap((key) => round.registers.get(key) ?? []);
   const cohort = freezeCohort(

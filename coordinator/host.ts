@@ -17,7 +17,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, safeLogger, shortKey } from './log.ts';
 import type { Journal } from './journal/port.ts';
 import { createLoop, type Loop } from './loop.ts';
-import { ROUND_MACHINE, type MachineConfig, type State } from './machine/index.ts';
+import { ROUND_MACHINE, roundOf, type MachineConfig, type State } from './machine/index.ts';
 import { mayBeSilent } from './machine/presence.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
@@ -176,7 +176,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
       settle();
     },
     // Of no attempt but the one in progress is the secret kept.
-    tidy: ({ round }) => tools.attemptKeys.keepOnly(round?.round),
+    tidy: (state) => tools.attemptKeys.keepOnly(roundOf(state)?.round),
     onHold: ({ code, message, remedy }) =>
       publish({ type: 'waiting', reason: `${code}: ${message}. ${remedy}` }),
     onFailure: fail,
@@ -232,6 +232,6 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
     transcript: transcriptOf(journal, loop),
     blobRef: (id) => journal.blobRef(id),
-    isMember: (key) => loop.state.round?.members.includes(key) === true,
+    isMember: (key) => roundOf(loop.state)?.members.includes(key) === true,
   };
 };

@@ -17,7 +17,8 @@ export { JOURNAL_VERSION, openJournal, type OpenOptions } from './journal/sqlite
 export { journalLedger } from './ledger.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { reportedText, type Logger } from './log.ts';
-export type { Phase, PhaseType, Progress } from './machine/index.ts';
+export { ROUND_MACHINE } from './machine/index.ts';
+export type { Machine, Phase, PhaseType, Progress } from './machine/index.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
 export type { ServerConnection } from './sessions.ts';

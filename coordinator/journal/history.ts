@@ -21,6 +21,7 @@ import {
   encodeEntries,
   encodeEvent,
   ROUND_MACHINE,
+  roundOf,
   type Event,
   type Machine,
   type MachineConfig,
@@ -260,14 +261,14 @@ export const openHistory = async (
     append: async (steps, after) => {
       const { end: next, ...rows } = rowsOf(steps, seq, end);
       const last = seq + steps.length;
-      const most = after.round === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
+      const most = roundOf(after) === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
       const due = endsAttempt(rows.records, steps) || last - snapped >= most;
       const snapshot = due
         ? {
             seq: last,
             time: steps.at(-1)?.event.time ?? 0,
             body: machine.encodeSnapshot(after),
-            round: after.round?.round,
+            round: roundOf(after)?.round,
           }
         : undefined;
       await journal.write({ ...rows, ...(snapshot === undefined ? {} : { snapshot }) });

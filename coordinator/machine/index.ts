@@ -16,6 +16,7 @@ export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from './snapshot.ts'
 export { pendingWork } from './resume.ts';
 export {
   initialState,
+  roundOf,
   type Hex,
   type Phase,
   type PhaseType,

@@ -15,7 +15,16 @@ import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { timed } from './upload.ts';
 import { viewOf } from './view.ts';
-import { withEntry, type AnswerPhase, type Hex, type Round, type State } from './state.ts';
+import {
+  roundOf,
+  withChange,
+  withEntry,
+  type AnswerPhase,
+  type Hex,
+  type Round,
+  type RoundChange,
+  type State,
+} from './state.ts';
 
 type ParticipantRecord = SignedRecord<
   'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask'
@@ -111,28 +120,25 @@ const accept = (
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
   took: number,
-): Round => {
+): RoundChange => {
   const key = toHex(record.author);
   switch (record.type) {
     case 'register':
-      return { ...round, registers: withEntry(round.registers, key, record) };
+      return { registers: withEntry(round.registers, key, record) };
     case 'share':
-      return { ...round, shares: withEntry(round.shares, key, { record, entries }) };
+      return { shares: withEntry(round.shares, key, { record, entries }) };
     case 'complaint':
       return {
-        ...round,
         complaints: withEntry(round.complaints, key, { record, judged: false }),
       };
     case 'upload':
       return {
-        ...round,
         uploads: withEntry(round.uploads, key, { record, status: 'accepted', took }),
       };
     case 'consistent':
-      return { ...round, consistent: withEntry(round.consistent, key, record) };
+      return { consistent: withEntry(round.consistent, key, record) };
     case 'unmask':
       return {
-        ...round,
         unmasks: withEntry(round.unmasks, key, record),
         answers: withEntry(round.answers, key, entries[0] as Uint8Array),
       };
@@ -150,7 +156,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
     return refuse('record_replayed', 'the record belongs to another run');
   if (!equalBytes(record.author, from))
     return refuse('record_replayed', "the record is not the session's own");
-  const { round } = state;
+  const round = roundOf(state);
   if (record.round !== state.attempt)
     return refuse('record_replayed', `expected round ${state.attempt}, got ${record.round}`);
   if (round === undefined) return refuse('phase_closed', `round ${record.round} is over`);
@@ -166,12 +172,13 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   checkEntries(round, record, entries);
   const { phase } = state;
   const began = 'deadline' in phase ? (phase.timedFrom ?? phase.since) : phase.since;
-  const next = accept(withoutReport(round, key), record, entries, event.time - began);
+  const { reports } = withoutReport(round, key);
+  const change = accept(round, record, entries, event.time - began);
+  const next = withChange(state, { ...change, reports });
   return {
     state: {
-      ...state,
-      phase: timed(config, phase, next),
-      round: next,
+      ...next,
+      phase: timed(config, next.phase),
       registered:
         record.type === 'register' ? withEntry(state.registered, key, record) : state.registered,
     },
