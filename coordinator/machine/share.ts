@@ -4,7 +4,7 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { topologyOf } from '../../protocol/rules/index.ts';
-import { entryHash, entryLeaves, entryPath, placeOf } from '../../protocol/secagg/index.ts';
+import { entryHash, entryPath, entryTree, placeOf } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, send, type Effect, type Step } from './effects.ts';
@@ -19,13 +19,13 @@ import {
   type State,
 } from './state.ts';
 
-/** The leaves of what a sharer made, once for all of its receivers. */
-const leaves = new WeakMap<readonly Uint8Array[], readonly Uint8Array[]>();
+/** The tree over what a sharer made, once for all of its receivers. */
+const trees = new WeakMap<readonly Uint8Array[], ReturnType<typeof entryTree>>();
 
-const leavesOf = ({ record, entries }: Shared): readonly Uint8Array[] => {
+const treeOf = ({ record, entries }: Shared): ReturnType<typeof entryTree> => {
   const about = { context: record.body.context, author: record.author };
-  const known = leaves.get(entries) ?? entryLeaves(about, entries.map(entryHash));
-  leaves.set(entries, known);
+  const known = trees.get(entries) ?? entryTree(about, entries.map(entryHash));
+  trees.set(entries, known);
   return known;
 };
 
@@ -46,7 +46,7 @@ export const sendSharers = (round: Round, to: Hex): Effect[] => {
     const entry = place === undefined ? undefined : shared.entries[place];
     return key === to || place === undefined || entry === undefined
       ? [{ record, entry: new Uint8Array(), path: new Uint8Array() }]
-      : [{ record, entry, path: entryPath(leavesOf(shared), place) }];
+      : [{ record, entry, path: entryPath(treeOf(shared), place) }];
   });
   return [send([to], { type: 'sharers', record: sharers.bytes, inbox })];
 };

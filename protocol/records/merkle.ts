@@ -38,19 +38,30 @@ const requireIndex = (index: number, size: number): void => {
     throw new RangeError(`expected the index of one of ${size} leaves, got ${index}`);
 };
 
+/** All levels of a tree, from the leaf hashes up: for many inclusion proofs. */
+export type MerkleTree = readonly (readonly Uint8Array[])[];
+
+/** @param hashes of all leaves */
+export const merkleTree = (hashes: readonly Uint8Array[]): MerkleTree => {
+  const levels = [hashes];
+  for (let level = hashes; level.length > 1;) {
+    level = above(level);
+    levels.push(level);
+  }
+  return levels;
+};
+
 /**
  * The inclusion proof of one leaf (RFC 9162, section 2.1.3): the hashes beside its way to the root, from the leaf up, joined.
  * At most 32 bytes for each level; none in a tree of one leaf.
- * @param hashes of all leaves @throws RangeError for an index that no leaf has
+ * @throws RangeError for an index that no leaf has
  */
-export const inclusionPath = (hashes: readonly Uint8Array[], index: number): Uint8Array => {
-  requireIndex(index, hashes.length);
+export const inclusionPath = (tree: MerkleTree, index: number): Uint8Array => {
+  requireIndex(index, tree[0]?.length ?? 0);
   const path: Uint8Array[] = [];
-  let [level, at] = [hashes, index];
-  while (level.length > 1) {
-    const beside = level[at ^ 1];
+  for (const [height, level] of tree.entries()) {
+    const beside = level[(index >> height) ^ 1];
     if (beside !== undefined) path.push(beside);
-    [level, at] = [above(level), at >> 1];
   }
   return joinBytes(path);
 };

@@ -8,7 +8,14 @@
  * however the author has made its tree.
  */
 import { concatBytes, equalBytes, utf8 } from '../bytes.ts';
-import { inclusionPath, leafHash, rootOfHashes, rootOfPath } from '../records/merkle.ts';
+import {
+  inclusionPath,
+  leafHash,
+  merkleTree,
+  rootOfHashes,
+  rootOfPath,
+  type MerkleTree,
+} from '../records/merkle.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import type { Id } from './cohort.ts';
 import { HASH_BYTES } from './require.ts';
@@ -59,9 +66,13 @@ export const signedEntries = (
   size: hashes.length,
 });
 
-/** What shows the entry at `place` to its holder. @param leaves from {@link entryLeaves} */
-export const entryPath = (leaves: readonly Uint8Array[], place: number): Uint8Array =>
-  inclusionPath(leaves, place);
+/** The tree over the entries with these hashes, by place: made once for all holders. */
+export const entryTree = (about: EntryAuthor, hashes: readonly Uint8Array[]): MerkleTree =>
+  merkleTree(entryLeaves(about, hashes));
+
+/** What shows the entry at `place` to its holder. @param tree from {@link entryTree} */
+export const entryPath = (tree: MerkleTree, place: number): Uint8Array =>
+  inclusionPath(tree, place);
 
 /** Whether the author signed the entry with this hash for the holder at `place`. @param path of any length */
 export const showsEntry = (

@@ -17,6 +17,7 @@ import {
   entryLeaf,
   entryLeaves,
   entryPath,
+  entryTree,
   showsEntry,
   type SignedEntries,
 } from './entry-tree.ts';
@@ -123,7 +124,7 @@ export const showPair = (
     author,
     recipient: id,
     entry: entries[place]!,
-    path: entryPath(leavesOf(context, message), place),
+    path: entryPath(entryTree({ context, author }, entries.map(entryHash)), place),
     secret: isOwn ? dropped.secret : kemSeed(dropped.secret, 'mask', primitives),
   };
 };

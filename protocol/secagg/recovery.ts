@@ -8,7 +8,7 @@
 import { toHex } from '../bytes.ts';
 import { findIndex, holderPlace, holdersOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
-import { entryLeaves, entryPath } from './entry-tree.ts';
+import { entryPath, entryTree } from './entry-tree.ts';
 import { showPair, showSecret, type Lie } from './lie.ts';
 import {
   authorsOf,
@@ -226,7 +226,7 @@ export const shownPairs = (view: RoundView): readonly ShownPair[] => {
   const trees = new Map(
     view.shares.map(({ author, entries }) => [
       toHex(author),
-      { entries, leaves: entryLeaves({ context, author }, entries.map(entryHash)) },
+      { entries, nodes: entryTree({ context, author }, entries.map(entryHash)) },
     ]),
   );
   return openPairs(view).flatMap(({ author, recipient }) => {
@@ -235,7 +235,7 @@ export const shownPairs = (view: RoundView): readonly ShownPair[] => {
     const entry = place === undefined ? undefined : tree?.entries[place];
     return tree === undefined || place === undefined || entry === undefined
       ? []
-      : [{ author, recipient, entry, path: entryPath(tree.leaves, place) }];
+      : [{ author, recipient, entry, path: entryPath(tree.nodes, place) }];
   });
 };
 

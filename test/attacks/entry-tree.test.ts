@@ -4,7 +4,13 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, sha256, utf8 } from '../../protocol/bytes.ts';
-import { inclusionPath, leafHash, merkleRoot, rootOfPath } from '../../protocol/records/merkle.ts';
+import {
+  inclusionPath,
+  leafHash,
+  merkleRoot,
+  merkleTree,
+  rootOfPath,
+} from '../../protocol/records/merkle.ts';
 import {
   areEntryLeaves,
   createParty,
@@ -12,6 +18,7 @@ import {
   entryLeaf,
   entryLeaves,
   entryPath,
+  entryTree,
   judgeComplaint,
   makeShares,
   MAX_ENTRY_PATH_BYTES,
@@ -39,7 +46,7 @@ describe('a path', () => {
       const leaves = entryLeaves(about, hashes);
       const signed = signedEntries(about, hashes);
       for (let place = 0; place < n; place += n > 40 ? 17 : 1) {
-        const path = entryPath(leaves, place);
+        const path = entryPath(merkleTree(leaves), place);
         expect(path.length).toBeLessThanOrEqual(MAX_ENTRY_PATH_BYTES);
         expect(showsEntry(about, signed, place, hashes[place]!, path)).toBe(true);
         for (const other of [place - 1, place + 1, n - 1, 0, n, -1, 1.5, Number.NaN])
@@ -52,13 +59,13 @@ describe('a path', () => {
   it('is that of RFC 9162, in order and length', () => {
     const leaves = ['a', 'b', 'c', 'd', 'e'].map((name) => leafHash(utf8(name)));
     const [a, b, c, d, e] = leaves as [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array];
-    expect(inclusionPath(leaves, 1)).toEqual(concatBytes(a, node(c, d), e));
-    expect(inclusionPath(leaves, 2)).toEqual(concatBytes(d, node(a, b), e));
-    expect(inclusionPath(leaves, 4)).toEqual(node(node(a, b), node(c, d)));
-    expect(inclusionPath([a], 0)).toEqual(new Uint8Array());
+    expect(inclusionPath(merkleTree(leaves), 1)).toEqual(concatBytes(a, node(c, d), e));
+    expect(inclusionPath(merkleTree(leaves), 2)).toEqual(concatBytes(d, node(a, b), e));
+    expect(inclusionPath(merkleTree(leaves), 4)).toEqual(node(node(a, b), node(c, d)));
+    expect(inclusionPath(merkleTree([a]), 0)).toEqual(new Uint8Array());
     const root = merkleRoot(['a', 'b', 'c', 'd', 'e'].map(utf8));
-    expect(rootOfPath(e, 4, 5, inclusionPath(leaves, 4))).toEqual(root);
-    expect(() => inclusionPath([], 0)).toThrow(RangeError);
+    expect(rootOfPath(e, 4, 5, inclusionPath(merkleTree(leaves), 4))).toEqual(root);
+    expect(() => inclusionPath(merkleTree([]), 0)).toThrow(RangeError);
     expect(() => rootOfPath(a, 5, 5, new Uint8Array())).toThrow(RangeError);
   });
 
@@ -66,7 +73,7 @@ describe('a path', () => {
     const hashes = hashesOf(11);
     const leaves = entryLeaves(about, hashes);
     const signed = signedEntries(about, hashes);
-    const path = entryPath(leaves, 3);
+    const path = entryPath(merkleTree(leaves), 3);
     const shows = (other: Uint8Array): boolean => showsEntry(about, signed, 3, hashes[3]!, other);
     expect(shows(path)).toBe(true);
     const others = [
@@ -81,7 +88,7 @@ describe('a path', () => {
       ...leaves
         .map((_, i) => i)
         .filter((i) => i !== 3)
-        .map((i) => entryPath(leaves, i)),
+        .map((i) => entryPath(merkleTree(leaves), i)),
     ];
     for (const other of others) expect(shows(other)).toBe(false);
     for (let at = 0; at < path.length; at += 1)
@@ -91,7 +98,7 @@ describe('a path', () => {
   it('of another author, attempt or run shows nothing', () => {
     const hashes = hashesOf(5);
     const signed = signedEntries(about, hashes);
-    const path = entryPath(entryLeaves(about, hashes), 2);
+    const path = entryPath(entryTree(about, hashes), 2);
     for (const other of [
       { ...about, author: h('another') },
       { ...about, context: h('another') },
@@ -125,9 +132,9 @@ describe('a path', () => {
     const leaves = entryLeaves(about, hashes);
     for (let size = 0; size < 300; size += 1)
       if (size !== 6)
-        expect(showsEntry(about, { ...signed, size }, 4, hashes[4]!, entryPath(leaves, 4))).toBe(
-          false,
-        );
+        expect(
+          showsEntry(about, { ...signed, size }, 4, hashes[4]!, entryPath(merkleTree(leaves), 4)),
+        ).toBe(false);
   });
 
   it('an author that puts two entries for one holder into its tree shows it the one at its place', () => {
@@ -140,9 +147,9 @@ describe('a path', () => {
     ];
     const root = node(node(twice[0]!, twice[1]!), node(twice[2]!, twice[3]!));
     const signed: SignedEntries = { root, size: 4 };
-    expect(showsEntry(about, signed, 2, h('first'), entryPath(twice, 2))).toBe(true);
+    expect(showsEntry(about, signed, 2, h('first'), entryPath(merkleTree(twice), 2))).toBe(true);
     for (const place of [2, 3])
-      for (const path of [entryPath(twice, 2), entryPath(twice, 3)])
+      for (const path of [entryPath(merkleTree(twice), 2), entryPath(merkleTree(twice), 3)])
         expect(showsEntry(about, signed, place, h('second'), path)).toBe(false);
   });
 });
@@ -174,7 +181,7 @@ describe('a complaint', () => {
       );
     const signedOf = (all: readonly Uint8Array[]) => signedEntries(author, all.map(entryHash));
     const pathOf = (all: readonly Uint8Array[], place: number) =>
-      entryPath(entryLeaves(author, all.map(entryHash)), place);
+      entryPath(entryTree(author, all.map(entryHash)), place);
     return { entries, judge, signedOf, pathOf };
   };
 

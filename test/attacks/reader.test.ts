@@ -178,7 +178,7 @@ describe('who may read', () => {
 
     expect(failure!.culprits).toEqual([toHex(liar.identity.publicKey)]);
     expect(await readModel(run, commit!.body.model, liar.identity)).toHaveLength(20);
-    expect(await readBundle(run, commit!, liar.identity)).toMatchObject({ shares: [] });
+    expect(await readBundle(run, commit!, liar.identity)).toMatchObject({ pairs: [] });
   });
 
   it('remains: who left after the first round still opens the model of the last', async () => {

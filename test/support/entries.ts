@@ -2,7 +2,7 @@
  * @module The tree over the sealed entries of one author, as its Share record signs it and a holder is shown it.
  */
 import type { Body } from '../../protocol/records/records.ts';
-import { entryHash, entryLeaves, entryPath, signedEntries } from '../../protocol/secagg/index.ts';
+import { entryHash, entryPath, entryTree, signedEntries } from '../../protocol/secagg/index.ts';
 
 /** What a Share record of these entries says of them. */
 export const signedOf = (
@@ -17,4 +17,4 @@ export const pathOf = (
   author: Uint8Array,
   entries: readonly Uint8Array[],
   place: number,
-): Uint8Array => entryPath(entryLeaves({ context, author }, entries.map(entryHash)), place);
+): Uint8Array => entryPath(entryTree({ context, author }, entries.map(entryHash)), place);
