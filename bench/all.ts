@@ -12,6 +12,7 @@ const BENCHES = [
   'overhead',
   'memory',
   'journal',
+  'round-bytes',
   'training',
   'substrate',
 ] as const;

@@ -15,7 +15,7 @@ import type { Treasury } from './funds.ts';
 import type { Journal } from './journal/port.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
-import type { Hex, PhaseType, Progress } from './machine/index.ts';
+import type { Hex, Machine, PhaseType, Progress } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
@@ -28,6 +28,8 @@ export interface CoordinatorInit {
   readonly store: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
+  /** How rounds are run; one after the other by default. The journal belongs to the machine that wrote it. */
+  readonly machine?: Machine;
   /** Owned by the caller, who closes it after {@link Coordinator.stop}. */
   readonly journal: Journal;
   readonly clock: Clock;

@@ -3,122 +3,85 @@
  * anything it causes leaves the process, so after kill -9 at any point the state is restored from the journal, the work of the
  * present phase is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
+import { toHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { cryptoReady } from '../protocol/ports/identity.ts';
-import { firstBeacon } from '../protocol/rules/beacon.ts';
-import { signRecord, type SignedRecord } from '../protocol/records/records.ts';
-import { initialModel } from '../protocol/model/first-model.ts';
-import { membersOf } from '../protocol/rules/selection.ts';
+import { signRecord } from '../protocol/records/records.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
-import { encodeRunSpec, hashRunSpec, mayBeginWith } from '../protocol/spec/run-spec.ts';
-import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { hashModel, roundToTypes } from '../protocol/model/index.ts';
-import { genesis } from '../protocol/records/transcript.ts';
+import { membersOf } from '../protocol/rules/selection.ts';
+import { encodeRunSpec, hashRunSpec } from '../protocol/spec/run-spec.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
+import type { Coordinator, CoordinatorInit, Outcome, TranscriptSource } from './coordinator.ts';
 import { createWorkFaults } from './faults.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { eventOf } from './frame-event.ts';
-import { errorFields, progressFields, reportedText, safeLogger, shortKey } from './log.ts';
-import { createLoop } from './loop.ts';
 import { wholeTranscript } from './journal/history.ts';
-import type { Coordinator, CoordinatorInit, Outcome, Status } from './coordinator.ts';
-import {
-  pendingWork,
-  type Effect,
-  type EventBody,
-  type Hex,
-  type MachineConfig,
-  type Progress,
-  type State,
-  type Work,
-} from './machine/index.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { errorFields, safeLogger, shortKey, type Logger } from './log.ts';
+import type { Journal } from './journal/port.ts';
+import { createLoop, type Loop } from './loop.ts';
+import { ROUND_MACHINE, roundOf, type MachineConfig, type State } from './machine/index.ts';
 import { mayBeSilent } from './machine/presence.ts';
-import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
-import { createSessions } from './sessions.ts';
+import { createPublisher, createSweeper, createWorking, performEffects } from './perform.ts';
+import { createSessions, type Sessions } from './sessions.ts';
+import { startRun } from './starting.ts';
+import { createTold, outcomeOf, statusOf } from './status.ts';
 import { sweepUploads } from './sweep.ts';
-import { createUpkeep } from './upkeep.ts';
-import { doWork, outageText } from './work.ts';
+import { createUpkeep, type Upkeep } from './upkeep.ts';
+import { outageText } from './work.ts';
 
-export const createCoordinator = (init: CoordinatorInit): Coordinator => {
-  const { spec, identity, journal, ledger, clock, store, gate, random } = init;
-  const log = safeLogger(init.log);
-  const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
-  const startWith = init.startWith ?? spec.cohort.size;
+const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): MachineConfig => {
   const run = hashRunSpec(spec);
-  const specBytes = encodeRunSpec(spec);
-  const config: MachineConfig = {
+  return {
     spec,
     run,
     coordinator: identity.publicKey,
-    regroups: init.regroups ?? ledger.beacon === 'ledger',
+    regroups: regroups ?? ledger.beacon === 'ledger',
     sign: (type, round, body) => signRecord(identity, type, run, round, body),
   };
-  const stopping = new AbortController();
-  /**
-   * What `work` gives, or undefined once the coordinator stops. A race with one promise that lasts as long as the process
-   * would keep every result until its end.
-   */
-  const untilStopped = <Result>(work: Promise<Result>): Promise<Result | undefined> => {
-    const { promise, resolve, reject } = Promise.withResolvers<Result | undefined>();
-    const stop = (): void => resolve(undefined);
-    stopping.signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject);
-    return promise.finally(() => stopping.signal.removeEventListener('abort', stop));
-  };
-  const finished = Promise.withResolvers<Outcome>();
-  // Who does not wait for the outcome must not be killed by it.
-  finished.promise.catch((thrown: unknown) =>
-    log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
-  );
+};
 
-  const working = new Set<Promise<void>>();
-  let sweeping: Promise<void> = Promise.resolve();
-  /** Who has been sent `finished`. */
-  const told = new Set<Hex>();
-
-  const metrics = createMetrics({
-    status: () => status(),
-    journalEvents: () => loop.history.events,
-    upkeep: () => upkeep.status(),
-  });
-  const faults = createWorkFaults(spec.cohort.minimum);
-  const upkeep = createUpkeep({
-    store,
-    treasury: init.treasury,
-    clock,
-    everyMs: limits.upkeepMs,
-    rounds: spec.rounds,
-    state: () => loop.state,
-    log,
-    onEvent: init.onUpkeep,
-  });
-  const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
+/** The tools of a coordinator's work: models, keys of attempts, sums. */
+const createTools = (init: CoordinatorInit, run: Uint8Array) => {
+  const { spec, store, gate, journal, random, sealingSecret, log } = init;
+  const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
   const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
-  const loop = createLoop({
-    config,
-    journal,
+  return { keeper, attemptKeys, aggregation };
+};
+
+/** What keeps the blobs of the run and watches its coins. */
+const createKeeping = (
+  { spec, store, treasury, clock, log, onUpkeep }: CoordinatorInit,
+  { upkeepMs }: Limits,
+  state: () => State,
+): Upkeep =>
+  createUpkeep({
+    store,
+    treasury,
     clock,
+    everyMs: upkeepMs,
+    rounds: spec.rounds,
+    state,
     log,
-    signal: stopping.signal,
-    perform: (effects) => {
-      for (const effect of effects) performEffect(effect);
-      if (effects.some((effect) => effect.type === 'append' && endsAttempt(effect.record))) sweep();
-      settle();
-    },
-    // Of no attempt but the one in progress is the secret kept.
-    tidy: ({ round }) => attemptKeys.keepOnly(round?.round),
-    onHold: ({ code, message, remedy }) =>
-      publish({ type: 'waiting', reason: `${code}: ${message}. ${remedy}` }),
-    onFailure: (thrown) => fail(thrown),
+    onEvent: onUpkeep,
   });
-  const dispatch = (body: EventBody): void => loop.dispatch(body);
-  const sessions = createSessions({
+
+/** The sessions, whose frames become events. */
+const createListener = (
+  { spec, identity, clock, random, log }: CoordinatorInit,
+  own: {
+    readonly config: MachineConfig;
+    readonly specBytes: Uint8Array;
+    readonly limits: Limits;
+    readonly loop: Loop;
+  },
+): Sessions => {
+  const { loop, limits, specBytes } = own;
+  return createSessions({
     identity,
-    run,
+    run: own.config.run,
     specBytes,
     clock,
     random,
@@ -127,8 +90,8 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     mayBeSilent: (key) => mayBeSilent(loop.state, key),
     lastRegister: (key) => loop.state.registered.get(key)?.bytes,
     log,
-    onJoin: (key) => dispatch({ type: 'joined', key }),
-    onLeave: (key) => dispatch({ type: 'left', key }),
+    onJoin: (key) => loop.dispatch({ type: 'joined', key }),
+    onLeave: (key) => loop.dispatch({ type: 'left', key }),
     onFrame: (key, frame) => {
       if (frame.type === 'withdraw' && frame.proof !== undefined)
         log.error(
@@ -136,38 +99,45 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
           'a participant says that a commit is wrong, with this proof',
         );
       loop.checkRoom();
-      dispatch(eventOf(key, frame));
+      loop.dispatch(eventOf(key, frame));
     },
   });
+};
 
-  const status = (): Status => {
-    const { state, held } = loop;
-    const { phase } = state;
-    const reason = phase.type === 'waiting' ? (phase.reason ?? phase.pause) : undefined;
-    return {
-      running: !stopping.signal.aborted,
-      phase: phase.type,
-      waitingFor: held === undefined ? reason : `${held.code}: ${held.message}`,
-      failure: state.failure,
-      lastAbort: lastAbortOf(state),
-      round: state.attempt,
-      committed: state.committed,
-      rounds: spec.rounds,
-      failures: state.failures,
-      loggedIn: sessions.loggedIn,
-      connections: sessions.connections,
-      untold: phase.type === 'finished' ? untold() : 0,
-      modelHash: state.model?.hash,
-    };
-  };
+const transcriptOf = (journal: Journal, loop: Loop): TranscriptSource => ({
+  get size() {
+    return loop.history.size;
+  },
+  read: (start, end) => journal.transcript(start, end),
+  startOf: (round) => journal.startOf(round),
+  whole: async () => wholeTranscript(journal),
+});
 
-  /** The run cannot go on: nothing more is acknowledged. */
-  const fail = (thrown: unknown): void => {
-    const error = toFloeError(thrown);
-    log.error(errorFields(error), 'the coordinator stops');
-    finished.reject(error);
-    halt();
-  };
+/** Lets others read the journal of a run that is over. */
+const shareJournal = async (journal: Journal, log: Logger): Promise<void> => {
+  try {
+    await journal.share?.();
+  } catch (thrown) {
+    log.warn(errorFields(toFloeError(thrown)), 'the journal stays locked until this process ends');
+  }
+};
+
+export const createCoordinator = (given: CoordinatorInit): Coordinator => {
+  const log = safeLogger(given.log);
+  const init = { ...given, log };
+  const { spec, identity, journal, ledger, clock, store, machine = ROUND_MACHINE } = init;
+  const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
+  const startWith = init.startWith ?? spec.cohort.size;
+  const config = configOf(init);
+  const { run } = config;
+  const specBytes = encodeRunSpec(spec);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const finished = Promise.withResolvers<Outcome>();
+  // Who does not wait for the outcome must not be killed by it.
+  finished.promise.catch((thrown: unknown) =>
+    log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
+  );
 
   const halt = (): void => {
     stopping.abort();
@@ -175,188 +145,85 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     upkeep.stop();
     sessions.stop();
   };
+  /** The run cannot go on: nothing more is acknowledged. */
+  const fail = (thrown: unknown): void => {
+    const error = toFloeError(thrown);
+    log.error(errorFields(error), 'the coordinator stops');
+    finished.reject(error);
+    halt();
+  };
+  const settle = (): void => {
+    const outcome = outcomeOf(spec, loop.state);
+    // Verification of the run need not wait until this process has ended.
+    if (outcome !== undefined) void shareJournal(journal, log);
+    if (outcome instanceof FloeError) finished.reject(outcome);
+    else if (outcome !== undefined) finished.resolve(outcome);
+  };
+  const status = () => statusOf(spec, loop, sessions, told, !signal.aborted);
 
-  const publish = (progress: Progress): void => {
-    metrics.observe(progress);
+  const metrics = createMetrics({
+    status,
+    journalEvents: () => loop.history.events,
+    upkeep: () => upkeep.status(),
+  });
+  const faults = createWorkFaults(spec.cohort.minimum);
+  const publish = createPublisher(metrics, log, (progress) => {
     if (progress.type === 'committed') faults.forget();
-    log.info(progressFields(progress), progress.type);
-    try {
-      init.onEvent?.(progress);
-    } catch (thrown) {
-      log.error({ reason: toFloeError(thrown).message }, 'onEvent threw');
-    }
-  };
-
-  /** A fault of this program stops the coordinator, and leaves the attempt to the one that is started again. */
-  const settleWork = (work: Work, event: EventBody): void => {
-    const stopsWith = faults.note(work, event);
-    if (stopsWith === undefined) dispatch(event);
-    else fail(stopsWith);
-  };
-
-  const startWork = (work: Work): void => {
-    const context = {
+    init.onEvent?.(progress);
+  });
+  const upkeep = createKeeping(init, limits, () => loop.state);
+  const tools = createTools(init, run);
+  const loop = createLoop({
+    machine,
+    config,
+    journal,
+    clock,
+    log,
+    signal,
+    perform: (effects) => {
+      performEffects(
+        { sessions, told, log, publish, startWork: working.start, onEnded: sweeper.start },
+        effects,
+      );
+      settle();
+    },
+    // Of no attempt but the one in progress is the secret kept.
+    tidy: (state) => tools.attemptKeys.keepOnly(roundOf(state)?.round),
+    onHold: ({ code, message, remedy }) =>
+      publish({ type: 'waiting', reason: `${code}: ${message}. ${remedy}` }),
+    onFailure: fail,
+  });
+  const told = createTold(config, loop);
+  const sweeper = createSweeper(() => sweepUploads(journal, store, loop.state), log);
+  const working = createWorking({
+    context: () => ({
+      ...tools,
       spec,
       run,
       coordinator: identity.publicKey,
       ledger,
-      history: loop.history,
       clock,
-      keeper,
-      attemptKeys,
-      aggregation,
       upkeep,
       log,
+      signal,
+      history: loop.history,
       state: () => loop.state,
-      hold: (error: FloeError) => loop.hold(error),
-      onOutage: (one: Work, error: FloeError) =>
-        publish({ type: 'waiting', reason: outageText(one, error) }),
-      signal: stopping.signal,
-    };
-    // A store or ledger that never answers must not keep the coordinator from stopping.
-    const task = untilStopped(doWork(context, work))
-      .then((event) => event && settleWork(work, event))
-      .catch((thrown: unknown) => (stopping.signal.aborted ? undefined : fail(thrown)))
-      .finally(() => working.delete(task));
-    working.add(task);
-  };
-
-  /** One at a time; what fails is done again when the next attempt ends. */
-  const sweep = (): void => {
-    sweeping = sweeping
-      .then(() => sweepUploads(journal, store, loop.state))
-      .catch((thrown: unknown) =>
-        log.warn(errorFields(toFloeError(thrown)), 'uploads that are of no use stay for now'),
-      );
-  };
-
-  const noteRefusal = ({ to, frame }: Effect & { type: 'send' }): void => {
-    if (frame.type !== 'error' || to === 'everyone') return;
-    const participant = shortKey(to[0] ?? '');
-    log.warn({ participant, code: frame.code, reason: frame.message }, 'refused');
-  };
-
-  const noteTold = (to: readonly Hex[] | 'everyone'): void => {
-    const here = [...loop.state.participants].filter(([, { present }]) => present);
-    for (const key of to === 'everyone' ? here.map(([name]) => name) : to) told.add(key);
-  };
-
-  /** Participants lost so shortly before the end that they may still come back to hear of it. */
-  const untold = (): number => {
-    const { state } = loop;
-    const now = loop.now();
-    return [...state.participants.keys()].filter(
-      (key) => !told.has(key) && (goneAt(config, state, key) ?? Infinity) > now,
-    ).length;
-  };
-
-  const performEffect = (effect: Effect): void => {
-    switch (effect.type) {
-      case 'append':
-        return;
-      case 'send':
-        if (effect.frame.type === 'error') noteRefusal(effect);
-        if (effect.frame.type === 'finished') noteTold(effect.to);
-        return sessions.send(effect.to, effect.frame);
-      case 'work':
-        return startWork(effect.work);
-      case 'publish':
-        return publish(effect.progress);
-    }
-  };
-
-  const shareJournal = async (): Promise<void> => {
-    try {
-      await journal.share?.();
-    } catch (thrown) {
-      log.warn(
-        errorFields(toFloeError(thrown)),
-        'the journal stays locked until this process ends',
-      );
-    }
-  };
-
-  const settle = (): void => {
-    const { state } = loop;
-    if (state.phase.type !== 'finished' || state.model === undefined) return;
-    // Who verifies the run need not wait until this process has ended.
-    void shareJournal();
-    const { failure, committed, attempt } = state;
-    if (failure !== undefined) {
-      const message = `the run has ended after ${committed} of ${spec.rounds} rounds and ${attempt} attempts`;
-      finished.reject(new FloeError(failure, message));
-      return;
-    }
-    finished.resolve({
-      rounds: state.committed,
-      attempts: state.attempt,
-      model: state.model,
-    });
-  };
-
-  /** What the run begins with: its parent, or the model that its seed gives. */
-  const firstModel = (): Float32Array => {
-    if (spec.parent === undefined) {
-      if (init.initialModel !== undefined)
-        throw new FloeError('spec_mismatch', 'the run begins with the model that its seed gives');
-      return initialModel(spec.model);
-    }
-    if (init.initialModel === undefined)
-      throw new FloeError(
-        'spec_invalid',
-        "the run begins with a parent, and the parent's is missing",
-      );
-    const { tensors } = spec.model;
-    const hash = hashModel({ tensors }, roundToTypes(spec.model, init.initialModel));
-    if (!mayBeginWith(spec, hash))
-      throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
-    return init.initialModel;
-  };
-
-  const publishInitial = async (): Promise<void> => {
-    const readers = [identity.publicKey, ...spec.auditors];
-    const first = keeper.prepare(firstModel(), 0);
-    await loop.persist(async () => {
-      const model = await keeper.publish(first, readers, stopping.signal);
-      dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
-    });
-    await loop.drained();
-  };
-
-  /** Version 0 in the ledger; the same again after a crash. */
-  const registerInitial = async (): Promise<void> => {
-    const { state } = loop;
-    if (state.attempt > 0 || state.model === undefined) return;
-    const { hash: modelHash, blob } = state.model;
-    const version = { run, round: 0, modelHash, blob, transcriptRoot: genesis(run) };
-    const object = spec.parent?.object;
-    await ledger.registerModel(
-      version,
-      object === undefined ? {} : { parent: `0x${toHex(object)}` },
-    );
-  };
+      hold: (error) => loop.hold(error),
+      onOutage: (work, error) => publish({ type: 'waiting', reason: outageText(work, error) }),
+    }),
+    dispatch: (body) => loop.dispatch(body),
+    faults,
+    fail,
+    signal,
+  });
+  const sessions = createListener(init, { config, specBytes, limits, loop });
 
   return {
     accept: (connection) => sessions.accept(connection),
     start: async () => {
-      await cryptoReady;
-      if (!equalBytes(identity.publicKey, spec.coordinator))
-        throw new FloeError('spec_invalid', 'the specification names another coordinator');
-      if (spec.access !== undefined && !gate.policies)
-        throw new FloeError(
-          'spec_invalid',
-          `access.models: expected a gate with policies on chain, got ${gate.kind}`,
-        );
-      const replayed = await loop.open();
-      const { phase, model } = loop.state;
-      if (model !== undefined) {
-        log.info({ replayed, phase: phase.type }, 'resumed');
-        dispatch({ type: 'resumed', startWith });
-        await loop.drained();
-        // A phase that the restart itself began has started its own work.
-        if (loop.state.phase.type === phase.type) pendingWork(loop.state).forEach(startWork);
-      } else await publishInitial();
-      await loop.persist(registerInitial);
+      const { keeper } = tools;
+      const startWork = working.start;
+      await startRun({ ...init, run, machine, startWith, loop, keeper, startWork, signal });
       upkeep.start();
       settle();
     },
@@ -364,40 +231,21 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       halt();
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));
       await loop.drained();
-      await Promise.allSettled(working);
-      await sweeping;
+      await working.settled();
+      await sweeper.settled();
     },
     finished: finished.promise,
     status,
     spec,
     specBytes,
     run,
-    publicKey: identity.publicKey,
     limits,
-    uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
     metrics,
     clock,
-    transcript: {
-      get size() {
-        return loop.history.size;
-      },
-      read: (start, end) => journal.transcript(start, end),
-      startOf: (round) => journal.startOf(round),
-      whole: async () => wholeTranscript(journal),
-    },
+    publicKey: identity.publicKey,
+    uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
+    transcript: transcriptOf(journal, loop),
     blobRef: (id) => journal.blobRef(id),
-    isMember: (key) => loop.state.round?.members.includes(key) === true,
+    isMember: (key) => roundOf(loop.state)?.members.includes(key) === true,
   };
 };
-
-/** Of the attempt before this one, where it was aborted. */
-const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
-  closing?.type !== 'abort'
-    ? undefined
-    : {
-        round: closing.round,
-        code: closing.body.code,
-        reported: reportedText(closing.body.reported),
-      };
-
-const endsAttempt = ({ type }: SignedRecord): boolean => type === 'commit' || type === 'abort';

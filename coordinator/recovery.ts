@@ -14,6 +14,7 @@ import {
   openAnswer,
   recover,
   requireLie,
+  shownPairs,
   unmask,
   type Lanes,
   type Lie,
@@ -76,6 +77,7 @@ const viewOf = (round: Round): RoundView => {
         mask: body.mask,
         seal: body.seal,
       })),
+      round.cohort?.body.beacon ?? new Uint8Array(),
     ),
     shares,
     survivors: round.survivors?.body.members ?? [],
@@ -192,16 +194,13 @@ export const openMasks = async (
   round: Round,
   lanes: Lanes,
   signal: AbortSignal,
-): Promise<Pick<UnmaskingBundle, 'secrets' | 'shares'>> => {
+): Promise<Pick<UnmaskingBundle, 'secrets' | 'pairs'>> => {
   if (init.spec.secagg !== 'masked') return EMPTY_BUNDLE;
   const view = viewOf(round);
   const { secrets } = await openSum(init, round, view, lanes, signal);
-  const dropped = view.shares.length > view.survivors.length;
   return {
     secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
-    shares: dropped
-      ? view.shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
-      : [],
+    pairs: shownPairs(view).map((pair) => ({ ...pair })),
   };
 };
 
@@ -210,11 +209,10 @@ export const judgeRound = async (
   round: Round,
   { author: complainer, body }: SignedRecord<'complaint'>,
 ): Promise<Verdict> => {
-  const { accused, kind, entry, secret } = body;
+  const { accused, kind, entry, path, secret } = body;
   const { context, cohort } = viewOf(round);
-  const place = round.members.indexOf(toHex(complainer));
-  const committed = round.shares.get(toHex(accused))?.record.body.entries[place];
-  if (committed === undefined) return 'invalid';
-  const complaint = { complainer, accused, kind, entry, secret };
-  return judgeComplaint(context, cohort, complaint, committed);
+  const signed = round.shares.get(toHex(accused))?.record.body.entries;
+  if (signed === undefined) return 'invalid';
+  const complaint = { complainer, accused, kind, entry, path, secret };
+  return judgeComplaint(context, cohort, complaint, signed);
 };

@@ -7,7 +7,7 @@ import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { roundEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
-import type { State } from './machine/index.ts';
+import { roundOf, type State } from './machine/index.ts';
 
 /** What becomes of the uploads of one attempt that is over; undefined while it is not for good. */
 const keptOf = async (
@@ -35,10 +35,11 @@ const keptOf = async (
 export const sweepUploads = async (
   journal: Journal,
   store: BlobStore,
-  { round, attempt, model }: State,
+  state: State,
 ): Promise<void> => {
   if (store.discard === undefined) return;
-  const loose = await journal.loose.before(round?.round ?? attempt + 1);
+  const { attempt, model } = state;
+  const loose = await journal.loose.before(roundOf(state)?.round ?? attempt + 1);
   for (const [own, blobs] of loose) {
     // One attempt after the other: they are few.
     /* oxlint-disable no-await-in-loop */

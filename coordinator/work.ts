@@ -14,7 +14,7 @@ import type { AttemptKeys } from './attempt-keys.ts';
 import type { Aggregation } from './aggregation.ts';
 import type { History } from './journal/history.ts';
 import { errorFields, type Logger } from './log.ts';
-import type { EventBody, State, Work } from './machine/index.ts';
+import { roundOf, type EventBody, type State, type Work } from './machine/index.ts';
 import { WORK_LIMIT_MS } from './machine/config.ts';
 import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
@@ -110,7 +110,8 @@ const cut = (receipt: string): string => receipt.slice(0, 500);
 
 const perform = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
   const { run, ledger, keeper, aggregation, signal, state } = context;
-  const { round: current, model } = state();
+  const { model } = state();
+  const current = roundOf(state());
   if (current?.round !== work.round || model === undefined) return undefined;
   const { round } = work;
   switch (work.type) {

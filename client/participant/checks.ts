@@ -26,7 +26,14 @@ import {
 } from '../../protocol/rules/index.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
-import { entryHash, freezeCohort, indexOf, type Cohort } from '../../protocol/secagg/index.ts';
+import {
+  entryHash,
+  freezeCohort,
+  holderPlace,
+  indexOf,
+  showsEntry,
+  type Cohort,
+} from '../../protocol/secagg/index.ts';
 
 /** No record has this hash. */
 const NOTHING = new Uint8Array();
@@ -118,6 +125,7 @@ export const checkCohort = (
   requireLawful(view, record);
   const cohort = freezeCohort(
     registers.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
+    record.body.beacon,
   );
   // Somebody else's keys under the own name would receive the shares that are meant for this participant.
   const own = frame.registers[indexOf(cohort, self)] as Uint8Array;
@@ -140,8 +148,9 @@ export interface CheckedSharers {
   readonly view: RoundView;
   readonly inbox: readonly {
     readonly author: Uint8Array;
-    /** As its author signed it; the own one is empty. */
+    /** As its author signed it, and what shows that; empty in the own place, and of who is no neighbour. */
     readonly entry: Uint8Array;
+    readonly path: Uint8Array;
     readonly record: SignedRecord<'share'>;
   }[];
 }
@@ -160,9 +169,8 @@ export const checkSharers = (
       'record_malformed',
       `expected ${members.length} shares, got ${frame.inbox.length}`,
     );
-  const ownIndex = indexOf(checked.cohort, self);
   let view: RoundView = checked.view;
-  const inbox = frame.inbox.map(({ record: bytes, entry }, i) => {
+  const inbox = frame.inbox.map(({ record: bytes, entry, path }, i) => {
     const share = decodeRecordOf('share', bytes);
     const { author } = share;
     if (!equalBytes(share.hash, record.body.shares[i] ?? NOTHING)) {
@@ -176,14 +184,16 @@ export const checkSharers = (
     if (equalBytes(author, self)) {
       if (!equalBytes(bytes, ownShare))
         throw new FloeError('record_malformed', 'the own share is not the one that was sent');
-      return { author, entry: new Uint8Array(0), record: share };
+      return { author, entry: NOTHING, path: NOTHING, record: share };
     }
-    const committed = share.body.entries[ownIndex];
-    if (committed === undefined || !equalBytes(entryHash(entry), committed))
+    const place = holderPlace(checked.cohort, author, self);
+    if (place === undefined) return { author, entry: NOTHING, path: NOTHING, record: share };
+    const { context, entries } = share.body;
+    if (!showsEntry({ context, author }, entries, place, entryHash(entry), path))
       throw new FloeError('share_invalid', 'an entry is not the one its author signed', {
         author: toHex(author),
       });
-    return { author, entry, record: share };
+    return { author, entry, path, record: share };
   });
   requireLawful(view, record);
   if (!includes(members, self))

@@ -30,12 +30,14 @@ import {
   createParty,
   deriveKeys,
   entryHash,
+  holderPlace,
   memberOf,
   makeShares,
   maskUpdate,
   openEntry,
   pairSign,
   sealAnswer,
+  signedEntries,
   selfMaskSeed,
   selfSecretOf,
   type ComplaintKind,
@@ -121,7 +123,7 @@ export const makeParty = (
   { cohort, context }: CheckedCohort,
 ): Party => createParty({ context, cohort, self: view.self, sigma, seal });
 
-/** Share: b and e, the shares of both secrets for every member, the frame to send. */
+/** Share: b and e, the shares of both secrets for every holder, the frame to send. */
 export const makeSharing = async (
   view: RunView,
   own: Own,
@@ -139,7 +141,7 @@ export const makeSharing = async (
   const share = signRecord(own.identity, 'share', view.run, round, {
     context,
     commitment: message.commitment,
-    entries: message.entries.map(entryHash),
+    entries: signedEntries({ context, author: party.self }, message.entries.map(entryHash)),
     ...(check === undefined ? {} : { check }),
   });
   return {
@@ -159,14 +161,15 @@ export interface BadEntry {
 /** After this many entries the event loop gets a turn. */
 const ENTRIES_PER_TURN = 16;
 
-/** Opens the entries of all sharers but oneself, or finds the first that is bad. */
+/** Opens the entries of all neighbours that shared, or finds the first that is bad. */
 export const openInbox = async (
   party: Party,
   { inbox }: CheckedSharers,
 ): Promise<{ readonly opened: readonly OpenedEntry[]; readonly bad?: BadEntry }> => {
   const opened: OpenedEntry[] = [];
   for (const item of inbox) {
-    if (equalBytes(item.author, party.self)) continue;
+    const isOwn = equalBytes(item.author, party.self);
+    if (isOwn || holderPlace(party.cohort, item.author, party.self) === undefined) continue;
     try {
       opened.push(await openEntry(party, item.author, item.entry));
     } catch (error) {
@@ -193,6 +196,7 @@ export const makeComplaint = (
     share: item.record.hash,
     kind,
     entry: item.entry,
+    path: item.path,
     secret: complaintSecret(kind, { sigma, seal }, memberOf(cohort, item.author).seal.raw),
   });
 

@@ -18,13 +18,12 @@ import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
 import {
   decodeEntries,
   decodeEvent,
-  decodeSnapshot,
   encodeEntries,
   encodeEvent,
-  encodeSnapshot,
-  initialState,
-  step,
+  ROUND_MACHINE,
+  roundOf,
   type Event,
+  type Machine,
   type MachineConfig,
   type State,
 } from '../machine/index.ts';
@@ -190,7 +189,13 @@ const entriesByShare = (sealed: Loaded['sealed']): ReadonlyMap<string, readonly 
   new Map(sealed.map(({ share, bytes }) => [toHex(share), decodeEntries(bytes)]));
 
 /** Plays the events after a snapshot; each is checked. */
-const replay = (config: MachineConfig, from: State, seq: number, loaded: Loaded): Restored => {
+const replay = (
+  machine: Machine,
+  config: MachineConfig,
+  from: State,
+  seq: number,
+  loaded: Loaded,
+): Restored => {
   const entries = entriesByShare(loaded.sealed);
   let [state, time, expected] = [from, loaded.snapshot?.time ?? 0, seq];
   for (const { seq: number, type, time: at, body, record } of loaded.events) {
@@ -204,7 +209,7 @@ const replay = (config: MachineConfig, from: State, seq: number, loaded: Loaded)
       const event = decodeEvent(body, at, beside);
       if (event.type !== type)
         throw new FloeError('journal_corrupt', `expected ${type}, got ${event.type}`);
-      const next = step(config, state, event).state;
+      const next = machine.step(config, state, event).state;
       // Only what changed the state was kept: what it rested on is lost.
       if (next === state) throw new FloeError('journal_corrupt', 'it changes nothing');
       state = next;
@@ -223,13 +228,14 @@ const replay = (config: MachineConfig, from: State, seq: number, loaded: Loaded)
 
 /**
  * Opens the run that the journal belongs to.
- * @param every events between two snapshots within an attempt, at most
+ * @param every events between two snapshots within an attempt, at most @param machine whose events and states it keeps
  * @throws FloeError `spec_mismatch`, and what a journal throws
  */
 export const openHistory = async (
   journal: Journal,
   run: Uint8Array,
   every = EVENTS_PER_SNAPSHOT,
+  machine = ROUND_MACHINE,
 ): Promise<History> => {
   await journal.bind(run);
   let end = endAfter(run, await journal.last());
@@ -243,26 +249,26 @@ export const openHistory = async (
       snapped = snapshot?.seq ?? 0;
       const from =
         snapshot === undefined
-          ? initialState
-          : await decodeSnapshot(snapshot.body, {
+          ? machine.initial
+          : await machine.decodeSnapshot(snapshot.body, {
               records: (hashes) => journal.records(hashes),
               entries: entriesByShare(loaded.sealed),
             });
-      const restored = replay(config, from, snapped, loaded);
+      const restored = replay(machine, config, from, snapped, loaded);
       seq = snapped + restored.replayed;
       return restored;
     },
     append: async (steps, after) => {
       const { end: next, ...rows } = rowsOf(steps, seq, end);
       const last = seq + steps.length;
-      const most = after.round === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
+      const most = roundOf(after) === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
       const due = endsAttempt(rows.records, steps) || last - snapped >= most;
       const snapshot = due
         ? {
             seq: last,
             time: steps.at(-1)?.event.time ?? 0,
-            body: encodeSnapshot(after),
-            round: after.round?.round,
+            body: machine.encodeSnapshot(after),
+            round: roundOf(after)?.round,
           }
         : undefined;
       await journal.write({ ...rows, ...(snapshot === undefined ? {} : { snapshot }) });
@@ -291,5 +297,5 @@ export const committedIn = async (journal: Journal): Promise<number> => {
     records: (hashes: readonly Uint8Array[]) => journal.records(hashes),
     entries: entriesByShare(sealed),
   };
-  return (await decodeSnapshot(snapshot.body, source)).committed;
+  return (await ROUND_MACHINE.decodeSnapshot(snapshot.body, source)).committed;
 };

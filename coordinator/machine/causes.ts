@@ -10,7 +10,16 @@ import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.t
 import { publish, send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { eligible, withEntry, type Hex, type Round, type State, type Streak } from './state.ts';
+import {
+  eligible,
+  roundOf,
+  withChange,
+  withEntry,
+  type Hex,
+  type Round,
+  type State,
+  type Streak,
+} from './state.ts';
 
 /** Attempts in a row with one cause at everybody, from which on the run pauses for it, or ends. */
 export const STREAK = 3;
@@ -26,14 +35,14 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set(['update_not_finite']);
 /** A participant waits for something, and may still answer. */
 export const applyReported = (state: State, event: EventOf<'reported'>): Step => {
   const same = { state, effects: [] };
-  const { round } = state;
+  const round = roundOf(state);
   const key = toHex(event.key);
   if (round === undefined || !round.invited.includes(key)) return same;
   const before = round.reports.get(key);
   const changes = (before?.changes ?? 0) + 1;
   if (before?.code === event.code || changes > MAX_REPORTS) return same;
   const reports = withEntry(round.reports, key, { code: event.code, changes });
-  return { state: { ...state, round: { ...round, reports } }, effects: [] };
+  return { state: withChange(state, { reports }), effects: [] };
 };
 
 /** The participant goes on: what it waited for is there. */

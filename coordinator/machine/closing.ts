@@ -14,7 +14,15 @@ import { evidenceOf } from './evidence.ts';
 import { silentAfter } from './draw.ts';
 import { enter } from './phases.ts';
 import { mayBeKnown, triedNow } from './spending.ts';
-import { silentNow, type Hex, type PhaseType, type Round, type State } from './state.ts';
+import {
+  roundOf,
+  silentNow,
+  type Committing,
+  type Hex,
+  type PhaseType,
+  type Round,
+  type State,
+} from './state.ts';
 import { viewOf } from './view.ts';
 
 export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
@@ -40,7 +48,7 @@ export const abort = (
   culprits: readonly Hex[],
   proof: Pick<Body<'abort'>, 'complaint' | 'lies'> = {},
 ): Step => {
-  const { round } = state;
+  const round = roundOf(state);
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
   if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
   const alive = round.survivors?.body.members ?? [];
@@ -79,7 +87,6 @@ export const abort = (
       proven: isProven ? new Set([...state.proven, ...culprits]) : state.proven,
       // A complaint ends an attempt before any answer: nobody needs it for a set.
       proofs: proof.lies === undefined ? state.proofs : [...state.proofs, record],
-      round: undefined,
       closing: record,
     },
     effects: [
@@ -112,10 +119,11 @@ const followedBy = ({ effects }: Step, next: Step): Step => ({
   effects: [...effects, ...next.effects],
 });
 
-export const registerWork = (round: Round): Work | undefined =>
-  round.commit === undefined
-    ? undefined
-    : { type: 'register-model', round: round.round, commit: round.commit };
+export const registerWork = ({ round, commit }: Committing): Work => ({
+  type: 'register-model',
+  round,
+  commit,
+});
 
 /** The host has the sum and the new model: the commit is signed and the model goes to the ledger. */
 export const applyAggregated = (
@@ -123,15 +131,14 @@ export const applyAggregated = (
   state: State,
   event: EventOf<'aggregated'>,
 ): Step => {
-  const { round, phase } = state;
-  if (round === undefined || phase.type !== 'finishing') return { state, effects: [] };
-  const commit = config.sign('commit', round.round, event.commit);
-  const next: Round = { ...round, commit };
-  const entered = enter({ ...state, round: next }, { type: 'registering', since: event.time });
-  const work = registerWork(next);
+  const { phase } = state;
+  if (phase.type !== 'finishing') return { state, effects: [] };
+  const { round } = phase;
+  const next = { ...round, commit: config.sign('commit', round.round, event.commit) };
+  const entered = enter(state, { type: 'registering', since: event.time, round: next });
   return {
     state: entered.state,
-    effects: [...entered.effects, ...(work === undefined ? [] : [startWork(work)])],
+    effects: [...entered.effects, startWork(registerWork(next))],
   };
 };
 
@@ -146,8 +153,9 @@ export const applyRegistered = (
   state: State,
   event: EventOf<'registered'>,
 ): Step => {
-  const { round, phase } = state;
-  if (round?.commit === undefined || phase.type !== 'registering') return { state, effects: [] };
+  const { phase } = state;
+  if (phase.type !== 'registering') return { state, effects: [] };
+  const { round } = phase;
   const { commit } = round;
   const committed = state.committed + 1;
   const done = committed === config.spec.rounds;
@@ -172,7 +180,6 @@ export const applyRegistered = (
       drawn: new Set(round.eligible),
       history,
       silent: silentAfter(state, history, round.silent),
-      round: undefined,
       closing: commit,
       evidence: evidenceOf(config, round, commit),
     },
@@ -186,7 +193,7 @@ export const applyRegistered = (
         version: committed,
         rounds: config.spec.rounds,
         cohort: round.members.length,
-        survivors: round.survivors?.body.members.length ?? 0,
+        survivors: round.survivors.body.members.length,
         weight: commit.body.weight,
         metrics: commit.body.metrics,
         modelHash: commit.body.model.hash,

@@ -8,7 +8,7 @@ import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
-import { withEntry, type Hex, type Round, type State } from './state.ts';
+import { withChange, withEntry, type Hex, type Round, type State } from './state.ts';
 
 /** The complaints that nobody has judged yet. */
 export const unjudged = (round: Round): readonly SignedRecord<'complaint'>[] =>
@@ -25,16 +25,17 @@ export const applyJudged = (
   state: State,
   event: EventOf<'complaint-judged'>,
 ): Step => {
-  const { round, phase } = state;
+  const { phase } = state;
+  if (phase.type !== 'upload') return { state, effects: [] };
+  const { round } = phase;
   const complainer: Hex = toHex(event.member);
-  const complaint = round?.complaints.get(complainer);
-  if (round === undefined || complaint === undefined || phase.type !== 'upload')
-    return { state, effects: [] };
+  const complaint = round.complaints.get(complainer);
+  if (complaint === undefined) return { state, effects: [] };
   const { record } = complaint;
   if (event.verdict === 'invalid') {
     const complaints = withEntry(round.complaints, complainer, { record, judged: true });
     return {
-      state: { ...state, round: { ...round, complaints } },
+      state: withChange(state, { complaints }),
       effects: [
         refusal(complainer, 'complaint_invalid', 'the complaint proves nothing', record.hash),
       ],

@@ -11,10 +11,12 @@ export {
   type Event,
   type EventBody,
 } from './events.ts';
+export { ROUND_MACHINE, type Machine } from './machine.ts';
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
 export { pendingWork } from './resume.ts';
 export {
   initialState,
+  roundOf,
   type Hex,
   type Phase,
   type PhaseType,

@@ -9,12 +9,13 @@ import { OUTAGES } from '../../protocol/outages.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { publish, type Step } from './effects.ts';
 import { timed } from './upload.ts';
-import { awaited, quorum, type AnswerPhase, type Phase, type Round, type State } from './state.ts';
+import { awaited, quorum, roundOf } from './state.ts';
+import type { AnswerPhase, Phase, PhaseOf, Round, State } from './state.ts';
 
 /** How long a phase waits for an outage beyond its first deadline, as long as the host waits with its own work. */
 export const OUTAGE_LIMIT_MS = WORK_LIMIT_MS;
 
-const isAnswerPhase = (phase: Phase): phase is Phase & { readonly type: AnswerPhase } =>
+const isAnswerPhase = (phase: Phase): phase is PhaseOf<AnswerPhase> =>
   phase.type === 'register' ||
   phase.type === 'share' ||
   phase.type === 'upload' ||
@@ -49,15 +50,16 @@ const answersIn = (
 /** Of those that are here and have not answered: the outage that each reports. */
 const outagesOf = (state: State): readonly ErrorCode[] =>
   awaited(state).flatMap((key) => {
-    const code = state.round?.reports.get(key)?.code;
+    const code = roundOf(state)?.reports.get(key)?.code;
     const isHere = state.participants.get(key)?.present === true;
     return isHere && code !== undefined && isErrorCode(code) && OUTAGES.has(code) ? [code] : [];
   });
 
 /** The phase again, whose deadline is over; undefined where waiting cannot help, or has lasted long enough. */
 export const prolonged = (config: MachineConfig, state: State, now: number): Step | undefined => {
-  const { phase, round } = state;
-  if (round === undefined || !isAnswerPhase(phase)) return undefined;
+  const { phase } = state;
+  if (!isAnswerPhase(phase)) return undefined;
+  const { round } = phase;
   const own = config.spec.deadlines[phase.type] * 1000;
   const last = phase.since + own + OUTAGE_LIMIT_MS;
   if (now >= last) return undefined;
@@ -65,7 +67,7 @@ export const prolonged = (config: MachineConfig, state: State, now: number): Ste
   const outages = outagesOf(state);
   if (count >= needed || count + outages.length < needed) return undefined;
   const deadline = Math.min(last, now + own);
-  const again = timed(config, { ...phase, timedFrom: now, deadline }, round);
+  const again = timed(config, { ...phase, timedFrom: now, deadline });
   const next = { ...state, phase: again };
   // Once: the phase has not begun again before.
   if (phase.timedFrom !== undefined) return { state: next, effects: [] };

@@ -2,10 +2,18 @@
  * @module Entering a phase: the state takes the phase and notes the time, and the progress is published.
  */
 import { publish, type Step } from './effects.ts';
-import { silentNow, survivorsOf, uploaders, type Phase, type Round, type State } from './state.ts';
+import {
+  silentNow,
+  survivorsOf,
+  uploaders,
+  type Round,
+  type RoundPhase,
+  type State,
+} from './state.ts';
 
 /** How many participants a phase is about. */
-const sizeOf = (phase: Phase, round: Round): number => {
+const sizeOf = (phase: RoundPhase): number => {
+  const { round } = phase;
   switch (phase.type) {
     case 'opening':
     case 'register':
@@ -22,9 +30,6 @@ const sizeOf = (phase: Phase, round: Round): number => {
     case 'finishing':
     case 'registering':
       return survivorsOf(round).length;
-    case 'waiting':
-    case 'finished':
-      return 0;
   }
 };
 
@@ -35,21 +40,25 @@ export const foldedMembers = (round: Round): string[] =>
     .map(([key]) => key)
     .toSorted();
 
-export const enter = (state: State, phase: Phase): Step => {
-  const { round } = state;
-  if (round === undefined) return { state: { ...state, phase }, effects: [] };
-  const times = [...round.times, [phase.type, phase.since] as const];
-  const silent = new Set([...round.silent, ...silentNow(state)]);
-  return {
-    state: { ...state, phase, round: { ...round, times, silent } },
-    effects: [
-      publish({
-        type: 'phase',
-        round: round.round,
-        phase: phase.type,
-        of: sizeOf(phase, round),
-        time: phase.since,
-      }),
-    ],
-  };
-};
+const noted = <In extends RoundPhase>(phase: In, silent: readonly string[]): In => ({
+  ...phase,
+  round: {
+    ...phase.round,
+    times: [...phase.round.times, [phase.type, phase.since]],
+    silent: new Set([...phase.round.silent, ...silent]),
+  },
+});
+
+/** @param phase with the attempt as the phase begins */
+export const enter = (state: State, phase: RoundPhase): Step => ({
+  state: { ...state, phase: noted(phase, silentNow(state)) },
+  effects: [
+    publish({
+      type: 'phase',
+      round: phase.round.round,
+      phase: phase.type,
+      of: sizeOf(phase),
+      time: phase.since,
+    }),
+  ],
+});

@@ -4,7 +4,7 @@
  */
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { MAX_PLACES, MAX_READERS, MAX_REGISTERED } from './config.ts';
-import type { Hex, State } from './state.ts';
+import { roundOf, type Hex, type State } from './state.ts';
 
 /** The places after another cohort was frozen; the latest cohorts stay where not all can. */
 export const withCohort = (places: State['places'], members: readonly Hex[]): State['places'] => {
@@ -42,8 +42,8 @@ export const cohortReaders = ({ places }: State): readonly Hex[] =>
 
 /** Without those who left, hold no place and are not invited to the present round. */
 export const withoutStrangers = (state: State): State => {
-  const { participants, places, round } = state;
-  const invited = new Set(round?.invited);
+  const { participants, places } = state;
+  const invited = new Set(roundOf(state)?.invited);
   const kept = [...participants].filter(
     ([key, { present }]) => present || places.has(key) || invited.has(key),
   );

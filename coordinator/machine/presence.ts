@@ -9,7 +9,16 @@ import type { EventOf } from './events.ts';
 import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
 import { timed } from './upload.ts';
-import { awaited, withEntry, type AnswerPhase, type Hex, type Phase, type State } from './state.ts';
+import {
+  awaited,
+  roundOf,
+  withChange,
+  withEntry,
+  type AnswerPhase,
+  type Hex,
+  type Phase,
+  type State,
+} from './state.ts';
 
 /** A login; the frames of the running round follow it. */
 export const applyJoined = (
@@ -39,15 +48,15 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
  * deadline of the uploads. It begins once its shares have left.
  */
 export const mayBeSilent = (state: State, key: Hex): boolean => {
-  const { phase, round } = state;
-  if (phase.type === 'share') return round?.shares.has(key) === true && !round.withdrawn.has(key);
+  const { phase } = state;
+  if (phase.type === 'share') return phase.round.shares.has(key) && !phase.round.withdrawn.has(key);
   return phase.type === 'upload' && awaited(state).includes(key);
 };
 
 /** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
 export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step => {
   const key = toHex(event.key);
-  const { round } = state;
+  const round = roundOf(state);
   if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
     return { state, effects: [] };
   // The survivors record repeats it, and no participant takes one with a text that is no code.
@@ -56,7 +65,7 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
   // Before the cohort is known it can speak of itself only.
   const spent = code === 'update_already_spent' && state.phase.type === 'register';
   const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
-  return { state: { ...state, sitting, round: { ...round, withdrawn } }, effects: [] };
+  return { state: { ...withChange(state, { withdrawn }), sitting }, effects: [] };
 };
 
 /**
@@ -81,7 +90,7 @@ export const applyResumed = (
       startWith,
       participants,
       patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
-      phase: state.round === undefined ? phase : timed(config, phase, state.round),
+      phase: timed(config, phase),
     }),
     effects: [],
   };

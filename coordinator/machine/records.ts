@@ -6,8 +6,8 @@
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records/records.ts';
-import { requireLawful } from '../../protocol/rules/index.ts';
-import { entryHash, parseEntry } from '../../protocol/secagg/index.ts';
+import { requireLawful, topologyOf } from '../../protocol/rules/index.ts';
+import { entryHash, parseEntry, signedEntries } from '../../protocol/secagg/index.ts';
 import { withoutReport } from './causes.ts';
 import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
@@ -16,7 +16,16 @@ import type { EventOf } from './events.ts';
 import { withRegistered } from './places.ts';
 import { timed } from './upload.ts';
 import { viewOf } from './view.ts';
-import { withEntry, type AnswerPhase, type Hex, type Round, type State } from './state.ts';
+import {
+  roundOf,
+  withChange,
+  withEntry,
+  type AnswerPhase,
+  type Hex,
+  type Round,
+  type RoundChange,
+  type State,
+} from './state.ts';
 
 type ParticipantRecord = SignedRecord<
   'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask'
@@ -93,14 +102,18 @@ const checkEntries = (
     if (entries.length > 0) refuse('unexpected_frame', `a ${record.type} record has no entries`);
     return;
   }
-  const n = round.members.length;
-  if (entries.length !== n) refuse('share_invalid', `expected ${n} entries, got ${entries.length}`);
-  for (const [i, member] of (round.cohort?.body.members ?? []).entries()) {
-    const entry = entries[i] as Uint8Array;
-    parseEntry(record.author, member, entry);
-    if (!equalBytes(entryHash(entry), record.body.entries[i] as Uint8Array))
-      refuse('share_invalid', `entry ${i} is not the one that the record names`);
-  }
+  const { author, body } = record;
+  if (round.cohort === undefined) return refuse('unexpected_frame', 'a share before the cohort');
+  const { members } = round.cohort.body;
+  const holders = topologyOf(round.cohort).holders[round.members.indexOf(toHex(author))] ?? [];
+  const expected = holders.length;
+  if (entries.length !== expected)
+    refuse('share_invalid', `expected ${expected} entries, got ${entries.length}`);
+  for (const [place, index] of holders.entries())
+    parseEntry(author, members[index] as Uint8Array, entries[place] as Uint8Array);
+  const { root } = signedEntries({ context: body.context, author }, entries.map(entryHash));
+  if (!equalBytes(root, body.entries.root))
+    refuse('share_invalid', 'the entries are not those whose root the record holds');
 };
 
 const accept = (
@@ -108,28 +121,25 @@ const accept = (
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
   took: number,
-): Round => {
+): RoundChange => {
   const key = toHex(record.author);
   switch (record.type) {
     case 'register':
-      return { ...round, registers: withEntry(round.registers, key, record) };
+      return { registers: withEntry(round.registers, key, record) };
     case 'share':
-      return { ...round, shares: withEntry(round.shares, key, { record, entries }) };
+      return { shares: withEntry(round.shares, key, { record, entries }) };
     case 'complaint':
       return {
-        ...round,
         complaints: withEntry(round.complaints, key, { record, judged: false }),
       };
     case 'upload':
       return {
-        ...round,
         uploads: withEntry(round.uploads, key, { record, status: 'accepted', took }),
       };
     case 'consistent':
-      return { ...round, consistent: withEntry(round.consistent, key, record) };
+      return { consistent: withEntry(round.consistent, key, record) };
     case 'unmask':
       return {
-        ...round,
         unmasks: withEntry(round.unmasks, key, record),
         answers: withEntry(round.answers, key, entries[0] as Uint8Array),
       };
@@ -147,7 +157,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
     return refuse('record_replayed', 'the record belongs to another run');
   if (!equalBytes(record.author, from))
     return refuse('record_replayed', "the record is not the session's own");
-  const { round } = state;
+  const round = roundOf(state);
   if (record.round !== state.attempt)
     return refuse('record_replayed', `expected round ${state.attempt}, got ${record.round}`);
   if (round === undefined) return refuse('phase_closed', `round ${record.round} is over`);
@@ -163,12 +173,13 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   checkEntries(round, record, entries);
   const { phase } = state;
   const began = 'deadline' in phase ? (phase.timedFrom ?? phase.since) : phase.since;
-  const next = accept(withoutReport(round, key), record, entries, event.time - began);
+  const { reports } = withoutReport(round, key);
+  const change = accept(round, record, entries, event.time - began);
+  const next = withChange(state, { ...change, reports });
   return {
     state: {
-      ...state,
-      phase: timed(config, phase, next),
-      round: next,
+      ...next,
+      phase: timed(config, next.phase),
       registered:
         record.type === 'register' ? withRegistered(state, key, record) : state.registered,
     },

@@ -13,25 +13,37 @@ import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
 import { withCohort } from './places.ts';
 import { fitting } from './spending.ts';
-import { isMasked, tooFewCode, type Hex, type Round, type State } from './state.ts';
+import {
+  isMasked,
+  tooFewCode,
+  type Frozen,
+  type Hex,
+  type Opened,
+  type Round,
+  type State,
+} from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
 export const cohortRegisters = (round: Round): SignedRecord<'register'>[] =>
   round.members.flatMap((key) => round.registers.get(key) ?? []);
 
-export const freezeCohortWork = (round: Round): Work => {
+export const freezeCohortWork = (round: Opened): Work => {
   const members = round.members.map(fromHex);
   return {
     type: 'freeze-cohort',
     round: round.round,
     root: cohortRoot(members),
     members,
-    entropy: (round.open as SignedRecord<'open'>).body.beacon,
+    entropy: round.open.body.beacon,
   };
 };
 
-export const closeRegister = (config: MachineConfig, state: State, now: number): Step => {
-  const round = state.round as Round;
+export const closeRegister = (
+  config: MachineConfig,
+  state: State,
+  round: Opened,
+  now: number,
+): Step => {
   const { cohort, selection } = config.spec;
   const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
   const { members, spent } = round.isGroup
@@ -46,10 +58,10 @@ export const closeRegister = (config: MachineConfig, state: State, now: number):
       `expected at least ${minimum} registrations that can be summed, got ${members.length}`,
       [],
     );
-  const frozen: Round = { ...round, members };
+  const frozen: Opened = { ...round, members };
   const entered = enter(
-    { ...state, round: frozen, sitting: new Set([...state.sitting, ...spent]) },
-    { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS },
+    { ...state, sitting: new Set([...state.sitting, ...spent]) },
+    { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS, round: frozen },
   );
   return {
     state: entered.state,
@@ -74,8 +86,9 @@ export const applyCohortFrozen = (
   state: State,
   event: EventOf<'cohort-frozen'>,
 ): Step => {
-  const { round, phase } = state;
-  if (round?.open === undefined || phase.type !== 'freezing-cohort') return { state, effects: [] };
+  const { phase } = state;
+  if (phase.type !== 'freezing-cohort') return { state, effects: [] };
+  const { round } = phase;
   const members = round.members.map(fromHex);
   const root = cohortRoot(members);
   const { beacon, receipt } = event;
@@ -88,11 +101,12 @@ export const applyCohortFrozen = (
     receipt,
   });
   const context = contextOf({ run: config.run, round: round.round, open: round.open, cohort });
-  const frozen: Round = { ...round, cohort, context };
+  const frozen: Frozen = { ...round, cohort, context };
   const type = isMasked(config) ? 'share' : 'upload';
+  const deadline = event.time + config.spec.deadlines[type] * 1000;
   const entered = enter(
-    { ...state, round: frozen, places: withCohort(state.places, frozen.members) },
-    { type, since: event.time, deadline: event.time + config.spec.deadlines[type] * 1000 },
+    { ...state, places: withCohort(state.places, frozen.members) },
+    { type, since: event.time, deadline, round: frozen },
   );
   return {
     state: entered.state,

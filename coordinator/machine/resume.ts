@@ -10,33 +10,34 @@ import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
 import { sendEvidence } from './evidence.ts';
 import { freezeCohortWork, sendCohort } from './register.ts';
 import { sendSharers } from './share.ts';
-import { survivorsOf, type Hex, type State } from './state.ts';
+import { roundOf, survivorsOf, type Hex, type State } from './state.ts';
 import { sendConsistency } from './unmask.ts';
 import { freezeSurvivorsWork } from './upload.ts';
 import { wrapModel } from './waiting.ts';
 
 /** The work in progress; every piece of it may have been done before and is idempotent. */
 export const pendingWork = (state: State): readonly Work[] => {
-  const { phase, round } = state;
-  if (round === undefined) return [];
+  const { phase } = state;
   switch (phase.type) {
     case 'opening':
-      return [wrapModel(state) ?? []].flat();
+      return [wrapModel(state, phase.round) ?? []].flat();
     case 'freezing-cohort':
-      return [freezeCohortWork(round)];
-    case 'upload':
+      return [freezeCohortWork(phase.round)];
+    case 'upload': {
+      const { round } = phase;
       return [
         ...unjudged(round).map((record) => judgeWork(round, record)),
         ...[...round.uploads.values()]
           .filter(({ status }) => status !== 'rejected')
           .map(({ record }) => ({ type: 'fold', round: round.round, record }) as const),
       ];
+    }
     case 'freezing-survivors':
-      return [freezeSurvivorsWork(round)];
+      return [freezeSurvivorsWork(phase.round)];
     case 'finishing':
-      return [finishWork(round)];
+      return [finishWork(phase.round)];
     case 'registering':
-      return [registerWork(round) ?? []].flat();
+      return [registerWork(phase.round)];
     default:
       return [];
   }
@@ -47,7 +48,8 @@ const framesOf = (effects: readonly Effect[]): OutgoingFrame[] =>
 
 /** What a participant that has just logged in must know, in order. */
 export const syncFrames = (config: MachineConfig, state: State, key: Hex): OutgoingFrame[] => {
-  const { phase, round, closing } = state;
+  const { phase, closing } = state;
+  const round = roundOf(state);
   const proofs = state.proofs.map(({ bytes }) => ({ type: 'record', record: bytes }) as const);
   const isAmongThem = state.proofs.some(({ hash }) => closing && equalBytes(hash, closing.hash));
   if (round === undefined)

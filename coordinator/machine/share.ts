@@ -2,31 +2,64 @@
  * @module Share (Bonawitz et al. 2017, round 1): the sealed shares are collected and handed on; U1, whose shares arrived, is
  * the set the masks are made over.
  */
-import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { topologyOf } from '../../protocol/rules/index.ts';
+import { entryHash, entryPath, entryTree, placeOf } from '../../protocol/secagg/index.ts';
 import { abort } from './closing.ts';
 import type { MachineConfig } from './config.ts';
 import { append, send, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';
-import { quorum, tooFewCode, type Hex, type Round, type Shared, type State } from './state.ts';
+import {
+  quorum,
+  tooFewCode,
+  type Frozen,
+  type Hex,
+  type Round,
+  type Shared,
+  type State,
+} from './state.ts';
 
-/** The sharers frame of one receiver: each sharer's record and its sealed entry for the receiver (its own is left out). */
-export const sendSharers = (round: Round, to: Hex): Effect[] => {
-  const place = round.members.indexOf(to);
-  if (round.sharers === undefined || place < 0) return [];
-  const inbox = round.sharers.body.members.map((author) => {
-    const key = toHex(author);
-    const shared = round.shares.get(key) as Shared;
-    const entry = key === to ? new Uint8Array() : (shared.entries[place] as Uint8Array);
-    return { record: shared.record.bytes, entry };
-  });
-  return [send([to], { type: 'sharers', record: round.sharers.bytes, inbox })];
+/** The tree over what a sharer made, once for all of its receivers. */
+const trees = new WeakMap<readonly Uint8Array[], ReturnType<typeof entryTree>>();
+
+const treeOf = ({ record, entries }: Shared): ReturnType<typeof entryTree> => {
+  const about = { context: record.body.context, author: record.author };
+  const known = trees.get(entries) ?? entryTree(about, entries.map(entryHash));
+  trees.set(entries, known);
+  return known;
 };
 
-export const closeShare = (config: MachineConfig, state: State, now: number): Step => {
-  const round = state.round as Round;
+/**
+ * The sharers frame of one receiver: each sharer's record, and its sealed entry for the receiver with the path to the root in the
+ * record (its own is left out).
+ */
+export const sendSharers = (round: Round, to: Hex): Effect[] => {
+  const { cohort, sharers } = round;
+  const holder = round.members.indexOf(to);
+  if (cohort === undefined || sharers === undefined || holder < 0) return [];
+  const inbox = sharers.body.members.flatMap((author) => {
+    const key = toHex(author);
+    const shared = round.shares.get(key);
+    if (shared === undefined) return [];
+    const record = shared.record.bytes;
+    const place = placeOf(topologyOf(cohort), round.members.indexOf(key), holder);
+    const entry = place === undefined ? undefined : shared.entries[place];
+    return key === to || place === undefined || entry === undefined
+      ? [{ record, entry: new Uint8Array(), path: new Uint8Array() }]
+      : [{ record, entry, path: entryPath(treeOf(shared), place) }];
+  });
+  return [send([to], { type: 'sharers', record: sharers.bytes, inbox })];
+};
+
+export const closeShare = (
+  config: MachineConfig,
+  state: State,
+  round: Frozen,
+  now: number,
+): Step => {
   const needed = quorum(config, round);
-  const sharing = round.members.filter((key) => round.shares.has(key));
-  if (sharing.length < needed || round.context === undefined)
+  const sharing = round.members.flatMap((key) => round.shares.get(key)?.record ?? []);
+  if (sharing.length < needed)
     return abort(
       config,
       state,
@@ -37,20 +70,18 @@ export const closeShare = (config: MachineConfig, state: State, now: number): St
     );
   const sharers = config.sign('sharers', round.round, {
     context: round.context,
-    members: sharing.map(fromHex),
-    shares: sharing.map((key) => (round.shares.get(key) as Shared).record.hash),
+    members: sharing.map(({ author }) => author),
+    shares: sharing.map(({ hash }) => hash),
   });
-  const next: Round = { ...round, sharers };
-  const entered = enter(
-    { ...state, round: next },
-    { type: 'upload', since: now, deadline: now + config.spec.deadlines.upload * 1000 },
-  );
+  const next = { ...round, sharers };
+  const deadline = now + config.spec.deadlines.upload * 1000;
+  const entered = enter(state, { type: 'upload', since: now, deadline, round: next });
   return {
     state: entered.state,
     effects: [
       append(sharers),
       ...entered.effects,
-      ...sharing.flatMap((key) => sendSharers(next, key)),
+      ...sharing.flatMap(({ author }) => sendSharers(next, toHex(author))),
     ],
   };
 };

@@ -41,58 +41,43 @@ import {
 } from './codec.ts';
 import type { Tried } from './spending.ts';
 import type {
+  BoundedPhase,
+  Committing,
   Complained,
   Evidence,
+  Frozen,
   Hex,
+  Opened,
   Phase,
+  PhaseOf,
   PhaseType,
   Presence,
   Round,
   Shared,
   State,
   Streak,
+  Survived,
   Upload,
 } from './state.ts';
 
 /** Raised when the state changes: another version is refused, not guessed at. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 const MAX_SNAPSHOT_BYTES = 256 << 20;
 
-type PhaseOf<Type extends PhaseType> = Extract<Phase, { readonly type: Type }>;
-
-const bounded = <Type extends PhaseType>(type: Type): Codec<PhaseOf<Type>> =>
-  struct({
-    type: oneOf(type),
-    since: whole,
-    deadline: whole,
-    timedFrom: absent(whole),
-  } as never);
-const timed = <Type extends PhaseType>(type: Type): Codec<PhaseOf<Type>> =>
-  struct({ type: oneOf(type), since: whole } as never);
-
-const PHASES = {
-  waiting: struct<PhaseOf<'waiting'>>({
-    type: oneOf('waiting'),
-    since: whole,
-    until: whole,
-    reason: absent(text),
-    pause: absent(text),
-  }),
-  opening: bounded('opening'),
-  register: bounded('register'),
-  'freezing-cohort': bounded('freezing-cohort'),
-  share: bounded('share'),
-  upload: bounded('upload'),
-  'freezing-survivors': bounded('freezing-survivors'),
-  consistency: bounded('consistency'),
-  unmask: bounded('unmask'),
-  finishing: bounded('finishing'),
-  registering: timed('registering'),
-  finished: timed('finished'),
-} satisfies { readonly [Type in PhaseType]: Codec<PhaseOf<Type>> };
-
-const phase = variant<Phase>(PHASES);
-const phaseType = oneOf(...(Object.keys(PHASES) as PhaseType[]));
+const phaseType = oneOf<PhaseType>(
+  'waiting',
+  'opening',
+  'register',
+  'freezing-cohort',
+  'share',
+  'upload',
+  'freezing-survivors',
+  'consistency',
+  'unmask',
+  'finishing',
+  'registering',
+  'finished',
+);
 
 /** Its entries are beside it in the journal. */
 const shared: Codec<Shared> = {
@@ -123,7 +108,7 @@ const history = struct<RunHistory>({
   summed: mapBy(whole, identities),
 });
 
-const round = struct<Round>({
+const attempt = struct<Round>({
   round: whole,
   invited: list(hex),
   isGroup: flag,
@@ -158,6 +143,67 @@ const round = struct<Round>({
   times: list(pair(phaseType, whole)),
 });
 
+/** An attempt in a phase that rests on these records. */
+const attemptWith = <In extends Round>(...needed: readonly (keyof Round)[]): Codec<In> => ({
+  write: (value, refs) => attempt.write(value, refs),
+  read: (data, found) => {
+    const read = attempt.read(data, found);
+    const missing = needed.find((name) => read[name] === undefined);
+    if (missing !== undefined) throw damaged(`the attempt lacks its ${missing}`);
+    // What the type says more than Round was just looked for.
+    return read as In;
+  },
+});
+
+const OPENED = ['open'] as const;
+const FROZEN = [...OPENED, 'cohort', 'context'] as const;
+const SURVIVED = [...FROZEN, 'survivors'] as const;
+
+const bounded = <Type extends BoundedPhase['type'], In extends Round>(
+  type: Type,
+  round: Codec<In>,
+) =>
+  struct<{
+    readonly type: Type;
+    readonly since: number;
+    readonly deadline: number;
+    readonly timedFrom?: number;
+    readonly round: In;
+  }>({
+    type: oneOf(type),
+    since: whole,
+    deadline: whole,
+    timedFrom: absent(whole),
+    round,
+  });
+
+const PHASES = {
+  waiting: struct<PhaseOf<'waiting'>>({
+    type: oneOf('waiting'),
+    since: whole,
+    until: whole,
+    reason: absent(text),
+    pause: absent(text),
+  }),
+  opening: bounded('opening', attempt),
+  register: bounded('register', attemptWith<Opened>(...OPENED)),
+  'freezing-cohort': bounded('freezing-cohort', attemptWith<Opened>(...OPENED)),
+  share: bounded('share', attemptWith<Frozen>(...FROZEN)),
+  upload: bounded('upload', attemptWith<Frozen>(...FROZEN)),
+  'freezing-survivors': bounded('freezing-survivors', attemptWith<Frozen>(...FROZEN)),
+  consistency: bounded('consistency', attemptWith<Survived>(...SURVIVED)),
+  unmask: bounded('unmask', attemptWith<Survived>(...SURVIVED)),
+  finishing: bounded('finishing', attemptWith<Survived>(...SURVIVED)),
+  registering: struct<PhaseOf<'registering'>>({
+    type: oneOf('registering'),
+    since: whole,
+    round: attemptWith<Committing>(...SURVIVED, 'commit'),
+  }),
+  finished: struct<PhaseOf<'finished'>>({ type: oneOf('finished'), since: whole }),
+} satisfies { readonly [Type in PhaseType]: Codec<PhaseOf<Type>> };
+
+const phase = variant<Phase>(PHASES);
+
 const state = struct<State>({
   phase,
   startWith: whole,
@@ -189,7 +235,6 @@ const state = struct<State>({
   places: identities,
   registered: mapOf(kept('register')),
   patience: whole,
-  round: optional(round),
   closing: optional(keptEither('commit', 'abort')),
   evidence: optional(struct<Evidence>({ commit: kept('commit'), records: list(keptBytes) })),
 });

@@ -13,34 +13,6 @@ import type { Tried } from './spending.ts';
 /** Ed25519 public key, 64 lower-case hex digits. */
 export type Hex = string;
 
-interface Timed<Type extends string> {
-  readonly type: Type;
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-}
-
-/** A phase in which the participants answer, or the host works: it ends at the deadline, whatever happens. */
-interface Bounded<Type extends string> extends Timed<Type> {
-  readonly deadline: number;
-  /** Since when answers are timed, where that is not `since`: the coordinator was started again. */
-  readonly timedFrom?: number;
-}
-
-export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unmask';
-export type WorkPhase = 'opening' | 'freezing-cohort' | 'freezing-survivors' | 'finishing';
-
-export type Phase =
-  | (Timed<'waiting'> & {
-      readonly until: number;
-      readonly reason?: string;
-      /** Why `until` is late: one cause met everybody, attempt after attempt. */
-      readonly pause?: string;
-    })
-  | { [Type in AnswerPhase | WorkPhase]: Bounded<Type> }[AnswerPhase | WorkPhase]
-  | Timed<'registering'>
-  | Timed<'finished'>;
-export type PhaseType = Phase['type'];
-
 export interface Presence {
   readonly present: boolean;
   /** When it came or went, ms. */
@@ -106,6 +78,77 @@ export interface Round {
   readonly times: readonly (readonly [PhaseType, number])[];
 }
 
+/** An attempt whose Open record stands. */
+export interface Opened extends Round {
+  readonly open: SignedRecord<'open'>;
+}
+
+/** An attempt whose cohort is frozen. */
+export interface Frozen extends Opened {
+  readonly cohort: SignedRecord<'cohort'>;
+  readonly context: Uint8Array;
+}
+
+/** An attempt whose survivors are frozen. */
+export interface Survived extends Frozen {
+  readonly survivors: SignedRecord<'survivors'>;
+}
+
+/** An attempt whose commit is signed. */
+export interface Committing extends Survived {
+  readonly commit: SignedRecord<'commit'>;
+}
+
+interface Timed<Type extends string> {
+  readonly type: Type;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** A phase in which the participants answer, or the host works: it ends at the deadline, whatever happens. */
+interface Bounded<Type extends string, In extends Round> extends Timed<Type> {
+  readonly deadline: number;
+  /** Since when answers are timed, where that is not `since`: the coordinator was started again. */
+  readonly timedFrom?: number;
+  readonly round: In;
+}
+
+/** What is known of the attempt in each phase that ends at a deadline. */
+interface RoundIn {
+  opening: Round;
+  register: Opened;
+  'freezing-cohort': Opened;
+  share: Frozen;
+  upload: Frozen;
+  'freezing-survivors': Frozen;
+  consistency: Survived;
+  unmask: Survived;
+  finishing: Survived;
+}
+
+/** The phases of an attempt that end at a deadline. */
+export type BoundedPhase = { [Type in keyof RoundIn]: Bounded<Type, RoundIn[Type]> }[keyof RoundIn];
+
+/** The phases of an attempt. */
+export type RoundPhase = BoundedPhase | (Timed<'registering'> & { readonly round: Committing });
+
+/** The phases between attempts, and after the last one. */
+export type IdlePhase =
+  | (Timed<'waiting'> & {
+      readonly until: number;
+      readonly reason?: string;
+      /** Why `until` is late: one cause met everybody, attempt after attempt. */
+      readonly pause?: string;
+    })
+  | Timed<'finished'>;
+
+export type Phase = RoundPhase | IdlePhase;
+export type PhaseType = Phase['type'];
+export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unmask';
+
+/** The phase of this type. */
+export type PhaseOf<Type extends PhaseType> = Extract<Phase, { readonly type: Type }>;
+
 /** What the cohort of the next round checks the newest commit with. */
 export interface Evidence {
   readonly commit: SignedRecord<'commit'>;
@@ -166,7 +209,6 @@ export interface State {
   readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
   readonly patience: number;
-  readonly round: Round | undefined;
   /** The commit or abort that ended the last attempt. */
   readonly closing: SignedRecord<'commit' | 'abort'> | undefined;
   /** Of the newest commit; undefined before it, and without masks. */
@@ -195,7 +237,6 @@ export const initialState: State = {
   places: new Set(),
   registered: new Map(),
   patience: 0,
-  round: undefined,
   closing: undefined,
   evidence: undefined,
 };
@@ -224,6 +265,24 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   commit: undefined,
   times: [],
 });
+
+/** The attempt in progress. */
+export const roundOf = ({ phase }: Pick<State, 'phase'>): Round | undefined =>
+  'round' in phase ? phase.round : undefined;
+
+/** What changes in an attempt while its phase lasts: never the records that a phase rests on. */
+export type RoundChange = Partial<
+  Omit<Round, 'round' | 'open' | 'cohort' | 'context' | 'survivors' | 'commit'>
+>;
+
+const changed = <In extends RoundPhase>(phase: In, change: RoundChange): In => ({
+  ...phase,
+  round: { ...phase.round, ...change },
+});
+
+/** The state with a change to the attempt in progress; the same where there is none. */
+export const withChange = (state: State, change: RoundChange): State =>
+  'round' in state.phase ? { ...state, phase: changed(state.phase, change) } : state;
 
 /** Who is here and not excluded. */
 export const eligible = (state: State): Hex[] =>
@@ -258,8 +317,9 @@ export const tooFewCode = ({ spec }: MachineConfig): 'batch_incomplete' | 'cohor
   spec.selection === 'batches' ? 'batch_incomplete' : 'cohort_too_small';
 
 /** The participants whose answer this phase still waits for. */
-export const awaited = ({ phase, round }: State): readonly Hex[] => {
-  if (round === undefined) return [];
+export const awaited = ({ phase }: Pick<State, 'phase'>): readonly Hex[] => {
+  if (!('round' in phase)) return [];
+  const { round } = phase;
   const missing = (keys: readonly Hex[], answers: ReadonlyMap<Hex, unknown>): Hex[] =>
     keys.filter((key) => !answers.has(key) && !round.withdrawn.has(key));
   switch (phase.type) {

@@ -21,7 +21,7 @@ import { applyJoined, applyLeft, applyResumed, applyWithdrawn } from './presence
 import { applyRecord } from './records.ts';
 import { applyCohortFrozen, closeRegister } from './register.ts';
 import { closeShare } from './share.ts';
-import { awaited, goneAt, nobodyLeft, type State } from './state.ts';
+import { awaited, goneAt, nobodyLeft, roundOf, type PhaseOf, type State } from './state.ts';
 import { closeConsistency, closeUnmask } from './unmask.ts';
 import {
   applyFolded,
@@ -39,7 +39,7 @@ const same = (state: State): Step => ({ state, effects: [] });
 /** What the event itself changes, before any phase ends. */
 const apply = (config: MachineConfig, state: State, event: Event): Step => {
   // What the host did for an attempt that is over counts no more.
-  if ('round' in event && event.round !== state.round?.round) return same(state);
+  if ('round' in event && event.round !== roundOf(state)?.round) return same(state);
   switch (event.type) {
     case 'started':
       return same({
@@ -94,28 +94,27 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
 
 /** Ends the phase if it is over; undefined when it is not. */
 const advance = (config: MachineConfig, state: State, now: number): Step | undefined => {
-  const { phase, round } = state;
+  const { phase } = state;
   if (phase.type === 'waiting')
     return opensAt(config, state) <= now ? openRound(config, state, now) : sayWhy(config, state);
-  if (round === undefined || phase.type === 'registering' || phase.type === 'finished')
-    return undefined;
+  if (phase.type === 'registering' || phase.type === 'finished') return undefined;
   const late = now >= phase.deadline;
   const longer = late ? prolonged(config, state, now) : undefined;
   if (longer !== undefined) return longer;
   const settled = late || nobodyLeft(config, state, now);
   switch (phase.type) {
     case 'register':
-      return settled || round.registers.size === config.spec.cohort.size
-        ? closeRegister(config, state, now)
+      return settled || phase.round.registers.size === config.spec.cohort.size
+        ? closeRegister(config, state, phase.round, now)
         : undefined;
     case 'share':
-      return settled ? closeShare(config, state, now) : undefined;
+      return settled ? closeShare(config, state, phase.round, now) : undefined;
     case 'upload':
-      return settled ? advanceUpload(config, state, phase.deadline, now) : undefined;
+      return settled ? advanceUpload(config, state, phase, now) : undefined;
     case 'consistency':
-      return settled ? closeConsistency(config, state, now) : undefined;
+      return settled ? closeConsistency(config, state, phase.round, now) : undefined;
     case 'unmask':
-      return settled ? closeUnmask(config, state, now) : undefined;
+      return settled ? closeUnmask(config, state, phase.round, now) : undefined;
     case 'opening':
     case 'freezing-cohort':
     case 'freezing-survivors':
@@ -130,14 +129,15 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
 const advanceUpload = (
   config: MachineConfig,
   state: State,
-  deadline: number,
+  { round, deadline }: PhaseOf<'upload'>,
   now: number,
 ): Step | undefined => {
   // No set of survivors before a complaint is judged: it may end the attempt.
-  if (state.round !== undefined && unjudged(state.round).length > 0) return undefined;
-  const [pending] = unfolded(state);
-  if (pending === undefined) return closeUpload(config, state, now);
-  return now >= uploadLimit(deadline) ? rejectUnfolded(state, pending) : undefined;
+  if (unjudged(round).length > 0) return undefined;
+  const [pending] = unfolded(round);
+  if (pending === undefined) return closeUpload(config, state, round, now);
+  const [key, upload] = pending;
+  return now >= uploadLimit(deadline) ? rejectUnfolded(state, round, key, upload) : undefined;
 };
 
 /**

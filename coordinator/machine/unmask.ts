@@ -7,9 +7,16 @@ import { abort, finishWork } from './closing.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { send, startWork, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';
-import { survivorsOf, type Hex, type Round, type State } from './state.ts';
+import {
+  survivorsOf,
+  type Frozen,
+  type Hex,
+  type Round,
+  type State,
+  type Survived,
+} from './state.ts';
 
-const needed = (round: Round): number => round.cohort?.body.threshold ?? 0;
+const needed = ({ cohort }: Frozen): number => cohort.body.threshold;
 
 /** The signatures over the survivor set, in the order of the survivors. */
 export const sendConsistency = (round: Round, to: readonly Hex[]): Effect =>
@@ -23,6 +30,7 @@ export const sendConsistency = (round: Round, to: readonly Hex[]): Effect =>
 const tooFew = (
   config: MachineConfig,
   state: State,
+  round: Frozen,
   now: number,
   what: string,
   count: number,
@@ -32,18 +40,24 @@ const tooFew = (
     state,
     now,
     'not_enough_shares',
-    `expected ${needed(state.round as Round)} ${what}, got ${count}`,
+    `expected ${needed(round)} ${what}, got ${count}`,
     [],
   );
 
-export const closeConsistency = (config: MachineConfig, state: State, now: number): Step => {
-  const round = state.round as Round;
+export const closeConsistency = (
+  config: MachineConfig,
+  state: State,
+  round: Survived,
+  now: number,
+): Step => {
   const count = round.consistent.size;
-  if (count < needed(round)) return tooFew(config, state, now, 'signed survivor sets', count);
+  if (count < needed(round))
+    return tooFew(config, state, round, now, 'signed survivor sets', count);
   const entered = enter(state, {
     type: 'unmask',
     since: now,
     deadline: now + config.spec.deadlines.unmask * 1000,
+    round,
   });
   return {
     state: entered.state,
@@ -51,14 +65,19 @@ export const closeConsistency = (config: MachineConfig, state: State, now: numbe
   };
 };
 
-export const closeUnmask = (config: MachineConfig, state: State, now: number): Step => {
-  const round = state.round as Round;
+export const closeUnmask = (
+  config: MachineConfig,
+  state: State,
+  round: Survived,
+  now: number,
+): Step => {
   const count = round.unmasks.size;
-  if (count < needed(round)) return tooFew(config, state, now, 'answers', count);
+  if (count < needed(round)) return tooFew(config, state, round, now, 'answers', count);
   const entered = enter(state, {
     type: 'finishing',
     since: now,
     deadline: now + WORK_LIMIT_MS,
+    round,
   });
   return { state: entered.state, effects: [...entered.effects, startWork(finishWork(round))] };
 };

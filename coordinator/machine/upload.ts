@@ -23,10 +23,11 @@ import {
   quorum,
   tooFewCode,
   uploaders,
+  withChange,
   withEntry,
+  type Frozen,
   type Hex,
   type Phase,
-  type Round,
   type State,
   type Upload,
 } from './state.ts';
@@ -35,74 +36,79 @@ import {
 export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_MS;
 
 /** The phase with the deadline that the upload times so far give; see protocol/spec/timeouts.ts. */
-export const timed = (config: MachineConfig, phase: Phase, round: Round): Phase => {
+export const timed = (config: MachineConfig, phase: Phase): Phase => {
   if (phase.type !== 'upload') return phase;
+  const { round, since, timedFrom, deadline } = phase;
   const took = [...round.uploads.values()].map((upload) => upload.took);
-  const from = phase.timedFrom ?? phase.since;
   const time = uploadTime(config.spec.deadlines, took, quorum(config, round));
-  return { ...phase, deadline: Math.min(phase.deadline, from + time) };
+  return { ...phase, deadline: Math.min(deadline, (timedFrom ?? since) + time) };
 };
 
-const setUpload = (state: State, round: Round, key: Hex, upload: Upload): State => ({
-  ...state,
-  round: { ...round, uploads: withEntry(round.uploads, key, upload) },
-});
+const setUpload = (state: State, round: Frozen, key: Hex, upload: Upload): State =>
+  withChange(state, { uploads: withEntry(round.uploads, key, upload) });
 
 export const applyFolded = (state: State, event: EventOf<'folded'>): Step => {
-  const { round, phase } = state;
+  const { phase } = state;
   const key = toHex(event.member);
-  const upload = round?.uploads.get(key);
-  if (round === undefined || phase.type !== 'upload' || upload?.status !== 'accepted')
-    return { state, effects: [] };
-  const next = setUpload(state, round, key, { ...upload, status: 'folded' });
+  if (phase.type !== 'upload') return { state, effects: [] };
+  const { round } = phase;
+  const upload = round.uploads.get(key);
+  if (upload?.status !== 'accepted') return { state, effects: [] };
   return {
-    state: next,
+    state: setUpload(state, round, key, { ...upload, status: 'folded' }),
     effects: [
       publish({
         type: 'upload-folded',
         round: round.round,
         member: key,
         bytes: upload.record.body.blob.size,
-        folded: foldedMembers(next.round as Round).length,
+        folded: foldedMembers(round).length + 1,
         of: uploaders(round).length,
       }),
     ],
   };
 };
 
-const reject = (state: State, round: Round, key: Hex, code: string, reason: string): Step => {
-  const upload = round.uploads.get(key) as Upload;
-  return {
-    state: setUpload(state, round, key, { ...upload, status: 'rejected', code }),
-    effects: [
-      publish({ type: 'upload-rejected', round: round.round, member: key, code }),
-      refusal(key, isErrorCode(code) ? code : 'upload_mismatch', reason, upload.record.hash),
-    ],
-  };
-};
+const reject = (
+  state: State,
+  round: Frozen,
+  key: Hex,
+  upload: Upload,
+  code: string,
+  reason: string,
+): Step => ({
+  state: setUpload(state, round, key, { ...upload, status: 'rejected', code }),
+  effects: [
+    publish({ type: 'upload-rejected', round: round.round, member: key, code }),
+    refusal(key, isErrorCode(code) ? code : 'upload_mismatch', reason, upload.record.hash),
+  ],
+});
 
 /** Also of an upload that was folded before a restart and can no longer be read: U is not frozen yet. */
 export const applyUploadRejected = (state: State, event: EventOf<'upload-rejected'>): Step => {
-  const { round, phase } = state;
+  const { phase } = state;
+  if (phase.type !== 'upload') return { state, effects: [] };
   const key = toHex(event.member);
-  const upload = round?.uploads.get(key);
-  if (round === undefined || phase.type !== 'upload') return { state, effects: [] };
+  const upload = phase.round.uploads.get(key);
   if (upload === undefined || upload.status === 'rejected') return { state, effects: [] };
-  return reject(state, round, key, event.code, event.reason);
+  return reject(state, phase.round, key, upload, event.code, event.reason);
 };
 
-/** Whose upload is still being folded. */
-export const unfolded = (state: State): readonly Hex[] =>
-  [...(state.round?.uploads ?? [])]
-    .filter(([, { status }]) => status === 'accepted')
-    .map(([key]) => key);
+/** What is still being folded, by member. */
+export const unfolded = ({ uploads }: Frozen): readonly (readonly [Hex, Upload])[] =>
+  [...uploads].filter(([, { status }]) => status === 'accepted');
 
-export const rejectUnfolded = (state: State, key: Hex): Step =>
-  reject(state, state.round as Round, key, 'store_unavailable', 'the upload could not be read');
+export const rejectUnfolded = (state: State, round: Frozen, key: Hex, upload: Upload): Step =>
+  reject(state, round, key, upload, 'store_unavailable', 'the upload could not be read');
 
 /** Why a member that could have uploaded is not in U. */
-const absence = (config: MachineConfig, state: State, key: Hex, now: number): string => {
-  const round = state.round as Round;
+const absence = (
+  config: MachineConfig,
+  state: State,
+  round: Frozen,
+  key: Hex,
+  now: number,
+): string => {
   const gone = goneAt(config, state, key);
   return (
     round.uploads.get(key)?.code ??
@@ -111,7 +117,7 @@ const absence = (config: MachineConfig, state: State, key: Hex, now: number): st
   );
 };
 
-export const freezeSurvivorsWork = (round: Round): Work => {
+export const freezeSurvivorsWork = (round: Frozen): Work => {
   const { hash, members, uploads } = survivorSet(round);
   return {
     type: 'freeze-survivors',
@@ -123,12 +129,12 @@ export const freezeSurvivorsWork = (round: Round): Work => {
 };
 
 const survivorSet = (
-  round: Round,
+  round: Frozen,
 ): Pick<Body<'survivors'>, 'context' | 'members' | 'uploads' | 'eligible' | 'hash'> => {
-  const keys = foldedMembers(round);
-  const context = round.context as Uint8Array;
-  const members = keys.map(fromHex);
-  const uploads = keys.map((key) => (round.uploads.get(key) as Upload).record.hash);
+  const { context } = round;
+  const records = foldedMembers(round).flatMap((key) => round.uploads.get(key)?.record ?? []);
+  const members = records.map(({ author }) => author);
+  const uploads = records.map(({ hash }) => hash);
   const frozen = {
     context,
     members,
@@ -138,8 +144,12 @@ const survivorSet = (
   return { ...frozen, hash: survivorsHash(frozen) };
 };
 
-export const closeUpload = (config: MachineConfig, state: State, now: number): Step => {
-  const round = state.round as Round;
+export const closeUpload = (
+  config: MachineConfig,
+  state: State,
+  round: Frozen,
+  now: number,
+): Step => {
   const needed = quorum(config, round);
   const survivors = foldedMembers(round);
   if (survivors.length < needed)
@@ -151,11 +161,9 @@ export const closeUpload = (config: MachineConfig, state: State, now: number): S
       `expected uploads of at least ${needed} members, got ${survivors.length}`,
       [],
     );
-  const frozen: Round = { ...round, eligible: eligibleSet(state, round.members) };
-  const entered = enter(
-    { ...state, round: frozen },
-    { type: 'freezing-survivors', since: now, deadline: now + WORK_LIMIT_MS },
-  );
+  const frozen: Frozen = { ...round, eligible: eligibleSet(state, round.members) };
+  const deadline = now + WORK_LIMIT_MS;
+  const entered = enter(state, { type: 'freezing-survivors', since: now, deadline, round: frozen });
   return {
     state: entered.state,
     effects: [...entered.effects, startWork(freezeSurvivorsWork(frozen))],
@@ -167,29 +175,30 @@ export const applySurvivorsFrozen = (
   state: State,
   event: EventOf<'survivors-frozen'>,
 ): Step => {
-  const { round, phase } = state;
-  if (round === undefined || phase.type !== 'freezing-survivors') return { state, effects: [] };
+  const { phase } = state;
+  if (phase.type !== 'freezing-survivors') return { state, effects: [] };
+  const { round } = phase;
   const alive = new Set(foldedMembers(round));
   const survivors = config.sign('survivors', round.round, {
     ...survivorSet(round),
     rejected: uploaders(round)
       .filter((key) => !alive.has(key))
-      .map((key) => ({ member: fromHex(key), code: absence(config, state, key, phase.since) })),
+      .map((key) => ({
+        member: fromHex(key),
+        code: absence(config, state, round, key, phase.since),
+      })),
     receipt: event.receipt,
   });
-  const next: State = { ...state, round: { ...round, survivors } };
+  const next = { ...round, survivors };
   const now = event.time;
   const masked = isMasked(config);
-  const entered = enter(
-    next,
-    masked
-      ? {
-          type: 'consistency',
-          since: now,
-          deadline: now + config.spec.deadlines.consistency * 1000,
-        }
-      : { type: 'finishing', since: now, deadline: now + WORK_LIMIT_MS },
-  );
+  const limit = masked ? config.spec.deadlines.consistency * 1000 : WORK_LIMIT_MS;
+  const entered = enter(state, {
+    type: masked ? 'consistency' : 'finishing',
+    since: now,
+    deadline: now + limit,
+    round: next,
+  });
   return {
     state: entered.state,
     effects: [

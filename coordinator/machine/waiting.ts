@@ -54,15 +54,15 @@ export const opensAt = (config: MachineConfig, state: State): number => {
 /** Everybody who is here now may be drawn by the R that nobody knows yet. */
 export const withDrawn = (state: State): State => ({ ...state, drawn: new Set(eligible(state)) });
 
-export const wrapModel = (state: State): Work | undefined =>
-  state.round === undefined || state.model === undefined
+export const wrapModel = ({ model, evidence }: State, round: Round): Work | undefined =>
+  model === undefined
     ? undefined
     : {
         type: 'wrap-model',
-        round: state.round.round,
-        model: state.model,
-        commit: state.evidence?.commit,
-        readers: state.round.invited.slice(0, MAX_READERS),
+        round: round.round,
+        model,
+        commit: evidence?.commit,
+        readers: round.invited.slice(0, MAX_READERS),
       };
 
 /** Begins an attempt: the host wraps the model's key for the invited first. */
@@ -80,15 +80,13 @@ export const openRound = (config: MachineConfig, state: State, now: number): Ste
     isGroup,
     ...(draw === undefined ? {} : { draw }),
   };
-  const opened = withoutStrangers({ ...current, attempt, round });
-  const entered = enter(opened, {
-    type: 'opening',
-    since: now,
-    deadline: now + WORK_LIMIT_MS,
-  });
-  const work = wrapModel(entered.state);
+  const entered = enter(
+    { ...current, attempt },
+    { type: 'opening', since: now, deadline: now + WORK_LIMIT_MS, round },
+  );
+  const work = wrapModel(entered.state, round);
   return {
-    state: entered.state,
+    state: withoutStrangers(entered.state),
     effects: [...entered.effects, ...(work === undefined ? [] : [startWork(work)])],
   };
 };
@@ -98,8 +96,9 @@ export const applyOpened = (
   state: State,
   event: EventOf<'opened'>,
 ): Step => {
-  const { round, phase } = state;
-  if (round === undefined || phase.type !== 'opening') return { state, effects: [] };
+  const { phase } = state;
+  if (phase.type !== 'opening') return { state, effects: [] };
+  const { round } = phase;
   const open = config.sign('open', round.round, {
     model: event.model,
     beacon: state.beacon,
@@ -110,14 +109,12 @@ export const applyOpened = (
       ? {}
       : { bundle: { commit: state.evidence.commit.hash, envelope: event.bundle } }),
   });
-  const entered = enter(
-    { ...state, round: { ...round, open } },
-    {
-      type: 'register',
-      since: event.time,
-      deadline: event.time + config.spec.deadlines.register * 1000,
-    },
-  );
+  const entered = enter(state, {
+    type: 'register',
+    since: event.time,
+    deadline: event.time + config.spec.deadlines.register * 1000,
+    round: { ...round, open },
+  });
   return {
     state: entered.state,
     effects: [

@@ -9,6 +9,7 @@ import { equalBytes } from '../bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import type { RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
+import { entryPathSchema } from '../records/records.ts';
 import { entropyOf } from '../secagg/index.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
@@ -16,6 +17,8 @@ import { extrasLeaf, LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from './leaves.ts'
 
 const MAX_BUNDLE_BYTES = 512 << 20;
 const MAX_ENTRY_BYTES = 4096;
+/** Dropped sharers times survivors, at most. */
+const MAX_PAIRS = Math.floor((MAX_COHORT * MAX_COHORT) / 4);
 /** 64 metrics of five lanes of 32 bits, and the weight. */
 const MAX_EXTRAS_BYTES = 2048;
 const leafHashesOf = bytesUpTo(MAX_LEAVES * LEAF_HASH_BYTES);
@@ -23,7 +26,7 @@ const list = <Item extends v.GenericSchema>(item: Item) =>
   v.pipe(v.array(item), v.maxLength(MAX_COHORT));
 
 const bundleSchema = v.strictObject({
-  v: v.literal(3),
+  v: v.literal(4),
   /** b || e of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
   secrets: list(
     v.variant('kind', [
@@ -39,9 +42,20 @@ const bundleSchema = v.strictObject({
       }),
     ]),
   ),
-  /** The sealed entries of all sharers, where somebody dropped: pair masks need the wrapped pair keys. Else empty. */
-  shares: list(
-    v.strictObject({ author: fixedBytes(32), entries: list(bytesUpTo(MAX_ENTRY_BYTES)) }),
+  /**
+   * Of each pair of a dropped sharer and a survivor, the entry that wraps the key of their mask, with the path to the root that
+   * its author signed. Empty where nobody dropped.
+   */
+  pairs: v.pipe(
+    v.array(
+      v.strictObject({
+        author: fixedBytes(32),
+        recipient: fixedBytes(32),
+        entry: bytesUpTo(MAX_ENTRY_BYTES),
+        path: entryPathSchema,
+      }),
+    ),
+    v.maxLength(MAX_PAIRS),
   ),
   /** The leaf hashes of S, 32 bytes each. Empty without masks, like all that follows. */
   sum: leafHashesOf,
@@ -56,7 +70,7 @@ export type UnmaskingBundle = Omit<v.InferOutput<typeof bundleSchema>, 'v'>;
 /** The bundle of a run without masks: whoever may recompute its sums opens the uploads themselves. */
 export const EMPTY_BUNDLE: UnmaskingBundle = {
   secrets: [],
-  shares: [],
+  pairs: [],
   sum: new Uint8Array(),
   uploads: [],
   keys: { before: new Uint8Array(), after: new Uint8Array() },
@@ -64,9 +78,14 @@ export const EMPTY_BUNDLE: UnmaskingBundle = {
 
 export const encodeBundle = (bundle: UnmaskingBundle): Uint8Array =>
   encodeCbor({
-    v: 3,
+    v: 4,
     secrets: bundle.secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
-    shares: bundle.shares.map(({ author, entries }) => ({ author, entries })),
+    pairs: bundle.pairs.map(({ author, recipient, entry, path }) => ({
+      author,
+      recipient,
+      entry,
+      path,
+    })),
     sum: bundle.sum,
     uploads: bundle.uploads.map(({ leaves, extras }) => ({ leaves, extras })),
     keys: { before: bundle.keys.before, after: bundle.keys.after },
@@ -102,5 +121,5 @@ export const decodeBundle = (bytes: Uint8Array): UnmaskingBundle => {
 export const maxBundleBytes = (layout: RingLayout, n: number): number =>
   (n + 1) * leafCount(layout) * LEAF_HASH_BYTES +
   n * (layout.byteLength - extrasLeaf(layout).start + 256) +
-  n * n * (MAX_ENTRY_BYTES + 8) +
+  Math.floor((n * n) / 4) * (MAX_ENTRY_BYTES + 512) +
   4096;

@@ -20,7 +20,7 @@ export const MAX_RECORD_BYTES = 1 << 20;
 export const MAX_ANSWERED = 16;
 /** Identities that one draw takes from: an Open record lists them. */
 export const MAX_ELIGIBLE = 10_000;
-/** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares, and all of them are 250 KiB. */
+/** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares and 255 leaves, and all of them are 250 KiB. */
 export const MAX_LIES = 8;
 
 const hash = fixedBytes(32);
@@ -53,8 +53,12 @@ export const modelRefSchema = v.strictObject({
 });
 export type ModelRef = v.InferOutput<typeof modelRefSchema>;
 
-/** The Share record of whoever lied: of a cohort of 255 it has 9 KiB. */
-const shareRecord = bytesUpTo(12 << 10);
+/** The Share record of whoever lied. */
+const shareRecord = bytesUpTo(1024);
+/** The hashes of all leaves of the entries of whoever lied, joined. */
+const entryLeaves = bytesUpTo(32 * MAX_COHORT);
+/** From an entry to the root that its author signed: a hash for each level of a tree over the largest cohort, joined. */
+export const entryPathSchema = bytesUpTo(32 * 8);
 /** Exactly t of them. @param length bytes of a share */
 const shownShares = (length: number) =>
   v.pipe(
@@ -63,13 +67,24 @@ const shownShares = (length: number) =>
   );
 /** What shows that a survivor set cannot be opened because an author lied: see secagg/lie.ts. */
 const lieSchema = v.variant('kind', [
-  v.strictObject({ kind: v.literal('self'), record: shareRecord, shares: shownShares(65) }),
-  v.strictObject({ kind: v.literal('key'), record: shareRecord, shares: shownShares(33) }),
+  v.strictObject({
+    kind: v.literal('self'),
+    record: shareRecord,
+    leaves: entryLeaves,
+    shares: shownShares(65),
+  }),
+  v.strictObject({
+    kind: v.literal('key'),
+    record: shareRecord,
+    leaves: entryLeaves,
+    shares: shownShares(33),
+  }),
   v.strictObject({
     kind: v.literal('pair'),
     record: shareRecord,
     recipient: key,
     entry: bytesUpTo(4096),
+    path: entryPathSchema,
     secret: bytesUpTo(64),
   }),
 ]);
@@ -122,13 +137,14 @@ export const bodySchemas = {
     receipt: text,
   }),
   /**
-   * Participant: commitment to the self secret and, for each member, itself included, the hash of its entry: SHA-256 of
-   * `floe/secagg/entry/v1`, the SHA-256 of all but the last 64 bytes, and these, which are the commitments to the two shares.
+   * Participant: commitment to the self secret, and the Merkle root over the sealed entries, one for each holder of its shares,
+   * itself included: see secagg/entry-tree.ts. An entry is hashed as SHA-256 of `floe/secagg/entry/v1`, the SHA-256 of all but
+   * the last 64 bytes, and these, which are the commitments to the two shares.
    */
   share: v.strictObject({
     context: hash,
     commitment: hash,
-    entries: hashes,
+    entries: v.strictObject({ root: hash, size: integer(0, MAX_COHORT) }),
     /** The spot check that the author made of the commit in `open.bundle`: at which leaf. Missing where that is. */
     check: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
   }),
@@ -142,6 +158,8 @@ export const bodySchemas = {
     share: hash,
     kind: v.picklist(['sealed', 'pair']),
     entry: bytesUpTo(4096),
+    /** From the entry to the root in the accused's share record. */
+    path: entryPathSchema,
     secret: bytesUpTo(160),
   }),
   /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */

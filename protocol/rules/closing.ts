@@ -12,7 +12,7 @@ import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { selectionFault } from './selection.ts';
 import { contextRule, missingFrom, uploadersOf } from './sharing.ts';
-import { isMasked, quorumOf, thresholdOf } from './view.ts';
+import { coverFault, isMasked, quorumOf, thresholdOf } from './view.ts';
 
 const survivors = rulesOf('survivors');
 const SURVIVORS: readonly Rule[] = [
@@ -69,7 +69,7 @@ const SURVIVORS: readonly Rule[] = [
     check: (view, { body: { members } }) => {
       const least = quorumOf(view);
       return members.length >= least
-        ? undefined
+        ? coverFault(view, view.sharers?.body.members ?? members, members)
         : `expected at least ${least} survivors, got ${members.length}`;
     },
   }),
@@ -269,9 +269,10 @@ const COMMIT: readonly Rule[] = [
     check: (view) => {
       const { consistents, unmasks, cohort } = view;
       const least = thresholdOf(view, cohort.body.members.length);
-      return consistents.size >= least && unmasks.size >= least
-        ? undefined
-        : `expected ${least} signatures and answers, got ${consistents.size} and ${unmasks.size}`;
+      if (consistents.size < least || unmasks.size < least)
+        return `expected ${least} signatures and answers, got ${consistents.size} and ${unmasks.size}`;
+      const answered = [...unmasks.values()].map(({ author }) => author);
+      return coverFault(view, view.sharers?.body.members ?? [], answered);
     },
   }),
 ];

@@ -4,7 +4,7 @@
  * was opened (section 2.0, rule b) is shown by shares that give another secret than was committed to. Who judges needs nobody's
  * word, so that members answer once more for a set without a culprit whom they have proven themselves.
  */
-import { equalBytes, toHex } from '../bytes.ts';
+import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { decodeRecordOf, type ShownLie, type SignedRecord } from '../records/records.ts';
 import {
@@ -32,6 +32,7 @@ const cohortOf = ({ cohort, registers }: RoundView): Cohort | undefined =>
     cohort.body.members
       .flatMap((member) => registers.get(toHex(member)) ?? [])
       .map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
+    cohort.body.beacon,
   );
 
 /** The view for a record that a proof quotes: it came before others that a complete view holds, and before the Abort. */
@@ -50,15 +51,14 @@ const judge = async (view: RoundView, code: string, complaint: Uint8Array): Prom
     if (view.complete) throw unproven('the complaint is of an attempt without shares');
     return false;
   }
-  const place = cohort.members.findIndex(({ id }) => equalBytes(id, record.author));
-  const { context, accused, kind, entry, secret } = record.body;
-  const committed = view.shares.get(toHex(accused))?.body.entries[place];
-  if (committed === undefined) throw unproven('the complaint is about no entry of this round');
+  const { context, accused, kind, entry, path, secret } = record.body;
+  const signed = view.shares.get(toHex(accused))?.body.entries;
+  if (signed === undefined) throw unproven('the complaint is about no entry of this round');
   const verdict = await judgeComplaint(
     context,
     cohort,
-    { complainer: record.author, accused, kind, entry, secret },
-    committed,
+    { complainer: record.author, accused, kind, entry, path, secret },
+    signed,
   );
   if (verdict !== claimed) throw unproven(`the complaint shows ${verdict}, not ${claimed}`);
   return true;

@@ -7,7 +7,15 @@ import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { selectionFault } from './selection.ts';
-import { contextOf, isMasked, quorumOf, uploadBytesOf, type RoundView } from './view.ts';
+import {
+  contextOf,
+  coverFault,
+  isMasked,
+  quorumOf,
+  topologyOf,
+  uploadBytesOf,
+  type RoundView,
+} from './view.ts';
 
 /** U1, or without masks the cohort: those who may upload. */
 export const uploadersOf = (view: RoundView): readonly Uint8Array[] =>
@@ -47,12 +55,15 @@ const SHARE: readonly Rule[] = [
   contextRule('share'),
   share({
     name: 'entries',
-    says: 'There is one entry for each member of the cohort.',
+    says: "There is one entry for each holder of the author's shares: each member of the cohort.",
     code: 'share_invalid',
     needs: ['cohort'],
-    check: ({ cohort }, { body: { entries } }) => {
-      const n = cohort.body.members.length;
-      return entries.length === n ? undefined : `expected ${n} entries, got ${entries.length}`;
+    check: ({ cohort }, { author, body: { entries } }) => {
+      const index = cohort.body.members.findIndex((member) => equalBytes(member, author));
+      const holders = topologyOf(cohort).holders[index]?.length ?? 0;
+      return entries.size === holders
+        ? undefined
+        : `expected ${holders} entries, got ${entries.size}`;
     },
   }),
   share({
@@ -101,7 +112,7 @@ const SHARERS: readonly Rule[] = [
     check: (view, { body: { members } }) => {
       const least = quorumOf(view);
       return members.length >= least
-        ? undefined
+        ? coverFault(view, members, members)
         : `expected at least ${least} sharers, got ${members.length}`;
     },
   }),

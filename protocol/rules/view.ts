@@ -4,12 +4,18 @@
  * sent. The phases are those of Bonawitz et al. 2017.
  */
 import { layoutOf } from '../aggregate/round.ts';
-import { toHex } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { merkleRoot } from '../records/merkle.ts';
 import type { SignedRecord } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import { roundContext, threshold } from '../secagg/index.ts';
+import {
+  roundContext,
+  threshold,
+  topologyOf as edgesOf,
+  uncovered,
+  type Topology,
+} from '../secagg/index.ts';
 import type { RunHistory } from './history.ts';
 
 /** Records of one type by their author, the key in lower-case hex. */
@@ -162,6 +168,33 @@ export const thresholdOf = (view: RoundView, n: number): number =>
 /** The smallest set of sharers and of survivors whose sum may be opened. */
 export const quorumOf = (view: RoundView & { readonly cohort: SignedRecord<'cohort'> }): number =>
   Math.max(view.spec.cohort.minimum, thresholdOf(view, view.cohort.body.members.length));
+
+const topologies = new WeakMap<SignedRecord<'cohort'>, Topology>();
+
+/** Who masks with whom in this cohort. @throws FloeError `cohort_too_small`, `cohort_too_large` */
+export const topologyOf = (cohort: SignedRecord<'cohort'>): Topology => {
+  const { members, beacon } = cohort.body;
+  const known = topologies.get(cohort) ?? edgesOf(members.length, beacon);
+  topologies.set(cohort, known);
+  return known;
+};
+
+/**
+ * Why what `authors` shared could not be opened if `present` answer; undefined where it can be, and without masks.
+ * @param authors members of the cohort @param present members of the cohort
+ */
+export const coverFault = (
+  view: RoundView & { readonly cohort: SignedRecord<'cohort'> },
+  authors: readonly Uint8Array[],
+  present: readonly Uint8Array[],
+): string | undefined => {
+  if (!isMasked(view)) return undefined;
+  const { members } = view.cohort.body;
+  const indexOf = (key: Uint8Array): number => members.findIndex((id) => equalBytes(id, key));
+  const topology = topologyOf(view.cohort);
+  const short = uncovered(topology, authors.map(indexOf), new Set(present.map(indexOf)));
+  return short && `${short.have} of ${topology.threshold} holders of a member's shares are there`;
+};
 
 /** By cohort record: every record after it is held against the root of its registrations. */
 const registersRoots = new WeakMap<SignedRecord<'cohort'>, Uint8Array>();

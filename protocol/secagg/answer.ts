@@ -13,6 +13,7 @@ import { MAX_COHORT } from '../spec/run-spec.ts';
 import type { Id } from './cohort.ts';
 import { importPublicKeys, type PublicKeys, type RoundKeys } from './keys.ts';
 import {
+  GCM_TAG_BYTES,
   KEY_BYTES,
   MLKEM_CIPHERTEXT_BYTES,
   platformPrimitives,
@@ -66,6 +67,8 @@ export const decodeAnswer = (bytes: Uint8Array): readonly RevealedShare[] =>
   );
 
 const EPHEMERAL_BYTES = X25519_BYTES + MLKEM_CIPHERTEXT_BYTES;
+/** Bytes that sealing adds to an answer. */
+export const ANSWER_OVERHEAD = EPHEMERAL_BYTES + GCM_TAG_BYTES;
 
 const answerKey = (
   point: Uint8Array,

@@ -1,12 +1,18 @@
 /**
  * @module The frozen cohort of one round: who takes part, in the order that gives every member its
- * index and its Shamir point, with the public keys it registered, and the threshold (complete graph
- * of Bonawitz et al. 2017).
+ * index, with the public keys it registered, and who masks with whom (graph.ts).
  */
 import { compareBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
+import {
+  graphFor,
+  placeOf,
+  requireCohortSize,
+  topologyOf,
+  type Graph,
+  type Topology,
+} from './graph.ts';
 import { importPublicKeys, type PeerKeys, type PublicKeys } from './keys.ts';
 import { platformPrimitives, type Primitives } from './primitives/index.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';
@@ -28,39 +34,15 @@ export interface Member {
   readonly seal: PeerKeys;
 }
 
-/**
- * A validated cohort; make one with {@link freezeCohort}. `threshold` is t of the Shamir sharings.
- */
+/** A validated cohort; make one with {@link freezeCohort}. */
 export interface Cohort {
   readonly members: readonly Member[];
-  readonly threshold: number;
+  readonly topology: Topology;
   /** Index in `members` by the lower-case hex of the id. */
   readonly indexByHex: ReadonlyMap<string, number>;
   /** What the members' keys were imported with. */
   readonly primitives: Primitives;
 }
-
-/**
- * Throws unless `n` is a size the protocol supports: with two, each learns the other's update by
- * subtraction; GF(2^8) has 255 non-zero points for Shamir's shares.
- */
-export const requireCohortSize = (n: number): void => {
-  if (!Number.isInteger(n) || n < MIN_COHORT)
-    throw new FloeError('cohort_too_small', `expected at least ${MIN_COHORT} members, got ${n}`);
-  if (n > MAX_COHORT)
-    throw new FloeError('cohort_too_large', `expected at most ${MAX_COHORT} members, got ${n}`);
-};
-
-/**
- * t = floor(2n/3) + 1: two quorums of t share more than n/3 members, so a coordinator that lies to
- * some of them needs more than a third of the cohort on its side to collect both kinds of shares
- * for one peer.
- * @throws FloeError `cohort_too_small`, `cohort_too_large`.
- */
-export const threshold = (n: number): number => {
-  requireCohortSize(n);
-  return Math.floor((2 * n) / 3) + 1;
-};
 
 /**
  * Throws `code` unless `ids` are 32-byte ids in strictly ascending order (so: no duplicates, one
@@ -77,14 +59,20 @@ export const requireSortedIds = (ids: readonly Id[], code: ErrorCode, what: stri
 /**
  * Sorts and checks the registered members: 3 to 255, distinct 32-byte ids, valid keys. Needs
  * `ready()`.
+ * @param beacon drawn after the cohort was frozen: the graph is made of it
  * @throws FloeError `cohort_too_small`, `cohort_too_large`, `key_invalid`, `record_conflict` (an id
  *   twice).
  */
 export const freezeCohort = (
   registered: readonly Registered[],
-  primitives: Primitives = platformPrimitives,
+  beacon: Uint8Array,
+  options: {
+    readonly primitives?: Primitives | undefined;
+    readonly graph?: Graph | undefined;
+  } = {},
 ): Cohort => {
   requireCohortSize(registered.length);
+  const { primitives = platformPrimitives, graph = graphFor(registered.length) } = options;
   const indexByHex = new Map<string, number>();
   const sorted = registered.toSorted((a, b) => compareBytes(a.id, b.id));
   const members = sorted.map(({ id, mask, seal }, index): Member => {
@@ -99,10 +87,10 @@ export const freezeCohort = (
       seal: importPublicKeys(seal, primitives),
     };
   });
-  return { members, threshold: threshold(members.length), indexByHex, primitives };
+  return { members, topology: topologyOf(members.length, beacon, graph), indexByHex, primitives };
 };
 
-/** Index of `id` in the cohort, or undefined. Its Shamir point is the index + 1. */
+/** Index of `id` in the cohort, or undefined. */
 export const findIndex = (cohort: Cohort, id: Id): number | undefined =>
   cohort.indexByHex.get(toHex(id));
 
@@ -118,3 +106,14 @@ export const indexOf = (cohort: Cohort, id: Id): number => {
 
 /** The member with this id. @throws FloeError `not_in_cohort`. */
 export const memberOf = (cohort: Cohort, id: Id): Member => cohort.members[indexOf(cohort, id)]!;
+
+/**
+ * The place of `holder` among the holders of `author`: of its entry, and of its Shamir point minus one.
+ * @returns undefined where it holds no share of it @throws FloeError `not_in_cohort`
+ */
+export const holderPlace = (cohort: Cohort, author: Id, holder: Id): number | undefined =>
+  placeOf(cohort.topology, indexOf(cohort, author), indexOf(cohort, holder));
+
+/** The holders of the shares of `author`, in the order of their places. @throws FloeError `not_in_cohort` */
+export const holdersOf = (cohort: Cohort, author: Id): readonly Member[] =>
+  (cohort.topology.holders[indexOf(cohort, author)] ?? []).map((index) => cohort.members[index]!);

@@ -12,6 +12,8 @@
 import { compareBytes, concatBytes, equalBytes } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { findIndex, type Cohort, type Id } from './cohort.ts';
+import { showsEntry, type SignedEntries } from './entry-tree.ts';
+import { placeOf } from './graph.ts';
 import { kemSeed, pointSecret, type PublicKeys } from './keys.ts';
 import { unwrapPairKey } from './pairs.ts';
 import { MLKEM_SEED_BYTES, platformPrimitives, type Primitives } from './primitives/index.ts';
@@ -27,6 +29,8 @@ export interface Complaint {
   readonly accused: Id;
   readonly kind: ComplaintKind;
   readonly entry: Uint8Array;
+  /** From the entry to the root that the accused signed, see entry-tree.ts. */
+  readonly path: Uint8Array;
   /** From {@link complaintSecret}: 160 bytes for `sealed`, 64 for `pair`. */
   readonly secret: Uint8Array;
 }
@@ -60,18 +64,22 @@ export const complaintSecret = (
 
 /**
  * Who lied, by what everybody can check.
- * @param committed hash of the entry as the accused's signed share record has it for the complainer
+ * @param signed what the accused's share record says of its entries
  */
 export const judgeComplaint = async (
   context: Uint8Array,
   cohort: Cohort,
-  { complainer, accused, kind, entry, secret }: Complaint,
-  committed: Uint8Array,
+  { complainer, accused, kind, entry, path, secret }: Complaint,
+  signed: SignedEntries,
 ): Promise<Verdict> => {
   const to = findIndex(cohort, complainer);
   const from = findIndex(cohort, accused);
   if (to === undefined || from === undefined || to === from) return 'invalid';
-  if (!equalBytes(entryHash(entry), committed)) return 'invalid';
+  const place = placeOf(cohort.topology, from, to);
+  if (place === undefined || signed.size !== cohort.topology.holders[from]!.length)
+    return 'invalid';
+  if (!showsEntry({ context, author: accused }, signed, place, entryHash(entry), path))
+    return 'invalid';
   const [recipient, author] = [cohort.members[to]!, cohort.members[from]!];
   const { primitives } = cohort;
   let parsed: ShareEntry;

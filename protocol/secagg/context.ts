@@ -8,8 +8,9 @@
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { merkleRoot } from '../records/merkle.ts';
-import { requireCohortSize, requireSortedIds } from './cohort.ts';
+import { requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
+import { requireCohortSize } from './graph.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';
 
 /** All hashes have 32 bytes. */

@@ -1,5 +1,5 @@
 /**
- * @module Secure aggregation, protocol SA-P over the complete graph (Bonawitz et al. 2017; hybrid
+ * @module Secure aggregation, protocol SA-P over a graph of neighbours, today the complete one (Bonawitz et al. 2017; hybrid
  * keys, context-bound masks): pure functions for 3 to 255 participants with recovery from
  * drop-outs. Await `ready()` first.
  *
@@ -11,10 +11,21 @@ export * from './answer.ts';
 export * from './cohort.ts';
 export * from './complaint.ts';
 export * from './context.ts';
+export * from './entry-tree.ts';
+export * from './graph.ts';
 export * from './guard.ts';
 export * from './keys.ts';
 export * from './keystream.ts';
 export * from './lie.ts';
+export {
+  maskJobs,
+  openPairs,
+  type JobsResult,
+  type MaskView,
+  type OpenPair,
+  type RecoveredSecret,
+  type RecoveryFailure,
+} from './mask-jobs.ts';
 export * from './masks.ts';
 export * from './pairs.ts';
 export * from './party.ts';

@@ -1,7 +1,7 @@
 /**
  * @module The Share message (Bonawitz et al. 2017, round 1): a participant splits its two secrets
- * over the cohort, commits to the self secret and to every share by hash, and seals each
- * member's two shares to it with AES-256-GCM; to each higher member it also sends the wrapped key of
+ * over its holders, commits to the self secret and to every share by hash, and seals each
+ * holder's two shares to it with AES-256-GCM; to each higher one it also sends the wrapped key of
  * their pair mask. A receiver opens its entries at once: one that does not open or does not match
  * names the one who made it, and is answered with a complaint (complaint.ts).
  *
@@ -11,7 +11,7 @@
 import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { RandomSource } from '../ports/random.ts';
-import { indexOf } from './cohort.ts';
+import { holderPlace, holdersOf, indexOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
 import type { RoundKeys } from './keys.ts';
 import {
@@ -44,12 +44,12 @@ export interface SharePair {
   readonly key: Uint8Array;
 }
 
-/** What travels: the commitment to b || e goes into the signed record, with the {@link entryHash} of every entry. */
+/** What travels: the commitment to b || e goes into the signed record, with the root over the {@link entryHash} of every entry. */
 export interface ShareMessage {
   readonly author: Id;
   /** {@link commitSecret} of b || e, 32 bytes. */
   readonly commitment: Uint8Array;
-  /** One for each member, in cohort order, of {@link entryBytes}. */
+  /** One for each holder of the author's shares, by place, of {@link entryBytes}. */
   readonly entries: readonly Uint8Array[];
 }
 
@@ -131,21 +131,22 @@ export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareE
 
 /**
  * Checks a Share message on arrival: author in the cohort, one entry of the right length for each
- * member.
+ * holder.
  * @throws FloeError `not_in_cohort`, `share_invalid`.
  */
 export const validateShareMessage = (cohort: Cohort, message: ShareMessage): void => {
-  indexOf(cohort, message.author);
-  const n = cohort.members.length;
+  const holders = holdersOf(cohort, message.author);
   const author = toHex(message.author);
-  if (message.entries.length !== n)
-    throw new FloeError('share_invalid', `expected ${n} entries, got ${message.entries.length}`, {
-      author,
-    });
+  if (message.entries.length !== holders.length)
+    throw new FloeError(
+      'share_invalid',
+      `expected ${holders.length} entries, got ${message.entries.length}`,
+      { author },
+    );
   if (message.commitment.length !== HASH_BYTES)
     throw new FloeError('share_invalid', 'expected a commitment of 32 bytes', { author });
-  for (const [index, entry] of message.entries.entries())
-    parseEntry(message.author, cohort.members[index]!.id, entry);
+  for (const [place, entry] of message.entries.entries())
+    parseEntry(message.author, holders[place]!.id, entry);
 };
 
 /**
@@ -162,7 +163,7 @@ export const shareMatches = (
 ): boolean =>
   share instanceof Uint8Array &&
   share.length === shareBytes(kind) &&
-  share[secretBytes(kind)] === indexOf(cohort, recipient) + 1 &&
+  share[secretBytes(kind)] === (holderPlace(cohort, author, recipient) ?? Infinity) + 1 &&
   equalBytes(commitShare(context, author, kind, share), commitments[kind]);
 
 const associated = (context: Uint8Array, from: Id, to: Id): Uint8Array =>
@@ -188,12 +189,14 @@ export const makeShares = async ({
   const { context, cohort, self, index: ownIndex, sigma, primitives } = party;
   requireBytes(sigma, SECRET_BYTES, 'key_invalid', 'sigma');
   requireBytes(selfSecret, SELF_SECRET_BYTES, 'key_invalid', 'self secret');
-  const n = cohort.members.length;
-  const selfShares = split(selfSecret, n, cohort.threshold, random);
-  const keyShares = split(sigma, n, cohort.threshold, random);
+  const { threshold } = cohort.topology;
+  const holders = cohort.topology.holders[ownIndex]!;
+  const selfShares = split(selfSecret, holders.length, threshold, random);
+  const keyShares = split(sigma, holders.length, threshold, random);
   const entries: Uint8Array[] = [];
-  for (const [index, peer] of cohort.members.entries()) {
-    const shares = { self: selfShares[index]!, key: keyShares[index]! };
+  for (const [place, index] of holders.entries()) {
+    const peer = cohort.members[index]!;
+    const shares = { self: selfShares[place]!, key: keyShares[place]! };
     const commitments = [
       commitShare(context, self, 'self', shares.self),
       commitShare(context, self, 'key', shares.key),
@@ -216,7 +219,10 @@ export const makeShares = async ({
   }
   return {
     message: { author: self, commitment: commitSecret(context, self, selfSecret), entries },
-    own: { self: selfShares[ownIndex]!, key: keyShares[ownIndex]! },
+    own: {
+      self: selfShares[holders.indexOf(ownIndex)]!,
+      key: keyShares[holders.indexOf(ownIndex)]!,
+    },
   };
 };
 
@@ -256,7 +262,7 @@ export interface OpenedEntry extends SharePair {
 
 /**
  * Opens and checks the entry that `author` made for the party, and makes the seed of their pair mask.
- * @param entry the caller has checked its hash against the author's signed record
+ * @param entry the caller has checked that the author's signed record holds it
  * @throws FloeError `share_invalid` naming the author, with `about` `sealed` or `pair`: complain, do not upload;
  *   `not_in_cohort`
  */
@@ -274,8 +280,8 @@ export const openEntry = async (
       recipient: toHex(self),
       about,
     });
-  if (index === party.index)
-    throw bad('sealed', 'expected the entry of another member, got the own');
+  if (!cohort.topology.neighbours[party.index]!.includes(index))
+    throw bad('sealed', 'expected the entry of a neighbour');
   const pair = await unsealShares({
     seal,
     point: party.sealPoint(index),

@@ -10,8 +10,11 @@ import {
   commitSecret,
   entryHash,
   freezeCohort,
+  holderPlace,
   maskJobs,
+  openPairs,
   selfMaskSeed,
+  showsEntry,
   type MaskJob,
 } from '../secagg/index.ts';
 
@@ -23,6 +26,7 @@ export interface MaskedRound {
   /** Of the sharers, in the order of the authors. */
   readonly shares: readonly SignedRecord<'share'>[];
   readonly survivors: SignedRecord<'survivors'>;
+  readonly cohort: SignedRecord<'cohort'>;
   readonly open: SignedRecord<'open'>;
   readonly commit: SignedRecord<'commit'>;
 }
@@ -66,6 +70,9 @@ export const bundleJobs = async (
     : wrong('the beacon is not made of what the commit opened');
 };
 
+const nameOf = (author: Uint8Array, recipient: Uint8Array): string =>
+  `${toHex(author)}/${toHex(recipient)}`;
+
 const masksOf = async (
   round: MaskedRound,
   bundle: UnmaskingBundle,
@@ -79,22 +86,30 @@ const masksOf = async (
       mask: body.mask,
       seal: body.seal,
     })),
+    round.cohort.body.beacon,
   );
-  const messages = [];
-  for (const { author, body } of shares) {
-    const own = bundle.shares.find((item) => equalBytes(item.author, author));
-    const matches =
-      own?.entries.length === body.entries.length &&
-      own.entries.every((entry, i) => equalBytes(entryHash(entry), body.entries[i] as Uint8Array));
-    if (own === undefined || !matches)
-      return wrong(`the bundle lacks the entries of ${toHex(author).slice(0, 8)}`);
-    messages.push({ author, commitment: body.commitment, entries: own.entries });
+  const signed = new Map(shares.map(({ author, body }) => [toHex(author), body]));
+  const pairs = new Map(bundle.pairs.map((pair) => [nameOf(pair.author, pair.recipient), pair]));
+  const view = {
+    context,
+    cohort,
+    shares: shares.map(({ author, body: { commitment } }) => ({ author, commitment })),
+    survivors: survivors.body.members,
+    entryOf: (author: Uint8Array, recipient: Uint8Array) =>
+      pairs.get(nameOf(author, recipient))?.entry,
+  };
+  for (const { author, recipient } of openPairs(view)) {
+    const pair = pairs.get(nameOf(author, recipient));
+    const entries = signed.get(toHex(author))?.entries;
+    const place = holderPlace(cohort, author, recipient);
+    const isShown =
+      pair !== undefined &&
+      entries !== undefined &&
+      place !== undefined &&
+      showsEntry({ context, author }, entries, place, entryHash(pair.entry), pair.path);
+    if (!isShown) return wrong(`the bundle lacks the entries of ${toHex(author).slice(0, 8)}`);
   }
-  const result = await maskJobs(
-    { context, cohort, shares: messages, survivors: survivors.body.members },
-    bundle.secrets,
-    signal,
-  );
+  const result = await maskJobs(view, bundle.secrets, signal);
   return result.type === 'jobs'
     ? result
     : wrong(`the bundle's secrets do not open the sum: ${result.failures[0]?.type ?? 'unknown'}`);

@@ -6,11 +6,11 @@ import { Tokenizer, Type } from 'cborg';
 import * as v from 'valibot';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from './cbor.ts';
 import { FloeError, isErrorCode, type ErrorCode } from '../errors.ts';
-import { MAX_RECORD_BYTES } from '../records/records.ts';
+import { entryPathSchema, MAX_RECORD_BYTES } from '../records/records.ts';
 import { MAX_COHORT, MAX_EVIDENCE, MAX_PROOF_BYTES } from '../spec/run-spec.ts';
 
 export const PROTOCOL_VERSION = 1;
-/** Largest frame of the coordinator: a cohort of 255 with its registrations and shares fits. */
+/** Largest frame of the coordinator: the records of a round of 255 fit. */
 export const MAX_FRAME_BYTES = 8 << 20;
 /** A sealed entry of a share, at most. */
 const MAX_SHARE_ENTRY_BYTES = 4096;
@@ -39,7 +39,7 @@ export const clientFrames = {
   login: frame('login', { signature: fixedBytes(64) }),
   /** A register, complaint, upload or consistent record. */
   record: frame('record', { record }),
-  /** A share record with its sealed entries, one per member in cohort order, its own included. */
+  /** A share record with its sealed entries, one for each holder of its shares by place, its own included. */
   share: frame('share', { record, entries: list(bytesUpTo(MAX_SHARE_ENTRY_BYTES)) }),
   /** An unmask record with the sealed answer that it names. */
   unmask: frame('unmask', { record, answer: bytesUpTo(MAX_ANSWER_BYTES) }),
@@ -81,10 +81,19 @@ export const serverFrames = {
   }),
   /** The cohort record with the registrations it names, in the same order. */
   cohort: frame('cohort', { record, registers: list(record) }),
-  /** The sharers record with, for each sharer in order, its share record and its entry for the receiver. */
+  /**
+   * The sharers record with, for each sharer in order, its share record, its entry for the receiver and the path from that to the
+   * root in the record; both are empty where the sharer made none, and in the receiver's own place.
+   */
   sharers: frame('sharers', {
     record,
-    inbox: list(v.strictObject({ record, entry: bytesUpTo(MAX_SHARE_ENTRY_BYTES) })),
+    inbox: list(
+      v.strictObject({
+        record,
+        entry: bytesUpTo(MAX_SHARE_ENTRY_BYTES),
+        path: entryPathSchema,
+      }),
+    ),
   }),
   /** Consistent records of at least `threshold` survivors. */
   consistency: frame('consistency', { records: list(record) }),

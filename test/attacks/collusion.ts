@@ -3,7 +3,7 @@
  */
 import { METRICS, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
-import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { compareBytes, equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
 import {
   decodeServerFrame,
@@ -16,6 +16,7 @@ import {
   createParty,
   deriveKeys,
   freezeCohort,
+  holderPlace,
   openAnswer,
   openEntry,
   selfMaskSeed,
@@ -82,12 +83,14 @@ export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> 
   const registers = run.records('register');
   const cohort = freezeCohort(
     registers.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
+    run.records('cohort')[0]!.body.beacon,
   );
   const { context } = run.records('sharers')[0]!.body;
-  const entryOf = (author: Uint8Array, recipient: Uint8Array): Uint8Array =>
-    bundle.shares.find((one) => equalBytes(one.author, author))!.entries[
-      cohort.indexByHex.get(toHex(recipient))!
-    ]!;
+  // More than the bundle shows: somebody kept a copy of what came sealed beside the records.
+  const entryOf = (author: Uint8Array, recipient: Uint8Array): Uint8Array => {
+    const share = run.records('share').find((one) => equalBytes(one.author, author))!;
+    return run.sealedBeside(share)[holderPlace(cohort, author, recipient)!]!;
+  };
   // What could open entries: the colluders' own sealing secrets, and for the dropped what the bundle says of them.
   const published = bundle.secrets.filter(({ kind }) => kind === 'key');
   const openers = [
@@ -115,7 +118,7 @@ export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> 
       return { update, shares, codes, read: await unmasked(run, uploadOf(run, author), masks) };
     }),
   );
-  return { found, published: published.length, threshold: cohort.threshold };
+  return { found, published: published.length, threshold: cohort.topology.threshold };
 };
 
 /** Where the upload of a survivor is. */

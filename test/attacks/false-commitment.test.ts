@@ -271,8 +271,10 @@ describe('a coordinator that shows an honest member to have lied', () => {
       commitment: body.commitment,
       entries: coordinator.entriesOf(author),
     };
-    const { shares } = showSecret(kind, message, cohort!.body.members, told.slice(0, 3));
-    return { kind, record: bytes, shares: shares.map((share) => ({ ...share })) };
+    const holders = cohort!.body.members;
+    const lie = showSecret(kind, body.context, message, holders, told.slice(0, 3));
+    const shares = lie.shares.map((share) => ({ ...share }));
+    return { kind, record: bytes, leaves: lie.leaves, shares };
   };
 
   const expectRefused = async (
@@ -382,9 +384,11 @@ describe('a coordinator that shows an honest member to have lied', () => {
       commitment: new Uint8Array(32),
       entries: coordinator.entriesOf(dropped.key),
     };
-    const { shares } = showSecret('key', message, members, told);
+    const context = coordinator.round!.context!;
+    const { shares, leaves } = showSecret('key', context, message, members, told);
     const record = coordinator.recordsOf(dropped.key, 'share')[0]!.bytes;
-    const lie: ShownLie = { kind: 'key', record, shares: shares.map((share) => ({ ...share })) };
+    const shown = shares.map((share) => ({ ...share }));
+    const lie: ShownLie = { kind: 'key', record, leaves, shares: shown };
     coordinator.abort('commitment_mismatch', [dropped.key], undefined, true, [lie]);
     const rest = people.slice(0, 4);
     await Promise.all(rest.map((person) => person.event('violation')));

@@ -13,10 +13,11 @@ import {
   memberOf,
   readShownPoint,
 } from '../../protocol/secagg/index.ts';
-import { entryHash, parseEntry, unsealShares } from '../../protocol/secagg/shares.ts';
+import { parseEntry, unsealShares } from '../../protocol/secagg/shares.ts';
 import { functionTrainer } from '../../client/trainer.ts';
 import { start, stepOf, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator, TENSORS } from '../support/scripted-coordinator.ts';
+import { signedOf } from '../support/entries.ts';
 
 let running: Started[] = [];
 afterEach(async () => {
@@ -59,7 +60,7 @@ describe('one liar of five that makes three others complain', () => {
       );
     const record = signRecord(liar.keystore.identity, 'share', coordinator.run, 1, {
       ...own.body,
-      entries: entries.map(entryHash),
+      entries: signedOf(own.body.context, liar.key, entries),
     }).bytes;
     coordinator.frames.get(toHex(liar.key))!.push({ v: 1, type: 'share', record, entries });
     const memory = await liar.keystore.load(coordinator.run);
@@ -83,6 +84,7 @@ describe('one liar of five that makes three others complain', () => {
         mask: body.mask,
         seal: body.seal,
       })),
+      round!.cohort!.body.beacon,
     );
     const { primitives } = cohort;
     const own = findIndex(cohort, victim.key)!;

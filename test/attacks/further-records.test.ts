@@ -64,6 +64,7 @@ describe('what the verifier does not take', () => {
       share: blank,
       kind: 'sealed',
       entry: new Uint8Array(8),
+      path: new Uint8Array(64),
       secret: new Uint8Array(8),
     });
     const abort = coordinator.sign('abort', 1, {
@@ -95,6 +96,7 @@ describe('what the verifier does not take', () => {
       share: share.hash,
       kind: 'sealed',
       entry: new Uint8Array(8),
+      path: new Uint8Array(64),
       secret: new Uint8Array(8),
     });
     const records = [...recordsOf(coordinator), commit];

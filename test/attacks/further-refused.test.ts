@@ -63,6 +63,7 @@ describe('refused', () => {
       share: coordinator.recordsOf(accused.key, 'share')[0]!.hash,
       kind: 'sealed',
       entry: new Uint8Array(8),
+      path: new Uint8Array(64),
       secret: new Uint8Array(160),
     });
     await coordinator.open();

@@ -29,7 +29,12 @@ const seedsOf = ({ records, entries }: BuiltRound): readonly (readonly [Uint8Arr
   const record = (type: Parameters<typeof recordsOf>[1]): Uint8Array =>
     recordsOf(round, type)[0]?.bytes ?? new Uint8Array();
   const own = [...(entries.values().next().value ?? [])];
-  const inbox = recordsOf(round, 'share').map(({ bytes }) => ({ record: bytes, entry: own[0]! }));
+  const path = new Uint8Array(96);
+  const inbox = recordsOf(round, 'share').map(({ bytes }) => ({
+    record: bytes,
+    entry: own[0]!,
+    path,
+  }));
   const registers = recordsOf(round, 'register').map(({ bytes }) => bytes);
   const client = [
     encodeFrame({ type: 'hello', key: new Uint8Array(32), nonce: new Uint8Array(32) }),

@@ -108,20 +108,23 @@ describe('who may read', () => {
     await run.committed(1);
     const { key: reader, keystore } = members[0]!;
     const [commit] = run.records('commit');
-    const { secrets, shares } = await readBundle(run, commit!, keystore.identity);
+    const { secrets, pairs: shown } = await readBundle(run, commit!, keystore.identity);
     const { context } = run.records('sharers')[0]!.body;
     const { members: survivors } = run.records('survivors')[0]!.body;
     const cohort = freezeCohort(
       run
         .records('register')
         .map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
+      run.records('cohort')[0]!.body.beacon,
     );
-    const commitments = run.records('share').map(({ author, body: { commitment } }) => {
-      const { entries } = shares.find((one) => equalBytes(one.author, author))!;
-      return { author, commitment, entries };
-    });
+    const commitments = run
+      .records('share')
+      .map(({ author, body: { commitment } }) => ({ author, commitment }));
+    const entryOf = (author: Uint8Array, recipient: Uint8Array): Uint8Array | undefined =>
+      shown.find((one) => equalBytes(one.author, author) && equalBytes(one.recipient, recipient))
+        ?.entry;
     commitments.sort((a, b) => compareBytes(a.author, b.author));
-    const view = { context, cohort, shares: commitments, survivors };
+    const view = { context, cohort, shares: commitments, survivors, entryOf };
     const found = await maskJobs(view, [...secrets]);
     const jobs = found.type === 'jobs' ? found.jobs : [];
     const selfs = secrets
@@ -175,7 +178,7 @@ describe('who may read', () => {
 
     expect(failure!.culprits).toEqual([toHex(liar.identity.publicKey)]);
     expect(await readModel(run, commit!.body.model, liar.identity)).toHaveLength(20);
-    expect(await readBundle(run, commit!, liar.identity)).toMatchObject({ shares: [] });
+    expect(await readBundle(run, commit!, liar.identity)).toMatchObject({ pairs: [] });
   });
 
   it('remains: who left after the first round still opens the model of the last', async () => {

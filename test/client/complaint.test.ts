@@ -5,9 +5,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
 import { signRecord } from '../../protocol/records/records.ts';
-import { entryHash } from '../../protocol/secagg/index.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { pathOf, signedOf } from '../support/entries.ts';
 
 let running: Started[] = [];
 afterEach(async () => {
@@ -41,7 +41,7 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
       .map((entry, i) => (i === place ? flip(entry) : entry));
     const record = signRecord(liar.keystore.identity, 'share', s.coordinator.run, 1, {
       ...own.body,
-      entries: entries.map(entryHash),
+      entries: signedOf(own.body.context, liar.key, entries),
     }).bytes;
     s.coordinator.frames.get(toHex(liar.key))!.push({ v: 1, type: 'share', record, entries });
     await s.coordinator.sharers(s.members);
@@ -85,12 +85,14 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
     const accused = running[1] as Started;
     const share = s.coordinator.recordsOf(accused.key, 'share')[0]!;
     const place = s.members.findIndex((key) => Buffer.from(key).equals(other().key));
+    const entries = s.coordinator.entriesOf(accused.key);
     const made = signRecord(other().keystore.identity, 'complaint', s.coordinator.run, 1, {
       context: s.coordinator.round!.context!,
       accused: accused.key,
       share: share.hash,
       kind: 'sealed',
-      entry: s.coordinator.entriesOf(accused.key)[place]!,
+      entry: entries[place]!,
+      path: pathOf(s.coordinator.round!.context!, accused.key, entries, place),
       secret: new Uint8Array(32).fill(3),
     });
     s.coordinator.abort('complaint_upheld', [accused.key], made.bytes);

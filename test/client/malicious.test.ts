@@ -17,6 +17,7 @@ import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { pathOf } from '../support/entries.ts';
 
 let running: Started[] = [];
 afterEach(async () => {
@@ -316,7 +317,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
           record: frame.bytes,
           inbox: s.coordinator.round!.shares.map(({ bytes, author }) => ({
             record: bytes,
-            entry: entryFor(s, author),
+            ...entryFor(s, author),
           })),
         });
       },
@@ -341,9 +342,11 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
         })),
     ],
   ];
-  const entryFor = (s: Stage, author: Uint8Array): Uint8Array => {
+  const entryFor = (s: Stage, author: Uint8Array) => {
     const index = s.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
-    return s.coordinator.entriesOf(author)[index]!;
+    const entries = s.coordinator.entriesOf(author);
+    const path = pathOf(s.coordinator.round!.context!, author, entries, index);
+    return { entry: entries[index]!, path };
   };
   for (const [what, code, attack] of before)
     it(`refuses: ${what}`, async () => {

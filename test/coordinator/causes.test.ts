@@ -10,6 +10,7 @@ import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { decodeRecordOf } from '../../protocol/records/records.ts';
 import { createPlayer, framesOf, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -44,7 +45,7 @@ const next = (player: Player): void => {
   const { phase } = player.state;
   if (phase.type !== 'waiting') throw new Error(`expected a pause, got ${phase.type}`);
   player.work(...player.wait(phase.until - player.time));
-  const invited = new Set(player.state.round?.invited);
+  const invited = new Set(roundOf(player.state)?.invited);
   const who = player.people.flatMap(({ publicKey }, i) =>
     invited.has(toHex(publicKey)) ? [i] : [],
   );
@@ -91,7 +92,7 @@ describe('an abort record', () => {
     withdraw(player, 0, 'no code at all');
     for (const i of [1, 2, 3]) player.work(...player.say(i, 'upload'));
     player.work(...player.effects.slice(-1));
-    const { rejected } = player.state.round!.survivors!.body;
+    const { rejected } = roundOf(player.state)!.survivors!.body;
     expect(rejected.map(({ code }) => code)).toEqual(['internal']);
   });
 

@@ -15,6 +15,7 @@ import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { TestParticipantInit } from '../support/participant.ts';
 import { connect, createStage, testSpec } from '../support/run.ts';
 import { createPlayer, framesOf, reach, workIn } from '../support/machine.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea', 'emilia'];
 
@@ -79,14 +80,14 @@ it('an invalid complaint ends nothing, and no survivors are frozen while one is 
   const spec = await testSpec({ cohort: { size: 5, minimum: 3 } });
   const player = await createPlayer(spec, 5);
   reach(player, 'upload', [0, 1, 2, 3, 4]);
-  const share = player.state.round!.shares.get(toHex(player.people[1]!.publicKey))!;
+  const share = roundOf(player.state)!.shares.get(toHex(player.people[1]!.publicKey))!;
   const about = {
     accused: player.people[1]!.publicKey,
     share: share.record.hash,
     kind: 'sealed',
     entry: new Uint8Array(8),
     secret: new Uint8Array(32),
-    context: player.state.round!.context!,
+    context: roundOf(player.state)!.context!,
   } as const;
   const effects = player.say(0, 'complaint', about);
   expect(workIn(effects)).toEqual(['judge-complaint']);
@@ -107,7 +108,7 @@ it('a complaint about a share of nobody, of oneself or of another context is ref
   const spec = await testSpec({ cohort: { size: 5, minimum: 3 } });
   const player = await createPlayer(spec, 5);
   reach(player, 'upload', [0, 1, 2, 3, 4]);
-  const { round } = player.state;
+  const round = roundOf(player.state);
   const own = round!.shares.get(toHex(player.people[0]!.publicKey))!.record;
   const wrong = new Uint8Array(32).fill(3);
   const base = {

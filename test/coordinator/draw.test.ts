@@ -12,6 +12,7 @@ import { memoryJournal } from '../../coordinator/journal/memory.ts';
 import { RECONNECT_MS } from '../../coordinator/machine/config.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -69,7 +70,7 @@ const grind = async (
 
 const keysOf = ({ people }: Player, who?: readonly number[]): Uint8Array[] =>
   people.filter((_, i) => who?.includes(i) ?? true).map(({ publicKey }) => publicKey);
-const invited = ({ state }: Player): readonly string[] => state.round?.invited ?? [];
+const invited = ({ state }: Player): readonly string[] => roundOf(state)?.invited ?? [];
 
 /** Plays the first attempt until the ledger holds its model; in `late` some log in while the answers are awaited. */
 const signFirst = (player: Player, late: readonly Uint8Array[] = []): void => {
@@ -101,7 +102,7 @@ describe('a key that was made for a place', () => {
     player.join(4, 5);
     signFirst(player);
     // The commit record holds R before the next attempt opens: the time in which keys are ground.
-    expect(player.state.round?.commit?.body.beacon).toEqual(R);
+    expect(roundOf(player.state)?.commit?.body.beacon).toEqual(R);
     const known = keysOf(player);
     const ground = await grind(afterFirst(player), known, SIZE);
     for (const key of ground) player.apply({ type: 'joined', key });
@@ -265,7 +266,7 @@ describe('who was waited for in vain', () => {
     for (const i of [0, 1, 2]) player.say(i, 'upload');
     playOn(player, [0, 1, 2], () => player.state.committed === 1);
     const silent = toHex(player.people[3]!.publicKey);
-    expect(player.state.round?.invited ?? []).not.toContain(silent);
+    expect(roundOf(player.state)?.invited ?? []).not.toContain(silent);
     playOn(player, COHORT, () => player.state.committed === 2);
     const opens = player.effects.flatMap((effect) =>
       effect.type === 'append' && effect.record.type === 'open' ? [effect.record.body] : [],

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { LONGEST_REST } from '../../protocol/rules/history.ts';
+import { roundOf } from '../../coordinator/machine/state.ts';
 import { createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 
@@ -28,7 +29,7 @@ const attempt = (player: Player, how: Drop): boolean => {
   settle(player, seen);
   const round = player.state.attempt;
   const key = toHex(player.people[VICTIM]!.publicKey);
-  const invited = player.state.round?.invited.includes(key) === true;
+  const invited = roundOf(player.state)?.invited.includes(key) === true;
   const drop = (): void => {
     if (how === 'withdraw')
       player.apply({ type: 'withdrawn', key: fromHex(key), round, code: 'store_unavailable' });

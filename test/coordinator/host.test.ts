@@ -16,6 +16,7 @@ import {
   type Journal,
   type Outcome,
 } from '../../coordinator/index.ts';
+import { ROUND_MACHINE, type Machine } from '../../coordinator/machine/index.ts';
 import {
   connect,
   createStage,
@@ -63,6 +64,45 @@ const playRun = async (stage: Stage): Promise<Outcome> => {
   await coordinator.stop();
   return outcome;
 };
+
+describe('the machine', () => {
+  it('is the one that the host was given, for events, restarts and snapshots', async () => {
+    const stage = await createStage(await testSpec({ rounds: 1 }));
+    const calls = new Set<keyof Machine>();
+    const counted = <Args extends readonly unknown[], Result>(
+      name: keyof Machine,
+      work: (...args: Args) => Result,
+    ) => {
+      return (...args: Args): Result => {
+        calls.add(name);
+        return work(...args);
+      };
+    };
+    const machine: Machine = {
+      initial: ROUND_MACHINE.initial,
+      step: counted('step', ROUND_MACHINE.step),
+      nextWake: counted('nextWake', ROUND_MACHINE.nextWake),
+      pendingWork: counted('pendingWork', ROUND_MACHINE.pendingWork),
+      encodeSnapshot: counted('encodeSnapshot', ROUND_MACHINE.encodeSnapshot),
+      decodeSnapshot: counted('decodeSnapshot', ROUND_MACHINE.decodeSnapshot),
+    };
+    const first = stage.create({ machine });
+    await first.start();
+    for (const participant of await everyone(stage)) connect(first, participant);
+    await first.finished;
+    await first.stop();
+    expect([...calls].toSorted()).toEqual(['encodeSnapshot', 'nextWake', 'step']);
+    const second = stage.create({ machine });
+    await second.start();
+    expect((await second.finished).rounds).toBe(1);
+    await second.stop();
+    expect([...calls].toSorted()).toEqual(
+      Object.keys(machine)
+        .filter((name) => name !== 'initial')
+        .toSorted(),
+    );
+  });
+});
 
 describe('a run', () => {
   it('for pass holders does not start where no policy could let them in', async () => {

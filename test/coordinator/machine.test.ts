@@ -10,6 +10,7 @@ import { nextWake, pendingWork, step, type Effect } from '../../coordinator/mach
 import { codesOf, createPlayer, framesOf, reach, workIn, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 import { deriveKeys } from '../../protocol/secagg/index.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 const KEYS = deriveKeys(new Uint8Array(32).fill(9), 'mask').public;
 
@@ -60,7 +61,7 @@ describe('the phases, when all behave', () => {
     expect(player.state.phase.type).toBe('freezing-cohort');
     player.work(registered.at(-1));
     expect(player.state.phase.type).toBe('share');
-    expect(player.state.round?.cohort?.body.threshold).toBe(3);
+    expect(roundOf(player.state)?.cohort?.body.threshold).toBe(3);
     expect(framesOf(player.effects).at(-1)).toBe('cohort');
 
     const shared = ALL.flatMap((i) => [...player.say(i, 'share')]);
@@ -74,7 +75,7 @@ describe('the phases, when all behave', () => {
     expect(player.state.phase.type).toBe('freezing-survivors');
     player.work(player.effects.at(-1));
     expect(player.state.phase.type).toBe('consistency');
-    expect(player.state.round?.survivors?.body.rejected).toEqual([]);
+    expect(roundOf(player.state)?.survivors?.body.rejected).toEqual([]);
 
     for (const i of ALL) player.say(i, 'consistent');
     expect(player.state.phase.type).toBe('unmask');
@@ -118,11 +119,11 @@ describe('invitations', () => {
   it('go to ceil(size * overSelect) by the smallest tickets; the first `size` to register are taken', async () => {
     const player = await masked({ cohort: { size: 4, minimum: 3, overSelect: 1.25 } });
     player.join(0, 1, 2, 3);
-    expect(player.state.round?.invited).toHaveLength(4);
+    expect(roundOf(player.state)?.invited).toHaveLength(4);
     const crowd = await masked({ cohort: { size: 4, minimum: 3, overSelect: 1.25 } });
     crowd.apply({ type: 'resumed', startWith: 6 });
     crowd.join(0, 1, 2, 3, 4, 5);
-    const invited = crowd.state.round?.invited ?? [];
+    const invited = roundOf(crowd.state)?.invited ?? [];
     expect(invited).toHaveLength(5);
     crowd.work(crowd.effects.at(-1));
     const order = invited.map((key) =>
@@ -227,7 +228,7 @@ describe('deadlines and departures', () => {
     player.leave(3);
     player.wait(2000);
     player.work(player.effects.at(-1));
-    expect(player.state.round?.survivors?.body.rejected).toEqual([
+    expect(roundOf(player.state)?.survivors?.body.rejected).toEqual([
       { member: player.people[3]!.publicKey, code: 'connection_lost' },
     ]);
   });
@@ -240,7 +241,7 @@ describe('deadlines and departures', () => {
     expect(player.state.phase.type).toBe('upload');
     player.work(...folds.slice(6));
     expect(player.state.phase.type).toBe('freezing-survivors');
-    expect(player.state.round?.uploads.size).toBe(4);
+    expect(roundOf(player.state)?.uploads.size).toBe(4);
   });
 
   it('a fold that never comes back ends as a rejection', async () => {
@@ -250,7 +251,7 @@ describe('deadlines and departures', () => {
     player.wait(30_000 + 600_000);
     expect(player.state.phase.type).toBe('freezing-survivors');
     player.work(player.effects.at(-1));
-    expect(player.state.round?.survivors?.body.rejected).toMatchObject([
+    expect(roundOf(player.state)?.survivors?.body.rejected).toMatchObject([
       { code: 'store_unavailable' },
     ]);
   });
@@ -305,7 +306,7 @@ describe('deadlines and departures', () => {
     player.wait(2000);
     expect(player.state.phase.type).toBe('opening');
     // Also whom R draws and who is away: who does not come is a no-show.
-    expect(player.state.round?.invited).toHaveLength(4);
+    expect(roundOf(player.state)?.invited).toHaveLength(4);
     player.leave(2);
     player.apply({ type: 'work-failed', round: 2, code: 'internal', reason: '', culprits: [] });
     player.wait(3_600_000);
@@ -337,7 +338,7 @@ describe('culprits and failed work', () => {
     player.join(1, 4, 5, 6, 7);
     player.wait(2000);
     expect(player.state.phase.type).toBe('opening');
-    expect(player.state.round?.invited).not.toContain(toHex(culprit));
+    expect(roundOf(player.state)?.invited).not.toContain(toHex(culprit));
   });
 
   it('results for an attempt that is over change nothing', async () => {
@@ -373,7 +374,7 @@ describe('culprits and failed work', () => {
     });
     expect(codesOf(effects)).toEqual(['blob_corrupt']);
     player.work(player.effects.at(-1));
-    expect(player.state.round?.survivors?.body.rejected).toEqual([
+    expect(roundOf(player.state)?.survivors?.body.rejected).toEqual([
       { member, code: 'blob_corrupt' },
     ]);
     expect(codesOf(player.say(0, 'consistent'))).toEqual(['not_in_cohort']);
@@ -455,8 +456,9 @@ describe('records that are refused, and change nothing', () => {
       }),
     );
     const share = await at('share');
-    refused(share, 'share_invalid', () => share.say(0, 'share', { entries: [] }));
-    const swapped = Array.from({ length: 4 }, () => new Uint8Array(32));
+    const tree = { root: new Uint8Array(32), size: 4 };
+    refused(share, 'share_invalid', () => share.say(0, 'share', { entries: { ...tree, size: 5 } }));
+    const swapped = { ...tree, root: new Uint8Array(32) };
     refused(share, 'share_invalid', () => share.say(0, 'share', { entries: swapped }));
     const upload = await at('upload');
     const blob = { id: 'x', sha256: new Uint8Array(32), size: 101 };
@@ -492,7 +494,7 @@ describe('the check of the newest commit', () => {
     // Opening, register and the freeze of the second round.
     for (let seen = from; seen < player.effects.length; seen += 1) {
       player.work(player.effects[seen]!);
-      if (player.state.phase.type === 'register' && player.state.round?.registers.size === 0)
+      if (player.state.phase.type === 'register' && roundOf(player.state)?.registers.size === 0)
         for (const who of ALL) player.say(who, 'register');
     }
     expect(player.state).toMatchObject({ attempt: 2, phase: { type: 'share' } });
@@ -501,7 +503,8 @@ describe('the check of the newest commit', () => {
 
   it('is asked for once there is a commit: Open names it, and its records come before the cohort', async () => {
     const player = await second();
-    const { evidence, round } = player.state;
+    const { evidence } = player.state;
+    const round = roundOf(player.state);
     expect(evidence?.commit.round).toBe(1);
     expect(round?.open?.body.bundle).toEqual({
       commit: evidence?.commit.hash,

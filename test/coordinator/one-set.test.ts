@@ -9,6 +9,7 @@ import { setName } from '../../protocol/rules/one-set.ts';
 import type { Effect } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -31,7 +32,7 @@ const ascending = (numbers: readonly number[]): number[] => numbers.toSorted((a,
 /** Who is invited, as indexes of the people. */
 const invited = (player: Player): number[] =>
   ascending(
-    (player.state.round?.invited ?? []).map((key) =>
+    (roundOf(player.state)?.invited ?? []).map((key) =>
       player.people.findIndex(({ publicKey }) => toHex(publicKey) === key),
     ),
   );
@@ -131,7 +132,7 @@ describe('the next attempt on a model', () => {
     const player = await stage(5);
     reach(player, 'unmask', ALL);
     for (const i of ALL) player.say(i, 'unmask');
-    const { round } = player.state;
+    const round = roundOf(player.state);
     const [liar] = player.people;
     const effects = player.apply({
       type: 'work-failed',
@@ -151,7 +152,7 @@ describe('the next attempt on a model', () => {
   const provenLie = (player: Player, who: readonly number[]) => {
     reach(player, 'unmask', who);
     for (const i of who) player.say(i, 'unmask');
-    const { round } = player.state;
+    const round = roundOf(player.state);
     const [liar] = player.people;
     const { bytes } = round!.shares.get(toHex(liar!.publicKey))!.record;
     return player.apply({
@@ -160,7 +161,7 @@ describe('the next attempt on a model', () => {
       code: 'commitment_mismatch',
       reason: 'the secret of one is not the one it committed to',
       culprits: [liar!.publicKey],
-      lies: [{ kind: 'self', record: bytes, shares: [] }],
+      lies: [{ kind: 'self', record: bytes, leaves: new Uint8Array(), shares: [] }],
     });
   };
 

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { OUTAGE_LIMIT_MS } from '../../coordinator/machine/outage.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { decodeRecordOf } from '../../protocol/records/records.ts';
+import { roundOf } from '../../coordinator/machine/state.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 
@@ -44,7 +45,7 @@ describe('members that report an outage', () => {
     expect(player.state.attempt).toBe(1);
     for (const i of ALL) player.say(i, 'share');
     expect(player.state.phase.type).toBe('upload');
-    expect(player.state.round?.sharers?.body.members).toHaveLength(4);
+    expect(roundOf(player.state)?.sharers?.body.members).toHaveLength(4);
   });
 
   it('the operator is told once what the phase waits for, and until when', async () => {
@@ -72,7 +73,7 @@ describe('members that report an outage', () => {
     for (const i of [0, 1, 2]) player.say(i, 'share');
     player.wait(SHARE);
     expect(player.state.phase.type).toBe('upload');
-    expect(player.state.round?.sharers?.body.members).toHaveLength(3);
+    expect(roundOf(player.state)?.sharers?.body.members).toHaveLength(3);
   });
 
   it('are not waited for where they are too few to save the attempt', async () => {

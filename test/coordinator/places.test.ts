@@ -12,6 +12,7 @@ import { deriveSeed } from '../../protocol/ports/random.ts';
 import { batchesOf } from '../../protocol/rules/selection.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -110,9 +111,9 @@ describe('readers', () => {
     reach(player, 'opening', [0, 1, 2, 3]);
     const work = player.effects.findLast((effect) => effect.type === 'work');
     expect(work).toMatchObject({
-      work: { type: 'wrap-model', readers: player.state.round?.invited },
+      work: { type: 'wrap-model', readers: roundOf(player.state)?.invited },
     });
-    expect(player.state.round?.invited).toHaveLength(4);
+    expect(roundOf(player.state)?.invited).toHaveLength(4);
   });
 });
 
@@ -149,7 +150,9 @@ describe('a run in batches', () => {
     expect(player.state.phase.type).toBe('waiting');
     player.join(second[2] as number);
     expect(player.state.phase.type).toBe('opening');
-    expect(player.state.round?.invited.map((key) => keysIn(player).indexOf(key))).toEqual(second);
+    expect(roundOf(player.state)?.invited.map((key) => keysIn(player).indexOf(key))).toEqual(
+      second,
+    );
   });
 
   it.each(['register', 'share', 'upload'] as const)(
@@ -170,6 +173,6 @@ describe('a run in batches', () => {
     const { player, batches } = await batched();
     const [batch = []] = batches;
     reach(player, 'registering', batch);
-    expect(player.state.round?.survivors?.body.members).toHaveLength(batch.length);
+    expect(roundOf(player.state)?.survivors?.body.members).toHaveLength(batch.length);
   });
 });

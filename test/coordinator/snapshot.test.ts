@@ -245,4 +245,26 @@ describe('a snapshot', () => {
     };
     await expect(decodeSnapshot(good, swapped)).rejects.toMatchObject(corrupt);
   });
+
+  it('is refused where an attempt lacks a record that its phase rests on', async () => {
+    const player = await createPlayer(await testSpec(), 4);
+    reach(player, 'unmask', [0, 1, 2, 3]);
+    const journal = memoryJournal();
+    await (
+      await openHistory(journal, player.config.run)
+    ).append(stepsOf(player).steps, player.state);
+    const source = await sourceOf(journal);
+    const { phase } = player.state;
+    if (phase.type !== 'unmask') throw new Error(`expected unmask, got ${phase.type}`);
+    const { round } = phase;
+    expect(await decodeSnapshot(encodeSnapshot(player.state), source)).toStrictEqual(player.state);
+    for (const name of ['open', 'cohort', 'context', 'survivors'] as const) {
+      const lacking = { ...phase, round: { ...round, [name]: undefined } } as typeof phase;
+      const snapshot = encodeSnapshot({ ...player.state, phase: lacking });
+      await expect(decodeSnapshot(snapshot, source)).rejects.toMatchObject({
+        code: 'journal_corrupt',
+        message: expect.stringContaining(`lacks its ${name}`) as string,
+      });
+    }
+  });
 });

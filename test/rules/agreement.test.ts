@@ -41,6 +41,7 @@ import {
   type Course,
 } from './build-round.ts';
 import { mutate, pathsOf, type Draw } from './mutate.ts';
+import { pathOf } from '../support/entries.ts';
 
 const MUTANTS = 300;
 /** A complaint is judged by what it opens, not by rules alone: test/client/complaint.test.ts. */
@@ -138,12 +139,16 @@ const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
     let seen = cohort.view as Parameters<typeof checks.checkSurvivors>[1];
     if (spec.secagg === 'masked') {
       const place = record.body.members.findIndex((member) => equalBytes(member, self));
-      const inbox = recordsOf(round, 'share').map(({ author, bytes }) => ({
-        record: bytes,
-        entry: equalBytes(author, self)
-          ? new Uint8Array(0)
-          : (round.entries.get(toHex(author))?.[place] as Uint8Array),
-      }));
+      const inbox = recordsOf(round, 'share').map(({ author, bytes, body }) => {
+        const entries = round.entries.get(toHex(author)) ?? [];
+        return equalBytes(author, self)
+          ? { record: bytes, entry: new Uint8Array(0), path: new Uint8Array(0) }
+          : {
+              record: bytes,
+              entry: entries[place] as Uint8Array,
+              path: pathOf(body.context, author, entries, place),
+            };
+      });
       const sharers = decodeRecordOf('sharers', one(round, 'sharers').bytes);
       const sent = overTheWire({ type: 'sharers', record: sharers.bytes, inbox });
       seen = checks.checkSharers(view, cohort, own('share').bytes, sent, sharers).view;

@@ -23,14 +23,9 @@ import { contextOf } from '../../protocol/rules/index.ts';
 import { localBeacon, nextBeacon } from '../../protocol/rules/beacon.ts';
 import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
 import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import {
-  cohortRoot,
-  deriveKeys,
-  entryHash,
-  threshold,
-  type PublicKeys,
-} from '../../protocol/secagg/index.ts';
+import { cohortRoot, deriveKeys, threshold, type PublicKeys } from '../../protocol/secagg/index.ts';
 import { lyingShares, type Liar } from './lying-shares.ts';
+import { signedOf } from '../support/entries.ts';
 
 export interface Cast {
   readonly coordinator: Identity;
@@ -177,7 +172,7 @@ export const buildRound = (
       const record = sign(person(i), 'share', {
         context,
         commitment: h(`b ${i}`),
-        entries: own.map(entryHash),
+        entries: signedOf(context, keyOf(i), own),
       });
       shareRecords.set(i, record);
       return record;

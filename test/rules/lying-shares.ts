@@ -1,18 +1,21 @@
 /**
  * The entries of a member that lies, and what shows it, for rounds that are built record by record.
  */
-import { concatBytes, equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';
+import { concatBytes, equalBytes, joinBytes, sha256, utf8 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import type { ShownLie } from '../../protocol/records/records.ts';
 import {
   commitShare,
   entryBytes,
+  entryHash,
   entryHead,
+  entryLeaves,
   secretBytes,
   split,
   threshold,
   type ShareKind,
 } from '../../protocol/secagg/index.ts';
+import { pathOf } from '../support/entries.ts';
 
 export interface Liar {
   readonly kind: ShownLie['kind'];
@@ -47,14 +50,16 @@ export const lyingShares = ({ kind, context, members, author, sigma }: Liar) => 
       head: entryHead(entries[i] as Uint8Array),
       other: (commitments[i] as (typeof commitments)[number])[other],
     }));
+  const leaves = joinBytes(entryLeaves({ context, author }, entries.map(entryHash)));
   const place = members.findLastIndex((member) => !equalBytes(member, author));
   const lies: Readonly<Record<ShownLie['kind'], Unsigned<ShownLie>>> = {
-    self: { kind: 'self', shares: shown(self, 'key') },
-    key: { kind: 'key', shares: shown(key, 'self') },
+    self: { kind: 'self', leaves, shares: shown(self, 'key') },
+    key: { kind: 'key', leaves, shares: shown(key, 'self') },
     pair: {
       kind: 'pair',
       recipient: members[place] as Uint8Array,
       entry: entries[place] as Uint8Array,
+      path: pathOf(context, author, entries, place),
       secret: sigma,
     },
   };

@@ -22,10 +22,10 @@ import {
 } from '../../protocol/rules/index.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
 import { hashRunSpec, MAX_COHORT } from '../../protocol/spec/run-spec.ts';
-import { entryHash } from '../../protocol/secagg/index.ts';
 import { decodeEvent, encodeEvent } from '../../coordinator/machine/index.ts';
 import { makeCast, specOf, type Cast } from './build-round.ts';
 import { lyingShares } from './lying-shares.ts';
+import { signedOf } from '../support/entries.ts';
 
 const ROUND = 7;
 const h = (text: string): Uint8Array => sha256(utf8(text));
@@ -46,7 +46,7 @@ const stageOf = async (liars: number, n: number) => {
       author,
       sigma: h('sigma'),
     });
-    const body = { context, commitment: h('b'), entries: entries.map(entryHash) };
+    const body = { context, commitment: h('b'), entries: signedOf(context, author, entries) };
     const sign = (round: number, of = run): SignedRecord<'share'> =>
       signRecord(person, 'share', of, round, body);
     return { lie, sign };
@@ -100,13 +100,14 @@ describe('a member that has seen nothing of the attempt', () => {
       record,
       recipient: h('member 1'),
       entry: new Uint8Array(4),
+      path: new Uint8Array(),
       secret: h('sigma'),
     } as const;
     expect(await judge(view, abort({ lies: [pair] }))).toEqual([]);
   });
 
   it('refuses a share record of another run, of another attempt, or that is none', async () => {
-    const { cast, abort, view, lied } = await stageOf(1, 5);
+    const { cast, abort, view, lied, run } = await stageOf(1, 5);
     const [{ lie, sign }] = lied as [(typeof lied)[number]];
     const shown = (record: Uint8Array) => abort({ lies: [{ ...lie, record }] });
     expect(await judge(view, shown(sign(ROUND, h('another run')).bytes))).toBe('record_replayed');
@@ -114,7 +115,12 @@ describe('a member that has seen nothing of the attempt', () => {
     const bent = sign(ROUND).bytes;
     const last = bent.length - 1;
     expect(await judge(view, shown(bent.with(last, bent[last]! ^ 1)))).toBe('signature_invalid');
-    expect(await judge(view, shown(abort().bytes))).toBe('record_malformed');
+    const survivors = h('survivors');
+    const other = signRecord(cast.people[0]!, 'consistent', run, ROUND, {
+      context: h('context'),
+      survivors,
+    });
+    expect(await judge(view, shown(other.bytes))).toBe('record_malformed');
     expect(await judge(view, abort({ culprits: [] }))).toBe('evidence_invalid');
     expect(await judge(view, abort({ answered: false }))).toBe('evidence_invalid');
     expect(await judge(view, abort({ code: 'not_enough_shares' }))).toBe('evidence_invalid');
@@ -127,7 +133,7 @@ describe('a member that has seen nothing of the attempt', () => {
     const other = signRecord(liar!, 'share', run, ROUND, {
       context: h('context'),
       commitment: h('another'),
-      entries: [],
+      entries: { root: h('root'), size: 5 },
     });
     expect(await judge(withRecord(view, other), abort())).toBe('record_conflict');
   });

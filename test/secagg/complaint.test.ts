@@ -8,7 +8,6 @@ import { seededRandom } from '../../protocol/ports/random.ts';
 import {
   complaintSecret,
   createParty,
-  entryHash,
   judgeComplaint,
   kemSeed,
   makeShares,
@@ -20,6 +19,7 @@ import {
   type ComplaintKind,
 } from '../../protocol/secagg/index.ts';
 import { makeCohort, makeContext, makeParticipants, type Participant } from './play.ts';
+import { pathOf, signedOf } from '../support/entries.ts';
 
 beforeAll(ready);
 
@@ -32,6 +32,8 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
   let context: Uint8Array;
   /** Of member 0 for member 2. */
   let entry: Uint8Array;
+  /** Of member 0, for all four. */
+  let entries: readonly Uint8Array[];
 
   beforeAll(async () => {
     people = makeParticipants('complaint', 4, primitives);
@@ -40,20 +42,25 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
     const { id: self, sigma, seal, selfSecret } = people[0]!;
     const party = createParty({ context, cohort, self, sigma, seal });
     const random = seededRandom(utf8('shares'));
-    entry = (await makeShares({ party, selfSecret, random })).message.entries[2]!;
+    ({ entries } = (await makeShares({ party, selfSecret, random })).message);
+    entry = entries[2]!;
   });
 
   const judge = (
     bad: Uint8Array,
     kind: ComplaintKind,
-    over: { from?: number; to?: number; secret?: Uint8Array; committed?: Uint8Array } = {},
+    over: { from?: number; to?: number; secret?: Uint8Array; signed?: Uint8Array } = {},
   ) => {
     const { from = 0, to = 2 } = over;
     const { seal, sigma, id } = people[to]!;
     const accusedKeys = people[from]!.sealKeys.public;
     const secret = over.secret ?? complaintSecret(kind, { sigma, seal }, accusedKeys, primitives);
-    const complaint = { complainer: id, accused: people[from]!.id, kind, entry: bad, secret };
-    return judgeComplaint(context, cohort, complaint, over.committed ?? entryHash(bad));
+    const accused = people[from]!.id;
+    // As the accused made its tree: with this entry for the complainer.
+    const all = entries.with(to, over.signed ?? bad);
+    const path = pathOf(context, accused, all, to);
+    const complaint = { complainer: id, accused, kind, entry: bad, path, secret };
+    return judgeComplaint(context, cohort, complaint, signedOf(context, accused, all));
   };
   const altered = (at: number): Uint8Array => entry.with(at, entry[at]! ^ 1);
 
@@ -90,7 +97,7 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
 
   it('another entry, another secret, another pair prove nothing', async () => {
     const bad = altered(AT.sealed);
-    expect(await judge(bad, 'sealed', { committed: entryHash(entry) })).toBe('invalid');
+    expect(await judge(bad, 'sealed', { signed: entry })).toBe('invalid');
     const { sigma, seal } = people[2]!;
     const secrets = [
       people[1]!.seal,
@@ -108,8 +115,10 @@ describe.each([nativePrimitives!, portablePrimitives()])('with $kind primitives'
       expect(await judge(altered(AT.wrap), 'pair', { secret })).toBe('invalid');
     expect(await judge(bad, 'sealed', { from: 2 })).toBe('invalid');
     const stranger = { complainer: new Uint8Array(32), accused: people[0]!.id } as const;
-    const complaint = { ...stranger, kind: 'sealed', entry: bad, secret: seal } as const;
-    expect(await judgeComplaint(context, cohort, complaint, entryHash(bad))).toBe('invalid');
+    const path = pathOf(context, stranger.accused, entries.with(2, bad), 2);
+    const complaint = { ...stranger, kind: 'sealed', entry: bad, path, secret: seal } as const;
+    const signed = signedOf(context, stranger.accused, entries.with(2, bad));
+    expect(await judgeComplaint(context, cohort, complaint, signed)).toBe('invalid');
   });
 
   it('the higher member sends no pair key, so no complaint is about one', async () => {

@@ -55,14 +55,17 @@ it('the published sigma of a dropped member opens no share that was sealed to it
   }
   // The four colluders stay below the threshold of seven.
   const shares = colluders.map((index) => opened[index]!.get(victim)!.key);
-  await expect(reconstruct(shares, cohort.threshold)).rejects.toMatchObject({
+  await expect(reconstruct(shares, cohort.topology.threshold)).rejects.toMatchObject({
     code: 'not_enough_shares',
   });
   // Were the shares opened, this is what the attacker would do next, and it would succeed.
   const more = await Promise.all(
     dropped.map((index) => openWith(index, participants[index]!.sealKeys)),
   );
-  const sigma = await reconstruct([...shares, ...more.map((share) => share!)], cohort.threshold);
+  const sigma = await reconstruct(
+    [...shares, ...more.map((share) => share!)],
+    cohort.topology.threshold,
+  );
   expect(sigma).toEqual(participants[victim]!.sigma);
   const lanes = masked.get(victim)!.slice();
   const undo = [...opened[victim]!.values()].map(

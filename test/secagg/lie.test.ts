@@ -3,11 +3,10 @@
  * coordinator with all other members on its side can show it of an honest author.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { concatBytes, utf8 } from '../../protocol/bytes.ts';
+import { concatBytes, sha256, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import {
-  entryHash,
   makeShares,
   ready,
   recover,
@@ -22,6 +21,7 @@ import {
   type SignedShares,
 } from '../../protocol/secagg/index.ts';
 import { play, type Drops, type Played, type PlayInit } from './play.ts';
+import { pathOf, signedOf } from '../support/entries.ts';
 
 beforeAll(ready);
 
@@ -33,7 +33,7 @@ const init = { n: N, length: 1, modulusBits: 16, seed: 'lies' } as const;
 const signedBy = (context: Uint8Array, message: ShareMessage): SignedShares => ({
   ...message,
   context,
-  entries: message.entries.map(entryHash),
+  entries: signedOf(context, message.author, message.entries),
 });
 
 /** Whether a lie holds; the reason where it does not. */
@@ -81,6 +81,9 @@ const playWith = async (
   };
   return play({ ...init, drops, attack });
 };
+
+/** Why evidence about the entries of another record shows nothing. */
+const NOT_SIGNED = 'the leaves are not those of the entries that the author signed';
 
 const secretOf = (byte: number, length = 64): Uint8Array => new Uint8Array(length).fill(byte);
 
@@ -181,7 +184,7 @@ describe('a lie is shown', () => {
       const own = signedBy(played.context, played.messages.get(3 + i)!);
       expect(await judged(played, own, lie)).toBe('lied');
       const other = signedBy(played.context, played.messages.get(4 - i)!);
-      expect(await judged(played, other, lie)).toMatch('not the one that its author committed to');
+      expect(await judged(played, other, lie)).toMatch(NOT_SIGNED);
     }
   });
 
@@ -223,6 +226,7 @@ describe('an honest author is not framed', () => {
     const shares = all(played, author, kind);
     return showSecret(
       kind,
+      played.context,
       played.messages.get(author)!,
       ids,
       at.map((i) => shares[i]!),
@@ -287,7 +291,7 @@ describe('an honest author is not framed', () => {
   it('by its shares of another attempt, or of another member', async () => {
     const now = shown(honest, 1, 'self', [0, 1, 2, 3]);
     const then = shown(later, 1, 'self', [0, 1, 2, 3]);
-    expect(await judge(1, then)).toMatch(NOT_COMMITTED);
+    expect(await judge(1, then)).toMatch(NOT_SIGNED);
     expect(await judge(1, { ...now, shares: now.shares.with(3, then.shares[3]!) })).toMatch(
       NOT_COMMITTED,
     );
@@ -307,39 +311,74 @@ describe('an honest author is not framed', () => {
     expect(await judge(4, { ...key, shares: turned })).toMatch(NOT_COMMITTED);
   });
 
-  it('by a record that is for no cohort', async () => {
+  it('by a record that is for no cohort, or for another one', async () => {
     const lie = shown(honest, 1, 'self', [0, 1]);
+    const signed = signedBy(honest.context, honest.messages.get(1)!);
+    for (const size of [0, 2, 4, 6, 256]) {
+      const other = { ...signed, entries: { ...signed.entries, size } };
+      expect(await judge(1, lie, other)).toMatch('others than those who hold its shares');
+      // Who has not seen the cohort.
+      await expect(requireLie(other, lie, undefined)).rejects.toThrow(
+        size < 3 || size > 255 ? 'expected shares for a cohort' : NOT_SIGNED,
+      );
+    }
+  });
+
+  it('by other leaves: too few, too many, in another order, or nodes of the tree', async () => {
+    const lie = shown(honest, 1, 'self', [0, 1, 2, 3]);
+    const { leaves } = lie;
+    const hashes = Array.from({ length: N }, (_, i) => leaves.subarray(32 * i, 32 * i + 32));
+    const node = (i: number): Uint8Array => sha256(new Uint8Array([1]), hashes[i]!, hashes[i + 1]!);
+    // The same root, by three and by two leaves that are nodes.
+    const three = [node(0), node(2), hashes[4]!];
+    const two = [sha256(new Uint8Array([1]), node(0), node(2)), hashes[4]!];
+    for (const others of [
+      [],
+      hashes.slice(1),
+      [...hashes, hashes[4]!],
+      hashes.toReversed(),
+      three,
+      two,
+    ])
+      expect(await judge(1, { ...lie, leaves: concatBytes(...others) })).toMatch(NOT_SIGNED);
+    expect(await judge(1, { ...lie, leaves: concatBytes(leaves, new Uint8Array(1)) })).toMatch(
+      NOT_SIGNED,
+    );
+    // With the size of three the author would need three shares only: it signs the size too.
     const { entries } = signedBy(honest.context, honest.messages.get(1)!);
-    for (const few of [[], entries.slice(0, 2), Array.from({ length: 256 }, () => entries[0]!)])
-      expect(await judge(1, lie, { entries: few })).toMatch('expected shares for a cohort');
+    const smaller = { ...entries, size: 3 };
+    const few = { ...lie, leaves: concatBytes(...three), shares: lie.shares.slice(0, 3) };
+    const signed = { ...signedBy(honest.context, honest.messages.get(1)!), entries: smaller };
+    await expect(requireLie(signed, few, undefined)).rejects.toThrow(NOT_COMMITTED);
   });
 
   it('over the key of a pair', async () => {
-    const { participants, messages } = honest;
+    const { participants, messages, context } = honest;
     const [lower, higher] = [participants[1]!, participants[4]!];
-    const pair = (sigma: Uint8Array, dropped: typeof lower, entry?: Uint8Array) =>
-      showPair(lower.id, higher.id, entry ?? messages.get(1)!.entries[4]!, dropped.id, sigma);
+    const recipient = { id: higher.id, place: 4 };
+    const pair = (secret: Uint8Array, dropped: typeof lower) =>
+      showPair(context, messages.get(1)!, recipient, { author: dropped.id, secret });
     const good = 'the pair key is the one';
     expect(await judge(1, pair(lower.sigma, lower))).toMatch(good);
     expect(await judge(1, pair(higher.sigma, higher))).toMatch(good);
     const keys = 'not that of the registered keys';
     expect(await judge(1, pair(secretOf(1, 32), lower))).toMatch(keys);
     expect(await judge(1, pair(secretOf(1, 32), higher))).toMatch(keys);
-    expect(await judge(1, { ...pair(lower.sigma, lower), secret: secretOf(1, 31) })).toMatch(
+    const shownPair = pair(lower.sigma, lower);
+    expect(await judge(1, { ...shownPair, secret: secretOf(1, 31) })).toMatch(
       'a secret of 31 bytes',
     );
     for (const entry of [messages.get(1)!.entries[3]!, later.messages.get(1)!.entries[4]!])
-      expect(await judge(1, pair(lower.sigma, lower, entry))).toMatch(
-        'not the one that its author',
-      );
+      expect(await judge(1, { ...shownPair, entry })).toMatch('not the one that its author');
+    // The entry for another member, with the path that is right for it.
+    const { entries } = messages.get(1)!;
+    const other = { entry: entries[3]!, path: pathOf(context, lower.id, entries, 3) };
+    expect(await judge(1, { ...shownPair, ...other })).toMatch('not the one that its author');
+    for (const path of [new Uint8Array(), concatBytes(shownPair.path, new Uint8Array(32))])
+      expect(await judge(1, { ...shownPair, path })).toMatch('not the one that its author');
     // The higher one commits to no pair key.
-    const turned = showPair(
-      higher.id,
-      lower.id,
-      messages.get(4)!.entries[1]!,
-      higher.id,
-      higher.sigma,
-    );
+    const dropped = { author: higher.id, secret: higher.sigma };
+    const turned = showPair(context, messages.get(4)!, { id: lower.id, place: 1 }, dropped);
     expect(await judge(4, turned)).toMatch('only the lower');
   });
 });

@@ -17,6 +17,7 @@ import {
   openEntry,
   openGuard,
   pairSign,
+  placeOf,
   platformPrimitives,
   ready,
   recordUpload,
@@ -28,6 +29,7 @@ import {
 } from '../../protocol/secagg/index.ts';
 import type {
   Cohort,
+  Graph,
   GuardState,
   Id,
   Lanes,
@@ -73,6 +75,8 @@ export interface PlayInit {
   readonly update?: (index: number) => Lanes;
   /** What keys and seals are made with; the platform's by default. */
   readonly primitives?: Primitives;
+  /** Who masks with whom; all with all by default. */
+  readonly graph?: Graph;
 }
 
 export interface Participant {
@@ -152,6 +156,7 @@ export const makeParticipants = (
 export const makeCohort = (
   participants: readonly Participant[],
   primitives = platformPrimitives,
+  graph?: Graph,
 ): Cohort =>
   freezeCohort(
     participants.map(({ id, keys, sealKeys }) => ({
@@ -159,7 +164,8 @@ export const makeCohort = (
       mask: keys.public,
       seal: sealKeys.public,
     })),
-    primitives,
+    new Uint8Array(32),
+    { primitives, graph },
   );
 
 /** Context of round `round` for these participants and this model. */
@@ -185,14 +191,14 @@ export const play = async (init: PlayInit): Promise<Played> => {
   const width = init.lanes ?? 16;
   const root = sha256(utf8(seed));
   const participants = makeParticipants(seed, n, primitives);
-  const cohort = makeCohort(participants, primitives);
+  const cohort = makeCohort(participants, primitives, init.graph);
   const context = makeContext(cohort, init.round ?? 1);
   const partyOf = (index: number, used: Uint8Array): Party => {
     const { id: self, sigma, seal } = participants[index]!;
     return createParty({ context: used, cohort, self, sigma, seal });
   };
   const parties = participants.map((_, index) => partyOf(index, context));
-  const rules = { minimum: 3, threshold: cohort.threshold };
+  const rules = { minimum: 3, threshold: cohort.topology.threshold };
   const everyone = participants.map((_, index) => index);
   const idsOf = (indices: readonly number[]): Id[] => indices.map((i) => participants[i]!.id);
 
@@ -208,9 +214,12 @@ export const play = async (init: PlayInit): Promise<Played> => {
     messages.set(index, attack.message?.(index, made.message) ?? made.message);
     held[index]!.set(index, made.own);
   }
+  const neighboursOf = (index: number): number[] =>
+    sharers.filter((other) => cohort.topology.neighbours[index]!.includes(other));
   for (const index of sharers)
-    for (const author of without(sharers, [index])) {
-      const entry = messages.get(author)!.entries[index]!;
+    for (const author of neighboursOf(index)) {
+      const place = placeOf(cohort.topology, author, index)!;
+      const entry = messages.get(author)!.entries[place]!;
       const found = await openEntry(parties[index]!, participants[author]!.id, entry);
       held[index]!.set(author, found);
       opened[index]!.set(author, found);
@@ -228,7 +237,7 @@ export const play = async (init: PlayInit): Promise<Played> => {
       init.update?.(index) ?? uniform(deriveSeed(root, 'x', index), width, length, modulusBits);
     addInto(expected, update, modulusBits);
     const used = attack.maskContext?.(index, context) ?? context;
-    const pairs = without(sharers, [index]).map((other) => {
+    const pairs = neighboursOf(index).map((other) => {
       const { author, seed: agreed } = opened[index]!.get(other)!;
       // Under another context the seed is another one, whatever the lie is.
       const seeded = used === context ? agreed : sha256(agreed, used);
@@ -256,9 +265,9 @@ export const play = async (init: PlayInit): Promise<Played> => {
     };
     const { state, reveal } = answerUnmask(guards.get(index)!, request, rules);
     guards.set(index, state);
-    const shares = reveal.map(({ author, kind }): RevealedShare => {
-      const pair = held[index]!.get(cohort.members.findIndex(({ id }) => id === author))!;
-      return { author, kind, share: pair[kind] };
+    const shares = reveal.flatMap(({ author, kind }): RevealedShare[] => {
+      const pair = held[index]!.get(cohort.members.findIndex(({ id }) => id === author));
+      return pair === undefined ? [] : [{ author, kind, share: pair[kind] }];
     });
     const answer = { sender: participants[index]!.id, shares };
     answers.push(attack.answer?.(index, answer) ?? answer);

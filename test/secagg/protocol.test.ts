@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { maskJobs, recover, threshold, unmask } from '../../protocol/secagg/index.ts';
+import { maskJobs, maskViewOf, recover, threshold, unmask } from '../../protocol/secagg/index.ts';
 import type { Lanes, RecoveryResult } from '../../protocol/secagg/index.ts';
 import { makeContext, newLanes, play } from './play.ts';
 
@@ -80,7 +80,7 @@ describe('the sum', () => {
       drops: { beforeUpload: [2] },
     });
     if (result.type !== 'recovered') throw new Error('not recovered');
-    const checked = await maskJobs(view, result.secrets);
+    const checked = await maskJobs(maskViewOf(view), result.secrets);
     if (checked.type !== 'jobs') throw new Error('secrets refused');
     const sum = maskedSum.slice();
     for (const laneOffset of [750, 0, 250, 500])
@@ -251,7 +251,7 @@ describe('attacks', () => {
       secret.kind === 'key' ? { ...secret, secret: new Uint8Array(32).fill(1) } : secret,
     );
     const author = result.secrets.find(({ kind }) => kind === 'key')!.author;
-    expect(await maskJobs(view, secrets)).toEqual({
+    expect(await maskJobs(maskViewOf(view), secrets)).toEqual({
       type: 'failed',
       failures: [{ type: 'commitment_mismatch', author, kind: 'key' }],
     });
@@ -281,7 +281,7 @@ describe('attacks', () => {
               ),
             },
       );
-      expect(await maskJobs({ ...view, shares }, result.secrets)).toMatchObject({
+      expect(await maskJobs(maskViewOf({ ...view, shares }), result.secrets)).toMatchObject({
         failures: [{ type: 'commitment_mismatch', author: participants[author]!.id, kind: 'pair' }],
       });
     }
@@ -291,11 +291,15 @@ describe('attacks', () => {
     const { view, result } = await play({ ...init, length: 1 });
     if (result.type !== 'recovered') throw new Error('not recovered');
     const [first, ...rest] = result.secrets;
-    await expect(maskJobs(view, rest)).rejects.toMatchObject({ code: 'not_enough_shares' });
-    await expect(maskJobs(view, [rest[0]!, ...rest])).rejects.toMatchObject({
+    await expect(maskJobs(maskViewOf(view), rest)).rejects.toMatchObject({
       code: 'not_enough_shares',
     });
-    await expect(maskJobs(view, [{ ...first!, kind: 'key' }, ...rest])).rejects.toMatchObject({
+    await expect(maskJobs(maskViewOf(view), [rest[0]!, ...rest])).rejects.toMatchObject({
+      code: 'not_enough_shares',
+    });
+    await expect(
+      maskJobs(maskViewOf(view), [{ ...first!, kind: 'key' }, ...rest]),
+    ).rejects.toMatchObject({
       code: 'not_enough_shares',
     });
   });

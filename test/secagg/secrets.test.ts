@@ -144,15 +144,17 @@ describe('keys', () => {
   });
 });
 
+const BEACON = new Uint8Array(32);
+
 describe('the cohort', () => {
   it('is sorted, has distinct ids and 3 to 255 members', () => {
     const members = registered().toReversed();
-    const frozen = freezeCohort(members).members;
+    const frozen = freezeCohort(members, BEACON).members;
     expect(frozen.map(({ id }) => id)).toEqual(cohort.members.map(({ id }) => id));
-    expect(caught(() => freezeCohort([...members, members[0]!]))).toMatchObject({
+    expect(caught(() => freezeCohort([...members, members[0]!], BEACON))).toMatchObject({
       code: 'record_conflict',
     });
-    expect(caught(() => freezeCohort(members.slice(2)))).toMatchObject({
+    expect(caught(() => freezeCohort(members.slice(2), BEACON))).toMatchObject({
       code: 'cohort_too_small',
     });
     expect(caught(() => threshold(256))).toMatchObject({ code: 'cohort_too_large' });

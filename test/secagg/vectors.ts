@@ -7,7 +7,12 @@
  */
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
-import { portablePrimitives, selfMaskSeed } from '../../protocol/secagg/index.ts';
+import {
+  entryHash,
+  portablePrimitives,
+  selfMaskSeed,
+  signedEntries,
+} from '../../protocol/secagg/index.ts';
 import type { Lanes } from '../../protocol/secagg/index.ts';
 import { play } from './play.ts';
 
@@ -27,9 +32,9 @@ export const makeVectors = async () => {
   const { participants, cohort, context, messages, masked, result, sum, expected } = round;
   if (result.type !== 'recovered' || sum === null) throw new Error('the round did not finish');
   return {
-    protocol: 'SA-P, complete graph, v2',
+    protocol: 'SA-P, complete graph, v3',
     modulusBits: 16,
-    threshold: cohort.threshold,
+    threshold: cohort.topology.threshold,
     context: toHex(context),
     participants: participants.map(({ id, sigma, seal, selfSecret, keys, sealKeys }, index) => ({
       id: toHex(id),
@@ -40,6 +45,10 @@ export const makeVectors = async () => {
       selfSecret: toHex(selfSecret),
       selfMaskSeed: toHex(selfMaskSeed(context, id, selfSecret)),
       commitment: toHex(messages.get(index)!.commitment),
+      /** What the Share record signs of the entries. */
+      entriesRoot: toHex(
+        signedEntries({ context, author: id }, messages.get(index)!.entries.map(entryHash)).root,
+      ),
       /** Those of the first member whole, so that any implementation can open them. */
       entries: messages
         .get(index)!

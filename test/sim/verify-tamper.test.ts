@@ -442,9 +442,10 @@ describe('a coordinator that signs something else', () => {
       'self',
       'self',
     ]);
-    expect(bundle.shares).toHaveLength(5);
-    const { secrets, shares, keys } = bundle;
-    const [one] = shares;
+    // The one who is gone, with each survivor.
+    expect(bundle.pairs).toHaveLength(4);
+    const { secrets, pairs, keys } = bundle;
+    const [one, two] = pairs;
     const others = [
       ...secrets.map((_, at) =>
         encodeBundle({
@@ -455,8 +456,14 @@ describe('a coordinator that signs something else', () => {
         }),
       ),
       encodeBundle({ ...bundle, secrets: secrets.slice(1) }),
-      encodeBundle({ ...bundle, shares: shares.slice(1) }),
-      encodeBundle({ ...bundle, shares: shares.map((item) => ({ ...item, entries: [] })) }),
+      encodeBundle({ ...bundle, pairs: pairs.slice(1) }),
+      encodeBundle({ ...bundle, pairs: [] }),
+      encodeBundle({ ...bundle, pairs: pairs.with(0, { ...one!, path: new Uint8Array() }) }),
+      encodeBundle({ ...bundle, pairs: pairs.with(0, { ...one!, entry: two!.entry }) }),
+      encodeBundle({
+        ...bundle,
+        pairs: pairs.with(0, { ...one!, author: one!.recipient, recipient: one!.author }),
+      }),
       encodeBundle({ ...bundle, sum: flipped(bundle.sum, 5) }),
       encodeBundle({ ...bundle, sum: new Uint8Array() }),
       encodeBundle({ ...bundle, uploads: bundle.uploads.toReversed() }),
@@ -470,9 +477,7 @@ describe('a coordinator that signs something else', () => {
       encodeBundle({ ...bundle, keys: { ...keys, after: flipped(keys.after, 0) } }),
       encodeBundle({
         ...bundle,
-        shares: shares.map((item) =>
-          item === one ? { ...item, entries: item.entries.map((e) => flipped(e, 9)) } : item,
-        ),
+        pairs: pairs.with(0, { ...one!, entry: flipped(one!.entry, 9) }),
       }),
       new Uint8Array(40).fill(1),
     ];

@@ -16,7 +16,7 @@ import {
 } from '../../protocol/records/records.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { deriveKeys, entryBytes, entryHash } from '../../protocol/secagg/index.ts';
+import { deriveKeys, entryBytes } from '../../protocol/secagg/index.ts';
 import {
   initialState,
   step,
@@ -27,12 +27,14 @@ import {
   type State,
   type Work,
 } from '../../coordinator/machine/index.ts';
+import { signedOf } from './entries.ts';
+import { roundOf } from '../../coordinator/machine/index.ts';
 
 /** Bytes of an upload of this specification for a cohort as large as it may be. */
 const uploadBytes = (player: Player): number =>
   uploadBytesOf(
     player.config,
-    player.state.round?.members.length || player.config.spec.cohort.size,
+    roundOf(player.state)?.members.length || player.config.spec.cohort.size,
   );
 
 export interface Player {
@@ -117,7 +119,7 @@ export const createPlayer = async (
   };
 
   const entriesOf = (who: number): Uint8Array[] => {
-    const members = player.state.round?.members ?? [];
+    const members = roundOf(player.state)?.members ?? [];
     return members.map((key) => {
       const length = entryBytes(people[who]!.publicKey, fromHex(key));
       return new Uint8Array(length).fill(who + 1);
@@ -125,7 +127,8 @@ export const createPlayer = async (
   };
 
   const bodyOf = (who: number, type: RecordType): unknown => {
-    const { round, attempt } = player.state;
+    const { attempt } = player.state;
+    const round = roundOf(player.state);
     const context = round?.context ?? new Uint8Array(32);
     const survivors = round?.survivors?.body.hash ?? new Uint8Array(32);
     switch (type) {
@@ -143,7 +146,7 @@ export const createPlayer = async (
         return {
           context,
           commitment: h32(`b${who}`),
-          entries: entriesOf(who).map(entryHash),
+          entries: signedOf(context, people[who]!.publicKey, entriesOf(who)),
           ...(player.state.evidence === undefined
             ? {}
             : { check: { commit: player.state.evidence.commit.hash, leaf: 0 } }),
@@ -168,6 +171,7 @@ export const createPlayer = async (
           share: new Uint8Array(32),
           kind: 'sealed',
           entry: new Uint8Array(8),
+          path: new Uint8Array(),
           secret: new Uint8Array(32),
         };
       case 'consistent':
@@ -209,7 +213,7 @@ export const createPlayer = async (
           type: 'aggregated',
           round,
           commit: {
-            survivors: player.state.round?.survivors?.body.hash ?? new Uint8Array(32),
+            survivors: roundOf(player.state)?.survivors?.body.hash ?? new Uint8Array(32),
             aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
@@ -278,7 +282,7 @@ export const createPlayer = async (
       const next = { ...commit.model, hash: same };
       player.apply({ ...done, commit: { ...commit, step: moved, model: next } });
     },
-    members: () => (player.state.round?.members ?? []).map(indexOf),
+    members: () => (roundOf(player.state)?.members ?? []).map(indexOf),
   };
   player.apply({
     type: 'started',

@@ -34,7 +34,6 @@ import {
   complaintSecret,
   createParty,
   deriveKeys,
-  entryHash,
   freezeCohort,
   makeShares,
   maskUpdate,
@@ -51,6 +50,7 @@ import {
   type SharePair,
 } from '../../protocol/secagg/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
+import { signedOf } from './entries.ts';
 
 export type Step = 'register' | 'share' | 'upload' | 'consistent' | 'unmask';
 
@@ -256,6 +256,7 @@ export class TestParticipant {
         const { author, body } = decodeRecordOf('register', one);
         return { id: author, mask: body.mask, seal: body.seal };
       }),
+      record.body.beacon,
     );
     const { open } = memory;
     const context = contextOf({ run: this.#run, round: record.round, open, cohort: record });
@@ -284,7 +285,7 @@ export class TestParticipant {
         record: this.sign('share', record.round, {
           context,
           commitment,
-          entries: entries.map(entryHash),
+          entries: signedOf(context, self, entries),
           ...(memory.open.body.bundle === undefined
             ? {}
             : { check: { commit: memory.open.body.bundle.commit, leaf: 0 } }),
@@ -314,7 +315,7 @@ export class TestParticipant {
 
   async #sharers(
     bytes: Uint8Array,
-    inbox: readonly { readonly record: Uint8Array; readonly entry: Uint8Array }[],
+    inbox: Extract<ServerFrame, { readonly type: 'sharers' }>['inbox'],
   ): Promise<void> {
     const record = decodeRecordOf('sharers', bytes);
     const memory = this.#rounds.get(record.round);
@@ -335,6 +336,7 @@ export class TestParticipant {
           share: share.hash,
           kind: 'sealed',
           entry: item.entry,
+          path: item.path,
           secret: complaintSecret(
             'sealed',
             memory,
@@ -357,6 +359,7 @@ export class TestParticipant {
         share: share.hash,
         kind: 'sealed',
         entry: item!.entry,
+        path: item!.path,
         secret: complaintSecret('sealed', memory, memberOf(cohort, share.author).seal.raw),
       });
       return this.#send({ type: 'record', record: memory.complaint.bytes });

@@ -50,6 +50,7 @@ import {
   cohortRoot,
   deriveKeys,
   freezeCohort,
+  shownPairs,
   openAnswer,
   recover,
   threshold,
@@ -58,6 +59,7 @@ import {
   type RoundKeys,
 } from '../../protocol/secagg/index.ts';
 import { encodeSafetensors, hashModel, parameterCount } from '../../protocol/model/index.ts';
+import { pathOf } from './entries.ts';
 
 type OfType<Type extends RecordType> = SignedRecord<Type>;
 type Sent = Extract<ServerFrame, { type: string }>;
@@ -455,12 +457,16 @@ export class ScriptedCoordinator {
     round.sharers = sharers;
     for (const member of members) {
       const index = round.cohort!.body.members.findIndex((key) => equalBytes(key, member));
-      const inbox = round.shares.map((share) => ({
-        record: share.bytes,
-        entry: equalBytes(share.author, member)
-          ? new Uint8Array(0)
-          : changeEntry(this.entriesOf(share.author)[index]!, share.author),
-      }));
+      const inbox = round.shares.map(({ bytes: record, author }) => {
+        if (equalBytes(author, member))
+          return { record, entry: new Uint8Array(0), path: new Uint8Array(0) };
+        const entries = this.entriesOf(author);
+        return {
+          record,
+          entry: changeEntry(entries[index]!, author),
+          path: pathOf(round.context!, author, entries, index),
+        };
+      });
       this.send([member], { type: 'sharers', record: sharers.bytes, inbox });
     }
     return sharers;
@@ -586,6 +592,7 @@ export class ScriptedCoordinator {
         mask: body.mask,
         seal: body.seal,
       })),
+      round.cohort!.body.beacon,
     );
     const shares = round.shares.map(({ author, body }) => ({
       author,
@@ -598,12 +605,9 @@ export class ScriptedCoordinator {
       throw new Error(`the recovery failed: ${JSON.stringify(result)}`);
     await unmask(lanes, result.jobs, layout.modulusBits);
     this.#entropies = entropiesOf(members, [...result.secrets]);
-    const dropped = shares.length > members.length;
     const bundle = {
       secrets: result.secrets.map((secret) => ({ ...secret })),
-      shares: dropped
-        ? shares.map(({ author, entries }) => ({ author, entries: [...entries] }))
-        : [],
+      pairs: shownPairs(view).map((pair) => ({ ...pair })),
       uploads: leaves,
     };
     return { lanes, bundle };

@@ -1,0 +1,72 @@
+/**
+ * @module A disk that takes no write is waited for: the run's time stands still while anything waits for it, and a write is
+ * repeated until it works. Several pieces of work may wait for the same disk.
+ */
+import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { sleep, type Clock } from '../protocol/ports/clock.ts';
+import { STORAGE_ERRORS } from '../protocol/storage-errors.ts';
+import { errorFields, type Logger } from './log.ts';
+import { pauseAfter } from './work.ts';
+
+export interface DiskHoldInit {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** The run's time stands still from now on. */
+  readonly onHold: (error: FloeError) => void;
+  /** Nothing waits for the disk any more. */
+  readonly onRelease: () => void;
+}
+
+export interface DiskHold {
+  /** Lets the run's time stand still until the function that it returns is called. */
+  hold(error: FloeError): () => void;
+  /** Repeats a write while the disk is at fault. @throws what the write throws for another reason */
+  persist(write: () => Promise<void>): Promise<void>;
+  /** What the run waits for, if its disk takes no write. */
+  readonly held: FloeError | undefined;
+}
+
+export const createDiskHold = (init: DiskHoldInit): DiskHold => {
+  const { clock, log, signal } = init;
+  const holds = new Set<FloeError>();
+
+  const hold = (error: FloeError): (() => void) => {
+    const own = new FloeError(error.code, error.message, error.details, { cause: error });
+    if (holds.size === 0) {
+      log.error(errorFields(error), 'the run stands still until the disk takes writes');
+      init.onHold(error);
+    }
+    holds.add(own);
+    return () => {
+      if (!holds.delete(own) || holds.size > 0 || signal.aborted) return;
+      init.onRelease();
+      log.info({}, 'the disk takes writes again');
+    };
+  };
+
+  return {
+    hold,
+    persist: async (write) => {
+      let release: (() => void) | undefined;
+      try {
+        for (let failures = 1; ; failures += 1) {
+          try {
+            return await write();
+          } catch (thrown) {
+            const error = toFloeError(thrown);
+            if (!STORAGE_ERRORS.has(error.code)) throw error;
+            release ??= hold(error);
+            await sleep(clock, pauseAfter(failures), signal);
+          }
+        }
+      } finally {
+        release?.();
+      }
+    },
+    get held() {
+      const [first] = holds;
+      return first;
+    },
+  };
+};

@@ -1,0 +1,102 @@
+/**
+ * @module How a run begins, or resumes: from the journal, or with its parent or the model that its seed gives. All of it may be
+ * done again after a crash.
+ */
+import { equalBytes, toHex } from '../protocol/bytes.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { initialModel } from '../protocol/model/first-model.ts';
+import { hashModel, roundToTypes } from '../protocol/model/index.ts';
+import { cryptoReady } from '../protocol/ports/identity.ts';
+import { genesis } from '../protocol/records/transcript.ts';
+import { firstBeacon } from '../protocol/rules/beacon.ts';
+import { mayBeginWith, type RunSpec } from '../protocol/spec/run-spec.ts';
+import type { CoordinatorInit } from './coordinator.ts';
+import type { Loop } from './loop.ts';
+import type { Machine, Work } from './machine/index.ts';
+import type { ModelKeeper } from './model.ts';
+
+export interface StartingInit extends Pick<
+  CoordinatorInit,
+  'spec' | 'identity' | 'gate' | 'ledger' | 'initialModel' | 'log'
+> {
+  readonly run: Uint8Array;
+  readonly machine: Machine;
+  readonly startWith: number;
+  readonly loop: Loop;
+  readonly keeper: ModelKeeper;
+  readonly startWork: (work: Work) => void;
+  readonly signal: AbortSignal;
+}
+
+/** @throws FloeError `spec_invalid` */
+const checkPorts = ({ spec, identity, gate }: StartingInit): void => {
+  if (!equalBytes(identity.publicKey, spec.coordinator))
+    throw new FloeError('spec_invalid', 'the specification names another coordinator');
+  if (spec.access !== undefined && !gate.policies)
+    throw new FloeError(
+      'spec_invalid',
+      `access.models: expected a gate with policies on chain, got ${gate.kind}`,
+    );
+};
+
+/** The first model's flat parameters. @throws FloeError `spec_mismatch`, `spec_invalid` */
+const firstModel = (spec: RunSpec, given: Float32Array | undefined): Float32Array => {
+  if (spec.parent === undefined) {
+    if (given !== undefined)
+      throw new FloeError('spec_mismatch', 'the run begins with the model that its seed gives');
+    return initialModel(spec.model);
+  }
+  if (given === undefined)
+    throw new FloeError(
+      'spec_invalid',
+      "the run begins with a parent, and the parent's is missing",
+    );
+  const { tensors } = spec.model;
+  const hash = hashModel({ tensors }, roundToTypes(spec.model, given));
+  if (!mayBeginWith(spec, hash))
+    throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
+  return given;
+};
+
+const publishInitial = async (init: StartingInit): Promise<void> => {
+  const { spec, identity, keeper, loop, signal, startWith } = init;
+  const readers = [identity.publicKey, ...spec.auditors];
+  const first = keeper.prepare(firstModel(spec, init.initialModel), 0);
+  await loop.persist(async () => {
+    const model = await keeper.publish(first, readers, signal);
+    loop.dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
+  });
+  await loop.drained();
+};
+
+/** Version 0 in the ledger; the same again after a crash. */
+const registerInitial = async ({ spec, run, ledger, loop }: StartingInit): Promise<void> => {
+  const { attempt, model } = loop.state;
+  if (attempt > 0 || model === undefined) return;
+  const { hash: modelHash, blob } = model;
+  const version = { run, round: 0, modelHash, blob, transcriptRoot: genesis(run) };
+  const object = spec.parent?.object;
+  await ledger.registerModel(version, object === undefined ? {} : { parent: `0x${toHex(object)}` });
+};
+
+/**
+ * Restores the run from the journal and resumes it, or begins it.
+ * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
+ */
+export const startRun = async (init: StartingInit): Promise<void> => {
+  const { loop, log, machine, startWith, startWork } = init;
+  await cryptoReady;
+  checkPorts(init);
+  const replayed = await loop.open();
+  const { phase, model } = loop.state;
+  if (model === undefined) await publishInitial(init);
+  else {
+    log.info({ replayed, phase: phase.type }, 'resumed');
+    loop.dispatch({ type: 'resumed', startWith });
+    await loop.drained();
+    // A phase that the restart itself began has started its own work.
+    if (loop.state.phase.type === phase.type)
+      machine.pendingWork(loop.state).forEach((work) => startWork(work));
+  }
+  await loop.persist(() => registerInitial(init));
+};

@@ -1,0 +1,83 @@
+/**
+ * @module What a coordinator tells of its run: its status, its outcome once it is over, and whom it has still to tell.
+ */
+import { FloeError } from '../protocol/errors.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { Outcome, Status } from './coordinator.ts';
+import { reportedText } from './log.ts';
+import type { Loop } from './loop.ts';
+import type { Hex, MachineConfig, State } from './machine/index.ts';
+import { goneAt } from './machine/state.ts';
+import type { Sessions } from './sessions.ts';
+
+/** Of the attempt before this one, where it was aborted. */
+const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
+  closing?.type !== 'abort'
+    ? undefined
+    : {
+        round: closing.round,
+        code: closing.body.code,
+        reported: reportedText(closing.body.reported),
+      };
+
+/** Who has been sent that the run is over. */
+export interface Told {
+  note(to: readonly Hex[] | 'everyone'): void;
+  /** Participants lost so shortly before the end that they may still come back to hear of it. */
+  untold(): number;
+}
+
+export const createTold = (config: MachineConfig, loop: Pick<Loop, 'state' | 'now'>): Told => {
+  const told = new Set<Hex>();
+  return {
+    note: (to) => {
+      const here = [...loop.state.participants].filter(([, { present }]) => present);
+      for (const key of to === 'everyone' ? here.map(([name]) => name) : to) told.add(key);
+    },
+    untold: () => {
+      const { state } = loop;
+      const now = loop.now();
+      return [...state.participants.keys()].filter(
+        (key) => !told.has(key) && (goneAt(config, state, key) ?? Infinity) > now,
+      ).length;
+    },
+  };
+};
+
+export const statusOf = (
+  { rounds }: RunSpec,
+  { state, held }: Pick<Loop, 'state' | 'held'>,
+  sessions: Pick<Sessions, 'loggedIn' | 'connections'>,
+  told: Told,
+  running: boolean,
+): Status => {
+  const { phase } = state;
+  const reason = phase.type === 'waiting' ? (phase.reason ?? phase.pause) : undefined;
+  return {
+    running,
+    phase: phase.type,
+    waitingFor: held === undefined ? reason : `${held.code}: ${held.message}`,
+    failure: state.failure,
+    lastAbort: lastAbortOf(state),
+    round: state.attempt,
+    committed: state.committed,
+    rounds,
+    failures: state.failures,
+    loggedIn: sessions.loggedIn,
+    connections: sessions.connections,
+    untold: phase.type === 'finished' ? told.untold() : 0,
+    modelHash: state.model?.hash,
+  };
+};
+
+/** How the run ended: the outcome, or the failure it ended with; undefined while it is not over. */
+export const outcomeOf = ({ rounds }: RunSpec, state: State): Outcome | FloeError | undefined => {
+  const { phase, model, failure, committed, attempt } = state;
+  if (phase.type !== 'finished' || model === undefined) return undefined;
+  return failure === undefined
+    ? { rounds: committed, attempts: attempt, model }
+    : new FloeError(
+        failure,
+        `the run has ended after ${committed} of ${rounds} rounds and ${attempt} attempts`,
+      );
+};
