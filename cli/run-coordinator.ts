@@ -98,7 +98,7 @@ export const runCoordinator = async (
   introduce({ spec, resumed }, output);
   const ports = await openRunPorts({ folder, place, spec, identity, journal, output });
   resources.defer(() => ports.close());
-  const { store, uploads, gate, ledger, onChain, treasury } = ports;
+  const { store, staging, removal, uploads, gate, ledger, onChain, treasury } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
   const { snapshot, events } = await journal.load();
@@ -109,6 +109,8 @@ export const runCoordinator = async (
     identity,
     sealingSecret,
     store,
+    staging,
+    removal,
     gate,
     ledger,
     journal,

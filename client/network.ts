@@ -8,7 +8,7 @@ import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
-import { roundStore } from '../protocol/ports/round-store.ts';
+import { splitStore } from '../protocol/ports/round-store.ts';
 import { readAnnouncement, type Announcement } from '../protocol/records/announcement.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
@@ -96,7 +96,7 @@ export const networkPorts = async (
     ...(warn === undefined ? {} : { warn }),
   });
   const { store: lasting, gate, ledger } = connected;
-  const split = roundStore({ waiting: uploads, lasting });
+  const split = splitStore({ waiting: uploads, lasting });
   /** What Walrus keeps no more, the coordinator has a copy of; its bytes are held against the record like any other. */
   const orCopy = async (
     ref: BlobRef,

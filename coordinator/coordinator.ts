@@ -3,6 +3,7 @@
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
@@ -26,6 +27,10 @@ export interface CoordinatorInit {
   /** 32 bytes: the keys of models and bundles derive from it. Secret, no signing key, and the same again after a restart. */
   readonly sealingSecret: Uint8Array;
   readonly store: BlobStore;
+  /** Where uploads wait before they are stored together; without it they stay where they were put. */
+  readonly staging?: UploadStaging | undefined;
+  /** Removes uploads that no committed round needs; without it they are kept. */
+  readonly removal?: BlobRemoval | undefined;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
   /** Owned by the caller, who closes it after {@link Coordinator.stop}. */

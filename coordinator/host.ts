@@ -41,7 +41,7 @@ import { createUpkeep } from './upkeep.ts';
 import { doWork } from './work.ts';
 
 export const createCoordinator = (init: CoordinatorInit): Coordinator => {
-  const { spec, identity, journal, ledger, clock, store, gate, random } = init;
+  const { spec, identity, journal, ledger, clock, store, staging, gate, random } = init;
   const log = safeLogger(init.log);
   const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
   const startWith = init.startWith ?? spec.cohort.size;
@@ -75,7 +75,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     upkeep: () => upkeep.status(),
   });
   const upkeep = createUpkeep({
-    store,
+    leases: staging,
     treasury: init.treasury,
     clock,
     everyMs: limits.upkeepMs,
@@ -86,7 +86,16 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   });
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
-  const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
+  const aggregation = createAggregation({
+    spec,
+    run,
+    attemptKeys,
+    store,
+    staging,
+    gate,
+    keeper,
+    log,
+  });
   const loop = createLoop({
     config,
     journal,
@@ -203,7 +212,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   /** One at a time; what fails is done again when the next attempt ends. */
   const sweep = (): void => {
     sweeping = sweeping
-      .then(() => sweepUploads(journal, store, loop.state))
+      .then(() => sweepUploads(journal, init.removal, loop.state))
       .catch((thrown: unknown) =>
         log.warn(errorFields(toFloeError(thrown)), 'uploads that are of no use stay for now'),
       );

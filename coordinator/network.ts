@@ -6,7 +6,8 @@
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
-import { roundStore, withLocalCopies } from '../protocol/ports/round-store.ts';
+import { roundStore, stagedWithCopies } from '../protocol/ports/round-store.ts';
+import type { StagedStore } from '../protocol/ports/upload-staging.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { SuiLedger } from '../protocol/net/sui/ledger.ts';
@@ -30,7 +31,7 @@ export interface NetworkPortsInit {
 }
 
 export interface NetworkPorts {
-  readonly store: BlobStore;
+  readonly store: StagedStore;
   /** Where participants' uploads go, see `ServeOptions`: put into `store` they would be paid for one by one. */
   readonly uploads: BlobStore;
   readonly gate: AccessGate;
@@ -68,13 +69,19 @@ export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkP
     const waiting = directoryStore(init.blobs);
     const { store: lasting, gate, ledger, publications } = connected;
     return {
-      store: withLocalCopies(roundStore({ waiting, lasting }), waiting),
+      store: stagedWithCopies(roundStore({ waiting, lasting }), waiting),
       uploads: waiting,
       gate,
       ledger,
       resumed: await lasting.resume(),
       publish: (transcript) =>
-        publishRun({ spec, transcript, store: lasting, ledger: publications }),
+        publishRun({
+          spec,
+          transcript,
+          store: lasting,
+          settle: (options) => lasting.settle(options),
+          ledger: publications,
+        }),
       close: () => connected.close(),
     };
   } catch (thrown) {

@@ -10,6 +10,7 @@ import type { LedgerReader } from '../client/participant/ports.ts';
 import { openNetworkPorts } from '../coordinator/network.ts';
 import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -52,6 +53,9 @@ export interface ReaderPorts {
 
 export interface CoordinatorPorts {
   readonly store: BlobStore;
+  /** Undefined in a local run. */
+  readonly staging: UploadStaging | undefined;
+  readonly removal: BlobRemoval;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
   /** Object id of a version on chain. */
@@ -99,6 +103,8 @@ export const openCoordinatorPorts = async (
   if (substrate.type === 'local')
     return {
       store: folder,
+      staging: undefined,
+      removal: folder,
       gate: sealedBoxGate(identity),
       ledger: localLedger(),
       modelObject: async () => undefined,
@@ -120,6 +126,8 @@ export const openCoordinatorPorts = async (
   });
   return {
     ...ports,
+    staging: ports.store,
+    removal: ports.store,
     modelObject: (round) => ports.ledger.modelObject(run, round),
     runObject: () => ports.ledger.runObject(run),
   };

@@ -15,13 +15,17 @@ import {
   type BlobRef,
   type BlobStore,
 } from './blob-store.ts';
+import type { BlobRemoval } from './upload-staging.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 
 const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** @param maxBytes largest blob accepted */
-export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
+export const directoryStore = (
+  path: string,
+  maxBytes = 2 ** 31,
+): BlobStore & BlobRemoval => {
   const fileOf = (id: string): string => {
     if (!ID.test(id)) throw new FloeError('blob_not_found', 'expected a blob id of 64 hex digits');
     return join(path, id.slice(0, 2), id);
@@ -43,14 +47,14 @@ export const directoryStore = (path: string, maxBytes = 2 ** 31): BlobStore => {
   };
   return {
     kind: 'directory',
-    put: async (bytes, { signal } = {}) => {
+    put: async (bytes, { signal, sha256: known } = {}) => {
       signal?.throwIfAborted();
       if (bytes.length > maxBytes)
         throw new FloeError(
           'blob_too_large',
           `expected at most ${maxBytes} bytes, got ${bytes.length}`,
         );
-      const hash = sha256(bytes);
+      const hash = known ?? sha256(bytes);
       const ref = { id: toHex(hash), sha256: hash, size: bytes.length };
       const file = fileOf(ref.id);
       const temporary = `${file}.${randomUUID()}.tmp`;

@@ -87,8 +87,7 @@ export const httpBlobStore = ({
   };
   return {
     kind: 'http',
-    put: async (bytes, { signal } = {}) => {
-      const hash = sha256(bytes);
+    put: async (bytes, { signal, sha256: hash = sha256(bytes) } = {}) => {
       const id = toHex(hash);
       const headers = {
         authorization: blobAuthorization(identity, run, hash, bytes.length),

@@ -217,6 +217,7 @@ describe("an object that publishes somebody else's run", () => {
       spec,
       transcript,
       store: paying.store,
+      settle: (options) => paying.store.settle(options),
       ledger: { readPublication: async () => undefined, recordPublication: async () => undefined },
     });
     blob = published?.blob as BlobRef;

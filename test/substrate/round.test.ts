@@ -54,8 +54,11 @@ it('is played, published and verified from the outside', async () => {
     spec,
   });
   const waiting = memoryStore();
+  const staged = roundStore({ waiting, lasting: own.store });
   const coordinator = stage.create({
-    store: roundStore({ waiting, lasting: own.store }),
+    store: staged,
+    staging: staged,
+    removal: staged,
     gate: own.gate,
     ledger: own.ledger,
   });
@@ -117,7 +120,13 @@ it('is played, published and verified from the outside', async () => {
   expect(toHex(hashModel(spec.model, weights))).toBe(toHex(expected.model.hash));
 
   // The same from the command line, with an object id and a key.
-  await publishRun({ spec, transcript, store: own.store, ledger: own.publications });
+  await publishRun({
+    spec,
+    transcript,
+    store: own.store,
+    settle: (options) => own.store.settle(options),
+    ledger: own.publications,
+  });
   const folder = await mkdtemp(join(tmpdir(), 'floe-round-'));
   try {
     await writeFile(join(folder, 'net.json'), JSON.stringify(devnet.config));

@@ -5,7 +5,8 @@
 import type { WalrusClient } from '@mysten/walrus';
 import { toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
-import type { BlobRef, Lease } from '../../ports/blob-store.ts';
+import type { BlobRef } from '../../ports/blob-store.ts';
+import type { Lease } from '../../ports/upload-staging.ts';
 import { parsePatchId } from './quilt.ts';
 import { uploadKey, type UploadJournal } from '../../ports/upload-journal.ts';
 import { epochStart, readEpochs, type Epochs } from './epochs.ts';

@@ -15,10 +15,9 @@ import {
   checkRange,
   type BlobOptions,
   type BlobRef,
-  type BlobStore,
-  type Lease,
-  type SustainOptions,
+  type PutOptions,
 } from '../../ports/blob-store.ts';
+import type { LastingStore } from '../../ports/upload-staging.ts';
 import { byteCache } from '../../ports/byte-cache.ts';
 import { serialQueue } from '../sui/queue.ts';
 import { encodePatchId, parsePatchId, sourceSymbols, type QuiltPatch } from './quilt.ts';
@@ -54,14 +53,8 @@ export interface WalrusStoreInit {
   readonly warn?: (message: string) => void;
 }
 
-export interface WalrusStore extends BlobStore {
-  /**
-   * Starts to store blobs together, in as few quilts as hold them; each has its own id. From here on a crash does not lose
-   * them; `settle` waits until they are there.
-   */
-  putTogether(blobs: readonly Uint8Array[], options?: BlobOptions): Promise<readonly BlobRef[]>;
-  settle(options?: BlobOptions): Promise<void>;
-  sustain(blobs: readonly BlobRef[], options?: SustainOptions): Promise<Lease>;
+/** `putTogether` stores blobs in as few quilts as hold them. */
+export interface WalrusStore extends LastingStore {
   /** Finishes every upload that a crash interrupted. @returns how many */
   resume(): Promise<number>;
   close(): Promise<void>;
@@ -140,8 +133,8 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     throw new FloeError('store_refused', 'this store has no key to pay with, it only reads');
   };
 
-  const requestOf = (bytes: Uint8Array, quilt: boolean): UploadRequest => ({
-    key: uploadKey(bytes, quilt),
+  const requestOf = (bytes: Uint8Array, quilt: boolean, hash?: Uint8Array): UploadRequest => ({
+    key: uploadKey(bytes, quilt, hash),
     bytes: ownBytes(bytes),
     quilt,
     epochs,
@@ -215,11 +208,11 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return started;
   };
 
-  const put = async (bytes: Uint8Array, { signal }: BlobOptions = {}): Promise<BlobRef> => {
+  const put = async (bytes: Uint8Array, { signal, sha256: known }: PutOptions = {}): Promise<BlobRef> => {
     signal?.throwIfAborted();
     await checkSize(bytes.length);
-    const hash = sha256(bytes);
-    const id = await waited(upload(requestOf(bytes, false)), signal);
+    const hash = known ?? sha256(bytes);
+    const id = await waited(upload(requestOf(bytes, false, hash)), signal);
     cache.add(toHex(hash), ownBytes(bytes));
     return { id, sha256: hash, size: bytes.length };
   };
