@@ -10,7 +10,7 @@ import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/wi
 import { FloeError } from '../../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
 import type { RandomSource } from '../../protocol/ports/random.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from '../../protocol/ports/disk.ts';
 import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
 import {
   DEFAULT_KDF_COST,

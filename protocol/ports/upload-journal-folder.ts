@@ -1,53 +1,27 @@
 /**
- * @module The upload journal in a folder: one JSON file per upload and, until it is certified, the bytes beside it. Files are
- * written under another name, synced and renamed, so that what is there is whole. Node only.
+ * @module The upload journal in a folder: one JSON file per upload and, until it is certified, the
+ * bytes beside it. The Disk port writes each file whole or not at all.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../errors.ts';
-import { onDisk } from '../storage-errors.ts';
+import { utf8 } from '../bytes.ts';
+import { nodeFiles, type Disk } from './disk.ts';
 import { uploadStateSchema, type UploadJournal, type UploadState } from './upload-journal.ts';
 
-const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException).code === 'ENOENT';
 const KEY = /^[0-9a-f]{64}(-quilt)?$/;
 const STATE = /^(?<key>[0-9a-f]{64}(-quilt)?)\.json$/;
 
-const read = async (path: string): Promise<Uint8Array | undefined> => {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (thrown) {
-    if (isMissing(thrown)) return undefined;
-    throw thrown;
-  }
-};
-
-export const folderUploadJournal = (folder: string): UploadJournal => {
+export const folderUploadJournal = (folder: string, disk: Disk = nodeFiles()): UploadJournal => {
   const pathOf = (key: string, ending: string): string => {
     if (!KEY.test(key)) throw new FloeError('internal', `not the key of an upload: ${key}`);
-    return join(folder, `${key}.${ending}`);
+    return `${folder}/${key}.${ending}`;
   };
-  const write = (path: string, content: Uint8Array | string): Promise<void> =>
-    onDisk(folder, async () => {
-      await mkdir(folder, { recursive: true });
-      const temporary = `${path}.${randomUUID()}.tmp`;
-      try {
-        const handle = await open(temporary, 'wx');
-        try {
-          await handle.writeFile(content);
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
-        await rename(temporary, path);
-      } catch (thrown) {
-        await rm(temporary, { force: true });
-        throw thrown;
-      }
-    });
+  const write = async (path: string, content: Uint8Array): Promise<void> => {
+    await disk.makeFolder(folder);
+    await disk.write(path, content);
+  };
   const load = async (key: string): Promise<UploadState | undefined> => {
-    const bytes = await read(pathOf(key, 'json'));
+    const bytes = await disk.read(pathOf(key, 'json'));
     if (bytes === undefined) return undefined;
     try {
       return v.parse(uploadStateSchema, JSON.parse(new TextDecoder().decode(bytes)));
@@ -62,10 +36,9 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
   };
   return {
     load,
-    save: (key, state) => write(pathOf(key, 'json'), `${JSON.stringify(state)}\n`),
+    save: (key, state) => write(pathOf(key, 'json'), utf8(`${JSON.stringify(state)}\n`)),
     pending: async () => {
-      await mkdir(folder, { recursive: true });
-      const keys = (await readdir(folder)).flatMap(
+      const keys = (await disk.list(folder)).flatMap(
         (name) => STATE.exec(name)?.groups?.['key'] ?? [],
       );
       const all = await Promise.all(
@@ -77,7 +50,7 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
       return all.flat();
     },
     keepBytes: (key, bytes) => write(pathOf(key, 'blob'), bytes),
-    readBytes: (key) => read(pathOf(key, 'blob')),
-    dropBytes: (key) => rm(pathOf(key, 'blob'), { force: true }),
+    readBytes: (key) => disk.read(pathOf(key, 'blob')),
+    dropBytes: (key) => disk.remove(pathOf(key, 'blob')),
   };
 };

@@ -208,7 +208,10 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     return started;
   };
 
-  const put = async (bytes: Uint8Array, { signal, sha256: known }: PutOptions = {}): Promise<BlobRef> => {
+  const put = async (
+    bytes: Uint8Array,
+    { signal, sha256: known }: PutOptions = {},
+  ): Promise<BlobRef> => {
     signal?.throwIfAborted();
     await checkSize(bytes.length);
     const hash = known ?? sha256(bytes);

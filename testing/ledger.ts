@@ -1,9 +1,9 @@
 /**
  * @module The compliance suite of the Ledger port: every implementation runs it.
  */
-import { describe, expect, it } from 'vitest';
-import { sha256, utf8 } from '../../protocol/bytes.ts';
-import type { Ledger } from '../../protocol/ports/ledger.ts';
+import type { TestApi } from './api.ts';
+import { sha256, utf8 } from '../protocol/bytes.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
 
 export interface LedgerFixture {
   readonly ledger: Ledger;
@@ -12,7 +12,11 @@ export interface LedgerFixture {
   close(): Promise<void>;
 }
 
-export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): void => {
+export const ledgerSuite = (
+  { describe, expect, it }: TestApi,
+  name: string,
+  open: () => Promise<LedgerFixture>,
+): void => {
   describe(`Ledger: ${name}`, () => {
     const h = (text: string): Uint8Array => sha256(utf8(text));
     const run = h('run');
