@@ -5,6 +5,7 @@
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import { roundStore, stagedWithCopies } from '../protocol/ports/round-store.ts';
 import type { StagedStore } from '../protocol/ports/upload-staging.ts';
@@ -28,6 +29,7 @@ export interface NetworkPortsInit {
   readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
   /** Told of what went wrong and was tried again. */
   readonly warn: (message: string) => void;
+  readonly clock?: Clock;
 }
 
 export interface NetworkPorts {
@@ -53,16 +55,19 @@ export interface NetworkPorts {
  * `transaction_failed`, `journal_corrupt` from uploads that are finished first
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
-  const [{ connectNetwork }, { folderUploadJournal }, { publishRun }] = await Promise.all([
-    import('../protocol/net/connect.ts'),
-    import('../protocol/ports/upload-journal-folder.ts'),
-    import('../protocol/records/publication.ts'),
-  ]);
+  const [{ connectNetwork }, { suiSignerOf }, { folderUploadJournal }, { publishRun }] =
+    await Promise.all([
+      import('../protocol/net/connect.ts'),
+      import('../protocol/net/sui/signer.ts'),
+      import('../protocol/ports/upload-journal-folder.ts'),
+      import('../protocol/records/publication.ts'),
+    ]);
   const { network, spec, identity, limits = {}, warn } = init;
-  const connected = await connectNetwork(network, await identity.suiSigner(), {
+  const connected = await connectNetwork(network, suiSignerOf(identity), {
     spec,
     journal: folderUploadJournal(init.uploads),
     warn,
+    ...(init.clock === undefined ? {} : { clock: init.clock }),
     ...limits,
   });
   try {

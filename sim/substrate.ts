@@ -113,7 +113,7 @@ export const openCoordinatorPorts = async (
       close: async () => undefined,
     };
   const { network, limits } = substrate;
-  if (substrate.type === 'devnet') await askFaucet(network, identity.address);
+  if (substrate.type === 'devnet') await fundFromFaucet(network, identity.address);
   else await fundCoordinator(network, spec, identity.address, warn);
   const ports = await openNetworkPorts({
     network,
@@ -148,10 +148,10 @@ const fundCoordinator = async (
 };
 
 /** The devnet of a run's own gives what it is asked for. */
-const askFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
+const fundFromFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
   if (faucetUrl === undefined) throw new FloeError('internal', 'a devnet without a faucet');
-  const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
-  await requestSuiFromFaucetV2({ host: faucetUrl, recipient: address });
+  const { askFaucet } = await import('../protocol/net/sui/faucet.ts');
+  await askFaucet(faucetUrl, address);
 };
 
 export interface RunningSubstrate {

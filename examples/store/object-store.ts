@@ -11,7 +11,6 @@ import {
   sha256,
   systemClock,
   toHex,
-  type BlobOptions,
   type BlobRef,
   type BlobRemoval,
   type BlobStore,
@@ -31,6 +30,19 @@ const ID = /^[0-9a-f]{64}$/u;
 const LOOK_MS = 20;
 const NOT_FOUND = 404;
 const TOO_LARGE = 413;
+
+/** At most `size` bytes: an object that is longer is cut off, not buffered. */
+const readUpTo = async (response: Response, size: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    if (at + chunk.length > size)
+      throw new FloeError('blob_corrupt', `expected ${size} bytes, got more`);
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes.subarray(0, at);
+};
 
 export const objectStore = (
   url: string,
@@ -69,19 +81,6 @@ export const objectStore = (
     return `${prefix}${id}`;
   };
 
-  /** At most `size` bytes: an object that is longer is cut off, not buffered. */
-  const readUpTo = async (response: Response, size: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      if (at + chunk.length > size)
-        throw new FloeError('blob_corrupt', `expected ${size} bytes, got more`);
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes.subarray(0, at);
-  };
-
   const pause = (): Promise<void> =>
     new Promise((resolve) => {
       clock.after(LOOK_MS, resolve);
@@ -104,7 +103,12 @@ export const objectStore = (
       }
   };
 
-  const read = async (ref: BlobRef, start: number, end: number, { signal }: BlobOptions) => {
+  const read = async (
+    ref: BlobRef,
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> => {
     const headers = { range: `bytes=${start}-${end - 1}` };
     const response = await request(pathOf(ref.id), { headers }, signal);
     return readUpTo(response, end - start);
@@ -123,11 +127,11 @@ export const objectStore = (
     },
     get: async (ref, { signal } = {}) =>
       checkBlob(ref, await readUpTo(await request(pathOf(ref.id), {}, signal), ref.size)),
-    getRange: async (ref, start, end, options = {}) => {
+    getRange: async (ref, start, end, { signal } = {}) => {
       checkRange(ref, start, end);
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (start === end) return new Uint8Array();
-      return checkRangeLength(ref, start, end, await read(ref, start, end, options));
+      return checkRangeLength(ref, start, end, await read(ref, start, end, signal));
     },
     discard: async (blobs) => {
       for (const { id } of blobs)

@@ -24,6 +24,7 @@ import { decodeCbor, encodeCbor } from '../../wire/cbor.ts';
 import { FloeError } from '../../errors.ts';
 import type { NetworkConfig } from '../config.ts';
 import type { ModelAudience } from '../../spec/run-spec.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import { purposeHash, type AccessGate, type KeyPurpose } from '../../ports/access-gate.ts';
 import { sealedSchema, type Audience, type Sealed } from '../../model/key-envelopes.ts';
@@ -50,6 +51,8 @@ export interface SealGateInit {
   readonly holdings?: Holdings | undefined;
   /** Milliseconds for one wrap or unwrap, all attempts together. Default 30 s. */
   readonly timeoutMs?: number;
+  /** The Seal SDK itself tells the expiry of a session by Date.now, whatever this clock shows. */
+  readonly clock?: Clock | undefined;
   /** Milliseconds for one answer of a key server. Default 8 s. */
   readonly serverTimeoutMs?: number;
   /** A denial is asked for again this often: a key server's node may not have seen the freeze yet. Default 2. */
@@ -72,7 +75,7 @@ const unavailable = (thrown: unknown): FloeError =>
 
 export const sealGate = (init: SealGateInit): AccessGate => {
   const { seal, packageId, client, signer, run, runObject } = init;
-  const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {} } = init;
+  const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {}, clock } = init;
   const address = signer.toSuiAddress();
   const own = signer.getPublicKey().toRawBytes();
   const isAuditor = (key: Uint8Array): boolean =>
@@ -179,7 +182,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     { audience, round }: Sealed,
   ): Promise<Shown | undefined> => {
     if (audience !== 'pass' && audience !== 'subscription') return { run: object };
-    const registry = { client, packageId };
+    const registry = { client, packageId, clock };
     const query = { registry, owner: address, run: object, round, holdings };
     const ticket = await TICKETS[audience](query);
     return ticket && { run: object, ticket };
@@ -260,7 +263,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
   };
 
   const within = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
-    bounded({ timeoutMs, code: 'gate_unavailable', what }, work);
+    bounded({ timeoutMs, clock, code: 'gate_unavailable', what }, work);
 
   return {
     kind: 'seal',
@@ -273,7 +276,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
         throw malformed(`this gate is for the run ${toHex(run)}, not ${toHex(purpose.run)}`);
       const audiences = audiencesOf(purpose, readers, cohortOf);
       const sealed = await within('sealing a key', () =>
-        withRetry({ retries: 3 }, async () => {
+        withRetry({ retries: 3, clock }, async () => {
           try {
             return await Promise.all(
               audiences.map(([audience, round]) => sealFor(key, purpose, audience, round)),
@@ -295,7 +298,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       const order = sealed.toSorted((a, b) => preference(a) - preference(b));
       let denials = 0;
       return within('opening a sealed key', () =>
-        withRetry({ retries: 3 + denialRetries, firstMs: 300 }, async () => {
+        withRetry({ retries: 3 + denialRetries, firstMs: 300, clock }, async () => {
           try {
             return await openAny(order, purpose);
           } catch (thrown) {

@@ -16,7 +16,7 @@ import { FloeError } from '../../errors.ts';
 import { addressOf } from '../../ports/identity.ts';
 import { withRetry } from './bounds.ts';
 import { TransactionFailed, type Sender } from './transactions.ts';
-import { dynamicField, readChain } from './chain.ts';
+import { dynamicField, readChain, type ReadLimits } from './chain.ts';
 import type {
   CohortFreeze,
   Ledger,
@@ -28,7 +28,7 @@ import { blobNumber, blobOfNumber, bytes, ModelObject, ObjectId, PublishedKey } 
 import { familyOf, roundOf as readRound } from './family.ts';
 import { ensureRun, findRun, type RunReader, type SuiRun } from './run.ts';
 
-export interface SuiLedgerInit {
+export interface SuiLedgerInit extends ReadLimits {
   readonly client: ClientWithCoreApi;
   /** Floe's package. */
   readonly packageId: string;
@@ -42,8 +42,6 @@ export interface SuiLedgerInit {
   readonly auditors: readonly string[];
   /** Hash of the architecture, 32 bytes. */
   readonly architecture: Uint8Array;
-  /** Milliseconds for one read. */
-  readonly timeoutMs?: number;
 }
 
 export interface SuiLedger extends Ledger {
@@ -65,13 +63,14 @@ const isFrozen = (thrown: unknown): boolean =>
 const own = (parsed: Iterable<number>): Uint8Array => Uint8Array.from(parsed);
 
 export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
-  const { client, packageId, sender, timeoutMs } = init;
+  const { client, packageId, sender, timeoutMs, clock } = init;
+  const limits: ReadLimits = { timeoutMs, clock };
   const reader: RunReader = {
     client,
     packageId,
     owner: init.owner,
     auditors: init.auditors,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...limits,
   };
   const runs = new Map<string, Promise<SuiRun | undefined>>();
 
@@ -107,11 +106,11 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   };
 
   const field = (parentId: string, type: string, key: Uint8Array) =>
-    dynamicField(client, parentId, type, key, timeoutMs);
+    dynamicField(client, parentId, type, key, limits);
 
   const roundOf = async (run: Uint8Array, round: number) => {
     const object = await standing(run);
-    return object && readRound(client, object, round, timeoutMs);
+    return object && readRound(client, object, round, limits);
   };
 
   const modelId = async ({ run }: SuiRun, round: number): Promise<string | undefined> => {
@@ -135,7 +134,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     const object = await standing(run);
     const id = object && (await modelId(object, round));
     if (id === undefined) return undefined;
-    const content = await readChain(`reading model ${id}`, timeoutMs, async (signal) => {
+    const content = await readChain(`reading model ${id}`, limits, async (signal) => {
       const include = { content: true } as const;
       return (await client.core.getObject({ objectId: id, include, signal })).object.content;
     });
@@ -158,7 +157,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     const object = await standing(run);
     if (object === undefined)
       throw new FloeError('ledger_unavailable', `the run ${toHex(run)} is not on chain yet`);
-    return familyOf(client, object, version, modelHash, timeoutMs);
+    return familyOf(client, object, version, modelHash, limits);
   };
 
   /** Says a thing once: what stands already must be the same. */
@@ -184,7 +183,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     } catch (thrown) {
       if (!isFrozen(thrown)) throw thrown;
     }
-    return withRetry({ retries: LAG_RETRIES }, async () => {
+    return withRetry({ retries: LAG_RETRIES, clock }, async () => {
       const found = await read();
       if (found === undefined)
         throw new FloeError('ledger_unavailable', `the ${what} of round ${round} is not seen yet`);
@@ -220,7 +219,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
           shared.clock(),
         ]),
     );
-    const { beacon } = await withRetry({ retries: LAG_RETRIES }, async () => {
+    const { beacon } = await withRetry({ retries: LAG_RETRIES, clock }, async () => {
       const found = await readCohort(run, round);
       if (found !== undefined) return found;
       throw new FloeError('ledger_unavailable', `the cohort of round ${round} is not seen yet`);
@@ -296,7 +295,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   return {
     time: async () => {
       const what = 'reading the time of the chain';
-      const time = await readChain(what, timeoutMs, (signal) => chainTime(client, signal));
+      const time = await readChain(what, limits, (signal) => chainTime(client, signal));
       if (time === undefined) throw new FloeError('ledger_unavailable', `${what}: no answer`);
       return time;
     },

@@ -8,6 +8,7 @@ import { SimulationError } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import { Transaction, TransactionDataBuilder } from '@mysten/sui/transactions';
 import { FloeError, type ErrorCode } from '../../errors.ts';
+import { sleep, systemClock, type Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from './bounds.ts';
 import { serialQueue, type SerialQueue } from './queue.ts';
 
@@ -78,6 +79,7 @@ export interface SenderInit {
   readonly timeoutMs?: number;
   readonly retries?: number;
   readonly onRetry?: (error: FloeError, attempt: number) => void;
+  readonly clock?: Clock | undefined;
 }
 
 const UNAVAILABLE: ErrorCode = 'ledger_unavailable';
@@ -135,7 +137,7 @@ const INCLUDE = { effects: true, objectTypes: true } as const;
 const POLL_MS = [0, 50, 150, 400, 900];
 
 export const createSender = (init: SenderInit): Sender => {
-  const { client, signer, timeoutMs = 20_000, retries = 5, onRetry } = init;
+  const { client, signer, timeoutMs = 20_000, retries = 5, onRetry, clock = systemClock } = init;
   const queue = init.queue ?? serialQueue();
   const address = signer.toSuiAddress();
 
@@ -144,7 +146,7 @@ export const createSender = (init: SenderInit): Sender => {
   ): Promise<Prepared> => {
     try {
       return await bounded(
-        { timeoutMs, code: UNAVAILABLE, what: 'building a transaction' },
+        { timeoutMs, clock, code: UNAVAILABLE, what: 'building a transaction' },
         async () => {
           const transaction = new Transaction();
           transaction.setSender(address);
@@ -174,7 +176,7 @@ export const createSender = (init: SenderInit): Sender => {
   const settle = async (digest: string): Promise<boolean> => {
     for (const pause of POLL_MS) {
       // oxlint-disable-next-line no-await-in-loop
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await sleep(clock, pause);
       // oxlint-disable-next-line no-await-in-loop
       const seen = await client.core.getTransaction({ digest }).then(
         () => true,
@@ -188,7 +190,7 @@ export const createSender = (init: SenderInit): Sender => {
   const submitOnce = async ({ bytes, digest }: Prepared): Promise<Executed> => {
     const { signature } = await signer.signTransaction(bytes);
     return bounded(
-      { timeoutMs, code: UNAVAILABLE, what: `executing ${digest}` },
+      { timeoutMs, clock, code: UNAVAILABLE, what: `executing ${digest}` },
       async (signal) => {
         try {
           return outcome(
@@ -211,7 +213,9 @@ export const createSender = (init: SenderInit): Sender => {
   };
 
   const submit = async (prepared: Prepared): Promise<Executed> => {
-    const executed = await withRetry({ retries, onRetry, isFinal }, () => submitOnce(prepared));
+    const executed = await withRetry({ retries, onRetry, isFinal, clock }, () =>
+      submitOnce(prepared),
+    );
     await settle(prepared.digest);
     return executed;
   };
@@ -223,7 +227,7 @@ export const createSender = (init: SenderInit): Sender => {
       queue.run(async () => {
         // Once bytes have left and nobody knows what became of them, building others could pay twice.
         let unknown: unknown;
-        const plan = { retries, onRetry, isFinal: (error: unknown) => error === unknown };
+        const plan = { retries, onRetry, clock, isFinal: (error: unknown) => error === unknown };
         return withRetry(plan, async () => {
           const prepared = await prepare(build);
           await onPrepared?.(prepared);

@@ -18,7 +18,8 @@ import {
   type PutOptions,
 } from '../../ports/blob-store.ts';
 import type { LastingStore } from '../../ports/upload-staging.ts';
-import { byteCache } from '../../ports/byte-cache.ts';
+import { systemClock, type Clock } from '../../ports/clock.ts';
+import { sizedCache } from '../../memo.ts';
 import { serialQueue } from '../sui/queue.ts';
 import { encodePatchId, parsePatchId, sourceSymbols, type QuiltPatch } from './quilt.ts';
 import { uploadKey, type UploadJournal } from '../../ports/upload-journal.ts';
@@ -51,6 +52,7 @@ export interface WalrusStoreInit {
   readonly threadBytes?: number;
   readonly fetch?: typeof globalThis.fetch;
   readonly warn?: (message: string) => void;
+  readonly clock?: Clock | undefined;
 }
 
 /** `putTogether` stores blobs in as few quilts as hold them. */
@@ -88,14 +90,14 @@ const quiltItems = (blobs: readonly Uint8Array[]) =>
 
 export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const { network, client, walrus, sender, journal } = init;
-  const { fetch = globalThis.fetch, warn = () => undefined } = init;
+  const { fetch = globalThis.fetch, warn = () => undefined, clock = systemClock } = init;
   const epochs = init.epochs ?? epochsOf(network);
   const deletable = init.deletable ?? false;
   const readTimeoutMs = init.readTimeoutMs ?? 60_000;
   const missingMs = init.missingMs ?? 5_000;
-  const cache = byteCache(init.cacheBytes ?? CACHE_BYTES);
-  const quilts = byteCache(init.cacheBytes ?? CACHE_BYTES);
-  const direct = directCodec(walrus);
+  const cache = sizedCache<Uint8Array>(init.cacheBytes ?? CACHE_BYTES);
+  const quilts = sizedCache<Uint8Array>(init.cacheBytes ?? CACHE_BYTES);
+  const direct = directCodec(walrus, clock);
   const thread = threadCodec(network);
   const threadBytes = init.threadBytes ?? THREAD_BYTES;
   const codec = (size: number): WalrusCodec =>
@@ -109,6 +111,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       journal,
       codec,
       warn,
+      clock,
       hasRelay: network.walrus.relayUrl !== undefined,
       uploadTimeoutMs: init.uploadTimeoutMs ?? 120_000,
       stragglerMs: init.stragglerMs ?? 1_000,
@@ -119,7 +122,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const reading = new Map<string, Promise<Uint8Array>>();
 
   const shardsOf = async (signal?: AbortSignal): Promise<number> =>
-    withRetry({ retries: 4, signal }, async () => {
+    withRetry({ retries: 4, signal, clock }, async () => {
       try {
         return (await walrus.systemState()).committee.n_shards;
       } catch (thrown) {
@@ -180,6 +183,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     missingMs,
     fetch,
     warn,
+    clock,
   });
 
   const checkSize = async (size: number): Promise<void> => {
@@ -196,11 +200,11 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     if (running !== undefined) return running;
     const what = `reading blob ${ref.id}`;
     const timeoutMs = readTimeoutMs + ATTEMPT_MS;
-    const started = bounded({ timeoutMs, code: 'store_unavailable', what }, (signal) =>
+    const started = bounded({ timeoutMs, clock, code: 'store_unavailable', what }, (signal) =>
       read(ref, patch, signal),
     )
       .then((bytes) => {
-        cache.add(toHex(ref.sha256), bytes);
+        cache.add(toHex(ref.sha256), bytes, bytes.length);
         return bytes;
       })
       .finally(() => reading.delete(key));
@@ -216,7 +220,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     await checkSize(bytes.length);
     const hash = known ?? sha256(bytes);
     const id = await waited(upload(requestOf(bytes, false, hash)), signal);
-    cache.add(toHex(hash), ownBytes(bytes));
+    cache.add(toHex(hash), ownBytes(bytes), bytes.length);
     return { id, sha256: hash, size: bytes.length };
   };
 
@@ -238,7 +242,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       return parts.flat();
     }
     const quilt = await uploadLater(encoded.bytes, true);
-    quilts.add(quilt, encoded.bytes);
+    quilts.add(quilt, encoded.bytes, encoded.bytes.length);
     return encoded.patches.map(({ identifier, start, end }) => [
       identifier,
       encodePatchId({ quilt, start, end }),
@@ -262,6 +266,7 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
     quiltOf: async (contents) => (await codec(threadBytes).quilt(quiltItems(contents))).bytes,
     epochs,
     warn,
+    clock,
   });
   const sustaining = serialQueue();
 

@@ -9,6 +9,7 @@ import { fromBase64, toBase64 } from '@mysten/sui/utils';
 import { Transaction } from '@mysten/sui/transactions';
 import type { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../../errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import {
   TransactionFailed,
@@ -34,6 +35,7 @@ export interface UploaderInit {
   /** How long slow nodes are waited for once enough have confirmed. */
   readonly stragglerMs: number;
   readonly warn: (message: string) => void;
+  readonly clock: Clock;
 }
 
 export interface UploadRequest {
@@ -81,7 +83,7 @@ export interface Uploader {
 }
 
 export const createUploader = (init: UploaderInit): Uploader => {
-  const { walrus, client, sender, journal, codec, hasRelay, warn } = init;
+  const { walrus, client, sender, journal, codec, hasRelay, warn, clock } = init;
   const send = createSending(init);
 
   const reset = (size: number): void => {
@@ -112,7 +114,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
 
   const relaySpeaks = async (tip: (transaction: Transaction) => unknown): Promise<boolean> => {
     try {
-      const bounds = { timeoutMs: RELAY_MS, code: UNAVAILABLE, what: 'the upload relay' };
+      const bounds = { timeoutMs: RELAY_MS, clock, code: UNAVAILABLE, what: 'the upload relay' };
       await bounded(bounds, async () => tip(new Transaction()));
       return true;
     } catch (thrown) {
@@ -191,11 +193,11 @@ export const createUploader = (init: UploaderInit): Uploader => {
     viaRelay: boolean,
   ): Promise<State<'uploaded'>> => {
     const what = `storing blob ${state.blobId}`;
-    const certificate = await withRetry({ retries: 2, firstMs: 500 }, async (attempt) => {
+    const certificate = await withRetry({ retries: 2, firstMs: 500, clock }, async (attempt) => {
       if (attempt > 1) reset(state.size);
       try {
         return await bounded(
-          { timeoutMs: init.uploadTimeoutMs, code: UNAVAILABLE, what },
+          { timeoutMs: init.uploadTimeoutMs, clock, code: UNAVAILABLE, what },
           (signal) => send(request, state, viaRelay, signal),
         );
       } catch (thrown) {
@@ -209,11 +211,14 @@ export const createUploader = (init: UploaderInit): Uploader => {
     });
   };
 
-  const readObject = (objectId: string) => readBlobObject(client, objectId);
+  const readObject = (objectId: string) => readBlobObject(client, objectId, clock);
 
   /** Whether the epochs that a registration paid for are over: nobody stores or certifies it any more. */
   const hasRunOut = async (objectId: string): Promise<boolean> => {
-    const [{ storage }, { epoch }] = await Promise.all([readObject(objectId), readEpochs(walrus)]);
+    const [{ storage }, { epoch }] = await Promise.all([
+      readObject(objectId),
+      readEpochs(walrus, { clock }),
+    ]);
     return storage.endEpoch <= epoch;
   };
 
@@ -269,7 +274,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
       case 'uploaded':
         return (await hasRunOut(known.objectId)) ? planAnew(request) : known;
       case 'certified': {
-        const { epoch } = await readEpochs(walrus);
+        const { epoch } = await readEpochs(walrus, { clock });
         return known.endEpoch > epoch ? known : planAnew(request);
       }
     }
