@@ -136,6 +136,7 @@ export const runCoordinator = async (
     port,
     store,
     uploads,
+    ownsUploads: true,
     log,
     ...(tls === undefined ? {} : { tls }),
     ...(options.allowOrigin === undefined ? {} : { allowOrigins: options.allowOrigin }),

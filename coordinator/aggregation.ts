@@ -19,7 +19,7 @@ import {
   rotationSeed,
   type Fold,
 } from '../protocol/aggregate/round.ts';
-import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import { checkBlob, type BlobRef, type BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
@@ -34,6 +34,7 @@ import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Round } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
+import type { Received } from './received.ts';
 import { judgeRound, openMasks } from './recovery.ts';
 
 export interface Aggregation {
@@ -66,6 +67,7 @@ export interface AggregationInit {
   readonly staging?: UploadStaging | undefined;
   readonly gate: AccessGate;
   readonly keeper: ModelKeeper;
+  readonly received: Received;
   readonly log: Logger;
 }
 
@@ -110,7 +112,7 @@ const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size })
 const cohortSize = (round: Round): number => round.members.length;
 
 export const createAggregation = (init: AggregationInit): Aggregation => {
-  const { spec, run, store, staging, gate, keeper } = init;
+  const { spec, run, store, staging, gate, keeper, received } = init;
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
   let sum: Sum | undefined;
@@ -134,11 +136,17 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     // From anywhere else it could not be taken to its lasting place with the others, and none of them would be.
     if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
-    const bytes = await store.get(body.blob, { signal });
+    const { blob } = body;
+    const bytes = received.has(blob)
+      ? await store.getRange(blob, 0, blob.size, { signal })
+      : await store.get(blob, { signal });
     const layout = layoutOf(spec, cohortSize(round));
     const hashes = leafHashes(layout, bytes);
-    if (!equalBytes(rootOfHashes(hashes), body.chunkRoot))
+    if (!equalBytes(rootOfHashes(hashes), body.chunkRoot)) {
+      // Where the disk has changed them since they came, that is what went wrong.
+      if (received.has(blob)) checkBlob(blob, bytes);
       throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');
+    }
     const { start } = extrasLeaf(layout, bytes.length);
     const leaves = { leaves: joinHashes(hashes), extras: bytes.slice(start) };
     if (masked) return { packed: bytes, leaves };
@@ -239,7 +247,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           cohortRoot: cohort.body.root,
         }),
       });
-      const next = keeper.prepare(result.after, round.round);
+      const next = keeper.prepare(result.after, round.round, result.afterHash);
       const bundle = encodeBundle(
         masked
           ? {

@@ -18,6 +18,7 @@ import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, PhaseType, Progress } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
+import type { Received } from './received.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
 export interface CoordinatorInit {
@@ -129,4 +130,6 @@ export interface Coordinator {
   blobRef(id: string): Promise<BlobRef | undefined>;
   /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
   isMember(key: Hex): boolean;
+  /** Blobs whose hash was checked when they came. */
+  readonly received: Received;
 }

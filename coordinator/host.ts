@@ -36,6 +36,7 @@ import { goneAt } from './machine/state.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createSessions, type SessionFrame } from './sessions.ts';
+import { createReceived } from './received.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep } from './upkeep.ts';
 import { doWork } from './work.ts';
@@ -86,6 +87,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
   });
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret: init.sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
+  const received = createReceived();
   const aggregation = createAggregation({
     spec,
     run,
@@ -94,6 +96,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     staging,
     gate,
     keeper,
+    received,
     log,
   });
   const loop = createLoop({
@@ -361,6 +364,7 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
       whole: async () => wholeTranscript(journal),
     },
     blobRef: (id) => journal.blobRef(id),
+    received,
     isMember: (key) => loop.state.round?.members.includes(key) === true,
   };
 };

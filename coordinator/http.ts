@@ -162,6 +162,8 @@ export interface HttpInit {
   readonly store: BlobStore;
   /** Uploads go here. */
   readonly uploads: BlobStore;
+  /** See `ServeOptions`. */
+  readonly ownsUploads: boolean;
   readonly log: Logger;
   /** The pages that may read what is here. */
   readonly origins: OriginPolicy;
@@ -295,7 +297,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     const bytes = await oneOfFew(key, () => readBody(context.req.raw, size));
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
-    const ref = await uploads.put(bytes, { signal: context.req.raw.signal });
+    const ref = await uploads.put(bytes, { signal: context.req.raw.signal, sha256: hash });
+    if (init.ownsUploads) coordinator.received.note(hash);
     metrics.blob('put', bytes.length, 201);
     return context.json({ id: ref.id }, 201);
   });

@@ -7,7 +7,7 @@ import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
-import { roundStore, stagedWithCopies } from '../protocol/ports/round-store.ts';
+import { roundStoreWithCopies } from '../protocol/ports/round-store.ts';
 import type { StagedStore } from '../protocol/ports/upload-staging.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
@@ -74,7 +74,7 @@ export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkP
     const waiting = directoryStore(init.blobs);
     const { store: lasting, gate, ledger, publications } = connected;
     return {
-      store: stagedWithCopies(roundStore({ waiting, lasting }), waiting),
+      store: roundStoreWithCopies({ waiting, lasting }),
       uploads: waiting,
       gate,
       ledger,

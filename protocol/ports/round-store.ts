@@ -3,7 +3,7 @@
  * disk (behind `/blobs`), are folded from there, and move to the lasting store together with the
  * bundle when the round ends. Models go to the lasting store at once: the next round waits for them.
  */
-import { toHex } from '../bytes.ts';
+import { sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { BlobRef, BlobStore } from './blob-store.ts';
 import type { BlobRemoval, LastingStore, StagedStore } from './upload-staging.ts';
@@ -60,7 +60,7 @@ const contentStore = (copies: BlobStore): BlobStore => ({
   getRange: (ref, ...rest) => copies.getRange({ ...ref, id: contentId(ref) }, ...rest),
 });
 
-const contentId = ({ sha256 }: BlobRef): string => toHex(sha256);
+const contentId = (ref: BlobRef): string => toHex(ref.sha256);
 
 /** Runs `first`, and `second` where there is no such blob. */
 const orElse = async <Result>(
@@ -84,7 +84,8 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
   return {
     kind: store.kind,
     put: async (bytes, options) => {
-      const [ref] = await Promise.all([store.put(bytes, options), copies.put(bytes, options)]);
+      const known = { ...options, sha256: options?.sha256 ?? sha256(bytes) };
+      const [ref] = await Promise.all([store.put(bytes, known), copies.put(bytes, known)]);
       return ref;
     },
     get: (ref, options) =>
@@ -100,17 +101,17 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
   };
 };
 
-/** As {@link withLocalCopies}, for a staged store: an expired blob is stored again from its copy. */
-export const stagedWithCopies = (store: StagedStore, copies: BlobStore): StagedStore => ({
-  ...withLocalCopies(store, copies),
-  archive: async (blobs, options) => {
-    const fresh = blobs.filter((blob) => blob instanceof Uint8Array);
-    await Promise.all(fresh.map((bytes) => copies.put(bytes, options)));
-    return store.archive(blobs, options);
-  },
-  settle: (options) => store.settle(options),
-  sustain: (blobs, options) =>
-    store.sustain(blobs, { ...options, copy: (ref) => contentStore(copies).get(ref) }),
-  // A waiting blob is its own copy: the store in which it waits removes it.
-  discard: (blobs) => store.discard(blobs),
-});
+/**
+ * As {@link roundStore}, and the store where uploads wait holds a copy of everything else as well: an
+ * expired blob is stored again from there. What is archived waits there already.
+ */
+export const roundStoreWithCopies = (init: RoundStoreInit): StagedStore => {
+  const store = roundStore(init);
+  const copies = contentStore(init.waiting);
+  return {
+    ...store,
+    ...withLocalCopies(store, init.waiting),
+    sustain: (blobs, options) =>
+      store.sustain(blobs, { ...options, copy: (ref) => copies.get(ref) }),
+  };
+};
