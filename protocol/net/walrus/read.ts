@@ -53,7 +53,7 @@ export interface ReadingInit {
   readonly clock: Clock;
 }
 
-type Read = (
+export type Read = (
   ref: BlobRef,
   patch: QuiltPatch | undefined,
   signal: AbortSignal,

@@ -9,7 +9,7 @@ import { bounded } from '../sui/bounds.ts';
 import type { UploadState } from '../../ports/upload-journal.ts';
 import type { WalrusCodec } from './codec.ts';
 import { UNAVAILABLE } from './object.ts';
-import type { UploadRequest } from './upload.ts';
+import type { UploadRequest } from './upload-context.ts';
 
 export interface SendingInit {
   readonly walrus: WalrusClient;
