@@ -12,6 +12,7 @@ import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
+import { nodeFiles } from '../protocol/ports/disk.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
@@ -67,13 +68,20 @@ export interface CoordinatorPorts {
   close(): Promise<void>;
 }
 
+/**
+ * The folder of a run's blobs. A local simulation is started again, not resumed: its blobs must be whole
+ * when it ends, not survive a power cut, as its journal.
+ */
+const blobFolder = ({ type, blobs }: Substrate) =>
+  directoryStore(blobs, { disk: nodeFiles({ durable: type !== 'local' }) });
+
 /** Ports of one thread: uploads go to the coordinator's folder, models come from where they are published. */
 export const openReaderPorts = async (
   substrate: Substrate,
   spec: RunSpec,
   identity: Identity,
 ): Promise<ReaderPorts> => {
-  const folder = directoryStore(substrate.blobs);
+  const folder = blobFolder(substrate);
   if (substrate.type === 'local')
     return {
       store: folder,
@@ -99,7 +107,7 @@ export const openCoordinatorPorts = async (
   },
 ): Promise<CoordinatorPorts> => {
   const { spec, run, identity, localLedger, warn } = init;
-  const folder = directoryStore(substrate.blobs);
+  const folder = blobFolder(substrate);
   if (substrate.type === 'local')
     return {
       store: folder,

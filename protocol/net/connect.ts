@@ -19,7 +19,7 @@ import type { NetworkConfig } from './config.ts';
 import type { PublicationLedger } from '../records/publication.ts';
 import { hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
 import type { Clock } from '../ports/clock.ts';
-import { serialQueue } from './sui/queue.ts';
+import { serialQueue } from '../queue.ts';
 import { createSender, type Sender } from './sui/transactions.ts';
 
 export interface ConnectOptions {

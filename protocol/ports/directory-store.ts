@@ -27,6 +27,12 @@ export interface DirectoryStoreOptions {
   readonly disk?: Disk;
 }
 
+const found = (ref: BlobRef, bytes: Uint8Array | undefined): Uint8Array => {
+  if (bytes === undefined)
+    throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id });
+  return bytes;
+};
+
 export const directoryStore = (
   path: string,
   { maxBytes = 2 ** 31, disk = nodeFiles() }: DirectoryStoreOptions = {},
@@ -45,11 +51,6 @@ export const directoryStore = (
       const message = `cannot ${verb} ${path}: ${(cause as Error).message}`;
       throw new FloeError('store_unavailable', message, {}, { cause });
     }
-  };
-  const found = (ref: BlobRef, bytes: Uint8Array | undefined): Uint8Array => {
-    if (bytes === undefined)
-      throw new FloeError('blob_not_found', `no blob ${ref.id}`, { blob: ref.id });
-    return bytes;
   };
   const requireSize = (size: number): void => {
     if (size > maxBytes)

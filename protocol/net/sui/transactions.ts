@@ -10,7 +10,7 @@ import { Transaction, TransactionDataBuilder } from '@mysten/sui/transactions';
 import { FloeError, type ErrorCode } from '../../errors.ts';
 import { sleep, systemClock, type Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from './bounds.ts';
-import { serialQueue, type SerialQueue } from './queue.ts';
+import { serialQueue, type SerialQueue } from '../../queue.ts';
 
 /** The chain ran the transaction, or would have, and it failed: sending the same again cannot help. */
 export class TransactionFailed extends FloeError {

@@ -14,7 +14,7 @@ import type { UploadJournal } from '../../ports/upload-journal.ts';
 import type { LastingStore } from '../../ports/upload-staging.ts';
 import { epochsOf, type NetworkConfig } from '../config.ts';
 import { withRetry } from '../sui/bounds.ts';
-import { serialQueue } from '../sui/queue.ts';
+import { serialQueue } from '../../queue.ts';
 import type { Sender } from '../sui/transactions.ts';
 import { createBatches } from './batches.ts';
 import { directCodec, threadCodec, type WalrusCodec } from './codec.ts';
