@@ -14,6 +14,7 @@ import type { Treasury } from '../coordinator/funds.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
@@ -168,6 +169,9 @@ export interface OnChain {
 
 export interface RunPorts {
   readonly store: BlobStore;
+  /** On a network. */
+  readonly staging: UploadStaging | undefined;
+  readonly removal: BlobRemoval;
   readonly uploads: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
@@ -193,6 +197,8 @@ export const openRunPorts = async (init: {
     const store = directoryStore(blobs);
     return {
       store,
+      staging: undefined,
+      removal: store,
       uploads: store,
       gate: sealedBoxGate(identity),
       ledger: journalLedger(journal),
@@ -227,6 +233,8 @@ export const openRunPorts = async (init: {
   const { openTreasury } = await import('../coordinator/funds.ts');
   return {
     ...ports,
+    staging: ports.store,
+    removal: ports.store,
     treasury: openTreasury(network, spec, identity.address),
     onChain: {
       runObject,

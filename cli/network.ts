@@ -134,7 +134,8 @@ const findSigner = async (flags: SenderFlags): Promise<Signer | undefined> => {
   if (keystoreFile !== undefined)
     throw new FloeError('usage', 'expected one of --keystore and --keystore-file, got both');
   const { keystoreIdentity } = await import('./secrets.ts');
-  return (await keystoreIdentity(keystore, flags)).suiSigner();
+  const { suiSignerOf } = await import('../protocol/net/sui/signer.ts');
+  return suiSignerOf(await keystoreIdentity(keystore, flags));
 };
 
 /**

@@ -1,9 +1,10 @@
 /**
  * @module `floe publish`: puts Floe's Move package on a network, for good, and writes its id into the network's configuration.
  */
-import { rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { utf8 } from '../protocol/bytes.ts';
 import { showCoins } from '../protocol/net/cost.ts';
+import { nodeFiles } from '../protocol/ports/disk.ts';
 import { openChain, openSender, withSender, withNetwork, type SenderFlags } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
@@ -52,8 +53,8 @@ Exit codes: 0 published, 1 the chain refused (see the message), 2 a flag or the 
         const config = { ...file.raw, floe: { packageId } };
         try {
           // Whoever waits for the file must never read half of it.
-          await writeFile(`${target}.new`, `${JSON.stringify(config, undefined, 2)}\n`);
-          await rename(`${target}.new`, target);
+          const text = `${JSON.stringify(config, undefined, 2)}\n`;
+          await nodeFiles().write(target, utf8(text), 0o644);
         } catch (cause) {
           throw new FloeError(
             'usage',

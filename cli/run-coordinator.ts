@@ -99,7 +99,7 @@ export const runCoordinator = async (
   introduce({ spec, resumed }, output);
   const ports = await openRunPorts({ folder, place, spec, identity, journal, output });
   resources.defer(() => ports.close());
-  const { store, uploads, gate, ledger, onChain, treasury } = ports;
+  const { store, staging, removal, uploads, gate, ledger, onChain, treasury } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   output.line(`store      ${kinds.store}, gate ${kinds.gate}, ledger ${kinds.ledger}`);
   const { snapshot, events } = await journal.load();
@@ -110,6 +110,8 @@ export const runCoordinator = async (
     identity,
     sealingSecret,
     store,
+    staging,
+    removal,
     gate,
     ledger,
     journal,
@@ -135,6 +137,7 @@ export const runCoordinator = async (
     port,
     store,
     uploads,
+    ownsUploads: true,
     log,
     ...(tls === undefined ? {} : { tls }),
     ...(options.allowOrigin === undefined ? {} : { allowOrigins: options.allowOrigin }),

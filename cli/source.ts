@@ -61,9 +61,10 @@ export const connectReader = async (
   { resources }: Reading,
 ): Promise<{ store: BlobStore; ledger: Ledger; gate: AccessGate | undefined }> => {
   const { connectNetwork } = await import('../protocol/net/connect.ts');
+  const { suiSignerOf } = await import('../protocol/net/sui/signer.ts');
   // Blobs and the ledger are read without a key; a connection wants some.
   const identity = reader ?? (await identityFromSeed(systemRandom(32)));
-  const connected = await connectNetwork(network, await identity.suiSigner(), { spec });
+  const connected = await connectNetwork(network, suiSignerOf(identity), { spec });
   resources.defer(() => connected.close());
   const { store, ledger } = connected;
   return { store, ledger, gate: reader && connected.gate };

@@ -8,7 +8,8 @@ import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
-import { roundStore } from '../protocol/ports/round-store.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
+import { splitStore } from '../protocol/ports/round-store.ts';
 import { readAnnouncement, type Announcement } from '../protocol/records/announcement.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
@@ -80,6 +81,7 @@ export const networkPorts = async (
     uploads,
     limits = {},
     warn,
+    clock,
   }: {
     readonly identity: Identity;
     readonly spec: RunSpec;
@@ -87,16 +89,21 @@ export const networkPorts = async (
     /** How long the network's services may take, where not as long as usual. */
     readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
     readonly warn?: (message: string) => void;
+    readonly clock?: Clock;
   },
 ): Promise<ParticipantPorts & { gateFor(other: Identity): Promise<AccessGate> }> => {
-  const { connectNetwork } = await import('../protocol/net/connect.ts');
-  const connected = await connectNetwork(network, await identity.suiSigner(), {
+  const [{ connectNetwork }, { suiSignerOf }] = await Promise.all([
+    import('../protocol/net/connect.ts'),
+    import('../protocol/net/sui/signer.ts'),
+  ]);
+  const connected = await connectNetwork(network, suiSignerOf(identity), {
     spec,
     ...limits,
     ...(warn === undefined ? {} : { warn }),
+    ...(clock === undefined ? {} : { clock }),
   });
   const { store: lasting, gate, ledger } = connected;
-  const split = roundStore({ waiting: uploads, lasting });
+  const split = splitStore({ waiting: uploads, lasting });
   /** What Walrus keeps no more, the coordinator has a copy of; its bytes are held against the record like any other. */
   const orCopy = async (
     ref: BlobRef,
@@ -133,7 +140,7 @@ export const networkPorts = async (
     },
     gate,
     ledger,
-    gateFor: async (other) => connected.gateFor(await other.suiSigner()),
+    gateFor: async (other) => connected.gateFor(suiSignerOf(other)),
     close: () => connected.close(),
   };
 };

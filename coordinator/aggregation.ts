@@ -19,7 +19,8 @@ import {
   rotationSeed,
   type Fold,
 } from '../protocol/aggregate/round.ts';
-import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import { checkBlob, type BlobRef, type BlobStore } from '../protocol/ports/blob-store.ts';
+import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/model/envelope.ts';
@@ -33,6 +34,7 @@ import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Round } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
+import type { Received } from './received.ts';
 import { judgeRound, openMasks } from './recovery.ts';
 
 export interface Aggregation {
@@ -62,8 +64,10 @@ export interface AggregationInit {
   readonly run: Uint8Array;
   readonly attemptKeys: AttemptKeys;
   readonly store: BlobStore;
+  readonly staging?: UploadStaging | undefined;
   readonly gate: AccessGate;
   readonly keeper: ModelKeeper;
+  readonly received: Received;
   readonly log: Logger;
 }
 
@@ -108,7 +112,7 @@ const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size })
 const cohortSize = (round: Round): number => round.members.length;
 
 export const createAggregation = (init: AggregationInit): Aggregation => {
-  const { spec, run, store, gate, keeper } = init;
+  const { spec, run, store, staging, gate, keeper, received } = init;
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
   let sum: Sum | undefined;
@@ -130,13 +134,19 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     signal: AbortSignal,
   ): Promise<Fetched> => {
     // From anywhere else it could not be taken to its lasting place with the others, and none of them would be.
-    if (store.archive !== undefined && body.blob.id !== toHex(body.blob.sha256))
+    if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
-    const bytes = await store.get(body.blob, { signal });
+    const { blob } = body;
+    const bytes = received.has(blob)
+      ? await store.getRange(blob, 0, blob.size, { signal })
+      : await store.get(blob, { signal });
     const layout = layoutOf(spec, cohortSize(round));
     const hashes = leafHashes(layout, bytes);
-    if (!equalBytes(rootOfHashes(hashes), body.chunkRoot))
+    if (!equalBytes(rootOfHashes(hashes), body.chunkRoot)) {
+      // Where the disk has changed them since they came, that is what went wrong.
+      if (received.has(blob)) checkBlob(blob, bytes);
       throw new FloeError('upload_mismatch', 'the chunk root is not that of the blob');
+    }
     const { start } = extrasLeaf(layout, bytes.length);
     const leaves = { leaves: joinHashes(hashes), extras: bytes.slice(start) };
     if (masked) return { packed: bytes, leaves };
@@ -202,14 +212,14 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     bundle: Uint8Array,
     signal: AbortSignal,
   ): Promise<{ readonly bundle: BlobRef; readonly archive?: string[] }> => {
-    if (store.archive === undefined) return { bundle: await store.put(bundle, { signal }) };
+    if (staging === undefined) return { bundle: await store.put(bundle, { signal }) };
     const uploads = new Map(
       [...round.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
     );
     const refs = (round.survivors?.body.uploads ?? []).flatMap(
       (hash) => uploads.get(toHex(hash)) ?? [],
     );
-    const [first, ...others] = await store.archive([bundle, ...refs], { signal });
+    const [first, ...others] = await staging.archive([bundle, ...refs], { signal });
     return { bundle: first as BlobRef, archive: others.map(({ id }) => id) };
   };
 
@@ -237,7 +247,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           cohortRoot: cohort.body.root,
         }),
       });
-      const next = keeper.prepare(result.after, round.round);
+      const next = keeper.prepare(result.after, round.round, result.afterHash);
       const bundle = encodeBundle(
         masked
           ? {
@@ -273,6 +283,6 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       return body;
     },
     judge: judgeRound,
-    settle: async (signal) => store.settle?.({ signal }),
+    settle: async (signal) => staging?.settle({ signal }),
   };
 };

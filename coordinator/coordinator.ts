@@ -3,6 +3,7 @@
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
@@ -17,6 +18,7 @@ import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Machine, PhaseType, Progress } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
+import type { Received } from './received.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
 export interface CoordinatorInit {
@@ -26,6 +28,10 @@ export interface CoordinatorInit {
   /** 32 bytes: the keys of models and bundles derive from it. Secret, no signing key, and the same again after a restart. */
   readonly sealingSecret: Uint8Array;
   readonly store: BlobStore;
+  /** Where uploads wait before they are stored together; without it they stay where they were put. */
+  readonly staging?: UploadStaging | undefined;
+  /** Removes uploads that no committed round needs; without it they are kept. */
+  readonly removal?: BlobRemoval | undefined;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
   /** How rounds are run; one after the other by default. The journal belongs to the machine that wrote it. */
@@ -126,4 +132,6 @@ export interface Coordinator {
   blobRef(id: string): Promise<BlobRef | undefined>;
   /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
   isMember(key: Hex): boolean;
+  /** Blobs whose hash was checked when they came. */
+  readonly received: Received;
 }

@@ -24,6 +24,7 @@ import { mayBeSilent } from './machine/presence.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
 import { createPublisher, createSweeper, createWorking, performEffects } from './perform.ts';
+import { createReceived } from './received.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { startRun } from './starting.ts';
 import { createTold, outcomeOf, statusOf } from './status.ts';
@@ -44,21 +45,32 @@ const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): Machin
 
 /** The tools of a coordinator's work: models, keys of attempts, sums. */
 const createTools = (init: CoordinatorInit, run: Uint8Array) => {
-  const { spec, store, gate, journal, random, sealingSecret, log } = init;
+  const { spec, store, staging, gate, journal, random, sealingSecret, log } = init;
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
-  const aggregation = createAggregation({ spec, run, attemptKeys, store, gate, keeper, log });
-  return { keeper, attemptKeys, aggregation };
+  const received = createReceived();
+  const aggregation = createAggregation({
+    spec,
+    run,
+    attemptKeys,
+    store,
+    staging,
+    gate,
+    keeper,
+    received,
+    log,
+  });
+  return { keeper, attemptKeys, aggregation, received };
 };
 
 /** What keeps the blobs of the run and watches its coins. */
 const createKeeping = (
-  { spec, store, treasury, clock, log, onUpkeep }: CoordinatorInit,
+  { spec, staging, treasury, clock, log, onUpkeep }: CoordinatorInit,
   { upkeepMs }: Limits,
   state: () => State,
 ): Upkeep =>
   createUpkeep({
-    store,
+    leases: staging,
     treasury,
     clock,
     everyMs: upkeepMs,
@@ -125,7 +137,7 @@ const shareJournal = async (journal: Journal, log: Logger): Promise<void> => {
 export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const log = safeLogger(given.log);
   const init = { ...given, log };
-  const { spec, identity, journal, ledger, clock, store, machine = ROUND_MACHINE } = init;
+  const { spec, identity, journal, ledger, clock, machine = ROUND_MACHINE } = init;
   const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
   const startWith = init.startWith ?? spec.cohort.size;
   const config = configOf(init);
@@ -194,7 +206,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     onFailure: fail,
   });
   const told = createTold(config, loop);
-  const sweeper = createSweeper(() => sweepUploads(journal, store, loop.state), log);
+  const sweeper = createSweeper(() => sweepUploads(journal, init.removal, loop.state), log);
   const working = createWorking({
     context: () => ({
       ...tools,
@@ -246,6 +258,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
     transcript: transcriptOf(journal, loop),
     blobRef: (id) => journal.blobRef(id),
+    received: tools.received,
     isMember: (key) => roundOf(loop.state)?.members.includes(key) === true,
   };
 };

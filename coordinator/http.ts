@@ -12,6 +12,8 @@ import { equalBytes, fromHex, sha256, toHex } from '../protocol/bytes.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { verifySignature } from '../protocol/ports/identity.ts';
+import { base64url, fromBase64url } from '../protocol/wire/base64url.ts';
+import { readSized } from '../protocol/wire/body.ts';
 import { blobPutPayload } from '../protocol/wire/messages.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { countedAddress } from './addresses.ts';
@@ -47,8 +49,6 @@ const BLOB_ID = /^[0-9a-f]{64}$/;
 const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
 const OCTETS = { 'content-type': 'application/octet-stream' };
 
-const fromBase64url = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64url'));
-
 /** Who signed the upload of these bytes. @throws FloeError `login_refused`, `store_refused` */
 const uploader = (
   coordinator: Coordinator,
@@ -74,18 +74,11 @@ const uploader = (
 };
 
 /** Reads exactly `size` bytes; a body that is longer or shorter is refused, not buffered. */
-const readBody = async (request: Request, size: number): Promise<Uint8Array> => {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  const { body } = request;
-  if (body !== null)
-    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-      if (at + chunk.length > size)
-        throw new FloeError('blob_corrupt', `expected ${size} bytes, got more`);
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-  if (at !== size) throw new FloeError('blob_corrupt', `expected ${size} bytes, got ${at}`);
+const readBody = async ({ body }: Request, size: number): Promise<Uint8Array> => {
+  const refused = (got: string): FloeError =>
+    new FloeError('blob_corrupt', `expected ${size} bytes, got ${got}`);
+  const bytes = await readSized(body, size, () => refused('more'));
+  if (bytes.length !== size) throw refused(`${bytes.length}`);
   return bytes;
 };
 
@@ -172,6 +165,8 @@ export interface HttpInit {
   readonly store: BlobStore;
   /** Uploads go here. */
   readonly uploads: BlobStore;
+  /** See `ServeOptions`. */
+  readonly ownsUploads: boolean;
   readonly log: Logger;
   /** The pages that may read what is here. */
   readonly origins: OriginPolicy;
@@ -258,7 +253,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     run: toHex(coordinator.run),
     coordinator: toHex(coordinator.publicKey),
     name: coordinator.spec.name,
-    spec: Buffer.from(coordinator.specBytes).toString('base64url'),
+    spec: base64url(coordinator.specBytes),
     ...(network === undefined ? {} : { network }),
   });
   app.get('/run', (context) =>
@@ -307,7 +302,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     const bytes = await oneOfFew(key, () => readBody(context.req.raw, size));
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
-    const ref = await uploads.put(bytes, { signal: context.req.raw.signal });
+    const ref = await uploads.put(bytes, { signal: context.req.raw.signal, sha256: hash });
+    if (init.ownsUploads) coordinator.received.note(hash);
     metrics.blob('put', bytes.length, 201);
     return context.json({ id: ref.id }, 201);
   });

@@ -15,6 +15,8 @@ export interface PreparedModel {
   readonly version: number;
   /** Parameters, rounded to the types of their tensors. */
   readonly flat: Float32Array;
+  /** See `hashModel`. */
+  readonly hash: Uint8Array;
   /** The safetensors file, in clear. */
   readonly file: Uint8Array;
   /** AES-256 key that the file is stored under. Secret. */
@@ -22,8 +24,11 @@ export interface PreparedModel {
 }
 
 export interface ModelKeeper {
-  /** Rounds the model of `version` to the types of its tensors. */
-  prepare(flat: Float32Array, version: number): PreparedModel;
+  /**
+   * Rounds the model of `version` to the types of its tensors.
+   * @param hash of the model, where the caller has rounded it already and knows it
+   */
+  prepare(flat: Float32Array, version: number, hash?: Uint8Array): PreparedModel;
   /** Encrypts and stores a model; durable once it resolves. */
   publish(
     model: PreparedModel,
@@ -94,12 +99,20 @@ export const createModelKeeper = ({
 
   return {
     seal,
-    prepare: (exact, version) => {
-      const flat = roundToTypes(spec.model, exact);
-      const file = encodeSafetensors({ tensors: spec.model.tensors }, flat);
-      return { version, flat, file, key: envelopeKey(sealingSecret, purposeOf(version), file) };
+    prepare: (given, version, known) => {
+      const manifest = { tensors: spec.model.tensors };
+      const flat = known === undefined ? roundToTypes(spec.model, given) : given;
+      const hash = known ?? hashModel(manifest, flat);
+      const file = encodeSafetensors(manifest, flat);
+      return {
+        version,
+        flat,
+        hash,
+        file,
+        key: envelopeKey(sealingSecret, purposeOf(version), file),
+      };
     },
-    publish: async ({ version, flat, file, key }, readers, signal) => {
+    publish: async ({ version, flat, hash, file, key }, readers, signal) => {
       const { stored, envelope } = await seal(
         file,
         purposeOf(version),
@@ -111,7 +124,7 @@ export const createModelKeeper = ({
       const blob = { id, sha256, size };
       newest = { version, flat };
       newestKey = { version, key };
-      return { version, blob, hash: hashModel({ tensors: spec.model.tensors }, flat), envelope };
+      return { version, blob, hash, envelope };
     },
     keyOf,
     rewrap: async (model, readers, round) => {

@@ -5,8 +5,10 @@
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { Clock } from '../protocol/ports/clock.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
-import { roundStore, withLocalCopies } from '../protocol/ports/round-store.ts';
+import { roundStoreWithCopies } from '../protocol/ports/round-store.ts';
+import type { StagedStore } from '../protocol/ports/upload-staging.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { SuiLedger } from '../protocol/net/sui/ledger.ts';
@@ -27,10 +29,11 @@ export interface NetworkPortsInit {
   readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
   /** Told of what went wrong and was tried again. */
   readonly warn: (message: string) => void;
+  readonly clock?: Clock;
 }
 
 export interface NetworkPorts {
-  readonly store: BlobStore;
+  readonly store: StagedStore;
   /** Where participants' uploads go, see `ServeOptions`: put into `store` they would be paid for one by one. */
   readonly uploads: BlobStore;
   readonly gate: AccessGate;
@@ -52,29 +55,38 @@ export interface NetworkPorts {
  * `transaction_failed`, `journal_corrupt` from uploads that are finished first
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
-  const [{ connectNetwork }, { folderUploadJournal }, { publishRun }] = await Promise.all([
-    import('../protocol/net/connect.ts'),
-    import('../protocol/ports/upload-journal-folder.ts'),
-    import('../protocol/records/publication.ts'),
-  ]);
+  const [{ connectNetwork }, { suiSignerOf }, { folderUploadJournal }, { publishRun }] =
+    await Promise.all([
+      import('../protocol/net/connect.ts'),
+      import('../protocol/net/sui/signer.ts'),
+      import('../protocol/ports/upload-journal-folder.ts'),
+      import('../protocol/records/publication.ts'),
+    ]);
   const { network, spec, identity, limits = {}, warn } = init;
-  const connected = await connectNetwork(network, await identity.suiSigner(), {
+  const connected = await connectNetwork(network, suiSignerOf(identity), {
     spec,
     journal: folderUploadJournal(init.uploads),
     warn,
+    ...(init.clock === undefined ? {} : { clock: init.clock }),
     ...limits,
   });
   try {
     const waiting = directoryStore(init.blobs);
     const { store: lasting, gate, ledger, publications } = connected;
     return {
-      store: withLocalCopies(roundStore({ waiting, lasting }), waiting),
+      store: roundStoreWithCopies({ waiting, lasting }),
       uploads: waiting,
       gate,
       ledger,
       resumed: await lasting.resume(),
       publish: (transcript) =>
-        publishRun({ spec, transcript, store: lasting, ledger: publications }),
+        publishRun({
+          spec,
+          transcript,
+          store: lasting,
+          settle: (options) => lasting.settle(options),
+          ledger: publications,
+        }),
       close: () => connected.close(),
     };
   } catch (thrown) {

@@ -27,6 +27,11 @@ export interface ServeOptions {
   readonly store: BlobStore;
   /** Where uploads over HTTP go, when not there: while a round is open they wait where storage costs nothing. */
   readonly uploads?: BlobStore;
+  /**
+   * True where uploads are on a disk of the coordinator's own, which hands out what was put there: what
+   * was checked when it came is not hashed whole again when it is folded. Default false.
+   */
+  readonly ownsUploads?: boolean;
   /** Where the run is kept, for those who ask; told without what may hold a key of its owner. */
   readonly network?: NetworkConfig;
   /** Origins of the web pages that may take part and read the run, such as `https://pages.example`, or `*`. None unless told. */
@@ -75,6 +80,7 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
   const app = createHttp(coordinator, {
     store,
     uploads,
+    ownsUploads: options.ownsUploads ?? false,
     log,
     origins,
     network: network && publicNetwork(network),

@@ -3,7 +3,8 @@
  * their lasting place are, once a later commit stands; until then the next cohort reads them. So the number of files does not
  * grow with failed attempts, and on a network not with rounds. What a crash leaves undone is done when the next attempt ends.
  */
-import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
+import type { BlobRef } from '../protocol/ports/blob-store.ts';
+import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { roundEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
@@ -34,10 +35,10 @@ const keptOf = async (
 /** Forgets what no committed round rests on. @throws FloeError of store and journal: done again the next time */
 export const sweepUploads = async (
   journal: Journal,
-  store: BlobStore,
+  removal: BlobRemoval | undefined,
   state: State,
 ): Promise<void> => {
-  if (store.discard === undefined) return;
+  if (removal === undefined) return;
   const { attempt, model } = state;
   const loose = await journal.loose.before(roundOf(state)?.round ?? attempt + 1);
   for (const [own, blobs] of loose) {
@@ -47,7 +48,7 @@ export const sweepUploads = async (
     if (kept === undefined) continue;
     const isKept = ({ id }: BlobRef): boolean => kept.has(id);
     const dropped = blobs.filter((ref) => !isKept(ref));
-    await store.discard(dropped);
+    await removal.discard(dropped);
     await journal.loose.settle(
       dropped.map(({ id }) => id),
       blobs.filter(isKept).map(({ id }) => id),

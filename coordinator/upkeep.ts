@@ -2,7 +2,8 @@
  * @module What a run on a network needs beside its rounds: the blobs that the next round reads stay paid for, and it is said in
  * time when the coins run low. Looked after before every attempt, and by the clock while nothing happens.
  */
-import type { BlobRef, BlobStore, Lease } from '../protocol/ports/blob-store.ts';
+import type { BlobRef } from '../protocol/ports/blob-store.ts';
+import type { BlobLeases, Lease } from '../protocol/ports/upload-staging.ts';
 import { equalBytes } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { showCoins } from '../protocol/net/cost.ts';
@@ -40,7 +41,8 @@ export interface Upkeep {
 }
 
 export interface UpkeepInit {
-  readonly store: BlobStore;
+  /** Undefined where blobs do not expire. */
+  readonly leases: BlobLeases | undefined;
   readonly treasury: Treasury | undefined;
   readonly clock: Clock;
   readonly everyMs: number;
@@ -71,7 +73,7 @@ const blobsOfCommit = ({ commit, records }: Evidence): readonly BlobRef[] => {
 };
 
 export const createUpkeep = (init: UpkeepInit): Upkeep => {
-  const { store, treasury, clock, everyMs, rounds, log, onEvent } = init;
+  const { leases, treasury, clock, everyMs, rounds, log, onEvent } = init;
   let lease: Lease | undefined;
   let funds: FundsReport | undefined;
   let extended = 0;
@@ -92,9 +94,8 @@ export const createUpkeep = (init: UpkeepInit): Upkeep => {
   const sustain = async (signal?: AbortSignal): Promise<void> => {
     const state = init.state();
     const blobs = needed(state);
-    if (store.sustain === undefined || blobs.length === 0 || state.phase.type === 'finished')
-      return;
-    lease = await store.sustain(blobs, signal === undefined ? {} : { signal });
+    if (leases === undefined || blobs.length === 0 || state.phase.type === 'finished') return;
+    lease = await leases.sustain(blobs, signal === undefined ? {} : { signal });
     extended += lease.extended;
     restored += lease.restored;
     if (lease.extended + lease.restored === 0) return;
@@ -158,7 +159,7 @@ export const createUpkeep = (init: UpkeepInit): Upkeep => {
       }
     },
     start: () => {
-      if (store.sustain !== undefined || treasury !== undefined) arm();
+      if (leases !== undefined || treasury !== undefined) arm();
     },
     stop: () => {
       cancel?.();

@@ -4,7 +4,25 @@
  */
 export type { AccessGate, KeyPurpose } from './ports/access-gate.ts';
 export { sealedBoxGate } from './ports/sealed-box-gate.ts';
-export { checkBlob, type BlobOptions, type BlobRef, type BlobStore } from './ports/blob-store.ts';
+export {
+  checkBlob,
+  checkRange,
+  checkRangeLength,
+  type BlobOptions,
+  type BlobRef,
+  type BlobStore,
+  type PutOptions,
+} from './ports/blob-store.ts';
+export type {
+  BlobBatches,
+  BlobLeases,
+  BlobRemoval,
+  LastingStore,
+  Lease,
+  StagedStore,
+  SustainOptions,
+  UploadStaging,
+} from './ports/upload-staging.ts';
 export { httpBlobStore, type HttpBlobStoreInit } from './ports/http-store.ts';
 export { memoryStore } from './ports/memory-store.ts';
 export { equalBytes, fromHex, sha256, toHex } from './bytes.ts';

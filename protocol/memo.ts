@@ -1,9 +1,45 @@
 /**
- * @module A memo of what follows from bytes alone, by their hash: a participant meets the records of a round as they are made,
- * and again as the evidence of the commit, and a signature over the same bytes verifies the same. Bounded in bytes; what was
- * not asked for longest is forgotten first. For public values only.
+ * @module Values kept in memory up to a total size; what was not used longest goes first. A memo keeps
+ * what follows from bytes alone, by their hash: a participant meets the records of a round as they are
+ * made, and again as the evidence of the commit, and a signature over the same bytes verifies the
+ * same. For public values only.
  */
 import { toHex } from './bytes.ts';
+
+export interface SizedCache<Value> {
+  get(name: string): Value | undefined;
+  /**
+   * Keeps a value as it is, unless one of this name is kept: nobody may change it afterwards.
+   * @param size bytes that `value` takes, about; one above the limit is not kept
+   */
+  add(name: string, value: Value, size: number): void;
+}
+
+/** @param maxBytes sizes kept together; 0 keeps nothing */
+export const sizedCache = <Value>(maxBytes: number): SizedCache<Value> => {
+  // In the order of the last use.
+  const entries = new Map<string, { readonly value: Value; readonly size: number }>();
+  let total = 0;
+  return {
+    get: (name) => {
+      const entry = entries.get(name);
+      if (entry === undefined) return undefined;
+      entries.delete(name);
+      entries.set(name, entry);
+      return entry.value;
+    },
+    add: (name, value, size) => {
+      if (size > maxBytes || entries.has(name)) return;
+      entries.set(name, { value, size });
+      total += size;
+      for (const [oldest, entry] of entries) {
+        if (total <= maxBytes) return;
+        entries.delete(oldest);
+        total -= entry.size;
+      }
+    },
+  };
+};
 
 export interface Memo<Value> {
   /** @param hash collision-resistant, over all that `value` follows from */
@@ -14,28 +50,9 @@ export interface Memo<Value> {
 
 /** @param maxBytes sizes kept together; a value above that is not kept */
 export const createMemo = <Value>(maxBytes: number): Memo<Value> => {
-  // In the order of the last use.
-  const entries = new Map<string, { readonly value: Value; readonly size: number }>();
-  let total = 0;
+  const cache = sizedCache<Value>(maxBytes);
   return {
-    get: (hash) => {
-      const name = toHex(hash);
-      const entry = entries.get(name);
-      if (entry === undefined) return undefined;
-      entries.delete(name);
-      entries.set(name, entry);
-      return entry.value;
-    },
-    add: (hash, value, size) => {
-      const name = toHex(hash);
-      if (size > maxBytes || entries.has(name)) return;
-      entries.set(name, { value, size });
-      total += size;
-      for (const [oldest, entry] of entries) {
-        if (total <= maxBytes) return;
-        entries.delete(oldest);
-        total -= entry.size;
-      }
-    },
+    get: (hash) => cache.get(toHex(hash)),
+    add: (hash, value, size) => cache.add(toHex(hash), value, size),
   };
 };

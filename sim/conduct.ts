@@ -24,7 +24,7 @@ import type { Bytes, Committed, History } from './history.ts';
 import type { Setup } from './setup.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
 import { createSwitchboard } from './switchboard.ts';
-import { timedGate, timedLedger, timedStore, type Timeline } from './timeline.ts';
+import { timedGate, timedLedger, timedStaging, timedStore, type Timeline } from './timeline.ts';
 
 /** A model whose blob or key cannot be had is asked for again, for more than a minute. */
 const SCORE_RETRIES = 20;
@@ -120,6 +120,8 @@ export const conduct = (
     identity: setup.coordinator,
     sealingSecret: deriveSeed(master, 'coordinator-sealing'),
     store: timedStore(ports.store, timeline.note),
+    staging: ports.staging && timedStaging(ports.staging, timeline.note),
+    removal: ports.removal,
     gate: timedGate(ports.gate, timeline.note),
     ledger: timedLedger(ports.ledger, timeline.note),
     journal,

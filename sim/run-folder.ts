@@ -2,16 +2,17 @@
  * @module The folder of a run: while it is written its name ends in `.partial`, and only a finished one gets its own name,
  * so nothing half-done looks finished. `latest` points to the newest finished one.
  */
-import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RUN_FILES, seedAsText, specAsJson } from '../client/reader/run-files.ts';
 import { exportTfjs } from '../client/tfjs/topology.ts';
 import type { Topology } from '../client/tfjs/models.ts';
-import { fromHex } from '../protocol/bytes.ts';
+import { fromHex, utf8 } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
+import { nodeFiles } from '../protocol/ports/disk.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
-import { onDisk, storageError } from '../protocol/storage-errors.ts';
+import { storageError } from '../protocol/storage-errors.ts';
 import { encodeSafetensors } from '../protocol/model/index.ts';
 
 export { RUN_FILES, specAsJson };
@@ -22,20 +23,14 @@ const MAX_TRANSCRIPT_BYTES = 2 ** 31 - 1;
 
 const codeOf = (thrown: unknown): string | undefined => (thrown as NodeJS.ErrnoException).code;
 
-/** Writes to a temporary name and renames: what is there is whole. */
-export const writeWhole = async (
+const disk = nodeFiles();
+
+/** Replaces a file whole, durably. */
+export const writeWhole = (
   path: string,
   content: string | Uint8Array,
   mode = 0o644,
-): Promise<void> => {
-  const temporary = `${path}.tmp`;
-  await onDisk(path, async () => {
-    await writeFile(temporary, content, { mode });
-    // The mode above counts only for a new file.
-    await chmod(temporary, mode);
-    await rename(temporary, path);
-  });
-};
+): Promise<void> => disk.write(path, typeof content === 'string' ? utf8(content) : content, mode);
 
 /** `20260102-030405-seed1`. */
 export const runName = (now: number, seed: string): string => {

@@ -187,7 +187,7 @@ export const runScenario = async (
     const seconds = (performance.now() - started) / 1000;
     const activities = timeline.shares(firstRound, steadyNow());
     await rounds.stop();
-    await ports.store.settle?.({ signal });
+    await ports.staging?.settle({ signal });
     onEvent({ type: 'finishing', baseline: baseline !== undefined });
     await Promise.race([rounds.scored(), cancelled]);
     const trained = await Promise.race([baseline, cancelled]);

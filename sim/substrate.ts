@@ -10,7 +10,9 @@ import type { LedgerReader } from '../client/participant/ports.ts';
 import { openNetworkPorts } from '../coordinator/network.ts';
 import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
+import { nodeFiles } from '../protocol/ports/disk.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
@@ -52,6 +54,9 @@ export interface ReaderPorts {
 
 export interface CoordinatorPorts {
   readonly store: BlobStore;
+  /** Undefined in a local run. */
+  readonly staging: UploadStaging | undefined;
+  readonly removal: BlobRemoval;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
   /** Object id of a version on chain. */
@@ -63,13 +68,20 @@ export interface CoordinatorPorts {
   close(): Promise<void>;
 }
 
+/**
+ * The folder of a run's blobs. A local simulation is started again, not resumed: its blobs must be whole
+ * when it ends, not survive a power cut, as its journal.
+ */
+const blobFolder = ({ type, blobs }: Substrate) =>
+  directoryStore(blobs, { disk: nodeFiles({ durable: type !== 'local' }) });
+
 /** Ports of one thread: uploads go to the coordinator's folder, models come from where they are published. */
 export const openReaderPorts = async (
   substrate: Substrate,
   spec: RunSpec,
   identity: Identity,
 ): Promise<ReaderPorts> => {
-  const folder = directoryStore(substrate.blobs);
+  const folder = blobFolder(substrate);
   if (substrate.type === 'local')
     return {
       store: folder,
@@ -95,10 +107,12 @@ export const openCoordinatorPorts = async (
   },
 ): Promise<CoordinatorPorts> => {
   const { spec, run, identity, localLedger, warn } = init;
-  const folder = directoryStore(substrate.blobs);
+  const folder = blobFolder(substrate);
   if (substrate.type === 'local')
     return {
       store: folder,
+      staging: undefined,
+      removal: folder,
       gate: sealedBoxGate(identity),
       ledger: localLedger(),
       modelObject: async () => undefined,
@@ -107,7 +121,7 @@ export const openCoordinatorPorts = async (
       close: async () => undefined,
     };
   const { network, limits } = substrate;
-  if (substrate.type === 'devnet') await askFaucet(network, identity.address);
+  if (substrate.type === 'devnet') await fundFromFaucet(network, identity.address);
   else await fundCoordinator(network, spec, identity.address, warn);
   const ports = await openNetworkPorts({
     network,
@@ -120,6 +134,8 @@ export const openCoordinatorPorts = async (
   });
   return {
     ...ports,
+    staging: ports.store,
+    removal: ports.store,
     modelObject: (round) => ports.ledger.modelObject(run, round),
     runObject: () => ports.ledger.runObject(run),
   };
@@ -140,10 +156,10 @@ const fundCoordinator = async (
 };
 
 /** The devnet of a run's own gives what it is asked for. */
-const askFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
+const fundFromFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
   if (faucetUrl === undefined) throw new FloeError('internal', 'a devnet without a faucet');
-  const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
-  await requestSuiFromFaucetV2({ host: faucetUrl, recipient: address });
+  const { askFaucet } = await import('../protocol/net/sui/faucet.ts');
+  await askFaucet(faucetUrl, address);
 };
 
 export interface RunningSubstrate {

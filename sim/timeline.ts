@@ -6,6 +6,7 @@
 import type { Trainer } from '../client/trainer.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import type { Ledger } from '../protocol/ports/ledger.ts';
 
 export type Activity = 'training' | 'storage' | 'keys' | 'ledger';
@@ -35,24 +36,25 @@ export const timedTrainer = (trainer: Trainer, note: Note): Trainer => ({
   train: (request) => timed(note, 'training', () => trainer.train(request)),
 });
 
-/** An archive counts until all of it is in its lasting place. */
 export const timedStore = (store: BlobStore, note: Note): BlobStore => ({
-  ...store,
+  kind: store.kind,
   put: (bytes, options) => timed(note, 'storage', () => store.put(bytes, options)),
   get: (ref, options) => timed(note, 'storage', () => store.get(ref, options)),
   getRange: (...request) => timed(note, 'storage', () => store.getRange(...request)),
-  ...(store.archive === undefined
-    ? {}
-    : {
-        archive: async (blobs, options) => {
-          const from = steadyNow();
-          const refs = (await store.archive?.(blobs, options)) ?? [];
-          const noted = (): void => note('storage', from, steadyNow());
-          // A failure is for those who call `settle` themselves.
-          store.settle?.().then(noted, noted);
-          return refs;
-        },
-      }),
+});
+
+/** An archive counts until all of it is in its lasting place. */
+export const timedStaging = (staging: UploadStaging, note: Note): UploadStaging => ({
+  archive: async (blobs, options) => {
+    const from = steadyNow();
+    const refs = await staging.archive(blobs, options);
+    const noted = (): void => note('storage', from, steadyNow());
+    // A failure is for those who call `settle` themselves.
+    staging.settle().then(noted, noted);
+    return refs;
+  },
+  settle: (options) => staging.settle(options),
+  sustain: (blobs, options) => staging.sustain(blobs, options),
 });
 
 export const timedGate = (gate: AccessGate, note: Note): AccessGate => ({

@@ -9,8 +9,9 @@ import { toHex } from '../../protocol/bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
+import { serialQueue } from '../../protocol/queue.ts';
 import type { RandomSource } from '../../protocol/ports/random.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from '../../protocol/ports/disk.ts';
 import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
 import {
   DEFAULT_KDF_COST,
@@ -139,7 +140,7 @@ const unlocked = async (
     return sealed && unseal(key, modelRoleOf(model), sealed);
   };
   /** Claims one after the other: two runs of one process may want the same model. */
-  let claims: Promise<unknown> = Promise.resolve();
+  const claims = serialQueue();
   let open = true;
   const requireOpen = (): void => {
     if (!open) throw new FloeError('internal', 'the keystore is closed');
@@ -176,15 +177,12 @@ const unlocked = async (
     },
     claimModel: (model, run) => {
       requireOpen();
-      const claim = async (): Promise<Uint8Array> => {
+      return claims.run(async () => {
         const owner = await readOwner(model);
         if (owner !== undefined) return owner;
         await disk.write(ownerFile(model), seal(key, modelRoleOf(model), run, random));
         return run;
-      };
-      const claimed = claims.then(claim, claim);
-      claims = claimed;
-      return claimed;
+      });
     },
     close: async () => {
       if (open) unlock();

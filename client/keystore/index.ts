@@ -1,7 +1,7 @@
 /**
  * @module Keystores: the port, the folder on disk, the one in memory.
  */
-export { nodeDisk, type Disk } from './disk.ts';
+export { nodeDisk, type Disk } from '../../protocol/ports/disk.ts';
 export { openKeystore, readIdentity, type KeystoreOptions } from './file.ts';
 export {
   decodeRunMemory,

@@ -75,13 +75,16 @@ export const makeVector = async (progress: Progress, live: Live): Promise<void> 
         progress.masked ? spending.uploadedIn(progress.memory.run, model, cohort) : {},
       );
       delete live.trained;
-      await uploadVector(progress, live);
+      await uploadVector(progress, live, bytes);
     },
   });
 };
 
-/** Puts the saved bytes, and no others, into the store, and says so. */
-const uploadVector = async (progress: Progress, live: Live): Promise<void> => {
+/**
+ * Puts the saved bytes, and no others, into the store, and says so.
+ * @param made the saved bytes, where they were made just now; else they are read and checked
+ */
+const uploadVector = async (progress: Progress, live: Live, made?: Uint8Array): Promise<void> => {
   const { upload, vector } = progress.round();
   if (upload !== undefined) return progress.sendRecord(upload);
   const { cohort } = live;
@@ -89,7 +92,7 @@ const uploadVector = async (progress: Progress, live: Live): Promise<void> => {
   const { view, own, emit } = progress.ports;
   const { round } = live.open;
   progress.beside.start(live, 'upload', {
-    work: (task) => progress.beside.upload(vector, task),
+    work: (task) => progress.beside.upload(vector, made, task),
     done: async (blob) => {
       const { context } = cohort;
       const { chunkRoot, envelope } = vector;

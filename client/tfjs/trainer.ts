@@ -5,6 +5,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/model/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { permutation, randomStream } from '../random.ts';
@@ -112,7 +113,7 @@ const trainOn = async (
   const { epochs, batchSize, learningRate, seed, round, signal, onProgress } = request;
   requireRequest(manifest, request);
   throwIfAborted(signal);
-  const now = options.now ?? (() => performance.now());
+  const now = options.now ?? (() => systemClock.monotonic());
   const total = data.size * epochs;
   const stream = randomStream(seed, `layers/${round}`);
   let lossSum = 0;
@@ -150,7 +151,7 @@ const evaluateOn = async (
   weights: Float32Array,
 ): Promise<EvaluateResult> => {
   requireLength(manifest, weights);
-  const now = options.now ?? (() => performance.now());
+  const now = options.now ?? (() => systemClock.monotonic());
   const size = options.evaluationBatch ?? 256;
   let lossSum = 0;
   let correct = 0;

@@ -18,7 +18,8 @@ import { suiLedger, type SuiLedger } from './sui/ledger.ts';
 import type { NetworkConfig } from './config.ts';
 import type { PublicationLedger } from '../records/publication.ts';
 import { hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
-import { serialQueue } from './sui/queue.ts';
+import type { Clock } from '../ports/clock.ts';
+import { serialQueue } from '../queue.ts';
 import { createSender, type Sender } from './sui/transactions.ts';
 
 export interface ConnectOptions {
@@ -42,6 +43,7 @@ export interface ConnectOptions {
     Pick<SealGateInit, 'timeoutMs' | 'serverTimeoutMs' | 'denialRetries' | 'holdings'>
   >;
   readonly warn?: (message: string) => void;
+  readonly clock?: Clock;
 }
 
 export interface Connected {
@@ -69,7 +71,14 @@ export const architectureHash = ({ model }: RunSpec): Uint8Array => {
 export const connectNetwork = async (
   network: NetworkConfig,
   signer: Signer,
-  { spec, journal = memoryUploadJournal(), store: storeOptions = {}, gate, warn }: ConnectOptions,
+  {
+    spec,
+    journal = memoryUploadJournal(),
+    store: storeOptions = {},
+    gate,
+    warn,
+    clock,
+  }: ConnectOptions,
 ): Promise<Connected> => {
   await cryptoReady;
   const packageId = network.floe?.packageId;
@@ -78,7 +87,7 @@ export const connectNetwork = async (
   const client = suiClientOf(network);
   const onRetry = (error: FloeError, attempt: number): void =>
     warn?.(`attempt ${attempt}: ${error.message}`);
-  const sender = createSender({ client, signer, queue: serialQueue(), onRetry });
+  const sender = createSender({ client, signer, queue: serialQueue(), onRetry, clock });
   const run = hashRunSpec(spec);
   const owner = addressOf(spec.coordinator);
   const auditorKeys = [spec.coordinator, ...spec.auditors];
@@ -90,6 +99,7 @@ export const connectNetwork = async (
     auditors: [...new Set(auditorKeys.map(addressOf))],
     architecture: architectureHash(spec),
     sender: sender.address === owner ? sender : undefined,
+    clock,
   });
   const store = walrusStore({
     network,
@@ -97,6 +107,7 @@ export const connectNetwork = async (
     sender,
     journal,
     walrus: walrusClientOf(network, client),
+    clock,
     ...storeOptions,
     ...(warn === undefined ? {} : { warn }),
   });
@@ -110,6 +121,7 @@ export const connectNetwork = async (
       runObject: () => ledger.runObject(run),
       auditors: auditorKeys,
       models: spec.access?.models,
+      clock,
       ...gate,
     });
   return {
@@ -117,7 +129,9 @@ export const connectNetwork = async (
     sender,
     store,
     ledger,
-    publications: suiPublications({ client, packageId }, sender, () => ledger.runObject(run)),
+    publications: suiPublications({ client, packageId, clock }, sender, () =>
+      ledger.runObject(run),
+    ),
     gateFor,
     gate: gateFor(signer),
     close: () => store.close(),

@@ -53,6 +53,25 @@ export const sleep = (clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     else signal?.addEventListener('abort', abort, { once: true });
   });
 
+/**
+ * A signal that fires once `ms` have passed on `clock`, or with `signal`.
+ * @returns the signal, and what releases the timer: call it when the work has ended
+ */
+export const deadline = (
+  clock: Clock,
+  ms: number,
+  signal?: AbortSignal,
+): { readonly signal: AbortSignal; readonly release: () => void } => {
+  const late = new AbortController();
+  const release = clock.after(ms, () =>
+    late.abort(new DOMException(`no end after ${ms} ms`, 'TimeoutError')),
+  );
+  return {
+    signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+    release,
+  };
+};
+
 /** A clock that stands still until it is told to move. */
 export interface ManualClock extends Clock {
   /** Moves time forward and fires what is due, in order. */

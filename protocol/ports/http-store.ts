@@ -4,7 +4,10 @@
  */
 import { toHex, sha256 } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
+import { deadline, systemClock, type Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
+import { base64url } from '../wire/base64url.ts';
+import { readSized } from '../wire/body.ts';
 import { blobPutPayload } from '../wire/messages.ts';
 import { unreachable } from '../wire/unreachable.ts';
 import { checkBlob, checkRange, checkRangeLength, type BlobStore } from './blob-store.ts';
@@ -17,16 +20,11 @@ export interface HttpBlobStoreInit {
   readonly run: Uint8Array;
   /** Milliseconds one request may take. */
   readonly timeoutMs?: number;
+  readonly clock?: Clock;
   readonly fetch?: typeof globalThis.fetch;
 }
 
 const PARTIAL_CONTENT = 206;
-
-const base64url = (bytes: Uint8Array): string =>
-  btoa(String.fromCodePoint(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
 
 /** The value of the `authorization` header of an upload. */
 export const blobAuthorization = (
@@ -38,89 +36,83 @@ export const blobAuthorization = (
   `Floe ${base64url(identity.publicKey)}.${base64url(identity.sign('blob-put', blobPutPayload(run, hash, size)))}`;
 
 /** Reads at most `size` bytes: a server that sends more is cut off, not buffered. */
-const readExactly = async (response: Response, size: number): Promise<Uint8Array> => {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  if (response.body !== null)
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      if (at + chunk.length > size)
-        throw new FloeError('blob_corrupt', `expected ${size} bytes, got more`);
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-  return at === size ? bytes : bytes.subarray(0, at);
+const readExactly = ({ body }: Response, size: number): Promise<Uint8Array> =>
+  readSized(body, size, () => new FloeError('blob_corrupt', `expected ${size} bytes, got more`));
+
+/** What an answer other than 2xx means. */
+const refusal = async (response: Response, path: string): Promise<FloeError> => {
+  const code = response.headers.get('x-floe-error') ?? '';
+  await response.body?.cancel();
+  const message = `the coordinator answered ${response.status} to ${path}`;
+  if (isErrorCode(code)) return new FloeError(code, message);
+  return new FloeError(response.status === 404 ? 'blob_not_found' : 'store_unavailable', message);
 };
+
+const pathOf = (id: string): string => `/blobs/${encodeURIComponent(id)}`;
 
 export const httpBlobStore = ({
   url,
   identity,
   run,
   timeoutMs = 120_000,
+  clock = systemClock,
   fetch = globalThis.fetch,
 }: HttpBlobStoreInit): BlobStore => {
-  const request = async (
+  /** One request and what is read of its answer, within the time. */
+  const exchange = async <Result>(
     path: string,
     init: RequestInit,
     signal: AbortSignal | undefined,
-  ): Promise<Response> => {
-    const timeout = AbortSignal.timeout(timeoutMs);
-    let response: Response;
+    read: (response: Response) => Promise<Result>,
+  ): Promise<Result> => {
+    const limit = deadline(clock, timeoutMs, signal);
     try {
-      response = await fetch(new URL(path, url), {
-        ...init,
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      });
+      const response = await fetch(new URL(path, url), { ...init, signal: limit.signal });
+      if (!response.ok) throw await refusal(response, path);
+      return await read(response);
     } catch (cause) {
+      if (cause instanceof FloeError) throw cause;
       if (signal?.aborted === true)
         throw new FloeError('aborted', 'The operation was cancelled.', {}, { cause });
       throw unreachable(url, cause, 'store_unavailable');
+    } finally {
+      limit.release();
     }
-    if (response.ok) return response;
-    const code = response.headers.get('x-floe-error') ?? '';
-    await response.body?.cancel();
-    if (isErrorCode(code))
-      throw new FloeError(code, `the coordinator answered ${response.status} to ${path}`);
-    throw new FloeError(
-      response.status === 404 ? 'blob_not_found' : 'store_unavailable',
-      `the coordinator answered ${response.status} to ${path}`,
-    );
   };
   return {
     kind: 'http',
-    put: async (bytes, { signal } = {}) => {
-      const hash = sha256(bytes);
+    put: async (bytes, { signal, sha256: hash = sha256(bytes) } = {}) => {
       const id = toHex(hash);
       const headers = {
         authorization: blobAuthorization(identity, run, hash, bytes.length),
         'content-type': 'application/octet-stream',
       };
-      const response = await request(
-        `/blobs/${id}`,
-        { method: 'PUT', headers, body: bytes as Uint8Array<ArrayBuffer> },
-        signal,
+      const body = bytes as Uint8Array<ArrayBuffer>;
+      await exchange(`/blobs/${id}`, { method: 'PUT', headers, body }, signal, async (response) =>
+        response.body?.cancel(),
       );
-      await response.body?.cancel();
       return { id, sha256: hash, size: bytes.length };
     },
-    get: async (ref, { signal } = {}) => {
-      const response = await request(`/blobs/${encodeURIComponent(ref.id)}`, {}, signal);
-      return checkBlob(ref, await readExactly(response, ref.size));
-    },
+    get: (ref, { signal } = {}) =>
+      exchange(pathOf(ref.id), {}, signal, async (response) =>
+        checkBlob(ref, await readExactly(response, ref.size)),
+      ),
     getRange: async (ref, start, end, { signal } = {}) => {
       checkRange(ref, start, end);
       // Nothing cannot be asked for (RFC 9110, section 14.1.2).
       if (start === end) return new Uint8Array();
       const headers = { range: `bytes=${start}-${end - 1}` };
-      const path = `/blobs/${encodeURIComponent(ref.id)}`;
-      const response = await request(path, { headers }, signal);
-      if (response.status !== PARTIAL_CONTENT) {
-        await response.body?.cancel();
-        throw new FloeError(
-          'store_unavailable',
-          `expected a part of the blob, the coordinator answered ${response.status} to ${path}`,
-        );
-      }
-      return checkRangeLength(ref, start, end, await readExactly(response, end - start));
+      const path = pathOf(ref.id);
+      return exchange(path, { headers }, signal, async (response) => {
+        if (response.status !== PARTIAL_CONTENT) {
+          await response.body?.cancel();
+          throw new FloeError(
+            'store_unavailable',
+            `expected a part of the blob, the coordinator answered ${response.status} to ${path}`,
+          );
+        }
+        return checkRangeLength(ref, start, end, await readExactly(response, end - start));
+      });
     },
   };
 };

@@ -1,8 +1,8 @@
 /**
- * @module Identity: one Ed25519 key (RFC 8032) per participant, coordinator or auditor. The same key signs records and
- * logins, is the Sui address, and, mapped to X25519, opens sealed boxes (libsodium). Every signature covers a domain tag.
+ * @module Identity: one Ed25519 key (RFC 8032) per participant, coordinator or auditor. The same key
+ * signs records and logins, gives an address, and, mapped to X25519, opens sealed boxes (libsodium).
+ * Every signature covers a domain tag. `net/sui/signer.ts` derives the signer of Sui's SDKs.
  */
-import type { Signer } from '@mysten/sui/cryptography';
 import sodium from 'libsodium-wrappers';
 import { concatBytes, equalBytes, toHex, utf8 } from '../bytes.ts';
 import { signerOf, verifyEd25519 } from '../records/ed25519.ts';
@@ -22,8 +22,11 @@ export interface Identity {
   signCose(structure: Uint8Array): Uint8Array;
   /** Opens a box made by {@link sealTo} for this key. @throws FloeError `decryption_failed` */
   openSealed(box: Uint8Array): Uint8Array;
-  /** The same key as Sui's SDKs take it: it pays, and asks Seal for keys. Loads them when it is first wanted. */
-  suiSigner(): Promise<Signer>;
+  /**
+   * Signs a 32-byte digest as it is, for a protocol that separates its domains itself, such as a chain
+   * whose addresses are Ed25519 keys; 64 bytes. @throws FloeError `internal` on any other length
+   */
+  signDigest(digest: Uint8Array): Uint8Array;
 }
 
 /** Sui's address of an Ed25519 key: BLAKE2b-256 over the scheme flag 0x00 and the key. */
@@ -43,6 +46,17 @@ const requireSigStructure = (bytes: Uint8Array): Uint8Array => {
   return bytes;
 };
 
+const DOMAIN_START = utf8('floe/');
+
+/** A digest is never also a message of Floe's own: those begin with their domain. */
+const requireDigest = (digest: Uint8Array): Uint8Array => {
+  const beginsWith = (start: Uint8Array): boolean =>
+    equalBytes(digest.subarray(0, start.length), start);
+  if (digest.length !== 32 || beginsWith(DOMAIN_START) || beginsWith(SIG_STRUCTURE))
+    throw new FloeError('internal', `expected a digest of 32 bytes, got ${digest.length}`);
+  return digest;
+};
+
 /** Builds the identity of a 32-byte seed. @throws FloeError `key_invalid` on another length */
 export const identityFromSeed = async (seed: Uint8Array): Promise<Identity> => {
   await sodium.ready;
@@ -55,8 +69,7 @@ export const identityFromSeed = async (seed: Uint8Array): Promise<Identity> => {
     address: addressOf(publicKey),
     sign: (tag, payload) => sign(domain(tag, payload)),
     signCose: (structure) => sign(requireSigStructure(structure)),
-    suiSigner: async () =>
-      (await import('../net/sui/keys.ts')).keyFromSeed(privateKey.slice(0, 32)),
+    signDigest: (digest) => sign(requireDigest(digest)),
     openSealed: (box) => {
       try {
         return sodium.crypto_box_seal_open(

@@ -4,22 +4,23 @@
 import { ownBytes, sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { checkBlob, checkRange, checkRangeLength, type BlobStore } from './blob-store.ts';
+import type { BlobRemoval } from './upload-staging.ts';
 
 export const memoryStore = (
   maxBytes = 2 ** 31,
-): BlobStore & { readonly blobs: Map<string, Uint8Array> } => {
+): BlobStore & BlobRemoval & { readonly blobs: Map<string, Uint8Array> } => {
   const blobs = new Map<string, Uint8Array>();
   return {
     kind: 'memory',
     blobs,
-    put: async (bytes, { signal } = {}) => {
+    put: async (bytes, { signal, sha256: known } = {}) => {
       signal?.throwIfAborted();
       if (bytes.length > maxBytes)
         throw new FloeError(
           'blob_too_large',
           `expected at most ${maxBytes} bytes, got ${bytes.length}`,
         );
-      const hash = sha256(bytes);
+      const hash = known ?? sha256(bytes);
       const id = toHex(hash);
       blobs.set(id, ownBytes(bytes));
       return { id, sha256: hash, size: bytes.length };

@@ -95,3 +95,6 @@ export const randomBelow = (random: RandomSource, bound: number): number => {
     if (value < limit) return value % bound;
   }
 };
+
+/** A number in [0, 1), in steps of 2^-32. */
+export const unitRandom = (random: RandomSource): number => randomBelow(random, 2 ** 32) / 2 ** 32;

@@ -1,13 +1,11 @@
 /**
- * @module The upload journal in a folder: one JSON file per upload and, until it is certified, the bytes beside it. Files are
- * written under another name, synced and renamed, so that what is there is whole. Node only.
+ * @module The upload journal in a folder: one JSON file per upload and, until it is certified, the
+ * bytes beside it. The Disk port writes each file whole or not at all.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../errors.ts';
-import { onDisk } from '../storage-errors.ts';
+import { utf8 } from '../bytes.ts';
+import { nodeFiles, type Disk } from './disk.ts';
 import {
   LATEST_UPLOADS,
   MOST_UPLOADS,
@@ -16,50 +14,23 @@ import {
   type UploadState,
 } from './upload-journal.ts';
 
-const isMissing = (thrown: unknown): boolean => (thrown as NodeJS.ErrnoException).code === 'ENOENT';
 const KEY = /^[0-9a-f]{64}(-quilt)?$/;
 const STATE = /^(?<key>[0-9a-f]{64}(-quilt)?)\.json$/;
 
-const read = async (path: string): Promise<Uint8Array | undefined> => {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (thrown) {
-    if (isMissing(thrown)) return undefined;
-    throw thrown;
-  }
-};
-
-/** Of all uploads that the folder knows. */
-const keysIn = async (folder: string): Promise<readonly string[]> => {
-  await mkdir(folder, { recursive: true });
-  return (await readdir(folder)).flatMap((name) => STATE.exec(name)?.groups?.['key'] ?? []);
-};
-
-export const folderUploadJournal = (folder: string): UploadJournal => {
+export const folderUploadJournal = (folder: string, disk: Disk = nodeFiles()): UploadJournal => {
+  /** Of all uploads that the folder knows. */
+  const keysIn = async (): Promise<readonly string[]> =>
+    (await disk.list(folder)).flatMap((name) => STATE.exec(name)?.groups?.['key'] ?? []);
   const pathOf = (key: string, ending: string): string => {
     if (!KEY.test(key)) throw new FloeError('internal', `not the key of an upload: ${key}`);
-    return join(folder, `${key}.${ending}`);
+    return `${folder}/${key}.${ending}`;
   };
-  const write = (path: string, content: Uint8Array | string): Promise<void> =>
-    onDisk(folder, async () => {
-      await mkdir(folder, { recursive: true });
-      const temporary = `${path}.${randomUUID()}.tmp`;
-      try {
-        const handle = await open(temporary, 'wx');
-        try {
-          await handle.writeFile(content);
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
-        await rename(temporary, path);
-      } catch (thrown) {
-        await rm(temporary, { force: true });
-        throw thrown;
-      }
-    });
+  const write = async (path: string, content: Uint8Array): Promise<void> => {
+    await disk.makeFolder(folder);
+    await disk.write(path, content);
+  };
   const load = async (key: string): Promise<UploadState | undefined> => {
-    const bytes = await read(pathOf(key, 'json'));
+    const bytes = await disk.read(pathOf(key, 'json'));
     if (bytes === undefined) return undefined;
     try {
       return v.parse(uploadStateSchema, JSON.parse(new TextDecoder().decode(bytes)));
@@ -74,9 +45,9 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
   };
   return {
     load,
-    save: (key, state) => write(pathOf(key, 'json'), `${JSON.stringify(state)}\n`),
+    save: (key, state) => write(pathOf(key, 'json'), utf8(`${JSON.stringify(state)}\n`)),
     pending: async () => {
-      const keys = await keysIn(folder);
+      const keys = await keysIn();
       const all = await Promise.all(
         keys.map(async (key) => {
           const state = await load(key);
@@ -86,21 +57,23 @@ export const folderUploadJournal = (folder: string): UploadJournal => {
       return all.flat();
     },
     keepBytes: (key, bytes) => write(pathOf(key, 'blob'), bytes),
-    readBytes: (key) => read(pathOf(key, 'blob')),
-    dropBytes: (key) => rm(pathOf(key, 'blob'), { force: true }),
+    readBytes: (key) => disk.read(pathOf(key, 'blob')),
+    dropBytes: (key) => disk.remove(pathOf(key, 'blob')),
     forget: async (keep) => {
-      const keys = (await keysIn(folder)).filter((key) => !keep.has(key));
+      const keys = (await keysIn()).filter((key) => !keep.has(key));
       if (keys.length <= MOST_UPLOADS) return;
       const aged = await Promise.all(
         keys.map(async (key) => {
           const path = pathOf(key, 'json');
-          const [state, { mtimeMs }] = await Promise.all([load(key), stat(path)]);
-          return { path, mtimeMs, isDone: state?.step === 'certified' };
+          const [state, writtenAt] = await Promise.all([load(key), disk.writtenAt(path)]);
+          return { path, writtenAt: writtenAt ?? 0, isDone: state?.step === 'certified' };
         }),
       );
-      const done = aged.filter(({ isDone }) => isDone).toSorted((a, b) => a.mtimeMs - b.mtimeMs);
+      const done = aged
+        .filter(({ isDone }) => isDone)
+        .toSorted((a, b) => a.writtenAt - b.writtenAt);
       const old = done.slice(0, -LATEST_UPLOADS);
-      await onDisk(folder, () => Promise.all(old.map(({ path }) => rm(path, { force: true }))));
+      await Promise.all(old.map(({ path }) => disk.remove(path)));
     },
   };
 };

@@ -79,9 +79,12 @@ export const LATEST_UPLOADS = 24;
 /** Beyond which they are looked through. */
 export const MOST_UPLOADS = 32;
 
-/** The key of a content: uploads of the same bytes are one upload. */
-export const uploadKey = (bytes: Uint8Array, quilt: boolean): string =>
-  `${toHex(sha256(bytes))}${quilt ? '-quilt' : ''}`;
+/**
+ * The key of a content: uploads of the same bytes are one upload.
+ * @param hash SHA-256 of the bytes, where it is known
+ */
+export const uploadKey = (bytes: Uint8Array, quilt: boolean, hash = sha256(bytes)): string =>
+  `${toHex(hash)}${quilt ? '-quilt' : ''}`;
 
 /** For tests, and for readers who never upload. */
 export const memoryUploadJournal = (): UploadJournal => {

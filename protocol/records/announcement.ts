@@ -3,10 +3,13 @@
  * network. Nothing of it is believed unchecked: size, form, and that the specification has the hash that is announced.
  */
 import * as v from 'valibot';
-import { concatBytes, equalBytes, fromHex } from '../bytes.ts';
+import { equalBytes, fromHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../net/config.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
+import { deadline, systemClock, type Clock } from '../ports/clock.ts';
+import { fromBase64url } from '../wire/base64url.ts';
+import { readAtMost } from '../wire/body.ts';
 import { unexpectedStatus, unreachable } from '../wire/unreachable.ts';
 
 const MAX_ANNOUNCEMENT_BYTES = 8 << 20;
@@ -26,11 +29,6 @@ const announcementSchema = v.object({
   network: v.optional(v.unknown()),
 });
 
-const fromBase64url = (text: string): Uint8Array =>
-  Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) =>
-    char.charCodeAt(0),
-  );
-
 /**
  * The body of an answer, cut off where it is longer than `limit` bytes, not buffered.
  *
@@ -41,32 +39,26 @@ export const fetchBytes = async (
   url: string,
   limit: number,
   signal?: AbortSignal,
+  clock: Clock = systemClock,
 ): Promise<Uint8Array> => {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const within = deadline(clock, TIMEOUT_MS, signal);
   try {
-    const response = await fetch(url, {
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    });
+    const response = await fetch(url, { signal: within.signal });
     if (!response.ok) {
       await response.body?.cancel();
       throw unexpectedStatus(url, response.status);
     }
-    if (response.body !== null)
-      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        size += chunk.length;
-        if (size > limit)
-          throw new FloeError('frame_too_large', `${url}: expected at most ${limit} bytes`);
-        chunks.push(chunk);
-      }
+    const excess = (): FloeError =>
+      new FloeError('frame_too_large', `${url}: expected at most ${limit} bytes`);
+    return await readAtMost(response.body, limit, excess);
   } catch (cause) {
     if (cause instanceof FloeError) throw cause;
     if (signal?.aborted === true)
       throw new FloeError('aborted', 'The operation was cancelled.', {}, { cause });
     throw unreachable(url, cause);
+  } finally {
+    within.release();
   }
-  return concatBytes(...chunks);
 };
 
 /**

@@ -99,6 +99,8 @@ export const publishRun = async (init: {
   readonly store: BlobStore;
   readonly ledger: PublicationLedger;
   readonly partBytes?: number;
+  /** Waits until every blob that the records name is in its lasting place, where they are staged. */
+  readonly settle?: (options: BlobOptions) => Promise<void>;
   readonly signal?: AbortSignal;
 }): Promise<Publication | undefined> => {
   const { spec, store, ledger, signal } = init;
@@ -109,7 +111,7 @@ export const publishRun = async (init: {
   if (standing !== undefined) return { round, blob: standing };
   // What the records name must be there before they are.
   const options = signal === undefined ? {} : { signal };
-  await store.settle?.(options);
+  await init.settle?.(options);
   const blob = await storeParts(spec, bytes, store, options, init.partBytes ?? PART_BYTES);
   await ledger.recordPublication({ round, blob });
   return { round, blob };

@@ -29,6 +29,7 @@ import { functionTrainer, join, loadData, memoryKeystore, type Trainer } from 'f
 import { createCoordinator, directoryStore, memoryJournal, openJournal, type Coordinator } from 'floe/coordinator';
 import { makeScenario, runScenario, type Summary } from 'floe/sim';
 import { startDevnet, type Devnet } from 'floe-devnet';
+import { blobStoreSuite, type TestApi } from 'floe/testing';
 
 const trainer: Trainer = functionTrainer({
   manifest: { tensors: [{ name: 'w', shape: [3], dtype: 'float32' }] },
@@ -45,7 +46,7 @@ const journal = await openJournal('journal.sqlite');
 await journal.close();
 await memoryJournal().close();
 const refused: unknown = await loadData('nothing.csv').catch((thrown: unknown) => thrown);
-export type Names = readonly [Coordinator, Summary];
+export type Names = readonly [Coordinator, Summary, TestApi];
 const devnet: Devnet = await startDevnet({ nodes: 4, shardsPerNode: 1 });
 await devnet.stop();
 console.log(JSON.stringify({
@@ -55,7 +56,7 @@ console.log(JSON.stringify({
   store: directoryStore('blobs').kind,
   code: refused instanceof FloeError ? refused.code : 'none',
   nodes: devnet.nodes.length,
-  functions: [join, createCoordinator, verifyRun, makeScenario, runScenario].map((f) => typeof f),
+  functions: [join, createCoordinator, verifyRun, makeScenario, runScenario, blobStoreSuite].map((f) => typeof f),
 }));
 `;
 
@@ -85,7 +86,7 @@ describe('the built packages', () => {
       store: 'directory',
       code: 'file_not_found',
       nodes: 4,
-      functions: Array.from({ length: 5 }, () => 'function'),
+      functions: Array.from({ length: 6 }, () => 'function'),
     });
   });
 

@@ -14,7 +14,7 @@ import {
 import { seal } from '../../client/keystore/sealed.ts';
 import { toHex, utf8 } from '../../protocol/bytes.ts';
 import { seededRandom, systemRandom } from '../../protocol/ports/random.ts';
-import { fullMemory, keystoreSuite } from '../suites/keystore.ts';
+import { fullMemory, keystoreSuite } from '../../testing/index.ts';
 
 const run = new Uint8Array(32).fill(9);
 const kdf = { memory: 64, passes: 1 };
@@ -31,12 +31,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-keystoreSuite('memory', async () => ({
+keystoreSuite({ describe, expect, it }, 'memory', async () => ({
   keystore: await memoryKeystore(new Uint8Array(32).fill(1)),
   reopen: async (same) => same,
 }));
 
-keystoreSuite('folder', async () => {
+keystoreSuite({ describe, expect, it }, 'folder', async () => {
   const path = fresh();
   return {
     keystore: await open(path),
@@ -181,7 +181,7 @@ describe('the keystore in a folder', () => {
     await (await open(path)).close();
     const program = `
       import { nodeDisk, openKeystore } from './client/keystore/index.ts';
-      import { systemRandom } from './protocol/random.ts';
+      import { systemRandom } from './protocol/ports/random.ts';
       await openKeystore(process.argv[1], 'correct horse', { random: systemRandom, disk: await nodeDisk() });
       process.stdout.write('held');
       setInterval(() => {}, 1000);`;

@@ -55,6 +55,7 @@ const slowStore = () => {
         return blobs.map(idOf);
       },
       settle,
+      sustain: () => Promise.reject(new Error('nothing expires here')),
     },
   };
 };
@@ -67,7 +68,7 @@ const play = async (
   const stage = await createStage(spec);
   const lasting = slowStore();
   const store = roundStore({ waiting: stage.store, lasting: lasting.store });
-  const coordinator = stage.create({ store });
+  const coordinator = stage.create({ store, staging: store, removal: store });
   await coordinator.start();
   const split = { ...store, put: stage.store.put };
   for (const name of NAMES) {

@@ -24,8 +24,7 @@ import { encodeSnapshot } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { attempt, keepAll } from '../support/history.ts';
 import { testSpec } from '../support/run.ts';
-import { journalSuite } from '../suites/journal.ts';
-import { ledgerSuite } from '../suites/ledger.ts';
+import { journalSuite, ledgerSuite } from '../../testing/index.ts';
 
 let folder = '';
 let count = 0;
@@ -58,13 +57,13 @@ const onDisk = async () => {
   };
 };
 
-journalSuite('memory', async () => {
+journalSuite({ describe, expect, it }, 'memory', async () => {
   const journal = memoryJournal();
   return { journal, reopen: async () => journal, close: () => journal.close() };
 });
-journalSuite('SQLite', onDisk);
+journalSuite({ describe, expect, it }, 'SQLite', onDisk);
 
-ledgerSuite('journal in memory', async () => {
+ledgerSuite({ describe, expect, it }, 'journal in memory', async () => {
   const journal = memoryJournal();
   return {
     ledger: journalLedger(journal),
@@ -72,7 +71,7 @@ ledgerSuite('journal in memory', async () => {
     close: () => journal.close(),
   };
 });
-ledgerSuite('journal on disk', async () => {
+ledgerSuite({ describe, expect, it }, 'journal on disk', async () => {
   const { journal, reopen, close } = await onDisk();
   return {
     ledger: journalLedger(journal),

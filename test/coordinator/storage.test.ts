@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nodeDisk } from '../../client/keystore/disk.ts';
+import { nodeDisk } from '../../protocol/ports/disk.ts';
 import {
   directoryStore,
   memoryJournal,

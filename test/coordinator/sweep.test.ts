@@ -82,7 +82,7 @@ describe('uploads', () => {
     let down = true;
     stage.store.discard = async (refs) => {
       if (down) throw new Error('not now');
-      await discard!(refs);
+      await discard(refs);
     };
     const { coordinator } = await play(stage, (i) => (i === 4 ? { lie: { upload: true } } : {}));
     await until(() => coordinator.status().committed === 1, 'the first commit');
@@ -115,10 +115,11 @@ describe('uploads', () => {
             }),
           ),
         settle: async () => undefined,
+        sustain: () => Promise.reject(new Error('nothing expires here')),
       },
     });
     const stage = await createStage(await five(4));
-    const coordinator = stage.create({ store });
+    const coordinator = stage.create({ store, staging: store, removal: store });
     await coordinator.start();
     const people = await Promise.all(
       NAMES.map((name) =>

@@ -7,8 +7,8 @@ import { type FundsReport, timesCovered } from '../../coordinator/funds.ts';
 import { createMetrics } from '../../coordinator/metrics.ts';
 import { initialState, type State } from '../../coordinator/machine/index.ts';
 import { createUpkeep, type UpkeepEvent } from '../../coordinator/upkeep.ts';
-import type { BlobRef, Lease } from '../../protocol/ports/blob-store.ts';
-import { memoryStore } from '../../protocol/ports/memory-store.ts';
+import type { BlobRef } from '../../protocol/ports/blob-store.ts';
+import type { Lease } from '../../protocol/ports/upload-staging.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 
@@ -41,8 +41,7 @@ const setup = () => {
   const note = (fields: Readonly<Record<string, unknown>>): void =>
     void logged.push(fields['code']);
   const upkeep = createUpkeep({
-    store: {
-      ...memoryStore(),
+    leases: {
       sustain: (blobs) => {
         asked.push(blobs);
         return world.sustain();

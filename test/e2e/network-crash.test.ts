@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { bcs } from '@mysten/sui/bcs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { nodeDisk, openKeystore } from '../../client/keystore/index.ts';
+import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
 import { connectNetwork } from '../../protocol/net/connect.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
 import { decodeRunSpec } from '../../protocol/spec/run-spec.ts';
@@ -118,7 +119,7 @@ const expectVerified = async (state: string): Promise<void> => {
     random: systemRandom,
     disk: await nodeDisk(),
   });
-  const signer = await keystore.identity.suiSigner();
+  const signer = suiSignerOf(keystore.identity);
   const outside = await connectNetwork(bareNetworkOf(devnet), signer, { spec });
   const { store, gate: seal, ledger } = outside;
   const verification = await verifyRun({ spec, transcript, store, gate: seal, ledger });

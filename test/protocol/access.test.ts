@@ -1,12 +1,12 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { decryptBlob, encryptBlob } from '../../protocol/model/envelope.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
-import { accessGateSuite } from '../suites/access-gate.ts';
+import { accessGateSuite } from '../../testing/index.ts';
 
 const identity = (n: number) => identityFromSeed(new Uint8Array(32).fill(n));
 
-accessGateSuite('sealed box', async () => {
+accessGateSuite({ describe, expect, it }, 'sealed box', async () => {
   const [owner, admitted, outsider] = await Promise.all([identity(1), identity(2), identity(3)]);
   return {
     owner: sealedBoxGate(owner),

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
-import { blobStoreSuite } from '../suites/blob-store.ts';
+import { blobStoreSuite } from '../../testing/index.ts';
 
 const flipFile = async (file: string): Promise<void> => {
   const bytes = await readFile(file);
@@ -12,7 +12,7 @@ const flipFile = async (file: string): Promise<void> => {
   await writeFile(file, bytes);
 };
 
-blobStoreSuite('memory', async () => {
+blobStoreSuite({ describe, expect, it }, 'memory', async () => {
   const store = memoryStore();
   return {
     store,
@@ -24,7 +24,7 @@ blobStoreSuite('memory', async () => {
   };
 });
 
-blobStoreSuite('directory', async () => {
+blobStoreSuite({ describe, expect, it }, 'directory', async () => {
   const path = await mkdtemp(join(tmpdir(), 'floe-blobs-'));
   return {
     store: directoryStore(path),
@@ -35,7 +35,7 @@ blobStoreSuite('directory', async () => {
 
 it('the directory holds no temporary file after a put, nor after a refused one', async () => {
   const path = await mkdtemp(join(tmpdir(), 'floe-blobs-'));
-  const store = directoryStore(path, 10);
+  const store = directoryStore(path, { maxBytes: 10 });
   await store.put(new Uint8Array(10));
   await expect(store.put(new Uint8Array(11))).rejects.toMatchObject({ code: 'blob_too_large' });
   const files = (await readdir(path, { recursive: true })).filter((name) => name.length > 2);

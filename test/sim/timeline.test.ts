@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { roundStore } from '../../protocol/ports/round-store.ts';
-import { createTimeline, timedStore, type Activity } from '../../sim/timeline.ts';
+import { createTimeline, timedStaging, type Activity } from '../../sim/timeline.ts';
 
 describe('shares', () => {
   it('count what overlaps once and cut to the rounds', () => {
@@ -56,14 +56,15 @@ it('an archive counts until it is where it lasts', async () => {
       // The first call is the archive's own, before anything is on its way.
       if (calls > 1) await moved.promise;
     },
+    sustain: () => Promise.reject(new Error('nothing expires here')),
   };
   let calls = 0;
-  const store = timedStore(roundStore({ waiting: memoryStore(), lasting }), note);
+  const staging = timedStaging(roundStore({ waiting: memoryStore(), lasting }), note);
   const from = performance.timeOrigin + performance.now();
-  await store.archive?.([new Uint8Array(3)]);
+  await staging.archive([new Uint8Array(3)]);
   const spent = () => shares(from, Infinity).storage.seconds;
   expect(spent()).toBe(0);
   moved.resolve();
-  await store.settle?.();
+  await staging.settle();
   expect(spent()).toBeGreaterThan(0);
 });

@@ -2,6 +2,7 @@
  * @module Attacks on a run whose rules are on chain: objects that look like the run's, and services that lie. Each is played
  * against the devnet by somebody who has what such an attacker has: coins, an object, or the service.
  */
+import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -217,12 +218,13 @@ describe("an object that publishes somebody else's run", () => {
       spec,
       transcript,
       store: paying.store,
+      settle: (options) => paying.store.settle(options),
       ledger: { readPublication: async () => undefined, recordPublication: async () => undefined },
     });
     blob = published?.blob as BlobRef;
     await coordinator.stop();
     await paying.close();
-    const signer = await identity.suiSigner();
+    const signer = suiSignerOf(identity);
     await fund(devnet, signer);
     genuine = await register(senderOf(signer), spec);
     await publishOn(senderOf(signer), genuine);

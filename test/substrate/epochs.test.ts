@@ -154,7 +154,7 @@ it('a coordinator that comes back when all is over stores its model again, from 
   };
   await expect(outside()).rejects.toMatchObject({ code: 'blob_not_found' });
   const after = await portsOf('coordinator', OWNER);
-  const lease = await after.store.sustain?.([model.blob]);
+  const lease = await after.store.sustain([model.blob]);
   const { epoch } = await readEpochs(
     walrusClientOf(networkOf(devnet), (await connect(devnet, keyOf(1), spec)).client),
   );

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { toHex } from '../../protocol/bytes.ts';
 import type { Ledger } from '../../protocol/ports/ledger.ts';
+import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
 import { connectNetwork } from '../../protocol/net/connect.ts';
 import type { Devnet } from '../../devnet/index.ts';
 import { fastClock, PATIENT, realRun, type RealRun } from '../attacks/real-run.ts';
@@ -45,7 +46,7 @@ it('one liar among six is suspended within six attempts, and the others commit',
   const identity = await testIdentity('coordinator');
   const { faucetUrl: host } = devnet.config;
   await requestSuiFromFaucetV2({ host, recipient: identity.address });
-  const signer = await identity.suiSigner();
+  const signer = suiSignerOf(identity);
   const connected = await connectNetwork(networkOf(devnet), signer, { spec });
   const { ledger: chain } = connected;
   const ledger: Ledger = {

@@ -5,6 +5,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
 import { connectNetwork } from '../../protocol/net/connect.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
 import { dataCommitment, eligibleRoot, survivorsHash } from '../../protocol/records/records.ts';
@@ -38,7 +39,7 @@ const stage = async (name: string) => {
   const { identity, spec, run } = coordinator;
   const recipient = identity.address;
   await requestSuiFromFaucetV2({ host: devnet.config.faucetUrl, recipient });
-  const { ledger } = await connectNetwork(networkOf(devnet), await identity.suiSigner(), { spec });
+  const { ledger } = await connectNetwork(networkOf(devnet), suiSignerOf(identity), { spec });
   await ledger.registerModel({
     run,
     round: 0,

@@ -13,6 +13,7 @@ import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { roundStore } from '../../protocol/ports/round-store.ts';
 import { toHex } from '../../protocol/bytes.ts';
+import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
 import { connectNetwork } from '../../protocol/net/connect.ts';
 import { buyPass, createOffer, readOffer } from '../../protocol/net/sui/offers.ts';
 import { publishRun } from '../../protocol/records/publication.ts';
@@ -50,18 +51,21 @@ it('is played, published and verified from the outside', async () => {
   const { coordinatorIdentity } = stage;
   const recipient = coordinatorIdentity.address;
   await requestSuiFromFaucetV2({ host: devnet.config.faucetUrl, recipient });
-  const own = await connectNetwork(networkOf(devnet), await coordinatorIdentity.suiSigner(), {
+  const own = await connectNetwork(networkOf(devnet), suiSignerOf(coordinatorIdentity), {
     spec,
   });
   const waiting = memoryStore();
+  const staged = roundStore({ waiting, lasting: own.store });
   const coordinator = stage.create({
-    store: roundStore({ waiting, lasting: own.store }),
+    store: staged,
+    staging: staged,
+    removal: staged,
     gate: own.gate,
     ledger: own.ledger,
   });
   await coordinator.start();
   for (const name of NAMES) {
-    const signer = await (await testIdentity(name)).suiSigner();
+    const signer = suiSignerOf(await testIdentity(name));
     const reader = await connectNetwork(networkOf(devnet), signer, { spec });
     const store = { ...reader.store, put: waiting.put };
     connect(coordinator, await stage.participant(name, { store, gate: reader.gate }));
@@ -77,7 +81,7 @@ it('is played, published and verified from the outside', async () => {
     .filter(({ objectType }) => objectType.endsWith('::blob::Blob'));
   expect(blobs).toHaveLength(1 + 2 * ROUNDS);
 
-  const outside = await connectNetwork(bareNetworkOf(devnet), await auditor.suiSigner(), { spec });
+  const outside = await connectNetwork(bareNetworkOf(devnet), suiSignerOf(auditor), { spec });
   const { store, gate, ledger } = outside;
   const verification = await verifyRun({ spec, transcript, store, gate, ledger });
   expect(verification.culprit).toBeUndefined();
@@ -117,7 +121,13 @@ it('is played, published and verified from the outside', async () => {
   expect(toHex(hashModel(spec.model, weights))).toBe(toHex(expected.model.hash));
 
   // The same from the command line, with an object id and a key.
-  await publishRun({ spec, transcript, store: own.store, ledger: own.publications });
+  await publishRun({
+    spec,
+    transcript,
+    store: own.store,
+    settle: (options) => own.store.settle(options),
+    ledger: own.publications,
+  });
   const folder = await mkdtemp(join(tmpdir(), 'floe-round-'));
   try {
     await writeFile(join(folder, 'net.json'), JSON.stringify(devnet.config));

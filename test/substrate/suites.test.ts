@@ -7,9 +7,12 @@ import { sealGate } from '../../protocol/net/seal/gate.ts';
 import { suiLedger, type SuiLedgerInit } from '../../protocol/net/sui/ledger.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import type { Devnet } from 'floe-devnet';
-import { accessGateSuite, type AccessGateFixture } from '../suites/access-gate.ts';
-import { blobStoreSuite } from '../suites/blob-store.ts';
-import { ledgerSuite } from '../suites/ledger.ts';
+import {
+  type AccessGateFixture,
+  accessGateSuite,
+  blobStoreSuite,
+  ledgerSuite,
+} from '../../testing/index.ts';
 import {
   bareNetworkOf,
   connect,
@@ -36,7 +39,7 @@ for (const [name, bare] of [
   ['Walrus through relay and aggregator', false],
   ['Walrus on its storage nodes', true],
 ] as const)
-  blobStoreSuite(name, async () => {
+  blobStoreSuite({ describe, expect, it }, name, async () => {
     const connected = await connect(devnet, keyOf(1), specFor(keyOf(1)), {
       network: bare ? bareNetworkOf(devnet) : networkOf(devnet),
       store: { ...quick, cacheBytes: 0 },
@@ -81,7 +84,7 @@ const ledgerOf = async (members: readonly Ed25519Keypair[] = []) => {
   return { owner, client, ledger, init };
 };
 
-ledgerSuite('Sui', async () => {
+ledgerSuite({ describe, expect, it }, 'Sui', async () => {
   const { ledger, init } = await ledgerOf();
   return { ledger, reopen: async () => suiLedger(init), close: async () => undefined };
 });
@@ -90,7 +93,7 @@ ledgerSuite('Sui', async () => {
 const suiteRun = new Uint8Array(32).fill(1);
 let gates: Promise<AccessGateFixture> | undefined;
 
-accessGateSuite('Seal', async () => {
+accessGateSuite({ describe, expect, it }, 'Seal', async () => {
   gates ??= (async () => {
     const [admitted, outsider] = [keyOf(31), keyOf(32)];
     const { owner, client, ledger } = await ledgerOf([admitted]);

@@ -94,6 +94,7 @@ export const createStage = async (
         identity,
         sealingSecret: deriveSeed(utf8('test'), 'coordinator sealing'),
         store,
+        removal: store,
         gate: sealedBoxGate(identity),
         ledger: journalLedger(journal),
         journal,

@@ -9,28 +9,24 @@
  * bundle of unmasking shares has one audience with a policy of its own, which admits those who recompute the round and the
  * cohorts that check its commit.
  */
-import {
-  EncryptedObject,
-  ExpiredSessionKeyError,
-  NoAccessError,
-  type SealClient,
-  SessionKey,
-} from '@mysten/seal';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
-import type { Transaction } from '@mysten/sui/transactions';
-import { equalBytes, sha256, toHex, utf8 } from '../../bytes.ts';
-import { decodeCbor, encodeCbor } from '../../wire/cbor.ts';
-import { FloeError, toFloeError } from '../../errors.ts';
-import type { NetworkConfig } from '../config.ts';
-import type { ModelAudience } from '../../spec/run-spec.ts';
-import { bounded, withRetry } from '../sui/bounds.ts';
-import { purposeHash, type AccessGate, type KeyPurpose } from '../../ports/access-gate.ts';
+import { equalBytes, toHex } from '../../bytes.ts';
+import { FloeError } from '../../errors.ts';
 import { sealedSchema, type Audience, type Sealed } from '../../model/key-envelopes.ts';
-import { keyServers, type SealedUnder } from './key-servers.ts';
-import { chainError, namedChain } from './named-chain.ts';
-import { approval, nameHex, sealName, type Shown } from './identity.ts';
-import { TICKETS, type Holdings } from '../sui/tickets.ts';
+import type { AccessGate, KeyPurpose } from '../../ports/access-gate.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { ModelAudience } from '../../spec/run-spec.ts';
+import { decodeCbor, encodeCbor } from '../../wire/cbor.ts';
+import type { NetworkConfig } from '../config.ts';
+import { bounded, withRetry } from '../sui/bounds.ts';
+import type { Holdings } from '../sui/tickets.ts';
+import { malformed, unavailable } from './errors.ts';
+import { createFetching } from './fetching.ts';
+import { keyServers } from './key-servers.ts';
+import { namedChain } from './named-chain.ts';
+import { createOpening } from './opening.ts';
+import { createSealing } from './sealing.ts';
 
 export interface SealGateInit {
   readonly seal: NetworkConfig['seal'];
@@ -51,6 +47,8 @@ export interface SealGateInit {
   readonly holdings?: Holdings | undefined;
   /** Milliseconds for one wrap or unwrap, all attempts together. Default 30 s. */
   readonly timeoutMs?: number;
+  /** The Seal SDK itself tells the expiry of a session by Date.now, whatever this clock shows. */
+  readonly clock?: Clock | undefined;
   /** Milliseconds for one answer of a key server. Default 8 s. */
   readonly serverTimeoutMs?: number;
   /** A denial is asked for again this often: a key server's node may not have seen the freeze yet. Default 2. */
@@ -58,183 +56,29 @@ export interface SealGateInit {
 }
 
 const KEY_BYTES = 32;
-const SESSION_MINUTES = 10;
 const MAX_ENVELOPE_BYTES = 64 << 10;
-/** Sealings that are kept so as not to be made twice; a round needs one for each audience. */
-const MAX_KEPT = 64;
-
-const malformed = (message: string, cause?: unknown): FloeError =>
-  new FloeError('envelope_malformed', message, {}, { cause });
-
-const unavailable = (thrown: unknown): FloeError => toFloeError(thrown, 'gate_unavailable');
 
 export const sealGate = (init: SealGateInit): AccessGate => {
   const { seal, packageId, signer, run, runObject } = init;
   const client = namedChain(init.client);
-  const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {} } = init;
+  const { timeoutMs = 30_000, denialRetries = 2, models = [], holdings = {}, clock } = init;
   const address = signer.toSuiAddress();
   const own = signer.getPublicKey().toRawBytes();
   const isAuditor = (key: Uint8Array): boolean =>
     init.auditors.some((auditor) => equalBytes(auditor, key));
   const servers = keyServers({ seal, client, timeoutMs: init.serverTimeoutMs ?? 8_000 });
-  let session: SessionKey | undefined;
-
-  const currentSession = async (): Promise<SessionKey> => {
-    if (session === undefined || session.isExpired())
-      session = await SessionKey.create({
-        address,
-        packageId,
-        ttlMin: SESSION_MINUTES,
-        signer,
-        suiClient: client,
-      });
-    return session;
-  };
-
-  /** By audience, purpose and key: sealing takes a tenth of a second of processor time, and a key is wrapped every round. */
-  const kept = new Map<string, Sealed>();
-
-  const sealFor = async (
-    key: Uint8Array,
-    purpose: KeyPurpose,
-    audience: Audience,
-    round: number,
-  ): Promise<Sealed> => {
-    const hash = purposeHash(purpose);
-    const of = toHex(sha256(utf8('floe/sealed-key/v1'), hash, key));
-    const label = `${audience}/${round}/${of}`;
-    const known = kept.get(label);
-    if (known !== undefined) return known;
-    const name = sealName(await runObject(), round, audience, purpose);
-    const { encryptedObject } = await servers.sealing.encrypt({
-      threshold: seal.threshold,
-      packageId,
-      id: nameHex(name),
-      data: key,
-      aad: hash,
-    });
-    const sealed = { audience, round, object: encryptedObject };
-    kept.set(label, sealed);
-    const [oldest] = kept.keys();
-    if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
-    return sealed;
-  };
-
-  /** Everything that can be seen without a key: that it is for this purpose, package and audience. */
-  const checkSealed = (
-    { object, audience }: Sealed,
-    name: Uint8Array,
-    purpose: KeyPurpose,
-  ): SealedUnder => {
-    let parsed: ReturnType<typeof EncryptedObject.parse>;
-    try {
-      parsed = EncryptedObject.parse(object);
-      if (!equalBytes(EncryptedObject.serialize(parsed).toBytes(), object))
-        throw malformed('not in canonical form');
-    } catch (cause) {
-      throw malformed(`the key sealed for the ${audience} cannot be read`, cause);
-    }
-    const aad = parsed.ciphertext.Aes256Gcm?.aad;
-    const fits =
-      parsed.version === 0 &&
-      parsed.packageId === packageId &&
-      parsed.id === nameHex(name) &&
-      // The SDK numbers shares so; nothing else in the object holds these numbers fast.
-      parsed.services.every(([, index], at) => index === at + 1) &&
-      aad !== undefined &&
-      aad !== null &&
-      equalBytes(Uint8Array.from(aad), purposeHash(purpose));
-    if (!fits)
-      throw malformed(`the key was not sealed as ${purpose.role} of round ${purpose.round}`);
-    return parsed;
-  };
-
-  const fetchKeys = async (
-    asked: SealClient,
-    threshold: number,
-    name: Uint8Array,
-    txBytes: Uint8Array,
-  ): Promise<SessionKey> => {
-    const sessionKey = await currentSession();
-    try {
-      await asked.fetchKeys({ ids: [nameHex(name)], txBytes, sessionKey, threshold });
-      return sessionKey;
-    } catch (thrown) {
-      if (thrown instanceof NoAccessError)
-        throw new FloeError(
-          'access_denied',
-          `the policy on chain does not admit ${address}`,
-          {},
-          { cause: thrown },
-        );
-      if (thrown instanceof ExpiredSessionKeyError) session = undefined;
-      throw unavailable(thrown);
-    }
-  };
-
-  /** What the audience's policy is shown; `undefined` when the reader has nothing to show. */
-  const shownFor = async (
-    object: string,
-    { audience, round }: Sealed,
-  ): Promise<Shown | undefined> => {
-    if (audience !== 'pass' && audience !== 'subscription') return { run: object };
-    const registry = { client, packageId };
-    const query = { registry, owner: address, run: object, round, holdings };
-    const ticket = await TICKETS[audience](query);
-    return ticket && { run: object, ticket };
-  };
-
-  const buildKind = async (transaction: Transaction): Promise<Uint8Array> => {
-    try {
-      return await transaction.build({ client, onlyTransactionKind: true });
-    } catch (thrown) {
-      throw unavailable(chainError(thrown));
-    }
-  };
-
-  /** Asks as one audience. @throws FloeError `access_denied` */
-  const open = async (sealed: Sealed, purpose: KeyPurpose): Promise<Uint8Array> => {
-    const { audience, round } = sealed;
-    const object = await runObject();
-    const name = sealName(object, round, audience, purpose);
-    const under = checkSealed(sealed, name, purpose);
-    const asked = await servers.opening(under);
-    const shown = await shownFor(object, sealed);
-    if (shown === undefined)
-      throw new FloeError('access_denied', `${address} owns no ${audience} of the run`);
-    const txBytes = await buildKind(approval(packageId, audience, name, shown));
-    const sessionKey = await fetchKeys(asked, under.threshold, name, txBytes);
-    let key: Uint8Array;
-    try {
-      key = await asked.decrypt({ data: sealed.object, sessionKey, txBytes });
-    } catch (cause) {
-      throw malformed('the sealed key does not open', cause);
-    }
-    if (key.length !== KEY_BYTES) throw malformed(`expected a key of 32 bytes, got ${key.length}`);
-    return key;
-  };
-
-  /** Asks as one audience after the other. @throws FloeError `access_denied` when none admits */
-  const openAny = async (order: readonly Sealed[], purpose: KeyPurpose): Promise<Uint8Array> => {
-    let cause: unknown;
-    for (const entry of order)
-      try {
-        // The next audience only matters once this one is refused.
-        // oxlint-disable-next-line no-await-in-loop
-        return await open(entry, purpose);
-      } catch (thrown) {
-        if (!(thrown instanceof FloeError) || thrown.code !== 'access_denied') throw thrown;
-        // A key server's word rather than a missing ticket.
-        cause = thrown.cause ?? cause ?? thrown;
-      }
-    const asked = order.map(({ audience }) => audience).join(', ') || 'nobody';
-    throw new FloeError(
-      'access_denied',
-      `the key is for ${asked}; the policies on chain do not admit ${address}`,
-      {},
-      { cause },
-    );
-  };
+  const sealFor = createSealing({ seal, packageId, servers, runObject });
+  const fetchKeys = createFetching({ packageId, client, signer });
+  const openAny = createOpening({
+    packageId,
+    client,
+    address,
+    servers,
+    fetchKeys,
+    runObject,
+    holdings,
+    clock,
+  });
 
   /** Whom a key is sealed for, each with the round in its name. */
   const audiencesOf = (
@@ -259,7 +103,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
   };
 
   const within = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
-    bounded({ timeoutMs, code: 'gate_unavailable', what }, work);
+    bounded({ timeoutMs, clock, code: 'gate_unavailable', what }, work);
 
   return {
     kind: 'seal',
@@ -272,7 +116,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
         throw malformed(`this gate is for the run ${toHex(run)}, not ${toHex(purpose.run)}`);
       const audiences = audiencesOf(purpose, readers, cohortOf);
       const sealed = await within('sealing a key', () =>
-        withRetry({ retries: 3 }, async () => {
+        withRetry({ retries: 3, clock }, async () => {
           try {
             return await Promise.all(
               audiences.map(([audience, round]) => sealFor(key, purpose, audience, round)),
@@ -294,7 +138,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
       const order = sealed.toSorted((a, b) => preference(a) - preference(b));
       let denials = 0;
       return within('opening a sealed key', () =>
-        withRetry({ retries: 3 + denialRetries, firstMs: 300 }, async () => {
+        withRetry({ retries: 3 + denialRetries, firstMs: 300, clock }, async () => {
           try {
             return await openAny(order, purpose);
           } catch (thrown) {

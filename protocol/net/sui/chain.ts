@@ -3,32 +3,37 @@
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { FloeError, installationFault } from '../../errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from './bounds.ts';
 
 const READ_MS = 15_000;
 
+/** How long one read of the chain may take, and by which clock. */
+export interface ReadLimits {
+  /** Milliseconds. Default 15 s. */
+  readonly timeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
 /** One read of the chain, with its deadline and its repeats; what is not there is `undefined`. */
 export const readChain = async <Result>(
   what: string,
-  timeoutMs: number | undefined,
+  { timeoutMs = READ_MS, clock }: ReadLimits,
   read: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result | undefined> =>
-  withRetry({ retries: 4 }, () =>
-    bounded(
-      { timeoutMs: timeoutMs ?? READ_MS, code: 'ledger_unavailable', what },
-      async (signal) => {
-        try {
-          return await read(signal);
-        } catch (thrown) {
-          if ((thrown as { readonly reason?: unknown }).reason === 'notFound') return undefined;
-          if (thrown instanceof FloeError) throw thrown;
-          const broken = installationFault(thrown);
-          if (broken !== undefined) throw broken;
-          const { message } = thrown as Error;
-          throw new FloeError('ledger_unavailable', `${what}: ${message}`, {}, { cause: thrown });
-        }
-      },
-    ),
+  withRetry({ retries: 4, clock }, () =>
+    bounded({ timeoutMs, clock, code: 'ledger_unavailable', what }, async (signal) => {
+      try {
+        return await read(signal);
+      } catch (thrown) {
+        if ((thrown as { readonly reason?: unknown }).reason === 'notFound') return undefined;
+        if (thrown instanceof FloeError) throw thrown;
+        const broken = installationFault(thrown);
+        if (broken !== undefined) throw broken;
+        const { message } = thrown as Error;
+        throw new FloeError('ledger_unavailable', `${what}: ${message}`, {}, { cause: thrown });
+      }
+    }),
   );
 
 /** The value of a dynamic field, BCS; `undefined` when it is not there. @param key BCS of its name */
@@ -37,9 +42,9 @@ export const dynamicField = async (
   parentId: string,
   type: string,
   key: Uint8Array,
-  timeoutMs?: number,
+  limits: ReadLimits = {},
 ): Promise<Uint8Array | undefined> =>
-  readChain(`reading ${type}`, timeoutMs, async (signal) => {
+  readChain(`reading ${type}`, limits, async (signal) => {
     const name = { type, bcs: key };
     const { dynamicField: found } = await client.core.getDynamicField({ parentId, name, signal });
     return found.value.bcs;
@@ -55,14 +60,14 @@ interface Page<Item> {
 export const allPages = async <Item>(
   what: string,
   read: (cursor: string | null, signal: AbortSignal) => Promise<Page<Item>>,
-  timeoutMs?: number,
+  limits: ReadLimits = {},
 ): Promise<Item[]> => {
   const items: Item[] = [];
   for (let cursor: string | null = null; ;) {
     const from: string | null = cursor;
     // Each page says where the next begins.
     // oxlint-disable-next-line no-await-in-loop
-    const page: Page<Item> | undefined = await readChain(what, timeoutMs, (signal) =>
+    const page: Page<Item> | undefined = await readChain(what, limits, (signal) =>
       read(from, signal),
     );
     items.push(...(page?.items ?? []));
@@ -71,13 +76,12 @@ export const allPages = async <Item>(
   }
 };
 
-export interface OwnedQuery {
+export interface OwnedQuery extends ReadLimits {
   readonly client: ClientWithCoreApi;
   /** Sui address. */
   readonly owner: string;
   /** Full name of the type, the package's id included. */
   readonly type: string;
-  readonly timeoutMs?: number | undefined;
 }
 
 /** Contents of all objects of a type that an address owns. @throws FloeError `ledger_unavailable` */
@@ -85,7 +89,7 @@ export const ownedObjects = async ({
   client,
   owner,
   type,
-  timeoutMs,
+  ...limits
 }: OwnedQuery): Promise<Uint8Array[]> =>
   allPages(
     `listing ${type}`,
@@ -95,7 +99,7 @@ export const ownedObjects = async ({
       const items = page.objects.map(({ content }) => content);
       return { items, next: page.hasNextPage ? page.cursor : null };
     },
-    timeoutMs,
+    limits,
   );
 
 /** GetObjects takes this many. */
@@ -106,12 +110,12 @@ export const objectContents = async (
   client: ClientWithCoreApi,
   what: string,
   ids: readonly string[],
-  timeoutMs?: number,
+  limits: ReadLimits = {},
 ): Promise<(Uint8Array | Error)[]> => {
   const contents: (Uint8Array | Error)[] = [];
   for (let at = 0; at < ids.length; at += BATCH) {
     // oxlint-disable-next-line no-await-in-loop
-    const objects = await readChain(what, timeoutMs, async (signal) => {
+    const objects = await readChain(what, limits, async (signal) => {
       const objectIds = ids.slice(at, at + BATCH);
       const include = { content: true } as const;
       return (await client.core.getObjects({ objectIds, include, signal })).objects;

@@ -6,7 +6,7 @@
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { equalBytes, toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
-import { dynamicField } from './chain.ts';
+import { dynamicField, type ReadLimits } from './chain.ts';
 import type { FrozenSet } from '../../ports/ledger.ts';
 import { bytes, Round, u64 } from './layout.ts';
 import type { SuiRun } from './run.ts';
@@ -18,10 +18,10 @@ export const roundOf = async (
   client: ClientWithCoreApi,
   { rounds }: SuiRun,
   round: number,
-  timeoutMs?: number,
+  limits: ReadLimits = {},
 ): Promise<FrozenRound | undefined> => {
   const key = u64.serialize(round).toBytes();
-  const value = await dynamicField(client, rounds, 'u64', key, timeoutMs);
+  const value = await dynamicField(client, rounds, 'u64', key, limits);
   return value && Round.parse(value);
 };
 
@@ -43,22 +43,22 @@ export const familyOf = async (
   run: SuiRun,
   version: number,
   modelHash: Uint8Array,
-  timeoutMs?: number,
+  limits: ReadLimits = {},
 ): Promise<readonly FrozenSet[]> => {
   const key = u64.serialize(version).toBytes();
-  const hash = await dynamicField(client, run.models, 'u64', key, timeoutMs);
+  const hash = await dynamicField(client, run.models, 'u64', key, limits);
   if (hash === undefined)
     throw new FloeError('ledger_unavailable', `model ${version} is not on chain yet`);
   if (!equalBytes(Uint8Array.from(bytes.parse(hash)), modelHash))
     throw new FloeError('context_mismatch', `the ledger holds another model of round ${version}`);
-  const latest = await dynamicField(client, run.attempts, 'vector<u8>', hash, timeoutMs);
+  const latest = await dynamicField(client, run.attempts, 'vector<u8>', hash, limits);
   const sets: FrozenSet[] = [];
   let at = latest === undefined ? null : u64.parse(latest);
   while (at !== null) {
     const round = Number(at);
     // Each attempt names the one before.
     // oxlint-disable-next-line no-await-in-loop
-    const found = await roundOf(client, run, round, timeoutMs);
+    const found = await roundOf(client, run, round, limits);
     if (found === undefined)
       throw new FloeError(
         'ledger_unavailable',

@@ -63,12 +63,12 @@ export const readOffer = async (registry: Registry, objectId: string): Promise<O
 
 /** Whether a pass of the offer is good no more. @throws FloeError `ledger_unavailable` */
 export const isRevoked = async (
-  { client }: Registry,
+  { client, ...limits }: Registry,
   { revocations }: Offer,
   pass: string,
 ): Promise<boolean> => {
   const key = ObjectId.serialize(pass).toBytes();
-  return (await dynamicField(client, revocations, '0x2::object::ID', key)) !== undefined;
+  return (await dynamicField(client, revocations, '0x2::object::ID', key, limits)) !== undefined;
 };
 
 /** Of anybody. */
@@ -98,11 +98,8 @@ export const readSubscription = async (
 ): Promise<Subscription> =>
   subscriptionFrom(await readTyped(registry, 'access::Subscription', objectId));
 
-const owned = (
-  { client, packageId }: Registry,
-  owner: string,
-  type: string,
-): Promise<Uint8Array[]> => ownedObjects({ client, owner, type: `${packageId}::access::${type}` });
+const owned = (registry: Registry, owner: string, type: string): Promise<Uint8Array[]> =>
+  ownedObjects({ ...registry, owner, type: `${registry.packageId}::access::${type}` });
 
 /** What an address owns, of all offers. @throws FloeError `ledger_unavailable` */
 export const passesOf = async (registry: Registry, owner: string): Promise<Pass[]> =>

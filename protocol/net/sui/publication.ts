@@ -23,12 +23,12 @@ const PublishedBlob = bcs.struct('Blob', {
 const keyType = (packageId: string): string => `${packageId}::publication::RunPublicationKey`;
 
 const readPublication = async (
-  { client, packageId }: Registry,
+  { client, packageId, ...limits }: Registry,
   run: string,
   round: number,
 ): Promise<BlobRef | undefined> => {
   const key = RunPublicationKey.serialize([round]).toBytes();
-  const value = await dynamicField(client, run, keyType(packageId), key);
+  const value = await dynamicField(client, run, keyType(packageId), key, limits);
   if (value === undefined) return undefined;
   const { blobId, sha256, size } = PublishedBlob.parse(value);
   return { id: blobOfNumber(blobId), sha256: Uint8Array.from(sha256), size: Number(size) };
@@ -86,11 +86,17 @@ export const suiPublications = (
       });
     } catch (thrown) {
       if (!isStanding(thrown)) throw thrown;
-      const standing = await withRetry({ retries: LAG_RETRIES }, async () => {
-        const found = await readPublication(registry, run, round);
-        if (found !== undefined) return found;
-        throw new FloeError('ledger_unavailable', `what stands of round ${round} is not seen yet`);
-      });
+      const standing = await withRetry(
+        { retries: LAG_RETRIES, clock: registry.clock },
+        async () => {
+          const found = await readPublication(registry, run, round);
+          if (found !== undefined) return found;
+          throw new FloeError(
+            'ledger_unavailable',
+            `what stands of round ${round} is not seen yet`,
+          );
+        },
+      );
       if (standing.id !== blob.id)
         throw new FloeError(
           'already_frozen',

@@ -6,12 +6,12 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { normalizeStructTag } from '@mysten/sui/utils';
 import { FloeError } from '../../errors.ts';
 import type { Executed, Sender } from './transactions.ts';
-import { dynamicField, readChain } from './chain.ts';
+import { dynamicField, readChain, type ReadLimits } from './chain.ts';
 import { ObjectId, Run } from './layout.ts';
 import { capsOf } from './run.ts';
 
 /** Where Floe's package is, for reading. */
-export interface Registry {
+export interface Registry extends ReadLimits {
   readonly client: ClientWithCoreApi;
   readonly packageId: string;
 }
@@ -37,22 +37,22 @@ export type AccessChange =
  * @throws FloeError `usage` when it is not there or something else; `ledger_unavailable`
  */
 export const readTyped = async (
-  { client, packageId }: Registry,
+  registry: Registry,
   type: string,
   objectId: string,
 ): Promise<Uint8Array> => {
-  const object = await readTypedOneOf({ client, packageId }, [type], objectId);
+  const object = await readTypedOneOf(registry, [type], objectId);
   return object.content;
 };
 
 /** The same for an object that may be of several types. */
 export const readTypedOneOf = async <Type extends string>(
-  { client, packageId }: Registry,
+  { client, packageId, ...limits }: Registry,
   types: readonly Type[],
   objectId: string,
 ): Promise<{ readonly type: Type; readonly content: Uint8Array }> => {
   const wanted = types.join(' or a ');
-  const object = await readChain(`reading ${objectId}`, undefined, async (signal) => {
+  const object = await readChain(`reading ${objectId}`, limits, async (signal) => {
     const include = { content: true } as const;
     return (await client.core.getObject({ objectId, include, signal })).object;
   });
@@ -79,18 +79,14 @@ export const readRun = async (
  * The owner's right to write to a run.
  * @throws FloeError `access_denied` when `owner` does not have it
  */
-export const capOf = async (
-  { client, packageId }: Registry,
-  owner: string,
-  run: string,
-): Promise<string> => {
-  const cap = (await capsOf({ client, packageId, owner })).find((known) => known.run === run);
+export const capOf = async (registry: Registry, owner: string, run: string): Promise<string> => {
+  const cap = (await capsOf({ ...registry, owner })).find((known) => known.run === run);
   if (cap !== undefined) return cap.id;
   throw new FloeError('access_denied', `${owner} does not own the run ${run}`);
 };
 
 const isSo = async (
-  { client }: Registry,
+  { client, ...limits }: Registry,
   run: typeof Run.$inferType,
   change: AccessChange,
 ): Promise<boolean> => {
@@ -98,7 +94,7 @@ const isSo = async (
     return [...run.agreed, ...run.auditors].includes(change.address) === change.admitted;
   if (change.type === 'member') {
     const key = ObjectId.serialize(change.address).toBytes();
-    const revoked = await dynamicField(client, run.revoked.id, 'address', key);
+    const revoked = await dynamicField(client, run.revoked.id, 'address', key, limits);
     return (revoked === undefined) === change.admitted;
   }
   const grant = run.grants.find(([node]) => node === change.address)?.[1];

@@ -7,7 +7,7 @@ import { equalBytes, toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
 import { withRetry } from './bounds.ts';
 import type { Sender } from './transactions.ts';
-import { objectContents, ownedObjects } from './chain.ts';
+import { objectContents, ownedObjects, type ReadLimits } from './chain.ts';
 import { Run, RunCap } from './layout.ts';
 
 export interface SuiRun {
@@ -20,14 +20,13 @@ export interface SuiRun {
   readonly attempts: string;
 }
 
-export interface RunReader {
+export interface RunReader extends ReadLimits {
   readonly client: ClientWithCoreApi;
   readonly packageId: string;
   /** Sui address of the run's coordinator. */
   readonly owner: string;
   /** Addresses that the run has to name as auditors that stay. */
   readonly auditors?: readonly string[];
-  readonly timeoutMs?: number;
 }
 
 interface Agreed {
@@ -56,7 +55,7 @@ export const findRun = async (
   const caps = await capsOf(reader);
   const ids = caps.map(({ run }) => run);
   const what = 'looking for the run';
-  const contents = await objectContents(reader.client, what, ids, reader.timeoutMs);
+  const contents = await objectContents(reader.client, what, ids, reader);
   const found = contents.flatMap((content, index): (SuiRun & Agreed)[] => {
     const cap = caps[index];
     // A right may be seen before the run that it is for.
@@ -118,7 +117,7 @@ export const ensureRun = async (
       ],
     });
   });
-  return withRetry({ retries: FIND_RETRIES }, async () => {
+  return withRetry({ retries: FIND_RETRIES, clock: reader.clock }, async () => {
     const created = await findRun(reader, specHash);
     if (created === undefined)
       throw new FloeError('ledger_unavailable', 'the new run cannot be seen yet');

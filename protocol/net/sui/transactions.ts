@@ -8,8 +8,9 @@ import { SimulationError } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import { Transaction, TransactionDataBuilder } from '@mysten/sui/transactions';
 import { FloeError, toFloeError, type ErrorCode } from '../../errors.ts';
+import { sleep, systemClock, type Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from './bounds.ts';
-import { serialQueue, type SerialQueue } from './queue.ts';
+import { serialQueue, type SerialQueue } from '../../queue.ts';
 
 /** The chain ran the transaction, or would have, and it failed: sending the same again cannot help. */
 export class TransactionFailed extends FloeError {
@@ -78,6 +79,7 @@ export interface SenderInit {
   readonly timeoutMs?: number;
   readonly retries?: number;
   readonly onRetry?: (error: FloeError, attempt: number) => void;
+  readonly clock?: Clock | undefined;
 }
 
 const UNAVAILABLE: ErrorCode = 'ledger_unavailable';
@@ -132,7 +134,7 @@ const INCLUDE = { effects: true, objectTypes: true } as const;
 const POLL_MS = [0, 50, 150, 400, 900];
 
 export const createSender = (init: SenderInit): Sender => {
-  const { client, signer, timeoutMs = 20_000, retries = 5, onRetry } = init;
+  const { client, signer, timeoutMs = 20_000, retries = 5, onRetry, clock = systemClock } = init;
   const queue = init.queue ?? serialQueue();
   const address = signer.toSuiAddress();
 
@@ -141,7 +143,7 @@ export const createSender = (init: SenderInit): Sender => {
   ): Promise<Prepared> => {
     try {
       return await bounded(
-        { timeoutMs, code: UNAVAILABLE, what: 'building a transaction' },
+        { timeoutMs, clock, code: UNAVAILABLE, what: 'building a transaction' },
         async () => {
           const transaction = new Transaction();
           transaction.setSender(address);
@@ -171,7 +173,7 @@ export const createSender = (init: SenderInit): Sender => {
   const settle = async (digest: string): Promise<boolean> => {
     for (const pause of POLL_MS) {
       // oxlint-disable-next-line no-await-in-loop
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await sleep(clock, pause);
       // oxlint-disable-next-line no-await-in-loop
       const seen = await client.core.getTransaction({ digest }).then(
         () => true,
@@ -185,7 +187,7 @@ export const createSender = (init: SenderInit): Sender => {
   const submitOnce = async ({ bytes, digest }: Prepared): Promise<Executed> => {
     const { signature } = await signer.signTransaction(bytes);
     return bounded(
-      { timeoutMs, code: UNAVAILABLE, what: `executing ${digest}` },
+      { timeoutMs, clock, code: UNAVAILABLE, what: `executing ${digest}` },
       async (signal) => {
         try {
           return outcome(
@@ -208,7 +210,9 @@ export const createSender = (init: SenderInit): Sender => {
   };
 
   const submit = async (prepared: Prepared): Promise<Executed> => {
-    const executed = await withRetry({ retries, onRetry, isFinal }, () => submitOnce(prepared));
+    const executed = await withRetry({ retries, onRetry, isFinal, clock }, () =>
+      submitOnce(prepared),
+    );
     await settle(prepared.digest);
     return executed;
   };
@@ -220,7 +224,7 @@ export const createSender = (init: SenderInit): Sender => {
       queue.run(async () => {
         // Once bytes have left and nobody knows what became of them, building others could pay twice.
         let unknown: unknown;
-        const plan = { retries, onRetry, isFinal: (error: unknown) => error === unknown };
+        const plan = { retries, onRetry, clock, isFinal: (error: unknown) => error === unknown };
         return withRetry(plan, async () => {
           const prepared = await prepare(build);
           await onPrepared?.(prepared);

@@ -4,6 +4,7 @@
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { FloeError, isErrorCode, toFloeError } from '../../errors.ts';
+import { deadline, systemClock, type Clock } from '../../ports/clock.ts';
 import type { NetworkConfig } from '../config.ts';
 
 export type EncodedBlob = Awaited<ReturnType<WalrusClient['encodeBlob']>>;
@@ -56,7 +57,7 @@ export interface WalrusCodec {
 }
 
 /** In this thread. */
-export const directCodec = (client: WalrusClient): WalrusCodec => ({
+export const directCodec = (client: WalrusClient, clock: Clock = systemClock): WalrusCodec => ({
   describe: async (bytes) => {
     const { blobId, rootHash } = await client.computeBlobMetadata({ bytes });
     return { blobId, rootHash };
@@ -74,16 +75,20 @@ export const directCodec = (client: WalrusClient): WalrusCodec => ({
     };
   },
   read: async (blobId, most, timeoutMs) => {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const { metadata } = await client.getBlobMetadata({ blobId, signal });
-    const length = Number(metadata.V1.unencoded_length);
-    // It is one node's word, so another attempt may hear another.
-    if (length > most)
-      throw new CodecError(
-        'InconsistentBlobError',
-        `expected at most ${most} bytes, a storage node speaks of ${length}`,
-      );
-    return client.readBlob({ blobId, signal });
+    const { signal, release } = deadline(clock, timeoutMs);
+    try {
+      const { metadata } = await client.getBlobMetadata({ blobId, signal });
+      const length = Number(metadata.V1.unencoded_length);
+      // It is one node's word, so another attempt may hear another.
+      if (length > most)
+        throw new CodecError(
+          'InconsistentBlobError',
+          `expected at most ${most} bytes, a storage node speaks of ${length}`,
+        );
+      return await client.readBlob({ blobId, signal });
+    } finally {
+      release();
+    }
   },
   reset: () => client.reset(),
   close: async () => undefined,

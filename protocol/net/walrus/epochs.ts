@@ -4,6 +4,7 @@
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { toFloeError } from '../../errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 import { UNAVAILABLE } from './object.ts';
 
@@ -18,11 +19,20 @@ export interface Epochs {
 }
 
 /** From the chain, past every cache. @throws FloeError `store_unavailable` */
-export const readEpochs = (walrus: WalrusClient, signal?: AbortSignal): Promise<Epochs> =>
-  withRetry({ retries: 3, signal }, async () => {
+export const readEpochs = (
+  walrus: WalrusClient,
+  { signal, clock }: { readonly signal?: AbortSignal; readonly clock?: Clock | undefined } = {},
+): Promise<Epochs> =>
+  withRetry({ retries: 3, signal, clock }, async () => {
     try {
       walrus.reset();
-      const bounds = { timeoutMs: TIMEOUT_MS, signal, code: UNAVAILABLE, what: "Walrus's epoch" };
+      const bounds = {
+        timeoutMs: TIMEOUT_MS,
+        signal,
+        clock,
+        code: UNAVAILABLE,
+        what: "Walrus's epoch",
+      };
       const state = await bounded(bounds, () => walrus.stakingState());
       const { epoch, epoch_duration, epoch_state, first_epoch_start } = state;
       const duration = Number(epoch_duration);

@@ -5,7 +5,9 @@
 import type { WalrusClient } from '@mysten/walrus';
 import { toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
-import type { BlobRef, Lease } from '../../ports/blob-store.ts';
+import type { BlobRef } from '../../ports/blob-store.ts';
+import type { Lease } from '../../ports/upload-staging.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { parsePatchId } from './quilt.ts';
 import { uploadKey, type UploadJournal } from '../../ports/upload-journal.ts';
 import { epochStart, readEpochs, type Epochs } from './epochs.ts';
@@ -25,6 +27,7 @@ export interface KeepingInit {
   /** Epochs that a new blob is paid for. */
   readonly epochs: number;
   readonly warn: (message: string) => void;
+  readonly clock: Clock;
 }
 
 type Copy = (ref: BlobRef) => Promise<Uint8Array>;
@@ -134,7 +137,7 @@ export const createKeeping = (
   };
 
   return async (blobs, copy) => {
-    const now = await readEpochs(walrus);
+    const now = await readEpochs(walrus, { clock: init.clock });
     const kept: Kept[] = [];
     for (const [id, refs] of byWalrusId(blobs)) {
       // One signer pays for all of them.

@@ -5,6 +5,7 @@
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { bcs } from '@mysten/sui/bcs';
 import { FloeError, installationFault, type ErrorCode } from '../../errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from '../sui/bounds.ts';
 
 const BlobObject = bcs.struct('Blob', {
@@ -37,11 +38,12 @@ export const storeError = (thrown: unknown, what: string): FloeError =>
 export const readBlobObject = async (
   client: ClientWithCoreApi,
   objectId: string,
+  clock?: Clock,
 ): Promise<typeof BlobObject.$inferType> =>
-  withRetry({ retries: 4 }, async () => {
+  withRetry({ retries: 4, clock }, async () => {
     try {
       const include = { content: true } as const;
-      const bounds = { timeoutMs: TIMEOUT_MS, code: UNAVAILABLE, what: 'the chain' };
+      const bounds = { timeoutMs: TIMEOUT_MS, clock, code: UNAVAILABLE, what: 'the chain' };
       const { object } = await bounded(bounds, (signal) =>
         client.core.getObject({ objectId, include, signal }),
       );

@@ -3,10 +3,12 @@
  * a time. Whatever they say is held against the size and hash of a signed record.
  */
 import { FloeError, installationFault } from '../../errors.ts';
+import { readSized } from '../../wire/body.ts';
 import type { NetworkConfig } from '../config.ts';
+import { deadline, sleep, type Clock } from '../../ports/clock.ts';
 import { bounded } from '../sui/bounds.ts';
 import { checkBlob, type BlobRef } from '../../ports/blob-store.ts';
-import type { ByteCache } from '../../ports/byte-cache.ts';
+import type { SizedCache } from '../../memo.ts';
 import { readPatch, type QuiltPatch } from './quilt.ts';
 import { sdkName, type WalrusCodec } from './codec.ts';
 
@@ -41,23 +43,24 @@ export interface ReadingInit {
   readonly network: NetworkConfig;
   readonly codec: (size: number) => WalrusCodec;
   /** Whole quilts, by their id. */
-  readonly quilts: ByteCache;
+  readonly quilts: SizedCache<Uint8Array>;
   readonly shardsOf: () => Promise<number>;
   /** Milliseconds for all attempts together, and for those at a blob that nobody knows. */
   readonly readTimeoutMs: number;
   readonly missingMs: number;
   readonly fetch: typeof globalThis.fetch;
   readonly warn: (message: string) => void;
+  readonly clock: Clock;
 }
 
-type Read = (
+export type Read = (
   ref: BlobRef,
   patch: QuiltPatch | undefined,
   signal: AbortSignal,
 ) => Promise<Uint8Array>;
 
 export const createReading = (init: ReadingInit): Read => {
-  const { network, codec, quilts, shardsOf, readTimeoutMs, missingMs, fetch, warn } = init;
+  const { network, codec, quilts, shardsOf, readTimeoutMs, missingMs, fetch, warn, clock } = init;
 
   const fromAggregator = async (path: string, size: number, signal: AbortSignal) => {
     const response = await fetch(new URL(path, network.walrus.aggregatorUrl), { signal });
@@ -65,14 +68,9 @@ export const createReading = (init: ReadingInit): Read => {
       await response.body?.cancel();
       return response.status === 404 ? 'missing' : 'unavailable';
     }
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      if (at + chunk.length > size) return 'corrupt';
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return at === size ? bytes : 'corrupt';
+    const excess = (): FloeError => new FloeError('blob_corrupt', `more than ${size} bytes`);
+    const bytes = await readSized(response.body, size, excess);
+    return bytes.length === size ? bytes : 'corrupt';
   };
 
   /** The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes. */
@@ -94,8 +92,9 @@ export const createReading = (init: ReadingInit): Read => {
   };
 
   const fromNodes = async (blobId: string, most: number, ms: number): Promise<Uint8Array> =>
-    bounded({ timeoutMs: ms, code: 'store_unavailable', what: `reading blob ${blobId}` }, () =>
-      codec(most).read(blobId, most, ms),
+    bounded(
+      { timeoutMs: ms, clock, code: 'store_unavailable', what: `reading blob ${blobId}` },
+      () => codec(most).read(blobId, most, ms),
     );
 
   const readNodes = async (
@@ -107,22 +106,24 @@ export const createReading = (init: ReadingInit): Read => {
     const known = quilts.get(patch.quilt);
     // A quilt is larger than its parts: read where it disturbs nobody.
     const whole = known ?? (await fromNodes(patch.quilt, MAX_QUILT_BYTES, ms));
-    quilts.add(patch.quilt, whole);
+    quilts.add(patch.quilt, whole, whole.length);
     return readPatch(whole, await shardsOf(), patch);
   };
 
   return async (ref, patch, outer) => {
-    const started = performance.now();
-    const elapsed = (): number => performance.now() - started;
+    const started = clock.monotonic();
+    const elapsed = (): number => clock.monotonic() - started;
     let corrupt = 0;
     for (let pause = FIRST_PAUSE_MS; ;) {
       // Attempts follow each other.
       /* oxlint-disable no-await-in-loop */
-      const attempt = AbortSignal.any([outer, AbortSignal.timeout(ATTEMPT_MS)]);
-      const easy = await tryAggregator(ref, patch, attempt).catch((thrown: unknown) => {
-        if (outer.aborted) throw thrown;
-        return undefined;
-      });
+      const attempt = deadline(clock, ATTEMPT_MS, outer);
+      const easy = await tryAggregator(ref, patch, attempt.signal)
+        .catch((thrown: unknown) => {
+          if (outer.aborted) throw thrown;
+          return undefined;
+        })
+        .finally(attempt.release);
       if (easy !== undefined) return easy;
       try {
         return checkBlob(ref, await readNodes(ref, patch, ATTEMPT_MS));
@@ -142,9 +143,7 @@ export const createReading = (init: ReadingInit): Read => {
           throw new FloeError('store_unavailable', message, { blob: ref.id }, { cause: thrown });
         if (failure === 'corrupt') continue;
         codec(ref.size).reset();
-        await new Promise((resolve) => {
-          setTimeout(resolve, pause);
-        });
+        await sleep(clock, pause);
         pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
       }
       /* oxlint-enable no-await-in-loop */

@@ -4,11 +4,12 @@
  */
 import { fromBase64 } from '@mysten/sui/utils';
 import type { ProtocolMessageCertificate, WalrusClient } from '@mysten/walrus';
+import { sleep, type Clock } from '../../ports/clock.ts';
 import { bounded } from '../sui/bounds.ts';
 import type { UploadState } from '../../ports/upload-journal.ts';
 import type { WalrusCodec } from './codec.ts';
 import { UNAVAILABLE } from './object.ts';
-import type { UploadRequest } from './upload.ts';
+import type { UploadRequest } from './upload-context.ts';
 
 export interface SendingInit {
   readonly walrus: WalrusClient;
@@ -18,6 +19,7 @@ export interface SendingInit {
   /** How long slow nodes are waited for once enough have confirmed. */
   readonly stragglerMs: number;
   readonly warn: (message: string) => void;
+  readonly clock: Clock;
 }
 
 type Confirmations = Parameters<WalrusClient['certificateFromConfirmations']>[0]['confirmations'];
@@ -31,7 +33,7 @@ export type Send = (
 
 const RS2 = 'RS2';
 
-export const createSending = ({ walrus, codec, warn, ...init }: SendingInit): Send => {
+export const createSending = ({ walrus, codec, warn, clock, ...init }: SendingInit): Send => {
   /** To the nodes, all at once. Enough of them suffice: the slow ones are not waited for. */
   const sendToNodes = async (
     request: UploadRequest,
@@ -64,12 +66,7 @@ export const createSending = ({ walrus, codec, warn, ...init }: SendingInit): Se
     });
     const all = Promise.allSettled(writes);
     await Promise.race([all, enough.promise]);
-    await Promise.race([
-      all,
-      new Promise((resolve) => {
-        setTimeout(resolve, init.stragglerMs);
-      }),
-    ]);
+    await Promise.race([all, sleep(clock, init.stragglerMs)]);
     stop.abort();
     return walrus.certificateFromConfirmations({
       confirmations: [...confirmations],
@@ -103,6 +100,7 @@ export const createSending = ({ walrus, codec, warn, ...init }: SendingInit): Se
         return await bounded(
           {
             timeoutMs: init.uploadTimeoutMs / 2,
+            clock,
             signal,
             code: UNAVAILABLE,
             what: 'the upload relay',

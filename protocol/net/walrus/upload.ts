@@ -3,66 +3,23 @@
  * step is in the upload journal before the next begins, and the registration is there before it is sent, so that whatever
  * dies in between, the same upload goes on: it is paid once, and ends certified.
  */
-import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { bcs } from '@mysten/sui/bcs';
-import { fromBase64, toBase64 } from '@mysten/sui/utils';
-import { Transaction } from '@mysten/sui/transactions';
-import type { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../../errors.ts';
-import { bounded, withRetry } from '../sui/bounds.ts';
-import {
-  TransactionFailed,
-  TransactionSuperseded,
-  type Executed,
-  type Sender,
-} from '../sui/transactions.ts';
-import type { UploadJournal, UploadState } from '../../ports/upload-journal.ts';
-import type { WalrusCodec } from './codec.ts';
+import type { UploadState } from '../../ports/upload-journal.ts';
+import { TransactionFailed } from '../sui/transactions.ts';
 import { readEpochs } from './epochs.ts';
-import { createSending } from './send.ts';
-import { readBlobObject, storeError, UNAVAILABLE } from './object.ts';
+import {
+  createUploadContext,
+  type State,
+  type UploaderInit,
+  type UploadRequest,
+} from './upload-context.ts';
+import { createRegistration } from './upload-register.ts';
+import { createCertification } from './upload-store.ts';
 
-export interface UploaderInit {
-  readonly walrus: WalrusClient;
-  readonly client: ClientWithCoreApi;
-  readonly sender: Sender;
-  readonly journal: UploadJournal;
-  readonly codec: (size: number) => WalrusCodec;
-  readonly hasRelay: boolean;
-  /** Milliseconds for the step that moves the bytes. */
-  readonly uploadTimeoutMs: number;
-  /** How long slow nodes are waited for once enough have confirmed. */
-  readonly stragglerMs: number;
-  readonly warn: (message: string) => void;
-}
-
-export interface UploadRequest {
-  readonly key: string;
-  readonly bytes: Uint8Array;
-  readonly quilt: boolean;
-  readonly epochs: number;
-  readonly deletable: boolean;
-}
-
-export type State<Step extends UploadState['step']> = UploadState & { readonly step: Step };
-
-const Certificate = bcs.struct('Certificate', {
-  signers: bcs.vector(bcs.u16()),
-  serializedMessage: bcs.byteVector(),
-  signature: bcs.byteVector(),
-});
-
-const createdBlob = ({ created, digest }: Executed): string => {
-  const [id] = [...created].find(([, type]) => type.endsWith('::blob::Blob')) ?? [];
-  if (id === undefined)
-    throw new FloeError('transaction_failed', `transaction ${digest} registered no blob`);
-  return id;
-};
+export type { State, UploaderInit, UploadRequest } from './upload-context.ts';
 
 /** A certificate whose epoch has passed is renewed; more often in a row is not chance. */
 const MAX_RENEWALS = 2;
-/** How long a relay may take to say what it asks for. */
-const RELAY_MS = 8_000;
 
 export interface Uploader {
   /** Promises an upload: from here on a crash does not lose it. @returns where it stands, or will */
@@ -81,181 +38,11 @@ export interface Uploader {
 }
 
 export const createUploader = (init: UploaderInit): Uploader => {
-  const { walrus, client, sender, journal, codec, hasRelay, warn } = init;
-  const send = createSending(init);
-
-  const reset = (size: number): void => {
-    walrus.reset();
-    codec(size).reset();
-  };
-
-  const save = async <Next extends UploadState>(key: string, state: Next): Promise<Next> => {
-    await journal.save(key, state);
-    return state;
-  };
-
-  const registered = (
-    key: string,
-    { transaction: _sent, ...state }: State<'registering'>,
-    executed: Executed,
-  ): Promise<State<'registered'>> =>
-    save(key, { ...state, step: 'registered', objectId: createdBlob(executed) });
-
-  const planAnew = async (request: UploadRequest): Promise<State<'planned'>> => {
-    const { key, bytes, quilt, epochs, deletable } = request;
-    const size = bytes.length;
-    const { blobId, rootHash } = await codec(size).describe(bytes);
-    await journal.keepBytes(key, bytes);
-    const described = { blobId, rootHash: toBase64(rootHash) };
-    return save(key, { step: 'planned', size, deletable, epochs, quilt, ...described });
-  };
-
-  const relaySpeaks = async (tip: (transaction: Transaction) => unknown): Promise<boolean> => {
-    try {
-      const bounds = { timeoutMs: RELAY_MS, code: UNAVAILABLE, what: 'the upload relay' };
-      await bounded(bounds, async () => tip(new Transaction()));
-      return true;
-    } catch (thrown) {
-      warn(`the upload relay does not say its price: ${(thrown as Error).message}`);
-      return false;
-    }
-  };
-
-  const register = async (
-    { key, bytes }: UploadRequest,
-    planned: State<'planned'>,
-  ): Promise<State<'registered'>> => {
-    const { rootHash, ...upload } = planned;
-    const { blobId, size, quilt, epochs, deletable } = upload;
-    const nonce = crypto.getRandomValues(new Uint8Array(32));
-    const blobDigest = async (): Promise<Uint8Array> =>
-      new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
-    let state: State<'registering'> | undefined;
-    const tip = walrus.sendUploadRelayTip({ size, blobDigest, nonce });
-    // A relay that does not say what it asks for must not keep the blob from being paid for: the nodes are there too.
-    const tips = hasRelay && (await relaySpeaks(tip));
-    const build = (transaction: Transaction): void => {
-      if (tips) transaction.add(tip);
-      const attributes = quilt ? { attributes: { _walrusBlobType: 'quilt' } } : {};
-      walrus.registerBlobTransaction({
-        transaction,
-        size,
-        epochs,
-        blobId,
-        rootHash: fromBase64(rootHash),
-        deletable,
-        owner: sender.address,
-        ...attributes,
-      });
-    };
-    const submit = (): Promise<Executed> =>
-      sender.execute(build, async (prepared) => {
-        const transaction = toBase64(prepared.bytes);
-        const { digest } = prepared;
-        const sent = { nonce: toBase64(nonce), transaction, digest };
-        state = await save(key, { ...upload, step: 'registering', ...sent });
-      });
-    let executed: Executed;
-    try {
-      executed = await submit();
-    } catch (thrown) {
-      if (!(thrown instanceof TransactionFailed)) throw thrown;
-      // The price or the epoch may have changed since they were read; a failed transaction has cost gas only.
-      await save(key, planned);
-      reset(size);
-      executed = await submit();
-    }
-    return registered(key, state as unknown as State<'registering'>, executed);
-  };
-
-  /** A registration that may or may not have happened: the same bytes again, which happen once. */
-  const settleRegistration = async (
-    request: UploadRequest,
-    state: State<'registering'>,
-  ): Promise<State<'registered' | 'planned'>> => {
-    try {
-      const { digest, transaction } = state;
-      const executed = await sender.submit({ digest, bytes: fromBase64(transaction) });
-      return await registered(request.key, state, executed);
-    } catch (thrown) {
-      if (!(thrown instanceof TransactionSuperseded || thrown instanceof TransactionFailed))
-        throw thrown;
-      warn(`registration ${state.digest} never happened; registering anew`);
-      return planAnew(request);
-    }
-  };
-
-  const upload = async (
-    request: UploadRequest,
-    state: State<'registered'>,
-    viaRelay: boolean,
-  ): Promise<State<'uploaded'>> => {
-    const what = `storing blob ${state.blobId}`;
-    const certificate = await withRetry({ retries: 2, firstMs: 500 }, async (attempt) => {
-      if (attempt > 1) reset(state.size);
-      try {
-        return await bounded(
-          { timeoutMs: init.uploadTimeoutMs, code: UNAVAILABLE, what },
-          (signal) => send(request, state, viaRelay, signal),
-        );
-      } catch (thrown) {
-        throw storeError(thrown, what);
-      }
-    });
-    return save(request.key, {
-      ...state,
-      step: 'uploaded',
-      certificate: Certificate.serialize(certificate).toBase64(),
-    });
-  };
-
-  const readObject = (objectId: string) => readBlobObject(client, objectId);
-
-  /** Whether the epochs that a registration paid for are over: nobody stores or certifies it any more. */
-  const hasRunOut = async (objectId: string): Promise<boolean> => {
-    const [{ storage }, { epoch }] = await Promise.all([readObject(objectId), readEpochs(walrus)]);
-    return storage.endEpoch <= epoch;
-  };
-
-  const certified = async (
-    key: string,
-    { certificate: _used, nonce: _nonce, digest: _digest, ...state }: State<'uploaded'>,
-    endEpoch: number,
-  ): Promise<State<'certified'>> => {
-    const done = await save(key, { ...state, step: 'certified', endEpoch });
-    await journal.dropBytes(key);
-    return done;
-  };
-
-  /** @returns undefined when the certificate is of no use any more: the epoch it names has passed */
-  const certify = async (
-    key: string,
-    state: State<'uploaded'>,
-  ): Promise<State<'certified'> | undefined> => {
-    const { blobId, objectId, deletable } = state;
-    const certificate = Certificate.parse(fromBase64(state.certificate));
-    try {
-      await sender.execute((transaction) => {
-        walrus.certifyBlobTransaction({
-          transaction,
-          blobId,
-          blobObjectId: objectId,
-          deletable,
-          certificate: {
-            signers: certificate.signers,
-            serializedMessage: Uint8Array.from(certificate.serializedMessage),
-            signature: Uint8Array.from(certificate.signature),
-          },
-        });
-      });
-    } catch (thrown) {
-      if (!(thrown instanceof TransactionFailed)) throw thrown;
-      // Before a crash it may have been certified already.
-      if ((await readObject(objectId)).certifiedEpoch === null) return undefined;
-    }
-    const { storage } = await readObject(objectId);
-    return certified(key, state, storage.endEpoch);
-  };
+  const context = createUploadContext(init);
+  const { walrus, sender, journal, hasRelay, clock } = context;
+  const { save, reset, planAnew, readObject, hasRunOut } = context;
+  const registration = createRegistration(context);
+  const certification = createCertification(context);
 
   const plan: Uploader['plan'] = async (request) => {
     const known = await journal.load(request.key);
@@ -269,25 +56,9 @@ export const createUploader = (init: UploaderInit): Uploader => {
       case 'uploaded':
         return (await hasRunOut(known.objectId)) ? planAnew(request) : known;
       case 'certified': {
-        const { epoch } = await readEpochs(walrus);
+        const { epoch } = await readEpochs(walrus, { clock });
         return known.endEpoch > epoch ? known : planAnew(request);
       }
-    }
-  };
-
-  /** Uploads what is registered; nothing is lost by trying when its epochs may be over. */
-  const uploadOrPlan = async (
-    request: UploadRequest,
-    state: State<'registered'>,
-    viaRelay: boolean,
-  ): Promise<State<'uploaded' | 'planned'>> => {
-    try {
-      return await upload(request, state, viaRelay);
-    } catch (thrown) {
-      if (!(await hasRunOut(state.objectId))) throw thrown;
-      warn(`what was paid for blob ${state.blobId} is over before it was stored; registering anew`);
-      reset(state.size);
-      return planAnew(request);
     }
   };
 
@@ -298,12 +69,12 @@ export const createUploader = (init: UploaderInit): Uploader => {
   ): Promise<UploadState> => {
     switch (state.step) {
       case 'planned':
-        return register(request, state);
+        return registration.register(request, state);
       case 'registering':
-        return settleRegistration(request, state);
+        return registration.settle(request, state);
       case 'registered':
         // A relay whose certificate was of no use is not asked again.
-        return uploadOrPlan(request, state, hasRelay && renewals === 0);
+        return certification.store(request, state, hasRelay && renewals === 0);
     }
   };
 
@@ -319,7 +90,7 @@ export const createUploader = (init: UploaderInit): Uploader => {
           state = await step(request, state, renewals);
           continue;
         }
-        const done = await certify(key, state);
+        const done = await certification.certify(key, state);
         if (done !== undefined) return done;
         if (renewals >= MAX_RENEWALS)
           throw new FloeError('store_unavailable', `blob ${state.blobId} is not certified`);

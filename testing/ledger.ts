@@ -1,9 +1,10 @@
 /**
  * @module The compliance suite of the Ledger port: every implementation runs it.
  */
-import { describe, expect, it } from 'vitest';
-import { sha256, utf8 } from '../../protocol/bytes.ts';
-import type { Ledger } from '../../protocol/ports/ledger.ts';
+import { base64url } from '../protocol/wire/base64url.ts';
+import type { TestApi } from './api.ts';
+import { sha256, utf8 } from '../protocol/bytes.ts';
+import type { Ledger } from '../protocol/ports/ledger.ts';
 
 export interface LedgerFixture {
   readonly ledger: Ledger;
@@ -12,7 +13,11 @@ export interface LedgerFixture {
   close(): Promise<void>;
 }
 
-export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): void => {
+export const ledgerSuite = (
+  { describe, expect, it }: TestApi,
+  name: string,
+  open: () => Promise<LedgerFixture>,
+): void => {
   describe(`Ledger: ${name}`, () => {
     const h = (text: string): Uint8Array => sha256(utf8(text));
     const run = h('run');
@@ -26,9 +31,9 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
       dataCommitment: h('uploads'),
     };
     // A chain knows blobs by Walrus's ids only.
-    const blob = { id: Buffer.from(h('b1')).toString('base64url'), sha256: h('bytes'), size: 7 };
+    const blob = { id: base64url(h('b1')), sha256: h('bytes'), size: 7 };
     const model = { run, round: 1, modelHash: h('model'), blob, transcriptRoot: h('t') };
-    const other = { ...blob, id: Buffer.from(h('b2')).toString('base64url') };
+    const other = { ...blob, id: base64url(h('b2')) };
     const frozen = expect.objectContaining({ code: 'already_frozen' });
     const withFixture = (body: (fixture: LedgerFixture) => Promise<void>) => async () => {
       const fixture = await open();
@@ -116,7 +121,7 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
             ...model,
             round,
             modelHash,
-            blob: { ...blob, id: Buffer.from(h(id)).toString('base64url') },
+            blob: { ...blob, id: base64url(h(id)) },
           });
         const [all, few, last] = [members, members.slice(2), members.slice(0, 3)];
         await register(0, h('first'), 'm0');

@@ -2,15 +2,10 @@
  * @module What every journal must do: a batch is whole or not there, a snapshot takes the place of the events in it, the
  * transcript is served as it is stored, what is erased is gone.
  */
-import { describe, expect, it } from 'vitest';
-import { concatBytes, sha256, utf8 } from '../../protocol/bytes.ts';
-import { encodeStored, ENTRY_PREFIX } from '../../protocol/records/transcript.ts';
-import type {
-  Journal,
-  JournalBatch,
-  NewRecord,
-  StoredEvent,
-} from '../../coordinator/journal/port.ts';
+import type { TestApi } from './api.ts';
+import { concatBytes, sha256, utf8 } from '../protocol/bytes.ts';
+import { encodeStored, ENTRY_PREFIX } from '../protocol/records/transcript.ts';
+import type { Journal, JournalBatch, NewRecord, StoredEvent } from '../coordinator/journal/port.ts';
 
 export interface JournalFixture {
   readonly journal: Journal;
@@ -65,7 +60,11 @@ const both = async (
   await check(await reopen());
 };
 
-export const journalSuite = (name: string, open: () => Promise<JournalFixture>): void => {
+export const journalSuite = (
+  { describe, expect, it }: TestApi,
+  name: string,
+  open: () => Promise<JournalFixture>,
+): void => {
   const withFixture = (body: (fixture: JournalFixture) => Promise<void>) => async () => {
     const fixture = await open();
     try {

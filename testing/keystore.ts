@@ -1,6 +1,8 @@
-/** What every keystore must do. `reopen` gives the same keystore as a new process would find it, where one can. */
-import { describe, expect, it } from 'vitest';
-import { EMPTY_RUN, type Keystore, type RunMemory } from '../../client/keystore/index.ts';
+/**
+ * @module The compliance suite of the Keystore port.
+ */
+import type { TestApi } from './api.ts';
+import { EMPTY_RUN, type Keystore, type RunMemory } from '../client/keystore/index.ts';
 
 const filled = (value: number, length = 32): Uint8Array => new Uint8Array(length).fill(value);
 
@@ -48,12 +50,16 @@ export const fullMemory: RunMemory = {
   },
 };
 
+export interface KeystoreFixture {
+  readonly keystore: Keystore;
+  /** The same keystore as a new process finds it, where one can. */
+  readonly reopen: (closed: Keystore) => Promise<Keystore>;
+}
+
 export const keystoreSuite = (
+  { describe, expect, it }: TestApi,
   name: string,
-  create: () => Promise<{
-    readonly keystore: Keystore;
-    readonly reopen: (closed: Keystore) => Promise<Keystore>;
-  }>,
+  create: () => Promise<KeystoreFixture>,
 ): void => {
   describe(`keystore: ${name}`, () => {
     it('has an identity that signs and a training secret, both the same after reopening', async () => {

@@ -1,11 +1,11 @@
 /**
  * @module The compliance suite of the BlobStore port: every implementation runs it.
  */
-import { describe, expect, it } from 'vitest';
-import type { BlobStore } from '../../protocol/ports/blob-store.ts';
-import { sha256 } from '../../protocol/bytes.ts';
-import { FloeError } from '../../protocol/errors.ts';
-import { seededRandom } from '../../protocol/ports/random.ts';
+import type { TestApi } from './api.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { sha256 } from '../protocol/bytes.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { seededRandom } from '../protocol/ports/random.ts';
 
 export interface BlobStoreFixture {
   readonly store: BlobStore;
@@ -14,7 +14,11 @@ export interface BlobStoreFixture {
   close?(): Promise<void>;
 }
 
-export const blobStoreSuite = (name: string, open: () => Promise<BlobStoreFixture>): void => {
+export const blobStoreSuite = (
+  { describe, expect, it }: TestApi,
+  name: string,
+  open: () => Promise<BlobStoreFixture>,
+): void => {
   describe(`BlobStore: ${name}`, () => {
     const bytes = seededRandom(new Uint8Array(32))(300_000);
     const withFixture = (run: (fixture: BlobStoreFixture) => Promise<void>) => async () => {
@@ -32,6 +36,16 @@ export const blobStoreSuite = (name: string, open: () => Promise<BlobStoreFixtur
         const ref = await store.put(bytes);
         expect(ref.size).toBe(bytes.length);
         expect(ref.sha256).toEqual(sha256(bytes));
+        expect(await store.get(ref)).toEqual(bytes);
+      }),
+    );
+
+    it(
+      'takes the hash from a caller that knows it',
+      withFixture(async ({ store }) => {
+        const ref = await store.put(bytes, { sha256: sha256(bytes) });
+        expect(ref.sha256).toEqual(sha256(bytes));
+        expect(await store.put(bytes)).toEqual(ref);
         expect(await store.get(ref)).toEqual(bytes);
       }),
     );
@@ -75,7 +89,7 @@ export const blobStoreSuite = (name: string, open: () => Promise<BlobStoreFixtur
     it(
       'refuses an id that is no id',
       withFixture(async ({ store }) => {
-        const ref = { id: '../../secret', sha256: new Uint8Array(32), size: 3 };
+        const ref = { id: '../secret', sha256: new Uint8Array(32), size: 3 };
         await expect(store.get(ref)).rejects.toMatchObject({ code: 'blob_not_found' });
       }),
     );

@@ -1,8 +1,8 @@
 /**
  * @module The compliance suite of the AccessGate port: every implementation runs it.
  */
-import { describe, expect, it } from 'vitest';
-import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
+import type { TestApi } from './api.ts';
+import type { AccessGate, KeyPurpose } from '../protocol/ports/access-gate.ts';
 
 export interface AccessGateFixture {
   /** Gates of three identities; the owner wraps. */
@@ -11,7 +11,11 @@ export interface AccessGateFixture {
   readonly outsider: { readonly gate: AccessGate; readonly key: Uint8Array };
 }
 
-export const accessGateSuite = (name: string, open: () => Promise<AccessGateFixture>): void => {
+export const accessGateSuite = (
+  { describe, expect, it }: TestApi,
+  name: string,
+  open: () => Promise<AccessGateFixture>,
+): void => {
   describe(`AccessGate: ${name}`, () => {
     const key = new Uint8Array(32).map((_, i) => i * 7);
     const purpose: KeyPurpose = { run: new Uint8Array(32).fill(1), round: 4, role: 'model' };

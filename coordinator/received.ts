@@ -1,0 +1,29 @@
+/**
+ * @module Which blobs this process has received and checked itself: their bytes had the hash of their
+ * id when they were stored. An upload among them is folded without hashing it whole a second time;
+ * its leaves are hashed at the fold in any case. Empty after a restart: then everything is checked.
+ */
+import { toHex } from '../protocol/bytes.ts';
+import type { BlobRef } from '../protocol/ports/blob-store.ts';
+
+export interface Received {
+  /** Bytes with this hash were checked and stored under its hex. @param sha256 32 bytes */
+  note(sha256: Uint8Array): void;
+  /** Whether this very blob was checked here. */
+  has(ref: BlobRef): boolean;
+}
+
+/** More than the uploads of one round; the oldest is forgotten first. */
+const MAX_KEPT = 1024;
+
+export const createReceived = (): Received => {
+  const kept = new Set<string>();
+  return {
+    note: (sha256) => {
+      kept.add(toHex(sha256));
+      const [oldest] = kept;
+      if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+    },
+    has: ({ id, sha256 }) => id === toHex(sha256) && kept.has(id),
+  };
+};

@@ -1,0 +1,84 @@
+/**
+ * @module What stands of a run on Sui: cohorts, survivors and model versions, as anyone reads them.
+ */
+import type { ClientWithCoreApi } from '@mysten/sui/client';
+import { toHex } from '../../bytes.ts';
+import { FloeError } from '../../errors.ts';
+import type { Ledger } from '../../ports/ledger.ts';
+import { dynamicField, readChain, type ReadLimits } from './chain.ts';
+import { familyOf, roundOf as readRound } from './family.ts';
+import { blobOfNumber, ModelObject, ObjectId, PublishedKey } from './layout.ts';
+import type { RunLookup } from './run-lookup.ts';
+import type { SuiRun } from './run.ts';
+
+export interface LedgerReadsInit {
+  readonly client: ClientWithCoreApi;
+  /** Floe's package. */
+  readonly packageId: string;
+  readonly limits: ReadLimits;
+  readonly runs: RunLookup;
+}
+
+/** Bytes of a parsed vector, as an array of their own. */
+export const own = (parsed: Iterable<number>): Uint8Array => Uint8Array.from(parsed);
+
+export const createLedgerReads = ({ client, packageId, limits, runs }: LedgerReadsInit) => {
+  const field = (parentId: string, type: string, key: Uint8Array) =>
+    dynamicField(client, parentId, type, key, limits);
+
+  const roundOf = async (run: Uint8Array, round: number) => {
+    const object = await runs.standing(run);
+    return object && readRound(client, object, round, limits);
+  };
+
+  const modelId = async ({ run }: SuiRun, round: number): Promise<string | undefined> => {
+    const key = PublishedKey.serialize([round]).toBytes();
+    const value = await field(run, `${packageId}::model::PublishedKey`, key);
+    return value && ObjectId.parse(value);
+  };
+
+  const readCohort: Ledger['readCohort'] = async (run, round) => {
+    const found = await roundOf(run, round);
+    return found && { root: own(found.cohortRoot), beacon: own(found.beacon) };
+  };
+
+  const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
+    const found = await roundOf(run, round);
+    if (!found?.survivors) return undefined;
+    return { hash: own(found.survivorsHash), dataCommitment: own(found.dataCommitment) };
+  };
+
+  const readModel: Ledger['readModel'] = async (run, round) => {
+    const object = await runs.standing(run);
+    const id = object && (await modelId(object, round));
+    if (id === undefined) return undefined;
+    const content = await readChain(`reading model ${id}`, limits, async (signal) => {
+      const include = { content: true } as const;
+      return (await client.core.getObject({ objectId: id, include, signal })).object.content;
+    });
+    if (content === undefined) return undefined;
+    const { modelHash, transcriptRoot, blob } = ModelObject.parse(content);
+    return {
+      run,
+      round,
+      modelHash: own(modelHash),
+      transcriptRoot: own(transcriptRoot),
+      blob: {
+        id: blobOfNumber(blob.blobId),
+        sha256: own(blob.sha256),
+        size: Number(blob.size),
+      },
+    };
+  };
+
+  const readFamily: Ledger['readFamily'] = async (run, version, modelHash) => {
+    const object = await runs.standing(run);
+    if (object === undefined)
+      throw new FloeError('ledger_unavailable', `the run ${toHex(run)} is not on chain yet`);
+    return familyOf(client, object, version, modelHash, limits);
+  };
+
+  return { roundOf, modelId, readCohort, readSurvivors, readModel, readFamily };
+};
+
+export type LedgerReads = ReturnType<typeof createLedgerReads>;
