@@ -63,8 +63,8 @@ export const makeRunFolder = async (parent: string, name: string): Promise<strin
       }
     }
   } catch (cause) {
-    const disk = storageError(cause, parent);
-    if (disk !== undefined) throw disk;
+    const refusal = storageError(cause, parent);
+    if (refusal !== undefined) throw refusal;
     throw new FloeError(
       'store_unavailable',
       `cannot make a folder in ${parent}: ${(cause as Error).message}`,
