@@ -13,7 +13,7 @@ import {
   roundToTypes,
 } from '../protocol/model/index.ts';
 import { openModel } from '../protocol/verify/index.ts';
-import { describeModel } from '../sim/describe.ts';
+import { describeModel } from '../client/tfjs/describe.ts';
 import { readInput } from './flags.ts';
 import { modelOfVersion } from './published.ts';
 import type { RunSettings } from './run-file.ts';

@@ -27,7 +27,8 @@ import {
 } from '../protocol/net/config.ts';
 import type { Publication } from '../protocol/records/publication.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
-import { readRunNetwork, RUN_FILES, writeRunNetwork } from '../sim/run-folder.ts';
+import { readRunNetwork, writeRunNetwork } from '../protocol/ports/run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
 
 import { showTime } from './amounts.ts';
 import { namedNetwork, packageOf, readNetworkFile, type NetworkFlags } from './network.ts';

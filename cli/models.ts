@@ -17,7 +17,7 @@ const runObjectOf = async (folder: string, registry: Registry): Promise<string> 
   const { addressOf, cryptoReady } = await import('../protocol/ports/identity.ts');
   const { findRun } = await import('../protocol/net/sui/run.ts');
   const { hashRunSpec } = await import('../protocol/spec/run-spec.ts');
-  const { readRun } = await import('../sim/run-folder.ts');
+  const { readRun } = await import('../protocol/ports/run-folder.ts');
   await cryptoReady;
   const { spec } = await readRun(folder);
   const found = await findRun(

@@ -10,7 +10,7 @@ import { addressOf, cryptoReady } from '../protocol/ports/identity.ts';
 import { findPublished } from '../protocol/net/sui/publication.ts';
 import { findRun } from '../protocol/net/sui/run.ts';
 import { readPublication } from '../protocol/records/publication.ts';
-import { readRun } from '../sim/run-folder.ts';
+import { readRun } from '../protocol/ports/run-folder.ts';
 import { chooseReader } from './reader.ts';
 import { packageOf } from './network.ts';
 import { findNetwork, type Reading } from './run-network.ts';

@@ -7,8 +7,9 @@ import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
 import { holdsDevnet, reopenRunDevnet } from '../sim/run-devnet.ts';
-import { readRunNetwork, resolveRunFolder, RUN_FILES } from '../sim/run-folder.ts';
-import { isThere } from './flags.ts';
+import { readRunNetwork, resolveRunFolder } from '../protocol/ports/run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
+import { isThere } from '../protocol/ports/files.ts';
 import { namedNetwork, readNetworkFile, withNetwork, type NetworkFlags } from './network.ts';
 
 export interface FoundNetworkFlags extends NetworkFlags {

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { MAX_MEMBERS } from '../protocol/spec/run-spec.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
 import { TIMEOUTS } from '../protocol/spec/timeouts.ts';
-import { parsePartition } from '../sim/partition.ts';
+import { parsePartition } from '../client/data/partition.ts';
 import { parseDrops } from '../sim/faults.ts';
 import { decimal, oneOf, wholeNumber } from './flags.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';

@@ -16,9 +16,9 @@ import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { openModel } from '../protocol/verify/index.ts';
-import type { ModelDescription } from './describe.ts';
-import { chooseModel } from './models.ts';
-import { shuffle } from './sampling.ts';
+import type { ModelDescription } from '../client/tfjs/describe.ts';
+import { chooseModel } from '../client/tfjs/choose-model.ts';
+import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
 import { answerCalls } from './thread.ts';
 

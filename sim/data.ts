@@ -5,7 +5,7 @@ import { type Dataset, rowOf, featureLength, labelLength } from '../client/data/
 import { loadData } from '../client/data/load-node.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
-import { shuffle } from './sampling.ts';
+import { shuffle } from '../client/data/sampling.ts';
 
 export interface ScenarioData {
   readonly source: string;

@@ -4,7 +4,7 @@
 import type { Progress } from '../coordinator/index.ts';
 import type { CrowdEvent } from './crowd.ts';
 import type { DropPhase } from './faults.ts';
-import type { PartitionStatistics } from './partition.ts';
+import type { PartitionStatistics } from '../client/data/partition.ts';
 import type { RoundSummary } from './summary.ts';
 
 export type ScenarioEvent =

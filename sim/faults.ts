@@ -5,7 +5,7 @@
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
-import { shuffle } from './sampling.ts';
+import { shuffle } from '../client/data/sampling.ts';
 
 /** The phases in which a participant sends a record, in order. */
 export const DROP_PHASES = ['register', 'share', 'upload', 'consistent', 'unmask'] as const;

@@ -3,7 +3,6 @@
  * with the same model, bit for bit.
  */
 import * as v from 'valibot';
-import { sha256, utf8 } from '../protocol/bytes.ts';
 import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/net/config.ts';
@@ -176,7 +175,3 @@ export const dropsOf = ({
   ...(drops.consistent === undefined ? {} : { consistent: drops.consistent }),
   ...(drops.unmask === undefined ? {} : { unmask: drops.unmask }),
 });
-
-/** 32 bytes from which every seed of the run derives. */
-export const masterSeed = (seed: string): Uint8Array =>
-  sha256(utf8('floe/scenario-seed/v1'), utf8(seed));

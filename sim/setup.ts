@@ -8,10 +8,15 @@ import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/spec/run-spe
 import type { AnalystCalls, AnalystData } from './analyst.ts';
 import type { Member } from './crowd.ts';
 import { loadScenarioData, type ScenarioData } from './data.ts';
-import type { ModelDescription } from './describe.ts';
+import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { keystoreKey } from './identities.ts';
-import { dealRows, partitionStatistics, type PartitionStatistics } from './partition.ts';
-import { masterSeed, minimumOf, type Scenario } from './scenario.ts';
+import {
+  dealRows,
+  partitionStatistics,
+  type PartitionStatistics,
+} from '../client/data/partition.ts';
+import { minimumOf, type Scenario } from './scenario.ts';
+import { masterSeed } from '../protocol/spec/master-seed.ts';
 import { startThread, type Thread } from './thread.ts';
 
 /** Seconds a lost participant is waited for; the scenario's clock leaps over them. */

@@ -19,7 +19,8 @@ import { epochsOf, type NetworkConfig } from '../protocol/net/config.ts';
 import type { Publication } from '../protocol/records/publication.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { startRunDevnet } from './run-devnet.ts';
-import { RUN_FILES, writeRunNetwork } from './run-folder.ts';
+import { writeRunNetwork } from '../protocol/ports/run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { Scenario } from './scenario.ts';
 
 /** How long the services of a network may take, where not as long as usual. */

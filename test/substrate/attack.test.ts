@@ -35,7 +35,7 @@ import {
 } from '../../protocol/spec/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/net/sui/transactions.ts';
 import type { Devnet } from '../../devnet/index.ts';
-import { writeRunNetwork } from '../../sim/run-folder.ts';
+import { writeRunNetwork } from '../../protocol/ports/run-folder.ts';
 import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';
 import {
   bareNetworkOf,

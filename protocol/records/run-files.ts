@@ -1,8 +1,8 @@
 /**
  * @module The files of a run's folder by name, and the form in which people read its specification.
  */
-import { toHex } from '../../protocol/bytes.ts';
-import type { RunSpec } from '../../protocol/spec/run-spec.ts';
+import { toHex } from '../bytes.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 
 export const RUN_FILES = {
   spec: 'spec.cbor',

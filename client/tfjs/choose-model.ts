@@ -2,9 +2,9 @@
  * @module The models a scenario or an operator names: those of the registry, and stacks of dense layers sized to the data,
  * which travel in the run specification as a topology.
  */
-import type { Dataset } from '../client/data/dataset.ts';
-import { modelByName, MODELS, type ModelFunction } from '../client/tfjs/models.ts';
-import { FloeError } from '../protocol/errors.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { modelByName, MODELS, type ModelFunction } from './models.ts';
+import { FloeError } from '../../protocol/errors.ts';
 
 const MAX_UNITS = 65_536;
 const MAX_LAYERS = 32;

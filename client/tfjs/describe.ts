@@ -2,11 +2,11 @@
  * @module A model without data: its tensors and topology, for a coordinator that starts a run and holds no
  * examples.
  */
-import { createDataset } from '../client/data/dataset.ts';
-import type { BackendName } from '../client/tfjs/backends.ts';
-import { tfjsTrainer } from '../client/tfjs/trainer.ts';
-import type { TensorSpec } from '../protocol/model/index.ts';
-import { chooseModel } from './models.ts';
+import { createDataset } from '../data/dataset.ts';
+import type { BackendName } from './backends.ts';
+import { tfjsTrainer } from './trainer.ts';
+import type { TensorSpec } from '../../protocol/model/index.ts';
+import { chooseModel } from './choose-model.ts';
 
 export interface ModelDescription {
   readonly architecture: string;

@@ -3,10 +3,10 @@
  * section 3), or with label shares drawn from a Dirichlet distribution (Hsu et al. 2019). Every example goes to exactly
  * one participant, and the same seed deals the same way.
  */
-import { FloeError } from '../protocol/errors.ts';
-import { seededRandom } from '../protocol/ports/random.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { seededRandom } from '../../protocol/ports/random.ts';
 import { logGamma, shuffle, uniform } from './sampling.ts';
-import type { RandomSource } from '../protocol/ports/random.ts';
+import type { RandomSource } from '../../protocol/ports/random.ts';
 
 export type Partition =
   | { readonly type: 'iid' }

@@ -2,7 +2,7 @@
  * @module Draws from a reproducible stream: uniform numbers, permutations (Fisher and Yates), normal and gamma variates
  * (Marsaglia and Tsang 2000). For scenarios only: where data lies and who fails. Nothing here is for secrets.
  */
-import { randomBelow, type RandomSource } from '../protocol/ports/random.ts';
+import { randomBelow, type RandomSource } from '../../protocol/ports/random.ts';
 
 /** Uniform over [0, 1) in steps of 2^-53. */
 export const uniform = (random: RandomSource): number => {
