@@ -5,11 +5,10 @@ import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
 import { collect, hexKey, oneOf, wholeNumber } from './flags.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import type { PlaceFlags } from './coordinator-ports.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+import type { CoordinatorOptions } from './coordinator-options.ts';
 import { withKey, withNetwork } from './network.ts';
-import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
-import type { CoordinatorFlags } from './run-file.ts';
+import { withPassphrase } from './passphrase.ts';
 import {
   withDeadlines,
   withEncoding,
@@ -18,19 +17,6 @@ import {
   withStorageEpochs,
   withTraining,
 } from './run-flags.ts';
-
-export interface CoordinatorOptions
-  extends CoordinatorFlags, PlaceFlags, PassphraseFlags, CommonOptions {
-  readonly state: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly allowOrigin?: readonly string[];
-  readonly keepServing?: boolean;
-  readonly regroup?: boolean;
-  readonly verbose?: boolean;
-}
 
 const runShape = (command: Command): Command =>
   withDeadlines(

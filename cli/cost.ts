@@ -8,7 +8,7 @@ import type { CostPart, RunCost, WalrusPrices } from '../protocol/net/cost.ts';
 import type { Epochs } from '../protocol/net/walrus/epochs.ts';
 import type { Funds } from '../coordinator/funds.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { showSpan, showTime } from './amounts.ts';
+import { showSpan, showTime } from '../protocol/net/times.ts';
 import { SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { wholeNumber } from './flags.ts';
 import {
@@ -180,7 +180,7 @@ Exit codes: floe help exit-codes.`,
       await runCommand(options, async ({ output }) => {
         const { keepingCost, runCost } = await import('../protocol/net/cost.ts');
         const { GAS_RATES, storedBy } = await import('../protocol/spec/size-of-run.ts');
-        const { beginningOf } = await import('./beginning.ts');
+        const { beginningOf } = await import('../client/beginning.ts');
         const { gatherSettings, settingsToSpec } = await import('./run-file.ts');
         const settings = await gatherSettings(runFile, options);
         // Whose run it is changes no size.

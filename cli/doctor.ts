@@ -52,7 +52,7 @@ that are down, while enough of them answer. With a key, its balances are looked 
         const checks = [...found.checks];
         if (file !== undefined) {
           const { examineNetwork } = await import('./examine-network.ts');
-          const address = key?.toSuiAddress();
+          const address = key?.address;
           checks.push(...(await examineNetwork({ network: file.network, address, signal })));
         }
         const clock = await import('./examine-clock.ts');

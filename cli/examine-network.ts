@@ -12,7 +12,7 @@ import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
 import { bounded } from '../protocol/net/sui/bounds.ts';
 
-import { showTime } from './amounts.ts';
+import { showTime } from '../protocol/net/times.ts';
 import { check, type Check } from './examine.ts';
 
 const TIMEOUT_MS = 10_000;

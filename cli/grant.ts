@@ -34,9 +34,9 @@ const base = (name: 'grant' | 'revoke'): Command =>
 const change = async (options: Options, run: string, wanted: AccessChange): Promise<void> => {
   await runCommand(options, async ({ output }) => {
     const { changeAccess } = await import('../protocol/net/sui/registry.ts');
-    const { client, packageId } = await openRegistry(options);
-    const sender = await openSender(options, client, output);
-    const executed = await changeAccess({ client, packageId }, sender, run, wanted);
+    const registry = await openRegistry(options);
+    const sender = await openSender(options, registry.client, output);
+    const executed = await changeAccess(registry, sender, run, wanted);
     const { type, address: who, admitted } = wanted;
     output.document({
       run,

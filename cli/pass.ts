@@ -46,13 +46,13 @@ const act = async (
 ): Promise<void> => {
   await runCommand(options, async ({ output }) => {
     const offers = await import('../protocol/net/sui/offers.ts');
-    const { client, packageId } = await openRegistry(options);
-    const sender = await openSender(options, client, output);
+    const registry = await openRegistry(options);
+    const sender = await openSender(options, registry.client, output);
     const { facts, words, executed } = await body({
       offers,
       sender,
       output,
-      registry: { client, packageId },
+      registry,
     });
     output.document({
       ...facts,

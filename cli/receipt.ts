@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 the chain refused, 2 no such run, or no survivor of the ro
       await runCommand(options, async ({ output }) => {
         const { issueReceipt, receiptsOf } = await import('../protocol/net/sui/receipts.ts');
         const registry = await openRegistry(options);
-        const who = options.for ?? (await findKey(options))?.toSuiAddress();
+        const who = options.for ?? (await findKey(options))?.address;
         if (who === undefined) throw new FloeError('usage', 'expected --for <0x...>, or a key');
         const { round } = options;
         if (round === undefined) {

@@ -32,7 +32,7 @@ import { readInput } from './flags.ts';
 import type { JoinOptions } from './join.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
 import type { Output } from './output.ts';
-import { httpBase, webSocketAddress } from './remote.ts';
+import { httpBase, webSocketAddress } from '../client/connect/address.ts';
 import type { Context } from './run-command.ts';
 import { openOrMakeKeystore } from './secrets.ts';
 

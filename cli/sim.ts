@@ -54,7 +54,8 @@ const networkInput = async (options: Options): Promise<Pick<ScenarioInput, 'subs
   if (network === undefined) return local === true ? { substrate: 'local' } : {};
   const { FloeError } = await import('../protocol/errors.ts');
   if (local === true) throw new FloeError('usage', 'expected --network or --local, not both');
-  const { packageOf, readNetworkFile } = await import('./network.ts');
+  const { packageOf } = await import('../protocol/net/network-file.ts');
+  const { readNetworkFile } = await import('./network.ts');
   const file = await readNetworkFile({ network });
   packageOf(file.network, file.path);
   return { substrate: { type: 'network', network: file.network } };

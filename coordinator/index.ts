@@ -1,5 +1,6 @@
 /**
- * @module The coordinator: runs the rounds of a federated run. `createCoordinator` is the run, `serve` puts it on a port,
+ * @module The coordinator: runs the rounds of a federated run. `startCoordinator` is the short way: one folder with everything in it.
+ * `createCoordinator` is the run, `serve` puts it on a port,
  * `openJournal` and `memoryJournal` keep it, `journalLedger` is the ledger of a consortium without a chain.
  */
 export type {
@@ -9,6 +10,7 @@ export type {
   Status,
   TranscriptSource,
 } from './coordinator.ts';
+export type { FundsOfRun, StartEvent } from './events.ts';
 export { createCoordinator } from './host.ts';
 export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
 export { memoryJournal } from './journal/memory.ts';
@@ -19,6 +21,22 @@ export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { reportedText, type Logger } from './log.ts';
 export type { Phase, PhaseType, Progress } from './machine/index.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
+export { readJournalLedger, type JournalFreezes } from './read-ledger.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
 export type { ServerConnection } from './sessions.ts';
+export {
+  startCoordinator,
+  type CoordinatorKeys,
+  type FinishedRun,
+  type StartedCoordinator,
+  type StartOptions,
+} from './start.ts';
+export {
+  SETTINGS_FILE,
+  type FixedParts,
+  type NewRun,
+  type Place,
+  type PlaceOptions,
+} from './state.ts';
+export type { UpkeepEvent } from './upkeep.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

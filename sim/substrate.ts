@@ -8,7 +8,7 @@ import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { networkPorts } from '../client/network.ts';
 import type { LedgerReader } from '../client/participant/ports.ts';
 import { openNetworkPorts } from '../coordinator/network.ts';
-import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import { localPorts } from '../protocol/ports/local.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import type { ConnectOptions } from '../protocol/net/connect.ts';
@@ -71,13 +71,7 @@ export const openReaderPorts = async (
   identity: Identity,
 ): Promise<ReaderPorts> => {
   const folder = directoryStore(substrate.blobs);
-  if (substrate.type === 'local')
-    return {
-      store: folder,
-      ledger: undefined,
-      gateFor: async (reader) => sealedBoxGate(reader),
-      close: async () => undefined,
-    };
+  if (substrate.type === 'local') return localPorts({ identity, store: folder, ledger: undefined });
   const { network, limits } = substrate;
   return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
@@ -99,13 +93,10 @@ export const openCoordinatorPorts = async (
   const folder = directoryStore(substrate.blobs);
   if (substrate.type === 'local')
     return {
-      store: folder,
-      gate: sealedBoxGate(identity),
-      ledger: localLedger(),
+      ...localPorts({ identity, store: folder, ledger: localLedger() }),
       modelObject: async () => undefined,
       runObject: async () => undefined,
       publish: async () => undefined,
-      close: async () => undefined,
     };
   const { network, limits } = substrate;
   if (substrate.type === 'devnet') await askFaucet(network, identity.address);

@@ -1,12 +1,12 @@
 /**
  * @module The models that a transcript publishes, by version, and which of them a version on chain is.
  */
-import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { FloeError } from '../protocol/errors.ts';
-import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
-import type { ModelRef } from '../protocol/records/records.ts';
-import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
-import { decodeTranscript } from '../protocol/records/transcript.ts';
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
+import type { ModelRef } from '../../protocol/records/records.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
 
 interface SignedRun {
   readonly spec: RunSpec;

@@ -1,8 +1,8 @@
 /**
  * @module Addresses of coordinators as people write them, and the transcript so far that is to be had there.
  */
-import { fetchBytes } from '../protocol/records/announcement.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { fetchBytes } from '../../protocol/records/announcement.ts';
+import { FloeError } from '../../protocol/errors.ts';
 
 const TRANSCRIPT_LIMIT = 2 ** 31 - 1;
 

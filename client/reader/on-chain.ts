@@ -2,27 +2,26 @@
  * @module A run from nothing but an object id and a network: the chain says where specification and transcript are on Walrus,
  * and everything that is read is held against the chain.
  */
-import { suiClientOf, walrusClientOf } from '../protocol/net/walrus/client.ts';
-import { memoryUploadJournal } from '../protocol/ports/upload-journal.ts';
-import { walrusStore } from '../protocol/net/walrus/store.ts';
-import { FloeError } from '../protocol/errors.ts';
-import { addressOf, cryptoReady } from '../protocol/ports/identity.ts';
-import { findPublished } from '../protocol/net/sui/publication.ts';
-import { findRun } from '../protocol/net/sui/run.ts';
-import { readPublication } from '../protocol/records/publication.ts';
-import { readRun } from '../protocol/ports/run-folder.ts';
-import { chooseReader } from './reader.ts';
-import { packageOf } from './network.ts';
-import { findNetwork, type Reading } from './run-network.ts';
-import { connectReader, type Source, type SourceOptions } from './source.ts';
+import { suiClientOf, walrusClientOf } from '../../protocol/net/walrus/client.ts';
+import { memoryUploadJournal } from '../../protocol/ports/upload-journal.ts';
+import { walrusStore } from '../../protocol/net/walrus/store.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { addressOf, cryptoReady } from '../../protocol/ports/identity.ts';
+import { findPublished } from '../../protocol/net/sui/publication.ts';
+import { findRun } from '../../protocol/net/sui/run.ts';
+import { readPublication } from '../../protocol/records/publication.ts';
+import { readRun } from '../../protocol/ports/run-folder.ts';
+import { packageOf } from '../../protocol/net/network-file.ts';
+import { findNetwork } from './network.ts';
+import { chooseReader, connectReader, type OpenRunOptions, type Source } from './source.ts';
 
 /** @throws FloeError `usage` when there is no such run or version, or nothing of it was published; `verification_failed` */
 export const openObject = async (
   objectId: string,
-  options: SourceOptions,
-  reading: Reading,
+  options: OpenRunOptions,
+  resources: AsyncDisposableStack,
 ): Promise<Source> => {
-  const found = await findNetwork(options, reading);
+  const found = await findNetwork(options, resources);
   const { network, folder } = found;
   const client = suiClientOf(network);
   const registry = { client, packageId: packageOf(network, found.from) };
@@ -45,9 +44,14 @@ export const openObject = async (
     walrus: walrusClientOf(network, client),
     journal: memoryUploadJournal(),
   });
-  reading.resources.defer(() => store.close());
-  const { signal } = reading;
-  const { spec, transcript } = await readPublication(publication.blob, specHash, store, { signal });
+  resources.defer(() => store.close());
+  const { signal } = options;
+  const { spec, transcript } = await readPublication(
+    publication.blob,
+    specHash,
+    store,
+    signal === undefined ? {} : { signal },
+  );
   await cryptoReady;
   const owner = addressOf(spec.coordinator);
   // Anybody can register a run of this specification and publish what is another's.
@@ -66,6 +70,6 @@ export const openObject = async (
     version,
     published: publication.round,
     reader: reader?.address,
-    ...(await connectReader(network, spec, reader, reading)),
+    ...(await connectReader(network, spec, reader, resources)),
   };
 };
