@@ -1,5 +1,5 @@
 /**
- * @module The examinations of `floe doctor`. Each is tried for real: a key is exchanged, a file is written and synced, a port
+ * @module What a machine can do. Each is tried for real: a key is exchanged, a file is written and synced, a port
  * is bound.
  */
 import { createCipheriv } from 'node:crypto';
@@ -8,20 +8,12 @@ import { createServer } from 'node:net';
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
-import { listBackends } from '../client/tfjs/backends.ts';
-import { equalBytes, sha256, toHex, utf8 } from '../protocol/bytes.ts';
-import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { identityFromSeed, sealTo, verifySignature } from '../protocol/ports/identity.ts';
-import { systemRandom } from '../protocol/ports/random.ts';
-
-export interface Check {
-  readonly name: string;
-  /** Whether Floe cannot work without it. */
-  readonly needed: boolean;
-  readonly ok: boolean;
-  /** What was found, or why it does not work. */
-  readonly detail: string;
-}
+import { listBackends } from '../tfjs/backends.ts';
+import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { check, type Check } from '../../protocol/checks.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { identityFromSeed, sealTo, verifySignature } from '../../protocol/ports/identity.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
 
 export interface Examination {
   readonly ok: boolean;
@@ -147,31 +139,22 @@ const bind = async (port: number): Promise<string> =>
     });
   });
 
-/** Tries one thing; why it does not work is what its error says. */
-export const check = async (
-  name: string,
-  needed: boolean,
-  work: () => Promise<string>,
-): Promise<Check> => {
-  try {
-    return { name, needed, ok: true, detail: await work() };
-  } catch (thrown) {
-    return { name, needed, ok: false, detail: toFloeError(thrown).message };
-  }
-};
-
 const nodeVersion = async (): Promise<string> => {
   const major = Number(process.versions.node.split('.')[0]);
   must(major >= MIN_NODE, `expected Node ${MIN_NODE} or newer, this is ${process.versions.node}`);
   return process.versions.node;
 };
 
-/** Tries everything, one after the other. */
-export const examine = async (init: {
+export interface MachineExamination {
+  /** Whose disk is tried. */
   readonly folder: string;
+  /** That is bound; 0 for any. */
   readonly port: number;
   readonly signal: AbortSignal;
-}): Promise<Examination> => {
+}
+
+/** Tries everything, one after the other. @throws FloeError `aborted` */
+export const examineMachine = async (init: MachineExamination): Promise<Examination> => {
   const checks: Check[] = [];
   const tries: readonly (readonly [string, () => Promise<string>])[] = [
     ['node', nodeVersion],

@@ -1,11 +1,11 @@
 /**
- * @module The examination of this machine's clock by `floe doctor`: against the chain's newest checkpoint and against the
+ * @module This machine's clock, against the chain's newest checkpoint and against the
  * coordinator's answers over HTTP (`Date`, RFC 9110, section 6.6.1, to the second).
  */
-import { FloeError } from '../protocol/errors.ts';
-import { MAX_SKEW_MS, readingOf, skewOf, type ClockReading } from '../protocol/skew.ts';
-import type { Clock } from '../protocol/ports/clock.ts';
-import { check, type Check } from './examine.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { MAX_SKEW_MS, readingOf, skewOf, type ClockReading } from '../../protocol/skew.ts';
+import type { Clock } from '../../protocol/ports/clock.ts';
+import { check, type Check } from '../../protocol/checks.ts';
 
 export interface ClockExamination {
   readonly clock: Clock;

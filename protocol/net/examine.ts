@@ -1,19 +1,20 @@
 /**
- * @module The examinations of `floe doctor --network`: every service of a network is asked something, each node and key server for
+ * @module Whether a network can be used: every service of it is asked something, each node and key server for
  * itself. What may be down without harm is counted against what Walrus and Seal tolerate.
  */
 import { SealClient } from '@mysten/seal';
-import { showCoins } from '../protocol/net/cost.ts';
+import { showCoins } from './cost.ts';
 import { StorageNodeAPIError, type WalrusClient } from '@mysten/walrus';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
-import { suiClientOf, walrusClientOf } from '../protocol/net/walrus/client.ts';
-import { epochStart, readEpochs } from '../protocol/net/walrus/epochs.ts';
-import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
-import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
-import { bounded } from '../protocol/net/sui/bounds.ts';
+import { suiClientOf, walrusClientOf } from './walrus/client.ts';
+import { epochStart, readEpochs } from './walrus/epochs.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../errors.ts';
+import { publicUrl, type NetworkConfig } from './config.ts';
+import { chainTime } from './sui/time.ts';
+import { bounded } from './sui/bounds.ts';
 
-import { showTime } from '../protocol/net/times.ts';
-import { check, type Check } from './examine.ts';
+import { showTime } from './times.ts';
+import { check, type Check } from '../checks.ts';
 
 const TIMEOUT_MS = 10_000;
 const SERVER_ERROR = 500;
@@ -219,3 +220,7 @@ export const examineNetwork = async ({
   }
   return checks;
 };
+
+/** What the chain's newest checkpoint shows, ms since 1970. @throws FloeError `ledger_unavailable` */
+export const chainTimeOf = (network: NetworkConfig, signal: AbortSignal): Promise<number> =>
+  chainTime(suiClientOf(network), signal);
