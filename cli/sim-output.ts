@@ -40,7 +40,7 @@ const startLines = (
     `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
     `partition  ${event.partition} over ${scenario.participants} participants: ${statistics.smallest} to ${statistics.largest} examples${labels}`,
-    `model      ${scenario.model}, ${event.parameters} parameters`,
+    `model      ${event.model}, ${event.parameters} parameters`,
     `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
     `drop-outs  ${formatDrops(dropsOf(scenario))}`,
     `run        ${event.run}`,

@@ -1,6 +1,8 @@
 /**
  * @module `floe sim`: many participants and a coordinator on this machine, running the production code.
  */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { MAX_MEMBERS } from '../protocol/spec/run-spec.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
@@ -32,6 +34,7 @@ interface Options extends CommonOptions, DeadlineFlags {
   readonly mask: boolean;
   readonly data?: string;
   readonly model?: string;
+  readonly module?: string;
   readonly epochs?: number;
   readonly batchSize?: number;
   readonly learningRate?: number;
@@ -66,7 +69,19 @@ const camelCase = (flag: string): string =>
 
 /** Flags to a scenario; what is not given keeps the scenario's own default. */
 const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
-  const { mask, out: _, json, quiet, debug, partition, drop, local, network, ...flags } = options;
+  const {
+    mask,
+    out: _,
+    module: _module,
+    json,
+    quiet,
+    debug,
+    partition,
+    drop,
+    local,
+    network,
+    ...flags
+  } = options;
   // The deadlines are a field of their own.
   const names = new Set(TIMEOUTS.map(({ flag }) => camelCase(flag)));
   const same = Object.fromEntries(Object.entries(flags).filter(([name]) => !names.has(name)));
@@ -107,6 +122,7 @@ export const simCommand = (): Command =>
     .option('--no-mask', 'run WITHOUT masks: the coordinator can read every update')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files (default mnist)')
     .option('--model <name>', 'mlp-2nn, cnn, linear or mlp:UNITS,... (default mlp-2nn)')
+    .option('--module <file>', 'a module with own data, model or trainer, see examples/simulation')
     .option('--no-baseline', 'do not train the centralised baseline')
     .option(
       '--target-accuracy <x>',
@@ -154,6 +170,9 @@ one clear copy of the model. Exit codes: floe help exit-codes.`,
         try {
           const { summary, folder } = await runScenario(scenario, {
             outDir: options.out,
+            ...(options.module === undefined
+              ? {}
+              : { module: pathToFileURL(resolve(options.module)).href }),
             signal,
             onEvent: (event) => show.event(event),
           });

@@ -57,7 +57,7 @@ export const beginningOf = async (
   const model = {
     architecture,
     tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
-    ...(architecture === 'custom' ? { topology } : {}),
+    ...(architecture === 'custom' && topology !== undefined ? { topology } : {}),
   };
   if (weights === undefined) return { model };
   const file = decodeSafetensors(weights);

@@ -38,7 +38,10 @@ export const finishRun = async (
   const { partial, spec, run, store, gate, final, model, data, statistics } = init;
   const cipher = await store.get(final.blob);
   const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
-  const topology = JSON.parse(model.topology) as Record<string, unknown>;
+  const topology =
+    model.topology === undefined
+      ? undefined
+      : (JSON.parse(model.topology) as Record<string, unknown>);
   await writeModel(partial, spec, weights, topology);
   const summary = summarise({
     ...init,

@@ -16,4 +16,7 @@ export { readRun, resolveRunFolder, type StoredRun } from '../protocol/ports/run
 export { RUN_FILES } from '../protocol/records/run-files.ts';
 export { runScenario, type RunOptions, type RunResult } from './run.ts';
 export { makeScenario, type Scenario, type ScenarioInput } from './scenario.ts';
+export { simulate, type SimulateOptions } from './simulate.ts';
+export type { Trainer } from '../client/trainer.ts';
+export type { SimulationData, SimulationModule, SimulationTrainerInit } from './task.ts';
 export { summarySchema, type RoundSummary, type Summary } from './summary.ts';

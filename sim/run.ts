@@ -31,7 +31,7 @@ import { makeRunFolder, runName, writeRunStart } from './run-folder.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
 import { writeWhole } from '../protocol/ports/files.ts';
 import { dropsOf, type Scenario } from './scenario.ts';
-import { setUp, type Setup } from './setup.ts';
+import { setUp, type Setup, type TaskOptions } from './setup.ts';
 import type { Summary } from './summary.ts';
 import {
   openCoordinatorPorts,
@@ -44,7 +44,7 @@ import {
 } from './substrate.ts';
 import { createTimeline, steadyNow } from './timeline.ts';
 
-export interface RunOptions {
+export interface RunOptions extends TaskOptions {
   /** The folder that runs are kept in. Default `runs`. */
   readonly outDir?: string;
   readonly signal?: AbortSignal;
@@ -152,7 +152,7 @@ export const runScenario = async (
   const started = performance.now();
   signal.throwIfAborted();
   await using resources = new AsyncDisposableStack();
-  const setup = await setUp(scenario, resources, clock.now());
+  const setup = await setUp(scenario, resources, clock.now(), options);
   signal.throwIfAborted();
   const { spec, data, model, analyst } = setup;
   onEvent({ type: 'starting' });
@@ -160,7 +160,10 @@ export const runScenario = async (
   const { partial, journal, running, substrate, ports } = place;
   const history = createHistory();
   const timeline = createTimeline();
-  const workers = Math.min(scenario.workers ?? availableParallelism(), scenario.participants);
+  const workers =
+    setup.own === undefined
+      ? Math.min(scenario.workers ?? availableParallelism(), scenario.participants)
+      : 1;
   const rounds = conduct(setup, place, { history, timeline }, workers, options);
   const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
   onEvent({
@@ -170,6 +173,7 @@ export const runScenario = async (
     ...kinds,
     masked: scenario.masked,
     data: { source: data.source, train: data.train.size, test: data.test.size },
+    model: setup.modelName,
     parameters: parameterCount(spec.model),
     run: toHex(setup.run),
     workers,

@@ -5,9 +5,9 @@
 import { deriveSeed } from '../protocol/ports/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
 import { hashRunSpec, makeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
-import type { AnalystCalls, AnalystData } from './analyst.ts';
-import type { Member } from './crowd.ts';
-import { loadScenarioData, type ScenarioData } from './data.ts';
+import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
+import type { Member } from './crowd-host.ts';
+import { loadScenarioData, shareData, type ScenarioData } from './data.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { keystoreKey } from './identities.ts';
 import {
@@ -17,6 +17,8 @@ import {
 } from '../client/data/partition.ts';
 import { minimumOf, type Scenario } from './scenario.ts';
 import { masterSeed } from '../protocol/spec/master-seed.ts';
+import { localThread } from './local-thread.ts';
+import { dataOfTask, loadTask, type SimulationModule } from './task.ts';
 import { startThread, type Thread } from './thread.ts';
 
 /** Seconds a lost participant is waited for; the scenario's clock leaps over them. */
@@ -26,6 +28,10 @@ const PHASE_S = 24 * 3600;
 
 export interface Setup {
   readonly scenario: Scenario;
+  /** The caller's trainers or model, which work in this thread; undefined where workers do. */
+  readonly own: SimulationModule | undefined;
+  /** Names the model in reports. */
+  readonly modelName: string;
   readonly master: Uint8Array;
   readonly data: ScenarioData;
   readonly statistics: PartitionStatistics;
@@ -73,7 +79,9 @@ const specOf = (
     model: {
       architecture: model.architecture,
       tensors: model.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
-      ...(model.architecture === 'custom' ? { topology: model.topology } : {}),
+      ...(model.architecture === 'custom' && model.topology !== undefined
+        ? { topology: model.topology }
+        : {}),
     },
     rounds: scenario.rounds,
     members: { type: 'closed', keys: [...members] },
@@ -99,6 +107,12 @@ const specOf = (
     },
   });
 
+/** What the caller brings: a module by its URL, or its parts as values. */
+export interface TaskOptions {
+  readonly module?: string | undefined;
+  readonly task?: SimulationModule | undefined;
+}
+
 /**
  * Loads the data and derives the run. The analyst's worker is started here, since it builds the model; `resources` ends it.
  *
@@ -109,9 +123,18 @@ export const setUp = async (
   scenario: Scenario,
   resources: AsyncDisposableStack,
   now: number,
+  { module, task: given }: TaskOptions = {},
 ): Promise<Setup> => {
   const master = masterSeed(scenario.seed);
-  const data = await loadScenarioData(scenario.data, deriveSeed(master, 'data'));
+  const task = given ?? (module === undefined ? undefined : await loadTask(module));
+  const dataSeed = deriveSeed(master, 'data');
+  const ownData = task && (await dataOfTask(task, dataSeed));
+  const data =
+    ownData === undefined ? await loadScenarioData(scenario.data, dataSeed) : shareData(ownData);
+  const hasOwnModel = task?.model !== undefined || task?.trainer !== undefined;
+  const modelName = hasOwnModel ? (task.name ?? 'own model') : scenario.model;
+  // A function of the caller's cannot go to another thread; a module is imported there.
+  const own = module === undefined && hasOwnModel ? task : undefined;
   const { labels, size, classes } = data.train;
   const rows = dealRows({
     partition: scenario.partition,
@@ -127,8 +150,12 @@ export const setUp = async (
     model: scenario.model,
     backend: scenario.backend,
     baselineSeed: deriveSeed(master, 'baseline'),
+    ...(module !== undefined && hasOwnModel ? { module } : {}),
   };
-  const analyst = startThread<AnalystCalls>('analyst', analystData);
+  const analyst: Thread<AnalystCalls> =
+    own === undefined
+      ? startThread<AnalystCalls>('analyst', analystData)
+      : localThread(createAnalyst(analystData, own));
   resources.defer(() => analyst.end());
   const model = await analyst.call('describe', undefined);
   const coordinator = await identityFromSeed(deriveSeed(master, 'coordinator'));
@@ -152,7 +179,9 @@ export const setUp = async (
   const statistics = partitionStatistics(rows, labels, classes);
   const run = hashRunSpec(spec);
   return {
-    scenario,
+    scenario: { ...scenario, model: modelName },
+    own,
+    modelName,
     master,
     data,
     statistics,

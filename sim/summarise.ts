@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import * as v from 'valibot';
 import { toHex } from '../protocol/bytes.ts';
-import type { BaselinePoint } from './analyst.ts';
+import type { BaselinePoint } from './analysis.ts';
 import type { ScenarioBaseline } from './baseline.ts';
 import type { ScenarioData } from './data.ts';
 import type { Bytes, History } from './history.ts';

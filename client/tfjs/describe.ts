@@ -11,8 +11,8 @@ import { chooseModel } from './choose-model.ts';
 export interface ModelDescription {
   readonly architecture: string;
   readonly tensors: readonly TensorSpec[];
-  /** JSON text. */
-  readonly topology: string;
+  /** JSON text; undefined for a model that is not one of tfjs. */
+  readonly topology: string | undefined;
   /** What trains, and why that. */
   readonly backend: string;
 }
