@@ -12,4 +12,5 @@ export { shardOf } from './data/shard.ts';
 export { examine, type Check, type DoctorOptions, type Examination } from './doctor/index.ts';
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
 export { nodeDisk } from './keystore/index.ts';
+export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

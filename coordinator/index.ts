@@ -39,4 +39,6 @@ export {
   type PlaceOptions,
 } from './state.ts';
 export type { UpkeepEvent } from './upkeep.ts';
+export { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
+export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

@@ -123,10 +123,10 @@ export const setUp = async (
   scenario: Scenario,
   resources: AsyncDisposableStack,
   now: number,
-  { module, task: given }: TaskOptions = {},
+  { module, task: brought }: TaskOptions = {},
 ): Promise<Setup> => {
   const master = masterSeed(scenario.seed);
-  const task = given ?? (module === undefined ? undefined : await loadTask(module));
+  const task = brought ?? (module === undefined ? undefined : await loadTask(module));
   const dataSeed = deriveSeed(master, 'data');
   const ownData = task && (await dataOfTask(task, dataSeed));
   const data =
@@ -163,11 +163,11 @@ export const setUp = async (
   const auditor = await identityFromSeed(auditorSeed);
   const keys = { coordinator: coordinator.publicKey, auditor: auditor.publicKey };
   const members = await Promise.all(
-    rows.map(async (own, index) => {
+    rows.map(async (share, index) => {
       const keystoreSeed = deriveSeed(master, 'participant', index);
       return {
         index,
-        rows: own,
+        rows: share,
         keystoreSeed,
         key: await keystoreKey(keystoreSeed),
         randomSeed: deriveSeed(master, 'random', index),

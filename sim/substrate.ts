@@ -134,8 +134,8 @@ const fundCoordinator = async (
 /** The devnet of a run's own gives what it is asked for. */
 const askFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
   if (faucetUrl === undefined) throw new FloeError('internal', 'a devnet without a faucet');
-  const { requestSuiFromFaucetV2 } = await import('@mysten/sui/faucet');
-  await requestSuiFromFaucetV2({ host: faucetUrl, recipient: address });
+  const faucet = await import('../protocol/net/faucet.ts');
+  await faucet.askFaucet(faucetUrl, address);
 };
 
 export interface RunningSubstrate {

@@ -10,6 +10,9 @@ export {
 } from './examine-folder.ts';
 export { listFolder } from './folder-files.ts';
 export type { NetworkOptions, ReaderEvent, RestartedDevnet } from './network.ts';
+export type { Beginning } from '../../protocol/model/beginning.ts';
+export type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
+export type { Receipt } from '../../protocol/net/sui/receipts.ts';
 export {
   openRun,
   type PulledModel,

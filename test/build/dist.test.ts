@@ -89,6 +89,44 @@ console.log(JSON.stringify({
 }));
 `;
 
+/** What the commands do, from the library, with the types of its options and results. */
+const LIBRARY = `
+import { parseNetworkConfig, type NetworkConfig } from 'floe/protocol';
+import {
+  beginningOf, examine, join, listVersions, openRun, readNetworkFile, writeModel,
+  type Beginning, type Examination, type JoinedRun, type JoinOptions, type NetworkFile,
+  type OpenRunOptions, type PulledModel, type Receipt, type RunReader, type RunVerification, type VersionFacts,
+} from 'floe/client';
+import {
+  readJournalLedger, startCoordinator,
+  type FinishedRun, type StartedCoordinator, type StartEvent, type StartOptions,
+} from 'floe/coordinator';
+import { simulate, type RunResult, type SimulateOptions, type SimulationModule } from 'floe/sim';
+
+export const read = async (source: string, options: OpenRunOptions): Promise<RunVerification> => {
+  await using run: RunReader = await openRun(source, { ...options, journalLedger: readJournalLedger });
+  const pulled: PulledModel = await run.pull({ round: 1 });
+  const receipts: readonly Receipt[] = await run.receipts('0x0');
+  const begin: Beginning = await run.fork();
+  const version: VersionFacts | undefined = run.version;
+  await writeModel('out', run.spec, pulled.weights, undefined);
+  void [receipts, begin, version, listVersions];
+  return run.verify({ onProgress: (done: number, total: number) => void (done + total) });
+};
+export const take = (url: string, options: JoinOptions): Promise<JoinedRun> => join(url, options);
+export const lead = async (options: StartOptions): Promise<FinishedRun> => {
+  const onEvent = (event: StartEvent): void => void event.type;
+  await using run: StartedCoordinator = await startCoordinator({ ...options, onEvent });
+  return run.finished;
+};
+export const play = (task: SimulationModule, options: SimulateOptions): Promise<RunResult> =>
+  simulate({ ...options, ...(task.trainer === undefined ? {} : { trainer: task.trainer }) });
+export const network = (data: unknown): NetworkConfig => parseNetworkConfig(data);
+export const file: (path: string) => Promise<NetworkFile> = readNetworkFile;
+export const look: () => Promise<Examination> = () => examine({ folder: '.' });
+void beginningOf;
+`;
+
 describe('the built package', () => {
   it('has types that resolve for a strict program, and wrong use is an error', async () => {
     await writeFile(join(app, 'program.ts'), PROGRAM);
@@ -117,6 +155,9 @@ describe('the built package', () => {
     expect(output.split('\n').filter((line) => /^program\.ts|\/floe\/dist\//u.test(line))).toEqual(
       [],
     );
+    await writeFile(join(app, 'library.ts'), LIBRARY);
+    for (const how of [{ module: 'nodenext' }, { module: 'esnext', moduleResolution: 'bundler' }])
+      expect(await check('library.ts', { skipLibCheck: true, ...how })).toBe('');
     expect(await check('wrong.ts', { skipLibCheck: true })).toMatch(/^wrong\.ts\(2,\d+\): error/mu);
   });
 
@@ -131,6 +172,10 @@ describe('the built package', () => {
       nodes: 4,
       functions: Array.from({ length: 5 }, () => 'function'),
     });
+  });
+
+  it('names its entries to a program that imports the bare package', async () => {
+    await expect(node('-e', "import('floe')")).rejects.toThrow(/'floe\/client' \(take part;/u);
   });
 
   it('keeps its inner modules to itself', async () => {
