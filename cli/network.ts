@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkFile } from '../protocol/net/network-file.ts';
 import { isObjectId } from '../protocol/net/object-id.ts';
+import type { Passes } from '../protocol/net/passes.ts';
 import type { SuiKey } from '../protocol/net/sui/keys.ts';
 import type { Registry } from '../protocol/net/sui/registry.ts';
 import type { Sender } from '../protocol/net/sui/transactions.ts';
@@ -130,4 +131,11 @@ export const openSender = async (
   return senderOf({ client }, await findPayer(flags), ({ message }, attempt) =>
     output.warn(`attempt ${attempt}: ${message}`),
   );
+};
+
+/** Offers, passes and grants, as who pays and signs. */
+export const openPasses = async (flags: SenderFlags, output: Output): Promise<Passes> => {
+  const { passesWith } = await import('../protocol/net/passes.ts');
+  const registry = await openRegistry(flags);
+  return passesWith(registry, await openSender(flags, registry.client, output));
 };

@@ -12,5 +12,6 @@ export { shardOf } from './data/shard.ts';
 export { examine, type Check, type DoctorOptions, type Examination } from './doctor/index.ts';
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
 export { nodeDisk } from './keystore/index.ts';
+export type { OfferTerms, Passes, Rounds } from '../protocol/net/passes.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';
