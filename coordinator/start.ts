@@ -74,8 +74,10 @@ export interface StartedCoordinator extends AsyncDisposable {
   readonly address: string;
   /** Undefined for a run that is kept in the folder. */
   readonly place: Place | undefined;
-  /** `http://host:port` or `https://...`. */
+  /** `http://host:port` or `https://...`, for readers. */
   readonly url: string;
+  /** The same address for participants: `ws://host:port` or `wss://...`. */
+  readonly joinUrl: string;
   readonly kinds: Readonly<Record<'store' | 'gate' | 'ledger', string>>;
   readonly coordinator: Coordinator;
   /**
@@ -239,6 +241,7 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
     address: identity.address,
     place,
     url,
+    joinUrl: url.replace(/^http/u, 'ws'),
     kinds,
     coordinator,
     finished,
