@@ -3,7 +3,7 @@
  * must be able to pay before anything is stored.
  */
 import { join } from 'node:path';
-import { epochsOf, publicUrl } from '../protocol/net/config.ts';
+import { epochsOf, publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
 import { packageOf } from '../protocol/net/network-file.ts';
 import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
@@ -20,7 +20,7 @@ import type { Treasury } from './funds.ts';
 import { committedIn } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
 import { journalLedger } from './ledger.ts';
-import { openNetworkPorts } from './network.ts';
+import { openNetworkPorts, type NetworkPortsInit } from './network.ts';
 import type { Place } from './state.ts';
 
 /** The journal of uploads to Walrus, in the state folder. */
@@ -59,11 +59,26 @@ const ensureFunds = async (
   };
 };
 
+/** @throws FloeError `funds_missing`, `ledger_unavailable` */
+const reportFunds = async (
+  place: Place,
+  spec: RunSpec,
+  address: string,
+  journal: Journal,
+  emit: (event: StartEvent) => void,
+): Promise<void> => {
+  const left = spec.rounds - (await committedIn(journal));
+  const funds = left > 0 ? await ensureFunds(place, spec, address, left, emit) : undefined;
+  emit({ type: 'funds', address, funds });
+};
+
 export interface OnChain {
   /** Object id of the run. */
   runObject(): Promise<string>;
   /** The initial model first. */
   versions(): Promise<readonly VersionFacts[]>;
+  /** Object id of the version after this round. */
+  modelObject(round: number): Promise<string | undefined>;
   /** Makes the run readable from its object id alone. */
   publish(transcript: Uint8Array): Promise<Publication | undefined>;
 }
@@ -88,8 +103,12 @@ export const openRunPorts = async (init: {
   readonly identity: Identity;
   readonly journal: Journal;
   readonly emit: (event: StartEvent) => void;
+  /** Sees to it that the run can be paid. Default: the coins of `identity` are looked at, and a faucet asked where there is one. */
+  readonly fund?: (network: NetworkConfig) => Promise<void>;
+  /** How long the network's services may take, where not as long as usual. */
+  readonly limits?: NonNullable<NetworkPortsInit['limits']>;
 }): Promise<RunPorts> => {
-  const { folder, place, spec, identity, journal, emit } = init;
+  const { folder, place, spec, identity, journal, emit, fund, limits } = init;
   const blobs = join(folder, RUN_FILES.blobs);
   if (place === undefined) {
     const store = directoryStore(blobs);
@@ -105,17 +124,13 @@ export const openRunPorts = async (init: {
   const packageId = packageOf(network, path);
   const { seal, rpcUrl } = network;
   emit({ type: 'network', url: publicUrl(rpcUrl), path, packageId, seal });
-  const roundsLeft = spec.rounds - (await committedIn(journal));
   const { address } = identity;
-  emit({
-    type: 'funds',
-    address,
-    funds: roundsLeft > 0 ? await ensureFunds(place, spec, address, roundsLeft, emit) : undefined,
-  });
+  await (fund ?? (() => reportFunds(place, spec, address, journal, emit)))(network);
   const ports = await openNetworkPorts({
     network,
     spec,
     identity,
+    ...(limits === undefined ? {} : { limits }),
     blobs,
     uploads: join(folder, UPLOADS),
     warn: (message) => emit({ type: 'warning', message }),
@@ -128,6 +143,7 @@ export const openRunPorts = async (init: {
     treasury: openTreasury(network, spec, address),
     onChain: {
       runObject,
+      modelObject: (round) => ports.ledger.modelObject(run, round),
       publish: (transcript) => ports.publish(transcript),
       versions: async () => {
         const [{ versionsOf }, { registryOf }] = await Promise.all([

@@ -9,5 +9,3 @@ throw new FloeError(
     "'floe/coordinator' (run one), 'floe/sim' (simulate one), 'floe/protocol' (records, ports, verification) " +
     "or 'floe/devnet' (Sui, Walrus and Seal on this machine)",
 );
-
-export {};

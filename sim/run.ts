@@ -6,7 +6,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import {
-  journalLedger,
   openJournal,
   roundEntries,
   wholeTranscript,
@@ -80,7 +79,7 @@ interface Place {
 }
 
 const openPlace = async (
-  { scenario, spec, run, coordinator, auditorSeed, analyst }: Setup,
+  { scenario, spec, coordinator, auditorSeed, analyst }: Setup,
   { outDir = 'runs', onEvent, clock = systemClock, limits = {} }: RunOptions,
   resources: AsyncDisposableStack,
 ): Promise<Place> => {
@@ -95,10 +94,9 @@ const openPlace = async (
   await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
   const ports = await openCoordinatorPorts(substrate, {
     spec,
-    run,
     folder: partial,
     identity: coordinator,
-    localLedger: () => journalLedger(journal),
+    journal,
     warn: (message) => onEvent?.({ type: 'warning', message }),
   });
   resources.defer(() => ports.close());

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { networkPorts } from '../client/network.ts';
 import type { LedgerReader } from '../client/participant/ports.ts';
-import { openNetworkPorts } from '../coordinator/network.ts';
+import type { Journal } from '../coordinator/journal/port.ts';
+import { openRunPorts } from '../coordinator/ports.ts';
 import { localPorts } from '../protocol/ports/local.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
@@ -76,44 +77,38 @@ export const openReaderPorts = async (
   return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
 
+/** The production coordinator's ports; only who pays is a simulation's own matter. */
 export const openCoordinatorPorts = async (
   substrate: Substrate,
   init: {
     readonly spec: RunSpec;
-    readonly run: Uint8Array;
     readonly identity: Identity;
     /** What a local run freezes in. */
-    readonly localLedger: () => Ledger;
+    readonly journal: Journal;
     /** Folder of the run. */
     readonly folder: string;
     readonly warn: (message: string) => void;
   },
 ): Promise<CoordinatorPorts> => {
-  const { spec, run, identity, localLedger, warn } = init;
-  const folder = directoryStore(substrate.blobs);
-  if (substrate.type === 'local')
-    return {
-      ...localPorts({ identity, store: folder, ledger: localLedger() }),
-      modelObject: async () => undefined,
-      runObject: async () => undefined,
-      publish: async () => undefined,
-    };
-  const { network, limits } = substrate;
-  if (substrate.type === 'devnet') await askFaucet(network, identity.address);
-  else await fundCoordinator(network, spec, identity.address, warn);
-  const ports = await openNetworkPorts({
-    network,
-    limits,
-    spec,
-    identity,
-    blobs: substrate.blobs,
-    uploads: join(init.folder, 'uploads'),
-    warn,
+  const { spec, identity, warn } = init;
+  const { type } = substrate;
+  const isLocal = type === 'local';
+  const ports = await openRunPorts({
+    ...init,
+    place: isLocal ? undefined : { network: substrate.network, path: RUN_FILES.network },
+    emit: (event) => (event.type === 'warning' ? warn(event.message) : undefined),
+    fund: (network) =>
+      type === 'devnet'
+        ? askFaucet(network, identity.address)
+        : fundCoordinator(network, spec, identity.address, warn),
+    ...(isLocal ? {} : { limits: substrate.limits }),
   });
+  const { onChain } = ports;
   return {
     ...ports,
-    modelObject: (round) => ports.ledger.modelObject(run, round),
-    runObject: () => ports.ledger.runObject(run),
+    modelObject: async (round) => onChain?.modelObject(round),
+    runObject: async () => onChain?.runObject(),
+    publish: async (transcript) => onChain?.publish(transcript),
   };
 };
 
