@@ -13,5 +13,6 @@ export { examine, type Check, type DoctorOptions, type Examination } from './doc
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
 export { nodeDisk } from './keystore/index.ts';
 export type { OfferTerms, Passes, Rounds } from '../protocol/net/passes.ts';
+export { openPasses } from './passes.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';
