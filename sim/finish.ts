@@ -20,7 +20,7 @@ export type FinishInit = Pick<
   Setup,
   'scenario' | 'data' | 'statistics' | 'spec' | 'run' | 'model' | 'auditor'
 > &
-  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend'> & {
+  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported'> & {
     /** The folder as it is called while it is written. */
     readonly partial: string;
     readonly store: BlobStore;
@@ -48,6 +48,7 @@ export const finishRun = async (
     modelHash: final.hash,
     parameters: weights.length,
     backend: model.backend,
+    exported: topology !== undefined,
   });
   await writeWhole(join(partial, RUN_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
   const { classNames, classes = 0 } = data.train;

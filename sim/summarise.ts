@@ -28,6 +28,8 @@ export interface SummariseInit {
   readonly seconds: number;
   readonly activities: ReturnType<Timeline['shares']>;
   readonly backend: string;
+  /** Whether the model is there in the form of tfjs as well. */
+  readonly exported: boolean;
   readonly workers: number;
   readonly kinds: { readonly store: string; readonly gate: string; readonly ledger: string };
   readonly drops: string;
@@ -138,7 +140,7 @@ export const summarise = (init: SummariseInit): Summary => {
     versions: versions(),
     files: {
       model: RUN_FILES.model,
-      tfjs: `${RUN_FILES.tfjs}/model.json`,
+      ...(init.exported ? { tfjs: `${RUN_FILES.tfjs}/model.json` } : {}),
       transcript: RUN_FILES.transcript,
       blobs: RUN_FILES.blobs,
       spec: RUN_FILES.spec,

@@ -48,6 +48,7 @@ describe('a trainer that is not tfjs', () => {
     expect(summary.testAccuracy).toBeGreaterThan(0.9);
     expect(summary.baselineAccuracy).toBeGreaterThan(0.9);
     expect(await readdir(fromModule.folder)).not.toContain('tfjs');
+    expect(summary.files).not.toHaveProperty('tfjs');
     await using opened = await openRun(fromModule.folder, { journalLedger: readJournalLedger });
     expect(await opened.verify()).toMatchObject({ ok: true, level: 'L1' });
     expect((await opened.pull()).weights).toHaveLength(5);
