@@ -31,10 +31,10 @@ const showRounds = ({ first, last }: Rounds): string =>
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** A command that changes something on chain; its arguments are object ids and addresses. */
-const acting = <Flags extends object>(
+const acting = (
   usage: string,
   description: string,
-  body: (passes: Passes, ids: readonly string[], flags: Flags) => Promise<Act>,
+  body: (passes: Passes, ids: readonly string[], flags: never) => Promise<Act>,
   with_: (command: Command) => Command = (command) => command,
 ): Command => {
   const [name = '', ...places] = usage.split(' ');
@@ -47,13 +47,13 @@ const acting = <Flags extends object>(
     );
   return with_(command.description(description)).action(async (...given: unknown[]) => {
     // commander's last two are the options and the command.
-    const options = given.at(-2) as Options & Flags;
+    const options = given.at(-2) as Options;
     await runCommand(options, async ({ output }) => {
       const passes = await openPasses(options, output);
       const { facts, words, executed } = await body(
         passes,
         given.slice(0, -2) as string[],
-        options,
+        options as never,
       );
       tellChange({ facts, words, executed }, output);
     });

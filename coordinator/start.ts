@@ -191,7 +191,7 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   emit({ type: 'opened', spec, resumed });
   const ports = await openRunPorts({ folder, place, spec, identity, journal, emit });
   opening.defer(() => ports.close());
-  const { uploads, onChain, close: _close, ...machinePorts } = ports;
+  const { uploads, onChain, ...machinePorts } = ports;
   const { store, gate, ledger } = ports;
   const kinds = { store: store.kind, gate: gate.kind, ledger: ledger.kind };
   emit({ type: 'ports', ...kinds });

@@ -14,7 +14,7 @@ export const localThread = <Table extends Calls>(
     readonly end?: () => Promise<void>;
   } = {},
 ): Thread<Table> => ({
-  call: async (name, argument) => (await table[name]?.(argument as never)) as never,
+  call: async (name, argument) => (await table[name]?.(argument)) as never,
   post,
   // Nothing ends a thread that is the caller's own.
   failed: new Promise<never>(() => undefined),
