@@ -2,10 +2,8 @@
  * @module The flags of `floe join` that set what a run must offer this participant, and the policy file that holds the same.
  */
 import type { Command } from 'commander';
-import * as v from 'valibot';
-import { ADMISSION_DEFAULTS, admissionSchema, type AdmissionInput } from '../client/admission.ts';
-import { fromHex } from '../protocol/bytes.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { parseAdmission } from '../client/admission-file.ts';
+import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
 import { collect, decimal, hexKey, readInput, usage, wholeNumber } from './flags.ts';
 import { readKeys } from './run-file.ts';
 
@@ -99,37 +97,13 @@ export const withAdmission = (command: Command): Command => {
     );
 };
 
-const keyText = v.pipe(
-  v.string(),
-  v.regex(/^[0-9a-f]{64}$/u, 'expected 64 lower-case hex digits'),
-  v.transform(fromHex),
-);
-const fileSchema = v.partial(
-  v.strictObject({
-    ...admissionSchema.entries,
-    members: v.array(keyText),
-    parents: v.array(keyText),
-  }),
-);
-
-/** @throws FloeError `file_not_found`, `usage` naming the field */
-const readPolicy = async (path: string): Promise<v.InferOutput<typeof fileSchema>> => {
-  const bytes = await readInput('--require', path, MAX_POLICY_BYTES);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new FloeError('usage', `${path}: ${(cause as Error).message}`, {}, { cause });
-  }
-  const result = v.safeParse(fileSchema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new FloeError('usage', `${path}: ${v.getDotPath(issue) ?? ''}: ${issue.message}`);
-};
-
 /** What the flags and the policy file ask for; the defaults fill the rest. @throws FloeError `file_not_found`, `usage` */
 export const admissionOf = async (flags: AdmissionFlags): Promise<AdmissionInput> => {
-  const file = flags.require === undefined ? {} : await readPolicy(flags.require);
+  const { require } = flags;
+  const file =
+    require === undefined
+      ? {}
+      : parseAdmission(await readInput('--require', require, MAX_POLICY_BYTES), require);
   const { requireMembers } = flags;
   const members =
     requireMembers === undefined ? undefined : await readKeys('--require-members', requireMembers);

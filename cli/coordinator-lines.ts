@@ -2,19 +2,24 @@
  * @module What `floe coordinator` prints while it runs.
  */
 import { loweringFlags } from '../client/admission.ts';
-import { reportedText, type Progress } from '../coordinator/index.ts';
-import type { UpkeepEvent } from '../coordinator/upkeep.ts';
+import {
+  reportedText,
+  type FundsOfRun,
+  type Progress,
+  type StartEvent,
+  type UpkeepEvent,
+} from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { showCoins } from '../protocol/net/cost.ts';
+import type { NetworkConfig } from '../protocol/net/config.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import type { VersionFacts } from '../protocol/net/sui/lineage.ts';
 import { timeoutLines } from '../protocol/spec/timeouts.ts';
-import { showTime } from './amounts.ts';
-import type { Place } from './coordinator-ports.ts';
+import { showTime } from '../protocol/net/times.ts';
 import { commandName, type Output } from './output.ts';
 
 /** The line of an event, where it has one. */
-export const progressLine = (progress: Progress): string | undefined => {
+const progressLine = (progress: Progress): string | undefined => {
   switch (progress.type) {
     case 'round-opened':
       return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
@@ -48,7 +53,7 @@ export const progressLine = (progress: Progress): string | undefined => {
 };
 
 /** What was done for the blobs of the run, and what its operator has to do. */
-export const sayUpkeep = (event: UpkeepEvent, output: Output): void => {
+const sayUpkeep = (event: UpkeepEvent, output: Output): void => {
   switch (event.type) {
     case 'kept': {
       const { extended, restored, endEpoch, endsAt } = event.lease;
@@ -70,7 +75,7 @@ export const sayUpkeep = (event: UpkeepEvent, output: Output): void => {
 };
 
 /** What is about to run. */
-export const introduce = (
+const introduce = (
   { spec, resumed }: { readonly spec: RunSpec; readonly resumed: boolean },
   output: Output,
 ): void => {
@@ -92,7 +97,7 @@ export const introduce = (
 };
 
 /** Where it runs, and how others join. */
-export const invite = (
+const invite = (
   {
     url,
     spec,
@@ -139,13 +144,14 @@ export const conclude = (
   {
     folder,
     keystore,
-    place,
+    network,
     runObject,
     versions,
   }: {
     readonly folder: string;
     readonly keystore: string;
-    readonly place: Place | undefined;
+    /** File that describes it. */
+    readonly network: string | undefined;
     readonly runObject: string | undefined;
     readonly versions: readonly VersionFacts[] | undefined;
   },
@@ -154,10 +160,72 @@ export const conclude = (
   const floe = commandName();
   output.line(`verify it: ${floe} verify ${folder} --keystore ${keystore}`);
   const latest = versions?.at(-1);
-  if (latest === undefined || place === undefined) return;
+  if (latest === undefined || network === undefined) return;
   output.line(`model      ${latest.id} (round ${latest.round}), blob ${latest.blob.id}`);
-  output.line(`all models: ${floe} models ${runObject} --network ${place.path}`);
+  output.line(`all models: ${floe} models ${runObject} --network ${network}`);
+  output.line(`pull it:   ${floe} pull ${latest.id} --network ${network} --keystore ${keystore}`);
+};
+
+const showKeys = ({ servers, threshold, decryptOnly = [] }: NetworkConfig['seal']): string =>
+  `keys       sealed under ${threshold} of ${servers.length} key servers; ${decryptOnly.length} of before only open`;
+
+const showFunds = ({ sui, wal }: FundsOfRun['have']): string =>
+  `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
+
+const sayFunds = (funds: FundsOfRun, output: Output): void => {
+  const { address, have, needed, missing, roundsLeft, epochs, paidUntil, lasts } = funds;
+  output.line(`pays       ${address}: has ${showFunds(have)}`);
   output.line(
-    `pull it:   ${floe} pull ${latest.id} --network ${place.path} --keystore ${keystore}`,
+    `estimate   ${showFunds(needed)} for ${roundsLeft} rounds, stored for ${epochs} epochs, with a reserve of a fifth`,
   );
+  output.line(
+    `paid       what is stored now is kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}; ` +
+      'what the next round reads is paid for longer while the run stands',
+  );
+  output.line(`lasts      for about ${lasts} rounds, ${roundsLeft} are left`);
+  if (missing !== undefined)
+    output.warn(`that is not enough for the whole run: send ${address} ${showFunds(missing)} more`);
+};
+
+/** One event of the coordinator, as lines. */
+export const tell = (event: StartEvent, output: Output): void => {
+  switch (event.type) {
+    case 'opened':
+      return introduce(event, output);
+    case 'network':
+      output.line(`network    ${event.url} (${event.path}), package ${event.packageId}`);
+      if ((event.seal.decryptOnly ?? []).length > 0) output.line(showKeys(event.seal));
+      return;
+    case 'funds':
+      if (event.funds !== undefined) return sayFunds(event.funds, output);
+      return output.line(`pays       ${event.address}: nothing more than the transcript`);
+    case 'uploads-resumed':
+      return output.line(`uploads    ${event.count} were interrupted and are done now`);
+    case 'ports':
+      return output.line(`store      ${event.store}, gate ${event.gate}, ledger ${event.ledger}`);
+    case 'listening':
+      return invite(event, output);
+    case 'progress': {
+      const line = progressLine(event.progress);
+      return line === undefined ? undefined : output.line(line);
+    }
+    case 'upkeep':
+      return sayUpkeep(event.event, output);
+    case 'finished': {
+      const { rounds, attempts, model } = event.outcome;
+      return output.say(
+        `finished after ${rounds} rounds (${attempts} attempts); model ${toHex(model.hash)}`,
+      );
+    }
+    case 'published': {
+      const { round, blob } = event.publication;
+      return output.line(
+        `published  specification and transcript to round ${round}, blob ${blob.id}`,
+      );
+    }
+    case 'farewell':
+      return output.line(`waits for ${event.untold} who have not heard of the end; Ctrl-C ends it`);
+    case 'warning':
+      return output.warn(event.message);
+  }
 };

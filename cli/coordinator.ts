@@ -3,25 +3,12 @@
  */
 import { Command } from 'commander';
 import { collect, wholeNumber } from './flags.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import type { PlaceFlags } from './coordinator-ports.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+import type { CoordinatorOptions } from './coordinator-options.ts';
 import { withKey } from './network.ts';
-import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
+import { withPassphrase } from './passphrase.ts';
 import { oneRunFile } from './run-file.ts';
-import { withSettings, type SettingFlags } from './run-flags.ts';
-
-export interface CoordinatorOptions
-  extends SettingFlags, PlaceFlags, PassphraseFlags, CommonOptions {
-  readonly state: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly allowOrigin?: readonly string[];
-  readonly keepServing?: boolean;
-  readonly regroup?: boolean;
-  readonly verbose?: boolean;
-}
+import { withSettings } from './run-flags.ts';
 
 interface Options extends CoordinatorOptions {
   /** Run file. */

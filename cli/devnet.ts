@@ -30,7 +30,7 @@ Exit codes: 130 stopped by Ctrl-C, 2 a flag is wrong, 1 it could not start (a po
     )
     .action(async (flags: DevnetFlags, command: Command) => {
       await runCommand(flags, async ({ output, signal }) => {
-        const { floeErrorOf, floePackages, networkFileOf } = await import('../sim/floe-devnet.ts');
+        const { floeErrorOf, floePackages, networkFileOf } = await import('../move/floe-devnet.ts');
         try {
           await runDevnet(command, {
             signal,

@@ -2,7 +2,6 @@
  * @module `floe doctor`: what this machine can do, and what it cannot and why.
  */
 import { Command } from 'commander';
-import { systemClock } from '../protocol/ports/clock.ts';
 import { EXIT } from './exit-codes.ts';
 import { wholeNumber } from './flags.ts';
 import {
@@ -44,38 +43,19 @@ that are down, while enough of them answer. With a key, its balances are looked 
     )
     .action(async (options: Options) => {
       await runCommand(options, async ({ output, signal }) => {
-        const { examine } = await import('./examine.ts');
-        const named = namedNetwork(options);
-        const file = named === undefined ? undefined : await readNetworkFile(options);
-        const key = file && (await findKey(options));
-        const found = await examine({ folder: options.dir, port: options.port, signal });
-        const checks = [...found.checks];
-        if (file !== undefined) {
-          const { examineNetwork } = await import('./examine-network.ts');
-          const address = key?.toSuiAddress();
-          checks.push(...(await examineNetwork({ network: file.network, address, signal })));
-        }
-        const clock = await import('./examine-clock.ts');
-        const { coordinator } = options;
-        let chain: (() => Promise<number>) | undefined;
-        if (file !== undefined) {
-          const { suiClientOf } = await import('../protocol/net/walrus/client.ts');
-          const { chainTime } = await import('../protocol/net/sui/time.ts');
-          chain = () => chainTime(suiClientOf(file.network), signal);
-        }
-        checks.push(
-          ...(await clock.examineClock({
-            clock: systemClock,
-            chain,
-            // A participant knows the coordinator by its WebSocket address.
-            coordinator: coordinator?.replace(/^ws/u, 'http'),
-            signal,
-          })),
-        );
-        const ok = checks.every((check) => check.ok || !check.needed);
-        const report = { ...found, ok, checks };
+        const { examine } = await import('../client/doctor/index.ts');
+        const named = namedNetwork(options) !== undefined;
+        const network = named ? (await readNetworkFile(options)).network : undefined;
+        const report = await examine({
+          folder: options.dir,
+          port: options.port,
+          network,
+          address: named ? (await findKey(options))?.address : undefined,
+          coordinator: options.coordinator,
+          signal,
+        });
         output.document(report);
-        const { machine } = report;
+        const { machine, checks, ok } = report;
         output.line(
           `node ${machine.node} on ${machine.platform} ${machine.arch}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB memory, ${machine.freeGiB} GiB free`,
         );

@@ -83,24 +83,3 @@ export const readInput = async (
     throw new FloeError('usage', `${flag}: cannot read ${path}: ${message}`, {}, { cause });
   }
 };
-
-/** A file that may be missing. */
-export const readOptional = async (path: string): Promise<Uint8Array | undefined> => {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw thrown;
-  }
-};
-
-/** Whether there is a file or a folder. */
-export const isThere = async (path: string): Promise<boolean> => {
-  try {
-    await stat(path);
-    return true;
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw thrown;
-  }
-};

@@ -2,7 +2,8 @@
  * @module `floe fork`: a new run that begins with a model version of another one.
  */
 import { Command } from 'commander';
-import { withRunOptions, type CoordinatorOptions } from './coordinator.ts';
+import { withRunOptions } from './coordinator.ts';
+import type { CoordinatorOptions } from './coordinator-options.ts';
 import { address } from './network.ts';
 import { runCommand } from './run-command.ts';
 
@@ -41,24 +42,23 @@ Everything else is as for floe coordinator, which also resumes a fork. Exit code
     )
     .action(async (objectId: string, runFile: string | undefined, options: Options) => {
       await runCommand(options, async (context) => {
-        const { beginningFrom } = await import('./beginning.ts');
+        const { openRun } = await import('../client/reader/index.ts');
         const { gatherSettings } = await import('./run-file.ts');
         const { runCoordinator } = await import('./run-coordinator.ts');
-        const { output, signal } = context;
+        const { openRunOptions } = await import('./reader.ts');
         const { keystoreFile: _, ...others } = options;
         // Where another key opens the version, --keystore-file is the new coordinator's alone.
         const isOpened = options.keyFile !== undefined || options.keystore !== undefined;
         // The version is read where the new run takes place, also where a run file names the
         // network.
         const { network } = (await gatherSettings(runFile, options, { command: 'fork' })).settings;
-        const reader = {
+        const flags = {
           ...(isOpened ? others : options),
           ...(network === undefined ? {} : { network }),
         };
-        const say = (text: string): void => output.line(text);
         const open = async () => {
-          await using resources = new AsyncDisposableStack();
-          return await beginningFrom(objectId, reader, { say, signal, resources });
+          await using run = await openRun(objectId, await openRunOptions(objectId, flags, context));
+          return await run.fork({ signal: context.signal });
         };
         await runCoordinator(runFile, options, context, { object: objectId, open });
       });

@@ -2,19 +2,12 @@
  * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's owner.
  */
 import { Command } from 'commander';
-import { showCoins } from '../protocol/net/cost.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/net/sui/registry.ts';
 import { instant, roundRange } from './amounts.ts';
 import { oneOf } from './flags.ts';
-import {
-  address,
-  openRegistry,
-  openSender,
-  withSender,
-  withNetwork,
-  type SenderFlags,
-} from './network.ts';
+import { changeDocument, showTransaction } from './change.ts';
+import { address, openPasses, withNetwork, withSender, type SenderFlags } from './network.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
 interface Options extends SenderFlags, CommonOptions {
@@ -33,22 +26,15 @@ const base = (name: 'grant' | 'revoke'): Command =>
 
 const change = async (options: Options, run: string, wanted: AccessChange): Promise<void> => {
   await runCommand(options, async ({ output }) => {
-    const { changeAccess } = await import('../protocol/net/sui/registry.ts');
-    const { client, packageId } = await openRegistry(options);
-    const sender = await openSender(options, client, output);
-    const executed = await changeAccess({ client, packageId }, sender, run, wanted);
-    const { type, address: who, admitted } = wanted;
-    output.document({
-      run,
-      kind: type,
-      address: who,
-      admitted,
-      changed: executed !== undefined,
-      ...(executed === undefined ? {} : { digest: executed.digest, gas: String(executed.gas) }),
-    });
-    const state = `${type} ${who} ${admitted ? 'admitted' : 'turned away'}`;
-    if (executed === undefined) output.say(`${state} already; nothing to do`);
-    else output.say(`${state}; transaction ${executed.digest}, gas ${showCoins(executed.gas)} SUI`);
+    const executed = await (await openPasses(options, output)).change(run, wanted);
+    const { type: kind, address: who, admitted } = wanted;
+    output.document({ run, kind, address: who, admitted, ...changeDocument(executed) });
+    const state = `${kind} ${who} ${admitted ? 'admitted' : 'turned away'}`;
+    output.say(
+      executed === undefined
+        ? `${state} already; nothing to do`
+        : `${state}; ${showTransaction(executed)}`,
+    );
   });
 };
 

@@ -2,32 +2,15 @@
  * @module `floe join`: takes part in a run from this machine, with its own data.
  */
 import { Command, Option } from 'commander';
-import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
-import { withAdmission, type AdmissionFlags } from './admission.ts';
+import { ANSWER_POLICIES } from '../protocol/rules/one-set.ts';
+import { withAdmission } from './admission.ts';
 import { hexKey, shardOf, wholeNumber } from './flags.ts';
-import { withNetwork, type NetworkFlags } from './network.ts';
-import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
+import type { JoinFlags } from './join-flags.ts';
+import { withNetwork } from './network.ts';
+import { withPassphrase } from './passphrase.ts';
+import { runCommand, withCommonOptions } from './run-command.ts';
+import { SETTINGS } from '../protocol/spec/settings.ts';
 import { withSettings } from './run-flags.ts';
-
-export interface JoinOptions
-  extends Pick<NetworkFlags, 'network'>, AdmissionFlags, PassphraseFlags, CommonOptions {
-  readonly data: string;
-  readonly shard?: { readonly index: number; readonly count: number };
-  readonly keystore?: string;
-  readonly expectRun?: Uint8Array;
-  readonly coordinator?: Uint8Array;
-  readonly backend?: RunSettings['backend'];
-  readonly acceptNetwork?: boolean;
-  readonly local?: boolean;
-  readonly answers?: AnswerPolicy;
-  readonly consent?: readonly string[];
-  readonly seed?: string;
-  readonly showKey?: boolean;
-  readonly wait?: number;
-  readonly ca?: string;
-}
 
 export const joinCommand = (): Command =>
   withAdmission(
@@ -97,8 +80,8 @@ sits out until the model changes, and says so (update_already_spent).
 Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
 finish its round. Exit codes: floe help exit-codes.`,
     )
-    .action(async (url: string | undefined, given: Omit<JoinOptions, 'data'>) => {
-      const options: JoinOptions = { data: SETTINGS.data.default, ...given };
+    .action(async (url: string | undefined, given: Omit<JoinFlags, 'data'>) => {
+      const options: JoinFlags = { data: SETTINGS.data.default, ...given };
       await runCommand(options, async (context) => {
         const { runJoin } = await import('./run-join.ts');
         await runJoin(url, options, context);

@@ -2,17 +2,19 @@
  * @module What the commands that talk to a network share: its configuration file, the key that pays and signs, connections.
  * The key comes from a file or the environment, is never an argument, and is never printed.
  */
-import type { SuiGrpcClient } from '@mysten/sui/grpc';
-import type { Signer } from '@mysten/sui/cryptography';
-import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
-import type { NetworkConfig } from '../protocol/net/config.ts';
+import type { NetworkFile } from '../protocol/net/network-file.ts';
+import { isObjectId } from '../protocol/net/object-id.ts';
+import type { Passes } from '../protocol/net/passes.ts';
+import type { SuiKey } from '../protocol/net/sui/keys.ts';
+import type { Registry } from '../protocol/net/sui/registry.ts';
 import type { Sender } from '../protocol/net/sui/transactions.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
 import { readInput, usage } from './flags.ts';
+import type { Output } from './output.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { secretVariable } from './secret-variables.ts';
-import type { Output } from './output.ts';
 
 const MAX_FILE_BYTES = 1 << 20;
 
@@ -48,9 +50,6 @@ export const withSender = (command: Command): Command =>
     withPassphrase(command.option('--keystore <folder>', 'use the key of this Floe keystore')),
   );
 
-/** Whether it is an object id or an address, and nothing else that a command may be given. */
-export const isObjectId = (text: string): boolean => /^0x[0-9a-f]{64}$/iu.test(text);
-
 /** An address or object id, 0x and 64 hex digits. */
 export const address =
   (flag: string) =>
@@ -63,79 +62,60 @@ export const address =
 export const namedNetwork = ({ network }: Pick<NetworkFlags, 'network'>): string | undefined =>
   network ?? (process.env['FLOE_NETWORK'] || undefined);
 
-export interface NetworkFile {
-  readonly path: string;
-  readonly network: NetworkConfig;
-  /** As it was read, with fields that Floe does not know. */
-  readonly raw: Readonly<Record<string, unknown>>;
-}
-
 /** @throws FloeError `usage` when no file is named, `file_not_found`, `spec_invalid` naming the field */
 export const readNetworkFile = async (
   flags: Pick<NetworkFlags, 'network'>,
 ): Promise<NetworkFile> => {
-  const { parseNetworkConfig } = await import('../protocol/net/config.ts');
   const path = namedNetwork(flags);
   if (path === undefined)
     throw new FloeError('usage', 'expected --network <file>, or FLOE_NETWORK');
-  const bytes = await readInput('--network', path, MAX_FILE_BYTES);
-  let raw: unknown;
-  try {
-    raw = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new FloeError('spec_invalid', `${path}: ${(cause as Error).message}`, {}, { cause });
-  }
-  const network = parseNetworkConfig(raw);
-  return { path, network, raw: raw as Record<string, unknown> };
+  const file = await import('../protocol/net/network-file.ts');
+  return file.readNetworkFile(path);
 };
 
 /** The key that the flags or the environment name; undefined when none is named. @throws FloeError `key_invalid` */
-export const findKey = async (flags: NetworkFlags): Promise<Ed25519Keypair | undefined> => {
-  const { keyFromEnvironment, keyFromSuiKeystore } = await import('../protocol/net/sui/keys.ts');
-  if (flags.keystoreFile === undefined)
-    return keyFromEnvironment({
-      FLOE_SUI_KEY: secretVariable('FLOE_SUI_KEY'),
-    });
+export const findKey = async (flags: NetworkFlags): Promise<SuiKey | undefined> => {
+  const keys = await import('../protocol/net/sui/keys.ts');
+  if (flags.keystoreFile === undefined) {
+    const pair = keys.keyFromEnvironment({ FLOE_SUI_KEY: secretVariable('FLOE_SUI_KEY') });
+    return pair && keys.suiKeyOf(pair);
+  }
   const bytes = await readInput('--keystore-file', flags.keystoreFile, MAX_FILE_BYTES);
-  return keyFromSuiKeystore(new TextDecoder().decode(bytes), flags.address);
+  return keys.suiKeyOf(keys.keyFromSuiKeystore(new TextDecoder().decode(bytes), flags.address));
 };
 
 /** A network without anything of Floe on it yet. */
-export interface Chain {
-  readonly file: NetworkFile;
-  readonly client: SuiGrpcClient;
-}
-
-export const openChain = async (flags: NetworkFlags): Promise<Chain> => {
+export const openChain = async (
+  flags: NetworkFlags,
+): Promise<{ readonly file: NetworkFile; readonly client: Registry['client'] }> => {
   const { suiClientOf } = await import('../protocol/net/walrus/client.ts');
   const file = await readNetworkFile(flags);
   return { file, client: suiClientOf(file.network) };
 };
 
-/** Where Floe's package is. @param from named in the error @throws FloeError `spec_invalid` when there is none */
-export const packageOf = ({ floe }: NetworkConfig, from: string): string => {
-  if (floe !== undefined) return floe.packageId;
-  throw new FloeError(
-    'spec_invalid',
-    `${from}: expected floe.packageId; floe publish writes it there`,
-  );
+/** Floe's package on a network. @throws FloeError `spec_invalid` when there is none */
+export const openRegistry = async (flags: NetworkFlags): Promise<Registry> => {
+  const { registryOf } = await import('../protocol/net/registry.ts');
+  const { network, path } = await readNetworkFile(flags);
+  return registryOf(network, path);
 };
 
-/** Floe's package on a network, for reading. @throws FloeError `spec_invalid` when there is none */
-export const openRegistry = async (flags: NetworkFlags): Promise<Chain & { packageId: string }> => {
-  const chain = await openChain(flags);
-  const { path, network } = chain.file;
-  return { ...chain, packageId: packageOf(network, path) };
-};
-
-const findSigner = async (flags: SenderFlags): Promise<Signer | undefined> => {
+const findPayer = async (flags: SenderFlags): Promise<Identity> => {
   const { keystore, keystoreFile } = flags;
-  if (keystore === undefined) return findKey(flags);
-  if (keystoreFile !== undefined)
+  if (keystore !== undefined && keystoreFile !== undefined)
     throw new FloeError('usage', 'expected one of --keystore and --keystore-file, got both');
-  const { keystoreIdentity } = await import('./secrets.ts');
-  const { suiSignerOf } = await import('../protocol/net/sui/signer.ts');
-  return suiSignerOf(await keystoreIdentity(keystore, flags));
+  if (keystore !== undefined) {
+    const { keystoreIdentity } = await import('./secrets.ts');
+    return keystoreIdentity(keystore, flags);
+  }
+  const key = await findKey(flags);
+  if (key === undefined)
+    throw new FloeError(
+      'usage',
+      'expected --keystore <folder>, --keystore-file <path>, or FLOE_SUI_KEY',
+    );
+  const { identityFromSeed } = await import('../protocol/ports/identity.ts');
+  return identityFromSeed(key.seed);
 };
 
 /**
@@ -144,19 +124,18 @@ const findSigner = async (flags: SenderFlags): Promise<Signer | undefined> => {
  */
 export const openSender = async (
   flags: SenderFlags,
-  client: SuiGrpcClient,
+  client: Registry['client'],
   output: Output,
 ): Promise<Sender> => {
-  const { createSender } = await import('../protocol/net/sui/transactions.ts');
-  const signer = await findSigner(flags);
-  if (signer === undefined)
-    throw new FloeError(
-      'usage',
-      'expected --keystore <folder>, --keystore-file <path>, or FLOE_SUI_KEY',
-    );
-  return createSender({
-    client,
-    signer,
-    onRetry: ({ message }, attempt) => output.warn(`attempt ${attempt}: ${message}`),
-  });
+  const { senderOf } = await import('../protocol/net/registry.ts');
+  return senderOf({ client }, await findPayer(flags), ({ message }, attempt) =>
+    output.warn(`attempt ${attempt}: ${message}`),
+  );
+};
+
+/** Offers, passes and grants, as who pays and signs. */
+export const openPasses = async (flags: SenderFlags, output: Output): Promise<Passes> => {
+  const { passesWith } = await import('../protocol/net/passes.ts');
+  const registry = await openRegistry(flags);
+  return passesWith(registry, await openSender(flags, registry.client, output));
 };

@@ -4,270 +4,210 @@
  */
 import { Command } from 'commander';
 import { showCoins } from '../protocol/net/cost.ts';
-import { FloeError } from '../protocol/errors.ts';
-import type * as OffersModule from '../protocol/net/sui/offers.ts';
-import type { Offer } from '../protocol/net/sui/offers.ts';
+import type { Passes, Rounds } from '../protocol/net/passes.ts';
 import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
-import type { Executed, Sender } from '../protocol/net/sui/transactions.ts';
 import { duration, instant, roundRange, sui } from './amounts.ts';
 import {
   address,
+  openPasses,
   openRegistry,
-  openSender,
-  withSender,
   withNetwork,
+  withSender,
   type SenderFlags,
 } from './network.ts';
-import type { Output } from './output.ts';
+import { tellChange, type Executed } from './change.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
 type Options = SenderFlags & CommonOptions;
 
-type Offers = typeof OffersModule;
-
-interface Tools {
-  readonly offers: Offers;
-  readonly registry: {
-    readonly client: Parameters<Offers['readOffer']>[0]['client'];
-    readonly packageId: string;
-  };
-  readonly sender: Sender;
-  readonly output: Output;
+interface Act {
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly words: string;
+  readonly executed: Executed | undefined;
 }
 
-/** Runs the body with everything opened, and prints what it says. */
-const act = async (
-  options: Options,
-  body: (tools: Tools) => Promise<{
-    readonly facts: Readonly<Record<string, unknown>>;
-    readonly words: string;
-    readonly executed?: Executed | undefined;
-  }>,
-): Promise<void> => {
-  await runCommand(options, async ({ output }) => {
-    const offers = await import('../protocol/net/sui/offers.ts');
-    const { client, packageId } = await openRegistry(options);
-    const sender = await openSender(options, client, output);
-    const { facts, words, executed } = await body({
-      offers,
-      sender,
-      output,
-      registry: { client, packageId },
+const showRounds = ({ first, last }: Rounds): string =>
+  last >= MAX_ROUND ? `round ${first} on` : `rounds ${first} to ${last}`;
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** A command that changes something on chain; its arguments are object ids and addresses. */
+const acting = (
+  usage: string,
+  description: string,
+  body: (passes: Passes, ids: readonly string[], flags: never) => Promise<Act>,
+  with_: (command: Command) => Command = (command) => command,
+): Command => {
+  const [name = '', ...places] = usage.split(' ');
+  const command = withCommonOptions(withSender(withNetwork(new Command(name))));
+  for (const place of places)
+    command.argument(
+      `<${place}>`,
+      place === 'holder' ? 'Sui address' : `the ${place}'s object id`,
+      address(place),
+    );
+  return with_(command.description(description)).action(async (...given: unknown[]) => {
+    // commander's last two are the options and the command.
+    const options = given.at(-2) as Options;
+    await runCommand(options, async ({ output }) => {
+      const passes = await openPasses(options, output);
+      const { facts, words, executed } = await body(
+        passes,
+        given.slice(0, -2) as string[],
+        options as never,
+      );
+      tellChange({ facts, words, executed }, output);
     });
-    output.document({
-      ...facts,
-      changed: executed !== undefined,
-      ...(executed === undefined ? {} : { digest: executed.digest, gas: String(executed.gas) }),
-    });
-    output.say(words);
-    if (executed !== undefined)
-      output.line(`transaction ${executed.digest}, gas ${showCoins(executed.gas)} SUI`);
   });
 };
 
-interface Rounds {
-  readonly first: number;
-  readonly last: number;
-}
-/** Those of any run, the ones to come included. */
-const ALL_ROUNDS: Rounds = { first: 0, last: MAX_ROUND };
 const withRounds = (command: Command): Command =>
   command.option(
     '--rounds <a-b>',
     'models of these rounds only (default: of all, those to come included)',
     roundRange('--rounds'),
   );
-const showRounds = ({ first, last }: Rounds): string =>
-  last >= MAX_ROUND ? `round ${first} on` : `rounds ${first} to ${last}`;
-
-const sub = (name: string): Command =>
-  withCommonOptions(withSender(withNetwork(new Command(name))));
-const iso = (ms: number): string => new Date(ms).toISOString();
-
-/** A price is read from the chain; who buys says what it may be at most. */
-const affordable = (price: bigint, most: bigint): void => {
-  if (price > most)
-    throw new FloeError(
-      'usage',
-      `--at-most: the offer asks for ${showCoins(price)} SUI, at most ${showCoins(most)} were allowed`,
-    );
-};
-
-const ofRun = (name: string): Command =>
-  sub(name).argument('<run>', "the run's object id", address('run'));
-
-const offerCommand = (): Command =>
-  withRounds(ofRun('offer'))
-    .description('make an offer for the models of a run; its owner')
-    .requiredOption('--pass-price <sui>', 'price of a pass', sui('--pass-price'))
-    .requiredOption('--period-price <sui>', 'price of a period', sui('--period-price'))
-    .requiredOption('--period <time>', 'length of a period, such as 30d', duration('--period'))
-    .option('--beneficiary <0x...>', 'who is paid (default: you)', address('--beneficiary'))
-    .action(
-      async (
-        run: string,
-        options: Options & {
-          readonly passPrice: bigint;
-          readonly periodPrice: bigint;
-          readonly period: number;
-          readonly beneficiary?: string;
-          readonly rounds?: Rounds;
-        },
-      ) => {
-        await act(options, async ({ offers, registry, sender }) => {
-          const { passPrice, periodPrice, period: periodMs } = options;
-          const beneficiary = options.beneficiary ?? sender.address;
-          const { first, last } = options.rounds ?? ALL_ROUNDS;
-          const terms = { run, beneficiary, passPrice, periodPrice, periodMs, first, last };
-          const made = await offers.createOffer(registry, sender, terms);
-          return {
-            facts: { offer: made.id, run, first, last },
-            words: `offer ${made.id} for the models of ${showRounds({ first, last })}`,
-            executed: made,
-          };
-        });
-      },
-    );
-
-/** Commands whose argument is an offer. */
-const ofOffer = (
-  command: Command,
-  body: (
-    tools: Tools & { readonly offer: Offer },
-    options: Options & { readonly atMost: bigint },
-    second: string,
-  ) => ReturnType<Parameters<typeof act>[1]>,
-): Command =>
-  command.action(async (...given: unknown[]) => {
-    const [id, second] = given as [string, string];
-    // commander's last two are the options and the command.
-    const options = given.at(-2) as Options & { readonly atMost: bigint };
-    await act(options, async (tools) => {
-      const offer = await tools.offers.readOffer(tools.registry, id);
-      return body({ ...tools, offer }, options, second);
-    });
-  });
-
-const offerArgument = (name: string): Command =>
-  sub(name).argument('<offer>', "the offer's object id", address('offer'));
 const atMost = (command: Command): Command =>
   command.requiredOption('--at-most <sui>', 'most that may be paid', sui('--at-most'));
 
+const offerCommand = (): Command =>
+  acting(
+    'offer run',
+    'make an offer for the models of a run; its owner',
+    async (
+      passes,
+      [run = ''],
+      {
+        period: periodMs,
+        ...terms
+      }: {
+        readonly passPrice: bigint;
+        readonly periodPrice: bigint;
+        readonly period: number;
+        readonly beneficiary?: string;
+        readonly rounds?: Rounds;
+      },
+    ) => {
+      const { passPrice, periodPrice, beneficiary, rounds = { first: 0, last: MAX_ROUND } } = terms;
+      const executed = await passes.offer({
+        run,
+        passPrice,
+        periodPrice,
+        periodMs,
+        beneficiary,
+        rounds,
+      });
+      const words = `offer ${executed.id} for the models of ${showRounds(rounds)}`;
+      return { facts: { offer: executed.id, run, ...rounds }, words, executed };
+    },
+    (command) =>
+      withRounds(command)
+        .requiredOption('--pass-price <sui>', 'price of a pass', sui('--pass-price'))
+        .requiredOption('--period-price <sui>', 'price of a period', sui('--period-price'))
+        .requiredOption('--period <time>', 'length of a period, such as 30d', duration('--period'))
+        .option('--beneficiary <0x...>', 'who is paid (default: you)', address('--beneficiary')),
+  );
+
 const closeCommand = (): Command =>
-  ofOffer(
-    offerArgument('close').description(
-      'stop selling; passes and paid periods stay good; the owner',
-    ),
-    async ({ offers, registry, sender, offer }) => ({
-      facts: { offer: offer.id },
-      words: `offer ${offer.id} closed`,
-      executed: await offers.closeOffer(registry, sender, offer),
+  acting(
+    'close offer',
+    'stop selling; passes and paid periods stay good; the owner',
+    async (passes, [offer = '']) => ({
+      facts: { offer },
+      words: `offer ${offer} closed`,
+      executed: await passes.close(offer),
     }),
   );
 
 const giveCommand = (): Command =>
-  ofOffer(
-    offerArgument('give')
-      .argument('<holder>', 'Sui address', address('holder'))
-      .description('give a pass away; the owner'),
-    async ({ offers, registry, sender, offer }, _options, holder) => {
-      const made = await offers.givePass(registry, sender, offer, holder);
-      return {
-        facts: { pass: made.id, offer: offer.id, holder },
-        words: `pass ${made.id} of ${holder}`,
-        executed: made,
-      };
+  acting(
+    'give offer holder',
+    'give a pass away; the owner',
+    async (passes, [offer = '', holder = '']) => {
+      const executed = await passes.give(offer, holder);
+      const { id: pass } = executed;
+      return { facts: { pass, offer, holder }, words: `pass ${pass} of ${holder}`, executed };
     },
   );
 
 const transferCommand = (): Command =>
-  sub('transfer')
-    .argument('<pass>', "the pass's object id", address('pass'))
-    .argument('<holder>', 'Sui address', address('holder'))
-    .description('hand a pass on; its holder')
-    .action(async (pass: string, holder: string, options: Options) => {
-      await act(options, async ({ offers, registry, sender }) => ({
-        facts: { pass, holder },
-        words: `pass ${pass} is ${holder}'s now`,
-        executed: await offers.transferPass(registry, sender, pass, holder),
-      }));
-    });
+  acting(
+    'transfer pass holder',
+    'hand a pass on; its holder',
+    async (passes, [pass = '', holder = '']) => ({
+      facts: { pass, holder },
+      words: `pass ${pass} is ${holder}'s now`,
+      executed: await passes.transfer(pass, holder),
+    }),
+  );
 
 const takeBackCommand = (): Command =>
-  ofOffer(
-    offerArgument('revoke')
-      .argument('<pass>', "the pass's object id", address('pass'))
-      .description('make a pass good for nothing; the owner'),
-    async ({ offers, registry, sender, offer }, _options, pass) => ({
-      facts: { pass, offer: offer.id },
+  acting(
+    'revoke offer pass',
+    'make a pass good for nothing; the owner',
+    async (passes, [offer = '', pass = '']) => ({
+      facts: { pass, offer },
       words: `pass ${pass} revoked`,
-      executed: await offers.revokePass(registry, sender, offer, pass),
+      executed: await passes.revoke(offer, pass),
     }),
   );
 
 const buyCommand = (): Command =>
-  ofOffer(
-    atMost(offerArgument('buy')).description('buy a pass'),
-    async ({ offers, registry, sender, offer }, options) => {
-      affordable(offer.passPrice, options.atMost);
-      const made = await offers.buyPass(registry, sender, offer);
-      return {
-        facts: { pass: made.id, offer: offer.id, paid: String(offer.passPrice) },
-        words: `pass ${made.id} for ${showCoins(offer.passPrice)} SUI`,
-        executed: made,
-      };
+  acting(
+    'buy offer',
+    'buy a pass',
+    async (passes, [offer = ''], flags: { readonly atMost: bigint }) => {
+      const executed = await passes.buy(offer, flags.atMost);
+      const { id: pass, price } = executed;
+      const words = `pass ${pass} for ${showCoins(price)} SUI`;
+      return { facts: { pass, offer, paid: String(price) }, words, executed };
     },
+    atMost,
   );
 
 const subscribeCommand = (): Command =>
-  ofOffer(
-    atMost(offerArgument('subscribe'))
-      .description('buy a period, or with --renew one more')
-      .option('--renew <id>', 'the subscription to extend', address('--renew')),
-    async ({ offers, registry, sender, offer }, options) => {
-      const { renew } = options as { readonly renew?: string };
-      affordable(offer.periodPrice, options.atMost);
-      if (renew !== undefined) {
-        const known = await offers.readSubscription(registry, renew);
-        if (known.offer !== offer.id)
-          throw new FloeError('usage', `--renew: ${renew} belongs to the offer ${known.offer}`);
-      }
-      const made = await offers.payPeriod(registry, sender, offer, renew);
-      const { expiresMs } = await offers.readSubscription(registry, made.id);
+  acting(
+    'subscribe offer',
+    'buy a period, or with --renew one more',
+    async (
+      passes,
+      [offer = ''],
+      flags: { readonly atMost: bigint; readonly renew?: string | undefined },
+    ) => {
+      const executed = await passes.subscribe(offer, flags.atMost, flags.renew);
+      const { id: subscription, price } = executed;
+      const expires = iso(executed.expiresMs);
       return {
-        facts: {
-          subscription: made.id,
-          offer: offer.id,
-          expires: iso(expiresMs),
-          paid: String(offer.periodPrice),
-        },
-        words: `subscription ${made.id} until ${iso(expiresMs)} for ${showCoins(offer.periodPrice)} SUI`,
-        executed: made,
+        facts: { subscription, offer, expires, paid: String(price) },
+        words: `subscription ${subscription} until ${expires} for ${showCoins(price)} SUI`,
+        executed,
       };
     },
+    (command) =>
+      atMost(command).option('--renew <id>', 'the subscription to extend', address('--renew')),
   );
 
 const lockCommand = (): Command =>
-  withRounds(ofRun('lock'))
-    .description('let everybody read from a time on, for good; the owner of the run')
-    .requiredOption('--opens <time>', 'from when on everybody may read', instant('--opens'))
-    .action(
-      async (
-        run: string,
-        options: Options & { readonly opens: number; readonly rounds?: Rounds },
-      ) => {
-        await act(options, async ({ offers, registry, sender }) => {
-          const { opens: opensMs, rounds = ALL_ROUNDS } = options;
-          const executed = await offers.addTimeLock(registry, sender, run, { ...rounds, opensMs });
-          const opens = iso(opensMs);
-          return {
-            facts: { run, opens, ...rounds },
-            words: `the models of ${showRounds(rounds)} open for everybody at ${opens}`,
-            executed,
-          };
-        });
-      },
-    );
+  acting(
+    'lock run',
+    'let everybody read from a time on, for good; the owner of the run',
+    async (
+      passes,
+      [run = ''],
+      flags: { readonly opens: number; readonly rounds?: Rounds | undefined },
+    ) => {
+      const { opens: opensMs, rounds = { first: 0, last: MAX_ROUND } } = flags;
+      const executed = await passes.lock(run, { ...rounds, opensMs });
+      const opens = iso(opensMs);
+      const words = `the models of ${showRounds(rounds)} open for everybody at ${opens}`;
+      return { facts: { run, opens, ...rounds }, words, executed };
+    },
+    (command) =>
+      withRounds(command).requiredOption(
+        '--opens <time>',
+        'from when on everybody may read',
+        instant('--opens'),
+      ),
+  );
 
 const listCommand = (): Command =>
   withCommonOptions(withNetwork(new Command('list')))
@@ -318,17 +258,17 @@ Examples:
 
 Exit codes: 0 done, 1 the chain refused, 2 no such object or a wrong flag, 4 not the owner, or closed.`,
     );
-  for (const each of [
-    offerCommand(),
-    giveCommand(),
-    transferCommand(),
-    takeBackCommand(),
-    closeCommand(),
-    buyCommand(),
-    subscribeCommand(),
-    lockCommand(),
-    listCommand(),
+  for (const make of [
+    offerCommand,
+    giveCommand,
+    transferCommand,
+    takeBackCommand,
+    closeCommand,
+    buyCommand,
+    subscribeCommand,
+    lockCommand,
+    listCommand,
   ])
-    command.addCommand(each);
+    command.addCommand(make());
   return command;
 };

@@ -2,15 +2,17 @@
  * @module Where a passphrase comes from: a file, a file descriptor, the variable FLOE_PASSPHRASE, or a person at the terminal, who
  * sees nothing of it. Never a flag, which every process of the machine could read; it is never printed.
  */
-import { closeSync, read } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { Command } from 'commander';
+import {
+  MAX_PASSPHRASE_BYTES,
+  notEmpty,
+  passphraseOfDescriptor,
+  passphraseOfFile,
+  passphraseTooLong,
+} from '../client/keystore/passphrase.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { readInput, wholeNumber } from './flags.ts';
+import { wholeNumber } from './flags.ts';
 import { secretVariable } from './secret-variables.ts';
-
-const MAX_PASSPHRASE_BYTES = 4096;
 
 export interface PassphraseFlags {
   readonly passphraseFile?: string;
@@ -37,12 +39,6 @@ export interface Terminal {
 
 /** Questions stand on stderr: stdout is the command's own. */
 const ownTerminal = (): Terminal => ({ input: process.stdin, output: process.stderr });
-
-const tooLong = (source: string): FloeError =>
-  new FloeError(
-    'usage',
-    `${source}: expected a passphrase of at most ${MAX_PASSPHRASE_BYTES} bytes`,
-  );
 
 const INTERRUPT = '\u0003';
 const END = '\u0004';
@@ -80,7 +76,7 @@ export const askPassphrase = async (
           else if (key === '\u0015') typed = [];
           else typed.push(key);
           if (typed.length > MAX_PASSPHRASE_BYTES)
-            return settle(() => reject(tooLong('the terminal')));
+            return settle(() => reject(passphraseTooLong('the terminal')));
         }
       };
       input.on('data', keys);
@@ -95,66 +91,18 @@ export const askPassphrase = async (
   }
 };
 
-const firstLine = (bytes: Uint8Array): string =>
-  new TextDecoder().decode(bytes).split(/\r?\n/u, 1)[0] as string;
-
-const PATIENCE_MS = 20;
-
-/** One read, and no further one ahead, for that would wait for a writer that keeps its end open. */
-const readSome = async (fd: number, into: Uint8Array): Promise<number> => {
-  for (;;) {
-    try {
-      return (await promisify(read)(fd, into, 0, into.length, null)).bytesRead;
-    } catch (cause) {
-      // Nobody has written yet, and the descriptor does not wait.
-      if ((cause as NodeJS.ErrnoException).code !== 'EAGAIN') throw cause;
-      await setTimeout(PATIENCE_MS);
-    }
-  }
-};
-
-/** Up to the first line break or the end; the descriptor is closed. @throws FloeError `usage` */
-const readDescriptor = async (fd: number): Promise<string> => {
-  const bytes = new Uint8Array(MAX_PASSPHRASE_BYTES + 1);
-  let size = 0;
-  try {
-    while (size < bytes.length && !bytes.subarray(0, size).includes(0x0a)) {
-      const more = await readSome(fd, bytes.subarray(size));
-      if (more === 0) break;
-      size += more;
-    }
-    closeSync(fd);
-  } catch (cause) {
-    throw new FloeError(
-      'usage',
-      `--passphrase-fd: cannot read descriptor ${fd}: ${(cause as Error).message}`,
-      {},
-      { cause },
-    );
-  }
-  const line = firstLine(bytes.subarray(0, size));
-  bytes.fill(0);
-  if (size > MAX_PASSPHRASE_BYTES) throw tooLong('--passphrase-fd');
-  return line;
-};
-
-const wanted = (text: string, source: string): string => {
-  if (text !== '') return text;
-  throw new FloeError('passphrase_missing', `${source} is empty`);
-};
-
 /** A descriptor is read once, and one command may open two keystores with it. */
 const descriptors = new WeakMap<PassphraseFlags, Promise<string>>();
 
 const fromDescriptor = (flags: PassphraseFlags, fd: number): Promise<string> => {
-  const known = descriptors.get(flags) ?? readDescriptor(fd);
+  const known = descriptors.get(flags) ?? passphraseOfDescriptor(fd);
   descriptors.set(flags, known);
   return known;
 };
 
 const ask = async ({ folder, isNew }: KeystorePlace, terminal: Terminal): Promise<string> => {
   const question = `${isNew ? 'New passphrase' : 'Passphrase'} of ${folder}: `;
-  const first = wanted(await askPassphrase(question, terminal), 'what was typed');
+  const first = notEmpty(await askPassphrase(question, terminal), 'what was typed');
   if (isNew && (await askPassphrase('Once more: ', terminal)) !== first)
     throw new FloeError('usage', 'the two passphrases differ');
   return first;
@@ -179,11 +127,8 @@ export const readPassphrase = async (
   const { passphraseFile: file, passphraseFd: fd } = flags;
   if (file !== undefined && fd !== undefined)
     throw new FloeError('usage', 'expected --passphrase-file or --passphrase-fd, not both');
-  if (file !== undefined) {
-    const bytes = await readInput('--passphrase-file', file, MAX_PASSPHRASE_BYTES);
-    return wanted(new TextDecoder().decode(bytes).replace(/\r?\n$/u, ''), file);
-  }
-  if (fd !== undefined) return wanted(await fromDescriptor(flags, fd), `descriptor ${fd}`);
+  if (file !== undefined) return passphraseOfFile(file);
+  if (fd !== undefined) return fromDescriptor(flags, fd);
   const given = secretVariable('FLOE_PASSPHRASE');
   if (given !== undefined) return given;
   if (terminal.input.isTTY === true) return ask(place, terminal);

@@ -3,10 +3,10 @@
  * whoever wants a receipt to be there pays for it.
  */
 import { Command } from 'commander';
-import { showCoins } from '../protocol/net/cost.ts';
 import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
 
+import { tellChange } from './change.ts';
 import { wholeNumber } from './flags.ts';
 import {
   address,
@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 the chain refused, 2 no such run, or no survivor of the ro
       await runCommand(options, async ({ output }) => {
         const { issueReceipt, receiptsOf } = await import('../protocol/net/sui/receipts.ts');
         const registry = await openRegistry(options);
-        const who = options.for ?? (await findKey(options))?.toSuiAddress();
+        const who = options.for ?? (await findKey(options))?.address;
         if (who === undefined) throw new FloeError('usage', 'expected --for <0x...>, or a key');
         const { round } = options;
         if (round === undefined) {
@@ -62,16 +62,8 @@ Exit codes: 0 done, 1 the chain refused, 2 no such run, or no survivor of the ro
         }
         const sender = await openSender(options, registry.client, output);
         const issued = await issueReceipt(registry, sender, run, round, who);
-        const changed = 'digest' in issued;
-        output.document({
-          run,
-          round,
-          member: who,
-          receipt: issued.id,
-          changed,
-          ...(changed ? { digest: issued.digest, gas: String(issued.gas) } : {}),
-        });
-        output.say(`receipt ${issued.id} of ${who} for round ${round}`);
-        if (changed) output.line(`transaction ${issued.digest}, gas ${showCoins(issued.gas)} SUI`);
+        const facts = { run, round, member: who, receipt: issued.id };
+        const words = `receipt ${issued.id} of ${who} for round ${round}`;
+        tellChange({ facts, words, executed: 'digest' in issued ? issued : undefined }, output);
       });
     });

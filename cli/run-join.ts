@@ -1,47 +1,29 @@
 /**
- * @module The body of `floe join`: keystore, data, and the participant.
+ * @module The body of `floe join`: flags to one call of `join`, and its outcome.
  */
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { loweredFields, makeAdmission } from '../client/admission.ts';
+import { httpBase, webSocketAddress } from '../client/connect/address.ts';
+import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
-import { type Dataset, subset } from '../client/data/dataset.ts';
-import {
-  joinRun,
-  lineOf,
-  memoryKeystore,
-  webSocketConnect,
-  type Answers,
-  type Keystore,
-  type ParticipantEvent,
-} from '../client/index.ts';
-import { patientConnect } from '../client/connect/patience.ts';
-import { reachRun } from '../client/network.ts';
-import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { shardOf } from '../client/data/shard.ts';
+import { join, memoryKeystore, type Answers, type Keystore, type Log } from '../client/index.ts';
 import { toHex } from '../protocol/bytes.ts';
-import { systemClock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
 import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
-import { modelOfSpec } from '../client/spec-model.ts';
-import { dealRows } from '../sim/partition.ts';
-import { masterSeed } from '../sim/scenario.ts';
-import { utf8, sha256 } from '../protocol/bytes.ts';
-import { admissionOf } from './admission.ts';
 import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
+import { masterSeed } from '../protocol/spec/master-seed.ts';
+import { admissionOf } from './admission.ts';
 import { readInput } from './flags.ts';
-import type { JoinOptions } from './join.ts';
+import type { JoinFlags } from './join-flags.ts';
 import { namedNetwork, readNetworkFile } from './network.ts';
-import type { Output } from './output.ts';
-import { httpBase, webSocketAddress } from './remote.ts';
 import type { Context } from './run-command.ts';
 import { openOrMakeKeystore } from './secrets.ts';
 
 const MAX_CERTIFICATE_BYTES = 1 << 20;
 
-/** Everyone who takes a shard must cut alike, so this seed is the same for all. */
-const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
-
-const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
+const openIdentity = async (options: JoinFlags): Promise<Keystore> => {
   const { keystore, seed } = options;
   const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
   if (keystore !== undefined)
@@ -49,23 +31,13 @@ const openIdentity = async (options: JoinOptions): Promise<Keystore> => {
   return memoryKeystore(secret ?? systemRandom(32));
 };
 
-const openData = async ({ data, shard }: JoinOptions): Promise<Dataset> => {
+const openData = async ({ data, shard }: JoinFlags): Promise<Dataset> => {
   const all = await loadData(data, { part: 'train' });
-  if (shard === undefined) return all;
-  const rows = dealRows({
-    partition: { type: 'iid' },
-    labels: all.labels,
-    size: all.size,
-    participants: shard.count,
-    seed: SHARD_SEED,
-  });
-  return subset(all, rows[shard.index] as Uint32Array);
+  return shard === undefined ? all : shardOf(all, shard);
 };
 
 /** @throws FloeError `usage`, and what reading a configuration throws */
-const networkOf = async (
-  options: JoinOptions,
-): Promise<NetworkConfig | 'announced' | undefined> => {
+const networkOf = async (options: JoinFlags): Promise<NetworkConfig | 'announced' | undefined> => {
   const { network, acceptNetwork = false, local = false } = options;
   if ([network !== undefined, acceptNetwork, local].filter(Boolean).length > 1)
     throw new FloeError('usage', 'expected one of --network, --accept-network and --local');
@@ -75,7 +47,7 @@ const networkOf = async (
 };
 
 /** @throws FloeError `usage`, `file_not_found` */
-const answersOf = async ({ answers, consent = [] }: JoinOptions): Promise<Answers | undefined> => {
+const answersOf = async ({ answers, consent = [] }: JoinFlags): Promise<Answers | undefined> => {
   if (consent.length > 0 && answers !== 'consent')
     throw new FloeError('usage', '--consent goes with --answers consent');
   if (answers === undefined) return undefined;
@@ -93,18 +65,10 @@ const trustCertificate = async (path: string): Promise<void> => {
   setDefaultCACertificates([...getCACertificates('default'), pem]);
 };
 
-const show = (event: ParticipantEvent, output: Output): void => {
-  const line = lineOf(event);
-  if (line === undefined) return;
-  const [level, text] = line;
-  if (level === 'info') output.line(text);
-  else output.warn(text);
-};
-
 /** @throws FloeError what the participant cannot go on from */
 export const runJoin = async (
   url: string | undefined,
-  options: JoinOptions,
+  options: JoinFlags,
   { output, signal }: Context,
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
@@ -132,40 +96,25 @@ export const runJoin = async (
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   if (options.ca !== undefined) await trustCertificate(options.ca);
-  const patience = options.wait === undefined ? {} : { patienceMs: options.wait * 1000 };
   signal.throwIfAborted();
-  const reach = reachRun(httpBase(address) as string, webSocketConnect(address), {
-    identity: keystore.identity,
-    network,
-    warn: (message) => output.warn(message),
-  });
-  resources.defer(() => reach.close());
-  const participant = joinRun({
-    connect: patientConnect(reach.connect, { address, clock: systemClock, ...patience }),
+  const log: Log = (level, text) => (level === 'info' ? output.line(text) : output.warn(text));
+  const { coordinator, expectRun, wait, backend } = options;
+  const run = await join(address, {
+    data,
     keystore,
-    trainer: async (spec) =>
-      tfjsTrainer({
-        model: modelOfSpec(spec),
-        data,
-        backend: { prefer: options.backend ?? 'auto' },
-      }),
-    ...reach.ports,
-    ...(answers === undefined ? {} : { answers }),
-    clock: systemClock,
-    random: systemRandom,
-    expect: {
-      ...(options.coordinator === undefined ? {} : { coordinator: options.coordinator }),
-      ...(options.expectRun === undefined ? {} : { run: options.expectRun }),
-    },
     require,
-    onEvent: (event) => show(event, output),
+    log,
+    signal,
+    expect: {
+      ...(coordinator === undefined ? {} : { coordinator }),
+      ...(expectRun === undefined ? {} : { run: expectRun }),
+    },
+    ...(backend === undefined ? {} : { backend }),
+    ...(network === undefined ? {} : { network }),
+    ...(answers === undefined ? {} : { answers }),
+    ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),
   });
-  const stop = (): void => void participant.stop();
-  signal.addEventListener('abort', stop, { once: true });
-  resources.defer(() => signal.removeEventListener('abort', stop));
-  const outcome = await participant.finished;
-  // What is still being written must be on disk before the keystore is closed.
-  await participant.stop();
+  const outcome = await run.finished;
   if (outcome.type === 'stopped')
     throw new FloeError('aborted', 'left the run; with the same keystore it can be joined again');
   output.document({

@@ -11,7 +11,7 @@ import {
 } from '../client/keystore/index.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import { systemRandom } from '../protocol/ports/random.ts';
-import { isThere } from './flags.ts';
+import { isThere } from '../protocol/ports/files.ts';
 import { readPassphrase, type PassphraseFlags } from './passphrase.ts';
 
 /** What a new keystore is made from; nothing of it changes one that is there. */

@@ -40,7 +40,7 @@ const startLines = (
     `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
     `partition  ${event.partition} over ${scenario.participants} participants: ${statistics.smallest} to ${statistics.largest} examples${labels}`,
-    `model      ${scenario.model}, ${event.parameters} parameters`,
+    `model      ${event.model}, ${event.parameters} parameters`,
     `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
     `drop-outs  ${formatDrops(scenario.drops)}`,
     `run        ${event.run}`,
@@ -79,6 +79,36 @@ const roundLine = (round: RoundSummary, of: number, accuracy: string): string =>
   `round ${String(round.version).padStart(String(of).length)}/${of}  ${accuracy}  ` +
   `loss ${round.trainLoss.toFixed(4)}  ${round.survivors}/${round.cohort} survived  ` +
   `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s`;
+
+/** What came of the run, and what its folder holds. */
+const conclude = (summary: Summary, folder: string, output: Output): void => {
+  const baseline =
+    summary.baselineAccuracy === undefined
+      ? ''
+      : ` (centralised baseline ${formatPercent(summary.baselineAccuracy)})`;
+  output.line();
+  output.say(
+    `test accuracy ${output.style('bold', formatPercent(summary.testAccuracy))}${baseline} after ${summary.rounds} rounds in ${summary.seconds.toFixed(1)} s`,
+  );
+  output.say(
+    `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; rounds given up: ${summary.roundsAborted}`,
+  );
+  output.say(`model hash ${summary.modelHash}`);
+  output.line(`a round's time: ${describeActivities(summary).join(', ')}`);
+  for (const line of publishedLines(summary)) output.line(line);
+  output.line();
+  output.line(folder);
+  output.line('  report.html         plots and tables, opens without a network');
+  output.line('  summary.json        the same in numbers');
+  output.line(
+    `  model.safetensors   the model in clear, its only clear copy${summary.files['tfjs'] === undefined ? '' : ' (also as tfjs/)'}`,
+  );
+  output.line(
+    "  auditor.key         the simulated auditor's key: floe verify and floe pull use it",
+  );
+  output.line();
+  for (const line of nextLines(summary, folder)) output.line(line);
+};
 
 export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   const every = Math.max(1, Math.floor(scenario.rounds / LINES));
@@ -177,30 +207,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
     close,
     end: (summary, folder) => {
       close();
-      const baseline =
-        summary.baselineAccuracy === undefined
-          ? ''
-          : ` (centralised baseline ${formatPercent(summary.baselineAccuracy)})`;
-      output.line();
-      output.say(
-        `test accuracy ${output.style('bold', formatPercent(summary.testAccuracy))}${baseline} after ${summary.rounds} rounds in ${summary.seconds.toFixed(1)} s`,
-      );
-      output.say(
-        `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; rounds given up: ${summary.roundsAborted}`,
-      );
-      output.say(`model hash ${summary.modelHash}`);
-      output.line(`a round's time: ${describeActivities(summary).join(', ')}`);
-      for (const line of publishedLines(summary)) output.line(line);
-      output.line();
-      output.line(folder);
-      output.line('  report.html         plots and tables, opens without a network');
-      output.line('  summary.json        the same in numbers');
-      output.line('  model.safetensors   the model in clear, its only clear copy (also as tfjs/)');
-      output.line(
-        "  auditor.key         the simulated auditor's key: floe verify and floe pull use it",
-      );
-      output.line();
-      for (const line of nextLines(summary, folder)) output.line(line);
+      conclude(summary, folder, output);
     },
   };
 };

@@ -2,6 +2,8 @@
  * @module `floe sim`: many participants and a coordinator on this machine, running the production
  * code.
  */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import type { RunSettings } from '../protocol/spec/settings.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
@@ -11,6 +13,7 @@ import { showRun } from './sim-output.ts';
 
 interface Options extends CommonOptions, SettingFlags {
   readonly scenario?: string;
+  readonly module?: string;
   readonly out: string;
 }
 
@@ -20,7 +23,8 @@ interface Options extends CommonOptions, SettingFlags {
  */
 const scenarioInput = async ({ network, ...settings }: RunSettings): Promise<ScenarioInput> => {
   if (network === undefined) return settings;
-  const { packageOf, readNetworkFile } = await import('./network.ts');
+  const { packageOf } = await import('../protocol/net/network-file.ts');
+  const { readNetworkFile } = await import('./network.ts');
   const file = await readNetworkFile({ network });
   packageOf(file.network, file.path);
   return { ...settings, substrate: { type: 'network', network: file.network } };
@@ -32,6 +36,7 @@ export const simCommand = (): Command =>
       'simulate a federated run: a coordinator and many participants, the production code',
     )
     .option('--scenario <file>', 'JSON or YAML file with settings; flags win over it')
+    .option('--module <file>', 'a module with own data, model or trainer, see examples/simulation')
     .option('--out <folder>', 'where runs are kept', 'runs')
     .addHelpText(
       'after',
@@ -66,6 +71,9 @@ one clear copy of the model. Exit codes: floe help exit-codes.`,
         try {
           const { summary, folder } = await runScenario(scenario, {
             outDir: options.out,
+            ...(options.module === undefined
+              ? {}
+              : { module: pathToFileURL(resolve(options.module)).href }),
             signal,
             onEvent: (event) => show.event(event),
           });

@@ -2,29 +2,13 @@
  * @module `floe verify`: recomputes a run's rounds from its transcript and its blobs, and names what is wrong.
  */
 import { Command } from 'commander';
+import type { FolderReport, RunVerification } from '../client/reader/index.ts';
 import { EXIT } from './exit-codes.ts';
-import { withReader } from './reader.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-import { withFoundNetwork } from './run-network.ts';
-import type { FolderReport } from '../client/reader/examine-folder.ts';
-import type { Verification } from '../protocol/verify/index.ts';
 import type { Output } from './output.ts';
-import type { Source, SourceOptions } from './source.ts';
+import { openRunOptions, withSource, type SourceFlags } from './reader.ts';
+import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 
-type Options = SourceOptions & CommonOptions;
-
-/** What of the folder's files follows from what was signed. */
-const examineFiles = async (
-  { files, spec, transcript }: Source,
-  verification: Verification,
-  signal: AbortSignal,
-): Promise<FolderReport | undefined> => {
-  if (files === undefined) return undefined;
-  const { examineFolder } = await import('../client/reader/examine-folder.ts');
-  const { topologyOfSpec } = await import('../client/reader/topology.ts');
-  const topology = () => topologyOfSpec(spec);
-  return examineFolder({ files, spec, transcript, verification, topology, signal });
-};
+type Options = SourceFlags & CommonOptions;
 
 /** Folders with many files of one kind take one line. */
 const MANY = 8;
@@ -43,14 +27,14 @@ const listFiles = ({ vouched, wrong, unverified }: FolderReport, output: Output)
 };
 
 export const verifyCommand = (): Command =>
-  withCommonOptions(withReader(withFoundNetwork(new Command('verify'))))
+  withCommonOptions(
+    withSource(new Command('verify'), "read blobs from Walrus, not the folder's copies of them"),
+  )
     .argument(
       '<source>',
       "a run's folder (such as runs/latest), a run or model version on Sui, a coordinator's address",
     )
     .description("recompute a run's rounds from the transcript and the blobs")
-    .option('--remote', "read blobs from Walrus, not the folder's copies of them")
-    .option('--expect-run <hash>', 'the run hash that was agreed on')
     .addHelpText(
       'after',
       `
@@ -69,76 +53,59 @@ Exit codes: 0 everything holds, 1 something is wrong (round and record, or the f
 others: floe help exit-codes.`,
     )
     .action(async (source: string, options: Options) => {
-      await runCommand(options, async ({ output, signal }) => {
+      await runCommand(options, async (context) => {
+        const { openRun } = await import('../client/reader/index.ts');
         const { toHex } = await import('../protocol/bytes.ts');
-        const { hashRunSpec } = await import('../protocol/spec/run-spec.ts');
-        const { verifyRun } = await import('../protocol/verify/index.ts');
-        const { openSource } = await import('./source.ts');
-        const { modelOfVersion } = await import('./published.ts');
         const { showProgress } = await import('./progress.ts');
-        await using resources = new AsyncDisposableStack();
-        const say = (text: string): void => output.line(text);
-        const run = await openSource(source, options, { say, signal, resources });
-        const { version } = run;
-        const hash = toHex(hashRunSpec(run.spec));
+        const { output, signal } = context;
+        await using run = await openRun(source, await openRunOptions(source, options, context));
+        const { reader = null, ledger = null, version } = run;
+        const hash = toHex(run.id);
         output.line(
-          `run        ${hash}${run.reader === undefined ? '; no key, so level L0 only (--keystore or --key-file gives one)' : `; reading as ${run.reader}`}`,
+          `run        ${hash}${reader === null ? '; no key, so level L0 only (--keystore or --key-file gives one)' : `; reading as ${reader}`}`,
         );
-        output.line(`ledger     ${run.ledger?.kind ?? 'not available: freezes are not compared'}`);
-        if (version !== undefined) {
-          modelOfVersion(run, version);
+        output.line(`ledger     ${ledger ?? 'not available: freezes are not compared'}`);
+        if (version !== undefined)
           output.line(`version    ${version.id}, the model after round ${version.round}`);
-        }
         const progress = showProgress(output, 'rounds');
-        resources.defer(() => progress.stop());
-        const result = await verifyRun({
-          spec: run.spec,
-          transcript: run.transcript,
-          store: run.store,
-          signal,
-          onProgress: (done, total) => progress.update(done, total),
-          ...(run.gate === undefined ? {} : { gate: run.gate }),
-          ...(run.ledger === undefined ? {} : { ledger: run.ledger }),
-          ...(run.published === undefined ? {} : { published: run.published }),
-        });
-        progress.stop();
-        const files = await examineFiles(run, result, signal);
-        const ledger = run.ledger?.kind ?? null;
+        const result = await run
+          .verify({ signal, onProgress: (done, total) => progress.update(done, total) })
+          .finally(() => progress.stop());
         output.document({
           run: hash,
           source,
           ledger,
-          reader: run.reader ?? null,
+          reader,
           ...(version === undefined ? {} : { version: version.id, round: version.round }),
           ...result,
-          ...(files === undefined ? {} : { ok: result.ok && files.wrong.length === 0, files }),
         });
-        const count = (outcome: string): number =>
-          result.rounds.filter((round) => round.outcome === outcome).length;
-        output.line(
-          `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
-        );
-        for (const { round, culprits } of result.rounds)
-          if (culprits !== undefined)
-            output.line(`excluded   with proof, after round ${round}: ${culprits.join(', ')}`);
-        const { beaconUnchecked } = result;
-        if (beaconUnchecked.length > 0)
-          output.line(
-            `beacon     not checked in ${beaconUnchecked.length} of ${result.rounds.length} attempts: a ledger drew it, and only that ledger can tell; give its network (--network)`,
-          );
-        if (files !== undefined) listFiles(files, output);
-        if (result.culprit === undefined && files !== undefined && files.wrong.length > 0)
-          return EXIT.failed;
-        if (result.culprit === undefined) {
-          output.say(
-            `${output.style('green', beaconUnchecked.length > 0 ? 'what was checked holds' : 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,
-          );
-          return EXIT.ok;
-        }
-        const { round, record, entry, author, reason } = result.culprit;
-        output.say(
-          `${output.style('red', 'something is wrong')}: round ${round}, ${record} record (entry ${entry})${author === undefined ? '' : `, signed by ${author}`}: ${reason}`,
-        );
-        return EXIT.failed;
+        show(result, output);
+        return result.ok ? EXIT.ok : EXIT.failed;
       });
     });
+
+const show = (result: RunVerification, output: Output): void => {
+  const { rounds, beaconUnchecked, culprit, files } = result;
+  const count = (outcome: string): number =>
+    rounds.filter((round) => round.outcome === outcome).length;
+  output.line(
+    `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
+  );
+  for (const { round, culprits } of rounds)
+    if (culprits !== undefined)
+      output.line(`excluded   with proof, after round ${round}: ${culprits.join(', ')}`);
+  if (beaconUnchecked.length > 0)
+    output.line(
+      `beacon     not checked in ${beaconUnchecked.length} of ${rounds.length} attempts: a ledger drew it, and only that ledger can tell; give its network (--network)`,
+    );
+  if (files !== undefined) listFiles(files, output);
+  if (culprit !== undefined) {
+    const { round, record, entry, author, reason } = culprit;
+    output.say(
+      `${output.style('red', 'something is wrong')}: round ${round}, ${record} record (entry ${entry})${author === undefined ? '' : `, signed by ${author}`}: ${reason}`,
+    );
+  } else if (result.ok)
+    output.say(
+      `${output.style('green', beaconUnchecked.length > 0 ? 'what was checked holds' : 'everything holds')}, level ${result.level}; model ${result.modelHash ?? 'none'}`,
+    );
+};

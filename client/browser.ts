@@ -46,4 +46,5 @@ export {
   type TrainRequest,
   type TrainResult,
 } from './trainer.ts';
+export { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
 export { signConsent, type ConsentTo } from '../protocol/rules/consent.ts';

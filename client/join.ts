@@ -2,8 +2,8 @@
  * @module The shortest way into a run: an address and data. Everything else has a default that is said in the first lines of
  * output. Without a network it speaks with nobody but the coordinator: its socket, and its `/blobs` endpoint.
  */
-import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
+import { localPorts } from '../protocol/ports/local.ts';
 import { systemClock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
@@ -103,11 +103,17 @@ const reach = (
   const { store, gate, ledger, network } = options;
   if (!hasOwnPorts(options))
     return reachRun(base, connect, { identity, network, warn: (message) => log('warn', message) });
+  const throughCoordinator = (run: Uint8Array) =>
+    localPorts({
+      identity,
+      store: httpBlobStore({ url: base, identity, run }),
+      ledger: undefined,
+    });
   return {
     connect,
     ports: {
-      store: store ?? ((run) => httpBlobStore({ url: base, identity, run })),
-      gate: gate ?? sealedBoxGate(identity),
+      store: store ?? ((run) => throughCoordinator(run).store),
+      gate: gate ?? ((run) => throughCoordinator(run).gate),
       ledger: ledger ?? (() => undefined),
     },
     close: async () => undefined,

@@ -5,7 +5,7 @@
  * announces is taken only where that was asked for.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
-import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import { localPorts } from '../protocol/ports/local.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -92,11 +92,8 @@ export const networkPorts = async (
     readonly clock?: Clock;
   },
 ): Promise<ParticipantPorts & { gateFor(other: Identity): Promise<AccessGate> }> => {
-  const [{ connectNetwork }, { suiSignerOf }] = await Promise.all([
-    import('../protocol/net/connect.ts'),
-    import('../protocol/net/sui/signer.ts'),
-  ]);
-  const connected = await connectNetwork(network, suiSignerOf(identity), {
+  const { connectIdentity } = await import('../protocol/net/connect.ts');
+  const connected = await connectIdentity(network, identity, {
     spec,
     ...limits,
     ...(warn === undefined ? {} : { warn }),
@@ -140,7 +137,7 @@ export const networkPorts = async (
     },
     gate,
     ledger,
-    gateFor: async (other) => connected.gateFor(suiSignerOf(other)),
+    gateFor: (other) => connected.gateFor(other),
     close: () => connected.close(),
   };
 };
@@ -192,8 +189,7 @@ export const reachRun = (
         uploads,
         ...(warn === undefined ? {} : { warn }),
       });
-    const gate = sealedBoxGate(identity);
-    return { store: uploads, gate, ledger: undefined, close: async () => undefined };
+    return localPorts({ identity, store: uploads, ledger: undefined });
   };
   const open = async (run: Uint8Array, spec: RunSpec): Promise<ParticipantPorts> => {
     opening ??= openPorts(run, spec);

@@ -1,5 +1,6 @@
 /**
- * @module The coordinator: runs the rounds of a federated run. `createCoordinator` is the run, `serve` puts it on a port,
+ * @module The coordinator: runs the rounds of a federated run. `startCoordinator` is the short way: one folder with everything in it.
+ * `createCoordinator` is the run, `serve` puts it on a port,
  * `openJournal` and `memoryJournal` keep it, `journalLedger` is the ledger of a consortium without a chain.
  */
 export type {
@@ -9,6 +10,8 @@ export type {
   Status,
   TranscriptSource,
 } from './coordinator.ts';
+export type { FundsOfRun, StartEvent } from './events.ts';
+export { costOfRun, type CostOfRun, type CostOptions } from './cost-of-run.ts';
 export { createCoordinator } from './host.ts';
 export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
 export { memoryJournal } from './journal/memory.ts';
@@ -21,6 +24,24 @@ export { reportedText, type Logger } from './log.ts';
 export { ROUND_MACHINE } from './machine/index.ts';
 export type { Machine, Phase, PhaseType, Progress } from './machine/index.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
+export { readJournalLedger, type JournalFreezes } from './read-ledger.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
 export type { ServerConnection } from './sessions.ts';
+export {
+  startCoordinator,
+  type CoordinatorKeys,
+  type FinishedRun,
+  type StartedCoordinator,
+  type StartOptions,
+} from './start.ts';
+export {
+  SETTINGS_FILE,
+  type FixedParts,
+  type NewRun,
+  type Place,
+  type PlaceOptions,
+} from './state.ts';
+export type { UpkeepEvent } from './upkeep.ts';
+export { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
+export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

@@ -55,15 +55,13 @@ export interface NetworkPorts {
  * `transaction_failed`, `journal_corrupt` from uploads that are finished first
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
-  const [{ connectNetwork }, { suiSignerOf }, { folderUploadJournal }, { publishRun }] =
-    await Promise.all([
-      import('../protocol/net/connect.ts'),
-      import('../protocol/net/sui/signer.ts'),
-      import('../protocol/ports/upload-journal-folder.ts'),
-      import('../protocol/records/publication.ts'),
-    ]);
+  const [{ connectIdentity }, { folderUploadJournal }, { publishRun }] = await Promise.all([
+    import('../protocol/net/connect.ts'),
+    import('../protocol/ports/upload-journal-folder.ts'),
+    import('../protocol/records/publication.ts'),
+  ]);
   const { network, spec, identity, limits = {}, warn } = init;
-  const connected = await connectNetwork(network, suiSignerOf(identity), {
+  const connected = await connectIdentity(network, identity, {
     spec,
     journal: folderUploadJournal(init.uploads),
     warn,

@@ -27,6 +27,7 @@ export { httpBlobStore, type HttpBlobStoreInit } from './ports/http-store.ts';
 export { memoryStore } from './ports/memory-store.ts';
 export { equalBytes, fromHex, sha256, toHex } from './bytes.ts';
 export { manualClock, systemClock, type Clock, type ManualClock } from './ports/clock.ts';
+export { parseNetworkConfig, type NetworkConfig } from './net/config.ts';
 export type { Connection, ConnectionHandlers } from './wire/connection.ts';
 export { ERRORS, type ErrorArea } from './error-catalogue.ts';
 export { initialModel, initialModelHash, type FirstModel } from './model/first-model.ts';

@@ -3,7 +3,7 @@
  * as many examples as the federation sees but at most three passes, in batches of at least 32, so that it costs a fraction
  * of the run it is compared with.
  */
-import type { BaselinePlan } from './analyst.ts';
+import type { BaselinePlan } from './analysis.ts';
 import type { ScenarioData } from './data.ts';
 import type { Scenario } from './scenario.ts';
 

@@ -49,6 +49,8 @@ export interface Observers {
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly onEvent?: (event: ScenarioEvent) => void;
+  /** URL of the simulation module, where there is one. */
+  readonly module?: string | undefined;
 }
 
 export interface Rounds {
@@ -74,7 +76,7 @@ export const conduct = (
   },
   { history, timeline }: { readonly history: History; readonly timeline: Timeline },
   workers: number,
-  { clock: base = systemClock, onEvent = () => undefined, log = silent }: Observers,
+  { clock: base = systemClock, onEvent = () => undefined, log = silent, module }: Observers,
 ): Rounds => {
   const { scenario, master, members, spec, analyst, data } = setup;
   const { journal, substrate, ports } = place;
@@ -165,12 +167,14 @@ export const conduct = (
       train: data.train,
       substrate,
       backend: scenario.backend,
+      module: setup.own === undefined ? module : undefined,
       blobTraffic,
       hurry: losesSome,
     },
     connect: (index, give) => switchboard.connect(index, give),
     onEvent: (index, event) => onEvent({ type: 'participant', index, event }),
     note: timeline.note,
+    own: setup.own,
     onFailure: ending.reject,
   });
   crowds.failed.catch(ending.reject);

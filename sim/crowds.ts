@@ -3,15 +3,19 @@
  * participants.
  */
 import { FloeError, isErrorCode } from '../protocol/errors.ts';
-import type {
-  ConnectedMessage,
-  CrowdCalls,
-  CrowdData,
-  CrowdEvent,
-  CrowdMessage,
-  Member,
-} from './crowd.ts';
+import {
+  createCrowd,
+  crowdCalls,
+  type ConnectedMessage,
+  type CrowdCalls,
+  type CrowdData,
+  type CrowdEvent,
+  type CrowdMessage,
+  type Member,
+} from './crowd-host.ts';
+import { localThread } from './local-thread.ts';
 import type { Switchboard } from './switchboard.ts';
+import type { SimulationModule } from './task.ts';
 import { startThread, type Thread } from './thread.ts';
 import type { Note } from './timeline.ts';
 
@@ -23,6 +27,8 @@ export interface CrowdsInit {
   readonly connect: Switchboard['connect'];
   readonly onEvent: (index: number, event: CrowdEvent) => void;
   readonly note: Note;
+  /** Trainers of the caller's own, which train in the caller's thread. */
+  readonly own?: SimulationModule | undefined;
   /** A participant gave up for good; in a simulation that is never wanted. */
   readonly onFailure: (error: FloeError) => void;
 }
@@ -35,6 +41,21 @@ export interface Crowds {
   /** Idempotent. */
   end(): Promise<void>;
 }
+
+/** In a worker; in this thread where the trainers are the caller's own. */
+const startCrowd = (
+  own: SimulationModule | undefined,
+  data: CrowdData,
+  tell: (message: CrowdMessage) => void,
+): Thread<CrowdCalls> => {
+  if (own === undefined)
+    return startThread<CrowdCalls>('crowd', data, (message) => tell(message as CrowdMessage));
+  const crowd = createCrowd(data, tell, own);
+  return localThread(crowdCalls(crowd), {
+    post: (message) => crowd.connected(message as ConnectedMessage),
+    end: () => crowd.stop(),
+  });
+};
 
 export const createCrowds = (init: CrowdsInit): Crowds => {
   const threads: Thread<CrowdCalls>[] = [];
@@ -62,8 +83,8 @@ export const createCrowds = (init: CrowdsInit): Crowds => {
         randomSeed,
       }));
     const data: CrowdData = { ...init.shared, members };
-    const thread: Thread<CrowdCalls> = startThread<CrowdCalls>('crowd', data, (message) =>
-      handle(() => thread, message as CrowdMessage),
+    const thread: Thread<CrowdCalls> = startCrowd(init.own, data, (message) =>
+      handle(() => thread, message),
     );
     threads.push(thread);
   }

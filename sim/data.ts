@@ -5,7 +5,8 @@ import { type Dataset, rowOf, featureLength, labelLength } from '../client/data/
 import { loadData } from '../client/data/load-node.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
-import { shuffle } from './sampling.ts';
+import type { SimulationData } from './task.ts';
+import { shuffle } from '../client/data/sampling.ts';
 
 export interface ScenarioData {
   readonly source: string;
@@ -30,6 +31,17 @@ const shareRows = (data: Dataset, rows: Uint32Array): Dataset => {
   }
   const { indices: _, ...rest } = data;
   return { ...rest, features, labels, size: rows.length };
+};
+
+/** The caller's own examples, copied into shared memory. @throws FloeError `data_unfit` for empty ones */
+export const shareData = ({ train, test, source = 'own data' }: SimulationData): ScenarioData => {
+  if (train.size === 0 || test.size === 0)
+    throw new FloeError('data_unfit', `${source}: expected training and test examples`);
+  return {
+    source,
+    train: shareRows(train, rowsOf(train)),
+    test: shareRows(test, rowsOf(test)),
+  };
 };
 
 const rowsOf = (data: Dataset): Uint32Array =>

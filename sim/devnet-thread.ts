@@ -4,7 +4,7 @@
 import { startDevnet, type Devnet } from 'floe-devnet';
 import { FloeError } from '../protocol/errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
-import { floeErrorOf, floePackages, networkFileOf } from './floe-devnet.ts';
+import { floeErrorOf, floePackages, networkFileOf } from '../move/floe-devnet.ts';
 import { answerCalls } from './thread.ts';
 
 let devnet: Devnet | undefined;

@@ -2,9 +2,9 @@
  * @module What a scenario tells while it runs: for progress bars, plain lines and tests.
  */
 import type { Progress } from '../coordinator/index.ts';
-import type { CrowdEvent } from './crowd.ts';
+import type { CrowdEvent } from './crowd-host.ts';
 import type { DropPhase } from './faults.ts';
-import type { PartitionStatistics } from './partition.ts';
+import type { PartitionStatistics } from '../client/data/partition.ts';
 import type { RoundSummary } from './summary.ts';
 
 export type ScenarioEvent =
@@ -20,6 +20,8 @@ export type ScenarioEvent =
       readonly ledger: string;
       readonly masked: boolean;
       readonly data: { readonly source: string; readonly train: number; readonly test: number };
+      /** Its name. */
+      readonly model: string;
       readonly parameters: number;
       readonly run: string;
       readonly workers: number;

@@ -9,7 +9,7 @@ import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import { readFlag } from '../protocol/spec/read-settings.ts';
 import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { DROP_PHASES, type DropPhase } from '../protocol/spec/settings/simulation.ts';
-import { shuffle } from './sampling.ts';
+import { shuffle } from '../client/data/sampling.ts';
 
 export { DROP_PHASES, type DropPhase } from '../protocol/spec/settings/simulation.ts';
 

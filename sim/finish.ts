@@ -8,7 +8,10 @@ import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
 import { openModel } from '../protocol/verify/index.ts';
 import { renderReport, readUplot } from './report.ts';
-import { RUN_FILES, finishRunFolder, writeModel, writeWhole } from './run-folder.ts';
+import { writeModel } from '../client/reader/write-model.ts';
+import { finishRunFolder } from './run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
+import { writeWhole } from '../protocol/ports/files.ts';
 import type { Setup } from './setup.ts';
 import { summarise, type SummariseInit } from './summarise.ts';
 import type { Summary } from './summary.ts';
@@ -17,7 +20,7 @@ export type FinishInit = Pick<
   Setup,
   'scenario' | 'data' | 'statistics' | 'spec' | 'run' | 'model' | 'auditor'
 > &
-  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend'> & {
+  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported'> & {
     /** The folder as it is called while it is written. */
     readonly partial: string;
     readonly store: BlobStore;
@@ -35,13 +38,17 @@ export const finishRun = async (
   const { partial, spec, run, store, gate, final, model, data, statistics } = init;
   const cipher = await store.get(final.blob);
   const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
-  const topology = JSON.parse(model.topology) as Record<string, unknown>;
+  const topology =
+    model.topology === undefined
+      ? undefined
+      : (JSON.parse(model.topology) as Record<string, unknown>);
   await writeModel(partial, spec, weights, topology);
   const summary = summarise({
     ...init,
     modelHash: final.hash,
     parameters: weights.length,
     backend: model.backend,
+    exported: topology !== undefined,
   });
   await writeWhole(join(partial, RUN_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
   const { classNames, classes = 0 } = data.train;

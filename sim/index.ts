@@ -10,9 +10,13 @@ export {
   partitionStatistics,
   type Partition,
   type PartitionStatistics,
-} from './partition.ts';
+} from '../client/data/partition.ts';
 export { renderReport } from './report.ts';
-export { readRun, resolveRunFolder, RUN_FILES, type StoredRun } from './run-folder.ts';
+export { readRun, resolveRunFolder, type StoredRun } from '../protocol/ports/run-folder.ts';
+export { RUN_FILES } from '../protocol/records/run-files.ts';
 export { runScenario, type RunOptions, type RunResult } from './run.ts';
 export { makeScenario, type Scenario, type ScenarioInput } from './scenario.ts';
+export { simulate, type SimulateOptions } from './simulate.ts';
+export type { Trainer } from '../client/trainer.ts';
+export type { SimulationData, SimulationModule, SimulationTrainerInit } from './task.ts';
 export { summarySchema, type RoundSummary, type Summary } from './summary.ts';

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { PartitionStatistics } from './partition.ts';
+import type { PartitionStatistics } from '../client/data/partition.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import type { DevnetCalls } from './devnet-thread.ts';
-import { RUN_FILES } from './run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
 import { startThread } from './thread.ts';
 
 export interface RunDevnet {

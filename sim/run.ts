@@ -6,7 +6,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import {
-  journalLedger,
   openJournal,
   roundEntries,
   wholeTranscript,
@@ -26,10 +25,12 @@ import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { finishRun } from './finish.ts';
 import { createHistory } from './history.ts';
-import { formatPartition } from './partition.ts';
-import { makeRunFolder, RUN_FILES, runName, writeRunStart, writeWhole } from './run-folder.ts';
+import { formatPartition } from '../client/data/partition.ts';
+import { makeRunFolder, runName, writeRunStart } from './run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
+import { writeWhole } from '../protocol/ports/files.ts';
 import type { Scenario } from './scenario.ts';
-import { setUp, type Setup } from './setup.ts';
+import { setUp, type Setup, type TaskOptions } from './setup.ts';
 import type { Summary } from './summary.ts';
 import {
   openCoordinatorPorts,
@@ -42,7 +43,7 @@ import {
 } from './substrate.ts';
 import { createTimeline, steadyNow } from './timeline.ts';
 
-export interface RunOptions {
+export interface RunOptions extends TaskOptions {
   /** The folder that runs are kept in. Default `runs`. */
   readonly outDir?: string;
   readonly signal?: AbortSignal;
@@ -78,7 +79,7 @@ interface Place {
 }
 
 const openPlace = async (
-  { scenario, spec, run, coordinator, auditorSeed, analyst }: Setup,
+  { scenario, spec, coordinator, auditorSeed, analyst }: Setup,
   { outDir = 'runs', onEvent, clock = systemClock, limits = {} }: RunOptions,
   resources: AsyncDisposableStack,
 ): Promise<Place> => {
@@ -93,10 +94,9 @@ const openPlace = async (
   await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
   const ports = await openCoordinatorPorts(substrate, {
     spec,
-    run,
     folder: partial,
     identity: coordinator,
-    localLedger: () => journalLedger(journal),
+    journal,
     warn: (message) => onEvent?.({ type: 'warning', message }),
   });
   resources.defer(() => ports.close());
@@ -150,7 +150,7 @@ export const runScenario = async (
   const started = performance.now();
   signal.throwIfAborted();
   await using resources = new AsyncDisposableStack();
-  const setup = await setUp(scenario, resources, clock.now());
+  const setup = await setUp(scenario, resources, clock.now(), options);
   signal.throwIfAborted();
   const { spec, data, model, analyst } = setup;
   onEvent({ type: 'starting' });
@@ -158,7 +158,10 @@ export const runScenario = async (
   const { partial, journal, running, substrate, ports } = place;
   const history = createHistory();
   const timeline = createTimeline();
-  const workers = Math.min(scenario.workers ?? availableParallelism(), scenario.participants);
+  const workers =
+    setup.own === undefined
+      ? Math.min(scenario.workers ?? availableParallelism(), scenario.participants)
+      : 1;
   const rounds = conduct(setup, place, { history, timeline }, workers, options);
   const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
   onEvent({
@@ -168,6 +171,7 @@ export const runScenario = async (
     ...kinds,
     masked: scenario.mask,
     data: { source: data.source, train: data.train.size, test: data.test.size },
+    model: setup.modelName,
     parameters: parameterCount(spec.model),
     run: toHex(setup.run),
     workers,

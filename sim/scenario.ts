@@ -4,7 +4,6 @@
  * on one backend end with the same model, bit for bit.
  */
 import * as v from 'valibot';
-import { sha256, utf8 } from '../protocol/bytes.ts';
 import { parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/net/config.ts';
@@ -133,7 +132,3 @@ export const settingsOf = (scenario: Scenario): RunSettings => {
   const { drops: _, substrate: __, ...settings } = scenario;
   return settings;
 };
-
-/** 32 bytes from which every seed of the run derives. */
-export const masterSeed = (seed: string): Uint8Array =>
-  sha256(utf8('floe/scenario-seed/v1'), utf8(seed));

@@ -6,17 +6,28 @@ import { deriveSeed } from '../protocol/ports/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
-import type { AnalystCalls, AnalystData } from './analyst.ts';
-import type { Member } from './crowd.ts';
-import { loadScenarioData, type ScenarioData } from './data.ts';
-import type { ModelDescription } from './describe.ts';
+import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
+import type { Member } from './crowd-host.ts';
+import { loadScenarioData, shareData, type ScenarioData } from './data.ts';
+import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { keystoreKey } from './identities.ts';
-import { dealRows, partitionStatistics, type PartitionStatistics } from './partition.ts';
-import { masterSeed, settingsOf, type Scenario } from './scenario.ts';
+import {
+  dealRows,
+  partitionStatistics,
+  type PartitionStatistics,
+} from '../client/data/partition.ts';
+import { settingsOf, type Scenario } from './scenario.ts';
+import { masterSeed } from '../protocol/spec/master-seed.ts';
+import { localThread } from './local-thread.ts';
+import { dataOfTask, loadTask, type SimulationModule } from './task.ts';
 import { startThread, type Thread } from './thread.ts';
 
 export interface Setup {
   readonly scenario: Scenario;
+  /** The caller's trainers or model, which work in this thread; undefined where workers do. */
+  readonly own: SimulationModule | undefined;
+  /** Names the model in reports. */
+  readonly modelName: string;
   readonly master: Uint8Array;
   readonly data: ScenarioData;
   readonly statistics: PartitionStatistics;
@@ -57,10 +68,18 @@ export const specOf = (
     model: {
       architecture: model.architecture,
       tensors: model.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
-      ...(model.architecture === 'custom' ? { topology: model.topology } : {}),
+      ...(model.architecture === 'custom' && model.topology !== undefined
+        ? { topology: model.topology }
+        : {}),
     },
     members: { type: 'closed', keys: [...members] },
   });
+
+/** What the caller brings: a module by its URL, or its parts as values. */
+export interface TaskOptions {
+  readonly module?: string | undefined;
+  readonly task?: SimulationModule | undefined;
+}
 
 /**
  * Loads the data and derives the run. The analyst's worker is started here, since it builds the model; `resources` ends it.
@@ -72,9 +91,18 @@ export const setUp = async (
   scenario: Scenario,
   resources: AsyncDisposableStack,
   now: number,
+  { module, task: brought }: TaskOptions = {},
 ): Promise<Setup> => {
   const master = masterSeed(scenario.seed);
-  const data = await loadScenarioData(scenario.data, deriveSeed(master, 'data'));
+  const task = brought ?? (module === undefined ? undefined : await loadTask(module));
+  const dataSeed = deriveSeed(master, 'data');
+  const ownData = task && (await dataOfTask(task, dataSeed));
+  const data =
+    ownData === undefined ? await loadScenarioData(scenario.data, dataSeed) : shareData(ownData);
+  const hasOwnModel = task?.model !== undefined || task?.trainer !== undefined;
+  const modelName = hasOwnModel ? (task.name ?? 'own model') : scenario.model;
+  // A function of the caller's cannot go to another thread; a module is imported there.
+  const own = module === undefined && hasOwnModel ? task : undefined;
   const { labels, size, classes } = data.train;
   const rows = dealRows({
     partition: scenario.partition,
@@ -90,8 +118,12 @@ export const setUp = async (
     model: scenario.model,
     backend: scenario.backend,
     baselineSeed: deriveSeed(master, 'baseline'),
+    ...(module !== undefined && hasOwnModel ? { module } : {}),
   };
-  const analyst = startThread<AnalystCalls>('analyst', analystData);
+  const analyst: Thread<AnalystCalls> =
+    own === undefined
+      ? startThread<AnalystCalls>('analyst', analystData)
+      : localThread(createAnalyst(analystData, own));
   resources.defer(() => analyst.end());
   const model = await analyst.call('describe', undefined);
   const coordinator = await identityFromSeed(deriveSeed(master, 'coordinator'));
@@ -99,11 +131,11 @@ export const setUp = async (
   const auditor = await identityFromSeed(auditorSeed);
   const keys = { coordinator: coordinator.publicKey, auditor: auditor.publicKey };
   const members = await Promise.all(
-    rows.map(async (own, index) => {
+    rows.map(async (share, index) => {
       const keystoreSeed = deriveSeed(master, 'participant', index);
       return {
         index,
-        rows: own,
+        rows: share,
         keystoreSeed,
         key: await keystoreKey(keystoreSeed),
         randomSeed: deriveSeed(master, 'random', index),
@@ -115,7 +147,9 @@ export const setUp = async (
   const statistics = partitionStatistics(rows, labels, classes);
   const run = hashRunSpec(spec);
   return {
-    scenario,
+    scenario: { ...scenario, model: modelName },
+    own,
+    modelName,
     master,
     data,
     statistics,

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { networkPorts } from '../client/network.ts';
 import type { LedgerReader } from '../client/participant/ports.ts';
-import { openNetworkPorts } from '../coordinator/network.ts';
-import { sealedBoxGate } from '../protocol/ports/sealed-box-gate.ts';
+import type { Journal } from '../coordinator/journal/port.ts';
+import { openRunPorts } from '../coordinator/ports.ts';
+import { localPorts } from '../protocol/ports/local.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
@@ -21,7 +22,8 @@ import { epochsOf, type NetworkConfig } from '../protocol/net/config.ts';
 import type { Publication } from '../protocol/records/publication.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { startRunDevnet } from './run-devnet.ts';
-import { RUN_FILES, writeRunNetwork } from './run-folder.ts';
+import { writeRunNetwork } from '../protocol/ports/run-folder.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { Scenario } from './scenario.ts';
 
 /** How long the services of a network may take, where not as long as usual. */
@@ -82,62 +84,43 @@ export const openReaderPorts = async (
   identity: Identity,
 ): Promise<ReaderPorts> => {
   const folder = blobFolder(substrate);
-  if (substrate.type === 'local')
-    return {
-      store: folder,
-      ledger: undefined,
-      gateFor: async (reader) => sealedBoxGate(reader),
-      close: async () => undefined,
-    };
+  if (substrate.type === 'local') return localPorts({ identity, store: folder, ledger: undefined });
   const { network, limits } = substrate;
   return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
 
+/** The production coordinator's ports; only who pays is a simulation's own matter. */
 export const openCoordinatorPorts = async (
   substrate: Substrate,
   init: {
     readonly spec: RunSpec;
-    readonly run: Uint8Array;
     readonly identity: Identity;
     /** What a local run freezes in. */
-    readonly localLedger: () => Ledger;
+    readonly journal: Journal;
     /** Folder of the run. */
     readonly folder: string;
     readonly warn: (message: string) => void;
   },
 ): Promise<CoordinatorPorts> => {
-  const { spec, run, identity, localLedger, warn } = init;
-  const folder = blobFolder(substrate);
-  if (substrate.type === 'local')
-    return {
-      store: folder,
-      staging: undefined,
-      removal: folder,
-      gate: sealedBoxGate(identity),
-      ledger: localLedger(),
-      modelObject: async () => undefined,
-      runObject: async () => undefined,
-      publish: async () => undefined,
-      close: async () => undefined,
-    };
-  const { network, limits } = substrate;
-  if (substrate.type === 'devnet') await fundFromFaucet(network, identity.address);
-  else await fundCoordinator(network, spec, identity.address, warn);
-  const ports = await openNetworkPorts({
-    network,
-    limits,
-    spec,
-    identity,
-    blobs: substrate.blobs,
-    uploads: join(init.folder, 'uploads'),
-    warn,
+  const { spec, identity, warn } = init;
+  const { type } = substrate;
+  const isLocal = type === 'local';
+  const ports = await openRunPorts({
+    ...init,
+    place: isLocal ? undefined : { network: substrate.network, path: RUN_FILES.network },
+    emit: (event) => (event.type === 'warning' ? warn(event.message) : undefined),
+    fund: (network) =>
+      type === 'devnet'
+        ? fundFromFaucet(network, identity.address)
+        : fundCoordinator(network, spec, identity.address, warn),
+    ...(isLocal ? {} : { limits: substrate.limits }),
   });
+  const { onChain } = ports;
   return {
     ...ports,
-    staging: ports.store,
-    removal: ports.store,
-    modelObject: (round) => ports.ledger.modelObject(run, round),
-    runObject: () => ports.ledger.runObject(run),
+    modelObject: async (round) => onChain?.modelObject(round),
+    runObject: async () => onChain?.runObject(),
+    publish: async (transcript) => onChain?.publish(transcript),
   };
 };
 

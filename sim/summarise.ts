@@ -4,12 +4,12 @@
 import { createRequire } from 'node:module';
 import * as v from 'valibot';
 import { toHex } from '../protocol/bytes.ts';
-import type { BaselinePoint } from './analyst.ts';
+import type { BaselinePoint } from './analysis.ts';
 import type { ScenarioBaseline } from './baseline.ts';
 import type { ScenarioData } from './data.ts';
 import type { Bytes, History } from './history.ts';
-import { formatPartition, type PartitionStatistics } from './partition.ts';
-import { RUN_FILES } from './run-folder.ts';
+import { formatPartition, type PartitionStatistics } from '../client/data/partition.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { Scenario } from './scenario.ts';
 import { summarySchema, type Summary } from './summary.ts';
 import type { Timeline } from './timeline.ts';
@@ -28,6 +28,8 @@ export interface SummariseInit {
   readonly seconds: number;
   readonly activities: ReturnType<Timeline['shares']>;
   readonly backend: string;
+  /** Whether the model is there in the form of tfjs as well. */
+  readonly exported: boolean;
   readonly workers: number;
   readonly kinds: { readonly store: string; readonly gate: string; readonly ledger: string };
   readonly drops: string;
@@ -138,7 +140,7 @@ export const summarise = (init: SummariseInit): Summary => {
     versions: versions(),
     files: {
       model: RUN_FILES.model,
-      tfjs: `${RUN_FILES.tfjs}/model.json`,
+      ...(init.exported ? { tfjs: `${RUN_FILES.tfjs}/model.json` } : {}),
       transcript: RUN_FILES.transcript,
       blobs: RUN_FILES.blobs,
       spec: RUN_FILES.spec,

@@ -11,7 +11,7 @@ import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import type { Verification } from '../../protocol/verify/index.ts';
 import type { Topology } from '../tfjs/models.ts';
-import { RUN_FILES, seedAsText, specAsJson } from './run-files.ts';
+import { RUN_FILES, seedAsText, specAsJson } from '../../protocol/records/run-files.ts';
 
 /** The files of a folder, by their paths below it. */
 export interface FolderFiles {

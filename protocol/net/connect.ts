@@ -2,6 +2,7 @@
  * @module Everything of a run on a network, from its configuration and one key: blobs on Walrus, keys at Seal, freezes and
  * versions on Sui. The key that signs records is the key that pays and asks for keys.
  */
+import { suiSignerOf } from './sui/signer.ts';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { AccessGate } from '../ports/access-gate.ts';
@@ -12,7 +13,7 @@ import { walrusStore, type WalrusStore, type WalrusStoreInit } from './walrus/st
 import { sha256, utf8 } from '../bytes.ts';
 import { encodeCbor } from '../wire/cbor.ts';
 import { FloeError } from '../errors.ts';
-import { addressOf, cryptoReady } from '../ports/identity.ts';
+import { addressOf, cryptoReady, type Identity } from '../ports/identity.ts';
 import { suiPublications } from './sui/publication.ts';
 import { suiLedger, type SuiLedger } from './sui/ledger.ts';
 import type { NetworkConfig } from './config.ts';
@@ -135,5 +136,28 @@ export const connectNetwork = async (
     gateFor,
     gate: gateFor(signer),
     close: () => store.close(),
+  };
+};
+
+/** A connection, and gates for any of the run's identities. */
+export interface ConnectedIdentity extends Omit<Connected, 'gateFor'> {
+  gateFor(other: Identity): Promise<AccessGate>;
+}
+
+/**
+ * The same for an identity of Floe, whose key is the key on chain: what coordinators, participants,
+ * readers and simulations connect with. `localPorts` in ports/local.ts is its counterpart.
+ *
+ * @throws FloeError `spec_invalid` when the configuration names no Floe package
+ */
+export const connectIdentity = async (
+  network: NetworkConfig,
+  identity: Identity,
+  options: ConnectOptions,
+): Promise<ConnectedIdentity> => {
+  const connected = await connectNetwork(network, suiSignerOf(identity), options);
+  return {
+    ...connected,
+    gateFor: async (other) => connected.gateFor(suiSignerOf(other)),
   };
 };

@@ -3,7 +3,7 @@
  */
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
 import type { Devnet } from 'floe-devnet';
-import { networkFileOf, startFloeDevnet } from '../../sim/floe-devnet.ts';
+import { networkFileOf, startFloeDevnet } from '../../move/floe-devnet.ts';
 
 export const FAULTS = ['keys', 'nodes', 'rpc', 'relay'] as const;
 export type FaultName = (typeof FAULTS)[number];

@@ -5,7 +5,7 @@
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RUN_FILES } from '../../sim/run-folder.ts';
+import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { FloeProcess, freePort, LOWERED } from '../../test/e2e/processes.ts';
 import { writeTable } from '../../test/support/table.ts';
 

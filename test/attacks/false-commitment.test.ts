@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { RUN_FILES, specAsJson } from '../../client/reader/run-files.ts';
+import { RUN_FILES, specAsJson } from '../../protocol/records/run-files.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { toHex } from '../../protocol/bytes.ts';

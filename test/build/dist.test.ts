@@ -60,6 +60,44 @@ console.log(JSON.stringify({
 }));
 `;
 
+/** What the commands do, from the library, with the types of its options and results. */
+const LIBRARY = `
+import { parseNetworkConfig, type NetworkConfig } from 'floe/protocol';
+import {
+  beginningOf, examine, join, listVersions, openRun, readNetworkFile, writeModel,
+  type Beginning, type Examination, type JoinedRun, type JoinOptions, type NetworkFile,
+  type OpenRunOptions, type PulledModel, type Receipt, type RunReader, type RunVerification, type VersionFacts,
+} from 'floe/client';
+import {
+  readJournalLedger, startCoordinator,
+  type FinishedRun, type StartedCoordinator, type StartEvent, type StartOptions,
+} from 'floe/coordinator';
+import { simulate, type RunResult, type SimulateOptions, type SimulationModule } from 'floe/sim';
+
+export const read = async (source: string, options: OpenRunOptions): Promise<RunVerification> => {
+  await using run: RunReader = await openRun(source, { ...options, journalLedger: readJournalLedger });
+  const pulled: PulledModel = await run.pull({ round: 1 });
+  const receipts: readonly Receipt[] = await run.receipts('0x0');
+  const begin: Beginning = await run.fork();
+  const version: VersionFacts | undefined = run.version;
+  await writeModel('out', run.spec, pulled.weights, undefined);
+  void [receipts, begin, version, listVersions];
+  return run.verify({ onProgress: (done: number, total: number) => void (done + total) });
+};
+export const take = (url: string, options: JoinOptions): Promise<JoinedRun> => join(url, options);
+export const lead = async (options: StartOptions): Promise<FinishedRun> => {
+  const onEvent = (event: StartEvent): void => void event.type;
+  await using run: StartedCoordinator = await startCoordinator({ ...options, onEvent });
+  return run.finished;
+};
+export const play = (task: SimulationModule, options: SimulateOptions): Promise<RunResult> =>
+  simulate({ ...options, ...(task.trainer === undefined ? {} : { trainer: task.trainer }) });
+export const network = (data: unknown): NetworkConfig => parseNetworkConfig(data);
+export const file: (path: string) => Promise<NetworkFile> = readNetworkFile;
+export const look: () => Promise<Examination> = () => examine({ folder: '.' });
+void beginningOf;
+`;
+
 describe('the built packages', () => {
   it.each(['nodenext', 'bundler'] as const)(
     'have types that resolve for a strict program (%s), and wrong use is an error',
@@ -70,9 +108,13 @@ describe('the built packages', () => {
         join(place.app, 'wrong.ts'),
         `import { makeRunSpec } from 'floe/protocol';\nmakeRunSpec({ id: 'text' });\n`,
       );
-      const lines = await checkTypes(place, ['program.ts', 'wrong.ts'], resolution);
+      await writeFile(join(place.app, 'library.ts'), LIBRARY);
+      const files = ['program.ts', 'library.ts', 'wrong.ts'];
+      const lines = await checkTypes(place, files, resolution);
       // Declarations of dependencies are not Floe's: only what is emitted here is looked at.
-      expect(lines.filter((line) => /^program\.ts|\/floe(-devnet)?\//u.test(line))).toEqual([]);
+      expect(
+        lines.filter((line) => /^(program|library)\.ts|\/floe(-devnet)?\//u.test(line)),
+      ).toEqual([]);
       expect(lines.join('\n')).toMatch(/^wrong\.ts\(2,\d+\): error/mu);
     },
   );
@@ -88,6 +130,12 @@ describe('the built packages', () => {
       nodes: 4,
       functions: Array.from({ length: 6 }, () => 'function'),
     });
+  });
+
+  it('names its entries to a program that imports the bare package', async () => {
+    await expect(place.node('-e', "import('floe')")).rejects.toThrow(
+      /'floe\/client' \(take part;/u,
+    );
   });
 
   it('keep their inner modules to themselves, and the devnet is in one of them only', async () => {

@@ -11,7 +11,7 @@ import { DevnetError } from 'floe-devnet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXIT } from '../../cli/exit-codes.ts';
 import { parseNetworkConfig } from '../../protocol/net/config.ts';
-import { floeErrorOf, startFloeDevnet } from '../../sim/floe-devnet.ts';
+import { floeErrorOf, startFloeDevnet } from '../../move/floe-devnet.ts';
 
 let folder: string;
 beforeAll(async () => {

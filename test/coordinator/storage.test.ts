@@ -22,7 +22,7 @@ import { manualClock } from '../../protocol/ports/clock.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { writeWhole } from '../../sim/run-folder.ts';
+import { writeWhole } from '../../protocol/ports/files.ts';
 import { connect, createStage, testSpec, turns, until, type Stage } from '../support/run.ts';
 
 let folder = '';

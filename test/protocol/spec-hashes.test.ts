@@ -11,7 +11,8 @@ import type { SettingFlags } from '../../cli/run-flags.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { hashRunSpec, makeRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../../protocol/spec/spec-of-settings.ts';
-import { makeScenario, masterSeed, type ScenarioInput } from '../../sim/scenario.ts';
+import { masterSeed } from '../../protocol/spec/master-seed.ts';
+import { makeScenario, type ScenarioInput } from '../../sim/scenario.ts';
 import { specOf } from '../../sim/setup.ts';
 
 const key = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);

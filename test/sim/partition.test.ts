@@ -5,8 +5,8 @@ import {
   formatPartition,
   parsePartition,
   partitionStatistics,
-} from '../../sim/partition.ts';
-import { logGamma, normal, uniform } from '../../sim/sampling.ts';
+} from '../../client/data/partition.ts';
+import { logGamma, normal, uniform } from '../../client/data/sampling.ts';
 import { cipherStream } from '../../protocol/ports/random.ts';
 
 const seed = (n: number): Uint8Array => new Uint8Array(32).fill(n);

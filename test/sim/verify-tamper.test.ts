@@ -39,7 +39,7 @@ import {
 } from '../../protocol/records/transcript.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import { makeScenario, readRun, RUN_FILES, runScenario } from '../../sim/index.ts';
-import { masterSeed } from '../../sim/scenario.ts';
+import { masterSeed } from '../../protocol/spec/master-seed.ts';
 import { writeTable } from '../support/table.ts';
 
 const SEED = 'tamper';

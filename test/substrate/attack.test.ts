@@ -14,8 +14,10 @@ import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import type { Transaction } from '@mysten/sui/transactions';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { modelOfVersion, modelsOf } from '../../cli/published.ts';
-import { openSource } from '../../cli/source.ts';
+import { modelOfVersion, modelsOf } from '../../client/reader/signed-models.ts';
+import { openRun } from '../../client/reader/index.ts';
+import { openFolder } from '../../client/reader/from-folder.ts';
+import { readNetworkFile } from '../../protocol/net/network-file.ts';
 import { suiClientOf, walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import { directCodec } from '../../protocol/net/walrus/codec.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
@@ -36,7 +38,7 @@ import {
 } from '../../protocol/spec/run-spec.ts';
 import { createSender, type Sender } from '../../protocol/net/sui/transactions.ts';
 import type { Devnet } from 'floe-devnet';
-import { writeRunNetwork } from '../../sim/run-folder.ts';
+import { writeRunNetwork } from '../../protocol/ports/run-folder.ts';
 import { connect as joinRun, createStage, testIdentity, testSpec } from '../support/run.ts';
 import {
   bareNetworkOf,
@@ -197,10 +199,9 @@ describe("an object that publishes somebody else's run", () => {
     return version?.id ?? '';
   };
 
-  const open = async (id: string): Promise<unknown> => {
-    await using resources = new AsyncDisposableStack();
-    const reading = { say: () => undefined, signal: new AbortController().signal, resources };
-    return await openSource(id, { network: join(folder, 'net.json') }, reading);
+  const open = async (id: string): Promise<void> => {
+    await using run = await openRun(id, { network: parseNetworkConfig(devnet.config) });
+    expect(run.network).toBeDefined();
   };
 
   beforeAll(async () => {
@@ -248,17 +249,18 @@ describe("an object that publishes somebody else's run", () => {
     await writeRunNetwork(folders, parseNetworkConfig(wrong));
     expect((await stat(join(folders, 'network.json'))).mode & 0o777).toBe(0o600);
     await using resources = new AsyncDisposableStack();
-    const said: string[] = [];
-    const say = (text: string): void => void said.push(text);
-    const reading = { say, signal: new AbortController().signal, resources };
-    const options = { network: join(folder, 'net.json') };
-    const { ledger } = await openSource(folders, options, reading);
+    const said: unknown[] = [];
+    const onEvent = (event: unknown): void => void said.push(event);
+    const options = { network: await readNetworkFile(join(folder, 'net.json')) };
+    const { ledger } = await openFolder(folders, options, resources);
     expect(await ledger?.readCohort(hashRunSpec(spec), 1)).toMatchObject({ root: HASH });
-    await openSource(folders, {}, reading);
-    expect(said.join()).toContain('http://127.0.0.1:9');
+    await openFolder(folders, { onEvent }, resources);
+    expect(said).toEqual([
+      { type: 'network', url: 'http://127.0.0.1:9', from: join(folders, 'network.json') },
+    ]);
     const floe = { packageId: `0x${'7'.repeat(64)}` };
     await writeRunNetwork(folders, parseNetworkConfig({ ...wrong, floe }));
-    const other = openSource(folders, options, reading);
+    const other = openFolder(folders, options, resources);
     await expect(other).rejects.toMatchObject({ code: 'network_mismatch' });
   });
 

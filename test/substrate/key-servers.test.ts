@@ -6,7 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { placeOfRun } from '../../cli/coordinator-ports.ts';
+import { placeOfRun } from '../../coordinator/state.ts';
+import { readNetworkFile } from '../../protocol/net/network-file.ts';
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
@@ -123,7 +124,8 @@ it('a coordinator that starts again with another file keeps the servers of befor
   const placeWith = async (servers: Servers, begun: boolean) => {
     const file = join(folder, 'net.json');
     await writeFile(file, JSON.stringify(fileOf(servers)));
-    return (await placeOfRun(folder, begun, { network: file }))?.network.seal;
+    if (begun) await writeFile(join(folder, 'spec.cbor'), 'a run');
+    return (await placeOfRun(folder, { network: await readNetworkFile(file) }))?.network.seal;
   };
   try {
     await placeWith(OLD, false);

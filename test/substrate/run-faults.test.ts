@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { committedRounds, modelsOf } from '../../cli/published.ts';
+import { committedRounds, modelsOf } from '../../client/reader/signed-models.ts';
 import { connectNetwork } from '../../protocol/net/connect.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';

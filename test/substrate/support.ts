@@ -10,7 +10,7 @@ import { parseNetworkConfig } from '../../protocol/net/config.ts';
 import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
 import type { Devnet, DevnetOptions } from 'floe-devnet';
-import { networkFileOf, startFloeDevnet } from '../../sim/floe-devnet.ts';
+import { networkFileOf, startFloeDevnet } from '../../move/floe-devnet.ts';
 
 /** 13 nodes of one shard: tolerates 4, blobs up to 2.9 MB, fast. */
 export const startNetwork = (options: DevnetOptions = {}): Promise<Devnet> =>

@@ -3,7 +3,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { cipherStream } from '../../protocol/ports/random.ts';
-import { normal } from '../../sim/sampling.ts';
+import { normal } from '../../client/data/sampling.ts';
 
 export interface TableInit {
   readonly rows: number;

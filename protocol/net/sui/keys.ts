@@ -78,3 +78,16 @@ export const keyFromEnvironment = (
 
 /** The same key as the Floe identity of this seed: same signatures, same address. */
 export const keyFromSeed = (seed: Uint8Array): Ed25519Keypair => Ed25519Keypair.fromSecretKey(seed);
+
+/** A key as commands and programs pass it on. */
+export interface SuiKey {
+  readonly address: string;
+  /** 32 bytes, secret: a Floe identity of this seed has the same key. */
+  readonly seed: Uint8Array;
+}
+
+/** The same key without anything of the SDK. */
+export const suiKeyOf = (pair: Ed25519Keypair): SuiKey => ({
+  address: pair.toSuiAddress(),
+  seed: decodeSuiPrivateKey(pair.getSecretKey()).secretKey,
+});

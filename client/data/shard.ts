@@ -1,0 +1,24 @@
+/**
+ * @module One of n equal parts of a data set, for trying out: whoever takes a part cuts the same way.
+ */
+import { sha256, utf8 } from '../../protocol/bytes.ts';
+import { subset, type Dataset } from './dataset.ts';
+import { dealRows } from './partition.ts';
+
+/** Everyone who takes a shard must cut alike, so this seed is the same for all. */
+const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
+
+/** @param index from 0, below `count` */
+export const shardOf = (
+  data: Dataset,
+  { index, count }: { readonly index: number; readonly count: number },
+): Dataset => {
+  const rows = dealRows({
+    partition: { type: 'iid' },
+    labels: data.labels,
+    size: data.size,
+    participants: count,
+    seed: SHARD_SEED,
+  });
+  return subset(data, rows[index] as Uint32Array);
+};

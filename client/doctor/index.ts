@@ -1,0 +1,49 @@
+/**
+ * @module What `floe doctor` does: what this machine can do, whether the services of a network answer,
+ * and whether this machine's clock agrees with the chain's and a coordinator's. Node only.
+ */
+import type { NetworkConfig } from '../../protocol/net/config.ts';
+import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
+import { examineClock } from './clock.ts';
+import { examineMachine, type Examination } from './machine.ts';
+
+export type { Check } from '../../protocol/checks.ts';
+export type { Examination } from './machine.ts';
+
+export interface DoctorOptions {
+  /** Whose disk is tried. Default: the working directory. */
+  readonly folder?: string;
+  /** Port that is bound; default 0, any. */
+  readonly port?: number;
+  readonly network?: NetworkConfig | undefined;
+  /** With `network`: whose balances are looked at. */
+  readonly address?: string | undefined;
+  /** Address of a coordinator (`http` or `ws`) to compare the clock with. */
+  readonly coordinator?: string | undefined;
+  readonly clock?: Clock;
+  readonly signal?: AbortSignal;
+}
+
+/** Tries everything; what does not work is a check that is not `ok`. @throws FloeError `aborted` */
+export const examine = async (options: DoctorOptions = {}): Promise<Examination> => {
+  const { folder = '.', port = 0, network, address, coordinator, clock = systemClock } = options;
+  const { signal = new AbortController().signal } = options;
+  const found = await examineMachine({ folder, port, signal });
+  const checks = [...found.checks];
+  let chain: (() => Promise<number>) | undefined;
+  if (network !== undefined) {
+    const { chainTimeOf, examineNetwork } = await import('../../protocol/net/examine.ts');
+    checks.push(...(await examineNetwork({ network, address, signal })));
+    chain = () => chainTimeOf(network, signal);
+  }
+  checks.push(
+    ...(await examineClock({
+      clock,
+      chain,
+      // A participant knows the coordinator by its WebSocket address.
+      coordinator: coordinator?.replace(/^ws/u, 'http'),
+      signal,
+    })),
+  );
+  return { ...found, ok: checks.every((check) => check.ok || !check.needed), checks };
+};

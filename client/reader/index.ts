@@ -1,0 +1,28 @@
+/**
+ * @module Reading a run that others ran: opened by folder, by a coordinator's address, or by an object id on Sui. Node only.
+ */
+export {
+  examineFolder,
+  type ExamineInit,
+  type FileFinding,
+  type FolderFiles,
+  type FolderReport,
+} from './examine-folder.ts';
+export { listFolder } from './folder-files.ts';
+export type { NetworkOptions, ReaderEvent, RestartedDevnet } from './network.ts';
+export type { Beginning } from '../../protocol/model/beginning.ts';
+export type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
+export type { Receipt } from '../../protocol/net/sui/receipts.ts';
+export {
+  openRun,
+  type PulledModel,
+  type PullOptions,
+  type RunReader,
+  type RunVerification,
+  type VerifyOptions,
+} from './run.ts';
+export { modelOfVersion, modelsOf } from './signed-models.ts';
+export type { ClosableLedger, OpenRunOptions } from './source.ts';
+export { topologyOfSpec } from './topology.ts';
+export { listVersions, type ListedVersions } from './versions.ts';
+export { writeModel } from './write-model.ts';

@@ -1,0 +1,59 @@
+/**
+ * @module The models that a transcript publishes, by version, and which of them a version on chain is.
+ */
+import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
+import type { ModelRef } from '../../protocol/records/records.ts';
+import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import { decodeTranscript } from '../../protocol/records/transcript.ts';
+
+interface SignedRun {
+  readonly spec: RunSpec;
+  readonly transcript: Uint8Array;
+}
+
+/**
+ * Every model the coordinator has signed, ascending by version; where a version was wrapped for readers more than once, the
+ * commit's own reference, which names everybody who was there, wins over those of the opens.
+ * @throws FloeError `transcript_broken`
+ */
+export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] => {
+  const models = new Map<number, ModelRef>();
+  const committed = new Set<number>();
+  for (const { record } of decodeTranscript(hashRunSpec(spec), transcript).entries) {
+    if (!equalBytes(record.author, spec.coordinator)) continue;
+    if (record.type === 'commit') {
+      models.set(record.body.model.version, record.body.model);
+      committed.add(record.body.model.version);
+    } else if (record.type === 'open' && !committed.has(record.body.model.version))
+      models.set(record.body.model.version, record.body.model);
+  }
+  return [...models.values()].toSorted((a, b) => a.version - b.version);
+};
+
+/** Rounds that count against those of the specification; attempts that were given up have used up numbers, and do not. */
+export const committedRounds = (run: SignedRun): number =>
+  modelsOf(run).filter(({ version }) => version > 0).length;
+
+/**
+ * The signed reference behind a version on chain.
+ * @throws FloeError `verification_failed` when the transcript and the chain name different models
+ */
+export const modelOfVersion = (
+  run: SignedRun,
+  { id, round, blob, modelHash }: Pick<VersionFacts, 'id' | 'round' | 'blob' | 'modelHash'>,
+): ModelRef => {
+  const model = modelsOf(run).find(({ version }) => version === round);
+  if (model?.blob.id !== blob.id || toHex(model.blob.sha256) !== blob.sha256)
+    throw new FloeError(
+      'verification_failed',
+      `the version ${id} names blob ${blob.id}, the signed records of round ${round} ${model?.blob.id ?? 'no model'}`,
+    );
+  if (toHex(model.hash) !== modelHash)
+    throw new FloeError(
+      'verification_failed',
+      `the version ${id} names the model ${modelHash}, the signed records of round ${round} ${toHex(model.hash)}`,
+    );
+  return model;
+};

@@ -1,0 +1,111 @@
+/**
+ * @module What a run will cost on Walrus and Sui before it starts: at a network's present prices, at the
+ * caller's, or at the documented ones. What `floe cost` shows.
+ */
+import { FloeError } from '../protocol/errors.ts';
+import { DEFAULT_EPOCHS, epochsOf, type NetworkConfig } from '../protocol/net/config.ts';
+import { keepingCost, runCost, type RunCost, type WalrusPrices } from '../protocol/net/cost.ts';
+import type { Epochs } from '../protocol/net/walrus/epochs.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import {
+  DOCUMENTED_EPOCH_MS,
+  DOCUMENTED_PRICES,
+  GAS_RATES,
+  storedBy,
+} from '../protocol/spec/size-of-run.ts';
+import type { Funds } from './funds.ts';
+
+export interface CostOptions {
+  /** Prices are read there, unless some are given. */
+  readonly network?: (() => Promise<NetworkConfig>) | undefined;
+  /** With `network`: how many rounds this address can pay for. */
+  readonly address?: string | undefined;
+  /** Prices by hand; those left out are the documented ones. */
+  readonly prices?: Partial<WalrusPrices>;
+  /** Epochs that blobs are kept for. Default: the network's, or 3. */
+  readonly epochs?: number | undefined;
+}
+
+export interface CostOfRun {
+  readonly stored: ReturnType<typeof storedBy>;
+  readonly cost: RunCost;
+  readonly prices: WalrusPrices;
+  /** Where the prices are from. */
+  readonly from: 'network' | 'given' | 'documented';
+  readonly epochs: number;
+  /** How long an epoch lasts, ms. */
+  readonly epochMs: number;
+  /** On a network: until this epoch begins, in ms since 1970, what is stored now is kept. */
+  readonly paidUntil: { readonly epoch: number; readonly time: number } | undefined;
+  /** FROST an epoch, for what the next round reads. */
+  readonly keepingPerEpoch: bigint;
+  /** What the address owns, and how many rounds that pays for. */
+  readonly funds: (Funds & { readonly rounds: number }) | undefined;
+}
+
+interface Priced {
+  readonly prices: WalrusPrices;
+  readonly epochs: number;
+  /** Which epoch it is, on a network; else how long one lasts, as documented. */
+  readonly now: Partial<Epochs> & Pick<Epochs, 'duration'>;
+  readonly have?: Funds;
+  readonly from: CostOfRun['from'];
+}
+
+const pricesFor = async ({ network, address, prices, epochs }: CostOptions): Promise<Priced> => {
+  const given = prices ?? {};
+  const isGiven = Object.values(given).some((value) => value !== undefined);
+  if (network !== undefined && !isGiven) {
+    const { openPurse } = await import('./funds.ts');
+    const config = await network();
+    // Prices and balances are anybody's to read.
+    const purse = openPurse(config, address ?? `0x${'0'.repeat(64)}`);
+    return {
+      prices: await purse.prices(),
+      epochs: epochs ?? epochsOf(config),
+      now: await purse.epochs(),
+      from: 'network',
+      ...(address === undefined ? {} : { have: await purse.balance() }),
+    };
+  }
+  if (address !== undefined)
+    throw new FloeError('usage', 'expected --address with --network, and no prices by hand');
+  return {
+    prices: { ...DOCUMENTED_PRICES, ...given },
+    epochs: epochs ?? DEFAULT_EPOCHS,
+    now: { duration: DOCUMENTED_EPOCH_MS },
+    from: isGiven ? 'given' : 'documented',
+  };
+};
+
+const paidUntil = ({ now, epochs }: Priced): CostOfRun['paidUntil'] => {
+  const { epoch, since, duration } = now;
+  return epoch === undefined || since === undefined
+    ? undefined
+    : { epoch: epoch + epochs, time: since + epochs * duration };
+};
+
+/** @throws FloeError `usage`, `ledger_unavailable`, what reading the network throws */
+export const costOfRun = async (spec: RunSpec, options: CostOptions = {}): Promise<CostOfRun> => {
+  const priced = await pricesFor(options);
+  const { prices, epochs, from, now, have } = priced;
+  const stored = storedBy(spec, spec.rounds, epochs);
+  const cost = runCost(stored, prices, GAS_RATES);
+  const { gas, storage, write } = cost.round;
+  let funds: CostOfRun['funds'];
+  if (have !== undefined) {
+    const { timesCovered } = await import('./funds.ts');
+    funds = { ...have, rounds: timesCovered(have, { sui: gas, wal: storage + write }) };
+  }
+  return {
+    stored,
+    cost,
+    prices,
+    from,
+    epochs,
+    epochMs: now.duration,
+    paidUntil: paidUntil(priced),
+    keepingPerEpoch: keepingCost(stored, prices),
+    funds,
+  };
+};

@@ -1,0 +1,64 @@
+/**
+ * @module What `startCoordinator` tells while it opens a run, runs it and ends it.
+ */
+import type { NetworkConfig } from '../protocol/net/config.ts';
+import type { Publication } from '../protocol/records/publication.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { Outcome } from './coordinator.ts';
+import type { Funds } from './funds.ts';
+import type { Progress } from './machine/index.ts';
+import type { UpkeepEvent } from './upkeep.ts';
+
+/** What the coordinator owns, against what the rest of its run costs at present prices. */
+export interface FundsOfRun {
+  readonly address: string;
+  readonly have: Funds;
+  /** For all rounds that are left, with a reserve of a fifth. */
+  readonly needed: Funds;
+  /** Undefined where `have` covers `needed`. */
+  readonly missing: Funds | undefined;
+  readonly roundsLeft: number;
+  /** That blobs are paid for. */
+  readonly epochs: number;
+  /** Until this epoch begins, in ms since 1970, what is stored now is kept. */
+  readonly paidUntil: { readonly epoch: number; readonly time: number };
+  /** Rounds that `have` pays for. */
+  readonly lasts: number;
+}
+
+/** In this order; `progress`, `upkeep` and `warning` at any time. */
+export type StartEvent =
+  | { readonly type: 'opened'; readonly spec: RunSpec; readonly resumed: boolean }
+  | {
+      readonly type: 'network';
+      readonly url: string;
+      /** File that describes it. */
+      readonly path: string;
+      readonly packageId: string;
+      readonly seal: NetworkConfig['seal'];
+    }
+  /** Without `funds` nothing but the transcript is left to pay for. */
+  | { readonly type: 'funds'; readonly address: string; readonly funds: FundsOfRun | undefined }
+  /** Uploads that a crash had interrupted are done. */
+  | { readonly type: 'uploads-resumed'; readonly count: number }
+  | {
+      readonly type: 'ports';
+      readonly store: string;
+      readonly gate: string;
+      readonly ledger: string;
+    }
+  | {
+      readonly type: 'listening';
+      readonly url: string;
+      readonly spec: RunSpec;
+      /** On a network: the run's object id, and the file that describes the network. */
+      readonly runObject: string | undefined;
+      readonly network: string | undefined;
+    }
+  | { readonly type: 'progress'; readonly progress: Progress }
+  | { readonly type: 'upkeep'; readonly event: UpkeepEvent }
+  | { readonly type: 'finished'; readonly outcome: Outcome }
+  | { readonly type: 'published'; readonly publication: Publication }
+  /** Participants that have not heard of the end yet are waited for. */
+  | { readonly type: 'farewell'; readonly untold: number }
+  | { readonly type: 'warning'; readonly message: string };

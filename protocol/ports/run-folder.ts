@@ -1,0 +1,100 @@
+/**
+ * @module The folder of a run, for reading: its specification, transcript, the seed of a simulated auditor, the network that it
+ * took place on. Node only.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fromHex } from '../bytes.ts';
+import { FloeError, toFloeError } from '../errors.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../net/config.ts';
+import { RUN_FILES } from '../records/run-files.ts';
+import { decodeRunSpec, type RunSpec } from '../spec/run-spec.ts';
+import { readOptional, writeWhole } from './files.ts';
+
+/** In the folder that runs are kept in: the newest finished one. */
+export const LATEST = 'latest';
+const MAX_FILE_BYTES = 2 ** 31 - 1;
+
+/** A run's folder, whether named directly or through a `latest` that is a file. @throws FloeError `file_not_found` */
+export const resolveRunFolder = async (path: string): Promise<string> => {
+  try {
+    if ((await stat(path)).isDirectory()) return path;
+    const name = (await readFile(path, 'utf8')).trim();
+    if (basename(path) === LATEST && name !== '' && basename(name) === name)
+      return await resolveRunFolder(join(dirname(path), name));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new FloeError('file_not_found', `no run in ${path}`, {}, { cause });
+    throw cause;
+  }
+  throw new FloeError('file_not_found', `${path} is not the folder of a run`);
+};
+
+/** @throws FloeError `spec_invalid` naming the file */
+const readSpec = (bytes: Uint8Array): RunSpec => {
+  try {
+    return decodeRunSpec(bytes);
+  } catch (cause) {
+    const { message } = toFloeError(cause);
+    throw new FloeError('spec_invalid', `${RUN_FILES.spec}: ${message}`, {}, { cause });
+  }
+};
+
+export interface StoredRun {
+  readonly folder: string;
+  readonly spec: RunSpec;
+  readonly transcript: Uint8Array;
+  /** Seed of the simulated auditor, where the run has one. */
+  readonly auditorSeed: Uint8Array | undefined;
+  /** Where the run took place; undefined for a run on this machine's disk. */
+  readonly network: NetworkConfig | undefined;
+}
+
+/**
+ * Reads what verification and export need of a run's folder.
+ *
+ * @throws FloeError `file_not_found`, `spec_invalid`, `data_malformed`
+ */
+export const readRun = async (path: string): Promise<StoredRun> => {
+  const folder = await resolveRunFolder(path);
+  const need = async (name: string): Promise<Uint8Array> => {
+    const bytes = await readOptional(join(folder, name), MAX_FILE_BYTES);
+    if (bytes === undefined) throw new FloeError('file_not_found', `no ${name} in ${folder}`);
+    return bytes;
+  };
+  const spec = readSpec(await need(RUN_FILES.spec));
+  const transcript = await need(RUN_FILES.transcript);
+  const key = await readOptional(join(folder, RUN_FILES.auditor), MAX_FILE_BYTES);
+  return {
+    folder,
+    spec,
+    transcript,
+    auditorSeed: key === undefined ? undefined : parseSeed(new TextDecoder().decode(key)),
+    network: await readRunNetwork(folder),
+  };
+};
+
+/** The network that a run's folder names. @throws FloeError `data_malformed`, `spec_invalid` */
+export const readRunNetwork = async (folder: string): Promise<NetworkConfig | undefined> => {
+  const bytes = await readOptional(join(folder, RUN_FILES.network), MAX_FILE_BYTES);
+  if (bytes === undefined) return undefined;
+  const text = new TextDecoder().decode(bytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FloeError('data_malformed', `${RUN_FILES.network} is not JSON`, {}, { cause });
+  }
+  return parseNetworkConfig(value);
+};
+
+/** For its owner only: addresses may hold keys of theirs. */
+export const writeRunNetwork = (folder: string, network: NetworkConfig): Promise<void> =>
+  writeWhole(join(folder, RUN_FILES.network), `${JSON.stringify(network, null, 2)}\n`, 0o600);
+
+const parseSeed = (text: string): Uint8Array => {
+  const hex = text.trim();
+  if (!/^[0-9a-f]{64}$/u.test(hex))
+    throw new FloeError('data_malformed', `${RUN_FILES.auditor}: expected 64 hex digits`);
+  return fromHex(hex);
+};

@@ -1,0 +1,27 @@
+/**
+ * @module The files of a run's folder by name, and the form in which people read its specification.
+ */
+import { toHex } from '../bytes.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+
+export const RUN_FILES = {
+  spec: 'spec.cbor',
+  specJson: 'spec.json',
+  transcript: 'transcript.bin',
+  blobs: 'blobs',
+  journal: 'journal.sqlite',
+  auditor: 'auditor.key',
+  model: 'model.safetensors',
+  tfjs: 'tfjs',
+  summary: 'summary.json',
+  report: 'report.html',
+  network: 'network.json',
+  devnet: 'devnet',
+} as const;
+
+/** Byte strings as hex: the specification as people read it. */
+export const specAsJson = (spec: RunSpec): string =>
+  `${JSON.stringify(spec, (_, value: unknown) => (value instanceof Uint8Array ? toHex(value) : value), 2)}\n`;
+
+/** A seed as it stands in the auditor's file. */
+export const seedAsText = (seed: Uint8Array): string => `${toHex(seed)}\n`;

@@ -1,0 +1,195 @@
+/**
+ * @module What looks at models and never takes part, in a worker (analyst.ts) or in the caller's thread: it opens every published model
+ * with the auditor's key and scores it on the test set, and trains the centralised baseline in between. Nothing it does
+ * flows back into the run.
+ */
+import { type Dataset, subset } from '../client/data/dataset.ts';
+import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
+import type { Trainer } from '../client/trainer.ts';
+import type { BackendName } from '../client/tfjs/backends.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { identityFromSeed } from '../protocol/ports/identity.ts';
+import { initialModel } from '../protocol/model/first-model.ts';
+import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { openModel } from '../protocol/verify/index.ts';
+import type { ModelDescription } from '../client/tfjs/describe.ts';
+import { chooseModel } from '../client/tfjs/choose-model.ts';
+import { shuffle } from '../client/data/sampling.ts';
+import { openReaderPorts, type Substrate } from './substrate.ts';
+import { loadTask, type SimulationModule } from './task.ts';
+
+export interface AnalystData {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly model: string;
+  readonly backend: 'auto' | BackendName;
+  /** URL of the simulation module whose model or trainer it is, where one is. */
+  readonly module?: string | undefined;
+  /** 32 bytes. */
+  readonly baselineSeed: Uint8Array;
+}
+
+export interface Score {
+  readonly testAccuracy: number;
+  readonly testLoss: number;
+}
+
+export interface BaselinePlan {
+  /** Passes over the whole training set; need not be whole. */
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Examples between two evaluations. */
+  readonly stretch: number;
+}
+
+export interface BaselinePoint {
+  /** Examples trained on so far. */
+  readonly examples: number;
+  readonly testAccuracy: number;
+}
+
+interface Opening {
+  readonly spec: RunSpec;
+  readonly substrate: Substrate;
+  /** Seed of the auditor's identity. */
+  readonly auditor: Uint8Array;
+}
+/** The model, and what trains it on any examples. */
+interface OpenedModel {
+  readonly architecture: string;
+  readonly trainer: Trainer;
+  /** As tfjs writes it, for models of tfjs. */
+  readonly topology: TfjsTrainer['topology'] | undefined;
+  readonly trainerOf: (data: Dataset) => Trainer | Promise<Trainer>;
+}
+
+/** Architecture of a model that only its trainer knows: the specification names its tensors alone. */
+const OWN_ARCHITECTURE = 'own';
+
+const openModelOf = async (
+  init: AnalystData,
+  task: SimulationModule | undefined,
+): Promise<OpenedModel> => {
+  const make = task?.trainer;
+  if (make !== undefined) {
+    const trainerOf = (data: Dataset) => make({ data });
+    const trainer = await trainerOf(init.train);
+    return { architecture: OWN_ARCHITECTURE, trainer, topology: undefined, trainerOf };
+  }
+  const { architecture, build } =
+    task?.model === undefined
+      ? chooseModel(init.model, init.train)
+      : { architecture: 'custom', build: task.model };
+  const trainer = await tfjsTrainer({
+    model: build,
+    data: init.train,
+    backend: { prefer: init.backend },
+    evaluationBatch: 1000,
+  });
+  const trainerOf = (data: Dataset) => trainer.withData(data);
+  return { architecture, trainer, topology: trainer.topology, trainerOf };
+};
+
+/** The rows of one pass in the baseline's order, cut into stretches. */
+const stretches = function* (init: AnalystData, plan: BaselinePlan): Generator<Uint32Array> {
+  let left = Math.round(plan.epochs * init.train.size);
+  for (let epoch = 0; left > 0; epoch += 1) {
+    const rows = Uint32Array.from({ length: init.train.size }, (_, i) => i);
+    shuffle(rows, seededRandom(deriveSeed(init.baselineSeed, 'epoch', epoch)));
+    for (let at = 0; at < rows.length && left > 0; at += plan.stretch) {
+      const rowsHere = rows.slice(at, at + Math.min(plan.stretch, left));
+      left -= rowsHere.length;
+      yield rowsHere;
+    }
+  }
+};
+
+/** @param own the module itself, in the thread of the caller that gave it */
+export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
+  let opening: Opening | undefined;
+  let reading: Promise<{ readonly store: BlobStore; readonly gate: AccessGate }> | undefined;
+  let building: Promise<OpenedModel> | undefined;
+  /** Built at the first call, so that an error of the backend is an answer and not the end of the worker. */
+  const opened = (): Promise<OpenedModel> =>
+    (building ??= (async () =>
+      openModelOf(
+        init,
+        own ?? (init.module === undefined ? undefined : await loadTask(init.module)),
+      ))());
+
+  const score = async (weights: Float32Array): Promise<Score> => {
+    const { trainer } = await opened();
+    const { examples, correct, lossSum } = await trainer.evaluate(weights, init.test);
+    return { testAccuracy: correct / examples, testLoss: lossSum / examples };
+  };
+
+  return {
+    describe: async (): Promise<ModelDescription> => {
+      const { architecture, trainer, topology } = await opened();
+      return {
+        architecture,
+        tensors: trainer.manifest.tensors,
+        topology: topology && JSON.stringify(topology),
+        backend: trainer.backend,
+      };
+    },
+    /** From here on models of this run can be evaluated. */
+    follow: ({ spec, ...rest }: Omit<Opening, 'spec'> & { readonly spec: Uint8Array }): void => {
+      opening = { ...rest, spec: decodeRunSpec(spec) };
+    },
+    /** Opens a published model and scores it. */
+    evaluate: async ({ model }: { readonly model: ModelRef }): Promise<Score> => {
+      if (opening === undefined) throw new Error('evaluate before follow');
+      const { spec, substrate, auditor } = opening;
+      reading ??= (async () => {
+        const identity = await identityFromSeed(auditor);
+        const { store, gateFor } = await openReaderPorts(substrate, spec, identity);
+        return { store, gate: await gateFor(identity) };
+      })();
+      const { store, gate } = await reading;
+      const cipher = await store.get(model.blob);
+      return score(await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate));
+    },
+    /** Plain SGD on all training examples; evaluations that come in between have their turn after each stretch. */
+    baseline: async (
+      plan: BaselinePlan,
+    ): Promise<{ readonly points: readonly BaselinePoint[]; readonly seconds: number }> => {
+      if (opening === undefined) throw new Error('baseline before follow');
+      const { trainerOf } = await opened();
+      const points: BaselinePoint[] = [];
+      // The run's own first model.
+      let weights = initialModel(opening.spec.model);
+      let examples = 0;
+      // Processor time: the clock on the wall would measure how long this thread made way for the participants.
+      let busy = 0;
+      for (const [round, rows] of [...stretches(init, plan)].entries()) {
+        const before = process.threadCpuUsage();
+        // Each stretch continues from the weights of the one before.
+        // oxlint-disable-next-line no-await-in-loop
+        const part = await trainerOf(subset(init.train, rows));
+        // oxlint-disable-next-line no-await-in-loop
+        const result = await part.train({
+          weights,
+          round,
+          epochs: 1,
+          batchSize: plan.batchSize,
+          learningRate: plan.learningRate,
+          seed: init.baselineSeed,
+        });
+        part.dispose();
+        ({ weights } = result);
+        examples += rows.length;
+        // oxlint-disable-next-line no-await-in-loop
+        points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
+        const { user, system } = process.threadCpuUsage(before);
+        busy += user + system;
+      }
+      return { points, seconds: busy / 1e6 };
+    },
+  } as const;
+};
+export type AnalystCalls = ReturnType<typeof createAnalyst>;

@@ -1,0 +1,268 @@
+/**
+ * @module A host of many participants, in a worker (crowd.ts) or in the thread of the caller. Each is the
+ * production participant with its own identity, keystore and randomness; they share one copy of the
+ * data and, where tfjs trains, one backend. Connections come from the coordinator as message ports.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { AdmissionInput } from '../client/admission.ts';
+import { type Dataset, subset } from '../client/data/dataset.ts';
+import { memoryKeystore } from '../client/keystore/index.ts';
+import { joinRun, type Participant, type ParticipantEvent } from '../client/participant/index.ts';
+import type { BackendName } from '../client/tfjs/backends.ts';
+import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import type { Trainer } from '../client/trainer.ts';
+import type { BlobStore } from '../protocol/ports/blob-store.ts';
+import { systemClock } from '../protocol/ports/clock.ts';
+import type { Connection } from '../protocol/wire/connection.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { quickClock } from './clock.ts';
+import { modelOfSpec } from '../client/spec-model.ts';
+import { portConnection } from './network.ts';
+import { cipherStream, deriveSeed } from '../protocol/ports/random.ts';
+import { openReaderPorts, type ReaderPorts, type Substrate } from './substrate.ts';
+import { loadTask, type SimulationModule } from './task.ts';
+import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
+
+export interface Member {
+  /** Number of the participant in the scenario, from 0. */
+  readonly index: number;
+  /** Rows of the training set that are its own. */
+  readonly rows: Uint32Array;
+  /** What its keystore and its randomness derive from, 32 bytes each. */
+  readonly keystoreSeed: Uint8Array;
+  readonly randomSeed: Uint8Array;
+}
+
+export interface CrowdData {
+  /** Canonical bytes. */
+  readonly spec: Uint8Array;
+  /** What every participant requires of it. */
+  readonly require: AdmissionInput;
+  readonly train: Dataset;
+  readonly members: readonly Member[];
+  readonly substrate: Substrate;
+  readonly backend: 'auto' | BackendName;
+  /** URL of the simulation module that makes the trainers, where one does. */
+  readonly module?: string | undefined;
+  /** Reconnect without the pauses that spare a real network. */
+  readonly hurry: boolean;
+  /** Two BigUint64: bytes of blobs put and got by participants, over all workers. */
+  readonly blobTraffic: SharedArrayBuffer;
+}
+
+/** What a crowd tells besides answers. */
+export type CrowdMessage =
+  /** Wants a connection; the answer is a `connected` message with the port. */
+  | { readonly type: 'connect'; readonly index: number }
+  | { readonly type: 'event'; readonly index: number; readonly event: CrowdEvent }
+  /** Where time went. */
+  | {
+      readonly type: 'span';
+      readonly activity: Activity;
+      readonly from: number;
+      readonly to: number;
+    }
+  | {
+      readonly type: 'failed';
+      readonly index: number;
+      readonly code: string;
+      readonly message: string;
+    };
+
+/** The events that the scenario reports; errors by code and text, since classes do not cross threads. */
+export type CrowdEvent =
+  | {
+      readonly type: 'withdrawn' | 'violation' | 'unproven' | 'waiting';
+      readonly round: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly type: 'refused'; readonly code: string; readonly message: string };
+
+export interface ConnectedMessage {
+  readonly type: 'connected';
+  readonly index: number;
+  readonly port: MessagePort;
+}
+
+/** Half a second before a reconnect becomes 25 ms. */
+const HURRY = 20;
+
+const counted = (store: BlobStore, memory: SharedArrayBuffer): BlobStore => {
+  const traffic = new BigUint64Array(memory);
+  return {
+    kind: store.kind,
+    put: async (bytes, options) => {
+      Atomics.add(traffic, 0, BigInt(bytes.length));
+      return store.put(bytes, options);
+    },
+    get: async (ref, options) => {
+      Atomics.add(traffic, 1, BigInt(ref.size));
+      return store.get(ref, options);
+    },
+    getRange: async (ref, start, end, options) => {
+      Atomics.add(traffic, 1, BigInt(end - start));
+      return store.getRange(ref, start, end, options);
+    },
+  };
+};
+
+const report = (
+  tell: (message: CrowdMessage) => void,
+  index: number,
+  event: ParticipantEvent,
+): void => {
+  if ('round' in event && 'error' in event && event.type !== 'fabricated') {
+    const { type, round, error } = event;
+    const { code, message } = error;
+    tell({ type: 'event', index, event: { type, round, code, message } });
+  } else if (event.type === 'refused') {
+    const { type, code, message } = event;
+    tell({ type: 'event', index, event: { type, code, message } });
+  }
+};
+
+/** The connections of a crowd: asked for with one message, given with another. */
+const createConnections = (tell: (message: CrowdMessage) => void) => {
+  const waiting = new Map<number, (connection: Connection) => void>();
+  return {
+    take: ({ index, port }: ConnectedMessage): void => {
+      const give = waiting.get(index);
+      waiting.delete(index);
+      const connection = portConnection(port, 'the simulated coordinator');
+      if (give === undefined) connection.close(1000, 'no longer wanted');
+      else give(connection);
+    },
+    connect: (index: number, signal: AbortSignal): Promise<Connection> =>
+      new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        waiting.set(index, resolve);
+        signal.addEventListener(
+          'abort',
+          () => {
+            waiting.delete(index);
+            reject(new FloeError('aborted', 'The operation was cancelled.'));
+          },
+          { once: true },
+        );
+        tell({ type: 'connect', index });
+      }),
+  };
+};
+
+/** What trains the examples of each participant: tfjs, with one model for all, or the module's trainers. */
+const openTrainers = async (
+  init: CrowdData,
+  spec: RunSpec,
+  task: SimulationModule | undefined,
+): Promise<{
+  readonly backend: (first: Trainer) => string;
+  readonly trainerOf: (index: number, data: Dataset) => Trainer | Promise<Trainer>;
+}> => {
+  const make = task?.trainer;
+  if (make !== undefined)
+    return {
+      backend: (first) => first.backend,
+      trainerOf: (index, data) => make({ data, index }),
+    };
+  const first = init.members[0];
+  if (first === undefined) throw new FloeError('internal', 'a crowd without members');
+  const shared = await tfjsTrainer({
+    model: modelOfSpec(spec),
+    data: subset(init.train, first.rows),
+    backend: { prefer: init.backend },
+  });
+  return { backend: () => shared.backend, trainerOf: (_, data) => shared.withData(data) };
+};
+
+export interface Crowd {
+  /** Builds the model and lets everyone join. Answers with what trains. */
+  start(): Promise<{ readonly backend: string }>;
+  /** A connection that was asked for. */
+  connected(message: ConnectedMessage): void;
+  /** Ends all participants. */
+  stop(): Promise<void>;
+}
+
+/** @param own the module itself, in the thread of the caller that gave it */
+export const createCrowd = (
+  init: CrowdData,
+  tell: (message: CrowdMessage) => void,
+  own?: SimulationModule,
+): Crowd => {
+  const note: Note = (activity, from, to) => tell({ type: 'span', activity, from, to });
+  const connections = createConnections(tell);
+  const participants: Participant[] = [];
+
+  const startMember = async (
+    { index, keystoreSeed, randomSeed }: Member,
+    shared: {
+      readonly spec: RunSpec;
+      readonly store: BlobStore;
+      readonly ports: ReaderPorts;
+      readonly trainer: Trainer;
+    },
+  ): Promise<void> => {
+    const { spec, store, ports, trainer } = shared;
+    const keystore = await memoryKeystore(keystoreSeed);
+    const gate = timedGate(await ports.gateFor(keystore.identity), note);
+    let logins = 0;
+    let random = cipherStream(randomSeed);
+    const participant = joinRun({
+      connect: async (signal) => {
+        const connection = await connections.connect(index, signal);
+        // A fresh stream each time: how far a lost participant got before it noticed must not shift what it draws later.
+        logins += 1;
+        random = cipherStream(deriveSeed(randomSeed, logins));
+        return connection;
+      },
+      keystore,
+      trainer: timedTrainer(trainer, note),
+      store,
+      gate,
+      ledger: ports.ledger,
+      clock: init.hurry ? quickClock(HURRY) : systemClock,
+      random: (length) => random(length),
+      expect: { coordinator: spec.coordinator, run: hashRunSpec(spec) },
+      require: init.require,
+      log: () => undefined,
+      onEvent: (event) => report(tell, index, event),
+    });
+    participants.push(participant);
+    participant.finished.catch((thrown: unknown) => {
+      const { code, message } = toFloeError(thrown);
+      tell({ type: 'failed', index, code, message });
+    });
+  };
+
+  return {
+    connected: connections.take,
+    stop: async () => {
+      await Promise.all(participants.splice(0).map((participant) => participant.stop()));
+    },
+    start: async () => {
+      const spec = decodeRunSpec(init.spec);
+      const task = own ?? (init.module === undefined ? undefined : await loadTask(init.module));
+      const { backend, trainerOf } = await openTrainers(init, spec, task);
+      const [first] = init.members;
+      if (first === undefined) throw new FloeError('internal', 'a crowd without members');
+      const { identity } = await memoryKeystore(first.keystoreSeed);
+      const ports = await openReaderPorts(init.substrate, spec, identity);
+      const store = timedStore(counted(ports.store, init.blobTraffic), note);
+      let trains = '';
+      for (const member of init.members) {
+        // oxlint-disable-next-line no-await-in-loop
+        const trainer = await trainerOf(member.index, subset(init.train, member.rows));
+        trains ||= backend(trainer);
+        // oxlint-disable-next-line no-await-in-loop
+        await startMember(member, { spec, store, ports, trainer });
+      }
+      return { backend: trains };
+    },
+  };
+};
+
+/** The calls of a crowd, in a worker or not. */
+export const crowdCalls = (crowd: Crowd) => ({ start: () => crowd.start() }) as const;
+export type CrowdCalls = ReturnType<typeof crowdCalls>;

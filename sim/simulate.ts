@@ -1,0 +1,68 @@
+/**
+ * @module A simulation in one call, with the caller's own data, model or trainer where wanted.
+ */
+import type { ModelFunction } from '../client/tfjs/models.ts';
+import { FloeError } from '../protocol/errors.ts';
+import { runScenario, type RunOptions, type RunResult } from './run.ts';
+import { makeScenario, type ScenarioInput } from './scenario.ts';
+import { checkTask, type SimulationModule } from './task.ts';
+
+export interface SimulateOptions
+  extends
+    Omit<ScenarioInput, 'data' | 'model'>,
+    Omit<RunOptions, 'task' | 'module'>,
+    Pick<SimulationModule, 'trainer' | 'name'> {
+  /** `mnist`, a CSV table, a folder of IDX files; or examples, or what makes them. Default `mnist`. */
+  readonly data?: string | SimulationModule['data'];
+  /** `mlp-2nn`, `cnn`, `linear`, `mlp:UNITS,...`; or a model of tfjs. Default `mlp-2nn`. */
+  readonly model?: string | ModelFunction;
+  /**
+   * URL of a {@link SimulationModule}, imported by every worker. Functions given here instead work
+   * in the calling thread, one participant after another.
+   */
+  readonly module?: string | URL;
+}
+
+/** What of a task's parts is the caller's own. */
+const taskOf = ({ data, model, trainer, name }: SimulateOptions): SimulationModule | undefined => {
+  const parts = {
+    ...(data === undefined || typeof data === 'string' ? {} : { data }),
+    ...(typeof model === 'function' ? { model } : {}),
+    ...(trainer === undefined ? {} : { trainer }),
+  };
+  return Object.keys(parts).length === 0
+    ? undefined
+    : checkTask({ ...parts, ...(name === undefined ? {} : { name }) }, 'simulate');
+};
+
+/**
+ * Simulates a federated run with the production coordinator and participants.
+ *
+ * @example
+ * const { summary } = await simulate({ participants: 10, substrate: 'local', trainer, data });
+ * @throws FloeError `usage` naming the option, and what `runScenario` throws
+ */
+export const simulate = async (options: SimulateOptions = {}): Promise<RunResult> => {
+  const { outDir, signal, onEvent, clock, log, limits, module, ...input } = options;
+  const { data, model, trainer: _trainer, name: _name, ...scenario } = input;
+  const task = taskOf(options);
+  if (task !== undefined && module !== undefined)
+    throw new FloeError('usage', 'expected a module, or own data, model and trainer, not both');
+  return runScenario(
+    makeScenario({
+      ...scenario,
+      ...(typeof data === 'string' ? { data } : {}),
+      ...(typeof model === 'string' ? { model } : {}),
+    }),
+    {
+      ...(outDir === undefined ? {} : { outDir }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(onEvent === undefined ? {} : { onEvent }),
+      ...(clock === undefined ? {} : { clock }),
+      ...(log === undefined ? {} : { log }),
+      ...(limits === undefined ? {} : { limits }),
+      ...(module === undefined ? {} : { module: String(module) }),
+      ...(task === undefined ? {} : { task }),
+    },
+  );
+};

@@ -1,0 +1,102 @@
+/**
+ * @module What a simulation is given of the caller's own: data, a model, trainers. As values to
+ * `simulate`, which then trains in its own thread, or as the exports of a module, which every worker
+ * imports by its URL: `simulate({ module })`, `floe sim --module task.ts`.
+ */
+import * as v from 'valibot';
+import type { Dataset } from '../client/data/dataset.ts';
+import type { ModelFunction } from '../client/tfjs/models.ts';
+import type { Trainer } from '../client/trainer.ts';
+import { FloeError } from '../protocol/errors.ts';
+
+/** The examples of a simulation: `train` is cut by the scenario's partition, `test` scores the models. */
+export interface SimulationData {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  /** In words, for reports. Default: `own data`. */
+  readonly source?: string;
+}
+
+export interface SimulationTrainerInit {
+  /** The examples of one participant; all of `train` where the model is described or scored. */
+  readonly data: Dataset;
+  /** Number of the participant from 0; undefined for the trainer that describes and scores. */
+  readonly index?: number;
+}
+
+/** All parts are optional; a part that is missing is the scenario's. */
+export interface SimulationModule {
+  /** Examples, or what makes them. @param seed 32 bytes that follow from the scenario's seed */
+  readonly data?: SimulationData | ((seed: Uint8Array) => SimulationData | Promise<SimulationData>);
+  /** A model of tfjs for the examples; not together with `trainer`. */
+  readonly model?: ModelFunction;
+  /**
+   * Makes the trainer of one participant. All have the same manifest. `evaluate` is asked to score
+   * models on `test`, so it is needed. The first model is drawn from the run's seed by the names and
+   * shapes of the manifest's tensors.
+   */
+  readonly trainer?: (init: SimulationTrainerInit) => Trainer | Promise<Trainer>;
+  /** Names the model in reports. Default: `own model`. */
+  readonly name?: string;
+}
+
+const callable = v.custom<(...given: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'expected a function',
+);
+const dataset = v.looseObject({
+  features: v.instance(Float32Array),
+  size: v.number(),
+  featureShape: v.array(v.number()),
+});
+const dataSchema = v.looseObject({ train: dataset, test: dataset, source: v.optional(v.string()) });
+const moduleSchema = v.looseObject({
+  data: v.optional(v.union([callable, dataSchema])),
+  model: v.optional(callable),
+  trainer: v.optional(callable),
+  name: v.optional(v.pipe(v.string(), v.maxLength(100))),
+});
+
+/** @param from names the module in errors @throws FloeError `usage` naming the export */
+export const checkTask = (task: unknown, from: string): SimulationModule => {
+  const result = v.safeParse(moduleSchema, task, { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw new FloeError('usage', `${from}: ${v.getDotPath(issue) ?? 'module'}: ${issue.message}`);
+  }
+  const { data, model, trainer } = result.output;
+  if (model !== undefined && trainer !== undefined)
+    throw new FloeError('usage', `${from}: expected a model or a trainer, got both`);
+  if (data === undefined && model === undefined && trainer === undefined)
+    throw new FloeError('usage', `${from}: expected data, model or trainer among its exports`);
+  return task as SimulationModule;
+};
+
+/** Imports a simulation module. @param url `file:` or what `import` takes @throws FloeError `usage`, `file_not_found` */
+export const loadTask = async (url: string): Promise<SimulationModule> => {
+  let exports: unknown;
+  try {
+    exports = await import(url);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const missing = code === 'ERR_MODULE_NOT_FOUND';
+    throw new FloeError(
+      missing ? 'file_not_found' : 'usage',
+      `cannot load the module ${url}: ${message}`,
+      {},
+      { cause },
+    );
+  }
+  return checkTask(exports, url);
+};
+
+/** The examples of a task. @throws FloeError `usage` for what is none */
+export const dataOfTask = async (
+  { data }: SimulationModule,
+  seed: Uint8Array,
+): Promise<SimulationData | undefined> => {
+  if (typeof data !== 'function') return data;
+  const made = await data(seed);
+  checkTask({ data: made }, 'data()');
+  return made;
+};
