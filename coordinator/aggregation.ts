@@ -9,8 +9,8 @@ import {
   encodeBundle,
   entropiesOf,
   type UnmaskingBundle,
-} from '../protocol/aggregate/bundle.ts';
-import { extrasLeaf, joinHashes, leafHashes } from '../protocol/aggregate/leaves.ts';
+} from '../protocol/verify/bundle.ts';
+import { extrasLeaf, joinHashes, leafHashes } from '../protocol/encoding/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -18,7 +18,7 @@ import {
   METRICS,
   rotationSeed,
   type Fold,
-} from '../protocol/aggregate/round.ts';
+} from '../protocol/algorithm/round.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';

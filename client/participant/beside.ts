@@ -3,8 +3,8 @@
  * it gives is handled in the order of the participant's queue, and dropped when the round has ended in the meantime.
  */
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
-import { maxBundleBytes } from '../../protocol/aggregate/bundle.ts';
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { maxBundleBytes } from '../../protocol/verify/bundle.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import { checkBlob, type BlobRef } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';

@@ -3,8 +3,8 @@
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
-import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
-import { blocksOf, METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
+import { chunkRoot } from '../../protocol/encoding/leaves.ts';
+import { blocksOf, METRICS, rotationSeed, weighMetric } from '../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/model/envelope.ts';

@@ -3,7 +3,7 @@
  * to 4).
  */
 import { requireReaders } from '../model/key-envelopes.ts';
-import { layoutOf } from '../aggregate/round.ts';
+import { layoutOf } from '../algorithm/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
 import { nextBeacon } from './beacon.ts';

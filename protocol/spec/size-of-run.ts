@@ -2,7 +2,7 @@
  * @module What a specification makes a run store: the sizes that `cost.ts` puts prices on. Sizes are those of the code that writes
  * the blobs, or bounds where they depend on what happens.
  */
-import { layoutOf } from '../aggregate/round.ts';
+import { layoutOf } from '../algorithm/round.ts';
 import type { GasRates, RunCostInput, WalrusPrices } from '../net/cost.ts';
 import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { publicationSizes } from '../records/publication.ts';

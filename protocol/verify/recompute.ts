@@ -3,8 +3,8 @@
  * blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
-import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
-import { areLeavesOf, splitHashes } from '../aggregate/leaves.ts';
+import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
+import { areLeavesOf, splitHashes } from '../encoding/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -12,7 +12,7 @@ import {
   rotationSeed,
   sameAggregate,
   sameTotals,
-} from '../aggregate/round.ts';
+} from '../algorithm/round.ts';
 import { equalBytes } from '../bytes.ts';
 import { decryptBlob } from '../model/envelope.ts';
 import { FloeError } from '../errors.ts';

@@ -6,15 +6,15 @@
  *
  * There is none without masks: the uploads are then encrypted to the coordinator and the auditors, and they alone can recompute.
  */
-import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
+import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
 import {
   areLeavesOf,
   blockLeaf,
   extrasLeaf,
   LEAF_HASH_BYTES,
   type Leaf,
-} from '../aggregate/leaves.ts';
-import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../aggregate/round.ts';
+} from '../encoding/leaves.ts';
+import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../algorithm/round.ts';
 import type { BlobRef } from '../ports/blob-store.ts';
 import { equalBytes } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';

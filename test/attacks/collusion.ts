@@ -1,7 +1,7 @@
 /**
  * @module What participants do together, with nothing but what an honest coordinator gives them.
  */
-import { METRICS, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { METRICS, layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';

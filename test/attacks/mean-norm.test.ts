@@ -9,7 +9,7 @@ import {
   finishRound,
   layoutOf,
   METRICS,
-} from '../../protocol/aggregate/round.ts';
+} from '../../protocol/algorithm/round.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import {
   decodeSum,

@@ -2,7 +2,7 @@
  * @module Participants that lie or put their heads together, against an honest coordinator and honest clients.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { entropiesOf } from '../../protocol/aggregate/bundle.ts';
+import { entropiesOf } from '../../protocol/verify/bundle.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { nextBeacon } from '../../protocol/rules/beacon.ts';
 import { collude, registerOnly } from './collusion.ts';

@@ -3,7 +3,7 @@
  * true updates the test knows, and what the coordinator reads out of what it was given.
  */
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { layoutOf, METRICS, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';

@@ -3,7 +3,7 @@
  * body of one record before its author signs it. Later records are made from the changed one, so that
  * the changed field is the only thing that can be wrong.
  */
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
 import { encodeCbor } from '../../protocol/wire/cbor.ts';

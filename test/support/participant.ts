@@ -4,8 +4,8 @@
  */
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
-import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { chunkRoot } from '../../protocol/encoding/leaves.ts';
+import { layoutOf, METRICS, rotationSeed } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';

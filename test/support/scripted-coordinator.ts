@@ -7,9 +7,9 @@ import {
   encodeBundle,
   entropiesOf,
   type UnmaskingBundle,
-} from '../../protocol/aggregate/bundle.ts';
-import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
-import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
+} from '../../protocol/verify/bundle.ts';
+import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/encoding/leaves.ts';
+import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';

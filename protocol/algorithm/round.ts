@@ -21,7 +21,7 @@ import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { hashModel, parameterCount, roundToTypes, roundValues } from '../model/index.ts';
-import { leafHashes } from './leaves.ts';
+import { leafHashes } from '../encoding/leaves.ts';
 
 /**
  * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more

@@ -5,7 +5,7 @@ import {
   layoutOf,
   METRICS,
   weighMetric,
-} from '../../protocol/aggregate/round.ts';
+} from '../../protocol/algorithm/round.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { testSpec } from '../support/run.ts';
