@@ -15,10 +15,10 @@ import {
   createFold,
   finishRound,
   layoutOf,
-  METRICS,
   rotationSeed,
   type Fold,
 } from '../protocol/algorithm/round.ts';
+import { extrasOf } from '../protocol/algorithm/metrics.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
@@ -145,7 +145,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const { weight } = readExtras(tail, spec.encoding, layout, METRICS, 1);
+    const { weight } = readExtras(tail, spec.encoding, layout, extrasOf(spec.metrics), 1);
     checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
     return { packed, leaves };
   };
@@ -264,7 +264,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           after: result.afterHash,
         },
         weight: result.weight,
-        metrics: result.metrics,
+        clipped: result.clipped,
+        metrics: [...result.metrics],
         beacon,
         model: published,
         ...(stored.archive === undefined ? {} : { archive: stored.archive }),

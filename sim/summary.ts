@@ -19,9 +19,8 @@ export const roundSchema = v.strictObject({
   survivors: count,
   /** Sum of the example weights that the survivors sent in masked form. */
   weight: amount,
-  /** Mean training loss and accuracy over the survivors' examples, as the sum of masked metrics tells it. */
-  trainLoss: amount,
-  trainAccuracy: share,
+  /** The run's metrics by name, over the survivors, as the masked sums give them: `loss`, `accuracy`... */
+  training: v.record(v.string(), amount),
   /** Updates that were cut to the clip norm, among the survivors'. */
   clipped: count,
   /** Of the model after this round on the test set; absent where it was not evaluated. */

@@ -4,7 +4,8 @@
  */
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { blocksOf, METRICS, rotationSeed, weighMetric } from '../../protocol/algorithm/round.ts';
+import { extrasOf, weighMetrics } from '../../protocol/algorithm/metrics.ts';
+import { blocksOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/model/envelope.ts';
@@ -223,6 +224,17 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   return out;
 };
 
+/** What a trainer measured, by the names that a specification declares. */
+const measured = ({
+  lossSum,
+  correct,
+  metrics,
+}: TrainResult): Readonly<Record<string, number>> => ({
+  loss: lossSum,
+  accuracy: correct,
+  ...metrics,
+});
+
 /**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask (or encrypt), pack. The
  * rounding depends on keystore, specification and round only, so a masked and an unmasked run give the same sums.
@@ -242,8 +254,13 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { lanes, layout } = encodeUpdate({
     delta: difference(trained.weights, before),
     examples: trained.examples,
-    metrics: METRICS.map(({ name }) => weighMetric(spec, trained[name], trained.examples)),
-    extras: METRICS,
+    metrics: weighMetrics(
+      spec.metrics,
+      measured(trained),
+      trained.examples,
+      spec.encoding.weightCap,
+    ),
+    extras: extrasOf(spec.metrics),
     spec: spec.encoding,
     n: members.length,
     rotationSeed: rotationSeed({

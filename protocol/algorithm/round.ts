@@ -16,29 +16,17 @@ import {
   ringLayout,
   unpack,
 } from '../encoding/index.ts';
-import type { ExtraSpec, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
+import type { ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { hashModel, parameterCount, roundToTypes, roundValues } from '../model/index.ts';
 import { leafHashes } from '../encoding/leaves.ts';
-
-/**
- * What every participant reports beside its update, summed under the same masks. Like the update, a report counts for no more
- * examples than the cap: divided by the sum of the weights, these sums are means. See {@link weighMetric}.
- */
-export const METRICS = [
-  { name: 'lossSum', scale: 1000 },
-  { name: 'correct', scale: 1000 },
-] as const satisfies readonly ExtraSpec[];
-
-/** A sum over all of a participant's examples as it counts beside its capped weight. */
-export const weighMetric = (spec: RunSpec, sum: number, examples: number): number =>
-  sum * (Math.min(examples, spec.encoding.weightCap) / examples);
+import { extrasOf, type NamedSum } from './metrics.ts';
 
 /** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
-  ringLayout(spec.encoding, n, parameterCount(spec.model), METRICS);
+  ringLayout(spec.encoding, n, parameterCount(spec.model), extrasOf(spec.metrics));
 
 /** Blocks of the sum of any cohort: they follow from the model alone. */
 export const blocksOf = (spec: RunSpec): number => layoutOf(spec, spec.cohort.minimum).blocks;
@@ -75,11 +63,10 @@ export const createFold = (layout: RingLayout): Fold => {
 export interface RoundTotals {
   /** Sum of the capped example counts. */
   readonly weight: number;
-  readonly metrics: {
-    readonly lossSum: number;
-    readonly correct: number;
-    readonly clipped: number;
-  };
+  /** How many updates were clipped. */
+  readonly clipped: number;
+  /** In the order of the specification. */
+  readonly metrics: readonly NamedSum[];
 }
 
 /** The next model, and the totals. */
@@ -124,7 +111,7 @@ const stepRound = (input: StepInput): RoundStep => {
     survivors,
     rotationSeed: input.rotationSeed,
     dimension: before.length,
-    extras: METRICS,
+    extras: extrasOf(spec.metrics),
   });
   const layout = layoutOf(spec, n);
   // Says that somebody has not clipped, not who.
@@ -135,7 +122,7 @@ const stepRound = (input: StepInput): RoundStep => {
     exact[i] = fedAvg(before[i]!, decoded.meanDelta[i]!, learningRate);
   const after = roundToTypes(spec.model, exact);
   requireFinite(after);
-  return { after, afterHash: hashModel(spec.model, after), ...totalsOf(decoded) };
+  return { after, afterHash: hashModel(spec.model, after), ...totalsOf(spec, decoded) };
 };
 
 /** A plain loop: every member of every cohort does this. */
@@ -145,10 +132,11 @@ const requireFinite = (after: Float32Array): void => {
       throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
 };
 
-const totalsOf = ({ weight, clipped, metrics }: ExtraTotals): RoundTotals => {
-  const [lossSum = 0, correct = 0] = metrics;
-  return { weight, metrics: { lossSum, correct, clipped } };
-};
+const totalsOf = (spec: RunSpec, { weight, clipped, metrics }: ExtraTotals): RoundTotals => ({
+  weight,
+  clipped,
+  metrics: spec.metrics.map(({ name }, i) => ({ name, sum: metrics[i]! })),
+});
 
 /** The step, and the commitment to the sum that it comes from. @throws FloeError as {@link stepRound} */
 export const finishRound = (input: StepInput): RoundResult => {
@@ -181,7 +169,7 @@ export interface BlockInput extends Omit<StepInput, 'lanes'> {
 export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs: number } => {
   const { spec, n, survivors, before, after, block, lanes } = input;
   const layout = layoutOf(spec, n);
-  const extras = readExtras(input.extras, spec.encoding, layout, METRICS, survivors);
+  const extras = readExtras(input.extras, spec.encoding, layout, extrasOf(spec.metrics), survivors);
   checkBlockNorm(lanes, spec.encoding, layout, survivors, extras.weight);
   const decode = blockDecoder(spec.encoding, layout, input.rotationSeed, extras.weight);
   const { coordinates, values } = decode(lanes, block);
@@ -191,7 +179,7 @@ export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs:
   const differs = coordinates.findIndex(
     (i, g) => i < after.length && !Object.is(rounded[g], after[i]),
   );
-  return { ...totalsOf(extras), differs: differs === -1 ? -1 : coordinates[differs]! };
+  return { ...totalsOf(spec, extras), differs: differs === -1 ? -1 : coordinates[differs]! };
 };
 
 /** Whether two results commit to the same sum. */
@@ -201,4 +189,6 @@ export const sameAggregate = (a: RoundResult['aggregate'], b: RoundResult['aggre
 /** Whether totals are those of a commit. */
 export const sameTotals = (a: RoundTotals, b: RoundTotals): boolean =>
   a.weight === b.weight &&
-  (['lossSum', 'correct', 'clipped'] as const).every((name) => a.metrics[name] === b.metrics[name]);
+  a.clipped === b.clipped &&
+  a.metrics.length === b.metrics.length &&
+  a.metrics.every(({ name, sum }, i) => name === b.metrics[i]?.name && sum === b.metrics[i].sum);

@@ -14,6 +14,8 @@ import type { Identity } from '../ports/identity.ts';
 import { createMemo } from '../memo.ts';
 import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
+import { metricName } from '../algorithm/metrics.ts';
+import { ENCODING_LIMITS } from '../encoding/index.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
 /** Survivor sets that one participant answers on one model, at most. */
@@ -178,7 +180,13 @@ export const bodySchemas = {
     bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
     step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
     weight: finite,
-    metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
+    /** How many of the survivors' updates were clipped. */
+    clipped: integer(0, MAX_COHORT),
+    /** Sums over the survivors, in the order of the specification. */
+    metrics: v.pipe(
+      v.array(v.strictObject({ name: metricName, sum: finite })),
+      v.maxLength(ENCODING_LIMITS.metrics),
+    ),
     /** R of the next attempts, from what this commit opened. */
     beacon: hash,
     model: modelRefSchema,

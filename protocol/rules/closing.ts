@@ -202,12 +202,15 @@ const COMMIT: readonly Rule[] = [
   }),
   commit({
     name: 'numbers',
-    says: 'Weight and metrics are not negative.',
+    says: 'Weight and metrics are not negative; the metrics are those of the specification, in order.',
     code: 'record_malformed',
-    check: (_view, { body: { weight, metrics } }) =>
-      weight >= 0 && metrics.correct >= 0 && metrics.clipped >= 0
-        ? undefined
-        : 'the commit claims a negative weight or count',
+    check: ({ spec }, { body: { weight, metrics } }) => {
+      if (weight < 0 || metrics.some(({ sum }) => sum < 0))
+        return 'the commit claims a negative weight or metric';
+      const named = metrics.map(({ name }) => name).join(', ');
+      const expected = spec.metrics.map(({ name }) => name).join(', ');
+      return named === expected ? undefined : `expected the metrics ${expected}, got ${named}`;
+    },
   }),
   commit({
     name: 'aggregate',

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
+import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
 import { batchCount } from '../rules/batches.ts';
 
 /** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
@@ -126,6 +127,8 @@ export const runSpecSchema = v.pipe(
       weightCap: integer(1, 2 ** 24),
     }),
     secagg: v.picklist(['masked', 'none']),
+    /** Numbers that participants send beside their updates, under the same masks. */
+    metrics: metricsSchema,
     optimiser: v.strictObject({ type: v.literal('fedavg'), learningRate: positive(1e3) }),
     /** Seconds each phase may take, and how long a lost participant is waited for: see timeouts.ts. */
     deadlines: v.strictObject({
@@ -178,7 +181,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly [
     Key in Exclude<
       keyof RunSpec,
-      'id' | 'coordinator' | 'model' | 'parent' | 'version' | 'access' | 'members'
+      'id' | 'coordinator' | 'model' | 'parent' | 'version' | 'access' | 'members' | 'metrics'
     >
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
@@ -188,6 +191,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly members?: RunSpec['members'];
   /** An empty list is the same as none. */
   readonly access?: { readonly models: readonly ModelAudience[] } | undefined;
+  readonly metrics?: readonly MetricSpec[];
 };
 
 export const SPEC_DEFAULTS = {
@@ -201,6 +205,7 @@ export const SPEC_DEFAULTS = {
   training: { epochs: 1, batchSize: 10, learningRate: 0.2 },
   encoding: { ring: 'ring16', bits: 8, clipNorm: 4, rotation: true, weightCap: 1000 },
   secagg: 'masked',
+  metrics: [...DEFAULT_METRICS],
   optimiser: { type: 'fedavg', learningRate: 1 },
   deadlines: {
     register: 60,

@@ -426,7 +426,12 @@ describe('block by block', () => {
     [
       'other metrics',
       'step',
-      { body: (body) => ({ ...body, metrics: { ...body.metrics, correct: 0.5 } }) },
+      {
+        body: (body) => ({
+          ...body,
+          metrics: body.metrics.map(({ name }) => ({ name, sum: 0.5 })),
+        }),
+      },
     ],
     [
       'extra lanes of the sum that the uploads do not give',

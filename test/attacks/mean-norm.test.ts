@@ -2,14 +2,9 @@
  * Poisoning through a masked sum: one of ten does not clip its update. No single upload can be looked at, but the mean of ten
  * updates of norm at most C has no longer norm than C and its rounding (specification, step 7).
  */
+import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import { describe, expect, it } from 'vitest';
-import {
-  checkBlock,
-  createFold,
-  finishRound,
-  layoutOf,
-  METRICS,
-} from '../../protocol/algorithm/round.ts';
+import { checkBlock, createFold, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import {
   decodeSum,
@@ -60,7 +55,7 @@ const honest = (spec: RunSpec, n: number, delta: Float32Array, seed: number): La
     delta,
     examples: 600,
     metrics: [1, 1],
-    extras: METRICS,
+    extras: extrasOf(DEFAULT_METRICS),
     spec: spec.encoding,
     n,
     rotationSeed,
@@ -176,7 +171,7 @@ describe('honest updates', () => {
               delta,
               examples,
               metrics: [1, 1],
-              extras: METRICS,
+              extras: extrasOf(DEFAULT_METRICS),
               spec: encoding,
               n,
               rotationSeed,
@@ -251,7 +246,13 @@ describe('within the bound', () => {
     /** The blocks at which a participant would find it. */
     const found = (lanes: Lanes): number =>
       Array.from({ length: blocks }, (_, block) => {
-        const input = { spec: spec.encoding, n: 10, survivors: 10, rotationSeed, extras: METRICS };
+        const input = {
+          spec: spec.encoding,
+          n: 10,
+          survivors: 10,
+          rotationSeed,
+          extras: extrasOf(DEFAULT_METRICS),
+        };
         const { meanDelta: after } = decodeSum({ ...input, lanes, dimension });
         const own = { lanes: blockOf(lanes, layout, block), extras: lanes.subarray(layout.padded) };
         return codeOf(() => checkBlock({ ...input, spec, before, after, block, ...own }));

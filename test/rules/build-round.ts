@@ -252,7 +252,11 @@ export const buildRound = (
     bundle: { blob: blobOf('b'), envelope: readable },
     step: { optimiser: 'fedavg', learningRate: 1, before: open.body.model.hash, after },
     weight: 40,
-    metrics: { lossSum: 1, correct: 2, clipped: 0 },
+    clipped: 0,
+    metrics: [
+      { name: 'loss', sum: 1 },
+      { name: 'accuracy', sum: 2 },
+    ],
     beacon: masked
       ? h('next')
       : nextBeacon(

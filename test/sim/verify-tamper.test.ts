@@ -365,7 +365,10 @@ describe('a coordinator that signs something else', () => {
     ['another weight', (body) => ({ ...body, weight: body.weight + 1 }), /weight/],
     [
       'other metrics',
-      (body) => ({ ...body, metrics: { ...body.metrics, correct: body.metrics.correct + 1 } }),
+      (body) => ({
+        ...body,
+        metrics: body.metrics.map(({ name, sum }) => ({ name, sum: sum + 1 })),
+      }),
       /metrics/,
     ],
     [

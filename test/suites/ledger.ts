@@ -94,7 +94,14 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
         await ledger.registerModel(initial);
         await ledger.freezeCohort(cohort);
         await ledger.freezeSurvivors(survivors);
-        const facts = { parent: 0, metrics: { lossSum: 12.5, correct: 9, examples: 10 } };
+        const facts = {
+          parent: 0,
+          examples: 10,
+          metrics: [
+            { name: 'loss', value: 1.25 },
+            { name: 'accuracy', value: 0.9 },
+          ],
+        };
         await ledger.registerModel(model, facts);
         await ledger.registerModel(model, facts);
         await expect(ledger.registerModel({ ...model, blob: other })).rejects.toEqual(frozen);

@@ -219,7 +219,11 @@ export const createPlayer = async (
               after,
             },
             weight: 40,
-            metrics: { lossSum: 1, correct: 2, clipped: 0 },
+            clipped: 0,
+            metrics: [
+              { name: 'loss', sum: 1 },
+              { name: 'accuracy', sum: 2 },
+            ],
             beacon: h32(`beacon${round}`),
             model: { ...model, version: round, hash: after },
           },
