@@ -2,6 +2,9 @@
  * @module The state folder of `floe coordinator`: its key, its settings, the run that it holds or a new one. A run that was begun
  * keeps its settings, its place and its coordinator.
  */
+import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
+import { NO_STATE } from '../protocol/algorithm/state.ts';
+import type { ModelContent } from '../protocol/model/open-model.ts';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Keystore } from '../client/keystore/index.ts';
@@ -12,7 +15,7 @@ import { onDisk } from '../protocol/storage-errors.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
 import { masterSeed } from '../sim/scenario.ts';
-import { beginningOf, type Beginning } from './beginning.ts';
+import { beginningOf, type Beginning, parentFor } from './beginning.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
 import { placeOfRun, type Place } from './coordinator-ports.ts';
 import { readOptional } from './flags.ts';
@@ -53,9 +56,12 @@ export interface Fork {
 interface Prepared {
   readonly spec: RunSpec;
   readonly resumed: boolean;
-  /** The weights of the parent, of a run that begins with one; the same again after a crash. */
-  readonly parentModel: () => Promise<Float32Array | undefined>;
+  /** The parent, of a run that begins with one; the same again after a crash. */
+  readonly parentModel: () => Promise<ModelContent | undefined>;
 }
+
+const contentOf = ({ weights, carried }: Beginning): ModelContent | undefined =>
+  weights && { weights, state: carried?.state ?? NO_STATE };
 
 /**
  * The run of the state folder, or a new one.
@@ -80,20 +86,22 @@ const prepare = async (
         'spec_mismatch',
         `${folder} holds a run that begins with ${object ?? 'no version on Sui'}; choose another --state`,
       );
-    const parentModel = async (): Promise<Float32Array | undefined> => {
+    const parentModel = async (): Promise<ModelContent | undefined> => {
       if (spec.parent === undefined) return undefined;
       if (object !== undefined && fork === undefined)
         throw new FloeError(
           'usage',
           `${folder} holds a fork that has not begun: repeat floe fork ${object}`,
         );
-      return (await begin()).weights;
+      return contentOf(await begin());
     };
     return { spec, resumed: true, parentModel };
   }
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
-  const { model, weights, parent } = await begin();
+  const beginning = await begin();
+  const { model } = beginning;
+  const parent = parentFor(beginning, makeStrategySpec(settings.strategy ?? {}));
   const spec = settingsToSpec(settings, {
     id,
     coordinator: keystore.identity.publicKey,
@@ -104,7 +112,7 @@ const prepare = async (
   await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, parentModel: async () => weights };
+  return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
 };
 
 /** The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError `key_invalid`, `usage` */

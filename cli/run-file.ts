@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { fromHex, toHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { strategyInput } from '../protocol/algorithm/registry.ts';
 import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { hexKey, readInput } from './flags.ts';
 import { deadlinesOf } from './run-flags.ts';
@@ -48,6 +49,8 @@ const runFileSchema = v.strictObject({
   allow: v.optional(v.array(keyText)),
   selection: v.optional(v.picklist(['draw', 'batches'])),
   access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
+  /** The name of the strategy, and those of its parameters that are not its defaults. */
+  strategy: v.optional(strategyInput),
   seed: v.optional(v.string()),
   /** File of the model that the run starts from. */
   from: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
@@ -136,6 +139,7 @@ export const settingsToSpec = (
     cohort: given({ size: cohort, minimum }),
     training: given({ epochs, batchSize, learningRate }),
     encoding: given({ ring, bits, clipNorm }),
+    ...(settings.strategy === undefined ? {} : { strategy: settings.strategy }),
     secagg: settings.mask === false ? 'none' : 'masked',
     deadlines: deadlinesOf(settings),
   });

@@ -13,12 +13,13 @@ import {
 import { extrasLeaf, joinHashes, leafHashes } from '../protocol/encoding/leaves.ts';
 import {
   createFold,
+  extrasFor,
   finishRound,
   layoutOf,
   rotationSeed,
   type Fold,
 } from '../protocol/algorithm/round.ts';
-import { extrasOf } from '../protocol/algorithm/metrics.ts';
+import { hashStrategy } from '../protocol/algorithm/registry.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
@@ -145,7 +146,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const { weight } = readExtras(tail, spec.encoding, layout, extrasOf(spec.metrics), 1);
+    const { weight } = readExtras(tail, spec.encoding, layout, extrasFor(spec), 1);
     checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
     return { packed, leaves };
   };
@@ -258,8 +259,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         aggregate: result.aggregate,
         bundle: { blob: refOf(stored.bundle), envelope },
         step: {
-          optimiser: spec.optimiser.type,
-          learningRate: spec.optimiser.learningRate,
+          strategy: spec.strategy.name,
+          parameters: hashStrategy(spec.strategy),
           before: model.hash,
           after: result.afterHash,
         },

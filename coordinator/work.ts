@@ -138,6 +138,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
         run,
         round,
         modelHash: body.model.hash,
+        stateHash: body.model.state,
         blob: body.model.blob,
         transcriptRoot: await context.history.rootWith(round, work.commit),
       };

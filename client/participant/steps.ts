@@ -2,10 +2,12 @@
  * @module The cryptographic steps of a participant's round as functions: what it holds and sees in, what it must save and send
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
+import { strategyOf } from '../../protocol/algorithm/registry.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { extrasOf, weighMetrics } from '../../protocol/algorithm/metrics.ts';
-import { blocksOf, rotationSeed } from '../../protocol/algorithm/round.ts';
+import { weighMetrics } from '../../protocol/algorithm/metrics.ts';
+import { blocksOf, extrasFor, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/model/envelope.ts';
@@ -224,6 +226,10 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   return out;
 };
 
+/** Steps of the local optimiser in a round. */
+const localSteps = ({ training }: RunSpec, examples: number): number =>
+  training.epochs * Math.ceil(examples / training.batchSize);
+
 /** What a trainer measured, by the names that a specification declares. */
 const measured = ({
   lossSum,
@@ -251,16 +257,21 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       'tensor_mismatch',
       `expected ${before.length} trained weights, got ${trained.weights.length}`,
     );
+  const delta = difference(trained.weights, before);
+  const { examples } = trained;
+  const { strategy, parameters } = strategyOf(spec);
+  const scalars =
+    strategy.member?.prepare({ parameters, delta, examples, steps: localSteps(spec, examples) }) ??
+    {};
+  const { weightCap } = spec.encoding;
   const { lanes, layout } = encodeUpdate({
-    delta: difference(trained.weights, before),
-    examples: trained.examples,
-    metrics: weighMetrics(
-      spec.metrics,
-      measured(trained),
-      trained.examples,
-      spec.encoding.weightCap,
-    ),
-    extras: extrasOf(spec.metrics),
+    delta,
+    examples,
+    metrics: [
+      ...weighMetrics(spec.metrics, measured(trained), examples, weightCap),
+      ...weighMetrics(strategy.member?.scalars ?? [], scalars, examples, weightCap),
+    ],
+    extras: extrasFor(spec),
     spec: spec.encoding,
     n: members.length,
     rotationSeed: rotationSeed({

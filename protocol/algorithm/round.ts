@@ -1,6 +1,6 @@
 /**
  * @module What a round's arithmetic is made of, for everyone alike: the layout of the ring vector, the metrics that travel in
- * it, the seed of the rotation, the fold of uploads into one accumulator, and the step of the server optimiser. All of it is
+ * it, the seed of the rotation, the fold of uploads into one accumulator, and the step of the strategy. All of it is
  * bit-exact: integers, or float operations in one fixed order.
  */
 import { sha256, utf8, equalBytes } from '../bytes.ts';
@@ -16,17 +16,25 @@ import {
   ringLayout,
   unpack,
 } from '../encoding/index.ts';
-import type { ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
+import type { ExtraSpec, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { hashModel, parameterCount, roundToTypes, roundValues } from '../model/index.ts';
+import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
-import { extrasOf, type NamedSum } from './metrics.ts';
+import { extrasOf, reportMetrics, type NamedSum } from './metrics.ts';
+import { strategyOf } from './registry.ts';
+import { stateHashOf, stateVectors } from './state.ts';
+import type { ServerStep, StepTotals } from './strategy.ts';
+
+/** What travels in the extra lanes: the metrics of the run, then the scalars of its strategy. */
+export const extrasFor = (spec: RunSpec): readonly ExtraSpec[] =>
+  extrasOf([...spec.metrics, ...(strategyOf(spec).strategy.member?.scalars ?? [])]);
 
 /** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
-  ringLayout(spec.encoding, n, parameterCount(spec.model), extrasOf(spec.metrics));
+  ringLayout(spec.encoding, n, parameterCount(spec.model), extrasFor(spec));
 
 /** Blocks of the sum of any cohort: they follow from the model alone. */
 export const blocksOf = (spec: RunSpec): number => layoutOf(spec, spec.cohort.minimum).blocks;
@@ -71,9 +79,11 @@ export interface RoundTotals {
 
 /** The next model, and the totals. */
 export interface RoundStep extends RoundTotals {
-  /** w_{t+1}, flat, as the types of its tensors hold it. */
-  readonly after: Float32Array;
+  /** w_{t+1}, as the types of its tensors hold it, and the state after the round. */
+  readonly after: ModelContent;
   readonly afterHash: Uint8Array;
+  /** Undefined where the strategy has no state. */
+  readonly stateHash: Uint8Array | undefined;
 }
 
 export interface RoundResult extends RoundStep {
@@ -83,18 +93,40 @@ export interface RoundResult extends RoundStep {
   readonly aggregate: { readonly chunkRoot: Uint8Array; readonly size: number };
 }
 
-/** FedAvg (McMahan et al. 2017, algorithm 1): w + eta * mean, rounded to float32 once. */
-const fedAvg = (before: number, mean: number, learningRate: number): number =>
-  Math.fround(before + learningRate * mean);
-
 export interface StepInput {
   readonly spec: RunSpec;
   readonly n: number;
   readonly survivors: number;
   readonly lanes: Lanes;
-  readonly before: Float32Array;
+  readonly before: ModelContent;
   readonly rotationSeed: Uint8Array;
 }
+
+/** What the strategy is told of the sum beside the vector. */
+const stepTotals = (spec: RunSpec, survivors: number, totals: ExtraTotals): StepTotals => {
+  const { weight, metrics } = totals;
+  const scalars = strategyOf(spec).strategy.member?.scalars ?? [];
+  const sums = scalars.map(({ name }, i) => ({ name, sum: metrics[spec.metrics.length + i]! }));
+  const values = reportMetrics(scalars, sums, weight);
+  return {
+    weight,
+    survivors,
+    scalars: Object.fromEntries(values.map(({ name, value }) => [name, value])),
+  };
+};
+
+/** One step of the run's strategy over some coordinates: the same call for the whole and for a block. */
+const takeStep = (
+  spec: RunSpec,
+  input: Pick<ServerStep, 'totals' | 'mean' | 'before' | 'stateBefore'>,
+): { readonly after: Float32Array; readonly state: Float32Array } => {
+  const { strategy, parameters } = strategyOf(spec);
+  const size = input.before.length;
+  const after = new Float32Array(size);
+  const state = new Float32Array(strategy.state.length * size);
+  strategy.step({ ...input, parameters, after, stateAfter: stateVectors(state, size) });
+  return { after, state };
+};
 
 /**
  * From the unmasked sum to the next model.
@@ -110,26 +142,34 @@ const stepRound = (input: StepInput): RoundStep => {
     n,
     survivors,
     rotationSeed: input.rotationSeed,
-    dimension: before.length,
-    extras: extrasOf(spec.metrics),
+    dimension: before.weights.length,
+    extras: extrasFor(spec),
   });
   const layout = layoutOf(spec, n);
   // Says that somebody has not clipped, not who.
   checkMeanNorm(lanes, spec.encoding, layout, survivors, decoded.weight);
-  const { learningRate } = spec.optimiser;
-  const exact = new Float32Array(before.length);
-  for (let i = 0; i < exact.length; i += 1)
-    exact[i] = fedAvg(before[i]!, decoded.meanDelta[i]!, learningRate);
-  const after = roundToTypes(spec.model, exact);
-  requireFinite(after);
-  return { after, afterHash: hashModel(spec.model, after), ...totalsOf(spec, decoded) };
+  const { after, state } = takeStep(spec, {
+    totals: stepTotals(spec, survivors, decoded),
+    mean: decoded.meanDelta,
+    before: before.weights,
+    stateBefore: stateVectors(before.state, before.weights.length),
+  });
+  const weights = roundToTypes(spec.model, after);
+  requireFinite(weights, 'the new model');
+  requireFinite(state, 'the state of the strategy');
+  return {
+    after: { weights, state },
+    afterHash: hashModel(spec.model, weights),
+    stateHash: stateHashOf(strategyOf(spec), spec.model, state),
+    ...totalsOf(spec, decoded),
+  };
 };
 
 /** A plain loop: every member of every cohort does this. */
-const requireFinite = (after: Float32Array): void => {
-  for (let i = 0; i < after.length; i += 1)
-    if (!Number.isFinite(after[i]))
-      throw new FloeError('update_not_finite', `parameter ${i} of the new model is not finite`);
+const requireFinite = (values: Float32Array, what: string): void => {
+  for (let i = 0; i < values.length; i += 1)
+    if (!Number.isFinite(values[i]))
+      throw new FloeError('update_not_finite', `value ${i} of ${what} is not finite`);
 };
 
 const totalsOf = (spec: RunSpec, { weight, clipped, metrics }: ExtraTotals): RoundTotals => ({
@@ -154,32 +194,44 @@ export const finishRound = (input: StepInput): RoundResult => {
 
 /** One block of a sum, and the extra lanes of the sum. */
 export interface BlockInput extends Omit<StepInput, 'lanes'> {
-  readonly after: Float32Array;
+  readonly after: ModelContent;
   readonly block: number;
   readonly lanes: Lanes;
   readonly extras: Lanes;
 }
 
 /**
- * What the extra lanes say, and whether the step moved the coordinates of one block as the sum says.
+ * What the extra lanes say, and whether the step moved the coordinates of one block as the sum says: those
+ * of the model and those of the state.
  *
- * @returns `differs`: the first coordinate of the block with another value, or -1
+ * @returns `differs`: a coordinate of the block with another value, or -1
  * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`
  */
 export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs: number } => {
   const { spec, n, survivors, before, after, block, lanes } = input;
   const layout = layoutOf(spec, n);
-  const extras = readExtras(input.extras, spec.encoding, layout, extrasOf(spec.metrics), survivors);
-  checkBlockNorm(lanes, spec.encoding, layout, survivors, extras.weight);
-  const decode = blockDecoder(spec.encoding, layout, input.rotationSeed, extras.weight);
+  const totals = readExtras(input.extras, spec.encoding, layout, extrasFor(spec), survivors);
+  checkBlockNorm(lanes, spec.encoding, layout, survivors, totals.weight);
+  const decode = blockDecoder(spec.encoding, layout, input.rotationSeed, totals.weight);
   const { coordinates, values } = decode(lanes, block);
-  const { learningRate } = spec.optimiser;
-  const exact = values.map((value, g) => fedAvg(before[coordinates[g]!] ?? 0, value, learningRate));
-  const rounded = roundValues(spec.model, coordinates, exact);
+  const size = before.weights.length;
+  const gather = (from: Float32Array): Float32Array =>
+    Float32Array.from(coordinates, (i) => from[i] ?? 0);
+  const stepped = takeStep(spec, {
+    totals: stepTotals(spec, survivors, totals),
+    mean: values,
+    before: gather(before.weights),
+    stateBefore: stateVectors(before.state, size).map(gather),
+  });
+  const expected = [
+    roundValues(spec.model, coordinates, stepped.after),
+    ...stateVectors(stepped.state, values.length),
+  ];
+  const committed = [after.weights, ...stateVectors(after.state, size)];
   const differs = coordinates.findIndex(
-    (i, g) => i < after.length && !Object.is(rounded[g], after[i]),
+    (i, g) => i < size && expected.some((vector, k) => !Object.is(vector[g], committed[k]?.[i])),
   );
-  return { ...totalsOf(spec, extras), differs: differs === -1 ? -1 : coordinates[differs]! };
+  return { ...totalsOf(spec, totals), differs: differs === -1 ? -1 : coordinates[differs]! };
 };
 
 /** Whether two results commit to the same sum. */

@@ -7,6 +7,14 @@ import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
 import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
+import {
+  makeStrategySpec,
+  strategyOf,
+  strategySchema,
+  type StrategyInput,
+} from '../algorithm/registry.ts';
+import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
+import { parameterCount } from '../model/manifest.ts';
 import { batchCount } from '../rules/batches.ts';
 
 /** Complete graph over GF(2^8) shares: x-coordinates 1..255. */
@@ -54,7 +62,12 @@ const members = v.variant('type', [
 ]);
 
 const tensor = v.strictObject({
-  name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  name: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(200),
+    v.check((name) => !name.startsWith(STATE_PREFIX), `expected no name in ${STATE_PREFIX}`),
+  ),
   shape: v.pipe(v.array(integer(1, 2 ** 31)), v.maxLength(8)),
   dtype: v.picklist(['float32', 'bfloat16']),
 });
@@ -95,6 +108,8 @@ export const runSpecSchema = v.pipe(
       v.strictObject({
         /** Hash of that model: the initial one must have it. */
         modelHash: fixedBytes(32),
+        /** Hash of the strategy's state that goes with it, where the run goes on with that too. */
+        stateHash: v.optional(fixedBytes(32)),
         /** Object id of that model's version on Sui. */
         object: v.optional(fixedBytes(32)),
       }),
@@ -129,7 +144,8 @@ export const runSpecSchema = v.pipe(
     secagg: v.picklist(['masked', 'none']),
     /** Numbers that participants send beside their updates, under the same masks. */
     metrics: metricsSchema,
-    optimiser: v.strictObject({ type: v.literal('fedavg'), learningRate: positive(1e3) }),
+    /** What participants add to their updates, and what becomes of the sum: see algorithm/registry.ts. */
+    strategy: strategySchema,
     /** Seconds each phase may take, and how long a lost participant is waited for: see timeouts.ts. */
     deadlines: v.strictObject({
       register: seconds,
@@ -181,7 +197,15 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly [
     Key in Exclude<
       keyof RunSpec,
-      'id' | 'coordinator' | 'model' | 'parent' | 'version' | 'access' | 'members' | 'metrics'
+      | 'id'
+      | 'coordinator'
+      | 'model'
+      | 'parent'
+      | 'version'
+      | 'access'
+      | 'members'
+      | 'metrics'
+      | 'strategy'
     >
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
@@ -192,6 +216,8 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   /** An empty list is the same as none. */
   readonly access?: { readonly models: readonly ModelAudience[] } | undefined;
   readonly metrics?: readonly MetricSpec[];
+  /** FedAvg unless told; the parameters that are not given have the strategy's defaults. */
+  readonly strategy?: StrategyInput;
 };
 
 export const SPEC_DEFAULTS = {
@@ -206,7 +232,6 @@ export const SPEC_DEFAULTS = {
   encoding: { ring: 'ring16', bits: 8, clipNorm: 4, rotation: true, weightCap: 1000 },
   secagg: 'masked',
   metrics: [...DEFAULT_METRICS],
-  optimiser: { type: 'fedavg', learningRate: 1 },
   deadlines: {
     register: 60,
     share: 60,
@@ -246,7 +271,7 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
       },
       training: { ...SPEC_DEFAULTS.training, ...input.training },
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
-      optimiser: { ...SPEC_DEFAULTS.optimiser, ...input.optimiser },
+      strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
       ...(access === undefined || access.models.length === 0 ? {} : { access }),
     },
@@ -257,6 +282,27 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
 /** Whether a run begins with the model of this hash: its parent's, or the one that its seed gives. */
 export const mayBeginWith = ({ parent, model }: RunSpec, modelHash: Uint8Array): boolean =>
   equalBytes(parent === undefined ? initialModelHash(model) : parent.modelHash, modelHash);
+
+/** The state that goes with the first model: the parent's, or the one that the strategy begins with. */
+export const mayBeginWithState = (spec: RunSpec, state: Uint8Array | undefined): boolean => {
+  const expected = spec.parent?.stateHash ?? firstStateHash(spec);
+  return expected === undefined || state === undefined
+    ? expected === state
+    : equalBytes(expected, state);
+};
+
+const firstStates = new WeakMap<RunSpec, Uint8Array>();
+
+const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
+  const chosen = strategyOf(spec);
+  if (chosen.strategy.state.length === 0) return undefined;
+  const known = firstStates.get(spec);
+  if (known !== undefined) return known;
+  const state = initialState(chosen, parameterCount(spec.model));
+  const hash = stateHashOf(chosen, spec.model, state);
+  if (hash !== undefined) firstStates.set(spec, hash);
+  return hash;
+};
 
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
 

@@ -2,6 +2,7 @@
  * Poisoning through a masked sum: one of ten does not clip its update. No single upload can be looked at, but the mean of ten
  * updates of norm at most C has no longer norm than C and its rounding (specification, step 7).
  */
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import { describe, expect, it } from 'vitest';
 import { checkBlock, createFold, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
@@ -95,7 +96,7 @@ const finish = (spec: RunSpec, dimension: number, uploads: readonly Lanes[]) => 
     n: uploads.length,
     survivors: uploads.length,
     lanes: fold.lanes,
-    before: new Float32Array(dimension),
+    before: { weights: new Float32Array(dimension), state: NO_STATE },
     rotationSeed,
   });
 };
@@ -125,7 +126,9 @@ describe('one liar of ten', () => {
     expect(codeOf(() => finish(spec, dimension, [liar, ...others]))).toBe('mean_out_of_range');
     // What it could move the mean by without a lie is C / 10.
     const clipped = honest(spec, 10, vector(dimension, 10 * norm, 1), 10);
-    expect(Math.hypot(...finish(spec, dimension, [clipped, ...others]).after)).toBeLessThan(0.6);
+    expect(Math.hypot(...finish(spec, dimension, [clipped, ...others]).after.weights)).toBeLessThan(
+      0.6,
+    );
   });
 
   it('fills the padding, where no coordinate of the model is: refused', async () => {
@@ -216,7 +219,7 @@ describe('within the bound', () => {
       liar[padded + 1] = (-9 * (600 >> 8)) & 0xfff;
       const result = finish(spec, dimension, [liar, ...others]);
       expect(result.weight).toBe(weight);
-      return result.after;
+      return result.after.weights;
     };
     // The others alone would move the model by 0.015.
     expect(Math.hypot(...stepOf(90))).toBeGreaterThan(50 * 0.015);
@@ -242,7 +245,7 @@ describe('within the bound', () => {
         fold.add(pack(honest(spec, 10, new Float32Array(dimension), i), modulusBits));
       return fold.lanes;
     };
-    const before = new Float32Array(dimension);
+    const before = { weights: new Float32Array(dimension), state: NO_STATE };
     /** The blocks at which a participant would find it. */
     const found = (lanes: Lanes): number =>
       Array.from({ length: blocks }, (_, block) => {
@@ -253,7 +256,8 @@ describe('within the bound', () => {
           rotationSeed,
           extras: extrasOf(DEFAULT_METRICS),
         };
-        const { meanDelta: after } = decodeSum({ ...input, lanes, dimension });
+        const { meanDelta: weights } = decodeSum({ ...input, lanes, dimension });
+        const after = { weights, state: NO_STATE };
         const own = { lanes: blockOf(lanes, layout, block), extras: lanes.subarray(layout.padded) };
         return codeOf(() => checkBlock({ ...input, spec, before, after, block, ...own }));
       }).filter((code) => code !== undefined).length;

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { createFold, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import {
   extrasOf,
@@ -42,7 +43,7 @@ it('above the weight cap, loss and accuracy are means over the participants as t
     n: 3,
     survivors: 3,
     lanes: fold.lanes,
-    before: new Float32Array(dimension),
+    before: { weights: new Float32Array(dimension), state: NO_STATE },
     rotationSeed: seed,
   });
   expect(weight).toBe(250);

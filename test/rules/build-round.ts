@@ -3,6 +3,7 @@
  * body of one record before its author signs it. Later records are made from the changed one, so that
  * the changed field is the only thing that can be wrong.
  */
+import { hashStrategy } from '../../protocol/algorithm/registry.ts';
 import { layoutOf } from '../../protocol/algorithm/round.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
@@ -250,7 +251,12 @@ export const buildRound = (
     survivors: survivors.body.hash,
     aggregate: { chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
     bundle: { blob: blobOf('b'), envelope: readable },
-    step: { optimiser: 'fedavg', learningRate: 1, before: open.body.model.hash, after },
+    step: {
+      strategy: spec.strategy.name,
+      parameters: hashStrategy(spec.strategy),
+      before: open.body.model.hash,
+      after,
+    },
     weight: 40,
     clipped: 0,
     metrics: [

@@ -1,6 +1,7 @@
 /**
  * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
  */
+import { hashStrategy } from '../../protocol/algorithm/registry.ts';
 import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
 import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { createHash } from 'node:crypto';
@@ -213,8 +214,8 @@ export const createPlayer = async (
             aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
-              optimiser: 'fedavg',
-              learningRate: 1,
+              strategy: config.spec.strategy.name,
+              parameters: hashStrategy(config.spec.strategy),
               before: player.state.model?.hash ?? h32(''),
               after,
             },
