@@ -81,6 +81,9 @@ export const introduce = (
     const version = object === undefined ? '' : ` version 0x${toHex(object)},`;
     output.line(`begins with${version} model ${toHex(modelHash)}`);
   }
+  const { name, parameters } = spec.strategy;
+  const values = parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
+  output.line(`strategy   ${[name, ...values].join(', ')}`);
   output.line(
     spec.secagg === 'masked'
       ? 'updates    masked: this process sees sums only'

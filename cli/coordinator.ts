@@ -1,6 +1,7 @@
 /**
  * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state folder.
  */
+import { withStrategy } from './strategy-flags.ts';
 import { MODEL_AUDIENCES, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { Command } from 'commander';
 import { toHex } from '../protocol/bytes.ts';
@@ -35,7 +36,10 @@ export interface CoordinatorOptions
 const runShape = (command: Command): Command =>
   withDeadlines(
     withEncoding(
-      withTraining(withSizes(command, SPEC_DEFAULTS.rounds), SPEC_DEFAULTS.training.epochs),
+      withTraining(
+        withSizes(withStrategy(command), SPEC_DEFAULTS.rounds),
+        SPEC_DEFAULTS.training.epochs,
+      ),
     ),
     SPEC_DEFAULTS.deadlines,
   );

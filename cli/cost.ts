@@ -1,6 +1,7 @@
 /**
  * @module `floe cost`: what a run will cost on Walrus and Sui, before it starts.
  */
+import { withStrategy } from './strategy-flags.ts';
 import { Command } from 'commander';
 import { showCoins } from '../protocol/net/cost.ts';
 import type { CostPart, RunCost, WalrusPrices } from '../protocol/net/cost.ts';
@@ -143,7 +144,7 @@ const runShape = (command: Command): Command =>
   withEncoding(withModel(withSizes(command, SPEC_DEFAULTS.rounds)));
 
 export const costCommand = (): Command =>
-  withStorageEpochs(withCommonOptions(withNetwork(runShape(new Command('cost')))))
+  withStorageEpochs(withCommonOptions(withNetwork(runShape(withStrategy(new Command('cost'))))))
     .argument('[run-file]', 'JSON file with the settings of the run; flags win over it')
     .description('what a run will cost on Walrus and Sui, before it starts')
     .option('--no-mask', 'of a run WITHOUT masks')

@@ -1,6 +1,7 @@
 /**
  * @module `floe join`: takes part in a run from this machine, with its own data.
  */
+import { withStrategyModules } from './strategy-flags.ts';
 import { Command, Option } from 'commander';
 import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
 import { withAdmission, type AdmissionFlags } from './admission.ts';
@@ -29,7 +30,11 @@ export interface JoinOptions
 }
 
 export const joinCommand = (): Command =>
-  withAdmission(withBackend(withCommonOptions(withPassphrase(withNetwork(new Command('join'))))))
+  withAdmission(
+    withBackend(
+      withStrategyModules(withCommonOptions(withPassphrase(withNetwork(new Command('join'))))),
+    ),
+  )
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')
     .option('--data <source>', 'mnist, a .csv file or a folder of IDX files', 'mnist')

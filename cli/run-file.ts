@@ -5,10 +5,11 @@ import * as v from 'valibot';
 import { fromHex, toHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { strategyInput } from '../protocol/algorithm/registry.ts';
+import { DEFAULT_STRATEGY, strategyInput } from '../protocol/algorithm/registry.ts';
 import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { hexKey, readInput } from './flags.ts';
 import { deadlinesOf } from './run-flags.ts';
+import { strategyFrom, type StrategyFlags } from './strategy-flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
 const MAX_ALLOW_BYTES = 1 << 20;
@@ -58,11 +59,12 @@ const runFileSchema = v.strictObject({
 export type RunSettings = v.InferOutput<typeof runFileSchema>;
 
 /** The flags that shape a run. */
-export type CoordinatorFlags = Omit<RunSettings, 'auditors' | 'allow'> & {
-  readonly auditor?: readonly string[];
-  /** File of keys. */
-  readonly allow?: string;
-};
+export type CoordinatorFlags = Omit<RunSettings, 'auditors' | 'allow' | 'strategy'> &
+  StrategyFlags & {
+    readonly auditor?: readonly string[];
+    /** File of keys. */
+    readonly allow?: string;
+  };
 
 /** Keys of a file, one in hex a line, `#` for comments. @throws FloeError `file_not_found`, `usage` */
 export const readKeys = async (flag: string, path: string): Promise<readonly Uint8Array[]> =>
@@ -90,6 +92,18 @@ const readRunFile = async (path: string): Promise<RunSettings> => {
 
 const NAMES = Object.keys(runFileSchema.entries) as (keyof RunSettings)[];
 
+/** Another name in the flags leaves the parameters of the file's strategy out. */
+const mergedStrategy = (
+  file: RunSettings['strategy'],
+  flags: StrategyFlags,
+): RunSettings['strategy'] => {
+  const given = strategyFrom(flags);
+  if (given === undefined) return undefined;
+  const name = given.name ?? file?.name ?? DEFAULT_STRATEGY;
+  const before = file?.name === name ? file.parameters : {};
+  return { name, parameters: { ...before, ...given.parameters } };
+};
+
 /** Flags over file. Options of the command that do not shape the run are left out. */
 export const gatherSettings = async (
   path: string | undefined,
@@ -97,9 +111,15 @@ export const gatherSettings = async (
 ): Promise<RunSettings> => {
   const file = path === undefined ? {} : await readRunFile(path);
   const allow = flags.allow && (await readKeys('--allow', flags.allow)).map(toHex);
+  const valueOf = (name: keyof RunSettings): unknown => {
+    if (name === 'auditors') return flags.auditor;
+    if (name === 'allow') return allow;
+    if (name === 'strategy') return mergedStrategy(file.strategy, flags);
+    return flags[name];
+  };
   const given: Partial<RunSettings> = Object.fromEntries(
     NAMES.flatMap((name) => {
-      const value = name === 'auditors' ? flags.auditor : name === 'allow' ? allow : flags[name];
+      const value = valueOf(name);
       // commander sets `mask` to true where --no-mask is not given.
       return value === undefined || (name === 'mask' && value === true) ? [] : [[name, value]];
     }),

@@ -20,8 +20,14 @@ import {
   withTraining,
 } from './run-flags.ts';
 import { showRun } from './sim-output.ts';
+import {
+  isStrategyFlag,
+  strategyFrom,
+  withStrategy,
+  type StrategyFlags,
+} from './strategy-flags.ts';
 
-interface Options extends CommonOptions, DeadlineFlags {
+interface Options extends CommonOptions, DeadlineFlags, StrategyFlags {
   readonly participants?: number;
   readonly cohort?: number;
   readonly minimum?: number;
@@ -68,11 +74,16 @@ const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
   const { mask, out: _, json, quiet, debug, partition, drop, local, network, ...flags } = options;
   // The deadlines are a field of their own.
   const names = new Set(TIMEOUTS.map(({ flag }) => camelCase(flag)));
-  const same = Object.fromEntries(Object.entries(flags).filter(([name]) => !names.has(name)));
+  const same = Object.fromEntries(
+    Object.entries(flags).filter(([name]) => !names.has(name) && !isStrategyFlag(name)),
+  );
+  const strategy = strategyFrom(options);
   void [json, quiet, debug, local, network];
   return {
     ...same,
     deadlines: deadlinesOf(options),
+    ...(strategy === undefined ? {} : { strategy }),
+    strategyModules: [...(options.strategyModule ?? [])],
     masked: mask,
     ...(await networkInput(options)),
     ...(partition === undefined ? {} : { partition: parsePartition(partition) }),
@@ -82,7 +93,7 @@ const scenarioInput = async (options: Options): Promise<ScenarioInput> => {
 
 /** The simulation's own defaults: fewer rounds, with more work in each. */
 const runShape = (command: Command): Command =>
-  withDeadlines(withEncoding(withTraining(withSizes(command, 25), 3)));
+  withDeadlines(withEncoding(withTraining(withSizes(withStrategy(command), 25), 3)));
 
 export const simCommand = (): Command =>
   withBackend(withCommonOptions(runShape(new Command('sim'))))
@@ -135,6 +146,7 @@ Examples:
   floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui, which is quicker
   floe sim --partition shards:2 --rounds 100          each participant holds about two digits
   floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round
+  floe sim --strategy fedavg --server-learning-rate 0.5
   floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5
 
 On a network without a faucet the simulated coordinator, whose key follows from --seed, needs coins: what

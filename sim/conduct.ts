@@ -162,6 +162,7 @@ export const conduct = (
       require: requirementsOf(spec),
       train: data.train,
       substrate,
+      strategyModules: scenario.strategyModules,
       backend: scenario.backend,
       blobTraffic,
       hurry: losesSome,

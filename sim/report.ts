@@ -113,6 +113,9 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 };
 
+const describeStrategy = ({ name, parameters }: Summary['strategy']): string =>
+  [name, ...Object.entries(parameters).map(([key, value]) => `${key} ${value}`)].join(', ');
+
 /** What each kind of work is called in the report. */
 const ACTIVITY_NAMES: Readonly<Record<string, string>> = {
   training: 'local training',
@@ -254,6 +257,7 @@ ${rows([
     'local training',
     `${summary.training.epochs} epochs, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
   ],
+  ['strategy', describeStrategy(summary.strategy)],
   [
     'encoding',
     `${summary.encoding.ring}, ${summary.encoding.bits} bits, clip norm ${summary.encoding.clipNorm}`,

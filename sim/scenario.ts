@@ -8,6 +8,7 @@ import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/net/config.ts';
 import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
+import { DEFAULT_STRATEGY, strategyInput } from '../protocol/algorithm/registry.ts';
 import { batchCount } from '../protocol/rules/batches.ts';
 import { checkDrops, DROP_PHASES, phasesOf } from './faults.ts';
 
@@ -94,6 +95,10 @@ const scenarioSchema = v.strictObject({
   epochs: v.optional(integer(1, 1000), 3),
   batchSize: v.optional(integer(1, 65_536), SPEC_DEFAULTS.training.batchSize),
   learningRate: v.optional(numberIn(0, 1e3), SPEC_DEFAULTS.training.learningRate),
+  /** What becomes of the updates; parameters that are not given have the strategy's defaults. */
+  strategy: v.optional(strategyInput, { name: DEFAULT_STRATEGY, parameters: {} }),
+  /** Paths or `file:` URLs of modules with strategies of one's own: see algorithm/load-module.ts. */
+  strategyModules: v.optional(v.array(v.pipe(v.string(), v.minLength(1))), []),
   clipNorm: v.optional(numberIn(0, 1e6), SPEC_DEFAULTS.encoding.clipNorm),
   ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32']), SPEC_DEFAULTS.encoding.ring),
   bits: v.optional(integer(4, 20), SPEC_DEFAULTS.encoding.bits),

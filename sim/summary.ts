@@ -83,6 +83,7 @@ export const summarySchema = v.strictObject({
     /** Id of the blob with specification and transcript. */
     transcript: v.optional(v.string()),
   }),
+  strategy: v.strictObject({ name: v.string(), parameters: v.record(v.string(), v.number()) }),
   training: v.strictObject({ epochs: count, batchSize: count, learningRate: amount }),
   encoding: v.strictObject({ ring: v.string(), bits: count, clipNorm: amount }),
   targetAccuracy: v.optional(share),

@@ -24,7 +24,10 @@ export const metricSchema = v.strictObject({
   /** Steps per unit: 1 for counts, 1000 for three decimals. A value is below 2^40 / scale. */
   scale: v.pipe(
     v.number(),
-    v.check((scale) => scale > 0 && scale < 2 ** ENCODING_LIMITS.metricBits, 'expected a scale > 0'),
+    v.check(
+      (scale) => scale > 0 && scale < 2 ** ENCODING_LIMITS.metricBits,
+      'expected a scale > 0',
+    ),
   ),
 });
 
@@ -99,7 +102,5 @@ export const reportMetrics = (
   });
 
 /** The value of the metric with this name, where the run has it. */
-export const metricValue = (
-  metrics: readonly ReportedMetric[],
-  name: string,
-): number | undefined => metrics.find((metric) => metric.name === name)?.value;
+export const metricValue = (metrics: readonly ReportedMetric[], name: string): number | undefined =>
+  metrics.find((metric) => metric.name === name)?.value;

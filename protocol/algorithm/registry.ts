@@ -12,9 +12,7 @@ import { checkStep } from './check-step.ts';
 import { metricName, metricsSchema } from './metrics.ts';
 import { STRATEGY_LIMITS, type ParameterSpec, type Strategy } from './strategy.ts';
 
-const BUILT_IN: readonly Strategy[] = [
-  fedAvg,
-];
+const BUILT_IN: readonly Strategy[] = [fedAvg];
 
 export const DEFAULT_STRATEGY = fedAvg.name;
 
@@ -46,9 +44,7 @@ export interface StrategyInput {
   readonly name?: string | undefined;
   /** By name, or as a specification lists them. */
   readonly parameters?:
-    | Readonly<Record<string, number | undefined>>
-    | StrategySpec['parameters']
-    | undefined;
+    Readonly<Record<string, number | undefined>> | StrategySpec['parameters'] | undefined;
   /** Where it is given, it must be that of the strategy with this name. */
   readonly code?: Uint8Array | undefined;
 }
@@ -65,6 +61,9 @@ const registered = new Map<string, Known>(
 /** Every strategy that this process knows, Floe's first. */
 export const knownStrategies = (): readonly Strategy[] =>
   [...registered.values()].map(({ strategy }) => strategy);
+
+/** SHA-256 of the module that a strategy is from; undefined for those of Floe and for unknown ones. */
+export const codeOf = (name: string): Uint8Array | undefined => registered.get(name)?.code;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const parameterSchema = v.object({

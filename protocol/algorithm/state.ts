@@ -7,7 +7,12 @@
 import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { float32ToBytes } from '../model/floats.ts';
-import { canonicalManifest, parameterCount, type Manifest, type TensorSpec } from '../model/manifest.ts';
+import {
+  canonicalManifest,
+  parameterCount,
+  type Manifest,
+  type TensorSpec,
+} from '../model/manifest.ts';
 import type { ChosenStrategy } from './registry.ts';
 
 /** Tensors of a model are not named like this. */
@@ -34,8 +39,7 @@ export const initialState = (
 ): Float32Array => {
   const state = new Float32Array(strategy.state.length * dimension);
   for (const [i, { initial }] of strategy.state.entries())
-    if (initial !== undefined)
-      state.fill(initial(parameters), i * dimension, (i + 1) * dimension);
+    if (initial !== undefined) state.fill(initial(parameters), i * dimension, (i + 1) * dimension);
   return state;
 };
 

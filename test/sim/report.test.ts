@@ -52,6 +52,7 @@ const summary = (more: Partial<Summary> = {}): Summary => ({
   partition: { scheme: 'iid', smallest: 600, largest: 600, mean: 600, meanLabels: 10 },
   drops: 'none',
   published: { blob: 'ab'.repeat(32) },
+  strategy: { name: 'fedavg', parameters: { serverLearningRate: 1 } },
   training: { epochs: 1, batchSize: 10, learningRate: 0.1 },
   encoding: { ring: 'ring16', bits: 8, clipNorm: 2 },
   baselineAccuracy: 0.97,
