@@ -381,9 +381,9 @@ describe('a coordinator that signs something else', () => {
       /model differs/,
     ],
     [
-      'another learning rate',
-      (body) => ({ ...body, step: { ...body.step, learningRate: 0.5 } }),
-      /learning rate/,
+      'other parameters of the strategy',
+      (body) => ({ ...body, step: { ...body.step, parameters: new Uint8Array(32) } }),
+      /commit-strategy/,
     ],
     [
       'an envelope that is none',
@@ -394,7 +394,7 @@ describe('a coordinator that signs something else', () => {
   it.each(commits)('%s in a commit', async (_, change, reason) => {
     const forged = forge(LAST, 'commit', change);
     // The ledger's root covers the commit, so it tells too; without it the recomputation does.
-    await expectNamed(forged, LAST, 'commit', /ledger|learning rate|commit-readers/);
+    await expectNamed(forged, LAST, 'commit', /ledger|commit-strategy|commit-readers/);
     await expectNamed(forged, LAST, 'commit', reason, false);
   });
 
