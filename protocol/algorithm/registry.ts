@@ -1,5 +1,5 @@
 /**
- * @module The strategies that this process knows: those of Floe, one line each, and those that were
+ * @module The strategies that this process knows: those of Floe (strategies.ts), and those that were
  * registered from modules of others. A specification names a strategy, its parameters and, of one that is
  * not Floe's, the SHA-256 of its module: a run and its verification use the same code or none.
  */
@@ -10,9 +10,10 @@ import { encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import { fedAvg } from './fedavg/index.ts';
 import { checkStep } from './check-step.ts';
 import { metricName, metricsSchema } from './metrics.ts';
+import * as strategies from './strategies.ts';
 import { STRATEGY_LIMITS, type ParameterSpec, type Strategy } from './strategy.ts';
 
-const BUILT_IN: readonly Strategy[] = [fedAvg];
+const BUILT_IN: readonly Strategy[] = Object.values(strategies);
 
 export const DEFAULT_STRATEGY = fedAvg.name;
 
@@ -58,7 +59,7 @@ const registered = new Map<string, Known>(
   BUILT_IN.map((strategy) => [strategy.name, { strategy, code: undefined }]),
 );
 
-/** Every strategy that this process knows, Floe's first. */
+/** Every strategy that this process knows, those of Floe first. */
 export const knownStrategies = (): readonly Strategy[] =>
   [...registered.values()].map(({ strategy }) => strategy);
 

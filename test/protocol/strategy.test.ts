@@ -109,7 +109,7 @@ describe('the strategy of a specification', () => {
   });
 
   it.each<[string, Parameters<typeof makeStrategySpec>[0], RegExp]>([
-    ['an unknown name', { name: 'fedmagic' }, /expected one of fedavg/],
+    ['an unknown name', { name: 'fedmagic' }, /expected one of .*fedavg/],
     ['an unknown parameter', { parameters: { beta9: 1 } }, /strategy.beta9: fedavg has no such/],
     ['a rate of 0', { parameters: { serverLearningRate: 0 } }, /above 0, at most 1000, got 0/],
     ['NaN', { parameters: { serverLearningRate: Number.NaN } }, /serverLearningRate/],
@@ -178,5 +178,6 @@ it('every strategy of Floe has a coordinate-wise step, a source, and defaults wi
     expect(strategy.source).toMatch(/\d{4}/u);
   }
   const described = describeStrategies(1000);
-  expect(described[0]).toMatchObject({ name: 'fedavg', state: [], bytes: { model: 4000 } });
+  const fedAvg = described.find(({ name }) => name === 'fedavg');
+  expect(fedAvg).toMatchObject({ state: [], bytes: { model: 4000 } });
 });
