@@ -7,11 +7,11 @@ import { sha256, utf8, equalBytes } from '../bytes.ts';
 import {
   addInto,
   blockDecoder,
-  checkBlockNorm,
-  checkMeanNorm,
+  checkSum,
   createLanes,
   decodeSum,
   pack,
+  pipelineOf,
   readExtras,
   ringLayout,
   unpack,
@@ -147,7 +147,8 @@ const stepRound = (input: StepInput): RoundStep => {
   });
   const layout = layoutOf(spec, n);
   // Says that somebody has not clipped, not who.
-  checkMeanNorm(lanes, spec.encoding, layout, survivors, decoded.weight);
+  const pipeline = pipelineOf(spec.encoding, layout, input.rotationSeed);
+  checkSum(pipeline, { lanes, survivors, weight: decoded.weight });
   const { after, state } = takeStep(spec, {
     totals: stepTotals(spec, survivors, decoded),
     mean: decoded.meanDelta,
@@ -211,8 +212,9 @@ export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs:
   const { spec, n, survivors, before, after, block, lanes } = input;
   const layout = layoutOf(spec, n);
   const totals = readExtras(input.extras, spec.encoding, layout, extrasFor(spec), survivors);
-  checkBlockNorm(lanes, spec.encoding, layout, survivors, totals.weight);
-  const decode = blockDecoder(spec.encoding, layout, input.rotationSeed, totals.weight);
+  const pipeline = pipelineOf(spec.encoding, layout, input.rotationSeed);
+  checkSum(pipeline, { lanes, block, survivors, weight: totals.weight });
+  const decode = blockDecoder(pipeline, totals.weight);
   const { coordinates, values } = decode(lanes, block);
   const size = before.weights.length;
   const gather = (from: Float32Array): Float32Array =>
