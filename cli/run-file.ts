@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { fromHex, toHex } from '../protocol/bytes.ts';
 import { integer } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { metricsSchema } from '../protocol/algorithm/metrics.ts';
 import { DEFAULT_STRATEGY, strategyInput } from '../protocol/algorithm/registry.ts';
 import { makeRunSpec, MODEL_AUDIENCES, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { hexKey, readInput } from './flags.ts';
@@ -52,6 +53,8 @@ const runFileSchema = v.strictObject({
   access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
   /** The name of the strategy, and those of its parameters that are not its defaults. */
   strategy: v.optional(strategyInput),
+  /** What participants measure, where it is not loss and accuracy: their trainers must measure it. */
+  metrics: v.optional(metricsSchema),
   seed: v.optional(v.string()),
   /** File of the model that the run starts from. */
   from: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
@@ -152,7 +155,7 @@ export const settingsToSpec = (
   const { epochs, batchSize, learningRate, allow, selection } = settings;
   return makeRunSpec({
     ...fixed,
-    ...given({ name, rounds, selection }),
+    ...given({ name, rounds, selection, metrics: settings.metrics }),
     ...(allow === undefined ? {} : { members: { type: 'closed', keys: allow.map(fromHex) } }),
     auditors: (settings.auditors ?? []).map(fromHex),
     access: { models: settings.access ?? [] },

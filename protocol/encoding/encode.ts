@@ -81,7 +81,7 @@ export const encodeBlocks = (
   const share = { ...vector, factor: (vector.factor * weight) / weightCap };
   const x = new Float64Array(layout.blockSize);
   for (let block = 0; block < layout.blocks; block += 1) {
-    deal.fill(share, block, x);
+    deal.take(share, block, x);
     for (const { participant } of stages) participant.values?.(x, block);
     const own = blockOf(lanes, layout, block);
     quantiser.round(x, own);

@@ -54,13 +54,14 @@ export const encodeVersion = (
   return encodeSafetensors({ tensors: [...tensors, ...stateTensors] }, flat);
 };
 
+const isState = ({ name, dtype }: TensorSpec): boolean =>
+  name.startsWith(STATE_PREFIX) && dtype === 'float32';
+
 /** The content of a version's file, held to the hashes of its reference. @throws FloeError */
 const decodeVersion = (file: Uint8Array, manifest: Manifest, model: ModelRef): ModelContent => {
   const { manifest: found, flat } = decodeSafetensors(file);
   const count = manifest.tensors.length;
   const extra = found.tensors.slice(count);
-  const isState = ({ name, dtype }: TensorSpec): boolean =>
-    name.startsWith(STATE_PREFIX) && dtype === 'float32';
   if (!extra.every(isState) || extra.length > 0 !== (model.state !== undefined))
     throw new FloeError(
       'tensor_mismatch',

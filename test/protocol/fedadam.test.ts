@@ -159,7 +159,7 @@ describe('a run of FedAdam', () => {
                 model: { ...last.body.model, state },
               })
             : record;
-        const entry = nextEntry(head, index, own as SignedRecord);
+        const entry = nextEntry(head, index, own);
         head = entry.hash;
         return encodeEntry(entry);
       });

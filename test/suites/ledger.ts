@@ -90,8 +90,11 @@ export const ledgerSuite = (name: string, open: () => Promise<LedgerFixture>): v
     it(
       'registers a model version once',
       withFixture(async ({ ledger }) => {
-        const initial = { ...model, round: 0, blob: other };
+        const initial = { ...model, round: 0, blob: other, stateHash: h('state') };
         await ledger.registerModel(initial);
+        const others = [{ stateHash: h('another state') }, { stateHash: undefined }];
+        for (const change of others)
+          await expect(ledger.registerModel({ ...initial, ...change })).rejects.toEqual(frozen);
         await ledger.freezeCohort(cohort);
         await ledger.freezeSurvivors(survivors);
         const facts = {

@@ -21,12 +21,12 @@ export const rotateStage = (layout: RingLayout, rotation: Rotation): Stage => ({
 });
 
 export const rotatedDeal = (rotation: Rotation): Deal => ({
-  fill: ({ values, factor }, block, out) => dealBlock(rotation, values, factor, block, out),
+  take: ({ values, factor }, block, out) => dealBlock(rotation, values, factor, block, out),
   coordinates: (block) => coordinatesOf(rotation, block),
 });
 
 export const plainDeal = (layout: RingLayout): Deal => ({
-  fill: ({ values, factor }, block, out) => {
+  take: ({ values, factor }, block, out) => {
     const from = block * layout.blockSize;
     for (let g = 0; g < out.length; g += 1) out[g] = (values[from + g] ?? 0) * factor;
   },

@@ -25,7 +25,7 @@ export interface ScaledVector {
 /** Which values make a block. */
 export interface Deal {
   /** Fills `out` with the values of a block times the factor; 0 in the padding. */
-  fill(vector: ScaledVector, block: number, out: Float64Array): void;
+  take(vector: ScaledVector, block: number, out: Float64Array): void;
   /** The coordinate at each position of a block; those of the padding are the dimension or more. */
   coordinates(block: number): Int32Array;
 }
