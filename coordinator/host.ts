@@ -3,27 +3,18 @@
  * anything it causes leaves the process, so after kill -9 at any point the state is restored from the journal, the work of the
  * present phase is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
  */
-import { strategyOf } from '../protocol/algorithm/registry.ts';
-import { initialState, stateHashOf } from '../protocol/algorithm/state.ts';
-import type { ModelContent } from '../protocol/model/open-model.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { cryptoReady } from '../protocol/ports/identity.ts';
 import { firstBeacon } from '../protocol/rules/beacon.ts';
 import { decodeRecord, signRecord, type SignedRecord } from '../protocol/records/records.ts';
-import { initialModel } from '../protocol/model/first-model.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
-import {
-  encodeRunSpec,
-  hashRunSpec,
-  mayBeginWith,
-  mayBeginWithState,
-} from '../protocol/spec/run-spec.ts';
+import { encodeRunSpec, hashRunSpec } from '../protocol/spec/run-spec.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { hashModel, roundToTypes } from '../protocol/model/index.ts';
 import { genesis } from '../protocol/records/transcript.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
+import { firstContent } from './first-content.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, progressFields, reportedText, safeLogger, shortKey } from './log.ts';
 import { createLoop } from './loop.ts';
@@ -268,46 +259,9 @@ export const createCoordinator = (init: CoordinatorInit): Coordinator => {
     });
   };
 
-  /** What the run begins with: its parent, or the model that its seed gives; and the state of its strategy. */
-  const firstContent = (): ModelContent => {
-    const weights = firstModel();
-    const chosen = strategyOf(spec);
-    const own = (): Float32Array => initialState(chosen, weights.length);
-    const state = spec.parent?.stateHash === undefined ? own() : init.initialState;
-    if (state === undefined)
-      throw new FloeError(
-        'spec_invalid',
-        "the run begins with its parent's state, and that is missing",
-      );
-    if (!mayBeginWithState(spec, stateHashOf(chosen, spec.model, state)))
-      throw new FloeError(
-        'spec_mismatch',
-        'the run does not start from this state of its strategy',
-      );
-    return { weights, state };
-  };
-
-  const firstModel = (): Float32Array => {
-    if (spec.parent === undefined) {
-      if (init.initialModel !== undefined)
-        throw new FloeError('spec_mismatch', 'the run begins with the model that its seed gives');
-      return initialModel(spec.model);
-    }
-    if (init.initialModel === undefined)
-      throw new FloeError(
-        'spec_invalid',
-        "the run begins with a parent, and the parent's is missing",
-      );
-    const { tensors } = spec.model;
-    const hash = hashModel({ tensors }, roundToTypes(spec.model, init.initialModel));
-    if (!mayBeginWith(spec, hash))
-      throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
-    return init.initialModel;
-  };
-
   const publishInitial = async (): Promise<void> => {
     const readers = [identity.publicKey, ...spec.auditors];
-    const first = keeper.prepare(firstContent(), 0);
+    const first = keeper.prepare(firstContent(init), 0);
     await loop.persist(async () => {
       const model = await keeper.publish(first, readers, stopping.signal);
       dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
