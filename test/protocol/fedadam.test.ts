@@ -208,7 +208,8 @@ describe('a run of FedAdam', () => {
         });
         expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
       }
-    expect(crashes).toBeGreaterThan(10);
+    // How many writes there are varies a little: events that come together are written together.
+    expect(crashes).toBeGreaterThan(6);
   });
 
   it('is forked with its state, and with no other', async () => {
