@@ -72,8 +72,8 @@ export const beginningOf = async (settings: RunSettings): Promise<Beginning> => 
 };
 
 /**
- * The parent of a new run: with its state where both have the same strategy, whatever its parameters.
- * Another strategy begins with a state of its own.
+ * The parent of a new run: with its state where both have the same strategy, whatever its
+ * parameters. Another strategy begins with a state of its own.
  */
 export const parentFor = (
   { parent, carried }: Beginning,

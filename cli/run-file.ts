@@ -53,7 +53,9 @@ const runFileSchema = v.strictObject({
   access: v.optional(v.array(v.picklist(MODEL_AUDIENCES))),
   /** The name of the strategy, and those of its parameters that are not its defaults. */
   strategy: v.optional(strategyInput),
-  /** What participants measure, where it is not loss and accuracy: their trainers must measure it. */
+  /**
+   * What participants measure, where it is not loss and accuracy: their trainers must measure it.
+   */
   metrics: v.optional(metricsSchema),
   seed: v.optional(v.string()),
   /** File of the model that the run starts from. */

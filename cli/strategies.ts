@@ -1,6 +1,6 @@
 /**
- * @module `floe strategies`: what becomes of the updates of a round, with parameters, sources and what each
- * strategy costs in bytes.
+ * @module `floe strategies`: what becomes of the updates of a round, with parameters, sources and
+ * what each strategy costs in bytes.
  */
 import { Command } from 'commander';
 import { wholeNumber } from './flags.ts';

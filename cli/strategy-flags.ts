@@ -1,6 +1,6 @@
 /**
- * @module The flags that choose a strategy: its name, a flag for each parameter of those that are known, and
- * modules with strategies of others, which are loaded before the command runs.
+ * @module The flags that choose a strategy: its name, a flag for each parameter of those that are
+ * known, and modules with strategies of others, which are loaded before the command runs.
  */
 import type { Command } from 'commander';
 import {

@@ -39,8 +39,8 @@ export const admissionSchema = v.strictObject({
   /** Ed25519 keys that this participant knows. Without it, it takes the specification's word for who the members are. */
   members: v.optional(v.pipe(v.array(fixedBytes(32)), v.maxLength(MAX_MEMBERS))),
   /**
-   * Hashes of models, and of states of their strategies, that the run may begin with, beside what its seed
-   * gives: somebody has made those.
+   * Hashes of models, and of states of their strategies, that the run may begin with, beside what
+   * its seed gives: somebody has made those.
    */
   parents: v.pipe(v.array(fixedBytes(32)), v.maxLength(1000)),
   /** Fewest local steps of a round, where the trainer knows its examples: the update of one step is a gradient. */

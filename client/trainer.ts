@@ -32,8 +32,8 @@ export interface TrainResult {
   /** Correctly classified in the last epoch, 0 if unknown. */
   readonly correct: number;
   /**
-   * Further metrics that the specification declares, by name: each at least 0, a `mean` as the sum over
-   * the examples. `lossSum` is the metric `loss`, `correct` the metric `accuracy`.
+   * Further metrics that the specification declares, by name: each at least 0, a `mean` as the sum
+   * over the examples. `lossSum` is the metric `loss`, `correct` the metric `accuracy`.
    */
   readonly metrics?: Readonly<Record<string, number>>;
 }

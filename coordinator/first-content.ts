@@ -1,6 +1,6 @@
 /**
- * @module Version 0 of a run: the parent that its specification names, or the model that its seed gives; with
- * the state of its strategy.
+ * @module Version 0 of a run: the parent that its specification names, or the model that its seed
+ * gives; with the state of its strategy.
  */
 import { strategyOf } from '../protocol/algorithm/registry.ts';
 import { initialState, stateHashOf } from '../protocol/algorithm/state.ts';
@@ -32,7 +32,10 @@ const firstModel = ({ spec, ...init }: Init): Float32Array => {
   return init.initialModel;
 };
 
-/** @throws FloeError `spec_invalid` where the parent or its state is missing; `spec_mismatch` where it is another */
+/**
+ * @throws FloeError `spec_invalid` where the parent or its state is missing; `spec_mismatch` where
+ * it is another
+ */
 export const firstContent = (init: Init): ModelContent => {
   const { spec } = init;
   const weights = firstModel(init);

@@ -97,7 +97,9 @@ const scenarioSchema = v.strictObject({
   learningRate: v.optional(numberIn(0, 1e3), SPEC_DEFAULTS.training.learningRate),
   /** What becomes of the updates; parameters that are not given have the strategy's defaults. */
   strategy: v.optional(strategyInput, { name: DEFAULT_STRATEGY, parameters: {} }),
-  /** Paths or `file:` URLs of modules with strategies of one's own: see algorithm/load-module.ts. */
+  /**
+   * Paths or `file:` URLs of modules with strategies of one's own: see algorithm/load-module.ts.
+   */
   strategyModules: v.optional(v.array(v.pipe(v.string(), v.minLength(1))), []),
   clipNorm: v.optional(numberIn(0, 1e6), SPEC_DEFAULTS.encoding.clipNorm),
   ring: v.optional(v.picklist(['ring16', 'ring24', 'ring32']), SPEC_DEFAULTS.encoding.ring),

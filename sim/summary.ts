@@ -19,7 +19,10 @@ export const roundSchema = v.strictObject({
   survivors: count,
   /** Sum of the example weights that the survivors sent in masked form. */
   weight: amount,
-  /** The run's metrics by name, over the survivors, as the masked sums give them: `loss`, `accuracy`... */
+  /**
+   * The run's metrics by name, over the survivors, as the masked sums give them: `loss`,
+   * `accuracy`...
+   */
   training: v.record(v.string(), amount),
   /** Updates that were cut to the clip norm, among the survivors'. */
   clipped: count,

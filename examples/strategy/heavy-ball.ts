@@ -1,7 +1,7 @@
 /**
- * @module A strategy of one's own: the mean update is averaged over rounds before it is added (the heavy
- * ball of Polyak 1964), and a round in which participants made many local steps counts for less. Nothing
- * of Floe but its types is needed. Try it:
+ * @module A strategy of one's own: the mean update is averaged over rounds before it is added (the
+ * heavy ball of Polyak 1964), and a round in which participants made many local steps counts for
+ * less. Nothing of Floe but its types is needed. Try it:
  *
  *   floe sim --local --strategy-module examples/strategy/heavy-ball.ts --strategy heavy-ball \
  *     --strategy-parameter friction=0.2
@@ -31,12 +31,16 @@ const heavyBall: Strategy = {
   ],
   /** One float32 for each parameter of the model, kept by the server from round to round. */
   state: [{ name: 'velocity' }],
-  /** Each participant adds its local steps to its masked update: the server learns their sum alone. */
+  /**
+   * Each participant adds its local steps to its masked update: the server learns their sum alone.
+   */
   member: {
     scalars: [{ name: 'steps', kind: 'sum', scale: 1 }],
     prepare: ({ steps }) => ({ steps }),
   },
-  /** Coordinate by coordinate, with + - * / and Math.sqrt only: everybody repeats it bit for bit. */
+  /**
+   * Coordinate by coordinate, with + - * / and Math.sqrt only: everybody repeats it bit for bit.
+   */
   step: ({ parameters, totals, mean, before, stateBefore, after, stateAfter }) => {
     const keep = 1 - parameters['friction']!;
     const steps = totals.scalars['steps']! / totals.survivors;

@@ -1,7 +1,7 @@
 /**
- * @module What a participant's check of one block relies on: the step of a strategy is a function of its
- * inputs, and coordinate-wise. It is tried on a few numbers when a strategy is registered, so that one that
- * is neither is refused before it lets an honest coordinator look like a forger.
+ * @module What a participant's check of one block relies on: the step of a strategy is a function
+ * of its inputs, and coordinate-wise. It is tried on a few numbers when a strategy is registered,
+ * so that one that is neither is refused before it lets an honest coordinator look like a forger.
  */
 import { FloeError } from '../errors.ts';
 import { seededRandom } from '../ports/random.ts';

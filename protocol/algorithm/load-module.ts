@@ -1,7 +1,8 @@
 /**
- * @module Strategies of one's own, from a module on disk. Node only. The SHA-256 of the module's file is
- * the code that a specification names, so a run and its verification use the same file. What the module
- * imports is not covered by that hash: a strategy is best one file that imports types alone.
+ * @module Strategies of one's own, from a module on disk. Node only. The SHA-256 of the module's
+ * file is the code that a specification names, so a run and its verification use the same file.
+ * What the module imports is not covered by that hash: a strategy is best one file that imports
+ * types alone.
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -33,7 +34,8 @@ const invalid = (file: string, what: string, cause?: unknown): FloeError =>
   new FloeError('strategy_invalid', `${file}: ${what}`, {}, cause === undefined ? {} : { cause });
 
 /**
- * Imports a module and registers the strategies that it exports as `strategies`. Again it changes nothing.
+ * Imports a module and registers the strategies that it exports as `strategies`. Again it changes
+ * nothing.
  *
  * @param module path or `file:` URL of a JavaScript or TypeScript module of at most 1 MiB
  * @returns the names of its strategies

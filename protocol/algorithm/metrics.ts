@@ -1,7 +1,7 @@
 /**
- * @module The metrics of a run: numbers that each participant sends beside its update, under the same
- * masks. The specification declares them; nobody but their participant sees a single one. A sum of a
- * metric travels as an integer of 40 bits, see `ExtraSpec` in the encoding.
+ * @module The metrics of a run: numbers that each participant sends beside its update, under the
+ * same masks. The specification declares them; nobody but their participant sees a single one. A
+ * sum of a metric travels as an integer of 40 bits, see `ExtraSpec` in the encoding.
  */
 import * as v from 'valibot';
 import { ENCODING_LIMITS, type ExtraSpec } from '../encoding/index.ts';
@@ -16,9 +16,9 @@ export const metricName = v.pipe(
 export const metricSchema = v.strictObject({
   name: metricName,
   /**
-   * `mean`: the participant's value is a sum over its examples, which counts for no more examples than
-   * the weight cap; what is reported is the mean over all examples that count. `sum`: the values are
-   * added as they are.
+   * `mean`: the participant's value is a sum over its examples, which counts for no more examples
+   * than the weight cap; what is reported is the mean over all examples that count. `sum`: the
+   * values are added as they are.
    */
   kind: v.picklist(['mean', 'sum']),
   /** Steps per unit: 1 for counts, 1000 for three decimals. A value is below 2^40 / scale. */
@@ -67,8 +67,9 @@ export const extrasOf = (metrics: readonly MetricSpec[]): readonly ExtraSpec[] =
   metrics.map(({ name, scale }) => ({ name, scale }));
 
 /**
- * What a participant adds to the sums, in the order of the specification. Like its update, a mean counts
- * for no more examples than the cap: divided by the sum of the weights, these sums are means.
+ * What a participant adds to the sums, in the order of the specification. Like its update, a mean
+ * counts for no more examples than the cap: divided by the sum of the weights, these sums are
+ * means.
  *
  * @param values by name
  * @throws FloeError `metric_out_of_range` where one is missing

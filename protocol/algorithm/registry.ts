@@ -1,7 +1,8 @@
 /**
- * @module The strategies that this process knows: those of Floe (strategies.ts), and those that were
- * registered from modules of others. A specification names a strategy, its parameters and, of one that is
- * not Floe's, the SHA-256 of its module: a run and its verification use the same code or none.
+ * @module The strategies that this process knows: those of Floe (strategies.ts), and those that
+ * were registered from modules of others. A specification names a strategy, its parameters and, of
+ * one that is not Floe's, the SHA-256 of its module: a run and its verification use the same code
+ * or none.
  */
 import * as v from 'valibot';
 import { equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
@@ -63,7 +64,9 @@ const registered = new Map<string, Known>(
 export const knownStrategies = (): readonly Strategy[] =>
   [...registered.values()].map(({ strategy }) => strategy);
 
-/** SHA-256 of the module that a strategy is from; undefined for those of Floe and for unknown ones. */
+/**
+ * SHA-256 of the module that a strategy is from; undefined for those of Floe and for unknown ones.
+ */
 export const codeOf = (name: string): Uint8Array | undefined => registered.get(name)?.code;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
@@ -112,8 +115,8 @@ const requireStrategy = (strategy: Strategy): void => {
  * Makes a strategy of one's own known to this process. Again with the same code it changes nothing.
  *
  * @param code SHA-256 of the module that it is from: specifications name it
- * @throws FloeError `strategy_invalid` where it is malformed, its step is not coordinate-wise, or its name
- *   is taken by Floe or other code
+ * @throws FloeError `strategy_invalid` where it is malformed, its step is not coordinate-wise, or
+ *   its name is taken by Floe or other code
  */
 export const registerStrategy = (strategy: Strategy, code: Uint8Array): void => {
   requireStrategy(strategy);
@@ -161,8 +164,8 @@ const chosen = new WeakMap<StrategySpec, ChosenStrategy>();
 /**
  * The strategy of a specification.
  *
- * @throws FloeError `strategy_unknown` where this process does not know it; `spec_invalid` where its
- *   parameters are others than the strategy's, or out of range
+ * @throws FloeError `strategy_unknown` where this process does not know it; `spec_invalid` where
+ *   its parameters are others than the strategy's, or out of range
  */
 export const strategyOf = ({
   strategy: spec,

@@ -1,7 +1,7 @@
 /**
  * @module What a round's arithmetic is made of, for everyone alike: the layout of the ring vector, the metrics that travel in
- * it, the seed of the rotation, the fold of uploads into one accumulator, and the step of the strategy. All of it is
- * bit-exact: integers, or float operations in one fixed order.
+ * it, the seed of the rotation, the fold of uploads into one accumulator, and the step of the
+ * strategy. All of it is bit-exact: integers, or float operations in one fixed order.
  */
 import { sha256, utf8, equalBytes } from '../bytes.ts';
 import {
@@ -115,7 +115,10 @@ const stepTotals = (spec: RunSpec, survivors: number, totals: ExtraTotals): Step
   };
 };
 
-/** One step of the run's strategy over some coordinates: the same call for the whole and for a block. */
+/**
+ * One step of the run's strategy over some coordinates: the same call for the whole and for a
+ * block.
+ */
 const takeStep = (
   spec: RunSpec,
   input: Pick<ServerStep, 'totals' | 'mean' | 'before' | 'stateBefore'>,
@@ -202,8 +205,8 @@ export interface BlockInput extends Omit<StepInput, 'lanes'> {
 }
 
 /**
- * What the extra lanes say, and whether the step moved the coordinates of one block as the sum says: those
- * of the model and those of the state.
+ * What the extra lanes say, and whether the step moved the coordinates of one block as the sum
+ * says: those of the model and those of the state.
  *
  * @returns `differs`: a coordinate of the block with another value, or -1
  * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`

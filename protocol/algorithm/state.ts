@@ -1,8 +1,9 @@
 /**
- * @module What a strategy carries from round to round: some vectors of one float32 a parameter, one after
- * the other. The state lies behind the model in one safetensors file, as tensors named `strategy/...`:
- * one blob, one key, one certificate, so whatever stores, gates, archives or forks a model does the same
- * to its state. Records name it by a hash of its own, since models of equal weights may differ in state.
+ * @module What a strategy carries from round to round: some vectors of one float32 a parameter, one
+ * after the other. The state lies behind the model in one safetensors file, as tensors named
+ * `strategy/...`: one blob, one key, one certificate, so whatever stores, gates, archives or forks
+ * a model does the same to its state. Records name it by a hash of its own, since models of equal
+ * weights may differ in state.
  */
 import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

@@ -1,18 +1,22 @@
 /**
- * @module A strategy: what a participant adds to its update, and what the server makes of the decoded
- * sum. It is data and two pure functions. Whoever recomputes a round calls the same functions, so both
- * use nothing but + - * / and Math.sqrt, abs, sign, min, max, floor and fround, in one fixed order:
- * these are exact in IEEE 754 everywhere. No random numbers, no clock, no state of their own.
+ * @module A strategy: what a participant adds to its update, and what the server makes of the
+ * decoded sum. It is data and two pure functions. Whoever recomputes a round calls the same
+ * functions, so both use nothing but + - * / and Math.sqrt, abs, sign, min, max, floor and fround,
+ * in one fixed order: these are exact in IEEE 754 everywhere. No random numbers, no clock, no state
+ * of their own.
  *
- * The server's step is coordinate-wise: value i of its outputs follows from value i of its inputs and
- * from the totals. This is what lets a participant check a commit at one block of coordinates without
- * the rest of the sum.
+ * The server's step is coordinate-wise: value i of its outputs follows from value i of its inputs
+ * and from the totals. This is what lets a participant check a commit at one block of coordinates
+ * without the rest of the sum.
  */
 import type { MetricSpec } from './metrics.ts';
 
 /** A parameter as data: settings, flags, help and `floe strategies` come from it. */
 export interface ParameterSpec {
-  /** In camel case; the flag is the same in kebab case: `serverLearningRate`, `--server-learning-rate`. */
+  /**
+   * In camel case; the flag is the same in kebab case: `serverLearningRate`,
+   * `--server-learning-rate`.
+   */
   readonly name: string;
   readonly default: number;
   /** A value is above `above`, or at least `least`, and at most `most`. */
@@ -44,13 +48,18 @@ export interface ServerStep {
   readonly before: Float32Array;
   /** The state before the round, in the order of {@link Strategy.state}. Not changed. */
   readonly stateBefore: readonly Float32Array[];
-  /** To be filled: the parameters after the round; they are rounded to the types of the model after. */
+  /**
+   * To be filled: the parameters after the round; they are rounded to the types of the model after.
+   */
   readonly after: Float32Array;
   /** To be filled: the state after the round. */
   readonly stateAfter: readonly Float32Array[];
 }
 
-/** A vector that the server carries from round to round: one float32 for each parameter of the model. */
+/**
+ * A vector that the server carries from round to round: one float32 for each parameter of the
+ * model.
+ */
 export interface StateVector {
   readonly name: string;
   /** Its value before the first round; 0 unless told. */
@@ -69,9 +78,14 @@ export interface MemberUpdate {
 
 /** The participant's side of a strategy. */
 export interface MemberPart {
-  /** Numbers that travel under the same masks as the update; at most 8. Names differ from those of metrics. */
+  /**
+   * Numbers that travel under the same masks as the update; at most 8. Names differ from those of
+   * metrics.
+   */
   readonly scalars: readonly MetricSpec[];
-  /** @returns a value for each scalar, at least 0; of the kind `mean`: as a sum over the examples */
+  /**
+   * @returns a value for each scalar, at least 0; of the kind `mean`: as a sum over the examples
+   */
   prepare(update: MemberUpdate): ParameterValues;
 }
 
@@ -87,7 +101,10 @@ export interface Strategy {
   readonly state: readonly StateVector[];
   /** Where the update leaves as FedAvg's does, there is none. */
   readonly member?: MemberPart;
-  /** From the sum to the next model and state. Throws nothing: values that are not finite are refused after. */
+  /**
+   * From the sum to the next model and state. Throws nothing: values that are not finite are
+   * refused after.
+   */
   step(input: ServerStep): void;
 }
 

@@ -1,7 +1,8 @@
 /**
- * @module The sum of a cohort's lanes as the weighted mean update, whole or one block: backwards through the
- * stages of the encoding. Whoever recomputes a round must get the same bits, so the float operations have
- * one fixed order and are all IEEE 754 additions, multiplications, divisions and square roots.
+ * @module The sum of a cohort's lanes as the weighted mean update, whole or one block: backwards
+ * through the stages of the encoding. Whoever recomputes a round must get the same bits, so the
+ * float operations have one fixed order and are all IEEE 754 additions, multiplications, divisions
+ * and square roots.
  */
 import { FloeError } from '../errors.ts';
 import { readExtras, type ExtraTotals } from './extras.ts';

@@ -1,6 +1,6 @@
 /**
- * @module One participant's update as ring elements: through the stages of the encoding, block by block, so
- * that it needs the memory of one block.
+ * @module One participant's update as ring elements: through the stages of the encoding, block by
+ * block, so that it needs the memory of one block.
  */
 import { FloeError } from '../errors.ts';
 import { writeExtras } from './extras.ts';

@@ -1,6 +1,6 @@
 /**
- * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a side for
- * the participant and one for the server (stages/stage.ts).
+ * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a
+ * side for the participant and one for the server (stages/stage.ts).
  */
 export { blockDecoder, decodeBlocks, decodeSum, type DecodedSum, type SumInput } from './decode.ts';
 export { encodeBlocks, encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';

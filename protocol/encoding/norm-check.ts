@@ -1,5 +1,6 @@
 /**
- * @module Refuses a sum whose mean is longer than that of clipped updates can be: the bounds are in norm.ts.
+ * @module Refuses a sum whose mean is longer than that of clipped updates can be: the bounds are in
+ * norm.ts.
  */
 import { FloeError } from '../errors.ts';
 import { blockOf, type Lanes } from './lanes.ts';
@@ -32,7 +33,8 @@ const requireNorm = (what: string, norm: number, limit: number): void => {
 /**
  * Refuses a mean that is longer than that of clipped updates can be, whole or in one block.
  *
- * @param layout of the cohort @param survivors how many encodings are in `lanes` @param weight sum of their capped counts
+ * @param layout of the cohort @param survivors how many encodings are in `lanes` @param weight sum
+ *   of their capped counts
  * @throws FloeError `mean_out_of_range`
  */
 export const checkMeanNorm = (

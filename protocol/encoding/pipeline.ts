@@ -1,7 +1,7 @@
 /**
- * @module The stages of an encoding in the order of the participant: clip, rotate, round; masks and packing
- * follow. After Kairouz et al. 2021 (DDGauss), section 4. A further stage is a file in stages/ and a line
- * here.
+ * @module The stages of an encoding in the order of the participant: clip, rotate, round; masks and
+ * packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A further stage is a file in
+ * stages/ and a line here.
  */
 import type { RandomSource } from '../ports/random.ts';
 import type { EncodingSpec, RingLayout } from './layout.ts';

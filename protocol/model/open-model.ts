@@ -1,7 +1,8 @@
 /**
- * @module The file of a model version, in clear and encrypted: the tensors of the model, and behind them
- * what the run's strategy carries from round to round (algorithm/state.ts). An encrypted one is opened by
- * decrypting it, reading it as safetensors, and comparing the hashes of parameters and state.
+ * @module The file of a model version, in clear and encrypted: the tensors of the model, and behind
+ * them what the run's strategy carries from round to round (algorithm/state.ts). An encrypted one
+ * is opened by decrypting it, reading it as safetensors, and comparing the hashes of parameters and
+ * state.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
 import { hashState, NO_STATE, STATE_PREFIX } from '../algorithm/state.ts';
@@ -94,7 +95,10 @@ export const decryptModel = async (
   return decodeVersion(file, manifest, input.model);
 };
 
-/** Opens an encrypted version and checks that it is the one that its hashes name. @throws FloeError */
+/**
+ * Opens an encrypted version and checks that it is the one that its hashes name.
+ * @throws FloeError
+ */
 export const openVersion = async (
   input: SealedModel,
   manifest: Manifest,

@@ -51,7 +51,9 @@ export const modelRefSchema = v.strictObject({
   version: integer(0, 100_000),
   blob: blobRefSchema,
   hash,
-  /** Of the state of the run's strategy, which lies behind the parameters; absent where it has none. */
+  /**
+   * Of the state of the run's strategy, which lies behind the parameters; absent where it has none.
+   */
   state: v.optional(hash),
   envelope: bytesUpTo(512 << 10),
 });
@@ -175,7 +177,10 @@ export const bodySchemas = {
    * the record: it has n shares, and nobody can open it once the attempt is over.
    */
   unmask: v.strictObject({ context: hash, survivors: hash, answer: hash }),
-  /** Coordinator: the sum, the gated material that opens it, the step of the strategy, the new model. */
+  /**
+   * Coordinator: the sum, the gated material that opens it, the step of the strategy, the new
+   * model.
+   */
   commit: v.strictObject({
     survivors: hash,
     aggregate: v.strictObject({ chunkRoot: hash, size: integer(0, 2 ** 40) }),

@@ -144,7 +144,10 @@ export const runSpecSchema = v.pipe(
     secagg: v.picklist(['masked', 'none']),
     /** Numbers that participants send beside their updates, under the same masks. */
     metrics: metricsSchema,
-    /** What participants add to their updates, and what becomes of the sum: see algorithm/registry.ts. */
+    /**
+     * What participants add to their updates, and what becomes of the sum: see
+     * algorithm/registry.ts.
+     */
     strategy: strategySchema,
     /** Seconds each phase may take, and how long a lost participant is waited for: see timeouts.ts. */
     deadlines: v.strictObject({
@@ -283,7 +286,9 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
 export const mayBeginWith = ({ parent, model }: RunSpec, modelHash: Uint8Array): boolean =>
   equalBytes(parent === undefined ? initialModelHash(model) : parent.modelHash, modelHash);
 
-/** The state that goes with the first model: the parent's, or the one that the strategy begins with. */
+/**
+ * The state that goes with the first model: the parent's, or the one that the strategy begins with.
+ */
 export const mayBeginWithState = (spec: RunSpec, state: Uint8Array | undefined): boolean => {
   const expected = spec.parent?.stateHash ?? firstStateHash(spec);
   return expected === undefined || state === undefined

@@ -225,7 +225,8 @@ const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
 /**
  * Verifies a run. A run that does not hold is a result (`ok: false` and the culprit), not an exception.
  *
- * @throws FloeError `store_unavailable`, `ledger_unavailable`, `strategy_unknown`, `aborted`: verification could not be carried out
+ * @throws FloeError `store_unavailable`, `ledger_unavailable`, `strategy_unknown`, `aborted`:
+ *   verification could not be carried out
  */
 export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;

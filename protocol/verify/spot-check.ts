@@ -1,8 +1,9 @@
 /**
  * @module The spot check of a commit (secure-aggregation, section 2, step 8): whoever may open the
  * bundle recomputes one random block of the sum S from the survivors' uploads, the decoded mean and the
- * step of the model and of the strategy's state in that block, and the totals of S from its extra lanes. A wrong total is always
- * found; a wrong S or a wrong model with a probability that is the share of blocks that are wrong.
+ * step of the model and of the strategy's state in that block, and the totals of S from its extra
+ * lanes. A wrong total is always found; a wrong S or a wrong model with a probability that is the
+ * share of blocks that are wrong.
  *
  * There is none without masks: the uploads are then encrypted to the coordinator and the auditors, and they alone can recompute.
  */
@@ -44,7 +45,10 @@ export interface SpotCheckInit {
   readonly evidence: CommitEvidence;
   /** The bundle in clear: its cipher has the hash that the commit names. */
   readonly bundle: Uint8Array;
-  /** The model that the round started from, with its state, where it is known; else the bundle's key opens its blob. */
+  /**
+   * The model that the round started from, with its state, where it is known; else the bundle's key
+   * opens its blob.
+   */
   readonly before?: ModelContent | undefined;
   /** Block to recompute, drawn by the checker: 0 to blocks - 1. */
   readonly leaf: number;

@@ -1,6 +1,6 @@
 /**
- * A coordinator that signs another state of the run's strategy than the sum gives: the state steers every
- * later step, so members check it with the model, at one block, before they share.
+ * A coordinator that signs another state of the run's strategy than the sum gives: the state steers
+ * every later step, so members check it with the model, at one block, before they share.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadStrategies } from '../../protocol/algorithm/load-module.ts';

@@ -1,6 +1,6 @@
 /**
- * FedAdam: its step beside the paper's formulas, and runs of it: masked as unmasked, verified, checked by the
- * members, resumed after a crash at any write, forked with its state.
+ * FedAdam: its step beside the paper's formulas, and runs of it: masked as unmasked, verified,
+ * checked by the members, resumed after a crash at any write, forked with its state.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import {

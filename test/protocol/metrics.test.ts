@@ -1,4 +1,7 @@
-/** Metrics that a specification declares: measured by trainers, summed under the masks, reported by name. */
+/**
+ * Metrics that a specification declares: measured by trainers, summed under the masks, reported by
+ * name.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import { DEFAULT_METRICS } from '../../protocol/algorithm/metrics.ts';
 import type { TrainResult } from '../../client/trainer.ts';

@@ -1,6 +1,7 @@
 /**
- * The places where a stage of the encoding plugs in, shown with three stages of the test: one that notes who
- * is called when, one that adds noise inside the ring, one that sends every second coordinate.
+ * The places where a stage of the encoding plugs in, shown with three stages of the test: one that
+ * notes who is called when, one that adds noise inside the ring, one that sends every second
+ * coordinate.
  */
 import { describe, expect, it } from 'vitest';
 import {

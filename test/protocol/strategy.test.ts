@@ -1,4 +1,6 @@
-/** Strategies as data: what is registered, what a specification may say, what their step must be. */
+/**
+ * Strategies as data: what is registered, what a specification may say, what their step must be.
+ */
 import { describe, expect, it } from 'vitest';
 import { describeStrategies } from '../../protocol/algorithm/describe.ts';
 import { DEFAULT_METRICS } from '../../protocol/algorithm/metrics.ts';

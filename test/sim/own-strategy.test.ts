@@ -1,4 +1,7 @@
-/** A strategy from a module outside the project: simulated, verified with the same module, refused without. */
+/**
+ * A strategy from a module outside the project: simulated, verified with the same module, refused
+ * without.
+ */
 import { execFile } from 'node:child_process';
 import { appendFile, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

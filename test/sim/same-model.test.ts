@@ -1,6 +1,6 @@
 /**
- * The bytes of a model do not depend on the version of Floe: these hashes were taken before strategies
- * and metrics became data, and a run of the same seed still ends with them.
+ * The bytes of a model do not depend on the version of Floe: these hashes were taken before
+ * strategies and metrics became data, and a run of the same seed still ends with them.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,10 +1,12 @@
 /**
- * @module FedAdam (Reddi et al. 2021, "Adaptive Federated Optimization", algorithm 2): the server takes a
- * step of Adam along the mean update. As in the paper there is no bias correction. Both moments begin at
- * zero, which is what the reference values and common implementations use; the paper's analysis lets v
- * begin at tau^2 or above.
+ * @module FedAdam (Reddi et al. 2021, "Adaptive Federated Optimization", algorithm 2): the server
+ * takes a step of Adam along the mean update. As in the paper there is no bias correction. Both
+ * moments begin at zero, which is what the reference values and common implementations use; the
+ * paper's analysis lets v begin at tau^2 or above.
  *
- *   m <- b1 m + (1 - b1) Delta      v <- b2 v + (1 - b2) Delta^2      w <- w + eta m / (sqrt(v) + tau)
+ *   m <- b1 m + (1 - b1) Delta
+ *   v <- b2 v + (1 - b2) Delta^2
+ *   w <- w + eta m / (sqrt(v) + tau)
  */
 import type { Strategy } from '../strategy.ts';
 

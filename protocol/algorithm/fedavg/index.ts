@@ -1,6 +1,7 @@
 /**
  * @module FedAvg: the weighted mean of the updates is added to the model (McMahan et al. 2017,
- * algorithm 1), times a server learning rate (Reddi et al. 2021, where it is SGD as the server optimiser).
+ * algorithm 1), times a server learning rate (Reddi et al. 2021, where it is SGD as the server
+ * optimiser).
  */
 import type { Strategy } from '../strategy.ts';
 

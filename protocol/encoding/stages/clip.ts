@@ -1,6 +1,7 @@
 /**
- * @module Clipping: the participant shortens its update to the clip norm, and further where one rotation
- * block holds too much of it; the server refuses a sum whose mean is longer than clipped updates can give.
+ * @module Clipping: the participant shortens its update to the clip norm, and further where one
+ * rotation block holds too much of it; the server refuses a sum whose mean is longer than clipped
+ * updates can give.
  */
 import { BLOCK_ENERGY, type EncodingSpec, type RingLayout } from '../layout.ts';
 import { blockEnergies, type Rotation } from '../rotation.ts';
@@ -8,8 +9,8 @@ import { checkBlockNorm, checkMeanNorm } from '../norm-check.ts';
 import type { ScaledVector, Stage } from './stage.ts';
 
 /**
- * What an update is multiplied by so that its norm is at most C and no rotation block holds more than
- * its share of the energy; 1 where both hold.
+ * What an update is multiplied by so that its norm is at most C and no rotation block holds more
+ * than its share of the energy; 1 where both hold.
  */
 const clipFactor = (
   { values, norm }: ScaledVector,

@@ -1,6 +1,6 @@
 /**
- * @module Quantisation: the participant scales, clamps and rounds stochastically to integers mod 2^b; the
- * server takes the sum of these integers back to the mean of the updates.
+ * @module Quantisation: the participant scales, clamps and rounds stochastically to integers mod
+ * 2^b; the server takes the sum of these integers back to the mean of the updates.
  */
 import { FloeError } from '../../errors.ts';
 import type { RandomSource } from '../../ports/random.ts';
@@ -40,8 +40,8 @@ const round32 = (
 };
 
 /**
- * lanes[i] = floor(clamp(x[i] * factor, -L, L) + u) mod 2^b, u uniform over (k + 1/2) / 2^16. Sixteen bits bias a coordinate by
- * at most 2^-17 of a step.
+ * lanes[i] = floor(clamp(x[i] * factor, -L, L) + u) mod 2^b, u uniform over (k + 1/2) / 2^16.
+ * Sixteen bits bias a coordinate by at most 2^-17 of a step.
  */
 const roundStochastically = (
   x: Float64Array,
@@ -58,7 +58,9 @@ const roundStochastically = (
   to(x, factor, level, lanes as Uint16Array & Uint32Array, mask, bytes);
 };
 
-/** Lanes stand for integers in [-2^(b-1), 2^(b-1)). One loop for each element type, as in lanes.ts. */
+/**
+ * Lanes stand for integers in [-2^(b-1), 2^(b-1)). One loop for each element type, as in lanes.ts.
+ */
 const centre = (lanes: Lanes, modulusBits: number, out: Float64Array): void => {
   const shift = 32 - modulusBits;
   if (lanes instanceof Uint16Array)

@@ -1,6 +1,6 @@
 /**
- * @module The rotation as a stage, and how its blocks are dealt: see rotation.ts. Without it the blocks are
- * consecutive coordinates.
+ * @module The rotation as a stage, and how its blocks are dealt: see rotation.ts. Without it the
+ * blocks are consecutive coordinates.
  */
 import { plainCoordinates, type RingLayout } from '../layout.ts';
 import {

@@ -1,18 +1,21 @@
 /**
- * @module A stage between an update and its lanes, with a participant's side and a server's side. The
- * participant goes through the stages in order: the whole update, then block by block its values, then,
- * rounded, its integers in the ring, which are masked after. The server goes through them backwards over
- * the sum. A stage works in place or passes a view on: the vector is never copied as a whole.
+ * @module A stage between an update and its lanes, with a participant's side and a server's side.
+ * The participant goes through the stages in order: the whole update, then block by block its
+ * values, then, rounded, its integers in the ring, which are masked after. The server goes through
+ * them backwards over the sum. A stage works in place or passes a view on: the vector is never
+ * copied as a whole.
  *
  *   update -> [update] -> deal to blocks -> [values] -> round -> [lanes] -> mask, pack
  *   mean   <- [mean]   <- gather         <- [values] <- centre           <- unmask, unpack
  *
- * So there is a place for what keeps some coordinates or maps them (update and mean), for what turns a
- * block (values), and for noise that must be inside the masks (lanes).
+ * So there is a place for what keeps some coordinates or maps them (update and mean), for what
+ * turns a block (values), and for noise that must be inside the masks (lanes).
  */
 import type { Lanes } from '../lanes.ts';
 
-/** An update on its way: its values times a factor, which is applied when they are dealt to blocks. */
+/**
+ * An update on its way: its values times a factor, which is applied when they are dealt to blocks.
+ */
 export interface ScaledVector {
   readonly values: Float32Array;
   readonly factor: number;
@@ -68,6 +71,9 @@ export interface Quantiser {
   round(x: Float64Array, lanes: Lanes): void;
   /** x[i] = the integer that lane i stands for. */
   centre(lanes: Lanes, x: Float64Array): void;
-  /** What an integer of a sum is multiplied by to be a mean of updates. @param weight sum of the capped counts */
+  /**
+   * What an integer of a sum is multiplied by to be a mean of updates.
+   * @param weight sum of the capped counts
+   */
   toMean(weight: number): number;
 }
