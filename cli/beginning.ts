@@ -13,7 +13,8 @@ import {
   matchManifest,
   roundToTypes,
 } from '../protocol/model/index.ts';
-import { openModel } from '../protocol/verify/index.ts';
+import type { StrategySpec } from '../protocol/algorithm/registry.ts';
+import { openVersion } from '../protocol/verify/index.ts';
 import { describeModel } from '../sim/describe.ts';
 import { readInput } from './flags.ts';
 import { modelOfVersion } from './published.ts';
@@ -29,6 +30,8 @@ export interface Beginning {
   /** Where the run begins with a model that was there before: that model, and its flat weights. */
   readonly parent?: NonNullable<RunSpec['parent']>;
   readonly weights?: Float32Array;
+  /** What the strategy of that model carried, and which strategy that is. */
+  readonly carried?: { readonly state: Float32Array; readonly strategy: StrategySpec };
 }
 
 /** The examples a model takes: MNIST's for the registry's, as the flags say for the others. */
@@ -69,6 +72,23 @@ export const beginningOf = async (settings: RunSettings): Promise<Beginning> => 
 };
 
 /**
+ * The parent of a new run: with its state where both have the same strategy, whatever its
+ * parameters. Another strategy begins with a state of its own.
+ */
+export const parentFor = (
+  { parent, carried }: Beginning,
+  { name, code }: Pick<StrategySpec, 'name' | 'code'>,
+): Beginning['parent'] => {
+  if (parent === undefined) return undefined;
+  const { stateHash: _, ...others } = parent;
+  const before = carried?.strategy;
+  const isSame = before?.name === name && equalBytes(before.code ?? NO_CODE, code ?? NO_CODE);
+  return isSame ? parent : others;
+};
+
+const NO_CODE = new Uint8Array();
+
+/**
  * The beginning that is a model version on Sui, opened with the key that the flags name.
  *
  * @throws FloeError `usage` when the object is no version, `access_denied`, `verification_failed` when chain and signed records
@@ -103,9 +123,15 @@ export const beginningFrom = async (
   const run = hashRunSpec(spec);
   // The new run begins with this version, not with what the seed of the other gives.
   const { seed: _, ...architecture } = spec.model;
+  const { weights, state } = await openVersion({ run, model, cipher }, spec.model, gate);
   return {
     model: architecture,
-    weights: await openModel({ run, model, cipher }, spec.model, gate),
-    parent: { modelHash: model.hash, object: fromHex(objectId.replace(/^0x/u, '')) },
+    weights,
+    ...(model.state === undefined ? {} : { carried: { state, strategy: spec.strategy } }),
+    parent: {
+      modelHash: model.hash,
+      ...(model.state === undefined ? {} : { stateHash: model.state }),
+      object: fromHex(objectId.replace(/^0x/u, '')),
+    },
   };
 };

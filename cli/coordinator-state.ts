@@ -2,6 +2,9 @@
  * @module The state folder of `floe coordinator`: its key, its settings, the run that it holds or a new one. A run that was begun
  * keeps its settings, its place and its coordinator.
  */
+import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
+import { NO_STATE } from '../protocol/algorithm/state.ts';
+import type { ModelContent } from '../protocol/model/open-model.ts';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Keystore } from '../client/keystore/index.ts';
@@ -15,13 +18,14 @@ import type { RunSettings } from '../protocol/spec/settings.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { RUN_FILES, specAsJson, writeWhole } from '../sim/run-folder.ts';
 import { masterSeed } from '../sim/scenario.ts';
-import { beginningOf, type Beginning } from './beginning.ts';
+import { beginningOf, type Beginning, parentFor } from './beginning.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
 import { placeOfRun, type Place } from './coordinator-ports.ts';
 import { readOptional } from './flags.ts';
 import { findKey } from './network.ts';
 import { gatherSettings, placeAmong, readRunFile, withoutPlace } from './run-file.ts';
 import { openOrMakeKeystore } from './secrets.ts';
+import { loadModules } from './strategy-flags.ts';
 
 const SETTINGS = 'settings.json';
 
@@ -56,9 +60,12 @@ export interface Fork {
 interface Prepared {
   readonly spec: RunSpec;
   readonly resumed: boolean;
-  /** The weights of the parent, of a run that begins with one; the same again after a crash. */
-  readonly parentModel: () => Promise<Float32Array | undefined>;
+  /** The parent, of a run that begins with one; the same again after a crash. */
+  readonly parentModel: () => Promise<ModelContent | undefined>;
 }
+
+const contentOf = ({ weights, carried }: Beginning): ModelContent | undefined =>
+  weights && { weights, state: carried?.state ?? NO_STATE };
 
 /**
  * The run of the state folder, or a new one.
@@ -84,20 +91,22 @@ const prepare = async (
         'spec_mismatch',
         `${folder} holds a run that begins with ${object ?? 'no version on Sui'}; choose another --state`,
       );
-    const parentModel = async (): Promise<Float32Array | undefined> => {
+    const parentModel = async (): Promise<ModelContent | undefined> => {
       if (spec.parent === undefined) return undefined;
       if (object !== undefined && fork === undefined)
         throw new FloeError(
           'usage',
           `${folder} holds a fork that has not begun: repeat floe fork ${object}`,
         );
-      return (await begin()).weights;
+      return contentOf(await begin());
     };
     return { spec, resumed: true, parentModel };
   }
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
-  const { model, weights, parent } = await begin();
+  const beginning = await begin();
+  const { model } = beginning;
+  const parent = parentFor(beginning, makeStrategySpec(settings.strategy ?? {}));
   const coordinator = keystore.identity.publicKey;
   const fixed = { id, coordinator, model, ...(parent === undefined ? {} : { parent }) };
   const spec = specOfSettings(settings, fixed, nameOf);
@@ -105,7 +114,7 @@ const prepare = async (
   await writeWhole(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, parentModel: async () => weights };
+  return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
 };
 
 /** The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError `key_invalid`, `usage` */
@@ -167,6 +176,7 @@ export const openState = async (
   const keystore = await openOwnKeystore(options, place !== undefined);
   resources.defer(async () => keystore.close());
   const settings = await settle(folder, given);
+  await loadModules(settings.strategyModules);
   if (place === undefined && (settings.access?.length ?? 0) > 0)
     throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
   return {

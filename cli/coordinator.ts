@@ -9,6 +9,7 @@ import { withKey } from './network.ts';
 import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { oneRunFile } from './run-file.ts';
 import { withSettings, type SettingFlags } from './run-flags.ts';
+import { withStrategy } from './strategy-flags.ts';
 
 export interface CoordinatorOptions
   extends SettingFlags, PlaceFlags, PassphraseFlags, CommonOptions {
@@ -30,7 +31,7 @@ interface Options extends CoordinatorOptions {
 
 /** The options of a run that has not begun and of the server around it. */
 export const withRunOptions = (command: Command, of: 'coordinator' | 'fork'): Command =>
-  withSettings(withCommonOptions(withPassphrase(withKey(command))), of)
+  withStrategy(withSettings(withCommonOptions(withPassphrase(withKey(command))), of))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',

@@ -10,6 +10,7 @@ import { withPassphrase, type PassphraseFlags } from './passphrase.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { withSettings } from './run-flags.ts';
+import { withStrategyModules } from './strategy-flags.ts';
 
 export interface JoinOptions
   extends Pick<NetworkFlags, 'network'>, AdmissionFlags, PassphraseFlags, CommonOptions {
@@ -31,7 +32,9 @@ export interface JoinOptions
 
 export const joinCommand = (): Command =>
   withAdmission(
-    withSettings(withCommonOptions(withPassphrase(withNetwork(new Command('join')))), 'join'),
+    withStrategyModules(
+      withSettings(withCommonOptions(withPassphrase(withNetwork(new Command('join')))), 'join'),
+    ),
   )
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')

@@ -29,10 +29,13 @@ const runObjectOf = async (folder: string, registry: Registry): Promise<string> 
   return found.run;
 };
 
-const measured = ({ examples, loss, accuracy }: VersionFacts): string =>
+const measured = ({ examples, metrics }: VersionFacts): string =>
   examples === 0
     ? 'nothing measured'
-    : `accuracy ${(100 * accuracy).toFixed(2)} %, loss ${loss.toFixed(4)}, ${examples} examples`;
+    : [
+        ...Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`),
+        `${examples} examples`,
+      ].join(', ');
 
 const describe = (version: VersionFacts, before: VersionFacts | undefined): string[] => {
   const { id, round, run, parent, privacy, blob } = version;

@@ -117,7 +117,9 @@ export const runCoordinator = async (
     journal,
     clock: systemClock,
     random: systemRandom,
-    ...(parentModel === undefined ? {} : { initialModel: parentModel }),
+    ...(parentModel === undefined
+      ? {}
+      : { initialModel: parentModel.weights, initialState: parentModel.state }),
     ...(settings.startWith === undefined ? {} : { startWith: settings.startWith }),
     ...(options.regroup === true ? { regroups: true } : {}),
     log,

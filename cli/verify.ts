@@ -1,6 +1,7 @@
 /**
  * @module `floe verify`: recomputes a run's rounds from its transcript and its blobs, and names what is wrong.
  */
+import { withStrategyModules } from './strategy-flags.ts';
 import { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { withReader } from './reader.ts';
@@ -43,7 +44,7 @@ const listFiles = ({ vouched, wrong, unverified }: FolderReport, output: Output)
 };
 
 export const verifyCommand = (): Command =>
-  withCommonOptions(withReader(withFoundNetwork(new Command('verify'))))
+  withStrategyModules(withCommonOptions(withReader(withFoundNetwork(new Command('verify')))))
     .argument(
       '<source>',
       "a run's folder (such as runs/latest), a run or model version on Sui, a coordinator's address",

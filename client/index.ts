@@ -13,5 +13,6 @@ export {
 } from './reader/examine-folder.ts';
 export { listFolder } from './reader/folder-files.ts';
 export { topologyOfSpec } from './reader/topology.ts';
+export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { nodeDisk } from './keystore/index.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

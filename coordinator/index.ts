@@ -9,6 +9,7 @@ export type {
   Status,
   TranscriptSource,
 } from './coordinator.ts';
+export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { createCoordinator } from './host.ts';
 export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
 export { memoryJournal } from './journal/memory.ts';

@@ -164,6 +164,7 @@ export const conduct = (
       require: requirementsOf(spec),
       train: data.train,
       substrate,
+      strategyModules: scenario.strategyModules,
       backend: scenario.backend,
       blobTraffic,
       hurry: losesSome,

@@ -10,6 +10,7 @@ import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendName } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { loadStrategies } from '../protocol/algorithm/load-module.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { systemClock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
@@ -41,6 +42,8 @@ export interface CrowdData {
   readonly train: Dataset;
   readonly members: readonly Member[];
   readonly substrate: Substrate;
+  /** A thread has modules of its own. */
+  readonly strategyModules: readonly string[];
   readonly backend: 'auto' | BackendName;
   /** Reconnect without the pauses that spare a real network. */
   readonly hurry: boolean;
@@ -151,6 +154,7 @@ const report = (index: number, event: ParticipantEvent): void => {
 const calls = {
   /** Builds the model and lets everyone join. Answers with what trains. */
   start: async (): Promise<{ readonly backend: string }> => {
+    await Promise.all(init.strategyModules.map(loadStrategies));
     const spec = decodeRunSpec(init.spec);
     const first = init.members[0];
     if (first === undefined) throw new FloeError('internal', 'a crowd without members');

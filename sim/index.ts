@@ -11,6 +11,7 @@ export {
   type Partition,
   type PartitionStatistics,
 } from './partition.ts';
+export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { renderReport } from './report.ts';
 export { readRun, resolveRunFolder, RUN_FILES, type StoredRun } from './run-folder.ts';
 export { runScenario, type RunOptions, type RunResult } from './run.ts';
