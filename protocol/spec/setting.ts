@@ -220,8 +220,8 @@ export const defaultOf = (
   if (typeof otherwise === 'object' && otherwise[command] !== undefined) return undefined;
   if (!('default' in setting || 'simulated' in setting)) return undefined;
   const value = command === 'sim' ? (setting.simulated ?? setting.default) : setting.default;
-  return setting.type === 'variant' && value !== undefined
-    ? withDefaults(setting, String(value))
+  return setting.type === 'variant' && typeof value === 'string'
+    ? withDefaults(setting, value)
     : value;
 };
 

@@ -41,6 +41,7 @@ const FIXED = new Set([
   'model.topology',
   'model.seed',
   'parent.modelHash',
+  'parent.stateHash',
   'parent.object',
   // A closed run has `members.keys`, the setting `allow`.
   'members',
