@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { webSocketConnect } from '../client/connect/web-socket.ts';
-import { layoutOf } from '../protocol/aggregate/round.ts';
+import { layoutOf } from '../protocol/algorithm/round.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import { createLanes, packedLength } from '../protocol/encoding/index.ts';
 import { benchParticipant, benchSpec } from './run.ts';

@@ -14,7 +14,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { webSocketConnect } from '../client/connect/web-socket.ts';
 import { webSocketGate } from '../coordinator/websocket.ts';
-import { layoutOf } from '../protocol/aggregate/round.ts';
+import { layoutOf } from '../protocol/algorithm/round.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { memoryStore } from '../protocol/ports/memory-store.ts';
 import { systemClock } from '../protocol/ports/clock.ts';

@@ -4,7 +4,7 @@
  * members check the first one. `down`, `up`: of one participant, by frame. `transcript`: of the whole round, by record.
  * `bundle`: what a member of the next cohort fetches to check the round, where one sharer has dropped.
  */
-import { encodeBundle, type UnmaskingBundle } from '../protocol/aggregate/bundle.ts';
+import { encodeBundle, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { BOX_BYTES } from '../protocol/model/key-envelopes.ts';
 import { encodeCbor } from '../protocol/wire/cbor.ts';

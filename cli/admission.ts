@@ -67,7 +67,7 @@ export const withAdmission = (command: Command): Command => {
     )
     .option(
       '--require-parent <hash>',
-      'take a run that begins with the model of this hash; may be repeated (default: only one that a seed gives)',
+      'take a run that begins with the model, or the state of a strategy, of this hash; may be repeated (default: only what a seed gives)',
       collect(hexKey('--require-parent')),
     )
     .option(

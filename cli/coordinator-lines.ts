@@ -24,9 +24,8 @@ const progressLine = (progress: Progress): string | undefined => {
     case 'round-opened':
       return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
     case 'committed': {
-      const weight = Math.max(1, progress.weight);
-      const accuracy = ((100 * progress.metrics.correct) / weight).toFixed(2);
-      return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training loss ${(progress.metrics.lossSum / weight).toFixed(4)}, accuracy ${accuracy} %, model ${toHex(progress.modelHash).slice(0, 16)}`;
+      const metrics = progress.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`);
+      return `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, training ${metrics.join(', ')}, model ${toHex(progress.modelHash).slice(0, 16)}`;
     }
     case 'aborted': {
       const reported = reportedText(progress.reported);
@@ -87,6 +86,9 @@ const introduce = (
     const version = object === undefined ? '' : ` version 0x${toHex(object)},`;
     output.line(`begins with${version} model ${toHex(modelHash)}`);
   }
+  const { name, parameters } = spec.strategy;
+  const values = parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
+  output.line(`strategy   ${[name, ...values].join(', ')}`);
   output.line(
     spec.secagg === 'masked'
       ? 'updates    masked: this process sees sums only'

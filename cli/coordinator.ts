@@ -9,6 +9,7 @@ import { withKey } from './network.ts';
 import { withPassphrase } from './passphrase.ts';
 import { oneRunFile } from './run-file.ts';
 import { withSettings } from './run-flags.ts';
+import { withStrategy } from './strategy-flags.ts';
 
 interface Options extends CoordinatorOptions {
   /** Run file. */
@@ -17,7 +18,7 @@ interface Options extends CoordinatorOptions {
 
 /** The options of a run that has not begun and of the server around it. */
 export const withRunOptions = (command: Command, of: 'coordinator' | 'fork'): Command =>
-  withSettings(withCommonOptions(withPassphrase(withKey(command))), of)
+  withStrategy(withSettings(withCommonOptions(withPassphrase(withKey(command))), of))
     .option(
       '--state <folder>',
       'keystore, journal, blobs, network; a run found here is resumed',

@@ -17,6 +17,7 @@ import {
 import type { Output } from './output.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withSettings, type SettingFlags } from './run-flags.ts';
+import { withStrategy } from './strategy-flags.ts';
 
 interface Options extends SettingFlags, NetworkFlags, CommonOptions {
   readonly shards?: number;
@@ -104,7 +105,7 @@ const documentOf = (spec: RunSpec, found: CostOfRun) => {
 };
 
 export const costCommand = (): Command =>
-  withSettings(withCommonOptions(withNetwork(new Command('cost'))), 'cost')
+  withStrategy(withSettings(withCommonOptions(withNetwork(new Command('cost'))), 'cost'))
     .argument('[run-file]', 'JSON or YAML file with the settings of the run; flags win over it')
     .description('what a run will cost on Walrus and Sui, before it starts')
     .option('--shards <n>', 'shards of Walrus (default 1000)', wholeNumber('--shards', 4, 1000))

@@ -27,6 +27,7 @@ export const forkCommand = (): Command =>
       'after',
       `
 The new run has the architecture of the version and begins with its weights; all other settings are new.
+Where it has the strategy of the version (--strategy), it begins with the strategy's state too.
 Its specification names the version and the hash of its model, participants and verifiers hold the first
 round against that, and on Sui the first version of the new run names the one it was forked from.
 

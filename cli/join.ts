@@ -11,10 +11,13 @@ import { withPassphrase } from './passphrase.ts';
 import { runCommand, withCommonOptions } from './run-command.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import { withSettings } from './run-flags.ts';
+import { withStrategyModules } from './strategy-flags.ts';
 
 export const joinCommand = (): Command =>
   withAdmission(
-    withSettings(withCommonOptions(withPassphrase(withNetwork(new Command('join')))), 'join'),
+    withStrategyModules(
+      withSettings(withCommonOptions(withPassphrase(withNetwork(new Command('join')))), 'join'),
+    ),
   )
     .argument('[url]', "the coordinator's address, such as ws://host:7700 or wss://host")
     .description('take part in a run with the data of this machine')

@@ -23,6 +23,7 @@ import { receiptCommand } from './receipt.ts';
 import { outputOf } from './run-command.ts';
 import { takeSecretVariables } from './secret-variables.ts';
 import { simCommand } from './sim.ts';
+import { strategiesCommand } from './strategies.ts';
 import { verifyCommand } from './verify.ts';
 
 /** package.json lies one level up in the sources, two in `dist`. */
@@ -78,6 +79,7 @@ Examples:
     receiptCommand(),
     modelsCommand(),
     costCommand(),
+    strategiesCommand(),
   ];
   for (const command of commands) {
     adopt(command, program);

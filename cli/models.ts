@@ -10,10 +10,13 @@ import { runCommand, withCommonOptions, type CommonOptions } from './run-command
 
 type Options = FoundNetworkFlags & CommonOptions;
 
-const measured = ({ examples, loss, accuracy }: VersionFacts): string =>
+const measured = ({ examples, metrics }: VersionFacts): string =>
   examples === 0
     ? 'nothing measured'
-    : `accuracy ${(100 * accuracy).toFixed(2)} %, loss ${loss.toFixed(4)}, ${examples} examples`;
+    : [
+        ...Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`),
+        `${examples} examples`,
+      ].join(', ');
 
 const describe = (version: VersionFacts, before: VersionFacts | undefined): string[] => {
   const { id, round, run, parent, privacy, blob } = version;

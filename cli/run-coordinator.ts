@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { beginningOf } from '../client/beginning.ts';
 import type { Keystore } from '../client/keystore/index.ts';
 import { SETTINGS_FILE, startCoordinator, type StartOptions } from '../coordinator/index.ts';
+import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Beginning } from '../protocol/model/beginning.ts';
@@ -20,6 +21,7 @@ import type { RunSettings } from '../protocol/spec/settings.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import type { Context } from './run-command.ts';
 import { openOrMakeKeystore } from './secrets.ts';
+import { loadModules } from './strategy-flags.ts';
 
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
@@ -113,6 +115,7 @@ export const runCoordinator = async (
     say: (line) => output.warn(line),
   });
   const settings = await settle(withoutPlace(all), options.state, fork);
+  await loadModules(settings.strategyModules);
   const { state: folder, host, port, allowOrigin } = options;
   const keystore = join(folder, 'keystore');
   await using running = await startCoordinator({
@@ -126,6 +129,7 @@ export const runCoordinator = async (
     keys: (onNetwork) => openOwnKeystore(options, keystore, onNetwork),
     run: {
       settings,
+      strategy: makeStrategySpec(settings.strategy ?? {}),
       seed: settings.seed,
       fork: fork?.object,
       begin: fork?.open ?? (() => begin(settings)),

@@ -3,12 +3,14 @@
  * over it, defaults for the rest. `floe sim` and `floe coordinator` read the same file.
  */
 import { toHex } from '../protocol/bytes.ts';
+import { DEFAULT_STRATEGY } from '../protocol/algorithm/registry.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { readSettings, type NameSetting } from '../protocol/spec/read-settings.ts';
 import { flagOf, type Setting, type SettingCommand } from '../protocol/spec/setting.ts';
 import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { hexKey, readInput } from './flags.ts';
 import { settingsAmong, type SettingFlags } from './run-flags.ts';
+import { loadModules, strategyFrom, type StrategyFlags } from './strategy-flags.ts';
 
 const MAX_RUN_FILE_BYTES = 1 << 20;
 const MAX_ALLOW_BYTES = 1 << 20;
@@ -81,6 +83,27 @@ const withoutOther = (file: RunSettings, flags: RunSettings): RunSettings => {
   };
 };
 
+/** Another name in the flags leaves the parameters of the file's strategy out. */
+const mergedStrategy = (
+  file: RunSettings['strategy'],
+  flags: StrategyFlags,
+): RunSettings['strategy'] => {
+  const given = strategyFrom(flags);
+  if (given === undefined) return undefined;
+  const name = given.name ?? file?.name ?? DEFAULT_STRATEGY;
+  const before = file?.name === name ? file.parameters : {};
+  return { name, parameters: { ...before, ...given.parameters } };
+};
+
+/** The settings of the strategy that flags give, over those of a file. */
+const strategyAmong = (file: RunSettings, flags: StrategyFlags): RunSettings => {
+  const strategy = mergedStrategy(file.strategy, flags);
+  return {
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(flags.strategyModule === undefined ? {} : { strategyModules: [...flags.strategyModule] }),
+  };
+};
+
 /**
  * Flags over file. Options of the command that are no settings are left out.
  *
@@ -98,7 +121,10 @@ export const gatherSettings = async (
   const file = path === undefined ? undefined : await readRunFile(path, command);
   if (file !== undefined && file.unused.length > 0)
     say(`${path}: not used by floe ${command}: ${file.unused.join(', ')}`);
-  const given: RunSettings = settingsAmong(flags, command);
+  const given: RunSettings = {
+    ...settingsAmong(flags, command),
+    ...strategyAmong(file?.settings ?? {}, flags),
+  };
   const keys = flags.allow === undefined ? undefined : await readKeys('--allow', flags.allow);
   const own: RunSettings = keys === undefined ? given : { ...given, allow: keys.map(toHex) };
   const merged = { ...withoutOther(file?.settings ?? {}, own), ...own };
@@ -112,6 +138,7 @@ export const gatherSettings = async (
   // In one order, so that the same members are the same settings.
   const settings =
     merged.allow === undefined ? merged : { ...merged, allow: merged.allow.toSorted() };
+  await loadModules(settings.strategyModules);
   return { settings, nameOf };
 };
 

@@ -8,22 +8,27 @@ import type { Setting, SettingCommand, SettingsTable } from '../protocol/spec/se
 import { readFlag } from '../protocol/spec/read-settings.ts';
 import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { collect } from './flags.ts';
+import type { StrategyFlags } from './strategy-flags.ts';
 
 /**
  * Flags by their names in camel case; what a repeated flag or a file of keys gives has its own
  * form.
  */
-export type SettingFlags = Omit<RunSettings, 'auditors' | 'allow' | 'drops'> & {
-  readonly auditor?: readonly string[];
-  /** File of keys. */
-  readonly allow?: string;
-  readonly drop?: RunSettings['drops'];
-};
+export type SettingFlags = Omit<
+  RunSettings,
+  'auditors' | 'allow' | 'drops' | 'strategy' | 'strategyModules' | 'metrics'
+> &
+  StrategyFlags & {
+    readonly auditor?: readonly string[];
+    /** File of keys. */
+    readonly allow?: string;
+    readonly drop?: RunSettings['drops'];
+  };
 
 const camel = (flag: string): string =>
   flag.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
 
-const PLACEHOLDERS: Readonly<Record<Exclude<Setting['type'], 'boolean'>, string>> = {
+const PLACEHOLDERS: Readonly<Record<Exclude<Setting['type'], 'boolean' | 'data'>, string>> = {
   integer: '<n>',
   duration: '<seconds>',
   number: '<x>',
@@ -44,7 +49,7 @@ const isRepeated = (setting: Setting): boolean =>
 const isKeyFile = (setting: Setting): boolean =>
   setting.type === 'keys' && setting.flagNames === 'file';
 
-const placeholderOf = (setting: Exclude<Setting, { readonly type: 'boolean' }>): string =>
+const placeholderOf = (setting: Exclude<Setting, { readonly type: 'boolean' | 'data' }>): string =>
   setting.placeholder ?? (isKeyFile(setting) ? '<file>' : PLACEHOLDERS[setting.type]);
 
 /** What a flag does, its choices, and its default, each once. */
@@ -62,6 +67,8 @@ const helpOf = (setting: Setting, command: SettingCommand): string => {
 };
 
 const addFlag = (command: Command, name: string, setting: Setting, of: SettingCommand): void => {
+  // Its flags are made apart: see strategy-flags.ts.
+  if (setting.type === 'data') return;
   const flag = `--${flagOf(name, setting)}`;
   if (setting.type === 'boolean') {
     // A setting that is on in a command is turned off by its flag; the other flag wins over a run
@@ -104,7 +111,7 @@ export const settingsAmong = (
 ): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(table).flatMap(([name, setting]) => {
-      if (!setting.commands.includes(of)) return [];
+      if (setting.type === 'data' || !setting.commands.includes(of)) return [];
       const value = (options as Readonly<Record<string, unknown>>)[camel(flagOf(name, setting))];
       return value === undefined ? [] : [[name, value]];
     }),

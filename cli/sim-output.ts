@@ -75,9 +75,14 @@ const nextLines = ({ published: { object, runObject } }: Summary, folder: string
   ];
 };
 
+const describeMetrics = ({ training }: RoundSummary): string =>
+  Object.entries(training)
+    .map(([name, value]) => `${name} ${value.toFixed(4)}`)
+    .join('  ');
+
 const roundLine = (round: RoundSummary, of: number, accuracy: string): string =>
   `round ${String(round.version).padStart(String(of).length)}/${of}  ${accuracy}  ` +
-  `loss ${round.trainLoss.toFixed(4)}  ${round.survivors}/${round.cohort} survived  ` +
+  `${describeMetrics(round)}  ${round.survivors}/${round.cohort} survived  ` +
   `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s`;
 
 /** What came of the run, and what its folder holds. */

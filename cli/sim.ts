@@ -10,6 +10,7 @@ import type { ScenarioInput } from '../sim/scenario.ts';
 import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
 import { withSettings, type SettingFlags } from './run-flags.ts';
 import { showRun } from './sim-output.ts';
+import { withStrategy } from './strategy-flags.ts';
 
 interface Options extends CommonOptions, SettingFlags {
   readonly scenario?: string;
@@ -31,7 +32,7 @@ const scenarioInput = async ({ network, ...settings }: RunSettings): Promise<Sce
 };
 
 export const simCommand = (): Command =>
-  withSettings(withCommonOptions(new Command('sim')), 'sim')
+  withStrategy(withSettings(withCommonOptions(new Command('sim')), 'sim'))
     .description(
       'simulate a federated run: a coordinator and many participants, the production code',
     )
@@ -47,6 +48,7 @@ Examples:
   floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui, which is quicker
   floe sim --partition shards:2 --rounds 100          each participant holds about two digits
   floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round
+  floe sim --strategy fedavg --server-learning-rate 0.5
   floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5
   floe sim --scenario run.yaml --rounds 5             the file of floe coordinator --run, flags first
 

@@ -1,6 +1,7 @@
 /**
  * @module `floe verify`: recomputes a run's rounds from its transcript and its blobs, and names what is wrong.
  */
+import { withStrategyModules } from './strategy-flags.ts';
 import { Command } from 'commander';
 import type { FolderReport, RunVerification } from '../client/reader/index.ts';
 import { EXIT } from './exit-codes.ts';
@@ -27,8 +28,10 @@ const listFiles = ({ vouched, wrong, unverified }: FolderReport, output: Output)
 };
 
 export const verifyCommand = (): Command =>
-  withCommonOptions(
-    withSource(new Command('verify'), "read blobs from Walrus, not the folder's copies of them"),
+  withStrategyModules(
+    withCommonOptions(
+      withSource(new Command('verify'), "read blobs from Walrus, not the folder's copies of them"),
+    ),
   )
     .argument(
       '<source>',

@@ -38,7 +38,10 @@ export const admissionSchema = v.strictObject({
   known: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
   /** Ed25519 keys that this participant knows. Without it, it takes the specification's word for who the members are. */
   members: v.optional(v.pipe(v.array(fixedBytes(32)), v.maxLength(MAX_MEMBERS))),
-  /** Hashes of models that the run may begin with, beside the one that its seed gives: somebody has made those. */
+  /**
+   * Hashes of models, and of states of their strategies, that the run may begin with, beside what
+   * its seed gives: somebody has made those.
+   */
   parents: v.pipe(v.array(fixedBytes(32)), v.maxLength(1000)),
   /** Fewest local steps of a round, where the trainer knows its examples: the update of one step is a gradient. */
   steps: integer(1, 2 ** 31),
@@ -123,7 +126,9 @@ export const loweringFlags = ({
   ...(secagg === 'masked' ? [] : [FLAGS.masked]),
   ...(cohort.minimum < ADMISSION_DEFAULTS.minimum ? [`${FLAGS.minimum} ${cohort.minimum}`] : []),
   ...(members.type === 'closed' ? [] : [`${FLAGS.known} 0`]),
-  ...(parent === undefined ? [] : [`${FLAGS.parents} ${toHex(parent.modelHash)}`]),
+  ...[parent?.modelHash, parent?.stateHash].flatMap((hash) =>
+    hash === undefined ? [] : [`${FLAGS.parents} ${toHex(hash)}`],
+  ),
   ...widened('clipNorm', encoding.clipNorm),
   ...widened('batchSize', training.batchSize),
   ...widened('weightCap', encoding.weightCap),
@@ -137,9 +142,14 @@ const within = (field: 'clipNorm' | 'batchSize' | 'weightCap', offered: number, 
 
 const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeError | undefined => {
   if (parent === undefined) return undefined;
-  if (parents.some((hash) => equalBytes(hash, parent.modelHash))) return undefined;
-  const offered = `the model ${toHex(parent.modelHash)} to begin with`;
-  return refused('parents', offered, 'one that a seed gives, or a model that it names itself');
+  const isNamed = (hash: Uint8Array): boolean => parents.some((named) => equalBytes(named, hash));
+  const { modelHash, stateHash } = parent;
+  // The first step follows from the state as much as from the model.
+  const isAgreed = stateHash === undefined || isNamed(stateHash);
+  if (isNamed(modelHash) && isAgreed) return undefined;
+  const state = isAgreed ? '' : ` and the state ${toHex(stateHash)} of its strategy`;
+  const offered = `the model ${toHex(modelHash)}${state} to begin with`;
+  return refused('parents', offered, 'what a seed gives, or hashes that it names itself');
 };
 
 /** How many of the keys this participant does not know. */

@@ -11,6 +11,7 @@ export { dealRows, parsePartition, type Partition } from './data/partition.ts';
 export { shardOf } from './data/shard.ts';
 export { examine, type Check, type DoctorOptions, type Examination } from './doctor/index.ts';
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
+export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { nodeDisk } from './keystore/index.ts';
 export type { OfferTerms, Passes, Rounds } from '../protocol/net/passes.ts';
 export { openPasses } from './passes.ts';

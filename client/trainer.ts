@@ -31,6 +31,11 @@ export interface TrainResult {
   readonly lossSum: number;
   /** Correctly classified in the last epoch, 0 if unknown. */
   readonly correct: number;
+  /**
+   * Further metrics that the specification declares, by name: each at least 0, a `mean` as the sum
+   * over the examples. `lossSum` is the metric `loss`, `correct` the metric `accuracy`.
+   */
+  readonly metrics?: Readonly<Record<string, number>>;
 }
 
 export interface EvaluateResult {

@@ -9,16 +9,17 @@ import {
   encodeBundle,
   entropiesOf,
   type UnmaskingBundle,
-} from '../protocol/aggregate/bundle.ts';
-import { extrasLeaf, joinHashes, leafHashes } from '../protocol/aggregate/leaves.ts';
+} from '../protocol/verify/bundle.ts';
+import { extrasLeaf, joinHashes, leafHashes } from '../protocol/encoding/leaves.ts';
 import {
   createFold,
+  extrasFor,
   finishRound,
   layoutOf,
-  METRICS,
   rotationSeed,
   type Fold,
-} from '../protocol/aggregate/round.ts';
+} from '../protocol/algorithm/round.ts';
+import { hashStrategy } from '../protocol/algorithm/registry.ts';
 import { checkBlob, type BlobRef, type BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
@@ -155,7 +156,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const { weight } = readExtras(tail, spec.encoding, layout, METRICS, 1);
+    const { weight } = readExtras(tail, spec.encoding, layout, extrasFor(spec), 1);
     checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
     return { packed, leaves };
   };
@@ -268,13 +269,14 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         aggregate: result.aggregate,
         bundle: { blob: refOf(stored.bundle), envelope },
         step: {
-          optimiser: spec.optimiser.type,
-          learningRate: spec.optimiser.learningRate,
+          strategy: spec.strategy.name,
+          parameters: hashStrategy(spec.strategy),
           before: model.hash,
           after: result.afterHash,
         },
         weight: result.weight,
-        metrics: result.metrics,
+        clipped: result.clipped,
+        metrics: [...result.metrics],
         beacon,
         model: published,
         ...(stored.archive === undefined ? {} : { archive: stored.archive }),

@@ -45,6 +45,8 @@ export interface CoordinatorInit {
    * the model that its seed gives, and with no other.
    */
   readonly initialModel?: Float32Array;
+  /** The state of the strategy that goes with it, where the specification's parent names one. */
+  readonly initialState?: Float32Array | undefined;
   /** The first round waits for this many participants; the cohort's size unless told. */
   readonly startWith?: number;
   /**

@@ -12,6 +12,7 @@ export type {
 } from './coordinator.ts';
 export type { FundsOfRun, StartEvent } from './events.ts';
 export { costOfRun, type CostOfRun, type CostOptions } from './cost-of-run.ts';
+export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { createCoordinator } from './host.ts';
 export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
 export { memoryJournal } from './journal/memory.ts';

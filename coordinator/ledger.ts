@@ -24,6 +24,7 @@ const survivorsSchema = v.strictObject({
 });
 const modelSchema = v.strictObject({
   modelHash: fixedBytes(32),
+  stateHash: v.optional(fixedBytes(32)),
   blob: blobRefSchema,
   transcriptRoot: fixedBytes(32),
 });
@@ -101,11 +102,17 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
       run,
       round,
       modelHash,
+      stateHash,
       blob: { id, sha256, size },
       transcriptRoot,
     }) => {
       const blob = { id, sha256, size };
-      const value = encodeCbor({ modelHash, blob, transcriptRoot });
+      const value = encodeCbor({
+        modelHash,
+        ...(stateHash === undefined ? {} : { stateHash }),
+        blob,
+        transcriptRoot,
+      });
       return { receipt: await freeze('model', run, round, value) };
     },
     readCohort: async (run, round) => {

@@ -7,14 +7,16 @@ import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { encryptBlob, envelopeKey } from '../protocol/model/envelope.ts';
 import type { ModelRef, SignedRecord } from '../protocol/records/records.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
-import { encodeSafetensors, hashModel, roundToTypes } from '../protocol/model/index.ts';
-import { openModel } from '../protocol/verify/recompute.ts';
+import { hashModel, parameterCount, roundToTypes } from '../protocol/model/index.ts';
+import { encodeVersion, openVersion, type ModelContent } from '../protocol/model/open-model.ts';
+import { strategyOf } from '../protocol/algorithm/registry.ts';
+import { stateHashOf, stateTensors } from '../protocol/algorithm/state.ts';
 
 /** A model version before it is stored. */
 export interface PreparedModel {
   readonly version: number;
-  /** Parameters, rounded to the types of their tensors. */
-  readonly flat: Float32Array;
+  /** Parameters, rounded to the types of their tensors, and the state of the strategy. */
+  readonly content: ModelContent;
   /** See `hashModel`. */
   readonly hash: Uint8Array;
   /** The safetensors file, in clear. */
@@ -25,10 +27,10 @@ export interface PreparedModel {
 
 export interface ModelKeeper {
   /**
-   * Rounds the model of `version` to the types of its tensors.
+   * Rounds the model of `version` to the types of its tensors, and writes its file.
    * @param hash of the model, where the caller has rounded it already and knows it
    */
-  prepare(flat: Float32Array, version: number, hash?: Uint8Array): PreparedModel;
+  prepare(content: ModelContent, version: number, hash?: Uint8Array): PreparedModel;
   /** Encrypts and stores a model; durable once it resolves. */
   publish(
     model: PreparedModel,
@@ -45,8 +47,8 @@ export interface ModelKeeper {
     readers: readonly Uint8Array[],
     round: number,
   ): Promise<Uint8Array>;
-  /** The parameters behind a reference; the newest one is kept in memory. */
-  read(model: ModelRef, signal: AbortSignal): Promise<Float32Array>;
+  /** Parameters and state behind a reference; the newest ones are kept in memory. */
+  read(model: ModelRef, signal: AbortSignal): Promise<ModelContent>;
   /** Encrypts anything of a round, stores it as `put` says, and wraps its key. @param key of the content, where known */
   seal<Stored>(
     plain: Uint8Array,
@@ -71,7 +73,7 @@ export const createModelKeeper = ({
   /** 32 bytes: the keys of blobs derive from it. Secret. */
   readonly sealingSecret: Uint8Array;
 }): ModelKeeper => {
-  let newest: { readonly version: number; readonly flat: Float32Array } | undefined;
+  let newest: { readonly version: number; readonly content: ModelContent } | undefined;
   /** So that wrapping it for a round's readers asks nobody for what it was made with here. */
   let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
   let newestBundle: { readonly round: number; readonly key: Uint8Array } | undefined;
@@ -99,20 +101,21 @@ export const createModelKeeper = ({
 
   return {
     seal,
-    prepare: (given, version, known) => {
-      const manifest = { tensors: spec.model.tensors };
-      const flat = known === undefined ? roundToTypes(spec.model, given) : given;
-      const hash = known ?? hashModel(manifest, flat);
-      const file = encodeSafetensors(manifest, flat);
+    prepare: ({ weights: given, state }, version, known) => {
+      const weights = known === undefined ? roundToTypes(spec.model, given) : given;
+      const hash = known ?? hashModel(spec.model, weights);
+      const content = { weights, state };
+      const tensors = stateTensors(strategyOf(spec), parameterCount(spec.model));
+      const file = encodeVersion(spec.model, tensors, content);
       return {
         version,
-        flat,
+        content,
         hash,
         file,
         key: envelopeKey(sealingSecret, purposeOf(version), file),
       };
     },
-    publish: async ({ version, flat, hash, file, key }, readers, signal) => {
+    publish: async ({ version, content, hash, file, key }, readers, signal) => {
       const { stored, envelope } = await seal(
         file,
         purposeOf(version),
@@ -122,9 +125,10 @@ export const createModelKeeper = ({
       );
       const { id, sha256, size } = stored;
       const blob = { id, sha256, size };
-      newest = { version, flat };
+      newest = { version, content };
       newestKey = { version, key };
-      return { version, blob, hash, envelope };
+      const state = stateHashOf(strategyOf(spec), spec.model, content.state);
+      return { version, blob, hash, ...(state === undefined ? {} : { state }), envelope };
     },
     keyOf,
     rewrap: async (model, readers, round) => {
@@ -140,11 +144,11 @@ export const createModelKeeper = ({
       return gate.wrap(key, purpose, readers, round);
     },
     read: async (model, signal) => {
-      if (newest?.version === model.version) return newest.flat;
+      if (newest?.version === model.version) return newest.content;
       const cipher = await store.get(model.blob, { signal });
-      const flat = await openModel({ run, model, cipher }, spec.model, gate);
-      newest = { version: model.version, flat };
-      return flat;
+      const content = await openVersion({ run, model, cipher }, spec.model, gate);
+      newest = { version: model.version, content };
+      return content;
     },
   };
 };

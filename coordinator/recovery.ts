@@ -2,8 +2,8 @@
  * @module How a round's sum is opened: the survivors' answers give the shares, the shares the secrets, the secrets the masks
  * (Bonawitz et al. 2017, round 4). A participant that provably broke the protocol is named.
  */
-import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/aggregate/bundle.ts';
-import { layoutOf } from '../protocol/aggregate/round.ts';
+import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
+import { layoutOf } from '../protocol/algorithm/round.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import { MAX_LIES, type ShownLie, type SignedRecord } from '../protocol/records/records.ts';

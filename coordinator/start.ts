@@ -197,7 +197,7 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   emit({ type: 'ports', ...kinds });
   const { snapshot, events } = await journal.load();
   const isNew = snapshot === undefined && events.length === 0;
-  const initialModel = isNew ? await prepared.parentModel() : undefined;
+  const parent = isNew ? await prepared.parentModel() : undefined;
   const coordinator = createCoordinator({
     ...machinePorts,
     spec,
@@ -206,7 +206,7 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
     journal,
     clock: systemClock,
     random: systemRandom,
-    ...(initialModel === undefined ? {} : { initialModel }),
+    ...(parent === undefined ? {} : { initialModel: parent.weights, initialState: parent.state }),
     ...(startWith === undefined ? {} : { startWith }),
     ...(regroups === true ? { regroups } : {}),
     log,

@@ -4,20 +4,18 @@
  */
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { initialModel } from '../protocol/model/first-model.ts';
-import { hashModel, roundToTypes } from '../protocol/model/index.ts';
 import { cryptoReady } from '../protocol/ports/identity.ts';
 import { genesis } from '../protocol/records/transcript.ts';
 import { firstBeacon } from '../protocol/rules/beacon.ts';
-import { mayBeginWith, type RunSpec } from '../protocol/spec/run-spec.ts';
 import type { CoordinatorInit } from './coordinator.ts';
+import { firstContent } from './first-content.ts';
 import type { Loop } from './loop.ts';
 import type { Machine, Work } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
 
 export interface StartingInit extends Pick<
   CoordinatorInit,
-  'spec' | 'identity' | 'gate' | 'ledger' | 'initialModel' | 'log'
+  'spec' | 'identity' | 'gate' | 'ledger' | 'initialModel' | 'initialState' | 'log'
 > {
   readonly run: Uint8Array;
   readonly machine: Machine;
@@ -39,29 +37,10 @@ const checkPorts = ({ spec, identity, gate }: StartingInit): void => {
     );
 };
 
-/** The first model's flat parameters. @throws FloeError `spec_mismatch`, `spec_invalid` */
-const firstModel = (spec: RunSpec, given: Float32Array | undefined): Float32Array => {
-  if (spec.parent === undefined) {
-    if (given !== undefined)
-      throw new FloeError('spec_mismatch', 'the run begins with the model that its seed gives');
-    return initialModel(spec.model);
-  }
-  if (given === undefined)
-    throw new FloeError(
-      'spec_invalid',
-      "the run begins with a parent, and the parent's is missing",
-    );
-  const { tensors } = spec.model;
-  const hash = hashModel({ tensors }, roundToTypes(spec.model, given));
-  if (!mayBeginWith(spec, hash))
-    throw new FloeError('spec_mismatch', `the run does not start from the model ${toHex(hash)}`);
-  return given;
-};
-
 const publishInitial = async (init: StartingInit): Promise<void> => {
   const { spec, identity, keeper, loop, signal, startWith } = init;
   const readers = [identity.publicKey, ...spec.auditors];
-  const first = keeper.prepare(firstModel(spec, init.initialModel), 0);
+  const first = keeper.prepare(firstContent(init), 0);
   await loop.persist(async () => {
     const model = await keeper.publish(first, readers, signal);
     loop.dispatch({ type: 'started', model, beacon: firstBeacon(identity, spec.id), startWith });
@@ -73,8 +52,8 @@ const publishInitial = async (init: StartingInit): Promise<void> => {
 const registerInitial = async ({ spec, run, ledger, loop }: StartingInit): Promise<void> => {
   const { attempt, model } = loop.state;
   if (attempt > 0 || model === undefined) return;
-  const { hash: modelHash, blob } = model;
-  const version = { run, round: 0, modelHash, blob, transcriptRoot: genesis(run) };
+  const { hash: modelHash, state: stateHash, blob } = model;
+  const version = { run, round: 0, modelHash, stateHash, blob, transcriptRoot: genesis(run) };
   const object = spec.parent?.object;
   await ledger.registerModel(version, object === undefined ? {} : { parent: `0x${toHex(object)}` });
 };

@@ -6,7 +6,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { Beginning } from '../protocol/model/beginning.ts';
+import { makeStrategySpec, type StrategySpec } from '../protocol/algorithm/registry.ts';
+import { contentOf, parentFor, type Beginning } from '../protocol/model/beginning.ts';
+import type { ModelContent } from '../protocol/model/open-model.ts';
 import { allowedServers, networkDifference, type NetworkConfig } from '../protocol/net/config.ts';
 import { packageOf, type NetworkFile } from '../protocol/net/network-file.ts';
 import { readOptional, writeWhole } from '../protocol/ports/files.ts';
@@ -110,6 +112,8 @@ export interface NewRun {
   readonly spec: (fixed: FixedParts) => RunSpec;
   /** The first model; asked for again when a run that begins with a parent is resumed before it has stored that model. */
   readonly begin: () => Promise<Beginning>;
+  /** Of the new run. A parent of the same strategy gives its state too. Default: Floe's default strategy. */
+  readonly strategy?: Pick<StrategySpec, 'name' | 'code'> | undefined;
   /** Object id of the version that {@link begin} opens: a folder with another run is refused. */
   readonly fork?: string | undefined;
   /** The id of the run follows from it: for reproducible tests only. */
@@ -121,8 +125,8 @@ export interface NewRun {
 export interface PreparedRun {
   readonly spec: RunSpec;
   readonly resumed: boolean;
-  /** The weights of the parent, of a run that begins with one; the same again after a crash. */
-  readonly parentModel: () => Promise<Float32Array | undefined>;
+  /** The parent, of a run that begins with one; the same again after a crash. */
+  readonly parentModel: () => Promise<ModelContent | undefined>;
 }
 
 const resumeRun = (folder: string, stored: Uint8Array, { fork, begin }: NewRun): PreparedRun => {
@@ -133,14 +137,14 @@ const resumeRun = (folder: string, stored: Uint8Array, { fork, begin }: NewRun):
       'spec_mismatch',
       `${folder} holds a run that begins with ${object ?? 'no version on Sui'}; choose another --state`,
     );
-  const parentModel = async (): Promise<Float32Array | undefined> => {
+  const parentModel = async (): Promise<ModelContent | undefined> => {
     if (spec.parent === undefined) return undefined;
     if (object !== undefined && fork === undefined)
       throw new FloeError(
         'usage',
         `${folder} holds a fork that has not begun: repeat floe fork ${object}`,
       );
-    return (await begin()).weights;
+    return contentOf(await begin());
   };
   return { spec, resumed: true, parentModel };
 };
@@ -163,7 +167,9 @@ export const prepareRun = async (
   const { seed, settings = {} } = run;
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
-  const { model, weights, parent } = await run.begin();
+  const beginning = await run.begin();
+  const { model } = beginning;
+  const parent = parentFor(beginning, run.strategy ?? makeStrategySpec({}));
   const spec = run.spec({
     id,
     coordinator,
@@ -176,7 +182,7 @@ export const prepareRun = async (
   await writeWhole(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
   await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, parentModel: async () => weights };
+  return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
 };
 
 /** Makes the state folder, for its owner only. @throws FloeError `storage_full`, `storage_read_only`, `storage_failed` */

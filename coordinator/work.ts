@@ -2,6 +2,7 @@
  * @module The long work of a round, done and reported back as an event. Every piece is idempotent, is retried a few times
  * where a retry can help, and always ends in an event, so that no phase waits for it in vain.
  */
+import { reportMetrics } from '../protocol/algorithm/metrics.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { sleep } from '../protocol/ports/clock.ts';
 import { fromHex } from '../protocol/bytes.ts';
@@ -161,13 +162,14 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
         run,
         round,
         modelHash: body.model.hash,
+        stateHash: body.model.state,
         blob: body.model.blob,
         transcriptRoot: await context.history.rootWith(round, work.commit),
       };
-      const { lossSum, correct } = body.metrics;
       const { receipt } = await ledger.registerModel(version, {
         parent: model.version,
-        metrics: { lossSum, correct, examples: body.weight },
+        examples: body.weight,
+        metrics: reportMetrics(context.spec.metrics, body.metrics, body.weight),
       });
       // The run is over once all of it is where it lasts.
       if (state().committed + 1 >= context.spec.rounds) await aggregation.settle(signal);

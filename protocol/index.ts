@@ -77,7 +77,33 @@ export {
   type TranscriptEntry,
 } from './records/transcript.ts';
 export {
+  DEFAULT_METRICS,
+  type MetricSpec,
+  type NamedSum,
+  type ReportedMetric,
+} from './algorithm/metrics.ts';
+export {
+  knownStrategies,
+  registerStrategy,
+  strategyOf,
+  type ChosenStrategy,
+  type StrategyInput,
+  type StrategySpec,
+} from './algorithm/registry.ts';
+export type {
+  MemberPart,
+  MemberUpdate,
+  ParameterSpec,
+  ParameterValues,
+  ServerStep,
+  StateVector,
+  StepTotals,
+  Strategy,
+} from './algorithm/strategy.ts';
+export type { ModelContent } from './model/open-model.ts';
+export {
   openModel,
+  openVersion,
   verifyRun,
   type Verification,
   type VerifiedRound,

@@ -18,10 +18,12 @@ import { SETTINGS } from '../protocol/spec/settings.ts';
 /** A line break or a bar would end a cell. */
 const cell = (text: string): string => text.replaceAll('|', String.raw`\|`);
 
-const flagText = (name: string, setting: Setting): string =>
-  setting.type === 'boolean' && setting.default
+const flagText = (name: string, setting: Setting): string => {
+  if (setting.type === 'data' && !setting.flags) return 'none';
+  return setting.type === 'boolean' && setting.default
     ? `\`--no-${flagOf(name, setting)}\``
     : `\`--${flagOf(name, setting)}\``;
+};
 
 /** One default, or one for real runs and one for simulations. */
 const defaults = (setting: Setting): string => {

@@ -166,6 +166,7 @@ export const conduct = (
       require: requirementsOf(spec),
       train: data.train,
       substrate,
+      strategyModules: scenario.strategyModules,
       backend: scenario.backend,
       module: setup.own === undefined ? module : undefined,
       blobTraffic,

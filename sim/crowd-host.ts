@@ -11,6 +11,7 @@ import { joinRun, type Participant, type ParticipantEvent } from '../client/part
 import type { BackendName } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import type { Trainer } from '../client/trainer.ts';
+import { loadStrategies } from '../protocol/algorithm/load-module.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { systemClock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
@@ -42,6 +43,8 @@ export interface CrowdData {
   readonly train: Dataset;
   readonly members: readonly Member[];
   readonly substrate: Substrate;
+  /** A thread has modules of its own. */
+  readonly strategyModules: readonly string[];
   readonly backend: 'auto' | BackendName;
   /** URL of the simulation module that makes the trainers, where one does. */
   readonly module?: string | undefined;
@@ -242,6 +245,7 @@ export const createCrowd = (
       await Promise.all(participants.splice(0).map((participant) => participant.stop()));
     },
     start: async () => {
+      await Promise.all(init.strategyModules.map(loadStrategies));
       const spec = decodeRunSpec(init.spec);
       const task = own ?? (init.module === undefined ? undefined : await loadTask(init.module));
       const { backend, trainerOf } = await openTrainers(init, spec, task);

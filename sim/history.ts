@@ -40,16 +40,14 @@ export const createHistory = (): History => {
     phase = undefined;
   };
   const close = (event: Committed, now: number, bytes: Bytes): void => {
-    const weight = Math.max(1, event.weight);
     rounds.push({
       round: event.round,
       version: event.version,
       cohort: event.cohort,
       survivors: event.survivors,
       weight: event.weight,
-      trainLoss: event.metrics.lossSum / weight,
-      trainAccuracy: Math.min(1, event.metrics.correct / weight),
-      clipped: event.metrics.clipped,
+      training: Object.fromEntries(event.metrics.map(({ name, value }) => [name, value])),
+      clipped: event.clipped,
       modelHash: toHex(event.modelHash),
       bytesUp: bytes.up - last.up,
       bytesDown: bytes.down - last.down,

@@ -11,6 +11,7 @@ export {
   type Partition,
   type PartitionStatistics,
 } from '../client/data/partition.ts';
+export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { renderReport } from './report.ts';
 export { readRun, resolveRunFolder, type StoredRun } from '../protocol/ports/run-folder.ts';
 export { RUN_FILES } from '../protocol/records/run-files.ts';

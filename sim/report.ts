@@ -82,10 +82,11 @@ const card = (value: string, label: string): string =>
   `<div class="card"><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`;
 
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
+  const metrics = Object.keys(history[0]?.training ?? {});
   const head = [
     'round',
     'test accuracy',
-    'training loss',
+    ...metrics.map((name) => `training ${name}`),
     'survivors',
     'up',
     'down',
@@ -99,7 +100,7 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
       const cells = [
         String(round.version),
         round.testAccuracy === undefined ? '–' : formatPercent(round.testAccuracy),
-        round.trainLoss.toFixed(4),
+        ...metrics.map((name) => (round.training[name] ?? 0).toFixed(4)),
         `${round.survivors} / ${round.cohort}`,
         formatBytes(round.bytesUp),
         formatBytes(round.bytesDown),
@@ -111,6 +112,9 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
     .join('\n');
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 };
+
+const describeStrategy = ({ name, parameters }: Summary['strategy']): string =>
+  [name, ...Object.entries(parameters).map(([key, value]) => `${key} ${value}`)].join(', ');
 
 /** What each kind of work is called in the report. */
 const ACTIVITY_NAMES: Readonly<Record<string, string>> = {
@@ -253,6 +257,7 @@ ${rows([
     'local training',
     `${summary.training.epochs} epochs, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
   ],
+  ['strategy', describeStrategy(summary.strategy)],
   [
     'encoding',
     `${summary.encoding.ring}, ${summary.encoding.bits} bits, clip norm ${summary.encoding.clipNorm}`,

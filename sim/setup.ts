@@ -2,6 +2,7 @@
  * @module Everything a scenario decides before the first round: who holds which rows, which model, which specification, and
  * the seed of every participant. All of it follows from the scenario and its data.
  */
+import { loadStrategies } from '../protocol/algorithm/load-module.ts';
 import { deriveSeed } from '../protocol/ports/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
@@ -93,6 +94,7 @@ export const setUp = async (
   now: number,
   { module, task: brought }: TaskOptions = {},
 ): Promise<Setup> => {
+  await Promise.all(scenario.strategyModules.map(loadStrategies));
   const master = masterSeed(scenario.seed);
   const task = brought ?? (module === undefined ? undefined : await loadTask(module));
   const dataSeed = deriveSeed(master, 'data');

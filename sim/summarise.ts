@@ -3,6 +3,8 @@
  */
 import { createRequire } from 'node:module';
 import * as v from 'valibot';
+import { strategyOf } from '../protocol/algorithm/registry.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { toHex } from '../protocol/bytes.ts';
 import type { BaselinePoint } from './analysis.ts';
 import type { ScenarioBaseline } from './baseline.ts';
@@ -21,6 +23,7 @@ export interface SummariseInit {
   readonly history: History;
   readonly status: Summary['status'];
   readonly run: Uint8Array;
+  readonly spec: RunSpec;
   readonly modelHash: Uint8Array;
   readonly transcriptRoot: Uint8Array;
   readonly parameters: number;
@@ -106,6 +109,7 @@ export const summarise = (init: SummariseInit): Summary => {
       batchSize: scenario.batchSize,
       learningRate: scenario.learningRate,
     },
+    strategy: { name: init.spec.strategy.name, parameters: strategyOf(init.spec).parameters },
     encoding: { ring: scenario.ring, bits: scenario.bits, clipNorm: scenario.clipNorm },
     ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
     ...(baseline === undefined

@@ -19,9 +19,11 @@ export const roundSchema = v.strictObject({
   survivors: count,
   /** Sum of the example weights that the survivors sent in masked form. */
   weight: amount,
-  /** Mean training loss and accuracy over the survivors' examples, as the sum of masked metrics tells it. */
-  trainLoss: amount,
-  trainAccuracy: share,
+  /**
+   * The run's metrics by name, over the survivors, as the masked sums give them: `loss`,
+   * `accuracy`...
+   */
+  training: v.record(v.string(), amount),
   /** Updates that were cut to the clip norm, among the survivors'. */
   clipped: count,
   /** Of the model after this round on the test set; absent where it was not evaluated. */
@@ -84,6 +86,7 @@ export const summarySchema = v.strictObject({
     /** Id of the blob with specification and transcript. */
     transcript: v.optional(v.string()),
   }),
+  strategy: v.strictObject({ name: v.string(), parameters: v.record(v.string(), v.number()) }),
   training: v.strictObject({ epochs: count, batchSize: count, learningRate: amount }),
   encoding: v.strictObject({ ring: v.string(), bits: count, clipNorm: amount }),
   targetAccuracy: v.optional(share),

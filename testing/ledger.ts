@@ -95,11 +95,21 @@ export const ledgerSuite = (
     it(
       'registers a model version once',
       withFixture(async ({ ledger }) => {
-        const initial = { ...model, round: 0, blob: other };
+        const initial = { ...model, round: 0, blob: other, stateHash: h('state') };
         await ledger.registerModel(initial);
+        const others = [{ stateHash: h('another state') }, { stateHash: undefined }];
+        for (const change of others)
+          await expect(ledger.registerModel({ ...initial, ...change })).rejects.toEqual(frozen);
         await ledger.freezeCohort(cohort);
         await ledger.freezeSurvivors(survivors);
-        const facts = { parent: 0, metrics: { lossSum: 12.5, correct: 9, examples: 10 } };
+        const facts = {
+          parent: 0,
+          examples: 10,
+          metrics: [
+            { name: 'loss', value: 1.25 },
+            { name: 'accuracy', value: 0.9 },
+          ],
+        };
         await ledger.registerModel(model, facts);
         await ledger.registerModel(model, facts);
         await expect(ledger.registerModel({ ...model, blob: other })).rejects.toEqual(frozen);

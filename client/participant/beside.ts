@@ -3,18 +3,18 @@
  * it gives is handled in the order of the participant's queue, and dropped when the round has ended in the meantime.
  */
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
-import { maxBundleBytes } from '../../protocol/aggregate/bundle.ts';
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { maxBundleBytes } from '../../protocol/verify/bundle.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import { checkBlob, type BlobRef } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { createMemo } from '../../protocol/memo.ts';
-import type { SignedRecord } from '../../protocol/records/records.ts';
+import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
 import { Breach, type Proof } from '../../protocol/rules/breach.ts';
 import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
-import { decryptModel } from '../../protocol/model/open-model.ts';
+import { decryptModel, type ModelContent } from '../../protocol/model/open-model.ts';
 import {
   spotCheck,
   type RoundReader,
@@ -60,7 +60,11 @@ export interface Job<Result> {
  * participants of one process share them.
  */
 const RECENT_MODELS_BYTES = 64 << 20;
-const recentModels = createMemo<Float32Array>(RECENT_MODELS_BYTES);
+const recentModels = createMemo<ModelContent>(RECENT_MODELS_BYTES);
+
+/** Two versions of equal weights may differ in state. */
+const nameOf = ({ hash, state }: ModelRef): Uint8Array =>
+  state === undefined ? hash : sha256(hash, state);
 
 /**
  * Does `work` on bytes whose hash is in a signed record, with a key that opened: what is wrong with them then is proven by that
@@ -198,7 +202,7 @@ export class Beside {
       wait(() => unwrap(gate, envelope, purpose)),
     ]);
     const bundle = await proving([commit, open], () => decryptBlob(key, purpose, cipher));
-    const before = recentModels.get(evidence.open.body.model.hash);
+    const before = recentModels.get(nameOf(evidence.open.body.model));
     return spotCheck({ spec, run, evidence, bundle, before, leaf, reader, signal });
   }
 
@@ -220,7 +224,7 @@ export class Beside {
       ]);
   }
 
-  async #openModel(open: SignedRecord<'open'>, { signal, wait }: Task): Promise<Float32Array> {
+  async #openModel(open: SignedRecord<'open'>, { signal, wait }: Task): Promise<ModelContent> {
     const { view, store, gate } = this.#ports;
     const { model } = open.body;
     const purpose = { run: view.run, round: model.version, role: 'model' } as const;
@@ -236,12 +240,12 @@ export class Beside {
   /**
    * Fetches the model of the round, unless its weights are known, and trains.
    *
-   * @param known weights with the hash that the open record names
+   * @param known content with the hashes that the open record names
    * @param shared resolves when this participant has sent its shares; the trainer may hold the event loop after that
    */
   async train(
     open: SignedRecord<'open'>,
-    known: Float32Array | undefined,
+    known: ModelContent | undefined,
     task: Task,
     shared: Promise<void>,
     onProgress: (done: number, total: number) => void,
@@ -250,8 +254,9 @@ export class Beside {
     const { body, round } = open;
     const { signal } = task;
     const { epochs, batchSize, learningRate } = view.spec.training;
-    const before = known ?? (await this.#openModel(open, task));
-    recentModels.add(body.model.hash, before, before.byteLength);
+    const content = known ?? (await this.#openModel(open, task));
+    const { weights: before, state } = content;
+    recentModels.add(nameOf(body.model), content, before.byteLength + state.byteLength);
     await shared;
     await sent(signal);
     const turn = this.#trainer.then(async () => {

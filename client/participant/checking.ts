@@ -67,7 +67,7 @@ const check = async (progress: Progress, live: Live): Promise<void> => {
       const { commit } = evidence;
       await progress.memory.noteCheck(commit, leaf);
       live.isChecked = true;
-      live.weights = result.after;
+      live.content = result.after;
       const milliseconds = clock.now() - started;
       emit({ type: 'checked', round: open.round, commit: commit.round, leaf, milliseconds });
       await trainAndShare(progress, live);

@@ -1,6 +1,7 @@
 /**
  * @module How an attempt ends: a commit, which names the next model, or an abort, which says whether the sum may be known.
  */
+import { reportMetrics } from '../../protocol/algorithm/metrics.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
@@ -27,8 +28,9 @@ export const onCommit = async (
   await progress.memory.commitTo(commit);
   if (progress.memory.run.round === undefined) progress.stop();
   if (live !== undefined) progress.ownFaults.forget();
-  const { weight, metrics, model } = commit.body;
-  progress.ports.emit({ type: 'committed', round: commit.round, weight, metrics, model });
+  const { weight, clipped, model } = commit.body;
+  const metrics = reportMetrics(progress.ports.view.spec.metrics, commit.body.metrics, weight);
+  progress.ports.emit({ type: 'committed', round: commit.round, weight, clipped, metrics, model });
 };
 
 /**

@@ -1,9 +1,10 @@
 /**
  * @module What a participant tells whoever started it: typed events for progress bars and reports, and lines for a log.
  */
+import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
-import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
+import type { ModelRef } from '../../protocol/records/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
@@ -85,7 +86,8 @@ export type ParticipantEvent =
       readonly round: number;
       /** Sum of the capped example counts, and the sums over the survivors. */
       readonly weight: number;
-      readonly metrics: SignedRecord<'commit'>['body']['metrics'];
+      readonly clipped: number;
+      readonly metrics: readonly ReportedMetric[];
       readonly model: ModelRef;
     }
   /** The coordinator aborted the attempt. `answered`: it may know the sum; otherwise nothing was revealed. */
@@ -187,7 +189,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'committed':
       return [
         'info',
-        `round ${event.round}: new model, loss ${(event.metrics.lossSum / Math.max(1, event.weight)).toFixed(4)}`,
+        `round ${event.round}: new model, ${event.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`).join(', ')}`,
       ];
     case 'aborted':
       return [

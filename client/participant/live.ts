@@ -1,6 +1,7 @@
 /**
  * @module The round in progress as a participant knows it without its keystore.
  */
+import type { ModelContent } from '../../protocol/model/open-model.ts';
 import { decodeClientFrame } from '../../protocol/wire/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
 import { emptyView, type RoundView } from '../../protocol/rules/index.ts';
@@ -23,8 +24,8 @@ export interface Live {
   evidence?: CommitEvidence;
   /** This participant has checked the commit in this round. */
   isChecked?: boolean;
-  /** Weights of the round's model, where the check of its commit gave them. */
-  weights?: Float32Array;
+  /** The round's model with its state, where the check of its commit gave it. */
+  content?: ModelContent;
   /** The first cohort and survivors record that were shown, checked or not: a second, different one is a breach. */
   readonly shown: { cohort?: SignedRecord<'cohort'>; survivors?: SignedRecord<'survivors'> };
   cohort?: CheckedCohort;

@@ -3,6 +3,7 @@
  * keys and the run, so that no signature fits another session; the participant does not speak before the coordinator has
  * proven its key and shown the specification that the run's hash names.
  */
+import { strategyOf } from '../../protocol/algorithm/registry.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
@@ -88,6 +89,8 @@ const checkWelcome = (bytes: Uint8Array, challenge: Challenge): RunSpec => {
     throw mismatch('the run', challenge.run, hashRunSpec(spec));
   if (!equalBytes(spec.coordinator, challenge.coordinator))
     throw mismatch('the coordinator', spec.coordinator, challenge.coordinator);
+  // A run of code that is not here ends by name, before anything is sent.
+  strategyOf(spec);
   return spec;
 };
 

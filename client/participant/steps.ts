@@ -2,9 +2,12 @@
  * @module The cryptographic steps of a participant's round as functions: what it holds and sees in, what it must save and send
  * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
+import { strategyOf } from '../../protocol/algorithm/registry.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
-import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
-import { blocksOf, METRICS, rotationSeed, weighMetric } from '../../protocol/aggregate/round.ts';
+import { chunkRoot } from '../../protocol/encoding/leaves.ts';
+import { weighMetrics } from '../../protocol/algorithm/metrics.ts';
+import { blocksOf, extrasFor, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/model/envelope.ts';
@@ -227,6 +230,21 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   return out;
 };
 
+/** Steps of the local optimiser in a round. */
+const localSteps = ({ training }: RunSpec, examples: number): number =>
+  training.epochs * Math.ceil(examples / training.batchSize);
+
+/** What a trainer measured, by the names that a specification declares. */
+const measured = ({
+  lossSum,
+  correct,
+  metrics,
+}: TrainResult): Readonly<Record<string, number>> => ({
+  loss: lossSum,
+  accuracy: correct,
+  ...metrics,
+});
+
 /**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask (or encrypt), pack. The
  * rounding depends on keystore, specification and round only, so a masked and an unmasked run give the same sums.
@@ -243,11 +261,21 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       'tensor_mismatch',
       `expected ${before.length} trained weights, got ${trained.weights.length}`,
     );
+  const delta = difference(trained.weights, before);
+  const { examples } = trained;
+  const { strategy, parameters } = strategyOf(spec);
+  const scalars =
+    strategy.member?.prepare({ parameters, delta, examples, steps: localSteps(spec, examples) }) ??
+    {};
+  const { weightCap } = spec.encoding;
   const { lanes, layout } = encodeUpdate({
-    delta: difference(trained.weights, before),
-    examples: trained.examples,
-    metrics: METRICS.map(({ name }) => weighMetric(spec, trained[name], trained.examples)),
-    extras: METRICS,
+    delta,
+    examples,
+    metrics: [
+      ...weighMetrics(spec.metrics, measured(trained), examples, weightCap),
+      ...weighMetrics(strategy.member?.scalars ?? [], scalars, examples, weightCap),
+    ],
+    extras: extrasFor(spec),
     spec: spec.encoding,
     n: members.length,
     rotationSeed: rotationSeed({

@@ -17,12 +17,12 @@ export const train = (progress: Progress, live: Live): void => {
   const { round } = live.open;
   progress.beside.start(live, 'training', {
     work: (task) =>
-      progress.beside.train(live.open, live.weights, task, live.shared.promise, (done, total) => {
+      progress.beside.train(live.open, live.content, task, live.shared.promise, (done, total) => {
         if (progress.live === live) emit({ type: 'training', round, done, total });
       }),
     done: async (trained) => {
       live.trained = trained;
-      delete live.weights;
+      delete live.content;
       const { examples, lossSum, correct } = trained.result;
       const { milliseconds } = trained;
       emit({ type: 'trained', round, examples, lossSum, correct, milliseconds });

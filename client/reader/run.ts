@@ -13,7 +13,7 @@ import type { Receipt } from '../../protocol/net/sui/receipts.ts';
 import { addressOf, cryptoReady } from '../../protocol/ports/identity.ts';
 import type { ModelRef } from '../../protocol/records/records.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { openModel, verifyRun, type Verification } from '../../protocol/verify/index.ts';
+import { openVersion, verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import { httpBase } from '../connect/address.ts';
 import { examineFolder, type FolderReport } from './examine-folder.ts';
 import { openCoordinator } from './from-coordinator.ts';
@@ -45,6 +45,8 @@ export interface PulledModel {
   readonly model: ModelRef;
   /** Flat, in the order of `spec.model.tensors`. */
   readonly weights: Float32Array;
+  /** What the strategy carries from round to round, flat; empty for a strategy without state. */
+  readonly state: Float32Array;
 }
 
 export interface RunReader extends AsyncDisposable {
@@ -150,7 +152,7 @@ const pull = async (source: Source, { round, signal }: PullOptions): Promise<Pul
   const model = chooseModel(source, round);
   const cipher = await store.get(model.blob, signal === undefined ? {} : { signal });
   const run = hashRunSpec(spec);
-  return { model, weights: await openModel({ run, model, cipher }, spec.model, gate) };
+  return { model, ...(await openVersion({ run, model, cipher }, spec.model, gate)) };
 };
 
 const fork = async (
@@ -177,11 +179,21 @@ const fork = async (
       'verification_failed',
       `the version ${version.id} is of another architecture than its run, ${run}`,
     );
-  const { model, weights } = await pull(source, signal === undefined ? {} : { signal });
+  const { model, weights, state } = await pull(source, signal === undefined ? {} : { signal });
   // The new run begins with this version, not with what the seed of the other gives.
   const { seed: _, ...architecture } = spec.model;
   const object = fromHex(version.id.replace(/^0x/u, ''));
-  return { model: architecture, weights, parent: { modelHash: model.hash, object } };
+  const stateHash = model.state;
+  return {
+    model: architecture,
+    weights,
+    ...(stateHash === undefined ? {} : { carried: { state, strategy: spec.strategy } }),
+    parent: {
+      modelHash: model.hash,
+      ...(stateHash === undefined ? {} : { stateHash }),
+      object,
+    },
+  };
 };
 
 const receipts = async ({ network, spec }: Source, member: string): Promise<readonly Receipt[]> => {

@@ -42,9 +42,10 @@ export const committedRounds = (run: SignedRun): number =>
  */
 export const modelOfVersion = (
   run: SignedRun,
-  { id, round, blob, modelHash }: Pick<VersionFacts, 'id' | 'round' | 'blob' | 'modelHash'>,
+  version: Pick<VersionFacts, 'id' | 'round' | 'blob' | 'modelHash' | 'stateHash'>,
 ): ModelRef => {
-  const model = modelsOf(run).find(({ version }) => version === round);
+  const { id, round, blob, modelHash, stateHash } = version;
+  const model = modelsOf(run).find((known) => known.version === round);
   if (model?.blob.id !== blob.id || toHex(model.blob.sha256) !== blob.sha256)
     throw new FloeError(
       'verification_failed',
@@ -54,6 +55,12 @@ export const modelOfVersion = (
     throw new FloeError(
       'verification_failed',
       `the version ${id} names the model ${modelHash}, the signed records of round ${round} ${toHex(model.hash)}`,
+    );
+  const signed = model.state && toHex(model.state);
+  if (signed !== stateHash)
+    throw new FloeError(
+      'verification_failed',
+      `the version ${id} names the state ${stateHash ?? 'none'}, the signed records of round ${round} ${signed ?? 'none'}`,
     );
   return model;
 };

@@ -2,6 +2,7 @@
  * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort, after which the next attempt
  * opens with new keys, after a pause that grows with the failures, see causes.ts.
  */
+import { reportMetrics } from '../../protocol/algorithm/metrics.ts';
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
@@ -195,7 +196,8 @@ export const applyRegistered = (
         cohort: round.members.length,
         survivors: round.survivors.body.members.length,
         weight: commit.body.weight,
-        metrics: commit.body.metrics,
+        clipped: commit.body.clipped,
+        metrics: reportMetrics(config.spec.metrics, commit.body.metrics, commit.body.weight),
         modelHash: commit.body.model.hash,
         uploadBytes: [...round.uploads.values()].reduce(
           (sum, { record }) => sum + record.body.blob.size,

@@ -2,6 +2,7 @@
  * @module What the machine asks of its host, as data. Records to append are written in the same transaction as the event
  * that caused them; everything else happens only after that.
  */
+import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import type { encodeFrame } from '../../protocol/wire/messages.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
@@ -86,11 +87,8 @@ export type Progress =
       readonly cohort: number;
       readonly survivors: number;
       readonly weight: number;
-      readonly metrics: {
-        readonly lossSum: number;
-        readonly correct: number;
-        readonly clipped: number;
-      };
+      readonly clipped: number;
+      readonly metrics: readonly ReportedMetric[];
       readonly modelHash: Uint8Array;
       readonly uploadBytes: number;
       /** Duration of each phase of the round. */

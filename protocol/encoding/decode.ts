@@ -1,21 +1,14 @@
 /**
- * @module The sum of a cohort's lanes as the weighted mean update, whole or one block. Whoever
- * recomputes a round must get the same bits, so the float operations have one fixed order and are all
- * IEEE 754 additions, multiplications, divisions and square roots.
+ * @module The sum of a cohort's lanes as the weighted mean update, whole or one block: backwards
+ * through the stages of the encoding. Whoever recomputes a round must get the same bits, so the
+ * float operations have one fixed order and are all IEEE 754 additions, multiplications, divisions
+ * and square roots.
  */
 import { FloeError } from '../errors.ts';
 import { readExtras, type ExtraTotals } from './extras.ts';
-import {
-  plainCoordinates,
-  quantisationStep,
-  ringLayout,
-  type EncodingSpec,
-  type ExtraSpec,
-  type RingLayout,
-} from './layout.ts';
+import { ringLayout, type EncodingSpec, type ExtraSpec } from './layout.ts';
 import { blockOf, type Lanes } from './lanes.ts';
-import { blockNormLimit, meanNormLimit } from './norm.ts';
-import { coordinatesOf, planRotation, rotateBlockBack, rotationGain } from './rotation.ts';
+import { pipelineOf, type Pipeline } from './pipeline.ts';
 
 export interface SumInput {
   /** Sum of the survivors' lanes mod 2^b, without masks. Not changed. */
@@ -36,79 +29,6 @@ export interface DecodedSum extends ExtraTotals {
   readonly meanDelta: Float32Array;
 }
 
-/** Lanes stand for integers in [-2^(b-1), 2^(b-1)). One loop for each element type, as in lanes.ts. */
-const centre = (lanes: Lanes, modulusBits: number, out: Float64Array): void => {
-  const shift = 32 - modulusBits;
-  if (lanes instanceof Uint16Array)
-    for (let i = 0; i < out.length; i += 1) out[i] = (lanes[i]! << shift) >> shift;
-  else for (let i = 0; i < out.length; i += 1) out[i] = (lanes[i]! << shift) >> shift;
-};
-
-/** Sum of the squares of lanes as integers, in order, so that everybody gets the same bits. */
-const energyOf = (lanes: Lanes, modulusBits: number): number => {
-  const shift = 32 - modulusBits;
-  let sum = 0;
-  if (lanes instanceof Uint16Array)
-    for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
-  else for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
-  return sum;
-};
-
-/** Sums of squares of parts of a mean, as norms in units of the update. */
-const normOf = (energy: number, spec: EncodingSpec, layout: RingLayout, weight: number): number =>
-  (Math.sqrt(energy) * quantisationStep(spec, layout) * spec.weightCap) / weight;
-
-const requireNorm = (what: string, norm: number, limit: number): void => {
-  if (norm <= limit) return;
-  throw new FloeError(
-    'mean_out_of_range',
-    `expected ${what} of norm at most ${limit.toPrecision(6)}, got ${norm.toPrecision(6)}`,
-    { norm, limit },
-  );
-};
-
-/**
- * Refuses a mean that is longer than that of clipped updates can be, whole or in one block.
- *
- * @param layout of the cohort @param survivors how many encodings are in `lanes` @param weight sum of their capped counts
- * @throws FloeError `mean_out_of_range`
- */
-export const checkMeanNorm = (
-  lanes: Lanes,
-  spec: EncodingSpec,
-  layout: RingLayout,
-  survivors: number,
-  weight: number,
-): void => {
-  // Of the ring's integers: the rotation keeps the norm, and the padding is a liar's to fill.
-  const energies = Array.from({ length: layout.blocks }, (_, block) =>
-    energyOf(blockOf(lanes, layout, block), layout.modulusBits),
-  );
-  const whole = energies.reduce((a, b) => a + b);
-  const limit = meanNormLimit(spec, layout, survivors, weight);
-  requireNorm('a mean', normOf(whole, spec, layout, weight), limit);
-  const most = blockNormLimit(spec, layout, survivors, weight);
-  for (const energy of energies)
-    requireNorm('a block of the mean', normOf(energy, spec, layout, weight), most);
-};
-
-/**
- * The same for one block alone.
- *
- * @param lanes of the block
- * @throws FloeError `mean_out_of_range`
- */
-export const checkBlockNorm = (
-  lanes: Lanes,
-  spec: EncodingSpec,
-  layout: RingLayout,
-  survivors: number,
-  weight: number,
-): void => {
-  const norm = normOf(energyOf(lanes, layout.modulusBits), spec, layout, weight);
-  requireNorm('a block of the mean', norm, blockNormLimit(spec, layout, survivors, weight));
-};
-
 /** The values of one block of the mean, and the coordinates of the model that they belong to. */
 export interface MeanBlock {
   /** Of `layout.dimension` and above: padding. */
@@ -126,26 +46,38 @@ export type BlockDecoder = (lanes: Lanes, block: number) => MeanBlock;
  * What decodes the blocks of one sum, in any order.
  *
  * @param weight sum of the capped example counts, above 0
- * @throws FloeError `spec_invalid` for a seed of another length
  */
 export const blockDecoder = (
-  spec: EncodingSpec,
-  layout: RingLayout,
-  rotationSeed: Uint8Array,
+  { layout, stages, deal, quantiser }: Pipeline,
   weight: number,
 ): BlockDecoder => {
-  const rotation = spec.rotation ? planRotation(layout, rotationSeed) : undefined;
-  const gain = rotation === undefined ? 1 : rotationGain(layout);
-  const factor = (quantisationStep(spec, layout) / gain) * (spec.weightCap / weight);
+  const factor = quantiser.toMean(weight);
+  const backwards = stages.toReversed();
   const x = new Float64Array(layout.blockSize);
   const values = new Float32Array(layout.blockSize);
   return (lanes, block) => {
-    centre(lanes, layout.modulusBits, x);
-    if (rotation) rotateBlockBack(x, rotation, block);
+    quantiser.centre(lanes, x);
+    for (const { server } of backwards) server.values?.(x, block);
     for (let g = 0; g < x.length; g += 1) values[g] = x[g]! * factor;
-    const coordinates = rotation ? coordinatesOf(rotation, block) : plainCoordinates(layout, block);
-    return { coordinates, values };
+    return { coordinates: deal.coordinates(block), values };
   };
+};
+
+/** The server's side of the stages: the mean over all coordinates of the model. */
+export const decodeBlocks = (pipeline: Pipeline, lanes: Lanes, weight: number): Float32Array => {
+  const { layout, stages } = pipeline;
+  const { blocks, blockSize, dimension } = layout;
+  const decode = blockDecoder(pipeline, weight);
+  let mean: Float32Array = new Float32Array(dimension);
+  for (let block = 0; block < blocks; block += 1) {
+    const { coordinates, values } = decode(blockOf(lanes, layout, block), block);
+    for (let g = 0; g < blockSize; g += 1) {
+      const i = coordinates[g]!;
+      if (i < dimension) mean[i] = values[g]!;
+    }
+  }
+  for (const { server } of stages.toReversed()) mean = server.mean?.(mean) ?? mean;
+  return mean;
 };
 
 /**
@@ -169,15 +101,6 @@ export const decodeSum = (input: SumInput): DecodedSum => {
       `expected 1 to ${n} survivors, got ${survivors}`,
     );
   const totals = readExtras(lanes.subarray(layout.padded), spec, layout, extras, survivors);
-  const decode = blockDecoder(spec, layout, rotationSeed, totals.weight);
-  const meanDelta = new Float32Array(dimension);
-  const { blocks, blockSize } = layout;
-  for (let block = 0; block < blocks; block += 1) {
-    const { coordinates, values } = decode(blockOf(lanes, layout, block), block);
-    for (let g = 0; g < blockSize; g += 1) {
-      const i = coordinates[g]!;
-      if (i < dimension) meanDelta[i] = values[g]!;
-    }
-  }
-  return { ...totals, meanDelta };
+  const pipeline = pipelineOf(spec, layout, rotationSeed);
+  return { ...totals, meanDelta: decodeBlocks(pipeline, lanes, totals.weight) };
 };

@@ -1,28 +1,19 @@
 /**
- * @module One participant's update as ring elements: clip, weight, rotate, scale, clamp, round
- * stochastically, reduce mod 2^b. Block by block, so that it needs the memory of one block.
+ * @module One participant's update as ring elements: through the stages of the encoding, block by
+ * block, so that it needs the memory of one block.
  */
 import { FloeError } from '../errors.ts';
 import { writeExtras } from './extras.ts';
 import {
-  BLOCK_ENERGY,
   ENCODING_LIMITS,
-  maxLevel,
-  quantisationStep,
   ringLayout,
   type EncodingSpec,
   type ExtraSpec,
   type RingLayout,
 } from './layout.ts';
-import { blockOf, createLanes, laneMask, type Lanes } from './lanes.ts';
-import {
-  blockEnergies,
-  dealBlock,
-  planRotation,
-  rotateBlock,
-  rotationGain,
-  type Rotation,
-} from './rotation.ts';
+import { blockOf, createLanes, type Lanes } from './lanes.ts';
+import { pipelineOf, type Pipeline } from './pipeline.ts';
+import type { ScaledVector } from './stages/stage.ts';
 import type { RandomSource } from '../ports/random.ts';
 
 export interface UpdateInput {
@@ -70,71 +61,33 @@ const finiteNorm = (delta: Float32Array): number => {
 };
 
 /**
- * What an update is multiplied by so that its norm is at most C and no rotation block holds more than
- * its share of the energy; 1 where both hold.
+ * The participant's side of the stages.
+ *
+ * @param weight what the update counts for: min(examples, weightCap)
+ * @param lanes those of the blocks are filled
+ * @throws FloeError `update_not_finite`
  */
-const clipFactor = (
+export const encodeBlocks = (
+  { layout, stages, deal, quantiser }: Pipeline,
   delta: Float32Array,
-  norm: number,
-  spec: EncodingSpec,
-  rotation: Rotation | undefined,
-): number => {
-  const toNorm = norm > spec.clipNorm ? spec.clipNorm / norm : 1;
-  if (rotation === undefined) return toNorm;
-  const fullest = blockEnergies(rotation, delta).reduce((a, b) => Math.max(a, b));
-  const limit = spec.clipNorm * Math.sqrt(BLOCK_ENERGY / rotation.blocks);
-  const inBlock = Math.sqrt(fullest);
-  return rotation.blocks > 1 && inBlock > limit ? Math.min(toNorm, limit / inBlock) : toNorm;
-};
-
-/** u of one coordinate, from two bytes. */
-const fraction = (bytes: Uint8Array, i: number): number =>
-  ((bytes[2 * i]! | (bytes[2 * i + 1]! << 8)) + 0.5) / 65_536;
-
-const clamp = (value: number, level: number): number =>
-  value > level ? level : value < -level ? -level : value;
-
-// One loop for each element type, as in lanes.ts.
-const round16 = (
-  x: Float64Array,
-  factor: number,
-  level: number,
-  lanes: Uint16Array,
-  mask: number,
-  bytes: Uint8Array,
-): void => {
-  for (let i = 0; i < x.length; i += 1)
-    lanes[i] = Math.floor(clamp(x[i]! * factor, level) + fraction(bytes, i)) & mask;
-};
-const round32 = (
-  x: Float64Array,
-  factor: number,
-  level: number,
-  lanes: Uint32Array,
-  mask: number,
-  bytes: Uint8Array,
-): void => {
-  for (let i = 0; i < x.length; i += 1)
-    lanes[i] = Math.floor(clamp(x[i]! * factor, level) + fraction(bytes, i)) & mask;
-};
-
-/**
- * lanes[i] = floor(clamp(x[i] * factor, -L, L) + u) mod 2^b, u uniform over (k + 1/2) / 2^16. Sixteen bits bias a coordinate by
- * at most 2^-17 of a step.
- */
-const roundStochastically = (
-  x: Float64Array,
-  factor: number,
-  level: number,
+  weight: number,
+  weightCap: number,
   lanes: Lanes,
-  mask: number,
-  random: RandomSource,
-): void => {
-  const bytes = random(x.length * 2);
-  if (bytes.length !== x.length * 2)
-    throw new FloeError('internal', `expected ${x.length * 2} random bytes, got ${bytes.length}`);
-  const to = lanes instanceof Uint16Array ? round16 : round32;
-  to(x, factor, level, lanes as Uint16Array & Uint32Array, mask, bytes);
+): { readonly norm: number; readonly clipped: boolean } => {
+  const norm = finiteNorm(delta);
+  let vector: ScaledVector = { values: delta, factor: 1, norm, clipped: false };
+  for (const { participant } of stages) vector = participant.update?.(vector) ?? vector;
+  const { clipped } = vector;
+  const share = { ...vector, factor: (vector.factor * weight) / weightCap };
+  const x = new Float64Array(layout.blockSize);
+  for (let block = 0; block < layout.blocks; block += 1) {
+    deal.take(share, block, x);
+    for (const { participant } of stages) participant.values?.(x, block);
+    const own = blockOf(lanes, layout, block);
+    quantiser.round(x, own);
+    for (const { participant } of stages) participant.lanes?.(own, block);
+  }
+  return { norm, clipped };
 };
 
 /**
@@ -153,27 +106,10 @@ export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
       'weight_out_of_range',
       `expected an integer from 1 to ${ENCODING_LIMITS.weight} examples, got ${examples}`,
     );
-  const norm = finiteNorm(delta);
-  const rotation = spec.rotation ? planRotation(layout, rotationSeed) : undefined;
-  const clip = clipFactor(delta, norm, spec, rotation);
-  const clipped = clip < 1;
   const weight = Math.min(examples, spec.weightCap);
   const lanes = createLanes(layout.lanes, layout.modulusBits);
+  const pipeline = pipelineOf(spec, layout, rotationSeed, random);
+  const { norm, clipped } = encodeBlocks(pipeline, delta, weight, spec.weightCap, lanes);
   writeExtras(lanes, spec, layout, extras, { weight, clipped, metrics });
-
-  const share = (clip * weight) / spec.weightCap;
-  const gain = rotation === undefined ? 1 : rotationGain(layout);
-  const factor = 1 / (quantisationStep(spec, layout) * gain);
-  const { blocks, blockSize, modulusBits } = layout;
-  const x = new Float64Array(blockSize);
-  for (let block = 0; block < blocks; block += 1) {
-    if (rotation) {
-      dealBlock(rotation, delta, share, block, x);
-      rotateBlock(x, rotation, block);
-    } else
-      for (let g = 0; g < blockSize; g += 1) x[g] = (delta[block * blockSize + g] ?? 0) * share;
-    const own = blockOf(lanes, layout, block);
-    roundStochastically(x, factor, maxLevel(spec), own, laneMask(modulusBits), random);
-  }
   return { lanes, layout, norm, clipped, weight };
 };

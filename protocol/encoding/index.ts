@@ -1,15 +1,9 @@
 /**
- * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack; the inverse for the sum of a cohort.
+ * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a
+ * side for the participant and one for the server (stages/stage.ts).
  */
-export {
-  blockDecoder,
-  checkBlockNorm,
-  checkMeanNorm,
-  decodeSum,
-  type DecodedSum,
-  type SumInput,
-} from './decode.ts';
-export { encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
+export { blockDecoder, decodeBlocks, decodeSum, type DecodedSum, type SumInput } from './decode.ts';
+export { encodeBlocks, encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
 export { quantisationError, type QuantisationError } from './error.ts';
 export { readExtras, type ExtraTotals } from './extras.ts';
 export { walshHadamard } from './hadamard.ts';
@@ -25,5 +19,8 @@ export {
   type RingLayout,
 } from './layout.ts';
 export { blockNormLimit, meanNormLimit } from './norm.ts';
+export { checkBlockNorm, checkMeanNorm } from './norm-check.ts';
+export { checkSum, pipelineOf, type Pipeline } from './pipeline.ts';
+export type { RingSum, ScaledVector, Stage } from './stages/stage.ts';
 export { pack, packedLength, unpack } from './pack.ts';
 export { ROTATION_SEED_BYTES } from './rotation.ts';

@@ -3,7 +3,7 @@
  * normal with one variance, so that one scale fits them all (Kairouz et al. 2021, section 4). It is
  * block-diagonal: coordinates are dealt out to equal blocks, and each block gets random signs and a
  * Walsh-Hadamard transform of its own. So one block of a sum decodes alone, which is what a spot
- * check of a commit needs (aggregate/leaves.ts).
+ * check of a commit needs (encoding/leaves.ts).
  *
  * Dealing: layers differ, and the update of a small last layer can hold half the energy. Each group
  * of m consecutive coordinates, m the number of blocks, gives one coordinate to each block, turned by

@@ -25,6 +25,20 @@ export const SPEC = {
     "The run offers less than the participant's admission policy requires; nothing was sent.",
     'Ask for a run that offers it, or lower the named requirement with the named flag or `require` field: only you can.',
   ),
+  strategy_unknown: entry(
+    'spec',
+    'operator',
+    false,
+    'A run names a strategy that this process does not know, or knows with other code.',
+    'Give the module that the run was made with: `--strategy-module FILE`, or `registerStrategy`; its SHA-256 must be the one in the message.',
+  ),
+  strategy_invalid: entry(
+    'spec',
+    'operator',
+    false,
+    'A module exports no valid strategy, or the name of its strategy is taken.',
+    'Correct what the message names; see examples/strategy.',
+  ),
   network_mismatch: entry(
     'spec',
     'either',

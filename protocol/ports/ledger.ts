@@ -38,6 +38,8 @@ export interface ModelVersion {
   /** The round whose result this is; 0 is the initial model. */
   readonly round: number;
   readonly modelHash: Uint8Array;
+  /** Of the state of the run's strategy; absent where it has none. */
+  readonly stateHash?: Uint8Array | undefined;
   /** The encrypted model. */
   readonly blob: BlobRef;
   readonly transcriptRoot: Uint8Array;
@@ -47,12 +49,10 @@ export interface ModelVersion {
 export interface ModelFacts {
   /** The version it was made from: by its round, where it is of the same run, or by its object id. */
   readonly parent?: number | string;
-  /** Sum of the losses and of the right answers over `examples` training examples. */
-  readonly metrics?: {
-    readonly lossSum: number;
-    readonly correct: number;
-    readonly examples: number;
-  };
+  /** Sum of the capped example counts; 0 unless told. */
+  readonly examples?: number;
+  /** As they are reported: means and sums by name; a ledger may round them to 10^-6. */
+  readonly metrics?: readonly { readonly name: string; readonly value: number }[];
 }
 
 /** What the receipts of the coordinator's own journal begin with; those of other ledgers begin with their kind. */

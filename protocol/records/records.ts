@@ -14,6 +14,8 @@ import type { Identity } from '../ports/identity.ts';
 import { createMemo } from '../memo.ts';
 import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
+import { metricName } from '../algorithm/metrics.ts';
+import { ENCODING_LIMITS } from '../encoding/index.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
 /** Survivor sets that one participant answers on one model, at most. */
@@ -49,6 +51,10 @@ export const modelRefSchema = v.strictObject({
   version: integer(0, 100_000),
   blob: blobRefSchema,
   hash,
+  /**
+   * Of the state of the run's strategy, which lies behind the parameters; absent where it has none.
+   */
+  state: v.optional(hash),
   envelope: bytesUpTo(512 << 10),
 });
 export type ModelRef = v.InferOutput<typeof modelRefSchema>;
@@ -189,14 +195,24 @@ export const bodySchemas = {
    * the record: it has n shares, and nobody can open it once the attempt is over.
    */
   unmask: v.strictObject({ context: hash, survivors: hash, answer: hash }),
-  /** Coordinator: the sum, the gated material that opens it, the step of the server optimiser, the new model. */
+  /**
+   * Coordinator: the sum, the gated material that opens it, the step of the strategy, the new
+   * model.
+   */
   commit: v.strictObject({
     survivors: hash,
     aggregate: v.strictObject({ chunkRoot: hash, size: integer(0, 2 ** 40) }),
     bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
-    step: v.strictObject({ optimiser: text, learningRate: finite, before: hash, after: hash }),
+    /** `parameters`: hash of the strategy with its parameters, see `hashStrategy`. */
+    step: v.strictObject({ strategy: text, parameters: hash, before: hash, after: hash }),
     weight: finite,
-    metrics: v.strictObject({ lossSum: finite, correct: finite, clipped: finite }),
+    /** How many of the survivors' updates were clipped. */
+    clipped: integer(0, MAX_COHORT),
+    /** Sums over the survivors, in the order of the specification. */
+    metrics: v.pipe(
+      v.array(v.strictObject({ name: metricName, sum: finite })),
+      v.maxLength(ENCODING_LIMITS.metrics),
+    ),
     /** R of the next attempts, from what this commit opened. */
     beacon: hash,
     model: modelRefSchema,

@@ -3,7 +3,8 @@
  * to 4).
  */
 import { requireReaders } from '../model/key-envelopes.ts';
-import { layoutOf } from '../aggregate/round.ts';
+import { hashStrategy, strategyOf } from '../algorithm/registry.ts';
+import { layoutOf } from '../algorithm/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
 import { nextBeacon } from './beacon.ts';
@@ -192,22 +193,34 @@ const COMMIT: readonly Rule[] = [
         : 'the commit names another model than its step ends in',
   }),
   commit({
-    name: 'optimiser',
-    says: 'The step is that of the optimiser and the learning rate of the specification.',
+    name: 'strategy',
+    says: 'The step is that of the strategy and the parameters of the specification.',
     code: 'record_malformed',
-    check: ({ spec: { optimiser } }, { body: { step } }) =>
-      step.optimiser === optimiser.type && step.learningRate === optimiser.learningRate
+    check: ({ spec: { strategy } }, { body: { step } }) =>
+      step.strategy === strategy.name && equalBytes(step.parameters, hashStrategy(strategy))
         ? undefined
-        : `expected ${optimiser.type} with learning rate ${optimiser.learningRate}, got ${step.optimiser} with ${step.learningRate}`,
+        : `expected ${strategy.name} with the parameters of the specification, got ${step.strategy}`,
+  }),
+  commit({
+    name: 'state',
+    says: 'The committed model has a state where the strategy of the run has one, and only there.',
+    code: 'record_malformed',
+    check: ({ spec }, { body: { model } }) =>
+      strategyOf(spec).strategy.state.length > 0 === (model.state !== undefined)
+        ? undefined
+        : `the model comes ${model.state === undefined ? 'without the' : 'with a'} state`,
   }),
   commit({
     name: 'numbers',
-    says: 'Weight and metrics are not negative.',
+    says: 'Weight and metrics are not negative; the metrics are those of the specification, in order.',
     code: 'record_malformed',
-    check: (_view, { body: { weight, metrics } }) =>
-      weight >= 0 && metrics.correct >= 0 && metrics.clipped >= 0
-        ? undefined
-        : 'the commit claims a negative weight or count',
+    check: ({ spec }, { body: { weight, metrics } }) => {
+      if (weight < 0 || metrics.some(({ sum }) => sum < 0))
+        return 'the commit claims a negative weight or metric';
+      const named = metrics.map(({ name }) => name).join(', ');
+      const expected = spec.metrics.map(({ name }) => name).join(', ');
+      return named === expected ? undefined : `expected the metrics ${expected}, got ${named}`;
+    },
   }),
   commit({
     name: 'aggregate',

@@ -7,17 +7,20 @@ import { FloeError } from '../errors.ts';
 import { addressOf } from '../ports/identity.ts';
 import { localBeacon } from './beacon.ts';
 import type { ModelRef } from '../records/records.ts';
-import { mayBeginWith } from '../spec/run-spec.ts';
+import { mayBeginWith, mayBeginWithState } from '../spec/run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { DRAW_RULES } from './drawing.ts';
 import { mostInvited, selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
 
+const NOTHING = new Uint8Array();
+
 /** Whether two references name the same clear model in the same blob; envelopes differ by reader. */
 const sameModel = (a: ModelRef, b: ModelRef): boolean =>
   a.version === b.version &&
   equalBytes(a.hash, b.hash) &&
+  equalBytes(a.state ?? NOTHING, b.state ?? NOTHING) &&
   equalBytes(a.blob.sha256, b.blob.sha256) &&
   a.blob.size === b.blob.size;
 
@@ -82,12 +85,15 @@ const OPEN: readonly Rule[] = [
   }),
   open({
     name: 'first-model',
-    says: 'A run starts from the model that its seed gives, or from the parent that it names.',
+    says: 'A run starts from the model that its seed gives, or from the parent that it names; likewise the state of its strategy.',
     code: 'spec_mismatch',
-    check: ({ spec }, { body: { model } }) =>
-      model.version > 0 || mayBeginWith(spec, model.hash)
+    check: ({ spec }, { body: { model } }) => {
+      if (model.version > 0) return undefined;
+      if (!mayBeginWith(spec, model.hash)) return 'the run starts from another model than it says';
+      return mayBeginWithState(spec, model.state)
         ? undefined
-        : 'the run starts from another model than it says',
+        : 'the run starts from another state of its strategy than it says';
+    },
   }),
   open({
     name: 'model',

@@ -1,7 +1,7 @@
 /**
  * @module Rules of Share, Sharers and Upload (Bonawitz et al. 2017, rounds 1 and 2).
  */
-import { blocksOf } from '../aggregate/round.ts';
+import { blocksOf } from '../algorithm/round.ts';
 import { requireReaders } from '../model/key-envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';

@@ -3,7 +3,7 @@
  * extends. The coordinator and a verifier know every record; a participant knows those that it was
  * sent. The phases are those of Bonawitz et al. 2017.
  */
-import { layoutOf } from '../aggregate/round.ts';
+import { layoutOf } from '../algorithm/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { merkleRoot } from '../records/merkle.ts';

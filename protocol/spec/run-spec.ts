@@ -6,6 +6,15 @@ import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
+import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
+import {
+  makeStrategySpec,
+  strategyOf,
+  strategySchema,
+  type StrategyInput,
+} from '../algorithm/registry.ts';
+import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
+import { parameterCount } from '../model/manifest.ts';
 import { MAX_COHORT } from './bounds.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
@@ -23,13 +32,6 @@ export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 export const MAX_PROOF_BYTES = 4096;
 const MAX_SPEC_BYTES = 4 << 20;
 
-const positive = (max: number) =>
-  v.pipe(
-    v.number(),
-    v.finite(),
-    v.check((x) => x > 0, 'expected a number > 0'),
-    v.maxValue(max),
-  );
 const isAscending = (keys: Uint8Array[]): boolean =>
   keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] as Uint8Array, key) < 0);
 
@@ -46,7 +48,12 @@ const members = v.variant('type', [
 ]);
 
 const tensor = v.strictObject({
-  name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  name: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(200),
+    v.check((name) => !name.startsWith(STATE_PREFIX), `expected no name in ${STATE_PREFIX}`),
+  ),
   shape: v.pipe(v.array(integer(1, 2 ** 31)), v.maxLength(8)),
   dtype: v.picklist(['float32', 'bfloat16']),
 });
@@ -83,6 +90,8 @@ export const runSpecSchema = v.pipe(
       v.strictObject({
         /** Hash of that model: the initial one must have it. */
         modelHash: fixedBytes(32),
+        /** Hash of the strategy's state that goes with it, where the run goes on with that too. */
+        stateHash: v.optional(fixedBytes(32)),
         /** Object id of that model's version on Sui. */
         object: v.optional(fixedBytes(32)),
       }),
@@ -91,7 +100,13 @@ export const runSpecSchema = v.pipe(
     cohort: v.strictObject(specEntries(SETTINGS, 'cohort')),
     training: v.strictObject(specEntries(SETTINGS, 'training')),
     encoding: v.strictObject(specEntries(SETTINGS, 'encoding')),
-    optimiser: v.strictObject({ type: v.literal('fedavg'), learningRate: positive(1e3) }),
+    /** Numbers that participants send beside their updates, under the same masks. */
+    metrics: metricsSchema,
+    /**
+     * What participants add to their updates, and what becomes of the sum: see
+     * algorithm/registry.ts.
+     */
+    strategy: strategySchema,
     /** Times of the phases, and how long a lost participant is waited for: see timeouts.ts. */
     deadlines: v.strictObject(specEntries(SETTINGS, 'deadlines')),
   }),
@@ -124,7 +139,15 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly [
     Key in Exclude<
       keyof RunSpec,
-      'id' | 'coordinator' | 'model' | 'parent' | 'version' | 'access' | 'members'
+      | 'id'
+      | 'coordinator'
+      | 'model'
+      | 'parent'
+      | 'version'
+      | 'access'
+      | 'members'
+      | 'metrics'
+      | 'strategy'
     >
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
@@ -134,6 +157,9 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly members?: RunSpec['members'];
   /** An empty list is the same as none. */
   readonly access?: { readonly models: readonly ModelAudience[] } | undefined;
+  readonly metrics?: readonly MetricSpec[];
+  /** FedAvg unless told; the parameters that are not given have the strategy's defaults. */
+  readonly strategy?: StrategyInput;
 };
 
 export const SPEC_DEFAULTS = {
@@ -144,7 +170,8 @@ export const SPEC_DEFAULTS = {
   cohort: specDefaults(SETTINGS, 'cohort'),
   training: specDefaults(SETTINGS, 'training'),
   encoding: specDefaults(SETTINGS, 'encoding'),
-  optimiser: { type: 'fedavg', learningRate: 1 },
+  metrics: [...DEFAULT_METRICS],
+  strategy: makeStrategySpec({}),
   deadlines: specDefaults(SETTINGS, 'deadlines'),
 } as const satisfies Partial<RunSpec>;
 
@@ -175,7 +202,7 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
       },
       training: { ...SPEC_DEFAULTS.training, ...input.training },
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
-      optimiser: { ...SPEC_DEFAULTS.optimiser, ...input.optimiser },
+      strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
       ...(access === undefined || access.models.length === 0 ? {} : { access }),
     },
@@ -186,6 +213,29 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
 /** Whether a run begins with the model of this hash: its parent's, or the one that its seed gives. */
 export const mayBeginWith = ({ parent, model }: RunSpec, modelHash: Uint8Array): boolean =>
   equalBytes(parent === undefined ? initialModelHash(model) : parent.modelHash, modelHash);
+
+/**
+ * The state that goes with the first model: the parent's, or the one that the strategy begins with.
+ */
+export const mayBeginWithState = (spec: RunSpec, state: Uint8Array | undefined): boolean => {
+  const expected = spec.parent?.stateHash ?? firstStateHash(spec);
+  return expected === undefined || state === undefined
+    ? expected === state
+    : equalBytes(expected, state);
+};
+
+const firstStates = new WeakMap<RunSpec, Uint8Array>();
+
+const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
+  const chosen = strategyOf(spec);
+  if (chosen.strategy.state.length === 0) return undefined;
+  const known = firstStates.get(spec);
+  if (known !== undefined) return known;
+  const state = initialState(chosen, parameterCount(spec.model));
+  const hash = stateHashOf(chosen, spec.model, state);
+  if (hash !== undefined) firstStates.set(spec, hash);
+  return hash;
+};
 
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
 

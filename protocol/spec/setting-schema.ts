@@ -124,6 +124,8 @@ const anySchema = (kind: SettingKind): v.GenericSchema => {
     }
     case 'variant':
       return variantSchema(kind.variants, message);
+    case 'data':
+      return kind.schema;
   }
 };
 

@@ -4,6 +4,8 @@
  * run file, flags, docs) is derived from such entries.
  */
 
+import type { GenericSchema, InferOutput } from 'valibot';
+
 /** Commands that take settings. `coordinator` and `sim` also read them from a run file. */
 export const SETTING_COMMANDS = ['sim', 'coordinator', 'fork', 'cost', 'join'] as const;
 export type SettingCommand = (typeof SETTING_COMMANDS)[number];
@@ -99,11 +101,23 @@ interface VariantKind extends Defaults<string> {
   readonly variants: Readonly<Record<string, ParameterTable>>;
 }
 
+/**
+ * A value with a schema of its own, as JSON in a run file. Its flags, where it has some, are made
+ * apart from the table.
+ */
+interface DataKind extends Defaults<object> {
+  readonly type: 'data';
+  readonly schema: GenericSchema;
+  /** What it takes, after "expected". */
+  readonly expected: string;
+  readonly flags: boolean;
+}
+
 /** Kinds that stand alone, and as parameters of an alternative. */
 export type ScalarKind = IntegerKind | NumberKind | BooleanKind | ChoiceKind | TextKind;
 /** What an entry says of its values. */
 export type SettingKind =
-  ScalarKind | ChoicesKind | FileKind | KeysKind | FractionsKind | VariantKind;
+  ScalarKind | ChoicesKind | FileKind | KeysKind | FractionsKind | VariantKind | DataKind;
 
 /** A parameter of one alternative, such as of a strategy. Required where it has no default. */
 export type Parameter = ScalarKind & { readonly help: string };
@@ -161,7 +175,11 @@ export type SettingValue<Of> = Of extends {
                       readonly type: Type;
                     } & ParametersOf<Variants[Type]>;
                   }[keyof Variants]
-                : never;
+                : Of extends { readonly type: 'data'; readonly schema: infer Schema }
+                  ? Schema extends GenericSchema
+                    ? InferOutput<Schema>
+                    : never
+                  : never;
 
 /** What is given of a table: any of its keys. */
 export type SettingValues<Table extends SettingsTable> = {
@@ -197,13 +215,13 @@ export const withDefaults = (
 export const defaultOf = (
   setting: Setting,
   command: SettingCommand,
-): number | boolean | string | Alternative | undefined => {
+): number | boolean | string | object | undefined => {
   const { otherwise } = setting;
   if (typeof otherwise === 'object' && otherwise[command] !== undefined) return undefined;
   if (!('default' in setting || 'simulated' in setting)) return undefined;
   const value = command === 'sim' ? (setting.simulated ?? setting.default) : setting.default;
-  return setting.type === 'variant' && value !== undefined
-    ? withDefaults(setting, String(value))
+  return setting.type === 'variant' && typeof value === 'string'
+    ? withDefaults(setting, value)
     : value;
 };
 
@@ -213,7 +231,7 @@ export const defaultText = (setting: Setting, command: SettingCommand): string |
   const words = typeof otherwise === 'object' ? otherwise[command] : otherwise;
   const value = defaultOf(setting, command);
   if (words !== undefined || value === undefined) return words;
-  return typeof value === 'object' ? value.type : String(value);
+  return typeof value === 'object' ? (value as Alternative).type : String(value);
 };
 
 /** `a, b or c`. */
@@ -265,5 +283,7 @@ export const expected = (kind: SettingKind): string => {
       return `a fraction from 0 and below 1, or one for each of ${listed(kind.of, 'and')}`;
     case 'variant':
       return listed(Object.entries(kind.variants).map(([type, table]) => variantText(type, table)));
+    case 'data':
+      return kind.expected;
   }
 };

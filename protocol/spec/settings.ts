@@ -9,6 +9,7 @@ import type { SettingsTable, SettingValues } from './setting.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
 import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts';
 import { SIMULATION_SETTINGS } from './settings/simulation.ts';
+import { STRATEGY_SETTINGS } from './settings/strategy.ts';
 import { TIMEOUT_SETTINGS } from './settings/timeouts.ts';
 import { ENCODING_SETTINGS, TRAINING_SETTINGS } from './settings/training.ts';
 
@@ -16,6 +17,7 @@ export const SETTINGS = {
   ...RUN_SETTINGS,
   ...COHORT_SETTINGS,
   ...TRAINING_SETTINGS,
+  ...STRATEGY_SETTINGS,
   ...ENCODING_SETTINGS,
   ...TIMEOUT_SETTINGS,
   ...READER_SETTINGS,

@@ -2,7 +2,8 @@
  * @module What a specification makes a run store: the sizes that `cost.ts` puts prices on. Sizes are those of the code that writes
  * the blobs, or bounds where they depend on what happens.
  */
-import { layoutOf } from '../aggregate/round.ts';
+import { strategyOf } from '../algorithm/registry.ts';
+import { layoutOf } from '../algorithm/round.ts';
 import type { GasRates, RunCostInput, WalrusPrices } from '../net/cost.ts';
 import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { publicationSizes } from '../records/publication.ts';
@@ -41,6 +42,7 @@ const ROUND_BYTES = 8_000;
 /** What `rounds` rounds of a run store, if everybody takes part and nothing goes wrong. @param epochs that blobs are kept for */
 export const storedBy = (spec: RunSpec, rounds: number, epochs: number): RunCostInput => {
   const { size } = spec.cohort;
+  const vectors = 1 + strategyOf(spec).strategy.state.length;
   const overhead = spec.secagg === 'masked' ? 0 : ENVELOPE_OVERHEAD;
   const transcript = rounds * (ROUND_BYTES + size * (MEMBER_BYTES + PAIR_BYTES * size));
   return {
@@ -48,7 +50,7 @@ export const storedBy = (spec: RunSpec, rounds: number, epochs: number): RunCost
     epochs,
     uploads: size,
     uploadBytes: layoutOf(spec, size).byteLength + overhead,
-    modelBytes: FLOAT_BYTES * parameterCount(spec.model) + MODEL_HEADER_BYTES,
+    modelBytes: FLOAT_BYTES * vectors * parameterCount(spec.model) + MODEL_HEADER_BYTES,
     bundleBytes: SECRET_BYTES * size + ENVELOPE_OVERHEAD,
     publication: publicationSizes(encodeRunSpec(spec).length + transcript),
   };

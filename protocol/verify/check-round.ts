@@ -3,8 +3,8 @@
  * links were checked when the transcript was read; here every record meets the rules of the round
  * (`protocol/rules`), the ledger is asked, and every blob that a record names is read.
  */
-import { chunkRoot } from '../aggregate/leaves.ts';
-import { layoutOf } from '../aggregate/round.ts';
+import { chunkRoot } from '../encoding/leaves.ts';
+import { layoutOf } from '../algorithm/round.ts';
 import type { BlobRef, BlobStore } from '../ports/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

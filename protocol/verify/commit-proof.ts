@@ -19,7 +19,7 @@ const proofSchema = v.strictObject({
    * `leaves`: those of an upload do not give its chunk root, or its extra lanes are others. `secret`: a
    * secret is missing or not the one committed to. `upload`: one that counts has not the chunk root it
    * says. `leaf`: a leaf of S is not that of the uploads. `model`: a key in the bundle does not open the
-   * model before or after the round. `step`: S gives another model, weight or metrics.
+   * model before or after the round. `step`: S gives another model, state, weight or metrics.
    */
   part: v.picklist(['bundle', 'sum', 'leaves', 'secret', 'upload', 'leaf', 'model', 'step']),
   leaf: integer(0, 2 ** 16),

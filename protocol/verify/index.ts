@@ -14,7 +14,9 @@ import { EMPTY_HISTORY } from '../rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
 import { decodeTranscript, roundRoot, type Transcript } from '../records/transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
-import { openModel, recomputeRound } from './recompute.ts';
+import { openVersion, recomputeRound } from './recompute.ts';
+import type { ModelContent } from '../model/open-model.ts';
+import { strategyOf } from '../algorithm/registry.ts';
 import { splitRounds, type RoundLog } from './round-log.ts';
 import {
   beaconFrom,
@@ -26,7 +28,7 @@ import {
   type RuleContext,
 } from './check-round.ts';
 
-export { openModel } from './recompute.ts';
+export { openModel, openVersion } from './recompute.ts';
 
 export interface VerifyInit {
   readonly spec: RunSpec;
@@ -78,25 +80,27 @@ export interface Verification {
   };
 }
 
+const NOTHING = new Uint8Array();
+
 interface Progress {
   readonly rounds: VerifiedRound[];
   /** The last commit, also one that is still pending: the next round starts from its model. */
   commit: SignedRecord<'commit'> | undefined;
   /** Hash of the last model that was verified. */
   modelHash: Uint8Array | undefined;
-  weights: Float32Array | undefined;
+  content: ModelContent | undefined;
 }
 
 /** Opens the model a round starts from, where it is not known from the round before. */
-const firstWeights = async (
+const firstContent = async (
   rules: RuleContext,
   log: RoundLog,
   gate: AccessGate,
-): Promise<Float32Array> => {
+): Promise<ModelContent> => {
   const open = log.one('open');
   const cipher = await readBlob(rules, log, open, open.body.model.blob, 'the model');
   return blaming(open, log.indexOf(open), 'the model', () =>
-    openModel({ run: rules.run, model: open.body.model, cipher }, rules.spec.model, gate),
+    openVersion({ run: rules.run, model: open.body.model, cipher }, rules.spec.model, gate),
   );
 };
 
@@ -105,12 +109,12 @@ const recompute = async (
   rules: RuleContext,
   log: RoundLog,
   checked: CheckedRound,
-  known: Float32Array | undefined,
+  known: ModelContent | undefined,
   gate: AccessGate | undefined,
-): Promise<Float32Array | undefined> => {
+): Promise<ModelContent | undefined> => {
   if (gate === undefined) return undefined;
   try {
-    const before = known ?? (await firstWeights(rules, log, gate));
+    const before = known ?? (await firstContent(rules, log, gate));
     return await recomputeRound(rules, log, checked, before, gate);
   } catch (cause) {
     if (!(cause instanceof FloeError) || cause.code !== 'access_denied') throw cause;
@@ -174,16 +178,17 @@ const verifyRound = async (
     const matches =
       version !== undefined &&
       equalBytes(version.modelHash, commit.body.model.hash) &&
+      equalBytes(version.stateHash ?? NOTHING, commit.body.model.state ?? NOTHING) &&
       toHex(version.transcriptRoot) === root;
     if (!matches)
       throw new Culprit(
         commit,
         log.indexOf(commit),
-        'the ledger holds another model or transcript root',
+        'the ledger holds another model, state or transcript root',
       );
   }
-  progress.weights = await recompute(rules, log, checked, progress.weights, gate);
-  const level = progress.weights === undefined ? 'L0' : 'L1';
+  progress.content = await recompute(rules, log, checked, progress.content, gate);
+  const level = progress.content === undefined ? 'L0' : 'L1';
   progress.modelHash = commit.body.model.hash;
   return {
     round: log.round,
@@ -220,12 +225,15 @@ const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
 /**
  * Verifies a run. A run that does not hold is a result (`ok: false` and the culprit), not an exception.
  *
- * @throws FloeError `store_unavailable`, `ledger_unavailable`, `aborted`: verification could not be carried out
+ * @throws FloeError `store_unavailable`, `ledger_unavailable`, `strategy_unknown`, `aborted`:
+ *   verification could not be carried out
  */
 export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
   const run = hashRunSpec(spec);
+  // Whoever lacks the code of the strategy can recompute nothing, and accuses nobody.
+  strategyOf(spec);
   const rules: RuleContext = {
     spec,
     run,
@@ -239,7 +247,7 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     rounds: [],
     commit: undefined,
     modelHash: undefined,
-    weights: undefined,
+    content: undefined,
   };
   let transcript: Transcript | undefined;
   let beaconUnchecked: readonly number[] = [];

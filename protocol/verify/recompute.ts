@@ -3,8 +3,8 @@
  * blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
-import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
-import { areLeavesOf, splitHashes } from '../aggregate/leaves.ts';
+import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
+import { areLeavesOf, splitHashes } from '../encoding/leaves.ts';
 import {
   createFold,
   finishRound,
@@ -12,7 +12,7 @@ import {
   rotationSeed,
   sameAggregate,
   sameTotals,
-} from '../aggregate/round.ts';
+} from '../algorithm/round.ts';
 import { equalBytes } from '../bytes.ts';
 import { decryptBlob } from '../model/envelope.ts';
 import { FloeError } from '../errors.ts';
@@ -22,10 +22,12 @@ import { bundleJobs } from './bundle-jobs.ts';
 import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 import { blaming, Culprit } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
-import { decryptModel, openModel } from '../model/open-model.ts';
+import { decryptModel, openVersion, type ModelContent } from '../model/open-model.ts';
 import type { RoundLog } from './round-log.ts';
 
-export { openModel } from '../model/open-model.ts';
+export { openModel, openVersion } from '../model/open-model.ts';
+
+const NOTHING = new Uint8Array();
 
 /** Folds the uploads of a checked round; without masks each is decrypted first. */
 const foldUploads = async (
@@ -89,8 +91,8 @@ const checkBundle = async (
 /**
  * Recomputes one round.
  *
- * @param before w_t, flat
- * @returns w_{t+1}, which equals the published model bit for bit
+ * @param before w_t, and the state before the round
+ * @returns w_{t+1} and the state after, which equal the published ones bit for bit
  * @throws Culprit when anything differs
  * @throws FloeError `access_denied` when the gate's identity may not open the round
  */
@@ -98,9 +100,9 @@ export const recomputeRound = async (
   rules: RuleContext,
   log: RoundLog,
   round: CheckedRound,
-  before: Float32Array,
+  before: ModelContent,
   gate: AccessGate,
-): Promise<Float32Array> => {
+): Promise<ModelContent> => {
   const { commit, cohort, open, survivors } = round;
   const check = (condition: boolean, reason: string): void => {
     if (!condition) throw new Culprit(commit, log.indexOf(commit), reason);
@@ -138,7 +140,7 @@ export const recomputeRound = async (
       }),
     }),
   );
-  const { metrics, weight } = commit.body;
+  const { weight } = commit.body;
   check(
     sameAggregate(result.aggregate, commit.body.aggregate),
     'the recomputed sum differs from the published one',
@@ -147,19 +149,20 @@ export const recomputeRound = async (
     result.weight === weight,
     `the recomputed weight is ${result.weight}, published is ${weight}`,
   );
-  check(
-    sameTotals(result, { weight, metrics }),
-    'the recomputed metrics differ from the published',
-  );
+  check(sameTotals(result, commit.body), 'the recomputed metrics differ from the published');
   check(
     equalBytes(result.afterHash, commit.body.model.hash),
     'the recomputed model differs from the published one',
+  );
+  check(
+    equalBytes(result.stateHash ?? NOTHING, commit.body.model.state ?? NOTHING),
+    'the recomputed state of the strategy differs from the published one',
   );
   if (opened !== undefined) await checkBundle(rules, log, round, opened);
   const cipher = await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
   const { model } = commit.body;
   await blame('the published model', () =>
-    openModel({ run: rules.run, model, cipher }, rules.spec.model, gate),
+    openVersion({ run: rules.run, model, cipher }, rules.spec.model, gate),
   );
   return result.after;
 };

@@ -1,20 +1,21 @@
 /**
  * @module The spot check of a commit (secure-aggregation, section 2, step 8): whoever may open the
  * bundle recomputes one random block of the sum S from the survivors' uploads, the decoded mean and the
- * step of the model in that block, and the totals of S from its extra lanes. A wrong total is always
- * found; a wrong S or a wrong model with a probability that is the share of blocks that are wrong.
+ * step of the model and of the strategy's state in that block, and the totals of S from its extra
+ * lanes. A wrong total is always found; a wrong S or a wrong model with a probability that is the
+ * share of blocks that are wrong.
  *
  * There is none without masks: the uploads are then encrypted to the coordinator and the auditors, and they alone can recompute.
  */
-import { decodeBundle, type UnmaskingBundle } from '../aggregate/bundle.ts';
+import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
 import {
   areLeavesOf,
   blockLeaf,
   extrasLeaf,
   LEAF_HASH_BYTES,
   type Leaf,
-} from '../aggregate/leaves.ts';
-import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../aggregate/round.ts';
+} from '../encoding/leaves.ts';
+import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../algorithm/round.ts';
 import type { BlobRef } from '../ports/blob-store.ts';
 import { equalBytes } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';
@@ -26,7 +27,7 @@ import { unmask, type Lanes, type MaskJob } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-jobs.ts';
 import type { CommitEvidence } from './evidence.ts';
 import { placesOf } from './lasting-ref.ts';
-import { decryptModel } from '../model/open-model.ts';
+import { decryptModel, type ModelContent } from '../model/open-model.ts';
 import type { CommitProof } from './commit-proof.ts';
 
 /** Reads blobs of the round. What it throws is an outage, and never turned into a proof. */
@@ -44,8 +45,11 @@ export interface SpotCheckInit {
   readonly evidence: CommitEvidence;
   /** The bundle in clear: its cipher has the hash that the commit names. */
   readonly bundle: Uint8Array;
-  /** Weights of the model that the round started from, where they are known; else the bundle's key opens its blob. */
-  readonly before?: Float32Array | undefined;
+  /**
+   * The model that the round started from, with its state, where it is known; else the bundle's key
+   * opens its blob.
+   */
+  readonly before?: ModelContent | undefined;
   /** Block to recompute, drawn by the checker: 0 to blocks - 1. */
   readonly leaf: number;
   readonly reader: RoundReader;
@@ -53,8 +57,8 @@ export interface SpotCheckInit {
 }
 
 export type SpotCheckResult =
-  /** `after`: w_{t+1}, with the hash that the commit names. */
-  | { readonly type: 'ok'; readonly after: Float32Array }
+  /** `after`: w_{t+1} and the state, with the hashes that the commit names. */
+  | { readonly type: 'ok'; readonly after: ModelContent }
   | { readonly type: 'fabricated'; readonly proof: CommitProof };
 
 /** Ends the check: the commit is wrong, and this shows it. */
@@ -167,14 +171,14 @@ const openWith = async (
   { run, spec, reader }: SpotCheckInit,
   model: ModelRef,
   key: Uint8Array,
-): Promise<Float32Array> => {
+): Promise<ModelContent> => {
   const cipher = await reader.whole([model.blob]);
   return blamed('model', () => decryptModel({ run, model, cipher, key }, spec.model));
 };
 
 const checkStep = async (
   { spec, evidence, leaf }: SpotCheckInit,
-  models: { readonly before: Float32Array; readonly after: Float32Array },
+  models: { readonly before: ModelContent; readonly after: ModelContent },
   sum: { readonly lanes: Lanes; readonly extras: Lanes },
 ): Promise<void> => {
   const { open, cohort, survivors, commit } = evidence;
@@ -194,7 +198,10 @@ const checkStep = async (
   if (!sameTotals(result, commit.body))
     throw new Fabricated('step', 'the sum gives another weight or other metrics');
   if (result.differs !== -1)
-    throw new Fabricated('step', `the sum gives another value of parameter ${result.differs}`);
+    throw new Fabricated(
+      'step',
+      `the sum gives another value of parameter ${result.differs}, or of the state there`,
+    );
 };
 
 /**

@@ -1,7 +1,8 @@
 /**
  * @module What participants do together, with nothing but what an honest coordinator gives them.
  */
-import { METRICS, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
+import { layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { compareBytes, equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
@@ -151,7 +152,7 @@ export const unmasked = async (
         cohortRoot: root,
       }),
       dimension: 20,
-      extras: METRICS,
+      extras: extrasOf(DEFAULT_METRICS),
     }).meanDelta;
   } catch (thrown) {
     if (thrown instanceof FloeError && thrown.code === 'weight_sum_out_of_range') return undefined;

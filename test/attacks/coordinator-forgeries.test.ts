@@ -54,14 +54,36 @@ describe('signed by the coordinator alone', () => {
     expect(verdict).toMatchObject(refused('survivors', /survivors-rejected/));
   });
 
-  it('the optimiser of the step is adam, in a run of fedavg', async () => {
+  it('the strategy of the step is fedadam, in a run of fedavg', async () => {
     const records = forged(
       masked,
-      changing('commit', (body) => ({ ...body, step: { ...body.step, optimiser: 'adam' } })),
+      changing('commit', (body) => ({ ...body, step: { ...body.step, strategy: 'fedadam' } })),
     );
     const verdict = await verdictOn(masked, records, masked.auditor);
 
-    expect(verdict).toMatchObject(refused('commit', /commit-optimiser/));
+    expect(verdict).toMatchObject(refused('commit', /commit-strategy/));
+  });
+
+  it('the parameters of the step are others than the specification has', async () => {
+    const parameters = new Uint8Array(32);
+    const records = forged(
+      masked,
+      changing('commit', (body) => ({ ...body, step: { ...body.step, parameters } })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject(refused('commit', /commit-strategy/));
+  });
+
+  it('the model has a state, in a run of fedavg', async () => {
+    const state = new Uint8Array(32);
+    const records = forged(
+      masked,
+      changing('commit', (body) => ({ ...body, model: { ...body.model, state } })),
+    );
+    const verdict = await verdictOn(masked, records, masked.auditor);
+
+    expect(verdict).toMatchObject(refused('commit', /commit-state/));
   });
 
   it.each(['model', 'bundle'] as const)('the auditor is no reader of the %s', async (role) => {

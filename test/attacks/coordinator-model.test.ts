@@ -1,6 +1,7 @@
 /**
  * @module A coordinator that has the participants train on a model of its making.
  */
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import { afterEach, expect, it } from 'vitest';
 import {
   recovered,
@@ -98,15 +99,26 @@ it('commits without the sum having been opened at all', async () => {
 
 it.each([
   ['weights', { weight: 79 }],
-  ['accuracies', { metrics: { lossSum: 0, correct: 1e12, clipped: 0 } }],
-])('tells all participants of %s that no sum holds', async (_, claims) => {
-  const stage = await stageOf(await liar(), 4);
-  const { coordinator, members, victim } = stage;
-  await sumOver(coordinator, members);
-  await coordinator.commit(members, { body: (body) => ({ ...body, ...claims }) });
-  await victim.event('committed');
-  await expectFabricated(stage);
-});
+  [
+    'accuracies',
+    {
+      metrics: [
+        { name: 'loss', sum: 0 },
+        { name: 'accuracy', sum: 1e12 },
+      ],
+    },
+  ],
+] satisfies [string, Partial<SignedRecord<'commit'>['body']>][])(
+  'tells all participants of %s that no sum holds',
+  async (_, claims) => {
+    const stage = await stageOf(await liar(), 4);
+    const { coordinator, members, victim } = stage;
+    await sumOver(coordinator, members);
+    await coordinator.commit(members, { body: (body) => ({ ...body, ...claims }) });
+    await victim.event('committed');
+    await expectFabricated(stage);
+  },
+);
 
 it('turns the participants around: a model is committed that undoes what the sum said', async () => {
   const stage = await stageOf(await liar(), 4);

@@ -5,7 +5,7 @@
  * or a gate does wrong is never laid at the coordinator's door.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import type { BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';
 import { readEvidence } from '../../protocol/verify/evidence.ts';
@@ -426,7 +426,12 @@ describe('block by block', () => {
     [
       'other metrics',
       'step',
-      { body: (body) => ({ ...body, metrics: { ...body.metrics, correct: 0.5 } }) },
+      {
+        body: (body) => ({
+          ...body,
+          metrics: body.metrics.map(({ name }) => ({ name, sum: 0.5 })),
+        }),
+      },
     ],
     [
       'extra lanes of the sum that the uploads do not give',

@@ -4,8 +4,8 @@
  * of the same round is shown. The block of a commit is drawn once, and of a round one commit is checked.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { leafAt } from '../../protocol/aggregate/leaves.ts';
-import { layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { leafAt } from '../../protocol/encoding/leaves.ts';
+import { layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { coordinatesOf, planRotation } from '../../protocol/encoding/rotation.ts';

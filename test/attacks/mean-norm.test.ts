@@ -2,14 +2,10 @@
  * Poisoning through a masked sum: one of ten does not clip its update. No single upload can be looked at, but the mean of ten
  * updates of norm at most C has no longer norm than C and its rounding (specification, step 7).
  */
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
+import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import { describe, expect, it } from 'vitest';
-import {
-  checkBlock,
-  createFold,
-  finishRound,
-  layoutOf,
-  METRICS,
-} from '../../protocol/aggregate/round.ts';
+import { checkBlock, createFold, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import {
   decodeSum,
@@ -60,7 +56,7 @@ const honest = (spec: RunSpec, n: number, delta: Float32Array, seed: number): La
     delta,
     examples: 600,
     metrics: [1, 1],
-    extras: METRICS,
+    extras: extrasOf(DEFAULT_METRICS),
     spec: spec.encoding,
     n,
     rotationSeed,
@@ -100,7 +96,7 @@ const finish = (spec: RunSpec, dimension: number, uploads: readonly Lanes[]) => 
     n: uploads.length,
     survivors: uploads.length,
     lanes: fold.lanes,
-    before: new Float32Array(dimension),
+    before: { weights: new Float32Array(dimension), state: NO_STATE },
     rotationSeed,
   });
 };
@@ -130,7 +126,9 @@ describe('one liar of ten', () => {
     expect(codeOf(() => finish(spec, dimension, [liar, ...others]))).toBe('mean_out_of_range');
     // What it could move the mean by without a lie is C / 10.
     const clipped = honest(spec, 10, vector(dimension, 10 * norm, 1), 10);
-    expect(Math.hypot(...finish(spec, dimension, [clipped, ...others]).after)).toBeLessThan(0.6);
+    expect(Math.hypot(...finish(spec, dimension, [clipped, ...others]).after.weights)).toBeLessThan(
+      0.6,
+    );
   });
 
   it('fills the padding, where no coordinate of the model is: refused', async () => {
@@ -176,7 +174,7 @@ describe('honest updates', () => {
               delta,
               examples,
               metrics: [1, 1],
-              extras: METRICS,
+              extras: extrasOf(DEFAULT_METRICS),
               spec: encoding,
               n,
               rotationSeed,
@@ -221,7 +219,7 @@ describe('within the bound', () => {
       liar[padded + 1] = (-9 * (600 >> 8)) & 0xfff;
       const result = finish(spec, dimension, [liar, ...others]);
       expect(result.weight).toBe(weight);
-      return result.after;
+      return result.after.weights;
     };
     // The others alone would move the model by 0.015.
     expect(Math.hypot(...stepOf(90))).toBeGreaterThan(50 * 0.015);
@@ -247,12 +245,19 @@ describe('within the bound', () => {
         fold.add(pack(honest(spec, 10, new Float32Array(dimension), i), modulusBits));
       return fold.lanes;
     };
-    const before = new Float32Array(dimension);
+    const before = { weights: new Float32Array(dimension), state: NO_STATE };
     /** The blocks at which a participant would find it. */
     const found = (lanes: Lanes): number =>
       Array.from({ length: blocks }, (_, block) => {
-        const input = { spec: spec.encoding, n: 10, survivors: 10, rotationSeed, extras: METRICS };
-        const { meanDelta: after } = decodeSum({ ...input, lanes, dimension });
+        const input = {
+          spec: spec.encoding,
+          n: 10,
+          survivors: 10,
+          rotationSeed,
+          extras: extrasOf(DEFAULT_METRICS),
+        };
+        const { meanDelta: weights } = decodeSum({ ...input, lanes, dimension });
+        const after = { weights, state: NO_STATE };
         const own = { lanes: blockOf(lanes, layout, block), extras: lanes.subarray(layout.padded) };
         return codeOf(() => checkBlock({ ...input, spec, before, after, block, ...own }));
       }).filter((code) => code !== undefined).length;

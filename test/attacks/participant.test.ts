@@ -2,7 +2,7 @@
  * @module Participants that lie or put their heads together, against an honest coordinator and honest clients.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { entropiesOf } from '../../protocol/aggregate/bundle.ts';
+import { entropiesOf } from '../../protocol/verify/bundle.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { nextBeacon } from '../../protocol/rules/beacon.ts';
 import { collude, registerOnly } from './collusion.ts';
@@ -110,7 +110,7 @@ describe('one participant', () => {
     await run.committed(1);
     const [commit] = run.records('commit');
 
-    expect(commit!.body.metrics.correct / commit!.body.weight).toBeGreaterThan(1);
+    expect(commit!.body.metrics[1]!.sum / commit!.body.weight).toBeGreaterThan(1);
   });
 
   it.each([

@@ -20,7 +20,7 @@ import {
 import type { SealedEntries } from '../../coordinator/journal/port.ts';
 import { decodeEntries } from '../../coordinator/machine/index.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { decodeBundle, type UnmaskingBundle } from '../../protocol/aggregate/bundle.ts';
+import { decodeBundle, type UnmaskingBundle } from '../../protocol/verify/bundle.ts';
 import { equalBytes, joinBytes, utf8 } from '../../protocol/bytes.ts';
 import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';

@@ -2,8 +2,9 @@
  * @module What the attacks of a lying coordinator have in common: a coordinator whose every step can be forged, honest clients whose
  * true updates the test knows, and what the coordinator reads out of what it was given.
  */
+import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { decodeSum, unpack } from '../../protocol/encoding/index.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';
@@ -140,7 +141,7 @@ const decode = (
       cohortRoot: root,
     }),
     dimension: coordinator.weights.length,
-    extras: METRICS,
+    extras: extrasOf(DEFAULT_METRICS),
   });
   return times(meanDelta, weight);
 };

@@ -97,6 +97,7 @@ const manifestOf = async (modules: string, name: string): Promise<v.InferOutput<
 /** What a program may import of an installed package. */
 export const entriesOf = async ({ modules }: Place, name: string): Promise<readonly string[]> =>
   Object.keys((await manifestOf(modules, name)).exports)
+    .filter((entry) => entry !== '.' || name !== 'floe')
     .filter((entry) => !entry.endsWith('.json'))
     .map((entry) => `${name}${entry.slice(1)}`);
 

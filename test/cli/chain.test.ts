@@ -89,7 +89,14 @@ beforeAll(async () => {
   await ledger.freezeSurvivors({ ...survivors, dataCommitment: fill(10) });
   await ledger.registerModel(
     { run: hash, round: 1, modelHash: fill(7), transcriptRoot: fill(8), blob: blob(9) },
-    { parent: 0, metrics: { examples: 200, lossSum: 50, correct: 194 } },
+    {
+      parent: 0,
+      examples: 200,
+      metrics: [
+        { name: 'loss', value: 0.25 },
+        { name: 'accuracy', value: 0.97 },
+      ],
+    },
   );
   run = await ledger.runObject(hash);
   models = [await ledger.modelObject(hash, 0), await ledger.modelObject(hash, 1)];
@@ -295,7 +302,13 @@ describe('floe models', () => {
       type: 'run',
       versions: [
         { id: models[0], round: 0, examples: 0 },
-        { id: models[1], round: 1, parent: models[0], accuracy: 0.97, loss: 0.25, examples: 200 },
+        {
+          id: models[1],
+          round: 1,
+          parent: models[0],
+          metrics: { loss: 0.25, accuracy: 0.97 },
+          examples: 200,
+        },
       ],
     });
   });
@@ -307,7 +320,7 @@ describe('floe models', () => {
       lineage: [{ id: models[1] }, { id: models[0] }],
     });
     const words = await floe(['models', models[1] ?? '', '--network', 'floe.json']);
-    expect(words.stdout).toContain('accuracy 97.00 %, loss 0.2500, 200 examples');
+    expect(words.stdout).toContain('loss 0.2500, accuracy 0.9700, 200 examples');
     expect(words.stdout).toContain(`parent ${models[0] ?? ''}`);
   });
 

@@ -21,6 +21,7 @@ const keys = Array.from({ length: 8 }, (_, i) => sha256(utf8(`key ${i}`))).toSor
 const [self = new Uint8Array(32)] = keys;
 const members = { type: 'closed' as const, keys };
 const parent = { modelHash: new Uint8Array(32).fill(7) };
+const grown = { modelHash: new Uint8Array(32).fill(7), stateHash: new Uint8Array(32).fill(8) };
 
 type Over = Partial<Omit<RunSpecInput, 'id' | 'coordinator' | 'model'>>;
 const offer = (over: Over = {}): Promise<RunSpec> =>
@@ -52,6 +53,14 @@ describe('the default policy', () => {
       { parent },
       { parents: [parent.modelHash] },
       '--require-parent',
+    ],
+    // A state of the coordinator's own making would move an agreed model wherever it likes.
+    [
+      'parents',
+      toHex(grown.stateHash),
+      { parent: grown, strategy: { name: 'fedadam' } },
+      { parents: [grown.modelHash, grown.stateHash] },
+      `--require-parent ${toHex(grown.stateHash)}`,
     ],
     [
       'clipNorm',
@@ -102,6 +111,14 @@ describe('the default policy', () => {
       expect(loweringFlags(spec).join(' ')).toContain(flag);
     },
   );
+
+  it('refuses a state of a strategy that comes with a model that it named', async () => {
+    const spec = await offer({ parent: grown, strategy: { name: 'fedadam' } });
+    expect(refusal(spec, { parents: [grown.modelHash] })).toMatchObject({
+      code: 'admission_refused',
+      message: expect.stringContaining(`the state ${toHex(grown.stateHash)}`) as string,
+    });
+  });
 
   it('refuses another architecture than those named', async () => {
     const spec = await offer();

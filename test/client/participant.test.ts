@@ -109,10 +109,12 @@ describe('a participant in honest rounds', () => {
         const outcome = await participant.finished;
         expect(outcome.type).toBe('finished');
         expect(outcome.commit?.round).toBe(2);
-        expect((await event('committed', 2)).metrics).toEqual({
-          lossSum: 7.5,
-          correct: 15,
+        expect(await event('committed', 2)).toMatchObject({
           clipped: 0,
+          metrics: [
+            { name: 'loss', kind: 'mean', value: 7.5 / 60 },
+            { name: 'accuracy', kind: 'mean', value: 15 / 60 },
+          ],
         });
       }
     });

@@ -1,6 +1,7 @@
 /**
  * The spot check as a function: on the records and blobs of a round that real participants played, at every leaf.
  */
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';
@@ -50,11 +51,11 @@ describe('a spot check', () => {
     async (dropped, rotation) => {
       const { coordinator, init, before } = await play(dropped, {}, rotation);
       for (let leaf = 0; leaf < LEAVES; leaf += 1)
-        for (const known of [undefined, before]) {
+        for (const known of [undefined, { weights: before, state: NO_STATE }]) {
           const result = await spotCheck({ ...init, leaf, before: known });
           if (result.type !== 'ok') throw new Error(describeProof(result.proof));
-          expect(result.after).toEqual(coordinator.weights);
-          expect(hashModel(init.spec.model, result.after)).toEqual(
+          expect(result.after.weights).toEqual(coordinator.weights);
+          expect(hashModel(init.spec.model, result.after.weights)).toEqual(
             init.evidence.commit.body.model.hash,
           );
         }

@@ -5,8 +5,8 @@
 import { beforeEach, expect, it, vi } from 'vitest';
 import { openKeystore } from '../../client/keystore/index.ts';
 import { serve } from '../../coordinator/index.ts';
-import { leafHashes } from '../../protocol/aggregate/leaves.ts';
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { leafHashes } from '../../protocol/encoding/leaves.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import type * as Bytes from '../../protocol/bytes.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import type * as Flat from '../../protocol/model/flat.ts';

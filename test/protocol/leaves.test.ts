@@ -7,7 +7,7 @@ import {
   leafAt,
   leafCount,
   leafHashes,
-} from '../../protocol/aggregate/leaves.ts';
+} from '../../protocol/encoding/leaves.ts';
 import { ringLayout, type EncodingSpec } from '../../protocol/encoding/index.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 

@@ -41,9 +41,8 @@ const FIXED = new Set([
   'model.topology',
   'model.seed',
   'parent.modelHash',
+  'parent.stateHash',
   'parent.object',
-  'optimiser.type',
-  'optimiser.learningRate',
   // A closed run has `members.keys`, the setting `allow`.
   'members',
 ]);
@@ -60,6 +59,9 @@ const fieldsOf = (view: SchemaView, prefix = ''): string[] =>
     return bare.entries === undefined ? [`${prefix}${name}`] : fieldsOf(bare, `${prefix}${name}.`);
   });
 
+/** Settings that a run file alone has are without a flag. */
+const FLAGGED = ENTRIES.filter(([, setting]) => setting.type !== 'data' || setting.flags);
+
 const flagsOf = (command: Command): string[] =>
   command.options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? '');
 
@@ -73,14 +75,14 @@ describe('the table', () => {
     const fields = fieldsOf(runSpecSchema as unknown as SchemaView).filter(
       (field) => !FIXED.has(field),
     );
-    // A strategy's own fields belong to its folder.
-    const own = fields.filter((field) => !/^(strategy|metrics)\b/u.test(field));
-    expect(own.toSorted()).toEqual(paths.filter((path) => path !== 'members.keys').toSorted());
+    // What is below a strategy is its own.
+    const own = new Set(fields.map((field) => field.replace(/^strategy\..*$/u, 'strategy')));
+    expect([...own].toSorted()).toEqual(paths.filter((path) => path !== 'members.keys').toSorted());
   });
 
   it('has a flag for each entry and command, and the commands have no other flag of a setting', () => {
-    const flags = new Map(ENTRIES.map(([name, setting]) => [shownFlag(name, setting), setting]));
-    expect(flags.size).toBe(ENTRIES.length);
+    const flags = new Map(FLAGGED.map(([name, setting]) => [shownFlag(name, setting), setting]));
+    expect(flags.size).toBe(FLAGGED.length);
     for (const of of SETTING_COMMANDS) {
       const command = createProgram().commands.find((known) => known.name() === of) as Command;
       const given = flagsOf(command);
@@ -109,10 +111,12 @@ describe('the table', () => {
     const page = await readFile(new URL('../../docs/settings.md', import.meta.url), 'utf8');
     expect(page).toBe(settingsPage());
     for (const [name, setting] of ENTRIES) {
-      expect(page).toContain(`| \`${name}\` | \`${shownFlag(name, setting)}\` |`);
+      const isFlagged = setting.type !== 'data' || setting.flags;
+      const flag = isFlagged ? `\`${shownFlag(name, setting)}\`` : 'none';
+      expect(page).toContain(`| \`${name}\` | ${flag} |`);
       if (setting.spec !== undefined) expect(page).toContain(`\`${setting.spec}\``);
     }
-    const rows = page.match(/^\| `\w+` \| `--/gmu) ?? [];
+    const rows = page.match(/^\| `\w+` \| (?:`--|none)/gmu) ?? [];
     expect(rows).toHaveLength(ENTRIES.length);
   });
 

@@ -3,7 +3,8 @@
  * body of one record before its author signs it. Later records are made from the changed one, so that
  * the changed field is the only thing that can be wrong.
  */
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { hashStrategy } from '../../protocol/algorithm/registry.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
 import { encodeCbor } from '../../protocol/wire/cbor.ts';
@@ -245,9 +246,18 @@ export const buildRound = (
     survivors: survivors.body.hash,
     aggregate: { chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
     bundle: { blob: blobOf('b'), envelope: readable },
-    step: { optimiser: 'fedavg', learningRate: 1, before: open.body.model.hash, after },
+    step: {
+      strategy: spec.strategy.name,
+      parameters: hashStrategy(spec.strategy),
+      before: open.body.model.hash,
+      after,
+    },
     weight: 40,
-    metrics: { lossSum: 1, correct: 2, clipped: 0 },
+    clipped: 0,
+    metrics: [
+      { name: 'loss', sum: 1 },
+      { name: 'accuracy', sum: 2 },
+    ],
     beacon: masked
       ? h('next')
       : nextBeacon(

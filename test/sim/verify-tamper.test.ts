@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { journalLedger, openJournal, type Journal } from '../../coordinator/index.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { decodeBundle, encodeBundle } from '../../protocol/aggregate/bundle.ts';
-import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
-import { layoutOf } from '../../protocol/aggregate/round.ts';
+import { decodeBundle, encodeBundle } from '../../protocol/verify/bundle.ts';
+import { chunkRoot } from '../../protocol/encoding/leaves.ts';
+import { layoutOf } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
@@ -365,7 +365,10 @@ describe('a coordinator that signs something else', () => {
     ['another weight', (body) => ({ ...body, weight: body.weight + 1 }), /weight/],
     [
       'other metrics',
-      (body) => ({ ...body, metrics: { ...body.metrics, correct: body.metrics.correct + 1 } }),
+      (body) => ({
+        ...body,
+        metrics: body.metrics.map(({ name, sum }) => ({ name, sum: sum + 1 })),
+      }),
       /metrics/,
     ],
     [
@@ -378,9 +381,9 @@ describe('a coordinator that signs something else', () => {
       /model differs/,
     ],
     [
-      'another learning rate',
-      (body) => ({ ...body, step: { ...body.step, learningRate: 0.5 } }),
-      /learning rate/,
+      'other parameters of the strategy',
+      (body) => ({ ...body, step: { ...body.step, parameters: new Uint8Array(32) } }),
+      /commit-strategy/,
     ],
     [
       'an envelope that is none',
@@ -391,7 +394,7 @@ describe('a coordinator that signs something else', () => {
   it.each(commits)('%s in a commit', async (_, change, reason) => {
     const forged = forge(LAST, 'commit', change);
     // The ledger's root covers the commit, so it tells too; without it the recomputation does.
-    await expectNamed(forged, LAST, 'commit', /ledger|learning rate|commit-readers/);
+    await expectNamed(forged, LAST, 'commit', /ledger|commit-strategy|commit-readers/);
     await expectNamed(forged, LAST, 'commit', reason, false);
   });
 

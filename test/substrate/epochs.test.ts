@@ -2,6 +2,7 @@
  * @module Whole runs during which every epoch that was paid for ends: between rounds, and in the middle of each phase. The run
  * ends with the model of an undisturbed one.
  */
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,7 +140,7 @@ it('a coordinator that comes back when all is over stores its model again, from 
   const readers = [spec.coordinator];
   const flat = Float32Array.of(1, 2, 3, 4);
   const model = await keeper.publish(
-    keeper.prepare(flat, 0),
+    keeper.prepare({ weights: flat, state: NO_STATE }, 0),
     readers,
     new AbortController().signal,
   );

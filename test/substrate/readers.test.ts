@@ -3,6 +3,7 @@
  * sealed and stored, and the gate that a reader makes from the run's specification, its key and the chain. Who is let in reads
  * the very weights; who is not is turned away by the key servers themselves.
  */
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { NoAccessError } from '@mysten/seal';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -70,7 +71,7 @@ const weightsOf = (version: number): Float32Array => Float32Array.of(1, version,
 
 const publish = ({ keeper, spec }: Started, version: number): Promise<ModelRef> => {
   const members = MEMBERS.map((who) => publicKeyOf(keyOfWho(who)));
-  const model = keeper.prepare(weightsOf(version), version);
+  const model = keeper.prepare({ weights: weightsOf(version), state: NO_STATE }, version);
   return keeper.publish(model, [spec.coordinator, ...members], signal);
 };
 

@@ -1,6 +1,7 @@
 /**
  * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
  */
+import { hashStrategy } from '../../protocol/algorithm/registry.ts';
 import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';
 import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { createHash } from 'node:crypto';
@@ -217,13 +218,17 @@ export const createPlayer = async (
             aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
-              optimiser: 'fedavg',
-              learningRate: 1,
+              strategy: config.spec.strategy.name,
+              parameters: hashStrategy(config.spec.strategy),
               before: player.state.model?.hash ?? h32(''),
               after,
             },
             weight: 40,
-            metrics: { lossSum: 1, correct: 2, clipped: 0 },
+            clipped: 0,
+            metrics: [
+              { name: 'loss', sum: 1 },
+              { name: 'accuracy', sum: 2 },
+            ],
             beacon: h32(`beacon${round}`),
             model: { ...model, version: round, hash: after },
           },

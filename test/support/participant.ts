@@ -2,10 +2,11 @@
  * @module A participant for the coordinator's tests, written straight from the contract over protocol/: it keeps what it has
  * sent, so that it survives reconnects and restarts of the coordinator, and it can be told to misbehave.
  */
+import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { chunkRoot } from '../../protocol/aggregate/leaves.ts';
-import { layoutOf, METRICS, rotationSeed } from '../../protocol/aggregate/round.ts';
+import { chunkRoot } from '../../protocol/encoding/leaves.ts';
+import { layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
@@ -386,7 +387,7 @@ export class TestParticipant {
         delta: train(flat, round),
         examples: 10,
         metrics: [1.5, 7],
-        extras: METRICS,
+        extras: extrasOf(DEFAULT_METRICS),
         spec: spec.encoding,
         n,
         rotationSeed: rotationSeed({

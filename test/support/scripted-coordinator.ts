@@ -2,14 +2,17 @@
  * A coordinator for tests of the participant: it keeps the contract step by step, and every step can be left out, repeated or
  * replaced by a forged one. It has no deadlines and no journal; the real one is in coordinator/.
  */
+import { hashStrategy, strategyOf } from '../../protocol/algorithm/registry.ts';
+import { initialState, stateHashOf, stateTensors } from '../../protocol/algorithm/state.ts';
+import { encodeVersion } from '../../protocol/model/open-model.ts';
 import {
   EMPTY_BUNDLE,
   encodeBundle,
   entropiesOf,
   type UnmaskingBundle,
-} from '../../protocol/aggregate/bundle.ts';
-import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/aggregate/leaves.ts';
-import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/aggregate/round.ts';
+} from '../../protocol/verify/bundle.ts';
+import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/encoding/leaves.ts';
+import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
@@ -58,7 +61,7 @@ import {
   type Lanes,
   type RoundKeys,
 } from '../../protocol/secagg/index.ts';
-import { encodeSafetensors, hashModel, parameterCount } from '../../protocol/model/index.ts';
+import { hashModel, parameterCount } from '../../protocol/model/index.ts';
 import { pathOf } from './entries.ts';
 
 type OfType<Type extends RecordType> = SignedRecord<Type>;
@@ -83,9 +86,17 @@ export interface Fabrication {
   readonly lanes?: (lanes: Lanes) => Lanes;
   /** The new model's weights. */
   readonly after?: (after: Float32Array, before: Float32Array) => Float32Array;
+  /** The new state of the strategy. */
+  readonly state?: (state: Float32Array, before: Float32Array) => Float32Array;
   readonly bundle?: (bundle: UnmaskingBundle) => UnmaskingBundle;
   readonly body?: (body: Body<'commit'>) => Body<'commit'>;
 }
+
+/** How a commit names the strategy of a run. */
+export const stepName = ({ strategy }: RunSpec) => ({
+  strategy: strategy.name,
+  parameters: hashStrategy(strategy),
+});
 
 export const TENSORS = [
   { name: 'dense/kernel', shape: [6, 5], dtype: 'float32' },
@@ -98,6 +109,8 @@ export class ScriptedCoordinator {
   readonly run: Uint8Array;
   readonly store = memoryStore();
   weights: Float32Array;
+  /** Of the strategy. */
+  state: Float32Array;
   version = 0;
   /** R of the next attempt. */
   beacon: Uint8Array;
@@ -137,6 +150,7 @@ export class ScriptedCoordinator {
       spec.parent === undefined
         ? initialModel(spec.model)
         : new Float32Array(parameterCount(spec.model));
+    this.state = initialState(strategyOf(spec), parameterCount(spec.model));
   }
 
   static async create(
@@ -333,8 +347,12 @@ export class ScriptedCoordinator {
   ): Promise<Body<'open'>['model']> {
     const purpose = { run: this.run, round: this.version, role: 'model' } as const;
     const hash = hashModel(this.spec.model, weights);
-    const name = `${this.version}/${toHex(hash)}`;
-    const file = encodeSafetensors(this.spec.model, weights);
+    const { state } = this;
+    const chosen = strategyOf(this.spec);
+    const stateHash = stateHashOf(chosen, this.spec.model, state);
+    const name = `${this.version}/${toHex(hash)}/${stateHash === undefined ? '' : toHex(stateHash)}`;
+    const tensors = stateTensors(chosen, parameterCount(this.spec.model));
+    const file = encodeVersion(this.spec.model, tensors, { weights, state });
     const { key, blob } = this.#models.get(name) ?? (await this.#store(purpose, file));
     this.#models.set(name, { key, blob });
     this.#modelKey = key;
@@ -342,6 +360,7 @@ export class ScriptedCoordinator {
       version: this.version,
       blob: { ...blob },
       hash,
+      ...(stateHash === undefined ? {} : { state: stateHash }),
       envelope: await this.#wrap(key, purpose, readers),
     };
   }
@@ -530,9 +549,10 @@ export class ScriptedCoordinator {
         size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
       },
       bundle: { blob: { ...blob }, envelope: await this.#wrapBundle(key, round.number, this.keys) },
-      step: { optimiser: 'fedavg', learningRate: 1, before, after: model.hash },
+      step: { ...stepName(this.spec), before, after: model.hash },
       weight: round.survivors!.body.members.length,
-      metrics: { lossSum: 0, correct: 0, clipped: 0 },
+      clipped: 0,
+      metrics: this.spec.metrics.map(({ name }) => ({ name, sum: 0 })),
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
       model,
       ...claims,
@@ -620,7 +640,7 @@ export class ScriptedCoordinator {
     const n = round.cohort!.body.members.length;
     const { survivors } = round;
     const { root } = round.cohort!.body;
-    const before = this.weights;
+    const before = { weights: this.weights, state: this.state };
     const modelHash = round.open.body.model.hash;
     const { lanes, bundle: opened } = await this.sum(answering);
     const result = finishRound({
@@ -633,7 +653,9 @@ export class ScriptedCoordinator {
     });
     const masked = this.spec.secagg === 'masked';
     const keyBefore = this.#modelKey;
-    this.weights = lie.after?.(result.after, before) ?? result.after;
+    const { weights, state } = result.after;
+    this.weights = lie.after?.(weights, before.weights) ?? weights;
+    this.state = lie.state?.(state, before.state) ?? state;
     this.version = round.number;
     const model = await this.modelRef([...round.cohort!.body.members, ...this.keys]);
     const bundle = masked
@@ -658,13 +680,13 @@ export class ScriptedCoordinator {
         ]),
       },
       step: {
-        optimiser: 'fedavg',
-        learningRate: 1,
+        ...stepName(this.spec),
         before: modelHash,
         after: hashModel(this.spec.model, this.weights),
       },
       weight: result.weight,
-      metrics: result.metrics,
+      clipped: result.clipped,
+      metrics: [...result.metrics],
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
       model,
     };

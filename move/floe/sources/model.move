@@ -2,6 +2,7 @@
 module floe::model;
 
 use floe::run::{Run, RunCap};
+use std::string::String;
 use sui::dynamic_field;
 use sui::event;
 
@@ -11,11 +12,12 @@ const ENotSurvivor: u64 = 22;
 const EAlreadyIssued: u64 = 23;
 const EBadMetric: u64 = 24;
 
-const PPM: u64 = 1_000_000;
+const MAX_METRICS: u64 = 64;
+const MAX_NAME: u64 = 60;
 /// The Merkle root of no leaves, SHA-256 of nothing: no data made the initial model.
 const NO_DATA: vector<u8> = x"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// What a round made. Numbers are scaled: loss and epsilon by 10^6, accuracy and delta in parts per million and per 10^12.
+/// What a round made. Numbers are scaled: metrics and epsilon by 10^6, delta by 10^12.
 public struct ModelVersion has key {
     id: UID,
     run: ID,
@@ -23,6 +25,8 @@ public struct ModelVersion has key {
     architecture_hash: vector<u8>,
     /// Of the parameters in clear.
     model_hash: vector<u8>,
+    /// Of what the strategy of the run carries from round to round; empty where it carries nothing.
+    state_hash: vector<u8>,
     /// As it was frozen with the survivors: Merkle root over the records of the uploads that this model is made of.
     data_commitment: vector<u8>,
     metrics: Metrics,
@@ -33,7 +37,10 @@ public struct ModelVersion has key {
     blob: Blob,
 }
 
-public struct Metrics has copy, drop, store { loss: u64, accuracy: u64, examples: u64 }
+/// What the participants measured, by the names that the run's specification declares.
+public struct Metrics has copy, drop, store { examples: u64, named: vector<Metric> }
+
+public struct Metric has copy, drop, store { name: String, value: u64 }
 
 /// No differential privacy is told from epsilon 0 by `none`.
 public enum Privacy has copy, drop, store {
@@ -62,9 +69,19 @@ public struct ModelPublished has copy, drop { run: ID, round: u64, model: ID, bl
 
 public struct ReceiptIssued has copy, drop { run: ID, round: u64, member: address, receipt: ID }
 
-public fun metrics(loss: u64, accuracy: u64, examples: u64): Metrics {
-    assert!(accuracy <= PPM, EBadMetric);
-    Metrics { loss, accuracy, examples }
+/// Names of 1 to 60 bytes, at most 64, each with its value in millionths.
+public fun metrics(examples: u64, names: vector<String>, values: vector<u64>): Metrics {
+    let count = names.length();
+    assert!(count == values.length() && count <= MAX_METRICS, EBadMetric);
+    let mut named = vector[];
+    let mut i = 0;
+    while (i < count) {
+        let name = names[i];
+        assert!(name.length() > 0 && name.length() <= MAX_NAME, EBadMetric);
+        named.push_back(Metric { name, value: values[i] });
+        i = i + 1;
+    };
+    Metrics { examples, named }
 }
 
 public fun no_privacy(): Privacy {
@@ -87,6 +104,7 @@ public fun publish(
     round: u64,
     architecture_hash: vector<u8>,
     model_hash: vector<u8>,
+    state_hash: vector<u8>,
     metrics: Metrics,
     privacy: Privacy,
     parent: Option<ID>,
@@ -97,6 +115,7 @@ public fun publish(
     floe::run::check(cap, run);
     floe::run::check_hash(&architecture_hash);
     floe::run::check_hash(&model_hash);
+    if (!state_hash.is_empty()) floe::run::check_hash(&state_hash);
     floe::run::check_hash(&transcript_root);
     assert!(round == 0 || run.survivors_frozen(round), ENoSuchRound);
     let data_commitment = if (round == 0) NO_DATA else run.data_commitment(round);
@@ -109,6 +128,7 @@ public fun publish(
         round,
         architecture_hash,
         model_hash,
+        state_hash,
         data_commitment,
         metrics,
         privacy,
@@ -131,9 +151,10 @@ entry fun publish_version(
     round: u64,
     architecture_hash: vector<u8>,
     model_hash: vector<u8>,
-    loss: u64,
-    accuracy: u64,
+    state_hash: vector<u8>,
     examples: u64,
+    names: vector<String>,
+    values: vector<u64>,
     epsilon: Option<u64>,
     delta: u64,
     parent: Option<ID>,
@@ -150,7 +171,8 @@ entry fun publish_version(
         round,
         architecture_hash,
         model_hash,
-        metrics(loss, accuracy, examples),
+        state_hash,
+        metrics(examples, names, values),
         privacy,
         parent,
         transcript_root,
@@ -206,9 +228,10 @@ public fun test_publish(
     round: u64,
     architecture: vector<u8>,
     weights: vector<u8>,
-    loss: u64,
-    accuracy: u64,
+    state: vector<u8>,
     examples: u64,
+    names: vector<String>,
+    values: vector<u64>,
     epsilon: Option<u64>,
     delta: u64,
     parent: Option<ID>,
@@ -224,9 +247,10 @@ public fun test_publish(
         round,
         architecture,
         weights,
-        loss,
-        accuracy,
+        state,
         examples,
+        names,
+        values,
         epsilon,
         delta,
         parent,

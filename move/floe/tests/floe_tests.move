@@ -403,7 +403,8 @@ fun model_of_a_round_is_published_once() {
             3,
             HASH,
             HASH,
-            model::metrics(100, 970_000, 60_000),
+            vector[],
+            model::metrics(60_000, vector[b"loss".to_string(), b"accuracy".to_string()], vector[100, 970_000]),
             model::gaussian(8_000_000, 10),
             option::none(),
             HASH,
@@ -413,6 +414,40 @@ fun model_of_a_round_is_published_once() {
         i = i + 1;
     };
     put_back(&scenario, cap, run);
+    abort clock.timestamp_ms()
+}
+
+#[test, expected_failure(abort_code = model::EBadMetric)]
+fun metric_without_a_value_is_refused() {
+    model::metrics(1, vector[b"loss".to_string(), b"accuracy".to_string()], vector[100]);
+    abort 0
+}
+
+#[test, expected_failure(abort_code = model::EBadMetric)]
+fun metric_without_a_name_is_refused() {
+    model::metrics(1, vector[b"".to_string()], vector[100]);
+    abort 0
+}
+
+#[test, expected_failure]
+fun state_hash_of_another_length_is_refused() {
+    let (mut scenario, clock) = start();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    model::publish(
+        &cap,
+        &mut run,
+        0,
+        HASH,
+        HASH,
+        x"0102",
+        model::metrics(0, vector[], vector[]),
+        model::no_privacy(),
+        option::none(),
+        HASH,
+        model::blob(7, HASH, 99),
+        scenario.ctx(),
+    );
     abort clock.timestamp_ms()
 }
 
@@ -427,7 +462,8 @@ fun initial_model_needs_no_survivors() {
         0,
         HASH,
         HASH,
-        model::metrics(0, 0, 0),
+        vector[],
+        model::metrics(0, vector[], vector[]),
         model::no_privacy(),
         option::none(),
         HASH,
@@ -453,7 +489,8 @@ fun model_of_an_open_round_is_not_published() {
         3,
         HASH,
         HASH,
-        model::metrics(0, 0, 0),
+        vector[],
+        model::metrics(0, vector[], vector[]),
         model::no_privacy(),
         option::none(),
         HASH,
@@ -614,7 +651,8 @@ fun publish(cap: &RunCap, run: &mut Run, round: u64, model_hash: vector<u8>, ctx
         round,
         HASH,
         model_hash,
-        model::metrics(0, 0, 0),
+        vector[],
+        model::metrics(0, vector[], vector[]),
         model::no_privacy(),
         option::none(),
         HASH,

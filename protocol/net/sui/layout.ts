@@ -61,8 +61,12 @@ export const ModelObject = bcs.struct('ModelVersion', {
   round: bcs.u64(),
   architectureHash: bytes,
   modelHash: bytes,
+  stateHash: bytes,
   dataCommitment: bytes,
-  metrics: bcs.struct('Metrics', { loss: bcs.u64(), accuracy: bcs.u64(), examples: bcs.u64() }),
+  metrics: bcs.struct('Metrics', {
+    examples: bcs.u64(),
+    named: bcs.vector(bcs.struct('Metric', { name: bcs.string(), value: bcs.u64() })),
+  }),
   privacy: bcs.enum('Privacy', {
     None: null,
     Gaussian: bcs.struct('Gaussian', { epsilon: bcs.u64(), delta: bcs.u64() }),

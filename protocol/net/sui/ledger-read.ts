@@ -57,11 +57,12 @@ export const createLedgerReads = ({ client, packageId, limits, runs }: LedgerRea
       return (await client.core.getObject({ objectId: id, include, signal })).object.content;
     });
     if (content === undefined) return undefined;
-    const { modelHash, transcriptRoot, blob } = ModelObject.parse(content);
+    const { modelHash, stateHash, transcriptRoot, blob } = ModelObject.parse(content);
     return {
       run,
       round,
       modelHash: own(modelHash),
+      ...(stateHash.length === 0 ? {} : { stateHash: own(stateHash) }),
       transcriptRoot: own(transcriptRoot),
       blob: {
         id: blobOfNumber(blob.blobId),

@@ -45,6 +45,8 @@ export interface SuiLedger extends Ledger {
   modelObject(run: Uint8Array, round: number): Promise<string | undefined>;
 }
 
+/** On chain, the hash of the state of a strategy that has none. */
+const NO_STATE = new Uint8Array();
 const MICRO = 1_000_000;
 
 export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
@@ -60,19 +62,24 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const sayModel = async (
     transaction: Transaction,
     object: SuiRun,
-    { round, modelHash, blob, transcriptRoot }: ModelVersion,
-    { parent, metrics }: ModelFacts,
+    { round, modelHash, stateHash, blob, transcriptRoot }: ModelVersion,
+    { parent, examples = 0, metrics = [] }: ModelFacts,
   ): Promise<void> => {
     const from = typeof parent === 'number' ? await modelId(object, parent) : parent;
-    const { examples = 0, lossSum = 0, correct = 0 } = metrics ?? {};
-    const mean = (sum: number): number => (examples > 0 ? sum / examples : 0);
     call(transaction, object, 'model::publish_version', ({ pure }) => [
       pure.u64(round),
       pure.vector('u8', init.architecture),
       pure.vector('u8', modelHash),
-      pure.u64(Math.round(Math.max(0, mean(lossSum)) * MICRO)),
-      pure.u64(Math.round(Math.min(1, Math.max(0, mean(correct))) * MICRO)),
+      pure.vector('u8', stateHash ?? []),
       pure.u64(Math.round(Math.max(0, examples))),
+      pure.vector(
+        'string',
+        metrics.map(({ name }) => name),
+      ),
+      pure.vector(
+        'u64',
+        metrics.map(({ value }) => Math.round(Math.max(0, value) * MICRO)),
+      ),
       // No differential privacy, so neither epsilon nor delta.
       pure.option('u64', null),
       pure.u64(0),
@@ -94,6 +101,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
         () => readModel(run, round),
         (found) =>
           equalBytes(found.modelHash, version.modelHash) &&
+          equalBytes(found.stateHash ?? NO_STATE, version.stateHash ?? NO_STATE) &&
           equalBytes(found.transcriptRoot, version.transcriptRoot) &&
           equalBytes(found.blob.sha256, version.blob.sha256) &&
           found.blob.id === version.blob.id,

@@ -14,15 +14,16 @@ export interface VersionFacts {
   readonly run: string;
   readonly round: number;
   readonly parent?: string;
-  /** Mean loss; share of correct answers in 0..1; both 0 where nothing was measured. */
-  readonly loss: number;
-  readonly accuracy: number;
+  /** The run's metrics by name, means and sums as they are reported: `loss`, `accuracy`... */
+  readonly metrics: Readonly<Record<string, number>>;
   readonly examples: number;
   /** Absent without differential privacy. */
   readonly privacy?: { readonly epsilon: number; readonly delta: number };
   /** Hex. */
   readonly architectureHash: string;
   readonly modelHash: string;
+  /** Of the strategy's state; absent where the strategy has none. */
+  readonly stateHash?: string;
   /** Merkle root over the records of the uploads that it is made of. */
   readonly dataCommitment: string;
   /** Merkle root over all records of its round. */
@@ -47,8 +48,9 @@ export const versionFactsOf = (content: Uint8Array): VersionFacts => {
     run: model.run,
     round: Number(model.round),
     ...(parent === null ? {} : { parent }),
-    loss: Number(metrics.loss) / MICRO,
-    accuracy: Number(metrics.accuracy) / MICRO,
+    metrics: Object.fromEntries(
+      metrics.named.map(({ name, value }) => [name, Number(value) / MICRO]),
+    ),
     examples: Number(metrics.examples),
     ...(privacy.$kind === 'None'
       ? {}
@@ -60,6 +62,7 @@ export const versionFactsOf = (content: Uint8Array): VersionFacts => {
         }),
     architectureHash: hex(model.architectureHash),
     modelHash: hex(model.modelHash),
+    ...(model.stateHash.length === 0 ? {} : { stateHash: hex(model.stateHash) }),
     dataCommitment: hex(model.dataCommitment),
     transcriptRoot: hex(model.transcriptRoot),
     blob: { id: blobOfNumber(blob.blobId), sha256: hex(blob.sha256), size: Number(blob.size) },

@@ -65,6 +65,26 @@ const text = (value: string): Said => ({
   argument: { type: 'bytes', bytes: bytesOf(Buffer.from(value)) },
   move: `b"${value}".to_string()`,
 });
+const texts = (values: readonly string[]): Said => ({
+  argument: {
+    type: 'bytes',
+    bytes: Uint8Array.from([
+      values.length,
+      ...values.flatMap((each) => [...bytesOf(Buffer.from(each))]),
+    ]),
+  },
+  move: `vector[${values.map((each) => `b"${each}".to_string()`).join(', ')}]`,
+});
+const numbers = (values: readonly number[]): Said => ({
+  argument: {
+    type: 'bytes',
+    bytes: Uint8Array.from([
+      values.length,
+      ...values.flatMap((each) => [...little(BigInt(each), 8)]),
+    ]),
+  },
+  move: `vector[${values.join(', ')}]`,
+});
 const id = (value: Address): Said => ({
   ...address(value),
   move: `object::id_from_address(@${value})`,
@@ -235,9 +255,10 @@ class Sequence {
           round,
           this.#hash(),
           this.#hash(),
-          number(rng.below(5_000_000)),
-          number(rng.below(1_050_000)),
+          rng.chance(50) ? blob(new Uint8Array()) : this.#hash(),
           number(rng.below(70_000)),
+          texts(rng.chance(5) ? [''] : ['loss', 'accuracy']),
+          numbers([rng.below(5_000_000), rng.below(1_050_000)]),
           {
             argument: {
               type: 'bytes',

@@ -13,7 +13,7 @@ import { entryPathSchema } from '../records/records.ts';
 import { entropyOf } from '../secagg/index.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
-import { extrasLeaf, LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from './leaves.ts';
+import { extrasLeaf, LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from '../encoding/leaves.ts';
 
 const MAX_BUNDLE_BYTES = 512 << 20;
 const MAX_ENTRY_BYTES = 4096;

@@ -5,7 +5,7 @@
  * participants' spot checks all cut vectors here and nowhere else. Trees after RFC 9162, section 2.1.
  */
 import { concatBytes, equalBytes } from '../bytes.ts';
-import type { RingLayout } from '../encoding/index.ts';
+import type { RingLayout } from './index.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash, rootOfHashes } from '../records/merkle.ts';
 

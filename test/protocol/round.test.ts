@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
+import { NO_STATE } from '../../protocol/algorithm/state.ts';
+import { createFold, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import {
-  createFold,
-  finishRound,
-  layoutOf,
-  METRICS,
-  weighMetric,
-} from '../../protocol/aggregate/round.ts';
+  extrasOf,
+  metricValue,
+  reportMetrics,
+  weighMetrics,
+} from '../../protocol/algorithm/metrics.ts';
 import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { testSpec } from '../support/run.ts';
@@ -20,16 +21,16 @@ it('above the weight cap, loss and accuracy are means over the participants as t
   const fold = createFold(layout);
   // Two participants far above the cap, one below it: weights 100, 100, 50.
   const people = [
-    { examples: 20_000, lossSum: 10_000, correct: 18_000 },
-    { examples: 400, lossSum: 100, correct: 200 },
-    { examples: 50, lossSum: 5, correct: 10 },
+    { examples: 20_000, loss: 10_000, accuracy: 18_000 },
+    { examples: 400, loss: 100, accuracy: 200 },
+    { examples: 50, loss: 5, accuracy: 10 },
   ];
   for (const [i, person] of people.entries()) {
     const { lanes } = encodeUpdate({
       delta: new Float32Array(dimension).fill(0.01),
       examples: person.examples,
-      metrics: METRICS.map(({ name }) => weighMetric(spec, person[name], person.examples)),
-      extras: METRICS,
+      metrics: weighMetrics(spec.metrics, person, person.examples, spec.encoding.weightCap),
+      extras: extrasOf(spec.metrics),
       spec: spec.encoding,
       n: 3,
       rotationSeed: seed,
@@ -42,11 +43,12 @@ it('above the weight cap, loss and accuracy are means over the participants as t
     n: 3,
     survivors: 3,
     lanes: fold.lanes,
-    before: new Float32Array(dimension),
+    before: { weights: new Float32Array(dimension), state: NO_STATE },
     rotationSeed: seed,
   });
   expect(weight).toBe(250);
   // 100 * 0.9 + 100 * 0.5 + 50 * 0.2 of 250, and the losses per example 0.5, 0.25, 0.1 likewise.
-  expect(metrics.correct / weight).toBeCloseTo(150 / 250, 6);
-  expect(metrics.lossSum / weight).toBeCloseTo(80 / 250, 6);
+  const means = reportMetrics(spec.metrics, metrics, weight);
+  expect(metricValue(means, 'accuracy')).toBeCloseTo(150 / 250, 6);
+  expect(metricValue(means, 'loss')).toBeCloseTo(80 / 250, 6);
 });

@@ -1,0 +1,6 @@
+/**
+ * @module The strategies of Floe: one line each. Everything else follows from what they say of
+ * themselves.
+ */
+export { fedAvg } from './fedavg/index.ts';
+export { fedAdam } from './fedadam/index.ts';

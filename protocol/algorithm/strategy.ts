@@ -1,0 +1,111 @@
+/**
+ * @module A strategy: what a participant adds to its update, and what the server makes of the
+ * decoded sum. It is data and two pure functions. Whoever recomputes a round calls the same
+ * functions, so both use nothing but + - * / and Math.sqrt, abs, sign, min, max, floor and fround,
+ * in one fixed order: these are exact in IEEE 754 everywhere. No random numbers, no clock, no state
+ * of their own.
+ *
+ * The server's step is coordinate-wise: value i of its outputs follows from value i of its inputs
+ * and from the totals. This is what lets a participant check a commit at one block of coordinates
+ * without the rest of the sum.
+ */
+import type { MetricSpec } from './metrics.ts';
+
+/** A parameter as data: settings, flags, help and `floe strategies` come from it. */
+export interface ParameterSpec {
+  /**
+   * In camel case; the flag is the same in kebab case: `serverLearningRate`,
+   * `--server-learning-rate`.
+   */
+  readonly name: string;
+  readonly default: number;
+  /** A value is above `above`, or at least `least`, and at most `most`. */
+  readonly above?: number;
+  readonly least?: number;
+  readonly most: number;
+  readonly help: string;
+}
+
+export type ParameterValues = Readonly<Record<string, number>>;
+
+/** What the sum says beside the vector. */
+export interface StepTotals {
+  /** Sum of the capped example counts. */
+  readonly weight: number;
+  /** How many updates are in the sum. */
+  readonly survivors: number;
+  /** The strategy's own scalars by name: means and sums, as they are declared. */
+  readonly scalars: ParameterValues;
+}
+
+/** One value for each coordinate that is stepped: all of the model, or those of one block. */
+export interface ServerStep {
+  readonly parameters: ParameterValues;
+  readonly totals: StepTotals;
+  /** The weighted mean of the clipped updates. */
+  readonly mean: Float32Array;
+  /** Parameters of the model before the round. Not changed. */
+  readonly before: Float32Array;
+  /** The state before the round, in the order of {@link Strategy.state}. Not changed. */
+  readonly stateBefore: readonly Float32Array[];
+  /**
+   * To be filled: the parameters after the round; they are rounded to the types of the model after.
+   */
+  readonly after: Float32Array;
+  /** To be filled: the state after the round. */
+  readonly stateAfter: readonly Float32Array[];
+}
+
+/**
+ * A vector that the server carries from round to round: one float32 for each parameter of the
+ * model.
+ */
+export interface StateVector {
+  readonly name: string;
+  /** Its value before the first round; 0 unless told. */
+  readonly initial?: (parameters: ParameterValues) => number;
+}
+
+/** A participant's update before it is encoded. */
+export interface MemberUpdate {
+  readonly parameters: ParameterValues;
+  /** Trained minus received weights; the strategy may change it in place. */
+  readonly delta: Float32Array;
+  readonly examples: number;
+  /** Local steps of the optimiser: epochs times batches. */
+  readonly steps: number;
+}
+
+/** The participant's side of a strategy. */
+export interface MemberPart {
+  /**
+   * Numbers that travel under the same masks as the update; at most 8. Names differ from those of
+   * metrics.
+   */
+  readonly scalars: readonly MetricSpec[];
+  /**
+   * @returns a value for each scalar, at least 0; of the kind `mean`: as a sum over the examples
+   */
+  prepare(update: MemberUpdate): ParameterValues;
+}
+
+export interface Strategy {
+  /** 1 to 40 of a-z, 0-9 and -; begins with a letter. */
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** Where it is from. */
+  readonly source: string;
+  readonly parameters: readonly ParameterSpec[];
+  /** At most 8 vectors; empty where nothing is carried from round to round. */
+  readonly state: readonly StateVector[];
+  /** Where the update leaves as FedAvg's does, there is none. */
+  readonly member?: MemberPart;
+  /**
+   * From the sum to the next model and state. Throws nothing: values that are not finite are
+   * refused after.
+   */
+  step(input: ServerStep): void;
+}
+
+export const STRATEGY_LIMITS = { parameters: 16, state: 8, scalars: 8 } as const;

@@ -1,0 +1,56 @@
+/**
+ * The bytes of a model do not depend on the version of Floe: these hashes were taken before
+ * strategies and metrics became data, and a run of the same seed still ends with them.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeScenario, runScenario, type ScenarioInput } from '../../sim/index.ts';
+import { writeTable } from '../support/table.ts';
+
+let folder: string;
+let table: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'floe-same-'));
+  table = await writeTable(join(folder, 'table.csv'), { rows: 240, features: 6, classes: 3 });
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const modelsOf = async (input: ScenarioInput): Promise<readonly string[]> => {
+  const scenario = makeScenario({
+    participants: 6,
+    cohort: 4,
+    rounds: 3,
+    data: table,
+    model: 'mlp:8',
+    backend: 'wasm',
+    workers: 1,
+    baseline: false,
+    substrate: 'local',
+    seed: 'same model',
+    ...input,
+  });
+  const { summary } = await runScenario(scenario, { outDir: join(folder, 'runs') });
+  return summary.history.map(({ modelHash }) => modelHash.slice(0, 16));
+};
+
+describe('a seeded run of FedAvg', () => {
+  it('gives the same models as before, masked', async () => {
+    expect(await modelsOf({})).toEqual([
+      'f58e0e86a6c1c14e',
+      '45c69376fa752fc1',
+      '78d1f82791a8e830',
+    ]);
+  });
+
+  it('gives the same models as before, without masks, clipped, in ring24', async () => {
+    expect(await modelsOf({ mask: false, ring: 'ring24', bits: 12, clipNorm: 0.2 })).toEqual([
+      'ebdc4b02f2dfce1f',
+      'a350103675eb2c23',
+      'fe3f2cbcda1ee746',
+    ]);
+  });
+});
