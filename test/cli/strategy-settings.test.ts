@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const gather = async (file: object, flags: object): Promise<RunSettings> => {
   await writeFile(path, JSON.stringify(file));
-  return (await gatherSettings(path, flags as SettingFlags)).settings;
+  return (await gatherSettings(path, flags)).settings;
 };
 
 const strategy = { name: 'fedadam', parameters: { beta1: 0.5, tau: 0.01 } };
