@@ -7,12 +7,10 @@ import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
 import { type Backend, switchBackend } from './backends.ts';
+import { batchLoss, oneHotOf } from './batch-loss.ts';
 import type { Batch, Engine } from './engine.ts';
-import { type OutputKind, SMALLEST_PROBABILITY, type Score, score } from './losses.ts';
+import { type OutputKind, type Score, score } from './losses.ts';
 import { flattenLayers } from './topology.ts';
-
-type Tf = typeof Tfjs;
-type Save = (tensors: Tfjs.Tensor[]) => void;
 
 /** Layers whose randomness cannot be seeded from outside. */
 const UNSEEDABLE = new Set(['AlphaDropout', 'GaussianDropout', 'GaussianNoise']);
@@ -29,29 +27,6 @@ const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
       );
     return kind === 'Dropout' ? [layer as unknown as { seed: number }] : [];
   });
-
-/** Mean cross-entropy of logits; its gradient is (softmax - onehot) / batch, without a pass through logarithms. */
-const logitsLoss = (tf: Tf, logits: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scalar => {
-  const operation = tf.customGrad((...args: (Tfjs.Tensor | Save)[]) => {
-    const [x, save] = args as [Tfjs.Tensor2D, Save];
-    const p = tf.softmax(x);
-    save([p]);
-    const value = tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(x), oneHot), -1)));
-    const gradFunc = (dy: Tfjs.Tensor, saved: Tfjs.Tensor[]): Tfjs.Tensor =>
-      tf.mul(tf.sub(saved[0] ?? p, oneHot), tf.div(dy, oneHot.shape[0] ?? 1));
-    return { value, gradFunc };
-  });
-  return operation(logits) as Tfjs.Scalar;
-};
-
-const probabilitiesLoss = (tf: Tf, p: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scalar =>
-  tf.neg(tf.mean(tf.sum(tf.mul(tf.log(tf.maximum(p, SMALLEST_PROBABILITY)), oneHot), -1)));
-
-const oneHotOf = (labels: ArrayLike<number>, rows: number, classes: number): Float32Array => {
-  const values = new Float32Array(rows * classes);
-  for (let i = 0; i < rows; i++) values[i * classes + (labels[i] ?? 0)] = 1;
-  return values;
-};
 
 /** An engine for `model`, which it owns from now on. Throws `model_malformed`. */
 export const layersEngine = (
@@ -76,15 +51,6 @@ export const layersEngine = (
     kind === 'values'
       ? tf.tensor(Float32Array.from(labels), [size, outputs], 'float32')
       : tf.tensor(oneHotOf(labels, size, outputs), [size, outputs], 'float32');
-  const lossOf = (prediction: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
-    if (kind === 'logits') return logitsLoss(tf, prediction, target);
-    if (kind === 'probabilities') return probabilitiesLoss(tf, prediction, target);
-    return tf.mean(tf.squaredDifference(prediction, target));
-  };
-  /** Regularisers and activity penalties that the layers carry. */
-  const penalties = (): Tfjs.Scalar[] => model.calculateLosses();
-  const hasPenalties = flattenLayers(model.layers).some(({ losses }) => losses.length > 0);
-
   const run = (batch: Batch, learningRate: number): Tfjs.Tensor =>
     tf.tidy(() => {
       const target = targetOf(batch);
@@ -92,8 +58,7 @@ export const layersEngine = (
       const { grads, value } = tf.variableGrads(() => {
         const output = model.apply(inputOf(batch), { training: true }) as Tfjs.Tensor;
         prediction = tf.keep(output.clone());
-        const loss = lossOf(output, target);
-        return hasPenalties ? tf.addN([loss, ...penalties()]) : loss;
+        return batchLoss(tf, model, kind, output, target);
       }, variables);
       value.dispose();
       for (const [i, variable] of variables.entries()) {
