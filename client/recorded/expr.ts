@@ -1,7 +1,8 @@
 /** @module Expressions over the elements of a shape: building, rewriting, and evaluating on numbers. */
 import type { Expr, ScalarOp } from './ir.ts';
 
-export const call = (op: ScalarOp, ...args: readonly Expr[]): Expr => fold({ type: 'call', op, args });
+export const call = (op: ScalarOp, ...args: readonly Expr[]): Expr =>
+  fold({ type: 'call', op, args });
 export const constant = (value: number): Expr => ({ type: 'constant', value });
 export const view = (index: number): Expr => ({ type: 'view', index });
 export const SELF: Expr = { type: 'self' };
@@ -19,7 +20,8 @@ const roundEven = (x: number): number => {
 /** Abramowitz and Stegun 7.1.26, as tfjs's cpu backend has it. */
 const erf = (x: number): number => {
   const t = 1 / (1 + 0.3275911 * Math.abs(x));
-  const p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  const p =
+    ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
   return Math.sign(x) * (1 - p * Math.exp(-x * x));
 };
 
@@ -78,8 +80,7 @@ export const fold = (expr: Expr): Expr => {
   if (expr.type !== 'call') return expr;
   const [a, b] = expr.args;
   if (a === undefined) return expr;
-  if (expr.args.every(({ type }) => type === 'constant'))
-    return constant(evaluate(expr, () => 0));
+  if (expr.args.every(({ type }) => type === 'constant')) return constant(evaluate(expr, () => 0));
   if (b !== undefined) {
     if ((expr.op === 'mul' || expr.op === 'div') && isConstant(b, 1)) return a;
     if (expr.op === 'mul' && isConstant(a, 1)) return b;

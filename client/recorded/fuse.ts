@@ -70,9 +70,7 @@ const inlined = (reader: Elementwise, map: MapNode): Elementwise | undefined => 
     views.push(...found.views);
     replacements.set(
       index,
-      replaceLeaves(found.expr, (leaf) =>
-        leaf.type === 'view' ? view(first + leaf.index) : leaf,
-      ),
+      replaceLeaves(found.expr, (leaf) => (leaf.type === 'view' ? view(first + leaf.index) : leaf)),
     );
   }
   const expr = replaceLeaves(outer.expr, (leaf) =>
@@ -130,12 +128,18 @@ const inlineMaps = (nodes: (Node | undefined)[], outputs: ReadonlySet<number>): 
         const known = readers.get(value) ?? [];
         if (!known.includes(position)) readers.set(value, [...known, position]);
       }
-      readers.set(node.out, (readers.get(node.out) ?? []).filter((other) => other !== position));
+      readers.set(
+        node.out,
+        (readers.get(node.out) ?? []).filter((other) => other !== position),
+      );
     }
     if (left > 0) continue;
     nodes[at] = undefined;
     for (const value of inputsOf(node))
-      readers.set(value, (readers.get(value) ?? []).filter((other) => other !== at));
+      readers.set(
+        value,
+        (readers.get(value) ?? []).filter((other) => other !== at),
+      );
   }
 };
 

@@ -60,7 +60,10 @@ export interface View {
   /** One for each dimension of the reading node's shape; 0 repeats. */
   readonly strides: readonly number[];
   /** The coordinates [from, to) of each dimension that are read; elsewhere the view gives `fill`. */
-  readonly clip?: { readonly ranges: readonly (readonly [number, number])[]; readonly fill: number };
+  readonly clip?: {
+    readonly ranges: readonly (readonly [number, number])[];
+    readonly fill: number;
+  };
 }
 
 /** An expression for every element of a shape, row-major. */

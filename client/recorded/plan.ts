@@ -17,14 +17,21 @@ export interface Plan {
   readonly features: number;
   readonly targets?: number;
   readonly learningRate?: number;
-  readonly draws: readonly { readonly buffer: number; readonly size: number; readonly layer: number }[];
+  readonly draws: readonly {
+    readonly buffer: number;
+    readonly size: number;
+    readonly layer: number;
+  }[];
   readonly weights: readonly number[];
   readonly state: readonly number[];
   readonly prediction: number;
 }
 
 const copyNode = (out: number, from: number, size: number): MapNode => ({
-  ...{ type: 'map', out, shape: [size], expr: view(0) },
+  type: 'map',
+  out,
+  shape: [size],
+  expr: view(0),
   views: [{ value: from, offset: 0, strides: [1] }],
 });
 
@@ -137,7 +144,9 @@ export const planOf = (program: Program): Plan => {
     ...(targets === undefined ? {} : { targets: at(targets) }),
     ...(learningRate === undefined ? {} : { learningRate: at(learningRate) }),
     draws: program.draws.map(({ value, layer }) => ({
-      ...{ buffer: at(value), size: program.values[value]?.size ?? 0, layer },
+      buffer: at(value),
+      size: program.values[value]?.size ?? 0,
+      layer,
     })),
     weights: program.weights.map(at),
     state: program.state.map(at),

@@ -34,7 +34,6 @@ export interface RecordRequest {
   readonly optimizer?: Optimizer;
 }
 
-
 type Update = { readonly target: number; readonly source: number };
 
 /** The chain of kernels that moves one weight. */

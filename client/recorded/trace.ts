@@ -67,18 +67,20 @@ const valueOf = (tf: Tf, info: Tfjs.TensorInfo): number => {
   return added;
 };
 
+/** The numbers of a constant. */
+const read = (dataId: object): Float32Array => {
+  const { known, tape } = recording();
+  const { data } = tape.values[known.get(dataId) ?? -1] ?? {};
+  if (data === undefined) throw new Unrecordable('it reads a number that it computed');
+  return data;
+};
+
 const createBackend = (tf: Tf): Tfjs.KernelBackend => {
   const counts = new WeakMap<object, number>();
   const change = (dataId: object, by: number): number => {
     const count = (counts.get(dataId) ?? 0) + by;
     counts.set(dataId, count);
     return count;
-  };
-  const read = (dataId: object): Float32Array => {
-    const { known, tape } = recording();
-    const { data } = tape.values[known.get(dataId) ?? -1] ?? {};
-    if (data === undefined) throw new Unrecordable('it reads a number that it computed');
-    return data;
   };
   return Object.assign(new tf.KernelBackend(), {
     write: (values: unknown, shape: readonly number[], dtype: DType): object => {
@@ -94,8 +96,7 @@ const createBackend = (tf: Tf): Tfjs.KernelBackend => {
     },
     read: async (dataId: object) => Promise.resolve(read(dataId)),
     readSync: read,
-    disposeData: (dataId: object, force = false): boolean =>
-      change(dataId, -1) <= 0 || force,
+    disposeData: (dataId: object, force = false): boolean => change(dataId, -1) <= 0 || force,
     incRef: (dataId: object) => change(dataId, 1),
     decRef: (dataId: object) => change(dataId, -1),
     refCount: (dataId: object) => counts.get(dataId) ?? 0,
@@ -105,7 +106,7 @@ const createBackend = (tf: Tf): Tfjs.KernelBackend => {
     floatPrecision: () => 32,
     epsilon: () => 1e-7,
     dispose: () => undefined,
-  }) as unknown as Tfjs.KernelBackend;
+  });
 };
 
 const kernelFunction =
@@ -117,7 +118,7 @@ const kernelFunction =
       if (info === undefined || info === null) continue;
       refs[name] = { value: valueOf(tf, info), shape: info.shape, dtype: info.dtype };
     }
-    const out = lower(tape, refs as unknown as Inputs, attrs ?? {});
+    const out = lower(tape, refs as Inputs, attrs ?? {});
     const tensors = (Array.isArray(out) ? (out as Ref[]) : [out as Ref]).map((ref) => {
       const dataId = {};
       known.set(dataId, ref.value);

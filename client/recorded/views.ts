@@ -12,16 +12,18 @@ export const isPlain = (view: View, shape: readonly number[], size: number): boo
   return shape.every((length, dim) => length === 1 || view.strides[dim] === own[dim]);
 };
 
+/** The products of the last one, two, three ... sizes. */
+const ends = (shape: readonly number[]): number[] => {
+  let product = 1;
+  return shape.toReversed().map((size) => (product *= size));
+};
+
 /** The coarsest shape of which both are mergings of neighbours, or undefined. */
 export const commonRefinement = (
   a: readonly number[],
   b: readonly number[],
 ): number[] | undefined => {
   if (elements(a) !== elements(b)) return undefined;
-  const ends = (shape: readonly number[]): number[] => {
-    let product = 1;
-    return shape.toReversed().map((size) => (product *= size));
-  };
   const cuts = [...new Set([1, ...ends(a), ...ends(b)])].toSorted((x, y) => x - y);
   const sizes: number[] = [];
   for (const [i, cut] of cuts.entries()) {
@@ -164,7 +166,9 @@ const follow = (
   view: View,
   shape: readonly number[],
   inner: readonly number[],
-): { readonly base: readonly number[]; readonly dims: readonly (number | undefined)[] } | undefined => {
+):
+  | { readonly base: readonly number[]; readonly dims: readonly (number | undefined)[] }
+  | undefined => {
   const own = stridesOf(inner);
   let rest = view.offset;
   if (rest < 0) return undefined;

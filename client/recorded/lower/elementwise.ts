@@ -47,8 +47,8 @@ const div = (a: Expr, b: Expr): Expr => call('div', a, b);
 const positive = (x: Expr): Expr => call('greater', x, ZERO);
 const select = (c: Expr, a: Expr, b: Expr): Expr => call('select', c, a, b);
 
-const SELU_ALPHA = constant(1.7580993408473768599402175208123);
-const SELU_SCALE = constant(1.0507009873554804934193349852946);
+const SELU_ALPHA = constant(1.758099340847377);
+const SELU_SCALE = constant(1.0507009873554805);
 
 const divide: Lower = (tape, inputs, attrs) => {
   const whole = input(inputs, 'a').dtype === 'int32' && input(inputs, 'b').dtype === 'int32';
@@ -107,7 +107,9 @@ const addMany: Lower = (tape, inputs) => {
   // A few at a time: a shader reads a limited number of buffers.
   return rest.reduce(
     (sum, term) =>
-      addMap(tape, first.shape, first.dtype, (read) => add(read.broadcast(sum), read.broadcast(term))),
+      addMap(tape, first.shape, first.dtype, (read) =>
+        add(read.broadcast(sum), read.broadcast(term)),
+      ),
     first,
   );
 };
@@ -151,10 +153,7 @@ const elu = (x: Expr): Expr => select(positive(x), x, sub(call('exp', x), ONE));
 
 /** log(1 + e^x) without overflow. */
 const softplus = (x: Expr): Expr =>
-  add(
-    call('relu', x),
-    call('log', add(ONE, call('exp', call('neg', call('abs', x))))),
-  );
+  add(call('relu', x), call('log', add(ONE, call('exp', call('neg', call('abs', x))))));
 
 export const relu6 = (x: Expr): Expr => call('min', call('relu', x), constant(6));
 export const leakyRelu = (x: Expr, alpha: number): Expr =>

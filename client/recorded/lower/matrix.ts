@@ -54,8 +54,16 @@ const product = (tape: Tape, inputs: Inputs, attrs: Attributes): Ref => {
   const right = spread(tape, b, outer);
   const batch = elements(outer);
   return addNode(tape, [...outer, m, n], 'float32', (out) => ({
-    ...{ type: 'matMul', out, a: left.ref.value, b: right.ref.value, m, n, k },
-    ...{ transposeA, transposeB, batch },
+    type: 'matMul',
+    out,
+    a: left.ref.value,
+    b: right.ref.value,
+    m,
+    n,
+    k,
+    transposeA,
+    transposeB,
+    batch,
     strideA: left.shared ? 0 : m * k,
     strideB: right.shared ? 0 : n * k,
   }));
@@ -67,7 +75,9 @@ export const finish = (tape: Tape, y: Ref, inputs: Inputs, attrs: Attributes): R
   const sum =
     bias === undefined
       ? y
-      : addMap(tape, y.shape, y.dtype, (read) => call('add', read.broadcast(y), read.broadcast(bias)));
+      : addMap(tape, y.shape, y.dtype, (read) =>
+          call('add', read.broadcast(y), read.broadcast(bias)),
+        );
   const activation = (attrs['activation'] ?? 'linear') as string;
   if (activation === 'linear') return sum;
   const apply: Readonly<Record<string, (x: Expr) => Expr>> = {
@@ -101,8 +111,7 @@ const aligned = (
     tape,
     order.map((dim) => x.shape[dim] ?? 1),
     x.dtype,
-    (read) =>
-      read.view({ value: x.value, offset: 0, strides: order.map((dim) => own[dim] ?? 0) }),
+    (read) => read.view({ value: x.value, offset: 0, strides: order.map((dim) => own[dim] ?? 0) }),
   );
   return { x: moved, outer: elements(x.shape) / size, size, inner: 1 };
 };
@@ -129,8 +138,14 @@ const reduced =
       ? { epilogue: { shape, expr: call('div', SELF, constant(parts.size)), views: [] } }
       : {};
     return addNode(tape, shape, dtype ?? (x.dtype === 'bool' ? 'int32' : x.dtype), (out) => ({
-      ...{ type: 'reduce', op, out, input: parts.x.value, ...scaled },
-      ...{ outer: parts.outer, size: parts.size, inner: parts.inner },
+      type: 'reduce',
+      op,
+      out,
+      input: parts.x.value,
+      ...scaled,
+      outer: parts.outer,
+      size: parts.size,
+      inner: parts.inner,
     }));
   };
 
@@ -142,7 +157,13 @@ const softmax: Lower = (tape, inputs, attrs) => {
     throw new Unrecordable('a softmax over another dimension than the last');
   const rows = elements(x.shape) / columns;
   const value = x.value;
-  return addNode(tape, x.shape, x.dtype, (out) => ({ type: 'softmax', out, input: value, rows, columns }));
+  return addNode(tape, x.shape, x.dtype, (out) => ({
+    type: 'softmax',
+    out,
+    input: value,
+    rows,
+    columns,
+  }));
 };
 
 const gather: Lower = (tape, inputs, attrs) => {
@@ -154,9 +175,14 @@ const gather: Lower = (tape, inputs, attrs) => {
   const before = x.shape.slice(0, at);
   const after = x.shape.slice(at + 1);
   return addNode(tape, [...before, ...indices.shape, ...after], x.dtype, (out) => ({
-    ...{ type: 'gather', out, params: x.value, indices: indices.value },
-    ...{ outer: elements(before), axisSize: x.shape[at] ?? 1 },
-    ...{ count: elements(indices.shape), inner: elements(after) },
+    type: 'gather',
+    out,
+    params: x.value,
+    indices: indices.value,
+    outer: elements(before),
+    axisSize: x.shape[at] ?? 1,
+    count: elements(indices.shape),
+    inner: elements(after),
   }));
 };
 
@@ -166,8 +192,13 @@ const segmentSum: Lower = (tape, inputs, attrs) => {
   const segments = numberOf(attrs, 'numSegments');
   const rest = x.shape.slice(ids.shape.length);
   return addNode(tape, [segments, ...rest], x.dtype, (out) => ({
-    ...{ type: 'segmentSum', out, x: x.value, ids: ids.value, segments },
-    ...{ count: elements(ids.shape), inner: elements(rest) },
+    type: 'segmentSum',
+    out,
+    x: x.value,
+    ids: ids.value,
+    segments,
+    count: elements(ids.shape),
+    inner: elements(rest),
   }));
 };
 

@@ -35,12 +35,8 @@ const expandDims: Lower = (_, inputs, attrs) => {
   return reshaped(x, [...x.shape.slice(0, dim), 1, ...x.shape.slice(dim)]);
 };
 
-const viewed = (
-  tape: Tape,
-  x: Ref,
-  shape: readonly number[],
-  view: Omit<View, 'value'>,
-): Ref => addMap(tape, shape, x.dtype, (read) => read.view({ value: x.value, ...view }));
+const viewed = (tape: Tape, x: Ref, shape: readonly number[], view: Omit<View, 'value'>): Ref =>
+  addMap(tape, shape, x.dtype, (read) => read.view({ value: x.value, ...view }));
 
 const transpose: Lower = (tape, inputs, attrs) => {
   const x = input(inputs, 'x');
@@ -51,7 +47,12 @@ const transpose: Lower = (tape, inputs, attrs) => {
 };
 
 /** The part of x from `begin`, of `size` (-1: to the end). */
-export const sliced = (tape: Tape, x: Ref, begin: readonly number[], size: readonly number[]): Ref => {
+export const sliced = (
+  tape: Tape,
+  x: Ref,
+  begin: readonly number[],
+  size: readonly number[],
+): Ref => {
   const strides = stridesOf(x.shape);
   const shape = x.shape.map((own, dim) => {
     const wanted = size[dim] ?? -1;
@@ -85,8 +86,14 @@ const pad: Lower = (tape, inputs, attrs) => {
   const x = input(inputs, 'x');
   const paddings = attrs['paddings'] as [number, number][];
   const fill = numberOf(attrs, 'constantValue', 0);
-  const shape = x.shape.map((size, dim) => size + (paddings[dim]?.[0] ?? 0) + (paddings[dim]?.[1] ?? 0));
-  const view = placed(x, paddings.map(([before]) => before), fill);
+  const shape = x.shape.map(
+    (size, dim) => size + (paddings[dim]?.[0] ?? 0) + (paddings[dim]?.[1] ?? 0),
+  );
+  const view = placed(
+    x,
+    paddings.map(([before]) => before),
+    fill,
+  );
   return addMap(tape, shape, x.dtype, (read) => read.view(view));
 };
 
@@ -146,7 +153,12 @@ const split: Lower = (tape, inputs, attrs) => {
     const length = size < 0 ? whole - known : size;
     const begin = x.shape.map((_, dim) => (dim === axis ? from : 0));
     from += length;
-    return sliced(tape, x, begin, x.shape.map((own, dim) => (dim === axis ? length : own)));
+    return sliced(
+      tape,
+      x,
+      begin,
+      x.shape.map((own, dim) => (dim === axis ? length : own)),
+    );
   });
 };
 
@@ -169,7 +181,10 @@ const tile: Lower = (tape, inputs, attrs) => {
   const shape = x.shape.flatMap((size, dim) => [reps[dim] ?? 1, size]);
   const strides = own.flatMap((stride) => [0, stride]);
   const whole = viewed(tape, x, shape, { offset: 0, strides });
-  return reshaped(whole, x.shape.map((size, dim) => size * (reps[dim] ?? 1)));
+  return reshaped(
+    whole,
+    x.shape.map((size, dim) => size * (reps[dim] ?? 1)),
+  );
 };
 
 const broadcastTo: Lower = (tape, inputs, attrs) => {

@@ -46,7 +46,7 @@ const windowOf = (
 ): Window => {
   const { dataFormat, pad, dimRoundingMode } = attrs;
   if (dataFormat !== undefined && dataFormat !== 'NHWC' && dataFormat !== 'channelsLast')
-    throw new Unrecordable(`a window over ${String(dataFormat)}`);
+    throw new Unrecordable(`a window over another layout than NHWC`);
   if (dimRoundingMode !== undefined && dimRoundingMode !== null && dimRoundingMode !== 'floor')
     throw new Unrecordable('a window with another rounding than down');
   const [batch = 1, height = 1, width = 1, channels = 1] = x;
@@ -56,9 +56,21 @@ const windowOf = (
   const y = spanOf(height, (filterHeight - 1) * dilationY + 1, strideY, pad, 1);
   const w = spanOf(width, (filterWidth - 1) * dilationX + 1, strideX, pad, 2);
   return {
-    ...{ batch, height, width, channels, outHeight: y.out, outWidth: w.out, outChannels },
-    ...{ filterHeight, filterWidth, strideY, strideX, dilationY, dilationX },
-    ...{ top: y.before, left: w.before },
+    batch,
+    height,
+    width,
+    channels,
+    outHeight: y.out,
+    outWidth: w.out,
+    outChannels,
+    filterHeight,
+    filterWidth,
+    strideY,
+    strideX,
+    dilationY,
+    dilationX,
+    top: y.before,
+    left: w.before,
   };
 };
 
@@ -72,14 +84,21 @@ const convolution = (
   kind: Kind,
   variant: Variant,
   refs: readonly [Ref, Ref],
-  shapes: { readonly x: readonly number[]; readonly filter: readonly number[]; readonly out?: readonly number[] },
+  shapes: {
+    readonly x: readonly number[];
+    readonly filter: readonly number[];
+    readonly out?: readonly number[];
+  },
   attrs: Attributes,
 ): Ref => {
   const [fy = 1, fx = 1, , last = 1] = shapes.filter;
   const outChannels = kind === 'depthwise' ? (shapes.x[3] ?? 1) * last : last;
   const window = windowOf(attrs, shapes.x, [fy, fx], outChannels);
   return addNode(tape, shapes.out ?? outShape(window), 'float32', (out) => ({
-    ...{ type: kind, variant, out, window },
+    type: kind,
+    variant,
+    out,
+    window,
     inputs: [refs[0].value, refs[1].value],
   }));
 };

@@ -1,6 +1,13 @@
 /** @module WGSL of expressions over the elements of a shape, one element or four neighbours at a time. */
 import { usesLeaf } from '../expr.ts';
-import { type Elementwise, type Expr, type ScalarOp, type View, elements, stridesOf } from '../ir.ts';
+import {
+  type Elementwise,
+  type Expr,
+  type ScalarOp,
+  type View,
+  elements,
+  stridesOf,
+} from '../ir.ts';
 import { isPlain } from '../views.ts';
 import type { Bindings } from './shader.ts';
 

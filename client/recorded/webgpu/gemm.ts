@@ -134,6 +134,9 @@ const innerCode = ({ threadM, threadN, blockM, blockN }: Tile, a: Side, b: Side)
   return code;
 };
 
+const vectors = (prefix: string, count: number): string =>
+  Array.from({ length: count }, (_, i) => `  var ${prefix}${i} = vec4f(0.0);\n`).join('');
+
 /**
  * The shader's helpers and body. `finish(row, column, sum)` is WGSL that stores four sums of one row, given the names of
  * the row, the first column and the vec4f; `z` is the number of the batch and `part` that of the split.
@@ -152,8 +155,6 @@ export const gemmCode = (
   const sizeA = blockK * pitch(a);
   const sizeB = blockK * pitch(b);
   const length = splits === 1 ? k : splitLength(k, splits);
-  const names = (prefix: string, count: number): string =>
-    Array.from({ length: count }, (_, i) => `  var ${prefix}${i} = vec4f(0.0);\n`).join('');
   let sums = '';
   for (let i = 0; i < threadM; i++)
     for (let j = 0; j < threadN / 4; j++) sums += `  var s${i}_${j} = vec4f(0.0);\n`;
@@ -178,7 +179,7 @@ fn load_b(row: u32, k: u32, z: u32) -> vec4f {\n${product.b.body}}
   let part = ${splits === 1 ? '0u' : 'wid.z'};
   let kFrom = part * ${length}u;
   let kTo = min(${k}u, kFrom + ${length}u);
-${names('pa', registersOf(a))}${names('pb', registersOf(b))}${sums}
+${vectors('pa', registersOf(a))}${vectors('pb', registersOf(b))}${sums}
   var kAt = kFrom;
   var at_a = 0u;
   var at_b = 0u;

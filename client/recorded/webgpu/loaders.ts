@@ -29,7 +29,12 @@ const fromMatrix = (
 export const matrixLoader = (
   bindings: Bindings,
   buffer: number,
-  size: { readonly rows: number; readonly depth: number; readonly byRows: boolean; readonly stride: number },
+  size: {
+    readonly rows: number;
+    readonly depth: number;
+    readonly byRows: boolean;
+    readonly stride: number;
+  },
 ): Loader => {
   const { rows, depth, byRows, stride } = size;
   const width = byRows ? depth : rows;
@@ -38,7 +43,8 @@ export const matrixLoader = (
   const index = byRows ? `${base}row * ${depth}u + k` : `${base}k * ${rows}u + row`;
   const along = byRows ? 'k' : 'row';
   const outside = `  if (row >= ${rows}u || k >= ${depth}u) { return ${ZERO}; }\n`;
-  const inside = (q: number): string => (byRows ? `k + ${q}u < ${depth}u` : `row + ${q}u < ${rows}u`);
+  const inside = (q: number): string =>
+    byRows ? `k + ${q}u < ${depth}u` : `row + ${q}u < ${rows}u`;
   return { along, body: outside + fromMatrix(bindings, buffer, index, { aligned, inside }) };
 };
 
@@ -56,7 +62,9 @@ const tap = (w: Window, k: string, channels: number): string => `  let tap = ${k
   let fx = tap % ${w.filterWidth}u;
 `;
 
-const source = (w: Window): string => `  let y = i32(oy * ${w.strideY}u + fy * ${w.dilationY}u) - ${w.top};
+const source = (
+  w: Window,
+): string => `  let y = i32(oy * ${w.strideY}u + fy * ${w.dilationY}u) - ${w.top};
   let x = i32(ox * ${w.strideX}u + fx * ${w.dilationX}u) - ${w.left};
   let inside = y >= 0 && y < ${w.height} && x >= 0 && x < ${w.width};
   let at = ((image * ${w.height}u + u32(y)) * ${w.width}u + u32(x)) * ${w.channels}u + channel;
@@ -112,7 +120,15 @@ ${pixel(w, 'k')}${tap(w, 'row', w.channels)}${source(w)}  if (!inside) { return 
 };
 
 /** One coordinate of dy that a tap of the filter leads to, or none. */
-const back = (name: string, from: string, f: string, stride: number, dilation: number, before: number, size: number): string =>
+const back = (
+  name: string,
+  from: string,
+  f: string,
+  stride: number,
+  dilation: number,
+  before: number,
+  size: number,
+): string =>
   `  let ${name}s = i32(${from}) + ${before} - i32(${f}) * ${dilation};
   let ${name} = ${name}s / ${stride};
   let ${name}in = ${name}s >= 0 && ${stride === 1 ? '' : `${name}s % ${stride} == 0 && `}${name} < ${size};
@@ -152,7 +168,10 @@ export const filterBack = (bindings: Bindings, buffer: number, w: Window): Loade
   const index = (k: string): string =>
     `((${k}) / ${outChannels}u * ${channels}u + row) * ${outChannels}u + (${k}) % ${outChannels}u`;
   if (outChannels % 4 === 0)
-    return { along: 'k', body: `${outside}  return ${bindings.name(buffer, 4)}[(${index('k')}) / 4u];\n` };
+    return {
+      along: 'k',
+      body: `${outside}  return ${bindings.name(buffer, 4)}[(${index('k')}) / 4u];\n`,
+    };
   const name = bindings.name(buffer, 1);
   const lanes = ['x', 'y', 'z', 'w'].map(
     (lane, q) => `  if (k + ${q}u < ${depth}u) { v.${lane} = ${name}[${index(`k + ${q}u`)}]; }\n`,

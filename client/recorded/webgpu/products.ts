@@ -3,7 +3,14 @@ import type { ConvolutionNode, Elementwise, MatMulNode } from '../ir.ts';
 import { HELPERS, canBeVector, elementwiseCode } from './elementwise.ts';
 import { type Loader, type Product, type Tile, gemmCode, splitLength, threadsOf } from './gemm.ts';
 import { filterBack, gradientRows, matrixLoader, patchColumns, patchRows } from './loaders.ts';
-import { type Bindings, type Kernel, createBindings, gridFor, invocation, shader } from './shader.ts';
+import {
+  type Bindings,
+  type Kernel,
+  createBindings,
+  gridFor,
+  invocation,
+  shader,
+} from './shader.ts';
 
 /** What the executor gives to whoever makes kernels. */
 export interface Room {
@@ -22,7 +29,14 @@ export interface Shape {
   readonly splits: number;
 }
 
-type Sides = (bindings: Bindings) => { readonly a: Loader; readonly b: Loader; readonly helper: string };
+/** Products of the same key are the same to a tile. */
+export const keyOf = ({ m, n, k, batch, splits }: Shape): string => [m, n, k, batch, splits].join();
+
+type Sides = (bindings: Bindings) => {
+  readonly a: Loader;
+  readonly b: Loader;
+  readonly helper: string;
+};
 
 /** Workgroups below which the device is not full; k is then cut into parts. */
 const ENOUGH_GROUPS = 512;
@@ -34,7 +48,11 @@ export const splitsFor = (m: number, n: number, k: number, batch: number): numbe
   if (batch > 1 || k < 2 * SHORTEST_PART) return 1;
   const groups = Math.ceil(m / 64) * Math.ceil(n / 64);
   if (groups >= ENOUGH_GROUPS / 4) return 1;
-  const wanted = Math.min(MOST_SPLITS, Math.ceil(ENOUGH_GROUPS / groups), Math.floor(k / SHORTEST_PART));
+  const wanted = Math.min(
+    MOST_SPLITS,
+    Math.ceil(ENOUGH_GROUPS / groups),
+    Math.floor(k / SHORTEST_PART),
+  );
   return Math.max(1, Math.ceil(k / splitLength(k, wanted)));
 };
 
@@ -101,8 +119,11 @@ export const productKernels = (
     buffers: bindings.buffers(),
     workgroups: code.grid,
     flops: 2 * m * n * k * batch,
+    product: { key: keyOf(shape), tile },
   };
-  return splits === 1 ? [sums] : [sums, addParts(label, m * n, splits, target, out, epilogue, room)];
+  return splits === 1
+    ? [sums]
+    : [sums, addParts(label, m * n, splits, target, out, epilogue, room)];
 };
 
 /** out = the sum of the parts, in their order, and the epilogue. */
@@ -144,10 +165,16 @@ export const matMulKernels = (node: MatMulNode, out: number, room: Room): Kernel
   const shape = { m, n, k, batch, splits: splitsFor(m, n, k, batch) };
   return productKernels(`matMul ${m}x${n}x${k}`, shape, out, node.epilogue, room, (bindings) => ({
     a: matrixLoader(bindings, room.bufferOf(node.a), {
-      ...{ rows: m, depth: k, byRows: !node.transposeA, stride: node.strideA },
+      rows: m,
+      depth: k,
+      byRows: !node.transposeA,
+      stride: node.strideA,
     }),
     b: matrixLoader(bindings, room.bufferOf(node.b), {
-      ...{ rows: n, depth: k, byRows: node.transposeB, stride: node.strideB },
+      rows: n,
+      depth: k,
+      byRows: node.transposeB,
+      stride: node.strideB,
     }),
     helper: '',
   }));

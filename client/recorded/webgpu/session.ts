@@ -39,11 +39,19 @@ interface Launch {
 export interface Replay {
   readonly size: number;
   readonly launches: readonly Launch[];
+  /** Frees the buffers that are this replay's alone. */
+  dispose(): void;
 }
 
 export interface Session {
   readonly gpu: GpuDevice;
-  prepare(plan: Plan, size: number, tileFor?: TileFor): Promise<Replay>;
+  /** `only` leaves out kernels, for measurements. */
+  prepare(
+    plan: Plan,
+    size: number,
+    tileFor?: TileFor,
+    only?: (kernel: Kernel) => boolean,
+  ): Promise<Replay>;
   /** Sets the weights, and the optimiser's state to zero. */
   load(flat: Float32Array): void;
   /** The examples and the order in which steps take them. */
@@ -118,7 +126,8 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
   const { STORAGE, COPY_DST, COPY_SRC, UNIFORM, MAP_READ } = GPUBufferUsage;
   const owned = new Set<GPUBuffer>();
   const make = (bytes: number, usage = STORAGE | COPY_DST | COPY_SRC): GPUBuffer => {
-    const limit = usage === (UNIFORM | COPY_DST) ? bytes : device.limits.maxStorageBufferBindingSize;
+    const limit =
+      usage === (UNIFORM | COPY_DST) ? bytes : device.limits.maxStorageBufferBindingSize;
     if (bytes > limit)
       throw new FloeError('trainer_failed', `a buffer of ${bytes} bytes; the GPU binds ${limit}`);
     const buffer = device.createBuffer({ size: bytes, usage });
@@ -165,7 +174,11 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
     });
     return { pipeline, layout };
   };
-  const groupOf = (layout: GPUBindGroupLayout, slots: readonly Slot[], buffers: readonly GPUBuffer[]): GPUBindGroup =>
+  const groupOf = (
+    layout: GPUBindGroupLayout,
+    slots: readonly Slot[],
+    buffers: readonly GPUBuffer[],
+  ): GPUBindGroup =>
     device.createBindGroup({
       layout,
       entries: slots.map((slot, binding) => ({
@@ -181,6 +194,7 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
     plan: Plan,
     size: number,
     tileFor: TileFor = tileByRule(device.limits),
+    only: (kernel: Kernel) => boolean = () => true,
   ): Promise<Replay> => {
     const compiled = compile(plan, tileFor);
     const buffers: GPUBuffer[] = [];
@@ -191,6 +205,10 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
       device.queue.writeBuffer(buffers[buffer] as GPUBuffer, 0, data as Float32Array<ArrayBuffer>);
     // An evaluation has no targets and no learning rate: what would be written there goes nowhere.
     const nowhere = make(padded(size));
+    const own = [
+      ...buffers.filter((buffer) => !weights.includes(buffer) && !state.includes(buffer)),
+      nowhere,
+    ];
     const of = (at: number | undefined): GPUBuffer => buffers[at ?? -1] ?? nowhere;
     const width = (plan.buffers[plan.features] ?? 0) / size;
     const targets = plan.targets === undefined ? 1 : (plan.buffers[plan.targets] ?? 0) / size;
@@ -200,8 +218,12 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
         kernel: special('batch', batchCode(size, width, targets), gridFor(size * width)),
         slots: ['write', 'write', 'write', 'read', 'read', 'read', 'step'] as Slot[],
         bound: () => [
-          ...[of(plan.features), of(plan.targets), of(plan.learningRate)],
-          ...[growing.features, growing.labels, growing.order],
+          of(plan.features),
+          of(plan.targets),
+          of(plan.learningRate),
+          growing.features,
+          growing.labels,
+          growing.order,
         ],
       },
       ...plan.draws.map((draw, i) => ({
@@ -219,7 +241,7 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
         slots: ['write', 'read', 'step'] as Slot[],
         bound: () => [growing.trail, of(plan.prediction)],
       },
-    ];
+    ].filter(({ kernel }) => only(kernel));
     const made = await Promise.all(
       makers.map(async ({ kernel, slots }) => pipelineOf(kernel.label, kernel.code, slots)),
     );
@@ -237,6 +259,12 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
         }));
         boundVersion = version;
         return bound;
+      },
+      dispose: () => {
+        for (const buffer of own) {
+          owned.delete(buffer);
+          buffer.destroy();
+        }
       },
     };
   };
@@ -281,7 +309,9 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
     device.queue.submit([encoder.finish()]);
   };
 
-  const read = async (parts: readonly { readonly buffer: GPUBuffer; readonly floats: number }[]): Promise<Float32Array> => {
+  const read = async (
+    parts: readonly { readonly buffer: GPUBuffer; readonly floats: number }[],
+  ): Promise<Float32Array> => {
     const total = parts.reduce((sum, { floats }) => sum + floats, 0);
     const staging = device.createBuffer({ size: padded(total), usage: MAP_READ | COPY_DST });
     const encoder = device.createCommandEncoder();
@@ -340,5 +370,9 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
 };
 
 const special = (label: string, code: string, workgroups: [number, number, number]): Kernel => ({
-  ...{ label, code, buffers: [], workgroups, stepped: true },
+  label,
+  code,
+  buffers: [],
+  workgroups,
+  stepped: true,
 });

@@ -2,6 +2,7 @@
  * @module What a kernel is to the executor: a WGSL shader, the buffers it binds and how many workgroups run it. Buffers are
  * bound as vectors of four floats or as floats; one that is read and written is bound once.
  */
+import type { Tile } from './gemm.ts';
 
 /** Writes go through `out`; a buffer that is also written is read through `out` as well. */
 export interface Kernel {
@@ -12,8 +13,9 @@ export interface Kernel {
   readonly workgroups: readonly [number, number, number];
   /** Binds the numbers of the step: where its batch starts, its learning rate. */
   readonly stepped?: boolean;
-  /** Floating-point operations, for tuning and reports; absent where they do not matter. */
+  /** Of a matrix product: its floating-point operations, sizes and tile, for tuning and reports. */
   readonly flops?: number;
+  readonly product?: { readonly key: string; readonly tile: Tile };
 }
 
 /** The largest number of workgroups along one dimension that every device takes. */
@@ -45,11 +47,12 @@ export interface Bindings {
   buffers(): readonly number[];
 }
 
+const typeOf = (width: 1 | 4): string => (width === 4 ? 'vec4f' : 'f32');
+
 export const createBindings = (out: number, outWidth: 1 | 4): Bindings => {
   const entries: { buffer: number; width: 1 | 4; name: string }[] = [
     { buffer: out, width: outWidth, name: 'out' },
   ];
-  const typeOf = (width: 1 | 4): string => (width === 4 ? 'vec4f' : 'f32');
   return {
     name: (buffer, width) => {
       const known = entries.find(

@@ -9,7 +9,15 @@ import {
 } from '../ir.ts';
 import { HELPERS, canBeVector, elementwiseCode } from './elementwise.ts';
 import type { Room } from './products.ts';
-import { type Bindings, GROUP, type Kernel, createBindings, gridFor, invocation, shader } from './shader.ts';
+import {
+  type Bindings,
+  GROUP,
+  type Kernel,
+  createBindings,
+  gridFor,
+  invocation,
+  shader,
+} from './shader.ts';
 
 export const mapKernel = (node: MapNode, out: number, room: Room): Kernel => {
   const width = canBeVector(node) ? 4 : 1;

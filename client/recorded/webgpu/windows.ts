@@ -18,7 +18,10 @@ const inPlace = (w: Window): string => `  let c = i % ${w.channels}u;
 `;
 
 /** Runs `inner` for each tap inside the image, with y, x (i32), fy and fx in scope. */
-const overTaps = (w: Window, inner: string): string => `  for (var fy = 0; fy < ${w.filterHeight}; fy++) {
+const overTaps = (
+  w: Window,
+  inner: string,
+): string => `  for (var fy = 0; fy < ${w.filterHeight}; fy++) {
     let y = i32(oy) * ${w.strideY} - ${w.top} + fy * ${w.dilationY};
     if (y < 0 || y >= ${w.height}) { continue; }
     for (var fx = 0; fx < ${w.filterWidth}; fx++) {
@@ -29,7 +32,10 @@ ${inner}    }
 `;
 
 /** Runs `inner` for each window that holds the element, with oy and ox (i32), fy and fx in scope. */
-const overWindows = (w: Window, inner: string): string => `  for (var fy = 0; fy < ${w.filterHeight}; fy++) {
+const overWindows = (
+  w: Window,
+  inner: string,
+): string => `  for (var fy = 0; fy < ${w.filterHeight}; fy++) {
     let sy = py + ${w.top} - fy * ${w.dilationY};
     let oy = sy / ${w.strideY};
     if (sy < 0 || sy % ${w.strideY} != 0 || oy >= ${w.outHeight}) { continue; }
@@ -76,17 +82,26 @@ const maxGradient = (node: PoolNode, dy: string, x: string): string => {
   return `${inPlace(w)}  let own = ${x}[i];\n  var value = 0.0;\n${overWindows(w, inner)}`;
 };
 
-/** dy of each window, divided among the elements that it averaged. */
-const averageGradient = (node: PoolNode, dy: string): string => {
-  const w = node.window;
-  const inside = (at: string, f: string, stride: number, dilation: number, before: number, size: number, count: number): string =>
-    `      var ${f} = 0.0;
+/** WGSL that counts, as `f`, the taps of a window inside the image along one dimension. */
+const counted = (
+  at: string,
+  f: string,
+  stride: number,
+  dilation: number,
+  before: number,
+  size: number,
+  count: number,
+): string => `      var ${f} = 0.0;
       for (var g = 0; g < ${count}; g++) {
         let at = ${at} * ${stride} - ${before} + g * ${dilation};
         if (at >= 0 && at < ${size}) { ${f} += 1.0; }
       }
 `;
-  const inner = `${inside('oy', 'ny', w.strideY, w.dilationY, w.top, w.height, w.filterHeight)}${inside('ox', 'nx', w.strideX, w.dilationX, w.left, w.width, w.filterWidth)}      value += ${dy}[${outIndex(w, 'oy', 'ox', 'c')}] / (nx * ny);
+
+/** dy of each window, divided among the elements that it averaged. */
+const averageGradient = (node: PoolNode, dy: string): string => {
+  const w = node.window;
+  const inner = `${counted('oy', 'ny', w.strideY, w.dilationY, w.top, w.height, w.filterHeight)}${counted('ox', 'nx', w.strideX, w.dilationX, w.left, w.width, w.filterWidth)}      value += ${dy}[${outIndex(w, 'oy', 'ox', 'c')}] / (nx * ny);
 `;
   return `${inPlace(w)}  var value = 0.0;\n${overWindows(w, inner)}`;
 };
@@ -98,9 +113,13 @@ export const poolKernel = (node: PoolNode, out: number, room: Room): Kernel => {
     ? w.batch * w.height * w.width * w.channels
     : w.batch * w.outHeight * w.outWidth * w.outChannels;
   const compute = (bindings: Bindings): string => {
-    const [first = '', second = ''] = node.inputs.map((value) => bindings.name(room.bufferOf(value), 1));
+    const [first = '', second = ''] = node.inputs.map((value) =>
+      bindings.name(room.bufferOf(value), 1),
+    );
     if (node.variant === 'maxGradient') return maxGradient(node, first, second);
-    return node.variant === 'averageGradient' ? averageGradient(node, first) : poolForward(node, first);
+    return node.variant === 'averageGradient'
+      ? averageGradient(node, first)
+      : poolForward(node, first);
   };
   return perElement(`pool ${node.variant}`, count, out, node.epilogue, room, compute);
 };
@@ -123,16 +142,21 @@ export const depthwiseKernel = (node: ConvolutionNode, out: number, room: Room):
     node.epilogue,
     room,
     (bindings) => {
-      const [first, second] = node.inputs.map((value) => bindings.name(room.bufferOf(value), 1)) as [string, string];
+      const [first, second] = node.inputs.map((value) =>
+        bindings.name(room.bufferOf(value), 1),
+      ) as [string, string];
       if (node.variant === 'forward')
         return `${outPlace(w)}  let own = c / ${multiplier}u;\n  var value = 0.0;
 ${overTaps(w, `      value += ${first}[${inIndex(w, 'y', 'x', 'own')}] * ${second}[${filterAt('own', `c % ${multiplier}u`)}];\n`)}`;
       if (node.variant === 'input')
         return `${inPlace(w)}  var value = 0.0;
-${overWindows(w, `      for (var q = 0u; q < ${multiplier}u; q++) {
+${overWindows(
+  w,
+  `      for (var q = 0u; q < ${multiplier}u; q++) {
         value += ${first}[${outIndex(w, 'oy', 'ox', `c * ${multiplier}u + q`)}] * ${second}[${filterAt('c', 'q')}];
       }
-`)}`;
+`,
+)}`;
       return `  let q = i % ${multiplier}u;
   let c = (i / ${multiplier}u) % ${w.channels}u;
   let fx = i32((i / ${w.outChannels}u) % ${w.filterWidth}u);
