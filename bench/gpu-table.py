@@ -5,7 +5,7 @@ import sys
 
 lines = [json.loads(line) for path in sys.argv[1:] for line in open(path) if line.startswith("{")]
 for line in lines:
-    if line["what"] in ("adapter", "torch", "parity", "failed"):
+    if line["what"] in ("adapter", "torch", "parity", "failed", "round"):
         print(line)
 speeds = [line for line in lines if line["what"] == "speed"]
 for case in sorted({(s["model"], s["batch"]) for s in speeds}):

@@ -39,10 +39,10 @@ def speed(make, batch, graph, channels_last):
     labels = torch.arange(examples, device=DEVICE) % 10
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     loss_of = nn.CrossEntropyLoss()
-    x = torch.empty(batch, 1, 28, 28, device=DEVICE)
+    x = torch.zeros(batch, 1, 28, 28, device=DEVICE)
     if channels_last:
         x = x.to(memory_format=torch.channels_last)
-    y = torch.empty(batch, dtype=torch.long, device=DEVICE)
+    y = torch.zeros(batch, dtype=torch.long, device=DEVICE)
     order = torch.arange(examples, device=DEVICE)
 
     def body():

@@ -5,6 +5,7 @@
  * [--unchanged] [--tune] [--profile] [--adapter]`.
  */
 import { parseArgs } from 'node:util';
+import { createDataset } from '../client/data/dataset.ts';
 import { randomStream } from '../client/random.ts';
 import { planOf } from '../client/recorded/plan.ts';
 import { record } from '../client/recorded/record.ts';
@@ -17,6 +18,9 @@ import { oneHotOf } from '../client/tfjs/batch-loss.ts';
 import { layersEngine } from '../client/tfjs/layers-engine.ts';
 import { MODELS, type ModelName } from '../client/tfjs/models.ts';
 import { manifestOf } from '../client/tfjs/topology.ts';
+import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { SMALL_MODELS, examplesFor } from './gpu-models.ts';
+import { initialModel } from '../protocol/model/first-model.ts';
 import { elementCount } from '../protocol/model/manifest.ts';
 
 const { values: flags } = parseArgs({
@@ -98,7 +102,8 @@ const parity = async (gpu: GpuDevice, backend: Backend, name: ModelName): Promis
   const labels = Int32Array.from({ length: steps * size }, (_, i) => (i * 7) % CLASSES);
   const targets = oneHotOf(labels, steps * size, CLASSES);
   session.load(weights);
-  session.setExamples({ features, targets, size: steps * size }, Uint32Array.from(labels.keys()));
+  session.setExamples({ features, targets, size: steps * size });
+  session.setOrder(Uint32Array.from(labels.keys()));
   const starts = Array.from({ length: steps }, (_, i) => i * size);
   const learningRate = 0.1;
   session.run(
@@ -143,14 +148,12 @@ const measure = async (
   const { session, replay, weights } = await prepared(gpu, backend, name, size);
   session.load(weights);
   const labels = Int32Array.from({ length: examples }, (_, i) => (i * 7) % CLASSES);
-  session.setExamples(
-    {
-      features: numbers(examples * PIXELS, 'features', 1),
-      targets: oneHotOf(labels, examples, CLASSES),
-      size: examples,
-    },
-    Uint32Array.from(labels.keys()),
-  );
+  session.setExamples({
+    features: numbers(examples * PIXELS, 'features', 1),
+    targets: oneHotOf(labels, examples, CLASSES),
+    size: examples,
+  });
+  session.setOrder(Uint32Array.from(labels.keys()));
   const ready = now() - began;
   const run = async (steps: number): Promise<number> => {
     const started = now();
@@ -197,11 +200,76 @@ say({ what: 'adapter', name: gpu.name, software: gpu.software });
 if (flags.adapter) process.exit(0);
 const backend = await selectBackend({ prefer: 'wasm' });
 let good = true;
+
+/** What a participant sees: whole calls of the trainer, and the same bytes from the same seed. */
+const rounds = async (name: ModelName, size: number, batchSize: number): Promise<boolean> => {
+  const started = now();
+  const labels = Int32Array.from({ length: size }, (_, i) => (i * 7) % CLASSES);
+  const data = createDataset({
+    features: numbers(size * PIXELS, 'features', 1),
+    labels,
+    featureShape: [28, 28, 1],
+    classes: CLASSES,
+  });
+  const gpuBackend = await selectBackend({ prefer: 'webgpu', softwareGpu: flags.software });
+  const trainer = await tfjsTrainer({ model: MODELS[name], data, backend: gpuBackend });
+  const seed = new Uint8Array(32);
+  const weights = initialModel({ ...trainer.manifest, seed });
+  const request = { weights, round: 1, epochs: 1, batchSize, learningRate: 0.01, seed };
+  const first = await trainer.train(request);
+  const ready = now() - started;
+  const again = now();
+  const second = await trainer.train(request);
+  const seconds = (now() - again) / 1000;
+  const same = first.weights.every((value, i) => value === second.weights[i]);
+  say({
+    what: 'round',
+    model: name,
+    batch: batchSize,
+    examples: size,
+    seconds,
+    firstMs: ready,
+    same,
+  });
+  trainer.dispose();
+  return same;
+};
+
+/** Each kind of layer: a round on the GPU against a round in plain JavaScript. */
+const layers = async (): Promise<boolean> => {
+  let all = true;
+  const cpu = await selectBackend({ prefer: 'cpu' });
+  const onGpu = await selectBackend({ prefer: 'webgpu', softwareGpu: flags.software });
+  for (const small of SMALL_MODELS) {
+    const data = examplesFor(small, 11);
+    const trained: Float32Array[] = [];
+    for (const where of [cpu, onGpu]) {
+      // oxlint-disable-next-line no-await-in-loop
+      const trainer = await tfjsTrainer({ model: small.model, data, backend: where });
+      const seed = new Uint8Array(32);
+      const weights = initialModel({ ...trainer.manifest, seed });
+      const request = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
+      // oxlint-disable-next-line no-await-in-loop
+      trained.push((await trainer.train(request)).weights);
+      trainer.dispose();
+    }
+    const [eager = new Float32Array(), recorded = new Float32Array()] = trained;
+    const worst = eager.reduce(
+      (most, v, i) => Math.max(most, Math.abs(v - (recorded[i] ?? NaN))),
+      0,
+    );
+    const fine = worst <= 2e-5;
+    if (!fine) all = false;
+    say({ what: 'parity', model: small.name, worst, good: fine });
+  }
+  return all;
+};
 // In order: parity first, and one measurement at a time.
 for (const name of ['mlp-2nn', 'cnn'] as const) {
   // oxlint-disable-next-line no-await-in-loop
   if (!(await parity(gpu, backend, name))) good = false;
 }
+if (!(await layers())) good = false;
 const CASES: readonly (readonly [ModelName, number])[] = flags.quick
   ? [
       ['mlp-2nn', 10],
@@ -215,4 +283,10 @@ const CASES: readonly (readonly [ModelName, number])[] = flags.quick
     ];
 // oxlint-disable-next-line no-await-in-loop
 for (const [name, size] of CASES) await measure(gpu, backend, name, size, flags.quick ? 1 : 1500);
+if (!flags.quick) {
+  if (!(await rounds('mlp-2nn', 600, 10))) good = false;
+  if (!(await rounds('mlp-2nn', 60_000, 256))) good = false;
+  if (!(await rounds('cnn', 600, 10))) good = false;
+  if (!(await rounds('cnn', 60_000, 256))) good = false;
+}
 process.exit(good ? 0 : 1);

@@ -8,7 +8,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
 import { type Backend, switchBackend } from './backends.ts';
 import { batchLoss, oneHotOf } from './batch-loss.ts';
-import type { Batch, Engine } from './engine.ts';
+import type { Batch, StepEngine } from './engine.ts';
 import { type OutputKind, type Score, score } from './losses.ts';
 import { flattenLayers } from './topology.ts';
 
@@ -16,7 +16,7 @@ import { flattenLayers } from './topology.ts';
 const UNSEEDABLE = new Set(['AlphaDropout', 'GaussianDropout', 'GaussianNoise']);
 
 /** The dropout layers, whose seed is set anew for each step. */
-const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
+export const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
   flattenLayers(model.layers).flatMap((layer) => {
     const kind = layer.getClassName();
     const { dropout, recurrentDropout } = layer as { dropout?: number; recurrentDropout?: number };
@@ -28,13 +28,13 @@ const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
     return kind === 'Dropout' ? [layer as unknown as { seed: number }] : [];
   });
 
-/** An engine for `model`, which it owns from now on. Throws `model_malformed`. */
+/** An engine for `model`. Throws `model_malformed`. */
 export const layersEngine = (
-  { tf, name }: Backend,
+  { tf, name, eager = name }: Backend,
   model: Tfjs.LayersModel,
   manifest: Manifest,
   kind: OutputKind,
-): Engine => {
+): StepEngine => {
   const trained = model.trainableWeights;
   const variables = trained.map((weight) => weight.read() as Tfjs.Variable);
   const dropouts = dropoutLayers(model);
@@ -43,7 +43,7 @@ export const layersEngine = (
 
   // tfjs has one current backend; another trainer of this process may have chosen another since.
   const use = (): void => {
-    switchBackend(tf, name);
+    switchBackend(tf, eager);
   };
   const inputOf = ({ features, size }: Batch): Tfjs.Tensor =>
     tf.tensor(features, [size, ...inputShape], 'float32');
@@ -123,8 +123,7 @@ export const layersEngine = (
       }
       return flat;
     },
-    dispose: () => {
-      model.dispose();
-    },
+    // The model is the trainer's.
+    dispose: () => undefined,
   };
 };

@@ -56,7 +56,8 @@ export const tileByRule =
       Math.ceil(shape.n / candidate.blockN) *
       shape.splits *
       shape.batch;
-    const order = [TILES[2], TILES[5], TILES[8], TILES[9], TILES[10]];
+    // In the order of the sums per second that they gave on an H200.
+    const order = [TILES[3], TILES[8], TILES[5], TILES[6]];
     for (const candidate of order)
       if (candidate !== undefined && suits(shape, candidate, limits) && groups(candidate) >= 192)
         return candidate;

@@ -54,8 +54,9 @@ export interface Session {
   ): Promise<Replay>;
   /** Sets the weights, and the optimiser's state to zero. */
   load(flat: Float32Array): void;
-  /** The examples and the order in which steps take them. */
-  setExamples(examples: Examples, order: Uint32Array): void;
+  setExamples(examples: Examples): void;
+  /** The order in which steps take the examples. */
+  setOrder(order: Uint32Array): void;
   /** Submits steps; wait with `finished`. */
   run(replay: Replay, steps: readonly Step[]): void;
   finished(): Promise<void>;
@@ -150,6 +151,10 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
       version++;
     }
     return growing[name];
+  };
+
+  const write = (name: keyof typeof growing, data: Float32Array | Uint32Array): void => {
+    device.queue.writeBuffer(grow(name, data.length), 0, data as Float32Array<ArrayBuffer>);
   };
 
   const pipelineOf = async (
@@ -342,15 +347,14 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
       for (const buffer of state) encoder.clearBuffer(buffer);
       device.queue.submit([encoder.finish()]);
     },
-    setExamples: ({ features, targets, size }, order) => {
-      const write = (name: keyof typeof growing, data: Float32Array | Uint32Array): void => {
-        device.queue.writeBuffer(grow(name, data.length), 0, data as Float32Array<ArrayBuffer>);
-      };
+    setExamples: ({ features, targets, size }) => {
       write('features', features);
       write('labels', targets);
-      write('order', order);
       trailFloats = size * sizes.outputs;
       grow('trail', trailFloats);
+    },
+    setOrder: (order) => {
+      write('order', order);
     },
     run: (replay, steps) => {
       for (let at = 0; at < steps.length; at += CHUNK) submit(replay, steps.slice(at, at + CHUNK));

@@ -1,0 +1,130 @@
+/**
+ * @module Recorded steps: what is recorded of each kind of layer, and replays on WebGPU (any adapter, a software one too;
+ * skipped where there is none) against the same training step by step in plain JavaScript.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
+import { planOf } from '../../client/recorded/plan.ts';
+import { record } from '../../client/recorded/record.ts';
+import { openGpu } from '../../client/recorded/webgpu/device.ts';
+import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
+import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
+import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+
+const adapter = await openGpu({ software: true }).then(
+  (gpu) => {
+    gpu.destroy();
+    return gpu.name;
+  },
+  () => undefined,
+);
+if (adapter === undefined) console.log('no WebGPU adapter: replays are not compared here');
+
+let cpu: Backend;
+
+beforeAll(async () => {
+  cpu = await selectBackend({ prefer: 'cpu' });
+});
+
+const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
+
+describe('recording', () => {
+  it.each(SMALL_MODELS)(
+    '$name: a step and a forward pass, the weights left alone',
+    async (small) => {
+      const model = await small.model(cpu.tf);
+      const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+      const common = { tf: cpu.tf, model, kind: 'probabilities', size: 3 } as const;
+      const step = record({ ...common, optimizer: { type: 'sgd' } });
+      const forward = record(common);
+      expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
+      expect(forward.updates).toEqual([]);
+      expect(planOf(forward).nodes.length).toBeLessThan(planOf(step).nodes.length);
+      expect(model.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+      expect(cpu.tf.getBackend()).toBe('cpu');
+      model.dispose();
+    },
+  );
+
+  it('fuses the 2NN into one node for each product and bias, and updates in place', () => {
+    const model = mlp2nn(cpu.tf);
+    const program = record({
+      tf: cpu.tf,
+      model,
+      kind: 'probabilities',
+      size: 10,
+      optimizer: { type: 'sgd' },
+    });
+    const plan = planOf(program);
+    expect(plan.nodes.filter(({ type }) => type === 'matMul')).toHaveLength(8);
+    expect(plan.nodes.length).toBeLessThanOrEqual(15);
+    for (const { target, source } of program.updates)
+      expect(plan.bufferOf[source]).toBe(plan.bufferOf[target]);
+    model.dispose();
+  });
+
+  it('leaks no tensors, and keeps momentum and Adam as state', () => {
+    const model = cnn(cpu.tf);
+    const count = cpu.tf.memory().numTensors;
+    const common = { tf: cpu.tf, model, kind: 'probabilities', size: 2 } as const;
+    const momentum = record({ ...common, optimizer: { type: 'momentum', momentum: 0.9 } });
+    const adam = record({
+      ...common,
+      optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+    });
+    expect(momentum.state).toHaveLength(8);
+    expect(adam.state).toHaveLength(16);
+    expect(cpu.tf.memory().numTensors).toBe(count);
+    model.dispose();
+  });
+
+  it('names what cannot be recorded', () => {
+    const { tf } = cpu;
+    class Reading extends tf.layers.Layer {
+      static className = 'Reading';
+      override call(inputs: Parameters<typeof tf.layers.Layer.prototype.call>[0]) {
+        const [x] = Array.isArray(inputs) ? inputs : [inputs];
+        if (x === undefined) throw new Error('no input');
+        return x.mul(x.max().dataSync()[0] ?? 1);
+      }
+    }
+    const model = tf.sequential({
+      layers: [tf.layers.dense({ units: 2, inputShape: [2] }), new Reading({})],
+    });
+    expect(() => record({ tf, model, kind: 'logits', size: 2 })).toThrow(
+      'it reads a number that it computed',
+    );
+    model.dispose();
+  });
+});
+
+describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`, () => {
+  it.each(SMALL_MODELS)(
+    '$name: the weights of eager training',
+    { timeout: 120_000 },
+    async (small) => {
+      const gpu = await selectBackend({ prefer: 'webgpu', softwareGpu: true });
+      const data = examplesFor(small, 11);
+      const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
+      const recorded = await tfjsTrainer({ model: small.model, data, backend: gpu });
+      expect(recorded.backend).toContain('recorded once');
+      const weights = initialModel({ ...eager.manifest, seed });
+      const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
+      const expected = await eager.train(common);
+      const actual = await recorded.train(common);
+      const again = await recorded.train(common);
+      const worst = (a: Float32Array, b: Float32Array): number =>
+        a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
+      expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
+      expect(worst(actual.weights, expected.weights)).toBeLessThan(2e-5);
+      expect(worst(again.weights, actual.weights)).toBe(0);
+      expect(actual.lossSum).toBeCloseTo(expected.lossSum, 3);
+      const score = await recorded.evaluate(expected.weights);
+      const scored = await eager.evaluate(expected.weights);
+      expect(score.lossSum).toBeCloseTo(scored.lossSum, 3);
+      eager.dispose();
+      recorded.dispose();
+    },
+  );
+});
