@@ -9,7 +9,6 @@ import { MATRIX } from './lower/matrix.ts';
 import { MOVEMENT } from './lower/movement.ts';
 import {
   type DType,
-  type Inputs,
   type Lower,
   type Ref,
   type Tape,
@@ -118,7 +117,7 @@ const kernelFunction =
       if (info === undefined || info === null) continue;
       refs[name] = { value: valueOf(tf, info), shape: info.shape, dtype: info.dtype };
     }
-    const out = lower(tape, refs as Inputs, attrs ?? {});
+    const out = lower(tape, refs, attrs ?? {});
     const tensors = (Array.isArray(out) ? (out as Ref[]) : [out as Ref]).map((ref) => {
       const dataId = {};
       known.set(dataId, ref.value);

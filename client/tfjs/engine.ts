@@ -29,10 +29,10 @@ export interface EpochsRequest {
   readonly batchSize: number;
   readonly learningRate: number;
   /** The examples of an epoch in the order in which it takes them. */
-  order(epoch: number): Uint32Array;
+  readonly order: (epoch: number) => Uint32Array;
   readonly stream: RandomStream;
   /** Called between steps with the examples done so far: other work has its turn. Throws to end the training. */
-  pause(done: number): Promise<void>;
+  readonly pause: (done: number) => Promise<void>;
 }
 
 /** What a trainer drives: weights in, epochs, weights out. */

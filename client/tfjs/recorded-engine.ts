@@ -25,6 +25,13 @@ interface Prepared {
   readonly draws: readonly { readonly layer: number; readonly size: number }[];
 }
 
+/** The batches of one pass: whole ones, then what is left. */
+const batches = (total: number, size: number): { readonly at: number; readonly size: number }[] =>
+  Array.from({ length: Math.ceil(total / size) }, (_, i) => ({
+    at: i * size,
+    size: Math.min(size, total - i * size),
+  }));
+
 /**
  * An engine for `model`.
  * @throws Unrecordable when a step cannot be recorded
@@ -87,13 +94,6 @@ export const recordedEngine = (
       ),
     );
   };
-
-  /** The batches of one pass: whole ones, then what is left. */
-  const batches = (total: number, size: number): { readonly at: number; readonly size: number }[] =>
-    Array.from({ length: Math.ceil(total / size) }, (_, i) => ({
-      at: i * size,
-      size: Math.min(size, total - i * size),
-    }));
 
   const scoreTrail = async (data: Dataset, order: Uint32Array): Promise<Score> => {
     const { labels, size } = gather(data, order);

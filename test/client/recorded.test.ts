@@ -8,6 +8,7 @@ import { initialModel } from '../../protocol/model/first-model.ts';
 import { planOf } from '../../client/recorded/plan.ts';
 import { record } from '../../client/recorded/record.ts';
 import { openGpu } from '../../client/recorded/webgpu/device.ts';
+import { mayHaveDriver } from '../../client/recorded/webgpu/vulkan.ts';
 import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
 import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
@@ -96,6 +97,23 @@ describe('recording', () => {
       'it reads a number that it computed',
     );
     model.dispose();
+  });
+});
+
+describe('looking for a Vulkan driver', () => {
+  const at = (folder: string) => (asked: string) => (asked === folder ? ['nvidia_icd.json'] : []);
+  const linux = { platform: 'linux', env: { HOME: '/home/a' } };
+
+  it('finds manifests where the loader looks, and those that the environment names', () => {
+    expect(mayHaveDriver({ ...linux, list: at('/usr/share/vulkan/icd.d') })).toBe(true);
+    expect(mayHaveDriver({ ...linux, list: at('/home/a/.local/share/vulkan/icd.d') })).toBe(true);
+    expect(mayHaveDriver({ ...linux, list: at('/opt/vulkan/icd.d') })).toBe(false);
+    const named = { ...linux, env: { VK_DRIVER_FILES: '/opt/nvidia.json' }, list: () => [] };
+    expect(mayHaveDriver(named)).toBe(true);
+  });
+
+  it('leaves other systems to Dawn', () => {
+    expect(mayHaveDriver({ platform: 'darwin', env: {}, list: () => [] })).toBe(true);
   });
 });
 

@@ -3,6 +3,7 @@
  * that is a program imitating a GPU is told apart: it is slower than WebAssembly.
  */
 import { FloeError } from '../../../protocol/errors.ts';
+import { mayHaveDriver, thisSystem } from './vulkan.ts';
 
 export interface GpuDevice {
   readonly device: GPUDevice;
@@ -56,6 +57,8 @@ export const findGpu = async (flags: readonly string[] = DAWN_FLAGS): Promise<GP
   if (holder?.gpu !== undefined) return holder.gpu;
   if (typeof process !== 'object' || typeof process.getBuiltinModule !== 'function')
     throw new NoGpu('no navigator.gpu');
+  const fs = process.getBuiltinModule('node:fs');
+  if (!mayHaveDriver(thisSystem(fs))) throw new NoGpu('no Vulkan driver is installed');
   try {
     const { create, globals } = (await importOptional('webgpu')) as Dawn;
     Object.assign(globalThis, globals);
