@@ -7,11 +7,15 @@ import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { planOf } from '../../client/recorded/plan.ts';
 import { record } from '../../client/recorded/record.ts';
+import { randomStream, permutation } from '../../client/random.ts';
 import { openGpu } from '../../client/recorded/webgpu/device.ts';
 import { mayHaveDriver } from '../../client/recorded/webgpu/vulkan.ts';
 import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
+import { oneHotOf } from '../../client/tfjs/batch-loss.ts';
+import { gather } from '../../client/tfjs/engine.ts';
 import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { createBuffers, runReference } from './recorded-reference.ts';
 
 const adapter = await openGpu({ software: true }).then(
   (gpu) => {
@@ -97,6 +101,54 @@ describe('recording', () => {
       'it reads a number that it computed',
     );
     model.dispose();
+  });
+});
+
+describe('replay by the reference executor', () => {
+  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+    const { tf } = cpu;
+    const size = 4;
+    const model = await small.model(tf);
+    const data = examplesFor(small, 3 * size);
+    const trainer = await tfjsTrainer({ model: small.model, data, backend: cpu });
+    const { manifest } = trainer;
+    const kind = small.kind ?? 'probabilities';
+    const program = record({ tf, model, kind, size, optimizer: { type: 'sgd' } });
+    const plan = planOf(program);
+    const buffers = createBuffers(plan);
+    const weights = initialModel({ ...manifest, seed });
+    let at = 0;
+    for (const buffer of plan.weights) {
+      const own = buffers[buffer] ?? new Float32Array();
+      own.set(weights.subarray(at, at + own.length));
+      at += own.length;
+    }
+    const round = { weights, round: 1, epochs: 1, batchSize: size, learningRate: 0.1, seed };
+    const expected = await trainer.train(round);
+    const order = permutation(data.size, randomStream(seed, 'shuffle/1/0'));
+    const stream = randomStream(seed, 'layers/1');
+    const dropouts = model.layers.filter((layer) => layer.getClassName() === 'Dropout').length;
+    buffers[plan.learningRate ?? -1]?.set([0.1]);
+    for (let start = 0; start < data.size; start += size) {
+      const { features, labels } = gather(data, order.subarray(start, start + size));
+      buffers[plan.features]?.set(features);
+      buffers[plan.targets ?? -1]?.set(oneHotOf(labels, size, 4));
+      const seeds = Array.from({ length: dropouts }, () => stream.below(2 ** 31 - 1) + 1);
+      for (const draw of plan.draws)
+        buffers[draw.buffer]?.set(
+          tf.randomUniform([draw.size], 0, 1, 'float32', seeds[draw.layer]).dataSync(),
+        );
+      runReference(plan, buffers);
+    }
+    const actual = plan.weights.flatMap((buffer) => [...(buffers[buffer] ?? [])]);
+    const worst = actual.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - (expected.weights[i] ?? NaN))),
+      0,
+    );
+    expect(actual).toHaveLength(expected.weights.length);
+    expect(worst).toBeLessThan(2e-6);
+    model.dispose();
+    trainer.dispose();
   });
 });
 
