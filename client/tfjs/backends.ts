@@ -125,6 +125,10 @@ const startWebgpu: Start = async (tf, options) => {
   try {
     opened ??= openGpu({ software: true });
     gpu = await opened;
+    if (!gpu.alive()) {
+      opened = openGpu({ software: true });
+      gpu = await opened;
+    }
   } catch (thrown) {
     opened = undefined;
     throw new Unavailable(firstLine(thrown), { cause: thrown });

@@ -9,6 +9,8 @@ export interface GpuDevice {
   readonly device: GPUDevice;
   readonly name: string;
   readonly software: boolean;
+  /** Whether it still works: a driver may take it away. */
+  alive(): boolean;
   /** Throws `trainer_failed` if the device reported an error since it was last asked. */
   check(): void;
   destroy(): void;
@@ -102,8 +104,10 @@ export const openGpu = async (
     failure ??= error.message;
   });
   let closed = false;
+  let gone = false;
   const lost = async (): Promise<void> => {
     const { message } = await device.lost;
+    gone = true;
     if (!closed) failure ??= `the device is lost: ${message}`;
   };
   void lost();
@@ -111,6 +115,7 @@ export const openGpu = async (
     device,
     name,
     software,
+    alive: () => !gone,
     check: () => {
       if (failure === undefined) return;
       const message = failure;

@@ -209,12 +209,13 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
     for (const { buffer, data } of plan.constants)
       device.queue.writeBuffer(buffers[buffer] as GPUBuffer, 0, data as Float32Array<ArrayBuffer>);
     // An evaluation has no targets and no learning rate: what would be written there goes nowhere.
-    const nowhere = make(padded(size));
+    const nowhere = { targets: make(padded(size)), rate: make(16) };
     const own = [
       ...buffers.filter((buffer) => !weights.includes(buffer) && !state.includes(buffer)),
-      nowhere,
+      nowhere.targets,
+      nowhere.rate,
     ];
-    const of = (at: number | undefined): GPUBuffer => buffers[at ?? -1] ?? nowhere;
+    const of = (at: number | undefined): GPUBuffer => buffers[at ?? -1] ?? nowhere.targets;
     const width = (plan.buffers[plan.features] ?? 0) / size;
     const targets = plan.targets === undefined ? 1 : (plan.buffers[plan.targets] ?? 0) / size;
     const count = size * sizes.outputs;
@@ -225,7 +226,7 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
         bound: () => [
           of(plan.features),
           of(plan.targets),
-          of(plan.learningRate),
+          plan.learningRate === undefined ? nowhere.rate : of(plan.learningRate),
           growing.features,
           growing.labels,
           growing.order,
