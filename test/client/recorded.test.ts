@@ -152,6 +152,55 @@ describe('replay by the reference executor', () => {
   });
 });
 
+describe('gradients of recorded steps', () => {
+  // Batch norm and dropout train otherwise than they are evaluated; a penalty is no part of the score.
+  const plain = SMALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
+
+  it.each(plain)('$name: within 1e-3 of central differences', async (small) => {
+    const size = 3;
+    const model = await small.model(cpu.tf);
+    const data = examplesFor(small, size);
+    const trainer = await tfjsTrainer({ model: small.model, data, backend: cpu });
+    const optimizer = { type: 'sgd' } as const;
+    const plan = planOf(record({ tf: cpu.tf, model, kind: 'probabilities', size, optimizer }));
+    const buffers = createBuffers(plan);
+    const weights = initialModel({ ...trainer.manifest, seed });
+    const starts: number[] = [];
+    let at = 0;
+    for (const buffer of plan.weights) {
+      const own = buffers[buffer] ?? new Float32Array();
+      own.set(weights.subarray(at, at + own.length));
+      starts.push(at);
+      at += own.length;
+    }
+    const { features, labels } = gather(
+      data,
+      Uint32Array.from({ length: size }, (_, i) => i),
+    );
+    buffers[plan.features]?.set(features);
+    buffers[plan.targets ?? -1]?.set(oneHotOf(labels, size, 4));
+    buffers[plan.learningRate ?? -1]?.set([1]);
+    runReference(plan, buffers);
+    // Small, as relu and max pooling have kinks.
+    const h = 5e-4;
+    const lossAt = async (index: number, by: number): Promise<number> => {
+      const moved = weights.map((value, i) => (i === index ? value + by : value));
+      return (await trainer.evaluate(moved)).lossSum / size;
+    };
+    for (const [t, buffer] of plan.weights.entries()) {
+      const after = buffers[buffer] ?? new Float32Array();
+      const start = starts[t] ?? 0;
+      for (const i of new Set([0, Math.floor(after.length / 2), after.length - 1])) {
+        const gradient = (weights[start + i] ?? 0) - (after[i] ?? NaN);
+        const slope = ((await lossAt(start + i, h)) - (await lossAt(start + i, -h))) / (2 * h);
+        expect(Math.abs(gradient - slope)).toBeLessThan(1e-3);
+      }
+    }
+    model.dispose();
+    trainer.dispose();
+  });
+});
+
 describe('looking for a Vulkan driver', () => {
   const at = (folder: string) => (asked: string) => (asked === folder ? ['nvidia_icd.json'] : []);
   const linux = { platform: 'linux', env: { HOME: '/home/a' } };
