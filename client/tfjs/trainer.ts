@@ -27,6 +27,7 @@ import type { Loss, OutputKind } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
 import { recordedEngine } from './recorded-engine.ts';
 import { manifestOf, topologyOf } from './topology.ts';
+import { wasmEngine } from './wasm-engine.ts';
 
 export interface TfjsTrainerOptions {
   /** A function of tfjs, a topology (JSON), or a model, which the trainer then owns. */
@@ -38,6 +39,8 @@ export interface TfjsTrainerOptions {
   readonly backend?: BackendOptions | Backend;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
   readonly denseFastPath?: boolean;
+  /** False lets tfjs run each step on wasm, where it could be recorded. Default true. */
+  readonly recorded?: boolean;
   /** Examples in one batch of `evaluate`. Default 256. */
   readonly evaluationBatch?: number;
   /** Milliseconds, for deciding when to let other work run. Default performance.now. */
@@ -222,6 +225,7 @@ const chooseEngine = (
   manifest: Manifest,
   kind: OutputKind,
   plan: ReturnType<typeof densePlan>,
+  recorded: boolean,
 ): { readonly engine: Engine; readonly remark: string } => {
   if (backend.gpu !== undefined) {
     try {
@@ -239,6 +243,16 @@ const chooseEngine = (
       engine: stepwise(denseEngine(plan, kind)),
       remark: '; dense layers run without tfjs between the kernels',
     };
+  if (backend.name === 'wasm' && recorded) {
+    try {
+      const engine = stepwise(wasmEngine(backend, model, manifest, kind));
+      return { engine, remark: '; steps are recorded once and replayed' };
+    } catch (thrown) {
+      if (!(thrown instanceof Unrecordable)) throw thrown;
+      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      return { engine, remark: `; ${thrown.message} cannot be recorded: tfjs runs each step` };
+    }
+  }
   return { engine: stepwise(layersEngine(backend, model, manifest, kind)), remark: '' };
 };
 
@@ -257,7 +271,7 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
   };
   const manifest = manifestOf(model);
   const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
-  const chosen = chooseEngine(backend, model, manifest, kind, plan);
+  const chosen = chooseEngine(backend, model, manifest, kind, plan, options.recorded ?? true);
   return {
     backend: `${backend.description}${chosen.remark}`,
     manifest,

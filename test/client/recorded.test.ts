@@ -218,6 +218,34 @@ describe('looking for a Vulkan driver', () => {
   });
 });
 
+const worst = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
+
+describe('replay on WebAssembly', () => {
+  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+    const wasm = await selectBackend({ prefer: 'wasm' });
+    const data = examplesFor(small, 11);
+    const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
+    const options = { model: small.model, data, backend: wasm, denseFastPath: false };
+    const recorded = await tfjsTrainer(options);
+    expect(recorded.backend).toContain('recorded once');
+    const weights = initialModel({ ...eager.manifest, seed });
+    const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
+    const expected = await eager.train(common);
+    const actual = await recorded.train(common);
+    const again = await recorded.train(common);
+    expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
+    expect(worst(actual.weights, expected.weights)).toBeLessThan(5e-6);
+    expect(worst(again.weights, actual.weights)).toBe(0);
+    expect(actual.lossSum).toBeCloseTo(expected.lossSum, 4);
+    const score = await recorded.evaluate(expected.weights);
+    const scored = await eager.evaluate(expected.weights);
+    expect(score.lossSum).toBeCloseTo(scored.lossSum, 4);
+    eager.dispose();
+    recorded.dispose();
+  });
+});
+
 describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`, () => {
   it.each(SMALL_MODELS)(
     '$name: the weights of eager training',
@@ -233,8 +261,6 @@ describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`
       const expected = await eager.train(common);
       const actual = await recorded.train(common);
       const again = await recorded.train(common);
-      const worst = (a: Float32Array, b: Float32Array): number =>
-        a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
       expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
       expect(worst(actual.weights, expected.weights)).toBeLessThan(2e-5);
       expect(worst(again.weights, actual.weights)).toBe(0);
