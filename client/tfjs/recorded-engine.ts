@@ -19,6 +19,9 @@ import { type OutputKind, type Score, score } from './losses.ts';
 /** Steps between two waits for the device: the event loop has its turn there. */
 const STRETCH = 128;
 
+/** Sizes of batches whose buffers stay on the device. */
+const MOST_REPLAYS = 8;
+
 /** A replay, with the random numbers that each of its steps draws: of which dropout layer, and how many. */
 interface Prepared {
   readonly replay: Replay;
@@ -59,14 +62,30 @@ export const recordedEngine = (
     outputs,
   });
   const prepared = new Map<string, Promise<Prepared>>();
+  const makeReplay = async (size: number, training: boolean): Promise<Prepared> => {
+    const plan = recorded(size, training);
+    return { replay: await session.prepare(plan, size), draws: plan.draws };
+  };
   const prepare = async (size: number, training: boolean): Promise<Prepared> => {
     const key = `${size} ${String(training)}`;
     const known = prepared.get(key);
-    if (known !== undefined) return known;
-    const plan = recorded(size, training);
-    const made = session.prepare(plan, size).then((replay) => ({ replay, draws: plan.draws }));
+    const made = known ?? makeReplay(size, training);
+    // The last used stand at the end; those of sizes long not seen give their memory back.
+    prepared.delete(key);
     prepared.set(key, made);
-    return made;
+    for (const [oldest, replaced] of prepared) {
+      if (prepared.size <= MOST_REPLAYS) break;
+      prepared.delete(oldest);
+      // oxlint-disable-next-line no-await-in-loop
+      const { replay } = await replaced;
+      replay.dispose();
+    }
+    try {
+      return await made;
+    } catch (thrown) {
+      prepared.delete(key);
+      throw thrown;
+    }
   };
 
   let held: Dataset | undefined;

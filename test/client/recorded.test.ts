@@ -246,6 +246,23 @@ describe('replay on WebAssembly', () => {
   });
 });
 
+describe('batches of many sizes', () => {
+  it('share one room: a remainder does not disturb the others, and memory follows the largest', async () => {
+    const wasm = await selectBackend({ prefer: 'wasm' });
+    const [small] = SMALL_MODELS.slice(1);
+    if (small === undefined) throw new Error('no model');
+    const options = { model: small.model, backend: wasm };
+    const whole = await tfjsTrainer({ ...options, data: examplesFor(small, 12) });
+    const weights = initialModel({ ...whole.manifest, seed });
+    const common = { weights, round: 1, epochs: 1, learningRate: 0.1, seed };
+    const before = await whole.train({ ...common, batchSize: 12 });
+    for (const batchSize of [1, 2, 5, 7]) await whole.train({ ...common, batchSize });
+    const after = await whole.train({ ...common, batchSize: 12 });
+    expect(worst(after.weights, before.weights)).toBe(0);
+    whole.dispose();
+  });
+});
+
 describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`, () => {
   it.each(SMALL_MODELS)(
     '$name: the weights of eager training',

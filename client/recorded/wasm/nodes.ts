@@ -8,11 +8,11 @@ import { type Node, type Window, elements } from '../ir.ts';
 export interface Heap {
   readonly kernels: Kernels;
   /** The memory as floats; it may be replaced when the memory grows. */
-  floats(): Float32Array;
+  readonly floats: () => Float32Array;
   /** Byte address of a value. */
-  at(value: number): number;
+  readonly at: (value: number) => number;
   /** Byte address of room for the length of a node. */
-  scratch(floats: number): number;
+  readonly scratch: (floats: number) => number;
 }
 
 export type Step = () => void;

@@ -11,6 +11,7 @@ import type { Plan } from '../plan.ts';
 import { isWritable, mapFunction } from './maps.ts';
 import { type WasmFunction, instantiate } from './module.ts';
 import { type Heap, type Step, nodeStep, sizeOf } from './nodes.ts';
+import { updateStep } from './updates.ts';
 
 const PAGE = 65_536;
 /** WebAssembly's linear memory ends at 4 GiB. */
@@ -57,11 +58,16 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
   const addresses = sizes.map(take);
   const floats = (): Float32Array => new Float32Array(memory.buffer);
 
+  const shared = end;
+  let active: Plan | undefined;
+
   const prepare = (plan: Plan): WasmReplay => {
+    // Plans do not run at the same time: all but the weights is the room of whichever runs.
+    end = shared;
+    active = undefined;
     const places: number[] = [];
     for (const [i, buffer] of plan.weights.entries()) places[buffer] = addresses[i] ?? 0;
     for (const [buffer, size] of plan.buffers.entries()) places[buffer] ??= take(size);
-    for (const { buffer, data } of plan.constants) floats().set(data, (places[buffer] ?? 0) / 4);
     const at = (value: number): number => places[plan.bufferOf[value] ?? -1] ?? 0;
     const functions: WasmFunction[] = [];
     const steps: (Step | number)[] = [];
@@ -83,6 +89,11 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
         add(node, at(node.out), at);
         continue;
       }
+      const update = updateStep(node, heap);
+      if (update !== undefined) {
+        steps.push(update);
+        continue;
+      }
       const { epilogue } = node;
       const out = epilogue === undefined ? at(node.out) : room(1, sizeOf(node));
       steps.push(nodeStep(node, out, heap));
@@ -95,6 +106,10 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
       buffer: (index) =>
         new Float32Array(memory.buffer, places[index] ?? 0, plan.buffers[index] ?? 0),
       run: () => {
+        if (active !== plan)
+          for (const { buffer, data } of plan.constants)
+            floats().set(data, (places[buffer] ?? 0) / 4);
+        active = plan;
         for (const step of list) step?.();
       },
     };
