@@ -14,6 +14,7 @@ interface Case {
   readonly label: string;
   readonly backend: BackendOptions;
   readonly denseFastPath: boolean;
+  readonly recorded?: boolean;
   readonly models: readonly ModelName[];
 }
 
@@ -22,12 +23,20 @@ const CASES: readonly Case[] = [
     label: 'wasm as published',
     backend: { prefer: 'wasm', ownKernels: false },
     denseFastPath: false,
+    recorded: false,
     // It has no gradient of a convolution's filter.
     models: ['mlp-2nn'],
   },
   { label: 'cpu', backend: { prefer: 'cpu' }, denseFastPath: false, models: ['mlp-2nn', 'cnn'] },
   {
     label: "wasm, Floe's kernels under tfjs",
+    backend: { prefer: 'wasm' },
+    denseFastPath: false,
+    recorded: false,
+    models: ['mlp-2nn', 'cnn'],
+  },
+  {
+    label: 'wasm, recorded steps',
     backend: { prefer: 'wasm' },
     denseFastPath: false,
     models: ['mlp-2nn', 'cnn'],
@@ -59,7 +68,7 @@ const train = await loadMnist('train');
 const seed = new Uint8Array(32);
 
 const samplesPerSecond = async (
-  { backend, denseFastPath }: Case,
+  { backend, denseFastPath, recorded = true }: Case,
   model: ModelName,
   batchSize: number,
 ): Promise<number> => {
@@ -67,6 +76,7 @@ const samplesPerSecond = async (
     model: MODELS[model],
     backend,
     denseFastPath,
+    recorded,
     data: subset(train, [0]),
   });
   const weights = initialModel({ ...whole.manifest, seed });

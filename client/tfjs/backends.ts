@@ -6,9 +6,11 @@
 import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
+import { type GpuDevice, isSoftwareAdapter, openGpu } from '../recorded/webgpu/device.ts';
 import { simdSupported } from './kernels/load.ts';
 import { registerKernels } from './kernels/register.ts';
 
+export { isSoftwareAdapter };
 export type Tf = typeof Tfjs;
 export type BackendName = 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
 
@@ -20,6 +22,10 @@ export interface Backend {
   /** One line for the first lines of output. */
   readonly description: string;
   readonly tf: Tf;
+  /** Of `webgpu`: where recorded steps run. */
+  readonly gpu?: GpuDevice;
+  /** tfjs's backend, where it has another name: models are built there. */
+  readonly eager?: BackendName;
 }
 
 export interface BackendReport {
@@ -34,8 +40,8 @@ export interface BackendOptions {
   readonly prefer?: 'auto' | BackendName;
   /** Browser: the folder (with a slash at its end) that serves the .wasm files of @tensorflow/tfjs-backend-wasm. */
   readonly wasmPath?: string;
-  /** Browser: imports @tensorflow/tfjs-backend-webgpu, which Floe does not depend on. */
-  readonly loadWebgpu?: () => Promise<unknown>;
+  /** True takes a program that imitates a GPU too: for tests. Default false. */
+  readonly softwareGpu?: boolean;
   /** False leaves tfjs's own kernels in place: for measurements. Default true. */
   readonly ownKernels?: boolean;
 }
@@ -63,7 +69,13 @@ const builtin = (name: string): unknown =>
 /** Thrown inside `start`: this backend cannot run, and why. */
 class Unavailable extends Error {}
 
-type Start = (tf: Tf, options: BackendOptions) => Promise<string>;
+interface Started {
+  readonly description: string;
+  readonly gpu?: GpuDevice;
+  readonly eager?: 'wasm' | 'cpu';
+}
+
+type Start = (tf: Tf, options: BackendOptions) => Promise<Started>;
 
 const activate = async (tf: Tf, name: string): Promise<void> => {
   if (!(await tf.setBackend(name))) throw new Unavailable(`tfjs could not start ${name}`);
@@ -95,7 +107,7 @@ const startTensorflow: Start = async (tf) => {
       await importOptional(name);
       // oxlint-disable-next-line no-await-in-loop
       await activate(tf, 'tensorflow');
-      return `native TensorFlow (${name})`;
+      return { description: `native TensorFlow (${name})` };
     } catch (thrown) {
       const missing = (thrown as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND';
       reasons.push(`${name}: ${missing ? 'not installed' : firstLine(thrown)}`);
@@ -104,59 +116,34 @@ const startTensorflow: Start = async (tf) => {
   throw new Unavailable(reasons.join('; '));
 };
 
-interface AdapterInfo {
-  readonly vendor?: string;
-  readonly architecture?: string;
-  readonly device?: string;
-  readonly description?: string;
-  readonly isFallbackAdapter?: boolean;
-}
+/** One device for the process: its adapter and shaders are slow to make. */
+let opened: Promise<GpuDevice> | undefined;
 
-interface Gpu {
-  requestAdapter(options: { powerPreference: 'high-performance' }): Promise<{
-    readonly info?: AdapterInfo;
-    readonly isFallbackAdapter?: boolean;
-  } | null>;
-}
-
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render/iu;
-
-/** Whether an adapter is a program that imitates a GPU: slower than wasm. */
-export const isSoftwareAdapter = (info: AdapterInfo): boolean =>
-  info.isFallbackAdapter === true ||
-  SOFTWARE.test([info.vendor, info.architecture, info.device, info.description].join(' '));
-
-const findGpu = async (): Promise<Gpu> => {
-  const holder = globalThis.navigator as { gpu?: Gpu } | undefined;
-  if (holder?.gpu !== undefined) return holder.gpu;
-  if (holder === undefined || builtin('node:util') === undefined)
-    throw new Unavailable('no navigator.gpu');
-  let dawn: { create(flags: string[]): Gpu; globals: object };
-  try {
-    dawn = (await importOptional('webgpu')) as typeof dawn;
-  } catch (thrown) {
-    const missing = (thrown as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND';
-    throw new Unavailable(missing ? 'package webgpu not installed' : firstLine(thrown));
-  }
-  Object.assign(globalThis, dawn.globals);
-  const gpu = dawn.create([]);
-  Object.defineProperty(holder, 'gpu', { value: gpu, configurable: true });
-  return gpu;
-};
-
+/** Steps run on the GPU; models are built, and what cannot be recorded trains, on wasm or else in plain JavaScript. */
 const startWebgpu: Start = async (tf, options) => {
-  const adapter = await (await findGpu()).requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) throw new Unavailable('no WebGPU adapter');
-  const info = { isFallbackAdapter: adapter.isFallbackAdapter ?? false, ...adapter.info };
-  const name = info.description || info.device || info.vendor || 'unnamed adapter';
-  if (isSoftwareAdapter(info)) throw new Unavailable(`${name} is a software adapter`);
+  let gpu: GpuDevice;
   try {
-    await (options.loadWebgpu?.() ?? importOptional('@tensorflow/tfjs-backend-webgpu'));
+    opened ??= openGpu({ software: true });
+    gpu = await opened;
+    if (!gpu.alive()) {
+      opened = openGpu({ software: true });
+      gpu = await opened;
+    }
   } catch (thrown) {
-    throw new Unavailable(`@tensorflow/tfjs-backend-webgpu: ${firstLine(thrown)}`);
+    opened = undefined;
+    throw new Unavailable(firstLine(thrown), { cause: thrown });
   }
-  await activate(tf, 'webgpu');
-  return `WebGPU on ${name}`;
+  if (gpu.software && options.softwareGpu !== true)
+    throw new Unavailable(`${gpu.name} is a software adapter`);
+  const description = `WebGPU on ${gpu.name}`;
+  try {
+    await startWasm(tf, options);
+    return { description, gpu, eager: 'wasm' };
+  } catch (thrown) {
+    if (!(thrown instanceof Unavailable)) throw thrown;
+    await startCpu(tf, options);
+    return { description, gpu, eager: 'cpu' };
+  }
 };
 
 let restorePublished: (() => void) | undefined;
@@ -177,15 +164,15 @@ const startWasm: Start = async (tf, options) => {
   if (options.ownKernels === false) {
     restorePublished?.();
     restorePublished = undefined;
-    return 'WebAssembly with the kernels of tfjs';
+    return { description: 'WebAssembly with the kernels of tfjs' };
   }
   restorePublished ??= registerKernels(tf);
-  return "WebAssembly SIMD with Floe's kernels";
+  return { description: "WebAssembly SIMD with Floe's kernels" };
 };
 
 const startCpu: Start = async (tf) => {
   await activate(tf, 'cpu');
-  return 'plain JavaScript (slow)';
+  return { description: 'plain JavaScript (slow)' };
 };
 
 const START: Readonly<Record<BackendName, Start>> = {
@@ -199,9 +186,10 @@ const attempt = async (
   name: BackendName,
   tf: Tf,
   options: BackendOptions,
-): Promise<BackendReport> => {
+): Promise<BackendReport & { readonly started?: Started }> => {
   try {
-    return { name, available: true, detail: await START[name](tf, options) };
+    const started = await START[name](tf, options);
+    return { name, available: true, detail: started.description, started };
   } catch (thrown) {
     return { name, available: false, detail: firstLine(thrown) };
   }
@@ -218,10 +206,10 @@ export const selectBackend = async (options: BackendOptions = {}): Promise<Backe
   for (const name of prefer === 'auto' ? BACKENDS : [prefer]) {
     // In order: the first that starts is taken.
     // oxlint-disable-next-line no-await-in-loop
-    const { available, detail } = await attempt(name, tf, options);
-    if (available) {
+    const { detail, started } = await attempt(name, tf, options);
+    if (started !== undefined) {
       const why = skipped.length === 0 ? '' : `; not ${skipped.join(', not ')}`;
-      return { name, description: `${name}: ${detail}${why}`, tf };
+      return { ...started, name, description: `${name}: ${detail}${why}`, tf };
     }
     skipped.push(`${name} (${detail})`);
   }
@@ -237,7 +225,11 @@ export const listBackends = async (
   const reports: BackendReport[] = [];
   // One after the other: tfjs has one current backend.
   // oxlint-disable-next-line no-await-in-loop
-  for (const name of BACKENDS) reports.push(await attempt(name, tf, options));
+  for (const name of BACKENDS) {
+    // oxlint-disable-next-line no-await-in-loop
+    const { available, detail } = await attempt(name, tf, options);
+    reports.push({ name, available, detail });
+  }
   if (before) await tf.setBackend(before);
   return reports;
 };

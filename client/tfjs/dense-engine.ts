@@ -5,7 +5,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Batch, Engine } from './engine.ts';
+import type { Batch, StepEngine } from './engine.ts';
 import { ACTIVATIONS, loadKernels } from './kernels/load.ts';
 import { type OutputKind, type Score, score } from './losses.ts';
 
@@ -107,7 +107,7 @@ const layOut = ({ layers, parameters }: DensePlan, capacity: number): Layout => 
 };
 
 /** An engine for the plan. Throws `trainer_failed` when the model and a batch exceed 4 GiB. */
-export const denseEngine = (plan: DensePlan, kind: OutputKind): Engine => {
+export const denseEngine = (plan: DensePlan, kind: OutputKind): StepEngine => {
   const { layers, parameters, softmax } = plan;
   const memory = new WebAssembly.Memory({ initial: 1 });
   const kernels = loadKernels(memory);

@@ -1,6 +1,6 @@
 /**
- * @module What the training loop drives: weights in, steps of SGD on batches, weights out. One implementation runs any
- * tfjs model, one runs stacks of dense layers without tfjs between the kernels.
+ * @module What the trainer drives: weights in, epochs of SGD, weights out. One implementation replays recorded steps on a
+ * GPU; those that take one batch after the other run any tfjs model, or stacks of dense layers without tfjs.
  */
 import { type Dataset, featureLength, labelLength, rowOf } from '../data/dataset.ts';
 import type { RandomStream } from '../random.ts';
@@ -22,7 +22,31 @@ export interface StepRequest {
   readonly scored: boolean;
 }
 
+/** Some epochs over a participant's examples. */
+export interface EpochsRequest {
+  readonly data: Dataset;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** The examples of an epoch in the order in which it takes them. */
+  readonly order: (epoch: number) => Uint32Array;
+  readonly stream: RandomStream;
+  /** Called between steps with the examples done so far: other work has its turn. Throws to end the training. */
+  readonly pause: (done: number) => Promise<void>;
+}
+
+/** What a trainer drives: weights in, epochs, weights out. */
 export interface Engine {
+  load(weights: Float32Array): void;
+  /** The sum of the last epoch's losses, each of the weights before its step. */
+  train(request: EpochsRequest): Promise<Score>;
+  evaluate(data: Dataset, batchSize: number, pause: () => Promise<void>): Promise<Score>;
+  read(): Float32Array | Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** An engine that takes one batch after the other. */
+export interface StepEngine {
   load(weights: Float32Array): void;
   /** One step of SGD on the batch's mean loss; the score is that of the weights before the step. */
   step(request: StepRequest): Score | undefined | Promise<Score>;
@@ -47,3 +71,48 @@ export const gather = (data: Dataset, order: Uint32Array): Batch => {
   }
   return { features, labels, size: order.length };
 };
+
+/** Drives an engine batch by batch. */
+export const stepwise = (engine: StepEngine): Engine => ({
+  load: (weights) => {
+    engine.load(weights);
+  },
+  read: async () => engine.read(),
+  dispose: () => {
+    engine.dispose();
+  },
+  train: async ({ data, epochs, batchSize, learningRate, order, stream, pause }) => {
+    let lossSum = 0;
+    let correct = 0;
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const chosen = order(epoch);
+      const scored = epoch === epochs - 1;
+      for (let at = 0; at < data.size; at += batchSize) {
+        const batch = gather(data, chosen.subarray(at, at + batchSize));
+        // Each step starts from the weights of the one before.
+        // oxlint-disable-next-line no-await-in-loop
+        const result = await engine.step({ batch, learningRate, stream, scored });
+        lossSum += result?.lossSum ?? 0;
+        correct += result?.correct ?? 0;
+        // oxlint-disable-next-line no-await-in-loop
+        await pause(epoch * data.size + at + batch.size);
+      }
+    }
+    return { lossSum, correct };
+  },
+  evaluate: async (data, batchSize, pause) => {
+    let lossSum = 0;
+    let correct = 0;
+    for (let at = 0; at < data.size; at += batchSize) {
+      const length = Math.min(batchSize, data.size - at);
+      const order = Uint32Array.from({ length }, (_, i) => at + i);
+      // oxlint-disable-next-line no-await-in-loop
+      const result = await engine.score(gather(data, order));
+      lossSum += result.lossSum;
+      correct += result.correct;
+      // oxlint-disable-next-line no-await-in-loop
+      await pause();
+    }
+    return { lossSum, correct };
+  },
+});

@@ -7,18 +7,16 @@ import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
 import { type Backend, switchBackend } from './backends.ts';
-import type { Batch, Engine } from './engine.ts';
-import { type OutputKind, SMALLEST_PROBABILITY, type Score, score } from './losses.ts';
+import { batchLoss, oneHotOf } from './batch-loss.ts';
+import type { Batch, StepEngine } from './engine.ts';
+import { type OutputKind, type Score, score } from './losses.ts';
 import { flattenLayers } from './topology.ts';
-
-type Tf = typeof Tfjs;
-type Save = (tensors: Tfjs.Tensor[]) => void;
 
 /** Layers whose randomness cannot be seeded from outside. */
 const UNSEEDABLE = new Set(['AlphaDropout', 'GaussianDropout', 'GaussianNoise']);
 
 /** The dropout layers, whose seed is set anew for each step. */
-const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
+export const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
   flattenLayers(model.layers).flatMap((layer) => {
     const kind = layer.getClassName();
     const { dropout, recurrentDropout } = layer as { dropout?: number; recurrentDropout?: number };
@@ -30,36 +28,13 @@ const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
     return kind === 'Dropout' ? [layer as unknown as { seed: number }] : [];
   });
 
-/** Mean cross-entropy of logits; its gradient is (softmax - onehot) / batch, without a pass through logarithms. */
-const logitsLoss = (tf: Tf, logits: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scalar => {
-  const operation = tf.customGrad((...args: (Tfjs.Tensor | Save)[]) => {
-    const [x, save] = args as [Tfjs.Tensor2D, Save];
-    const p = tf.softmax(x);
-    save([p]);
-    const value = tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(x), oneHot), -1)));
-    const gradFunc = (dy: Tfjs.Tensor, saved: Tfjs.Tensor[]): Tfjs.Tensor =>
-      tf.mul(tf.sub(saved[0] ?? p, oneHot), tf.div(dy, oneHot.shape[0] ?? 1));
-    return { value, gradFunc };
-  });
-  return operation(logits) as Tfjs.Scalar;
-};
-
-const probabilitiesLoss = (tf: Tf, p: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scalar =>
-  tf.neg(tf.mean(tf.sum(tf.mul(tf.log(tf.maximum(p, SMALLEST_PROBABILITY)), oneHot), -1)));
-
-const oneHotOf = (labels: ArrayLike<number>, rows: number, classes: number): Float32Array => {
-  const values = new Float32Array(rows * classes);
-  for (let i = 0; i < rows; i++) values[i * classes + (labels[i] ?? 0)] = 1;
-  return values;
-};
-
-/** An engine for `model`, which it owns from now on. Throws `model_malformed`. */
+/** An engine for `model`. Throws `model_malformed`. */
 export const layersEngine = (
-  { tf, name }: Backend,
+  { tf, name, eager = name }: Backend,
   model: Tfjs.LayersModel,
   manifest: Manifest,
   kind: OutputKind,
-): Engine => {
+): StepEngine => {
   const trained = model.trainableWeights;
   const variables = trained.map((weight) => weight.read() as Tfjs.Variable);
   const dropouts = dropoutLayers(model);
@@ -68,7 +43,7 @@ export const layersEngine = (
 
   // tfjs has one current backend; another trainer of this process may have chosen another since.
   const use = (): void => {
-    switchBackend(tf, name);
+    switchBackend(tf, eager);
   };
   const inputOf = ({ features, size }: Batch): Tfjs.Tensor =>
     tf.tensor(features, [size, ...inputShape], 'float32');
@@ -76,15 +51,6 @@ export const layersEngine = (
     kind === 'values'
       ? tf.tensor(Float32Array.from(labels), [size, outputs], 'float32')
       : tf.tensor(oneHotOf(labels, size, outputs), [size, outputs], 'float32');
-  const lossOf = (prediction: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
-    if (kind === 'logits') return logitsLoss(tf, prediction, target);
-    if (kind === 'probabilities') return probabilitiesLoss(tf, prediction, target);
-    return tf.mean(tf.squaredDifference(prediction, target));
-  };
-  /** Regularisers and activity penalties that the layers carry. */
-  const penalties = (): Tfjs.Scalar[] => model.calculateLosses();
-  const hasPenalties = flattenLayers(model.layers).some(({ losses }) => losses.length > 0);
-
   const run = (batch: Batch, learningRate: number): Tfjs.Tensor =>
     tf.tidy(() => {
       const target = targetOf(batch);
@@ -92,8 +58,7 @@ export const layersEngine = (
       const { grads, value } = tf.variableGrads(() => {
         const output = model.apply(inputOf(batch), { training: true }) as Tfjs.Tensor;
         prediction = tf.keep(output.clone());
-        const loss = lossOf(output, target);
-        return hasPenalties ? tf.addN([loss, ...penalties()]) : loss;
+        return batchLoss(tf, model, kind, output, target);
       }, variables);
       value.dispose();
       for (const [i, variable] of variables.entries()) {
@@ -158,8 +123,7 @@ export const layersEngine = (
       }
       return flat;
     },
-    dispose: () => {
-      model.dispose();
-    },
+    // The model is the trainer's.
+    dispose: () => undefined,
   };
 };

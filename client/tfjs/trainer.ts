@@ -9,6 +9,7 @@ import { systemClock } from '../../protocol/ports/clock.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { permutation, randomStream } from '../random.ts';
+import { Unrecordable } from '../recorded/lower/tape.ts';
 import {
   type EvaluateResult,
   type Trainer,
@@ -21,11 +22,13 @@ import {
 } from '../trainer.ts';
 import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
 import { denseEngine, densePlan } from './dense-engine.ts';
-import { type Engine, gather } from './engine.ts';
+import { type Engine, stepwise } from './engine.ts';
 import { layersEngine } from './layers-engine.ts';
 import type { Loss, OutputKind } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
+import { recordedEngine } from './recorded-engine.ts';
 import { manifestOf, topologyOf } from './topology.ts';
+import { wasmEngine } from './wasm-engine.ts';
 
 export interface TfjsTrainerOptions {
   /** A function of tfjs, a topology (JSON), or a model, which the trainer then owns. */
@@ -37,9 +40,11 @@ export interface TfjsTrainerOptions {
   readonly backend?: BackendOptions | Backend;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
   readonly denseFastPath?: boolean;
+  /** False lets tfjs run each step on wasm, where it could be recorded. Default true. */
+  readonly recorded?: boolean;
   /** Examples in one batch of `evaluate`. Default 256. */
   readonly evaluationBatch?: number;
-  /** Milliseconds, for deciding when to let other work run. Default performance.now. */
+  /** Milliseconds, for deciding when to let other work run. Default: monotonic time. */
   readonly now?: () => number;
 }
 
@@ -105,6 +110,19 @@ const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
   }
 };
 
+/** Lets other work run once a stretch is over, after saying how far the work is. */
+const resting = (options: TfjsTrainerOptions) => {
+  const now = options.now ?? (() => systemClock.monotonic());
+  let rested = now();
+  return async (say: () => void, signal?: AbortSignal): Promise<void> => {
+    if (now() - rested < STRETCH_MS) return;
+    say();
+    await breathe();
+    throwIfAborted(signal);
+    rested = now();
+  };
+};
+
 const trainOn = async (
   { engine, manifest, options }: Shared,
   data: Dataset,
@@ -113,31 +131,21 @@ const trainOn = async (
   const { epochs, batchSize, learningRate, seed, round, signal, onProgress } = request;
   requireRequest(manifest, request);
   throwIfAborted(signal);
-  const now = options.now ?? (() => systemClock.monotonic());
   const total = data.size * epochs;
-  const stream = randomStream(seed, `layers/${round}`);
-  let lossSum = 0;
-  let correct = 0;
-  let rested = now();
+  const rest = resting(options);
   engine.load(request.weights);
-  for (let epoch = 0; epoch < epochs; epoch++) {
-    const order = permutation(data.size, randomStream(seed, `shuffle/${round}/${epoch}`));
-    const scored = epoch === epochs - 1;
-    for (let at = 0; at < data.size; at += batchSize) {
-      const batch = gather(data, order.subarray(at, at + batchSize));
-      // Each step starts from the weights of the one before.
-      // oxlint-disable-next-line no-await-in-loop
-      const result = await engine.step({ batch, learningRate, stream, scored });
-      lossSum += result?.lossSum ?? 0;
-      correct += result?.correct ?? 0;
-      if (now() - rested < STRETCH_MS) continue;
-      onProgress?.(epoch * data.size + at + batch.size, total);
-      // oxlint-disable-next-line no-await-in-loop
-      await breathe();
-      throwIfAborted(signal);
-      rested = now();
-    }
-  }
+  const { lossSum, correct } = await engine.train({
+    data,
+    epochs,
+    batchSize,
+    learningRate,
+    stream: randomStream(seed, `layers/${round}`),
+    order: (epoch) => permutation(data.size, randomStream(seed, `shuffle/${round}/${epoch}`)),
+    pause: async (done) =>
+      rest(() => {
+        onProgress?.(done, total);
+      }, signal),
+  });
   throwIfAborted(signal);
   onProgress?.(total, total);
   const weights = await engine.read();
@@ -151,24 +159,13 @@ const evaluateOn = async (
   weights: Float32Array,
 ): Promise<EvaluateResult> => {
   requireLength(manifest, weights);
-  const now = options.now ?? (() => systemClock.monotonic());
-  const size = options.evaluationBatch ?? 256;
-  let lossSum = 0;
-  let correct = 0;
-  let rested = now();
+  const rest = resting(options);
   engine.load(weights);
-  for (let at = 0; at < data.size; at += size) {
-    const length = Math.min(size, data.size - at);
-    const order = Uint32Array.from({ length }, (_, i) => at + i);
-    // oxlint-disable-next-line no-await-in-loop
-    const result = await engine.score(gather(data, order));
-    lossSum += result.lossSum;
-    correct += result.correct;
-    if (now() - rested < STRETCH_MS) continue;
-    // oxlint-disable-next-line no-await-in-loop
-    await breathe();
-    rested = now();
-  }
+  const { lossSum, correct } = await engine.evaluate(
+    data,
+    options.evaluationBatch ?? 256,
+    async () => rest(() => undefined),
+  );
   return { examples: data.size, lossSum, correct };
 };
 
@@ -222,6 +219,44 @@ const holders = (end: () => void): Shared['hold'] => {
   };
 };
 
+/** Recorded steps on a GPU, dense stacks without tfjs, or tfjs step by step; the remark says what and why. */
+const chooseEngine = (
+  backend: Backend,
+  model: Tfjs.LayersModel,
+  manifest: Manifest,
+  kind: OutputKind,
+  plan: ReturnType<typeof densePlan>,
+  recorded: boolean,
+): { readonly engine: Engine; readonly remark: string } => {
+  if (backend.gpu !== undefined) {
+    try {
+      const engine = recordedEngine(backend, backend.gpu, model, manifest, kind);
+      return { engine, remark: '; steps are recorded once and replayed' };
+    } catch (thrown) {
+      if (!(thrown instanceof Unrecordable)) throw thrown;
+      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      const reason = `${thrown.message} cannot be recorded, so that it trains on ${backend.eager}`;
+      return { engine, remark: `; ${reason}` };
+    }
+  }
+  if (plan !== undefined)
+    return {
+      engine: stepwise(denseEngine(plan, kind)),
+      remark: '; dense layers run without tfjs between the kernels',
+    };
+  if (backend.name === 'wasm' && recorded) {
+    try {
+      const engine = stepwise(wasmEngine(backend, model, manifest, kind));
+      return { engine, remark: '; steps are recorded once and replayed' };
+    } catch (thrown) {
+      if (!(thrown instanceof Unrecordable)) throw thrown;
+      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      return { engine, remark: `; ${thrown.message} cannot be recorded: tfjs runs each step` };
+    }
+  }
+  return { engine: stepwise(layersEngine(backend, model, manifest, kind)), remark: '' };
+};
+
 const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
   const { data, denseFastPath = true } = options;
   requireShape(model);
@@ -237,18 +272,18 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
   };
   const manifest = manifestOf(model);
   const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
-  const layers = layersEngine(backend, model, manifest, kind);
-  const fast = plan === undefined ? '' : '; dense layers run without tfjs between the kernels';
+  const chosen = chooseEngine(backend, model, manifest, kind, plan, options.recorded ?? true);
   return {
-    backend: `${backend.description}${fast}`,
+    backend: `${backend.description}${chosen.remark}`,
     manifest,
     topology: topologyOf(model),
-    engine: plan === undefined ? layers : denseEngine(plan, kind),
+    engine: chosen.engine,
     options,
     check,
     alone: queue(),
     hold: holders(() => {
-      layers.dispose();
+      chosen.engine.dispose();
+      model.dispose();
     }),
   };
 };
@@ -262,7 +297,7 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
   const { backend: chosen = {} } = options;
   const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
-  switchBackend(backend.tf, backend.name);
+  switchBackend(backend.tf, backend.eager ?? backend.name);
   const model = await buildModel(backend, options.model);
   try {
     return over(share(options, backend, model), options.data);

@@ -1,0 +1,310 @@
+/**
+ * @module Recorded steps: what is recorded of each kind of layer, and replays on WebGPU (any adapter, a software one too;
+ * skipped where there is none) against the same training step by step in plain JavaScript.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
+import { initialModel } from '../../protocol/model/first-model.ts';
+import { planOf } from '../../client/recorded/plan.ts';
+import { record } from '../../client/recorded/record.ts';
+import { randomStream, permutation } from '../../client/random.ts';
+import { openGpu } from '../../client/recorded/webgpu/device.ts';
+import { mayHaveDriver } from '../../client/recorded/webgpu/vulkan.ts';
+import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
+import { oneHotOf } from '../../client/tfjs/batch-loss.ts';
+import { gather } from '../../client/tfjs/engine.ts';
+import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
+import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { createBuffers, runReference } from './recorded-reference.ts';
+
+const adapter = await openGpu({ software: true }).then(
+  (gpu) => {
+    gpu.destroy();
+    return gpu.name;
+  },
+  () => undefined,
+);
+if (adapter === undefined) console.log('no WebGPU adapter: replays are not compared here');
+
+let cpu: Backend;
+
+beforeAll(async () => {
+  cpu = await selectBackend({ prefer: 'cpu' });
+});
+
+const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
+
+describe('recording', () => {
+  it.each(SMALL_MODELS)(
+    '$name: a step and a forward pass, the weights left alone',
+    async (small) => {
+      const model = await small.model(cpu.tf);
+      const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+      const common = { tf: cpu.tf, model, kind: 'probabilities', size: 3 } as const;
+      const step = record({ ...common, optimizer: { type: 'sgd' } });
+      const forward = record(common);
+      expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
+      expect(forward.updates).toEqual([]);
+      expect(planOf(forward).nodes.length).toBeLessThan(planOf(step).nodes.length);
+      expect(model.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+      expect(cpu.tf.getBackend()).toBe('cpu');
+      model.dispose();
+    },
+  );
+
+  it('fuses the 2NN into one node for each product and bias, and updates in place', () => {
+    const model = mlp2nn(cpu.tf);
+    const program = record({
+      tf: cpu.tf,
+      model,
+      kind: 'probabilities',
+      size: 10,
+      optimizer: { type: 'sgd' },
+    });
+    const plan = planOf(program);
+    expect(plan.nodes.filter(({ type }) => type === 'matMul')).toHaveLength(8);
+    expect(plan.nodes.length).toBeLessThanOrEqual(15);
+    for (const { target, source } of program.updates)
+      expect(plan.bufferOf[source]).toBe(plan.bufferOf[target]);
+    model.dispose();
+  });
+
+  it('leaks no tensors, and keeps momentum and Adam as state', () => {
+    const model = cnn(cpu.tf);
+    const count = cpu.tf.memory().numTensors;
+    const common = { tf: cpu.tf, model, kind: 'probabilities', size: 2 } as const;
+    const momentum = record({ ...common, optimizer: { type: 'momentum', momentum: 0.9 } });
+    const adam = record({
+      ...common,
+      optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+    });
+    expect(momentum.state).toHaveLength(8);
+    expect(adam.state).toHaveLength(16);
+    expect(cpu.tf.memory().numTensors).toBe(count);
+    model.dispose();
+  });
+
+  it('names what cannot be recorded', () => {
+    const { tf } = cpu;
+    class Reading extends tf.layers.Layer {
+      static className = 'Reading';
+      override call(inputs: Parameters<typeof tf.layers.Layer.prototype.call>[0]) {
+        const [x] = Array.isArray(inputs) ? inputs : [inputs];
+        if (x === undefined) throw new Error('no input');
+        return x.mul(x.max().dataSync()[0] ?? 1);
+      }
+    }
+    const model = tf.sequential({
+      layers: [tf.layers.dense({ units: 2, inputShape: [2] }), new Reading({})],
+    });
+    expect(() => record({ tf, model, kind: 'logits', size: 2 })).toThrow(
+      'it reads a number that it computed',
+    );
+    model.dispose();
+  });
+});
+
+describe('replay by the reference executor', () => {
+  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+    const { tf } = cpu;
+    const size = 4;
+    const model = await small.model(tf);
+    const data = examplesFor(small, 3 * size);
+    const trainer = await tfjsTrainer({ model: small.model, data, backend: cpu });
+    const { manifest } = trainer;
+    const kind = small.kind ?? 'probabilities';
+    const program = record({ tf, model, kind, size, optimizer: { type: 'sgd' } });
+    const plan = planOf(program);
+    const buffers = createBuffers(plan);
+    const weights = initialModel({ ...manifest, seed });
+    let at = 0;
+    for (const buffer of plan.weights) {
+      const own = buffers[buffer] ?? new Float32Array();
+      own.set(weights.subarray(at, at + own.length));
+      at += own.length;
+    }
+    const round = { weights, round: 1, epochs: 1, batchSize: size, learningRate: 0.1, seed };
+    const expected = await trainer.train(round);
+    const order = permutation(data.size, randomStream(seed, 'shuffle/1/0'));
+    const stream = randomStream(seed, 'layers/1');
+    const dropouts = model.layers.filter((layer) => layer.getClassName() === 'Dropout').length;
+    buffers[plan.learningRate ?? -1]?.set([0.1]);
+    for (let start = 0; start < data.size; start += size) {
+      const { features, labels } = gather(data, order.subarray(start, start + size));
+      buffers[plan.features]?.set(features);
+      buffers[plan.targets ?? -1]?.set(oneHotOf(labels, size, 4));
+      const seeds = Array.from({ length: dropouts }, () => stream.below(2 ** 31 - 1) + 1);
+      for (const draw of plan.draws)
+        buffers[draw.buffer]?.set(
+          tf.randomUniform([draw.size], 0, 1, 'float32', seeds[draw.layer]).dataSync(),
+        );
+      runReference(plan, buffers);
+    }
+    const actual = plan.weights.flatMap((buffer) => [...(buffers[buffer] ?? [])]);
+    const worst = actual.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - (expected.weights[i] ?? NaN))),
+      0,
+    );
+    expect(actual).toHaveLength(expected.weights.length);
+    expect(worst).toBeLessThan(2e-6);
+    model.dispose();
+    trainer.dispose();
+  });
+});
+
+describe('gradients of recorded steps', () => {
+  // Batch norm and dropout train otherwise than they are evaluated; a penalty is no part of the score.
+  const plain = SMALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
+
+  it.each(plain)('$name: within 1e-3 of central differences', async (small) => {
+    const size = 3;
+    const model = await small.model(cpu.tf);
+    const data = examplesFor(small, size);
+    const trainer = await tfjsTrainer({ model: small.model, data, backend: cpu });
+    const optimizer = { type: 'sgd' } as const;
+    const plan = planOf(record({ tf: cpu.tf, model, kind: 'probabilities', size, optimizer }));
+    const buffers = createBuffers(plan);
+    const weights = initialModel({ ...trainer.manifest, seed });
+    const starts: number[] = [];
+    let at = 0;
+    for (const buffer of plan.weights) {
+      const own = buffers[buffer] ?? new Float32Array();
+      own.set(weights.subarray(at, at + own.length));
+      starts.push(at);
+      at += own.length;
+    }
+    const { features, labels } = gather(
+      data,
+      Uint32Array.from({ length: size }, (_, i) => i),
+    );
+    buffers[plan.features]?.set(features);
+    buffers[plan.targets ?? -1]?.set(oneHotOf(labels, size, 4));
+    buffers[plan.learningRate ?? -1]?.set([1]);
+    runReference(plan, buffers);
+    // Small, as relu and max pooling have kinks.
+    const h = 5e-4;
+    const lossAt = async (index: number, by: number): Promise<number> => {
+      const moved = weights.map((value, i) => (i === index ? value + by : value));
+      return (await trainer.evaluate(moved)).lossSum / size;
+    };
+    for (const [t, buffer] of plan.weights.entries()) {
+      const after = buffers[buffer] ?? new Float32Array();
+      const start = starts[t] ?? 0;
+      for (const i of new Set([0, Math.floor(after.length / 2), after.length - 1])) {
+        const gradient = (weights[start + i] ?? 0) - (after[i] ?? NaN);
+        const slope = ((await lossAt(start + i, h)) - (await lossAt(start + i, -h))) / (2 * h);
+        expect(Math.abs(gradient - slope)).toBeLessThan(1e-3);
+      }
+    }
+    model.dispose();
+    trainer.dispose();
+  });
+});
+
+it('a model with a constraint trains eagerly, for its updates go through the layer', () => {
+  const { tf } = cpu;
+  const constrained = tf.sequential({
+    layers: [
+      tf.layers.dense({
+        inputShape: [3],
+        units: 2,
+        kernelConstraint: tf.constraints.nonNeg(),
+        activation: 'softmax',
+      }),
+    ],
+  });
+  expect(() => record({ tf, model: constrained, kind: 'probabilities', size: 2 })).toThrow(
+    /constraint/u,
+  );
+  constrained.dispose();
+});
+
+describe('looking for a Vulkan driver', () => {
+  const at = (folder: string) => (asked: string) => (asked === folder ? ['nvidia_icd.json'] : []);
+  const linux = { platform: 'linux', env: { HOME: '/home/a' } };
+
+  it('finds manifests where the loader looks, and those that the environment names', () => {
+    expect(mayHaveDriver({ ...linux, list: at('/usr/share/vulkan/icd.d') })).toBe(true);
+    expect(mayHaveDriver({ ...linux, list: at('/home/a/.local/share/vulkan/icd.d') })).toBe(true);
+    expect(mayHaveDriver({ ...linux, list: at('/opt/vulkan/icd.d') })).toBe(false);
+    const named = { ...linux, env: { VK_DRIVER_FILES: '/opt/nvidia.json' }, list: () => [] };
+    expect(mayHaveDriver(named)).toBe(true);
+  });
+
+  it('leaves other systems to Dawn', () => {
+    expect(mayHaveDriver({ platform: 'darwin', env: {}, list: () => [] })).toBe(true);
+  });
+});
+
+const worst = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
+
+describe('replay on WebAssembly', () => {
+  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+    const wasm = await selectBackend({ prefer: 'wasm' });
+    const data = examplesFor(small, 11);
+    const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
+    const options = { model: small.model, data, backend: wasm, denseFastPath: false };
+    const recorded = await tfjsTrainer(options);
+    expect(recorded.backend).toContain('recorded once');
+    const weights = initialModel({ ...eager.manifest, seed });
+    const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
+    const expected = await eager.train(common);
+    const actual = await recorded.train(common);
+    const again = await recorded.train(common);
+    expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
+    expect(worst(actual.weights, expected.weights)).toBeLessThan(5e-6);
+    expect(worst(again.weights, actual.weights)).toBe(0);
+    expect(actual.lossSum).toBeCloseTo(expected.lossSum, 4);
+    const score = await recorded.evaluate(expected.weights);
+    const scored = await eager.evaluate(expected.weights);
+    expect(score.lossSum).toBeCloseTo(scored.lossSum, 4);
+    eager.dispose();
+    recorded.dispose();
+  });
+});
+
+describe('batches of many sizes', () => {
+  it('share one room: a remainder does not disturb the others, and memory follows the largest', async () => {
+    const wasm = await selectBackend({ prefer: 'wasm' });
+    const [small] = SMALL_MODELS.slice(1);
+    if (small === undefined) throw new Error('no model');
+    const options = { model: small.model, backend: wasm };
+    const whole = await tfjsTrainer({ ...options, data: examplesFor(small, 12) });
+    const weights = initialModel({ ...whole.manifest, seed });
+    const common = { weights, round: 1, epochs: 1, learningRate: 0.1, seed };
+    const before = await whole.train({ ...common, batchSize: 12 });
+    for (const batchSize of [1, 2, 5, 7]) await whole.train({ ...common, batchSize });
+    const after = await whole.train({ ...common, batchSize: 12 });
+    expect(worst(after.weights, before.weights)).toBe(0);
+    whole.dispose();
+  });
+});
+
+describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`, () => {
+  it.each(SMALL_MODELS)(
+    '$name: the weights of eager training',
+    { timeout: 120_000 },
+    async (small) => {
+      const gpu = await selectBackend({ prefer: 'webgpu', softwareGpu: true });
+      const data = examplesFor(small, 11);
+      const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
+      const recorded = await tfjsTrainer({ model: small.model, data, backend: gpu });
+      expect(recorded.backend).toContain('recorded once');
+      const weights = initialModel({ ...eager.manifest, seed });
+      const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
+      const expected = await eager.train(common);
+      const actual = await recorded.train(common);
+      const again = await recorded.train(common);
+      expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
+      expect(worst(actual.weights, expected.weights)).toBeLessThan(2e-5);
+      expect(worst(again.weights, actual.weights)).toBe(0);
+      expect(actual.lossSum).toBeCloseTo(expected.lossSum, 3);
+      const score = await recorded.evaluate(expected.weights);
+      const scored = await eager.evaluate(expected.weights);
+      expect(score.lossSum).toBeCloseTo(scored.lossSum, 3);
+      eager.dispose();
+      recorded.dispose();
+    },
+  );
+});
