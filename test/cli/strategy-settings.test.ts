@@ -17,9 +17,12 @@ afterAll(async () => {
   await rm(join(path, '..'), { recursive: true, force: true });
 });
 
-const gather = async (file: object, flags: object): Promise<RunSettings> => {
+const gather = async (
+  file: object,
+  flags: SettingFlags & { readonly [parameter: string]: unknown },
+): Promise<RunSettings> => {
   await writeFile(path, JSON.stringify(file));
-  return (await gatherSettings(path, flags as SettingFlags)).settings;
+  return (await gatherSettings(path, flags)).settings;
 };
 
 const strategy = { name: 'fedadam', parameters: { beta1: 0.5, tau: 0.01 } };
