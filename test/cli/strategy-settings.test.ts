@@ -16,7 +16,10 @@ afterAll(async () => {
   await rm(join(path, '..'), { recursive: true, force: true });
 });
 
-const gather = async (file: object, flags: object): Promise<RunSettings> => {
+const gather = async (
+  file: object,
+  flags: SettingFlags & { readonly [parameter: string]: unknown },
+): Promise<RunSettings> => {
   await writeFile(path, JSON.stringify(file));
   return (await gatherSettings(path, flags)).settings;
 };
