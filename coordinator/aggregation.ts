@@ -112,21 +112,101 @@ const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size })
 
 const cohortSize = (round: Round): number => round.members.length;
 
+/** The sum of the round in progress: a cache, made anew for another round and where it holds what the round leaves out. */
+const createSums = (
+  spec: RunSpec,
+  fetchUpload: (
+    round: Round,
+    record: SignedRecord<'upload'>,
+    signal: AbortSignal,
+  ) => Promise<Fetched>,
+) => {
+  let sum: Sum | undefined;
+
+  const emptySum = (round: Round): Sum => ({
+    round: round.round,
+    fold: createFold(layoutOf(spec, cohortSize(round))),
+    folded: new Map(),
+  });
+
+  const sumOf = (round: Round): Sum => {
+    if (sum?.round !== round.round) sum = emptySum(round);
+    return sum;
+  };
+
+  const addTo = async (
+    target: Sum,
+    round: Round,
+    record: SignedRecord<'upload'>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const id = toHex(record.hash);
+    if (target.folded.has(id)) return;
+    const { packed, leaves } = await fetchUpload(round, record, signal);
+    // Two calls for one upload may have been under way together.
+    if (target.folded.has(id)) return;
+    target.fold.add(packed);
+    target.folded.set(id, leaves);
+  };
+
+  /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
+  const survivorSum = async (
+    round: Round,
+    signal: AbortSignal,
+  ): Promise<{ readonly lanes: Lanes; readonly uploads: readonly UploadLeaves[] }> => {
+    const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
+    const current = sumOf(round);
+    const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
+    const target = fits ? current : emptySum(round);
+    sum = target;
+    for (const { record } of round.uploads.values())
+      if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
+    // The masks are taken out of a copy, so that the work can be repeated.
+    return {
+      lanes: target.fold.lanes.slice(),
+      uploads: wanted.map((id) => target.folded.get(id) as UploadLeaves),
+    };
+  };
+
+  return {
+    of: sumOf,
+    addTo,
+    ofSurvivors: survivorSum,
+    forget: () => {
+      sum = undefined;
+    },
+  };
+};
+
+/** The beacon entropy of each survivor, where nothing is masked. */
+const clearEntropies = (
+  { uploads }: Round,
+  { body }: SignedRecord<'survivors'>,
+): readonly Uint8Array[] =>
+  body.members.flatMap((member) => uploads.get(toHex(member))?.record.body.entropy ?? []);
+
+/** The bundle, and the survivors' uploads in the order of their record, to where they last. */
+const keep = async (
+  { store, staging }: Pick<AggregationInit, 'store' | 'staging'>,
+  round: Round,
+  bundle: Uint8Array,
+  signal: AbortSignal,
+): Promise<{ readonly bundle: BlobRef; readonly archive?: string[] }> => {
+  if (staging === undefined) return { bundle: await store.put(bundle, { signal }) };
+  const uploads = new Map(
+    [...round.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
+  );
+  const refs = (round.survivors?.body.uploads ?? []).flatMap(
+    (hash) => uploads.get(toHex(hash)) ?? [],
+  );
+  const [first, ...others] = await staging.archive([bundle, ...refs], { signal });
+  return { bundle: first as BlobRef, archive: others.map(({ id }) => id) };
+};
+
 export const createAggregation = (init: AggregationInit): Aggregation => {
   const { spec, run, store, staging, gate, keeper, received } = init;
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
-  let sum: Sum | undefined;
-
-  const sumOf = (round: Round): Sum => {
-    if (sum?.round !== round.round)
-      sum = {
-        round: round.round,
-        fold: createFold(layoutOf(spec, cohortSize(round))),
-        folded: new Map(),
-      };
-    return sum;
-  };
 
   /** The packed vector behind an upload record. Without masks it is decrypted and its own weight checked. */
   const fetchUpload = async (
@@ -161,81 +241,24 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     return { packed, leaves };
   };
 
-  const addTo = async (
-    target: Sum,
-    round: Round,
-    record: SignedRecord<'upload'>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const id = toHex(record.hash);
-    if (target.folded.has(id)) return;
-    const { packed, leaves } = await fetchUpload(round, record, signal);
-    // Two calls for one upload may have been under way together.
-    if (target.folded.has(id)) return;
-    target.fold.add(packed);
-    target.folded.set(id, leaves);
-  };
-
-  /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
-  const survivorSum = async (
-    round: Round,
-    signal: AbortSignal,
-  ): Promise<{ readonly lanes: Lanes; readonly uploads: readonly UploadLeaves[] }> => {
-    const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
-    const current = sumOf(round);
-    const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
-    const target: Sum = fits
-      ? current
-      : { ...current, fold: createFold(layoutOf(spec, cohortSize(round))), folded: new Map() };
-    sum = target;
-    for (const { record } of round.uploads.values())
-      if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
-    // The masks are taken out of a copy, so that the work can be repeated.
-    return {
-      lanes: target.fold.lanes.slice(),
-      uploads: wanted.map((id) => target.folded.get(id) as UploadLeaves),
-    };
-  };
-
-  /** The beacon entropy of each survivor: opened by the answers, or in clear where nothing is masked. */
-  const entropiesFrom = (
-    { uploads }: Round,
-    { body: { members } }: SignedRecord<'survivors'>,
-    secrets: UnmaskingBundle['secrets'],
-  ): readonly Uint8Array[] =>
-    masked
-      ? entropiesOf(members, secrets)
-      : members.flatMap((member) => uploads.get(toHex(member))?.record.body.entropy ?? []);
-
-  /** The bundle, and the survivors' uploads in the order of their record, to where they last. */
-  const keep = async (
-    round: Round,
-    bundle: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<{ readonly bundle: BlobRef; readonly archive?: string[] }> => {
-    if (staging === undefined) return { bundle: await store.put(bundle, { signal }) };
-    const uploads = new Map(
-      [...round.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
-    );
-    const refs = (round.survivors?.body.uploads ?? []).flatMap(
-      (hash) => uploads.get(toHex(hash)) ?? [],
-    );
-    const [first, ...others] = await staging.archive([bundle, ...refs], { signal });
-    return { bundle: first as BlobRef, archive: others.map(({ id }) => id) };
-  };
+  const sums = createSums(spec, fetchUpload);
 
   return {
     fold: async (round, record, signal) => {
-      const target = sumOf(round);
-      await oneOfFew(() => addTo(target, round, record, signal));
+      const target = sums.of(round);
+      await oneOfFew(() => sums.addTo(target, round, record, signal));
     },
     finish: async (round, model, readers, signal) => {
       const { open, cohort, survivors } = round;
       if (open === undefined || cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the round has no survivors to finish with');
-      const { lanes, uploads } = await survivorSum(round, signal);
+      const { lanes, uploads } = await sums.ofSurvivors(round, signal);
       const opened = await openMasks(init, round, lanes, signal);
-      const beacon = nextBeacon(open.body.beacon, entropiesFrom(round, survivors, opened.secrets));
+      const { secrets } = opened;
+      const entropies = masked
+        ? entropiesOf(survivors.body.members, secrets)
+        : clearEntropies(round, survivors);
+      const beacon = nextBeacon(open.body.beacon, entropies);
       const result = finishRound({
         spec,
         n: cohortSize(round),
@@ -261,7 +284,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       );
       const purpose = { run, round: round.round, role: 'bundle' } as const;
       const [{ stored, envelope }, published] = await Promise.all([
-        keeper.seal(bundle, purpose, readers, (cipher) => keep(round, cipher, signal)),
+        keeper.seal(bundle, purpose, readers, (cipher) => keep(init, round, cipher, signal)),
         keeper.publish(next, readers, signal),
       ]);
       const body: Body<'commit'> = {
@@ -281,7 +304,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         model: published,
         ...(stored.archive === undefined ? {} : { archive: stored.archive }),
       };
-      sum = undefined;
+      sums.forget();
       return body;
     },
     judge: judgeRound,

@@ -30,7 +30,7 @@ import { startRun } from './starting.ts';
 import { createTold, outcomeOf, statusOf } from './status.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep, type Upkeep } from './upkeep.ts';
-import { outageText } from './work.ts';
+import { outageText, type WorkContext } from './work.ts';
 
 const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): MachineConfig => {
   const run = hashRunSpec(spec);
@@ -61,6 +61,36 @@ const createTools = (init: CoordinatorInit, run: Uint8Array) => {
     log,
   });
   return { keeper, attemptKeys, aggregation, received };
+};
+
+/** What a piece of work is given. */
+const contextOf = (
+  { spec, identity, ledger, clock, log }: CoordinatorInit,
+  tools: ReturnType<typeof createTools>,
+  own: {
+    readonly run: Uint8Array;
+    readonly upkeep: Upkeep;
+    readonly loop: Loop;
+    readonly publish: ReturnType<typeof createPublisher>;
+    readonly signal: AbortSignal;
+  },
+): WorkContext => {
+  const { run, upkeep, loop, publish, signal } = own;
+  return {
+    ...tools,
+    spec,
+    run,
+    coordinator: identity.publicKey,
+    ledger,
+    clock,
+    upkeep,
+    log,
+    signal,
+    history: loop.history,
+    state: () => loop.state,
+    hold: (error) => loop.hold(error),
+    onOutage: (work, error) => publish({ type: 'waiting', reason: outageText(work, error) }),
+  };
 };
 
 /** What keeps the blobs of the run and watches its coins. */
@@ -137,7 +167,7 @@ const shareJournal = async (journal: Journal, log: Logger): Promise<void> => {
 export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const log = safeLogger(given.log);
   const init = { ...given, log };
-  const { spec, identity, journal, ledger, clock, machine = ROUND_MACHINE } = init;
+  const { spec, identity, journal, clock, machine = ROUND_MACHINE } = init;
   const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
   const startWith = init.startWith ?? spec.cohort.size;
   const config = configOf(init);
@@ -208,21 +238,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const told = createTold(config, loop);
   const sweeper = createSweeper(() => sweepUploads(journal, init.removal, loop.state), log);
   const working = createWorking({
-    context: () => ({
-      ...tools,
-      spec,
-      run,
-      coordinator: identity.publicKey,
-      ledger,
-      clock,
-      upkeep,
-      log,
-      signal,
-      history: loop.history,
-      state: () => loop.state,
-      hold: (error) => loop.hold(error),
-      onOutage: (work, error) => publish({ type: 'waiting', reason: outageText(work, error) }),
-    }),
+    context: () => contextOf(init, tools, { run, upkeep, loop, publish, signal }),
     dispatch: (body) => loop.dispatch(body),
     faults,
     fail,

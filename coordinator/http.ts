@@ -6,7 +6,7 @@
  */
 import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
-import { Hono, type Context } from 'hono';
+import { Hono, type Context, type ErrorHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { equalBytes, fromHex, sha256, toHex } from '../protocol/bytes.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
@@ -160,6 +160,46 @@ const readerOf = (context: Context<Env>): Reader => ({
   hangUp: () => context.env.outgoing.destroy(),
 });
 
+/** Counts the uploads of each member. What it returns throws FloeError `rate_limited` for more than `most` at once. */
+const createOneOfFew = (most: number) => {
+  const uploading = new Map<string, number>();
+  return async <Result>(key: string, work: () => Promise<Result>): Promise<Result> => {
+    const before = uploading.get(key) ?? 0;
+    if (before >= most)
+      throw new FloeError('rate_limited', `expected at most ${most} uploads at once`);
+    uploading.set(key, before + 1);
+    try {
+      return await work();
+    } finally {
+      const left = (uploading.get(key) ?? 1) - 1;
+      if (left === 0) uploading.delete(key);
+      else uploading.set(key, left);
+    }
+  };
+};
+
+/** The answer to what a handler throws: its code, and of a fault of this program nothing else. */
+const refusal =
+  (log: Logger, metrics: Coordinator['metrics']): ErrorHandler<Env> =>
+  (thrown, context) => {
+    const error = toFloeError(thrown);
+    const status = STATUS[error.code] ?? 500;
+    // Whoever asks too often must not fill the log too.
+    const level = error.code === 'rate_limited' ? 'debug' : 'warn';
+    log[level]({ path: context.req.path, status, ...errorFields(error) }, 'request refused');
+    if (context.req.path.startsWith('/blobs/'))
+      metrics.blob(context.req.method === 'PUT' ? 'put' : 'get', 0, status);
+    // What is not in the catalogue of refusals may speak of internals.
+    const message = status === 500 ? 'internal error' : error.message;
+    return context.json({ code: error.code, message }, status, {
+      'x-floe-error': error.code,
+      // Asking on costs a new connection, and those have a rate too.
+      ...(error.code === 'rate_limited'
+        ? { connection: 'close', 'retry-after': String(RETRY_AFTER_S) }
+        : {}),
+    });
+  };
+
 export interface HttpInit {
   /** Downloads come from here. */
   readonly store: BlobStore;
@@ -181,7 +221,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
   const blobRequests = perMinute(limits.blobRequestsPerMinute);
   const transcripts = perMinute(limits.transcriptsPerMinute);
   const blobs = perMinute(limits.blobsPerMinute);
-  const uploading = new Map<string, number>();
+  const oneOfFew = createOneOfFew(limits.blobsAtOnce);
   const openTranscripts = createAnswers(limits.openTranscripts, limits, clock);
   const openBlobs = createAnswers(limits.openBlobs, limits, clock);
   const app = new Hono<Env>();
@@ -191,39 +231,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     if (!rates.take(name, clock.now())) throw new FloeError('rate_limited', `too many ${what}`);
   };
 
-  /** @throws FloeError `rate_limited` when this member already sends as many blobs as it may at once */
-  const oneOfFew = async <Result>(key: string, work: () => Promise<Result>): Promise<Result> => {
-    const before = uploading.get(key) ?? 0;
-    if (before >= limits.blobsAtOnce)
-      throw new FloeError('rate_limited', `expected at most ${limits.blobsAtOnce} uploads at once`);
-    uploading.set(key, before + 1);
-    try {
-      return await work();
-    } finally {
-      const left = (uploading.get(key) ?? 1) - 1;
-      if (left === 0) uploading.delete(key);
-      else uploading.set(key, left);
-    }
-  };
-
-  app.onError((thrown, context) => {
-    const error = toFloeError(thrown);
-    const status = STATUS[error.code] ?? 500;
-    // Whoever asks too often must not fill the log too.
-    const level = error.code === 'rate_limited' ? 'debug' : 'warn';
-    log[level]({ path: context.req.path, status, ...errorFields(error) }, 'request refused');
-    if (context.req.path.startsWith('/blobs/'))
-      metrics.blob(context.req.method === 'PUT' ? 'put' : 'get', 0, status);
-    // What is not in the catalogue of refusals may speak of internals.
-    const message = status === 500 ? 'internal error' : error.message;
-    return context.json({ code: error.code, message }, status, {
-      'x-floe-error': error.code,
-      // Asking on costs a new connection, and those have a rate too.
-      ...(error.code === 'rate_limited'
-        ? { connection: 'close', 'retry-after': String(RETRY_AFTER_S) }
-        : {}),
-    });
-  });
+  app.onError(refusal(log, metrics));
 
   // The pages that may take part: an upload is admitted for its signature, everything else is public within the network.
   const pages = cors({

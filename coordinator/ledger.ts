@@ -32,6 +32,31 @@ const MAX_VALUE_BYTES = 16 << 10;
 
 type Kind = 'cohort' | 'survivors' | 'model';
 
+/**
+ * The first and the last version in a row, around `version`, that are of this very model; and where the next one begins.
+ *
+ * @param versions those that are registered, ascending
+ */
+const span = async (
+  versions: readonly number[],
+  hashOf: (version: number) => Promise<Uint8Array | undefined>,
+  version: number,
+  hash: Uint8Array,
+): Promise<readonly [number, number]> => {
+  const at = versions.indexOf(version);
+  const isSame = async (i: number): Promise<boolean> => {
+    const other = versions[i] === undefined ? undefined : await hashOf(versions[i]);
+    return other !== undefined && equalBytes(other, hash);
+  };
+  let [first, next] = [at, at + 1];
+  // A commit that changed nothing makes no new model: one after the other is asked, both ways.
+  /* oxlint-disable no-await-in-loop */
+  while (await isSame(first - 1)) first -= 1;
+  while (await isSame(next)) next += 1;
+  /* oxlint-enable no-await-in-loop */
+  return [versions[first] ?? version, versions[next] ?? Number.MAX_SAFE_INTEGER - 1];
+};
+
 export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
   /** Says `value` once; the same again is fine. */
   const freeze = async (
@@ -56,27 +81,6 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
   };
   const hashOf = async (run: Uint8Array, round: number): Promise<Uint8Array | undefined> =>
     (await read(modelSchema, 'model', run, round))?.modelHash;
-
-  /** The first and the last version in a row, around `version`, that are of this very model; and where the next one begins. */
-  const span = async (
-    run: Uint8Array,
-    version: number,
-    hash: Uint8Array,
-  ): Promise<readonly [number, number]> => {
-    const versions = await frozen.rounds('model', run);
-    const at = versions.indexOf(version);
-    const isSame = async (i: number): Promise<boolean> => {
-      const other = versions[i] === undefined ? undefined : await hashOf(run, versions[i]);
-      return other !== undefined && equalBytes(other, hash);
-    };
-    let [first, next] = [at, at + 1];
-    // A commit that changed nothing makes no new model: one after the other is asked, both ways.
-    /* oxlint-disable no-await-in-loop */
-    while (await isSame(first - 1)) first -= 1;
-    while (await isSame(next)) next += 1;
-    /* oxlint-enable no-await-in-loop */
-    return [versions[first] ?? version, versions[next] ?? Number.MAX_SAFE_INTEGER - 1];
-  };
 
   return {
     kind: 'journal',
@@ -133,7 +137,9 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
           `the ledger holds another model of round ${version}`,
         );
       // An attempt has a higher number than the version it is on, and no higher one than the next.
-      const [first, next] = await span(run, version, hash);
+      const versions = await frozen.rounds('model', run);
+      const own = (other: number) => hashOf(run, other);
+      const [first, next] = await span(versions, own, version, hash);
       const rounds = await frozen.rounds('survivors', run, first + 1, next + 1);
       return Promise.all(
         rounds.map(async (round) => {

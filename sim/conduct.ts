@@ -6,6 +6,7 @@ import {
   createCoordinator,
   roundEntries,
   type Journal,
+  type Limits,
   type Logger,
   type Progress,
 } from '../coordinator/index.ts';
@@ -66,6 +67,57 @@ export interface Rounds {
   readonly stop: () => Promise<void>;
 }
 
+/** The scores of the committed models, by the analyst, while the rounds go on. */
+const createScores = (
+  { scenario: { targetAccuracy }, analyst }: Pick<Setup, 'scenario' | 'analyst'>,
+  init: {
+    readonly journal: Journal;
+    readonly history: History;
+    readonly log: Logger;
+    readonly onEvent: (event: ScenarioEvent) => void;
+    /** Resolves with `target` once a model has reached the accuracy that the scenario aims at. */
+    readonly ending: PromiseWithResolvers<'finished' | 'target'>;
+  },
+) => {
+  const { journal, history, log, onEvent, ending } = init;
+  const scoring: Promise<unknown>[] = [];
+  let final: ModelRef | undefined;
+
+  const score = async (committed: Committed): Promise<void> => {
+    const model = await commitOf(journal, committed.round);
+    final = final === undefined || final.version < model.version ? model : final;
+    // No round waits for a score: what a network withholds for a while is asked for again.
+    const result = await withRetry(
+      { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
+      () => analyst.call('evaluate', { model }),
+    );
+    history.score(committed.version, result);
+    onEvent({ type: 'scored', version: committed.version, ...result });
+    if (targetAccuracy !== undefined && result.testAccuracy >= targetAccuracy)
+      ending.resolve('target');
+  };
+
+  return {
+    add: (committed: Committed): void => {
+      scoring.push(score(committed).catch(ending.reject));
+    },
+    /** Resolves when every model has its score. */
+    all: () => Promise.all(scoring),
+    /** The newest model. @throws FloeError `round_aborted` where there is none */
+    final: (): ModelRef => {
+      if (final === undefined) throw new FloeError('round_aborted', 'no round was completed');
+      return final;
+    },
+  };
+};
+
+/** All participants of a scenario log in at once, on a machine that may be slow. */
+const limitsFor = (participants: number): Partial<Limits> => ({
+  connections: participants + 16,
+  pendingLogins: participants + 16,
+  loginTimeoutMs: 10 * 60_000,
+});
+
 /** Connects coordinator, participants, network and observers. */
 export const conduct = (
   setup: Setup,
@@ -84,28 +136,12 @@ export const conduct = (
   const losesSome = Object.keys(drops).length > 0;
   const clock = scenarioClock(base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
-  const scoring: Promise<unknown>[] = [];
-  let final: ModelRef | undefined;
-
-  const score = async (committed: Committed): Promise<void> => {
-    const model = await commitOf(journal, committed.round);
-    final = final === undefined || final.version < model.version ? model : final;
-    // No round waits for a score: what a network withholds for a while is asked for again.
-    const result = await withRetry(
-      { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
-      () => analyst.call('evaluate', { model }),
-    );
-    history.score(committed.version, result);
-    onEvent({ type: 'scored', version: committed.version, ...result });
-    const { targetAccuracy } = scenario;
-    if (targetAccuracy !== undefined && result.testAccuracy >= targetAccuracy)
-      ending.resolve('target');
-  };
+  const scores = createScores(setup, { journal, history, log, onEvent, ending });
 
   const observe = (progress: Progress): void => {
     history.note(progress, performance.now(), bytes());
     if (progress.type === 'committed') {
-      scoring.push(score(progress).catch(ending.reject));
+      scores.add(progress);
       const noted = history.rounds.at(-1);
       if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
     }
@@ -130,11 +166,7 @@ export const conduct = (
     clock,
     random: seededRandom(deriveSeed(master, 'coordinator-random')),
     startWith: scenario.participants,
-    limits: {
-      connections: scenario.participants + 16,
-      pendingLogins: scenario.participants + 16,
-      loginTimeoutMs: 10 * 60_000,
-    },
+    limits: limitsFor(scenario.participants),
     log,
     onEvent: observe,
   });
@@ -185,11 +217,8 @@ export const conduct = (
   ending.promise.catch(() => undefined);
   return {
     ending: ending.promise,
-    scored: () => Promise.all(scoring),
-    final: () => {
-      if (final === undefined) throw new FloeError('round_aborted', 'no round was completed');
-      return final;
-    },
+    scored: scores.all,
+    final: scores.final,
     bytes,
     start: async () => {
       await coordinator.start();

@@ -1,6 +1,6 @@
 /**
  * @module A participant: one identity in one run, from the first login to the last commit. It keeps the session up (with
- * backoff), puts frames and finished work into one queue, and leaves the rounds to `round.ts`.
+ * backoff), puts frames and finished work into one queue (`turns.ts`), and leaves the rounds to `round.ts`.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
@@ -8,7 +8,7 @@ import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { sleep } from '../../protocol/ports/clock.ts';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
-import { MAX_FRAME_BYTES, type ServerFrame } from '../../protocol/wire/messages.ts';
+import type { ServerFrame } from '../../protocol/wire/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
@@ -36,6 +36,7 @@ import { loadMemory, type Memory } from './memory.ts';
 import type { OnRun, Outcome, ParticipantOptions } from './options.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 /** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
 const STABLE_MS = 10_000;
@@ -99,10 +100,6 @@ const failed = (failure: string, rounds: number): FloeError =>
     `the coordinator has ended the run after ${rounds} rounds`,
   );
 
-/** Frames, and bytes of them, that may wait for their turn; a coordinator that sends more is cut off. */
-const MAX_WAITING = 1024;
-const MAX_WAITING_BYTES = 4 * MAX_FRAME_BYTES;
-
 export class Participant {
   /** Settles when the run is over, the participant was stopped, or it cannot go on. */
   readonly finished: Promise<Outcome>;
@@ -110,9 +107,7 @@ export class Participant {
   readonly #admission: AdmissionPolicy;
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<Outcome>();
-  #queue: Promise<void> = Promise.resolve();
-  #waiting = 0;
-  #waitingBytes = 0;
+  readonly #turns: Turns;
   #session: Session | undefined;
   #joined: Joined | undefined;
   /** The session got a record through or lasted: the next loss starts with a short wait again. */
@@ -127,6 +122,7 @@ export class Participant {
     this.#clocks = new Clocks(options.clock, (skew) => {
       if (!this.#stop.signal.aborted) this.#emit({ type: 'clock', skew });
     });
+    this.#turns = createTurns(this.#stop.signal, (error) => this.#settle(error));
     this.finished = this.#end.promise;
     this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
   }
@@ -152,7 +148,7 @@ export class Participant {
    */
   async stop(): Promise<void> {
     this.#settle('stopped');
-    await this.#queue;
+    await this.#turns.idle();
   }
 
   async #run(): Promise<void> {
@@ -213,7 +209,7 @@ export class Participant {
       } catch (thrown) {
         const error = toFloeError(thrown);
         this.#session = undefined;
-        for (const [, size] of early) this.#release(size);
+        for (const [, size] of early) this.#turns.release(size);
         session.close(error);
         if (this.#isFinal(error)) throw error;
         return error;
@@ -293,7 +289,7 @@ export class Participant {
         sent: (signal) => this.#sent(signal),
         emit: (event) => this.#emit(event),
         warn: (message) => this.#options.log?.('warn', message),
-        enqueue: (work) => this.#enqueue(work),
+        enqueue: (work) => this.#turns.enqueue(work),
       },
       memory,
     );
@@ -325,24 +321,15 @@ export class Participant {
 
   /** Whether a frame may wait for its turn; where too much does, the session ends. */
   #admit(size: number): boolean {
-    this.#waiting += 1;
-    this.#waitingBytes += size;
-    if (this.#waiting <= MAX_WAITING && this.#waitingBytes <= MAX_WAITING_BYTES) return true;
-    this.#release(size);
-    const waiting = `${this.#waiting} frames of ${this.#waitingBytes} bytes are waiting`;
-    this.#session?.close(new FloeError('rate_limited', waiting));
-    return false;
-  }
-
-  #release(size: number): void {
-    this.#waiting -= 1;
-    this.#waitingBytes -= size;
+    const error = this.#turns.admit(size);
+    if (error !== undefined) this.#session?.close(error);
+    return error === undefined;
   }
 
   #take(frame: ServerFrame | FloeError, size: number): void {
     if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
-    this.#enqueue(async () => {
-      this.#release(size);
+    this.#turns.enqueue(async () => {
+      this.#turns.release(size);
       if (frame instanceof FloeError) {
         await this.#joined?.rounds.handle(frame);
         // What follows on this line may be no better: a fresh session shows the running round again.
@@ -355,20 +342,6 @@ export class Participant {
         this.#settle(failure === undefined ? 'finished' : failed(failure, rounds));
       }
     });
-  }
-
-  #enqueue(work: () => Promise<void>): void {
-    this.#queue = this.#afterwards(this.#queue, work);
-  }
-
-  async #afterwards(earlier: Promise<void>, work: () => Promise<void>): Promise<void> {
-    await earlier;
-    if (this.#stop.signal.aborted) return;
-    try {
-      await work();
-    } catch (thrown) {
-      this.#settle(toFloeError(thrown));
-    }
   }
 
   #settle(how: FloeError | 'finished' | 'stopped'): void {

@@ -1,6 +1,6 @@
 /**
  * @module The journal in SQLite (write-ahead log, every commit synced). One process writes at a time; the lock is the
- * database's own and dies with the process. A record of the transcript is one row, whose key is where its entry begins.
+ * database's own and dies with the process.
  */
 import { constants as modes } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -9,8 +9,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
-import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
-import type { Journal, JournalBatch, Loaded, SealedEntries, StoredRecord } from './port.ts';
+import type { Journal, JournalBatch, Loaded, SealedEntries } from './port.ts';
 import {
   bytesOf,
   corrupt,
@@ -18,18 +17,13 @@ import {
   looseOn,
   readBlob,
   secretsOn,
-  storedBytes,
   type Guard,
   type Row,
 } from './sqlite-tables.ts';
+import { transcriptOn } from './sqlite-transcript.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
 export const JOURNAL_VERSION = 2;
-/** Bytes of the transcript that are in memory at once while it is read, a last record aside. */
-const PIECE_BYTES = 64 << 10;
-/** Names in one query. */
-const NAMES_AT_ONCE = 500;
-
 /** A page holds several records, so that little of it is wasted. */
 const PAGE_BYTES = 16 << 10;
 
@@ -74,15 +68,6 @@ export const sqliteError = (thrown: unknown, path: string): FloeError => {
     );
   return known ?? corrupt(`${path}: ${(thrown as Error).message}`, thrown);
 };
-
-const readRecord = (row: Row): StoredRecord => ({
-  at: Number(row['at']),
-  index: Number(row['idx']),
-  round: Number(row['round']),
-  hash: bytesOf(row['hash']),
-  link: bytesOf(row['link']),
-  bytes: bytesOf(row['bytes']),
-});
 
 const readSealed = (row: Row): SealedEntries => ({
   share: bytesOf(row['share']),
@@ -177,32 +162,10 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
       throw cause;
     }
   };
-  const all = (sql: string, ...values: SQLInputValue[]): Row[] =>
-    database.prepare(sql).all(...values);
   const one = (sql: string, ...values: SQLInputValue[]): Row | undefined =>
     database.prepare(sql).get(...values);
   const countOf = (table: string): number =>
     Number(one(`SELECT count(*) AS n FROM ${table}`)?.['n']);
-
-  const entriesIn = database.prepare(
-    'SELECT at, link, bytes FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
-  );
-  /** The entries that begin in [from, from + PIECE_BYTES), encoded; each byte is copied once from what SQLite gives. */
-  const piece = (from: number, end: number): Uint8Array | undefined => {
-    const rows = entriesIn.all(from, Math.min(end, from + PIECE_BYTES));
-    const last = rows.at(-1);
-    if (last === undefined) return undefined;
-    const size = Number(last['at']) - from + ENTRY_PREFIX + storedBytes(last['bytes']).length;
-    const entries = new Uint8Array(size);
-    for (const row of rows)
-      writeStored(
-        entries,
-        Number(row['at']) - from,
-        storedBytes(row['link']),
-        storedBytes(row['bytes']),
-      );
-    return entries;
-  };
 
   return {
     kind: 'sqlite',
@@ -216,58 +179,7 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
       }),
     write: (batch) => guard(() => atOnce(() => write(batch))),
     load: () => guard(() => load(database)),
-    last: () =>
-      guard(() => {
-        const row = one('SELECT * FROM transcript ORDER BY at DESC LIMIT 1');
-        return row && readRecord(row);
-      }),
-    records: (hashes) =>
-      guard(() => {
-        const found = new Map<string, Uint8Array>();
-        for (let i = 0; i < hashes.length; i += NAMES_AT_ONCE) {
-          const names = hashes.slice(i, i + NAMES_AT_ONCE);
-          const marks = names.map(() => '?').join(',');
-          for (const row of all(
-            `SELECT hash, bytes FROM transcript WHERE hash IN (${marks})`,
-            ...names,
-          ))
-            found.set(Buffer.from(bytesOf(row['hash'])).toString('hex'), bytesOf(row['bytes']));
-        }
-        return hashes.map((hash) => {
-          const name = Buffer.from(hash).toString('hex');
-          const bytes = found.get(name);
-          if (bytes === undefined) throw corrupt(`record ${name} is missing`);
-          return bytes;
-        });
-      }),
-    startOf: (round) =>
-      guard(() => {
-        const row = one(
-          'SELECT at FROM transcript WHERE round >= ? ORDER BY round, at LIMIT 1',
-          round,
-        );
-        return row && Number(row['at']);
-      }),
-    round: (round) =>
-      guard(() =>
-        all('SELECT * FROM transcript WHERE round = ? ORDER BY at', round).map(readRecord),
-      ),
-    transcript: async function* transcript(start = 0, end = Number.MAX_SAFE_INTEGER) {
-      // A range may begin within an entry.
-      const first = await guard(() =>
-        one('SELECT max(at) AS at FROM transcript WHERE at <= ?', start),
-      );
-      let from = Number(first?.['at'] ?? 0);
-      for (;;) {
-        // No statement stays open between the pieces: the journal is written meanwhile.
-        // oxlint-disable-next-line no-await-in-loop
-        const entries = await guard(() => piece(from, end));
-        if (entries === undefined) return;
-        const wanted = entries.subarray(Math.max(0, start - from), Math.max(0, end - from));
-        if (wanted.length > 0) yield wanted;
-        from += entries.length;
-      }
-    },
+    ...transcriptOn(database, guard),
     blobRef: (id) =>
       guard(() => {
         const row = one('SELECT id, sha256, size FROM blobs WHERE id = ?', id);

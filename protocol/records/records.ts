@@ -5,17 +5,24 @@
  * Bonawitz et al. 2017 (the phases), Bell et al. 2020.
  */
 import * as v from 'valibot';
-import { compareBytes, sha256, utf8 } from '../bytes.ts';
+import { sha256, utf8 } from '../bytes.ts';
 import { budgetOfAny, widened } from '../wire/cbor-budget.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
 import { createMemo } from '../memo.ts';
-import { merkleRoot } from './merkle.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import { metricName } from '../algorithm/metrics.ts';
 import { ENCODING_LIMITS } from '../encoding/index.ts';
+
+export {
+  dataCommitment,
+  eligibleRoot,
+  sortKeys,
+  survivorsHash,
+  type FrozenSurvivors,
+} from './commitments.ts';
 
 export const MAX_RECORD_BYTES = 1 << 20;
 /** Survivor sets that one participant answers on one model, at most. */
@@ -370,43 +377,4 @@ export const decodeRecordOf = <Type extends RecordType>(
   if (record.type !== type)
     throw new FloeError('record_malformed', `expected a ${type} record, got ${record.type}`);
   return record as SignedRecord<Type>;
-};
-
-/** What is frozen with the survivors. */
-export interface FrozenSurvivors {
-  readonly context: Uint8Array;
-  /** Sorted. */
-  readonly members: readonly Uint8Array[];
-  /** Hashes of their upload records, in the same order. */
-  readonly uploads: readonly Uint8Array[];
-  /** See {@link eligibleRoot}. */
-  readonly eligible: Uint8Array;
-}
-
-/** Hash of a survivor set and of the set that the next R draws from: what the ledger freezes and the survivors sign. */
-export const survivorsHash = ({
-  context,
-  members,
-  uploads,
-  eligible,
-}: FrozenSurvivors): Uint8Array =>
-  sha256(utf8('floe/survivors/v2'), encodeCbor({ context, members, uploads, eligible }));
-
-/** Merkle root of the sorted identities that R draws the next cohort from. */
-export const eligibleRoot = (sorted: readonly Uint8Array[]): Uint8Array =>
-  sha256(utf8('floe/eligible/v1'), merkleRoot(sorted));
-
-/**
- * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in the order of the members.
- * Each record names its author, its blob's hash and its chunks' root, so a path to the root shows that an update counted.
- */
-export const dataCommitment = (uploads: readonly Uint8Array[]): Uint8Array => merkleRoot(uploads);
-
-/** Sorted copy of a list of keys, in byte order. @throws FloeError `record_malformed` when a key is there twice */
-export const sortKeys = (list: readonly Uint8Array[]): Uint8Array[] => {
-  const sorted = list.toSorted(compareBytes);
-  for (let i = 1; i < sorted.length; i += 1)
-    if (compareBytes(sorted[i - 1] as Uint8Array, sorted[i] as Uint8Array) === 0)
-      throw new FloeError('record_malformed', 'a key is listed twice');
-  return sorted;
 };
