@@ -13,6 +13,7 @@ import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { check, type Check } from '../../protocol/checks.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { identityFromSeed, sealTo, verifySignature } from '../../protocol/ports/identity.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
 
 export interface Examination {
@@ -56,9 +57,9 @@ const cipherSpeed = async (): Promise<string> => {
   );
   const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
   const chunk = Buffer.alloc(CIPHER_CHUNK);
-  const started = performance.now();
+  const started = systemClock.monotonic();
   for (let i = 0; i < CIPHER_CHUNKS; i += 1) cipher.update(chunk);
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = (systemClock.monotonic() - started) / 1000;
   return `${Math.round((CIPHER_CHUNK * CIPHER_CHUNKS) / seconds / 1e6)} MB/s, the speed of masks`;
 };
 
@@ -81,7 +82,7 @@ const signatures = async (): Promise<string> => {
 };
 
 const postQuantum = async (): Promise<string> => {
-  const started = performance.now();
+  const started = systemClock.monotonic();
   for (let i = 0; i < KEM_REPEATS; i += 1) {
     const { publicKey, secretKey } = ml_kem768.keygen();
     const { cipherText, sharedSecret } = ml_kem768.encapsulate(publicKey);
@@ -90,7 +91,7 @@ const postQuantum = async (): Promise<string> => {
       'ML-KEM-768 disagrees with itself',
     );
   }
-  const each = (performance.now() - started) / KEM_REPEATS;
+  const each = (systemClock.monotonic() - started) / KEM_REPEATS;
   return `ML-KEM-768: key, encapsulation and decapsulation in ${each.toFixed(1)} ms`;
 };
 
@@ -102,7 +103,7 @@ const hashing = async (): Promise<string> => {
 const disk = async (folder: string): Promise<string> => {
   const own = await mkdtemp(join(folder, '.floe-doctor-'));
   try {
-    const started = performance.now();
+    const started = systemClock.monotonic();
     const file = await open(join(own, 'trial'), 'wx');
     try {
       await file.writeFile(new Uint8Array(DISK_BYTES));
@@ -110,7 +111,7 @@ const disk = async (folder: string): Promise<string> => {
     } finally {
       await file.close();
     }
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (systemClock.monotonic() - started) / 1000;
     return `${folder}: ${Math.round(DISK_BYTES / seconds / 1e6)} MB/s written and synced`;
   } finally {
     await rm(own, { recursive: true, force: true });

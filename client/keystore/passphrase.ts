@@ -3,9 +3,9 @@
  */
 import { closeSync, read } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { FloeError } from '../../protocol/errors.ts';
+import { sleep, systemClock } from '../../protocol/ports/clock.ts';
 
 export const MAX_PASSPHRASE_BYTES = 4096;
 
@@ -55,7 +55,7 @@ const readSome = async (fd: number, into: Uint8Array): Promise<number> => {
     } catch (cause) {
       // Nobody has written yet, and the descriptor does not wait.
       if ((cause as NodeJS.ErrnoException).code !== 'EAGAIN') throw cause;
-      await setTimeout(PATIENCE_MS);
+      await sleep(systemClock, PATIENCE_MS);
     }
   }
 };

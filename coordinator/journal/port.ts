@@ -140,8 +140,8 @@ export interface Journal {
   readonly secrets: SecretTable;
   readonly loose: LooseBlobs;
   counts(): Promise<JournalCounts>;
-  /** Idempotent. */
   /** The run is over: others may read it from now on, where they could not before. */
   share?(): Promise<void>;
+  /** Idempotent. */
   close(): Promise<void>;
 }

@@ -198,7 +198,8 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
       })),
     share: () =>
       guard(() => {
-        database.exec('PRAGMA locking_mode = NORMAL');
+        // Readers of a database with a write-ahead log leave an index file behind.
+        database.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL');
         // The lock goes with the next read.
         one("SELECT value FROM meta WHERE key = 'run'");
       }),
