@@ -1,6 +1,7 @@
 /**
- * @module `npm run bench`: every benchmark in turn, each in a process of its own, and one table of what they measured.
- * Nothing is asserted: figures are for reading, the ratios for comparing machines and versions.
+ * @module `npm run bench`: every benchmark in turn, each in a process of its own, and one table of
+ * what they measured. Nothing is asserted: figures are for reading, the ratios for comparing
+ * machines and versions.
  */
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';

@@ -1,4 +1,7 @@
-/** @module Small models, one for each kind of layer, on which recorded steps are compared with eager ones. */
+/**
+ * @module Small models, one for each kind of layer, on which recorded steps are compared with eager
+ * ones.
+ */
 import { type Dataset, createDataset } from '../client/data/dataset.ts';
 import { randomStream } from '../client/random.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';

@@ -1,8 +1,8 @@
 /**
- * @module Training on a GPU through WebGPU: parity of the recorded step with eager tfjs, then samples per second. Prints
- * one JSON line for each result; `bench/gpu.sh` puts them beside PyTorch's. Usage: `node bench/gpu.ts [--quick]
- * [--software]
- * [--unchanged] [--tune] [--profile] [--adapter]`.
+ * @module Training on a GPU through WebGPU: parity of the recorded step with eager tfjs, then
+ * samples per second. Prints one JSON line for each result; `bench/gpu.sh` puts them beside
+ * PyTorch's. Usage:
+ * `node bench/gpu.ts [--quick] [--software] [--unchanged] [--tune] [--profile] [--adapter]`.
  */
 import { parseArgs } from 'node:util';
 import { createDataset } from '../client/data/dataset.ts';

@@ -1,11 +1,12 @@
 /**
- * @module Outsiders against a coordinator while five honest participants play masked rounds: `npx node bench/hostile-frames.ts
- * [seconds] [attack...]`, by default 10 for each attack. Coordinator and attacker are processes of their own; the attacker comes from
- * another address of this machine (127.0.0.2) and has no login. Four attacks: frames of 8 MiB before the login; connections
- * that were refused and go on sending; a hundred messages whose end never comes; the transcript, over and over. Printed for
- * each, beside the same with honest participants alone: rounds committed, the longest delay of the event loop, the most CPU
- * that the coordinator's thread used in one turn of it, which others on the machine do not disturb, and the largest
- * resident set.
+ * @module Outsiders against a coordinator while five honest participants play masked rounds:
+ * `npx node bench/hostile-frames.ts [seconds] [attack...]`, by default 10 for each attack.
+ * Coordinator and attacker are processes of their own; the attacker comes from another address of
+ * this machine (127.0.0.2) and has no login. Four attacks: frames of 8 MiB before the login;
+ * connections that were refused and go on sending; a hundred messages whose end never comes; the
+ * transcript, over and over. Printed for each, beside the same with honest participants alone:
+ * rounds committed, the longest delay of the event loop, the most CPU that the coordinator's thread
+ * used in one turn of it, which others on the machine do not disturb, and the largest resident set.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,7 +1,9 @@
 /**
- * @module What a round leaves in the coordinator's journal: `npx node bench/journal.ts [cohort...]`, by default 5, 10, 20 and
- * 40. Masked rounds of participants that do not train; bytes of the journal's files, first round left out, since space that
- * a round frees is used again by the next. The ratio is to what the journal of version 1 kept of such a round.
+ * @module What a round leaves in the coordinator's journal:
+ * `npx node bench/journal.ts [cohort...]`, by default 5, 10, 20 and
+ * 40. Masked rounds of participants that do not train; bytes of the journal's files, first round
+ * left out, since space that a round frees is used again by the next. The ratio is to what the
+ * journal of version 1 kept of such a round.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +18,10 @@ const COHORTS = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [5
 const DIMENSION = 16;
 const ROUNDS = 6;
 const KIB = 1024;
-/** KiB a round in version 1, measured with this program: every record twice, every sealed entry, nothing ever removed. */
+/**
+ * KiB a round in version 1, measured with this program: every record twice, every sealed entry,
+ * nothing ever removed.
+ */
 const BEFORE: Readonly<Record<number, number>> = { 5: 147, 10: 383, 20: 1142, 40: 4097 };
 
 /** At once: a moment later the next round has begun to write. */

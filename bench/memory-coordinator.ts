@@ -1,6 +1,6 @@
 /**
- * @module The coordinator that bench/memory.ts measures, in a process of its own: one round, and what its resident set was
- * before, while it folded, and at its peak.
+ * @module The coordinator that bench/memory.ts measures, in a process of its own: one round, and
+ * what its resident set was before, while it folded, and at its peak.
  */
 import { join } from 'node:path';
 import { serve } from '../coordinator/index.ts';
@@ -11,7 +11,10 @@ import { benchCoordinator, benchSpec } from './run.ts';
 export type FromCoordinator =
   | { readonly type: 'listening'; readonly url: string }
   | { readonly type: 'phase'; readonly phase: string }
-  /** Bytes the resident set grew: since the upload phase began until it ended, and over the whole round. */
+  /**
+   * Bytes the resident set grew: since the upload phase began until it ended, and over the whole
+   * round.
+   */
   | { readonly type: 'measured'; readonly folding: number; readonly peak: number };
 
 const [n = '', dimension = '', folder = ''] = process.argv.slice(2);

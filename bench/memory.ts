@@ -1,8 +1,9 @@
 /**
- * @module Memory of a coordinator: `npx node bench/memory.ts [dimension] [participants...]`. The coordinator runs one masked round
- * in a process of its own: WebSocket, directory store, every phase. The participants are in this process; their uploads are
- * encoded and masked like any. What is given is how far the coordinator's memory grew (resident set), while it folded and
- * at its peak, as ratios to what is O(d): the bytes of its accumulator and of one upload.
+ * @module Memory of a coordinator: `npx node bench/memory.ts [dimension] [participants...]`. The
+ * coordinator runs one masked round in a process of its own: WebSocket, directory store, every
+ * phase. The participants are in this process; their uploads are encoded and masked like any. What
+ * is given is how far the coordinator's memory grew (resident set), while it folded and at its
+ * peak, as ratios to what is O(d): the bytes of its accumulator and of one upload.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -42,7 +43,9 @@ const inFolder = async <Result>(work: (folder: string) => Promise<Result>): Prom
   }
 };
 
-/** Bytes that the coordinator's resident set grew in one round of `n`, with its files in `folder`. */
+/**
+ * Bytes that the coordinator's resident set grew in one round of `n`, with its files in `folder`.
+ */
 const play = async (n: number, folder: string): Promise<Growth> => {
   const child = fork(
     new URL('memory-coordinator.ts', import.meta.url),

@@ -1,12 +1,14 @@
 /**
- * @module What the protocol costs: masked rounds of participants that do not train, over WebSocket, in one process, by phase:
- * `npx node bench/overhead.ts [dimension] [cohort...]`, by default 199,210 and cohorts of 10 and 40. The times are the work of
- * everybody, one after the other on one core: elapsed, and CPU seconds of the process, which others on the machine disturb
- * less. What one process verifies or imports once for all its participants (protocol/memo.ts) counts once. Bytes are those between
- * the participants and the outside, up and down, frames and blobs, as a ratio to plain float32 updates (the model down and
- * an update up for each). The time is a ratio to what masking cannot do without, measured in the same run: the raw
- * AES-256-CTR keystream of all masks (n + 1 for each participant, the last one to take its own mask out again) and one copy
- * of the bytes transferred.
+ * @module What the protocol costs: masked rounds of participants that do not train, over WebSocket,
+ * in one process, by phase: `npx node bench/overhead.ts [dimension] [cohort...]`, by default
+ * 199,210 and cohorts of 10 and 40. The times are the work of everybody, one after the other on one
+ * core: elapsed, and CPU seconds of the process, which others on the machine disturb less. What one
+ * process verifies or imports once for all its participants (protocol/memo.ts) counts once. Bytes
+ * are those between the participants and the outside, up and down, frames and blobs, as a ratio to
+ * plain float32 updates (the model down and an update up for each). The time is a ratio to what
+ * masking cannot do without, measured in the same run: the raw AES-256-CTR keystream of all masks
+ * (n + 1 for each participant, the last one to take its own mask out again) and one copy of the
+ * bytes transferred.
  */
 import { createCipheriv } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,7 +27,9 @@ import { report } from './table.ts';
 
 const DIMENSION = Number(process.argv[2] ?? 199_210);
 const COHORTS = process.argv.length > 3 ? process.argv.slice(3).map(Number) : [10, 40];
-/** The first round compiles the code; the fastest of the others counts, as others share the machine. */
+/**
+ * The first round compiles the code; the fastest of the others counts, as others share the machine.
+ */
 const ROUNDS = 4;
 const CHUNK = 256 << 10;
 

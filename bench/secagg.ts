@@ -2,8 +2,8 @@
  * @module Speed of secure aggregation: `npx node bench/secagg.ts [MiB]`. Masking and unmasking are
  * given as a ratio to the raw AES-256-CTR keystream of OpenSSL measured in the same run,
  * interleaved with it. Each figure is the best of several rounds, because whatever else runs on the
- * machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds; a whole
- * round is in CPU seconds of all parties, with the portable primitives as its peer.
+ * machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds; a
+ * whole round is in CPU seconds of all parties, with the portable primitives as its peer.
  */
 import { createCipheriv } from 'node:crypto';
 import { sha256, utf8 } from '../protocol/bytes.ts';
@@ -84,7 +84,9 @@ for (const [name, run] of candidates) {
   report({ what: name, value: own, unit: 'MB/s', ratio: { value: own / base, to } });
 }
 
-/** Costs of one pair, by both implementations; the peer of each native figure is the portable one. */
+/**
+ * Costs of one pair, by both implementations; the peer of each native figure is the portable one.
+ */
 const KINDS = [nativePrimitives ?? portablePrimitives(), portablePrimitives()] as const;
 const timed = async (count: number, run: () => unknown): Promise<number> => {
   await run();
@@ -129,7 +131,10 @@ for (const n of [10, 100, 255]) {
   report({ what: `reconstruct ${what}`, value: back, unit: 'ms' });
 }
 
-/** CPU seconds of all parties in one round, from keys to the sum, one participant dropped after sharing. */
+/**
+ * CPU seconds of all parties in one round, from keys to the sum, one participant dropped after
+ * sharing.
+ */
 const wholeRound = async (n: number, primitives: Primitives): Promise<number> => {
   const length = 1 << 17;
   const updates = new Uint16Array(length);

@@ -1,6 +1,7 @@
 /**
- * @module What Walrus, Seal and Sui cost a round: the default job on its embedded devnet against the same job on local
- * ports, whose models must be the same, and the price of a round's blobs on mainnet's committee, together against one each.
+ * @module What Walrus, Seal and Sui cost a round: the default job on its embedded devnet against
+ * the same job on local ports, whose models must be the same, and the price of a round's blobs on
+ * mainnet's committee, together against one each.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

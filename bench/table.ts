@@ -1,9 +1,12 @@
 /**
- * @module How a benchmark tells what it measured: a line at once, and the same row to `bench/all.ts` where that started it,
- * which prints all rows as one table at the end.
+ * @module How a benchmark tells what it measured: a line at once, and the same row to
+ * `bench/all.ts` where that started it, which prints all rows as one table at the end.
  */
 
-/** One measurement. A ratio is to something measured or counted in the same run, so that the machine cancels. */
+/**
+ * One measurement. A ratio is to something measured or counted in the same run, so that the machine
+ * cancels.
+ */
 export interface Row {
   readonly what: string;
   readonly value: number;

@@ -1,6 +1,7 @@
 /**
- * @module Training speed: samples per second of every engine that runs here, on the models of McMahan et al. (2017),
- * as ratios within one run: the machine's speed cancels. Usage: `node bench/training.ts`.
+ * @module Training speed: samples per second of every engine that runs here, on the models of
+ * McMahan et al. (2017), as ratios within one run: the machine's speed cancels. Usage:
+ * `node bench/training.ts`.
  */
 import { initialModel } from '../protocol/model/first-model.ts';
 import { subset } from '../client/data/dataset.ts';
@@ -61,7 +62,10 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Each measurement trains for about this long, three times; the best counts, as others share the machine. */
+/**
+ * Each measurement trains for about this long, three times; the best counts, as others share the
+ * machine.
+ */
 const BUDGET_MS = 700;
 
 const train = await loadMnist('train');

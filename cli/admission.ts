@@ -1,5 +1,6 @@
 /**
- * @module The flags of `floe join` that set what a run must offer this participant, and the policy file that holds the same.
+ * @module The flags of `floe join` that set what a run must offer this participant, and the policy
+ * file that holds the same.
  */
 import type { Command } from 'commander';
 import { parseAdmission } from '../client/admission-file.ts';
@@ -97,7 +98,10 @@ export const withAdmission = (command: Command): Command => {
     );
 };
 
-/** What the flags and the policy file ask for; the defaults fill the rest. @throws FloeError `file_not_found`, `usage` */
+/**
+ * What the flags and the policy file ask for; the defaults fill the rest. @throws FloeError
+ * `file_not_found`, `usage`
+ */
 export const admissionOf = async (flags: AdmissionFlags): Promise<AdmissionInput> => {
   const { require } = flags;
   const file =

@@ -1,5 +1,6 @@
 /**
- * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state folder.
+ * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state
+ * folder.
  */
 import { Command } from 'commander';
 import { collect, wholeNumber } from './flags.ts';

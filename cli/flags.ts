@@ -1,6 +1,6 @@
 /**
- * @module Readers of flag values. Each refuses what it does not understand with the error `usage`, naming the flag, what was
- * expected and what came.
+ * @module Readers of flag values. Each refuses what it does not understand with the error `usage`,
+ * naming the flag, what was expected and what came.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { FloeError } from '../protocol/errors.ts';

@@ -1,5 +1,6 @@
 /**
- * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's owner.
+ * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's
+ * owner.
  */
 import { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * @module `floe`: the command line. Each command is one file that calls a room; nothing is computed here.
+ * @module `floe`: the command line. Each command is one file that calls a room; nothing is computed
+ * here.
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';

@@ -1,5 +1,6 @@
 /**
- * @module `floe models`: the versions that a run has published on Sui, or what a version comes from.
+ * @module `floe models`: the versions that a run has published on Sui, or what a version comes
+ * from.
  */
 import { Command } from 'commander';
 import type { VersionFacts } from '../protocol/net/sui/lineage.ts';

@@ -1,6 +1,7 @@
 /**
- * @module What the commands that talk to a network share: its configuration file, the key that pays and signs, connections.
- * The key comes from a file or the environment, is never an argument, and is never printed.
+ * @module What the commands that talk to a network share: its configuration file, the key that pays
+ * and signs, connections. The key comes from a file or the environment, is never an argument, and
+ * is never printed.
  */
 import type { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
@@ -62,7 +63,10 @@ export const address =
 export const namedNetwork = ({ network }: Pick<NetworkFlags, 'network'>): string | undefined =>
   network ?? (process.env['FLOE_NETWORK'] || undefined);
 
-/** @throws FloeError `usage` when no file is named, `file_not_found`, `spec_invalid` naming the field */
+/**
+ * @throws FloeError `usage` when no file is named, `file_not_found`, `spec_invalid` naming the
+ * field
+ */
 export const readNetworkFile = async (
   flags: Pick<NetworkFlags, 'network'>,
 ): Promise<NetworkFile> => {
@@ -73,7 +77,10 @@ export const readNetworkFile = async (
   return file.readNetworkFile(path);
 };
 
-/** The key that the flags or the environment name; undefined when none is named. @throws FloeError `key_invalid` */
+/**
+ * The key that the flags or the environment name; undefined when none is named. @throws FloeError
+ * `key_invalid`
+ */
 export const findKey = async (flags: NetworkFlags): Promise<SuiKey | undefined> => {
   const keys = await import('../protocol/net/sui/keys.ts');
   if (flags.keystoreFile === undefined) {
@@ -120,7 +127,8 @@ const findPayer = async (flags: SenderFlags): Promise<Identity> => {
 
 /**
  * Who pays and signs.
- * @throws FloeError `usage` when no key is named, `key_invalid`, `file_not_found`, `passphrase_missing`, `decryption_failed`
+ * @throws FloeError `usage` when no key is named, `key_invalid`, `file_not_found`,
+ * `passphrase_missing`, `decryption_failed`
  */
 export const openSender = async (
   flags: SenderFlags,

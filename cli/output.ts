@@ -1,6 +1,6 @@
 /**
- * @module What a command prints and where: lines for people, or with `--json` one JSON document on stdout and nothing else.
- * Colours only where a terminal reads them.
+ * @module What a command prints and where: lines for people, or with `--json` one JSON document on
+ * stdout and nothing else. Colours only where a terminal reads them.
  */
 import { styleText } from 'node:util';
 import type { FloeError } from '../protocol/errors.ts';
@@ -43,8 +43,9 @@ export const commandName = (script = process.env['npm_lifecycle_event']): string
   script === 'start' || script === 'floe' ? 'npm run floe --' : 'floe';
 
 /**
- * Others wrote some of what is printed, and it may steer the terminal, hide or turn around what stands beside it, or begin a
- * line as if Floe had written it. Floe's own colours are let through; a new line is indented.
+ * Others wrote some of what is printed, and it may steer the terminal, hide or turn around what
+ * stands beside it, or begin a line as if Floe had written it. Floe's own colours are let through;
+ * a new line is indented.
  */
 export const printable = (text: string): string =>
   text

@@ -1,6 +1,6 @@
 /**
- * @module `floe pass`: what is given or sold for reading a run's models. The owner of a run makes offers and time locks, gives
- * passes away and takes them back; anybody buys.
+ * @module `floe pass`: what is given or sold for reading a run's models. The owner of a run makes
+ * offers and time locks, gives passes away and takes them back; anybody buys.
  */
 import { Command } from 'commander';
 import { showCoins } from '../protocol/net/cost.ts';

@@ -1,6 +1,7 @@
 /**
- * @module Where a passphrase comes from: a file, a file descriptor, the variable FLOE_PASSPHRASE, or a person at the terminal, who
- * sees nothing of it. Never a flag, which every process of the machine could read; it is never printed.
+ * @module Where a passphrase comes from: a file, a file descriptor, the variable FLOE_PASSPHRASE,
+ * or a person at the terminal, who sees nothing of it. Never a flag, which every process of the
+ * machine could read; it is never printed.
  */
 import type { Command } from 'commander';
 import {

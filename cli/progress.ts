@@ -1,5 +1,6 @@
 /**
- * @module How far a command is: a bar on a terminal, elsewhere a line now and then, nothing for what is over at once.
+ * @module How far a command is: a bar on a terminal, elsewhere a line now and then, nothing for
+ * what is over at once.
  */
 import { SingleBar } from 'cli-progress';
 import type { Output } from './output.ts';

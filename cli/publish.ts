@@ -1,5 +1,6 @@
 /**
- * @module `floe publish`: puts Floe's Move package on a network, for good, and writes its id into the network's configuration.
+ * @module `floe publish`: puts Floe's Move package on a network, for good, and writes its id into
+ * the network's configuration.
  */
 import { Command } from 'commander';
 import { utf8 } from '../protocol/bytes.ts';
@@ -79,7 +80,10 @@ const COMPILER_CODES = {
   compiler_missing: 'backend_unavailable',
 } as const;
 
-/** @throws FloeError `file_not_found`, `data_malformed` with the compiler's words, `backend_unavailable` without one */
+/**
+ * @throws FloeError `file_not_found`, `data_malformed` with the compiler's words,
+ * `backend_unavailable` without one
+ */
 const packageToPublish = async (source: string | undefined) => {
   const { compiledFloe } = await import('../move/compiled.ts');
   if (source === undefined) return compiledFloe();

@@ -1,5 +1,6 @@
 /**
- * @module `floe pull`: fetches a model of a run, opens it with a key that the run admits, and writes it in clear.
+ * @module `floe pull`: fetches a model of a run, opens it with a key that the run admits, and
+ * writes it in clear.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /**
- * @module Flags of the commands that read a run: where it is, and whose key opens its models. The key is never printed.
+ * @module Flags of the commands that read a run: where it is, and whose key opens its models. The
+ * key is never printed.
  */
 import type { Command } from 'commander';
 import type { NetworkOptions, OpenRunOptions } from '../client/reader/index.ts';
@@ -68,7 +69,8 @@ const seedFrom = async (path: string): Promise<Uint8Array> => {
 
 /**
  * The identity that the flags name; without one that of FLOE_SUI_KEY, where keys are a chain's.
- * @throws FloeError `usage` when more than one is named, `key_invalid`, `passphrase_missing`, `file_not_found`
+ * @throws FloeError `usage` when more than one is named, `key_invalid`, `passphrase_missing`,
+ * `file_not_found`
  */
 const chooseReader = async (
   flags: ReaderFlags,
@@ -95,7 +97,10 @@ const restartDevnet: NonNullable<NetworkOptions['devnet']> = async (snapshot) =>
   return { network: parseNetworkConfig(running.config), stop: () => running.stop() };
 };
 
-/** Where an object is looked for: `--network` or FLOE_NETWORK, else `--run` or the latest run. @throws FloeError `usage` */
+/**
+ * Where an object is looked for: `--network` or FLOE_NETWORK, else `--run` or the latest run.
+ * @throws FloeError `usage`
+ */
 const placeOf = async (flags: FoundNetworkFlags): Promise<NetworkOptions> => {
   const { network, run } = flags;
   if (network !== undefined && run !== undefined)

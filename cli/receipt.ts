@@ -1,6 +1,6 @@
 /**
- * @module `floe receipt`: the receipts of who took part in a run, shown or issued. The chain knows the survivors of a round, so
- * whoever wants a receipt to be there pays for it.
+ * @module `floe receipt`: the receipts of who took part in a run, shown or issued. The chain knows
+ * the survivors of a round, so whoever wants a receipt to be there pays for it.
  */
 import { Command } from 'commander';
 import { MAX_ROUND } from '../protocol/spec/run-spec.ts';

@@ -1,5 +1,6 @@
 /**
- * @module The frame around every command: signals become one AbortSignal, errors become a line, a remedy and an exit code.
+ * @module The frame around every command: signals become one AbortSignal, errors become a line, a
+ * remedy and an exit code.
  */
 import type { Command } from 'commander';
 import { toFloeError } from '../protocol/errors.ts';

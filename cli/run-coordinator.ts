@@ -1,5 +1,6 @@
 /**
- * @module The body of `floe coordinator` and `floe fork`: flags to one call of `startCoordinator`, and what it tells as lines.
+ * @module The body of `floe coordinator` and `floe fork`: flags to one call of `startCoordinator`,
+ * and what it tells as lines.
  */
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -64,7 +65,10 @@ const settle = async (
   return before;
 };
 
-/** The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError `key_invalid`, `usage` */
+/**
+ * The keystore of the state folder; a new one takes the Sui key that was named. @throws FloeError
+ * `key_invalid`, `usage`
+ */
 const openOwnKeystore = async (
   options: CoordinatorOptions,
   folder: string,

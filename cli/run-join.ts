@@ -127,7 +127,8 @@ export const runJoin = async (
     round: outcome.commit?.body.model.version,
     modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
   });
-  // An identity without a keystore is forgotten with this process: nothing can be opened with it later.
+  // An identity without a keystore is forgotten with this process: nothing can be opened with it
+  // later.
   if (options.keystore === undefined) return;
   const on = options.network === undefined ? '' : ` --network ${options.network}`;
   output.line(

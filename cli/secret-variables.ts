@@ -1,8 +1,9 @@
 /**
- * @module Secrets that come in the environment. They are taken out of it before anything else is done, so that threads and
- * processes which this one starts do not inherit them, and nothing that prints the environment shows them. What the operating
- * system shows of a process as it was started (on Linux `/proc/<pid>/environ`, to the same user and to root) keeps them: a file,
- * a descriptor or the prompt leaves no such trace.
+ * @module Secrets that come in the environment. They are taken out of it before anything else is
+ * done, so that threads and processes which this one starts do not inherit them, and nothing that
+ * prints the environment shows them. What the operating system shows of a process as it was started
+ * (on Linux `/proc/<pid>/environ`, to the same user and to root) keeps them: a file, a descriptor
+ * or the prompt leaves no such trace.
  */
 
 const NAMES = ['FLOE_PASSPHRASE', 'FLOE_SUI_KEY'] as const;

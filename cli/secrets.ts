@@ -17,7 +17,10 @@ import { readPassphrase, type PassphraseFlags } from './passphrase.ts';
 /** What a new keystore is made from; nothing of it changes one that is there. */
 export type NewKeystore = Pick<KeystoreOptions, 'secret' | 'identitySeed'>;
 
-/** Opens a keystore or makes a new one, from what is given. @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` */
+/**
+ * Opens a keystore or makes a new one, from what is given. @throws FloeError `passphrase_missing`,
+ * `keystore_locked`, `decryption_failed`
+ */
 export const openOrMakeKeystore = async (
   folder: string,
   flags: PassphraseFlags,
@@ -31,6 +34,9 @@ export const openOrMakeKeystore = async (
   });
 };
 
-/** Whose keystore it is; a run may have it open. @throws FloeError `file_not_found`, `passphrase_missing`, `decryption_failed` */
+/**
+ * Whose keystore it is; a run may have it open. @throws FloeError `file_not_found`,
+ * `passphrase_missing`, `decryption_failed`
+ */
 export const keystoreIdentity = async (folder: string, flags: PassphraseFlags): Promise<Identity> =>
   readIdentity(folder, await readPassphrase(flags, { folder, isNew: false }), await nodeDisk());

@@ -1,5 +1,6 @@
 /**
- * @module `floe verify`: recomputes a run's rounds from its transcript and its blobs, and names what is wrong.
+ * @module `floe verify`: recomputes a run's rounds from its transcript and its blobs, and names
+ * what is wrong.
  */
 import { withStrategyModules } from './strategy-flags.ts';
 import { Command } from 'commander';

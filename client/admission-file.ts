@@ -1,5 +1,6 @@
 /**
- * @module The requirements of a participant as a JSON file: the fields of `AdmissionInput`, keys and hashes in hex.
+ * @module The requirements of a participant as a JSON file: the fields of `AdmissionInput`, keys
+ * and hashes in hex.
  */
 import * as v from 'valibot';
 import { fromHex } from '../protocol/bytes.ts';

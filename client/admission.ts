@@ -1,8 +1,10 @@
 /**
- * @module The admission policy of a participant: what a run must offer before this participant takes part. It is on by default,
- * it is checked right after the login, before anything else is sent, and only the participant can lower it. The coordinator
- * writes the specification, so what the specification promises protects nobody who does not ask for it. Sources: Pasquini et
- * al. 2022 (a server that misleads its clients), Fowl et al. 2022 (crafted models), Zhu et al. 2019 (gradients leak examples).
+ * @module The admission policy of a participant: what a run must offer before this participant
+ * takes part. It is on by default, it is checked right after the login, before anything else is
+ * sent, and only the participant can lower it. The coordinator writes the specification, so what
+ * the specification promises protects nobody who does not ask for it. Sources: Pasquini et al. 2022
+ * (a server that misleads its clients), Fowl et al. 2022 (crafted models), Zhu et al. 2019
+ * (gradients leak examples).
  */
 import * as v from 'valibot';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
@@ -27,29 +29,44 @@ const counts = (most: number) =>
   );
 
 export const admissionSchema = v.strictObject({
-  /** Updates leave masked. `false` takes runs without masks too, in which the coordinator reads every update. */
+  /**
+   * Updates leave masked. `false` takes runs without masks too, in which the coordinator reads
+   * every update.
+   */
   masked: v.boolean(),
-  /** Fewest survivors whose sum may be opened: with fewer, fewer colluders subtract down to one update. */
+  /**
+   * Fewest survivors whose sum may be opened: with fewer, fewer colluders subtract down to one
+   * update.
+   */
   minimum: integer(MIN_COHORT, MAX_COHORT),
   /**
-   * Least share of a cohort that this participant knows, in [0, 1]: 1 - gamma. Those of a closed run are known, or those of
-   * `members` where that is given. 0 takes open runs, in which one party can be everybody else.
+   * Least share of a cohort that this participant knows, in [0, 1]: 1 - gamma. Those of a closed
+   * run are known, or those of `members` where that is given. 0 takes open runs, in which one party
+   * can be everybody else.
    */
   known: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
-  /** Ed25519 keys that this participant knows. Without it, it takes the specification's word for who the members are. */
+  /**
+   * Ed25519 keys that this participant knows. Without it, it takes the specification's word for who
+   * the members are.
+   */
   members: v.optional(v.pipe(v.array(fixedBytes(32)), v.maxLength(MAX_MEMBERS))),
   /**
    * Hashes of models, and of states of their strategies, that the run may begin with, beside what
    * its seed gives: somebody has made those.
    */
   parents: v.pipe(v.array(fixedBytes(32)), v.maxLength(1000)),
-  /** Fewest local steps of a round, where the trainer knows its examples: the update of one step is a gradient. */
+  /**
+   * Fewest local steps of a round, where the trainer knows its examples: the update of one step is
+   * a gradient.
+   */
   steps: integer(1, 2 ** 31),
   /** L2 bound of an update. */
   clipNorm: numbers,
   /** Examples in a local batch. */
   batchSize: counts(65_536),
-  /** Examples that one participant counts for at most: a large one makes the mean its own update. */
+  /**
+   * Examples that one participant counts for at most: a large one makes the mean its own update.
+   */
   weightCap: counts(2 ** 24),
   /** Architectures that it trains; any where missing. */
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
@@ -114,7 +131,10 @@ const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): 
   return [`${FLAGS[field]} ${Math.min(min, value)}..${Math.max(max, value)}`];
 };
 
-/** The flags with which a participant takes a run that offers less than the default; none where it offers enough. */
+/**
+ * The flags with which a participant takes a run that offers less than the default; none where it
+ * offers enough.
+ */
 export const loweringFlags = ({
   secagg,
   cohort,
@@ -196,7 +216,8 @@ const checkMembers = (
  * Whether this participant takes part in a run, from its specification alone.
  *
  * @param self own key
- * @throws FloeError `admission_refused` naming field, what is offered, what is required and the flag that lowers it
+ * @throws FloeError `admission_refused` naming field, what is offered, what is required and the
+ * flag that lowers it
  */
 export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Array): void => {
   const { secagg, cohort, encoding, training, model } = spec;
@@ -220,8 +241,8 @@ export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Arra
 };
 
 /**
- * Whether a round trains enough: epochs * ceil(examples / batch size) local steps. A trainer that does not tell its examples
- * is the participant's own program, which counts its steps itself.
+ * Whether a round trains enough: epochs * ceil(examples / batch size) local steps. A trainer that
+ * does not tell its examples is the participant's own program, which counts its steps itself.
  *
  * @throws FloeError `admission_refused`
  */
@@ -241,8 +262,9 @@ export const admitTraining = (
 };
 
 /**
- * Why this participant does not stay in a cohort: its size, or how many of it are unknown; undefined where it stays. The
- * coordinator may have kept every rule, so this is a reason to sit the round out and no violation.
+ * Why this participant does not stay in a cohort: its size, or how many of it are unknown;
+ * undefined where it stays. The coordinator may have kept every rule, so this is a reason to sit
+ * the round out and no violation.
  *
  * @param members the frozen cohort, ascending
  * @returns `admission_refused`
@@ -259,7 +281,10 @@ export const cohortRefusal = (
 
 const show = ({ min, max }: Bounds): string => `${min} to ${max}`;
 
-/** What this participant requires less than the default, one text for each field; what it prints first. */
+/**
+ * What this participant requires less than the default, one text for each field; what it prints
+ * first.
+ */
 export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
   const base = ADMISSION_DEFAULTS;
   const wider = (field: 'clipNorm' | 'batchSize' | 'weightCap'): string[] =>

@@ -43,7 +43,8 @@ const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
  * The beginning that a run's settings ask for; the same again after a crash.
  *
  * @param weights a safetensors file of the model, which the run then begins with
- * @throws FloeError `usage`, `tensor_malformed`, `tensor_mismatch` when the file is of another model
+ * @throws FloeError `usage`, `tensor_malformed`, `tensor_mismatch` when the file is of another
+ * model
  */
 export const beginningOf = async (
   settings: ModelSettings,

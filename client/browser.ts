@@ -1,6 +1,6 @@
 /**
- * @module floe/client in browsers, and the part of it in Node that is the same: take part in a run. `join` is the short way,
- * `joinRun` the one with every part chosen. Nothing here imports Node.
+ * @module floe/client in browsers, and the part of it in Node that is the same: take part in a run.
+ * `join` is the short way, `joinRun` the one with every part chosen. Nothing here imports Node.
  */
 export {
   ADMISSION_DEFAULTS,

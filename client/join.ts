@@ -1,6 +1,7 @@
 /**
- * @module The shortest way into a run: an address and data. Everything else has a default that is said in the first lines of
- * output. Without a network it speaks with nobody but the coordinator: its socket, and its `/blobs` endpoint.
+ * @module The shortest way into a run: an address and data. Everything else has a default that is
+ * said in the first lines of output. Without a network it speaks with nobody but the coordinator:
+ * its socket, and its `/blobs` endpoint.
  */
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import { localPorts } from '../protocol/ports/local.ts';
@@ -33,22 +34,35 @@ export interface JoinOptions extends Partial<
     | 'onEvent'
   >
 > {
-  /** This participant's examples; the model is the one the run specification asks for. Or give `trainer`. */
+  /**
+   * This participant's examples; the model is the one the run specification asks for. Or give
+   * `trainer`.
+   */
   readonly data?: Dataset;
   /** With `data`: what trains. Default: the first that runs here. */
   readonly backend?: BackendName | 'auto';
-  /** A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity that is forgotten at the end. */
+  /**
+   * A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity
+   * that is forgotten at the end.
+   */
   readonly keystore?: Keystore | { readonly path: string; readonly passphrase: string };
   /**
-   * For a run on Walrus, Seal and Sui: where they are, as `floe devnet --config-out` writes it and `parseNetworkConfig` reads
-   * it. Models are then read from Walrus, keys asked of Seal as this identity, and what was frozen is held against Sui; no
-   * coins are needed. `announced` takes the coordinator's own word for where all that is, which then proves nothing against it.
-   * A run on a network without this, or the other way round, is refused: `network_mismatch`.
+   * For a run on Walrus, Seal and Sui: where they are, as `floe devnet --config-out` writes it and
+   * `parseNetworkConfig` reads it. Models are then read from Walrus, keys asked of Seal as this
+   * identity, and what was frozen is held against Sui; no coins are needed. `announced` takes the
+   * coordinator's own word for where all that is, which then proves nothing against it. A run on a
+   * network without this, or the other way round, is refused: `network_mismatch`.
    */
   readonly network?: NetworkConfig | 'announced';
-  /** Of the socket. For the coordinator's HTTP endpoints too, the process must trust it: `NODE_EXTRA_CA_CERTS`. */
+  /**
+   * Of the socket. For the coordinator's HTTP endpoints too, the process must trust it:
+   * `NODE_EXTRA_CA_CERTS`.
+   */
   readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
-  /** Milliseconds to try an address that has never answered. Default: two minutes. Later outages are waited for. */
+  /**
+   * Milliseconds to try an address that has never answered. Default: two minutes. Later outages are
+   * waited for.
+   */
   readonly patienceMs?: number;
   /** Default: the console. */
   readonly log?: Log;
@@ -92,7 +106,10 @@ const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
 const hasOwnPorts = ({ store, gate, ledger }: JoinOptions): boolean =>
   [store, gate, ledger].some((port) => port !== undefined);
 
-/** With the caller's own ports, what is missing of them through the coordinator; or as the run's network wants it. */
+/**
+ * With the caller's own ports, what is missing of them through the coordinator; or as the run's
+ * network wants it.
+ */
 const reach = (
   base: string,
   connect: Reach['connect'],

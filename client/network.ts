@@ -1,8 +1,9 @@
 /**
- * @module A participant's ports. On a network it reads models from Walrus, opens their keys at Seal as itself, and holds cohorts
- * and survivor sets against what Sui says; its masked vectors go to the coordinator, who pays for their storage. Without a
- * network everything goes through the coordinator. Which of the two it is, the participant decides: what the coordinator
- * announces is taken only where that was asked for.
+ * @module A participant's ports. On a network it reads models from Walrus, opens their keys at Seal
+ * as itself, and holds cohorts and survivor sets against what Sui says; its masked vectors go to
+ * the coordinator, who pays for their storage. Without a network everything goes through the
+ * coordinator. Which of the two it is, the participant decides: what the coordinator announces is
+ * taken only where that was asked for.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { localPorts } from '../protocol/ports/local.ts';
@@ -101,7 +102,10 @@ export const networkPorts = async (
   });
   const { store: lasting, gate, ledger } = connected;
   const split = splitStore({ waiting: uploads, lasting });
-  /** What Walrus keeps no more, the coordinator has a copy of; its bytes are held against the record like any other. */
+  /**
+   * What Walrus keeps no more, the coordinator has a copy of; its bytes are held against the record
+   * like any other.
+   */
   const orCopy = async (
     ref: BlobRef,
     read: (store: BlobStore, from: BlobRef) => Promise<Uint8Array>,
@@ -144,12 +148,18 @@ export const networkPorts = async (
 
 export interface ReachInit {
   readonly identity: Identity;
-  /** The participant's own configuration; `announced` takes the coordinator's; neither: a run on no network. */
+  /**
+   * The participant's own configuration; `announced` takes the coordinator's; neither: a run on no
+   * network.
+   */
   readonly network: NetworkConfig | 'announced' | undefined;
   readonly warn?: (message: string) => void;
 }
 
-/** How a participant reaches the run of a coordinator: its connection, and its ports once it has logged in. */
+/**
+ * How a participant reaches the run of a coordinator: its connection, and its ports once it has
+ * logged in.
+ */
 export interface Reach {
   readonly connect: ParticipantOptions['connect'];
   readonly ports: Required<Pick<ParticipantOptions, 'store' | 'gate' | 'ledger'>>;
@@ -157,9 +167,10 @@ export interface Reach {
 }
 
 /**
- * Reaches a run, on its coordinator or on a network. A coordinator on another network is found out before anybody logs in; the
- * ports are opened at the first login, and where that fails, again at the next. They throw what {@link readAnnouncement},
- * {@link chooseNetwork} and {@link networkPorts} throw; `spec_mismatch` when the run is not the one that was announced.
+ * Reaches a run, on its coordinator or on a network. A coordinator on another network is found out
+ * before anybody logs in; the ports are opened at the first login, and where that fails, again at
+ * the next. They throw what {@link readAnnouncement}, {@link chooseNetwork} and
+ * {@link networkPorts} throw; `spec_mismatch` when the run is not the one that was announced.
  *
  * @param base the coordinator's address over HTTP
  */

@@ -1,5 +1,6 @@
 /**
- * @module The model a run specification asks for: a name of the registry, or the topology it carries.
+ * @module The model a run specification asks for: a name of the registry, or the topology it
+ * carries.
  */
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -10,7 +11,9 @@ import {
   type Topology,
 } from './tfjs/models.ts';
 
-/** @throws FloeError `model_malformed` for an unknown name or a topology that is not a JSON object */
+/**
+ * @throws FloeError `model_malformed` for an unknown name or a topology that is not a JSON object
+ */
 export const modelOfSpec = (spec: RunSpec): ModelFunction => {
   const { architecture, topology } = spec.model;
   if (topology === undefined) return modelByName(architecture);

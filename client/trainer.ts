@@ -1,7 +1,7 @@
 /**
- * @module The narrow port between a participant and whatever trains: flat weights in, flat weights out. `tfjsTrainer` is
- * one implementation, `functionTrainer` makes one of any function. A trainer is deterministic: the same request gives the
- * same bytes on the same backend, whatever ran before.
+ * @module The narrow port between a participant and whatever trains: flat weights in, flat weights
+ * out. `tfjsTrainer` is one implementation, `functionTrainer` makes one of any function. A trainer
+ * is deterministic: the same request gives the same bytes on the same backend, whatever ran before.
  */
 import type { Dataset } from './data/dataset.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
@@ -48,7 +48,10 @@ export interface Trainer {
   readonly manifest: Manifest;
   /** What the work runs on, in words, for the first lines of output. */
   readonly backend: string;
-  /** Examples of one epoch, where that is known before: the participant's admission policy counts local steps with it. */
+  /**
+   * Examples of one epoch, where that is known before: the participant's admission policy counts
+   * local steps with it.
+   */
   readonly examples?: number;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
   train(request: TrainRequest): Promise<TrainResult>;
@@ -115,8 +118,8 @@ export interface FunctionTrainerOptions {
 }
 
 /**
- * A trainer of any function, without tfjs: what it returns is checked for length and finiteness, what it throws becomes
- * `trainer_failed`.
+ * A trainer of any function, without tfjs: what it returns is checked for length and finiteness,
+ * what it throws becomes `trainer_failed`.
  */
 export const functionTrainer = (options: FunctionTrainerOptions): Trainer => ({
   manifest: options.manifest,

@@ -1,6 +1,7 @@
 /**
- * @module Who connects how often: new connections, open ones and requests, counted by address before anything of them is read.
- * An IPv6 address counts by its first 64 bits, which one site has to itself (RFC 4291, section 2.5.4).
+ * @module Who connects how often: new connections, open ones and requests, counted by address
+ * before anything of them is read. An IPv6 address counts by its first 64 bits, which one site has
+ * to itself (RFC 4291, section 2.5.4).
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -19,7 +20,10 @@ export const countedAddress = (address: string | undefined): string => {
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
 };
 
-/** The first of these, of the address that has most of all: a crowd of one address makes room itself. */
+/**
+ * The first of these, of the address that has most of all: a crowd of one address makes room
+ * itself.
+ */
 export const firstOfMost = <Item extends { readonly address: string }>(
   items: Iterable<Item>,
   sizeOf: (item: Item) => number = () => 1,
@@ -64,7 +68,10 @@ export const addressGate = (limits: Limits, clock: Clock): AddressGate => {
     total -= 1;
     if (here.size === 0) open.delete(address);
   };
-  /** Ends the oldest connection without a login, of the address that has most: who fills every place keeps nobody out. */
+  /**
+   * Ends the oldest connection without a login, of the address that has most: who fills every place
+   * keeps nobody out.
+   */
   const makeRoom = (): boolean => {
     let most: readonly [string, Socket] | undefined;
     let count = 0;

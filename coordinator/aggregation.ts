@@ -1,7 +1,8 @@
 /**
- * @module What becomes of the uploads: each is fetched, checked and folded into one accumulator as it comes (memory O(d));
- * at the end the masks are taken out (recovery.ts), and the sum becomes the next model (Bonawitz et al. 2017, round 4). The
- * accumulator is a cache: after a restart it is folded anew from the blobs.
+ * @module What becomes of the uploads: each is fetched, checked and folded into one accumulator as
+ * it comes (memory O(d)); at the end the masks are taken out (recovery.ts), and the sum becomes the
+ * next model (Bonawitz et al. 2017, round 4). The accumulator is a cache: after a restart it is
+ * folded anew from the blobs.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import {
@@ -41,7 +42,8 @@ import { judgeRound, openMasks } from './recovery.ts';
 export interface Aggregation {
   /**
    * Fetches, checks and folds one upload of the round. Idempotent.
-   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, what the store and the gate throw
+   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, what the
+   * store and the gate throw
    */
   fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
   /**
@@ -54,9 +56,15 @@ export interface Aggregation {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
-  /** Who lied, by the complaint and the signed share that it is about: a function of the round alone. */
+  /**
+   * Who lied, by the complaint and the signed share that it is about: a function of the round
+   * alone.
+   */
   judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
-  /** Resolves once everything of the rounds so far is in its lasting place. @throws FloeError of the store */
+  /**
+   * Resolves once everything of the rounds so far is in its lasting place. @throws FloeError of the
+   * store
+   */
   settle(signal: AbortSignal): Promise<void>;
 }
 
@@ -112,7 +120,10 @@ const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size })
 
 const cohortSize = (round: Round): number => round.members.length;
 
-/** The sum of the round in progress: a cache, made anew for another round and where it holds what the round leaves out. */
+/**
+ * The sum of the round in progress: a cache, made anew for another round and where it holds what
+ * the round leaves out.
+ */
 const createSums = (
   spec: RunSpec,
   fetchUpload: (
@@ -208,13 +219,17 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   const masked = spec.secagg === 'masked';
   const oneOfFew = limiter(FOLDS_AT_ONCE);
 
-  /** The packed vector behind an upload record. Without masks it is decrypted and its own weight checked. */
+  /**
+   * The packed vector behind an upload record. Without masks it is decrypted and its own weight
+   * checked.
+   */
   const fetchUpload = async (
     round: Round,
     { body }: SignedRecord<'upload'>,
     signal: AbortSignal,
   ): Promise<Fetched> => {
-    // From anywhere else it could not be taken to its lasting place with the others, and none of them would be.
+    // From anywhere else it could not be taken to its lasting place with the others, and none of
+    // them would be.
     if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
     const { blob } = body;

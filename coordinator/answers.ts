@@ -1,7 +1,8 @@
 /**
- * @module Long answers over HTTP, piece by piece: a piece is read when the peer has taken the one before, so what is held in
- * memory does not depend on how much was asked for. As many are open as the limits say; when all are, the one whose reader
- * has waited longest gives way, of the address that has most of them: readers who do not read keep nobody out, nor do many.
+ * @module Long answers over HTTP, piece by piece: a piece is read when the peer has taken the one
+ * before, so what is held in memory does not depend on how much was asked for. As many are open as
+ * the limits say; when all are, the one whose reader has waited longest gives way, of the address
+ * that has most of them: readers who do not read keep nobody out, nor do many.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { eventLoopTurn } from '../protocol/secagg/turn.ts';
@@ -18,7 +19,10 @@ export type Pieces = () => Promise<Uint8Array | undefined>;
 export interface Reader {
   /** What it is counted by. */
   readonly address: string;
-  /** Ends its connection. An error of the stream would be printed, by the server library, for each of them. */
+  /**
+   * Ends its connection. An error of the stream would be printed, by the server library, for each
+   * of them.
+   */
   readonly hangUp: () => void;
 }
 
@@ -61,7 +65,8 @@ export const createAnswers = (
             if (!open.has(own)) return;
             touch();
             try {
-              // A peer that takes all at once must not have all of it read within one turn of the event loop.
+              // A peer that takes all at once must not have all of it read within one turn of the
+              // event loop.
               await eventLoopTurn();
               const piece = await next();
               // It may have given way in the meantime.

@@ -1,7 +1,8 @@
 /**
- * @module The coordinator's key pair of one attempt, to which the participants seal their answers. Its secret outlives a
- * crash between Open and Commit and nothing else: it is in a table of the journal of its own, in no event, record or log, and
- * is overwritten when the attempt is over, so that the public transcript opens to nobody afterwards.
+ * @module The coordinator's key pair of one attempt, to which the participants seal their answers.
+ * Its secret outlives a crash between Open and Commit and nothing else: it is in a table of the
+ * journal of its own, in no event, record or log, and is overwritten when the attempt is over, so
+ * that the public transcript opens to nobody afterwards.
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { RandomSource } from '../protocol/ports/random.ts';
@@ -11,9 +12,14 @@ import type { SecretTable } from './journal/port.ts';
 const SECRET_BYTES = 32;
 
 export interface AttemptKeys {
-  /** The public key of an attempt; its secret is drawn on first use and durable once this returns. */
+  /**
+   * The public key of an attempt; its secret is drawn on first use and durable once this returns.
+   */
   create(round: number): Promise<PublicKeys>;
-  /** The key pair of an attempt. @throws FloeError `journal_corrupt` where none was created, or it is erased */
+  /**
+   * The key pair of an attempt. @throws FloeError `journal_corrupt` where none was created, or it
+   * is erased
+   */
   get(round: number): Promise<RoundKeys>;
   /** Erases every secret but that of `round`; all of them where it is undefined. */
   keepOnly(round: number | undefined): Promise<void>;

@@ -25,24 +25,32 @@ export interface CoordinatorInit {
   readonly spec: RunSpec;
   /** Must be the identity that the specification names. */
   readonly identity: Identity;
-  /** 32 bytes: the keys of models and bundles derive from it. Secret, no signing key, and the same again after a restart. */
+  /**
+   * 32 bytes: the keys of models and bundles derive from it. Secret, no signing key, and the same
+   * again after a restart.
+   */
   readonly sealingSecret: Uint8Array;
   readonly store: BlobStore;
-  /** Where uploads wait before they are stored together; without it they stay where they were put. */
+  /**
+   * Where uploads wait before they are stored together; without it they stay where they were put.
+   */
   readonly staging?: UploadStaging | undefined;
   /** Removes uploads that no committed round needs; without it they are kept. */
   readonly removal?: BlobRemoval | undefined;
   readonly gate: AccessGate;
   readonly ledger: Ledger;
-  /** How rounds are run; one after the other by default. The journal belongs to the machine that wrote it. */
+  /**
+   * How rounds are run; one after the other by default. The journal belongs to the machine that
+   * wrote it.
+   */
   readonly machine?: Machine;
   /** Owned by the caller, who closes it after {@link Coordinator.stop}. */
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: RandomSource;
   /**
-   * The parent's flat parameters, of a run that names one; needed once, when the journal is empty. Every other run begins with
-   * the model that its seed gives, and with no other.
+   * The parent's flat parameters, of a run that names one; needed once, when the journal is empty.
+   * Every other run begins with the model that its seed gives, and with no other.
    */
   readonly initialModel?: Float32Array;
   /** The state of the strategy that goes with it, where the specification's parent names one. */
@@ -50,8 +58,9 @@ export interface CoordinatorInit {
   /** The first round waits for this many participants; the cohort's size unless told. */
   readonly startWith?: number;
   /**
-   * After two sums that cannot be right, members of a set that was answered are tried in smaller groups: they answer for those
-   * where the ledger is public (the default there) or where all have consented. See rules/one-set.ts.
+   * After two sums that cannot be right, members of a set that was answered are tried in smaller
+   * groups: they answer for those where the ledger is public (the default there) or where all have
+   * consented. See rules/one-set.ts.
    */
   readonly regroups?: boolean;
   readonly limits?: Partial<Limits>;
@@ -78,7 +87,10 @@ export interface Status {
   readonly waitingFor: string | undefined;
   /** Why the run has ended before its last round. */
   readonly failure: ErrorCode | undefined;
-  /** The attempt before, where it was aborted; what participants reported, as `6 x gate_unavailable, ...`. */
+  /**
+   * The attempt before, where it was aborted; what participants reported, as
+   * `6 x gate_unavailable, ...`.
+   */
   readonly lastAbort:
     | { readonly round: number; readonly code: string; readonly reported: string | undefined }
     | undefined;
@@ -95,13 +107,19 @@ export interface Status {
   readonly modelHash: Uint8Array | undefined;
 }
 
-/** The accepted records, hash-chained, as `decodeTranscript` reads them: bytes as they are stored, nothing is decoded here. */
+/**
+ * The accepted records, hash-chained, as `decodeTranscript` reads them: bytes as they are stored,
+ * nothing is decoded here.
+ */
 export interface TranscriptSource {
   /** Bytes of the whole, which grows by whole entries and never changes. */
   readonly size: number;
   /** Bytes [start, end) in pieces; what lies beyond the end is left out. */
   read(start?: number, end?: number): AsyncIterable<Uint8Array>;
-  /** Where the first entry of this round or a later one begins, bytes; undefined where there is none. */
+  /**
+   * Where the first entry of this round or a later one begins, bytes; undefined where there is
+   * none.
+   */
   startOf(round: number): Promise<number | undefined>;
   /** All of it, in memory. */
   whole(): Promise<Uint8Array>;
@@ -112,12 +130,16 @@ export interface Coordinator {
   accept(connection: Connection): void;
   /**
    * Restores the run from the journal and goes on with it, or starts it.
-   * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
+   * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and
+   * ledger throw
    */
   start(): Promise<void>;
   /** Closes the sessions and stops working; what was acknowledged is in the journal. */
   stop(): Promise<void>;
-  /** Resolves after the last round; rejects when the run cannot go on (`aborted` when it was stopped before). */
+  /**
+   * Resolves after the last round; rejects when the run cannot go on (`aborted` when it was stopped
+   * before).
+   */
   readonly finished: Promise<Outcome>;
   status(): Status;
   readonly spec: RunSpec;
@@ -132,7 +154,10 @@ export interface Coordinator {
   readonly transcript: TranscriptSource;
   /** A blob that a record of the transcript names. */
   blobRef(id: string): Promise<BlobRef | undefined>;
-  /** Whether this identity is in the cohort of the present round: only then has it something to upload. */
+  /**
+   * Whether this identity is in the cohort of the present round: only then has it something to
+   * upload.
+   */
   isMember(key: Hex): boolean;
   /** Blobs whose hash was checked when they came. */
   readonly received: Received;

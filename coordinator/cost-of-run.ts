@@ -1,6 +1,6 @@
 /**
- * @module What a run will cost on Walrus and Sui before it starts: at a network's present prices, at the
- * caller's, or at the documented ones. What `floe cost` shows.
+ * @module What a run will cost on Walrus and Sui before it starts: at a network's present prices,
+ * at the caller's, or at the documented ones. What `floe cost` shows.
  */
 import { FloeError } from '../protocol/errors.ts';
 import { DEFAULT_EPOCHS, epochsOf, type NetworkConfig } from '../protocol/net/config.ts';

@@ -1,6 +1,7 @@
 /**
- * @module A disk that takes no write is waited for: the run's time stands still while anything waits for it, and a write is
- * repeated until it works. Several pieces of work may wait for the same disk.
+ * @module A disk that takes no write is waited for: the run's time stands still while anything
+ * waits for it, and a write is repeated until it works. Several pieces of work may wait for the
+ * same disk.
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { sleep, type Clock } from '../protocol/ports/clock.ts';
@@ -21,7 +22,9 @@ export interface DiskHoldInit {
 export interface DiskHold {
   /** Lets the run's time stand still until the function that it returns is called. */
   hold(error: FloeError): () => void;
-  /** Repeats a write while the disk is at fault. @throws what the write throws for another reason */
+  /**
+   * Repeats a write while the disk is at fault. @throws what the write throws for another reason
+   */
   persist(write: () => Promise<void>): Promise<void>;
   /** What the run waits for, if its disk takes no write. */
   readonly held: FloeError | undefined;

@@ -1,7 +1,8 @@
 /**
- * @module Work that failed through this program itself, attempt after attempt: the coordinator stops, and its state is kept for
- * when the program is mended. What a few participants' bytes may have caused stops nothing: an upload that cannot be folded
- * counts once a minimum cohort of senders meets the same.
+ * @module Work that failed through this program itself, attempt after attempt: the coordinator
+ * stops, and its state is kept for when the program is mended. What a few participants' bytes may
+ * have caused stops nothing: an upload that cannot be folded counts once a minimum cohort of
+ * senders meets the same.
  */
 import { createOwnFaults, isOwnFault } from '../protocol/own-faults.ts';
 import { toHex } from '../protocol/bytes.ts';

@@ -5,7 +5,10 @@ import { decodeRecord } from '../protocol/records/records.ts';
 import type { EventBody } from './machine/index.ts';
 import type { SessionFrame } from './sessions.ts';
 
-/** A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`, `unexpected_frame` */
+/**
+ * A participant's frame as an event. @throws FloeError `record_malformed`, `signature_invalid`,
+ * `unexpected_frame`
+ */
 export const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
   switch (frame.type) {
     case 'report':

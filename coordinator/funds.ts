@@ -1,6 +1,7 @@
 /**
- * @module Whether the coordinator can pay for its run: what it owns on chain, and what the run is going to cost on Walrus and Sui
- * by `protocol/net/cost.ts` at the network's present prices. Loads the SDKs: import it where a run is on a network.
+ * @module Whether the coordinator can pay for its run: what it owns on chain, and what the run is
+ * going to cost on Walrus and Sui by `protocol/net/cost.ts` at the network's present prices. Loads
+ * the SDKs: import it where a run is on a network.
  */
 import { runCost, showCoins, walrusOf, type WalrusPrices } from '../protocol/net/cost.ts';
 import { openPurse, type Funds } from '../protocol/net/purse.ts';
@@ -16,7 +17,8 @@ const RESERVE_PERCENT = 120n;
 const withReserve = (amount: bigint): bigint => (amount * RESERVE_PERCENT) / 100n;
 
 /**
- * What `rounds` rounds of a run cost, with a reserve of a fifth; the initial model and the run itself included.
+ * What `rounds` rounds of a run cost, with a reserve of a fifth; the initial model and the run
+ * itself included.
  *
  * @param epochs that blobs are kept for
  */

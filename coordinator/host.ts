@@ -1,7 +1,8 @@
 /**
- * @module The host: feeds the machine with events and performs what it asks. Write-ahead: an event is in the journal before
- * anything it causes leaves the process, so after kill -9 at any point the state is restored from the journal, the work of the
- * present phase is done again (all of it is idempotent), and whoever reconnects is sent the frames of the running round.
+ * @module The host: feeds the machine with events and performs what it asks. Write-ahead: an event
+ * is in the journal before anything it causes leaves the process, so after kill -9 at any point the
+ * state is restored from the journal, the work of the present phase is done again (all of it is
+ * idempotent), and whoever reconnects is sent the frames of the running round.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';

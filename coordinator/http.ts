@@ -1,8 +1,9 @@
 /**
- * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the blob endpoint for
- * participants that share no disk with it. Only what a signed record names can be downloaded; only who is in
- * the cohort of the round can upload, with a signature over the blob's hash and size. All else needs no login, so no request
- * makes the coordinator decode, verify or hold what depends on the length of the run.
+ * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the
+ * blob endpoint for participants that share no disk with it. Only what a signed record names can be
+ * downloaded; only who is in the cohort of the round can upload, with a signature over the blob's
+ * hash and size. All else needs no login, so no request makes the coordinator decode, verify or
+ * hold what depends on the length of the run.
  */
 import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
@@ -92,8 +93,8 @@ const declaredSize = (context: Context, most: number): number => {
 };
 
 /**
- * One range of bytes, first to last (RFC 9110, section 14.1.2), as [start, end). Any other form is answered with the whole, as
- * the RFC allows.
+ * One range of bytes, first to last (RFC 9110, section 14.1.2), as [start, end). Any other form is
+ * answered with the whole, as the RFC allows.
  */
 const rangeOf = (
   header: string | undefined,
@@ -160,7 +161,10 @@ const readerOf = (context: Context<Env>): Reader => ({
   hangUp: () => context.env.outgoing.destroy(),
 });
 
-/** Counts the uploads of each member. What it returns throws FloeError `rate_limited` for more than `most` at once. */
+/**
+ * Counts the uploads of each member. What it returns throws FloeError `rate_limited` for more than
+ * `most` at once.
+ */
 const createOneOfFew = (most: number) => {
   const uploading = new Map<string, number>();
   return async <Result>(key: string, work: () => Promise<Result>): Promise<Result> => {
@@ -233,7 +237,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
 
   app.onError(refusal(log, metrics));
 
-  // The pages that may take part: an upload is admitted for its signature, everything else is public within the network.
+  // The pages that may take part: an upload is admitted for its signature, everything else is
+  // public within the network.
   const pages = cors({
     origin: (origin) => (init.origins.allows(origin) ? origin : null),
     allowMethods: ['GET', 'PUT'],

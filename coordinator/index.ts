@@ -1,7 +1,8 @@
 /**
- * @module The coordinator: runs the rounds of a federated run. `startCoordinator` is the short way: one folder with everything in it.
- * `createCoordinator` is the run, `serve` puts it on a port,
- * `openJournal` and `memoryJournal` keep it, `journalLedger` is the ledger of a consortium without a chain.
+ * @module The coordinator: runs the rounds of a federated run. `startCoordinator` is the short way:
+ * one folder with everything in it. `createCoordinator` is the run, `serve` puts it on a port,
+ * `openJournal` and `memoryJournal` keep it, `journalLedger` is the ledger of a consortium without
+ * a chain.
  */
 export type {
   Coordinator,

@@ -1,6 +1,7 @@
 /**
- * @module The local Ledger: freezes and model versions in the journal. It is the coordinator's own word, which is
- * why masked rounds add the consistency round; a consortium without a chain uses it for good.
+ * @module The local Ledger: freezes and model versions in the journal. It is the coordinator's own
+ * word, which is why masked rounds add the consistency round; a consortium without a chain uses it
+ * for good.
  */
 import * as v from 'valibot';
 import { equalBytes } from '../protocol/bytes.ts';
@@ -33,7 +34,8 @@ const MAX_VALUE_BYTES = 16 << 10;
 type Kind = 'cohort' | 'survivors' | 'model';
 
 /**
- * The first and the last version in a row, around `version`, that are of this very model; and where the next one begins.
+ * The first and the last version in a row, around `version`, that are of this very model; and where
+ * the next one begins.
  *
  * @param versions those that are registered, ascending
  */

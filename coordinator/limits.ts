@@ -1,6 +1,6 @@
 /**
- * @module What the coordinator accepts from outside, in numbers. Everything beyond is refused by name. The numbers stand here
- * and nowhere else; docs/security.md says what each is against.
+ * @module What the coordinator accepts from outside, in numbers. Everything beyond is refused by
+ * name. The numbers stand here and nowhere else; docs/security.md says what each is against.
  */
 import {
   MAX_CLIENT_FRAME_BYTES,
@@ -33,12 +33,17 @@ export interface Limits {
   readonly pendingLogins: number;
   /** Milliseconds a connection has to log in. */
   readonly loginTimeoutMs: number;
-  /** Milliseconds that a connection stays open after it was refused, so that the peer can read why. */
+  /**
+   * Milliseconds that a connection stays open after it was refused, so that the peer can read why.
+   */
   readonly lingerMs: number;
   /** New connections of one address, of HTTP and WebSocket: each second on average, and at once. */
   readonly acceptsPerSecond: number;
   readonly acceptBurst: number;
-  /** Open connections of one address, and of all addresses, HTTP included; beyond these the oldest without a login gives way. */
+  /**
+   * Open connections of one address, and of all addresses, HTTP included; beyond these the oldest
+   * without a login gives way.
+   */
   readonly socketsPerAddress: number;
   readonly sockets: number;
   /** Bytes queued for one peer before it counts as too slow, and for all of them together. */
@@ -48,8 +53,9 @@ export interface Limits {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /**
-   * Requests of one address in a minute; such as ask for the transcript; such as read or send blobs: each member of a cohort
-   * reads a part of every other's upload, and many may share an address.
+   * Requests of one address in a minute; such as ask for the transcript; such as read or send
+   * blobs: each member of a cohort reads a part of every other's upload, and many may share an
+   * address.
    */
   readonly requestsPerMinute: number;
   readonly transcriptsPerMinute: number;
@@ -63,12 +69,18 @@ export interface Limits {
   /** Blobs that one participant may upload in a minute, and at once. */
   readonly blobsPerMinute: number;
   readonly blobsAtOnce: number;
-  /** Lines that the log has of connections that have not logged in, each second on average, and at once. */
+  /**
+   * Lines that the log has of connections that have not logged in, each second on average, and at
+   * once.
+   */
   readonly logLinesPerSecond: number;
   readonly logLineBurst: number;
   /** Milliseconds between WebSocket pings; who misses one is dead at the next. */
   readonly heartbeatMs: number;
-  /** Milliseconds between two looks at what blobs are paid for and what coins are left, on a network. */
+  /**
+   * Milliseconds between two looks at what blobs are paid for and what coins are left, on a
+   * network.
+   */
   readonly upkeepMs: number;
 }
 
@@ -115,7 +127,9 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** A token bucket: `rate` tokens a second, at most `burst` of them saved up. */
 export interface TokenBucket {
-  /** Takes `count` tokens, one unless told, at time `now` (ms); false when there are not so many. */
+  /**
+   * Takes `count` tokens, one unless told, at time `now` (ms); false when there are not so many.
+   */
   take(now: number, count?: number): boolean;
   /** Whether it holds all it can: nothing is lost when it is forgotten. */
   isFull(now: number): boolean;
@@ -142,7 +156,10 @@ export const tokenBucket = (rate: number, burst: number, start: number): TokenBu
   };
 };
 
-/** Buckets by name; those that are full again are forgotten, and so names that come once take no memory. */
+/**
+ * Buckets by name; those that are full again are forgotten, and so names that come once take no
+ * memory.
+ */
 export interface TokenBuckets {
   take(name: string, now: number): boolean;
   readonly size: number;

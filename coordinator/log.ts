@@ -1,6 +1,7 @@
 /**
- * @module Logging: any logger with pino's shape. What is logged are codes, counts, sizes and short names of identities, and
- * everything passes through here, where anything that is not such a value is left out: no record, no key, no vector.
+ * @module Logging: any logger with pino's shape. What is logged are codes, counts, sizes and short
+ * names of identities, and everything passes through here, where anything that is not such a value
+ * is left out: no record, no key, no vector.
  */
 import type { FloeError } from '../protocol/errors.ts';
 import type { Progress } from './machine/index.ts';

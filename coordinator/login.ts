@@ -1,6 +1,6 @@
 /**
- * @module The login of a participant: hello, challenge, login, welcome. Both sides sign both nonces, both keys and the run, so
- * that no signature fits another session.
+ * @module The login of a participant: hello, challenge, login, welcome. Both sides sign both
+ * nonces, both keys and the run, so that no signature fits another session.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -26,7 +26,10 @@ export interface LoginInit {
   readonly random: RandomSource;
   /** Who may log in, of a closed run; everybody where it is missing. */
   readonly members?: ReadonlySet<Hex> | undefined;
-  /** Whether this participant may have good reason to read nothing for a while: its trainer may hold its event loop. */
+  /**
+   * Whether this participant may have good reason to read nothing for a while: its trainer may hold
+   * its event loop.
+   */
   readonly mayBeSilent?: (key: Hex) => boolean;
   /** The last registration of this identity, which it is shown at login. */
   readonly lastRegister: (key: Hex) => Uint8Array | undefined;

@@ -1,7 +1,8 @@
 /**
- * @module The coordinator's one writer: events are reduced in the order in which they came, kept in the journal, and only then
- * is what they ask for done. Whatever arrives within a turn of the event loop, or while the journal writes, shares one batch.
- * A disk that takes no write is waited for: nothing is acknowledged meanwhile, nothing is lost, and the run's time stands still.
+ * @module The coordinator's one writer: events are reduced in the order in which they came, kept in
+ * the journal, and only then is what they ask for done. Whatever arrives within a turn of the event
+ * loop, or while the journal writes, shares one batch. A disk that takes no write is waited for:
+ * nothing is acknowledged meanwhile, nothing is lost, and the run's time stands still.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -30,7 +31,10 @@ export interface LoopInit {
   readonly signal: AbortSignal;
   /** Does what a batch asks for; it is in the journal. */
   readonly perform: (effects: readonly Effect[]) => void;
-  /** After a batch is in the journal, before its effects: what must not outlive the state before. Repeated until it works. */
+  /**
+   * After a batch is in the journal, before its effects: what must not outlive the state before.
+   * Repeated until it works.
+   */
   readonly tidy: (state: State) => Promise<void>;
   /** Says why the disk is waited for. */
   readonly onHold: (error: FloeError) => void;

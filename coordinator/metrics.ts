@@ -1,5 +1,6 @@
 /**
- * @module Prometheus metrics of one coordinator, in a registry of its own (text exposition format 0.0.4).
+ * @module Prometheus metrics of one coordinator, in a registry of its own (text exposition format
+ * 0.0.4).
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Progress } from './machine/index.ts';

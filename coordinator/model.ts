@@ -1,6 +1,6 @@
 /**
- * @module The model outside the machine: encrypted and put into the store, its key wrapped for its readers, and read back
- * through the gate after a restart. In clear it exists in memory only.
+ * @module The model outside the machine: encrypted and put into the store, its key wrapped for its
+ * readers, and read back through the gate after a restart. In clear it exists in memory only.
  */
 import type { AccessGate, KeyPurpose } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
@@ -49,7 +49,10 @@ export interface ModelKeeper {
   ): Promise<Uint8Array>;
   /** Parameters and state behind a reference; the newest ones are kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<ModelContent>;
-  /** Encrypts anything of a round, stores it as `put` says, and wraps its key. @param key of the content, where known */
+  /**
+   * Encrypts anything of a round, stores it as `put` says, and wraps its key. @param key of the
+   * content, where known
+   */
   seal<Stored>(
     plain: Uint8Array,
     purpose: KeyPurpose,

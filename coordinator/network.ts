@@ -1,7 +1,8 @@
 /**
- * @module The coordinator's ports on a network: uploads wait in a folder and go to Walrus together, models and bundles go there
- * at once, keys lie at Seal, freezes and versions on Sui. The journal of uploads is on disk: what a crash interrupted goes on
- * when the ports are opened again, paid once. The SDKs are loaded with the first call.
+ * @module The coordinator's ports on a network: uploads wait in a folder and go to Walrus together,
+ * models and bundles go there at once, keys lie at Seal, freezes and versions on Sui. The journal
+ * of uploads is on disk: what a crash interrupted goes on when the ports are opened again, paid
+ * once. The SDKs are loaded with the first call.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
@@ -34,14 +35,18 @@ export interface NetworkPortsInit {
 
 export interface NetworkPorts {
   readonly store: StagedStore;
-  /** Where participants' uploads go, see `ServeOptions`: put into `store` they would be paid for one by one. */
+  /**
+   * Where participants' uploads go, see `ServeOptions`: put into `store` they would be paid for one
+   * by one.
+   */
   readonly uploads: BlobStore;
   readonly gate: AccessGate;
   readonly ledger: SuiLedger;
   /** Uploads that a crash had interrupted and that are certified now. */
   readonly resumed: number;
   /**
-   * Makes the run, as far as it is committed, readable by whoever knows its object on Sui: see `publishRun`. Idempotent.
+   * Makes the run, as far as it is committed, readable by whoever knows its object on Sui: see
+   * `publishRun`. Idempotent.
    * @returns undefined before the first commit
    */
   publish(transcript: Uint8Array): Promise<Publication | undefined>;
@@ -51,8 +56,9 @@ export interface NetworkPorts {
 /**
  * Opens the ports and finishes what a crash interrupted.
  *
- * @throws FloeError `spec_invalid` when the configuration names no Floe package; `store_unavailable`, `ledger_unavailable`,
- * `transaction_failed`, `journal_corrupt` from uploads that are finished first
+ * @throws FloeError `spec_invalid` when the configuration names no Floe package;
+ * `store_unavailable`, `ledger_unavailable`, `transaction_failed`, `journal_corrupt` from uploads
+ * that are finished first
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
   const [{ connectIdentity }, { folderUploadJournal }, { publishRun }] = await Promise.all([

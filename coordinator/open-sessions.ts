@@ -1,6 +1,7 @@
 /**
- * @module The connections that are open, logged in or waiting for a login: each is closed once, sent to within its limit, and
- * ended when the peers together read too slowly or too many of them wait.
+ * @module The connections that are open, logged in or waiting for a login: each is closed once,
+ * sent to within its limit, and ended when the peers together read too slowly or too many of them
+ * wait.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -12,14 +13,19 @@ import { tokenBucket, type Limits } from './limits.ts';
 import { shortKey, type Logger } from './log.ts';
 import type { Hex } from './machine/index.ts';
 
-/** A transport may know that its peer has missed a heartbeat; one that does not counts as responsive. */
+/**
+ * A transport may know that its peer has missed a heartbeat; one that does not counts as
+ * responsive.
+ */
 export interface ServerConnection extends Connection {
   readonly responsive?: boolean;
   /** What its peer is counted by, where that can be told. */
   readonly address?: string;
   /** The peer has logged in: from now on it may send more than a login. */
   admit?(): void;
-  /** Set at the login: while it says so, a heartbeat that is missed does not close the connection. */
+  /**
+   * Set at the login: while it says so, a heartbeat that is missed does not close the connection.
+   */
   mayBeSilent?: () => boolean;
 }
 
@@ -101,7 +107,10 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
     if (sinceLook >= LOOK_AFTER_BYTES) endSlowest();
   };
 
-  /** Peers that read slowly, each within its limit, must not fill the memory together: the slowest go first. */
+  /**
+   * Peers that read slowly, each within its limit, must not fill the memory together: the slowest
+   * go first.
+   */
   const endSlowest = (): void => {
     sinceLook = 0;
     const queued = [...open].map((session) => [session, session.connection.bufferedBytes] as const);
@@ -123,7 +132,10 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
     return firstOfMost(items)?.session;
   };
 
-  /** Makes room for a connection; those that log in at once are gone from those that wait before their turn comes. */
+  /**
+   * Makes room for a connection; those that log in at once are gone from those that wait before
+   * their turn comes.
+   */
   const makeRoom = (): boolean => {
     if (byKey.size >= limits.connections || limits.pendingLogins === 0) return false;
     while (open.size >= limits.connections || open.size - byKey.size >= limits.pendingLogins) {

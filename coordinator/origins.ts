@@ -1,8 +1,9 @@
 /**
- * @module Which web pages may speak with the coordinator. A browser names the page's origin (RFC 6454) in every WebSocket upgrade
- * and in requests across origins; other programs name none. Unless an origin is on the list, a page that somebody in the
- * coordinator's network has open gets nothing (RFC 6455, section 10.2). The host that a request names counts for nothing: a page
- * chooses the name that it resolves to this machine (DNS rebinding).
+ * @module Which web pages may speak with the coordinator. A browser names the page's origin (RFC
+ * 6454) in every WebSocket upgrade and in requests across origins; other programs name none. Unless
+ * an origin is on the list, a page that somebody in the coordinator's network has open gets nothing
+ * (RFC 6455, section 10.2). The host that a request names counts for nothing: a page chooses the
+ * name that it resolves to this machine (DNS rebinding).
  */
 import type { IncomingMessage } from 'node:http';
 import { FloeError } from '../protocol/errors.ts';
@@ -28,7 +29,10 @@ const normalised = (origin: string): string => {
   return url.origin;
 };
 
-/** @param list origins of pages, such as `https://pages.example:8443`. @throws FloeError `usage` on what is none */
+/**
+ * @param list origins of pages, such as `https://pages.example:8443`. @throws FloeError `usage` on
+ * what is none
+ */
 export const originPolicy = (list: readonly string[]): OriginPolicy => {
   const allowed = new Set(list.map(normalised));
   const allows = (origin: string): boolean => allowed.has(ANY_ORIGIN) || allowed.has(origin);

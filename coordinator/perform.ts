@@ -1,6 +1,6 @@
 /**
- * @module What the host does for the machine once a batch is in the journal: frames, work, progress, and the sweep of uploads
- * when an attempt ends.
+ * @module What the host does for the machine once a batch is in the journal: frames, work,
+ * progress, and the sweep of uploads when an attempt ends.
  */
 import { toFloeError } from '../protocol/errors.ts';
 import type { SignedRecord } from '../protocol/records/records.ts';
@@ -83,8 +83,8 @@ export const createWorking = (init: {
   const { context, dispatch, faults, fail, signal } = init;
   const working = new Set<Promise<void>>();
   /**
-   * What `work` gives, or undefined once the coordinator stops. A race with one promise that lasts as
-   * long as the process would keep every result until its end.
+   * What `work` gives, or undefined once the coordinator stops. A race with one promise that lasts
+   * as long as the process would keep every result until its end.
    */
   const untilStopped = <Result>(work: Promise<Result>): Promise<Result | undefined> => {
     const { promise, resolve, reject } = Promise.withResolvers<Result | undefined>();
@@ -93,7 +93,10 @@ export const createWorking = (init: {
     work.then(resolve, reject);
     return promise.finally(() => signal.removeEventListener('abort', stop));
   };
-  /** A fault of this program stops the coordinator, and leaves the attempt to the one that is started again. */
+  /**
+   * A fault of this program stops the coordinator, and leaves the attempt to the one that is
+   * started again.
+   */
   const settle = (work: Work, event: EventBody): void => {
     const stopsWith = faults.note(work, event);
     if (stopsWith === undefined) dispatch(event);

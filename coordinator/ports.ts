@@ -1,6 +1,6 @@
 /**
- * @module The ports of a coordinator's run: in its state folder, or on a network, where the coordinator
- * must be able to pay before anything is stored.
+ * @module The ports of a coordinator's run: in its state folder, or on a network, where the
+ * coordinator must be able to pay before anything is stored.
  */
 import { join } from 'node:path';
 import { epochsOf, publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
@@ -27,7 +27,9 @@ import type { Place } from './state.ts';
 /** The journal of uploads to Walrus, in the state folder. */
 const UPLOADS = 'uploads';
 
-/** @throws FloeError `funds_missing` when not even the next round can be paid; `ledger_unavailable` */
+/**
+ * @throws FloeError `funds_missing` when not even the next round can be paid; `ledger_unavailable`
+ */
 const ensureFunds = async (
   { network }: Place,
   spec: RunSpec,
@@ -107,7 +109,10 @@ export const openRunPorts = async (init: {
   readonly identity: Identity;
   readonly journal: Journal;
   readonly emit: (event: StartEvent) => void;
-  /** Sees to it that the run can be paid. Default: the coins of `identity` are looked at, and a faucet asked where there is one. */
+  /**
+   * Sees to it that the run can be paid. Default: the coins of `identity` are looked at, and a
+   * faucet asked where there is one.
+   */
   readonly fund?: (network: NetworkConfig) => Promise<void>;
   /** How long the network's services may take, where not as long as usual. */
   readonly limits?: NonNullable<NetworkPortsInit['limits']>;

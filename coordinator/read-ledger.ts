@@ -11,7 +11,9 @@ export interface JournalFreezes {
   close(): void | Promise<void>;
 }
 
-/** @param path of the journal @throws FloeError `journal_corrupt`, `journal_locked`; its ledger too */
+/**
+ * @param path of the journal @throws FloeError `journal_corrupt`, `journal_locked`; its ledger too
+ */
 export const readJournalLedger = async (path: string): Promise<JournalFreezes> => {
   const named = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {

@@ -1,7 +1,8 @@
 /**
- * @module Which blobs this process has received and checked itself: their bytes had the hash of their
- * id when they were stored. An upload among them is folded without hashing it whole a second time;
- * its leaves are hashed at the fold in any case. Empty after a restart: then everything is checked.
+ * @module Which blobs this process has received and checked itself: their bytes had the hash of
+ * their id when they were stored. An upload among them is folded without hashing it whole a second
+ * time; its leaves are hashed at the fold in any case. Empty after a restart: then everything is
+ * checked.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { BlobRef } from '../protocol/ports/blob-store.ts';

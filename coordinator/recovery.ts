@@ -1,6 +1,7 @@
 /**
- * @module How a round's sum is opened: the survivors' answers give the shares, the shares the secrets, the secrets the masks
- * (Bonawitz et al. 2017, round 4). A participant that provably broke the protocol is named.
+ * @module How a round's sum is opened: the survivors' answers give the shares, the shares the
+ * secrets, the secrets the masks (Bonawitz et al. 2017, round 4). A participant that provably broke
+ * the protocol is named.
  */
 import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
 import { layoutOf } from '../protocol/algorithm/round.ts';
@@ -32,7 +33,10 @@ import type { Round, Shared } from './machine/index.ts';
 /** The round cannot be finished; its culprits provably broke the protocol. */
 export class RoundFailure extends FloeError {
   readonly culprits: readonly Uint8Array[];
-  /** What proves it to everybody else, against each culprit in order; undefined where only the coordinator has seen it. */
+  /**
+   * What proves it to everybody else, against each culprit in order; undefined where only the
+   * coordinator has seen it.
+   */
   readonly lies: readonly ShownLie[] | undefined;
 
   constructor(
@@ -99,8 +103,9 @@ const shownLie = (round: Round, lie: Lie): ShownLie => {
 };
 
 /**
- * Who is to blame. A share that its author did not commit to is the fault of the member that answered with it, of which only the
- * coordinator knows; shares that their author committed to and that give another secret are the author's, and prove it.
+ * Who is to blame. A share that its author did not commit to is the fault of the member that
+ * answered with it, of which only the coordinator knows; shares that their author committed to and
+ * that give another secret are the author's, and prove it.
  */
 const failureOf = async (
   round: Round,
@@ -204,7 +209,9 @@ export const openMasks = async (
   };
 };
 
-/** Who lied, by the complaint and the signed share that it is about: a function of the round alone. */
+/**
+ * Who lied, by the complaint and the signed share that it is about: a function of the round alone.
+ */
 export const judgeRound = async (
   round: Round,
   { author: complainer, body }: SignedRecord<'complaint'>,

@@ -1,7 +1,8 @@
 /**
- * @module The run's own time: it begins where the journal left it or at the wall clock, whichever is later, and goes on with
- * monotonic time. A wall clock that jumps moves no deadline; while the disk takes no write, time stands still, so that
- * nobody is late for what could not be acknowledged.
+ * @module The run's own time: it begins where the journal left it or at the wall clock, whichever
+ * is later, and goes on with monotonic time. A wall clock that jumps moves no deadline; while the
+ * disk takes no write, time stands still, so that nobody is late for what could not be
+ * acknowledged.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 

@@ -1,5 +1,6 @@
 /**
- * @module One port for everything: WebSocket sessions and HTTP, with TLS where certificate files are given.
+ * @module One port for everything: WebSocket sessions and HTTP, with TLS where certificate files
+ * are given.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
@@ -25,16 +26,22 @@ export interface ServeOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** The coordinator's own store: what can be downloaded. */
   readonly store: BlobStore;
-  /** Where uploads over HTTP go, when not there: while a round is open they wait where storage costs nothing. */
+  /**
+   * Where uploads over HTTP go, when not there: while a round is open they wait where storage costs
+   * nothing.
+   */
   readonly uploads?: BlobStore;
   /**
-   * True where uploads are on a disk of the coordinator's own, which hands out what was put there: what
-   * was checked when it came is not hashed whole again when it is folded. Default false.
+   * True where uploads are on a disk of the coordinator's own, which hands out what was put there:
+   * what was checked when it came is not hashed whole again when it is folded. Default false.
    */
   readonly ownsUploads?: boolean;
   /** Where the run is kept, for those who ask; told without what may hold a key of its owner. */
   readonly network?: NetworkConfig;
-  /** Origins of the web pages that may take part and read the run, such as `https://pages.example`, or `*`. None unless told. */
+  /**
+   * Origins of the web pages that may take part and read the run, such as `https://pages.example`,
+   * or `*`. None unless told.
+   */
   readonly allowOrigins?: readonly string[];
   readonly log: Logger;
 }
@@ -72,7 +79,10 @@ const REFUSED = [
   '',
 ].join('\r\n');
 
-/** @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened on, for what is no origin */
+/**
+ * @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened
+ * on, for what is no origin
+ */
 export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
   const { host, port, tls, store, uploads = store, network } = options;
   const log = safeLogger(options.log);

@@ -1,6 +1,7 @@
 /**
- * @module Sessions over the Connection port: a login (login.ts), then frames, within the limits of all connections together
- * (open-sessions.ts). Whatever a peer sends, it gets a named error; what is wire abuse closes its connection, and only its own.
+ * @module Sessions over the Connection port: a login (login.ts), then frames, within the limits of
+ * all connections together (open-sessions.ts). Whatever a peer sends, it gets a named error; what
+ * is wire abuse closes its connection, and only its own.
  */
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import {

@@ -1,6 +1,6 @@
 /**
- * @module A coordinator with everything around it, from one folder: the run that the folder holds or a
- * new one, its journal, its ports, the server, and what is left when the run ends. What
+ * @module A coordinator with everything around it, from one folder: the run that the folder holds
+ * or a new one, its journal, its ports, the server, and what is left when the run ends. What
  * `floe coordinator` and `floe fork` do. `createCoordinator` is the run alone.
  */
 import { join } from 'node:path';
@@ -42,7 +42,9 @@ export interface CoordinatorKeys {
 
 export interface StartOptions
   extends PlaceOptions, Partial<Pick<ServeOptions, 'host' | 'port' | 'tls' | 'allowOrigins'>> {
-  /** Journal, blobs, specification, network; made if missing. A run that is found in it is resumed. */
+  /**
+   * Journal, blobs, specification, network; made if missing. A run that is found in it is resumed.
+   */
   readonly folder: string;
   /** A function is told whether the run is on a network; its keys are closed with the run. */
   readonly keys: CoordinatorKeys | ((onNetwork: boolean) => Promise<CoordinatorKeys>);
@@ -147,7 +149,10 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
   return { outcome, publication, runObject, versions };
 };
 
-/** Waits until every participant was told of the end, or the signal fires; says so when that takes longer. */
+/**
+ * Waits until every participant was told of the end, or the signal fires; says so when that takes
+ * longer.
+ */
 const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<void> => {
   for (let said = false; ; said = true) {
     // A participant that was lost just before the end reconnects to hear of it.

@@ -1,6 +1,6 @@
 /**
- * @module How a run begins, or resumes: from the journal, or with its parent or the model that its seed gives. All of it may be
- * done again after a crash.
+ * @module How a run begins, or resumes: from the journal, or with its parent or the model that its
+ * seed gives. All of it may be done again after a crash.
  */
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -60,7 +60,8 @@ const registerInitial = async ({ spec, run, ledger, loop }: StartingInit): Promi
 
 /**
  * Restores the run from the journal and resumes it, or begins it.
- * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger throw
+ * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and ledger
+ * throw
  */
 export const startRun = async (init: StartingInit): Promise<void> => {
   const { loop, log, machine, startWith, startWork } = init;

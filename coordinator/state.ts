@@ -1,6 +1,6 @@
 /**
- * @module The state folder of a coordinator: the network of its run, and the run that it holds or a new
- * one. A run that was begun keeps its specification, its network and its coordinator.
+ * @module The state folder of a coordinator: the network of its run, and the run that it holds or a
+ * new one. A run that was begun keeps its specification, its network and its coordinator.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -61,7 +61,8 @@ export const holdsRun = async (folder: string): Promise<boolean> =>
   (await readOptional(join(folder, RUN_FILES.spec))) !== undefined;
 
 /**
- * The network of the run, undefined for one that is kept in the folder. A run that was begun stays where it is.
+ * The network of the run, undefined for one that is kept in the folder. A run that was begun stays
+ * where it is.
  *
  * @throws FloeError `usage`, `network_mismatch`, `spec_invalid`
  */
@@ -110,9 +111,15 @@ export interface FixedParts {
 export interface NewRun {
   /** @throws FloeError `spec_invalid` naming the field */
   readonly spec: (fixed: FixedParts) => RunSpec;
-  /** The first model; asked for again when a run that begins with a parent is resumed before it has stored that model. */
+  /**
+   * The first model; asked for again when a run that begins with a parent is resumed before it has
+   * stored that model.
+   */
   readonly begin: () => Promise<Beginning>;
-  /** Of the new run. A parent of the same strategy gives its state too. Default: Floe's default strategy. */
+  /**
+   * Of the new run. A parent of the same strategy gives its state too. Default: Floe's default
+   * strategy.
+   */
   readonly strategy?: Pick<StrategySpec, 'name' | 'code'> | undefined;
   /** Object id of the version that {@link begin} opens: a folder with another run is refused. */
   readonly fork?: string | undefined;
@@ -185,6 +192,9 @@ export const prepareRun = async (
   return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
 };
 
-/** Makes the state folder, for its owner only. @throws FloeError `storage_full`, `storage_read_only`, `storage_failed` */
+/**
+ * Makes the state folder, for its owner only. @throws FloeError `storage_full`,
+ * `storage_read_only`, `storage_failed`
+ */
 export const makeStateFolder = (folder: string): Promise<unknown> =>
   onDisk(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));

@@ -1,5 +1,6 @@
 /**
- * @module What a coordinator tells of its run: its status, its outcome once it is over, and whom it has still to tell.
+ * @module What a coordinator tells of its run: its status, its outcome once it is over, and whom it
+ * has still to tell.
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';

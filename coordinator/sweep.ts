@@ -1,7 +1,8 @@
 /**
- * @module Uploads of attempts that are over: those that no commit rests on are forgotten, and those that a commit has taken to
- * their lasting place are, once a later commit stands; until then the next cohort reads them. So the number of files does not
- * grow with failed attempts, and on a network not with rounds. What a crash leaves undone is done when the next attempt ends.
+ * @module Uploads of attempts that are over: those that no commit rests on are forgotten, and those
+ * that a commit has taken to their lasting place are, once a later commit stands; until then the
+ * next cohort reads them. So the number of files does not grow with failed attempts, and on a
+ * network not with rounds. What a crash leaves undone is done when the next attempt ends.
  */
 import type { BlobRef } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
@@ -32,7 +33,10 @@ const keptOf = async (
   );
 };
 
-/** Forgets what no committed round rests on. @throws FloeError of store and journal: done again the next time */
+/**
+ * Forgets what no committed round rests on. @throws FloeError of store and journal: done again the
+ * next time
+ */
 export const sweepUploads = async (
   journal: Journal,
   removal: BlobRemoval | undefined,

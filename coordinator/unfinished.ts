@@ -1,6 +1,7 @@
 /**
- * @module Messages whose end has not come: how many bytes the connections hold of them, each and all together. The library
- * keeps the parts of a message until it is whole, so whoever never ends one would keep memory for nothing.
+ * @module Messages whose end has not come: how many bytes the connections hold of them, each and
+ * all together. The library keeps the parts of a message until it is whole, so whoever never ends
+ * one would keep memory for nothing.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { firstOfMost } from './addresses.ts';

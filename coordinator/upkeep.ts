@@ -1,6 +1,7 @@
 /**
- * @module What a run on a network needs beside its rounds: the blobs that the next round reads stay paid for, and it is said in
- * time when the coins run low. Looked after before every attempt, and by the clock while nothing happens.
+ * @module What a run on a network needs beside its rounds: the blobs that the next round reads stay
+ * paid for, and it is said in time when the coins run low. Looked after before every attempt, and
+ * by the clock while nothing happens.
  */
 import type { BlobRef } from '../protocol/ports/blob-store.ts';
 import type { BlobLeases, Lease } from '../protocol/ports/upload-staging.ts';
@@ -32,7 +33,10 @@ export interface UpkeepStatus {
 }
 
 export interface Upkeep {
-  /** Before an attempt: its blobs are there. What could not be looked at is no error. @throws FloeError `blob_expired` */
+  /**
+   * Before an attempt: its blobs are there. What could not be looked at is no error. @throws
+   * FloeError `blob_expired`
+   */
   ensure(signal: AbortSignal): Promise<void>;
   /** Looks again and again until {@link stop}. */
   start(): void;
@@ -55,7 +59,10 @@ export interface UpkeepInit {
 /** Rounds that the coins last for; with fewer it is said, unless that is all that are left. */
 const LOW_ROUNDS = 10;
 
-/** The blobs that the check of a commit reads: the model before it, its bundle, and its uploads where they last. */
+/**
+ * The blobs that the check of a commit reads: the model before it, its bundle, and its uploads
+ * where they last.
+ */
 const blobsOfCommit = ({ commit, records }: Evidence): readonly BlobRef[] => {
   const decoded = records.map((bytes) => decodeRecord(bytes));
   const open = decoded.find((record) => record.type === 'open');

@@ -1,7 +1,7 @@
 /**
- * @module Connections over WebSocket (RFC 6455, library `ws`): binary frames, a heartbeat of pings, and limits on what a socket
- * may send, before the login and after it, that hold before the library keeps anything. Compression is off: frames are
- * ciphertext and keys.
+ * @module Connections over WebSocket (RFC 6455, library `ws`): binary frames, a heartbeat of pings,
+ * and limits on what a socket may send, before the login and after it, that hold before the library
+ * keeps anything. Compression is off: frames are ciphertext and keys.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -37,9 +37,9 @@ const toBytes = (data: RawData): Uint8Array =>
   );
 
 /**
- * Pings at every beat; a peer that has not answered by the next one, or not ended its message, is cut off. One that holds its
- * event loop while it trains is excused. A peer that is gone is then noticed by TCP keep-alive, which its kernel answers, whatever
- * the process does.
+ * Pings at every beat; a peer that has not answered by the next one, or not ended its message, is
+ * cut off. One that holds its event loop while it trains is excused. A peer that is gone is then
+ * noticed by TCP keep-alive, which its kernel answers, whatever the process does.
  */
 const keepAlive = (
   socket: WebSocket,
@@ -93,7 +93,10 @@ const webSocketConnection = (
   const isExcused = (): boolean => connection.mayBeSilent?.() === true;
   const heart = keepAlive(socket, clock, limits.heartbeatMs, message, isExcused);
 
-  /** Tells the peer why, reads no more than what may be on its way, and ends the connection soon whatever the peer does. */
+  /**
+   * Tells the peer why, reads no more than what may be on its way, and ends the connection soon
+   * whatever the peer does.
+   */
   const close = (code: number, reason: string): void => {
     if (cancelLinger !== undefined) return;
     cancelLinger = clock.at(clock.now() + limits.lingerMs, () => socket.terminate());

@@ -1,6 +1,7 @@
 /**
- * @module The long work of a round, done and reported back as an event. Every piece is idempotent, is retried a few times
- * where a retry can help, and always ends in an event, so that no phase waits for it in vain.
+ * @module The long work of a round, done and reported back as an event. Every piece is idempotent,
+ * is retried a few times where a retry can help, and always ends in an event, so that no phase
+ * waits for it in vain.
  */
 import { reportMetrics } from '../protocol/algorithm/metrics.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -22,11 +23,15 @@ import type { ModelKeeper } from './model.ts';
 import { failureFields } from './recovery.ts';
 import type { Upkeep } from './upkeep.ts';
 
-/** Attempts at a piece of work that fails with a retryable error that is no outage, and the pause before the first repeat. */
+/**
+ * Attempts at a piece of work that fails with a retryable error that is no outage, and the pause
+ * before the first repeat.
+ */
 const ATTEMPTS = 4;
 /**
- * Milliseconds for which a store, gate or ledger that does not answer is asked again: less than the time that the machine
- * gives the work, so that the attempt ends with the cause and not with a deadline.
+ * Milliseconds for which a store, gate or ledger that does not answer is asked again: less than the
+ * time that the machine gives the work, so that the attempt ends with the cause and not with a
+ * deadline.
  */
 export const OUTAGE_PATIENCE_MS = WORK_LIMIT_MS - 2 * 60_000;
 const FIRST_PAUSE_MS = 250;
@@ -64,8 +69,9 @@ const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
 ];
 
 /**
- * Whether a piece of work has been tried often enough. A signed commit can only be completed: ledger and store are asked until
- * they answer. An upload that cannot be read is its author's loss, and the others do not wait for it.
+ * Whether a piece of work has been tried often enough. A signed commit can only be completed:
+ * ledger and store are asked until they answer. An upload that cannot be read is its author's loss,
+ * and the others do not wait for it.
  */
 const isOver = (work: Work, { code }: FloeError, attempt: number, took: number): boolean => {
   if (work.type === 'register-model') return false;
@@ -87,7 +93,8 @@ const withRetries = async <Result>(
         return await run();
       } catch (thrown) {
         const error = toFloeError(thrown);
-        // A disk that is full is the operator's to mend, and nothing of the round is lost meanwhile.
+        // A disk that is full is the operator's to mend, and nothing of the round is lost
+        // meanwhile.
         const waits = STORAGE_ERRORS.has(error.code);
         const took = clock.monotonic() - from;
         if (!error.retryable || signal.aborted) throw error;
@@ -186,9 +193,11 @@ const failed = (work: Work, error: FloeError): EventBody => {
 };
 
 /**
- * Does a piece of work and returns the event it ends in; undefined when the attempt it belongs to is over.
+ * Does a piece of work and returns the event it ends in; undefined when the attempt it belongs to
+ * is over.
  *
- * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a signed commit for good
+ * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a
+ * signed commit for good
  */
 export const doWork = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
   try {

@@ -1,6 +1,6 @@
 /**
- * @module Bytes: hashing, hex, comparison. SHA-256 (FIPS 180-4) comes from the platform where it is fast (Node) and from
- * noble elsewhere; both give the same digest.
+ * @module Bytes: hashing, hex, comparison. SHA-256 (FIPS 180-4) comes from the platform where it is
+ * fast (Node) and from noble elsewhere; both give the same digest.
  */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
@@ -80,5 +80,8 @@ export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
   return a.length - b.length;
 };
 
-/** Copies into a buffer of its own, so that a view of a larger (or shared) buffer is never kept alive or handed out. */
+/**
+ * Copies into a buffer of its own, so that a view of a larger (or shared) buffer is never kept
+ * alive or handed out.
+ */
 export const ownBytes = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);

@@ -1,6 +1,7 @@
 /**
- * @module The error catalogue: every failure Floe reports, with its stable code, what it means, whose doing it is, what to do
- * about it, and whether the same call may succeed later. `docs/errors.md` is generated from this table.
+ * @module The error catalogue: every failure Floe reports, with its stable code, what it means,
+ * whose doing it is, what to do about it, and whether the same call may succeed later.
+ * `docs/errors.md` is generated from this table.
  */
 import { CLI } from './error-catalogue/cli.ts';
 import { DATA } from './error-catalogue/data.ts';

@@ -9,7 +9,8 @@ export type ErrorCode = keyof typeof ERRORS;
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * The one error class. `message` says what was expected and what came; `code` is stable across versions.
+ * The one error class. `message` says what was expected and what came; `code` is stable across
+ * versions.
  *
  * @example throw new FloeError('blob_corrupt', `expected ${want} bytes, got ${got}`, { blob: id });
  */
@@ -41,7 +42,9 @@ export class FloeError extends Error {
 /** Whether `value` names an entry of the catalogue. */
 export const isErrorCode = (value: string): value is ErrorCode => Object.hasOwn(ERRORS, value);
 
-/** Classes do not cross threads: a `FloeError` of a worker comes as a plain error with its fields. */
+/**
+ * Classes do not cross threads: a `FloeError` of a worker comes as a plain error with its fields.
+ */
 const carriedCode = (thrown: unknown): ErrorCode | undefined => {
   if (!(thrown instanceof Error) || thrown.name !== 'FloeError') return undefined;
   const { code } = thrown as Error & { readonly code?: unknown };
@@ -59,7 +62,9 @@ const MODULE_CODES: ReadonlySet<unknown> = new Set([
 /** Errors that wrap one another, at most. */
 const DEEPEST_CAUSE = 8;
 
-/** `installation_broken` where a module could not be loaded, whatever wraps that; else undefined. */
+/**
+ * `installation_broken` where a module could not be loaded, whatever wraps that; else undefined.
+ */
 export const installationFault = (thrown: unknown): FloeError | undefined => {
   let at = thrown;
   for (let depth = 0; depth < DEEPEST_CAUSE && at instanceof Error; depth += 1) {
@@ -70,7 +75,10 @@ export const installationFault = (thrown: unknown): FloeError | undefined => {
   return undefined;
 };
 
-/** Turns anything thrown into a `FloeError`; a foreign error becomes `fallback` with its message kept as the cause. */
+/**
+ * Turns anything thrown into a `FloeError`; a foreign error becomes `fallback` with its message
+ * kept as the cause.
+ */
 export const toFloeError = (thrown: unknown, fallback: ErrorCode = 'internal'): FloeError => {
   if (thrown instanceof FloeError) return thrown;
   const carried = carriedCode(thrown);

@@ -1,6 +1,7 @@
 /**
- * @module floe/protocol: what both sides agree on, for whoever writes a port, a trainer's surroundings or a verifier of their
- * own. Runs in Node and in browsers; the store in a directory, which needs Node, is in floe/client and floe/coordinator.
+ * @module floe/protocol: what both sides agree on, for whoever writes a port, a trainer's
+ * surroundings or a verifier of their own. Runs in Node and in browsers; the store in a directory,
+ * which needs Node, is in floe/client and floe/coordinator.
  */
 export type { AccessGate, KeyPurpose } from './ports/access-gate.ts';
 export { sealedBoxGate } from './ports/sealed-box-gate.ts';

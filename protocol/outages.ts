@@ -1,6 +1,6 @@
 /**
- * @module Which errors say that a service of others does not answer: the same call may succeed later, and nobody of the run
- * is at fault.
+ * @module Which errors say that a service of others does not answer: the same call may succeed
+ * later, and nobody of the run is at fault.
  */
 import type { ErrorCode } from './errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * @module One thing at a time, in the order of asking: two transactions of one signer at once use the
- * same coins and make each other fail, two claims of one model must see each other.
+ * @module One thing at a time, in the order of asking: two transactions of one signer at once use
+ * the same coins and make each other fail, two claims of one model must see each other.
  */
 
 export interface SerialQueue {

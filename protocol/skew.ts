@@ -1,9 +1,13 @@
 /**
- * @module Clocks held against each other: this machine's, the coordinator's, the chain's. Where two of three agree, the third is
- * the wrong one; a wrong own clock is a fault of this machine and nobody's lie.
+ * @module Clocks held against each other: this machine's, the coordinator's, the chain's. Where two
+ * of three agree, the third is the wrong one; a wrong own clock is a fault of this machine and
+ * nobody's lie.
  */
 
-/** Clocks may differ by this much, ms. Seal's certificates live for ten minutes; what is beyond this wants mending before that. */
+/**
+ * Clocks may differ by this much, ms. Seal's certificates live for ten minutes; what is beyond this
+ * wants mending before that.
+ */
 export const MAX_SKEW_MS = 60_000;
 
 /** What a clock shows, less what the own one shows, ms, as far as the way to it lets one tell. */

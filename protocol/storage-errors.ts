@@ -1,6 +1,6 @@
 /**
- * @module What a disk that does not take a write is called: by errno (POSIX) or by SQLite's result code, the same names for
- * every file that Floe writes. Source: https://sqlite.org/rescode.html
+ * @module What a disk that does not take a write is called: by errno (POSIX) or by SQLite's result
+ * code, the same names for every file that Floe writes. Source: https://sqlite.org/rescode.html
  */
 import { FloeError, type ErrorCode } from './errors.ts';
 
@@ -25,7 +25,10 @@ const BY_SQLITE: Readonly<Record<number, ErrorCode>> = {
   14: 'storage_read_only',
 };
 
-/** Errors of the operator's disk: nothing was written, nobody else is at fault, and the same call may succeed later. */
+/**
+ * Errors of the operator's disk: nothing was written, nobody else is at fault, and the same call
+ * may succeed later.
+ */
 export const STORAGE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'storage_full',
   'storage_read_only',
@@ -33,7 +36,10 @@ export const STORAGE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'journal_locked',
 ]);
 
-/** Does what writes to a disk, and calls what the disk throws by its name. @param where the file or folder */
+/**
+ * Does what writes to a disk, and calls what the disk throws by its name. @param where the file or
+ * folder
+ */
 export const onDisk = async <Result>(
   where: string,
   work: () => Promise<Result>,

@@ -1,6 +1,7 @@
 /**
- * @module Compiles the AssemblyScript kernels and writes them as `client/tfjs/kernels/binary.ts`, which is committed: a
- * user needs no compiler, and a browser bundle no extra file. `test/client/kernels.test.ts` compiles again and compares.
+ * @module Compiles the AssemblyScript kernels and writes them as `client/tfjs/kernels/binary.ts`,
+ * which is committed: a user needs no compiler, and a browser bundle no extra file.
+ * `test/client/kernels.test.ts` compiles again and compares.
  */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +11,10 @@ const FLAGS =
   '--outFile kernels.wasm --runtime minimal --use abort= --enable simd --importMemory ' +
   '--optimizeLevel 3 --shrinkLevel 0 --noAssert --converge';
 
-/** The module's bytes, from the sources as they are now. Throws with the compiler's messages if they do not compile. */
+/**
+ * The module's bytes, from the sources as they are now. Throws with the compiler's messages if they
+ * do not compile.
+ */
 export const compileKernels = async (): Promise<Uint8Array> => {
   const { main } = await import('assemblyscript/asc');
   let binary: Uint8Array | undefined;

@@ -1,7 +1,8 @@
 /**
- * @module The rules of imports, checked by `npm run lint`: the arrows between the rooms (docs/architecture.md),
- * no vendor SDK above protocol/net/, no production command that needs the simulator, no cycles. The
- * linter knows the static ones too; this walk also follows `import()` and imports of types.
+ * @module The rules of imports, checked by `npm run lint`: the arrows between the rooms
+ * (docs/architecture.md), no vendor SDK above protocol/net/, no production command that needs the
+ * simulator, no cycles. The linter knows the static ones too; this walk also follows `import()` and
+ * imports of types.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';

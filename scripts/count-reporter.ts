@@ -1,5 +1,6 @@
 /**
- * @module Vitest reporter that closes a run with one plain line, `N passed, N failed`, which any CI can read.
+ * @module Vitest reporter that closes a run with one plain line, `N passed, N failed`, which any CI
+ * can read.
  */
 import type { Reporter, TestModule } from 'vitest/node';
 

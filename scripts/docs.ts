@@ -1,7 +1,8 @@
 /**
- * @module Generates `docs/errors.md` from the error catalogue, `docs/limits.md` from the coordinator's limits, `docs/settings.md`
- * from the table of settings and `docs/protocol.md` from the schemas of frames, records and the run specification. `npm run docs`
- * writes them; a test compares them with the code.
+ * @module Generates `docs/errors.md` from the error catalogue, `docs/limits.md` from the
+ * coordinator's limits, `docs/settings.md` from the table of settings and `docs/protocol.md` from
+ * the schemas of frames, records and the run specification. `npm run docs` writes them; a test
+ * compares them with the code.
  */
 import { DEFAULT_LIMITS, type Limits } from '../coordinator/limits.ts';
 import { EVERY_RECORD, rulesFor } from '../protocol/rules/index.ts';
@@ -230,7 +231,7 @@ const sourceOf = (file: string): Promise<string> =>
 export const protocolPage = async (): Promise<string> => {
   const [messages, records] = await Promise.all([
     sourceOf('wire/messages.ts'),
-    sourceOf('records/records.ts'),
+    sourceOf('records/bodies.ts'),
   ]);
   const frames = (frameTable: Readonly<Record<string, v.GenericSchema>>): string[] =>
     Object.entries(frameTable).flatMap(([name, schema]) => [

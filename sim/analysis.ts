@@ -1,7 +1,7 @@
 /**
- * @module What looks at models and never takes part, in a worker (analyst.ts) or in the caller's thread: it opens every published model
- * with the auditor's key and scores it on the test set, and trains the centralised baseline in between. Nothing it does
- * flows back into the run.
+ * @module What looks at models and never takes part, in a worker (analyst.ts) or in the caller's
+ * thread: it opens every published model with the auditor's key and scores it on the test set, and
+ * trains the centralised baseline in between. Nothing it does flows back into the run.
  */
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
@@ -67,7 +67,9 @@ interface OpenedModel {
   readonly trainerOf: (data: Dataset) => Trainer | Promise<Trainer>;
 }
 
-/** Architecture of a model that only its trainer knows: the specification names its tensors alone. */
+/**
+ * Architecture of a model that only its trainer knows: the specification names its tensors alone.
+ */
 const OWN_ARCHITECTURE = 'own';
 
 const openModelOf = async (
@@ -113,7 +115,10 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
   let opening: Opening | undefined;
   let reading: Promise<{ readonly store: BlobStore; readonly gate: AccessGate }> | undefined;
   let building: Promise<OpenedModel> | undefined;
-  /** Built at the first call, so that an error of the backend is an answer and not the end of the worker. */
+  /**
+   * Built at the first call, so that an error of the backend is an answer and not the end of the
+   * worker.
+   */
   const opened = (): Promise<OpenedModel> =>
     (building ??= (async () =>
       openModelOf(
@@ -154,7 +159,10 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
       const cipher = await store.get(model.blob);
       return score(await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate));
     },
-    /** Plain SGD on all training examples; evaluations that come in between have their turn after each stretch. */
+    /**
+     * Plain SGD on all training examples; evaluations that come in between have their turn after
+     * each stretch.
+     */
     baseline: async (
       plan: BaselinePlan,
     ): Promise<{ readonly points: readonly BaselinePoint[]; readonly seconds: number }> => {
@@ -164,7 +172,8 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
       // The run's own first model.
       let weights = initialModel(opening.spec.model);
       let examples = 0;
-      // Processor time: the clock on the wall would measure how long this thread made way for the participants.
+      // Processor time: the clock on the wall would measure how long this thread made way for the
+      // participants.
       let busy = 0;
       for (const [round, rows] of [...stretches(init, plan)].entries()) {
         const before = process.threadCpuUsage();

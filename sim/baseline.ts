@@ -1,7 +1,7 @@
 /**
- * @module How much the centralised baseline trains: the same model with the same learning rate on all the data in one place,
- * as many examples as the federation sees but at most three passes, in batches of at least 32, so that it costs a fraction
- * of the run it is compared with.
+ * @module How much the centralised baseline trains: the same model with the same learning rate on
+ * all the data in one place, as many examples as the federation sees but at most three passes, in
+ * batches of at least 32, so that it costs a fraction of the run it is compared with.
  */
 import type { BaselinePlan } from './analysis.ts';
 import type { ScenarioData } from './data.ts';

@@ -1,7 +1,8 @@
 /**
- * @module The clock of a simulated coordinator: real time that can leap and stand still. It leaps over the grace that a lost
- * participant is given, so that no round waits for somebody whom the scenario keeps away, and it stands still between
- * rounds until everybody is back, so that who is invited does not depend on how fast they reconnect.
+ * @module The clock of a simulated coordinator: real time that can leap and stand still. It leaps
+ * over the grace that a lost participant is given, so that no round waits for somebody whom the
+ * scenario keeps away, and it stands still between rounds until everybody is back, so that who is
+ * invited does not depend on how fast they reconnect.
  */
 import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 

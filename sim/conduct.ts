@@ -1,6 +1,6 @@
 /**
- * @module The rounds of a scenario: coordinator, participants, the network between them and whoever watches, connected with each
- * other and started.
+ * @module The rounds of a scenario: coordinator, participants, the network between them and whoever
+ * watches, connected with each other and started.
  */
 import {
   createCoordinator,
@@ -30,7 +30,10 @@ import { timedGate, timedLedger, timedStaging, timedStore, type Timeline } from 
 /** A model whose blob or key cannot be had is asked for again, for more than a minute. */
 const SCORE_RETRIES = 20;
 
-/** When the clock leaps after a loss, in ms: twice, since the coordinator may see the loss a moment later. */
+/**
+ * When the clock leaps after a loss, in ms: twice, since the coordinator may see the loss a moment
+ * later.
+ */
 const LEAPS_AFTER = [20, 500];
 
 const silent: Logger = {
@@ -146,7 +149,8 @@ export const conduct = (
       if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
     }
     if (progress.type === 'committed' || progress.type === 'aborted') {
-      // Who is invited next must not depend on how fast the lost ones reconnect: time waits for them.
+      // Who is invited next must not depend on how fast the lost ones reconnect: time waits for
+      // them.
       if (losesSome) clock.freeze();
       switchboard.roundOver();
     }

@@ -1,7 +1,8 @@
 /**
- * @module A host of many participants, in a worker (crowd.ts) or in the thread of the caller. Each is the
- * production participant with its own identity, keystore and randomness; they share one copy of the
- * data and, where tfjs trains, one backend. Connections come from the coordinator as message ports.
+ * @module A host of many participants, in a worker (crowd.ts) or in the thread of the caller. Each
+ * is the production participant with its own identity, keystore and randomness; they share one copy
+ * of the data and, where tfjs trains, one backend. Connections come from the coordinator as message
+ * ports.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';
@@ -73,7 +74,10 @@ export type CrowdMessage =
       readonly message: string;
     };
 
-/** The events that the scenario reports; errors by code and text, since classes do not cross threads. */
+/**
+ * The events that the scenario reports; errors by code and text, since classes do not cross
+ * threads.
+ */
 export type CrowdEvent =
   | {
       readonly type: 'withdrawn' | 'violation' | 'unproven' | 'waiting';
@@ -154,7 +158,10 @@ const createConnections = (tell: (message: CrowdMessage) => void) => {
   };
 };
 
-/** What trains the examples of each participant: tfjs, with one model for all, or the module's trainers. */
+/**
+ * What trains the examples of each participant: tfjs, with one model for all, or the module's
+ * trainers.
+ */
 const openTrainers = async (
   init: CrowdData,
   spec: RunSpec,
@@ -215,7 +222,8 @@ export const createCrowd = (
     const participant = joinRun({
       connect: async (signal) => {
         const connection = await connections.connect(index, signal);
-        // A fresh stream each time: how far a lost participant got before it noticed must not shift what it draws later.
+        // A fresh stream each time: how far a lost participant got before it noticed must not shift
+        // what it draws later.
         logins += 1;
         random = cipherStream(deriveSeed(randomSeed, logins));
         return connection;

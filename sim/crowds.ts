@@ -1,6 +1,6 @@
 /**
- * @module The workers that host the participants, from the main thread: deals participants to workers and connections to
- * participants.
+ * @module The workers that host the participants, from the main thread: deals participants to
+ * workers and connections to participants.
  */
 import { FloeError, isErrorCode } from '../protocol/errors.ts';
 import {

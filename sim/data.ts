@@ -1,5 +1,6 @@
 /**
- * @module The data of a scenario: training and test examples in shared memory, so that any number of workers reads one copy.
+ * @module The data of a scenario: training and test examples in shared memory, so that any number
+ * of workers reads one copy.
  */
 import { type Dataset, rowOf, featureLength, labelLength } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
@@ -33,7 +34,10 @@ const shareRows = (data: Dataset, rows: Uint32Array): Dataset => {
   return { ...rest, features, labels, size: rows.length };
 };
 
-/** The caller's own examples, copied into shared memory. @throws FloeError `data_unfit` for empty ones */
+/**
+ * The caller's own examples, copied into shared memory. @throws FloeError `data_unfit` for empty
+ * ones
+ */
 export const shareData = ({ train, test, source = 'own data' }: SimulationData): ScenarioData => {
   if (train.size === 0 || test.size === 0)
     throw new FloeError('data_unfit', `${source}: expected training and test examples`);
@@ -48,8 +52,8 @@ const rowsOf = (data: Dataset): Uint32Array =>
   Uint32Array.from({ length: data.size }, (_, i) => rowOf(data, i));
 
 /**
- * Loads `mnist`, a CSV table or a folder of IDX files. A CSV table has no test part: a sixth of its rows, chosen by the
- * seed, is held out.
+ * Loads `mnist`, a CSV table or a folder of IDX files. A CSV table has no test part: a sixth of its
+ * rows, chosen by the seed, is held out.
  *
  * @throws FloeError `file_not_found`, `data_malformed`, `data_unfit`
  */

@@ -8,7 +8,10 @@ import type { PartitionStatistics } from '../client/data/partition.ts';
 import type { RoundSummary } from './summary.ts';
 
 export type ScenarioEvent =
-  /** The scenario is sound, its data are read; what the run rests on comes next, which may take seconds. */
+  /**
+   * The scenario is sound, its data are read; what the run rests on comes next, which may take
+   * seconds.
+   */
   | { readonly type: 'starting' }
   /** Everything is set up; the kinds say what really runs. */
   | {
@@ -53,7 +56,10 @@ export type ScenarioEvent =
       readonly testAccuracy: number;
       readonly testLoss: number;
     }
-  /** Something on the network went wrong and was got over, or what was reached could not be published. */
+  /**
+   * Something on the network went wrong and was got over, or what was reached could not be
+   * published.
+   */
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'participant'; readonly index: number; readonly event: CrowdEvent }
   /** The rounds are over; what is left is the baseline and the files. */

@@ -1,5 +1,6 @@
 /**
- * @module The same as a worker thread, in the caller's own thread: for trainers that are functions of the caller.
+ * @module The same as a worker thread, in the caller's own thread: for trainers that are functions
+ * of the caller.
  */
 import type { Calls, Thread } from './thread.ts';
 

@@ -1,6 +1,7 @@
 /**
- * @module The simulated network: the Connection port over a MessagePort, and a counter of bytes around any connection.
- * A message channel is ordered and reliable, as the port demands; what is sent is copied, as it would be by a socket.
+ * @module The simulated network: the Connection port over a MessagePort, and a counter of bytes
+ * around any connection. A message channel is ordered and reliable, as the port demands; what is
+ * sent is copied, as it would be by a socket.
  */
 import type { MessagePort } from 'node:worker_threads';
 import * as v from 'valibot';

@@ -1,6 +1,6 @@
 /**
- * @module The part of the report that runs in the reader's browser: reads the data beside it and draws four plots with
- * uPlot. Kept as text, because it is written into the page as it stands.
+ * @module The part of the report that runs in the reader's browser: reads the data beside it and
+ * draws four plots with uPlot. Kept as text, because it is written into the page as it stands.
  */
 
 export const REPORT_SCRIPT = String.raw`

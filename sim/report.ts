@@ -1,6 +1,6 @@
 /**
- * @module `report.html`: one file that shows a finished run without the network. uPlot and the data are written into the
- * page; every text that came from outside is escaped.
+ * @module `report.html`: one file that shows a finished run without the network. uPlot and the data
+ * are written into the page; every text that came from outside is escaped.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -21,7 +21,10 @@ export const escapeHtml = (text: string): string =>
     .replaceAll('"', '&quot;')
     .replaceAll("'", '&#39;');
 
-/** JSON inside a script element: no `<`, so that neither a closing tag nor a comment can begin in it. */
+/**
+ * JSON inside a script element: no `<`, so that neither a closing tag nor a comment can begin in
+ * it.
+ */
 export const jsonForScript = (value: unknown): string =>
   JSON.stringify(value)
     .replaceAll('<', '\\u003c')

@@ -1,6 +1,7 @@
 /**
- * @module The folder of a simulated run, for writing: while it is written its name ends in `.partial`, and only a finished one
- * gets its own name, so nothing half-done looks finished. `latest` points to the newest finished one.
+ * @module The folder of a simulated run, for writing: while it is written its name ends in
+ * `.partial`, and only a finished one gets its own name, so nothing half-done looks finished.
+ * `latest` points to the newest finished one.
  */
 import { mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -57,7 +58,9 @@ export const makeRunFolder = async (parent: string, name: string): Promise<strin
   }
 };
 
-/** Points `latest` at a run: a symbolic link, or where those are refused a file that holds the name. */
+/**
+ * Points `latest` at a run: a symbolic link, or where those are refused a file that holds the name.
+ */
 const pointLatest = async (parent: string, name: string): Promise<void> => {
   const temporary = join(parent, `.${LATEST}.tmp`);
   await rm(temporary, { force: true });

@@ -1,7 +1,7 @@
 /**
- * @module Runs a scenario: the production coordinator in this thread, the production participants in worker threads, a
- * directory for blobs, a file for the journal. What differs from production is the network, the clock and the randomness,
- * which all derive from one seed.
+ * @module Runs a scenario: the production coordinator in this thread, the production participants
+ * in worker threads, a directory for blobs, a file for the journal. What differs from production is
+ * the network, the clock and the randomness, which all derive from one seed.
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -85,7 +85,8 @@ const openPlace = async (
 ): Promise<Place> => {
   const partial = await makeRunFolder(outDir, runName(clock.now(), scenario.seed));
   await writeRunStart(partial, spec, auditorSeed);
-  // A simulation is started again, not resumed: its journal must be whole when it ends, not survive a power cut.
+  // A simulation is started again, not resumed: its journal must be whole when it ends, not survive
+  // a power cut.
   const journal = await openJournal(join(partial, RUN_FILES.journal), { synced: false });
   resources.defer(() => journal.close());
   const running = await startSubstrate(scenario, partial, limits);
@@ -120,7 +121,9 @@ const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> 
   return transcript;
 };
 
-/** What was reached can still be verified and pulled; by others too, where somebody stopped the run. */
+/**
+ * What was reached can still be verified and pulled; by others too, where somebody stopped the run.
+ */
 const keepReached = async (
   place: Place,
   signal: AbortSignal,
@@ -139,7 +142,8 @@ const keepReached = async (
 /**
  * Runs a scenario to its end and leaves a folder with everything about it.
  *
- * @throws FloeError `usage`, `data_malformed`, `backend_unavailable`, `aborted` (the folder then ends in `.partial`)
+ * @throws FloeError `usage`, `data_malformed`, `backend_unavailable`, `aborted` (the folder then
+ * ends in `.partial`)
  */
 export const runScenario = async (
   scenario: Scenario,

@@ -1,6 +1,7 @@
 /**
- * @module Everything a scenario decides before the first round: who holds which rows, which model, which specification, and
- * the seed of every participant. All of it follows from the scenario and its data.
+ * @module Everything a scenario decides before the first round: who holds which rows, which model,
+ * which specification, and the seed of every participant. All of it follows from the scenario and
+ * its data.
  */
 import { loadStrategies } from '../protocol/algorithm/load-module.ts';
 import { deriveSeed } from '../protocol/ports/random.ts';
@@ -44,15 +45,18 @@ export interface Setup {
 }
 
 /**
- * On a network of others a scenario is a new run each time: another name, and so another hash. Who is invited and what is trained
- * follow from the id and the seed, and stay as they are.
+ * On a network of others a scenario is a new run each time: another name, and so another hash. Who
+ * is invited and what is trained follow from the id and the seed, and stay as they are.
  */
 const nameOf = ({ seed, substrate }: Scenario, now: number): string => {
   const when = substrate.type === 'network' ? ` ${new Date(now).toISOString()}` : '';
   return `simulation${when} ${seed}`.slice(0, 100);
 };
 
-/** The specification of a scenario, from its keys and its model alone. @param now milliseconds since 1970 */
+/**
+ * The specification of a scenario, from its keys and its model alone. @param now milliseconds since
+ * 1970
+ */
 export const specOf = (
   scenario: Scenario,
   now: number,
@@ -83,10 +87,12 @@ export interface TaskOptions {
 }
 
 /**
- * Loads the data and derives the run. The analyst's worker is started here, since it builds the model; `resources` ends it.
+ * Loads the data and derives the run. The analyst's worker is started here, since it builds the
+ * model; `resources` ends it.
  *
  * @param now milliseconds since 1970
- * @throws FloeError `usage`, `file_not_found`, `data_malformed`, `data_unfit`, `backend_unavailable`
+ * @throws FloeError `usage`, `file_not_found`, `data_malformed`, `data_unfit`,
+ * `backend_unavailable`
  */
 export const setUp = async (
   scenario: Scenario,

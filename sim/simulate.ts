@@ -12,7 +12,9 @@ export interface SimulateOptions
     Omit<ScenarioInput, 'data' | 'model'>,
     Omit<RunOptions, 'task' | 'module'>,
     Pick<SimulationModule, 'trainer' | 'name'> {
-  /** `mnist`, a CSV table, a folder of IDX files; or examples, or what makes them. Default `mnist`. */
+  /**
+   * `mnist`, a CSV table, a folder of IDX files; or examples, or what makes them. Default `mnist`.
+   */
   readonly data?: string | SimulationModule['data'];
   /** `mlp-2nn`, `cnn`, `linear`, `mlp:UNITS,...`; or a model of tfjs. Default `mlp-2nn`. */
   readonly model?: string | ModelFunction;

@@ -1,7 +1,8 @@
 /**
- * @module What a scenario's blobs, keys and freezes rest on: this machine's disk and sealed boxes, or Walrus, Seal and Sui, on a
- * devnet of its own or on a network that is there, through the SDKs. Every thread opens its own ports from plain data. The SDKs
- * are loaded only where they are used, so that a local run starts as fast as without them.
+ * @module What a scenario's blobs, keys and freezes rest on: this machine's disk and sealed boxes,
+ * or Walrus, Seal and Sui, on a devnet of its own or on a network that is there, through the SDKs.
+ * Every thread opens its own ports from plain data. The SDKs are loaded only where they are used,
+ * so that a local run starts as fast as without them.
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
@@ -48,7 +49,10 @@ export type Substrate =
 /** What participants and readers work with. */
 export interface ReaderPorts {
   readonly store: BlobStore;
-  /** What participants compare freezes with, and where a beacon on chain can be read; undefined in a local run. */
+  /**
+   * What participants compare freezes with, and where a beacon on chain can be read; undefined in a
+   * local run.
+   */
   readonly ledger: LedgerReader | undefined;
   readonly gateFor: (identity: Identity) => Promise<AccessGate>;
   close(): Promise<void>;
@@ -65,19 +69,25 @@ export interface CoordinatorPorts {
   readonly modelObject: (round: number) => Promise<string | undefined>;
   /** Object id of the run on chain. */
   readonly runObject: () => Promise<string | undefined>;
-  /** Makes the run readable without this folder; undefined where there is no chain to say so, or no committed round. */
+  /**
+   * Makes the run readable without this folder; undefined where there is no chain to say so, or no
+   * committed round.
+   */
   readonly publish: (transcript: Uint8Array) => Promise<Publication | undefined>;
   close(): Promise<void>;
 }
 
 /**
- * The folder of a run's blobs. A local simulation is started again, not resumed: its blobs must be whole
- * when it ends, not survive a power cut, as its journal.
+ * The folder of a run's blobs. A local simulation is started again, not resumed: its blobs must be
+ * whole when it ends, not survive a power cut, as its journal.
  */
 const blobFolder = ({ type, blobs }: Substrate) =>
   directoryStore(blobs, { disk: nodeFiles({ durable: type !== 'local' }) });
 
-/** Ports of one thread: uploads go to the coordinator's folder, models come from where they are published. */
+/**
+ * Ports of one thread: uploads go to the coordinator's folder, models come from where they are
+ * published.
+ */
 export const openReaderPorts = async (
   substrate: Substrate,
   spec: RunSpec,
@@ -124,7 +134,9 @@ export const openCoordinatorPorts = async (
   };
 };
 
-/** Coins for the run from the network's faucet; where it has none, somebody has to send some first. */
+/**
+ * Coins for the run from the network's faucet; where it has none, somebody has to send some first.
+ */
 const fundCoordinator = async (
   network: NetworkConfig,
   spec: RunSpec,
@@ -151,7 +163,10 @@ export interface RunningSubstrate {
   stop(): Promise<void>;
 }
 
-/** Starts the devnet of a run in a thread of its own, where the scenario wants one, and notes the network in the folder. */
+/**
+ * Starts the devnet of a run in a thread of its own, where the scenario wants one, and notes the
+ * network in the folder.
+ */
 export const startSubstrate = async (
   { substrate: wanted, seed }: Pick<Scenario, 'substrate' | 'seed'>,
   folder: string,

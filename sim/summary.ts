@@ -1,6 +1,6 @@
 /**
- * @module `summary.json`: what a finished run says of itself, as a schema, so that the report, the tests and other programs
- * read one definition.
+ * @module `summary.json`: what a finished run says of itself, as a schema, so that the report, the
+ * tests and other programs read one definition.
  */
 import * as v from 'valibot';
 
@@ -103,7 +103,10 @@ export const summarySchema = v.strictObject({
   ),
   history: v.array(roundSchema),
   phaseSeconds: v.record(v.string(), amount),
-  /** Where the time of the rounds went: training, storage, keys, ledger. They overlap, so shares add up to more than 1. */
+  /**
+   * Where the time of the rounds went: training, storage, keys, ledger. They overlap, so shares add
+   * up to more than 1.
+   */
   activities: v.record(
     v.string(),
     v.strictObject({

@@ -1,6 +1,7 @@
 /**
- * @module The simulated network's middle: hands each participant a connection to the coordinator, counts what passes, and
- * cuts those whom the scenario loses. A lost participant stays away until its round is over and then connects again.
+ * @module The simulated network's middle: hands each participant a connection to the coordinator,
+ * counts what passes, and cuts those whom the scenario loses. A lost participant stays away until
+ * its round is over and then connects again.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { equalBytes } from '../protocol/bytes.ts';
@@ -62,7 +63,8 @@ export const createSwitchboard = ({
     away.add(index);
     lines.delete(index);
     onDrop(index, phase, current);
-    // Not from within the coordinator's own `send`; still before any further message of the participant.
+    // Not from within the coordinator's own `send`; still before any further message of the
+    // participant.
     queueMicrotask(() => line.near.close(CLOSE_ABNORMAL, 'cut by the scenario'));
   };
 
@@ -96,7 +98,8 @@ export const createSwitchboard = ({
         const { round, body } = decodeRecordOf('cohort', frame.record);
         current = round;
         if (!plans.has(round)) plans.set(round, planDrops(drops, body.members, round, seed));
-        // Registered and in the frozen cohort, but gone before it shares: the earliest that can be told apart.
+        // Registered and in the frozen cohort, but gone before it shares: the earliest that can be
+        // told apart.
         if (plannedFor(index) === 'register') cut(index, 'register');
       } else if (frame.type === 'ack' && line.last && equalBytes(frame.hash, line.last)) {
         cut(index, plannedFor(index) as DropPhase);

@@ -1,7 +1,7 @@
 /**
  * @module What a simulation is given of the caller's own: data, a model, trainers. As values to
- * `simulate`, which then trains in its own thread, or as the exports of a module, which every worker
- * imports by its URL: `simulate({ module })`, `floe sim --module task.ts`.
+ * `simulate`, which then trains in its own thread, or as the exports of a module, which every
+ * worker imports by its URL: `simulate({ module })`, `floe sim --module task.ts`.
  */
 import * as v from 'valibot';
 import type { Dataset } from '../client/data/dataset.ts';
@@ -9,7 +9,10 @@ import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
 import { FloeError } from '../protocol/errors.ts';
 
-/** The examples of a simulation: `train` is cut by the scenario's partition, `test` scores the models. */
+/**
+ * The examples of a simulation: `train` is cut by the scenario's partition, `test` scores the
+ * models.
+ */
 export interface SimulationData {
   readonly train: Dataset;
   readonly test: Dataset;
@@ -32,8 +35,8 @@ export interface SimulationModule {
   readonly model?: ModelFunction;
   /**
    * Makes the trainer of one participant. All have the same manifest. `evaluate` is asked to score
-   * models on `test`, so it is needed. The first model is drawn from the run's seed by the names and
-   * shapes of the manifest's tensors.
+   * models on `test`, so it is needed. The first model is drawn from the run's seed by the names
+   * and shapes of the manifest's tensors.
    */
   readonly trainer?: (init: SimulationTrainerInit) => Trainer | Promise<Trainer>;
   /** Names the model in reports. Default: `own model`. */
@@ -72,7 +75,10 @@ export const checkTask = (task: unknown, from: string): SimulationModule => {
   return task as SimulationModule;
 };
 
-/** Imports a simulation module. @param url `file:` or what `import` takes @throws FloeError `usage`, `file_not_found` */
+/**
+ * Imports a simulation module. @param url `file:` or what `import` takes @throws FloeError `usage`,
+ * `file_not_found`
+ */
 export const loadTask = async (url: string): Promise<SimulationModule> => {
   let exports: unknown;
   try {

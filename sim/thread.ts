@@ -1,6 +1,7 @@
 /**
- * @module A worker thread that answers calls: one request, one answer, errors carried over with their code. What the two
- * sides send each other is checked by the types of one `Calls` table that both import.
+ * @module A worker thread that answers calls: one request, one answer, errors carried over with
+ * their code. What the two sides send each other is checked by the types of one `Calls` table that
+ * both import.
  */
 import { parentPort, Worker, type Transferable } from 'node:worker_threads';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * @module Where the time of a run goes. Whatever takes part notes spans of wall-clock time by what they were spent on, in
- * whichever thread; overlapping spans of one kind count once, so a share says for how much of the rounds' time something of
- * this kind was under way.
+ * @module Where the time of a run goes. Whatever takes part notes spans of wall-clock time by what
+ * they were spent on, in whichever thread; overlapping spans of one kind count once, so a share
+ * says for how much of the rounds' time something of this kind was under way.
  */
 import type { Trainer } from '../client/trainer.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';

@@ -1,6 +1,6 @@
 /**
- * @module What every journal must do: a batch is whole or not there, a snapshot takes the place of the events in it, the
- * transcript is served as it is stored, what is erased is gone.
+ * @module What every journal must do: a batch is whole or not there, a snapshot takes the place of
+ * the events in it, the transcript is served as it is stored, what is erased is gone.
  */
 import type { TestApi } from './api.ts';
 import { concatBytes, sha256, utf8 } from '../protocol/bytes.ts';

@@ -1,12 +1,16 @@
 /**
- * @module Addresses of coordinators as people write them, and the transcript so far that is to be had there.
+ * @module Addresses of coordinators as people write them, and the transcript so far that is to be
+ * had there.
  */
 import { fetchBytes } from '../../protocol/records/announcement.ts';
 import { FloeError } from '../../protocol/errors.ts';
 
 const TRANSCRIPT_LIMIT = 2 ** 31 - 1;
 
-/** `ws://host:1` and `http://host:1` to the base address for HTTP; `undefined` for anything else, such as a path. */
+/**
+ * `ws://host:1` and `http://host:1` to the base address for HTTP; `undefined` for anything else,
+ * such as a path.
+ */
 export const httpBase = (source: string): string | undefined => {
   const match = /^(ws|http)(s?):\/\//iu.exec(source);
   if (match === null) return undefined;

@@ -1,6 +1,6 @@
 /**
- * @module How long a coordinator is tried that has never answered. Once it was reached, an outage is waited for as long as it
- * lasts: the run may stand.
+ * @module How long a coordinator is tried that has never answered. Once it was reached, an outage
+ * is waited for as long as it lasts: the run may stand.
  */
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
@@ -13,7 +13,8 @@ type Connect = (signal: AbortSignal) => Promise<Connection>;
 
 /**
  * @param address as it is named to people
- * @returns throws what `connect` throws, and `coordinator_unreachable` once that has failed for `patienceMs`
+ * @returns throws what `connect` throws, and `coordinator_unreachable` once that has failed for
+ * `patienceMs`
  */
 export const patientConnect = (
   connect: Connect,

@@ -1,6 +1,7 @@
 /**
- * @module Connections over WebSocket (RFC 6455): the library `ws` in Node, where the certificate, the size of a message and
- * the heartbeat can be set; the browser's own WebSocket elsewhere, which answers the coordinator's pings by itself.
+ * @module Connections over WebSocket (RFC 6455): the library `ws` in Node, where the certificate,
+ * the size of a message and the heartbeat can be set; the browser's own WebSocket elsewhere, which
+ * answers the coordinator's pings by itself.
  */
 import type { WebSocket as NodeWebSocket } from 'ws';
 import { ownBytes } from '../../protocol/bytes.ts';
@@ -13,11 +14,16 @@ import { unexpectedStatus, unreachable } from '../../protocol/wire/unreachable.t
 export interface WebSocketOptions {
   /** Certificates (PEM) to trust instead of the system's. Node only. */
   readonly ca?: string;
-  /** `false` takes any certificate: only sensible with the coordinator's key in `expect`. Node only. */
+  /**
+   * `false` takes any certificate: only sensible with the coordinator's key in `expect`. Node only.
+   */
   readonly rejectUnauthorized?: boolean;
   /** Bytes of one frame, at most. */
   readonly maxFrameBytes?: number;
-  /** Milliseconds between pings; a coordinator that misses one counts as lost at the next. Node only. Default 15 s. */
+  /**
+   * Milliseconds between pings; a coordinator that misses one counts as lost at the next. Node
+   * only. Default 15 s.
+   */
   readonly heartbeatMs?: number;
   /** Milliseconds to connect. Default 15 s. */
   readonly timeoutMs?: number;
@@ -68,8 +74,9 @@ const refusal = (url: string, status: number, name: unknown): FloeError =>
     : unexpectedStatus(url, status);
 
 /**
- * Pings at every beat; a peer that has not answered by the next one is cut off. A beat that comes late says that a trainer has
- * held this event loop: the answer may lie unread in the socket, so it counts only from the next beat on.
+ * Pings at every beat; a peer that has not answered by the next one is cut off. A beat that comes
+ * late says that a trainer has held this event loop: the answer may lie unread in the socket, so it
+ * counts only from the next beat on.
  */
 const keepAlive = (socket: NodeWebSocket, clock: Clock, everyMs: number): void => {
   let answered = true;
@@ -202,10 +209,12 @@ const connectInBrowser = async (
 };
 
 /**
- * What makes connections to the coordinator at `url`, `ws://host:port` or `wss://...`; each call makes a fresh one.
+ * What makes connections to the coordinator at `url`, `ws://host:port` or `wss://...`; each call
+ * makes a fresh one.
  *
- * @throws FloeError `usage` when the address is not one; the call: `connection_lost`, `certificate_refused`, `wrong_protocol`,
- *   `aborted`, and what the coordinator refuses an upgrade with
+ * @throws FloeError `usage` when the address is not one; the call: `connection_lost`,
+ * `certificate_refused`, `wrong_protocol`, `aborted`, and what the coordinator refuses an upgrade
+ * with
  */
 export const webSocketConnect = (
   url: string,
@@ -216,7 +225,10 @@ export const webSocketConnect = (
   return (signal) => (inNode ? connectInNode : connectInBrowser)(address, options, signal);
 };
 
-/** The address of the coordinator's HTTP endpoints: the same host, `http` for `ws`, `https` for `wss`. @throws FloeError `usage` */
+/**
+ * The address of the coordinator's HTTP endpoints: the same host, `http` for `ws`, `https` for
+ * `wss`. @throws FloeError `usage`
+ */
 export const httpAddress = (url: string): string => {
   const { protocol, host } = requireAddress(url);
   return `${protocol === 'wss:' ? 'https:' : 'http:'}//${host}`;

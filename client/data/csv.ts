@@ -1,6 +1,6 @@
 /**
- * @module Tables as CSV: a header, one column of labels, all other columns numeric. Nothing is guessed: a missing or
- * non-numeric value is refused with its row and column.
+ * @module Tables as CSV: a header, one column of labels, all other columns numeric. Nothing is
+ * guessed: a missing or non-numeric value is refused with its row and column.
  */
 import { parse } from 'csv-parse/sync';
 import { FloeError } from '../../protocol/errors.ts';
@@ -11,7 +11,10 @@ export interface CsvOptions {
   readonly label?: string | number;
   /** `classes`: labels are categories (default); `values`: numbers to predict. */
   readonly task?: 'classes' | 'values';
-  /** The categories in their order, agreed among all participants. Default: those that occur, sorted. */
+  /**
+   * The categories in their order, agreed among all participants. Default: those that occur,
+   * sorted.
+   */
   readonly classNames?: readonly string[];
   /** Columns to leave out, such as identifiers. */
   readonly drop?: readonly string[];

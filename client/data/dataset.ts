@@ -1,13 +1,19 @@
 /**
- * @module A participant's examples in memory: one flat vector of features and one of labels. A subset is a view by an
- * index list and copies nothing; features and labels may lie on a SharedArrayBuffer, so that many workers read one copy.
+ * @module A participant's examples in memory: one flat vector of features and one of labels. A
+ * subset is a view by an index list and copies nothing; features and labels may lie on a
+ * SharedArrayBuffer, so that many workers read one copy.
  */
 import { FloeError } from '../../protocol/errors.ts';
 
 export interface Dataset {
-  /** Row-major, `featureShape` per row; with `indices`, rows that the view leaves out lie here too. */
+  /**
+   * Row-major, `featureShape` per row; with `indices`, rows that the view leaves out lie here too.
+   */
   readonly features: Float32Array;
-  /** Int32Array: one class a row, 0 .. classes - 1. Float32Array: targets, the same number for each row. */
+  /**
+   * Int32Array: one class a row, 0 .. classes - 1. Float32Array: targets, the same number for each
+   * row.
+   */
   readonly labels: Int32Array | Float32Array;
   /** Number of examples. */
   readonly size: number;

@@ -1,6 +1,7 @@
 /**
- * @module The IDX format of the MNIST files: two zero bytes, a type, the number of dimensions, the dimensions as
- * big-endian 32-bit integers, then the elements, row-major (Y. LeCun, C. Cortes, C. Burges, "The MNIST database").
+ * @module The IDX format of the MNIST files: two zero bytes, a type, the number of dimensions, the
+ * dimensions as big-endian 32-bit integers, then the elements, row-major (Y. LeCun, C. Cortes, C.
+ * Burges, "The MNIST database").
  */
 import { FloeError } from '../../protocol/errors.ts';
 
@@ -9,7 +10,10 @@ export interface IdxArray {
   readonly values: Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 }
 
-/** More elements than any data set Floe is meant for; a header that claims more is refused before memory is taken. */
+/**
+ * More elements than any data set Floe is meant for; a header that claims more is refused before
+ * memory is taken.
+ */
 const LARGEST = 2 ** 31;
 
 const malformed = (name: string, message: string): FloeError =>
@@ -40,7 +44,8 @@ const TYPES: Readonly<Record<number, { readonly bytes: number; readonly read: Re
 /**
  * Reads an IDX file that is not compressed. Bytes and signed bytes stay views of `bytes`.
  * @param name what to call the file in errors
- * @throws FloeError `data_malformed` for a wrong magic number, type or size, or bytes too few or too many
+ * @throws FloeError `data_malformed` for a wrong magic number, type or size, or bytes too few or
+ * too many
  */
 export const parseIdx = (bytes: Uint8Array, name = 'IDX file'): IdxArray => {
   if (bytes.length < 4) throw malformed(name, `expected a header, got ${bytes.length} bytes`);

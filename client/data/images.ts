@@ -18,7 +18,8 @@ export const allocate = (
   shared === true ? new SharedArrayBuffer(length * 4) : new ArrayBuffer(length * 4);
 
 /**
- * Bytes become value / 255 (0 to 1), other types stay as they are; images of shape [rows, columns] get one channel.
+ * Bytes become value / 255 (0 to 1), other types stay as they are; images of shape [rows, columns]
+ * get one channel.
  * @throws FloeError `data_malformed` when counts differ or labels are not classes
  */
 export const idxDataset = (

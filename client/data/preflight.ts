@@ -1,6 +1,7 @@
 /**
- * @module Looks at a participant's examples before the first round: whether they fit the model, and what their owner
- * should know about them (classes that are missing, features that never change, the range of values).
+ * @module Looks at a participant's examples before the first round: whether they fit the model, and
+ * what their owner should know about them (classes that are missing, features that never change,
+ * the range of values).
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { type Dataset, featureLength, labelLength, rowOf } from './dataset.ts';
@@ -99,7 +100,8 @@ const scanFeatures = (data: Dataset): Range => {
 };
 
 /**
- * Checks the examples against the model. Rows are counted from 0 over the whole file or array, also in a subset.
+ * Checks the examples against the model. Rows are counted from 0 over the whole file or array, also
+ * in a subset.
  * @throws FloeError `data_unfit` with the first offending row
  */
 export const preflight = (data: Dataset, model: ModelShape): PreflightReport => {

@@ -1,6 +1,7 @@
 /**
- * @module Draws from a reproducible stream: uniform numbers, permutations (Fisher and Yates), normal and gamma variates
- * (Marsaglia and Tsang 2000). For scenarios only: where data lies and who fails. Nothing here is for secrets.
+ * @module Draws from a reproducible stream: uniform numbers, permutations (Fisher and Yates),
+ * normal and gamma variates (Marsaglia and Tsang 2000). For scenarios only: where data lies and who
+ * fails. Nothing here is for secrets.
  */
 import { randomBelow, type RandomSource } from '../../protocol/ports/random.ts';
 
@@ -27,8 +28,8 @@ export const normal = (random: RandomSource): number =>
   Math.sqrt(-2 * Math.log(1 - uniform(random))) * Math.cos(2 * Math.PI * uniform(random));
 
 /**
- * Logarithm of a Gamma(shape, 1) variate. In logarithms because for a shape far below 1 the variate itself underflows.
- * Shapes below 1 use Gamma(shape) = Gamma(shape + 1) U^(1 / shape).
+ * Logarithm of a Gamma(shape, 1) variate. In logarithms because for a shape far below 1 the variate
+ * itself underflows. Shapes below 1 use Gamma(shape) = Gamma(shape + 1) U^(1 / shape).
  */
 export const logGamma = (shape: number, random: RandomSource): number => {
   if (shape < 1) return logGamma(shape + 1, random) + Math.log(1 - uniform(random)) / shape;

@@ -1,5 +1,6 @@
 /**
- * @module One of n equal parts of a data set, for trying out: whoever takes a part cuts the same way.
+ * @module One of n equal parts of a data set, for trying out: whoever takes a part cuts the same
+ * way.
  */
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { subset, type Dataset } from './dataset.ts';

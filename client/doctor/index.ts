@@ -1,6 +1,6 @@
 /**
- * @module What `floe doctor` does: what this machine can do, whether the services of a network answer,
- * and whether this machine's clock agrees with the chain's and a coordinator's. Node only.
+ * @module What `floe doctor` does: what this machine can do, whether the services of a network
+ * answer, and whether this machine's clock agrees with the chain's and a coordinator's. Node only.
  */
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { systemClock, type Clock } from '../../protocol/ports/clock.ts';

@@ -1,6 +1,6 @@
 /**
- * @module What a machine can do. Each is tried for real: a key is exchanged, a file is written and synced, a port
- * is bound.
+ * @module What a machine can do. Each is tried for real: a key is exchanged, a file is written and
+ * synced, a port is bound.
  */
 import { createCipheriv } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -38,7 +38,10 @@ const KEM_REPEATS = 20;
 
 /** SHA-256 of "abc" (FIPS 180-4, appendix). */
 const ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
-/** AES-256-CTR of zeros under key and counter of NIST SP 800-38A, F.5.5: the first block of the key stream. */
+/**
+ * AES-256-CTR of zeros under key and counter of NIST SP 800-38A, F.5.5: the first block of the key
+ * stream.
+ */
 const CTR_KEY = '603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4';
 const CTR_COUNTER = 'f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff';
 const CTR_STREAM = '0bdf7df1591716335e9a8b15c860c502';

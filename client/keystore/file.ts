@@ -1,7 +1,7 @@
 /**
- * @module The keystore on disk: a folder with `identity` (encrypted under the passphrase), `lock`, for each run its memory
- * (encrypted) and the vector of the round in progress (masked or encrypted before it came here), and for each model that was
- * uploaded for the run that it was (encrypted).
+ * @module The keystore on disk: a folder with `identity` (encrypted under the passphrase), `lock`,
+ * for each run its memory (encrypted) and the vector of the round in progress (masked or encrypted
+ * before it came here), and for each model that was uploaded for the run that it was (encrypted).
  */
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
@@ -36,17 +36,22 @@ export interface KeystoreOptions {
   readonly disk: Disk;
   /** For a new keystore only; an old one keeps its own. */
   readonly kdf?: KdfCost;
-  /** 32 bytes from which a new keystore's identity derives, as in `memoryKeystore`. Default: drawn. */
+  /**
+   * 32 bytes from which a new keystore's identity derives, as in `memoryKeystore`. Default: drawn.
+   */
   readonly secret?: Uint8Array;
-  /** 32 bytes: the Ed25519 seed that a new keystore's identity is, such as a key that exists already; the rest is drawn. */
+  /**
+   * 32 bytes: the Ed25519 seed that a new keystore's identity is, such as a key that exists
+   * already; the rest is drawn.
+   */
   readonly identitySeed?: Uint8Array;
 }
 
 /**
  * Opens the keystore in the folder `path`, or makes one.
  *
- * @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` (wrong passphrase or altered file),
- *   `data_malformed` (truncated or not a keystore)
+ * @throws FloeError `passphrase_missing`, `keystore_locked`, `decryption_failed` (wrong passphrase
+ * or altered file), `data_malformed` (truncated or not a keystore)
  */
 export const openKeystore = async (
   path: string,
@@ -89,7 +94,8 @@ const openFile = async (
 };
 
 /**
- * Whose keystore it is, for signing and for opening models: also while a run has it open, for it takes no part in any.
+ * Whose keystore it is, for signing and for opening models: also while a run has it open, for it
+ * takes no part in any.
  *
  * @throws FloeError `file_not_found`, `passphrase_missing`, `decryption_failed`, `data_malformed`
  */

@@ -1,7 +1,8 @@
 /**
- * @module The Keystore port: a participant's identity, its training secret, and what it must not forget in the middle of a
- * round. Every secret and every signed answer of a round is saved before it is used or sent, so that a participant that was
- * killed sends the same bytes again or nothing (the answered-once rule of Bonawitz et al. 2017 must survive a crash).
+ * @module The Keystore port: a participant's identity, its training secret, and what it must not
+ * forget in the middle of a round. Every secret and every signed answer of a round is saved before
+ * it is used or sent, so that a participant that was killed sends the same bytes again or nothing
+ * (the answered-once rule of Bonawitz et al. 2017 must survive a crash).
  */
 import * as v from 'valibot';
 import {
@@ -19,7 +20,9 @@ import { deriveSeed } from '../../protocol/ports/random.ts';
 import { MAX_COHORT, MAX_PROOF_BYTES } from '../../protocol/spec/run-spec.ts';
 import { SELF_SECRET_BYTES, shareBytes } from '../../protocol/secagg/index.ts';
 
-/** Members whose last registration is remembered: beyond, those not seen for longest are forgotten. */
+/**
+ * Members whose last registration is remembered: beyond, those not seen for longest are forgotten.
+ */
 export const MAX_MEMBERS = 4096;
 
 const hash = fixedBytes(32);
@@ -53,7 +56,10 @@ const roundSchema = v.strictObject({
   /** Hash of the cohort record that was accepted. */
   cohort: v.optional(hash),
   guard: v.optional(guardSchema),
-  /** Set together when the shares are made: `selfSecret` (b || e) and the own shares are secret, `frame` is sent. */
+  /**
+   * Set together when the shares are made: `selfSecret` (b || e) and the own shares are secret,
+   * `frame` is sent.
+   */
   sharing: v.optional(
     v.strictObject({
       selfSecret: fixedBytes(SELF_SECRET_BYTES),
@@ -61,16 +67,24 @@ const roundSchema = v.strictObject({
       frame: bytesUpTo(MAX_FRAME_BYTES),
     }),
   ),
-  /** Hash of the sharers record that was accepted: the masks are made over that set and no other. */
+  /**
+   * Hash of the sharers record that was accepted: the masks are made over that set and no other.
+   */
   sharers: v.optional(hash),
-  /** Secret: what the entries of the other sharers held, opened once on receipt; `seed` is that of the pair mask. */
+  /**
+   * Secret: what the entries of the other sharers held, opened once on receipt; `seed` is that of
+   * the pair mask.
+   */
   opened: v.optional(
     v.pipe(
       v.array(v.strictObject({ author: hash, self: selfShare, key: keyShare, seed: hash })),
       v.maxLength(MAX_COHORT),
     ),
   ),
-  /** The signed complaint over an entry that did not open: this participant uploads nothing in this attempt. */
+  /**
+   * The signed complaint over an entry that did not open: this participant uploads nothing in this
+   * attempt.
+   */
   complaint: v.optional(record),
   /** The vector made for this round. Once it is here, no other one is ever made. */
   vector: v.optional(
@@ -119,7 +133,10 @@ const spentSchema = v.strictObject({
 
 const runSchema = v.strictObject({
   v: v.literal(1),
-  /** The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was given up, if it was. */
+  /**
+   * The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was
+   * given up, if it was.
+   */
   last: v.optional(
     v.strictObject({
       round: integer(1, 100_000),
@@ -129,7 +146,10 @@ const runSchema = v.strictObject({
   ),
   /** The last own registration, whatever became of it. */
   registered: v.optional(registeredSchema),
-  /** The last registration seen of each member of a cohort that was accepted; those seen last at the end. */
+  /**
+   * The last registration seen of each member of a cohort that was accepted; those seen last at the
+   * end.
+   */
   members: v.optional(
     v.pipe(
       v.array(v.strictObject({ key: hash, ...registeredSchema.entries })),
@@ -144,13 +164,20 @@ const runSchema = v.strictObject({
   checked: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
   /** Proof that a commit of this run is wrong: nothing is answered any more. */
   proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
-  /** What was spent on the newest model that it uploaded for. Outlives rounds: only another model replaces it. */
+  /**
+   * What was spent on the newest model that it uploaded for. Outlives rounds: only another model
+   * replaces it.
+   */
   spent: v.optional(spentSchema),
-  /** Hashes of earlier models that it uploaded for, oldest first: it takes no part on them any more. */
+  /**
+   * Hashes of earlier models that it uploaded for, oldest first: it takes no part on them any more.
+   */
   past: v.optional(v.pipe(v.array(hash), v.maxLength(MAX_PAST_MODELS))),
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
-  /** The round in progress; gone once it is committed, aborted or given up, and its secrets with it. */
+  /**
+   * The round in progress; gone once it is committed, aborted or given up, and its secrets with it.
+   */
   round: v.optional(roundSchema),
 });
 
@@ -175,22 +202,38 @@ export interface Keystore {
   /** `memory`, `file`: named in the first lines of output. */
   readonly kind: string;
   readonly identity: Identity;
-  /** 32 bytes. Seeds of local training derive from it: the same keystore trains the same model again. Secret. */
+  /**
+   * 32 bytes. Seeds of local training derive from it: the same keystore trains the same model
+   * again. Secret.
+   */
   readonly trainingSecret: Uint8Array;
-  /** 32 bytes. The keys of the blobs that a coordinator seals derive from it. Secret, and independent of the signing key. */
+  /**
+   * 32 bytes. The keys of the blobs that a coordinator seals derive from it. Secret, and
+   * independent of the signing key.
+   */
   readonly sealingSecret: Uint8Array;
   /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
   load(run: Uint8Array): Promise<RunMemory | undefined>;
-  /** Replaces it; once this resolves it is durable. Calls for one run are made one after the other. */
+  /**
+   * Replaces it; once this resolves it is durable. Calls for one run are made one after the other.
+   */
   save(run: Uint8Array, memory: RunMemory): Promise<void>;
-  /** Keeps the one vector of the round in progress; durable once it resolves. It is masked or encrypted: not a secret. */
+  /**
+   * Keeps the one vector of the round in progress; durable once it resolves. It is masked or
+   * encrypted: not a secret.
+   */
   saveVector(run: Uint8Array, vector: Uint8Array): Promise<void>;
   loadVector(run: Uint8Array): Promise<Uint8Array | undefined>;
   /** Removes it; nothing happens where there is none. */
   eraseVector(run: Uint8Array): Promise<void>;
-  /** The run (its hash) in which this identity first uploaded for a model, over all runs of the keystore. @param model its hash */
+  /**
+   * The run (its hash) in which this identity first uploaded for a model, over all runs of the
+   * keystore. @param model its hash
+   */
   ownerOf(model: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Gives the model to `run` where it has no owner; durable once it resolves. @returns its owner */
+  /**
+   * Gives the model to `run` where it has no owner; durable once it resolves. @returns its owner
+   */
   claimModel(model: Uint8Array, run: Uint8Array): Promise<Uint8Array>;
   /** Lets another process have it. Idempotent. */
   close(): Promise<void>;

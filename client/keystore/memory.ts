@@ -1,7 +1,7 @@
 /**
  * @module A keystore in memory: for the simulator and for participants that do not outlive their
- * process. What is loaded has gone through the same bytes as in a file, so neither can keep what the
- * other would lose.
+ * process. What is loaded has gone through the same bytes as in a file, so neither can keep what
+ * the other would lose.
  */
 import { ownBytes, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
@@ -14,7 +14,8 @@ import {
 } from './keystore.ts';
 
 /**
- * @param secret 32 bytes; identity and training secret derive from it, so that a seeded simulation can be repeated.
+ * @param secret 32 bytes; identity and training secret derive from it, so that a seeded simulation
+ * can be repeated.
  * @throws FloeError `key_invalid` on another length
  */
 export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {

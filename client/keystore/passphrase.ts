@@ -1,5 +1,6 @@
 /**
- * @module A keystore's passphrase from a file or an open file descriptor. It is never printed. Node only.
+ * @module A keystore's passphrase from a file or an open file descriptor. It is never printed. Node
+ * only.
  */
 import { closeSync, read } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -21,7 +22,10 @@ export const notEmpty = (text: string, source: string): string => {
   throw new FloeError('passphrase_missing', `${source} is empty`);
 };
 
-/** All of a file but its last line break. @throws FloeError `file_not_found`, `usage`, `passphrase_missing` */
+/**
+ * All of a file but its last line break. @throws FloeError `file_not_found`, `usage`,
+ * `passphrase_missing`
+ */
 export const passphraseOfFile = async (path: string): Promise<string> => {
   let text: string;
   try {
@@ -60,7 +64,10 @@ const readSome = async (fd: number, into: Uint8Array): Promise<number> => {
   }
 };
 
-/** Up to the first line break or the end; the descriptor is closed. @throws FloeError `usage`, `passphrase_missing` */
+/**
+ * Up to the first line break or the end; the descriptor is closed. @throws FloeError `usage`,
+ * `passphrase_missing`
+ */
 export const passphraseOfDescriptor = async (fd: number): Promise<string> => {
   const bytes = new Uint8Array(MAX_PASSPHRASE_BYTES + 1);
   let size = 0;

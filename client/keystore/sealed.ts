@@ -1,6 +1,7 @@
 /**
- * @module How a keystore's files are encrypted: the key from a passphrase by Argon2id (RFC 9106, parameters in the file), the
- * contents under XChaCha20-Poly1305 with the file's role as associated data, so that no file can stand in for another.
+ * @module How a keystore's files are encrypted: the key from a passphrase by Argon2id (RFC 9106,
+ * parameters in the file), the contents under XChaCha20-Poly1305 with the file's role as associated
+ * data, so that no file can stand in for another.
  */
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
@@ -27,13 +28,17 @@ export const DEFAULT_KDF_COST: KdfCost = { memory: 1 << 16, passes: 3 };
 export const kdfSchema = v.strictObject({
   type: v.literal('argon2id'),
   salt: fixedBytes(16),
-  // The bounds keep a file from outside from taking the machine down, or from asking for no work at all.
+  // The bounds keep a file from outside from taking the machine down, or from asking for no work at
+  // all.
   memory: integer(8, 1 << 21),
   passes: integer(1, 64),
 });
 export type Kdf = v.InferOutput<typeof kdfSchema>;
 
-/** 32 bytes from a passphrase. @throws FloeError `backend_unavailable` where the platform has no Argon2 */
+/**
+ * 32 bytes from a passphrase. @throws FloeError `backend_unavailable` where the platform has no
+ * Argon2
+ */
 export const deriveFileKey = (passphrase: string, kdf: Kdf): Promise<Uint8Array> =>
   new Promise((resolve, reject) => {
     if (nodeCrypto?.argon2 === undefined) {
@@ -73,7 +78,8 @@ export const seal = (
   random: RandomSource,
   header: Uint8Array = new Uint8Array(0),
 ): Uint8Array => {
-  // The nonce is random and bound to the contents: a random source that repeats does not repeat it for other contents.
+  // The nonce is random and bound to the contents: a random source that repeats does not repeat it
+  // for other contents.
   const nonce = sodium.crypto_generichash(NONCE_BYTES, concatBytes(random(32), plain), key);
   const box = sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
     plain,
@@ -85,7 +91,10 @@ export const seal = (
   return encodeCbor({ v: 1, nonce, box });
 };
 
-/** @throws FloeError `data_malformed` (truncated, not such a file), `decryption_failed` (wrong key or role, altered) */
+/**
+ * @throws FloeError `data_malformed` (truncated, not such a file), `decryption_failed` (wrong key
+ * or role, altered)
+ */
 export const unseal = (
   key: Uint8Array,
   role: string,

@@ -1,6 +1,7 @@
 /**
- * @module The survivors and the answer: a participant signs the one set that it has seen, and answers for it when enough others
- * have signed the same and its update is not spent otherwise. Bonawitz et al. 2017, rounds 3 and 4; secure-aggregation, 2.0.
+ * @module The survivors and the answer: a participant signs the one set that it has seen, and
+ * answers for it when enough others have signed the same and its update is not spent otherwise.
+ * Bonawitz et al. 2017, rounds 3 and 4; secure-aggregation, 2.0.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -86,9 +87,11 @@ const signSet = async (
 };
 
 /**
- * Answers for the set that enough survivors have signed; the answer and what it spends are saved before it leaves.
+ * Answers for the set that enough survivors have signed; the answer and what it spends are saved
+ * before it leaves.
  *
- * @throws FloeError `survivors_inconsistent`, `update_already_spent`, `ledger_unavailable`; as `makeAnswer`
+ * @throws FloeError `survivors_inconsistent`, `update_already_spent`, `ledger_unavailable`; as
+ * `makeAnswer`
  */
 export const onConsistency = async (
   progress: Progress,

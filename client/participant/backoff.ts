@@ -1,6 +1,6 @@
 /**
- * @module Waiting before another attempt: exponential, with full jitter over the upper half, so that a hundred participants
- * that lost one coordinator do not come back in one second.
+ * @module Waiting before another attempt: exponential, with full jitter over the upper half, so
+ * that a hundred participants that lost one coordinator do not come back in one second.
  */
 import { randomBelow, type RandomSource } from '../../protocol/ports/random.ts';
 
@@ -10,10 +10,16 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-/** The longest wait stays well below the 30 s that a restarted coordinator gives everyone to come back. */
+/**
+ * The longest wait stays well below the 30 s that a restarted coordinator gives everyone to come
+ * back.
+ */
 export const DEFAULT_BACKOFF: Backoff = { baseMs: 500, maxMs: 10_000 };
 
-/** Milliseconds to wait before retry `attempt` (1, 2, ...): between half of min(max, base * 2^(attempt - 1)) and all of it. */
+/**
+ * Milliseconds to wait before retry `attempt` (1, 2, ...): between half of min(max, base *
+ * 2^(attempt - 1)) and all of it.
+ */
 export const backoffDelay = (
   { baseMs, maxMs }: Backoff,
   attempt: number,

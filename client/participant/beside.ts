@@ -1,6 +1,7 @@
 /**
- * @module Work that runs beside the frames of a round: the check of a commit, training, masking, uploading. What
- * it gives is handled in the order of the participant's queue, and dropped when the round has ended in the meantime.
+ * @module Work that runs beside the frames of a round: the check of a commit, training, masking,
+ * uploading. What it gives is handled in the order of the participant's queue, and dropped when the
+ * round has ended in the meantime.
  */
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { maxBundleBytes } from '../../protocol/verify/bundle.ts';
@@ -56,8 +57,8 @@ export interface Job<Result> {
 }
 
 /**
- * The models trained on last, by hash: the check of a commit starts from the one before it. Simulated
- * participants of one process share them.
+ * The models trained on last, by hash: the check of a commit starts from the one before it.
+ * Simulated participants of one process share them.
  */
 const RECENT_MODELS_BYTES = 64 << 20;
 const recentModels = createMemo<ModelContent>(RECENT_MODELS_BYTES);
@@ -67,8 +68,8 @@ const nameOf = ({ hash, state }: ModelRef): Uint8Array =>
   state === undefined ? hash : sha256(hash, state);
 
 /**
- * Does `work` on bytes whose hash is in a signed record, with a key that opened: what is wrong with them then is proven by that
- * record.
+ * Does `work` on bytes whose hash is in a signed record, with a key that opened: what is wrong with
+ * them then is proven by that record.
  */
 const proving = async <Result>(records: Proof, work: () => Promise<Result>): Promise<Result> => {
   try {
@@ -89,7 +90,10 @@ const asNamed = (ref: BlobRef, bytes: Uint8Array): Uint8Array => {
   }
 };
 
-/** The gate's contract, held before a record is blamed for what its key does not open. @throws PortFault of the gate */
+/**
+ * The gate's contract, held before a record is blamed for what its key does not open. @throws
+ * PortFault of the gate
+ */
 const unwrap = async (
   gate: AccessGate,
   envelope: Uint8Array,
@@ -206,7 +210,10 @@ export class Beside {
     return spotCheck({ spec, run, evidence, bundle, before, leaf, reader, signal });
   }
 
-  /** Where the ledger is not the coordinator's own, it holds the cohort and the survivors of the committed round. */
+  /**
+   * Where the ledger is not the coordinator's own, it holds the cohort and the survivors of the
+   * committed round.
+   */
   async #compareFreezes({ cohort, survivors }: CommitEvidence, wait: Wait): Promise<void> {
     const { view, ledger } = this.#ports;
     if (ledger === undefined) return;
@@ -241,7 +248,8 @@ export class Beside {
    * Fetches the model of the round, unless its weights are known, and trains.
    *
    * @param known content with the hashes that the open record names
-   * @param shared resolves when this participant has sent its shares; the trainer may hold the event loop after that
+   * @param shared resolves when this participant has sent its shares; the trainer may hold the
+   * event loop after that
    */
   async train(
     open: SignedRecord<'open'>,

@@ -1,6 +1,7 @@
 /**
- * @module The spot check of the commit that a round starts from, between the cohort and the shares: evidence in, then the check
- * beside the frames, then either the shares or the proof that the commit is wrong (secure-aggregation, section 2, step 8).
+ * @module The spot check of the commit that a round starts from, between the cohort and the shares:
+ * evidence in, then the check beside the frames, then either the shares or the proof that the
+ * commit is wrong (secure-aggregation, section 2, step 8).
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -24,8 +25,9 @@ export const onEvidence = (
 };
 
 /**
- * Whether the round starts from a commit that this participant has not checked yet. A commit that an earlier attempt checked
- * counts where the Open record was held to it: then model and beacon are the committed ones.
+ * Whether the round starts from a commit that this participant has not checked yet. A commit that
+ * an earlier attempt checked counts where the Open record was held to it: then model and beacon are
+ * the committed ones.
  */
 const mustCheck = (
   progress: Progress,
@@ -41,7 +43,8 @@ const mustCheck = (
 /**
  * What follows the cohort.
  *
- * @throws FloeError `unexpected_frame` without the evidence, which says too whether the invited were drawn
+ * @throws FloeError `unexpected_frame` without the evidence, which says too whether the invited
+ * were drawn
  */
 export const checkThenShare = async (progress: Progress, live: Live): Promise<void> => {
   if (live.open.body.bundle !== undefined && live.evidence === undefined)
@@ -50,8 +53,9 @@ export const checkThenShare = async (progress: Progress, live: Live): Promise<vo
 };
 
 /**
- * Checks the commit beside the frames; a participant that finds it wrong does nothing more in this run. Whoever sees what it reads
- * may stop the check and show another commit of the round, or wait for another block: there is neither, also after a restart.
+ * Checks the commit beside the frames; a participant that finds it wrong does nothing more in this
+ * run. Whoever sees what it reads may stop the check and show another commit of the round, or wait
+ * for another block: there is neither, also after a restart.
  */
 const check = async (progress: Progress, live: Live): Promise<void> => {
   const { evidence, open, busy } = live;
@@ -75,7 +79,10 @@ const check = async (progress: Progress, live: Live): Promise<void> => {
   });
 };
 
-/** Keeps the proof, tells the coordinator and the user, and stops. @throws FloeError `commit_fabricated` */
+/**
+ * Keeps the proof, tells the coordinator and the user, and stops. @throws FloeError
+ * `commit_fabricated`
+ */
 const accuse = async (progress: Progress, proof: CommitProof): Promise<never> => {
   const encoded = encodeProof(proof);
   const error = fabricated(proof);

@@ -1,8 +1,8 @@
 /**
- * @module What a participant checks of everything that the coordinator sends: the rules of the round
- * (`protocol/rules`) over the records that it was sent, and that its own records and entries are the
- * ones it made. Each function throws the `FloeError` that names the broken rule. Sources: Bonawitz et
- * al. 2017, Pasquini et al. 2022.
+ * @module What a participant checks of everything that the coordinator sends: the rules of the
+ * round (`protocol/rules`) over the records that it was sent, and that its own records and entries
+ * are the ones it made. Each function throws the `FloeError` that names the broken rule. Sources:
+ * Bonawitz et al. 2017, Pasquini et al. 2022.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -51,7 +51,9 @@ export interface RunView {
 /** A view in which the attempt is open. */
 export type OpenView = RoundView & { readonly open: SignedRecord<'open'> };
 
-/** Signed by the coordinator, for this run. @throws FloeError `signature_invalid`, `record_replayed` */
+/**
+ * Signed by the coordinator, for this run. @throws FloeError `signature_invalid`, `record_replayed`
+ */
 export const checkCoordinatorRecord = (view: RunView, record: SignedRecord): void => {
   if (!COORDINATOR_RECORDS.has(record.type) || !equalBytes(record.author, view.spec.coordinator))
     throw new FloeError('signature_invalid', `the ${record.type} record is not the coordinator's`, {
@@ -127,7 +129,8 @@ export const checkCohort = (
     registers.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
     record.body.beacon,
   );
-  // Somebody else's keys under the own name would receive the shares that are meant for this participant.
+  // Somebody else's keys under the own name would receive the shares that are meant for this
+  // participant.
   const own = frame.registers[indexOf(cohort, self)] as Uint8Array;
   if (!equalBytes(own, ownRegister))
     throw new FloeError('record_malformed', 'the own registration is not the one that was sent');
@@ -148,14 +151,19 @@ export interface CheckedSharers {
   readonly view: RoundView;
   readonly inbox: readonly {
     readonly author: Uint8Array;
-    /** As its author signed it, and what shows that; empty in the own place, and of who is no neighbour. */
+    /**
+     * As its author signed it, and what shows that; empty in the own place, and of who is no
+     * neighbour.
+     */
     readonly entry: Uint8Array;
     readonly path: Uint8Array;
     readonly record: SignedRecord<'share'>;
   }[];
 }
 
-/** @throws FloeError of the rules of Share and Sharers; `share_invalid`, `survivors_inconsistent` */
+/**
+ * @throws FloeError of the rules of Share and Sharers; `share_invalid`, `survivors_inconsistent`
+ */
 export const checkSharers = (
   { self }: RunView,
   checked: CheckedCohort,
@@ -256,7 +264,10 @@ export const checkConsistency = (
     );
 };
 
-/** @param seen what this participant knows of the round, if it was in it @throws FloeError of the rules of Commit */
+/**
+ * @param seen what this participant knows of the round, if it was in it @throws FloeError of the
+ * rules of Commit
+ */
 export const checkCommit = (
   { spec, run, beacon }: RunView,
   commit: SignedRecord<'commit'>,
@@ -266,8 +277,8 @@ export const checkCommit = (
 /**
  * An Abort that excludes somebody proves it: this participant judges the proof again.
  * @returns the culprits that this participant has thereby proven itself
- * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof is missing or shows something else; those of the
- *   rules of Abort
+ * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof is missing or shows
+ * something else; those of the rules of Abort
  */
 export const checkAbort = async (
   view: RoundView,

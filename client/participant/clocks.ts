@@ -1,6 +1,7 @@
 /**
- * @module The participant's clock against the coordinator's and the chain's, at every login. The participant itself works with
- * durations only; key servers and nodes refuse who asks at the wrong time, and then the wrong clock is the cause to name.
+ * @module The participant's clock against the coordinator's and the chain's, at every login. The
+ * participant itself works with durations only; key servers and nodes refuse who asks at the wrong
+ * time, and then the wrong clock is the cause to name.
  */
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { ErrorCode, FloeError } from '../../protocol/errors.ts';
@@ -12,7 +13,10 @@ export class Clocks {
   readonly #onSkew: (skew: Skew) => void;
   #skew: Skew | undefined;
 
-  /** @param onSkew called when clocks are found to differ, and again only where another one is found to be wrong */
+  /**
+   * @param onSkew called when clocks are found to differ, and again only where another one is found
+   * to be wrong
+   */
   constructor(own: Clock, onSkew: (skew: Skew) => void) {
     this.#own = own;
     this.#onSkew = onSkew;
@@ -37,7 +41,10 @@ export class Clocks {
     if (isNew) this.#onSkew(skew);
   }
 
-  /** The code of an error towards others: `clock_skewed` where a gate or ledger fails and the own clock may be why. */
+  /**
+   * The code of an error towards others: `clock_skewed` where a gate or ledger fails and the own
+   * clock may be why.
+   */
   causeOf(error: FloeError): ErrorCode {
     const isTimed =
       error instanceof PortFault && (error.port === 'gate' || error.port === 'ledger');

@@ -1,5 +1,6 @@
 /**
- * @module How an attempt ends: a commit, which names the next model, or an abort, which says whether the sum may be known.
+ * @module How an attempt ends: a commit, which names the next model, or an abort, which says
+ * whether the sum may be known.
  */
 import { reportMetrics } from '../../protocol/algorithm/metrics.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
@@ -34,8 +35,8 @@ export const onCommit = async (
 };
 
 /**
- * Forgets the attempt; remembers culprits whose breach it has proven. Of an attempt whose end it has missed, too: it may have
- * answered, and answers for that set without them only if it knows.
+ * Forgets the attempt; remembers culprits whose breach it has proven. Of an attempt whose end it
+ * has missed, too: it may have answered, and answers for that set without them only if it knows.
  * @throws FloeError as `checkAbort`
  */
 export const onAbort = async (progress: Progress, record: SignedRecord<'abort'>): Promise<void> => {
@@ -52,7 +53,10 @@ export const onAbort = async (progress: Progress, record: SignedRecord<'abort'>)
   progress.ports.emit({ type: 'aborted', round: record.round, code, reason, answered });
 };
 
-/** The coordinator sends the proof again at each login, for as long as the model stands. @throws FloeError as `checkAbort` */
+/**
+ * The coordinator sends the proof again at each login, for as long as the model stands. @throws
+ * FloeError as `checkAbort`
+ */
 const learnCulprits = async (progress: Progress, record: SignedRecord<'abort'>): Promise<void> => {
   const { ports, memory } = progress;
   const known = new Set(memory.run.culprits);

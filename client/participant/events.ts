@@ -1,5 +1,6 @@
 /**
- * @module What a participant tells whoever started it: typed events for progress bars and reports, and lines for a log.
+ * @module What a participant tells whoever started it: typed events for progress bars and reports,
+ * and lines for a log.
  */
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
@@ -12,7 +13,9 @@ import type { Skew } from '../../protocol/skew.ts';
 import type { PortName, Verdict } from './fault.ts';
 
 export type ParticipantEvent =
-  /** First of all, where this participant requires less of a run than the defaults: what, in words. */
+  /**
+   * First of all, where this participant requires less of a run than the defaults: what, in words.
+   */
   | { readonly type: 'admission'; readonly lowered: readonly string[] }
   /** Logged in; comes again after every reconnect. The kinds say what really runs. */
   | {
@@ -34,7 +37,10 @@ export type ParticipantEvent =
       readonly delayMs: number;
       readonly error: FloeError;
     }
-  /** The commit of an earlier round is as its uploads say, at this leaf, and its model follows from its sum. */
+  /**
+   * The commit of an earlier round is as its uploads say, at this leaf, and its model follows from
+   * its sum.
+   */
   | {
       readonly type: 'checked';
       readonly round: number;
@@ -90,7 +96,10 @@ export type ParticipantEvent =
       readonly metrics: readonly ReportedMetric[];
       readonly model: ModelRef;
     }
-  /** The coordinator aborted the attempt. `answered`: it may know the sum; otherwise nothing was revealed. */
+  /**
+   * The coordinator aborted the attempt. `answered`: it may know the sum; otherwise nothing was
+   * revealed.
+   */
   | {
       readonly type: 'aborted';
       readonly round: number;
@@ -121,7 +130,10 @@ export type ParticipantEvent =
       readonly error: FloeError;
       readonly why: Verdict;
     }
-  /** Something that came is against the rules, and nothing that the coordinator signed shows who made it. */
+  /**
+   * Something that came is against the rules, and nothing that the coordinator signed shows who
+   * made it.
+   */
   | { readonly type: 'unproven'; readonly round: number; readonly error: FloeError }
   /** The coordinator broke a rule, for the `count`-th time, and signed what proves it. */
   | {
@@ -147,7 +159,10 @@ export type Log = (
 
 const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(1);
 
-/** Names and reasons come from the other side: nothing in them may move the cursor of a terminal or begin a line. */
+/**
+ * Names and reasons come from the other side: nothing in them may move the cursor of a terminal or
+ * begin a line.
+ */
 const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 
 /** The line of an event; `undefined` for those that only a progress bar wants. */

@@ -1,11 +1,12 @@
 /**
- * @module The records that a participant is shown of the commit that a round starts from, so that it can check it before it
- * shares (secure-aggregation, section 2, step 8).
+ * @module The records that a participant is shown of the commit that a round starts from, so that
+ * it can check it before it shares (secure-aggregation, section 2, step 8).
  *
- * The check travels in Share and not in Register: on a chain a key is for the frozen cohort, so nobody new could open the bundle
- * before the freeze. Nothing has been masked or uploaded by then. A participant checks the newest commit itself; for the ones
- * before it relies on the sharers of each following round, of whom the evidence shows the last: an honest one among them has
- * done the same one commit earlier.
+ * The check travels in Share and not in Register: on a chain a key is for the frozen cohort, so
+ * nobody new could open the bundle before the freeze. Nothing has been masked or uploaded by then.
+ * A participant checks the newest commit itself; for the ones before it relies on the sharers of
+ * each following round, of whom the evidence shows the last: an honest one among them has done the
+ * same one commit earlier.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -15,8 +16,8 @@ import type { OpenView, RunView } from './checks.ts';
 
 /**
  * @param opened the attempt, whose Open record was checked as far as that was possible before
- * @throws FloeError `record_conflict` for records of another commit than the one that the round names; `not_drawn` where the
- *   invited are not those that R draws; as `readEvidence`
+ * @throws FloeError `record_conflict` for records of another commit than the one that the round
+ * names; `not_drawn` where the invited are not those that R draws; as `readEvidence`
  */
 export const checkEvidence = (
   { spec, run, beacon }: RunView,

@@ -1,7 +1,8 @@
 /**
- * @module What an error in a round says about whom. Errors of the ports are wrapped where they are thrown, so that it is the
- * port, and never the code, that decides; a breach is an error that carries the coordinator's signed record
- * (`protocol/rules/breach.ts`). Whatever else comes of a frame is refused and proves nothing: the line may have changed it.
+ * @module What an error in a round says about whom. Errors of the ports are wrapped where they are
+ * thrown, so that it is the port, and never the code, that decides; a breach is an error that
+ * carries the coordinator's signed record (`protocol/rules/breach.ts`). Whatever else comes of a
+ * frame is refused and proves nothing: the line may have changed it.
  */
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
@@ -40,15 +41,21 @@ const isRemote = (port: PortName): port is RemotePort =>
 
 /**
  * - `breach`: the coordinator's signed records prove it.
- * - `outage`: a store, gate or ledger does not answer, or not as it should: waited for, then the attempt is left.
- * - `local`: this machine, its disk, its trainer or its data: the attempt is left, the next one is tried.
- * - `unproven`: something that came is against the rules and nothing signed shows who did it: the attempt is left.
+ * - `outage`: a store, gate or ledger does not answer, or not as it should: waited for, then the
+ *   attempt is left.
+ * - `local`: this machine, its disk, its trainer or its data: the attempt is left, the next one is
+ *   tried.
+ * - `unproven`: something that came is against the rules and nothing signed shows who did it: the
+ *   attempt is left.
  * - `declined`: this participant's own rules forbid the attempt.
  * - `end`: nothing more can be done in this run.
  */
 export type Verdict = 'breach' | 'outage' | 'local' | 'unproven' | 'declined' | 'end';
 
-/** Own rules: what was spent before, an attempt that this participant does not want, or is too late for. */
+/**
+ * Own rules: what was spent before, an attempt that this participant does not want, or is too late
+ * for.
+ */
 const DECLINED: ReadonlySet<ErrorCode> = new Set([
   'update_already_spent',
   'admission_refused',
@@ -57,7 +64,10 @@ const DECLINED: ReadonlySet<ErrorCode> = new Set([
   'already_answered',
 ]);
 
-/** @param source `frame`: while a frame was handled; `work`: in the participant's own work beside the frames */
+/**
+ * @param source `frame`: while a frame was handled; `work`: in the participant's own work beside
+ * the frames
+ */
 export const judge = (error: FloeError, source: 'frame' | 'work'): Verdict => {
   if (error instanceof Breach) return 'breach';
   if (error instanceof PortFault)

@@ -1,6 +1,7 @@
 /**
- * @module What the ledger holds of an attempt, as a participant reads it: beside the frames, and again while the ledger does not
- * hold it yet. A freeze happens once and before the coordinator shows the record, so a ledger without it lags behind.
+ * @module What the ledger holds of an attempt, as a participant reads it: beside the frames, and
+ * again while the ledger does not hold it yet. A freeze happens once and before the coordinator
+ * shows the record, so a ledger without it lags behind.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import type { Kind } from './beside.ts';
@@ -30,7 +31,10 @@ export const readFreeze = async <What extends keyof Freezes>(
   throw new PortFault('ledger', new FloeError('ledger_unavailable', message), undefined);
 };
 
-/** Goes on with what the ledger holds; at once, and with nothing, where the coordinator alone keeps the freezes. */
+/**
+ * Goes on with what the ledger holds; at once, and with nothing, where the coordinator alone keeps
+ * the freezes.
+ */
 export const afterFreeze = async <What extends keyof Freezes & Kind>(
   progress: Progress,
   live: Live,

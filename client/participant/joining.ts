@@ -1,6 +1,7 @@
 /**
- * @module Open, Register and the cohort, as a participant answers them: it registers where the Open record meets the rules and
- * an answer can come of the attempt, and stays where the frozen cohort is one it takes. Bonawitz et al. 2017, round 0.
+ * @module Open, Register and the cohort, as a participant answers them: it registers where the Open
+ * record meets the rules and an answer can come of the attempt, and stays where the frozen cohort
+ * is one it takes. Bonawitz et al. 2017, round 0.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -68,7 +69,9 @@ export const onOpen = async (progress: Progress, open: SignedRecord<'open'>): Pr
 /** Why a participant sits an attempt out that breaks no rule. */
 const SITS_OUT: ReadonlySet<string> = new Set(['update_already_spent', 'not_drawn']);
 
-/** Whether an answer can come of this attempt; if not, it sits out before anything of it is made. */
+/**
+ * Whether an answer can come of this attempt; if not, it sits out before anything of it is made.
+ */
 const mayRegister = async (progress: Progress, open: SignedRecord<'open'>): Promise<boolean> => {
   const { view, answers, keystore, emit } = progress.ports;
   const { hash } = open.body.model;
@@ -90,7 +93,8 @@ const mayRegister = async (progress: Progress, open: SignedRecord<'open'>): Prom
 /**
  * Takes its place in the frozen cohort.
  *
- * @throws FloeError `record_conflict`, `update_already_spent`, `ledger_unavailable`; those of the rules of Register and Cohort
+ * @throws FloeError `record_conflict`, `update_already_spent`, `ledger_unavailable`; those of the
+ * rules of Register and Cohort
  */
 export const onCohort = async (
   progress: Progress,

@@ -26,7 +26,10 @@ export interface Live {
   isChecked?: boolean;
   /** The round's model with its state, where the check of its commit gave it. */
   content?: ModelContent;
-  /** The first cohort and survivors record that were shown, checked or not: a second, different one is a breach. */
+  /**
+   * The first cohort and survivors record that were shown, checked or not: a second, different one
+   * is a breach.
+   */
   readonly shown: { cohort?: SignedRecord<'cohort'>; survivors?: SignedRecord<'survivors'> };
   cohort?: CheckedCohort;
   /** What the members of the cohort state that they have answered on this model. */
@@ -36,7 +39,10 @@ export interface Live {
   sharers?: CheckedSharers;
   survivors?: SignedRecord<'survivors'>;
   trained?: Trained;
-  /** Resolves once the own shares were sent, or cannot be: a trainer may hold the event loop from then on. */
+  /**
+   * Resolves once the own shares were sent, or cannot be: a trainer may hold the event loop from
+   * then on.
+   */
   readonly shared: PromiseWithResolvers<void>;
   /** Work that runs beside the frames. */
   readonly busy: Set<Kind>;

@@ -1,5 +1,6 @@
 /**
- * @module What a participant remembers of a run, in memory and in the keystore alike: a change is saved before it is seen.
+ * @module What a participant remembers of a run, in memory and in the keystore alike: a change is
+ * saved before it is seen.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
@@ -20,7 +21,10 @@ export interface Memory {
   lastRegisterOf(member: string): Registered | undefined;
   /** Begins a round with this registration; the one before, if any, is forgotten. */
   begin(round: RoundMemory, openHash: Uint8Array, registered: Registered): Promise<void>;
-  /** Adds to the round in progress that its cohort was accepted, and remembers the registrations in it. */
+  /**
+   * Adds to the round in progress that its cohort was accepted, and remembers the registrations in
+   * it.
+   */
   joinCohort(
     fields: Partial<RoundMemory>,
     registers: readonly SignedRecord<'register'>[],
@@ -34,13 +38,19 @@ export interface Memory {
   learn(proven: Pick<RunMemory, 'culprits'>): Promise<void>;
   /** Forgets the secrets of the round in progress. */
   end(withdrawn: string | undefined): Promise<void>;
-  /** Remembers a commit that was shown, where no later one is known: the rules of the next Open record are held to it. */
+  /**
+   * Remembers a commit that was shown, where no later one is known: the rules of the next Open
+   * record are held to it.
+   */
   learnCommit(commit: SignedRecord<'commit'>): Promise<void>;
   /** Remembers that a commit was checked at this leaf: it is not checked twice. */
   noteCheck(commit: SignedRecord<'commit'>, leaf: number): Promise<void>;
   /** Remembers that a commit is wrong. @param proof encoded */
   noteProof(proof: Uint8Array): Promise<void>;
-  /** Remembers the newest commit; the round in progress ends with it if it is that one or an earlier one. */
+  /**
+   * Remembers the newest commit; the round in progress ends with it if it is that one or an earlier
+   * one.
+   */
   commitTo(commit: SignedRecord<'commit'>): Promise<void>;
 }
 

@@ -26,14 +26,18 @@ export interface ParticipantOptions {
   readonly keystore: Keystore;
   /** Or what makes one once the specification is known. */
   readonly trainer: Trainer | ((spec: RunSpec) => Trainer | Promise<Trainer>);
-  /** Each port, or what makes it once the specification is known: at the first login, again if that fails. */
+  /**
+   * Each port, or what makes it once the specification is known: at the first login, again if that
+   * fails.
+   */
   readonly store: OnRun<BlobStore>;
   readonly gate: OnRun<AccessGate>;
   /** Where cohorts and survivor sets are frozen, if the coordinator alone does not keep that. */
   readonly ledger?: OnRun<LedgerReader | undefined>;
   /**
-   * Which survivor sets it answers for on one model (specification of secure aggregation, section 2.0). Default: `ledger` where
-   * there is a ledger that the coordinator does not keep alone, else `strict`.
+   * Which survivor sets it answers for on one model (specification of secure aggregation, section
+   * 2.0). Default: `ledger` where there is a ledger that the coordinator does not keep alone, else
+   * `strict`.
    */
   readonly answers?: Answers;
   readonly clock: Clock;
@@ -41,17 +45,23 @@ export interface ParticipantOptions {
   readonly random: RandomSource;
   /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
   readonly expect?: Expected;
-  /** What a run must offer, where not as the defaults say; a run that offers less is refused with `admission_refused`. */
+  /**
+   * What a run must offer, where not as the defaults say; a run that offers less is refused with
+   * `admission_refused`.
+   */
   readonly require?: AdmissionInput;
   readonly backoff?: Backoff;
   /**
-   * Milliseconds that a store, gate or ledger that fails is waited for within an attempt, before the attempt is left and the
-   * next one tried. Default 5 minutes.
+   * Milliseconds that a store, gate or ledger that fails is waited for within an attempt, before
+   * the attempt is left and the next one tried. Default 5 minutes.
    */
   readonly patienceMs?: number;
   /** Milliseconds a login may take. Default 20 s. */
   readonly loginTimeoutMs?: number;
-  /** Milliseconds to wait for the first login; once it has joined a run it waits for as long as it is left. Default 10 minutes. */
+  /**
+   * Milliseconds to wait for the first login; once it has joined a run it waits for as long as it
+   * is left. Default 10 minutes.
+   */
   readonly firstLoginMs?: number;
   readonly log?: Log;
   readonly onEvent?: (event: ParticipantEvent) => void;

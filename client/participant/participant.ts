@@ -1,6 +1,7 @@
 /**
- * @module A participant: one identity in one run, from the first login to the last commit. It keeps the session up (with
- * backoff), puts frames and finished work into one queue (`turns.ts`), and leaves the rounds to `round.ts`.
+ * @module A participant: one identity in one run, from the first login to the last commit. It keeps
+ * the session up (with backoff), puts frames and finished work into one queue (`turns.ts`), and
+ * leaves the rounds to `round.ts`.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
@@ -38,7 +39,9 @@ import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
 import { createTurns, type Turns } from './turns.ts';
 
-/** A session that has lasted this long was a good one: the next loss begins with the shortest wait. */
+/**
+ * A session that has lasted this long was a good one: the next loss begins with the shortest wait.
+ */
 const STABLE_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 20_000;
 /** How often it is looked whether frames have left. */
@@ -46,7 +49,9 @@ const FLUSH_MS = 20;
 const PATIENCE_MS = 5 * 60_000;
 const FIRST_LOGIN_MS = 10 * 60_000;
 
-/** What no login cures once a participant has joined: its own keystore, what it has proven, the end. */
+/**
+ * What no login cures once a participant has joined: its own keystore, what it has proven, the end.
+ */
 const ENDS_A_RUN: ReadonlySet<ErrorCode> = new Set([
   'keystore_rolled_back',
   'commit_fabricated',
@@ -71,7 +76,8 @@ interface Joined {
 /**
  * The coordinator shows the last registration that this identity signed in the run.
  *
- * @throws FloeError `keystore_rolled_back` when the keystore does not know of it; `record_replayed` when it is another's
+ * @throws FloeError `keystore_rolled_back` when the keystore does not know of it; `record_replayed`
+ * when it is another's
  */
 const checkOwnCounter = (
   self: Uint8Array,
@@ -143,8 +149,8 @@ export class Participant {
   }
 
   /**
-   * Leaves; what was saved stays, and a participant with the same keystore goes on. Resolves once nothing is written any
-   * more.
+   * Leaves; what was saved stays, and a participant with the same keystore goes on. Resolves once
+   * nothing is written any more.
    */
   async stop(): Promise<void> {
     this.#settle('stopped');
@@ -174,7 +180,10 @@ export class Participant {
     }
   }
 
-  /** One session, from connecting to its end. Returns why it ended. @throws FloeError what no other attempt would cure */
+  /**
+   * One session, from connecting to its end. Returns why it ended. @throws FloeError what no other
+   * attempt would cure
+   */
   async #attempt(): Promise<FloeError> {
     const { connect, keystore, clock, random, loginTimeoutMs = LOGIN_TIMEOUT_MS } = this.#options;
     // Frames may come before what handles them is set up.
@@ -226,8 +235,9 @@ export class Participant {
   }
 
   /**
-   * Whether another login cannot help. Before the first one the user is told at once what does not fit; after it whoever
-   * answers at the address, refuses or breaks off is waited out, since the run may stand all the same.
+   * Whether another login cannot help. Before the first one the user is told at once what does not
+   * fit; after it whoever answers at the address, refuses or breaks off is waited out, since the
+   * run may stand all the same.
    */
   #isFinal({ code, retryable }: FloeError): boolean {
     if (this.#joined !== undefined) return ENDS_A_RUN.has(code);
@@ -240,7 +250,10 @@ export class Participant {
     return { coordinator: this.#joined.spec.coordinator, run: this.#joined.run };
   }
 
-  /** @throws FloeError `admission_refused` before anything but the login was sent, and what opening a port throws */
+  /**
+   * @throws FloeError `admission_refused` before anything but the login was sent, and what opening
+   * a port throws
+   */
   async #join({ spec, run }: Session): Promise<Joined> {
     admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
@@ -332,7 +345,8 @@ export class Participant {
       this.#turns.release(size);
       if (frame instanceof FloeError) {
         await this.#joined?.rounds.handle(frame);
-        // What follows on this line may be no better: a fresh session shows the running round again.
+        // What follows on this line may be no better: a fresh session shows the running round
+        // again.
         this.#session?.close(frame);
       } else if (frame.type !== 'finished') await this.#joined?.rounds.handle(frame);
       else {

@@ -1,7 +1,8 @@
 /**
- * @module Waiting for what others run: a store, gate or ledger that fails is asked again with backoff, for as long as the
- * attempt lasts and at most for the time that a participant allows. Whoever started it is told once that it waits and for
- * what, and so is the coordinator, whose abort record then names the cause.
+ * @module Waiting for what others run: a store, gate or ledger that fails is asked again with
+ * backoff, for as long as the attempt lasts and at most for the time that a participant allows.
+ * Whoever started it is told once that it waits and for what, and so is the coordinator, whose
+ * abort record then names the cause.
  */
 import { sleep, type Clock } from '../../protocol/ports/clock.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';

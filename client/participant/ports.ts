@@ -1,5 +1,6 @@
 /**
- * @module What a participant is given to work with. The simulator and production differ in these only.
+ * @module What a participant is given to work with. The simulator and production differ in these
+ * only.
  */
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
@@ -37,11 +38,17 @@ export interface RoundPorts {
   readonly backoff: Backoff;
   /** Milliseconds that a store, gate or ledger is waited for within an attempt. */
   readonly patienceMs: number;
-  /** What to call an error towards others: `clock_skewed` where the own clock is wrong and a gate or ledger fails. */
+  /**
+   * What to call an error towards others: `clock_skewed` where the own clock is wrong and a gate or
+   * ledger fails.
+   */
   readonly causeOf: (error: FloeError) => ErrorCode;
   /** Tells the coordinator what this participant waits for. */
   readonly report: (round: number, error: FloeError) => void;
-  /** To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks again. */
+  /**
+   * To the coordinator, if a session is up; else the bytes are sent again when the coordinator asks
+   * again.
+   */
   readonly send: (frame: Uint8Array) => void;
   /** Resolves once what was sent has left this process, or no session is up. */
   readonly sent: (signal: AbortSignal) => Promise<void>;

@@ -1,6 +1,7 @@
 /**
- * @module Where a participant stands in its run: the attempt in progress, what is remembered, and how it leaves an attempt. The
- * steps of a round (joining, checking, sharing, uploading, answering, ending) work on it, one frame at a time.
+ * @module Where a participant stands in its run: the attempt in progress, what is remembered, and
+ * how it leaves an attempt. The steps of a round (joining, checking, sharing, uploading, answering,
+ * ending) work on it, one frame at a time.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { createOwnFaults, isOwnFault } from '../../protocol/own-faults.ts';
@@ -52,7 +53,10 @@ export class Progress {
     return round;
   }
 
-  /** The attempt in progress, if the record belongs to it. @throws FloeError `record_replayed`, `signature_invalid` */
+  /**
+   * The attempt in progress, if the record belongs to it. @throws FloeError `record_replayed`,
+   * `signature_invalid`
+   */
   liveFor(record: SignedRecord): Live | undefined {
     checks.checkCoordinatorRecord(this.ports.view, record);
     if (record.round === this.live?.open.round) return this.live;
@@ -87,8 +91,8 @@ export class Progress {
   }
 
   /**
-   * Does what follows from an error: see `Verdict`. Only proven breaches, a proven false commit and a fault of this program in
-   * several attempts in a row end the participant.
+   * Does what follows from an error: see `Verdict`. Only proven breaches, a proven false commit and
+   * a fault of this program in several attempts in a row end the participant.
    *
    * @throws FloeError this one, when nothing more can be done in the run
    */
@@ -127,7 +131,10 @@ export class Progress {
     this.ports.emit({ type: 'withdrawn', round, error, why });
   }
 
-  /** A disk that fails now keeps the secrets of the attempt; they are replaced when the next one begins. */
+  /**
+   * A disk that fails now keeps the secrets of the attempt; they are replaced when the next one
+   * begins.
+   */
   async #forget(round: number, code: string): Promise<void> {
     if (this.memory.run.round?.round !== round) return;
     try {

@@ -1,7 +1,8 @@
 /**
- * @module One participant's rounds: which step each frame of the coordinator asks for. Frames and finished work come one at a
- * time; training, the store and the masks run beside them. Whatever is sent was saved before, so a frame that comes again
- * (after a reconnect or a restart on either side) gets the same bytes again. Source: Bonawitz et al. 2017.
+ * @module One participant's rounds: which step each frame of the coordinator asks for. Frames and
+ * finished work come one at a time; training, the store and the masks run beside them. Whatever is
+ * sent was saved before, so a frame that comes again (after a reconnect or a restart on either
+ * side) gets the same bytes again. Source: Bonawitz et al. 2017.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -46,7 +47,9 @@ export class Rounds {
     this.#progress.stop();
   }
 
-  /** The run is over: no attempt goes on, and the secrets of one that was in progress are erased. */
+  /**
+   * The run is over: no attempt goes on, and the secrets of one that was in progress are erased.
+   */
   async over(): Promise<void> {
     this.stop();
     const { memory } = this.#progress;

@@ -1,7 +1,8 @@
 /**
- * @module One session with the coordinator: hello, challenge, login, welcome, then frames. Both sides sign both nonces, both
- * keys and the run, so that no signature fits another session; the participant does not speak before the coordinator has
- * proven its key and shown the specification that the run's hash names.
+ * @module One session with the coordinator: hello, challenge, login, welcome, then frames. Both
+ * sides sign both nonces, both keys and the run, so that no signature fits another session; the
+ * participant does not speak before the coordinator has proven its key and shown the specification
+ * that the run's hash names.
  */
 import { strategyOf } from '../../protocol/algorithm/registry.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
@@ -61,7 +62,10 @@ export interface LogInOptions {
   readonly timeoutMs: number;
   /** Gives the login up. */
   readonly signal: AbortSignal;
-  /** Every frame after the welcome, with the bytes it came in. A frame that is not one is given as the error. */
+  /**
+   * Every frame after the welcome, with the bytes it came in. A frame that is not one is given as
+   * the error.
+   */
   readonly onFrame: (frame: ServerFrame | FloeError, size: number) => void;
 }
 
@@ -105,8 +109,8 @@ const closeWith = (connection: Connection, error: FloeError | undefined): void =
 /**
  * Logs in over a fresh connection.
  *
- * @throws FloeError `spec_mismatch`, `signature_invalid`, `spec_invalid`, `connection_lost`, `unexpected_frame`,
- *   `frame_malformed`, or what the coordinator refused with
+ * @throws FloeError `spec_mismatch`, `signature_invalid`, `spec_invalid`, `connection_lost`,
+ * `unexpected_frame`, `frame_malformed`, or what the coordinator refused with
  */
 export const logIn = (connection: Connection, options: LogInOptions): Promise<Session> => {
   const { identity, expect, clock, random, signal, onFrame } = options;

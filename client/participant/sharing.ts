@@ -1,6 +1,6 @@
 /**
- * @module Share and the sharers: a participant's shares for its cohort, and what it opens of the others' or complains about.
- * Bonawitz et al. 2017, round 1; secure-aggregation, section 2, step 3.
+ * @module Share and the sharers: a participant's shares for its cohort, and what it opens of the
+ * others' or complains about. Bonawitz et al. 2017, round 1; secure-aggregation, section 2, step 3.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -75,7 +75,10 @@ export const onSharers = async (
   await makeVector(progress, live);
 };
 
-/** Opens what the others sealed to this participant; saves it, or the complaint over the first entry that is bad. */
+/**
+ * Opens what the others sealed to this participant; saves it, or the complaint over the first entry
+ * that is bad.
+ */
 const openInbox = async (
   progress: Progress,
   live: Live,

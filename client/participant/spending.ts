@@ -1,6 +1,7 @@
 /**
- * @module The participant's side of "one update is spent once": what its keystore holds of a model, put to the rules of
- * `protocol/rules/one-set.ts`, and what is written down before an upload or an answer leaves. Secure aggregation, section 2.0.
+ * @module The participant's side of "one update is spent once": what its keystore holds of a model,
+ * put to the rules of `protocol/rules/one-set.ts`, and what is written down before an upload or an
+ * answer leaves. Secure aggregation, section 2.0.
  */
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -68,8 +69,8 @@ const viewOf = (
 };
 
 /**
- * A model belongs to the run in which this identity first uploaded for it: a second run on the same model opens the same update
- * in another sum.
+ * A model belongs to the run in which this identity first uploaded for it: a second run on the same
+ * model opens the same update in another sum.
  * @param owner of the model, over all runs of the keystore
  * @throws FloeError `update_already_spent`
  */
@@ -116,8 +117,8 @@ export const checkRegister = (
 };
 
 /**
- * An attempt that repeats an earlier one on its model is not drawn. So it takes only members that this participant knows from
- * an attempt on the model into which it uploaded itself.
+ * An attempt that repeats an earlier one on its model is not drawn. So it takes only members that
+ * this participant knows from an attempt on the model into which it uploaded itself.
  * @throws FloeError `not_drawn`
  */
 export const checkAgain = (
@@ -135,7 +136,10 @@ export const checkAgain = (
   );
 };
 
-/** The cohort with what its members state. @param registers the Register records of the cohort, checked already */
+/**
+ * The cohort with what its members state. @param registers the Register records of the cohort,
+ * checked already
+ */
 export const standingsOf = (registers: readonly Uint8Array[]): Standing[] =>
   registers.map((bytes) => {
     const { author, body } = decodeRecordOf('register', bytes);

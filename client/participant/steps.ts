@@ -1,6 +1,7 @@
 /**
- * @module The cryptographic steps of a participant's round as functions: what it holds and sees in, what it must save and send
- * out. No I/O, no clock; randomness is passed in. Saving before sending is the caller's duty. Source: Bonawitz et al. 2017.
+ * @module The cryptographic steps of a participant's round as functions: what it holds and sees in,
+ * what it must save and send out. No I/O, no clock; randomness is passed in. Saving before sending
+ * is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { strategyOf } from '../../protocol/algorithm/registry.ts';
@@ -63,17 +64,24 @@ export interface Own {
   readonly random: RandomSource;
 }
 
-/** Seed of local training: follows from the keystore and the model, so that a repeated attempt trains the same update. */
+/**
+ * Seed of local training: follows from the keystore and the model, so that a repeated attempt
+ * trains the same update.
+ */
 export const trainingSeed = (view: RunView, own: Own, modelHash: Uint8Array): Uint8Array =>
   deriveSeed(own.trainingSecret, 'train', view.spec.id, modelHash);
 
-/** A fresh secret; bound to the round as well, so that not even a random source that repeats gives two rounds one secret. */
+/**
+ * A fresh secret; bound to the round as well, so that not even a random source that repeats gives
+ * two rounds one secret.
+ */
 const freshSecret = (view: RunView, own: Own, label: string, context: Uint8Array): Uint8Array =>
   deriveSeed(own.random(32), label, own.trainingSecret, view.run, context);
 
 /**
- * The block of a commit at which this participant checks it. Nobody else can tell it before, and it follows from the keystore: a
- * check that is broken off, by a restart too, is repeated at the same block.
+ * The block of a commit at which this participant checks it. Nobody else can tell it before, and it
+ * follows from the keystore: a check that is broken off, by a restart too, is repeated at the same
+ * block.
  */
 export const blockToCheck = (view: RunView, own: Own, commit: Uint8Array): number =>
   randomBelow(
@@ -82,14 +90,15 @@ export const blockToCheck = (view: RunView, own: Own, commit: Uint8Array): numbe
   );
 
 /**
- * e, this participant's part of the next beacon: not fresh, so that the last to answer cannot choose among many, and the same
- * when the same keystores repeat a run, masked or not.
+ * e, this participant's part of the next beacon: not fresh, so that the last to answer cannot
+ * choose among many, and the same when the same keystores repeat a run, masked or not.
  */
 export const beaconEntropy = (view: RunView, own: Own, attempt: number): Uint8Array =>
   deriveSeed(own.trainingSecret, 'beacon', view.spec.id, attempt);
 
 /**
- * Register: two independent fresh secrets, and the public keys of this attempt that derive from them.
+ * Register: two independent fresh secrets, and the public keys of this attempt that derive from
+ * them.
  * @param answered names of the survivor sets it has answered for on this model
  */
 export const makeRegister = (
@@ -185,7 +194,10 @@ export const openInbox = async (
   return { opened };
 };
 
-/** The complaint over a bad entry; it reveals what everybody needs to see that it is bad, and opens no other. */
+/**
+ * The complaint over a bad entry; it reveals what everybody needs to see that it is bad, and opens
+ * no other.
+ */
 export const makeComplaint = (
   view: RunView,
   own: Own,
@@ -223,7 +235,10 @@ export interface Vector {
   readonly envelope: Uint8Array | undefined;
 }
 
-/** a - b, each rounded to float32. A plain loop: a callback for each weight takes four times as long. */
+/**
+ * a - b, each rounded to float32. A plain loop: a callback for each weight takes four times as
+ * long.
+ */
 const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   const out = new Float32Array(a.length);
   for (let i = 0; i < out.length; i += 1) out[i] = (a[i] as number) - (b[i] as number);
@@ -246,10 +261,12 @@ const measured = ({
 });
 
 /**
- * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask (or encrypt), pack. The
- * rounding depends on keystore, specification and round only, so a masked and an unmasked run give the same sums.
+ * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask
+ * (or encrypt), pack. The rounding depends on keystore, specification and round only, so a masked
+ * and an unmasked run give the same sums.
  *
- * @throws FloeError `update_not_finite`, `tensor_mismatch`, `weight_out_of_range`, `metric_out_of_range`, `aborted`...
+ * @throws FloeError `update_not_finite`, `tensor_mismatch`, `weight_out_of_range`,
+ * `metric_out_of_range`, `aborted`...
  */
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
   const { spec, run } = view;
@@ -323,11 +340,12 @@ export interface Answer {
 }
 
 /**
- * Unmask: a share of b || e for each survivor, of sigma for each one that dropped after sharing, sealed to the coordinator's key
- * of this attempt. Never
- * both for one peer and never for two survivor sets: the guard throws.
+ * Unmask: a share of b || e for each survivor, of sigma for each one that dropped after sharing,
+ * sealed to the coordinator's key of this attempt. Never both for one peer and never for two
+ * survivor sets: the guard throws.
  *
- * @throws FloeError `already_answered`, `both_secrets_requested`, `survivors_inconsistent`, `cohort_too_small`...
+ * @throws FloeError `already_answered`, `both_secrets_requested`, `survivors_inconsistent`,
+ * `cohort_too_small`...
  */
 export const makeAnswer = async (
   view: RunView,

@@ -1,6 +1,6 @@
 /**
- * @module Turns: frames and finished work, one at a time in the order of arrival. Frames that wait are counted, so that a
- * coordinator that sends faster than they are handled is cut off.
+ * @module Turns: frames and finished work, one at a time in the order of arrival. Frames that wait
+ * are counted, so that a coordinator that sends faster than they are handled is cut off.
  */
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/wire/messages.ts';

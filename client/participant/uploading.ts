@@ -1,6 +1,7 @@
 /**
- * @module Training, the masked vector and its upload: each beside the frames, each after what it needs is there. The vector is
- * made once and saved before it leaves; a restart uploads those bytes and no others. Bonawitz et al. 2017, round 2.
+ * @module Training, the masked vector and its upload: each beside the frames, each after what it
+ * needs is there. The vector is made once and saved before it leaves; a restart uploads those bytes
+ * and no others. Bonawitz et al. 2017, round 2.
  */
 import { sha256 } from '../../protocol/bytes.ts';
 import { signRecord } from '../../protocol/records/records.ts';
@@ -10,7 +11,9 @@ import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
 import * as steps from './steps.ts';
 
-/** Fetches the model and trains, beside the frames; nothing happens where a vector was made already. */
+/**
+ * Fetches the model and trains, beside the frames; nothing happens where a vector was made already.
+ */
 export const train = (progress: Progress, live: Live): void => {
   if (progress.round().vector !== undefined || live.trained !== undefined) return;
   const { emit } = progress.ports;
@@ -31,7 +34,9 @@ export const train = (progress: Progress, live: Live): void => {
   });
 };
 
-/** Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload. */
+/**
+ * Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload.
+ */
 export const makeVector = async (progress: Progress, live: Live): Promise<void> => {
   const { sharing, opened, vector: made } = progress.round();
   if (made !== undefined) return uploadVector(progress, live);

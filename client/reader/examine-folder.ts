@@ -1,7 +1,8 @@
 /**
- * @module What verification says of each file in a run's folder. The signed records vouch for the transcript, for the specification
- * whose hash they name, for blobs by their hashes and for the exported model by its own; a file that nothing signed speaks of is
- * listed by name as not vouched for, so that nobody takes it for verified because it lies beside what is.
+ * @module What verification says of each file in a run's folder. The signed records vouch for the
+ * transcript, for the specification whose hash they name, for blobs by their hashes and for the
+ * exported model by its own; a file that nothing signed speaks of is listed by name as not vouched
+ * for, so that nobody takes it for verified because it lies beside what is.
  */
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
@@ -39,12 +40,18 @@ export interface ExamineInit {
   readonly transcript: Uint8Array;
   /** What came out of verifying them. */
   readonly verification: Verification;
-  /** The topology of the specification's model as tfjs writes it; wanted where there is an export to compare. */
+  /**
+   * The topology of the specification's model as tfjs writes it; wanted where there is an export to
+   * compare.
+   */
   readonly topology: () => Promise<Topology>;
   readonly signal?: AbortSignal;
 }
 
-/** True: vouched for. `wrong`: it is not what was signed. `unverified`: nothing signed says what it is. */
+/**
+ * True: vouched for. `wrong`: it is not what was signed. `unverified`: nothing signed says what it
+ * is.
+ */
 type Verdict = true | { readonly type: 'wrong' | 'unverified'; readonly reason: string };
 
 const wrong = (reason: string): Verdict => ({ type: 'wrong', reason });

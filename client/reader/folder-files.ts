@@ -6,7 +6,10 @@ import { join, relative, sep } from 'node:path';
 import { FloeError } from '../../protocol/errors.ts';
 import type { FolderFiles } from './examine-folder.ts';
 
-/** What is in the folder now; what comes later is not listed. Links are listed and not followed. @throws FloeError `store_unavailable` */
+/**
+ * What is in the folder now; what comes later is not listed. Links are listed and not followed.
+ * @throws FloeError `store_unavailable`
+ */
 export const listFolder = async (folder: string): Promise<FolderFiles> => {
   try {
     const found = await readdir(folder, { recursive: true, withFileTypes: true });

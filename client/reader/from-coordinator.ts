@@ -1,6 +1,6 @@
 /**
- * @module A run from its coordinator, over HTTP: the announcement, the transcript so far, and blobs from the coordinator or, where
- * the reader names the run's network, from Walrus.
+ * @module A run from its coordinator, over HTTP: the announcement, the transcript so far, and blobs
+ * from the coordinator or, where the reader names the run's network, from Walrus.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { httpBlobStore } from '../../protocol/ports/http-store.ts';
@@ -19,7 +19,10 @@ import {
   type Source,
 } from './source.ts';
 
-/** @param url over HTTP @throws FloeError `connection_lost`, `network_mismatch`, what reading an announcement throws */
+/**
+ * @param url over HTTP @throws FloeError `connection_lost`, `network_mismatch`, what reading an
+ * announcement throws
+ */
 export const openCoordinator = async (
   url: string,
   options: OpenRunOptions,

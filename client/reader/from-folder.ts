@@ -22,7 +22,10 @@ import {
   type Source,
 } from './source.ts';
 
-/** The network that the reader trusts to say what is on chain, where it names one; else a folder names its own. */
+/**
+ * The network that the reader trusts to say what is on chain, where it names one; else a folder
+ * names its own.
+ */
 const ownNetwork = (
   { network: own }: OpenRunOptions,
   ofFolder: NetworkConfig,
@@ -46,7 +49,10 @@ const openJournal = async (
   return opened.ledger;
 };
 
-/** @throws FloeError `file_not_found`, `spec_invalid`, `network_mismatch`, `journal_corrupt`, `usage` */
+/**
+ * @throws FloeError `file_not_found`, `spec_invalid`, `network_mismatch`, `journal_corrupt`,
+ * `usage`
+ */
 export const openFolder = async (
   path: string,
   options: OpenRunOptions,

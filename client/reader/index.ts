@@ -1,5 +1,6 @@
 /**
- * @module Reading a run that others ran: opened by folder, by a coordinator's address, or by an object id on Sui. Node only.
+ * @module Reading a run that others ran: opened by folder, by a coordinator's address, or by an
+ * object id on Sui. Node only.
  */
 export {
   examineFolder,

@@ -1,6 +1,7 @@
 /**
- * @module The network of a run that is read: as the reader names it, or as the run's folder has it. A
- * simulation keeps its own devnet in the folder; who reads the run later starts it again from there.
+ * @module The network of a run that is read: as the reader names it, or as the run's folder has it.
+ * A simulation keeps its own devnet in the folder; who reads the run later starts it again from
+ * there.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,7 +50,9 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The network of a run's folder, up and running. @throws FloeError what starting a devnet throws */
+/**
+ * The network of a run's folder, up and running. @throws FloeError what starting a devnet throws
+ */
 export const reachNetwork = async (
   folder: string,
   config: NetworkConfig,

@@ -1,6 +1,6 @@
 /**
- * @module A run from nothing but an object id and a network: the chain says where specification and transcript are on Walrus,
- * and everything that is read is held against the chain.
+ * @module A run from nothing but an object id and a network: the chain says where specification and
+ * transcript are on Walrus, and everything that is read is held against the chain.
  */
 import { suiClientOf, walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import { memoryUploadJournal } from '../../protocol/ports/upload-journal.ts';
@@ -15,7 +15,10 @@ import { packageOf } from '../../protocol/net/network-file.ts';
 import { findNetwork } from './network.ts';
 import { chooseReader, connectReader, type OpenRunOptions, type Source } from './source.ts';
 
-/** @throws FloeError `usage` when there is no such run or version, or nothing of it was published; `verification_failed` */
+/**
+ * @throws FloeError `usage` when there is no such run or version, or nothing of it was published;
+ * `verification_failed`
+ */
 export const openObject = async (
   objectId: string,
   options: OpenRunOptions,

@@ -1,7 +1,7 @@
 /**
- * @module A run that is opened for reading, from its folder, its coordinator's address or an object id
- * on Sui: recompute its rounds, pull a model, begin another run with one, list models and receipts.
- * What `floe verify`, `pull`, `fork` and `receipt` do.
+ * @module A run that is opened for reading, from its folder, its coordinator's address or an object
+ * id on Sui: recompute its rounds, pull a model, begin another run with one, list models and
+ * receipts. What `floe verify`, `pull`, `fork` and `receipt` do.
  */
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -35,7 +35,10 @@ export interface RunVerification extends Verification {
 }
 
 export interface PullOptions {
-  /** The model after this round, 0 for the initial one. Default: the version that was opened, else the latest. */
+  /**
+   * The model after this round, 0 for the initial one. Default: the version that was opened, else
+   * the latest.
+   */
   readonly round?: number;
   readonly signal?: AbortSignal;
 }
@@ -80,11 +83,14 @@ export interface RunReader extends AsyncDisposable {
    * @throws FloeError `usage` unless a version was opened, `access_denied`, `verification_failed`
    */
   fork(options?: { readonly signal?: AbortSignal }): Promise<Beginning>;
-  /** Every model that the coordinator has signed, by version. @throws FloeError `transcript_broken` */
+  /**
+   * Every model that the coordinator has signed, by version. @throws FloeError `transcript_broken`
+   */
   models(): readonly ModelRef[];
   /**
    * Receipts of contribution of one participant on Sui.
-   * @param member its address @throws FloeError `usage` for a run on no network, `ledger_unavailable`
+   * @param member its address @throws FloeError `usage` for a run on no network,
+   * `ledger_unavailable`
    */
   receipts(member: string): Promise<readonly Receipt[]>;
   close(): Promise<void>;
@@ -229,11 +235,10 @@ const openAnywhere = async (
 /**
  * Opens a run for reading.
  *
- * @param source a run's folder, a coordinator's address (`http`, `ws`), or the object id of a run or
- * of a model version on Sui, for which `options.network` (or `runFolder`) says where to look
- * @example
- * await using run = await openRun('runs/latest');
- * const { ok, culprit } = await run.verify();
+ * @param source a run's folder, a coordinator's address (`http`, `ws`), or the object id of a run
+ * or of a model version on Sui, for which `options.network` (or `runFolder`) says where to look
+ * @example await using run = await openRun('runs/latest'); const { ok, culprit } = await
+ * run.verify();
  * @throws FloeError `file_not_found`, `usage`, `spec_invalid`, `spec_mismatch`, `network_mismatch`,
  * `connection_lost`, `journal_corrupt`, `ledger_unavailable`, `verification_failed`
  */

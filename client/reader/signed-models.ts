@@ -1,5 +1,6 @@
 /**
- * @module The models that a transcript publishes, by version, and which of them a version on chain is.
+ * @module The models that a transcript publishes, by version, and which of them a version on chain
+ * is.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -14,8 +15,9 @@ interface SignedRun {
 }
 
 /**
- * Every model the coordinator has signed, ascending by version; where a version was wrapped for readers more than once, the
- * commit's own reference, which names everybody who was there, wins over those of the opens.
+ * Every model the coordinator has signed, ascending by version; where a version was wrapped for
+ * readers more than once, the commit's own reference, which names everybody who was there, wins
+ * over those of the opens.
  * @throws FloeError `transcript_broken`
  */
 export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] => {
@@ -32,7 +34,10 @@ export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] =
   return [...models.values()].toSorted((a, b) => a.version - b.version);
 };
 
-/** Rounds that count against those of the specification; attempts that were given up have used up numbers, and do not. */
+/**
+ * Rounds that count against those of the specification; attempts that were given up have used up
+ * numbers, and do not.
+ */
 export const committedRounds = (run: SignedRun): number =>
   modelsOf(run).filter(({ version }) => version > 0).length;
 

@@ -1,6 +1,6 @@
 /**
- * @module What reading a run takes and gives, whatever it is read from: the options, the ports, and the
- * key that opens its models, if there is one.
+ * @module What reading a run takes and gives, whatever it is read from: the options, the ports, and
+ * the key that opens its models, if there is one.
  */
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';

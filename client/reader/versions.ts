@@ -1,5 +1,6 @@
 /**
- * @module The model versions of a run on Sui, and what a version comes from. It takes no key, and the run need not be published.
+ * @module The model versions of a run on Sui, and what a version comes from. It takes no key, and
+ * the run need not be published.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { isObjectId } from '../../protocol/net/object-id.ts';
@@ -28,8 +29,10 @@ const runObjectOf = async (folder: string, registry: Registry): Promise<string> 
 };
 
 /**
- * @param source the object id of a run or version, for which the options say where to look; or a run's folder
- * @throws FloeError `usage` when it is on no network, or no run or version; `ledger_unavailable`, `verification_failed`
+ * @param source the object id of a run or version, for which the options say where to look; or a
+ * run's folder
+ * @throws FloeError `usage` when it is on no network, or no run or version; `ledger_unavailable`,
+ * `verification_failed`
  */
 export const listVersions = async (
   source: string,

@@ -1,4 +1,6 @@
-/** @module Expressions over the elements of a shape: building, rewriting, and evaluating on numbers. */
+/**
+ * @module Expressions over the elements of a shape: building, rewriting, and evaluating on numbers.
+ */
 import type { Expr, ScalarOp } from './ir.ts';
 
 export const call = (op: ScalarOp, ...args: readonly Expr[]): Expr =>
@@ -64,7 +66,9 @@ const EVALUATE: Readonly<Record<ScalarOp, (a: number, b: number, c: number) => n
   step: (a) => bit(a > 0),
 };
 
-/** The value of an expression, the leaves by `leaf`; every intermediate result rounded to float32. */
+/**
+ * The value of an expression, the leaves by `leaf`; every intermediate result rounded to float32.
+ */
 export const evaluate = (expr: Expr, leaf: (expr: Expr) => number): number => {
   if (expr.type === 'constant') return expr.value;
   if (expr.type !== 'call') return leaf(expr);
@@ -75,7 +79,10 @@ export const evaluate = (expr: Expr, leaf: (expr: Expr) => number): number => {
 const isConstant = (expr: Expr | undefined, value: number): boolean =>
   expr?.type === 'constant' && expr.value === value;
 
-/** Constants are computed once; x * 1, x / 1 and x + 0 are x. None of these changes a float32 but the sign of zero. */
+/**
+ * Constants are computed once; x * 1, x / 1 and x + 0 are x. None of these changes a float32 but
+ * the sign of zero.
+ */
 export const fold = (expr: Expr): Expr => {
   if (expr.type !== 'call') return expr;
   const [a, b] = expr.args;

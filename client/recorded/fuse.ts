@@ -1,6 +1,6 @@
 /**
- * @module Fewer, larger nodes: a map is computed inside the maps that read it, or as the epilogue of the node whose output
- * it reads. No arithmetic changes, only where it happens.
+ * @module Fewer, larger nodes: a map is computed inside the maps that read it, or as the epilogue
+ * of the node whose output it reads. No arithmetic changes, only where it happens.
  */
 import { SELF, costOf, replaceLeaves, usesLeaf, view } from './expr.ts';
 import { type Elementwise, type MapNode, type Node, type Value, elements, inputsOf } from './ir.ts';
@@ -143,7 +143,9 @@ const inlineMaps = (nodes: (Node | undefined)[], outputs: ReadonlySet<number>): 
   }
 };
 
-/** A map that reads a node's output plainly, and is its only reader, becomes the node's epilogue. */
+/**
+ * A map that reads a node's output plainly, and is its only reader, becomes the node's epilogue.
+ */
 const attachEpilogues = (
   nodes: (Node | undefined)[],
   outputs: ReadonlySet<number>,
@@ -208,7 +210,10 @@ export const withoutDead = (nodes: readonly Node[], outputs: ReadonlySet<number>
   return kept.toReversed();
 };
 
-/** The fused nodes, in an order in which they can run; `outputs` are values that must exist afterwards. */
+/**
+ * The fused nodes, in an order in which they can run; `outputs` are values that must exist
+ * afterwards.
+ */
 export const fuse = (
   program: readonly Node[],
   outputs: ReadonlySet<number>,

@@ -1,10 +1,12 @@
 /**
- * @module A recorded training step as data: nodes over flat float32 buffers, each a loop nest that every executor knows.
- * The recorder writes it, the plan rewrites it, executors run it. Integers and booleans are kept as float32: exact up to
- * 2^24, which the recorder checks for constants.
+ * @module A recorded training step as data: nodes over flat float32 buffers, each a loop nest that
+ * every executor knows. The recorder writes it, the plan rewrites it, executors run it. Integers
+ * and booleans are kept as float32: exact up to 2^24, which the recorder checks for constants.
  */
 
-/** Functions of one, two or three numbers; comparisons give 0 or 1, `not`, `and` and `or` take them. */
+/**
+ * Functions of one, two or three numbers; comparisons give 0 or 1, `not`, `and` and `or` take them.
+ */
 export type ScalarOp =
   | 'add'
   | 'sub'
@@ -59,7 +61,9 @@ export interface View {
   readonly offset: number;
   /** One for each dimension of the reading node's shape; 0 repeats. */
   readonly strides: readonly number[];
-  /** The coordinates [from, to) of each dimension that are read; elsewhere the view gives `fill`. */
+  /**
+   * The coordinates [from, to) of each dimension that are read; elsewhere the view gives `fill`.
+   */
   readonly clip?: {
     readonly ranges: readonly (readonly [number, number])[];
     readonly fill: number;
@@ -129,7 +133,10 @@ export interface ConvolutionNode extends Base {
   readonly window: Window;
 }
 
-/** `max`, `average`: x -> y. `maxGradient`: dy, x -> dx, to the first largest. `averageGradient`: dy -> dx. */
+/**
+ * `max`, `average`: x -> y. `maxGradient`: dy, x -> dx, to the first largest. `averageGradient`: dy
+ * -> dx.
+ */
 export interface PoolNode extends Base {
   readonly type: 'pool';
   readonly variant: 'max' | 'average' | 'maxGradient' | 'averageGradient';
@@ -197,7 +204,9 @@ export interface Program {
   readonly values: readonly Value[];
   /** In an order in which they can run. */
   readonly nodes: readonly Node[];
-  /** The batch: features row-major, and targets (one-hot for classes) unless it is an evaluation. */
+  /**
+   * The batch: features row-major, and targets (one-hot for classes) unless it is an evaluation.
+   */
   readonly features: number;
   readonly targets?: number;
   /** One float. */

@@ -1,6 +1,6 @@
 /**
- * @module From a recorded program to what executors run: fused nodes in order, weights updated in place, and a buffer for
- * every value, shared by values that do not live at the same time.
+ * @module From a recorded program to what executors run: fused nodes in order, weights updated in
+ * place, and a buffer for every value, shared by values that do not live at the same time.
  */
 import { fuse } from './fuse.ts';
 import { view } from './expr.ts';
@@ -51,8 +51,8 @@ interface InPlace {
 }
 
 /**
- * Makes the nodes that compute the next weights write over the old ones, after all who read the old ones; where that
- * cannot be, a copy at the end.
+ * Makes the nodes that compute the next weights write over the old ones, after all who read the old
+ * ones; where that cannot be, a copy at the end.
  */
 const updateInPlace = (program: Program, fused: readonly Node[]): InPlace => {
   const nodes = [...fused];
@@ -78,7 +78,10 @@ const updateInPlace = (program: Program, fused: readonly Node[]): InPlace => {
   return { nodes: [...nodes, ...copies], aliases };
 };
 
-/** Buffers for the values that nodes compute: the smallest free one that is large enough, else the largest, enlarged. */
+/**
+ * Buffers for the values that nodes compute: the smallest free one that is large enough, else the
+ * largest, enlarged.
+ */
 const assignBuffers = (
   program: Program,
   nodes: readonly Node[],

@@ -1,6 +1,7 @@
 /**
- * @module Records one training step of a tf.LayersModel as a program: forward pass, loss, gradients, the layers' own
- * statistics and the optimiser's update; and the forward pass alone. Nothing is computed while recording.
+ * @module Records one training step of a tf.LayersModel as a program: forward pass, loss,
+ * gradients, the layers' own statistics and the optimiser's update; and the forward pass alone.
+ * Nothing is computed while recording.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -13,7 +14,9 @@ import { type Tracer, trace } from './trace.ts';
 
 type Tf = typeof Tfjs;
 
-/** How gradients become updates. Adam's learning rate is corrected for its bias by whoever replays. */
+/**
+ * How gradients become updates. Adam's learning rate is corrected for its bias by whoever replays.
+ */
 export type Optimizer =
   | { readonly type: 'sgd' }
   | { readonly type: 'momentum'; readonly momentum: number }
@@ -95,7 +98,8 @@ const catchDraws = (
         number === undefined
           ? undefined
           : (data) => {
-              // The noise is the first thing that the layer brings in; a rate of zero brings a number only.
+              // The noise is the first thing that the layer brings in; a rate of zero brings a
+              // number only.
               tracer.onWrite(undefined);
               const value = addValue(tracer.tape, data.length);
               draws.push({ value, layer: number });
@@ -180,7 +184,8 @@ export const record = (request: RecordRequest): Program => {
   const { tf, model } = request;
   const seen = new Set(model.weights.map((weight) => weight.read().id));
   if (seen.size !== model.weights.length) throw new Unrecordable('weights that layers share');
-  // A constraint acts when a layer writes its weight; a recorded update does not go through the layer.
+  // A constraint acts when a layer writes its weight; a recorded update does not go through the
+  // layer.
   const bound = model.trainableWeights.find(
     (weight) => ((weight as unknown as Constrained).constraint ?? null) !== null,
   );

@@ -1,6 +1,7 @@
 /**
- * @module A backend of TensorFlow.js that computes nothing: every kernel call becomes nodes of a program. Constants keep
- * their numbers; a step that reads a computed number, or calls a kernel without a lowering, is not recordable.
+ * @module A backend of TensorFlow.js that computes nothing: every kernel call becomes nodes of a
+ * program. Constants keep their numbers; a step that reads a computed number, or calls a kernel
+ * without a lowering, is not recordable.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { elements } from './ir.ts';
@@ -33,7 +34,10 @@ interface Recording {
   readonly tape: Tape;
   /** Values by the data of tfjs's tensors. */
   readonly known: Map<object, number>;
-  /** Takes the next array that tfjs brings in: draws of a dropout layer. Returns its value, or undefined. */
+  /**
+   * Takes the next array that tfjs brings in: draws of a dropout layer. Returns its value, or
+   * undefined.
+   */
   onWrite: ((data: Float32Array) => number | undefined) | undefined;
 }
 

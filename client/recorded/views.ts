@@ -1,6 +1,6 @@
 /**
- * @module Arithmetic on views and shapes: whether one is the plain order of elements, splitting and merging dimensions,
- * and reading through a node that is itself a view.
+ * @module Arithmetic on views and shapes: whether one is the plain order of elements, splitting and
+ * merging dimensions, and reading through a node that is itself a view.
  */
 import { type Elementwise, type Expr, type View, elements, stridesOf } from './ir.ts';
 import { usesLeaf } from './expr.ts';
@@ -36,8 +36,9 @@ export const commonRefinement = (
 };
 
 /**
- * For each part of a refinement, the dimension of `shape` it belongs to and how many elements of that dimension one step
- * of the part is. Undefined unless `parts` (without parts of 1, unless it is the only one) refines `shape`.
+ * For each part of a refinement, the dimension of `shape` it belongs to and how many elements of
+ * that dimension one step of the part is. Undefined unless `parts` (without parts of 1, unless it
+ * is the only one) refines `shape`.
  */
 const assign = (
   shape: readonly number[],
@@ -71,7 +72,8 @@ const splitClip = (
     const size = shape[dim] ?? 1;
     const length = parts[i] ?? 1;
     if (from <= 0 && to >= size) ranges.push([0, length]);
-    // A part that is the whole dimension keeps its range; a range over several parts cannot be told apart.
+    // A part that is the whole dimension keeps its range; a range over several parts cannot be told
+    // apart.
     else if (step === 1 && length === size) ranges.push([from, to]);
     else return undefined;
   }
@@ -112,7 +114,10 @@ const mergeable = (node: Elementwise, dim: number): boolean => {
   });
 };
 
-/** Neighbouring dimensions merged and those of size 1 removed, where all views allow it: fewer divisions per element. */
+/**
+ * Neighbouring dimensions merged and those of size 1 removed, where all views allow it: fewer
+ * divisions per element.
+ */
 export const collapse = (node: Elementwise): Elementwise => {
   if (usesLeaf(node.expr, 'coordinate')) return node;
   const pick = (keep: readonly number[]): Elementwise => ({
@@ -192,7 +197,10 @@ const follow = (
   return { base, dims };
 };
 
-/** What `inner` computes at the elements that `view` (of a node of `shape`) reads, as views over `shape`. */
+/**
+ * What `inner` computes at the elements that `view` (of a node of `shape`) reads, as views over
+ * `shape`.
+ */
 export const through = (
   view: View,
   shape: readonly number[],
@@ -218,7 +226,8 @@ export const through = (
       const dim = path.dims[i];
       const at = path.base[i] ?? 0;
       if (dim !== undefined) ranges[dim] = [from - at, to - at];
-      // A fixed coordinate is inside or outside for all elements; outside is left to the node itself.
+      // A fixed coordinate is inside or outside for all elements; outside is left to the node
+      // itself.
       else if (at < from || at >= to) return undefined;
     }
     views.push({ value: own.value, offset, strides, clip: { ranges, fill: own.clip.fill } });

@@ -1,7 +1,8 @@
 /**
- * @module Which engine trains: tfjs-node-gpu or tfjs-node where installed, WebGPU on a real adapter, WebAssembly with
- * Floe's kernels, plain JavaScript, in this order. What was taken and why the others were not is always said; an explicit
- * wish that cannot be met is an error, never another engine.
+ * @module Which engine trains: tfjs-node-gpu or tfjs-node where installed, WebGPU on a real
+ * adapter, WebAssembly with Floe's kernels, plain JavaScript, in this order. What was taken and why
+ * the others were not is always said; an explicit wish that cannot be met is an error, never
+ * another engine.
  */
 import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
@@ -38,7 +39,10 @@ export interface BackendReport {
 export interface BackendOptions {
   /** Default `auto`. */
   readonly prefer?: 'auto' | BackendName;
-  /** Browser: the folder (with a slash at its end) that serves the .wasm files of @tensorflow/tfjs-backend-wasm. */
+  /**
+   * Browser: the folder (with a slash at its end) that serves the .wasm files of
+   * @tensorflow/tfjs-backend-wasm.
+   */
   readonly wasmPath?: string;
   /** True takes a program that imitates a GPU too: for tests. Default false. */
   readonly softwareGpu?: boolean;
@@ -83,7 +87,8 @@ const activate = async (tf: Tf, name: string): Promise<void> => {
 };
 
 /**
- * Makes a backend that has started before tfjs's current one, at once: tfjs has one for the whole process.
+ * Makes a backend that has started before tfjs's current one, at once: tfjs has one for the whole
+ * process.
  * @throws FloeError `backend_unavailable` when it has not
  */
 export const switchBackend = (tf: Tf, name: BackendName): void => {
@@ -119,7 +124,10 @@ const startTensorflow: Start = async (tf) => {
 /** One device for the process: its adapter and shaders are slow to make. */
 let opened: Promise<GpuDevice> | undefined;
 
-/** Steps run on the GPU; models are built, and what cannot be recorded trains, on wasm or else in plain JavaScript. */
+/**
+ * Steps run on the GPU; models are built, and what cannot be recorded trains, on wasm or else in
+ * plain JavaScript.
+ */
 const startWebgpu: Start = async (tf, options) => {
   let gpu: GpuDevice;
   try {
@@ -196,7 +204,8 @@ const attempt = async (
 };
 
 /**
- * Starts the wanted backend, or with `auto` the first that runs here, and makes it tfjs's current one.
+ * Starts the wanted backend, or with `auto` the first that runs here, and makes it tfjs's current
+ * one.
  * @throws FloeError `backend_unavailable` with the reason
  */
 export const selectBackend = async (options: BackendOptions = {}): Promise<Backend> => {

@@ -1,6 +1,6 @@
 /**
- * @module The loss of a batch as a tfjs scalar, with the penalties that the layers carry: what training differentiates,
- * step by step or recorded.
+ * @module The loss of a batch as a tfjs scalar, with the penalties that the layers carry: what
+ * training differentiates, step by step or recorded.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type OutputKind, SMALLEST_PROBABILITY } from './losses.ts';
@@ -9,7 +9,10 @@ import { flattenLayers } from './topology.ts';
 type Tf = typeof Tfjs;
 type Save = (tensors: Tfjs.Tensor[]) => void;
 
-/** Mean cross-entropy of logits; its gradient is (softmax - onehot) / batch, without a pass through logarithms. */
+/**
+ * Mean cross-entropy of logits; its gradient is (softmax - onehot) / batch, without a pass through
+ * logarithms.
+ */
 const logitsLoss = (tf: Tf, logits: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scalar => {
   const operation = tf.customGrad((...args: (Tfjs.Tensor | Save)[]) => {
     const [x, save] = args as [Tfjs.Tensor2D, Save];

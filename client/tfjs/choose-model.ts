@@ -1,6 +1,6 @@
 /**
- * @module The models a scenario or an operator names: those of the registry, and stacks of dense layers sized to the data,
- * which travel in the run specification as a topology.
+ * @module The models a scenario or an operator names: those of the registry, and stacks of dense
+ * layers sized to the data, which travel in the run specification as a topology.
  */
 import type { Dataset } from '../data/dataset.ts';
 import { modelByName, MODELS, type ModelFunction } from './models.ts';

@@ -1,7 +1,8 @@
 /**
- * @module Stacks of dense layers without tfjs between the kernels: one step of forward pass, loss, gradients and update
- * is some twenty calls into WebAssembly on one linear memory laid out once. At small batches that dispatch is most of
- * what a tfjs step costs. Plain SIMD in a fixed order: the same bytes on every machine.
+ * @module Stacks of dense layers without tfjs between the kernels: one step of forward pass, loss,
+ * gradients and update is some twenty calls into WebAssembly on one linear memory laid out once. At
+ * small batches that dispatch is most of what a tfjs step costs. Plain SIMD in a fixed order: the
+ * same bytes on every machine.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -43,9 +44,9 @@ const PENALTIES = [
 ];
 
 /**
- * The plan of a Sequential model of trainable dense layers (linear, relu, sigmoid, tanh; softmax at the end), which may
- * begin with Flatten; undefined when the model is anything else, has penalties or constraints, or a loss that does not go
- * with its end.
+ * The plan of a Sequential model of trainable dense layers (linear, relu, sigmoid, tanh; softmax at
+ * the end), which may begin with Flatten; undefined when the model is anything else, has penalties
+ * or constraints, or a loss that does not go with its end.
  */
 export const densePlan = (model: Tfjs.LayersModel, kind: OutputKind): DensePlan | undefined => {
   if (model.getClassName() !== 'Sequential' || !model.trainable) return undefined;
@@ -80,7 +81,9 @@ const PAGE = 65_536;
 /** WebAssembly's linear memory ends at 4 GiB. */
 const LARGEST = 2 ** 32 - PAGE;
 
-/** Where everything lies in the linear memory, in bytes, for batches of up to `capacity` examples. */
+/**
+ * Where everything lies in the linear memory, in bytes, for batches of up to `capacity` examples.
+ */
 interface Layout {
   readonly weights: number;
   readonly labels: number;
@@ -145,7 +148,10 @@ export const denseEngine = (plan: DensePlan, kind: OutputKind): StepEngine => {
     return floats(last, size * outputs);
   };
 
-  /** Leaves the gradient by the last layer's sum (before its activation) in the first gradient buffer. */
+  /**
+   * Leaves the gradient by the last layer's sum (before its activation) in the first gradient
+   * buffer.
+   */
   const lossGradient = ({ labels, size }: Batch): void => {
     const last = layout.activations.at(-1) ?? 0;
     const [gradient] = layout.gradients;
@@ -162,7 +168,10 @@ export const denseEngine = (plan: DensePlan, kind: OutputKind): StepEngine => {
     if (activation !== 0) kernels.activationGradient(gradient, last, size * outputs, activation);
   };
 
-  /** From the last layer to the first: the input's gradient by the old weights, then the weights' update in place. */
+  /**
+   * From the last layer to the first: the input's gradient by the old weights, then the weights'
+   * update in place.
+   */
   const backward = (size: number, learningRate: number): void => {
     let [dy, dx] = layout.gradients;
     for (let i = layers.length - 1; i >= 0; i--) {

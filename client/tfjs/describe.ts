@@ -1,6 +1,6 @@
 /**
- * @module A model without data: its tensors and topology, for a coordinator that starts a run and holds no
- * examples.
+ * @module A model without data: its tensors and topology, for a coordinator that starts a run and
+ * holds no examples.
  */
 import { createDataset } from '../data/dataset.ts';
 import type { BackendName } from './backends.ts';

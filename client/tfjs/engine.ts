@@ -1,6 +1,7 @@
 /**
- * @module What the trainer drives: weights in, epochs of SGD, weights out. One implementation replays recorded steps on a
- * GPU; those that take one batch after the other run any tfjs model, or stacks of dense layers without tfjs.
+ * @module What the trainer drives: weights in, epochs of SGD, weights out. One implementation
+ * replays recorded steps on a GPU; those that take one batch after the other run any tfjs model, or
+ * stacks of dense layers without tfjs.
  */
 import { type Dataset, featureLength, labelLength, rowOf } from '../data/dataset.ts';
 import type { RandomStream } from '../random.ts';
@@ -31,7 +32,10 @@ export interface EpochsRequest {
   /** The examples of an epoch in the order in which it takes them. */
   readonly order: (epoch: number) => Uint32Array;
   readonly stream: RandomStream;
-  /** Called between steps with the examples done so far: other work has its turn. Throws to end the training. */
+  /**
+   * Called between steps with the examples done so far: other work has its turn. Throws to end the
+   * training.
+   */
   readonly pause: (done: number) => Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /**
- * @module Plain SGD on any tf.LayersModel: gradients by tf.variableGrads, weights written by assignment. fit() would cost
- * half as much again per step (measured), and shuffles by its own generator.
+ * @module Plain SGD on any tf.LayersModel: gradients by tf.variableGrads, weights written by
+ * assignment. fit() would cost half as much again per step (measured), and shuffles by its own
+ * generator.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';

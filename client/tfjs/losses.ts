@@ -1,9 +1,11 @@
 /**
- * @module Losses as numbers, from a model's outputs: summed over the examples, with how many were classified correctly.
- * In float64, so that the sum does not depend on the size of the batch.
+ * @module Losses as numbers, from a model's outputs: summed over the examples, with how many were
+ * classified correctly. In float64, so that the sum does not depend on the size of the batch.
  */
 
-/** `crossEntropy` takes classes, `meanSquaredError` targets (mean over the outputs of an example). */
+/**
+ * `crossEntropy` takes classes, `meanSquaredError` targets (mean over the outputs of an example).
+ */
 export type Loss = 'crossEntropy' | 'meanSquaredError';
 
 /** What a model's outputs are: probabilities (it ends in softmax), logits, or values. */

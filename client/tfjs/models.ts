@@ -1,6 +1,6 @@
 /**
- * @module The models a run specification can name, and models from the topology JSON it can carry instead. A model is a
- * function of tfjs, so that nothing here imports it.
+ * @module The models a run specification can name, and models from the topology JSON it can carry
+ * instead. A model is a function of tfjs, so that nothing here imports it.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -14,7 +14,9 @@ export type ModelFunction = (tf: Tf) => Tfjs.LayersModel | Promise<Tfjs.LayersMo
 /** What `model.toJSON(null, false)` gives, and `modelTopology` in a model.json holds. */
 export type Topology = Readonly<Record<string, unknown>>;
 
-/** The 2NN of McMahan et al. (2017): 784-200-200-10, 199,210 parameters; takes [28, 28, 1] images. */
+/**
+ * The 2NN of McMahan et al. (2017): 784-200-200-10, 199,210 parameters; takes [28, 28, 1] images.
+ */
 export const mlp2nn = (tf: Tf): Tfjs.LayersModel =>
   tf.sequential({
     name: 'mlp-2nn',
@@ -26,7 +28,10 @@ export const mlp2nn = (tf: Tf): Tfjs.LayersModel =>
     ],
   });
 
-/** The CNN of McMahan et al. (2017): two 5x5 convolutions of 32 and 64 channels, each pooled, 512; 1,663,370 parameters. */
+/**
+ * The CNN of McMahan et al. (2017): two 5x5 convolutions of 32 and 64 channels, each pooled, 512;
+ * 1,663,370 parameters.
+ */
 export const cnn = (tf: Tf): Tfjs.LayersModel =>
   tf.sequential({
     name: 'cnn',
@@ -74,8 +79,8 @@ export const modelByName = (name: string): ModelFunction => {
 };
 
 /**
- * A model of a topology, its weights not yet set. Bound the length of JSON from outside before: a layer's size costs
- * memory as soon as it is built.
+ * A model of a topology, its weights not yet set. Bound the length of JSON from outside before: a
+ * layer's size costs memory as soon as it is built.
  * @throws FloeError `model_malformed` when tfjs does not take it
  */
 export const modelFromTopology =

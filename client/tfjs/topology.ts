@@ -1,7 +1,7 @@
 /**
- * @module What of a tfjs model must not depend on the process it was built in: tfjs numbers unnamed layers and repeated
- * tensors by how many were made before, so names are made anew here, in the model's own order. And the files that
- * `tf.loadLayersModel` reads.
+ * @module What of a tfjs model must not depend on the process it was built in: tfjs numbers unnamed
+ * layers and repeated tensors by how many were made before, so names are made anew here, in the
+ * model's own order. And the files that `tf.loadLayersModel` reads.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, validateManifest } from '../../protocol/model/manifest.ts';
@@ -24,10 +24,15 @@ export const flattenLayers = (layers: readonly Tfjs.layers.Layer[]): Tfjs.layers
     return [layer, ...flattenLayers([...(parts.layers ?? []), ...inner, ...(parts.cells ?? [])])];
   });
 
-/** tfjs's name of an unnamed layer: the class in snake case, then the class and a number; of an input: `input7`. */
+/**
+ * tfjs's name of an unnamed layer: the class in snake case, then the class and a number; of an
+ * input: `input7`.
+ */
 const AUTOMATIC = /^(?:([a-z0-9_]+)_[A-Z][A-Za-z0-9]*?|(input))\d+$/u;
 
-/** New names of the layers that nobody named, by their old ones: `dense_Dense7` becomes `dense_1`. */
+/**
+ * New names of the layers that nobody named, by their old ones: `dense_Dense7` becomes `dense_1`.
+ */
 const layerNames = (model: Tfjs.LayersModel): ReadonlyMap<string, string> => {
   const names = new Map<string, string>();
   const taken = new Set(flattenLayers(model.layers).map(({ name }) => name));
@@ -53,7 +58,10 @@ const renameWeight = (names: ReadonlyMap<string, string>, weight: string): strin
     .map((part) => names.get(part) ?? part)
     .join('/');
 
-/** Names, shapes and order of a model's weights, trained and not. Throws `tensor_malformed` beyond the limits. */
+/**
+ * Names, shapes and order of a model's weights, trained and not. Throws `tensor_malformed` beyond
+ * the limits.
+ */
 export const manifestOf = (model: Tfjs.LayersModel): Manifest => {
   const names = layerNames(model);
   return validateManifest({
@@ -87,8 +95,8 @@ export const topologyOf = (model: Tfjs.LayersModel): Topology => {
 };
 
 /**
- * A model in tfjs's layers format: `model.json` (UTF-8) and `weights.bin` (float32, little-endian), which
- * `tf.loadLayersModel` reads.
+ * A model in tfjs's layers format: `model.json` (UTF-8) and `weights.bin` (float32, little-endian),
+ * which `tf.loadLayersModel` reads.
  * @throws FloeError `tensor_mismatch` when the weights are not as many as the manifest says
  */
 export const exportTfjs = (

@@ -1,6 +1,6 @@
 /**
- * @module The trainer for TensorFlow.js models: plain SGD over seeded shuffles of a participant's examples, as
- * FederatedAveraging's ClientUpdate has it (McMahan et al. 2017, algorithm 1).
+ * @module The trainer for TensorFlow.js models: plain SGD over seeded shuffles of a participant's
+ * examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017, algorithm 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/model/manifest.ts';
@@ -53,7 +53,10 @@ export interface TfjsTrainer extends Trainer {
   readonly topology: Topology;
   /** What the owner of the examples should know about them. */
   readonly report: PreflightReport;
-  /** The same model and memory on other examples: for many participants in one process. Calls wait for each other; the last `dispose` frees it. */
+  /**
+   * The same model and memory on other examples: for many participants in one process. Calls wait
+   * for each other; the last `dispose` frees it.
+   */
   withData(data: Dataset): TfjsTrainer;
 }
 
@@ -219,7 +222,10 @@ const holders = (end: () => void): Shared['hold'] => {
   };
 };
 
-/** Recorded steps on a GPU, dense stacks without tfjs, or tfjs step by step; the remark says what and why. */
+/**
+ * Recorded steps on a GPU, dense stacks without tfjs, or tfjs step by step; the remark says what
+ * and why.
+ */
 const chooseEngine = (
   backend: Backend,
   model: Tfjs.LayersModel,
@@ -289,9 +295,9 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
 };
 
 /**
- * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm backend run without
- * tfjs (`denseFastPath`), and the backend line says so. Deterministic for a seed and a backend; layers with randomness of
- * their own other than Dropout are refused.
+ * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm
+ * backend run without tfjs (`denseFastPath`), and the backend line says so. Deterministic for a
+ * seed and a backend; layers with randomness of their own other than Dropout are refused.
  * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
  */
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {

@@ -1,6 +1,6 @@
 /**
- * @module Training by recorded steps on WebAssembly: a step is traced once for each size of batch and replayed as a list of
- * calls on one linear memory, without tfjs between them.
+ * @module Training by recorded steps on WebAssembly: a step is traced once for each size of batch
+ * and replayed as a list of calls on one linear memory, without tfjs between them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';

@@ -1,7 +1,8 @@
 /**
- * @module The run as the journal keeps it: the state at the last snapshot, the events since, and the transcript. A step of the
- * machine is one batch. Whenever an attempt ends, and after many events, the state is kept as a snapshot and the events in it
- * are removed, so that a restart costs the same after round 10,000 as after round 1.
+ * @module The run as the journal keeps it: the state at the last snapshot, the events since, and
+ * the transcript. A step of the machine is one batch. Whenever an attempt ends, and after many
+ * events, the state is kept as a snapshot and the events in it are removed, so that a restart costs
+ * the same after round 10,000 as after round 1.
  */
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { joinBytes, toHex } from '../../protocol/bytes.ts';
@@ -37,9 +38,15 @@ import type {
   StoredRecord,
 } from './port.ts';
 
-/** Events after which a snapshot is taken within an attempt: as many are replayed at most, and those of one attempt. */
+/**
+ * Events after which a snapshot is taken within an attempt: as many are replayed at most, and those
+ * of one attempt.
+ */
 export const EVENTS_PER_SNAPSHOT = 1000;
-/** While no attempt is in progress: a snapshot is small then, and what comes is logins, of which there may be many. */
+/**
+ * While no attempt is in progress: a snapshot is small then, and what comes is logins, of which
+ * there may be many.
+ */
 export const EVENTS_WHILE_WAITING = 200;
 
 export interface JournalStep {
@@ -57,9 +64,15 @@ export interface Restored {
 }
 
 export interface History {
-  /** The state after everything that is in the journal. @throws FloeError `journal_corrupt` naming what is wrong */
+  /**
+   * The state after everything that is in the journal. @throws FloeError `journal_corrupt` naming
+   * what is wrong
+   */
   restore(config: MachineConfig): Promise<Restored>;
-  /** Keeps the steps, which led to `after`; once it resolves they survive a crash. Calls must not overlap. */
+  /**
+   * Keeps the steps, which led to `after`; once it resolves they survive a crash. Calls must not
+   * overlap.
+   */
   append(steps: readonly JournalStep[], after: State): Promise<void>;
   /** Bytes of the encoded transcript. */
   readonly size: number;
@@ -228,7 +241,8 @@ const replay = (
 
 /**
  * Opens the run that the journal belongs to.
- * @param every events between two snapshots within an attempt, at most @param machine whose events and states it keeps
+ * @param every events between two snapshots within an attempt, at most @param machine whose events
+ * and states it keeps
  * @throws FloeError `spec_mismatch`, and what a journal throws
  */
 export const openHistory = async (

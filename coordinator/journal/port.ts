@@ -1,7 +1,8 @@
 /**
- * @module The journal: what a coordinator must still know after a crash. A port: an implementation keeps rows and bytes and
- * knows nothing of rounds; `history.ts` turns them into events, records and states. Every call is asynchronous, so that a
- * database server can be one. `write` is atomic and durable: what a batch holds is there together or not at all.
+ * @module The journal: what a coordinator must still know after a crash. A port: an implementation
+ * keeps rows and bytes and knows nothing of rounds; `history.ts` turns them into events, records
+ * and states. Every call is asynchronous, so that a database server can be one. `write` is atomic
+ * and durable: what a batch holds is there together or not at all.
  */
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 
@@ -27,7 +28,10 @@ export interface NewRecord extends StoredRecord {
   readonly loose: boolean;
 }
 
-/** The uploads of attempts of which it is not settled yet what becomes of them. A blob that any other record names is none. */
+/**
+ * The uploads of attempts of which it is not settled yet what becomes of them. A blob that any
+ * other record names is none.
+ */
 export interface LooseBlobs {
   /** Those that were first named in attempts before this one, by attempt, ascending. */
   before(round: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
@@ -66,7 +70,8 @@ export interface JournalBatch {
   readonly records: readonly NewRecord[];
   readonly sealed: readonly SealedEntries[];
   /**
-   * Takes the place of the one before. The events in it are removed, and the sealed entries of every round but `round`.
+   * Takes the place of the one before. The events in it are removed, and the sealed entries of
+   * every round but `round`.
    */
   readonly snapshot?: StoredSnapshot & { readonly round: number | undefined };
 }
@@ -107,8 +112,9 @@ export interface JournalCounts {
 }
 
 /**
- * Every method may reject with FloeError `storage_full`, `storage_read_only`, `storage_failed` or `journal_locked`: nothing
- * was written then, and the same call may succeed later; or `journal_corrupt`, after which nothing may be trusted.
+ * Every method may reject with FloeError `storage_full`, `storage_read_only`, `storage_failed` or
+ * `journal_locked`: nothing was written then, and the same call may succeed later; or
+ * `journal_corrupt`, after which nothing may be trusted.
  */
 export interface Journal {
   /** `sqlite`, `memory`... */
@@ -118,20 +124,29 @@ export interface Journal {
    * @throws FloeError `spec_mismatch` when it belongs to another run
    */
   bind(run: Uint8Array): Promise<void>;
-  /** One step of the run, whole or not at all; once it resolves it survives a crash. Calls must not overlap. */
+  /**
+   * One step of the run, whole or not at all; once it resolves it survives a crash. Calls must not
+   * overlap.
+   */
   write(batch: JournalBatch): Promise<void>;
   load(): Promise<Loaded>;
   /** The last record of the transcript. */
   last(): Promise<StoredRecord | undefined>;
-  /** Records by their hashes, in the order asked for. @throws FloeError `journal_corrupt` for one that is not there */
+  /**
+   * Records by their hashes, in the order asked for. @throws FloeError `journal_corrupt` for one
+   * that is not there
+   */
   records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
-  /** Where the first entry of this round or a later one begins, bytes; undefined where there is none. */
+  /**
+   * Where the first entry of this round or a later one begins, bytes; undefined where there is
+   * none.
+   */
   startOf(round: number): Promise<number | undefined>;
   /** The records of one round, in order. */
   round(round: number): Promise<readonly StoredRecord[]>;
   /**
-   * Bytes [start, end) of the encoded transcript as they are stored, in pieces: nothing is decoded. A range may begin and end
-   * anywhere; what lies beyond the end is left out.
+   * Bytes [start, end) of the encoded transcript as they are stored, in pieces: nothing is decoded.
+   * A range may begin and end anywhere; what lies beyond the end is left out.
    */
   transcript(start?: number, end?: number): AsyncIterable<Uint8Array>;
   /** A blob that a record of the transcript names. */

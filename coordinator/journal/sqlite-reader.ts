@@ -1,6 +1,7 @@
 /**
- * @module A journal for readers: opened without write access, so that several read one run at once, and so that a folder that may
- * not be written can be read. While a coordinator plays the run, it keeps its journal to itself.
+ * @module A journal for readers: opened without write access, so that several read one run at once,
+ * and so that a folder that may not be written can be read. While a coordinator plays the run, it
+ * keeps its journal to itself.
  */
 import { constants as modes } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -11,7 +12,10 @@ import { storageError } from '../../protocol/storage-errors.ts';
 import type { Journal } from './port.ts';
 import { journalOn, requireVersion, sqliteError } from './sqlite.ts';
 
-/** Whether there is a write-ahead log that a crash has left: only who can make SQLite's index of it reads it. */
+/**
+ * Whether there is a write-ahead log that a crash has left: only who can make SQLite's index of it
+ * reads it.
+ */
 const hasLog = async (path: string): Promise<boolean> => {
   try {
     return (await stat(`${path}-wal`)).size > 0;
@@ -46,8 +50,9 @@ const openAt = (place: string | URL, path: string): Journal => {
  * Opens a journal that is there, to read it.
  *
  * @param path a file
- * @throws FloeError `file_not_found`; `journal_locked` while a coordinator plays the run; `journal_corrupt` when it is no journal of
- * this version; `storage_read_only` when it was left by a crash in a folder that may not be written
+ * @throws FloeError `file_not_found`; `journal_locked` while a coordinator plays the run;
+ * `journal_corrupt` when it is no journal of this version; `storage_read_only` when it was left by
+ * a crash in a folder that may not be written
  */
 export const openJournalToRead = async (path: string): Promise<Journal> => {
   await requireFile(path);

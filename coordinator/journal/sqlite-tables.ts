@@ -1,6 +1,6 @@
 /**
- * @module The tables of the SQLite journal that are no part of a batch: what the local ledger has frozen, the secrets of attempts,
- * the uploads that are not settled yet.
+ * @module The tables of the SQLite journal that are no part of a batch: what the local ledger has
+ * frozen, the secrets of attempts, the uploads that are not settled yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
@@ -33,8 +33,9 @@ export const readBlob = (row: Row): BlobRef => ({
 export type Guard = <Result>(work: () => Result) => Promise<Result>;
 
 /**
- * Erases by SQLite's `secure_delete`: deleted rows are overwritten with zeros where they were, and the write-ahead log that
- * held them is emptied. What a file system or a disk keeps of overwritten blocks is beyond this.
+ * Erases by SQLite's `secure_delete`: deleted rows are overwritten with zeros where they were, and
+ * the write-ahead log that held them is emptied. What a file system or a disk keeps of overwritten
+ * blocks is beyond this.
  */
 export const secretsOn = (database: DatabaseSync, guard: Guard): SecretTable => {
   const select = database.prepare('SELECT secret FROM secrets WHERE round = ?');

@@ -1,6 +1,6 @@
 /**
- * @module The transcript in the SQLite journal: its records by place, hash and round, and its bytes as they are stored. A record
- * is one row, whose key is where its entry begins.
+ * @module The transcript in the SQLite journal: its records by place, hash and round, and its bytes
+ * as they are stored. A record is one row, whose key is where its entry begins.
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
@@ -32,7 +32,10 @@ export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTa
   const entriesIn = database.prepare(
     'SELECT at, link, bytes FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
   );
-  /** The entries that begin in [from, from + PIECE_BYTES), encoded; each byte is copied once from what SQLite gives. */
+  /**
+   * The entries that begin in [from, from + PIECE_BYTES), encoded; each byte is copied once from
+   * what SQLite gives.
+   */
   const piece = (from: number, end: number): Uint8Array | undefined => {
     const rows = entriesIn.all(from, Math.min(end, from + PIECE_BYTES));
     const last = rows.at(-1);

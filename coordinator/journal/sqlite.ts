@@ -1,6 +1,6 @@
 /**
- * @module The journal in SQLite (write-ahead log, every commit synced). One process writes at a time; the lock is the
- * database's own and dies with the process.
+ * @module The journal in SQLite (write-ahead log, every commit synced). One process writes at a
+ * time; the lock is the database's own and dies with the process.
  */
 import { constants as modes } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -209,7 +209,10 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
   };
 };
 
-/** SQLite reports a file or folder that is missing and one that is closed to it alike: the file system says which. */
+/**
+ * SQLite reports a file or folder that is missing and one that is closed to it alike: the file
+ * system says which.
+ */
 const checkAccess = async (path: string): Promise<void> => {
   const folder = dirname(path);
   try {
@@ -235,7 +238,10 @@ export const requireVersion = (database: DatabaseSync, path: string, other?: num
 };
 
 export interface OpenOptions {
-  /** Whether a commit is synced to the disk: without, a power cut may lose the last ones, a crash of the process none. */
+  /**
+   * Whether a commit is synced to the disk: without, a power cut may lose the last ones, a crash of
+   * the process none.
+   */
   readonly synced?: boolean;
   /** Largest size of the database, for tests: SQLite says at this size that the disk is full. */
   readonly maxBytes?: number;
@@ -245,8 +251,8 @@ export interface OpenOptions {
  * Opens a journal, creating it where there is none.
  *
  * @param path a file
- * @throws FloeError `journal_locked` while another process has it; `storage_read_only`, `storage_full`, `file_not_found`;
- * `journal_corrupt` when it is not a journal of this version
+ * @throws FloeError `journal_locked` while another process has it; `storage_read_only`,
+ * `storage_full`, `file_not_found`; `journal_corrupt` when it is not a journal of this version
  */
 export const openJournal = async (
   path: string,

@@ -1,7 +1,8 @@
 /**
- * @module Why attempts fail, as participants report it: counted by code, and what follows where the same cause meets everybody
- * attempt after attempt. An outage makes the pause longer each time, up to a bound, and the run says what it waits for. A
- * failure that every repeat must meet again ends the run by name: training is a function of model, data and specification.
+ * @module Why attempts fail, as participants report it: counted by code, and what follows where the
+ * same cause meets everybody attempt after attempt. An outage makes the pause longer each time, up
+ * to a bound, and the run says what it waits for. A failure that every repeat must meet again ends
+ * the run by name: training is a function of model, data and specification.
  */
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
@@ -23,13 +24,19 @@ import {
 
 /** Attempts in a row with one cause at everybody, from which on the run pauses for it, or ends. */
 export const STREAK = 3;
-/** The first pause for a cause that meets everybody; doubles with each attempt that follows, up to the longest. */
+/**
+ * The first pause for a cause that meets everybody; doubles with each attempt that follows, up to
+ * the longest.
+ */
 export const FIRST_CAUSE_PAUSE_MS = LONGEST_PAUSE_MS;
 export const LONGEST_CAUSE_PAUSE_MS = 10 * 60_000;
 /** Reports of one participant in one attempt that change anything. */
 const MAX_REPORTS = 8;
 
-/** Every repeat meets these again: the same model, data, seed and learning rate give the same update. */
+/**
+ * Every repeat meets these again: the same model, data, seed and learning rate give the same
+ * update.
+ */
 const HOPELESS: ReadonlySet<ErrorCode> = new Set(['update_not_finite']);
 
 /** A participant waits for something, and may still answer. */
@@ -52,7 +59,10 @@ export const withoutReport = (round: Round, key: Hex): Round => {
   return { ...round, reports: withEntry(round.reports, key, { code: undefined, changes }) };
 };
 
-/** What each of the invited says stopped it. A text that is no code of the catalogue is not repeated. */
+/**
+ * What each of the invited says stopped it. A text that is no code of the catalogue is not
+ * repeated.
+ */
 const causesOf = (round: Round): ReadonlyMap<Hex, ErrorCode> =>
   new Map(
     round.invited.flatMap((key) => {
@@ -72,8 +82,8 @@ export const reportedIn = (round: Round): Reported | undefined => {
 };
 
 /**
- * The streak after this attempt. A cause meets everybody where those whom it does not meet are fewer than the minimum cohort;
- * strictly everybody where it meets each one that is here.
+ * The streak after this attempt. A cause meets everybody where those whom it does not meet are
+ * fewer than the minimum cohort; strictly everybody where it meets each one that is here.
  */
 export const streakAfter = (
   { spec }: MachineConfig,

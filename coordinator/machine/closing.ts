@@ -1,6 +1,7 @@
 /**
- * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort, after which the next attempt
- * opens with new keys, after a pause that grows with the failures, see causes.ts.
+ * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort,
+ * after which the next attempt opens with new keys, after a pause that grows with the failures, see
+ * causes.ts.
  */
 import { reportMetrics } from '../../protocol/algorithm/metrics.ts';
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
@@ -35,8 +36,8 @@ const suspensions = (round: number, members: readonly Hex[]): readonly Effect[] 
     : [publish({ type: 'suspended', round, code: 'member_suspended', members })];
 
 /**
- * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after that the record says that the
- * sum may be known.
+ * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after
+ * that the record says that the sum may be known.
  * @param culprits are not invited again; the record names those against whom there is proof
  * @param proof what shows everybody that they lied
  */
@@ -126,7 +127,9 @@ export const registerWork = ({ round, commit }: Committing): Work => ({
   commit,
 });
 
-/** The host has the sum and the new model: the commit is signed and the model goes to the ledger. */
+/**
+ * The host has the sum and the new model: the commit is signed and the model goes to the ledger.
+ */
 export const applyAggregated = (
   config: MachineConfig,
   state: State,

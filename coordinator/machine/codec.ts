@@ -1,6 +1,7 @@
 /**
- * @module Pieces that a snapshot's schema is made of: each turns a value of the state into plain data and strictly back. The
- * field names and types of the state are the compiler's to check: a field that the schema leaves out does not compile.
+ * @module Pieces that a snapshot's schema is made of: each turns a value of the state into plain
+ * data and strictly back. The field names and types of the state are the compiler's to check: a
+ * field that the schema leaves out does not compile.
  */
 import * as v from 'valibot';
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
@@ -138,7 +139,9 @@ export const identities: Codec<ReadonlySet<Hex>> = {
   },
 };
 
-/** One codec for each field. A field that may be absent is left out where its codec reads undefined. */
+/**
+ * One codec for each field. A field that may be absent is left out where its codec reads undefined.
+ */
 export type Fields<Value> = { readonly [Key in keyof Value]-?: Codec<Required<Value>[Key]> };
 
 const fieldsOf = (data: unknown): Readonly<Record<string, unknown>> => {
@@ -251,7 +254,10 @@ export const collectRefs = (): Refs & { readonly hashes: readonly Uint8Array[] }
   };
 };
 
-/** Decodes the records that a snapshot refers to. @throws FloeError `journal_corrupt` where one is another than it names */
+/**
+ * Decodes the records that a snapshot refers to. @throws FloeError `journal_corrupt` where one is
+ * another than it names
+ */
 export const openRefs = (
   hashes: readonly Uint8Array[],
   found: readonly Uint8Array[],

@@ -1,6 +1,7 @@
 /**
- * @module Complaints (specification, step 3): a member proves that an entry sealed to it is bad. The host judges it, which is
- * a function of signed records; the attempt then ends before any upload counts, and who lied is not invited again.
+ * @module Complaints (specification, step 3): a member proves that an entry sealed to it is bad.
+ * The host judges it, which is a function of signed records; the attempt then ends before any
+ * upload counts, and who lied is not invited again.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';

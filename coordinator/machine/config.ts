@@ -1,6 +1,6 @@
 /**
- * @module What the machine is told once and never changes: the specification, the run's hash, the coordinator's signature
- * (Ed25519 is deterministic, so signing keeps the reducer pure).
+ * @module What the machine is told once and never changes: the specification, the run's hash, the
+ * coordinator's signature (Ed25519 is deterministic, so signing keeps the reducer pure).
  */
 import type { Body, RecordType, SignedRecord } from '../../protocol/records/records.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
@@ -11,7 +11,10 @@ export interface MachineConfig {
   readonly run: Uint8Array;
   /** The coordinator's Ed25519 key. */
   readonly coordinator: Uint8Array;
-  /** Members may answer for smaller groups of a set that they have answered: the ledger is public, or all have consented. */
+  /**
+   * Members may answer for smaller groups of a set that they have answered: the ledger is public,
+   * or all have consented.
+   */
   readonly regroups: boolean;
   /** Signs a record of the coordinator; must give the same bytes for the same arguments. */
   readonly sign: <Type extends RecordType>(
@@ -21,7 +24,10 @@ export interface MachineConfig {
   ) => SignedRecord<Type>;
 }
 
-/** How long the host may take for a piece of work (wrapping, freezing, folding, finishing) before the round is given up. */
+/**
+ * How long the host may take for a piece of work (wrapping, freezing, folding, finishing) before
+ * the round is given up.
+ */
 export const WORK_LIMIT_MS = 10 * 60_000;
 /** Pause after the first failed attempt; doubles with each one that follows, up to the longest. */
 export const FIRST_PAUSE_MS = 1000;

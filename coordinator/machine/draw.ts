@@ -1,7 +1,8 @@
 /**
- * @module The draw as the coordinator makes it: the eligible set that is fixed with the survivors, before their answers make R
- * known, and whom R draws from it for the next attempt. The rule is in `protocol/rules`; what it leaves to the coordinator is
- * decided here: who fills the places of a closed run, and which attempt is repeated. Secure aggregation, section 2.0.1.
+ * @module The draw as the coordinator makes it: the eligible set that is fixed with the survivors,
+ * before their answers make R known, and whom R draws from it for the next attempt. The rule is in
+ * `protocol/rules`; what it leaves to the coordinator is decided here: who fills the places of a
+ * closed run, and which attempt is repeated. Secure aggregation, section 2.0.1.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
@@ -31,8 +32,9 @@ export type Lottery =
   | { readonly type: 'wait'; readonly reason: string };
 
 /**
- * Who may be drawn by the R that nobody knows yet, ascending: who is here, and the cohort, of which some may have been lost just
- * now. Where these are too many, those who have been in a cohort come first.
+ * Who may be drawn by the R that nobody knows yet, ascending: who is here, and the cohort, of which
+ * some may have been lost just now. Where these are too many, those who have been in a cohort come
+ * first.
  */
 export const eligibleSet = (state: State, cohort: readonly Hex[]): readonly Hex[] => {
   const first = new Set(cohort);
@@ -53,11 +55,15 @@ export const silentAfter = (
   now: Iterable<Hex>,
 ): State['silent'] => new Set([...silent, ...now].filter((key) => missed.has(key)));
 
-/** Attempts missed in a row from which on it is no matter whether it was silent or away: it does not stay to the end. */
+/**
+ * Attempts missed in a row from which on it is no matter whether it was silent or away: it does not
+ * stay to the end.
+ */
 const DROPS = 2;
 
 /**
- * Who is left out of the next attempt because it was silent lately, or registers and drops; nobody where too few would be left.
+ * Who is left out of the next attempt because it was silent lately, or registers and drops; nobody
+ * where too few would be left.
  */
 const resting = (
   { spec }: MachineConfig,
@@ -74,7 +80,10 @@ const resting = (
 /** Whether R draws from a set that was signed: from the first commit on. */
 const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undefined;
 
-/** Who is here and can be in the next cohort. Of an open run only those of the eligible set; a closed one listed its keys before. */
+/**
+ * Who is here and can be in the next cohort. Of an open run only those of the eligible set; a
+ * closed one listed its keys before.
+ */
 const pool = ({ spec }: MachineConfig, state: State): readonly Hex[] => {
   const here = eligible(state).filter((key) => !suspendedNow(state, key));
   return isDrawn(state) && spec.members.type === 'open'
@@ -106,7 +115,10 @@ const planOf = (config: MachineConfig, state: State): Plan => {
   return planInvitation(config, state, keys, mostInvited(config.spec));
 };
 
-/** Of these, who was here before R was known, where no set was signed: R_0 is public from the first Open record on. */
+/**
+ * Of these, who was here before R was known, where no set was signed: R_0 is public from the first
+ * Open record on.
+ */
 export const knownOf = (
   { spec }: MachineConfig,
   state: State,
@@ -137,7 +149,10 @@ const ranked = <Item>(
   );
 };
 
-/** Before the first commit nothing was signed: those who were here before R_0 was public come first, who is late comes last. */
+/**
+ * Before the first commit nothing was signed: those who were here before R_0 was public come first,
+ * who is late comes last.
+ */
 const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): readonly Hex[] => {
   const round = state.attempt + 1;
   const late = (key: Hex): boolean => isLate(state.history, key, round);
@@ -261,7 +276,10 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   };
 };
 
-/** Whether nobody but members of a spoiled sum is left to be invited: the same sum again would be as wrong. */
+/**
+ * Whether nobody but members of a spoiled sum is left to be invited: the same sum again would be as
+ * wrong.
+ */
 const isInVain = (state: State, plan: Plan): boolean => {
   const summed = everSummed(state.history);
   return isSpoiled(state) && (plan.type === 'wait' || plan.keys.every((key) => summed.has(key)));

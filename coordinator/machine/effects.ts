@@ -1,6 +1,6 @@
 /**
- * @module What the machine asks of its host, as data. Records to append are written in the same transaction as the event
- * that caused them; everything else happens only after that.
+ * @module What the machine asks of its host, as data. Records to append are written in the same
+ * transaction as the event that caused them; everything else happens only after that.
  */
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import type { encodeFrame } from '../../protocol/wire/messages.ts';
@@ -17,7 +17,10 @@ export type Work =
       readonly type: 'wrap-model';
       readonly round: number;
       readonly model: ModelRef;
-      /** The newest commit, where the round's cohort checks it: the key of its bundle is wrapped too. */
+      /**
+       * The newest commit, where the round's cohort checks it: the key of its bundle is wrapped
+       * too.
+       */
       readonly commit: SignedRecord<'commit'> | undefined;
       readonly readers: readonly Hex[];
     }
@@ -113,7 +116,9 @@ export type Progress =
       readonly code: string;
       readonly members: readonly Hex[];
     }
-  /** No attempt can be opened with the members that are here: why, and what would resume the run. */
+  /**
+   * No attempt can be opened with the members that are here: why, and what would resume the run.
+   */
   | { readonly type: 'waiting'; readonly reason: string }
   /** `failure`: why it ended before its last round. */
   | { readonly type: 'finished'; readonly rounds: number; readonly failure?: ErrorCode };

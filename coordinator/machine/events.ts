@@ -1,6 +1,7 @@
 /**
- * @module What happens to a run: the events that the machine reduces and the journal keeps, and their strict encoding. An
- * event that does not decode exactly is not replayed: the journal is corrupt.
+ * @module What happens to a run: the events that the machine reduces and the journal keeps, and
+ * their strict encoding. An event that does not decode exactly is not replayed: the journal is
+ * corrupt.
  */
 import * as v from 'valibot';
 import {
@@ -47,8 +48,8 @@ const schemas = [
   /** Nothing but time. */
   event('tick', {}),
   /**
-   * The keys of the model, and of the bundle of the newest commit, are wrapped for the invited; `key` is the coordinator's of
-   * this attempt, its secret is elsewhere.
+   * The keys of the model, and of the bundle of the newest commit, are wrapped for the invited;
+   * `key` is the coordinator's of this attempt, its secret is elsewhere.
    */
   event('opened', {
     round,
@@ -67,7 +68,10 @@ const schemas = [
   event('survivors-frozen', { round, receipt: text }),
   event('aggregated', { round, commit: bodySchemas.commit }),
   event('registered', { round, receipt: text }),
-  /** The host could not do what the round needs. `culprits` broke the protocol; `lies` prove it to everybody, in their order. */
+  /**
+   * The host could not do what the round needs. `culprits` broke the protocol; `lies` prove it to
+   * everybody, in their order.
+   */
   event('work-failed', {
     round,
     code: text,
@@ -79,7 +83,10 @@ const schemas = [
 
 const entries = v.pipe(v.array(bytesUpTo(MAX_ANSWER_BYTES)), v.maxLength(255));
 
-/** Without record and entries where these are kept beside the event: what entered the transcript is stored once, there. */
+/**
+ * Without record and entries where these are kept beside the event: what entered the transcript is
+ * stored once, there.
+ */
 const recordSchema = event('record', {
   from: key,
   record: v.optional(bytesUpTo(MAX_RECORD_BYTES)),
@@ -93,7 +100,9 @@ export interface RecordEvent {
   readonly type: 'record';
   readonly from: Uint8Array;
   readonly record: SignedRecord;
-  /** What came sealed beside the record: the entries of a share, the one answer of an unmask record. */
+  /**
+   * What came sealed beside the record: the entries of a share, the one answer of an unmask record.
+   */
   readonly entries: readonly Uint8Array[];
 }
 
@@ -105,7 +114,10 @@ export type EventOf<Type extends EventType> = Extract<Event, { readonly type: Ty
 
 const MAX_EVENT_BYTES = 4 << 20;
 
-/** What is kept beside an event: the record that it brought into the transcript, and the sealed entries of a share. */
+/**
+ * What is kept beside an event: the record that it brought into the transcript, and the sealed
+ * entries of a share.
+ */
 export interface Beside {
   readonly record: Uint8Array;
   readonly entries: readonly Uint8Array[];

@@ -1,6 +1,6 @@
 /**
- * @module What the cohort of a round needs to check the newest commit before it shares (secure-aggregation, section 2, step 8):
- * the records of the round that made it.
+ * @module What the cohort of a round needs to check the newest commit before it shares
+ * (secure-aggregation, section 2, step 8): the records of the round that made it.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
@@ -11,7 +11,10 @@ import { isMasked, type Evidence, type Hex, type Round, type State } from './sta
 const of = <Item>(keys: readonly Uint8Array[], items: ReadonlyMap<Hex, Item>): Item[] =>
   keys.flatMap((key) => items.get(toHex(key)) ?? []);
 
-/** The records of a committed round, in the order of the phases, without the answers; undefined without masks. */
+/**
+ * The records of a committed round, in the order of the phases, without the answers; undefined
+ * without masks.
+ */
 export const evidenceOf = (
   config: MachineConfig,
   round: Round,

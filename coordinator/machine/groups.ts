@@ -1,7 +1,8 @@
 /**
- * @module Group testing, on the coordinator's side: which suspects the next cohort takes, so that its sum tells them apart. On a
- * new model half of them take part with all others; on the model whose sums were spoiled, where everybody has answered, disjoint
- * groups of the minimum cohort are asked anew, if members answer for groups at all. Specification, sections 2.0 and 2.0.1.
+ * @module Group testing, on the coordinator's side: which suspects the next cohort takes, so that
+ * its sum tells them apart. On a new model half of them take part with all others; on the model
+ * whose sums were spoiled, where everybody has answered, disjoint groups of the minimum cohort are
+ * asked anew, if members answer for groups at all. Specification, sections 2.0 and 2.0.1.
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import { isSuspended, suspectsOf } from '../../protocol/rules/history.ts';
@@ -16,7 +17,10 @@ const ordered = (state: State, keys: readonly Hex[]): readonly Hex[] =>
 export const suspendedNow = ({ history, attempt }: State, key: Hex): boolean =>
   isSuspended(history, key, attempt + 1);
 
-/** Of those that can be invited, the suspects that this attempt leaves out; nobody where too few would be left. */
+/**
+ * Of those that can be invited, the suspects that this attempt leaves out; nobody where too few
+ * would be left.
+ */
 export const untested = (
   { spec }: MachineConfig,
   state: State,
@@ -33,14 +37,18 @@ export const untested = (
   return keys.length - out.size >= spec.cohort.minimum ? out : new Set();
 };
 
-/** The largest attempt on this model, the last one of these: its sharers are the ones to tell apart. */
+/**
+ * The largest attempt on this model, the last one of these: its sharers are the ones to tell apart.
+ */
 const spoiled = ({ tried }: State): Tried | undefined =>
   tried.reduce<Tried | undefined>(
     (best, at) => (best === undefined || at.uploaded.length >= best.uploaded.length ? at : best),
     undefined,
   );
 
-/** Whether sums of this model were spoiled so often that asking for the same one again is in vain. */
+/**
+ * Whether sums of this model were spoiled so often that asking for the same one again is in vain.
+ */
 export const isSpoiled = (state: State): boolean => {
   const uploaded = spoiled(state)?.uploaded ?? [];
   const suspects = suspectsOf(state.history);
@@ -56,7 +64,8 @@ export interface Group {
 }
 
 /**
- * The next group of the spoiled attempt, disjoint from those that were asked since: of the minimum while another one can follow.
+ * The next group of the spoiled attempt, disjoint from those that were asked since: of the minimum
+ * while another one can follow.
  * @param here who is here and neither excluded nor suspended
  */
 export const nextGroup = (

@@ -1,6 +1,7 @@
 /**
- * @module The machine as its host uses it: given to the host, so that another one, which runs rounds otherwise, can stand
- * beside this one. All of it is pure; what it does to the world is in the effects of a step.
+ * @module The machine as its host uses it: given to the host, so that another one, which runs
+ * rounds otherwise, can stand beside this one. All of it is pure; what it does to the world is in
+ * the effects of a step.
  */
 import type { MachineConfig } from './config.ts';
 import type { Step, Work } from './effects.ts';
@@ -20,7 +21,9 @@ export interface Machine {
   /** The work that the present phase waits for: done again after a restart. */
   readonly pendingWork: (state: State) => readonly Work[];
   readonly encodeSnapshot: (state: State) => Uint8Array;
-  /** @throws FloeError `journal_corrupt` for what `encodeSnapshot` of this machine does not write */
+  /**
+   * @throws FloeError `journal_corrupt` for what `encodeSnapshot` of this machine does not write
+   */
   readonly decodeSnapshot: (encoded: Uint8Array, source: SnapshotSource) => Promise<State>;
 }
 

@@ -1,7 +1,8 @@
 /**
- * @module An outage that members report is waited for within the attempt. Where a phase would end with too few answers, and
- * members that are here say that they wait for a store, gate or ledger, the phase begins again instead, up to a limit: the
- * attempt after an abort would meet the same outage, with keys and training made anew.
+ * @module An outage that members report is waited for within the attempt. Where a phase would end
+ * with too few answers, and members that are here say that they wait for a store, gate or ledger,
+ * the phase begins again instead, up to a limit: the attempt after an abort would meet the same
+ * outage, with keys and training made anew.
  */
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
@@ -12,7 +13,10 @@ import { timed } from './upload.ts';
 import { awaited, quorum, roundOf } from './state.ts';
 import type { AnswerPhase, Phase, PhaseOf, Round, State } from './state.ts';
 
-/** How long a phase waits for an outage beyond its first deadline, as long as the host waits with its own work. */
+/**
+ * How long a phase waits for an outage beyond its first deadline, as long as the host waits with
+ * its own work.
+ */
 export const OUTAGE_LIMIT_MS = WORK_LIMIT_MS;
 
 const isAnswerPhase = (phase: Phase): phase is PhaseOf<AnswerPhase> =>
@@ -55,7 +59,10 @@ const outagesOf = (state: State): readonly ErrorCode[] =>
     return isHere && code !== undefined && isErrorCode(code) && OUTAGES.has(code) ? [code] : [];
   });
 
-/** The phase again, whose deadline is over; undefined where waiting cannot help, or has lasted long enough. */
+/**
+ * The phase again, whose deadline is over; undefined where waiting cannot help, or has lasted long
+ * enough.
+ */
 export const prolonged = (config: MachineConfig, state: State, now: number): Step | undefined => {
   const { phase } = state;
   if (!isAnswerPhase(phase)) return undefined;

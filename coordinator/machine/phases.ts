@@ -1,5 +1,6 @@
 /**
- * @module Entering a phase: the state takes the phase and notes the time, and the progress is published.
+ * @module Entering a phase: the state takes the phase and notes the time, and the progress is
+ * published.
  */
 import { publish, type Step } from './effects.ts';
 import {

@@ -1,6 +1,7 @@
 /**
- * @module Places: an identity holds one from its first cohort on. A login alone takes none: whoever leaves without having been
- * in a cohort is forgotten, so that throw-away identities neither lock newcomers out nor push members off the readers.
+ * @module Places: an identity holds one from its first cohort on. A login alone takes none: whoever
+ * leaves without having been in a cohort is forgotten, so that throw-away identities neither lock
+ * newcomers out nor push members off the readers.
  */
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { MAX_PLACES, MAX_READERS, MAX_REGISTERED } from './config.ts';
@@ -18,8 +19,9 @@ export const withCohort = (places: State['places'], members: readonly Hex[]): St
 };
 
 /**
- * The last registration of each identity, with one more. Where these are too many, those go first that hold no place, and of
- * these the oldest: an identity that is forgotten is not told at login how often it has registered.
+ * The last registration of each identity, with one more. Where these are too many, those go first
+ * that hold no place, and of these the oldest: an identity that is forgotten is not told at login
+ * how often it has registered.
  */
 export const withRegistered = (
   { registered, places }: Pick<State, 'registered' | 'places'>,

@@ -44,8 +44,8 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
 };
 
 /**
- * Whether a participant may be training, and its trainer may hold its event loop: it then answers no heartbeat up to the
- * deadline of the uploads. It begins once its shares have left.
+ * Whether a participant may be training, and its trainer may hold its event loop: it then answers
+ * no heartbeat up to the deadline of the uploads. It begins once its shares have left.
  */
 export const mayBeSilent = (state: State, key: Hex): boolean => {
   const { phase } = state;
@@ -53,7 +53,9 @@ export const mayBeSilent = (state: State, key: Hex): boolean => {
   return phase.type === 'upload' && awaited(state).includes(key);
 };
 
-/** A withdrawal counts for the attempt it names; what the participant has sent before stays valid. */
+/**
+ * A withdrawal counts for the attempt it names; what the participant has sent before stays valid.
+ */
 export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step => {
   const key = toHex(event.key);
   const round = roundOf(state);
@@ -69,7 +71,8 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
 };
 
 /**
- * After a restart nobody is here and the time that passed is nobody's fault: the phase and the grace time begin again.
+ * After a restart nobody is here and the time that passed is nobody's fault: the phase and the
+ * grace time begin again.
  */
 export const applyResumed = (
   config: MachineConfig,

@@ -1,7 +1,8 @@
 /**
- * @module A participant's record against the state: the phase and its deadline here, what the record may say in
- * `protocol/rules`. A record is refused by name and changes nothing; the same record again is acknowledged again and changes
- * nothing; another one for the same step is a conflict.
+ * @module A participant's record against the state: the phase and its deadline here, what the
+ * record may say in `protocol/rules`. A record is refused by name and changes nothing; the same
+ * record again is acknowledged again and changes nothing; another one for the same step is a
+ * conflict.
  */
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';

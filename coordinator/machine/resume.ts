@@ -1,6 +1,7 @@
 /**
- * @module Going on where a run stood: the work that the present phase waits for, and the frames that a participant needs
- * after it has logged in. Both are functions of the state alone, so a crash of either side loses nothing.
+ * @module Going on where a run stood: the work that the present phase waits for, and the frames
+ * that a participant needs after it has logged in. Both are functions of the state alone, so a
+ * crash of either side loses nothing.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { finishWork, registerWork } from './closing.ts';

@@ -1,6 +1,6 @@
 /**
- * @module Share (Bonawitz et al. 2017, round 1): the sealed shares are collected and handed on; U1, whose shares arrived, is
- * the set the masks are made over.
+ * @module Share (Bonawitz et al. 2017, round 1): the sealed shares are collected and handed on; U1,
+ * whose shares arrived, is the set the masks are made over.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { topologyOf } from '../../protocol/rules/index.ts';
@@ -30,8 +30,8 @@ const treeOf = ({ record, entries }: Shared): ReturnType<typeof entryTree> => {
 };
 
 /**
- * The sharers frame of one receiver: each sharer's record, and its sealed entry for the receiver with the path to the root in the
- * record (its own is left out).
+ * The sharers frame of one receiver: each sharer's record, and its sealed entry for the receiver
+ * with the path to the root in the record (its own is left out).
  */
 export const sendSharers = (round: Round, to: Hex): Effect[] => {
   const { cohort, sharers } = round;

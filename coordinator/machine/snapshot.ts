@@ -1,7 +1,8 @@
 /**
- * @module A snapshot of the machine's state: what stands here is all that a restart needs besides the events that came after.
- * The schema of the whole state is in this one place; a field added to the state is added here. Records of the transcript
- * are referred to by hash and sealed entries by their share, so that a snapshot stays small and nothing is kept twice.
+ * @module A snapshot of the machine's state: what stands here is all that a restart needs besides
+ * the events that came after. The schema of the whole state is in this one place; a field added to
+ * the state is added here. Records of the transcript are referred to by hash and sealed entries by
+ * their share, so that a snapshot stays small and nothing is kept twice.
  */
 import * as v from 'valibot';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
@@ -271,7 +272,10 @@ export interface SnapshotSource {
   readonly entries: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
-/** @throws FloeError `journal_corrupt` for what is not exactly what `encodeSnapshot` writes, or of another version */
+/**
+ * @throws FloeError `journal_corrupt` for what is not exactly what `encodeSnapshot` writes, or of
+ * another version
+ */
 export const decodeSnapshot = async (
   encoded: Uint8Array,
   source: SnapshotSource,

@@ -1,7 +1,8 @@
 /**
- * @module Who may be invited on a model that was opened before: the coordinator's side of "one update is spent once" (secure
- * aggregation, section 2.0; rules in `protocol/rules/one-set.ts`). Participants decide; this keeps attempts from being opened
- * that they are bound to refuse. It plans by policy `strict`, which every other policy allows too.
+ * @module Who may be invited on a model that was opened before: the coordinator's side of "one
+ * update is spent once" (secure aggregation, section 2.0; rules in `protocol/rules/one-set.ts`).
+ * Participants decide; this keeps attempts from being opened that they are bound to refuse. It
+ * plans by policy `strict`, which every other policy allows too.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
@@ -22,7 +23,10 @@ export interface Tried {
   readonly answered: readonly Hex[];
 }
 
-/** Whether the coordinator may know the sum of an attempt that ends now: members were asked, or uploaded in the clear. */
+/**
+ * Whether the coordinator may know the sum of an attempt that ends now: members were asked, or
+ * uploaded in the clear.
+ */
 export const mayBeKnown = (config: MachineConfig, { phase }: State, round: Round): boolean =>
   isMasked(config) ? phase.type === 'unmask' || phase.type === 'finishing' : round.uploads.size > 0;
 
@@ -31,8 +35,8 @@ const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried)
   JSON.stringify([members, threshold, uploaded, survivors, answered]);
 
 /**
- * The attempts on this model, with the one that ends now. Of those that mean the same the latest is enough, so that the list does
- * not grow with the rounds of a model that has stopped moving.
+ * The attempts on this model, with the one that ends now. Of those that mean the same the latest is
+ * enough, so that the list does not grow with the rounds of a model that has stopped moving.
  */
 export const triedNow = (config: MachineConfig, { tried }: State, round: Round): State['tried'] => {
   if (!isMasked(config) || round.sharers === undefined) return tried;
@@ -59,7 +63,10 @@ const short = (keys: readonly Hex[]): string => {
   return keys.length > 5 ? `${shown} and ${keys.length - 5} more` : shown;
 };
 
-/** Whether everyone in `group` that uploaded before sees its earlier attempts renounced by enough of their members. */
+/**
+ * Whether everyone in `group` that uploaded before sees its earlier attempts renounced by enough of
+ * their members.
+ */
 const renounced = ({ spec }: MachineConfig, state: State, group: ReadonlySet<Hex>): boolean =>
   state.tried.every(({ members, threshold, uploaded, answered }) => {
     const done = new Set(answered);
@@ -69,8 +76,8 @@ const renounced = ({ spec }: MachineConfig, state: State, group: ReadonlySet<Hex
   });
 
 /**
- * The plan for the next attempt: members that have answered nothing on this model, else such that have not uploaded either,
- * else exactly the set that was answered for; else the run waits.
+ * The plan for the next attempt: members that have answered nothing on this model, else such that
+ * have not uploaded either, else exactly the set that was answered for; else the run waits.
  * @param present who is here and not excluded
  * @param most how many are invited at most
  */
@@ -123,9 +130,9 @@ export const planInvitation = (
 };
 
 /**
- * The members of the cohort among those that registered: where their statements do not all name this very set, or it with
- * members that are proven liars, those that
- * have answered anything stay out, so that nobody spoils an attempt by what it states.
+ * The members of the cohort among those that registered: where their statements do not all name
+ * this very set, or it with members that are proven liars, those that have answered anything stay
+ * out, so that nobody spoils an attempt by what it states.
  */
 export const fitting = (
   { proven, tried }: State,

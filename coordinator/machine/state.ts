@@ -1,6 +1,7 @@
 /**
- * @module The state of a run as the coordinator sees it: plain, immutable data without secrets and without vectors. Identities
- * are lower-case hex here, so that they can be keys of maps; their order is the byte order of the keys.
+ * @module The state of a run as the coordinator sees it: plain, immutable data without secrets and
+ * without vectors. Identities are lower-case hex here, so that they can be keys of maps; their
+ * order is the byte order of the keys.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
@@ -19,7 +20,10 @@ export interface Presence {
   readonly since: number;
 }
 
-/** An upload is accepted (in the journal), then folded into the sum, or rejected with the reason's code. */
+/**
+ * An upload is accepted (in the journal), then folded into the sum, or rejected with the reason's
+ * code.
+ */
 export interface Upload {
   readonly record: SignedRecord<'upload'>;
   readonly status: 'accepted' | 'folded' | 'rejected';
@@ -66,7 +70,9 @@ export interface Round {
   readonly survivors: SignedRecord<'survivors'> | undefined;
   /** Who was here in a phase of the attempt and said nothing until it was over. */
   readonly silent: ReadonlySet<Hex>;
-  /** Fixed with the survivors, before anything is opened: who may be drawn by the next R, ascending. */
+  /**
+   * Fixed with the survivors, before anything is opened: who may be drawn by the next R, ascending.
+   */
   readonly eligible: readonly Hex[];
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
   readonly unmasks: ReadonlyMap<Hex, SignedRecord<'unmask'>>;
@@ -105,7 +111,10 @@ interface Timed<Type extends string> {
   readonly since: number;
 }
 
-/** A phase in which the participants answer, or the host works: it ends at the deadline, whatever happens. */
+/**
+ * A phase in which the participants answer, or the host works: it ends at the deadline, whatever
+ * happens.
+ */
 interface Bounded<Type extends string, In extends Round> extends Timed<Type> {
   readonly deadline: number;
   /** Since when answers are timed, where that is not `since`: the coordinator was started again. */
@@ -180,13 +189,18 @@ export interface State {
   readonly failure: ErrorCode | undefined;
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
-  /** R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts. */
+  /**
+   * R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts.
+   */
   readonly beacon: Uint8Array;
   /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
   /** What the attempts so far mean for the draw. */
   readonly history: RunHistory;
-  /** Who was here when it last missed an attempt, and has finished none since: it costs the others a deadline. */
+  /**
+   * Who was here when it last missed an attempt, and has finished none since: it costs the others a
+   * deadline.
+   */
   readonly silent: ReadonlySet<Hex>;
   /** Attempts on the newest model in which members may have been summed. */
   readonly tried: readonly Tried[];
@@ -197,8 +211,8 @@ export interface State {
   /** Those of the excluded against whom an Abort holds proof, which every member can judge. */
   readonly proven: ReadonlySet<Hex>;
   /**
-   * Aborts on the newest model that show lies. Everybody who logs in is sent them: without them it would answer for no set that
-   * leaves a liar out.
+   * Aborts on the newest model that show lies. Everybody who logs in is sent them: without them it
+   * would answer for no set that leaves a liar out.
    */
   readonly proofs: readonly SignedRecord<'abort'>[];
   /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
@@ -207,7 +221,10 @@ export interface State {
   readonly places: ReadonlySet<Hex>;
   /** The last registration of each identity, of as many as are remembered; see places.ts. */
   readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
-  /** After a restart of the coordinator nobody counts as gone before this time, ms: all must reconnect. */
+  /**
+   * After a restart of the coordinator nobody counts as gone before this time, ms: all must
+   * reconnect.
+   */
   readonly patience: number;
   /** The commit or abort that ended the last attempt. */
   readonly closing: SignedRecord<'commit' | 'abort'> | undefined;

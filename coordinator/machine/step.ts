@@ -1,9 +1,10 @@
 /**
- * @module The machine: (state, event) -> (state, effects), pure. The round on one page: an event is applied to the state,
- * then the phases are advanced for as long as one of them can end. Every phase ends when everybody has answered, when nobody
- * who has not is left, or at its deadline, so no round stalls. After Bonawitz et al. 2017, protocol of figure 4.
+ * @module The machine: (state, event) -> (state, effects), pure. The round on one page: an event is
+ * applied to the state, then the phases are advanced for as long as one of them can end. Every
+ * phase ends when everybody has answered, when nobody who has not is left, or at its deadline, so
+ * no round stalls. After Bonawitz et al. 2017, protocol of figure 4.
  *
- *   waiting -> opening -> register -> freezing-cohort -> [share ->] upload -> freezing-survivors
+ * waiting -> opening -> register -> freezing-cohort -> [share ->] upload -> freezing-survivors
  *     -> [consistency -> unmask ->] finishing -> registering -> waiting | finished      (any -> abort -> waiting)
  *
  * The bracketed phases are those of a masked run.
@@ -125,7 +126,10 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
   }
 };
 
-/** Uploads still being folded are waited for, beyond the deadline too, until the host has had its time. */
+/**
+ * Uploads still being folded are waited for, beyond the deadline too, until the host has had its
+ * time.
+ */
 const advanceUpload = (
   config: MachineConfig,
   state: State,
@@ -141,8 +145,8 @@ const advanceUpload = (
 };
 
 /**
- * One event. When the returned state is the very same object, the event changed nothing and need not be journalled; its
- * effects (an acknowledgement, a refusal) are to be performed all the same.
+ * One event. When the returned state is the very same object, the event changed nothing and need
+ * not be journalled; its effects (an acknowledgement, a refusal) are to be performed all the same.
  */
 export const step = (config: MachineConfig, state: State, event: Event): Step => {
   let current = apply(config, state, event);
@@ -158,7 +162,10 @@ export const step = (config: MachineConfig, state: State, event: Event): Step =>
   return { state: current.state, effects };
 };
 
-/** The next time at which a `tick` may change something, after `now`; undefined when only an event can. */
+/**
+ * The next time at which a `tick` may change something, after `now`; undefined when only an event
+ * can.
+ */
 export const nextWake = (config: MachineConfig, state: State, now: number): number | undefined => {
   const { phase } = state;
   const times = [

@@ -1,6 +1,6 @@
 /**
- * @module Consistency and Unmask (Bonawitz et al. 2017, rounds 3 and 4): the survivors sign the set they were shown, see
- * each other's signatures, and send their shares, sealed to the coordinator.
+ * @module Consistency and Unmask (Bonawitz et al. 2017, rounds 3 and 4): the survivors sign the set
+ * they were shown, see each other's signatures, and send their shares, sealed to the coordinator.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { abort, finishWork } from './closing.ts';

@@ -1,6 +1,7 @@
 /**
- * @module Upload and the freezing of the survivors (Bonawitz et al. 2017, round 2). Every upload recorded before the deadline
- * is either folded or rejected with a reason; none is left out in silence, so that nobody can be isolated.
+ * @module Upload and the freezing of the survivors (Bonawitz et al. 2017, round 2). Every upload
+ * recorded before the deadline is either folded or rejected with a reason; none is left out in
+ * silence, so that nobody can be isolated.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { isErrorCode } from '../../protocol/errors.ts';
@@ -84,7 +85,10 @@ const reject = (
   ],
 });
 
-/** Also of an upload that was folded before a restart and can no longer be read: U is not frozen yet. */
+/**
+ * Also of an upload that was folded before a restart and can no longer be read: U is not frozen
+ * yet.
+ */
 export const applyUploadRejected = (state: State, event: EventOf<'upload-rejected'>): Step => {
   const { phase } = state;
   if (phase.type !== 'upload') return { state, effects: [] };

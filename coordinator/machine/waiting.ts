@@ -1,5 +1,6 @@
 /**
- * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later waits for the round after.
+ * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later
+ * waits for the round after.
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
@@ -11,7 +12,10 @@ import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
 import { eligible, emptyRound, type Round, type State } from './state.ts';
 
-/** Says once why no attempt can be opened, as soon as that is so, and forgets it as soon as it is not. */
+/**
+ * Says once why no attempt can be opened, as soon as that is so, and forgets it as soon as it is
+ * not.
+ */
 export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
   const { phase } = state;
   if (phase.type !== 'waiting') return undefined;
@@ -28,9 +32,10 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
 };
 
 /**
- * When the next round opens as things are: after the pause, with `startWith` participants at once; with fewer, but no fewer
- * than the minimum cohort, after the grace time - though never for the first round, which waits for all it was told to. After a
- * restart those that came since do not make up the number before the others had their time to come back.
+ * When the next round opens as things are: after the pause, with `startWith` participants at once;
+ * with fewer, but no fewer than the minimum cohort, after the grace time - though never for the
+ * first round, which waits for all it was told to. After a restart those that came since do not
+ * make up the number before the others had their time to come back.
  */
 export const opensAt = (config: MachineConfig, state: State): number => {
   const { spec } = config;

@@ -1,7 +1,7 @@
 /**
- * @module A simulation module: a logistic regression written by hand, without tfjs, on data of its own.
- * `floe sim --module examples/simulation/task.ts` runs it; every worker imports this file. It needs
- * nothing of Floe but types.
+ * @module A simulation module: a logistic regression written by hand, without tfjs, on data of its
+ * own. `floe sim --module examples/simulation/task.ts` runs it; every worker imports this file. It
+ * needs nothing of Floe but types.
  */
 import type { Dataset } from '../../client/index.ts';
 import type { SimulationData, SimulationTrainerInit, Trainer } from '../../sim/index.ts';

@@ -1,7 +1,7 @@
 /**
- * @module A tiny object server in this process, with the part of S3's interface that a store of blobs
- * needs: put, get with ranges, head, delete, list by prefix. With `lag`, a new object shows only
- * after some further requests, as in a store whose replicas catch up with time.
+ * @module A tiny object server in this process, with the part of S3's interface that a store of
+ * blobs needs: put, get with ranges, head, delete, list by prefix. With `lag`, a new object shows
+ * only after some further requests, as in a store whose replicas catch up with time.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,7 +1,7 @@
 /**
- * @module A BlobStore over an object server, as a program outside of Floe writes one: it imports the
- * public entry and nothing else of Floe. Blobs are objects named by their SHA-256, so putting one
- * twice is harmless. `put` returns once the object can be read, also where replicas lag behind.
+ * @module A BlobStore over an object server, as a program outside of Floe writes one: it imports
+ * the public entry and nothing else of Floe. Blobs are objects named by their SHA-256, so putting
+ * one twice is harmless. `put` returns once the object can be read, also where replicas lag behind.
  */
 import {
   checkBlob,

@@ -1,7 +1,8 @@
 /**
- * @module What a round's arithmetic is made of, for everyone alike: the layout of the ring vector, the metrics that travel in
- * it, the seed of the rotation, the fold of uploads into one accumulator, and the step of the
- * strategy. All of it is bit-exact: integers, or float operations in one fixed order.
+ * @module What a round's arithmetic is made of, for everyone alike: the layout of the ring vector,
+ * the metrics that travel in it, the seed of the rotation, the fold of uploads into one
+ * accumulator, and the step of the strategy. All of it is bit-exact: integers, or float operations
+ * in one fixed order.
  */
 import { sha256, utf8, equalBytes } from '../bytes.ts';
 import {
@@ -32,7 +33,10 @@ import type { ServerStep, StepTotals } from './strategy.ts';
 export const extrasFor = (spec: RunSpec): readonly ExtraSpec[] =>
   extrasOf([...spec.metrics, ...(strategyOf(spec).strategy.member?.scalars ?? [])]);
 
-/** The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring is too small for it */
+/**
+ * The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring
+ * is too small for it
+ */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
   ringLayout(spec.encoding, n, parameterCount(spec.model), extrasFor(spec));
 
@@ -40,9 +44,10 @@ export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
 export const blocksOf = (spec: RunSpec): number => layoutOf(spec, spec.cohort.minimum).blocks;
 
 /**
- * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It depends neither on masks nor on the
- * beacon: masked and unmasked runs of equal inputs agree, and so do a run on a chain, whose beacon nobody can repeat, and a local
- * one. The rotation guards nothing; it spreads the error of rounding.
+ * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It
+ * depends neither on masks nor on the beacon: masked and unmasked runs of equal inputs agree, and
+ * so do a run on a chain, whose beacon nobody can repeat, and a local one. The rotation guards
+ * nothing; it spreads the error of rounding.
  */
 export const rotationSeed = (round: {
   readonly round: number;
@@ -134,8 +139,10 @@ const takeStep = (
 /**
  * From the unmasked sum to the next model.
  *
- * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the sum
- * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the step leaves the floats
+ * @param lanes S, mod 2^b @param n size of the cohort @param survivors how many uploads are in the
+ * sum
+ * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`, `update_not_finite` when the
+ * step leaves the floats
  */
 const stepRound = (input: StepInput): RoundStep => {
   const { spec, n, survivors, lanes, before } = input;
@@ -182,7 +189,10 @@ const totalsOf = (spec: RunSpec, { weight, clipped, metrics }: ExtraTotals): Rou
   metrics: spec.metrics.map(({ name }, i) => ({ name, sum: metrics[i]! })),
 });
 
-/** The step, and the commitment to the sum that it comes from. @throws FloeError as {@link stepRound} */
+/**
+ * The step, and the commitment to the sum that it comes from. @throws FloeError as
+ * {@link stepRound}
+ */
 export const finishRound = (input: StepInput): RoundResult => {
   const { spec, n, lanes } = input;
   const layout = layoutOf(spec, n);

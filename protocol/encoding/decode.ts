@@ -81,10 +81,12 @@ export const decodeBlocks = (pipeline: Pipeline, lanes: Lanes, weight: number): 
 };
 
 /**
- * @example const { meanDelta, weight } = decodeSum({ lanes: acc, spec, n: 10, survivors: 9, rotationSeed, dimension });
+ * @example const { meanDelta, weight } = decodeSum({ lanes: acc, spec, n: 10, survivors: 9,
+ * rotationSeed, dimension });
  * @returns the mean, the total weight, how many were clipped, and the sum of each metric
- * @throws FloeError `weight_sum_out_of_range` when the extra lanes cannot come from `survivors` honest encodings;
- * `upload_mismatch` when the lanes do not fit the layout; `spec_invalid`, `encoding_overflow` as `ringLayout`
+ * @throws FloeError `weight_sum_out_of_range` when the extra lanes cannot come from `survivors`
+ * honest encodings; `upload_mismatch` when the lanes do not fit the layout; `spec_invalid`,
+ * `encoding_overflow` as `ringLayout`
  */
 export const decodeSum = (input: SumInput): DecodedSum => {
   const { lanes, spec, n, survivors, rotationSeed, dimension, extras = [] } = input;

@@ -29,7 +29,10 @@ export interface UpdateInput {
   readonly n: number;
   /** 32 bytes of public randomness; the same for the whole cohort. Used only with rotation. */
   readonly rotationSeed: Uint8Array;
-  /** For the rounding: 2 bytes a coordinate, at most 65,536 a call. A CSPRNG outside of simulations: whoever knows it learns more than the rounded update. */
+  /**
+   * For the rounding: 2 bytes a coordinate, at most 65,536 a call. A CSPRNG outside of simulations:
+   * whoever knows it learns more than the rounded update.
+   */
   readonly random: RandomSource;
 }
 
@@ -38,17 +41,24 @@ export interface EncodedUpdate {
   readonly layout: RingLayout;
   /** L2 norm of `delta`, before clipping. */
   readonly norm: number;
-  /** Whether the update was shortened: to the clip norm, or because one rotation block held too much. */
+  /**
+   * Whether the update was shortened: to the clip norm, or because one rotation block held too
+   * much.
+   */
   readonly clipped: boolean;
   /** min(examples, weightCap). */
   readonly weight: number;
 }
 
-/** L2 norm in float64, summed in order. @throws FloeError `update_not_finite` naming the first index. */
+/**
+ * L2 norm in float64, summed in order. @throws FloeError `update_not_finite` naming the first
+ * index.
+ */
 const finiteNorm = (delta: Float32Array): number => {
   let sum = 0;
   for (let i = 0; i < delta.length; i += 1) sum += delta[i]! * delta[i]!;
-  // Squares of finite float32 values cannot overflow float64, so the sum tells whether all are finite.
+  // Squares of finite float32 values cannot overflow float64, so the sum tells whether all are
+  // finite.
   if (!Number.isFinite(sum)) {
     const index = delta.findIndex((value) => !Number.isFinite(value));
     throw new FloeError(
@@ -91,12 +101,14 @@ export const encodeBlocks = (
 };
 
 /**
- * Encodes an update for masking. The expectation of the sum over a cohort is the weighted sum of the clipped updates, apart
- * from what the clamp at 4.5 deviations cuts off (see error.ts). Every step but the rounding is deterministic.
+ * Encodes an update for masking. The expectation of the sum over a cohort is the weighted sum of
+ * the clipped updates, apart from what the clamp at 4.5 deviations cuts off (see error.ts). Every
+ * step but the rounding is deterministic.
  *
- * @example
- * const { lanes, layout } = encodeUpdate({ delta, examples: 600, spec, n: 10, rotationSeed, random: randomBytes });
- * @throws FloeError `update_not_finite`, `weight_out_of_range`, `metric_out_of_range`, `encoding_overflow`, `spec_invalid`
+ * @example const { lanes, layout } = encodeUpdate({ delta, examples: 600, spec, n: 10,
+ * rotationSeed, random: randomBytes });
+ * @throws FloeError `update_not_finite`, `weight_out_of_range`, `metric_out_of_range`,
+ * `encoding_overflow`, `spec_invalid`
  */
 export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
   const { delta, examples, metrics = [], extras = [], spec, n, rotationSeed, random } = input;

@@ -1,22 +1,29 @@
 /**
  * @module How far the decoded mean is from the exact weighted mean of the clipped updates.
  *
- * Rounding: each participant adds to each coordinate an independent error of mean 0 and variance f (1 - f) steps^2, f the
- * fraction being rounded: 1/6 on average over f, 1/4 at most, and at most |x| / step, which sums to at most
- * sqrt(d) * norm / step. n of them, divided by n * (mean weight / weightCap).
- * Clamp (rotation only): what lies beyond the clamp of a normal coordinate is cut off. At 4.5
- * deviations that is sqrt(2 ((1 + a^2) Q(a) - a phi(a))) = 7.4e-4 of C. If all energy were in blocks
- * at 3 times their share (`BLOCK_ENERGY`, so 2.6 deviations fit), it is 4.1e-2; at 1.4 times, 4e-3. It
- * is a bias: in the worst case, equal updates of full norm and weight, it does not average out.
+ * Rounding: each participant adds to each coordinate an independent error of mean 0 and variance f
+ * (1 - f) steps^2, f the fraction being rounded: 1/6 on average over f, 1/4 at most, and at most
+ * |x| / step, which sums to at most sqrt(d) * norm / step. n of them, divided by n * (mean weight /
+ * weightCap). Clamp (rotation only): what lies beyond the clamp of a normal coordinate is cut off.
+ * At 4.5 deviations that is sqrt(2 ((1 + a^2) Q(a) - a phi(a))) = 7.4e-4 of C. If all energy were
+ * in blocks at 3 times their share (`BLOCK_ENERGY`, so 2.6 deviations fit), it is 4.1e-2; at 1.4
+ * times, 4e-3. It is a bias: in the worst case, equal updates of full norm and weight, it does not
+ * average out.
  */
 import { quantisationStep, ringLayout, type EncodingSpec, type RingLayout } from './layout.ts';
 
 export interface QuantisationError {
   /** Width of one step in the weighted update. */
   readonly step: number;
-  /** Expected L2 error of the mean for fractions spread evenly: step * sqrt(n * padded / 6) / (n * meanWeight / weightCap). */
+  /**
+   * Expected L2 error of the mean for fractions spread evenly: step * sqrt(n * padded / 6) / (n *
+   * meanWeight / weightCap).
+   */
   readonly expected: number;
-  /** Bound on the root mean square of the L2 error for any updates of norm at most C, clamp included. */
+  /**
+   * Bound on the root mean square of the L2 error for any updates of norm at most C, clamp
+   * included.
+   */
   readonly bound: number;
 }
 
@@ -28,8 +35,9 @@ const worstVariance = (spec: EncodingSpec, layout: RingLayout, step: number): nu
 /**
  * L2 error of the decoded mean of n updates of d coordinates, in the units of the update.
  *
- * @param meanWeight mean of min(examples, weightCap) over the cohort; weightCap unless told. Updates that count for less are
- * rounded with the same step, so the relative error grows as weightCap / meanWeight.
+ * @param meanWeight mean of min(examples, weightCap) over the cohort; weightCap unless told.
+ * Updates that count for less are rounded with the same step, so the relative error grows as
+ * weightCap / meanWeight.
  * @throws FloeError as `ringLayout`
  */
 export const quantisationError = (

@@ -1,6 +1,7 @@
 /**
- * @module The extra lanes behind the model: example count, clip bit and metrics as non-negative integers, cut into limbs of q
- * bits. A limb is below 2^q, so the sum of n of them is below 2^b and never wraps; the totals are put together again after.
+ * @module The extra lanes behind the model: example count, clip bit and metrics as non-negative
+ * integers, cut into limbs of q bits. A limb is below 2^q, so the sum of n of them is below 2^b and
+ * never wraps; the totals are put together again after.
  */
 import { FloeError } from '../errors.ts';
 import { ENCODING_LIMITS, type EncodingSpec, type ExtraSpec, type RingLayout } from './layout.ts';
@@ -56,7 +57,8 @@ const fixedPoint = ({ name, scale }: ExtraSpec, value: number | undefined): numb
 /**
  * Fills the extra lanes.
  *
- * @throws FloeError `metric_out_of_range` when a metric is missing, negative, not finite, or 2^40 or more after scaling
+ * @throws FloeError `metric_out_of_range` when a metric is missing, negative, not finite, or 2^40
+ * or more after scaling
  */
 export const writeExtras = (
   lanes: Lanes,
@@ -86,8 +88,8 @@ const implausible = (message: string): FloeError =>
  * Reads the totals out of a sum over `survivors` participants.
  *
  * @param tail the extra lanes alone, `layout.extraLanes` of them
- * @throws FloeError `weight_sum_out_of_range` when no `survivors` honest contributions can have this sum. A participant may
- * still lie within its own range: a sum cannot show that.
+ * @throws FloeError `weight_sum_out_of_range` when no `survivors` honest contributions can have
+ * this sum. A participant may still lie within its own range: a sum cannot show that.
  */
 export const readExtras = (
   tail: Lanes,

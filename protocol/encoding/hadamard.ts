@@ -1,10 +1,12 @@
 /**
- * @module Fast Walsh-Hadamard transform (Sylvester order) in place: additions and subtractions in a fixed order, so the result
- * is bit-exact on every machine. Two levels at a time (radix 4), which halves the passes over memory.
+ * @module Fast Walsh-Hadamard transform (Sylvester order) in place: additions and subtractions in a
+ * fixed order, so the result is bit-exact on every machine. Two levels at a time (radix 4), which
+ * halves the passes over memory.
  */
 
 /**
- * x[offset .. offset+size) <- H x, H_ij = (-1)^popcount(i & j): not normalised, so applying it twice multiplies by `size`.
+ * x[offset .. offset+size) <- H x, H_ij = (-1)^popcount(i & j): not normalised, so applying it
+ * twice multiplies by `size`.
  *
  * @param size a power of two
  */

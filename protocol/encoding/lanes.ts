@@ -1,6 +1,6 @@
 /**
- * @module Lanes: vectors over Z_{2^b}, as `Uint16Array` for b <= 16 and `Uint32Array` above. Addition commutes, so the order of
- * arrival never matters.
+ * @module Lanes: vectors over Z_{2^b}, as `Uint16Array` for b <= 16 and `Uint32Array` above.
+ * Addition commutes, so the order of arrival never matters.
  */
 import { FloeError } from '../errors.ts';
 import type { RingLayout } from './layout.ts';

@@ -1,6 +1,7 @@
 /**
- * @module How an update lies in the ring Z_{2^b}: b = q + ceil(log2 n) bits a lane, model coordinates in equal blocks of a
- * power of two, then the extra lanes. After Kairouz et al. 2021 (DDGauss), section 4.
+ * @module How an update lies in the ring Z_{2^b}: b = q + ceil(log2 n) bits a lane, model
+ * coordinates in equal blocks of a power of two, then the extra lanes. After Kairouz et al. 2021
+ * (DDGauss), section 4.
  *
  * Blocks: the largest power of two up to 2^15 that pads by no more than 2 % (or 64 coordinates, for
  * tiny models). All blocks are equal, rather than the tail being split into ever smaller ones, so
@@ -27,11 +28,16 @@ export interface EncodingSpec {
   readonly clipNorm: number;
   /** Random signs and Walsh-Hadamard transform before rounding. */
   readonly rotation: boolean;
-  /** Examples of one participant that count, at most; 1 to 1e8. An update's share is min(examples, weightCap) / weightCap. */
+  /**
+   * Examples of one participant that count, at most; 1 to 1e8. An update's share is min(examples,
+   * weightCap) / weightCap.
+   */
   readonly weightCap: number;
 }
 
-/** A number that is summed beside the update: it travels as floor(value * scale + 1/2), below 2^40. */
+/**
+ * A number that is summed beside the update: it travels as floor(value * scale + 1/2), below 2^40.
+ */
 export interface ExtraSpec {
   readonly name: string;
   /** Steps per unit, > 0: 1 for counts, 1e6 for six decimals. */
@@ -114,10 +120,11 @@ const checkSpec = (spec: EncodingSpec, n: number, extras: readonly ExtraSpec[]):
 };
 
 /**
- * The layout that a specification, a cohort of n (1 to 4096) and a model of d coordinates (1 to 2^31) give.
+ * The layout that a specification, a cohort of n (1 to 4096) and a model of d coordinates (1 to
+ * 2^31) give.
  *
- * @throws FloeError `spec_invalid` for a field out of range; `encoding_overflow` when q + ceil(log2 n) exceeds the ring or the
- * cohort is too large
+ * @throws FloeError `spec_invalid` for a field out of range; `encoding_overflow` when q + ceil(log2
+ * n) exceeds the ring or the cohort is too large
  */
 export const ringLayout = (
   spec: EncodingSpec,
@@ -166,15 +173,16 @@ export const CLAMP_DEVIATIONS = 4.5;
 
 /**
  * Most energy of one rotation block, as a multiple of its even share C^2 / blocks. An update that
- * gathers more of it in one block, because few coordinates hold nearly all of it, is clipped further,
- * so that at least 4.5 / sqrt(3) = 2.6 deviations of every coordinate fit the range. Measured: 1.2 for
- * updates of a dense network, 3 where each participant holds one class.
+ * gathers more of it in one block, because few coordinates hold nearly all of it, is clipped
+ * further, so that at least 4.5 / sqrt(3) = 2.6 deviations of every coordinate fit the range.
+ * Measured: 1.2 for updates of a dense network, 3 where each participant holds one class.
  */
 export const BLOCK_ENERGY = 3;
 
 /**
- * Width of one quantisation step in units of the weighted update. Rotated: coordinates are close to normal with standard
- * deviation at most C / sqrt(padded), and 4.5 of these meet L. Not rotated: a single coordinate may hold all of C.
+ * Width of one quantisation step in units of the weighted update. Rotated: coordinates are close to
+ * normal with standard deviation at most C / sqrt(padded), and 4.5 of these meet L. Not rotated: a
+ * single coordinate may hold all of C.
  */
 export const quantisationStep = (spec: EncodingSpec, layout: RingLayout): number => {
   const range = spec.rotation

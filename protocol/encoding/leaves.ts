@@ -1,21 +1,26 @@
 /**
  * @module The chunk tree of a ring vector (secure-aggregation, section 2, step 8): one leaf is one
- * block, and the last one the extra lanes. So one block of a sum can be recomputed from the same leaf
- * of every upload, and decoded alone. Uploads, the aggregate, the coordinator, verification and the
- * participants' spot checks all cut vectors here and nowhere else. Trees after RFC 9162, section 2.1.
+ * block, and the last one the extra lanes. So one block of a sum can be recomputed from the same
+ * leaf of every upload, and decoded alone. Uploads, the aggregate, the coordinator, verification
+ * and the participants' spot checks all cut vectors here and nowhere else. Trees after RFC 9162,
+ * section 2.1.
  */
 import { concatBytes, equalBytes } from '../bytes.ts';
 import type { RingLayout } from './index.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash, rootOfHashes } from '../records/merkle.ts';
 
-/** 2^31 coordinates in blocks of 2^15 lanes, and the extra lanes; smaller blocks are at most 100. */
+/**
+ * 2^31 coordinates in blocks of 2^15 lanes, and the extra lanes; smaller blocks are at most 100.
+ */
 export const MAX_LEAVES = 2 ** 16 + 1;
 export const LEAF_HASH_BYTES = 32;
 
 export interface Leaf {
   readonly index: number;
-  /** Bytes [start, end) of the vector. A block is a multiple of 64 lanes, so leaves are whole bytes. */
+  /**
+   * Bytes [start, end) of the vector. A block is a multiple of 64 lanes, so leaves are whole bytes.
+   */
   readonly start: number;
   readonly end: number;
   /** Its first lane, and how many it has. */
@@ -29,7 +34,8 @@ export const leafCount = ({ blocks }: RingLayout): number => blocks + 1;
 /**
  * Where a leaf lies.
  *
- * @param size bytes of the whole vector; an encrypted one is longer than its lanes, and its last leaf holds what is over
+ * @param size bytes of the whole vector; an encrypted one is longer than its lanes, and its last
+ * leaf holds what is over
  * @throws FloeError `record_malformed` for an index that the vector has no leaf for
  */
 export const leafAt = (layout: RingLayout, index: number, size = layout.byteLength): Leaf => {
@@ -48,7 +54,10 @@ export const leafAt = (layout: RingLayout, index: number, size = layout.byteLeng
   };
 };
 
-/** The leaf of a block: not that of the extra lanes. @throws FloeError `record_malformed` for a block that the vector does not have */
+/**
+ * The leaf of a block: not that of the extra lanes. @throws FloeError `record_malformed` for a
+ * block that the vector does not have
+ */
 export const blockLeaf = (layout: RingLayout, index: number): Leaf => {
   if (index < layout.blocks) return leafAt(layout, index);
   throw new FloeError(

@@ -1,20 +1,24 @@
 /**
- * @module How long the mean of a cohort can be. A mean of vectors of norm at most C, weighted by w_i / sum w, has norm at most C;
- * what decodes is that mean with its rounding. Beyond that bound somebody has not clipped: one liar of ten is enough to take a
- * model over (specification, step 7).
+ * @module How long the mean of a cohort can be. A mean of vectors of norm at most C, weighted by
+ * w_i / sum w, has norm at most C; what decodes is that mean with its rounding. Beyond that bound
+ * somebody has not clipped: one liar of ten is enough to take a model over (specification, step 7).
  *
- * In steps of the quantisation, the sum of k survivors is c + e: c the sum of what was rounded, |c| <= A = C * W / (cap * step),
- * clamp included, because it only shortens; e the rounding, k * N independent numbers (N ring coordinates), each with two values
- * one apart and mean 0 up to 2^-17. Two bounds hold, the smaller counts:
+ * In steps of the quantisation, the sum of k survivors is c + e: c the sum of what was rounded, |c|
+ * <= A = C * W / (cap * step), clamp included, because it only shortens; e the rounding, k * N
+ * independent numbers (N ring coordinates), each with two values one apart and mean 0 up to 2^-17.
+ * Two bounds hold, the smaller counts:
  * - always: |c + e| <= A + k sqrt(N);
- * - with probability 1 - 2^-40 a round: |c + e| as a function of e is convex and sqrt(k)-Lipschitz, so it exceeds its expectation
- *   by t with probability at most exp(-t^2 / 2k) (Talagrand; Boucheron, Lugosi, Massart 2013, theorem 6.10), and its expectation
- *   is at most sqrt(A^2 + V) + k sqrt(N) 2^-17. V is the variance of e: f (1 - f) for a fraction f, so at most 1/4 each, and at
- *   most |x| each, which sums to sqrt(N) A.
+ * - with probability 1 - 2^-40 a round: |c + e| as a function of e is convex and sqrt(k)-Lipschitz,
+ *   so it exceeds its expectation by t with probability at most exp(-t^2 / 2k) (Talagrand;
+ *   Boucheron, Lugosi, Massart 2013, theorem 6.10), and its expectation is at most sqrt(A^2 + V) +
+ *   k sqrt(N) 2^-17. V is the variance of e: f (1 - f) for a fraction f, so at most 1/4 each, and
+ *   at most |x| each, which sums to sqrt(N) A.
  */
 import { BLOCK_ENERGY, quantisationStep, type EncodingSpec, type RingLayout } from './layout.ts';
 
-/** ln 2^40: an honest round is refused with probability 2^-40 at most, and as often for its blocks. */
+/**
+ * ln 2^40: an honest round is refused with probability 2^-40 at most, and as often for its blocks.
+ */
 const CONFIDENCE = 40 * Math.LN2;
 /** Bias of one rounding: randomness of sixteen bits. */
 const BIAS = 2 ** -17;
@@ -41,11 +45,13 @@ const normLimit = (
 };
 
 /**
- * The largest L2 norm that the decoded mean of honest updates can have, in units of the update; at least C.
+ * The largest L2 norm that the decoded mean of honest updates can have, in units of the update; at
+ * least C.
  *
  * @param survivors k, how many encodings are in the sum; 1 to 4096
  * @param weight W, the sum of their capped example counts; at least k
- * @example meanNormLimit(spec, layout, 10, 6000); // 1.0002 C at 8 bits, weights at the cap and 2e5 parameters
+ * @example meanNormLimit(spec, layout, 10, 6000); // 1.0002 C at 8 bits, weights at the cap and 2e5
+ * parameters
  */
 export const meanNormLimit = (
   spec: EncodingSpec,

@@ -1,6 +1,7 @@
 /**
- * @module Lanes <-> bytes: only the low b bits of each lane travel, least significant bit first, without gaps. The last byte is
- * filled with zero bits, and must be: one vector has one packed form.
+ * @module Lanes <-> bytes: only the low b bits of each lane travel, least significant bit first,
+ * without gaps. The last byte is filled with zero bits, and must be: one vector has one packed
+ * form.
  */
 import { FloeError } from '../errors.ts';
 import { createLanes, laneMask, type Lanes } from './lanes.ts';
@@ -9,9 +10,9 @@ import { createLanes, laneMask, type Lanes } from './lanes.ts';
 export const packedLength = (count: number, modulusBits: number): number =>
   Math.ceil((count * modulusBits) / 8);
 
-// The loops for whole bytes and for 12 bits (pairs of lanes in three bytes) are the usual sizes; the rest goes bit by bit
-// through a window of at most 31 bits, in halves of at most 16. It is never negative, so the signed shift, which keeps it an
-// int32 for the compiler, is the right one.
+// The loops for whole bytes and for 12 bits (pairs of lanes in three bytes) are the usual sizes;
+// the rest goes bit by bit through a window of at most 31 bits, in halves of at most 16. It is
+// never negative, so the signed shift, which keeps it an int32 for the compiler, is the right one.
 
 const packBytes = (lanes: Lanes, width: number, out: Uint8Array): void => {
   for (let i = 0, o = 0; i < lanes.length; i += 1) {
@@ -150,7 +151,8 @@ export const pack = (lanes: Lanes, modulusBits: number): Uint8Array<ArrayBuffer>
  *
  * @param count number of lanes expected
  * @returns `Uint16Array` for b <= 16, else `Uint32Array`
- * @throws FloeError `upload_mismatch` when the length is not exactly that of `count` lanes, or a padding bit is set
+ * @throws FloeError `upload_mismatch` when the length is not exactly that of `count` lanes, or a
+ * padding bit is set
  */
 export const unpack = (bytes: Uint8Array, modulusBits: number, count: number): Lanes => {
   checkBits(modulusBits);

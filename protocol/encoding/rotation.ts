@@ -6,10 +6,10 @@
  * check of a commit needs (encoding/leaves.ts).
  *
  * Dealing: layers differ, and the update of a small last layer can hold half the energy. Each group
- * of m consecutive coordinates, m the number of blocks, gives one coordinate to each block, turned by
- * a random shift: coordinate g m + r lies in block (r + shift_g) mod m at position g. A block's
- * expected energy is then its even share, whatever the layers are. What deviates from it is clipped:
- * see `BLOCK_ENERGY` in layout.ts.
+ * of m consecutive coordinates, m the number of blocks, gives one coordinate to each block, turned
+ * by a random shift: coordinate g m + r lies in block (r + shift_g) mod m at position g. A block's
+ * expected energy is then its even share, whatever the layers are. What deviates from it is
+ * clipped: see `BLOCK_ENERGY` in layout.ts.
  */
 import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -152,7 +152,10 @@ const applySigns = (x: Float64Array, { signs }: Rotation, block: number): void =
   }
 };
 
-/** The factor that `rotateBlock` and its inverse leave in the norm, because the caller scales anyway. */
+/**
+ * The factor that `rotateBlock` and its inverse leave in the norm, because the caller scales
+ * anyway.
+ */
 export const rotationGain = ({ blockSize }: RingLayout): number => Math.sqrt(blockSize);
 
 /**

@@ -9,7 +9,8 @@ export type ErrorArea =
 /**
  * Whose doing it is, where the error is what it says.
  *
- * - `coordinator`, `participant`: that party of the run; where a `Breach` carries the coordinator's record, proven.
+ * - `coordinator`, `participant`: that party of the run; where a `Breach` carries the coordinator's
+ *   record, proven.
  * - `peer`: the other end of the connection, or the line between; nothing proves which.
  * - `author`: whoever signed the record that the error is about.
  * - `either`: the two sides do not agree, and each may be the one to change.

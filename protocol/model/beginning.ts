@@ -1,5 +1,6 @@
 /**
- * @module What a new run begins with: the model that its seed gives, or a model that was there before.
+ * @module What a new run begins with: the model that its seed gives, or a model that was there
+ * before.
  */
 import type { StrategySpec } from '../algorithm/registry.ts';
 import { NO_STATE } from '../algorithm/state.ts';

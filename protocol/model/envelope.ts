@@ -1,6 +1,7 @@
 /**
- * @module Envelope encryption of blobs: AES-256-GCM (NIST SP 800-38D) under a fresh key per blob; the key itself is wrapped
- * by an AccessGate. The key is used once, so the nonce is fixed; the purpose is authenticated as associated data.
+ * @module Envelope encryption of blobs: AES-256-GCM (NIST SP 800-38D) under a fresh key per blob;
+ * the key itself is wrapped by an AccessGate. The key is used once, so the nonce is fixed; the
+ * purpose is authenticated as associated data.
  */
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { sha256 as sha256Hash } from '@noble/hashes/sha2.js';
@@ -15,13 +16,15 @@ export const SEALING_SECRET_BYTES = 32;
 export const ENVELOPE_OVERHEAD = 16;
 
 /**
- * The key of a blob, from its author's sealing secret, the purpose and the content (HKDF, RFC 5869). Another content or purpose
- * gives another key, and nobody else can compute it, as if it were drawn; but after a crash the author finds the same one again,
- * so that the blob it has already stored and paid for is that blob.
+ * The key of a blob, from its author's sealing secret, the purpose and the content (HKDF, RFC
+ * 5869). Another content or purpose gives another key, and nobody else can compute it, as if it
+ * were drawn; but after a crash the author finds the same one again, so that the blob it has
+ * already stored and paid for is that blob.
  *
- * The secret is no signing key, and no signature gives anything away of it: a wallet or a device that signs for the coordinator
- * opens no model. A stolen sealing secret opens what the thief knows the content of already. A stolen keystore opens every model
- * and bundle all the same, with the identity key that is in it: the coordinator is among their readers.
+ * The secret is no signing key, and no signature gives anything away of it: a wallet or a device
+ * that signs for the coordinator opens no model. A stolen sealing secret opens what the thief knows
+ * the content of already. A stolen keystore opens every model and bundle all the same, with the
+ * identity key that is in it: the coordinator is among their readers.
  *
  * @param secret 32 bytes, kept where the identity is
  * @throws FloeError `key_invalid` on another length
@@ -74,7 +77,10 @@ export const encryptBlob = async (
     ),
   );
 
-/** @throws FloeError `decryption_failed` when the key, the purpose or any byte is not the one it was made with */
+/**
+ * @throws FloeError `decryption_failed` when the key, the purpose or any byte is not the one it was
+ * made with
+ */
 export const decryptBlob = async (
   key: Uint8Array,
   purpose: KeyPurpose,

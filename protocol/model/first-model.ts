@@ -1,8 +1,9 @@
 /**
- * @module The first model of a run, drawn from the public seed of its specification, so that nobody chooses its weights: a
- * crafted first layer takes training examples out of a masked sum (Fowl et al. 2022, "Robbing the Fed"). Coordinator,
- * participants and verifiers compute the same bits: the numbers come from SHA-256 in counter mode, and are scaled with the
- * operations that IEEE 754 rounds exactly (+ - * / sqrt). Initialiser: Glorot and Bengio 2010, uniform.
+ * @module The first model of a run, drawn from the public seed of its specification, so that nobody
+ * chooses its weights: a crafted first layer takes training examples out of a masked sum (Fowl et
+ * al. 2022, "Robbing the Fed"). Coordinator, participants and verifiers compute the same bits: the
+ * numbers come from SHA-256 in counter mode, and are scaled with the operations that IEEE 754
+ * rounds exactly (+ - * / sqrt). Initialiser: Glorot and Bengio 2010, uniform.
  */
 import { sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -31,15 +32,18 @@ export interface FirstModel {
 export const seedOfId = (id: Uint8Array): Uint8Array => sha256(SEED_TAG, id);
 
 /**
- * Inputs and outputs of one unit. The last two sizes are channels in and out, the sizes before them a kernel's window:
- * [in, out] of a dense layer, [height, width, in, out] of a convolution.
+ * Inputs and outputs of one unit. The last two sizes are channels in and out, the sizes before them
+ * a kernel's window: [in, out] of a dense layer, [height, width, in, out] of a convolution.
  */
 const fans = (shape: readonly number[]): { readonly in: number; readonly out: number } => {
   const window = elementCount(shape.slice(0, -2));
   return { in: window * (shape.at(-2) ?? 1), out: window * (shape.at(-1) ?? 1) };
 };
 
-/** Fills with numbers from (-limit, limit): 24 bits each, symmetric about zero, which none of them is. */
+/**
+ * Fills with numbers from (-limit, limit): 24 bits each, symmetric about zero, which none of them
+ * is.
+ */
 const fillUniform = (out: Float32Array, limit: number, key: Uint8Array): void => {
   const counter = new Uint8Array(8);
   const view = new DataView(counter.buffer);
@@ -65,9 +69,10 @@ const fill = (out: Float32Array, { name, shape }: TensorSpec, key: Uint8Array): 
 };
 
 /**
- * The first model, flat, in the order of the tensors, rounded to their types. Tensors of rank 2 and more are Glorot uniform:
- * from (-l, l) with l = sqrt(6 / (fan in + fan out)). Those of rank 0 and 1 are ones where the name ends in `gamma` or
- * `moving_variance`, else zeros (`bias`, `beta`, `moving_mean` and whatever else). Each tensor has a stream of its own.
+ * The first model, flat, in the order of the tensors, rounded to their types. Tensors of rank 2 and
+ * more are Glorot uniform: from (-l, l) with l = sqrt(6 / (fan in + fan out)). Those of rank 0 and
+ * 1 are ones where the name ends in `gamma` or `moving_variance`, else zeros (`bias`, `beta`,
+ * `moving_mean` and whatever else). Each tensor has a stream of its own.
  *
  * @throws FloeError `spec_invalid` where the specification has no seed, since it names a parent
  */
@@ -91,7 +96,10 @@ export const initialModel = ({ tensors, seed }: FirstModel): Float32Array => {
 
 const remembered = new Map<string, Uint8Array>();
 
-/** Hash of the first model: what version 0 must have. @throws FloeError `spec_invalid` as {@link initialModel} */
+/**
+ * Hash of the first model: what version 0 must have. @throws FloeError `spec_invalid` as
+ * {@link initialModel}
+ */
 export const initialModelHash = (model: FirstModel): Uint8Array => {
   const { tensors, seed = new Uint8Array(0) } = model;
   const key = toHex(sha256(TAG, seed, utf8(canonicalManifest({ tensors }))));

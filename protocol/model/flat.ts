@@ -22,7 +22,8 @@ export const checkLength = (manifest: Manifest, flat: Float32Array): void => {
 /**
  * Copies the tensors into one vector of `parameterCount(manifest)` elements.
  *
- * @throws FloeError `tensor_mismatch` when one is missing, one is unknown, or a length differs from its shape.
+ * @throws FloeError `tensor_mismatch` when one is missing, one is unknown, or a length differs from
+ * its shape.
  */
 export const flatten = (manifest: Manifest, tensors: NamedTensors): Float32Array => {
   const given = isMap(tensors) ? tensors : new Map(Object.entries(tensors));
@@ -86,8 +87,9 @@ export const roundValues = (
 };
 
 /**
- * The values as the manifest's types hold them: bfloat16 tensors rounded to nearest, ties to even. What a file of the model
- * gives back, so that its hash is the same before and after. `flat` itself where nothing is to be rounded.
+ * The values as the manifest's types hold them: bfloat16 tensors rounded to nearest, ties to even.
+ * What a file of the model gives back, so that its hash is the same before and after. `flat` itself
+ * where nothing is to be rounded.
  *
  * @throws FloeError `tensor_mismatch` when `flat` has another length than the manifest says.
  */

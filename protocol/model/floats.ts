@@ -1,6 +1,6 @@
 /**
- * @module float32 and bfloat16 as little-endian bytes. bfloat16 is the upper half of an IEEE 754 binary32; the conversion
- * rounds to nearest, ties to even, and keeps NaN a NaN.
+ * @module float32 and bfloat16 as little-endian bytes. bfloat16 is the upper half of an IEEE 754
+ * binary32; the conversion rounds to nearest, ties to even, and keeps NaN a NaN.
  */
 
 export const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -14,7 +14,10 @@ export const swapWords = (bytes: Uint8Array): Uint8Array => {
   return swapped;
 };
 
-/** The little-endian bytes of `values`: a view of the same memory on little-endian hosts, else a copy. */
+/**
+ * The little-endian bytes of `values`: a view of the same memory on little-endian hosts, else a
+ * copy.
+ */
 export const float32ToBytes = (values: Float32Array): Uint8Array => {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return hostIsLittleEndian ? bytes : swapWords(bytes);
@@ -29,7 +32,10 @@ export const float32FromBytes = (bytes: Uint8Array, out: Float32Array): void => 
 const bitsOf = (values: Float32Array): Uint32Array =>
   new Uint32Array(values.buffer, values.byteOffset, values.length);
 
-/** Rounds to nearest, ties to even; overflow becomes infinity, NaN stays a (quiet) NaN of the same sign. */
+/**
+ * Rounds to nearest, ties to even; overflow becomes infinity, NaN stays a (quiet) NaN of the same
+ * sign.
+ */
 export const toBfloat16 = (values: Float32Array): Uint16Array => {
   const bits = bitsOf(values);
   const out = new Uint16Array(values.length);

@@ -10,8 +10,8 @@ import { canonicalManifest, type Manifest } from './manifest.ts';
 const MODEL_TAG = utf8('floe/model/v1\0');
 
 /**
- * SHA-256 over tag || u32le length of the manifest || canonical manifest || little-endian float32 values. The length makes
- * the input unambiguous. Values count by their bits: 0 and -0 differ.
+ * SHA-256 over tag || u32le length of the manifest || canonical manifest || little-endian float32
+ * values. The length makes the input unambiguous. Values count by their bits: 0 and -0 differ.
  *
  * @returns 32 bytes
  * @throws FloeError `tensor_mismatch` when `flat` has another length than the manifest says

@@ -1,6 +1,7 @@
 /**
- * @module Key envelopes as records carry them: what anybody reads of one without a key. With sealed boxes that is each reader;
- * with Seal it is each audience, whose members the policy on chain names.
+ * @module Key envelopes as records carry them: what anybody reads of one without a key. With sealed
+ * boxes that is each reader; with Seal it is each audience, whose members the policy on chain
+ * names.
  */
 import * as v from 'valibot';
 import { equalBytes, toHex } from '../bytes.ts';
@@ -12,7 +13,10 @@ import type { KeyPurpose } from '../ports/access-gate.ts';
 
 export const MAX_READERS = 4096;
 export const MAX_ENVELOPE_BYTES = 1 << 20;
-/** A key and the hash of its purpose in a libsodium sealed box: ephemeral key 32, tag 16, contents 64. */
+/**
+ * A key and the hash of its purpose in a libsodium sealed box: ephemeral key 32, tag 16, contents
+ * 64.
+ */
 export const BOX_BYTES = 112;
 
 /** Names of the policies that a key can be sealed for; see `seal-identity.ts`. */
@@ -87,7 +91,8 @@ const requireSealed = (
   const auditors = [spec.coordinator, ...spec.auditors];
   const onlyAuditors = members.every((key) => auditors.some((other) => equalBytes(key, other)));
   const wanted: (readonly [Audience, number])[] =
-    // The policy of a bundle admits the cohorts on its model, and no earlier ones as that of a cohort would.
+    // The policy of a bundle admits the cohorts on its model, and no earlier ones as that of a
+    // cohort would.
     purpose.role === 'bundle'
       ? [['unmask', purpose.round]]
       : [
@@ -123,8 +128,8 @@ const read = (
 };
 
 /**
- * Whether everybody who must be able to open the key is among those it was wrapped for. That their entry opens, only they can
- * tell: an auditor for whom it does not open finds so at level 1.
+ * Whether everybody who must be able to open the key is among those it was wrapped for. That their
+ * entry opens, only they can tell: an auditor for whom it does not open finds so at level 1.
  *
  * @throws FloeError `envelope_malformed`, `reader_left_out`
  */

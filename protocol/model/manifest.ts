@@ -1,6 +1,6 @@
 /**
- * @module The manifest of a model: the names, shapes and types of its tensors, in the order in which they lie in the flat
- * vector. Everything that crosses a boundary is checked here once.
+ * @module The manifest of a model: the names, shapes and types of its tensors, in the order in
+ * which they lie in the flat vector. Everything that crosses a boundary is checked here once.
  */
 import { FloeError } from '../errors.ts';
 
@@ -65,8 +65,9 @@ const validateTensor = (value: unknown, index: number): TensorSpec => {
 /**
  * Checks anything that claims to be a manifest and returns a copy with the known fields only.
  *
- * @throws FloeError `tensor_malformed` unless it holds 1 to 4096 tensors with unique well-formed names of 1 to 200 UTF-16
- * units, sizes that are integers >= 1, a known type, and at most 2^31 elements in all.
+ * @throws FloeError `tensor_malformed` unless it holds 1 to 4096 tensors with unique well-formed
+ * names of 1 to 200 UTF-16 units, sizes that are integers >= 1, a known type, and at most 2^31
+ * elements in all.
  */
 export const validateManifest = (value: unknown): Manifest => {
   if (!isRecord(value) || !Array.isArray(value['tensors']))
@@ -89,7 +90,8 @@ export const validateManifest = (value: unknown): Manifest => {
 };
 
 /**
- * The one text of a manifest that hashes are taken over: JSON without spaces, keys in a fixed order.
+ * The one text of a manifest that hashes are taken over: JSON without spaces, keys in a fixed
+ * order.
  *
  * @example canonicalManifest({ tensors: [{ name: 'w', shape: [2], dtype: 'float32' }] })
  */

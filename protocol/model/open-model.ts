@@ -84,7 +84,10 @@ const decodeVersion = (file: Uint8Array, manifest: Manifest, model: ModelRef): M
   return { weights, state };
 };
 
-/** With the key of the blob. @throws FloeError `decryption_failed`, `tensor_mismatch`, `verification_failed`... */
+/**
+ * With the key of the blob. @throws FloeError `decryption_failed`, `tensor_mismatch`,
+ * `verification_failed`...
+ */
 export const decryptModel = async (
   input: SealedModel & { readonly key: Uint8Array },
   manifest: Manifest,

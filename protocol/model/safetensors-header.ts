@@ -1,6 +1,7 @@
 /**
- * @module The header of a safetensors file: JSON that maps tensor names to type, shape and byte range. Parsed strictly: every
- * byte of the data belongs to exactly one tensor, and no key occurs twice (JSON.parse alone would keep the last).
+ * @module The header of a safetensors file: JSON that maps tensor names to type, shape and byte
+ * range. Parsed strictly: every byte of the data belongs to exactly one tensor, and no key occurs
+ * twice (JSON.parse alone would keep the last).
  */
 import { FloeError } from '../errors.ts';
 import { elementCount, validateManifest, type Manifest, type TensorDtype } from './manifest.ts';
@@ -15,8 +16,9 @@ const malformed = (message: string, cause?: unknown): FloeError =>
   new FloeError('tensor_malformed', message, {}, { cause });
 
 /**
- * Header text: `__metadata__` first (sorted by key, left out when empty), then the tensors in the manifest's order. Written by
- * hand because an object would move names that look like integers to the front.
+ * Header text: `__metadata__` first (sorted by key, left out when empty), then the tensors in the
+ * manifest's order. Written by hand because an object would move names that look like integers to
+ * the front.
  */
 export const formatHeader = (
   manifest: Manifest,

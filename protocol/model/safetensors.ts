@@ -1,6 +1,7 @@
 /**
- * @module safetensors files: 8 bytes of header length (little-endian), JSON header, raw little-endian data. Writing is
- * deterministic (one model, one byte string); reading is strict. Format: https://github.com/huggingface/safetensors.
+ * @module safetensors files: 8 bytes of header length (little-endian), JSON header, raw
+ * little-endian data. Writing is deterministic (one model, one byte string); reading is strict.
+ * Format: https://github.com/huggingface/safetensors.
  */
 import { utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -46,11 +47,12 @@ export interface Safetensors {
 const malformed = (message: string): FloeError => new FloeError('tensor_malformed', message);
 
 /**
- * The same arguments give the same bytes on every machine. bfloat16 tensors lose the lower 16 bits (rounded to nearest even).
+ * The same arguments give the same bytes on every machine. bfloat16 tensors lose the lower 16 bits
+ * (rounded to nearest even).
  *
  * @param metadata free text that travels in the header
- * @throws FloeError `tensor_malformed` for a bad manifest, a tensor named `__metadata__` or a header over 1 MiB;
- * `tensor_mismatch` when `flat` has another length
+ * @throws FloeError `tensor_malformed` for a bad manifest, a tensor named `__metadata__` or a
+ * header over 1 MiB; `tensor_mismatch` when `flat` has another length
  */
 export const encodeSafetensors = (
   manifest: Manifest,
@@ -101,10 +103,12 @@ const viewOf = (
     : undefined;
 
 /**
- * Reads F32 and BF16 tensors. `flat` may be a view of `bytes`. The manifest's order is that of the data. Values are not checked: NaN passes through.
+ * Reads F32 and BF16 tensors. `flat` may be a view of `bytes`. The manifest's order is that of the
+ * data. Values are not checked: NaN passes through.
  *
- * @throws FloeError `tensor_malformed` when the header is too long, not JSON, has a key twice, an unknown type, a size that
- * does not fit its shape, or when the data overlaps, has holes, is cut short or goes on behind the last tensor.
+ * @throws FloeError `tensor_malformed` when the header is too long, not JSON, has a key twice, an
+ * unknown type, a size that does not fit its shape, or when the data overlaps, has holes, is cut
+ * short or goes on behind the last tensor.
  */
 export const decodeSafetensors = (
   bytes: Uint8Array,

@@ -1,6 +1,7 @@
 /**
- * @module The network configuration: where Sui, Walrus, Seal and Floe's package are. `floe devnet --config-out` writes it; going
- * to testnet or mainnet is another file and nothing else.
+ * @module The network configuration: where Sui, Walrus, Seal and Floe's package are.
+ * `floe devnet --config-out` writes it; going to testnet or mainnet is another file and nothing
+ * else.
  */
 import * as v from 'valibot';
 import { FloeError } from '../errors.ts';
@@ -58,7 +59,9 @@ export type NetworkConfig = v.InferOutput<typeof networkConfigSchema>;
 
 type Seal = NetworkConfig['seal'];
 
-/** Key servers that a ciphertext may name, by object id: those that seal, and those that only open. */
+/**
+ * Key servers that a ciphertext may name, by object id: those that seal, and those that only open.
+ */
 export const allowedServers = ({
   servers,
   decryptOnly = [],
@@ -87,7 +90,9 @@ export const parseNetworkConfig = (data: unknown): NetworkConfig => {
   return parsed.output;
 };
 
-/** An address as others may know it: user, password, query and fragment can hold keys of its owner. */
+/**
+ * An address as others may know it: user, password, query and fragment can hold keys of its owner.
+ */
 export const publicUrl = (text: string): string => {
   const { origin, pathname } = new URL(text);
   return `${origin}${pathname === '/' ? '' : pathname}`;
@@ -106,8 +111,9 @@ const publicServer = <
 });
 
 /**
- * What others are told of a network: which it is and where it is read. Addresses lose what may hold a key, and what only
- * serves those who pay is left out. (A key in the path of an address stays: such an address is not for a shared file.)
+ * What others are told of a network: which it is and where it is read. Addresses lose what may hold
+ * a key, and what only serves those who pay is left out. (A key in the path of an address stays:
+ * such an address is not for a shared file.)
  */
 export const publicNetwork = ({ rpcUrl, walrus, seal, floe }: NetworkConfig): NetworkConfig => ({
   rpcUrl: publicUrl(rpcUrl),
@@ -126,7 +132,10 @@ export const publicNetwork = ({ rpcUrl, walrus, seal, floe }: NetworkConfig): Ne
   ...(floe === undefined ? {} : { floe }),
 });
 
-/** What tells one network from another; by how it is reached, and by its key servers, two descriptions may differ. */
+/**
+ * What tells one network from another; by how it is reached, and by its key servers, two
+ * descriptions may differ.
+ */
 const namesOf = ({ walrus, floe }: NetworkConfig): Readonly<Record<string, string>> => ({
   'floe.packageId': floe?.packageId ?? 'none',
   'walrus.systemObjectId': walrus.systemObjectId,
@@ -141,8 +150,8 @@ export const networkDifference = (own: NetworkConfig, other: NetworkConfig): str
 };
 
 /**
- * Why keys that are sealed as `other` says are not for who has the configuration `own`: it does not list one of the servers, or
- * asks for more of them. Undefined where they are.
+ * Why keys that are sealed as `other` says are not for who has the configuration `own`: it does not
+ * list one of the servers, or asks for more of them. Undefined where they are.
  */
 export const sealingDifference = (
   { seal: own }: NetworkConfig,

@@ -1,6 +1,7 @@
 /**
- * @module Everything of a run on a network, from its configuration and one key: blobs on Walrus, keys at Seal, freezes and
- * versions on Sui. The key that signs records is the key that pays and asks for keys.
+ * @module Everything of a run on a network, from its configuration and one key: blobs on Walrus,
+ * keys at Seal, freezes and versions on Sui. The key that signs records is the key that pays and
+ * asks for keys.
  */
 import { suiSignerOf } from './sui/signer.ts';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
@@ -25,7 +26,10 @@ import { createSender, type Sender } from './sui/transactions.ts';
 
 export interface ConnectOptions {
   readonly spec: RunSpec;
-  /** Where unfinished uploads are kept; in memory where missing, which is enough for who never uploads. */
+  /**
+   * Where unfinished uploads are kept; in memory where missing, which is enough for who never
+   * uploads.
+   */
   readonly journal?: UploadJournal;
   readonly store?: Partial<
     Pick<

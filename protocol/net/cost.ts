@@ -1,8 +1,10 @@
 /**
- * @module What a run costs on Walrus and Sui, before it starts. Walrus charges for the encoded size in units of 1 MiB, per epoch
- * of storage and once for writing; encoding multiplies the size by about 4.5 and adds metadata that grows with the square of
- * the number of shards, 64 MB at 1000: small blobs pay for that and for nothing else, which is why a round's uploads go
- * together. Formula and figures: Walrus documentation (storage costs, quilts, RedStuff), SDK `encodedBlobLength`.
+ * @module What a run costs on Walrus and Sui, before it starts. Walrus charges for the encoded size
+ * in units of 1 MiB, per epoch of storage and once for writing; encoding multiplies the size by
+ * about 4.5 and adds metadata that grows with the square of the number of shards, 64 MB at 1000:
+ * small blobs pay for that and for nothing else, which is why a round's uploads go together.
+ * Formula and figures: Walrus documentation (storage costs, quilts, RedStuff), SDK
+ * `encodedBlobLength`.
  */
 import { sourceSymbols } from './walrus/quilt.ts';
 import { FloeError } from '../errors.ts';
@@ -59,8 +61,9 @@ export const blobCost = (size: number, epochs: number, prices: WalrusPrices): bi
 };
 
 /**
- * Bytes of the quilts that hold `count` blobs of `size` bytes: every blob takes whole columns, all columns are alike. Exact
- * above about 4 kB a blob; below, the quilt's index (some 70 bytes a blob) can make the columns longer than the blobs do.
+ * Bytes of the quilts that hold `count` blobs of `size` bytes: every blob takes whole columns, all
+ * columns are alike. Exact above about 4 kB a blob; below, the quilt's index (some 70 bytes a blob)
+ * can make the columns longer than the blobs do.
  * @throws FloeError `blob_too_large` when not even one fits
  */
 export const quiltSizes = (count: number, size: number, shards: number): number[] => {
@@ -104,7 +107,10 @@ export interface CostPart extends Storage {
 }
 
 export interface RunCost {
-  /** Every round: a quilt of its uploads and its unmasking bundle, its model, its freezes and its version. */
+  /**
+   * Every round: a quilt of its uploads and its unmasking bundle, its model, its freezes and its
+   * version.
+   */
   readonly round: CostPart;
   /** The run itself: its object, the initial model, the publication at its end. */
   readonly once: CostPart;
@@ -120,7 +126,10 @@ export interface GasRates {
   readonly blob: bigint;
   /** Any other transaction. */
   readonly transaction: bigint;
-  /** Each member of a round's cohort, whose key and address the round keeps; and once more at its first, which the run keeps. */
+  /**
+   * Each member of a round's cohort, whose key and address the round keeps; and once more at its
+   * first, which the run keeps.
+   */
   readonly member: bigint;
 }
 
@@ -172,8 +181,8 @@ export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRat
 };
 
 /**
- * FROST an epoch for what a run keeps paid for while it stands, beyond the epochs that blobs are stored for: the newest model and
- * the one before it, the newest bundle with its uploads.
+ * FROST an epoch for what a run keeps paid for while it stands, beyond the epochs that blobs are
+ * stored for: the newest model and the one before it, the newest bundle with its uploads.
  */
 export const keepingCost = (input: RunCostInput, prices: WalrusPrices): bigint => {
   const { uploads, uploadBytes, bundleBytes, modelBytes } = input;

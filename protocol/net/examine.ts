@@ -1,6 +1,7 @@
 /**
- * @module Whether a network can be used: every service of it is asked something, each node and key server for
- * itself. What may be down without harm is counted against what Walrus and Seal tolerate.
+ * @module Whether a network can be used: every service of it is asked something, each node and key
+ * server for itself. What may be down without harm is counted against what Walrus and Seal
+ * tolerate.
  */
 import { SealClient } from '@mysten/seal';
 import { showCoins } from './cost.ts';
@@ -221,6 +222,8 @@ export const examineNetwork = async ({
   return checks;
 };
 
-/** What the chain's newest checkpoint shows, ms since 1970. @throws FloeError `ledger_unavailable` */
+/**
+ * What the chain's newest checkpoint shows, ms since 1970. @throws FloeError `ledger_unavailable`
+ */
 export const chainTimeOf = (network: NetworkConfig, signal: AbortSignal): Promise<number> =>
   chainTime(suiClientOf(network), signal);

@@ -45,7 +45,10 @@ export const readNetworkFile = async (path: string): Promise<NetworkFile> => {
   return { path, network, raw: raw as Record<string, unknown> };
 };
 
-/** The id of Floe's package. @param from named in the error @throws FloeError `spec_invalid` when there is none */
+/**
+ * The id of Floe's package. @param from named in the error @throws FloeError `spec_invalid` when
+ * there is none
+ */
 export const packageOf = ({ floe }: NetworkConfig, from: string): string => {
   if (floe !== undefined) return floe.packageId;
   throw new FloeError(

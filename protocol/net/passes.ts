@@ -1,6 +1,7 @@
 /**
- * @module What is given or sold for reading a run's models, by object ids: offers, passes, subscriptions,
- * time locks, and who is granted access or refused it. What `floe pass`, `floe grant` and `floe revoke` do.
+ * @module What is given or sold for reading a run's models, by object ids: offers, passes,
+ * subscriptions, time locks, and who is granted access or refused it. What `floe pass`,
+ * `floe grant` and `floe revoke` do.
  */
 import { FloeError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
@@ -35,7 +36,10 @@ export interface OfferTerms {
 /** What was executed; undefined where the chain said so already and nothing was paid. */
 export type Change = Promise<Executed | undefined>;
 
-/** One identity's dealings. Every method throws FloeError `usage` for an object that is not there, `access_denied`, `ledger_unavailable`. */
+/**
+ * One identity's dealings. Every method throws FloeError `usage` for an object that is not there,
+ * `access_denied`, `ledger_unavailable`.
+ */
 export interface Passes {
   readonly address: string;
   /** The run's owner. */

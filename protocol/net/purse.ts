@@ -100,7 +100,9 @@ export const openPurse = (
       return { sui, wal };
     });
 
-  /** What is there once a gift has arrived: the node that answers may lag behind the one that gave. */
+  /**
+   * What is there once a gift has arrived: the node that answers may lag behind the one that gave.
+   */
   const arrived = async (before: Funds): Promise<Funds> => {
     let have = before;
     for (let pause = FIRST_LOOK_MS; pause <= LAST_LOOK_MS; pause *= 2) {

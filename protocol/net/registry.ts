@@ -10,7 +10,10 @@ import { suiSignerOf } from './sui/signer.ts';
 import { createSender, type Sender } from './sui/transactions.ts';
 import { suiClientOf } from './walrus/client.ts';
 
-/** @param from names the configuration in errors @throws FloeError `spec_invalid` when it names no package */
+/**
+ * @param from names the configuration in errors @throws FloeError `spec_invalid` when it names no
+ * package
+ */
 export const registryOf = (
   network: NetworkConfig,
   from = 'the network configuration',
@@ -19,7 +22,9 @@ export const registryOf = (
   packageId: packageOf(network, from),
 });
 
-/** Transactions that this identity pays and signs. @param onRetry told of each attempt that failed */
+/**
+ * Transactions that this identity pays and signs. @param onRetry told of each attempt that failed
+ */
 export const senderOf = async (
   { client }: Pick<Registry, 'client'>,
   identity: Identity,

@@ -1,16 +1,26 @@
 /**
- * @module Time, passed in everywhere, so that tests and simulations can play deadlines without waiting for them.
+ * @module Time, passed in everywhere, so that tests and simulations can play deadlines without
+ * waiting for them.
  */
 import { FloeError } from '../errors.ts';
 
 export interface Clock {
-  /** Milliseconds since the Unix epoch, as the machine believes: it may jump, so no duration is measured with it. */
+  /**
+   * Milliseconds since the Unix epoch, as the machine believes: it may jump, so no duration is
+   * measured with it.
+   */
   now(): number;
   /** Milliseconds from an origin of its own; never goes back and never jumps. */
   monotonic(): number;
-  /** Calls `callback` once, `at - now()` after the call at the earliest. Returns a function that cancels it. */
+  /**
+   * Calls `callback` once, `at - now()` after the call at the earliest. Returns a function that
+   * cancels it.
+   */
   at(at: number, callback: () => void): () => void;
-  /** Calls `callback` once, after `ms` of the monotonic time at the earliest. Returns a function that cancels it. */
+  /**
+   * Calls `callback` once, after `ms` of the monotonic time at the earliest. Returns a function
+   * that cancels it.
+   */
   after(ms: number, callback: () => void): () => void;
 }
 

@@ -1,8 +1,9 @@
 /**
- * @module The Disk port, and the disk of Node. A write replaces the whole file or nothing: temporary
- * file, fsync, rename, fsync of the folder. The lock is SQLite's on an empty database: the operating
- * system drops it when the process dies, however it dies, so no lock is ever stale. A full or
- * read-only disk has an error of its own (storage-errors.ts). This module loads in browsers.
+ * @module The Disk port, and the disk of Node. A write replaces the whole file or nothing:
+ * temporary file, fsync, rename, fsync of the folder. The lock is SQLite's on an empty database:
+ * the operating system drops it when the process dies, however it dies, so no lock is ever stale. A
+ * full or read-only disk has an error of its own (storage-errors.ts). This module loads in
+ * browsers.
  */
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -12,7 +13,9 @@ import { systemRandom } from './random.ts';
 export interface Disk {
   /** The whole file; `undefined` where there is none. The bytes are the caller's own. */
   read(path: string): Promise<Uint8Array | undefined>;
-  /** Bytes [start, end) of the file, fewer where it ends before; `undefined` where there is none. */
+  /**
+   * Bytes [start, end) of the file, fewer where it ends before; `undefined` where there is none.
+   */
   readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined>;
   /**
    * Replaces the file; whole and durable once it resolves. The folder must exist.
@@ -22,7 +25,10 @@ export interface Disk {
   write(path: string, bytes: Uint8Array, mode?: number): Promise<void>;
   /** Durable; a missing file is no error. @throws FloeError as `write` */
   remove(path: string): Promise<void>;
-  /** When the file was last written, ms; only the order of two files counts. `undefined` where there is none. */
+  /**
+   * When the file was last written, ms; only the order of two files counts. `undefined` where there
+   * is none.
+   */
   writtenAt(path: string): Promise<number | undefined>;
   /** Names of the files in a folder; none where there is no folder. */
   list(folder: string): Promise<readonly string[]>;

@@ -1,5 +1,6 @@
 /**
- * @module Files that are read where they may be missing, and written whole or not at all. Node only.
+ * @module Files that are read where they may be missing, and written whole or not at all. Node
+ * only.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { utf8 } from '../bytes.ts';
@@ -15,7 +16,9 @@ export const writeWhole = (
   mode = 0o644,
 ): Promise<void> => disk.write(path, typeof content === 'string' ? utf8(content) : content, mode);
 
-/** A file that may be missing. @throws FloeError `data_malformed` when it is larger than `maxBytes` */
+/**
+ * A file that may be missing. @throws FloeError `data_malformed` when it is larger than `maxBytes`
+ */
 export const readOptional = async (
   path: string,
   maxBytes = Number.MAX_SAFE_INTEGER,

@@ -1,6 +1,7 @@
 /**
- * @module A BlobStore behind the coordinator's `/blobs` endpoint, for participants that share no disk with it. Uploads carry
- * a signature of the member over run, hash and size; downloads need nothing, since every blob is ciphertext.
+ * @module A BlobStore behind the coordinator's `/blobs` endpoint, for participants that share no
+ * disk with it. Uploads carry a signature of the member over run, hash and size; downloads need
+ * nothing, since every blob is ciphertext.
  */
 import { toHex, sha256 } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';

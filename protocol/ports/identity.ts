@@ -1,7 +1,8 @@
 /**
- * @module Identity: one Ed25519 key (RFC 8032) per participant, coordinator or auditor. The same key
- * signs records and logins, gives an address, and, mapped to X25519, opens sealed boxes (libsodium).
- * Every signature covers a domain tag. `net/sui/signer.ts` derives the signer of Sui's SDKs.
+ * @module Identity: one Ed25519 key (RFC 8032) per participant, coordinator or auditor. The same
+ * key signs records and logins, gives an address, and, mapped to X25519, opens sealed boxes
+ * (libsodium). Every signature covers a domain tag. `net/sui/signer.ts` derives the signer of Sui's
+ * SDKs.
  */
 import sodium from 'libsodium-wrappers';
 import { concatBytes, equalBytes, toHex, utf8 } from '../bytes.ts';
@@ -23,8 +24,9 @@ export interface Identity {
   /** Opens a box made by {@link sealTo} for this key. @throws FloeError `decryption_failed` */
   openSealed(box: Uint8Array): Uint8Array;
   /**
-   * Signs a 32-byte digest as it is, for a protocol that separates its domains itself, such as a chain
-   * whose addresses are Ed25519 keys; 64 bytes. @throws FloeError `internal` on any other length
+   * Signs a 32-byte digest as it is, for a protocol that separates its domains itself, such as a
+   * chain whose addresses are Ed25519 keys; 64 bytes. @throws FloeError `internal` on any other
+   * length
    */
   signDigest(digest: Uint8Array): Uint8Array;
 }
@@ -111,15 +113,17 @@ export const verifyCoseSignature = (
   verifyEd25519(requireSigStructure(structure), signature, publicKey);
 
 /**
- * Encrypts `message` so that only the holder of `publicKey` can read it (libsodium sealed box: ephemeral X25519,
- * XSalsa20-Poly1305). @throws FloeError `key_invalid` when the key is not a point of the curve's main subgroup
+ * Encrypts `message` so that only the holder of `publicKey` can read it (libsodium sealed box:
+ * ephemeral X25519, XSalsa20-Poly1305). @throws FloeError `key_invalid` when the key is not a point
+ * of the curve's main subgroup
  */
 export const sealTo = (publicKey: Uint8Array, message: Uint8Array): Uint8Array =>
   sodium.crypto_box_seal(message, curveKeyOf(publicKey));
 
 /**
- * The X25519 key of an Ed25519 key. A key with a part of small order signs, to who tries nonces until that part vanishes, and
- * has none: what takes identities checks this first. @throws FloeError `key_invalid`
+ * The X25519 key of an Ed25519 key. A key with a part of small order signs, to who tries nonces
+ * until that part vanishes, and has none: what takes identities checks this first. @throws
+ * FloeError `key_invalid`
  */
 export const curveKeyOf = (publicKey: Uint8Array): Uint8Array => {
   try {
@@ -134,5 +138,7 @@ export const curveKeyOf = (publicKey: Uint8Array): Uint8Array => {
   }
 };
 
-/** Resolves when libsodium can be used; call once before {@link verifySignature} or {@link sealTo}. */
+/**
+ * Resolves when libsodium can be used; call once before {@link verifySignature} or {@link sealTo}.
+ */
 export const cryptoReady: Promise<void> = sodium.ready;

@@ -1,6 +1,7 @@
 /**
- * @module The Ledger port: what must be said once and never changed. A cohort and a survivor set are frozen, model versions
- * are registered. Locally the coordinator's journal keeps it; on Sui a Move package does.
+ * @module The Ledger port: what must be said once and never changed. A cohort and a survivor set
+ * are frozen, model versions are registered. Locally the coordinator's journal keeps it; on Sui a
+ * Move package does.
  */
 import type { BlobRef } from './blob-store.ts';
 
@@ -26,7 +27,10 @@ export interface SurvivorFreeze {
   readonly dataCommitment: Uint8Array;
 }
 
-/** The survivors of one attempt, and the cohort that they are of: Ed25519 keys, in the order of the freeze. */
+/**
+ * The survivors of one attempt, and the cohort that they are of: Ed25519 keys, in the order of the
+ * freeze.
+ */
 export interface FrozenSet {
   readonly round: number;
   readonly cohort: readonly Uint8Array[];
@@ -47,7 +51,9 @@ export interface ModelVersion {
 
 /** What else a ledger may say of a version, for people; nothing is verified against it. */
 export interface ModelFacts {
-  /** The version it was made from: by its round, where it is of the same run, or by its object id. */
+  /**
+   * The version it was made from: by its round, where it is of the same run, or by its object id.
+   */
   readonly parent?: number | string;
   /** Sum of the capped example counts; 0 unless told. */
   readonly examples?: number;
@@ -55,19 +61,24 @@ export interface ModelFacts {
   readonly metrics?: readonly { readonly name: string; readonly value: number }[];
 }
 
-/** What the receipts of the coordinator's own journal begin with; those of other ledgers begin with their kind. */
+/**
+ * What the receipts of the coordinator's own journal begin with; those of other ledgers begin with
+ * their kind.
+ */
 export const JOURNAL_RECEIPT = 'journal:';
 
 export interface Ledger {
   /** `journal`, `sui`...: named in the first lines of output. */
   readonly kind: string;
   /**
-   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute again from the records;
-   * `ledger` when the ledger draws it at the freeze and holds the entropy in it, so that only the ledger can tell.
+   * Where the beacon is from: `members` when it is {@link localBeacon}, which anyone can compute
+   * again from the records; `ledger` when the ledger draws it at the freeze and holds the entropy
+   * in it, so that only the ledger can tell.
    */
   readonly beacon: 'members' | 'ledger';
   /**
-   * Freezes a cohort and returns the beacon of the round, 32 bytes. Repeating the same call returns the same beacon.
+   * Freezes a cohort and returns the beacon of the round, 32 bytes. Repeating the same call returns
+   * the same beacon.
    * @throws FloeError `already_frozen` when another value stands, `ledger_unavailable`
    */
   freezeCohort(
@@ -82,7 +93,10 @@ export interface Ledger {
     run: Uint8Array,
     round: number,
   ): Promise<{ readonly root: Uint8Array; readonly beacon: Uint8Array } | undefined>;
-  /** What its clock shows, ms since the epoch, where it has one. @throws FloeError `ledger_unavailable` */
+  /**
+   * What its clock shows, ms since the epoch, where it has one. @throws FloeError
+   * `ledger_unavailable`
+   */
   time?(): Promise<number>;
   readSurvivors(
     run: Uint8Array,
@@ -90,13 +104,14 @@ export interface Ledger {
   ): Promise<{ readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | undefined>;
   readModel(run: Uint8Array, round: number): Promise<ModelVersion | undefined>;
   /**
-   * Every survivor set that was ever frozen on the model of `version` (0 is the initial model), also of attempts that were aborted
-   * after the freeze; ascending by round. A later version of the very same parameters is the same model. An attempt is on the newest
-   * model that was registered when its cohort was frozen: a caller that has been shown an attempt on this model refuses when the
-   * attempt is not in the list, for then the ledger holds it on another one.
+   * Every survivor set that was ever frozen on the model of `version` (0 is the initial model),
+   * also of attempts that were aborted after the freeze; ascending by round. A later version of the
+   * very same parameters is the same model. An attempt is on the newest model that was registered
+   * when its cohort was frozen: a caller that has been shown an attempt on this model refuses when
+   * the attempt is not in the list, for then the ledger holds it on another one.
    * @param modelHash of the parameters, as the caller was shown them
-   * @throws FloeError `ledger_unavailable` when the version is not registered, `context_mismatch` when it is with another hash:
-   * under a second name a model would have a second list
+   * @throws FloeError `ledger_unavailable` when the version is not registered, `context_mismatch`
+   * when it is with another hash: under a second name a model would have a second list
    */
   readFamily(
     run: Uint8Array,

@@ -1,7 +1,8 @@
 /**
  * @module The ports of a run that is on no network: a store that the caller names, keys in sealed
  * boxes, and the coordinator's own freezes where they can be read. The ports of a run on a network
- * come from net/connect.ts; coordinator, participants, readers and simulations take both from there.
+ * come from net/connect.ts; coordinator, participants, readers and simulations take both from
+ * there.
  */
 import type { AccessGate } from './access-gate.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -17,7 +18,10 @@ export interface LocalPorts<Store extends BlobStore, Freezes> {
   close(): Promise<void>;
 }
 
-/** @param ledger undefined for a participant or reader, to whom the coordinator's own word proves nothing */
+/**
+ * @param ledger undefined for a participant or reader, to whom the coordinator's own word proves
+ * nothing
+ */
 export const localPorts = <Store extends BlobStore, Freezes>({
   identity,
   store,

@@ -1,6 +1,7 @@
 /**
- * @module Randomness, passed in everywhere. Production uses the platform's CSPRNG; the simulator and the tests use a
- * seeded stream (SHA-256 in counter mode over a domain tag and the seed), so that a run can be repeated bit for bit.
+ * @module Randomness, passed in everywhere. Production uses the platform's CSPRNG; the simulator
+ * and the tests use a seeded stream (SHA-256 in counter mode over a domain tag and the seed), so
+ * that a run can be repeated bit for bit.
  */
 import { concatBytes, nodeCrypto, sha256, utf8 } from '../bytes.ts';
 
@@ -56,9 +57,10 @@ export const seededRandom = (seed: Uint8Array): RandomSource => {
 const STREAM_CHUNK = 64 << 10;
 
 /**
- * A reproducible stream at the speed of the hardware: AES-256 in counter mode under the seed (32 bytes) where there is
- * `node:crypto`, two hundred times as fast as {@link seededRandom}, which stands in elsewhere. The two differ, so this is for
- * what one party draws for itself in great number, such as the rounding of every coordinate of an update.
+ * A reproducible stream at the speed of the hardware: AES-256 in counter mode under the seed (32
+ * bytes) where there is `node:crypto`, two hundred times as fast as {@link seededRandom}, which
+ * stands in elsewhere. The two differ, so this is for what one party draws for itself in great
+ * number, such as the rounding of every coordinate of an update.
  */
 export const cipherStream = (seed: Uint8Array): RandomSource => {
   const cipher = nodeCrypto?.createCipheriv('aes-256-ctr', seed, new Uint8Array(16));

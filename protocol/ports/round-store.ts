@@ -1,7 +1,8 @@
 /**
  * @module The coordinator's BlobStore where storage is dear. Participants' uploads wait on its own
  * disk (behind `/blobs`), are folded from there, and move to the lasting store together with the
- * bundle when the round ends. Models go to the lasting store at once: the next round waits for them.
+ * bundle when the round ends. Models go to the lasting store at once: the next round waits for
+ * them.
  */
 import { sha256, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -102,8 +103,8 @@ export const withLocalCopies = (store: BlobStore, copies: BlobStore): BlobStore 
 };
 
 /**
- * As {@link roundStore}, and the store where uploads wait holds a copy of everything else as well: an
- * expired blob is stored again from there. What is archived waits there already.
+ * As {@link roundStore}, and the store where uploads wait holds a copy of everything else as well:
+ * an expired blob is stored again from there. What is archived waits there already.
  */
 export const roundStoreWithCopies = (init: RoundStoreInit): StagedStore => {
   const store = roundStore(init);

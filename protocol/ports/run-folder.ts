@@ -1,6 +1,6 @@
 /**
- * @module The folder of a run, for reading: its specification, transcript, the seed of a simulated auditor, the network that it
- * took place on. Node only.
+ * @module The folder of a run, for reading: its specification, transcript, the seed of a simulated
+ * auditor, the network that it took place on. Node only.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -15,7 +15,10 @@ import { readOptional, writeWhole } from './files.ts';
 export const LATEST = 'latest';
 const MAX_FILE_BYTES = 2 ** 31 - 1;
 
-/** A run's folder, whether named directly or through a `latest` that is a file. @throws FloeError `file_not_found` */
+/**
+ * A run's folder, whether named directly or through a `latest` that is a file. @throws FloeError
+ * `file_not_found`
+ */
 export const resolveRunFolder = async (path: string): Promise<string> => {
   try {
     if ((await stat(path)).isDirectory()) return path;

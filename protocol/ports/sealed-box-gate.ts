@@ -1,6 +1,6 @@
 /**
- * @module The local AccessGate: the key in one libsodium sealed box per reader. No server, no chain; who is not on the list
- * finds no box that opens.
+ * @module The local AccessGate: the key in one libsodium sealed box per reader. No server, no
+ * chain; who is not on the list finds no box that opens.
  */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts';
 import { decodeCbor, encodeCbor } from '../wire/cbor.ts';

@@ -1,7 +1,8 @@
 /**
- * @module How far each upload to Walrus has come, kept so that a crash between two steps neither pays twice nor leaves a blob
- * registered and never certified. The steps are those of the SDK's own flow: encode -> register -> upload -> certify. An upload
- * that is promised and not paid for yet, and a registration that has left and not been heard of again, are states of their own.
+ * @module How far each upload to Walrus has come, kept so that a crash between two steps neither
+ * pays twice nor leaves a blob registered and never certified. The steps are those of the SDK's own
+ * flow: encode -> register -> upload -> certify. An upload that is promised and not paid for yet,
+ * and a registration that has left and not been heard of again, are states of their own.
  */
 import * as v from 'valibot';
 import { ownBytes, sha256, toHex } from '../bytes.ts';
@@ -56,8 +57,8 @@ export interface PendingUpload {
 }
 
 /**
- * Keeps upload states by content key, durably: once `save` resolves, a crash does not lose it. The bytes are kept from the
- * first step until the blob is certified.
+ * Keeps upload states by content key, durably: once `save` resolves, a crash does not lose it. The
+ * bytes are kept from the first step until the blob is certified.
  */
 export interface UploadJournal {
   load(key: string): Promise<UploadState | undefined>;
@@ -68,13 +69,16 @@ export interface UploadJournal {
   readBytes(key: string): Promise<Uint8Array | undefined>;
   dropBytes(key: string): Promise<void>;
   /**
-   * Forgets certified uploads, but for the latest and those in `keep`: what is forgotten is neither extended nor known to have
-   * been paid for.
+   * Forgets certified uploads, but for the latest and those in `keep`: what is forgotten is neither
+   * extended nor known to have been paid for.
    */
   forget(keep: ReadonlySet<string>): Promise<void>;
 }
 
-/** Certified uploads that are remembered, those to be kept aside: of several rounds, for the uploads of one that is repeated. */
+/**
+ * Certified uploads that are remembered, those to be kept aside: of several rounds, for the uploads
+ * of one that is repeated.
+ */
 export const LATEST_UPLOADS = 24;
 /** Beyond which they are looked through. */
 export const MOST_UPLOADS = 32;

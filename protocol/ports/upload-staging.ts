@@ -27,16 +27,19 @@ export interface SustainOptions extends BlobOptions {
 /** Keeps blobs beyond the epochs that were paid first. */
 export interface BlobLeases {
   /**
-   * Keeps these blobs in the next epoch too. A blob that expires with the present epoch is extended;
-   * an expired one is stored again under the same id. Blobs that were archived together are named
-   * together, in the same order. An extension that fails while the blob is still kept is only warned of.
-   * @throws FloeError `blob_expired` when one has expired and there is no copy; `store_unavailable`,
-   * `transaction_failed`
+   * Keeps these blobs in the next epoch too. A blob that expires with the present epoch is
+   * extended; an expired one is stored again under the same id. Blobs that were archived together
+   * are named together, in the same order. An extension that fails while the blob is still kept is
+   * only warned of.
+   * @throws FloeError `blob_expired` when one has expired and there is no copy;
+   * `store_unavailable`, `transaction_failed`
    */
   sustain(blobs: readonly BlobRef[], options?: SustainOptions): Promise<Lease>;
 }
 
-/** Stores blobs in groups, in the background: what a lasting store offers to {@link UploadStaging}. */
+/**
+ * Stores blobs in groups, in the background: what a lasting store offers to {@link UploadStaging}.
+ */
 export interface BlobBatches {
   /**
    * Starts to store blobs together. Each has its own id. From here on a crash does not lose them.
@@ -54,8 +57,8 @@ export interface BlobBatches {
 /** The staging of a round's uploads: they wait, are folded, then move to their lasting place. */
 export interface UploadStaging extends BlobLeases {
   /**
-   * Starts to move blobs to their lasting place: waiting blobs by their reference, new ones by their
-   * bytes. The move runs in the background and survives a crash. Idempotent.
+   * Starts to move blobs to their lasting place: waiting blobs by their reference, new ones by
+   * their bytes. The move runs in the background and survives a crash. Idempotent.
    * @returns the lasting references, in order
    * @throws FloeError as `get` and `put` of the store
    */

@@ -1,6 +1,7 @@
 /**
- * @module What a coordinator says of its run over HTTP, to whoever asks: `GET /run` names the specification, its hash and the
- * network. Nothing of it is believed unchecked: size, form, and that the specification has the hash that is announced.
+ * @module What a coordinator says of its run over HTTP, to whoever asks: `GET /run` names the
+ * specification, its hash and the network. Nothing of it is believed unchecked: size, form, and
+ * that the specification has the hash that is announced.
  */
 import * as v from 'valibot';
 import { equalBytes, fromHex } from '../bytes.ts';
@@ -32,8 +33,8 @@ const announcementSchema = v.object({
 /**
  * The body of an answer, cut off where it is longer than `limit` bytes, not buffered.
  *
- * @throws FloeError `connection_lost` when there is no answer, `certificate_refused`, `wrong_protocol`, `frame_too_large`,
- *   `aborted`
+ * @throws FloeError `connection_lost` when there is no answer, `certificate_refused`,
+ * `wrong_protocol`, `frame_too_large`, `aborted`
  */
 export const fetchBytes = async (
   url: string,

@@ -1,6 +1,6 @@
 /**
- * @module The hashes by which records and the ledger name sets: the survivors, the identities that the next cohort is drawn
- * from, the uploads of a round.
+ * @module The hashes by which records and the ledger name sets: the survivors, the identities that
+ * the next cohort is drawn from, the uploads of a round.
  */
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -18,7 +18,10 @@ export interface FrozenSurvivors {
   readonly eligible: Uint8Array;
 }
 
-/** Hash of a survivor set and of the set that the next R draws from: what the ledger freezes and the survivors sign. */
+/**
+ * Hash of a survivor set and of the set that the next R draws from: what the ledger freezes and the
+ * survivors sign.
+ */
 export const survivorsHash = ({
   context,
   members,
@@ -32,12 +35,16 @@ export const eligibleRoot = (sorted: readonly Uint8Array[]): Uint8Array =>
   sha256(utf8('floe/eligible/v1'), merkleRoot(sorted));
 
 /**
- * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in the order of the members.
- * Each record names its author, its blob's hash and its chunks' root, so a path to the root shows that an update counted.
+ * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in
+ * the order of the members. Each record names its author, its blob's hash and its chunks' root, so
+ * a path to the root shows that an update counted.
  */
 export const dataCommitment = (uploads: readonly Uint8Array[]): Uint8Array => merkleRoot(uploads);
 
-/** Sorted copy of a list of keys, in byte order. @throws FloeError `record_malformed` when a key is there twice */
+/**
+ * Sorted copy of a list of keys, in byte order. @throws FloeError `record_malformed` when a key is
+ * there twice
+ */
 export const sortKeys = (list: readonly Uint8Array[]): Uint8Array[] => {
   const sorted = list.toSorted(compareBytes);
   for (let i = 1; i < sorted.length; i += 1)

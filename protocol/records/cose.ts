@@ -1,8 +1,9 @@
 /**
- * @module COSE_Sign1 (RFC 9052, section 4.2) with Ed25519 (RFC 9053, section 2.2): a signature over a
- * byte string that is carried as it was signed. A reader verifies the bytes that it received and never
- * encodes anything again. The envelope has one form only: tag 18, algorithm alone in the protected
- * header, an empty unprotected header, so that two envelopes of one signature are the same bytes.
+ * @module COSE_Sign1 (RFC 9052, section 4.2) with Ed25519 (RFC 9053, section 2.2): a signature over
+ * a byte string that is carried as it was signed. A reader verifies the bytes that it received and
+ * never encodes anything again. The envelope has one form only: tag 18, algorithm alone in the
+ * protected header, an empty unprotected header, so that two envelopes of one signature are the
+ * same bytes.
  */
 import { encode, decode, rfc8949EncodeOptions } from 'cborg';
 import { concatBytes, equalBytes } from '../bytes.ts';

@@ -1,10 +1,12 @@
 /**
- * @module Ed25519 (RFC 8032): signatures by OpenSSL under Node, by libsodium elsewhere, with equal bytes and equal answers.
+ * @module Ed25519 (RFC 8032): signatures by OpenSSL under Node, by libsodium elsewhere, with equal
+ * bytes and equal answers.
  *
- * Implementations differ on signatures that no honest signer makes: keys of small or mixed order, encodings beyond p. A record
- * that a browser refuses and Node accepts would split a run, so libsodium decides. OpenSSL is its fast path: where the key is
- * canonical and neither key nor R has small order, what OpenSSL's equation (the one without the cofactor) accepts, libsodium
- * accepts as well; everything else is put to libsodium itself.
+ * Implementations differ on signatures that no honest signer makes: keys of small or mixed order,
+ * encodings beyond p. A record that a browser refuses and Node accepts would split a run, so
+ * libsodium decides. OpenSSL is its fast path: where the key is canonical and neither key nor R has
+ * small order, what OpenSSL's equation (the one without the cofactor) accepts, libsodium accepts as
+ * well; everything else is put to libsodium itself.
  */
 import type { KeyObject } from 'node:crypto';
 import sodium from 'libsodium-wrappers';
@@ -66,7 +68,10 @@ const imported = (crypto: NonNullable<typeof nodeCrypto>, publicKey: Uint8Array)
   return key;
 };
 
-/** Whether `signature` (64 bytes) is that of `publicKey` (32 bytes) over `message`, as libsodium says. */
+/**
+ * Whether `signature` (64 bytes) is that of `publicKey` (32 bytes) over `message`, as libsodium
+ * says.
+ */
 export const verifyEd25519 = (
   message: Uint8Array,
   signature: Uint8Array,

@@ -1,7 +1,8 @@
 /**
- * @module Merkle trees as in RFC 9162, section 2.1: leaves and nodes are hashed under different prefixes, an odd subtree is
- * carried up unhashed. Used for cohorts, the leaves of vectors (encoding/leaves.ts), the sealed
- * entries of a member (secagg/entry-tree.ts) and the records of a round.
+ * @module Merkle trees as in RFC 9162, section 2.1: leaves and nodes are hashed under different
+ * prefixes, an odd subtree is carried up unhashed. Used for cohorts, the leaves of vectors
+ * (encoding/leaves.ts), the sealed entries of a member (secagg/entry-tree.ts) and the records of a
+ * round.
  */
 import { joinBytes, sha256 } from '../bytes.ts';
 
@@ -25,7 +26,9 @@ const rootOf = (hashes: readonly Uint8Array[]): Uint8Array => {
 /** Hash of one leaf, 32 bytes. */
 export const leafHash = (leaf: Uint8Array): Uint8Array => sha256(LEAF, leaf);
 
-/** Root over leaves whose hashes are known, 32 bytes; the root of no leaves is SHA-256 of nothing. */
+/**
+ * Root over leaves whose hashes are known, 32 bytes; the root of no leaves is SHA-256 of nothing.
+ */
 export const rootOfHashes = (hashes: readonly Uint8Array[]): Uint8Array =>
   hashes.length === 0 ? sha256() : rootOf(hashes);
 
@@ -52,8 +55,8 @@ export const merkleTree = (hashes: readonly Uint8Array[]): MerkleTree => {
 };
 
 /**
- * The inclusion proof of one leaf (RFC 9162, section 2.1.3): the hashes beside its way to the root, from the leaf up, joined.
- * At most 32 bytes for each level; none in a tree of one leaf.
+ * The inclusion proof of one leaf (RFC 9162, section 2.1.3): the hashes beside its way to the root,
+ * from the leaf up, joined. At most 32 bytes for each level; none in a tree of one leaf.
  * @throws RangeError for an index that no leaf has
  */
 export const inclusionPath = (tree: MerkleTree, index: number): Uint8Array => {
@@ -67,9 +70,11 @@ export const inclusionPath = (tree: MerkleTree, index: number): Uint8Array => {
 };
 
 /**
- * The root that a leaf hash and its inclusion proof give, in a tree of `size` leaves. Size and index decide which hashes a proof
- * holds and on which side each is: for one root there is one leaf hash that any proof can show at an index.
- * @returns undefined for a path of another length than leaves of this index have @throws RangeError for an index that no leaf has
+ * The root that a leaf hash and its inclusion proof give, in a tree of `size` leaves. Size and
+ * index decide which hashes a proof holds and on which side each is: for one root there is one leaf
+ * hash that any proof can show at an index.
+ * @returns undefined for a path of another length than leaves of this index have @throws RangeError
+ * for an index that no leaf has
  */
 export const rootOfPath = (
   leaf: Uint8Array,

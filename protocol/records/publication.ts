@@ -1,7 +1,8 @@
 /**
- * @module What makes a run stand by itself: its specification and its transcript as public blobs, so that whoever knows the
- * run's object on chain needs nothing of the coordinator's to verify it, and besides a key nothing to open its models. Both
- * are signed or hashed already; the envelopes of the models' keys are in the transcript.
+ * @module What makes a run stand by itself: its specification and its transcript as public blobs,
+ * so that whoever knows the run's object on chain needs nothing of the coordinator's to verify it,
+ * and besides a key nothing to open its models. Both are signed or hashed already; the envelopes of
+ * the models' keys are in the transcript.
  */
 import * as v from 'valibot';
 import type { BlobOptions, BlobRef, BlobStore } from '../ports/blob-store.ts';
@@ -21,11 +22,16 @@ export interface Publication {
 /** Where a run's publications are written down, each round's once. */
 export interface PublicationLedger {
   readPublication(round: number): Promise<BlobRef | undefined>;
-  /** @throws FloeError `already_frozen` when another one of this round stands, `ledger_unavailable` */
+  /**
+   * @throws FloeError `already_frozen` when another one of this round stands, `ledger_unavailable`
+   */
   recordPublication(publication: Publication): Promise<void>;
 }
 
-/** Transcript bytes in one blob, and the fewest to which they are cut where the store holds no blob of that size. */
+/**
+ * Transcript bytes in one blob, and the fewest to which they are cut where the store holds no blob
+ * of that size.
+ */
 const PART_BYTES = 32 << 20;
 const LEAST_PART_BYTES = 64 << 10;
 const MAX_SPEC_BYTES = 4 << 20;
@@ -38,7 +44,10 @@ export const publicationSizes = (bytes: number): number[] =>
     Math.min(PART_BYTES, bytes - at * PART_BYTES),
   );
 
-/** A transcript too long for one blob is a chain of them, in order; only the first holds the specification. */
+/**
+ * A transcript too long for one blob is a chain of them, in order; only the first holds the
+ * specification.
+ */
 const partSchema = v.strictObject({
   v: v.literal(1),
   spec: v.optional(bytesUpTo(MAX_SPEC_BYTES)),
@@ -46,7 +55,10 @@ const partSchema = v.strictObject({
   next: v.optional(blobRefSchema),
 });
 
-/** The transcript to the end of its last committed round: the same bytes whenever the coordinator is asked. */
+/**
+ * The transcript to the end of its last committed round: the same bytes whenever the coordinator is
+ * asked.
+ */
 const committedPart = (
   run: Uint8Array,
   transcript: Uint8Array,
@@ -88,8 +100,10 @@ const storeParts = async (
 };
 
 /**
- * Publishes the run as far as it is committed. What was published of the same round before is neither stored nor paid again.
- * @param init.partBytes most transcript bytes in one blob; fewer where the store holds no blob of that size
+ * Publishes the run as far as it is committed. What was published of the same round before is
+ * neither stored nor paid again.
+ * @param init.partBytes most transcript bytes in one blob; fewer where the store holds no blob of
+ * that size
  * @returns undefined before the first commit
  * @throws FloeError what store and ledger throw
  */
@@ -99,7 +113,9 @@ export const publishRun = async (init: {
   readonly store: BlobStore;
   readonly ledger: PublicationLedger;
   readonly partBytes?: number;
-  /** Waits until every blob that the records name is in its lasting place, where they are staged. */
+  /**
+   * Waits until every blob that the records name is in its lasting place, where they are staged.
+   */
   readonly settle?: (options: BlobOptions) => Promise<void>;
   readonly signal?: AbortSignal;
 }): Promise<Publication | undefined> => {

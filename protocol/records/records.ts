@@ -1,20 +1,19 @@
 /**
- * @module The signed records of a round: what they hold, how they are signed and checked. A record is a COSE_Sign1
- * envelope (RFC 9052) whose payload is CBOR of {type, author, run, round, body}. The bytes that the author signed are the
- * bytes that travel, are stored, hashed and served; the hash of the envelope names the record everywhere else. Sources:
- * Bonawitz et al. 2017 (the phases), Bell et al. 2020.
+ * @module The signed records of a round: what they hold, how they are signed and checked. A record
+ * is a COSE_Sign1 envelope (RFC 9052) whose payload is CBOR of {type, author, run, round, body}.
+ * The bytes that the author signed are the bytes that travel, are stored, hashed and served; the
+ * hash of the envelope names the record everywhere else. Sources: Bonawitz et al. 2017 (the
+ * phases), Bell et al. 2020.
  */
 import * as v from 'valibot';
 import { sha256, utf8 } from '../bytes.ts';
 import { budgetOfAny, widened } from '../wire/cbor-budget.ts';
-import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
+import { decodeCbor, encodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
 import { createMemo } from '../memo.ts';
-import { MAX_COHORT } from '../spec/run-spec.ts';
-import { metricName } from '../algorithm/metrics.ts';
-import { ENCODING_LIMITS } from '../encoding/index.ts';
+import { bodySchemas, MAX_RECORD_BYTES } from './bodies.ts';
 
 export {
   dataCommitment,
@@ -23,241 +22,7 @@ export {
   survivorsHash,
   type FrozenSurvivors,
 } from './commitments.ts';
-
-export const MAX_RECORD_BYTES = 1 << 20;
-/** Survivor sets that one participant answers on one model, at most. */
-export const MAX_ANSWERED = 16;
-/** Identities that one draw takes from: an Open record lists them. */
-export const MAX_ELIGIBLE = 10_000;
-/** Lies that one Abort shows, at most: of a cohort of 255, each has 171 shares and 255 leaves, and all of them are 250 KiB. */
-export const MAX_LIES = 8;
-
-const hash = fixedBytes(32);
-const key = fixedBytes(32);
-const keys = v.pipe(v.array(key), v.maxLength(MAX_COHORT));
-const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
-const eligibleKeys = v.pipe(v.array(key), v.maxLength(MAX_ELIGIBLE));
-const text = v.pipe(v.string(), v.maxLength(500));
-const finite = v.pipe(v.number(), v.finite());
-/** A hybrid public key: X25519 and ML-KEM-768. */
-export const publicKeysSchema = v.strictObject({
-  x25519: fixedBytes(32),
-  mlkem: fixedBytes(1184),
-});
-
-/** A blob as records name it. */
-export const blobRefSchema = v.strictObject({
-  id: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
-  sha256: hash,
-  size: integer(0, 2 ** 40),
-});
-
-/** An encrypted model: the blob, the hash of the clear parameters, and the key wrapped for its readers. */
-export const modelRefSchema = v.strictObject({
-  /** The round whose commit made it, 0 for the initial model: `round` of the KeyPurpose that blob and key are bound to. */
-  version: integer(0, 100_000),
-  blob: blobRefSchema,
-  hash,
-  /**
-   * Of the state of the run's strategy, which lies behind the parameters; absent where it has none.
-   */
-  state: v.optional(hash),
-  envelope: bytesUpTo(512 << 10),
-});
-export type ModelRef = v.InferOutput<typeof modelRefSchema>;
-
-/** The Share record of whoever lied. */
-const shareRecord = bytesUpTo(1024);
-/** The hashes of all leaves of the entries of whoever lied, joined. */
-const entryLeaves = bytesUpTo(32 * MAX_COHORT);
-/** From an entry to the root that its author signed: a hash for each level of a tree over the largest cohort, joined. */
-export const entryPathSchema = bytesUpTo(32 * 8);
-/** Exactly t of them. @param length bytes of a share */
-const shownShares = (length: number) =>
-  v.pipe(
-    v.array(v.strictObject({ share: fixedBytes(length), head: hash, other: hash })),
-    v.maxLength(MAX_COHORT),
-  );
-/** What shows that a survivor set cannot be opened because an author lied: see secagg/lie.ts. */
-const lieSchema = v.variant('kind', [
-  v.strictObject({
-    kind: v.literal('self'),
-    record: shareRecord,
-    leaves: entryLeaves,
-    shares: shownShares(65),
-  }),
-  v.strictObject({
-    kind: v.literal('key'),
-    record: shareRecord,
-    leaves: entryLeaves,
-    shares: shownShares(33),
-  }),
-  v.strictObject({
-    kind: v.literal('pair'),
-    record: shareRecord,
-    recipient: key,
-    entry: bytesUpTo(4096),
-    path: entryPathSchema,
-    secret: bytesUpTo(64),
-  }),
-]);
-export type ShownLie = v.InferOutput<typeof lieSchema>;
-export const liesSchema = v.pipe(v.array(lieSchema), v.minLength(1), v.maxLength(MAX_LIES));
-
-export const bodySchemas = {
-  /** Coordinator: a round begins with this model; the invited may register. */
-  open: v.strictObject({
-    model: modelRefSchema,
-    /** R: `beacon` of the last commit. See ledger/beacon.ts. */
-    beacon: hash,
-    invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
-    /** After the first commit: what R draws the invited from; see rules/selection.ts. All lists are sorted. */
-    draw: v.optional(
-      v.strictObject({
-        /** The set whose Merkle root stands in the survivors record of the last commit. */
-        eligible: eligibleKeys,
-        /** Of these, who has missed earlier attempts and is drawn after the others. */
-        late: eligibleKeys,
-        /** Of these, who cannot take part: named as culprits, perhaps summed on this model, or missing just before. */
-        out: eligibleKeys,
-        /** Instead of a draw, an attempt on this model is repeated with its sharers or some of them: its number. */
-        again: v.optional(integer(1, 100_000)),
-      }),
-    ),
-    /** Masked runs, after the first commit: the newest commit, and the key of its bundle for this round's cohort, which checks it. */
-    bundle: v.optional(v.strictObject({ commit: hash, envelope: bytesUpTo(512 << 10) })),
-    /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */
-    key: publicKeysSchema,
-  }),
-  /** Participant: fresh public keys of this attempt, independent of each other: for masks, and for the shares sealed to it. */
-  register: v.strictObject({
-    open: hash,
-    /** One more than in the registration before of this identity in this run, and its hash: an old keystore shows. */
-    counter: integer(1, 2 ** 40),
-    previous: v.optional(hash),
-    mask: publicKeysSchema,
-    seal: publicKeysSchema,
-    /** Names of the survivor sets that the author has answered on this model, see `setName`; absent when there are none. */
-    answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
-  }),
-  /** Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members` is sorted. */
-  cohort: v.strictObject({
-    members: keys,
-    registers: hashes,
-    root: hash,
-    beacon: hash,
-    threshold: integer(0, MAX_COHORT),
-    receipt: text,
-  }),
-  /**
-   * Participant: commitment to the self secret, and the Merkle root over the sealed entries, one for each holder of its shares,
-   * itself included: see secagg/entry-tree.ts. An entry is hashed as SHA-256 of `floe/secagg/entry/v1`, the SHA-256 of all but
-   * the last 64 bytes, and these, which are the commitments to the two shares.
-   */
-  share: v.strictObject({
-    context: hash,
-    commitment: hash,
-    entries: v.strictObject({ root: hash, size: integer(0, MAX_COHORT) }),
-    /** The spot check that the author made of the commit in `open.bundle`: at which leaf. Missing where that is. */
-    check: v.optional(v.strictObject({ commit: hash, leaf: integer(0, 2 ** 16) })),
-  }),
-  /** Coordinator: whose shares arrived; the masks are made over this set. `members` is sorted, `shares` are the record hashes. */
-  sharers: v.strictObject({ context: hash, members: keys, shares: hashes }),
-  /** Participant: the entry that the accused signed for it is bad, and what shows that: see secagg/complaint.ts. */
-  complaint: v.strictObject({
-    context: hash,
-    accused: key,
-    /** The accused's share record. */
-    share: hash,
-    kind: v.picklist(['sealed', 'pair']),
-    entry: bytesUpTo(4096),
-    /** From the entry to the root in the accused's share record. */
-    path: entryPathSchema,
-    secret: bytesUpTo(160),
-  }),
-  /** Participant: the masked vector, in the blob store. Without masks the vector is encrypted and `envelope` holds its key. */
-  upload: v.strictObject({
-    context: hash,
-    blob: blobRefSchema,
-    chunkRoot: hash,
-    envelope: v.optional(bytesUpTo(64 << 10)),
-    /** Without masks: its part of the next beacon, which the answers open in a masked run. */
-    entropy: v.optional(hash),
-  }),
-  /** Coordinator: whose uploads count, frozen in the ledger; whoever is left out is listed with the reason. */
-  survivors: v.strictObject({
-    context: hash,
-    members: keys,
-    uploads: hashes,
-    /** Merkle root of the sorted identities that the next R draws from: fixed before the answers make R known. */
-    eligible: hash,
-    hash,
-    rejected: v.pipe(v.array(v.strictObject({ member: key, code: text })), v.maxLength(MAX_COHORT)),
-    receipt: text,
-  }),
-  /** Participant: has seen this survivor set (consistency round of Bonawitz 2017). */
-  consistent: v.strictObject({ context: hash, survivors: hash }),
-  /**
-   * Participant: SHA-256 of its answer, the shares sealed to the coordinator's key of this attempt. The answer itself goes beside
-   * the record: it has n shares, and nobody can open it once the attempt is over.
-   */
-  unmask: v.strictObject({ context: hash, survivors: hash, answer: hash }),
-  /**
-   * Coordinator: the sum, the gated material that opens it, the step of the strategy, the new
-   * model.
-   */
-  commit: v.strictObject({
-    survivors: hash,
-    aggregate: v.strictObject({ chunkRoot: hash, size: integer(0, 2 ** 40) }),
-    bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
-    /** `parameters`: hash of the strategy with its parameters, see `hashStrategy`. */
-    step: v.strictObject({ strategy: text, parameters: hash, before: hash, after: hash }),
-    weight: finite,
-    /** How many of the survivors' updates were clipped. */
-    clipped: integer(0, MAX_COHORT),
-    /** Sums over the survivors, in the order of the specification. */
-    metrics: v.pipe(
-      v.array(v.strictObject({ name: metricName, sum: finite })),
-      v.maxLength(ENCODING_LIMITS.metrics),
-    ),
-    /** R of the next attempts, from what this commit opened. */
-    beacon: hash,
-    model: modelRefSchema,
-    /** Where the survivors' uploads are kept for good, in the order of `survivors.uploads`; where they were put if missing. */
-    archive: v.optional(
-      v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(MAX_COHORT)),
-    ),
-  }),
-  /**
-   * Coordinator: the attempt ends without a commit. `answered`: members were asked to unmask, or have uploaded in the clear, so
-   * the coordinator may know the sum; otherwise nothing was revealed.
-   */
-  abort: v.strictObject({
-    code: text,
-    reason: text,
-    culprits: keys,
-    answered: v.boolean(),
-    /** Who was in every one of three implausible sums, ascending: not drawn for some time. */
-    suspended: v.optional(v.pipe(keys, v.minLength(1))),
-    /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
-    complaint: v.optional(bytesUpTo(8 << 10)),
-    /** Where false commitments ended it: against each culprit, in order, what shows that it lied. */
-    lies: v.optional(liesSchema),
-    /** What participants reported to have stopped them, counted by code; ascending. They have not signed it. */
-    reported: v.optional(
-      v.pipe(
-        v.array(
-          v.strictObject({
-            code: v.pipe(v.string(), v.maxLength(60)),
-            count: integer(1, 4 * MAX_COHORT),
-          }),
-        ),
-        v.minLength(1),
-        v.maxLength(256),
-      ),
-    ),
-  }),
-} as const;
+export * from './bodies.ts';
 
 export type RecordType = keyof typeof bodySchemas;
 export type Body<Type extends RecordType> = v.InferOutput<(typeof bodySchemas)[Type]>;
@@ -289,8 +54,8 @@ export type SignedRecord<Type extends RecordType = RecordType> = { [T in Type]: 
 
 const payloadSchema = v.strictObject({
   type: v.picklist(Object.keys(bodySchemas) as RecordType[]),
-  author: key,
-  run: hash,
+  author: fixedBytes(32),
+  run: fixedBytes(32),
   round: integer(0, 100_000),
   body: v.record(v.string(), v.unknown()),
 });
@@ -303,7 +68,10 @@ const RECORD_AAD = utf8('floe/record/v1');
 
 const recordHash = (bytes: Uint8Array): Uint8Array => sha256(utf8('floe/record-hash/v1'), bytes);
 
-/** Signs a record. The body is checked against its schema, so that no malformed record is ever signed. */
+/**
+ * Signs a record. The body is checked against its schema, so that no malformed record is ever
+ * signed.
+ */
 export const signRecord = <Type extends RecordType>(
   identity: Identity,
   type: Type,
@@ -341,8 +109,9 @@ const VERIFIED_BYTES = 16 << 20;
 const verified = createMemo<SignedRecord>(VERIFIED_BYTES);
 
 /**
- * Decodes a record, checks schema and signature over the bytes as they came. Who may author what, and whether run and round
- * fit, is for the rules of the round to check. The same bytes again are not verified again.
+ * Decodes a record, checks schema and signature over the bytes as they came. Who may author what,
+ * and whether run and round fit, is for the rules of the round to check. The same bytes again are
+ * not verified again.
  *
  * @throws FloeError `record_malformed`, `signature_invalid`
  */
@@ -368,7 +137,10 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
   return record;
 };
 
-/** Decodes and checks that the record is of `type`. @throws FloeError `record_malformed`, `signature_invalid` */
+/**
+ * Decodes and checks that the record is of `type`. @throws FloeError `record_malformed`,
+ * `signature_invalid`
+ */
 export const decodeRecordOf = <Type extends RecordType>(
   type: Type,
   bytes: Uint8Array,

@@ -1,7 +1,8 @@
 /**
- * @module The transcript: every accepted record of a run, hash-chained in the order of acceptance, with a Merkle root per
- * round. On disk and on the wire it is a sequence of length-prefixed records: changing, dropping or
- * reordering one breaks every later link and the root that the ledger holds.
+ * @module The transcript: every accepted record of a run, hash-chained in the order of acceptance,
+ * with a Merkle root per round. On disk and on the wire it is a sequence of length-prefixed
+ * records: changing, dropping or reordering one breaks every later link and the root that the
+ * ledger holds.
  */
 import { concatBytes, equalBytes, ownBytes, sha256, utf8 } from '../bytes.ts';
 import { encodeCbor } from '../wire/cbor.ts';
@@ -142,7 +143,10 @@ const standsAt = (bytes: Uint8Array, at: number, pattern: Uint8Array, errors: nu
   return true;
 };
 
-/** What a record that no longer decodes says it is: its field `type` as CBOR writes it, whole or with one byte changed. */
+/**
+ * What a record that no longer decodes says it is: its field `type` as CBOR writes it, whole or
+ * with one byte changed.
+ */
 const claimedType = (bytes: Uint8Array): string | undefined => {
   for (const errors of [0, 1])
     for (const type of Object.keys(bodySchemas)) {

@@ -1,7 +1,8 @@
 /**
- * @module Batches (So et al. 2023, "Securing secure aggregation: mitigating multi-round privacy leakage"): the members of a
- * closed run are partitioned once, and a batch takes part whole or not at all. So every combination of the sums of a run is
- * a combination of sums of whole batches, and no single member can be subtracted out.
+ * @module Batches (So et al. 2023, "Securing secure aggregation: mitigating multi-round privacy
+ * leakage"): the members of a closed run are partitioned once, and a batch takes part whole or not
+ * at all. So every combination of the sums of a run is a combination of sums of whole batches, and
+ * no single member can be subtracted out.
  */
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 
@@ -14,15 +15,18 @@ export interface BatchSizes {
   readonly size: number;
 }
 
-/** How many batches `members` keys make, as few as fit; undefined where no partition keeps within the sizes. */
+/**
+ * How many batches `members` keys make, as few as fit; undefined where no partition keeps within
+ * the sizes.
+ */
 export const batchCount = (members: number, { minimum, size }: BatchSizes): number | undefined => {
   const count = Math.ceil(members / size);
   return count >= 1 && count * minimum <= members ? count : undefined;
 };
 
 /**
- * The partition: every key is in exactly one batch, sizes differ by at most one. The order is that of
- * SHA-256(tag || id || key), so it follows from the specification alone.
+ * The partition: every key is in exactly one batch, sizes differ by at most one. The order is that
+ * of SHA-256(tag || id || key), so it follows from the specification alone.
  *
  * @param id of the specification, 16 bytes
  * @returns batches with their keys ascending; none where no partition keeps within the sizes

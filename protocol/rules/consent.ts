@@ -1,7 +1,8 @@
 /**
- * @module A member's word that a joint sum may become known: policy `consent` of the one-set rule (specification of secure
- * aggregation, section 2.0). Members exchange these outside of the run and give them to their participants; nobody signs one
- * for another, and none is asked for by the coordinator.
+ * @module A member's word that a joint sum may become known: policy `consent` of the one-set rule
+ * (specification of secure aggregation, section 2.0). Members exchange these outside of the run and
+ * give them to their participants; nobody signs one for another, and none is asked for by the
+ * coordinator.
  */
 import * as v from 'valibot';
 import { toHex } from '../bytes.ts';
@@ -30,7 +31,10 @@ export interface ConsentTo {
   readonly members: readonly Uint8Array[];
 }
 
-/** Signs that the joint sum of `members` on this model may become known. @throws FloeError `usage` without the author among them */
+/**
+ * Signs that the joint sum of `members` on this model may become known. @throws FloeError `usage`
+ * without the author among them
+ */
 export const signConsent = (identity: Identity, { run, model, members }: ConsentTo): Uint8Array => {
   const author = identity.publicKey;
   const own = toHex(author);

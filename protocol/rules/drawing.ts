@@ -1,7 +1,8 @@
 /**
- * @module Rules of the draw, which stands in Open: the invited are those that R draws from the set that the survivors of the
- * last commit signed before R was known. A participant knows that set from the records of the commit, which it is shown before
- * the cohort; who is late or out it can only bound, a verifier knows. Specification of secure aggregation, section 2.0.1.
+ * @module Rules of the draw, which stands in Open: the invited are those that R draws from the set
+ * that the survivors of the last commit signed before R was known. A participant knows that set
+ * from the records of the commit, which it is shown before the cohort; who is late or out it can
+ * only bound, a verifier knows. Specification of secure aggregation, section 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { eligibleRoot } from '../records/records.ts';

@@ -1,8 +1,9 @@
 /**
- * @module What the attempts of a run so far mean for the next draw: the set that it takes from, who has missed attempts and is
- * drawn later, who was named as a culprit, who may have been summed on the newest model. A fold over complete attempts, which
- * the coordinator makes as they end and a verifier makes from the transcript. Source: specification of secure aggregation,
- * sections 2.0 and 2.0.1.
+ * @module What the attempts of a run so far mean for the next draw: the set that it takes from, who
+ * has missed attempts and is drawn later, who was named as a culprit, who may have been summed on
+ * the newest model. A fold over complete attempts, which the coordinator makes as they end and a
+ * verifier makes from the transcript. Source: specification of secure aggregation, sections 2.0 and
+ * 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import type { SignedRecord } from '../records/records.ts';
@@ -17,13 +18,19 @@ import {
 } from './suspicion.ts';
 import { thresholdOf, type RoundView } from './view.ts';
 
-/** Attempts for which an identity is drawn later once it has missed one; doubled with each miss that follows. */
+/**
+ * Attempts for which an identity is drawn later once it has missed one; doubled with each miss that
+ * follows.
+ */
 export const FIRST_PENALTY = 16;
 /** Attempts for which a suspension lasts; doubled with each that follows. */
 const FIRST_SUSPENSION = 128;
 /** Attempts for which it may be left out, though there is a place; doubled in the same way. */
 const FIRST_REST = 1;
-/** A rest lasts no longer: an outage of its own store, however long, costs an identity so many attempts more. */
+/**
+ * A rest lasts no longer: an outage of its own store, however long, costs an identity so many
+ * attempts more.
+ */
 export const LONGEST_REST = 16;
 const LONGEST_PENALTY = 1024;
 /** Identities whose misses are remembered: those of the latest attempts. */
@@ -47,7 +54,10 @@ export interface RunHistory {
   readonly suspicions: readonly Suspicion[];
   /** Who was in every one of them; `misses` counts how often that came out. */
   readonly suspended: ReadonlyMap<string, Missed>;
-  /** By attempt on the newest model: who may have been summed in it, or has said that it answered before. */
+  /**
+   * By attempt on the newest model: who may have been summed in it, or has said that it answered
+   * before.
+   */
   readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
@@ -121,7 +131,10 @@ const without = (keys: readonly Uint8Array[], has: (key: string) => boolean): st
 /** Codes of an Abort that a phase ends with in which too few have answered. */
 const TOO_FEW: ReadonlySet<string> = new Set(['cohort_too_small', 'batch_incomplete']);
 
-/** Who was waited for in vain in an attempt that is over: invited and not registered, in the cohort and not summed. */
+/**
+ * Who was waited for in vain in an attempt that is over: invited and not registered, in the cohort
+ * and not summed.
+ */
 export const missedIn = (view: RoundView): readonly string[] => {
   const { open, cohort, sharers, survivors, abort, spec } = view;
   if (open === undefined) return [];
@@ -176,7 +189,10 @@ const summedIn = (view: RoundView): ReadonlySet<string> => {
   return new Set([...stated.map(([key]) => key), ...shared.map(toHex)]);
 };
 
-/** Of attempts with the same members the latest is enough: failures on one model do not make the history grow. */
+/**
+ * Of attempts with the same members the latest is enough: failures on one model do not make the
+ * history grow.
+ */
 const withSummed = (
   summed: RunHistory['summed'],
   round: number,
@@ -189,7 +205,10 @@ const withSummed = (
   return new Map([...others, [round, now]]);
 };
 
-/** The latest attempt on this model in which all of these may have been summed; undefined where there is none. */
+/**
+ * The latest attempt on this model in which all of these may have been summed; undefined where
+ * there is none.
+ */
 export const latestWith = ({ summed }: RunHistory, keys: readonly string[]): number | undefined =>
   [...summed].findLast(([, all]) => keys.every((key) => all.has(key)))?.[0];
 
@@ -220,7 +239,8 @@ export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory =
     suspicions,
     suspended,
     missed: new Map([...missed].filter(([key]) => !finished.has(key))),
-    // No attempt before a commit is repeated: of those on a model that has not moved the union is enough.
+    // No attempt before a commit is repeated: of those on a model that has not moved the union is
+    // enough.
     summed: equalBytes(model.hash, step.before)
       ? new Map([[round, everSummed({ summed })]])
       : new Map(),

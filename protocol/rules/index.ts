@@ -1,7 +1,8 @@
 /**
  * @module The rules of a round, once: (records so far, next record) -> violations. Participant,
- * coordinator and verifier call the same functions, so a record that one of them refuses is one that
- * all of them refuse as soon as they see what the rule is about. docs/protocol.md lists the table.
+ * coordinator and verifier call the same functions, so a record that one of them refuses is one
+ * that all of them refuse as soon as they see what the rule is about. docs/protocol.md lists the
+ * table.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
@@ -158,8 +159,9 @@ export const violation = (view: RoundView, record: SignedRecord): Violation | un
 };
 
 /**
- * Rules whose finding rests on more than what the coordinator signed for this attempt: the record is of somebody else, of
- * another run or attempt, or differs from a list that travels beside it and that nobody signed.
+ * Rules whose finding rests on more than what the coordinator signed for this attempt: the record
+ * is of somebody else, of another run or attempt, or differs from a list that travels beside it and
+ * that nobody signed.
  */
 const UNPROVEN: ReadonlySet<string> = new Set([
   'record-author',
@@ -192,10 +194,10 @@ const proofOf = (
 /**
  * Throws when the record breaks a rule.
  *
- * @param vouching the coordinator's record that names this record of a participant by its hash: with it the coordinator has
- *   accepted what it had to refuse
- * @throws Breach with the code of the rule where the coordinator signed what shows it, else FloeError with that code; `details`
- *   name the rule and the author
+ * @param vouching the coordinator's record that names this record of a participant by its hash:
+ * with it the coordinator has accepted what it had to refuse
+ * @throws Breach with the code of the rule where the coordinator signed what shows it, else
+ * FloeError with that code; `details` name the rule and the author
  */
 export const requireLawful = (
   view: RoundView,

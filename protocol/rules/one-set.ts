@@ -1,18 +1,23 @@
 /**
- * @module One update is spent once: whether a participant may take part in an attempt, and answer for a survivor set, on a
- * model on which it has uploaded before. Without this rule a coordinator opens the same model twice and subtracts two sums.
- * The rule (specification of secure aggregation, section 2.0) rests on three things that a participant can check:
+ * @module One update is spent once: whether a participant may take part in an attempt, and answer
+ * for a survivor set, on a model on which it has uploaded before. Without this rule a coordinator
+ * opens the same model twice and subtracts two sums. The rule (specification of secure aggregation,
+ * section 2.0) rests on three things that a participant can check:
  *
  * 1. what it has answered itself, kept on its disk;
- * 2. what every member of the cohort says, signed in its Register record, that it has answered on this model;
- * 3. that each earlier attempt into which it uploaded can no longer be opened. Registering again erases the shares of the
- *    attempt before, so each member of the earlier cohort that stands in the new one has renounced it. With
- *    {@link renouncing} such members, fewer than t can still answer, colluders included.
+ * 2. what every member of the cohort says, signed in its Register record, that it has answered on
+ *    this model;
+ * 3. that each earlier attempt into which it uploaded can no longer be opened. Registering again
+ *    erases the shares of the attempt before, so each member of the earlier cohort that stands in
+ *    the new one has renounced it. With {@link renouncing} such members, fewer than t can still
+ *    answer, colluders included.
  *
- * The second and the third are needed beyond the member's own memory: with t of n answers a sum opens without the answers of
- * up to n - t survivors, who would answer the next, different set in good faith. With policy `ledger` the public list of all
- * sets frozen on the model takes the place of the second and third: every atom of that family (Venn diagram cell: members
- * with equal membership in all sets) must have the minimum cohort. All functions are pure; members are any distinct strings.
+ * The second and the third are needed beyond the member's own memory: with t of n answers a sum
+ * opens without the answers of up to n - t survivors, who would answer the next, different set in
+ * good faith. With policy `ledger` the public list of all sets frozen on the model takes the place
+ * of the second and third: every atom of that family (Venn diagram cell: members with equal
+ * membership in all sets) must have the minimum cohort. All functions are pure; members are any
+ * distinct strings.
  */
 import { sha256, toHex, utf8 } from '../bytes.ts';
 import { encodeCbor } from '../wire/cbor.ts';
@@ -67,7 +72,10 @@ export interface OneSetView {
   readonly uploaded: readonly Attempt[];
   /** Members whose breach of the protocol it has verified itself. */
   readonly culprits: ReadonlySet<Member>;
-  /** Policy `ledger`: every attempt on this model that the public ledger shows, without the present one. */
+  /**
+   * Policy `ledger`: every attempt on this model that the public ledger shows, without the present
+   * one.
+   */
   readonly family?: readonly FrozenAttempt[];
   /** Policy `consent`: verified consents for this model. */
   readonly consents?: readonly Consent[];
@@ -81,7 +89,10 @@ export interface Refusal {
 
 const NEW_MODEL = 'a commit that changes the model';
 
-/** Members that must have renounced an attempt, for fewer than t to be left. @param n size of its cohort @param t its threshold */
+/**
+ * Members that must have renounced an attempt, for fewer than t to be left. @param n size of its
+ * cohort @param t its threshold
+ */
 export const renouncing = (n: number, t: number, minimum: number): number => {
   // The rule holds for up to minimum - 2 colluders; t of them open anything without an answer.
   const colluders = Math.min(minimum - 2, t - 1);
@@ -143,7 +154,8 @@ const list = (members: MemberSet): string => {
 };
 
 /**
- * Before an answering member registers: whether a set that it could answer can come of this attempt at all.
+ * Before an answering member registers: whether a set that it could answer can come of this attempt
+ * at all.
  * @param invited who may be in the cohort
  * @returns why it sits out, or undefined
  */
@@ -161,8 +173,9 @@ export const mayRegister = (view: OneSetView, invited: MemberSet): Refusal | und
 };
 
 /**
- * Before a member shares and uploads: whether every earlier attempt into which it uploaded is dead for all sets but one
- * that the whole new cohort may still answer. Policy `ledger` decides at {@link mayAnswer}, with the public list.
+ * Before a member shares and uploads: whether every earlier attempt into which it uploaded is dead
+ * for all sets but one that the whole new cohort may still answer. Policy `ledger` decides at
+ * {@link mayAnswer}, with the public list.
  * @param cohort the frozen cohort of the new attempt
  */
 export const mayUpload = (view: OneSetView, cohort: readonly Standing[]): Refusal | undefined => {
@@ -189,8 +202,8 @@ const tooSmall = (atom: MemberSet, minimum: number): Refusal => ({
 });
 
 /**
- * Strict: what anybody here has answered is this very set, proven culprits aside. They hide nobody either: what a member that has
- * lied once adds to a sum may be known.
+ * Strict: what anybody here has answered is this very set, proven culprits aside. They hide nobody
+ * either: what a member that has lied once adds to a sum may be known.
  */
 const strict = (
   view: OneSetView,
@@ -257,8 +270,9 @@ const publicFamily = (
 };
 
 /**
- * Consent: each atom of what this participant has answered and the proposed set is named, as it is, by all its members. A
- * member that names two sets which meet has named none: together they would say more than either.
+ * Consent: each atom of what this participant has answered and the proposed set is named, as it is,
+ * by all its members. A member that names two sets which meet has named none: together they would
+ * say more than either.
  */
 const consented = (
   view: OneSetView,
@@ -287,10 +301,11 @@ const consented = (
 };
 
 /**
- * Before an answer: whether the sum over `proposed` may become known. `strict`: (a) the very same set as before, (b) or that
- * set without proven culprits, and nobody in the cohort has answered another. `ledger`: (c) every atom of the public family
- * has the minimum cohort, proven culprits aside; attempts that can no longer be opened do not count. `consent`: as `strict`,
- * or (d) by signed consents.
+ * Before an answer: whether the sum over `proposed` may become known. `strict`: (a) the very same
+ * set as before, (b) or that set without proven culprits, and nobody in the cohort has answered
+ * another. `ledger`: (c) every atom of the public family has the minimum cohort, proven culprits
+ * aside; attempts that can no longer be opened do not count. `consent`: as `strict`, or (d) by
+ * signed consents.
  * @param present the attempt: its round and its frozen cohort
  * @returns why not, or undefined
  */

@@ -16,7 +16,9 @@ import { thresholdOf } from './view.ts';
 
 const NOTHING = new Uint8Array();
 
-/** Whether two references name the same clear model in the same blob; envelopes differ by reader. */
+/**
+ * Whether two references name the same clear model in the same blob; envelopes differ by reader.
+ */
 const sameModel = (a: ModelRef, b: ModelRef): boolean =>
   a.version === b.version &&
   equalBytes(a.hash, b.hash) &&
@@ -50,7 +52,8 @@ const OPEN: readonly Rule[] = [
     says: 'The beacon is that of the last commit.',
     code: 'record_conflict',
     check: ({ previous }, { body }) =>
-      // A participant may have missed commits; before the first one there is nothing to compare with.
+      // A participant may have missed commits; before the first one there is nothing to compare
+      // with.
       previous === undefined ||
       body.model.version !== previous.round ||
       equalBytes(body.beacon, previous.body.beacon)

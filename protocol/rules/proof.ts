@@ -1,8 +1,9 @@
 /**
- * @module The one rule that is not a plain function of bytes compared: an Abort names culprits only with proof, and the proof,
- * judged again, shows just them. A complaint (specification, step 3) opens one sealed entry; a lie that was found when the sum
- * was opened (section 2.0, rule b) is shown by shares that give another secret than was committed to. Who judges needs nobody's
- * word, so that members answer once more for a set without a culprit whom they have proven themselves.
+ * @module The one rule that is not a plain function of bytes compared: an Abort names culprits only
+ * with proof, and the proof, judged again, shows just them. A complaint (specification, step 3)
+ * opens one sealed entry; a lie that was found when the sum was opened (section 2.0, rule b) is
+ * shown by shares that give another secret than was committed to. Who judges needs nobody's word,
+ * so that members answer once more for a set without a culprit whom they have proven themselves.
  */
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -35,12 +36,18 @@ const cohortOf = ({ cohort, registers }: RoundView): Cohort | undefined =>
     cohort.body.beacon,
   );
 
-/** The view for a record that a proof quotes: it came before others that a complete view holds, and before the Abort. */
+/**
+ * The view for a record that a proof quotes: it came before others that a complete view holds, and
+ * before the Abort.
+ */
 const asItCame = (view: RoundView): RoundView => ({ ...view, complete: false });
 
 const unproven = (message: string): FloeError => new FloeError('complaint_invalid', message);
 
-/** Whether the complaint was judged. @throws FloeError `complaint_invalid` where it shows something else */
+/**
+ * Whether the complaint was judged. @throws FloeError `complaint_invalid` where it shows something
+ * else
+ */
 const judge = async (view: RoundView, code: string, complaint: Uint8Array): Promise<boolean> => {
   const claimed = VERDICT_OF[code];
   const record = decodeRecordOf('complaint', complaint);
@@ -66,7 +73,10 @@ const judge = async (view: RoundView, code: string, complaint: Uint8Array): Prom
 
 const unshown = (message: string): FloeError => new FloeError('evidence_invalid', message);
 
-/** What the attempt opens: `self` of survivors, sigma of who dropped, of which a pair shows what is half of it. */
+/**
+ * What the attempt opens: `self` of survivors, sigma of who dropped, of which a pair shows what is
+ * half of it.
+ */
 const requireOpened = (view: RoundView, lie: ShownLie, author: Uint8Array): void => {
   const { sharers, survivors, complete } = view;
   if (complete && (sharers === undefined || survivors === undefined))
@@ -96,11 +106,11 @@ const liarOf = async (
 };
 
 /**
- * The culprits of an Abort that this reader has thereby proven itself. A false self secret is shown by signed bytes in the Abort
- * alone, also to a member that has missed the rest; for the others the reader must have seen cohort and sharers. The plain rules
- * of Abort have been checked before.
- * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof shows something else; those of the rules of
- *   Complaint and Share
+ * The culprits of an Abort that this reader has thereby proven itself. A false self secret is shown
+ * by signed bytes in the Abort alone, also to a member that has missed the rest; for the others the
+ * reader must have seen cohort and sharers. The plain rules of Abort have been checked before.
+ * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof shows something else;
+ * those of the rules of Complaint and Share
  */
 export const provenBy = async (
   view: RoundView,

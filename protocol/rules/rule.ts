@@ -1,6 +1,6 @@
 /**
- * @module What a rule is: a pure function over the records so far and the next one, with a name, one
- * sentence for the documentation and the code of the error that a breach gives.
+ * @module What a rule is: a pure function over the records so far and the next one, with a name,
+ * one sentence for the documentation and the code of the error that a breach gives.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
@@ -36,7 +36,10 @@ interface RuleInit<Type extends RecordType, Need extends Step> {
   readonly check: (view: Known<Need>, record: SignedRecord<Type>) => Finding;
 }
 
-/** Makes the rules of one record type. A rule whose needs are not known is skipped: see `violations`. */
+/**
+ * Makes the rules of one record type. A rule whose needs are not known is skipped: see
+ * `violations`.
+ */
 export const rulesOf =
   <Type extends RecordType>(type: Type) =>
   <Need extends Step = never>(init: RuleInit<Type, Need>): Rule => ({

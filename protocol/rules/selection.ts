@@ -1,7 +1,8 @@
 /**
- * @module Who may be in a round. By the specification: members of a closed run only, and where it is selected in batches exactly
- * one whole batch, from the invited to the survivors. By the draw: after the first commit R draws the invited from a set that
- * was signed before R was known. One rule each, for participant, coordinator and verifier. Source: specification of secure
+ * @module Who may be in a round. By the specification: members of a closed run only, and where it
+ * is selected in batches exactly one whole batch, from the invited to the survivors. By the draw:
+ * after the first commit R draws the invited from a set that was signed before R was known. One
+ * rule each, for participant, coordinator and verifier. Source: specification of secure
  * aggregation, section 2.0.1.
  */
 import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
@@ -65,8 +66,9 @@ export interface DrawAt {
 }
 
 /**
- * A place in the draw of one attempt: a hash over R, the attempt and the key. R is not known before the answers of the last
- * round, so no key can be made for a place in a set that was signed by then (see protocol/rules/beacon.ts).
+ * A place in the draw of one attempt: a hash over R, the attempt and the key. R is not known before
+ * the answers of the last round, so no key can be made for a place in a set that was signed by then
+ * (see protocol/rules/beacon.ts).
  */
 export const ticket = ({ round, beacon }: DrawAt, key: Uint8Array): Uint8Array => {
   const number = new Uint8Array(4);
@@ -88,7 +90,10 @@ export const byTicket = <Item>(
 /** What an attempt is drawn from, see the Open record. */
 export type Draw = NonNullable<Body<'open'>['draw']>;
 
-/** The order of the draw: whole batches, or single keys. Who is late comes after all others, who is out does not come. */
+/**
+ * The order of the draw: whole batches, or single keys. Who is late comes after all others, who is
+ * out does not come.
+ */
 const orderOf = (
   spec: RunSpec,
   at: DrawAt,
@@ -110,8 +115,8 @@ const orderOf = (
 };
 
 /**
- * Whom R draws. Of an open run exactly these are invited. Of a closed run, whose keys were listed before any R, other
- * members may take the places that `must` leaves.
+ * Whom R draws. Of an open run exactly these are invited. Of a closed run, whose keys were listed
+ * before any R, other members may take the places that `must` leaves.
  */
 export const drawnBy = (
   spec: RunSpec,

@@ -1,7 +1,8 @@
 /**
- * @module Group testing: a sum that cannot be right names nobody, but one of its members made it so. Each such failure narrows
- * down who it can be, each commit clears its members, and after a third failure in a row of narrowing the rest is suspended.
- * A fold like the rest of the history. Source: specification of secure aggregation, section 2.0.1.
+ * @module Group testing: a sum that cannot be right names nobody, but one of its members made it
+ * so. Each such failure narrows down who it can be, each commit clears its members, and after a
+ * third failure in a row of narrowing the rest is suspended. A fold like the rest of the history.
+ * Source: specification of secure aggregation, section 2.0.1.
  */
 
 /** Codes of an Abort after a sum that no honest members can have made. */

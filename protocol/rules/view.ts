@@ -24,7 +24,10 @@ export type ParticipantType =
   'register' | 'share' | 'complaint' | 'upload' | 'consistent' | 'unmask';
 export type CoordinatorType = 'open' | 'cohort' | 'sharers' | 'survivors' | 'commit' | 'abort';
 
-/** What a ledger holds of the attempt; null where it holds nothing, undefined where it was not asked. */
+/**
+ * What a ledger holds of the attempt; null where it holds nothing, undefined where it was not
+ * asked.
+ */
 export interface LedgerFacts {
   readonly cohort?: { readonly root: Uint8Array; readonly beacon: Uint8Array } | null;
   readonly survivors?: { readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | null;
@@ -56,9 +59,15 @@ export interface RoundView {
   readonly complete: boolean;
   /** The last commit before this attempt; undefined where there is none, or it is not known. */
   readonly previous: SignedRecord<'commit'> | undefined;
-  /** How many commits of the run are known before this attempt; there may be more where the view is not complete. */
+  /**
+   * How many commits of the run are known before this attempt; there may be more where the view is
+   * not complete.
+   */
   readonly committed: number;
-  /** The survivors record of the commit that the attempt starts from; undefined where there is none, or it is not known. */
+  /**
+   * The survivors record of the commit that the attempt starts from; undefined where there is none,
+   * or it is not known.
+   */
   readonly lastSurvivors: SignedRecord<'survivors'> | undefined;
   /** The attempts before this one; undefined where not all are known. */
   readonly history: RunHistory | undefined;
@@ -137,7 +146,10 @@ const isListed = (type: SignedRecord['type']): type is ParticipantType =>
 export const isCoordinators = (record: SignedRecord): record is SignedRecord<CoordinatorType> =>
   !isListed(record.type);
 
-/** The view with one more record; a second one of the same author and type takes the place of the first. */
+/**
+ * The view with one more record; a second one of the same author and type takes the place of the
+ * first.
+ */
 export const withRecord = (view: RoundView, record: SignedRecord): RoundView => {
   const { type } = record;
   if (!isListed(type)) return { ...view, [type]: record };
@@ -180,7 +192,8 @@ export const topologyOf = (cohort: SignedRecord<'cohort'>): Topology => {
 };
 
 /**
- * Why what `authors` shared could not be opened if `present` answer; undefined where it can be, and without masks.
+ * Why what `authors` shared could not be opened if `present` answer; undefined where it can be, and
+ * without masks.
  * @param authors members of the cohort @param present members of the cohort
  */
 export const coverFault = (

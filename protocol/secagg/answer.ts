@@ -1,8 +1,9 @@
 /**
- * @module What a survivor answers at the unmasking: one share for each sharer it holds one of, of b || e for a survivor, of
- * sigma for who dropped (Bonawitz et al. 2017, round 4). It is sealed to the coordinator's key of this attempt, X25519 and
- * ML-KEM-768, whose secret is erased after the attempt. The transcript, which is public for ever, holds the hashes of the
- * sealed answers; the coordinator keeps the answers themselves until the attempt is over.
+ * @module What a survivor answers at the unmasking: one share for each sharer it holds one of, of b
+ * || e for a survivor, of sigma for who dropped (Bonawitz et al. 2017, round 4). It is sealed to
+ * the coordinator's key of this attempt, X25519 and ML-KEM-768, whose secret is erased after the
+ * attempt. The transcript, which is public for ever, holds the hashes of the sealed answers; the
+ * coordinator keeps the answers themselves until the attempt is over.
  */
 import * as v from 'valibot';
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
@@ -56,7 +57,9 @@ export const encodeAnswer = (shares: readonly RevealedShare[]): Uint8Array =>
     })),
   });
 
-/** @throws FloeError `share_invalid` for what is no answer, more than 255 shares or more than 64 KiB */
+/**
+ * @throws FloeError `share_invalid` for what is no answer, more than 255 shares or more than 64 KiB
+ */
 export const decodeAnswer = (bytes: Uint8Array): readonly RevealedShare[] =>
   decodeCbor(answerSchema, bytes, 'share_invalid', MAX_ANSWER_BYTES).shares.map(
     ({ member, kind, share }) => ({

@@ -20,7 +20,10 @@ import { HASH_BYTES, requireBytes } from './require.ts';
 /** A participant's identity: 32 bytes, compared bytewise. */
 export type Id = Uint8Array;
 
-/** What a member published at Register: the keys that masks are agreed with, and those that shares are sealed to. */
+/**
+ * What a member published at Register: the keys that masks are agreed with, and those that shares
+ * are sealed to.
+ */
 export interface Registered {
   readonly id: Id;
   readonly mask: PublicKeys;
@@ -108,12 +111,16 @@ export const indexOf = (cohort: Cohort, id: Id): number => {
 export const memberOf = (cohort: Cohort, id: Id): Member => cohort.members[indexOf(cohort, id)]!;
 
 /**
- * The place of `holder` among the holders of `author`: of its entry, and of its Shamir point minus one.
+ * The place of `holder` among the holders of `author`: of its entry, and of its Shamir point minus
+ * one.
  * @returns undefined where it holds no share of it @throws FloeError `not_in_cohort`
  */
 export const holderPlace = (cohort: Cohort, author: Id, holder: Id): number | undefined =>
   placeOf(cohort.topology, indexOf(cohort, author), indexOf(cohort, holder));
 
-/** The holders of the shares of `author`, in the order of their places. @throws FloeError `not_in_cohort` */
+/**
+ * The holders of the shares of `author`, in the order of their places. @throws FloeError
+ * `not_in_cohort`
+ */
 export const holdersOf = (cohort: Cohort, author: Id): readonly Member[] =>
   (cohort.topology.holders[indexOf(cohort, author)] ?? []).map((index) => cohort.members[index]!);

@@ -1,9 +1,10 @@
 /**
  * @module The context of a round: one hash of everything its masks depend on. A coordinator that
  * shows one participant another model, configuration, cohort, registration or beacon gives it
- * another context; its masks then cancel with nobody's, and the sum is noise (the answer to Pasquini
- * et al. 2022). The registrations are in it because they hold the keys: a member that signs two in
- * one attempt would make what is sealed to the one look bad to who was shown the other.
+ * another context; its masks then cancel with nobody's, and the sum is noise (the answer to
+ * Pasquini et al. 2022). The registrations are in it because they hold the keys: a member that
+ * signs two in one attempt would make what is sealed to the one look bad to who was shown the
+ * other.
  */
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

@@ -1,10 +1,12 @@
 /**
- * @module The tree over the sealed entries of one author: its Share record signs the root and the number of entries, a holder
- * gets its own entry with the path to that root, instead of everybody getting the hash of every entry.
+ * @module The tree over the sealed entries of one author: its Share record signs the root and the
+ * number of entries, a holder gets its own entry with the path to that root, instead of everybody
+ * getting the hash of every entry.
  *
- * Leaf: the place, under the context and the author, and the hash of the entry. So an entry is in the tree of one author, of one
- * attempt, for one holder. Places are counted as the holders of the author are in the topology of the cohort, which the context
- * binds; size and place decide the shape of a path (records/merkle.ts). What any path shows at a place is therefore one entry,
+ * Leaf: the place, under the context and the author, and the hash of the entry. So an entry is in
+ * the tree of one author, of one attempt, for one holder. Places are counted as the holders of the
+ * author are in the topology of the cohort, which the context binds; size and place decide the
+ * shape of a path (records/merkle.ts). What any path shows at a place is therefore one entry,
  * however the author has made its tree.
  */
 import { concatBytes, equalBytes, utf8 } from '../bytes.ts';
@@ -27,7 +29,10 @@ export const MAX_ENTRY_PATH_BYTES = HASH_BYTES * Math.ceil(Math.log2(MAX_COHORT)
 export interface SignedEntries {
   /** Of the tree over all entries, 32 bytes. */
   readonly root: Uint8Array;
-  /** How many there are: one for each holder. Signed, because a root alone is that of trees of several sizes to a path. */
+  /**
+   * How many there are: one for each holder. Signed, because a root alone is that of trees of
+   * several sizes to a path.
+   */
   readonly size: number;
 }
 
@@ -74,7 +79,10 @@ export const entryTree = (about: EntryAuthor, hashes: readonly Uint8Array[]): Me
 export const entryPath = (tree: MerkleTree, place: number): Uint8Array =>
   inclusionPath(tree, place);
 
-/** Whether the author signed the entry with this hash for the holder at `place`. @param path of any length */
+/**
+ * Whether the author signed the entry with this hash for the holder at `place`. @param path of any
+ * length
+ */
 export const showsEntry = (
   about: EntryAuthor,
   { root, size }: SignedEntries,

@@ -1,8 +1,9 @@
 /**
- * @module Who masks with whom, and who holds shares of whose secrets (Bell et al. 2020). Everything that depends on it asks
- * here. Today every cohort has the complete graph (Bonawitz et al. 2017), in which all members are neighbours; a graph of
- * fewer edges for large cohorts is another {@link Graph}, chosen in {@link graphFor}. Members are indices of the cohort in
- * ascending order of their ids.
+ * @module Who masks with whom, and who holds shares of whose secrets (Bell et al. 2020). Everything
+ * that depends on it asks here. Today every cohort has the complete graph (Bonawitz et al. 2017),
+ * in which all members are neighbours; a graph of fewer edges for large cohorts is another
+ * {@link Graph}, chosen in {@link graphFor}. Members are indices of the cohort in ascending order
+ * of their ids.
  */
 import { FloeError } from '../errors.ts';
 import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
@@ -10,8 +11,8 @@ import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
 /** A rule that gives each member its neighbours. All functions are pure. */
 export interface Graph {
   /**
-   * The members that member `i` of `n` shares a mask with, ascending and without `i`. Symmetric: j is a neighbour of i where i is
-   * one of j.
+   * The members that member `i` of `n` shares a mask with, ascending and without `i`. Symmetric: j
+   * is a neighbour of i where i is one of j.
    * @param beacon drawn after the cohort was frozen, so that nobody chooses neighbours
    */
   neighbours(n: number, i: number, beacon: Uint8Array): readonly number[];
@@ -25,7 +26,10 @@ export interface Topology {
   readonly threshold: number;
   /** By member, the neighbours, ascending. */
   readonly neighbours: readonly (readonly number[])[];
-  /** By member, the holders of its shares: its neighbours and itself, ascending. A holder's place is its Shamir point minus one. */
+  /**
+   * By member, the holders of its shares: its neighbours and itself, ascending. A holder's place is
+   * its Shamir point minus one.
+   */
   readonly holders: readonly (readonly number[])[];
 }
 
@@ -44,8 +48,9 @@ const others = (n: number, i: number): number[] =>
   Array.from({ length: n }, (_, j) => j).filter((j) => j !== i);
 
 /**
- * Everybody is everybody's neighbour. t = floor(2n/3) + 1: two quorums of t share more than n/3 members, so a coordinator that
- * lies to some of them needs more than a third of the cohort on its side to collect both kinds of shares for one peer.
+ * Everybody is everybody's neighbour. t = floor(2n/3) + 1: two quorums of t share more than n/3
+ * members, so a coordinator that lies to some of them needs more than a third of the cohort on its
+ * side to collect both kinds of shares for one peer.
  */
 export const COMPLETE_GRAPH: Graph = {
   neighbours: others,
@@ -73,7 +78,10 @@ export const topologyOf = (n: number, beacon: Uint8Array, graph = graphFor(n)): 
   };
 };
 
-/** Where `holder` stands among the holders of `author`; undefined where it holds no share of it, or there is no such member. */
+/**
+ * Where `holder` stands among the holders of `author`; undefined where it holds no share of it, or
+ * there is no such member.
+ */
 export const placeOf = (
   { holders }: Topology,
   author: number,
@@ -90,8 +98,9 @@ export interface Uncovered {
 }
 
 /**
- * The first of `authors` of whose secrets fewer than t shares are held by `present`: what they shared could not be opened.
- * In the complete graph it is any of them exactly where fewer than t are present.
+ * The first of `authors` of whose secrets fewer than t shares are held by `present`: what they
+ * shared could not be opened. In the complete graph it is any of them exactly where fewer than t
+ * are present.
  */
 export const uncovered = (
   { holders, threshold: t }: Topology,

@@ -1,11 +1,12 @@
 /**
- * @module Secure aggregation, protocol SA-P over a graph of neighbours, today the complete one (Bonawitz et al. 2017; hybrid
- * keys, context-bound masks): pure functions for 3 to 255 participants with recovery from
- * drop-outs. Await `ready()` first.
+ * @module Secure aggregation, protocol SA-P over a graph of neighbours, today the complete one
+ * (Bonawitz et al. 2017; hybrid keys, context-bound masks): pure functions for 3 to 255
+ * participants with recovery from drop-outs. Await `ready()` first.
  *
- * Participant: `deriveKeys` (masking and sealing keys) -> `freezeCohort` -> `roundContext` -> `createParty` -> `makeShares`
- * -> `openEntry` (or a complaint) -> `selfMaskSeed`, `maskUpdate` -> `recordUpload` -> `answerUnmask` -> `sealAnswer`.
- * Coordinator and auditor: `openAnswer`, `recover` (or `maskJobs`) -> `unmask`; anyone: `judgeComplaint`.
+ * Participant: `deriveKeys` (masking and sealing keys) -> `freezeCohort` -> `roundContext` ->
+ * `createParty` -> `makeShares` -> `openEntry` (or a complaint) -> `selfMaskSeed`, `maskUpdate` ->
+ * `recordUpload` -> `answerUnmask` -> `sealAnswer`. Coordinator and auditor: `openAnswer`,
+ * `recover` (or `maskJobs`) -> `unmask`; anyone: `judgeComplaint`.
  */
 export * from './answer.ts';
 export * from './cohort.ts';

@@ -1,8 +1,9 @@
 /**
- * @module The keys of one participant for one attempt. Two independent fresh secrets of 32 bytes make one key pair each
- * (Bonawitz et al. 2017, section 6): sigma makes the *masking* keys and is Shamir-shared; c makes the *sealing* keys, is
- * never shared, and is erased after the attempt. A pair is X25519 (RFC 7748) and ML-KEM-768 (FIPS 203), both derived by
- * HKDF-SHA256 (RFC 5869). Whoever reconstructs sigma of a dropped participant can therefore recompute each of its pair
+ * @module The keys of one participant for one attempt. Two independent fresh secrets of 32 bytes
+ * make one key pair each (Bonawitz et al. 2017, section 6): sigma makes the *masking* keys and is
+ * Shamir-shared; c makes the *sealing* keys, is never shared, and is erased after the attempt. A
+ * pair is X25519 (RFC 7748) and ML-KEM-768 (FIPS 203), both derived by HKDF-SHA256 (RFC 5869).
+ * Whoever reconstructs sigma of a dropped participant can therefore recompute each of its pair
  * masks, and opens no share that was sealed to it.
  */
 import sodium from 'libsodium-wrappers';
@@ -25,10 +26,16 @@ import {
 
 /** q of ML-KEM (FIPS 203, section 2.4). */
 const MLKEM_MODULUS = 3329;
-/** 3 polynomials of 256 coefficients at 12 bits; the last 32 bytes of the key are the seed of the matrix. */
+/**
+ * 3 polynomials of 256 coefficients at 12 bits; the last 32 bytes of the key are the seed of the
+ * matrix.
+ */
 const MLKEM_COEFFICIENT_BYTES = 1152;
 
-/** What a key pair is for; each use derives keys of its own. `answer`: the coordinator's key of an attempt. */
+/**
+ * What a key pair is for; each use derives keys of its own. `answer`: the coordinator's key of an
+ * attempt.
+ */
 export type KeyUse = 'mask' | 'seal' | 'answer';
 
 /** The public half, as records carry it. */
@@ -54,7 +61,10 @@ export interface PeerKeys {
   kem(): KemKey;
 }
 
-/** Resolves when libsodium's WebAssembly is compiled. Await it once before any other function of `secagg/`. */
+/**
+ * Resolves when libsodium's WebAssembly is compiled. Await it once before any other function of
+ * `secagg/`.
+ */
 export const ready = async (): Promise<void> => {
   await sodium.ready;
 };
@@ -101,8 +111,8 @@ export const samePublicKeys = (a: PublicKeys, b: PublicKeys): boolean =>
   equalBytes(a.x25519, b.x25519) && equalBytes(a.mlkem, b.mlkem);
 
 /**
- * The u-coordinates of order 1, 2, 4 and 8 on the curve and on its twist, and the encodings of 0 and 1 beyond p; the top bit
- * does not count (RFC 7748, section 5).
+ * The u-coordinates of order 1, 2, 4 and 8 on the curve and on its twist, and the encodings of 0
+ * and 1 beyond p; the top bit does not count (RFC 7748, section 5).
  */
 const LOW_ORDER = new Set([
   '0000000000000000000000000000000000000000000000000000000000000000',
@@ -120,7 +130,8 @@ const requireLengths = ({ x25519, mlkem }: PublicKeys): void => {
 };
 
 /**
- * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS 203, section 7.2).
+ * Checks lengths, that the X25519 point is not of low order, and the modulus check of ML-KEM (FIPS
+ * 203, section 7.2).
  * @throws FloeError `key_invalid`
  */
 export const validatePublicKeys = (keys: PublicKeys): void => {
@@ -135,7 +146,10 @@ export const validatePublicKeys = (keys: PublicKeys): void => {
   }
 };
 
-/** Keys imported last, by their hash: participants of one process meet the same ones. Public values only. */
+/**
+ * Keys imported last, by their hash: participants of one process meet the same ones. Public values
+ * only.
+ */
 const IMPORTED_KEYS = 512;
 const imported = createMemo<PeerKeys>(IMPORTED_KEYS);
 

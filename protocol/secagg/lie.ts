@@ -1,12 +1,14 @@
 /**
- * @module What shows everybody that the author of a Share record committed to what it did not share, found when the sum is
- * opened (specification, section 2.0, rule b). Nobody's word counts in it: each value is bound by the root over its entries that
- * the author signed, or by keys that a member registered.
+ * @module What shows everybody that the author of a Share record committed to what it did not
+ * share, found when the sum is opened (specification, section 2.0, rule b). Nobody's word counts in
+ * it: each value is bound by the root over its entries that the author signed, or by keys that a
+ * member registered.
  *
- * `self`, `key`: t shares of one secret, each the one that the author committed to. Any t shares of an honest author give its
- * secret, so where they give another one, the author lied. `pair`: the key of a pair mask is not the one that the author, the
- * lower of the two, committed to: its own sigma gives another, or the mask key of the higher one unwraps another. Of the higher
- * one, which may be honest, only the ML-KEM half is shown, as in a complaint.
+ * `self`, `key`: t shares of one secret, each the one that the author committed to. Any t shares of
+ * an honest author give its secret, so where they give another one, the author lied. `pair`: the
+ * key of a pair mask is not the one that the author, the lower of the two, committed to: its own
+ * sigma gives another, or the mask key of the higher one unwraps another. Of the higher one, which
+ * may be honest, only the ML-KEM half is shown, as in a complaint.
  */
 import { compareBytes, equalBytes, joinBytes } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -50,7 +52,10 @@ export interface ShownShare {
 export interface FalseSecret {
   readonly kind: ShareKind;
   readonly author: Id;
-  /** The hashes of all leaves of the author's entries, joined: for t shares less than a path for each. */
+  /**
+   * The hashes of all leaves of the author's entries, joined: for t shares less than a path for
+   * each.
+   */
   readonly leaves: Uint8Array;
   /** Exactly t, by ascending point. */
   readonly shares: readonly ShownShare[];
@@ -64,7 +69,9 @@ export interface FalsePair {
   readonly entry: Uint8Array;
   /** From the entry to the root that the author signed. */
   readonly path: Uint8Array;
-  /** sigma of the author (32 bytes), or the ML-KEM seed of the recipient's masking keys (64 bytes). */
+  /**
+   * sigma of the author (32 bytes), or the ML-KEM seed of the recipient's masking keys (64 bytes).
+   */
   readonly secret: Uint8Array;
 }
 
@@ -84,7 +91,8 @@ const leavesOf = (context: Uint8Array, { author, entries }: ShareMessage): Uint8
 
 /**
  * A false secret, as recovery shows it.
- * @param holders of the author's shares, by place @param shares t good ones of the author, by ascending point
+ * @param holders of the author's shares, by place @param shares t good ones of the author, by
+ * ascending point
  */
 export const showSecret = (
   kind: ShareKind,
@@ -106,7 +114,8 @@ export const showSecret = (
 
 /**
  * A false pair key, as recovery shows it.
- * @param message of the lower of the two @param recipient the higher, `place` its place among the holders of the lower
+ * @param message of the lower of the two @param recipient the higher, `place` its place among the
+ * holders of the lower
  * @param dropped one of the two, and its sigma
  */
 export const showPair = (
@@ -131,7 +140,10 @@ export const showPair = (
 
 const nothing = (why: string): FloeError => new FloeError('evidence_invalid', why);
 
-/** Joined hashes, one by one. @throws FloeError `evidence_invalid` unless they are all leaves of the signed tree */
+/**
+ * Joined hashes, one by one. @throws FloeError `evidence_invalid` unless they are all leaves of the
+ * signed tree
+ */
 const shownLeaves = (signed: SignedEntries, joined: Uint8Array): readonly Uint8Array[] => {
   const leaves = Array.from({ length: Math.floor(joined.length / HASH_BYTES) }, (_, i) =>
     joined.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
@@ -143,7 +155,8 @@ const shownLeaves = (signed: SignedEntries, joined: Uint8Array): readonly Uint8A
 
 /**
  * The secret behind shown shares.
- * @param cohort where it is not known, the number of signed entries says t, as it does in the complete graph
+ * @param cohort where it is not known, the number of signed entries says t, as it does in the
+ * complete graph
  * @throws FloeError `evidence_invalid` unless they are t of those that the author committed to
  */
 const secretOf = async (
@@ -219,7 +232,8 @@ const parsed = (author: Id, recipient: Id, entry: Uint8Array): ShareEntry => {
 
 /**
  * Whether the author committed to another pair key than it sent, or than its sigma gives.
- * @param place of the recipient among the holders of the author @param registered masking keys of both in this very attempt
+ * @param place of the recipient among the holders of the author @param registered masking keys of
+ * both in this very attempt
  * @throws FloeError `evidence_invalid`
  */
 const requireFalsePair = (

@@ -1,7 +1,8 @@
 /**
- * @module From recovered secrets to the masks that are left in a sum (Bonawitz et al. 2017, round 4): whoever holds the secrets,
- * so an auditor too, checks them against what was committed to and registered, and turns them into mask jobs. Of the sealed
- * entries it needs those that wrap the pair keys of who dropped, and no others.
+ * @module From recovered secrets to the masks that are left in a sum (Bonawitz et al. 2017, round
+ * 4): whoever holds the secrets, so an auditor too, checks them against what was committed to and
+ * registered, and turns them into mask jobs. Of the sealed entries it needs those that wrap the
+ * pair keys of who dropped, and no others.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -52,7 +53,10 @@ export type RecoveryFailure =
       readonly have: number;
       readonly need: number;
     }
-  /** `author` lied: a secret is not the one it committed to or registered, or a pair key is not the one it committed to. */
+  /**
+   * `author` lied: a secret is not the one it committed to or registered, or a pair key is not the
+   * one it committed to.
+   */
   | { readonly type: 'commitment_mismatch'; readonly author: Id; readonly kind: ShareKind }
   | {
       readonly type: 'commitment_mismatch';
@@ -122,7 +126,10 @@ const pairOf = (cohort: Cohort, a: Id, b: Id): OpenPair =>
     ? { author: a, recipient: b }
     : { author: b, recipient: a };
 
-/** The pairs of a dropped sharer and a survivor whose mask is left in the sum: O(dropped x survivors). */
+/**
+ * The pairs of a dropped sharer and a survivor whose mask is left in the sum: O(dropped x
+ * survivors).
+ */
 export const openPairs = (
   view: Pick<MaskView, 'cohort' | 'survivors' | 'shares'>,
 ): readonly OpenPair[] => {
@@ -134,7 +141,10 @@ export const openPairs = (
     );
 };
 
-/** The pair masks that a dropped participant would have added towards the survivors, or who lied about its keys. */
+/**
+ * The pair masks that a dropped participant would have added towards the survivors, or who lied
+ * about its keys.
+ */
 const droppedJobs = async (
   view: MaskView,
   { author, secret }: RecoveredSecret,
@@ -180,9 +190,10 @@ const droppedJobs = async (
  * survivor, plus the pair masks that each dropped participant would have contributed. One job is
  * one mask; a worker can take any of them, for any part. A mismatch is the author's fault: the
  * shares behind the secret are those it committed to.
- * @throws FloeError `survivors_inconsistent`, `not_in_cohort` for a malformed view; `aborted`; `not_enough_shares` unless there is exactly one secret, of
- *   the right kind, for each author of U1 (what is missing is not guessed at); `share_invalid` where an entry of
- *   {@link openPairs} is missing or malformed.
+ * @throws FloeError `survivors_inconsistent`, `not_in_cohort` for a malformed view; `aborted`;
+ * `not_enough_shares` unless there is exactly one secret, of the right kind, for each author of U1
+ * (what is missing is not guessed at); `share_invalid` where an entry of {@link openPairs} is
+ * missing or malformed.
  */
 export const maskJobs = async (
   view: MaskView,

@@ -87,7 +87,9 @@ const combine32 = (lanes: Uint32Array, mask: Uint32Array, flip: 0 | -1, ring: nu
   for (let i = whole; i < length; i++) lanes[i] = (lanes[i]! + (mask[i]! ^ flip) - flip) & ring;
 };
 
-/** Two lanes of at most 15 bits as one word, where both vectors allow it: no carry leaves a lane. */
+/**
+ * Two lanes of at most 15 bits as one word, where both vectors allow it: no carry leaves a lane.
+ */
 const asPairs = (lanes: Uint16Array): Int32Array | undefined =>
   lanes.byteOffset % 4 === 0 && lanes.length % 2 === 0
     ? new Int32Array(lanes.buffer, lanes.byteOffset, lanes.length / 2)

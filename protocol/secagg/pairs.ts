@@ -1,20 +1,26 @@
 /**
- * @module What two members share in an attempt. Hybrid throughout: every key needs both X25519 and ML-KEM-768 broken.
+ * @module What two members share in an attempt. Hybrid throughout: every key needs both X25519 and
+ * ML-KEM-768 broken.
  *
- * The pair mask (Bonawitz et al. 2017) runs in one direction. The lower member i takes k_ij = PRF(sigma_i, context, j) and
- * sends it to j, wrapped under a secret encapsulated to j's masking key; both make the seed from X25519(i, j) and k_ij. A
- * native encapsulation takes no randomness, so nobody could repeat it from sigma; k_ij can be: sigma of a dropped i gives
- * k_ij again, sigma of a dropped j opens the wrap.
+ * The pair mask (Bonawitz et al. 2017) runs in one direction. The lower member i takes k_ij =
+ * PRF(sigma_i, context, j) and sends it to j, wrapped under a secret encapsulated to j's masking
+ * key; both make the seed from X25519(i, j) and k_ij. A native encapsulation takes no randomness,
+ * so nobody could repeat it from sigma; k_ij can be: sigma of a dropped i gives k_ij again, sigma
+ * of a dropped j opens the wrap.
  *
  * A lie about k_ij. The entry that i signs for j holds a hash commitment to k_ij.
- * - The wrap opens to another value than was committed to: j sees it on receipt and complains before anything is uploaded;
- *   if j drops without a word, its recovered sigma opens the wrap and the commitment names i.
- * - Wrap and commitment agree, but k_ij is not what sigma_i yields: nothing is wrong while i stays (both use the same value);
- *   when i drops, the value recomputed from its sigma does not match its commitment, which names i.
- * - i or j adds another mask than agreed, while both stay: the sum is noise, as with any false upload, and no commitment can
- *   show whose; the norm of the mean does (step 7 of the specification).
+ * - The wrap opens to another value than was committed to: j sees it on receipt and complains
+ *   before anything is uploaded; if j drops without a word, its recovered sigma opens the wrap and
+ *   the commitment names i.
+ * - Wrap and commitment agree, but k_ij is not what sigma_i yields: nothing is wrong while i stays
+ *   (both use the same value); when i drops, the value recomputed from its sigma does not match its
+ *   commitment, which names i.
+ * - i or j adds another mask than agreed, while both stay: the sum is noise, as with any false
+ *   upload, and no commitment can show whose; the norm of the mean does (step 7 of the
+ *   specification).
  *
- * Shares are sealed under keys of their own, made from the sealing key pairs: masking and sealing have no key in common.
+ * Shares are sealed under keys of their own, made from the sealing key pairs: masking and sealing
+ * have no key in common.
  */
 import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -68,7 +74,10 @@ const pad = (
 
 const xor = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, i) => byte ^ b[i]!);
 
-/** Wraps k_ij for the higher member `to`: a one-time pad from a fresh encapsulated secret, so no tag is needed beside the commitment. */
+/**
+ * Wraps k_ij for the higher member `to`: a one-time pad from a fresh encapsulated secret, so no tag
+ * is needed beside the commitment.
+ */
 export const wrapPairKey = (
   key: Uint8Array,
   context: Uint8Array,
@@ -99,7 +108,10 @@ export const unwrapPairKey = (
   return equalBytes(commitPairKey(context, from, to, key), wrapped.commitment) ? key : undefined;
 };
 
-/** Seed of the mask of a pair; 32 bytes, symmetric in `a` and `b`. @param point X25519 of the masking keys */
+/**
+ * Seed of the mask of a pair; 32 bytes, symmetric in `a` and `b`. @param point X25519 of the
+ * masking keys
+ */
 export const pairSeed = (
   point: Uint8Array,
   key: Uint8Array,
@@ -114,7 +126,10 @@ export const pairSeed = (
   return primitives.hkdf(concatBytes(point, key), context, info, HASH_BYTES);
 };
 
-/** Key that seals the shares of `from` to `to`; 32 bytes, fresh with each encapsulation. @param point X25519 of the sealing keys */
+/**
+ * Key that seals the shares of `from` to `to`; 32 bytes, fresh with each encapsulation. @param
+ * point X25519 of the sealing keys
+ */
 export const sealingKey = (
   point: Uint8Array,
   kem: Uint8Array,
@@ -147,10 +162,12 @@ const lie = (author: Id, recipient: Id, message: string): FloeError =>
   });
 
 /**
- * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed sigma of a dropped
- * participant: adding *its* masks completes the cancellation that its missing upload left open.
- * @throws FloeError `commitment_mismatch` naming the lower member as `author` where the published commitment does not match;
- *   `key_invalid`, `share_invalid`, `context_mismatch` for malformed inputs
+ * The mask that `self` adds for `peer`, as a job. The recovery calls this with the reconstructed
+ * sigma of a dropped participant: adding *its* masks completes the cancellation that its missing
+ * upload left open.
+ * @throws FloeError `commitment_mismatch` naming the lower member as `author` where the published
+ * commitment does not match; `key_invalid`, `share_invalid`, `context_mismatch` for malformed
+ * inputs
  */
 export const pairMask = (init: PairMaskInit): MaskJob => {
   const { sigma, keys, context, self, peer, wrapped } = init;

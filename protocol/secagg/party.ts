@@ -1,5 +1,6 @@
 /**
- * @module One participant in one attempt: its two key pairs and what it agrees with each peer, each agreement computed once.
+ * @module One participant in one attempt: its two key pairs and what it agrees with each peer, each
+ * agreement computed once.
  */
 import { indexOf, type Cohort, type Id } from './cohort.ts';
 import { deriveKeys, samePublicKeys, type RoundKeys } from './keys.ts';
@@ -32,8 +33,10 @@ const once = (known: Map<number, Uint8Array>, at: number, make: () => Uint8Array
 };
 
 /**
- * @param init.sigma the secret of the masking keys @param init.seal c, the secret of the sealing keys; 32 bytes each
- * @throws FloeError `not_in_cohort`, `context_mismatch`; `key_invalid` where the secrets are not those of the registered keys
+ * @param init.sigma the secret of the masking keys @param init.seal c, the secret of the sealing
+ * keys; 32 bytes each
+ * @throws FloeError `not_in_cohort`, `context_mismatch`; `key_invalid` where the secrets are not
+ * those of the registered keys
  */
 export const createParty = (init: {
   readonly context: Uint8Array;

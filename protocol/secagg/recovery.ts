@@ -61,9 +61,9 @@ export interface BadShare {
   readonly author: Id;
   readonly kind: ShareKind;
   /**
-   * `not_survivor`: the sender is not in U. `not_asked`: the other kind, or an author outside U1 or of whom it holds no share.
-   * `repeated`: a second share for one author. `commitment`: not the share that the author
-   * committed to for this sender.
+   * `not_survivor`: the sender is not in U. `not_asked`: the other kind, or an author outside U1 or
+   * of whom it holds no share. `repeated`: a second share for one author. `commitment`: not the
+   * share that the author committed to for this sender.
    */
   readonly reason: 'not_survivor' | 'not_asked' | 'repeated' | 'commitment';
 }
@@ -102,11 +102,11 @@ export type RecoveryResult =
     };
 
 /**
- * Reconstructs b || e of every survivor and sigma of everyone who dropped after sharing. Each share is
- * checked against its author's commitment; the first t good ones by point are used, so that the
+ * Reconstructs b || e of every survivor and sigma of everyone who dropped after sharing. Each share
+ * is checked against its author's commitment; the first t good ones by point are used, so that the
  * result does not depend on the order of arrival. The secrets are not yet checked: `maskJobs` does.
  * @throws FloeError `survivors_inconsistent`, `share_invalid`, `not_in_cohort` for a malformed
- *   view; `aborted`.
+ * view; `aborted`.
  */
 export const recoverSecrets = async (
   view: RoundView,
@@ -220,7 +220,10 @@ export interface ShownPair extends OpenPair {
   readonly path: Uint8Array;
 }
 
-/** What a reader who has the secrets needs of the entries: those of the masks that are left in the sum. */
+/**
+ * What a reader who has the secrets needs of the entries: those of the masks that are left in the
+ * sum.
+ */
 export const shownPairs = (view: RoundView): readonly ShownPair[] => {
   const { context, cohort } = view;
   const trees = new Map(

@@ -6,7 +6,9 @@ import { FloeError, type ErrorCode } from '../errors.ts';
 /** Bytes of an id, a context, a seed or a hash. */
 export const HASH_BYTES = 32;
 
-/** Throws `code` unless `value` is a Uint8Array of `length` bytes; `what` names it in the message. */
+/**
+ * Throws `code` unless `value` is a Uint8Array of `length` bytes; `what` names it in the message.
+ */
 export const requireBytes = (
   value: Uint8Array,
   length: number,

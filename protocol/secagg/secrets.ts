@@ -1,7 +1,8 @@
 /**
- * @module The two secrets that a participant shares in an attempt, their commitments, and the sizes of their shares.
- * `self` is b || e: b (32 bytes, fresh) makes the self mask, e (32 bytes) is the participant's part of the next beacon; both
- * are opened together and by one commitment, so that e can be neither withheld nor chosen late. `key` is sigma (32 bytes).
+ * @module The two secrets that a participant shares in an attempt, their commitments, and the sizes
+ * of their shares. `self` is b || e: b (32 bytes, fresh) makes the self mask, e (32 bytes) is the
+ * participant's part of the next beacon; both are opened together and by one commitment, so that e
+ * can be neither withheld nor chosen late. `key` is sigma (32 bytes).
  */
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import type { Id } from './cohort.ts';
@@ -23,7 +24,9 @@ export const secretBytes = (kind: ShareKind): number =>
 /** Bytes of a share of a kind: the values, then the point. */
 export const shareBytes = (kind: ShareKind): number => secretBytes(kind) + 1;
 
-/** b || e. @param mask b @param entropy e @throws FloeError `key_invalid` unless both have 32 bytes */
+/**
+ * b || e. @param mask b @param entropy e @throws FloeError `key_invalid` unless both have 32 bytes
+ */
 export const selfSecretOf = (mask: Uint8Array, entropy: Uint8Array): Uint8Array => {
   requireBytes(mask, SECRET_BYTES, 'key_invalid', 'self-mask seed');
   requireBytes(entropy, SECRET_BYTES, 'key_invalid', 'beacon entropy');
@@ -41,8 +44,8 @@ export const commitSecret = (context: Uint8Array, author: Id, secret: Uint8Array
   sha256(utf8('floe/secagg/commit-secret/v2'), context, author, secret);
 
 /**
- * SHA-256 commitment to one share; binds whose it is and of which kind, and by the point in the share, a place in the cohort of
- * the context, for whom.
+ * SHA-256 commitment to one share; binds whose it is and of which kind, and by the point in the
+ * share, a place in the cohort of the context, for whom.
  */
 export const commitShare = (
   context: Uint8Array,
@@ -51,7 +54,10 @@ export const commitShare = (
   share: Uint8Array,
 ): Uint8Array => sha256(utf8(`floe/secagg/commit-share/${kind}/v2`), context, author, share);
 
-/** Seed of the self mask: PRG(b) bound to the context, so that even a b used twice would not give one mask twice. */
+/**
+ * Seed of the self mask: PRG(b) bound to the context, so that even a b used twice would not give
+ * one mask twice.
+ */
 export const selfMaskSeed = (
   context: Uint8Array,
   author: Id,

@@ -12,7 +12,10 @@ import type { RandomSource } from '../ports/random.ts';
 /** Longest secret, bytes. */
 const MAX_SECRET_BYTES = 1024;
 
-/** Bytes of a secret as whole 32-bit words, the last one filled up with zeros: four field elements a word. */
+/**
+ * Bytes of a secret as whole 32-bit words, the last one filled up with zeros: four field elements a
+ * word.
+ */
 const toWords = (bytes: Uint8Array): Uint32Array => {
   const padded = new Uint8Array(4 * Math.ceil(bytes.length / 4));
   padded.set(bytes);
@@ -20,8 +23,9 @@ const toWords = (bytes: Uint8Array): Uint32Array => {
 };
 
 /**
- * Multiplies each field element of `words` by `point`, in place, and adds `other`. Four elements at a time; the number of
- * steps and every address depend on the point alone, which is public, so time does not depend on the secret.
+ * Multiplies each field element of `words` by `point`, in place, and adds `other`. Four elements at
+ * a time; the number of steps and every address depend on the point alone, which is public, so time
+ * does not depend on the secret.
  */
 const timesPointPlus = (words: Uint32Array, point: number, other: Uint32Array): void => {
   for (let i = 0; i < words.length; i += 1) {
@@ -36,10 +40,10 @@ const timesPointPlus = (words: Uint32Array, point: number, other: Uint32Array): 
 };
 
 /**
- * Splits a secret into `n` shares, each one byte longer than it (the values, then the point), the i-th at the point i + 1;
- * any `t` of them give it back, fewer are independent of it.
- * @throws FloeError `internal` for an empty secret or one of more than 1024 bytes, arguments outside 2 <= t <= n <= 255, or a
- *   random source that falls short
+ * Splits a secret into `n` shares, each one byte longer than it (the values, then the point), the
+ * i-th at the point i + 1; any `t` of them give it back, fewer are independent of it.
+ * @throws FloeError `internal` for an empty secret or one of more than 1024 bytes, arguments
+ * outside 2 <= t <= n <= 255, or a random source that falls short
  */
 export const split = (
   secret: Uint8Array,
@@ -70,9 +74,10 @@ export const split = (
 };
 
 /**
- * The secret behind exactly `t` shares with distinct points; the caller has checked each against its commitment.
- * @throws FloeError `not_enough_shares` for another number, `share_invalid` for malformed or repeated ones, or shares of
- *   different lengths
+ * The secret behind exactly `t` shares with distinct points; the caller has checked each against
+ * its commitment.
+ * @throws FloeError `not_enough_shares` for another number, `share_invalid` for malformed or
+ * repeated ones, or shares of different lengths
  */
 export const reconstruct = async (
   shares: readonly Uint8Array[],

@@ -44,7 +44,10 @@ export interface SharePair {
   readonly key: Uint8Array;
 }
 
-/** What travels: the commitment to b || e goes into the signed record, with the root over the {@link entryHash} of every entry. */
+/**
+ * What travels: the commitment to b || e goes into the signed record, with the root over the
+ * {@link entryHash} of every entry.
+ */
 export interface ShareMessage {
   readonly author: Id;
   /** {@link commitSecret} of b || e, 32 bytes. */
@@ -72,9 +75,10 @@ const WRAPPED_BYTES = MLKEM_CIPHERTEXT_BYTES + 2 * HASH_BYTES;
 const COMMITMENT_BYTES = 2 * HASH_BYTES;
 
 /**
- * Length of the entry of `author` for `recipient`: [KEM || wrap || commitment of the pair key] || KEM || sealed shares ||
- * commitments of the self and the key share. The bracket is there where the author is the lower of the two; its own entry
- * holds only the last two commitments, so that its own shares are checked like all others.
+ * Length of the entry of `author` for `recipient`: [KEM || wrap || commitment of the pair key] ||
+ * KEM || sealed shares || commitments of the self and the key share. The bracket is there where the
+ * author is the lower of the two; its own entry holds only the last two commitments, so that its
+ * own shares are checked like all others.
  */
 export const entryBytes = (author: Id, recipient: Id): number => {
   const order = compareBytes(author, recipient);
@@ -88,7 +92,9 @@ const hashOfParts = (head: Uint8Array, commitments: Uint8Array): Uint8Array =>
 
 const headBytes = (entry: Uint8Array): number => Math.max(0, entry.length - COMMITMENT_BYTES);
 
-/** {@link entryHash} of an entry of which all but its two commitments is known by its SHA-256 only. */
+/**
+ * {@link entryHash} of an entry of which all but its two commitments is known by its SHA-256 only.
+ */
 export const entryHashOf = (head: Uint8Array, commitments: ShareEntry['commitments']): Uint8Array =>
   hashOfParts(head, concatBytes(commitments.self, commitments.key));
 
@@ -97,13 +103,17 @@ export const entryHead = (entry: Uint8Array): Uint8Array =>
   sha256(entry.subarray(0, headBytes(entry)));
 
 /**
- * The hash of an entry that its author signs, of two levels: the two commitments can be shown to be in it without what is sealed.
+ * The hash of an entry that its author signs, of two levels: the two commitments can be shown to be
+ * in it without what is sealed.
  * @param entry of any length
  */
 export const entryHash = (entry: Uint8Array): Uint8Array =>
   hashOfParts(entryHead(entry), entry.subarray(headBytes(entry)));
 
-/** Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one right length */
+/**
+ * Takes an entry apart. @throws FloeError `share_invalid` naming the author, unless it has the one
+ * right length
+ */
 export const parseEntry = (author: Id, recipient: Id, entry: Uint8Array): ShareEntry => {
   const expected = entryBytes(author, recipient);
   if (!(entry instanceof Uint8Array) || entry.length !== expected)
@@ -227,8 +237,8 @@ export const makeShares = async ({
 };
 
 /**
- * The two shares in an entry, opened with the recipient's sealing keys; undefined where they do not open or do not match
- * their commitments. Also how everybody judges a complaint.
+ * The two shares in an entry, opened with the recipient's sealing keys; undefined where they do not
+ * open or do not match their commitments. Also how everybody judges a complaint.
  * @param point X25519 of the sealing keys of author and recipient
  */
 export const unsealShares = async (init: {
@@ -261,10 +271,11 @@ export interface OpenedEntry extends SharePair {
 }
 
 /**
- * Opens and checks the entry that `author` made for the party, and makes the seed of their pair mask.
+ * Opens and checks the entry that `author` made for the party, and makes the seed of their pair
+ * mask.
  * @param entry the caller has checked that the author's signed record holds it
- * @throws FloeError `share_invalid` naming the author, with `about` `sealed` or `pair`: complain, do not upload;
- *   `not_in_cohort`
+ * @throws FloeError `share_invalid` naming the author, with `about` `sealed` or `pair`: complain,
+ * do not upload; `not_in_cohort`
  */
 export const openEntry = async (
   party: Party,

@@ -1,11 +1,13 @@
 /**
- * @module What two X25519 keys agree on, shown to everybody with a proof and without either secret: a complaint opens one
- * entry with it and no other. Proof of equal discrete logarithms (Chaum and Pedersen 1992), made non-interactive by a hash
- * (Fiat and Shamir 1986), on the Edwards form of the curve (RFC 7748, section 4.1).
+ * @module What two X25519 keys agree on, shown to everybody with a proof and without either secret:
+ * a complaint opens one entry with it and no other. Proof of equal discrete logarithms (Chaum and
+ * Pedersen 1992), made non-interactive by a hash (Fiat and Shamir 1986), on the Edwards form of the
+ * curve (RFC 7748, section 4.1).
  *
- * An X25519 key is the u-coordinate of a point up to its sign and, from a liar, up to a part of small order. So every key is
- * lifted to the point with the even x, the own scalar is negated where that is the other one, and of the peer only the part in
- * the main subgroup counts, which is all that a clamped scalar leaves of it.
+ * An X25519 key is the u-coordinate of a point up to its sign and, from a liar, up to a part of
+ * small order. So every key is lifted to the point with the even x, the own scalar is negated where
+ * that is the other one, and of the peer only the part in the main subgroup counts, which is all
+ * that a clamped scalar leaves of it.
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { concatBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
@@ -27,7 +29,10 @@ const toNumber = (bytes: Uint8Array): bigint =>
 const toBytes = (value: bigint): Uint8Array =>
   Uint8Array.from({ length: BYTES }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
 
-/** The point with even x of an X25519 key; undefined where the key is on the twist of the curve, as no honest one is. */
+/**
+ * The point with even x of an X25519 key; undefined where the key is on the twist of the curve, as
+ * no honest one is.
+ */
 const lift = (key: Uint8Array): EdwardsPoint | undefined => {
   const { Fp } = Point;
   const u = toNumber(key.with(31, key[31]! & 0x7f)) % PRIME;
@@ -78,7 +83,8 @@ const challengeOf = (
 
 /**
  * Shows what the key of `secret` and `peer` agree on.
- * @param secret 32 bytes, the scalar before clamping @param own its public key @param peer the other public key
+ * @param secret 32 bytes, the scalar before clamping @param own its public key @param peer the
+ * other public key
  * @returns 96 bytes; undefined where the peer's key is none that a secret gives
  */
 export const showPoint = (
@@ -100,7 +106,8 @@ export const showPoint = (
 };
 
 /**
- * What `own` and `peer` agree on, as X25519 gives it (32 bytes), where `shown` proves it; else undefined.
+ * What `own` and `peer` agree on, as X25519 gives it (32 bytes), where `shown` proves it; else
+ * undefined.
  * @param shown from {@link showPoint}, of any length
  */
 export const readShownPoint = (

@@ -1,5 +1,6 @@
 /**
- * @module One seed from which others derive: for simulations and for tests that must be reproducible, never for a real run.
+ * @module One seed from which others derive: for simulations and for tests that must be
+ * reproducible, never for a real run.
  */
 import { sha256, utf8 } from '../bytes.ts';
 

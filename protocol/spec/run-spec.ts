@@ -1,6 +1,7 @@
 /**
- * @module The run specification: everything a run is agreed on before it starts. Its hash names the run in every signed
- * record, so two sides that hold different specifications cannot take part in the same round.
+ * @module The run specification: everything a run is agreed on before it starts. Its hash names the
+ * run in every signed record, so two sides that hold different specifications cannot take part in
+ * the same round.
  */
 import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
@@ -26,7 +27,10 @@ import type { ModelAudience } from './settings/run.ts';
 export { MAX_COHORT, MAX_MEMBERS, MAX_ROUND, MIN_COHORT } from './bounds.ts';
 export { MODEL_AUDIENCES, type ModelAudience } from './settings/run.ts';
 
-/** Records of a committed round that a spot check needs: four of each member of the largest cohort, and five more. */
+/**
+ * Records of a committed round that a spot check needs: four of each member of the largest cohort,
+ * and five more.
+ */
 export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
@@ -73,19 +77,30 @@ export const runSpecSchema = v.pipe(
     coordinator: fixedBytes(32),
     /** `name`, `rounds`, `selection`, `secagg`, `auditors`: settings without a group. */
     ...specEntries(SETTINGS, ''),
-    /** Missing where only auditors and the cohorts read. Needs a gate whose policies are on chain. */
+    /**
+     * Missing where only auditors and the cohorts read. Needs a gate whose policies are on chain.
+     */
     access: v.optional(v.strictObject(specEntries(SETTINGS, 'access'))),
     model: v.strictObject({
-      /** A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their own trainer. */
+      /**
+       * A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their
+       * own trainer.
+       */
       architecture: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
       /** The tensors of the flat parameter vector, in order. */
       tensors: v.pipe(v.array(tensor), v.minLength(1), v.maxLength(4096)),
       /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
       topology: v.optional(v.pipe(v.string(), v.maxLength(2 << 20))),
-      /** What the first model is drawn from, by a rule that everybody repeats: see `first-model.ts`. Not with a parent. */
+      /**
+       * What the first model is drawn from, by a rule that everybody repeats: see `first-model.ts`.
+       * Not with a parent.
+       */
       seed: v.optional(fixedBytes(32)),
     }),
-    /** What the run starts from, where that is a model that was there before; else the seed gives the first model. */
+    /**
+     * What the run starts from, where that is a model that was there before; else the seed gives
+     * the first model.
+     */
     parent: v.optional(
       v.strictObject({
         /** Hash of that model: the initial one must have it. */
@@ -179,7 +194,8 @@ const ascending = (given: RunSpec['members']): RunSpec['members'] =>
   given.type === 'open' ? given : { ...given, keys: given.keys.toSorted(compareBytes) };
 
 /**
- * Fills in the defaults and validates. A run that names neither a seed nor a parent begins with the seed of its id.
+ * Fills in the defaults and validates. A run that names neither a seed nor a parent begins with the
+ * seed of its id.
  *
  * @throws FloeError `spec_invalid` naming the field
  */
@@ -210,7 +226,9 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
   );
 };
 
-/** Whether a run begins with the model of this hash: its parent's, or the one that its seed gives. */
+/**
+ * Whether a run begins with the model of this hash: its parent's, or the one that its seed gives.
+ */
 export const mayBeginWith = ({ parent, model }: RunSpec, modelHash: Uint8Array): boolean =>
   equalBytes(parent === undefined ? initialModelHash(model) : parent.modelHash, modelHash);
 

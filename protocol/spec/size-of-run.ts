@@ -1,6 +1,6 @@
 /**
- * @module What a specification makes a run store: the sizes that `cost.ts` puts prices on. Sizes are those of the code that writes
- * the blobs, or bounds where they depend on what happens.
+ * @module What a specification makes a run store: the sizes that `cost.ts` puts prices on. Sizes
+ * are those of the code that writes the blobs, or bounds where they depend on what happens.
  */
 import { strategyOf } from '../algorithm/registry.ts';
 import { layoutOf } from '../algorithm/round.ts';
@@ -11,8 +11,8 @@ import { encodeRunSpec, type RunSpec } from './run-spec.ts';
 import { parameterCount } from '../model/index.ts';
 
 /**
- * Above what Floe's and Walrus's transactions take on the devnet, so that estimates err to the safe side. Most of a blob's is the
- * check of the nodes' signature when it is certified.
+ * Above what Floe's and Walrus's transactions take on the devnet, so that estimates err to the safe
+ * side. Most of a blob's is the check of the nodes' signature when it is certified.
  */
 export const GAS_RATES: GasRates = {
   blob: 50_000_000n,
@@ -20,7 +20,10 @@ export const GAS_RATES: GasRates = {
   member: 1_600_000n,
 };
 
-/** Walrus's mainnet as its documentation has it, for estimates without a network: 1000 shards, FROST a MiB. */
+/**
+ * Walrus's mainnet as its documentation has it, for estimates without a network: 1000 shards, FROST
+ * a MiB.
+ */
 export const DOCUMENTED_PRICES: WalrusPrices = {
   shards: 1000,
   storagePerUnit: 100_000n,
@@ -34,12 +37,18 @@ export const DOCUMENTED_EPOCH_MS = 14 * 86_400_000;
 const SECRET_BYTES = 120;
 const MODEL_HEADER_BYTES = 4_096;
 const FLOAT_BYTES = 4;
-/** Most bytes of the transcript that come with each member of a round, with each pair, and with the round. */
+/**
+ * Most bytes of the transcript that come with each member of a round, with each pair, and with the
+ * round.
+ */
 const MEMBER_BYTES = 4_500;
 const PAIR_BYTES = 130;
 const ROUND_BYTES = 8_000;
 
-/** What `rounds` rounds of a run store, if everybody takes part and nothing goes wrong. @param epochs that blobs are kept for */
+/**
+ * What `rounds` rounds of a run store, if everybody takes part and nothing goes wrong. @param
+ * epochs that blobs are kept for
+ */
 export const storedBy = (spec: RunSpec, rounds: number, epochs: number): RunCostInput => {
   const { size } = spec.cohort;
   const vectors = 1 + strategyOf(spec).strategy.state.length;

@@ -1,6 +1,7 @@
 /**
- * @module From the bundle of a round to the masks that are left in its sum, each secret held against what its author committed
- * to (Bonawitz et al. 2017, round 4): for verification of the whole sum and for spot checks of one leaf alike.
+ * @module From the bundle of a round to the masks that are left in its sum, each secret held
+ * against what its author committed to (Bonawitz et al. 2017, round 4): for verification of the
+ * whole sum and for spot checks of one leaf alike.
  */
 import { entropiesOf, type UnmaskingBundle } from './bundle.ts';
 import { equalBytes, toHex } from '../bytes.ts';

@@ -1,8 +1,8 @@
 /**
- * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back, and what
- * a spot check of the commit needs (secure-aggregation, section 2, steps 7 and 8). With it and the
- * public blobs anyone can recompute the sum and the models before and after, so it is encrypted and
- * gated like the model itself.
+ * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back, and
+ * what a spot check of the commit needs (secure-aggregation, section 2, steps 7 and 8). With it and
+ * the public blobs anyone can recompute the sum and the models before and after, so it is encrypted
+ * and gated like the model itself.
  */
 import * as v from 'valibot';
 import { equalBytes } from '../bytes.ts';
@@ -27,7 +27,9 @@ const list = <Item extends v.GenericSchema>(item: Item) =>
 
 const bundleSchema = v.strictObject({
   v: v.literal(4),
-  /** b || e of each survivor (`self`), sigma of each participant that dropped after sharing (`key`). */
+  /**
+   * b || e of each survivor (`self`), sigma of each participant that dropped after sharing (`key`).
+   */
   secrets: list(
     v.variant('kind', [
       v.strictObject({
@@ -43,8 +45,8 @@ const bundleSchema = v.strictObject({
     ]),
   ),
   /**
-   * Of each pair of a dropped sharer and a survivor, the entry that wraps the key of their mask, with the path to the root that
-   * its author signed. Empty where nobody dropped.
+   * Of each pair of a dropped sharer and a survivor, the entry that wraps the key of their mask,
+   * with the path to the root that its author signed. Empty where nobody dropped.
    */
   pairs: v.pipe(
     v.array(
@@ -67,7 +69,9 @@ const bundleSchema = v.strictObject({
 
 export type UnmaskingBundle = Omit<v.InferOutput<typeof bundleSchema>, 'v'>;
 
-/** The bundle of a run without masks: whoever may recompute its sums opens the uploads themselves. */
+/**
+ * The bundle of a run without masks: whoever may recompute its sums opens the uploads themselves.
+ */
 export const EMPTY_BUNDLE: UnmaskingBundle = {
   secrets: [],
   pairs: [],

@@ -55,7 +55,8 @@ export interface CheckedRound {
 }
 
 /**
- * Reads a blob that a record names; the record is the culprit when the blob is not there or not what was signed.
+ * Reads a blob that a record names; the record is the culprit when the blob is not there or not
+ * what was signed.
  *
  * @throws Culprit; FloeError `store_unavailable`, `aborted`, which are nobody's lie
  */
@@ -90,7 +91,10 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
   };
 };
 
-/** Where the beacon of an attempt is from; without the ledger, as the receipt of the freeze says that the coordinator signed. */
+/**
+ * Where the beacon of an attempt is from; without the ledger, as the receipt of the freeze says
+ * that the coordinator signed.
+ */
 export const beaconFrom = (
   { ledger }: Pick<RuleContext, 'ledger'>,
   log: RoundLog,
@@ -141,7 +145,8 @@ export const checkRecords = async (
 };
 
 /**
- * Addresses of the members whom the Abort of the attempt proves to have lied, judged again; none without one.
+ * Addresses of the members whom the Abort of the attempt proves to have lied, judged again; none
+ * without one.
  * @param view from {@link checkRecords}
  * @throws Culprit the Abort whose proof does not hold
  */

@@ -1,7 +1,7 @@
 /**
- * @module The compact proof that a commit is wrong (secure-aggregation, section 2, step 8): which part of it, at which leaf, what
- * it claims and what the signed uploads give. Whoever may open the bundle repeats the check at that leaf; the proof itself
- * accuses nobody who has not signed.
+ * @module The compact proof that a commit is wrong (secure-aggregation, section 2, step 8): which
+ * part of it, at which leaf, what it claims and what the signed uploads give. Whoever may open the
+ * bundle repeats the check at that leaf; the proof itself accuses nobody who has not signed.
  */
 import * as v from 'valibot';
 import { toHex } from '../bytes.ts';
@@ -16,10 +16,11 @@ const proofSchema = v.strictObject({
   round: integer(1, 100_000),
   /**
    * `bundle`: it does not decode. `sum`: the leaf hashes of S do not give the committed root.
-   * `leaves`: those of an upload do not give its chunk root, or its extra lanes are others. `secret`: a
-   * secret is missing or not the one committed to. `upload`: one that counts has not the chunk root it
-   * says. `leaf`: a leaf of S is not that of the uploads. `model`: a key in the bundle does not open the
-   * model before or after the round. `step`: S gives another model, state, weight or metrics.
+   * `leaves`: those of an upload do not give its chunk root, or its extra lanes are others.
+   * `secret`: a secret is missing or not the one committed to. `upload`: one that counts has not
+   * the chunk root it says. `leaf`: a leaf of S is not that of the uploads. `model`: a key in the
+   * bundle does not open the model before or after the round. `step`: S gives another model, state,
+   * weight or metrics.
    */
   part: v.picklist(['bundle', 'sum', 'leaves', 'secret', 'upload', 'leaf', 'model', 'step']),
   leaf: integer(0, 2 ** 16),

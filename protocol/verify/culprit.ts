@@ -40,7 +40,9 @@ const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
   'aborted',
 ]);
 
-/** Does `work` on what `record` says; an error that its content causes makes the record the culprit. */
+/**
+ * Does `work` on what `record` says; an error that its content causes makes the record the culprit.
+ */
 export const blaming = async <Result>(
   record: SignedRecord,
   entry: number,

@@ -1,8 +1,10 @@
 /**
- * @module What a participant is shown of the last committed round, so that it can check the commit: the records from Open to
- * Commit as they stand in the transcript, without the answers. They meet the rules of the round, and hang together by hashes:
- * the commit names the survivors, these the uploads, the sharers the shares with the commitments that the secrets open. Enough
- * survivors have signed the survivor set and the set that R draws from, so that no other is put in their place later.
+ * @module What a participant is shown of the last committed round, so that it can check the commit:
+ * the records from Open to Commit as they stand in the transcript, without the answers. They meet
+ * the rules of the round, and hang together by hashes: the commit names the survivors, these the
+ * uploads, the sharers the shares with the commitments that the secrets open. Enough survivors have
+ * signed the survivor set and the set that R draws from, so that no other is put in their place
+ * later.
  */
 import { toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -83,8 +85,9 @@ const viewOf = (
  *
  * @param beacon where the beacon of an attempt is from, see `RoundView`
  * @param records signed wire forms, in the order of the transcript
- * @throws FloeError of the rules of the round; `record_malformed`, `signature_invalid` of a record; `record_malformed` where one
- *   is missing, out of place or not the one that was named; `survivors_inconsistent` where too few signed the set
+ * @throws FloeError of the rules of the round; `record_malformed`, `signature_invalid` of a record;
+ * `record_malformed` where one is missing, out of place or not the one that was named;
+ * `survivors_inconsistent` where too few signed the set
  */
 export const readEvidence = (
   spec: RunSpec,

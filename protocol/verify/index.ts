@@ -1,7 +1,8 @@
 /**
- * @module Verification of a run from its transcript and its blobs (secure-aggregation, section 6). Level 0 needs no key:
- * signatures, chain, cohorts, survivor sets, ledger, blobs. Level 1, for whoever the gate admits, recomputes every sum and
- * every model bit for bit. The first thing that is wrong is named: which round, which record, whose.
+ * @module Verification of a run from its transcript and its blobs (secure-aggregation, section 6).
+ * Level 0 needs no key: signatures, chain, cohorts, survivor sets, ledger, blobs. Level 1, for
+ * whoever the gate admits, recomputes every sum and every model bit for bit. The first thing that
+ * is wrong is named: which round, which record, whose.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
@@ -37,9 +38,15 @@ export interface VerifyInit {
   readonly store: BlobStore;
   /** With it, and if it admits its identity, the run is verified to level 1. */
   readonly gate?: AccessGate;
-  /** With it, what was frozen is compared with the ledger; beacons that a ledger draws are not checked without it. */
+  /**
+   * With it, what was frozen is compared with the ledger; beacons that a ledger draws are not
+   * checked without it.
+   */
   readonly ledger?: Ledger;
-  /** The round up to and with which the run was published: its coordinator says that all blobs up to there can be read. */
+  /**
+   * The round up to and with which the run was published: its coordinator says that all blobs up to
+   * there can be read.
+   */
   readonly published?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
@@ -47,7 +54,10 @@ export interface VerifyInit {
 
 export interface VerifiedRound {
   readonly round: number;
-  /** `pending`: signed by the coordinator, whose run goes on; blobs or ledger do not have all of it yet. */
+  /**
+   * `pending`: signed by the coordinator, whose run goes on; blobs or ledger do not have all of it
+   * yet.
+   */
   readonly outcome: 'committed' | 'pending' | 'aborted' | 'open';
   /** How far the round was checked. */
   readonly level: 'L0' | 'L1';
@@ -67,7 +77,10 @@ export interface Verification {
   readonly modelHash: string | undefined;
   /** Last link of the transcript, hex. */
   readonly transcriptHead: string;
-  /** Attempts whose beacon was not checked: their receipts name a ledger that was not given. Ascending. */
+  /**
+   * Attempts whose beacon was not checked: their receipts name a ledger that was not given.
+   * Ascending.
+   */
   readonly beaconUnchecked: readonly number[];
   readonly culprit?: {
     readonly round: number;
@@ -104,7 +117,10 @@ const firstContent = async (
   );
 };
 
-/** Level 1 of one round; `undefined` where the gate does not admit the identity, whom nobody has promised anything. */
+/**
+ * Level 1 of one round; `undefined` where the gate does not admit the identity, whom nobody has
+ * promised anything.
+ */
 const recompute = async (
   rules: RuleContext,
   log: RoundLog,
@@ -137,7 +153,10 @@ const pending = ({ round }: RoundLog, root: string): VerifiedRound => ({
   root,
 });
 
-/** @param underWay what of the last commit of a run that is not over its coordinator may still be carrying to where it lasts */
+/**
+ * @param underWay what of the last commit of a run that is not over its coordinator may still be
+ * carrying to where it lasts
+ */
 const verifyRound = async (
   rules: RuleContext,
   log: RoundLog,
@@ -223,10 +242,11 @@ const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
 };
 
 /**
- * Verifies a run. A run that does not hold is a result (`ok: false` and the culprit), not an exception.
+ * Verifies a run. A run that does not hold is a result (`ok: false` and the culprit), not an
+ * exception.
  *
  * @throws FloeError `store_unavailable`, `ledger_unavailable`, `strategy_unknown`, `aborted`:
- *   verification could not be carried out
+ * verification could not be carried out
  */
 export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;

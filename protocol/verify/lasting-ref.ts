@@ -17,7 +17,10 @@ export const lastingRef = (
   return id === undefined ? upload.body.blob : { ...upload.body.blob, id };
 };
 
-/** Where an upload may be read soon after its round: first where it waited for its lasting place, then there. */
+/**
+ * Where an upload may be read soon after its round: first where it waited for its lasting place,
+ * then there.
+ */
 export const placesOf = (
   commit: SignedRecord<'commit'>,
   survivors: SignedRecord<'survivors'>,

@@ -1,6 +1,6 @@
 /**
- * @module Level 1 of verification: whoever may open the unmasking bundle and the models recomputes the sum from the public
- * blobs and the step of the server optimiser, bit for bit.
+ * @module Level 1 of verification: whoever may open the unmasking bundle and the models recomputes
+ * the sum from the public blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
 import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
@@ -52,7 +52,10 @@ const foldUploads = async (
   return fold.lanes as Lanes;
 };
 
-/** What spot checks rely on beside the secrets: hashes of leaves, extra lanes, keys of the models. @throws Culprit */
+/**
+ * What spot checks rely on beside the secrets: hashes of leaves, extra lanes, keys of the models.
+ * @throws Culprit
+ */
 const checkBundle = async (
   rules: RuleContext,
   log: RoundLog,

@@ -1,5 +1,6 @@
 /**
- * @module A run's transcript taken apart: the records of each round by type, in the order of acceptance.
+ * @module A run's transcript taken apart: the records of each round by type, in the order of
+ * acceptance.
  */
 import type { RecordType, SignedRecord } from '../records/records.ts';
 import type { TranscriptEntry } from '../records/transcript.ts';

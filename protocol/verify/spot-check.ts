@@ -1,11 +1,12 @@
 /**
  * @module The spot check of a commit (secure-aggregation, section 2, step 8): whoever may open the
- * bundle recomputes one random block of the sum S from the survivors' uploads, the decoded mean and the
- * step of the model and of the strategy's state in that block, and the totals of S from its extra
- * lanes. A wrong total is always found; a wrong S or a wrong model with a probability that is the
- * share of blocks that are wrong.
+ * bundle recomputes one random block of the sum S from the survivors' uploads, the decoded mean and
+ * the step of the model and of the strategy's state in that block, and the totals of S from its
+ * extra lanes. A wrong total is always found; a wrong S or a wrong model with a probability that is
+ * the share of blocks that are wrong.
  *
- * There is none without masks: the uploads are then encrypted to the coordinator and the auditors, and they alone can recompute.
+ * There is none without masks: the uploads are then encrypted to the coordinator and the auditors,
+ * and they alone can recompute.
  */
 import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
 import {
@@ -75,7 +76,10 @@ class Fabricated extends Error {
   }
 }
 
-/** Errors of `work` that its input causes show that the commit is wrong. @throws Fabricated; FloeError `aborted` */
+/**
+ * Errors of `work` that its input causes show that the commit is wrong. @throws Fabricated;
+ * FloeError `aborted`
+ */
 const blamed = async <Result>(
   part: CommitProof['part'],
   work: () => Result | Promise<Result>,
@@ -88,7 +92,10 @@ const blamed = async <Result>(
   }
 };
 
-/** The leaf hashes of the sum and of the uploads, and the uploads' extra lanes, are those that were signed. */
+/**
+ * The leaf hashes of the sum and of the uploads, and the uploads' extra lanes, are those that were
+ * signed.
+ */
 const checkHashes = (
   { commit, survivors, uploads }: CommitEvidence,
   layout: RingLayout,
@@ -122,7 +129,8 @@ const readUploadLeaf = async (
   const places = placesOf(evidence.commit, evidence.survivors, upload);
   const bytes = await reader.range(places, start, end);
   if (equalBytes(leafHash(bytes), expected)) return bytes;
-  // A store that gives other bytes is no proof; the whole has the hash that its author signed, or the reader throws.
+  // A store that gives other bytes is no proof; the whole has the hash that its author signed, or
+  // the reader throws.
   const whole = (await reader.whole(places)).subarray(start, end);
   const got = leafHash(whole);
   if (equalBytes(got, expected)) return whole;
@@ -134,7 +142,9 @@ const readUploadLeaf = async (
   );
 };
 
-/** The lanes of one leaf of the sum, from the same leaf of every upload; it has the committed hash. */
+/**
+ * The lanes of one leaf of the sum, from the same leaf of every upload; it has the committed hash.
+ */
 const sumLeaf = async (
   layout: RingLayout,
   leaf: Leaf,
@@ -207,7 +217,8 @@ const checkStep = async (
 /**
  * Checks a commit at one block.
  *
- * @throws FloeError what the reader throws, `aborted`: the check could not be carried out, which says nothing about the commit
+ * @throws FloeError what the reader throws, `aborted`: the check could not be carried out, which
+ * says nothing about the commit
  * @throws FloeError `record_malformed` for a block that the sum does not have
  */
 export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> => {

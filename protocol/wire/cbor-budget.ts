@@ -1,7 +1,8 @@
 /**
- * @module How much a decoder may take from bytes before it refuses them. One byte of CBOR can stand for a list, so millions of
- * them cost far more memory and time than they take to send (RFC 8949, section 10). The most that a value of a schema can
- * have follows from the schema: the elements are counted while they are decoded, and nothing is built beyond that.
+ * @module How much a decoder may take from bytes before it refuses them. One byte of CBOR can stand
+ * for a list, so millions of them cost far more memory and time than they take to send (RFC 8949,
+ * section 10). The most that a value of a schema can have follows from the schema: the elements are
+ * counted while they are decoded, and nothing is built beyond that.
  */
 import { Tokenizer, Type } from 'cborg';
 import type * as v from 'valibot';
@@ -105,8 +106,9 @@ export const widened = (budget: CborBudget, elements: number, depth: number): Cb
 });
 
 /**
- * Takes the elements of `bytes` one by one, as the library's decoder asks for them, and throws at the first one beyond the
- * budget, or at a list or map that declares more elements than there are bytes left.
+ * Takes the elements of `bytes` one by one, as the library's decoder asks for them, and throws at
+ * the first one beyond the budget, or at a list or map that declares more elements than there are
+ * bytes left.
  */
 export class BudgetedTokenizer extends Tokenizer {
   readonly #budget: CborBudget;

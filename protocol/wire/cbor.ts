@@ -7,14 +7,17 @@ import * as v from 'valibot';
 import { BudgetedTokenizer, budgetOf, type CborBudget } from './cbor-budget.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
 
-/** Plain data: numbers, strings, booleans, null, byte strings, arrays, objects. `undefined` properties are left out. */
+/**
+ * Plain data: numbers, strings, booleans, null, byte strings, arrays, objects. `undefined`
+ * properties are left out.
+ */
 export const encodeCbor = (value: unknown): Uint8Array<ArrayBuffer> =>
   encode(value, { ...rfc8949EncodeOptions, ignoreUndefinedProperties: true });
 
 /**
- * Decodes CBOR and checks it against `schema`. Lengths are definite and in their shortest form, no key
- * comes twice, no float is NaN or infinite. The order of keys is free: what is signed or hashed is kept
- * as the bytes that arrived, and never encoded again.
+ * Decodes CBOR and checks it against `schema`. Lengths are definite and in their shortest form, no
+ * key comes twice, no float is NaN or infinite. The order of keys is free: what is signed or hashed
+ * is kept as the bytes that arrived, and never encoded again.
  *
  * @param maxBytes refused above this size, before anything is parsed
  * @param budget of elements, where the schema does not say what is in it

@@ -1,6 +1,7 @@
 /**
- * @module The transport port: an ordered, reliable duplex of binary frames. WebSocket and message ports implement it; the
- * coordinator's sessions and the participant know nothing else of the network.
+ * @module The transport port: an ordered, reliable duplex of binary frames. WebSocket and message
+ * ports implement it; the coordinator's sessions and the participant know nothing else of the
+ * network.
  */
 export interface ConnectionHandlers {
   readonly message: (frame: Uint8Array) => void;
@@ -15,7 +16,10 @@ export interface Connection {
   readonly bufferedBytes: number;
   /** Queues one frame. Does nothing once the connection is closed. */
   send(frame: Uint8Array): void;
-  /** Closes with a WebSocket close code (1000 normal, 4000 with an error's code as the reason). Idempotent. */
+  /**
+   * Closes with a WebSocket close code (1000 normal, 4000 with an error's code as the reason).
+   * Idempotent.
+   */
   close(code: number, reason: string): void;
   /** Sets the handlers; frames that came before are delivered first. */
   receive(handlers: ConnectionHandlers): void;

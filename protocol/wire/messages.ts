@@ -1,6 +1,7 @@
 /**
- * @module The frames on the wire: CBOR maps with a protocol version and a type. They carry signed records and
- * what is delivered beside them; nothing that matters later is said in a frame that is not in a record.
+ * @module The frames on the wire: CBOR maps with a protocol version and a type. They carry signed
+ * records and what is delivered beside them; nothing that matters later is said in a frame that is
+ * not in a record.
  */
 import { Tokenizer, Type } from 'cborg';
 import * as v from 'valibot';
@@ -14,10 +15,16 @@ export const PROTOCOL_VERSION = 1;
 export const MAX_FRAME_BYTES = 8 << 20;
 /** A sealed entry of a share, at most. */
 const MAX_SHARE_ENTRY_BYTES = 4096;
-/** Largest frame of a participant: a share record with an entry for each member of the largest cohort. */
+/**
+ * Largest frame of a participant: a share record with an entry for each member of the largest
+ * cohort.
+ */
 export const MAX_CLIENT_FRAME_BYTES =
   MAX_RECORD_BYTES + MAX_COHORT * (MAX_SHARE_ENTRY_BYTES + 3) + 64;
-/** What a participant sends until it has logged in, hello and login with all that frames them, has fewer bytes. */
+/**
+ * What a participant sends until it has logged in, hello and login with all that frames them, has
+ * fewer bytes.
+ */
 export const MAX_LOGIN_BYTES = 1024;
 /** Largest sealed answer: one share for each of 255 members fits. */
 export const MAX_ANSWER_BYTES = 64 << 10;
@@ -39,7 +46,10 @@ export const clientFrames = {
   login: frame('login', { signature: fixedBytes(64) }),
   /** A register, complaint, upload or consistent record. */
   record: frame('record', { record }),
-  /** A share record with its sealed entries, one for each holder of its shares by place, its own included. */
+  /**
+   * A share record with its sealed entries, one for each holder of its shares by place, its own
+   * included.
+   */
   share: frame('share', { record, entries: list(bytesUpTo(MAX_SHARE_ENTRY_BYTES)) }),
   /** An unmask record with the sealed answer that it names. */
   unmask: frame('unmask', { record, answer: bytesUpTo(MAX_ANSWER_BYTES) }),
@@ -50,7 +60,10 @@ export const clientFrames = {
     /** With the code `commit_fabricated`: the proof, for whoever may open the bundle to repeat. */
     proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   }),
-  /** The participant waits for a store, a gate, a ledger, and is still in the round; it is counted where the attempt fails. */
+  /**
+   * The participant waits for a store, a gate, a ledger, and is still in the round; it is counted
+   * where the attempt fails.
+   */
   report: frame('report', {
     round: integer(0, 100_000),
     code: v.pipe(v.string(), v.maxLength(60)),
@@ -59,14 +72,20 @@ export const clientFrames = {
 
 /** What the coordinator sends. */
 export const serverFrames = {
-  /** Nonce to sign, and the coordinator's own signature over {@link loginPayload} under the tag `challenge`. */
+  /**
+   * Nonce to sign, and the coordinator's own signature over {@link loginPayload} under the tag
+   * `challenge`.
+   */
   challenge: frame('challenge', {
     coordinator: key,
     run: fixedBytes(32),
     nonce: fixedBytes(32),
     signature: fixedBytes(64),
   }),
-  /** Logged in: the run specification, canonical bytes, and the own last registration: an old keystore shows. The running round follows. */
+  /**
+   * Logged in: the run specification, canonical bytes, and the own last registration: an old
+   * keystore shows. The running round follows.
+   */
   welcome: frame('welcome', {
     spec: bytesUpTo(4 << 20),
     register: v.optional(record),
@@ -75,15 +94,19 @@ export const serverFrames = {
   }),
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
-  /** Before the cohort, where Open names a commit: the records of its round, from Open to Commit, without the answers. */
+  /**
+   * Before the cohort, where Open names a commit: the records of its round, from Open to Commit,
+   * without the answers.
+   */
   evidence: frame('evidence', {
     records: v.pipe(v.array(record), v.maxLength(MAX_EVIDENCE)),
   }),
   /** The cohort record with the registrations it names, in the same order. */
   cohort: frame('cohort', { record, registers: list(record) }),
   /**
-   * The sharers record with, for each sharer in order, its share record, its entry for the receiver and the path from that to the
-   * root in the record; both are empty where the sharer made none, and in the receiver's own place.
+   * The sharers record with, for each sharer in order, its share record, its entry for the receiver
+   * and the path from that to the root in the record; both are empty where the sharer made none,
+   * and in the receiver's own place.
    */
   sharers: frame('sharers', {
     record,
@@ -99,13 +122,19 @@ export const serverFrames = {
   consistency: frame('consistency', { records: list(record) }),
   /** The record of this hash is journalled: it will not be asked for again. */
   ack: frame('ack', { hash: fixedBytes(32) }),
-  /** Something was refused. `about` is the hash of the record, where there was one; the session goes on unless it closes. */
+  /**
+   * Something was refused. `about` is the hash of the record, where there was one; the session goes
+   * on unless it closes.
+   */
   error: frame('error', {
     code: v.pipe(v.string(), v.maxLength(100)),
     message: v.pipe(v.string(), v.maxLength(1000)),
     about: v.optional(fixedBytes(32)),
   }),
-  /** The run is over; the final model is that of the last commit. `failure`: why it ended before its last round. */
+  /**
+   * The run is over; the final model is that of the last commit. `failure`: why it ended before its
+   * last round.
+   */
   finished: frame('finished', {
     rounds: integer(0, 100_000),
     failure: v.optional(v.pipe(v.string(), v.maxLength(60))),
@@ -124,11 +153,15 @@ export const encodeFrame = (
   message: Unversioned<ClientFrame> | Unversioned<ServerFrame>,
 ): Uint8Array<ArrayBuffer> => encodeCbor({ v: PROTOCOL_VERSION, ...message });
 
-/** In canonical order the type comes behind the fields with shorter names, of which no frame has more. */
+/**
+ * In canonical order the type comes behind the fields with shorter names, of which no frame has
+ * more.
+ */
 const FIELDS_BEFORE_TYPE = 8;
 
 /**
- * The version and the type of a frame, from its first elements alone: what else it may hold depends on them.
+ * The version and the type of a frame, from its first elements alone: what else it may hold depends
+ * on them.
  *
  * @throws FloeError `frame_malformed`
  */
@@ -187,7 +220,10 @@ export const decodeClientFrame = (
 export const decodeServerFrame = (bytes: Uint8Array, maxBytes = MAX_FRAME_BYTES): ServerFrame =>
   decodeFrame(serverFrames, bytes, maxBytes);
 
-/** What both sides sign at login: both nonces, both keys and the run, so that no signature fits another session. */
+/**
+ * What both sides sign at login: both nonces, both keys and the run, so that no signature fits
+ * another session.
+ */
 export const loginPayload = (session: {
   readonly clientNonce: Uint8Array;
   readonly serverNonce: Uint8Array;
@@ -203,13 +239,17 @@ export const loginPayload = (session: {
     run: session.run,
   });
 
-/** A request to the coordinator's blob endpoint is signed by a member: this is what, under the tag `blob-put`. */
+/**
+ * A request to the coordinator's blob endpoint is signed by a member: this is what, under the tag
+ * `blob-put`.
+ */
 export const blobPutPayload = (run: Uint8Array, sha256Hash: Uint8Array, size: number): Uint8Array =>
   encodeCbor({ run, sha256: sha256Hash, size });
 
 /**
- * The WebSocket close code (RFC 6455, section 7.4.2: 4000-4999 are the application's) of every close with an error; the
- * reason is then the error's stable code, so that a new entry of the catalogue never shifts a number.
+ * The WebSocket close code (RFC 6455, section 7.4.2: 4000-4999 are the application's) of every
+ * close with an error; the reason is then the error's stable code, so that a new entry of the
+ * catalogue never shifts a number.
  */
 export const CLOSE_WITH_ERROR = 4000;
 export const CLOSE_NORMAL = 1000;

@@ -1,6 +1,7 @@
 /**
- * @module Why there is no connection: what Node and OpenSSL say in the cause of an error, as an error of the catalogue. A refused
- * certificate or another protocol does not heal by trying again; everything else may.
+ * @module Why there is no connection: what Node and OpenSSL say in the cause of an error, as an
+ * error of the catalogue. A refused certificate or another protocol does not heal by trying again;
+ * everything else may.
  */
 import { FloeError, type ErrorCode } from '../errors.ts';
 
@@ -77,7 +78,10 @@ export const unreachable = (
   return new FloeError(code, `no connection to ${url}: ${reason.message}`, details, cause);
 };
 
-/** Answers that a proxy gives while what is behind it is away, or asks to wait (RFC 9110, section 15). */
+/**
+ * Answers that a proxy gives while what is behind it is away, or asks to wait (RFC 9110, section
+ * 15).
+ */
 const PASSING = new Set([408, 429, 500, 502, 503, 504]);
 
 /** An answer that a coordinator does not give. */

@@ -1,5 +1,6 @@
 /**
- * @module `soak outages` and `soak epochs`: each trial is a run of its own, compared with an undisturbed one, see verdict.ts.
+ * @module `soak outages` and `soak epochs`: each trial is a run of its own, compared with an
+ * undisturbed one, see verdict.ts.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -75,7 +76,8 @@ const runTrials = async (trials: readonly Trial[], giveUp: number): Promise<numb
       `undisturbed: model ${undisturbed.model ?? 'NONE'}, ${undisturbed.attempts ?? 'no'} attempts`,
     );
     for (const [at, trial] of trials.entries()) {
-      // A network of its own, so that each trial is the same whatever came before; one after the other.
+      // A network of its own, so that each trial is the same whatever came before; one after the
+      // other.
       /* oxlint-disable no-await-in-loop */
       const devnet = await startNetwork();
       try {

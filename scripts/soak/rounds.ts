@@ -1,6 +1,6 @@
 /**
- * @module `soak rounds`: many rounds of a tiny model, kept in the state folder. Measured on the way: memory of the coordinator, its
- * journal, its files, and how long it takes to start again.
+ * @module `soak rounds`: many rounds of a tiny model, kept in the state folder. Measured on the
+ * way: memory of the coordinator, its journal, its files, and how long it takes to start again.
  */
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

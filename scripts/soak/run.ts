@@ -1,6 +1,6 @@
 /**
- * @module One run of the trials in real processes: a coordinator and its participants, the moment at which something is done to
- * them, and what they printed from then on.
+ * @module One run of the trials in real processes: a coordinator and its participants, the moment
+ * at which something is done to them, and what they printed from then on.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +24,10 @@ export type PhaseName = (typeof PHASES)[number];
 
 export const ROUNDS = 3;
 const PARTICIPANTS = 3;
-/** The round in which something happens: the first has nothing to lose, the last is to show that the run goes on. */
+/**
+ * The round in which something happens: the first has nothing to lose, the last is to show that the
+ * run goes on.
+ */
 const ROUND = 2;
 
 export interface Played extends Shown {
@@ -46,7 +49,9 @@ export interface Play {
   readonly seconds: number;
 }
 
-/** Lines of a process; those of its log, which are JSON, are of no use to a reader unless they warn. */
+/**
+ * Lines of a process; those of its log, which are JSON, are of no use to a reader unless they warn.
+ */
 const speaks = (line: string): boolean => !line.startsWith('{') || /"level":(40|50)/u.test(line);
 
 const listen = (

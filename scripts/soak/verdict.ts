@@ -1,7 +1,8 @@
 /**
- * @module What a trial came to, from what was printed. It holds when nobody is accused, nobody leaves, and the run ends with the
- * model of an undisturbed one. Rounding randomness follows the attempt, so it holds, too, with another model where attempts
- * were aborted, each for the outage of the trial, and the accuracy is that of the undisturbed run.
+ * @module What a trial came to, from what was printed. It holds when nobody is accused, nobody
+ * leaves, and the run ends with the model of an undisturbed one. Rounding randomness follows the
+ * attempt, so it holds, too, with another model where attempts were aborted, each for the outage of
+ * the trial, and the accuracy is that of the undisturbed run.
  */
 
 /** What ends with too few answers: the outage is in what members reported. */
@@ -53,7 +54,9 @@ export const abortsIn = (lines: readonly string[]): readonly Abort[] =>
     return [{ attempt: Number(attempt), code, reported }];
   });
 
-/** Whether an abort names the outage of the trial and nothing else. @param causes codes that name it */
+/**
+ * Whether an abort names the outage of the trial and nothing else. @param causes codes that name it
+ */
 const namesOutage = ({ code, reported }: Abort, causes: ReadonlySet<string>): boolean =>
   TOO_FEW.has(code)
     ? reported.length > 0 && reported.every((one) => causes.has(one))
@@ -66,7 +69,10 @@ const ACCUSES = /BROKE A RULE|FABRICATED A COMMIT|suspended for sums/u;
 /** The coordinator waits, and says that it is an outage that it waits for. */
 const WAITS = /^coordinator: the run waits: (?<reason>.*)$/u;
 
-/** @param causes codes that name the outage of the trial @param undisturbed how the undisturbed run ended */
+/**
+ * @param causes codes that name the outage of the trial @param undisturbed how the undisturbed run
+ * ended
+ */
 export const verdictOf = (
   shown: Shown,
   undisturbed: Ended,

@@ -1,6 +1,6 @@
 /**
- * @module What a lying coordinator offers a participant, and what an outsider gets for a login. Real client, real coordinator
- * wherever both exist; each move succeeded before its defence.
+ * @module What a lying coordinator offers a participant, and what an outsider gets for a login.
+ * Real client, real coordinator wherever both exist; each move succeeded before its defence.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AdmissionInput } from '../../client/admission.ts';
@@ -30,7 +30,10 @@ const sound = async (): Promise<Over> => {
   };
 };
 
-/** Plays a run with a victim that has the default policy, but for `require`, and two keys of the coordinator. */
+/**
+ * Plays a run with a victim that has the default policy, but for `require`, and two keys of the
+ * coordinator.
+ */
 const offer = async (over: Over, require: AdmissionInput = {}) => {
   const spec = await testSpec(over);
   const stage = await createStage(spec);

@@ -1,6 +1,7 @@
 /**
- * @module Moves of a coordinator that holds the right to write to its run on chain: it chooses beacons, removes auditors, hides
- * survivor sets, outlasts revocations. Floe's package refuses each, through the unmodified SDK on a devnet.
+ * @module Moves of a coordinator that holds the right to write to its run on chain: it chooses
+ * beacons, removes auditors, hides survivor sets, outlasts revocations. Floe's package refuses
+ * each, through the unmodified SDK on a devnet.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { Transaction, type TransactionArgument } from '@mysten/sui/transactions';
@@ -226,7 +227,8 @@ it('a run that leaves out an auditor of the specification is refused by its read
 it('no survivor set on a model can be hidden from those who answer on it', async () => {
   const { ledger, run, attempt, register } = await startRun();
   const [victim, ...others] = members as [Uint8Array, ...Uint8Array[]];
-  // Aborted after the freeze, and the model "committed" unchanged: the first set is in the list of both.
+  // Aborted after the freeze, and the model "committed" unchanged: the first set is in the list of
+  // both.
   await attempt(1, members, members);
   await attempt(2, others, others);
   await register(2, 20);
@@ -247,7 +249,8 @@ it('no survivor set on a model can be hidden from those who answer on it', async
 it('an attempt is on the newest model on chain, whatever the coordinator says', async () => {
   const { ledger, run, attempt, register } = await startRun();
   await attempt(1, members, members);
-  // Opened on the model of attempt 1, which is on chain only afterwards: its members do not find it in the list.
+  // Opened on the model of attempt 1, which is on chain only afterwards: its members do not find it
+  // in the list.
   await attempt(2, members, members.slice(1));
   await register(1, 21);
   expect(await ledger.readFamily(run, 1, bytes(21))).toEqual([]);

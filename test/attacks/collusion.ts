@@ -53,7 +53,10 @@ interface Collusion {
     /** Its shares of sigma that the colluders could open, and why others did not open. */
     readonly shares: readonly Uint8Array[];
     readonly codes: readonly string[];
-    /** What its upload says once the self mask, which the bundle opens, is gone; undefined for what is no update at all. */
+    /**
+     * What its upload says once the self mask, which the bundle opens, is gone; undefined for what
+     * is no update at all.
+     */
     readonly read: Float32Array | undefined;
   }[];
   /** How many sigmas the bundle publishes. */
@@ -92,7 +95,8 @@ export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> 
     const share = run.records('share').find((one) => equalBytes(one.author, author))!;
     return run.sealedBeside(share)[holderPlace(cohort, author, recipient)!]!;
   };
-  // What could open entries: the colluders' own sealing secrets, and for the dropped what the bundle says of them.
+  // What could open entries: the colluders' own sealing secrets, and for the dropped what the
+  // bundle says of them.
   const published = bundle.secrets.filter(({ kind }) => kind === 'key');
   const openers = [
     ...colluders.map(({ key, secrets }) => ({ self: key, ...secrets() })),
@@ -126,7 +130,9 @@ export const collude = async (keep: (run: RealRun) => void): Promise<Collusion> 
 export const uploadOf = ({ records }: RealRun, author: Uint8Array): BlobRef =>
   records('upload').find((one) => equalBytes(one.author, author))!.body.blob;
 
-/** One upload without its masks, decoded; undefined where that is noise which no update looks like. */
+/**
+ * One upload without its masks, decoded; undefined where that is noise which no update looks like.
+ */
 export const unmasked = async (
   { spec, stage, records }: RealRun,
   blob: BlobRef,
@@ -214,7 +220,10 @@ export const registerOnly = async (run: RealRun, name: string): Promise<void> =>
   });
 };
 
-/** How many of the answers the coordinator's key opens afterwards: as sealed boxes, or as keys of the attempt from its seed. */
+/**
+ * How many of the answers the coordinator's key opens afterwards: as sealed boxes, or as keys of
+ * the attempt from its seed.
+ */
 export const openAnswers = async (
   run: RealRun,
   thief: Identity,
@@ -244,7 +253,9 @@ const ticketOf = (beacon: Uint8Array, round: number, key: Uint8Array): Uint8Arra
   return sha256(utf8('floe/invite/v2'), beacon, number, key);
 };
 
-/** Names of keys that are drawn before all honest ones but the first, who is then alone among them. */
+/**
+ * Names of keys that are drawn before all honest ones but the first, who is then alone among them.
+ */
 export const smallTickets = async (
   beacon: Uint8Array,
   round: number,

@@ -1,6 +1,7 @@
 /**
- * @module A coordinator whose run offers less than a participant wants, fills the cohort with its own keys, asks for more than was
- * agreed, leaves out or blames whom it likes. What a specification alone gives away is in admission.test.ts.
+ * @module A coordinator whose run offers less than a participant wants, fills the cohort with its
+ * own keys, asks for more than was agreed, leaves out or blames whom it likes. What a specification
+ * alone gives away is in admission.test.ts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
@@ -189,7 +190,8 @@ describe('a survivor set that leaves somebody out', () => {
     expect(error.message).toBe('upload_mismatch');
     expect(violations(people)).toEqual([]);
     expect(await refusals([victim])).toEqual(['phase_closed']);
-    // What it gains: one sum of no fewer than the minimum and the threshold, and none with the victim on this model.
+    // What it gains: one sum of no fewer than the minimum and the threshold, and none with the
+    // victim on this model.
     coordinator.abort();
     await openFor(coordinator, coordinator.keys);
     await coordinator.cohort(coordinator.keys);

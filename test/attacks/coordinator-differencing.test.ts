@@ -1,5 +1,6 @@
 /**
- * @module A coordinator that opens one update several times, each time in another sum, and subtracts.
+ * @module A coordinator that opens one update several times, each time in another sum, and
+ * subtracts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { sortKeys } from '../../protocol/records/records.ts';

@@ -1,6 +1,7 @@
 /**
- * @module A coordinator that wants to choose the next cohort once it knows R: with keys that it makes then, by leaving out
- * whom R draws, or with another set than the one that was signed before. Specification of secure aggregation, section 2.0.1.
+ * @module A coordinator that wants to choose the next cohort once it knows R: with keys that it
+ * makes then, by leaving out whom R draws, or with another set than the one that was signed before.
+ * Specification of secure aggregation, section 2.0.1.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';

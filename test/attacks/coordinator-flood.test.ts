@@ -1,6 +1,6 @@
 /**
- * @module A coordinator that sends more than a participant takes: what waits for its turn is bounded in bytes, also while the
- * participant is still opening what it needs for the run.
+ * @module A coordinator that sends more than a participant takes: what waits for its turn is
+ * bounded in bytes, also while the participant is still opening what it needs for the run.
  */
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { joinRun, type Participant } from '../../client/index.ts';

@@ -1,6 +1,6 @@
 /**
- * @module Transcripts that an honest client would never have gone along with, signed by a coordinator alone or in league with all
- * members, and what a verifier says of them.
+ * @module Transcripts that an honest client would never have gone along with, signed by a
+ * coordinator alone or in league with all members, and what a verifier says of them.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { equalBytes } from '../../protocol/bytes.ts';

@@ -37,7 +37,10 @@ const wideStage = async (): Promise<Stage> => {
   return stageOf(coordinator, PEOPLE, (index) => wideLearner(wideExamples(`${index}`, EACH)));
 };
 
-/** Opens the next round up to the cohort: everybody stops by name, before anybody has trained on the new model. */
+/**
+ * Opens the next round up to the cohort: everybody stops by name, before anybody has trained on the
+ * new model.
+ */
 const expectFabricated = async ({ coordinator, members, people }: Stage): Promise<void> => {
   const trained = people.map(({ seen }) => seen.length);
   await openFor(coordinator, members);

@@ -1,6 +1,7 @@
 /**
- * Attacks on the tree over sealed entries: no path shows a holder another entry than the one at its place, whoever made the tree
- * and whoever delivers, and nobody is blamed for what it has not signed.
+ * Attacks on the tree over sealed entries: no path shows a holder another entry than the one at its
+ * place, whoever made the tree and whoever delivers, and nobody is blamed for what it has not
+ * signed.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, sha256, utf8 } from '../../protocol/bytes.ts';
@@ -113,7 +114,8 @@ describe('a path', () => {
     const signed = signedEntries(about, hashes);
     const inner = node(leaves[0]!, leaves[1]!);
     const upper = node(leaves[2]!, leaves[3]!);
-    // A tree of two with the same root, if the author had signed that size: its leaves would be nodes.
+    // A tree of two with the same root, if the author had signed that size: its leaves would be
+    // nodes.
     for (const size of [2, 4])
       for (const hash of [inner, upper, leaves[0]!, signed.root])
         for (const path of [upper, inner, new Uint8Array(), concatBytes(inner, upper)])

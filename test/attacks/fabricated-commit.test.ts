@@ -1,8 +1,9 @@
 /**
- * A coordinator that signs a commit which the uploads do not give: the model has not moved, or moved otherwise. Whoever trained on
- * it would give a second sum over the same model, and two sums that differ by one member are that member's update. Real
- * participants check each commit before they share: every lie is found, named and proven, nothing is shared, and what a store
- * or a gate does wrong is never laid at the coordinator's door.
+ * A coordinator that signs a commit which the uploads do not give: the model has not moved, or
+ * moved otherwise. Whoever trained on it would give a second sum over the same model, and two sums
+ * that differ by one member are that member's update. Real participants check each commit before
+ * they share: every lie is found, named and proven, nothing is shared, and what a store or a gate
+ * does wrong is never laid at the coordinator's door.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../protocol/algorithm/round.ts';

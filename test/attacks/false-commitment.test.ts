@@ -1,7 +1,8 @@
 /**
- * @module A member that commits to another secret than it shares, which shows when the sum is opened: its own shares prove it to
- * everybody, also to who was away or down at the time, and the others answer for their set without it. And a coordinator that
- * shows such a proof against an honest member.
+ * @module A member that commits to another secret than it shares, which shows when the sum is
+ * opened: its own shares prove it to everybody, also to who was away or down at the time, and the
+ * others answer for their set without it. And a coordinator that shows such a proof against an
+ * honest member.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

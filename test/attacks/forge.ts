@@ -1,6 +1,7 @@
 /**
- * @module A finished run, and transcripts of it that its coordinator, alone or with all members, signs anew with something
- * else in them: everything that follows from a changed record is signed and chained again, so that only the rules can tell.
+ * @module A finished run, and transcripts of it that its coordinator, alone or with all members,
+ * signs anew with something else in them: everything that follows from a changed record is signed
+ * and chained again, so that only the rules can tell.
  */
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
@@ -58,8 +59,9 @@ const renamed = (value: unknown, names: ReadonlyMap<string, string>): unknown =>
 };
 
 /**
- * The records with other bodies where `change` gives one, and whatever refers to them signed again by its author: the members
- * are in league with the coordinator, or the record is the coordinator's alone.
+ * The records with other bodies where `change` gives one, and whatever refers to them signed again
+ * by its author: the members are in league with the coordinator, or the record is the coordinator's
+ * alone.
  */
 export const forged = (
   { run, people, records }: FinishedRun,

@@ -1,7 +1,7 @@
 /**
- * One member seals bad entries to many others, and each of them complains. Had a complaint to reveal what opens all entries of
- * its author, t of them would give both secrets of a member that got a good entry and has uploaded already (they did: cosine
- * with its update > 0.9999).
+ * One member seals bad entries to many others, and each of them complains. Had a complaint to
+ * reveal what opens all entries of its author, t of them would give both secrets of a member that
+ * got a good entry and has uploaded already (they did: cosine with its update > 0.9999).
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
@@ -94,7 +94,8 @@ describe('one liar of five that makes three others complain', () => {
       recipient,
       entry: parseEntry(victim.key, recipient, sealed[findIndex(cohort, recipient)!]!),
     });
-    // What every complaint gives: the ML-KEM half, and what the X25519 half and that of the liar agree on.
+    // What every complaint gives: the ML-KEM half, and what the X25519 half and that of the liar
+    // agree on.
     const opened = await Promise.all(
       complaints.map(({ author, body: { secret } }) => {
         const kem = primitives.kemPair(secret.subarray(0, 64));

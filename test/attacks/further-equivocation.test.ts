@@ -1,8 +1,9 @@
 /**
- * One member signs two registrations in one attempt, and the coordinator shows one of them to a single honest member. That
- * member seals a share to the other key; the complaint over it "proves" to everybody else that it lied. A culprit may be left
- * out of the set that all have answered for, so the two sums would differ by its update alone: with a context that named the
- * members and not their registrations they did (cosine > 0.999).
+ * One member signs two registrations in one attempt, and the coordinator shows one of them to a
+ * single honest member. That member seals a share to the other key; the complaint over it "proves"
+ * to everybody else that it lied. A culprit may be left out of the set that all have answered for,
+ * so the two sums would differ by its update alone: with a context that named the members and not
+ * their registrations they did (cosine > 0.999).
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
@@ -19,7 +20,10 @@ afterEach(async () => {
 });
 
 describe('a member with two registrations in one attempt', () => {
-  /** All five have answered for the whole cohort, and then comes an attempt in which the victim is shown another register. */
+  /**
+   * All five have answered for the whole cohort, and then comes an attempt in which the victim is
+   * shown another register.
+   */
   const framed = async () => {
     const coordinator = await ScriptedCoordinator.create();
     const victim = await start(coordinator, 0);

@@ -1,5 +1,6 @@
 /**
- * An identity whose key has a part of small order: it signs well enough to log in, and nothing can be sealed to it.
+ * An identity whose key has a part of small order: it signs well enough to log in, and nothing can
+ * be sealed to it.
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { createHash } from 'node:crypto';

@@ -1,6 +1,7 @@
 /**
- * Records that an honest client and the verifier judge differently, or that blame somebody with nothing to show: a complaint
- * where there were no shares, an attempt that goes on after one, a beacon of one's own choice.
+ * Records that an honest client and the verifier judge differently, or that blame somebody with
+ * nothing to show: a complaint where there were no shares, an attempt that goes on after one, a
+ * beacon of one's own choice.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { signRecord, type RecordType, type SignedRecord } from '../../protocol/records/records.ts';

@@ -23,7 +23,8 @@ describe('refused', () => {
       answered: false,
     });
     expect(decodeRecord(bytes).round).toBe(1);
-    // Tag 18 in two bytes, an array of five, indefinite length, an unprotected header, something behind it, no tag.
+    // Tag 18 in two bytes, an array of five, indefinite length, an unprotected header, something
+    // behind it, no tag.
     const forms = [
       concatBytes(new Uint8Array([0xd8, 0x12]), bytes.subarray(1)),
       bytes.with(1, 0x85),
@@ -74,8 +75,8 @@ describe('refused', () => {
   });
 
   it('a second run of the same id over the same model, without a member of the first', async () => {
-    // The sums of both would differ by the update of that member (they did: cosine > 0.999), for who joins both runs trains the
-    // same update twice.
+    // The sums of both would differ by the update of that member (they did: cosine > 0.999), for
+    // who joins both runs trains the same update twice.
     const keystores = await Promise.all([0, 1, 2, 3, 4].map(keystoreOf));
     const join = async (name: string, who: readonly number[]): Promise<ScriptedCoordinator> => {
       const coordinator = await ScriptedCoordinator.create({ name });

@@ -1,5 +1,6 @@
 /**
- * The run is said to be over in the middle of an attempt: what does the participant keep of its secrets?
+ * The run is said to be over in the middle of an attempt: what does the participant keep of its
+ * secrets?
  */
 import { afterEach, expect, it } from 'vitest';
 import { startAll, stopAll, type Started } from '../support/participants.ts';

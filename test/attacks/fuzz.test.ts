@@ -1,6 +1,7 @@
 /**
- * Bytes of a peer: 250,000 mutated frames and records give a named error or decode, and nothing else happens. Each mutant is an
- * honest frame or record with a few bytes changed, cut, repeated or put in the place of others.
+ * Bytes of a peer: 250,000 mutated frames and records give a named error or decode, and nothing
+ * else happens. Each mutant is an honest frame or record with a few bytes changed, cut, repeated or
+ * put in the place of others.
  */
 import { beforeAll, expect, it } from 'vitest';
 import { FloeError, isErrorCode } from '../../protocol/errors.ts';

@@ -1,7 +1,8 @@
 /**
- * @module Bytes that cost more to decode than to send: millions of elements, deep nesting, lengths that are declared and never
- * come. Both sides read frames of the other, and everybody reads records of strangers. Counted is what the decoder has
- * taken from the bytes when it refuses, not how long that took.
+ * @module Bytes that cost more to decode than to send: millions of elements, deep nesting, lengths
+ * that are declared and never come. Both sides read frames of the other, and everybody reads
+ * records of strangers. Counted is what the decoder has taken from the bytes when it refuses, not
+ * how long that took.
  */
 import { Tokenizer } from 'cborg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

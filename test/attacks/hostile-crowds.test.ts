@@ -1,6 +1,6 @@
 /**
- * @module Crowds of one address that push a slow honest peer of another address out, where places are few: messages whose end has
- * not come, answers that are being read.
+ * @module Crowds of one address that push a slow honest peer of another address out, where places
+ * are few: messages whose end has not come, answers that are being read.
  */
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';

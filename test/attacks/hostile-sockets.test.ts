@@ -1,7 +1,7 @@
 /**
- * @module Sockets of outsiders: frames before the login, refused connections that go on sending, messages that never end, floods
- * of connections and of requests, requests that never end. Counted is what the coordinator's side has read and holds, socket
- * by socket, not how long anything took.
+ * @module Sockets of outsiders: frames before the login, refused connections that go on sending,
+ * messages that never end, floods of connections and of requests, requests that never end. Counted
+ * is what the coordinator's side has read and holds, socket by socket, not how long anything took.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -28,7 +28,9 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-/** The two chunks that a socket may have handed over before it can be told to stop, and the login. */
+/**
+ * The two chunks that a socket may have handed over before it can be told to stop, and the login.
+ */
 const FEW_BYTES = 3 * 65_536;
 const MIB = 1 << 20;
 

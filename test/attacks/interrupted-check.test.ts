@@ -1,7 +1,8 @@
 /**
- * @module A coordinator that sees which block of the sum a participant reads, and lets the check of a fabricated commit fail
- * until the participant reads one that is right: the store has lost the block, the participant is restarted, or another commit
- * of the same round is shown. The block of a commit is drawn once, and of a round one commit is checked.
+ * @module A coordinator that sees which block of the sum a participant reads, and lets the check of
+ * a fabricated commit fail until the participant reads one that is right: the store has lost the
+ * block, the participant is restarted, or another commit of the same round is shown. The block of a
+ * commit is drawn once, and of a round one commit is checked.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { leafAt } from '../../protocol/encoding/leaves.ts';
@@ -51,7 +52,10 @@ const lost = async (): Promise<never> => {
   throw new FloeError('blob_not_found', 'it was here a moment ago');
 };
 
-/** A run whose newest commit is wrong in four blocks of five, which its four members have still to check. */
+/**
+ * A run whose newest commit is wrong in four blocks of five, which its four members have still to
+ * check.
+ */
 const stage = async (
   storeOf: (coordinator: ScriptedCoordinator) => BlobStore,
   newcomers: readonly number[] = [],

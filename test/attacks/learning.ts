@@ -1,6 +1,7 @@
 /**
- * @module Private data, honest training on it whose true updates the test knows, and what an attacker reads out of a sum of them:
- * a linear model, and one with a hidden layer for "Robbing the Fed" (Fowl et al. 2022).
+ * @module Private data, honest training on it whose true updates the test knows, and what an
+ * attacker reads out of a sum of them: a linear model, and one with a hidden layer for "Robbing the
+ * Fed" (Fowl et al. 2022).
  */
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/ports/random.ts';
 import type { Manifest } from '../../protocol/model/index.ts';
@@ -149,7 +150,10 @@ const wideGradient: Gradient = (weights, batch) => {
 export const wideLearner = (examples: readonly Example[]): Learner =>
   learner({ tensors: TRAP_TENSORS }, examples, wideGradient);
 
-/** Every neuron measures the mean of an example, each with another threshold: neighbours differ by the examples between. */
+/**
+ * Every neuron measures the mean of an example, each with another threshold: neighbours differ by
+ * the examples between.
+ */
 export const trapModel = (): Float32Array<ArrayBuffer> => {
   const weights = new Float32Array(OUTPUT + NEURONS);
   weights.fill(1 / WIDE, 0, BIAS);
@@ -159,7 +163,10 @@ export const trapModel = (): Float32Array<ArrayBuffer> => {
   return weights;
 };
 
-/** What the trap holds after training: the difference of two neighbours is one example, where one fell between them. */
+/**
+ * What the trap holds after training: the difference of two neighbours is one example, where one
+ * fell between them.
+ */
 export const trapped = (update: Float32Array): Float32Array[] =>
   Array.from({ length: NEURONS - 1 }, (_, j) => {
     const bias = update[BIAS + j]! - update[BIAS + j + 1]!;

@@ -1,5 +1,6 @@
 /**
- * What another program of the same machine, or a child of the process, finds out about the secrets of a keystore.
+ * What another program of the same machine, or a child of the process, finds out about the secrets
+ * of a keystore.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

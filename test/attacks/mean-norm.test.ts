@@ -1,6 +1,7 @@
 /**
- * Poisoning through a masked sum: one of ten does not clip its update. No single upload can be looked at, but the mean of ten
- * updates of norm at most C has no longer norm than C and its rounding (specification, step 7).
+ * Poisoning through a masked sum: one of ten does not clip its update. No single upload can be
+ * looked at, but the mean of ten updates of norm at most C has no longer norm than C and its
+ * rounding (specification, step 7).
  */
 import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
@@ -164,7 +165,8 @@ describe('honest updates', () => {
       const spec = await specOf(dimension, { bits });
       const { encoding } = spec;
       for (let round = 0; round < rounds; round += 1) {
-        // The longest mean there is: everybody sends the same update of more than the clip norm; every third round a sparse one.
+        // The longest mean there is: everybody sends the same update of more than the clip norm;
+        // every third round a sparse one.
         const delta = vector(dimension, 3 * CLIP, round);
         if (round % 3 === 1) delta.fill(0).set([2 * CLIP], dimension >> 1);
         const uploads = Array.from(

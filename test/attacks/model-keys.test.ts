@@ -1,6 +1,6 @@
 /**
- * The keys that models are encrypted under, for a party that has the coordinator's signing key or a service that signs with it,
- * such as a wallet, and nothing else of the coordinator.
+ * The keys that models are encrypted under, for a party that has the coordinator's signing key or a
+ * service that signs with it, such as a wallet, and nothing else of the coordinator.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * A web page that somebody in the coordinator's network has open: it speaks WebSocket to addresses that only the browser can
- * reach, and reads what they answer. RFC 6455, section 10.2: a server checks Origin.
+ * A web page that somebody in the coordinator's network has open: it speaks WebSocket to addresses
+ * that only the browser can reach, and reads what they answer. RFC 6455, section 10.2: a server
+ * checks Origin.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -57,7 +58,8 @@ it('a foreign page gets no session, whatever it calls itself', async () => {
   const url = await listen();
   for (const origin of ['https://evil.example', 'null', url, '*'])
     expect([origin, await connectFrom(url, { origin })]).toEqual([origin, REFUSED]);
-  // Its name resolves to this machine, so that the page and the host that it asks are of one origin.
+  // Its name resolves to this machine, so that the page and the host that it asks are of one
+  // origin.
   const rebound = { origin: 'http://evil.example:7700', headers: { host: 'evil.example:7700' } };
   expect(await connectFrom(url, rebound)).toEqual(REFUSED);
   // An older version of the protocol names the origin elsewhere.

@@ -1,6 +1,7 @@
 /**
- * @module Outsiders: who is in no cohort by right, and only has an address, some keys of its own making, or what others have lost.
- * See admission.test.ts, origin.test.ts, local-secrets.test.ts and model-keys.test.ts too.
+ * @module Outsiders: who is in no cohort by right, and only has an address, some keys of its own
+ * making, or what others have lost. See admission.test.ts, origin.test.ts, local-secrets.test.ts
+ * and model-keys.test.ts too.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { serve } from '../../coordinator/index.ts';

@@ -1,5 +1,6 @@
 /**
- * @module Participants that lie or put their heads together, against an honest coordinator and honest clients.
+ * @module Participants that lie or put their heads together, against an honest coordinator and
+ * honest clients.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { entropiesOf } from '../../protocol/verify/bundle.ts';

@@ -1,6 +1,6 @@
 /**
- * @module Members in league with the coordinator that have been proven to lie, and come again: what they add to a sum is known,
- * so that they fill a cohort up to the minimum and hide nobody.
+ * @module Members in league with the coordinator that have been proven to lie, and come again: what
+ * they add to a sum is known, so that they fill a cohort up to the minimum and hide nobody.
  */
 import { afterEach, expect, it } from 'vitest';
 import { EMPTY_RUN } from '../../client/keystore/keystore.ts';

@@ -1,6 +1,6 @@
 /**
- * @module Readers: who opens a model or a bundle that it should not, and what can be read out of what may be opened. What a reader is
- * told of a folder that somebody changed is in folder.test.ts.
+ * @module Readers: who opens a model or a bundle that it should not, and what can be read out of
+ * what may be opened. What a reader is told of a folder that somebody changed is in folder.test.ts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';

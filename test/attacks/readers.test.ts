@@ -1,6 +1,6 @@
 /**
- * A coordinator that leaves a reader out of the envelopes: it was agreed on that every auditor can open every model and bundle,
- * and every member what it has helped to make.
+ * A coordinator that leaves a reader out of the envelopes: it was agreed on that every auditor can
+ * open every model and bundle, and every member what it has helped to make.
  */
 import { wholeTranscript } from '../../coordinator/index.ts';
 import { expect, it } from 'vitest';

@@ -1,5 +1,6 @@
 /**
- * @module The real coordinator with real clients, in memory: what outsiders, readers and lying participants attack.
+ * @module The real coordinator with real clients, in memory: what outsiders, readers and lying
+ * participants attack.
  */
 import {
   joinRun,
@@ -108,7 +109,10 @@ export interface ClientOptions extends Partial<Omit<ParticipantOptions, 'connect
   readonly update?: Float32Array;
   readonly examples?: number;
   readonly correct?: number;
-  /** Training does not end before this; where it never settles, shares are sent and nothing is uploaded. */
+  /**
+   * Training does not end before this; where it never settles, shares are sent and nothing is
+   * uploaded.
+   */
   readonly after?: Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /**
- * A keystore is put back from a copy, by a backup or by whoever has the disk: it has forgotten what it answered, and would answer
- * again. Nothing that the participant itself remembers can tell; what others have seen of it can.
+ * A keystore is put back from a copy, by a backup or by whoever has the disk: it has forgotten what
+ * it answered, and would answer again. Nothing that the participant itself remembers can tell; what
+ * others have seen of it can.
  */
 import { wholeTranscript } from '../../coordinator/index.ts';
 import { afterEach, expect, it } from 'vitest';
@@ -162,7 +163,8 @@ it('the real coordinator refuses the registration and shows the last one at logi
   );
   const second = entries.filter(({ record }) => record.round === 2 && record.type === 'register');
   expect(second).toHaveLength(3);
-  // A transcript in which such a registration stands all the same: only the rule of counters is broken.
+  // A transcript in which such a registration stands all the same: only the rule of counters is
+  // broken.
   const view = emptyView({
     spec: stage.spec,
     run: hashRunSpec(stage.spec),
@@ -194,7 +196,8 @@ it.each<[string, (body: Register) => Register]>([
   await coordinator.stop();
   const run = hashRunSpec(stage.spec);
   const { entries } = decodeTranscript(run, await wholeTranscript(stage.journal));
-  // Everything after a record that was signed anew would have to be, too; verification stops at the first.
+  // Everything after a record that was signed anew would have to be, too; verification stops at the
+  // first.
   let head = genesis(run);
   const identities = await Promise.all(NAMES.map(testIdentity));
   const forged = entries.map(({ record }, index) => {

@@ -1,6 +1,7 @@
 /**
- * @module One participant among ten that spoils every sum it is in, in each of the ways that no record shows: the run commits, and
- * the spoiler is named and out within six attempts. Members answer for groups here, as they do on chain (policy `ledger`).
+ * @module One participant among ten that spoils every sum it is in, in each of the ways that no
+ * record shows: the run commits, and the spoiler is named and out within six attempts. Members
+ * answer for groups here, as they do on chain (policy `ledger`).
  */
 import { afterEach, expect, it } from 'vitest';
 import { journalLedger } from '../../coordinator/index.ts';

@@ -1,6 +1,7 @@
 /**
- * @module What the attacks of a lying coordinator have in common: a coordinator whose every step can be forged, honest clients whose
- * true updates the test knows, and what the coordinator reads out of what it was given.
+ * @module What the attacks of a lying coordinator have in common: a coordinator whose every step
+ * can be forged, honest clients whose true updates the test knows, and what the coordinator reads
+ * out of what it was given.
  */
 import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -109,8 +110,8 @@ export const without = (
 ): Uint8Array[] => members.filter((key) => !gone.some((one) => isKeyOf(one, key)));
 
 /**
- * Opens a round for these members only. After a commit the others are said to be unable to take part, and to make that
- * possible, that an attempt has failed in between.
+ * Opens a round for these members only. After a commit the others are said to be unable to take
+ * part, and to make that possible, that an attempt has failed in between.
  */
 export const openFor = (
   coordinator: ScriptedCoordinator,

@@ -1,6 +1,7 @@
 /**
- * @module What a coordinator may tell those who do not know the newest commit of where a round starts: newcomers, and members who
- * have missed it. They check a commit once; model and beacon of every attempt must be those of the commit that was checked.
+ * @module What a coordinator may tell those who do not know the newest commit of where a round
+ * starts: newcomers, and members who have missed it. They check a commit once; model and beacon of
+ * every attempt must be those of the commit that was checked.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';

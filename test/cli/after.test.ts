@@ -1,6 +1,7 @@
 /**
- * @module What can be done with a run on Walrus, Seal and Sui once it is over, as a user does it: from its folder, whose devnet
- * is started again, and as an outsider who has nothing but an object id, a network and a key.
+ * @module What can be done with a run on Walrus, Seal and Sui once it is over, as a user does it:
+ * from its folder, whose devnet is started again, and as an outsider who has nothing but an object
+ * id, a network and a key.
  */
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,6 @@
-/** The command line from outside: as a user calls it, a process for each call where that matters. */
+/**
+ * The command line from outside: as a user calls it, a process for each call where that matters.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -327,7 +329,8 @@ describe('floe coordinator and join', () => {
     const lowering = start(['join', 'ws://127.0.0.1:1', '--data', table, ...LOWERED], env);
     await lowering.printed(/requires less than the default: minimum 3 \(default 5\); known 0/);
     lowering.child.kill('SIGKILL');
-    // The default policy refuses the run, and the coordinator has said what a participant would have to lower.
+    // The default policy refuses the run, and the coordinator has said what a participant would
+    // have to lower.
     const refused = await start(
       ['join', `ws://127.0.0.1:${port}`, '--data', table, '--shard', '1/3'],
       env,

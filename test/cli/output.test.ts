@@ -1,5 +1,6 @@
 /**
- * @module What others wrote, a run's name on chain or a message of a coordinator, as it reaches a terminal.
+ * @module What others wrote, a run's name on chain or a message of a coordinator, as it reaches a
+ * terminal.
  */
 import { expect, it } from 'vitest';
 import { createOutput, printable } from '../../cli/output.ts';

@@ -1,5 +1,6 @@
 /**
- * @module The admission policy: what each requirement refuses, by which name and flag, and what lowers it.
+ * @module The admission policy: what each requirement refuses, by which name and flag, and what
+ * lowers it.
  */
 import { describe, expect, it } from 'vitest';
 import {

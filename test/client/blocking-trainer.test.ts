@@ -1,6 +1,7 @@
 /**
- * A trainer that holds the event loop for 75 s, five heartbeats: the participant keeps its place, over real sockets, with the
- * time of the coordinator in the test's hands. While the trainer runs its socket is not read, as in a blocked process.
+ * A trainer that holds the event loop for 75 s, five heartbeats: the participant keeps its place,
+ * over real sockets, with the time of the coordinator in the test's hands. While the trainer runs
+ * its socket is not read, as in a blocked process.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -126,7 +127,9 @@ it('the shares have left before the trainer is called: it may hold the loop beyo
   expect(seen).toEqual([1]);
 });
 
-/** The coordinator's end of one socket whose other end reads nothing, with frames waiting for it. */
+/**
+ * The coordinator's end of one socket whose other end reads nothing, with frames waiting for it.
+ */
 const silentPeer = async (mayBeSilent: boolean) => {
   const clock = manualClock(0);
   const server = createServer();

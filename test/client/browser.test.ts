@@ -1,6 +1,7 @@
 /**
- * floe/client and floe/protocol in a browser. A bundler (rolldown) follows every import with the conditions of a browser;
- * the bundle must ask for nothing of Node, and must run where there is no Node: in a realm with the globals of a browser only.
+ * floe/client and floe/protocol in a browser. A bundler (rolldown) follows every import with the
+ * conditions of a browser; the bundle must ask for nothing of Node, and must run where there is no
+ * Node: in a realm with the globals of a browser only.
  */
 import { fileURLToPath } from 'node:url';
 import { runInNewContext } from 'node:vm';
@@ -52,7 +53,10 @@ it('a bundle of the client for Node does import Node: the check above can fail',
   expect(imports).toContain('node:fs/promises');
 });
 
-/** Evaluates the bundle, then `expression` over its exports `floe`, where nothing but what browsers have is in reach. */
+/**
+ * Evaluates the bundle, then `expression` over its exports `floe`, where nothing but what browsers
+ * have is in reach.
+ */
 const inBrowserRealm = (code: string, expression: string): Promise<string> => {
   const { TextEncoder, TextDecoder, URL, atob, btoa, crypto, fetch, performance } = globalThis;
   const { setTimeout, clearTimeout, AbortController, AbortSignal, Event, EventTarget } = globalThis;

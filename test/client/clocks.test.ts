@@ -1,6 +1,6 @@
 /**
- * Clocks: whose is wrong is said where two of three agree; a wrong own clock is named, is nobody's breach, and is the cause that
- * the coordinator is told where key servers refuse.
+ * Clocks: whose is wrong is said where two of three agree; a wrong own clock is named, is nobody's
+ * breach, and is the cause that the coordinator is told where key servers refuse.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { lineOf } from '../../client/index.ts';

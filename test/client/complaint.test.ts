@@ -1,6 +1,6 @@
 /**
- * Complaints by the real participant: a bad entry is answered with its proof and no upload follows; an abort that excludes
- * somebody is accepted with the proof and named without it.
+ * Complaints by the real participant: a bad entry is answered with its proof and no upload follows;
+ * an abort that excludes somebody is accepted with the proof and named without it.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';

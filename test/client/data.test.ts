@@ -1,4 +1,7 @@
-/** @module Data from files: IDX, CSV, MNIST, and the preflight; each kind of broken input is refused with its place. */
+/**
+ * @module Data from files: IDX, CSV, MNIST, and the preflight; each kind of broken input is refused
+ * with its place.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

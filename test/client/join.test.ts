@@ -1,6 +1,6 @@
 /**
- * The short way in, against the real coordinator over real WebSockets, and the WebSocket connection by itself against a
- * server that misbehaves in raw bytes.
+ * The short way in, against the real coordinator over real WebSockets, and the WebSocket connection
+ * by itself against a server that misbehaves in raw bytes.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';

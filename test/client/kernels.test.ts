@@ -1,6 +1,6 @@
 /**
- * @module Floe's kernels against tfjs's cpu backend (an independent implementation) and against central finite
- * differences, and the committed binary against its sources.
+ * @module Floe's kernels against tfjs's cpu backend (an independent implementation) and against
+ * central finite differences, and the committed binary against its sources.
  */
 import * as fc from 'fast-check';
 import type * as Tfjs from '@tensorflow/tfjs';
@@ -60,7 +60,9 @@ const compare = async (
   for (const [i, array] of wasm.entries()) expectClose(array, cpu[i] ?? array, tolerance);
 };
 
-/** Central differences of the weighted sum, on the cpu backend, for a few coordinates of each input. */
+/**
+ * Central differences of the weighted sum, on the cpu backend, for a few coordinates of each input.
+ */
 const compareWithDifferences = async (
   operation: Operation,
   shapes: readonly number[][],
@@ -157,7 +159,8 @@ describe.each(TRANSPOSES)('matMul, transposed %s, %s', (ta, tb) => {
           bias: bias,
           activation,
         });
-      // Gradients through elu and sigmoid are not fused in tfjs: the outputs alone are compared there.
+      // Gradients through elu and sigmoid are not fused in tfjs: the outputs alone are compared
+      // there.
       const shapes = [...matrixShapes(6, 60, 11, ta, tb), [11]];
       const forward = async (backend: string): Promise<Float32Array> => {
         await tf.setBackend(backend);

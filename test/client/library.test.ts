@@ -1,6 +1,6 @@
 /**
- * What the commands do, from the library alone: a coordinator is started from a folder, joined, read by its address and from its
- * folder, stopped and resumed.
+ * What the commands do, from the library alone: a coordinator is started from a folder, joined,
+ * read by its address and from its folder, stopped and resumed.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

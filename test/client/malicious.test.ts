@@ -1,6 +1,7 @@
 /**
- * A coordinator that breaks the rules. Each case: an honest round up to the attack, then the attack; the victim names the
- * broken rule, answers nothing, withdraws, and takes part in the next honest round.
+ * A coordinator that breaks the rules. Each case: an honest round up to the attack, then the
+ * attack; the victim names the broken rule, answers nothing, withdraws, and takes part in the next
+ * honest round.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -57,7 +58,10 @@ const upTo = {
   },
 };
 
-/** The victim names the rule, with the coordinator's record that proves it; then everyone finishes the next round. */
+/**
+ * The victim names the rule, with the coordinator's record that proves it; then everyone finishes
+ * the next round.
+ */
 const expectNamed = async (s: Stage, code: string): Promise<void> => {
   const { error, count, records } = await s.victim.event('violation');
   expect(error.code, error.message).toBe(code);
@@ -67,7 +71,9 @@ const expectNamed = async (s: Stage, code: string): Promise<void> => {
   await s.victim.event('committed');
 };
 
-/** The victim refuses what nobody signed as it came, accuses nobody, and finishes the next round. */
+/**
+ * The victim refuses what nobody signed as it came, accuses nobody, and finishes the next round.
+ */
 const expectRefused = async (s: Stage, code: string): Promise<void> => {
   const { error } = await s.victim.event('unproven');
   expect(error.code, error.message).toBe(code);
@@ -182,7 +188,8 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
     expect((await s.victim.event('unproven', 3)).error.code).toMatch(
       /signature_invalid|record_malformed/,
     );
-    // Whoever is on the line could have done all three: nobody is accused, and the participant stays.
+    // Whoever is on the line could have done all three: nobody is accused, and the participant
+    // stays.
     await s.coordinator.playRound();
     await s.victim.event('committed');
     expect(s.victim.events.filter(({ type }) => type === 'violation')).toEqual([]);

@@ -1,4 +1,7 @@
-/** @module Backends in their order; topologies, stable names, and files that tf.loadLayersModel reads. */
+/**
+ * @module Backends in their order; topologies, stable names, and files that tf.loadLayersModel
+ * reads.
+ */
 import { initialModel } from '../../protocol/model/first-model.ts';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';

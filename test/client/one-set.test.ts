@@ -1,6 +1,6 @@
 /**
- * @module "One update is spent once" at a participant: attempts on one model, restarts in between, what an abort may say.
- * Source: specification of secure aggregation, section 2.0.
+ * @module "One update is spent once" at a participant: attempts on one model, restarts in between,
+ * what an abort may say. Source: specification of secure aggregation, section 2.0.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
@@ -34,7 +34,9 @@ const stage = async (count = 5) => {
   return { coordinator, members: coordinator.keys };
 };
 
-/** An attempt up to the question for answers; `out` of its cohort, `silent` does not upload in time. */
+/**
+ * An attempt up to the question for answers; `out` of its cohort, `silent` does not upload in time.
+ */
 const attempt = async (
   coordinator: ScriptedCoordinator,
   members: readonly Uint8Array[],

@@ -1,7 +1,7 @@
 /**
- * What a participant makes of what goes wrong around it: a store, a gate, a ledger, a keystore or a trainer that fails is never
- * a breach of the coordinator, whatever error it throws; the participant waits or sits the attempt out, says why, and commits
- * again once it is over.
+ * What a participant makes of what goes wrong around it: a store, a gate, a ledger, a keystore or a
+ * trainer that fails is never a breach of the coordinator, whatever error it throws; the
+ * participant waits or sits the attempt out, says why, and commits again once it is over.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';

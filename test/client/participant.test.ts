@@ -1,6 +1,7 @@
 /**
- * Honest rounds. The sums are held against a computation that never touches rings, masks or records: the weighted mean of
- * what the trainers returned, within the quantisation error; and masked against unmasked, bit for bit.
+ * Honest rounds. The sums are held against a computation that never touches rings, masks or
+ * records: the weighted mean of what the trainers returned, within the quantisation error; and
+ * masked against unmasked, bit for bit.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { lineOf } from '../../client/index.ts';
@@ -150,7 +151,8 @@ describe('a participant in honest rounds', () => {
   });
 
   it('no frame and no blob holds the update, the new weights or the secrets in clear', async () => {
-    // A pattern that survives clipping, or none: the trained weights contain the bytes of this text.
+    // A pattern that survives clipping, or none: the trained weights contain the bytes of this
+    // text.
     const planted = utf8('floe: planted pattern, 32 bytes!');
     const values = new Float32Array(planted.slice().buffer);
     for (const secagg of ['masked', 'none'] as const) {
@@ -269,7 +271,8 @@ describe('a participant in honest rounds', () => {
     expect(coordinator.recordsOf(unstable.key, 'upload')).toHaveLength(1);
     expect(coordinator.recordsOf(unstable.key, 'unmask')).toHaveLength(1);
     const delays = unstable.events.flatMap((e) => (e.type === 'reconnecting' ? [e.delayMs] : []));
-    // Half of min(max, base * 2^k) at least, all of it at most; k starts again with a session that got a record through.
+    // Half of min(max, base * 2^k) at least, all of it at most; k starts again with a session that
+    // got a record through.
     for (const [i, delay] of delays.entries()) {
       const most = Math.min(10, 2 * 2 ** (i <= idle ? i : 0));
       expect(delay, `delay ${i}`).toBeGreaterThanOrEqual(most / 2);

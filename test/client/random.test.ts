@@ -1,4 +1,7 @@
-/** @module The generator against published values of its reference implementation; shuffles by their properties. */
+/**
+ * @module The generator against published values of its reference implementation; shuffles by their
+ * properties.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { permutation, randomStream, xoshiro128 } from '../../client/random.ts';
@@ -6,7 +9,8 @@ import { permutation, randomStream, xoshiro128 } from '../../client/random.ts';
 describe('xoshiro128**', () => {
   it('gives the reference values for the state 1, 2, 3, 4', () => {
     const next = xoshiro128(1, 2, 3, 4);
-    // Published outputs of the authors' C code (version 1.1), as the Rust crate rand_xoshiro tests them too.
+    // Published outputs of the authors' C code (version 1.1), as the Rust crate rand_xoshiro tests
+    // them too.
     expect(Array.from({ length: 6 }, next)).toEqual([
       11520, 0, 5927040, 70819200, 2031721883, 1637235492,
     ]);
@@ -45,7 +49,8 @@ describe('streams and permutations', () => {
       const order = permutation(4, stream).join();
       counts.set(order, (counts.get(order) ?? 0) + 1);
     }
-    // Chi-square with 23 degrees of freedom stays below 49.7 with probability 0.999; the seed is fixed.
+    // Chi-square with 23 degrees of freedom stays below 49.7 with probability 0.999; the seed is
+    // fixed.
     const deviations = [...counts.values()].map((count) => (count - 1000) ** 2 / 1000);
     expect(counts.size).toBe(24);
     expect(deviations.reduce((a, b) => a + b, 0)).toBeLessThan(49.7);

@@ -1,6 +1,6 @@
 /**
- * @module Reaching a coordinator: what cannot heal is said at once and by its name, what may heal is tried for a stated time, and
- * a run that was reached once is never left for an outage.
+ * @module Reaching a coordinator: what cannot heal is said at once and by its name, what may heal
+ * is tried for a stated time, and a run that was reached once is never left for an outage.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';

@@ -1,6 +1,7 @@
 /**
- * @module The meaning of a plan, written as plainly as it can be: every node as loops over numbers. Slow; what executors
- * are compared with, and what shows that recording and planning are right where there is no GPU.
+ * @module The meaning of a plan, written as plainly as it can be: every node as loops over numbers.
+ * Slow; what executors are compared with, and what shows that recording and planning are right
+ * where there is no GPU.
  */
 import { evaluate } from '../../client/recorded/expr.ts';
 import {
@@ -37,7 +38,10 @@ const partAt = (part: Elementwise, read: Read, e: number, self: number): number 
   });
 };
 
-/** Calls back for each tap of each output pixel: indices into x [.., channels] and y [.., outChannels], and the tap. */
+/**
+ * Calls back for each tap of each output pixel: indices into x [.., channels] and y [..,
+ * outChannels], and the tap.
+ */
 const taps = (w: Window, use: (x: number, y: number, tap: number) => void): void => {
   for (let b = 0; b < w.batch; b++)
     for (let oy = 0; oy < w.outHeight; oy++)

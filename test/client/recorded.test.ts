@@ -1,6 +1,7 @@
 /**
- * @module Recorded steps: what is recorded of each kind of layer, and replays on WebGPU (any adapter, a software one too;
- * skipped where there is none) against the same training step by step in plain JavaScript.
+ * @module Recorded steps: what is recorded of each kind of layer, and replays on WebGPU (any
+ * adapter, a software one too; skipped where there is none) against the same training step by step
+ * in plain JavaScript.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
@@ -153,7 +154,8 @@ describe('replay by the reference executor', () => {
 });
 
 describe('gradients of recorded steps', () => {
-  // Batch norm and dropout train otherwise than they are evaluated; a penalty is no part of the score.
+  // Batch norm and dropout train otherwise than they are evaluated; a penalty is no part of the
+  // score.
   const plain = SMALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
 
   it.each(plain)('$name: within 1e-3 of central differences', async (small) => {

@@ -1,5 +1,6 @@
 /**
- * The spot check as a function: on the records and blobs of a round that real participants played, at every leaf.
+ * The spot check as a function: on the records and blobs of a round that real participants played,
+ * at every leaf.
  */
 import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { afterEach, describe, expect, it } from 'vitest';

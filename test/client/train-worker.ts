@@ -1,4 +1,7 @@
-/** @module Trains the 2NN on 40 images in a worker thread: a fresh context for the test of determinism. */
+/**
+ * @module Trains the 2NN on 40 images in a worker thread: a fresh context for the test of
+ * determinism.
+ */
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { parentPort } from 'node:worker_threads';
 import { subset } from '../../client/data/dataset.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The compliance suite of the Trainer port on both trainers: any function, and tfjs with its
- * dense layers on Floe's own kernels and without them.
+ * @module The compliance suite of the Trainer port on both trainers: any function, and tfjs with
+ * its dense layers on Floe's own kernels and without them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * @module The tfjs trainer: it learns, repeats itself byte for byte, leaks nothing, stops when told to; the dense path
- * against the general one, and that against tfjs's own optimiser.
+ * @module The tfjs trainer: it learns, repeats itself byte for byte, leaks nothing, stops when told
+ * to; the dense path against the general one, and that against tfjs's own optimiser.
  */
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { createHash } from 'node:crypto';

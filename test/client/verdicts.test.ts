@@ -1,6 +1,7 @@
 /**
- * What follows from an error, for every code of the catalogue: by the port that threw it, never by its code, and never a breach
- * without a record of the coordinator. Then the same in rounds: each port fails in each phase that uses it.
+ * What follows from an error, for every code of the catalogue: by the port that threw it, never by
+ * its code, and never a breach without a record of the coordinator. Then the same in rounds: each
+ * port fails in each phase that uses it.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -169,7 +170,9 @@ describe('an error of no port', () => {
   });
 });
 
-/** A ledger that holds what the scripted coordinator freezes, and has frozen in the round before. */
+/**
+ * A ledger that holds what the scripted coordinator freezes, and has frozen in the round before.
+ */
 const ledgerOf = (coordinator: ScriptedCoordinator): LedgerReader => {
   const frozen = <Type extends 'open' | 'cohort' | 'survivors'>(type: Type, round: number) => {
     const { round: current, last } = coordinator;
@@ -229,7 +232,8 @@ const playOn = async (coordinator: ScriptedCoordinator, victim: Uint8Array): Pro
 };
 
 describe('a port that fails in a round', () => {
-  // A cohort record is read by the ledger of the first round as well, so only its own round is disturbed.
+  // A cohort record is read by the ledger of the first round as well, so only its own round is
+  // disturbed.
   it.each(CALLS)(
     '%s: %s.%s (call %i): nobody is accused, nobody leaves',
     async (_phase, port, method, count) => {

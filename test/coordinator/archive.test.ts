@@ -1,6 +1,6 @@
 /**
- * @module Where blobs last is slow: the rounds go on beside it, one archive at a time, and the run is over once all of it is
- * there. The verifier reads from the lasting place alone.
+ * @module Where blobs last is slow: the rounds go on beside it, one archive at a time, and the run
+ * is over once all of it is there. The verifier reads from the lasting place alone.
  */
 import { expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';

@@ -1,5 +1,6 @@
 /**
- * @module The key of an attempt: the same after a crash, gone from every file of the journal once the attempt is over.
+ * @module The key of an attempt: the same after a crash, gone from every file of the journal once
+ * the attempt is over.
  */
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * @module Everything wrong at once: a run of real participants in which some send NaN, claim a billion examples, upload half
- * a blob, forge, replay, flood or borrow an identity. Each is refused by name; the run finishes and verifies.
+ * @module Everything wrong at once: a run of real participants in which some send NaN, claim a
+ * billion examples, upload half a blob, forge, replay, flood or borrow an identity. Each is refused
+ * by name; the run finishes and verifies.
  */
 import { afterEach, expect, it, vi } from 'vitest';
 import { functionTrainer, joinRun, memoryKeystore, type Participant } from '../../client/index.ts';
@@ -67,7 +68,8 @@ it('a run with NaN, a billion examples, half a blob, forgeries, replays and floo
   const withdrawals = (events: ParticipantEvent[]): (string | undefined)[] =>
     events.flatMap((event) => (event.type === 'withdrawn' ? [event.error.code] : []));
 
-  // A frame above the limit, before anything else: the session is closed by name, nobody else notices.
+  // A frame above the limit, before anything else: the session is closed by name, nobody else
+  // notices.
   const [server, flooder] = connectionPair('flooder');
   const closed = new Promise<string>((resolve) =>
     flooder.receive({ message: () => undefined, close: (_, reason) => resolve(reason) }),
@@ -87,7 +89,8 @@ it('a run with NaN, a billion examples, half a blob, forgeries, replays and floo
   const truncating = await stage.participant('truncating', { store: halving });
   connect(coordinator, truncating);
   for (let i = 0; i < HONEST; i += 1) await join(`honest ${i}`);
-  // Once the first of the two is gone, its double is shown a registration that its own keystore knows nothing of.
+  // Once the first of the two is gone, its double is shown a registration that its own keystore
+  // knows nothing of.
   const double = await join('honest 0', undefined, stage.store, 'keystore_rolled_back');
   const forger = await stage.participant('forger', { train: (model) => model.map(() => 0.01) });
   connect(coordinator, forger);

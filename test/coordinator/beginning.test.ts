@@ -1,6 +1,6 @@
 /**
- * A run whose specification names the model it starts from: a coordinator that has another one does not begin; one that begins
- * all the same is caught by participants and by verifiers.
+ * A run whose specification names the model it starts from: a coordinator that has another one does
+ * not begin; one that begins all the same is caught by participants and by verifiers.
  */
 import { expect, it } from 'vitest';
 import { checkOpen } from '../../client/participant/checks.ts';

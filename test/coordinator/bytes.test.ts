@@ -1,6 +1,6 @@
 /**
- * @module How often the bytes of an upload and of a model are hashed, written and read on their way:
- * real participants, the blobs over HTTP, every disk counted.
+ * @module How often the bytes of an upload and of a model are hashed, written and read on their
+ * way: real participants, the blobs over HTTP, every disk counted.
  */
 import { beforeEach, expect, it, vi } from 'vitest';
 import { openKeystore } from '../../client/keystore/index.ts';

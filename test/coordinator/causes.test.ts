@@ -1,6 +1,6 @@
 /**
- * Why attempts fail: what participants report is counted in the abort record, and the same cause at everybody makes the run
- * pause longer each time, or ends it by name where no repeat can help.
+ * Why attempts fail: what participants report is counted in the abort record, and the same cause at
+ * everybody makes the run pause longer each time, or ends it by name where no repeat can help.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Progress } from '../../coordinator/index.ts';

@@ -1,6 +1,7 @@
 /**
- * @module What the coordinator draws meets the rules by which participants and verifiers judge it, whatever happens: random
- * courses of a run with members that come, leave, register and stop, attempts that fail in every phase and are repeated.
+ * @module What the coordinator draws meets the rules by which participants and verifiers judge it,
+ * whatever happens: random courses of a run with members that come, leave, register and stop,
+ * attempts that fail in every phase and are repeated.
  */
 import { beforeAll, expect, it } from 'vitest';
 import { compareBytes, toHex, utf8 } from '../../protocol/bytes.ts';

@@ -1,7 +1,8 @@
 /**
- * @module Who is drawn into a cohort. R, which draws it, is public once the last commit is: whoever makes keys after that can make
- * as many as it takes for the smallest tickets. So only those who were here before R was known are drawn by it. Source:
- * specification of secure aggregation, section 2.0.1.
+ * @module Who is drawn into a cohort. R, which draws it, is public once the last commit is: whoever
+ * makes keys after that can make as many as it takes for the smallest tickets. So only those who
+ * were here before R was known are drawn by it. Source: specification of secure aggregation,
+ * section 2.0.1.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compareBytes, fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
@@ -72,7 +73,10 @@ const keysOf = ({ people }: Player, who?: readonly number[]): Uint8Array[] =>
   people.filter((_, i) => who?.includes(i) ?? true).map(({ publicKey }) => publicKey);
 const invited = ({ state }: Player): readonly string[] => roundOf(state)?.invited ?? [];
 
-/** Plays the first attempt until the ledger holds its model; in `late` some log in while the answers are awaited. */
+/**
+ * Plays the first attempt until the ledger holds its model; in `late` some log in while the answers
+ * are awaited.
+ */
 const signFirst = (player: Player, late: readonly Uint8Array[] = []): void => {
   reach(player, 'unmask', COHORT);
   for (const key of late) player.apply({ type: 'joined', key });

@@ -1,6 +1,7 @@
 /**
- * @module Participants that vanish, lie or repeat themselves, against the real host: the sum over the survivors is exact, the
- * culprit is named, the run goes on. And nothing that is kept or said holds a model in clear.
+ * @module Participants that vanish, lie or repeat themselves, against the real host: the sum over
+ * the survivors is exact, the culprit is named, the run goes on. And nothing that is kept or said
+ * holds a model in clear.
  */
 import { describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -23,7 +24,10 @@ import { connect, createStage, testSpec, turns, until, type Stage } from '../sup
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea', 'emilia'];
 
-/** Everybody moves every weight by a step of its own, so that the mean shows exactly who is in the sum. */
+/**
+ * Everybody moves every weight by a step of its own, so that the mean shows exactly who is in the
+ * sum.
+ */
 const stepOf = (index: number): number => 0.01 * 2 ** index;
 const train =
   (index: number): TestParticipantInit['train'] =>

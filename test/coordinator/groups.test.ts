@@ -1,6 +1,7 @@
 /**
- * @module Group testing: one of ten spoils every sum that it is in, and no sum names it. After two such sums the cohorts are
- * chosen so that they tell who it is; who was in every spoiled one is suspended, in the Abort record and in the log.
+ * @module Group testing: one of ten spoils every sum that it is in, and no sum names it. After two
+ * such sums the cohorts are chosen so that they tell who it is; who was in every spoiled one is
+ * suspended, in the Abort record and in the log.
  */
 import { beforeAll, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
@@ -20,7 +21,10 @@ const ANSWERS = {
   unmask: 'unmask',
 } as const;
 
-/** Everybody here answers; a sum with the liar in it fails. Ends when `until` holds, or nothing happens any more. */
+/**
+ * Everybody here answers; a sum with the liar in it fails. Ends when `until` holds, or nothing
+ * happens any more.
+ */
 const play = (player: Player, liar: number, until: () => boolean): void => {
   const key = toHex(player.people[liar]!.publicKey);
   let done = 0;

@@ -1,6 +1,7 @@
 /**
- * @module Whole runs against the host: the model is checked against plain federated averaging computed beside it, and the
- * transcript against the independent verifier. A crash is injected at every write of the journal.
+ * @module Whole runs against the host: the model is checked against plain federated averaging
+ * computed beside it, and the transcript against the independent verifier. A crash is injected at
+ * every write of the journal.
  */
 import { describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -40,7 +41,10 @@ const flatOf = async (stage: Stage, outcome: Outcome): Promise<Float32Array> => 
   );
 };
 
-/** Federated averaging of the same updates in float64, equal weights, from the model that the seed gives. */
+/**
+ * Federated averaging of the same updates in float64, equal weights, from the model that the seed
+ * gives.
+ */
 const expectedModel = ({ model: first }: RunSpec, rounds: number): number[] => {
   let model = [...initialModel(first)];
   for (let round = 1; round <= rounds; round += 1)

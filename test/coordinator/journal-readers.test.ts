@@ -1,5 +1,6 @@
 /**
- * @module Who reads a journal: several at once, without write access; not while a run is played, and again once it is over.
+ * @module Who reads a journal: several at once, without write access; not while a run is played,
+ * and again once it is over.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * @module The journal: both implementations held to one suite; durable, exclusive, strict. What a restart costs does not depend
- * on how many rounds were before.
+ * @module The journal: both implementations held to one suite; durable, exclusive, strict. What a
+ * restart costs does not depend on how many rounds were before.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * @module What counts what outsiders take: token buckets by name, addresses, messages without an end, and answers that nobody
- * reads. The clock is set by hand.
+ * @module What counts what outsiders take: token buckets by name, addresses, messages without an
+ * end, and answers that nobody reads. The clock is set by hand.
  */
 import type { Socket } from 'node:net';
 import { EventEmitter } from 'node:events';

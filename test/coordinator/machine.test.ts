@@ -1,6 +1,6 @@
 /**
- * @module Every transition of the machine, by event and by time, and every record that must be refused. Time is a number; the
- * records carry real signatures.
+ * @module Every transition of the machine, by event and by time, and every record that must be
+ * refused. Time is a number; the records carry real signatures.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cryptoReady } from '../../protocol/ports/identity.ts';

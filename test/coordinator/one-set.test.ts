@@ -1,6 +1,7 @@
 /**
- * @module "One update is spent once" at the coordinator: whom it invites on a model that was opened before, when it waits and
- * what it says, what its aborts say. Source: specification of secure aggregation, section 2.0.
+ * @module "One update is spent once" at the coordinator: whom it invites on a model that was opened
+ * before, when it waits and what it says, what its aborts say. Source: specification of secure
+ * aggregation, section 2.0.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../protocol/bytes.ts';

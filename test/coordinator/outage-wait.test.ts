@@ -1,6 +1,7 @@
 /**
- * @module An outage is waited for within the attempt: by the phases, while members report that they wait for a service and
- * the attempt could only fail without them, and by the coordinator's own work. An attempt that fails costs its randomness.
+ * @module An outage is waited for within the attempt: by the phases, while members report that they
+ * wait for a service and the attempt could only fail without them, and by the coordinator's own
+ * work. An attempt that fails costs its randomness.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OUTAGE_LIMIT_MS } from '../../coordinator/machine/outage.ts';

@@ -1,6 +1,7 @@
 /**
- * @module A fault of this program or of its installation is no outage: no repeat mends it. The coordinator stops by name after
- * three attempts and keeps its state; a participant leaves by name. A fault that one sender's bytes may have caused stops nobody.
+ * @module A fault of this program or of its installation is no outage: no repeat mends it. The
+ * coordinator stops by name after three attempts and keeps its state; a participant leaves by name.
+ * A fault that one sender's bytes may have caused stops nobody.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -25,7 +26,9 @@ describe('what is thrown where a module is missing', () => {
   });
 });
 
-/** Plays a run whose coordinator fails in this way, until it ends, for a quarter of an hour at most. */
+/**
+ * Plays a run whose coordinator fails in this way, until it ends, for a quarter of an hour at most.
+ */
 const endOf = async (thrown: () => unknown, port: 'gate' | 'ledger') => {
   const clock = manualClock(0);
   const stage = await createStage(await testSpec({ cohort: { size: 3, minimum: 3 } }), { clock });

@@ -1,6 +1,6 @@
 /**
- * @module Who holds a place in a run and who reads its models, by cohorts and not by logins; and runs whose members take part in
- * batches, whole or not at all.
+ * @module Who holds a place in a run and who reads its models, by cohorts and not by logins; and
+ * runs whose members take part in batches, whole or not at all.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cohortReaders, withCohort, withRegistered } from '../../coordinator/machine/places.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The coordinator on a real port of 127.0.0.1: a run over WebSocket with the blobs over HTTP, the endpoints, and what
- * they refuse.
+ * @module The coordinator on a real port of 127.0.0.1: a run over WebSocket with the blobs over
+ * HTTP, the endpoints, and what they refuse.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';

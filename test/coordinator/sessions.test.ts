@@ -1,5 +1,6 @@
 /**
- * @module Sessions and the attacks on them, over connections in memory and a clock that is set by hand.
+ * @module Sessions and the attacks on them, over connections in memory and a clock that is set by
+ * hand.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';

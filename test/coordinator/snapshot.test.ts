@@ -1,6 +1,7 @@
 /**
- * @module Snapshots: whatever a run does and wherever it is cut, the state after the snapshot and the events that came since is
- * the state after all events, and goes on the same. What is not exactly what was written is refused.
+ * @module Snapshots: whatever a run does and wherever it is cut, the state after the snapshot and
+ * the events that came since is the state after all events, and goes on the same. What is not
+ * exactly what was written is refused.
  */
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -129,7 +130,9 @@ const checkEveryState = async (player: Player): Promise<Set<string>> => {
   return phases;
 };
 
-/** What the run is in the end, when it is kept with a snapshot after so many events and restored. */
+/**
+ * What the run is in the end, when it is kept with a snapshot after so many events and restored.
+ */
 const restoredWith = async (player: Player, every: number): Promise<State> => {
   const { steps, states } = stepsOf(player);
   const journal = memoryJournal();

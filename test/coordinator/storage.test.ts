@@ -1,6 +1,7 @@
 /**
- * @module What goes wrong around a coordinator, not in it: a disk that takes no write, a clock that jumps. Each is named, nothing
- * is lost, nobody is late for it, and the run ends with the model of an undisturbed one.
+ * @module What goes wrong around a coordinator, not in it: a disk that takes no write, a clock that
+ * jumps. Each is named, nothing is lost, nobody is late for it, and the run ends with the model of
+ * an undisturbed one.
  */
 import { execFile } from 'node:child_process';
 import { chmod, chown, mkdtemp, rm, stat } from 'node:fs/promises';
@@ -129,7 +130,8 @@ describe('a disk', () => {
     const isRoot = process.geteuid?.() === 0;
     if (isRoot) for (const own of [place, path]) await chown(own, NOBODY, NOBODY);
     await chmod(path, 0o444);
-    // What a file permits is asked for the user of the process, not for the one it acts as: another process it must be.
+    // What a file permits is asked for the user of the process, not for the one it acts as: another
+    // process it must be.
     const module = new URL('../../coordinator/journal/sqlite.ts', import.meta.url).href;
     const script =
       `const { openJournal } = await import(${JSON.stringify(module)});` +

@@ -1,6 +1,7 @@
 /**
- * @module Uploads that no committed round rests on are forgotten, and no others: the number of blobs does not grow with failed
- * attempts, and that of waiting uploads not with rounds where they are archived.
+ * @module Uploads that no committed round rests on are forgotten, and no others: the number of
+ * blobs does not grow with failed attempts, and that of waiting uploads not with rounds where they
+ * are archived.
  */
 import { describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';

@@ -1,5 +1,6 @@
 /**
- * @module The timeout model: the deadline of the uploads follows the times that are observed, with a floor and a ceiling.
+ * @module The timeout model: the deadline of the uploads follows the times that are observed, with
+ * a floor and a ceiling.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cryptoReady } from '../../protocol/ports/identity.ts';

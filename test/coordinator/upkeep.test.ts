@@ -1,6 +1,6 @@
 /**
- * @module What the coordinator of a run on a network looks after: when it looks, what it asks to be kept, what it says of coins,
- * and what keeps an attempt from being opened.
+ * @module What the coordinator of a run on a network looks after: when it looks, what it asks to be
+ * kept, what it says of coins, and what keeps an attempt from being opened.
  */
 import { describe, expect, it } from 'vitest';
 import { type FundsReport, timesCovered } from '../../coordinator/funds.ts';

@@ -1,6 +1,7 @@
 /**
- * @module The coordinator's own work waits for a service that does not answer for as long as the phase allows, instead of
- * spending attempt after attempt on it; then the attempt ends with the cause. The operator is told once what it waits for.
+ * @module The coordinator's own work waits for a service that does not answer for as long as the
+ * phase allows, instead of spending attempt after attempt on it; then the attempt ends with the
+ * cause. The operator is told once what it waits for.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock, type ManualClock } from '../../protocol/ports/clock.ts';
@@ -34,11 +35,13 @@ const freeze = (code: ErrorCode, answersAt: number): Stage => {
   const told: string[] = [];
   let asked = 0;
   const model = { version: 0, blob: {}, hash: new Uint8Array(32), envelope: new Uint8Array() };
+  const round = emptyRound(ROUND, []);
+  const phase = { type: 'freezing-cohort', since: 0, deadline: Infinity, round };
   const context = {
     run: new Uint8Array(32),
     clock,
     log: SILENT,
-    state: () => ({ ...initialState, round: emptyRound(ROUND, []), model }),
+    state: () => ({ ...initialState, phase, model }),
     ledger: {
       freezeCohort: async () => {
         asked += 1;

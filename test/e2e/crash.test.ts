@@ -1,6 +1,7 @@
 /**
- * kill -9 in every phase, with real processes on real data: one `floe coordinator`, five `floe join` over WebSocket.
- * The reference is an undisturbed run with the same seeds: the final model must be the same, bit for bit.
+ * kill -9 in every phase, with real processes on real data: one `floe coordinator`, five
+ * `floe join` over WebSocket. The reference is an undisturbed run with the same seeds: the final
+ * model must be the same, bit for bit.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * @module A coordinator is killed, and started again with a network file of other key servers and another threshold: participants stay,
- * nobody is accused, and the run ends with the model of an undisturbed one. Real processes.
+ * @module A coordinator is killed, and started again with a network file of other key servers and
+ * another threshold: participants stay, nobody is accused, and the run ends with the model of an
+ * undisturbed one. Real processes.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

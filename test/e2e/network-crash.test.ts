@@ -1,7 +1,8 @@
 /**
- * kill -9 of a coordinator on Walrus, Seal and Sui, at every call that costs something or says something for ever: sent and
- * not heard of, or not sent. Real processes against a devnet in this one. The reference is an undisturbed run of the same
- * seeds: the same model, as many blobs bought, none left uncertified.
+ * kill -9 of a coordinator on Walrus, Seal and Sui, at every call that costs something or says
+ * something for ever: sent and not heard of, or not sent. Real processes against a devnet in this
+ * one. The reference is an undisturbed run of the same seeds: the same model, as many blobs bought,
+ * none left uncertified.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +29,9 @@ const BEGINNING: readonly KillPoint[] = [
   { call: 'certify_blob', when: 'before' },
   { call: 'certify_blob', when: 'after' },
 ];
-/** ... and once they do. A round's quilt may be on its way before or after its model is published. */
+/**
+ * ... and once they do. A round's quilt may be on its way before or after its model is published.
+ */
 const IN_ROUNDS: readonly KillPoint[] = [
   { call: 'freeze_cohort', when: 'after' },
   { call: 'freeze_survivors', when: 'after' },
@@ -148,7 +151,10 @@ const undisturbed = async () => {
   return finish(server, participants(port), 'undisturbed');
 };
 
-/** Starts it again after each kill point, in the order in which they are met. @returns the process that is left */
+/**
+ * Starts it again after each kill point, in the order in which they are met. @returns the process
+ * that is left
+ */
 const dieAt = async (points: readonly KillPoint[], first: FloeProcess, port: number) => {
   let server = first;
   for (let left = points; left.length > 0;) {

@@ -1,6 +1,6 @@
 /**
- * A coordinator's process on a network, participants through the library: found, refused, taken part in, pulled, forked. What is
- * said is held against the chain.
+ * A coordinator's process on a network, participants through the library: found, refused, taken
+ * part in, pulled, forked. What is said is held against the chain.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -181,7 +181,8 @@ it('a version is forked: same weights, other settings, one lineage', async () =>
     version,
     expect.stringMatching(/^0x/u),
   ]);
-  // Pulled from chain, Walrus and Seal alone: the initial model is the version's, as its specification says.
+  // Pulled from chain, Walrus and Seal alone: the initial model is the version's, as its
+  // specification says.
   const initial = document.versions[0]?.object as string;
   const pull = await floe(
     `pull ${initial} --keystore second/keystore --network net.json --out pulled`,

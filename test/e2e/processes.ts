@@ -1,13 +1,15 @@
 /**
- * @module Real processes for the end-to-end tests: `floe coordinator` and `floe join` over WebSocket on loopback, watched
- * through their logs and killed with SIGKILL.
+ * @module Real processes for the end-to-end tests: `floe coordinator` and `floe join` over
+ * WebSocket on loopback, watched through their logs and killed with SIGKILL.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-/** What a participant of these runs says to take cohorts of three from a run that anybody may join. */
+/**
+ * What a participant of these runs says to take cohorts of three from a run that anybody may join.
+ */
 export const LOWERED = ['--require-minimum', '3', '--require-known', '0'];
 export const PASSPHRASE = 'correct horse battery staple';
 
@@ -66,7 +68,10 @@ export class FloeProcess {
     });
   }
 
-  /** Resolves with the first line, past or coming, that `matches`; rejects when the process ends before. */
+  /**
+   * Resolves with the first line, past or coming, that `matches`; rejects when the process ends
+   * before.
+   */
   line(matches: (line: string) => boolean): Promise<string> {
     const past = `${this.stdout}${this.stderr}`.split('\n').find(matches);
     if (past !== undefined) return Promise.resolve(past);

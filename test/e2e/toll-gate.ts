@@ -1,14 +1,18 @@
 /**
- * @module Where a process that talks to a network can be watched and killed: a proxy before its RPC node and its upload relay,
- * which knows what every call is for. A kill point is a call by its place in the order of things, before it is delivered or
- * after it was, with its answer on the way: what the process has on disk then is what a crash there leaves.
+ * @module Where a process that talks to a network can be watched and killed: a proxy before its RPC
+ * node and its upload relay, which knows what every call is for. A kill point is a call by its
+ * place in the order of things, before it is delivered or after it was, with its answer on the way:
+ * what the process has on disk then is what a crash there leaves.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 
-/** Names of Move functions, or of their module, as they stand in a transaction; and the upload of a blob's bytes. */
+/**
+ * Names of Move functions, or of their module, as they stand in a transaction; and the upload of a
+ * blob's bytes.
+ */
 export const CALLS = [
   'publication',
   // The initial version is published together with its freezes.

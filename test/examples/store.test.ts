@@ -1,6 +1,6 @@
 /**
- * @module A store from outside of the project: it passes the compliance suite, consistent at once or
- * late, and a coordinator runs on it. The example imports public entries only.
+ * @module A store from outside of the project: it passes the compliance suite, consistent at once
+ * or late, and a coordinator runs on it. The example imports public entries only.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * @module Batches: a partition of the members that follows from the specification alone, and the rule that a batch takes part
- * whole or not at all.
+ * @module Batches: a partition of the members that follows from the specification alone, and the
+ * rule that a batch takes part whole or not at all.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Ed25519: the platform's answers against libsodium's, also on the signatures that implementations disagree about (Chalkias,
- * Garillot and Nikolaenko 2020, "Taming the many EdDSAs"): points of small and mixed order, encodings beyond p, S beyond L.
+ * Ed25519: the platform's answers against libsodium's, also on the signatures that implementations
+ * disagree about (Chalkias, Garillot and Nikolaenko 2020, "Taming the many EdDSAs"): points of
+ * small and mixed order, encodings beyond p, S beyond L.
  */
 import { ed25519, ED25519_TORSION_SUBGROUP } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';

@@ -1,4 +1,7 @@
-/** The parts of the encoding against independent paths: naive Hadamard matrix, big integers, orthogonality. */
+/**
+ * The parts of the encoding against independent paths: naive Hadamard matrix, big integers,
+ * orthogonality.
+ */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

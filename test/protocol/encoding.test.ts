@@ -1,4 +1,7 @@
-/** Whole encodings: sums decode to the weighted mean within the stated error, whatever the order; bad input is refused. */
+/**
+ * Whole encodings: sums decode to the weighted mean within the stated error, whatever the order;
+ * bad input is refused.
+ */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -180,7 +183,8 @@ describe('sum of a cohort', () => {
         const { error } = roundTrip(list, used);
         const weights = list.map(({ examples }) => Math.min(examples, 600));
         const mean = weights.reduce((a, b) => a + b) / list.length;
-        // The bound is on the root mean square: three times it for a single draw, in few dimensions.
+        // The bound is on the root mean square: three times it for a single draw, in few
+        // dimensions.
         const { bound } = quantisationError(used, list.length, list[0]!.delta.length, mean);
         expect(error).toBeLessThan(3 * bound);
       }),
@@ -189,7 +193,8 @@ describe('sum of a cohort', () => {
   });
 
   it("has the specification's error at q = 8, n = 100: about 0.7 % rotated, 13 % not", () => {
-    // Updates that drift: each has norm C and shares a fifth of it with the others, in a heavy-tailed direction.
+    // Updates that drift: each has norm C and shares a fifth of it with the others, in a
+    // heavy-tailed direction.
     const dimension = 32_768;
     const heavy = (seed: number): Float32Array => {
       const next = uniform(seed);

@@ -1,6 +1,6 @@
 /**
- * The whole catalogue: each code is thrown somewhere in the product, what its remedy names exists, and codes survive frames,
- * the close of a connection, and worker threads.
+ * The whole catalogue: each code is thrown somewhere in the product, what its remedy names exists,
+ * and codes survive frames, the close of a connection, and worker threads.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /**
- * @module The first model: golden hashes, so that every platform draws the same bits, and the shape of what is drawn.
+ * @module The first model: golden hashes, so that every platform draws the same bits, and the shape
+ * of what is drawn.
  */
 import { describe, expect, it, vi } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The identity port knows nothing of a chain: the signer of Sui's SDKs is derived from it, and
- * no room above protocol/net imports a vendor's SDK.
+ * @module The identity port knows nothing of a chain: the signer of Sui's SDKs is derived from it,
+ * and no room above protocol/net imports a vendor's SDK.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';

@@ -1,5 +1,6 @@
 /**
- * What is told of a network, and which network is taken: cases by hand, and keys hidden in addresses as attacks on who tells.
+ * What is told of a network, and which network is taken: cases by hand, and keys hidden in
+ * addresses as attacks on who tells.
  */
 import { initialModelHash } from '../../protocol/model/first-model.ts';
 import { describe, expect, it } from 'vitest';

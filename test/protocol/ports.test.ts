@@ -1,6 +1,6 @@
 /**
- * @module The compliance suites of Clock, Disk and Connection, on every implementation there is; and
- * that the suites bring no test runner of their own.
+ * @module The compliance suites of Clock, Disk and Connection, on every implementation there is;
+ * and that the suites bring no test runner of their own.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';

@@ -127,7 +127,8 @@ describe('flat vector', () => {
 });
 
 describe('bfloat16', () => {
-  // Independent path: the nearest of the two neighbours by distance in float64, ties to the even one.
+  // Independent path: the nearest of the two neighbours by distance in float64, ties to the even
+  // one.
   const reference = (value: number): number => {
     const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
     const float = (half: number): number => new Float32Array(Uint32Array.of(half << 16).buffer)[0]!;

@@ -1,6 +1,6 @@
 /**
- * @module The journal of uploads over many rounds: what was certified is forgotten but for the latest, what is to be extended
- * and what is not certified yet stay.
+ * @module The journal of uploads over many rounds: what was certified is forgotten but for the
+ * latest, what is to be extended and what is not certified yet stay.
  */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
- * Participant and verifier agree on every record: random honest rounds, one field of one record changed
- * and signed again by its author, the records after it made to fit. Seeds are fixed; a failure prints
- * the record, the field and what each side said.
+ * Participant and verifier agree on every record: random honest rounds, one field of one record
+ * changed and signed again by its author, the records after it made to fit. Seeds are fixed; a
+ * failure prints the record, the field and what each side said.
  */
 import { beforeAll, expect, it } from 'vitest';
 import * as checks from '../../client/participant/checks.ts';
@@ -46,7 +46,10 @@ import { pathOf } from '../support/entries.ts';
 const MUTANTS = 300;
 /** A complaint is judged by what it opens, not by rules alone: test/client/complaint.test.ts. */
 const TYPES = (Object.keys(bodySchemas) as RecordType[]).filter((type) => type !== 'complaint');
-/** What a member of the next cohort is shown of a commit: all but what was sealed to the coordinator. */
+/**
+ * What a member of the next cohort is shown of a commit: all but what was sealed to the
+ * coordinator.
+ */
 const SHOWN: ReadonlySet<RecordType> = new Set(EVIDENCE_TYPES);
 
 let cast: Cast;
@@ -120,7 +123,10 @@ const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
     await provenCulprits(log, await checkRecords(rules, log, undefined, 0));
   });
 
-/** What survivor `self` says: of the frames that it is sent during the round, then of the evidence that it is shown after it. */
+/**
+ * What survivor `self` says: of the frames that it is sent during the round, then of the evidence
+ * that it is shown after it.
+ */
 const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
   verdictOf(async () => {
     const { spec, run } = round;
@@ -280,7 +286,8 @@ it.each(TYPES)('%s: participant and verifier agree on every mutant', async (type
     count += 1;
     covered.add(path);
     const self = cast.people[course.survivors.at(-1) as number]!.publicKey;
-    // Without masks participants are shown no evidence: uploads are for the coordinator and the auditors.
+    // Without masks participants are shown no evidence: uploads are for the coordinator and the
+    // auditors.
     const hidden = course.secagg === 'none' && (type === 'upload' || type === 'commit');
     const isShown = SHOWN.has(type) || type === 'abort' || type === 'consistent';
     const said = {

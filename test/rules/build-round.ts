@@ -1,7 +1,7 @@
 /**
  * Builds the records of one attempt as honest parties would sign them, with a hook that changes the
- * body of one record before its author signs it. Later records are made from the changed one, so that
- * the changed field is the only thing that can be wrong.
+ * body of one record before its author signs it. Later records are made from the changed one, so
+ * that the changed field is the only thing that can be wrong.
  */
 import { hashStrategy } from '../../protocol/algorithm/registry.ts';
 import { layoutOf } from '../../protocol/algorithm/round.ts';
@@ -65,7 +65,10 @@ export interface Course {
   readonly survivors: readonly number[];
   /** Instead of the uploads, an Abort. */
   readonly aborted?: boolean;
-  /** Instead of the commit, an Abort that shows a lie of the first sharer: among the survivors for `self`, not for the others. */
+  /**
+   * Instead of the commit, an Abort that shows a lie of the first sharer: among the survivors for
+   * `self`, not for the others.
+   */
   readonly lie?: Liar['kind'];
 }
 

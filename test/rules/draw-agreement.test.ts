@@ -1,6 +1,7 @@
 /**
- * @module The draw in the Open record, field by field: participant and verifier both refuse every change of the draw that opens the
- * second round of a real run. What only the attempts in between can show is in test/attacks/coordinator-draw.test.ts.
+ * @module The draw in the Open record, field by field: participant and verifier both refuse every
+ * change of the draw that opens the second round of a real run. What only the attempts in between
+ * can show is in test/attacks/coordinator-draw.test.ts.
  */
 import { expect, it } from 'vitest';
 import * as checks from '../../client/participant/checks.ts';

@@ -29,7 +29,10 @@ export interface Liar {
 
 type Unsigned<Shown> = Shown extends unknown ? Omit<Shown, 'record'> : never;
 
-/** @returns entries as long as they have to be, in which the commitments to the shares are true and all else is noise */
+/**
+ * @returns entries as long as they have to be, in which the commitments to the shares are true and
+ * all else is noise
+ */
 export const lyingShares = ({ kind, context, members, author, sigma }: Liar) => {
   const random = seededRandom(sha256(utf8('lying shares')));
   const t = threshold(members.length);

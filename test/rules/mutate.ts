@@ -1,4 +1,6 @@
-/** Changes one field of a plain value: every leaf and every list of a record's body can be reached. */
+/**
+ * Changes one field of a plain value: every leaf and every list of a record's body can be reached.
+ */
 
 export type Draw = (below: number) => number;
 

@@ -1,7 +1,8 @@
 /**
- * @module Model check of the one-set rule (specification of secure aggregation, section 2.0): all sequences of up to four
- * survivor sets over seven members, every number of colluders. It holds for the product's rules, and finds the attack as
- * soon as one of them is weakened, which shows that it looks. See one-set-search.ts for the adversary.
+ * @module Model check of the one-set rule (specification of secure aggregation, section 2.0): all
+ * sequences of up to four survivor sets over seven members, every number of colluders. It holds for
+ * the product's rules, and finds the attack as soon as one of them is weakened, which shows that it
+ * looks. See one-set-search.ts for the adversary.
  */
 import { describe, expect, it } from 'vitest';
 import { mayAnswer, mayUpload, setName } from '../../protocol/rules/one-set.ts';
@@ -118,7 +119,8 @@ describe('the check finds the attack when the rule is weakened', () => {
           family,
         ),
     };
-    // Two sets of which one holds the other: v and h answer for {v, h, h'} and three colluders, h' for {h, h'} and them.
+    // Two sets of which one holds the other: v and h answer for {v, h, h'} and three colluders, h'
+    // for {h, h'} and them.
     const alone = search({ rule: own, minimum: 5, colluders: 3, untilSingle: true });
     expect(alone.attack?.single).toBeDefined();
     // Blocks that are too small come up without any colluder.

@@ -1,16 +1,19 @@
 /**
- * @module The adversary of the one-set rule, searched exhaustively: a coordinator and its colluders propose survivor sets over
- * seven members on one model, honest members decide by the rule, and every reachable state is examined.
+ * @module The adversary of the one-set rule, searched exhaustively: a coordinator and its colluders
+ * propose survivor sets over seven members on one model, honest members decide by the rule, and
+ * every reachable state is examined.
  *
- * **When a sum opens.** The coordinator recovers the sum over S from an attempt with cohort K (S in K) when t(K) of its members
- * answer. Colluders in K always answer, whether they are in S or not, and state whatever helps; the coordinator delivers
- * its records to the honest members it picks and to no others, so of those in S whose rule lets them answer, it takes just
- * as many as it needs. That is the strongest adversary of this kind: another answer only adds to what members have spent,
- * an attempt that opens nothing only adds to what they have uploaded or to the public list, and a repeated set adds nothing
- * to the span. An honest member of S has let its upload pass by the rule; its sum needs no answer of its own.
+ * **When a sum opens.** The coordinator recovers the sum over S from an attempt with cohort K (S in
+ * K) when t(K) of its members answer. Colluders in K always answer, whether they are in S or not,
+ * and state whatever helps; the coordinator delivers its records to the honest members it picks and
+ * to no others, so of those in S whose rule lets them answer, it takes just as many as it needs.
+ * That is the strongest adversary of this kind: another answer only adds to what members have
+ * spent, an attempt that opens nothing only adds to what they have uploaded or to the public list,
+ * and a repeated set adds nothing to the span. An honest member of S has let its upload pass by the
+ * rule; its sum needs no answer of its own.
  *
- * **Symmetry.** Honest members that were treated alike so far are exchangeable, and so are colluders: moves are numbers of
- * members of each class, and a state is examined once.
+ * **Symmetry.** Honest members that were treated alike so far are exchangeable, and so are
+ * colluders: moves are numbers of members of each class, and a state is examined once.
  */
 import {
   mayAnswer,
@@ -66,7 +69,10 @@ interface Opened {
 }
 
 export interface Attack {
-  /** Survivor sets in order, honest members in lower case, colluders in upper case; `!` marks who answered. */
+  /**
+   * Survivor sets in order, honest members in lower case, colluders in upper case; `!` marks who
+   * answered.
+   */
   readonly sets: readonly string[];
   readonly colluders: number;
   /** The block that is too small. */
@@ -95,7 +101,10 @@ const lists = Array.from({ length: 2 ** MEMBERS }, (_, mask) =>
 const listOf = (mask: number): readonly string[] => lists[mask] as readonly string[];
 const names = lists.map((members) => setName(members));
 
-/** A prime; the determinants of at most seven rows of zeros and ones are far below it, so ranks are those over Q. */
+/**
+ * A prime; the determinants of at most seven rows of zeros and ones are far below it, so ranks are
+ * those over Q.
+ */
 const PRIME = 2_147_483_647n;
 const inverse = (value: bigint): bigint => {
   let [result, base, exponent] = [1n, value, PRIME - 2n];
@@ -127,7 +136,10 @@ export const rankOf = (rows: readonly (readonly number[])[]): number => {
   return rank;
 };
 
-/** An honest member whose update alone is a combination of the sums, the colluders' own updates subtracted. */
+/**
+ * An honest member whose update alone is a combination of the sums, the colluders' own updates
+ * subtracted.
+ */
 const singleOf = (sets: readonly number[], honest: number): number | undefined => {
   const rows = sets.map((set) => NAMES.map((_, i) => ((set & honest) >> i) & 1));
   const rank = rankOf(rows);
@@ -137,9 +149,10 @@ const singleOf = (sets: readonly number[], honest: number): number | undefined =
 };
 
 /**
- * A block that is too small. Every sum is a combination of the honest atoms of all sets, which are disjoint, so the span is
- * one of disjoint blocks when each has at least the minimum cohort less the colluders in it: those with the same
- * membership, or, where the block is all that is honest in one of the sets, those of that set.
+ * A block that is too small. Every sum is a combination of the honest atoms of all sets, which are
+ * disjoint, so the span is one of disjoint blocks when each has at least the minimum cohort less
+ * the colluders in it: those with the same membership, or, where the block is all that is honest in
+ * one of the sets, those of that set.
  */
 const smallBlock = (
   sets: readonly number[],
@@ -226,7 +239,9 @@ export interface SearchOptions {
   readonly untilSingle?: boolean;
 }
 
-/** Examines every state that the adversary can reach, up to symmetry, until one breaks the claim. */
+/**
+ * Examines every state that the adversary can reach, up to symmetry, until one breaks the claim.
+ */
 export const search = (options: SearchOptions): Verdict => {
   const { rule, minimum, colluders, dropouts = true, sets = MAX_SETS, untilSingle } = options;
   const honest = (1 << (MEMBERS - colluders)) - 1;
@@ -267,7 +282,10 @@ export const search = (options: SearchOptions): Verdict => {
     })),
   });
 
-  /** What can be opened next: each honest class splits into out, cohort, survivor, survivor that answers. */
+  /**
+   * What can be opened next: each honest class splits into out, cohort, survivor, survivor that
+   * answers.
+   */
   const moves = function* (state: readonly Opened[]): Generator<Opened> {
     const family = familyOf(state);
     const good = classesOf(state, honest);

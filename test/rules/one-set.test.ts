@@ -1,5 +1,6 @@
 /**
- * @module The one-set rule case by case. What it holds against every adversary is in one-set-model.test.ts.
+ * @module The one-set rule case by case. What it holds against every adversary is in
+ * one-set-model.test.ts.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cryptoReady, identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';

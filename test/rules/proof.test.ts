@@ -1,6 +1,6 @@
 /**
- * The proof in an Abort, by bytes alone: at the size of the largest cohort, and as it is judged by who has seen nothing, or
- * something else.
+ * The proof in an Abort, by bytes alone: at the size of the largest cohort, and as it is judged by
+ * who has seen nothing, or something else.
  */
 import { describe, expect, it } from 'vitest';
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';

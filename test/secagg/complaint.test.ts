@@ -1,6 +1,6 @@
 /**
- * Complaints as everybody judges them: a bad entry names its author, a good one the complainer, and what proves nothing names
- * nobody. Under both implementations.
+ * Complaints as everybody judges them: a bad entry names its author, a good one the complainer, and
+ * what proves nothing names nobody. Under both implementations.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../protocol/bytes.ts';

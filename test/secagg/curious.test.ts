@@ -1,7 +1,8 @@
 /**
- * What curious members learn from an honest coordinator's bundle. The secret of a member that dropped is published there, so
- * it must open nothing but that member's masks: in particular not the shares that the others sealed to it. (With one secret
- * for both key pairs this attack recovered the update of a survivor.)
+ * What curious members learn from an honest coordinator's bundle. The secret of a member that
+ * dropped is published there, so it must open nothing but that member's masks: in particular not
+ * the shares that the others sealed to it. (With one secret for both key pairs this attack
+ * recovered the update of a survivor.)
  */
 import { expect, it } from 'vitest';
 import {

@@ -1,6 +1,6 @@
 /**
- * Who masks with whom: the complete graph, and a whole round over one with fewer edges, which only comes out where everything
- * asks the graph.
+ * Who masks with whom: the complete graph, and a whole round over one with fewer edges, which only
+ * comes out where everything asks the graph.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';

@@ -1,7 +1,7 @@
 /**
- * @module A graph with fewer edges than the complete one, to see that a round asks the graph and assumes nothing: the Harary
- * graph over a permutation of the members that the beacon gives (Bell et al. 2020, section 3). For tests: k and t are not
- * derived from a share of corrupt members here.
+ * @module A graph with fewer edges than the complete one, to see that a round asks the graph and
+ * assumes nothing: the Harary graph over a permutation of the members that the beacon gives (Bell
+ * et al. 2020, section 3). For tests: k and t are not derived from a share of corrupt members here.
  */
 import { sha256 } from '../../protocol/bytes.ts';
 import type { Graph } from '../../protocol/secagg/index.ts';

@@ -1,6 +1,7 @@
 /**
- * What shows everybody that an author lied: every kind of lie is shown by what recovery hands out and by nothing less, and no
- * coordinator with all other members on its side can show it of an honest author.
+ * What shows everybody that an author lied: every kind of lie is shown by what recovery hands out
+ * and by nothing less, and no coordinator with all other members on its side can show it of an
+ * honest author.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, sha256, utf8 } from '../../protocol/bytes.ts';

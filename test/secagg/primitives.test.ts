@@ -1,6 +1,7 @@
 /**
- * The primitives, native and portable, against known answers (RFC 7748, RFC 5869, the AES-GCM test cases of McGrew and
- * Viega), and each against the other: the two must give equal bytes, and refuse alike.
+ * The primitives, native and portable, against known answers (RFC 7748, RFC 5869, the AES-GCM test
+ * cases of McGrew and Viega), and each against the other: the two must give equal bytes, and refuse
+ * alike.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, sha256, toHex, utf8 } from '../../protocol/bytes.ts';

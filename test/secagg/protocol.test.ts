@@ -261,7 +261,8 @@ describe('attacks', () => {
     for (const [dropped, author, recipient, at] of [
       // The dropped lower member committed to another key than its sigma yields.
       [0, 0, 1, 1088 + 32],
-      // The lower member stays; the sigma of the dropped higher one opens the wrap, or the KEM, to another key.
+      // The lower member stays; the sigma of the dropped higher one opens the wrap, or the KEM, to
+      // another key.
       [3, 1, 3, 1088],
       [3, 1, 3, 5],
     ] as const) {

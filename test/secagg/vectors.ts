@@ -1,9 +1,9 @@
 /**
- * @module Test vectors of protocol SA-P, made by playing one round: `npx node
- * test/secagg/vectors.ts > test/vectors/secagg.json`. Large values are given by their SHA-256. They
- * hold the derivations fixed: any change of a tag, an order or an encoding breaks compatibility
- * between versions and must show here. Encapsulations are seeded, which only the portable primitives
- * can be; what they made is opened by both.
+ * @module Test vectors of protocol SA-P, made by playing one round:
+ * `npx node test/secagg/vectors.ts > test/vectors/secagg.json`. Large values are given by their
+ * SHA-256. They hold the derivations fixed: any change of a tag, an order or an encoding breaks
+ * compatibility between versions and must show here. Encapsulations are seeded, which only the
+ * portable primitives can be; what they made is opened by both.
  */
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';

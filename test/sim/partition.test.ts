@@ -80,7 +80,8 @@ describe('dealRows', () => {
         expect([10, 11]).toContain(part.length);
   });
 
-  // McMahan et al. 2017, section 3: 200 shards of 300 sorted examples, two each; most hold two digits, none more than four.
+  // McMahan et al. 2017, section 3: 200 shards of 300 sorted examples, two each; most hold two
+  // digits, none more than four.
   it('shards of sorted labels leave each participant few labels', () => {
     const labels = Int32Array.from({ length: 6000 }, (_, i) => i % 10);
     const parts = dealRows({
@@ -93,7 +94,8 @@ describe('dealRows', () => {
     });
     const statistics = partitionStatistics(parts, labels, 10);
     expect(statistics).toMatchObject({ smallest: 60, largest: 60, mean: 60 });
-    // 600 examples a label are cut into 30-example shards without remainder: exactly one label in each shard.
+    // 600 examples a label are cut into 30-example shards without remainder: exactly one label in
+    // each shard.
     for (const counts of statistics.histogram ?? [])
       expect(counts.filter((n) => n > 0).length).toBeLessThanOrEqual(2);
     expect(statistics.meanLabels).toBeGreaterThan(1.5);

@@ -93,7 +93,10 @@ const render = async (more: Partial<Summary> = {}, classNames = ['a', 'b']): Pro
 
 const VOID = new Set(['meta', 'img', 'br', '!doctype']);
 
-/** The elements of a page, in order, with what stands in scripts and styles taken out; throws where they do not nest. */
+/**
+ * The elements of a page, in order, with what stands in scripts and styles taken out; throws where
+ * they do not nest.
+ */
 const elements = (page: string): string[] => {
   const bare = page.replaceAll(/<(script|style)([^>]*)>[\s\S]*?<\/\1>/giu, '<$1$2></$1>');
   const open: string[] = [];
@@ -151,7 +154,8 @@ describe('renderReport', () => {
     expect(await render()).not.toContain('NOT masked');
   });
 
-  // The page's own script against a recorder in place of the browser: every series has a value for every point on the x axis.
+  // The page's own script against a recorder in place of the browser: every series has a value for
+  // every point on the x axis.
   it('hands uPlot columns of equal length', async () => {
     const page = await render({ history: [round(1), round(2, {}), round(3)] });
     const json =

@@ -1,4 +1,7 @@
-/** Whole runs of small scenarios with the production coordinator and participants, in worker threads. */
+/**
+ * Whole runs of small scenarios with the production coordinator and participants, in worker
+ * threads.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -79,7 +82,8 @@ describe('runScenario', () => {
     expect(summary.testAccuracy).toBeGreaterThan(0.8);
     expect(summary.baselineAccuracy).toBeGreaterThan(0.8);
     expect(summary.history.every((round) => round.testAccuracy !== undefined)).toBe(true);
-    // Every member uploads the ring vector of all lanes: more than two bytes a parameter for each round.
+    // Every member uploads the ring vector of all lanes: more than two bytes a parameter for each
+    // round.
     expect(summary.bytesUp).toBeGreaterThan(3 * 5 * 2 * summary.parameters);
     expect(events.filter((event) => event.type === 'round')).toHaveLength(3);
     expect((await readdir(own)).toSorted()).toEqual([
@@ -115,7 +119,8 @@ describe('runScenario', () => {
     expect(other.summary.modelHash).not.toBe(first.summary.modelHash);
   });
 
-  // More participants than fit a round, so who is invited counts too; the ring's arithmetic is exact, so the sums are equal.
+  // More participants than fit a round, so who is invited counts too; the ring's arithmetic is
+  // exact, so the sums are equal.
   it.each([
     ['nobody lost', {}],
     ['some lost', { register: 1 / 7, upload: 1 / 7 }],
@@ -228,7 +233,8 @@ describe('runScenario', () => {
         models.push(await openModel({ run: hash, model, cipher }, spec.model, gate));
       }
     expect(models).toHaveLength(4);
-    // Four weights in a row from the middle of the first layer, of each model and of each step between two.
+    // Four weights in a row from the middle of the first layer, of each model and of each step
+    // between two.
     const steps = models.slice(1).map((after, i) => after.map((w, k) => w - models[i]![k]!));
     const holders = [...models, ...steps].map((values) => {
       // A unit that never fires has equal steps: four that differ are looked for.

@@ -1,4 +1,7 @@
-/** Simulations of the caller's own data, model and trainer: as a module outside the project, and as values. */
+/**
+ * Simulations of the caller's own data, model and trainer: as a module outside the project, and as
+ * values.
+ */
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /**
- * @module Shares of a run's time, against sums worked out by hand and against a count of milliseconds.
+ * @module Shares of a run's time, against sums worked out by hand and against a count of
+ * milliseconds.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * One masked simulation with a drop-out, then every way to falsify what it left: a byte in any blob or record, and records
- * that the coordinator itself signs anew with everything after them chained again. The verifier names round and record.
+ * One masked simulation with a drop-out, then every way to falsify what it left: a byte in any blob
+ * or record, and records that the coordinator itself signs anew with everything after them chained
+ * again. The verifier names round and record.
  */
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -250,7 +251,8 @@ describe('one changed byte', () => {
       if (record !== recordOf(record.round, record.type)) continue;
       seen.add(record.type);
       const last = record.bytes.length - 1;
-      // Head of the map, somewhere in the body, the signature; before the record the link that names it.
+      // Head of the map, somewhere in the body, the signature; before the record the link that
+      // names it.
       for (const offset of [-1, 0, last >> 2, last >> 1, last])
         expect(
           (await verify(flipped(transcript, start + offset))).culprit,
@@ -514,7 +516,8 @@ describe('a coordinator that signs something else', () => {
   });
 });
 
-// Lanes of weight and metrics stand last, and the padding behind them stays zero; the lanes of the update stand first.
+// Lanes of weight and metrics stand last, and the padding behind them stays zero; the lanes of the
+// update stand first.
 it.each([
   [
     'of weights',
@@ -525,7 +528,8 @@ it.each([
 ])(
   'a sum %s that no honest cohort can have is laid at its commit, where everybody signed for it',
   async (_, code, isChanged) => {
-    // One participant puts anything into the sum, and the others and the coordinator go along with it.
+    // One participant puts anything into the sum, and the others and the coordinator go along with
+    // it.
     const people = new Map<string, Identity>();
     for (let i = 0; i < 6; i += 1) {
       const { identity } = await memoryKeystore(deriveSeed(masterSeed(SEED), 'participant', i));

@@ -1,5 +1,6 @@
 /**
- * @module The verdict of the long trials: what counts as having come through an outage, and what does not.
+ * @module The verdict of the long trials: what counts as having come through an outage, and what
+ * does not.
  */
 import { describe, expect, it } from 'vitest';
 import { verdictOf, type Shown } from '../../scripts/soak/verdict.ts';

@@ -1,6 +1,7 @@
 /**
- * @module Attacks on a run whose rules are on chain: objects that look like the run's, and services that lie. Each is played
- * against the devnet by somebody who has what such an attacker has: coins, an object, or the service.
+ * @module Attacks on a run whose rules are on chain: objects that look like the run's, and services
+ * that lie. Each is played against the devnet by somebody who has what such an attacker has: coins,
+ * an object, or the service.
  */
 import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';

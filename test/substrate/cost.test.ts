@@ -1,5 +1,6 @@
 /**
- * @module Costs against the SDK's own arithmetic, the figures of Walrus's documentation, and real quilts.
+ * @module Costs against the SDK's own arithmetic, the figures of Walrus's documentation, and real
+ * quilts.
  */
 import { encodeQuilt } from '@mysten/walrus';
 import fc from 'fast-check';
@@ -102,7 +103,8 @@ describe('a run', () => {
 
   it('makes two transactions a blob, three a round', () => {
     const { round, once, total } = runCost({ ...input, rounds: 7 }, MAINNET, RATES);
-    // Quilt and model; initial model and publication, which are three transactions more with the run itself.
+    // Quilt and model; initial model and publication, which are three transactions more with the
+    // run itself.
     expect(round.transactions).toBe(2 * 2 + 3);
     expect(once.transactions).toBe(2 * 2 + 3);
     expect(total.transactions).toBe(7 * 7 + 7);

@@ -1,7 +1,8 @@
 /**
- * @module An upload to Walrus killed at every step: whatever was done is not done again, nothing is paid twice, nothing stays
- * registered and uncertified. A crash is a journal that stops before or after a state is written; the process that comes
- * after has the journal's folder and the chain, nothing else.
+ * @module An upload to Walrus killed at every step: whatever was done is not done again, nothing is
+ * paid twice, nothing stays registered and uncertified. A crash is a journal that stops before or
+ * after a state is written; the process that comes after has the journal's folder and the chain,
+ * nothing else.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * @module Whole runs during which every epoch that was paid for ends: between rounds, and in the middle of each phase. The run
- * ends with the model of an undisturbed one.
+ * @module Whole runs during which every epoch that was paid for ends: between rounds, and in the
+ * middle of each phase. The run ends with the model of an undisturbed one.
  */
 import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -105,7 +105,8 @@ it('all paid epochs end, in each phase and between rounds: the same models as un
   expect(met.toSorted()).toEqual(PHASES.flat().toSorted());
   expect(disturbed.summary.roundsAborted).toBe(0);
   expect(versions(disturbed)).toEqual(versions(undisturbed));
-  // Before the last round at the latest: the model, the one before it, and the quilt of bundle and uploads.
+  // Before the last round at the latest: the model, the one before it, and the quilt of bundle and
+  // uploads.
   expect(restored).toBeGreaterThanOrEqual(3);
 }, 400_000);
 

@@ -1,6 +1,6 @@
 /**
- * @module The network misbehaves: what the protocol tolerates is tolerated, what it cannot tolerate is named within its time and
- * works again afterwards.
+ * @module The network misbehaves: what the protocol tolerates is tolerated, what it cannot tolerate
+ * is named within its time and works again afterwards.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';

@@ -1,7 +1,8 @@
 /**
- * @module Group testing where a public ledger shows every set: one of six spoils each sum that it is in, the freezes are on a
- * devnet's chain, and members answer for groups by policy `ledger`. The liar is named and out within six attempts, and the run
- * commits. Source: specification of secure aggregation, section 2.0.1.
+ * @module Group testing where a public ledger shows every set: one of six spoils each sum that it
+ * is in, the freezes are on a devnet's chain, and members answer for groups by policy `ledger`. The
+ * liar is named and out within six attempts, and the run commits. Source: specification of secure
+ * aggregation, section 2.0.1.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';

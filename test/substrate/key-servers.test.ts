@@ -1,6 +1,7 @@
 /**
- * @module What was sealed under other key servers, or another threshold, than the network file names today: it opens where the
- * file lists the old ones, and is refused by name where it does not.
+ * @module What was sealed under other key servers, or another threshold, than the network file
+ * names today: it opens where the file lists the old ones, and is refused by name where it does
+ * not.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

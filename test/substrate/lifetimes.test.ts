@@ -1,6 +1,7 @@
 /**
- * @module Walrus keeps a blob for the epochs that were paid: what runs out soon is extended, what has run out is stored again under
- * the same id, an upload whose registration has run out is registered anew.
+ * @module Walrus keeps a blob for the epochs that were paid: what runs out soon is extended, what
+ * has run out is stored again under the same id, an upload whose registration has run out is
+ * registered anew.
  */
 import { Transaction } from '@mysten/sui/transactions';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';

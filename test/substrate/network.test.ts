@@ -1,5 +1,6 @@
 /**
- * @module The network configuration and the keys: what is refused, and that no key shows in an error.
+ * @module The network configuration and the keys: what is refused, and that no key shows in an
+ * error.
  */
 import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { Secp256k1Keypair } from '@mysten/sui/keypairs/secp256k1';

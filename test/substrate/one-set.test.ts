@@ -1,6 +1,7 @@
 /**
- * @module "One update is spent once" where a public ledger shows every survivor set: real participants, the freezes on a devnet's
- * chain, and no policy named, which on a chain means `ledger`. Source: specification of secure aggregation, section 2.0, rule c.
+ * @module "One update is spent once" where a public ledger shows every survivor set: real
+ * participants, the freezes on a devnet's chain, and no policy named, which on a chain means
+ * `ledger`. Source: specification of secure aggregation, section 2.0, rule c.
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';

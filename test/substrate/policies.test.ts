@@ -1,6 +1,7 @@
 /**
- * @module The table of denials, twice: under Floe's Move package through the devnet's key servers and the stock Seal SDK, and as
- * unit tests in the Move VM of the compiler. Both play `policy-cases.ts`.
+ * @module The table of denials, twice: under Floe's Move package through the devnet's key servers
+ * and the stock Seal SDK, and as unit tests in the Move VM of the compiler. Both play
+ * `policy-cases.ts`.
  */
 import { stripVTControlCharacters } from 'node:util';
 import { NoAccessError, SealClient, SessionKey } from '@mysten/seal';
@@ -27,7 +28,10 @@ afterAll(async () => {
 
 const ROLES = { cohort: 0, auditor: 1, pass: 2, subscription: 3, time: 4, compute: 5, unmask: 6 };
 
-/** [object 32][round u64 LE][role 1][nonce 16], written here once more so that the product's own code is not its own witness. */
+/**
+ * [object 32][round u64 LE][role 1][nonce 16], written here once more so that the product's own
+ * code is not its own witness.
+ */
 const nameOf = (object: string, round: number, role: number): Uint8Array => {
   const name = new Uint8Array(57);
   name.set(fromHex(object));
@@ -76,7 +80,10 @@ const SECRET = new TextEncoder().encode('thirty-two bytes of a model key!');
 /** By name. */
 const sealed = new Map<string, { readonly encryptedObject: Uint8Array }>();
 
-/** Seals a key, then asks for it as `reader`: a client of its own each time, for clients remember keys. */
+/**
+ * Seals a key, then asks for it as `reader`: a client of its own each time, for clients remember
+ * keys.
+ */
 const open = async (world: World, { reader, policy }: Attempt): Promise<Uint8Array> => {
   const client = suiClientOf(networkOf(devnet));
   const packageId = packageOf(devnet);

@@ -1,7 +1,8 @@
 /**
- * @module The table of denials: stories of a run's keys, told once. `policies.test.ts` plays them on the devnet through Seal's key
- * servers and its SDK, and in the Move VM as unit tests written from them; `readers.test.ts` plays them with models that were
- * published, through the gate of a run.
+ * @module The table of denials: stories of a run's keys, told once. `policies.test.ts` plays them
+ * on the devnet through Seal's key servers and its SDK, and in the Move VM as unit tests written
+ * from them; `readers.test.ts` plays them with models that were published, through the gate of a
+ * run.
  */
 
 export const PEOPLE = [
@@ -74,7 +75,10 @@ export type Policy =
       readonly sealed?: { readonly run: Which };
     };
 
-/** `policy`, `name` and `ownership` say who denies: the condition, the check of the name, the chain itself. */
+/**
+ * `policy`, `name` and `ownership` say who denies: the condition, the check of the name, the chain
+ * itself.
+ */
 export type Outcome = 'admitted' | 'policy' | 'name' | 'ownership';
 
 export interface Attempt {

@@ -1,6 +1,7 @@
 /**
- * @module Writes the table of denials as Move unit tests: one for each attempt, with all steps before it. A test that is admitted
- * ends with an abort of its own, so that nothing has to be put back.
+ * @module Writes the table of denials as Move unit tests: one for each attempt, with all steps
+ * before it. A test that is admitted ends with an abort of its own, so that nothing has to be put
+ * back.
  */
 import {
   PEOPLE,

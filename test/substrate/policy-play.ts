@@ -1,5 +1,6 @@
 /**
- * @module Plays the steps of the table of denials on a devnet, with the library that the commands use.
+ * @module Plays the steps of the table of denials on a devnet, with the library that the commands
+ * use.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { expect } from 'vitest';

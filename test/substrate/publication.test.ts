@@ -1,6 +1,7 @@
 /**
- * @module What makes a run stand by itself: published once, the same whenever it is asked for, in as many blobs as the store
- * needs; read back it is the run to its last commit, and anything else is refused.
+ * @module What makes a run stand by itself: published once, the same whenever it is asked for, in
+ * as many blobs as the store needs; read back it is the run to its last commit, and anything else
+ * is refused.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';

@@ -1,7 +1,8 @@
 /**
- * @module Who may open a model that was published: the table of denials once more, with models that the coordinator's keeper
- * sealed and stored, and the gate that a reader makes from the run's specification, its key and the chain. Who is let in reads
- * the very weights; who is not is turned away by the key servers themselves.
+ * @module Who may open a model that was published: the table of denials once more, with models that
+ * the coordinator's keeper sealed and stored, and the gate that a reader makes from the run's
+ * specification, its key and the chain. Who is let in reads the very weights; who is not is turned
+ * away by the key servers themselves.
  */
 import { NO_STATE } from '../../protocol/algorithm/state.ts';
 import { NoAccessError } from '@mysten/seal';
@@ -121,7 +122,10 @@ const audiencesIn = (envelope: Uint8Array) => {
 };
 
 describe('the table of denials, with published models', () => {
-  /** The owner audits its run, names are the gate's own business, and who opens bundles has a test of its own. */
+  /**
+   * The owner audits its run, names are the gate's own business, and who opens bundles has a test
+   * of its own.
+   */
   const told = STORIES.filter(({ title }) => title !== 'unmasking bundle').map(
     ({ title, steps }) => ({
       title,

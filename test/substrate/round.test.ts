@@ -1,7 +1,7 @@
 /**
- * @module Whole rounds of the production coordinator on Walrus, Seal and Sui: the same model as on local ports, bit for bit;
- * verified by an auditor who has the network, the transcript and a key, and nothing of the coordinator's; one quilt a round;
- * opened by a buyer who came after the run.
+ * @module Whole rounds of the production coordinator on Walrus, Seal and Sui: the same model as on
+ * local ports, bit for bit; verified by an auditor who has the network, the transcript and a key,
+ * and nothing of the coordinator's; one quilt a round; opened by a buyer who came after the run.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

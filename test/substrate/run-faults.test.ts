@@ -1,6 +1,7 @@
 /**
- * @module Whole runs on a network that misbehaves. What Walrus, Seal and Sui tolerate by design changes nothing: the same model,
- * bit for bit. What they cannot tolerate is named within its time, and the run goes on when it is over.
+ * @module Whole runs on a network that misbehaves. What Walrus, Seal and Sui tolerate by design
+ * changes nothing: the same model, bit for bit. What they cannot tolerate is named within its time,
+ * and the run goes on when it is over.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -99,7 +100,8 @@ it('4 of 13 nodes and a key server down, a slow node, corrupt slivers, a lagging
   })();
   try {
     const undisturbed = await undisturbedRun(1);
-    // Nothing here is to be given up, on a slow machine neither: keys may take as long as for operators.
+    // Nothing here is to be given up, on a slow machine neither: keys may take as long as for
+    // operators.
     const patient = { store: limits.store, gate: { serverTimeoutMs: 1_000 } };
     const result = await run(own, 1, { limits: patient });
     expect(result.summary.roundsAborted).toBe(0);
@@ -150,8 +152,9 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   const undisturbed = await undisturbedRun(2);
   const result = await run(own, 2, { limits, onEvent, log });
   expect(over).toBe(true);
-  // Participants wait within the attempt, which then gives the very model of an undisturbed run. Where the coordinator gives one
-  // up, its number is used up, and the rotation of a round is drawn for its number: another model, as good and as well proven.
+  // Participants wait within the attempt, which then gives the very model of an undisturbed run.
+  // Where the coordinator gives one up, its number is used up, and the rotation of a round is drawn
+  // for its number: another model, as good and as well proven.
   const { roundsAborted } = result.summary;
   const same = roundsAborted === 0 ? 2 : 1;
   expect(versions(result).slice(0, same)).toEqual(versions(undisturbed).slice(0, same));

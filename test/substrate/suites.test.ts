@@ -1,5 +1,6 @@
 /**
- * @module The ports' compliance suites on Walrus, Seal and Sui, through the unmodified SDKs against a devnet.
+ * @module The ports' compliance suites on Walrus, Seal and Sui, through the unmodified SDKs against
+ * a devnet.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';

@@ -1,5 +1,6 @@
 /**
- * @module What the tests of the adapters share: a devnet in this process, identities with coins, connections.
+ * @module What the tests of the adapters share: a devnet in this process, identities with coins,
+ * connections.
  */
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import type { Signer } from '@mysten/sui/cryptography';

@@ -1,5 +1,6 @@
 /**
- * @module What participants of tests require of a run: small open cohorts, with or without masks. Tests of the policy set their own.
+ * @module What participants of tests require of a run: small open cohorts, with or without masks.
+ * Tests of the policy set their own.
  */
 import type { AdmissionInput } from '../../client/admission.ts';
 

@@ -1,6 +1,6 @@
 /**
- * @module A certificate that nobody but itself has signed, for localhost and 127.0.0.1, until the year 2126, and its key. Of no
- * use but for tests.
+ * @module A certificate that nobody but itself has signed, for localhost and 127.0.0.1, until the
+ * year 2126, and its key. Of no use but for tests.
  */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBmzCCAUGgAwIBAgIUC8mYjgsLfmfhhIMQG6f6ggcIziQwCgYIKoZIzj0EAwIw

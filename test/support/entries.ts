@@ -1,5 +1,6 @@
 /**
- * @module The tree over the sealed entries of one author, as its Share record signs it and a holder is shown it.
+ * @module The tree over the sealed entries of one author, as its Share record signs it and a holder
+ * is shown it.
  */
 import type { Body } from '../../protocol/records/records.ts';
 import { entryHash, entryPath, entryTree, signedEntries } from '../../protocol/secagg/index.ts';

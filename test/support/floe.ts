@@ -1,7 +1,8 @@
 /**
- * @module `floe` called as a user calls it, but in this process: the same program, its output, its exit code, in a folder and an
- * environment of its own. A process of its own takes a second to load what this one has loaded already; that it starts and ends
- * as a process should, the tests with real ones show.
+ * @module `floe` called as a user calls it, but in this process: the same program, its output, its
+ * exit code, in a folder and an environment of its own. A process of its own takes a second to load
+ * what this one has loaded already; that it starts and ends as a process should, the tests with
+ * real ones show.
  */
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { vi } from 'vitest';
@@ -45,7 +46,8 @@ const call = async (
 };
 
 /**
- * One after the other, however many are asked for at once: the process has one folder and one environment.
+ * One after the other, however many are asked for at once: the process has one folder and one
+ * environment.
  *
  * @param folder where it is called, known at the latest when it is
  */

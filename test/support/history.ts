@@ -1,5 +1,6 @@
 /**
- * @module A player's run in a journal: its events as the host keeps them, and whole attempts played to their end.
+ * @module A player's run in a journal: its events as the host keeps them, and whole attempts played
+ * to their end.
  */
 import type { RecordType } from '../../protocol/records/records.ts';
 import { openHistory, type JournalStep } from '../../coordinator/journal/history.ts';
@@ -29,7 +30,9 @@ export const stepsOf = (
   return { steps, states };
 };
 
-/** Keeps a player's events from the given one on, one batch each, as a host that is given time does. */
+/**
+ * Keeps a player's events from the given one on, one batch each, as a host that is given time does.
+ */
 export const keepAll = async (journal: Journal, player: Player, from = 0): Promise<void> => {
   const history = await openHistory(journal, player.config.run);
   await history.restore(player.config);
@@ -57,7 +60,8 @@ export const attempt = (
   };
   player.join(...who);
   player.wait(1000);
-  // What the last attempt asked for may be open still: the next one begins within the step that ends it.
+  // What the last attempt asked for may be open still: the next one begins within the step that
+  // ends it.
   for (const effect of player.effects.slice(0, seen).slice(-20))
     if (effect.type === 'work' && effect.work.round === roundOf(player.state)?.round)
       player.work(effect);

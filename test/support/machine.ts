@@ -1,5 +1,6 @@
 /**
- * @module Plays the machine alone: events are made from the state, with real signatures and keys, and time is a number.
+ * @module Plays the machine alone: events are made from the state, with real signatures and keys,
+ * and time is a number.
  */
 import { hashStrategy } from '../../protocol/algorithm/registry.ts';
 import { BOX_BYTES } from '../../protocol/model/key-envelopes.ts';

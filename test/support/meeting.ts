@@ -1,5 +1,6 @@
 /**
- * @module A run in memory in which the real coordinator meets the real participants, for tests of what one may do to the other.
+ * @module A run in memory in which the real coordinator meets the real participants, for tests of
+ * what one may do to the other.
  */
 import { memoryKeystore, type Keystore } from '../../client/keystore/index.ts';
 import {

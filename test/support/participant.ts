@@ -1,6 +1,7 @@
 /**
- * @module A participant for the coordinator's tests, written straight from the contract over protocol/: it keeps what it has
- * sent, so that it survives reconnects and restarts of the coordinator, and it can be told to misbehave.
+ * @module A participant for the coordinator's tests, written straight from the contract over
+ * protocol/: it keeps what it has sent, so that it survives reconnects and restarts of the
+ * coordinator, and it can be told to misbehave.
  */
 import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
@@ -156,7 +157,9 @@ export class TestParticipant {
     this.#connection?.close(1000, 'bye');
   }
 
-  /** Sends a frame as it is. What an earlier session asked for waits until this one has asked again. */
+  /**
+   * Sends a frame as it is. What an earlier session asked for waits until this one has asked again.
+   */
   #send(frame: Parameters<typeof encodeFrame>[0]): void {
     if (this.#welcome) this.#connection?.send(encodeFrame(frame));
   }

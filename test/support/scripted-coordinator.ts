@@ -1,6 +1,7 @@
 /**
- * A coordinator for tests of the participant: it keeps the contract step by step, and every step can be left out, repeated or
- * replaced by a forged one. It has no deadlines and no journal; the real one is in coordinator/.
+ * A coordinator for tests of the participant: it keeps the contract step by step, and every step
+ * can be left out, repeated or replaced by a forged one. It has no deadlines and no journal; the
+ * real one is in coordinator/.
  */
 import { hashStrategy, strategyOf } from '../../protocol/algorithm/registry.ts';
 import { initialState, stateHashOf, stateTensors } from '../../protocol/algorithm/state.ts';
@@ -129,7 +130,10 @@ export class ScriptedCoordinator {
   readonly #sessions = new Map<string, Connection>();
   /** What was sent to each member in this round: sent again when it comes back. */
   readonly #outbox = new Map<string, Uint8Array[]>();
-  /** What is shown as its last registration to who logs in; an honest coordinator shows the real one. */
+  /**
+   * What is shown as its last registration to who logs in; an honest coordinator shows the real
+   * one.
+   */
   readonly shown = new Map<string, Uint8Array>();
   /** What its clock shows, ms. */
   now: () => number = Date.now;
@@ -377,7 +381,10 @@ export class ScriptedCoordinator {
     return { eligible: [...this.eligible], late: [], out };
   }
 
-  /** Whom R draws for an attempt, and in a closed run who else is here; before the first commit, who is here. */
+  /**
+   * Whom R draws for an attempt, and in a closed run who else is here; before the first commit, who
+   * is here.
+   */
   drawn(round: number): readonly Uint8Array[] {
     if (this.version === 0) return this.keys;
     const { spec, beacon } = this;

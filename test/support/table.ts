@@ -1,5 +1,6 @@
 /**
- * @module A small table that can be learnt: Gaussian-like clouds around one centre for each class, the same for the same seed.
+ * @module A small table that can be learnt: Gaussian-like clouds around one centre for each class,
+ * the same for the same seed.
  */
 import { writeFile } from 'node:fs/promises';
 import { cipherStream } from '../../protocol/ports/random.ts';

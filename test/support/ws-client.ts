@@ -4,7 +4,10 @@
 import { WebSocket } from 'ws';
 import type { Connection, ConnectionHandlers } from '../../protocol/wire/connection.ts';
 
-/** A connection whose process can be held up: nothing is read, and no ping answered, until it is let go. */
+/**
+ * A connection whose process can be held up: nothing is read, and no ping answered, until it is let
+ * go.
+ */
 export interface HeldConnection extends Connection {
   hold(): void;
   letGo(): void;

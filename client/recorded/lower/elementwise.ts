@@ -1,4 +1,7 @@
-/** @module Kernels that compute each element from the elements at its place, with broadcasting, as map nodes. */
+/**
+ * @module Kernels that compute each element from the elements at its place, with broadcasting, as
+ * map nodes.
+ */
 import { call, constant } from '../expr.ts';
 import type { Expr, ScalarOp } from '../ir.ts';
 import {
@@ -135,7 +138,9 @@ const eluGradient: Lower = (tape, inputs) => {
   });
 };
 
-/** (x - mean) * scale / sqrt(variance + epsilon) + offset, the statistics along the last dimension. */
+/**
+ * (x - mean) * scale / sqrt(variance + epsilon) + offset, the statistics along the last dimension.
+ */
 const batchNorm: Lower = (tape, inputs, attrs) => {
   const x = input(inputs, 'x');
   const { offset, scale } = inputs;

@@ -31,7 +31,9 @@ export const addNode = (
   return { value: out, shape, dtype };
 };
 
-/** Batch dimensions of an operand: as they are, one for all, or repeated to the whole batch first. */
+/**
+ * Batch dimensions of an operand: as they are, one for all, or repeated to the whole batch first.
+ */
 const spread = (tape: Tape, ref: Ref, outer: readonly number[]): { ref: Ref; shared: boolean } => {
   const own = ref.shape.slice(0, -2);
   if (elements(own) === 1) return { ref, shared: true };
@@ -92,7 +94,9 @@ export const finish = (tape: Tape, y: Ref, inputs: Inputs, attrs: Attributes): R
   return addMap(tape, sum.shape, sum.dtype, (read) => wanted(read.broadcast(sum)));
 };
 
-/** [outer, size, inner] with the reduced axes in the middle, moved there first where they are apart. */
+/**
+ * [outer, size, inner] with the reduced axes in the middle, moved there first where they are apart.
+ */
 const aligned = (
   tape: Tape,
   x: Ref,

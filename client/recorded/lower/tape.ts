@@ -1,6 +1,6 @@
 /**
- * @module What the lowering of a kernel writes to: the values and nodes of the program so far. A `Ref` is a value seen
- * with a shape; reshaping gives another ref of the same value.
+ * @module What the lowering of a kernel writes to: the values and nodes of the program so far. A
+ * `Ref` is a value seen with a shape; reshaping gives another ref of the same value.
  */
 import { constant, view } from '../expr.ts';
 import { type Expr, type Node, type Value, type View, elements, stridesOf } from '../ir.ts';
@@ -40,7 +40,10 @@ export const input = (inputs: Inputs, name: string): Ref => {
 
 export const reshaped = (ref: Ref, shape: readonly number[]): Ref => ({ ...ref, shape });
 
-/** The element of a ref, its shape aligned at the right of `shape`, as a view or, of a single constant, as a number. */
+/**
+ * The element of a ref, its shape aligned at the right of `shape`, as a view or, of a single
+ * constant, as a number.
+ */
 export class Reader {
   readonly views: View[] = [];
   readonly tape: Tape;

@@ -1,6 +1,6 @@
 /**
- * @module Elementwise nodes as WebAssembly: loops over the shape, four elements at a time where no view parts neighbours
- * and every function has a vector form.
+ * @module Elementwise nodes as WebAssembly: loops over the shape, four elements at a time where no
+ * view parts neighbours and every function has a vector form.
  */
 import { usesLeaf } from '../expr.ts';
 import { type Elementwise, type Expr, type ScalarOp, type View, elements } from '../ir.ts';

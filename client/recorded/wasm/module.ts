@@ -1,4 +1,6 @@
-/** @module Writes small WebAssembly modules: functions without parameters over one imported memory. */
+/**
+ * @module Writes small WebAssembly modules: functions without parameters over one imported memory.
+ */
 
 export type Bytes = readonly number[];
 

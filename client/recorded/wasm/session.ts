@@ -1,6 +1,7 @@
 /**
- * @module Runs planned steps on WebAssembly: weights and all buffers in one linear memory, a plan as a list of calls. The
- * same plan gives the same bytes on every machine, except for the functions that the engine's Math brings (exp, log, tanh).
+ * @module Runs planned steps on WebAssembly: weights and all buffers in one linear memory, a plan
+ * as a list of calls. The same plan gives the same bytes on every machine, except for the functions
+ * that the engine's Math brings (exp, log, tanh).
  */
 import { FloeError } from '../../../protocol/errors.ts';
 import { loadKernels } from '../../tfjs/kernels/load.ts';

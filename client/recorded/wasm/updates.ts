@@ -1,11 +1,14 @@
-/** @module Plain SGD's update inside the product that computes the gradient: W - rate x (A' B) in one kernel call. */
+/**
+ * @module Plain SGD's update inside the product that computes the gradient: W - rate x (A' B) in
+ * one kernel call.
+ */
 import type { Node } from '../ir.ts';
 import { isPlain } from '../views.ts';
 import { type Heap, type Step, sizeOf } from './nodes.ts';
 
 /**
- * The step that updates in place, if the node's epilogue is `target - self x rate`, where the target is what the node
- * writes and the rate is one number.
+ * The step that updates in place, if the node's epilogue is `target - self x rate`, where the
+ * target is what the node writes and the rate is one number.
  */
 export const updateStep = (node: Exclude<Node, { type: 'map' }>, heap: Heap): Step | undefined => {
   const { epilogue } = node;

@@ -1,6 +1,7 @@
 /**
- * @module The machine's GPU through WebGPU: the browser's own, or in Node the optional package `webgpu` (Dawn). An adapter
- * that is a program imitating a GPU is told apart: it is slower than WebAssembly.
+ * @module The machine's GPU through WebGPU: the browser's own, or in Node the optional package
+ * `webgpu` (Dawn). An adapter that is a program imitating a GPU is told apart: it is slower than
+ * WebAssembly.
  */
 import { FloeError } from '../../../protocol/errors.ts';
 import { mayHaveDriver, thisSystem } from './vulkan.ts';

@@ -1,4 +1,7 @@
-/** @module WGSL of expressions over the elements of a shape, one element or four neighbours at a time. */
+/**
+ * @module WGSL of expressions over the elements of a shape, one element or four neighbours at a
+ * time.
+ */
 import { usesLeaf } from '../expr.ts';
 import {
   type Elementwise,
@@ -85,7 +88,9 @@ const CALLS: Readonly<Record<ScalarOp, (t: string, a: string, b: string, c: stri
   step: (t, a) => bit(t, `${a} > ${t}(0.0)`),
 };
 
-/** Whether four neighbours, from a multiple of four on, can be computed at once: no view parts them. */
+/**
+ * Whether four neighbours, from a multiple of four on, can be computed at once: no view parts them.
+ */
 export const canBeVector = (part: Elementwise): boolean => {
   const last = part.shape.length - 1;
   if (usesLeaf(part.expr, 'coordinate')) return false;
@@ -153,8 +158,8 @@ const load = (context: Context, view: View, at: number): { code: string; name: s
 };
 
 /**
- * WGSL for the element (or four) of flat index `e` (a u32 in scope). `self` is what the node itself computed. With
- * `width` 4, all buffers are bound as vec4f.
+ * WGSL for the element (or four) of flat index `e` (a u32 in scope). `self` is what the node itself
+ * computed. With `width` 4, all buffers are bound as vec4f.
  */
 export const elementwiseCode = (
   part: Elementwise,

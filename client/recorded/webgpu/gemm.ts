@@ -1,8 +1,9 @@
 /**
- * @module Matrix products in WGSL: tiles of A and B in workgroup memory, two at a time so that one is filled while the
- * other is used, and a block of the result in each invocation's registers. Where the operands come from is up to loaders,
- * so that convolutions are matrix products over patches that are never written out. Each element is a sum in the order of
- * k, whatever the tile: the choice of tile changes no bit.
+ * @module Matrix products in WGSL: tiles of A and B in workgroup memory, two at a time so that one
+ * is filled while the other is used, and a block of the result in each invocation's registers.
+ * Where the operands come from is up to loaders, so that convolutions are matrix products over
+ * patches that are never written out. Each element is a sum in the order of k, whatever the tile:
+ * the choice of tile changes no bit.
  */
 
 /** `block`: rows x columns of a workgroup's tile; `thread`: of one invocation's; multiples of 4. */
@@ -22,8 +23,9 @@ export const memoryOf = ({ blockM, blockN, blockK }: Tile): number =>
   2 * blockK * (blockM + blockN + 8) * 4;
 
 /**
- * Gives four numbers of an operand. `along` 'k': at (row, k..k+3); 'row': at (row..row+3, k). Rows are those of A, columns
- * of B. Code is an expression of type vec4f over the names `row`, `k` and `z` (the batch), zero outside the operand.
+ * Gives four numbers of an operand. `along` 'k': at (row, k..k+3); 'row': at (row..row+3, k). Rows
+ * are those of A, columns of B. Code is an expression of type vec4f over the names `row`, `k` and
+ * `z` (the batch), zero outside the operand.
  */
 export interface Loader {
   readonly along: 'k' | 'row';
@@ -53,10 +55,15 @@ interface Side {
   readonly tile: Tile;
 }
 
-/** Vectors a row of the tile's k holds in workgroup memory, one of them padding against bank conflicts. */
+/**
+ * Vectors a row of the tile's k holds in workgroup memory, one of them padding against bank
+ * conflicts.
+ */
 const pitch = ({ block, loader }: Side): number => block / 4 + (loader.along === 'k' ? 1 : 0);
 
-/** Units of work to fetch a side: 4x4 blocks when the vectors run along k, single vectors otherwise. */
+/**
+ * Units of work to fetch a side: 4x4 blocks when the vectors run along k, single vectors otherwise.
+ */
 const unitsOf = ({ block, loader, tile }: Side): number =>
   loader.along === 'k' ? (block / 4) * (tile.blockK / 4) : (block / 4) * tile.blockK;
 
@@ -138,8 +145,9 @@ const vectors = (prefix: string, count: number): string =>
   Array.from({ length: count }, (_, i) => `  var ${prefix}${i} = vec4f(0.0);\n`).join('');
 
 /**
- * The shader's helpers and body. `finish(row, column, sum)` is WGSL that stores four sums of one row, given the names of
- * the row, the first column and the vec4f; `z` is the number of the batch and `part` that of the split.
+ * The shader's helpers and body. `finish(row, column, sum)` is WGSL that stores four sums of one
+ * row, given the names of the row, the first column and the vec4f; `z` is the number of the batch
+ * and `part` that of the split.
  */
 export const gemmCode = (
   product: Product,

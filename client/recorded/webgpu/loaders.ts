@@ -1,6 +1,7 @@
 /**
- * @module Where a matrix product's operands come from: matrices as they lie or transposed, and the patches of images, so
- * that a convolution and both its gradients are products (Chellapilla, Puri and Simard 2006, without writing the patches).
+ * @module Where a matrix product's operands come from: matrices as they lie or transposed, and the
+ * patches of images, so that a convolution and both its gradients are products (Chellapilla, Puri
+ * and Simard 2006, without writing the patches).
  */
 import type { Window } from '../ir.ts';
 import type { Loader } from './gemm.ts';
@@ -8,7 +9,10 @@ import type { Bindings } from './shader.ts';
 
 const ZERO = 'vec4f(0.0)';
 
-/** Four neighbours at `index`; from floats when they may not begin at a multiple of four or end early. */
+/**
+ * Four neighbours at `index`; from floats when they may not begin at a multiple of four or end
+ * early.
+ */
 const fromMatrix = (
   bindings: Bindings,
   buffer: number,
@@ -24,7 +28,8 @@ const fromMatrix = (
 };
 
 /**
- * op(X) of `rows` x `depth` (for B: columns x depth) as a loader. `byRows`: consecutive numbers lie along k.
+ * op(X) of `rows` x `depth` (for B: columns x depth) as a loader. `byRows`: consecutive numbers lie
+ * along k.
  */
 export const matrixLoader = (
   bindings: Bindings,

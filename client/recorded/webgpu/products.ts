@@ -1,4 +1,7 @@
-/** @module Kernels of matrix products and convolutions: the product, its tile, and what becomes of each sum. */
+/**
+ * @module Kernels of matrix products and convolutions: the product, its tile, and what becomes of
+ * each sum.
+ */
 import type { ConvolutionNode, Elementwise, MatMulNode } from '../ir.ts';
 import { HELPERS, canBeVector, elementwiseCode } from './elementwise.ts';
 import { type Loader, type Product, type Tile, gemmCode, splitLength, threadsOf } from './gemm.ts';

@@ -1,4 +1,7 @@
-/** @module How long each kernel of a replay takes, measured apart: for benchmarks and for choosing tiles. */
+/**
+ * @module How long each kernel of a replay takes, measured apart: for benchmarks and for choosing
+ * tiles.
+ */
 import type { Replay, Session } from './session.ts';
 
 export interface KernelTime {

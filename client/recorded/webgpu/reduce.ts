@@ -1,6 +1,6 @@
 /**
- * @module Reductions over the middle of [outer, size, inner]. Long sums are cut into parts whose number depends on the
- * sizes alone, and added in a fixed order: the same bytes every time.
+ * @module Reductions over the middle of [outer, size, inner]. Long sums are cut into parts whose
+ * number depends on the sizes alone, and added in a fixed order: the same bytes every time.
  */
 import type { ReduceNode, ReduceOp } from '../ir.ts';
 import { HELPERS } from './elementwise.ts';

@@ -1,6 +1,7 @@
 /**
- * @module What a kernel is to the executor: a WGSL shader, the buffers it binds and how many workgroups run it. Buffers are
- * bound as vectors of four floats or as floats; one that is read and written is bound once.
+ * @module What a kernel is to the executor: a WGSL shader, the buffers it binds and how many
+ * workgroups run it. Buffers are bound as vectors of four floats or as floats; one that is read and
+ * written is bound once.
  */
 import type { Tile } from './gemm.ts';
 
@@ -22,7 +23,10 @@ export interface Kernel {
 export const MOST_GROUPS = 65_535;
 export const GROUP = 256;
 
-/** A grid for `count` invocations in groups of `group`, two-dimensional when one dimension does not hold it. */
+/**
+ * A grid for `count` invocations in groups of `group`, two-dimensional when one dimension does not
+ * hold it.
+ */
 export const gridFor = (count: number, group = GROUP): [number, number, number] => {
   const groups = Math.max(1, Math.ceil(count / group));
   if (groups <= MOST_GROUPS) return [groups, 1, 1];

@@ -1,4 +1,7 @@
-/** @module Kernels with one invocation for each element: maps, gathers, sums by segment; and softmax by rows. */
+/**
+ * @module Kernels with one invocation for each element: maps, gathers, sums by segment; and softmax
+ * by rows.
+ */
 import {
   type Elementwise,
   type GatherNode,

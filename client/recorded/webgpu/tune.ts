@@ -1,6 +1,7 @@
 /**
- * @module Which tile is fastest for each matrix product of a plan, measured on the device. The sums are the same bit for
- * bit with every tile, so that a choice by time does not make training depend on it.
+ * @module Which tile is fastest for each matrix product of a plan, measured on the device. The sums
+ * are the same bit for bit with every tile, so that a choice by time does not make training depend
+ * on it.
  */
 import type { Plan } from '../plan.ts';
 import { TILES, type TileFor, suits, tileByRule } from './compile.ts';

@@ -1,6 +1,6 @@
 /**
- * @module Whether a Vulkan driver is installed on Linux. Dawn writes warnings to standard error when it finds none, so that
- * it is asked only where there may be one.
+ * @module Whether a Vulkan driver is installed on Linux. Dawn writes warnings to standard error
+ * when it finds none, so that it is asked only where there may be one.
  */
 import type * as FileSystem from 'node:fs';
 

@@ -1,4 +1,6 @@
-/** @module Poolings and depthwise convolutions: one invocation for each element, reading its window. */
+/**
+ * @module Poolings and depthwise convolutions: one invocation for each element, reading its window.
+ */
 import type { ConvolutionNode, PoolNode, Window } from '../ir.ts';
 import type { Room } from './products.ts';
 import type { Bindings, Kernel } from './shader.ts';
@@ -31,7 +33,9 @@ ${inner}    }
   }
 `;
 
-/** Runs `inner` for each window that holds the element, with oy and ox (i32), fy and fx in scope. */
+/**
+ * Runs `inner` for each window that holds the element, with oy and ox (i32), fy and fx in scope.
+ */
 const overWindows = (
   w: Window,
   inner: string,
@@ -124,7 +128,10 @@ export const poolKernel = (node: PoolNode, out: number, room: Room): Kernel => {
   return perElement(`pool ${node.variant}`, count, out, node.epilogue, room, compute);
 };
 
-/** Filters [height, width, channels, multiplier]; output channel c x multiplier + q is of input channel c. */
+/**
+ * Filters [height, width, channels, multiplier]; output channel c x multiplier + q is of input
+ * channel c.
+ */
 export const depthwiseKernel = (node: ConvolutionNode, out: number, room: Room): Kernel => {
   const w = node.window;
   const multiplier = w.outChannels / w.channels;

@@ -1,6 +1,7 @@
 /**
- * @module Instantiates Floe's kernels on a linear memory: tfjs's own, so that they work on its tensors in place, or a
- * fresh one. All addresses are byte offsets into that memory; all data is float32, row-major.
+ * @module Instantiates Floe's kernels on a linear memory: tfjs's own, so that they work on its
+ * tensors in place, or a fresh one. All addresses are byte offsets into that memory; all data is
+ * float32, row-major.
  */
 import { KERNELS_BASE64 } from './binary.ts';
 

@@ -1,8 +1,9 @@
 /**
- * @module Floe's kernels in the place of those of tfjs's wasm backend that are missing, wrong or slow in 4.22.0:
- * BatchMatMul and _FusedMatMul (transposed or batched: scalar; with bias and K > 48 wrong), Conv2DBackpropFilter
- * (missing), Conv2DBackpropInput (slow), Conv2D (its cached operator does not see weights written in place) and
- * MaxPoolGrad (wrong where a whole window is <= 0). They read and write the backend's own memory.
+ * @module Floe's kernels in the place of those of tfjs's wasm backend that are missing, wrong or
+ * slow in 4.22.0: BatchMatMul and _FusedMatMul (transposed or batched: scalar; with bias and K > 48
+ * wrong), Conv2DBackpropFilter (missing), Conv2DBackpropInput (slow), Conv2D (its cached operator
+ * does not see weights written in place) and MaxPoolGrad (wrong where a whole window is <= 0). They
+ * read and write the backend's own memory.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../../protocol/errors.ts';
@@ -115,7 +116,10 @@ const matMul = (tf: Tf, args: KernelArguments): Input => {
   return out;
 };
 
-/** Where the i-th matrix of the broadcast batch lies in an operand whose batch dimensions may be 1 or absent. */
+/**
+ * Where the i-th matrix of the broadcast batch lies in an operand whose batch dimensions may be 1
+ * or absent.
+ */
 const batchIndex = (i: number, outer: readonly number[], own: readonly number[]): number => {
   let index = 0;
   let step = 1;
@@ -129,7 +133,10 @@ const batchIndex = (i: number, outer: readonly number[], own: readonly number[])
   return index;
 };
 
-/** Activations that fused kernels apply through another kernel of the backend, with its inputs' and attributes' names. */
+/**
+ * Activations that fused kernels apply through another kernel of the backend, with its inputs' and
+ * attributes' names.
+ */
 const FUSED: Readonly<Record<string, string>> = {
   relu6: 'Relu6',
   sigmoid: 'Sigmoid',
@@ -293,8 +300,9 @@ const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
 };
 
 /**
- * Registers the kernels for tfjs's backend `wasm` in place of its own. Returns what puts the published ones back (for
- * measurements). The backend must run on its non-threaded binary, whose memory is not shared.
+ * Registers the kernels for tfjs's backend `wasm` in place of its own. Returns what puts the
+ * published ones back (for measurements). The backend must run on its non-threaded binary, whose
+ * memory is not shared.
  */
 export const registerKernels = (tf: Tf): (() => void) => {
   const published = Object.keys(IMPLEMENTATIONS).map((name) => tf.getKernel(name, 'wasm'));

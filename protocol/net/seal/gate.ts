@@ -1,13 +1,15 @@
 /**
- * @module The AccessGate on Seal: key servers hand out the key to whoever the run's policy on Sui admits at that moment. The
- * 32-byte key is encrypted under the name of the audience (identity-based, Boneh and Franklin 2001; t of n servers). Which
- * servers and which t, a ciphertext says itself; see `key-servers.ts`.
+ * @module The AccessGate on Seal: key servers hand out the key to whoever the run's policy on Sui
+ * admits at that moment. The 32-byte key is encrypted under the name of the audience
+ * (identity-based, Boneh and Franklin 2001; t of n servers). Which servers and which t, a
+ * ciphertext says itself; see `key-servers.ts`.
  *
- * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through the auditors' policy, all
- * others through the frozen cohorts up to that of `cohortOf`. Models are sealed for the audiences of the specification's `access` as well;
- * who holds a pass, a subscription or a grant when it asks is let in, and nobody has to know it when the model is sealed. A
- * bundle of unmasking shares has one audience with a policy of its own, which admits those who recompute the round and the
- * cohorts that check its commit.
+ * A policy admits groups, not lists: of the `readers`, those that audit the run are reached through
+ * the auditors' policy, all others through the frozen cohorts up to that of `cohortOf`. Models are
+ * sealed for the audiences of the specification's `access` as well; who holds a pass, a
+ * subscription or a grant when it asks is let in, and nobody has to know it when the model is
+ * sealed. A bundle of unmasking shares has one audience with a policy of its own, which admits
+ * those who recompute the round and the cohorts that check its commit.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
@@ -41,9 +43,14 @@ export interface SealGateInit {
   readonly runObject: () => Promise<string>;
   /** Ed25519 keys that the run's policy knows as auditors, the coordinator's included. */
   readonly auditors: readonly Uint8Array[];
-  /** Whom models are sealed for beside auditors and cohorts: `access.models` of the specification. */
+  /**
+   * Whom models are sealed for beside auditors and cohorts: `access.models` of the specification.
+   */
   readonly models?: readonly ModelAudience[] | undefined;
-  /** What the reader shows where it owns several passes or subscriptions; looked up on chain where missing. */
+  /**
+   * What the reader shows where it owns several passes or subscriptions; looked up on chain where
+   * missing.
+   */
   readonly holdings?: Holdings | undefined;
   /** Milliseconds for one wrap or unwrap, all attempts together. Default 30 s. */
   readonly timeoutMs?: number;
@@ -51,7 +58,10 @@ export interface SealGateInit {
   readonly clock?: Clock | undefined;
   /** Milliseconds for one answer of a key server. Default 8 s. */
   readonly serverTimeoutMs?: number;
-  /** A denial is asked for again this often: a key server's node may not have seen the freeze yet. Default 2. */
+  /**
+   * A denial is asked for again this often: a key server's node may not have seen the freeze yet.
+   * Default 2.
+   */
   readonly denialRetries?: number;
 }
 
@@ -87,7 +97,8 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     cohortOf: number,
   ): readonly (readonly [Audience, number])[] => {
     const { role, round } = purpose;
-    // The policy of a bundle admits the cohorts that check its commit, and no earlier ones as that of a cohort would.
+    // The policy of a bundle admits the cohorts that check its commit, and no earlier ones as that
+    // of a cohort would.
     if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', round]];
     const named: Audience[] = readers.some(isAuditor) ? ['auditor'] : [];
     if (role === 'model') named.push(...models);

@@ -1,8 +1,9 @@
 /**
- * @module The audiences of a run's keys: the name under which Seal keeps a key for each, as the Move package reads it, and the
- * call of its policy that key servers evaluate. A name is [run 32][round u64 LE][role 1][nonce 16]: the role says which policy
- * decides, the nonce binds the name to what the key is for. A name holds the run and nothing that is sold later, so that a
- * model is sealed before the first offer is made.
+ * @module The audiences of a run's keys: the name under which Seal keeps a key for each, as the
+ * Move package reads it, and the call of its policy that key servers evaluate. A name is [run
+ * 32][round u64 LE][role 1][nonce 16]: the role says which policy decides, the nonce binds the name
+ * to what the key is for. A name holds the run and nothing that is sold later, so that a model is
+ * sealed before the first offer is made.
  */
 import { Transaction, type TransactionArgument } from '@mysten/sui/transactions';
 import { fromHex, normalizeSuiAddress } from '@mysten/sui/utils';
@@ -51,7 +52,10 @@ export const AUDIENCES = {
   'time-lock': { role: 4, policy: 'seal_approve_time', show: runAndClock },
   /** Compute nodes with a grant. */
   compute: { role: 5, policy: 'seal_approve_compute', show: runAndClock },
-  /** Of a round's bundle, once the survivors are frozen: aggregator, auditors, cohort, and the cohorts on the round's model. */
+  /**
+   * Of a round's bundle, once the survivors are frozen: aggregator, auditors, cohort, and the
+   * cohorts on the round's model.
+   */
   unmask: { role: 6, policy: 'seal_approve_unmask', show: run },
 } as const satisfies Record<Audience, { role: number; policy: string; show: Show }>;
 

@@ -1,7 +1,8 @@
 /**
- * @module Which key servers a key is sealed under, and which are asked for it. A key is sealed under the servers and the threshold
- * of the network file. It is opened under those that its ciphertext names, for these may be older than the file: every one
- * of them must be in the file, as one that seals or as one that only opens. A server that is in neither list is not asked.
+ * @module Which key servers a key is sealed under, and which are asked for it. A key is sealed
+ * under the servers and the threshold of the network file. It is opened under those that its
+ * ciphertext names, for these may be older than the file: every one of them must be in the file, as
+ * one that seals or as one that only opens. A server that is in neither list is not asked.
  */
 import { SealClient } from '@mysten/seal';
 import type { ClientWithCoreApi } from '@mysten/sui/client';
@@ -19,7 +20,10 @@ export interface SealedUnder {
 export interface KeyServers {
   /** Seals under the servers of the file. */
   readonly sealing: SealClient;
-  /** What asks the servers of a ciphertext. @throws FloeError `key_server_not_listed`, `envelope_malformed` */
+  /**
+   * What asks the servers of a ciphertext. @throws FloeError `key_server_not_listed`,
+   * `envelope_malformed`
+   */
   opening(under: SealedUnder): Promise<SealClient>;
 }
 
@@ -46,7 +50,8 @@ export const keyServers = ({
         const aggregatorUrl = allowed.get(objectId)?.aggregatorUrl;
         return { objectId, weight, ...(aggregatorUrl === undefined ? {} : { aggregatorUrl }) };
       }),
-      // Their keys come from the chain; asking each server to prove itself would need all of them up.
+      // Their keys come from the chain; asking each server to prove itself would need all of them
+      // up.
       verifyKeyServers: false,
       timeout: timeoutMs,
     });

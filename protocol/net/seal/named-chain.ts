@@ -1,11 +1,14 @@
 /**
- * @module The chain as Seal's SDK reads it, with its failures named: a full node that does not answer is no key server that
- * does not.
+ * @module The chain as Seal's SDK reads it, with its failures named: a full node that does not
+ * answer is no key server that does not.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { FloeError, installationFault } from '../../errors.ts';
 
-/** `ledger_unavailable`, unless it says more than that: an error of Floe, or that something is not there. */
+/**
+ * `ledger_unavailable`, unless it says more than that: an error of Floe, or that something is not
+ * there.
+ */
 export const chainError = (thrown: unknown): unknown =>
   thrown instanceof FloeError || (thrown as { readonly reason?: unknown }).reason === 'notFound'
     ? thrown

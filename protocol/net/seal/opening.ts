@@ -1,6 +1,6 @@
 /**
- * @module Opening a sealed key: everything that can be checked without asking is checked first, then
- * one audience after the other is tried.
+ * @module Opening a sealed key: everything that can be checked without asking is checked first,
+ * then one audience after the other is tried.
  */
 import { EncryptedObject } from '@mysten/seal';
 import type { ClientWithCoreApi } from '@mysten/sui/client';

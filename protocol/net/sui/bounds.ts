@@ -1,6 +1,7 @@
 /**
- * @module Every call to a network of others ends: by its answer, by a deadline, or by the caller's signal. Some calls of the
- * SDKs take no signal and some never settle, so the deadline is raced against them and not only handed to them.
+ * @module Every call to a network of others ends: by its answer, by a deadline, or by the caller's
+ * signal. Some calls of the SDKs take no signal and some never settle, so the deadline is raced
+ * against them and not only handed to them.
  */
 import { FloeError, toFloeError, type ErrorCode } from '../../errors.ts';
 import { sleep, systemClock, type Clock } from '../../ports/clock.ts';
@@ -60,9 +61,9 @@ export interface RetryPlan {
 }
 
 /**
- * Repeats `work` with growing pauses while it throws a retryable `FloeError`; anything else is thrown
- * at once. A pause is drawn from [b, 2b) and cut at `longestMs`; b doubles
- * from `firstMs` on.
+ * Repeats `work` with growing pauses while it throws a retryable `FloeError`; anything else is
+ * thrown at once. A pause is drawn from [b, 2b) and cut at `longestMs`; b doubles from `firstMs`
+ * on.
  */
 export const withRetry = async <Result>(
   plan: RetryPlan,

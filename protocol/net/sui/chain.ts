@@ -1,5 +1,6 @@
 /**
- * @module Reads of Sui as the ledger needs them: each with its deadline and its repeats, lists to their end.
+ * @module Reads of Sui as the ledger needs them: each with its deadline and its repeats, lists to
+ * their end.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { FloeError, installationFault } from '../../errors.ts';
@@ -36,7 +37,9 @@ export const readChain = async <Result>(
     }),
   );
 
-/** The value of a dynamic field, BCS; `undefined` when it is not there. @param key BCS of its name */
+/**
+ * The value of a dynamic field, BCS; `undefined` when it is not there. @param key BCS of its name
+ */
 export const dynamicField = async (
   client: ClientWithCoreApi,
   parentId: string,
@@ -84,7 +87,9 @@ export interface OwnedQuery extends ReadLimits {
   readonly type: string;
 }
 
-/** Contents of all objects of a type that an address owns. @throws FloeError `ledger_unavailable` */
+/**
+ * Contents of all objects of a type that an address owns. @throws FloeError `ledger_unavailable`
+ */
 export const ownedObjects = async ({
   client,
   owner,
@@ -105,7 +110,10 @@ export const ownedObjects = async ({
 /** GetObjects takes this many. */
 const BATCH = 50;
 
-/** Contents of objects by id, in order; an error where one is not there. @throws FloeError `ledger_unavailable` */
+/**
+ * Contents of objects by id, in order; an error where one is not there. @throws FloeError
+ * `ledger_unavailable`
+ */
 export const objectContents = async (
   client: ClientWithCoreApi,
   what: string,

@@ -1,7 +1,8 @@
 /**
- * @module Every survivor set that was frozen on one model, as the Move package keeps them: the table `attempts` names the latest
- * attempt on a model by its hash, and each attempt the one before. The package writes both itself when a cohort is frozen, so the
- * coordinator can leave none out (specification, section 2.0 c).
+ * @module Every survivor set that was frozen on one model, as the Move package keeps them: the
+ * table `attempts` names the latest attempt on a model by its hash, and each attempt the one
+ * before. The package writes both itself when a cohort is frozen, so the coordinator can leave none
+ * out (specification, section 2.0 c).
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { equalBytes, toHex } from '../../bytes.ts';
@@ -35,8 +36,8 @@ const setOf = (round: number, frozen: FrozenRound): FrozenSet[] => {
 
 /**
  * The sets on the model of a version, ascending.
- * @throws FloeError `ledger_unavailable` when the version is not on chain, or an attempt of the list cannot be read;
- * `context_mismatch` when the version has another hash
+ * @throws FloeError `ledger_unavailable` when the version is not on chain, or an attempt of the
+ * list cannot be read; `context_mismatch` when the version has another hash
  */
 export const familyOf = async (
   client: ClientWithCoreApi,

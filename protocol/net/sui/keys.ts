@@ -1,6 +1,7 @@
 /**
- * @module The key that pays and signs on a chain: from a keystore file of the `sui` command line, from an environment variable,
- * or from the 32-byte seed of a Floe identity, which is the same key. Keys never appear in messages.
+ * @module The key that pays and signs on a chain: from a keystore file of the `sui` command line,
+ * from an environment variable, or from the 32-byte seed of a Floe identity, which is the same key.
+ * Keys never appear in messages.
  */
 import { decodeSuiPrivateKey } from '@mysten/sui/cryptography';
 import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
@@ -50,7 +51,8 @@ export const keyFromSuiKeystore = (text: string, address?: string): Ed25519Keypa
   }
   const parsed = v.safeParse(v.array(v.string()), list);
   if (!parsed.success) throw malformed('a Sui keystore file');
-  // A keystore may hold keys of other schemes for other uses: the flag, 0 for Ed25519, shows in the first two letters.
+  // A keystore may hold keys of other schemes for other uses: the flag, 0 for Ed25519, shows in the
+  // first two letters.
   const own = parsed.output.filter((key) => /^(A[A-P]|suiprivkey)/u.test(key));
   const keys = own.map((key) => parseSuiKey(key, 'a Sui keystore file'));
   const wanted = address === undefined ? undefined : normalizeSuiAddress(address);
@@ -68,7 +70,10 @@ export const keyFromSuiKeystore = (text: string, address?: string): Ed25519Keypa
 /** Names the environment variable that may hold a key. */
 export const SUI_KEY_VARIABLE = 'FLOE_SUI_KEY';
 
-/** The key of the environment variable; undefined when it is not set. @throws FloeError `key_invalid` */
+/**
+ * The key of the environment variable; undefined when it is not set. @throws FloeError
+ * `key_invalid`
+ */
 export const keyFromEnvironment = (
   environment: Readonly<Record<string, string | undefined>>,
 ): Ed25519Keypair | undefined => {

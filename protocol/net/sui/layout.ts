@@ -1,5 +1,6 @@
 /**
- * @module What Floe's Move package keeps on Sui, as bytes: the objects and dynamic fields that a ledger reads.
+ * @module What Floe's Move package keeps on Sui, as bytes: the objects and dynamic fields that a
+ * ledger reads.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { base64url, fromBase64url } from '../../wire/base64url.ts';
@@ -109,7 +110,9 @@ export const PublishedKey = bcs.tuple([bcs.u64()]);
 export const u64 = bcs.u64();
 export const ObjectId = bcs.Address;
 
-/** Walrus's number of a blob: its id read as little-endian. @throws FloeError `usage` for other ids */
+/**
+ * Walrus's number of a blob: its id read as little-endian. @throws FloeError `usage` for other ids
+ */
 export const blobNumber = (id: string): string => {
   if (!/^[\w-]{43}$/.test(id))
     throw new FloeError('usage', `a model on chain lies in a Walrus blob of its own, not in ${id}`);

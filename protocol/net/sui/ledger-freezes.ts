@@ -1,6 +1,6 @@
 /**
- * @module The freezes of a round on Sui: its cohort, with which the package draws the beacon, and its
- * survivors.
+ * @module The freezes of a round on Sui: its cohort, with which the package draws the beacon, and
+ * its survivors.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { Transaction, TransactionArgument } from '@mysten/sui/transactions';

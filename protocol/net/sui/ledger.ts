@@ -1,11 +1,13 @@
 /**
- * @module The Ledger on Sui, through Floe's Move package: what was frozen there nobody can take back, the coordinator included.
- * The package draws the beacon from Sui's randomness in the transaction that freezes the cohort, and hashes the members' entropy
- * into it: a coordinator cannot choose it, it can only abort the attempt.
+ * @module The Ledger on Sui, through Floe's Move package: what was frozen there nobody can take
+ * back, the coordinator included. The package draws the beacon from Sui's randomness in the
+ * transaction that freezes the cohort, and hashes the members' entropy into it: a coordinator
+ * cannot choose it, it can only abort the attempt.
  *
- * A round holds the hash of its survivor set and the data commitment: the Merkle root over the records of the uploads that
- * count, frozen before anybody unmasks them. Its model version copies the commitment on chain and adds the transcript root,
- * over all records of the finished round. Its differential privacy is none, which is not epsilon 0: no run has any yet.
+ * A round holds the hash of its survivor set and the data commitment: the Merkle root over the
+ * records of the uploads that count, frozen before anybody unmasks them. Its model version copies
+ * the commitment on chain and adds the transcript root, over all records of the finished round. Its
+ * differential privacy is none, which is not epsilon 0: no run has any yet.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Transaction } from '@mysten/sui/transactions';
@@ -32,7 +34,10 @@ export interface SuiLedgerInit extends ReadLimits {
   readonly sender?: Sender | undefined;
   /** Of the run specification. */
   readonly name: string;
-  /** Addresses that the auditors' policy admits as long as the run lasts, the coordinator's included. */
+  /**
+   * Addresses that the auditors' policy admits as long as the run lasts, the coordinator's
+   * included.
+   */
   readonly auditors: readonly string[];
   /** Hash of the architecture, 32 bytes. */
   readonly architecture: Uint8Array;

@@ -1,6 +1,6 @@
 /**
- * @module Model versions on Sui and what they come from. A version is an immutable object that names its parent, which may
- * belong to another run: the chain of parents is the model's lineage.
+ * @module Model versions on Sui and what they come from. A version is an immutable object that
+ * names its parent, which may belong to another run: the chain of parents is the model's lineage.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { toHex } from '../../bytes.ts';
@@ -96,7 +96,9 @@ const fieldIds = async ({ client, packageId }: Registry, parentId: string): Prom
     .map(({ fieldId }) => fieldId);
 };
 
-/** Every version that a run has published, by round. @throws FloeError `usage`, `ledger_unavailable` */
+/**
+ * Every version that a run has published, by round. @throws FloeError `usage`, `ledger_unavailable`
+ */
 export const versionsOf = async (registry: Registry, run: string): Promise<VersionFacts[]> => {
   await readTyped(registry, 'run::Run', run);
   const fields = await contentsOf(registry, 'reading versions', await fieldIds(registry, run));
@@ -106,10 +108,10 @@ export const versionsOf = async (registry: Registry, run: string): Promise<Versi
 };
 
 /**
- * A version, its parent, and so on back to the first, across runs. Who publishes a version may name any parent; a run that
- * was forked begins with its parent's model.
- * @throws FloeError `usage` when one of them is no version of this package, `verification_failed` when one names a parent in
- * another run and has another model
+ * A version, its parent, and so on back to the first, across runs. Who publishes a version may name
+ * any parent; a run that was forked begins with its parent's model.
+ * @throws FloeError `usage` when one of them is no version of this package, `verification_failed`
+ * when one names a parent in another run and has another model
  */
 const lineageOf = async (registry: Registry, version: string): Promise<VersionFacts[]> => {
   const line: VersionFacts[] = [];

@@ -1,6 +1,7 @@
 /**
- * @module What is given or sold for reading a run's models: offers with passes and subscriptions, time locks. Thin over
- * `floe::access`; prices are paid exactly, in one transaction with what they buy.
+ * @module What is given or sold for reading a run's models: offers with passes and subscriptions,
+ * time locks. Thin over `floe::access`; prices are paid exactly, in one transaction with what they
+ * buy.
  */
 import type { Transaction } from '@mysten/sui/transactions';
 import { FloeError } from '../../errors.ts';
@@ -178,7 +179,10 @@ export const givePass = async (
     'access::Pass',
   );
 
-/** Hands a pass on; its holder. A pass moves in this way only. @throws FloeError `usage` when the sender holds no such pass */
+/**
+ * Hands a pass on; its holder. A pass moves in this way only. @throws FloeError `usage` when the
+ * sender holds no such pass
+ */
 export const transferPass = async (
   registry: Registry,
   sender: Sender,
@@ -257,7 +261,10 @@ export const payPeriod = async (
     : { ...executed, id: subscription };
 };
 
-/** From `opensMs` (milliseconds since 1970) on everybody may read the models of rounds `first` to `last`. */
+/**
+ * From `opensMs` (milliseconds since 1970) on everybody may read the models of rounds `first` to
+ * `last`.
+ */
 export interface TimeLock {
   readonly first: number;
   readonly last: number;

@@ -1,6 +1,7 @@
 /**
- * @module Where a run's publications are, on Sui: `floe::publication` names the Walrus blob that holds specification and
- * transcript up to a round. Whoever has a run's object id, or that of one of its versions, finds the rest from there.
+ * @module Where a run's publications are, on Sui: `floe::publication` names the Walrus blob that
+ * holds specification and transcript up to a round. Whoever has a run's object id, or that of one
+ * of its versions, finds the rest from there.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { BlobRef } from '../../ports/blob-store.ts';
@@ -116,7 +117,10 @@ export interface PublishedRun {
   readonly specHash: Uint8Array;
   /** The version that was asked for, where the id was one's. */
   readonly version: VersionFacts | undefined;
-  /** The newest publication, or for a version the first that has it; undefined where nothing was published. */
+  /**
+   * The newest publication, or for a version the first that has it; undefined where nothing was
+   * published.
+   */
   readonly publication: Publication | undefined;
 }
 

@@ -1,6 +1,7 @@
 /**
- * @module Receipts of contribution on Sui: an object that cannot be given away, which says that its owner's update counted in
- * a round. The survivors stand on chain already, so a receipt needs nobody's leave and anybody may pay for it.
+ * @module Receipts of contribution on Sui: an object that cannot be given away, which says that its
+ * owner's update counted in a round. The survivors stand on chain already, so a receipt needs
+ * nobody's leave and anybody may pay for it.
  */
 import { toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
@@ -43,8 +44,8 @@ export const receiptsOf = async (
 /**
  * Issues the receipt of a survivor; it goes to the survivor, whoever pays.
  * @returns the object's id alone when it was issued already
- * @throws FloeError `usage` when there is no such run or `member` is no survivor of the round; `ledger_unavailable`;
- * TransactionFailed
+ * @throws FloeError `usage` when there is no such run or `member` is no survivor of the round;
+ * `ledger_unavailable`; TransactionFailed
  */
 export const issueReceipt = async (
   registry: Registry,

@@ -1,6 +1,6 @@
 /**
- * @module Who may read a run, changed by its owner on Sui: auditors, revoked members, grants of compute nodes. What already
- * holds is not said again, so that repeating a change costs nothing.
+ * @module Who may read a run, changed by its owner on Sui: auditors, revoked members, grants of
+ * compute nodes. What already holds is not said again, so that repeating a change costs nothing.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { normalizeStructTag } from '@mysten/sui/utils';
@@ -114,10 +114,11 @@ const CALLS = {
 } as const;
 
 /**
- * Admits or turns away one address. A member is readmitted or revoked; who was in which cohort does not change.
+ * Admits or turns away one address. A member is readmitted or revoked; who was in which cohort does
+ * not change.
  * @returns undefined when it was so already
- * @throws FloeError `usage` no such run, or an auditor of its specification, who stays; `access_denied` not its owner;
- * TransactionFailed
+ * @throws FloeError `usage` no such run, or an auditor of its specification, who stays;
+ * `access_denied` not its owner; TransactionFailed
  */
 export const changeAccess = async (
   registry: Registry,

@@ -1,6 +1,6 @@
 /**
- * @module The run on chain: found by its coordinator's address and the hash of its specification, so that nobody has to be told
- * an object id; created once by the coordinator.
+ * @module The run on chain: found by its coordinator's address and the hash of its specification,
+ * so that nobody has to be told an object id; created once by the coordinator.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { equalBytes, toHex } from '../../bytes.ts';
@@ -14,7 +14,10 @@ export interface SuiRun {
   /** Object ids. */
   readonly run: string;
   readonly cap: string;
-  /** Of its tables: attempts by number, hashes of models by version, the latest attempt by hash of its model. */
+  /**
+   * Of its tables: attempts by number, hashes of models by version, the latest attempt by hash of
+   * its model.
+   */
   readonly rounds: string;
   readonly models: string;
   readonly attempts: string;
@@ -42,11 +45,12 @@ export const capsOf = async (
 };
 
 /**
- * The run that the coordinator has made of this specification. Who makes it is the only one who can have the right to it.
+ * The run that the coordinator has made of this specification. Who makes it is the only one who can
+ * have the right to it.
  * @param specHash 32 bytes
  * @returns undefined when the coordinator has not created it
- * @throws FloeError `verification_failed` when it made two, of which it could show now one and now the other, or left out an
- * auditor that was agreed
+ * @throws FloeError `verification_failed` when it made two, of which it could show now one and now
+ * the other, or left out an auditor that was agreed
  */
 export const findRun = async (
   reader: RunReader,
@@ -86,7 +90,10 @@ export const findRun = async (
 export interface RunFacts {
   readonly specHash: Uint8Array;
   readonly name: string;
-  /** Addresses that the auditors' policy admits as long as the run lasts, the coordinator's included. */
+  /**
+   * Addresses that the auditors' policy admits as long as the run lasts, the coordinator's
+   * included.
+   */
   readonly auditors: readonly string[];
 }
 
@@ -94,8 +101,9 @@ export interface RunFacts {
 const FIND_RETRIES = 8;
 
 /**
- * The run, created with the auditors of its specification when it is not there. They stay; its owner may add others and remove
- * these again, and one that was removed stays so, however often the coordinator starts.
+ * The run, created with the auditors of its specification when it is not there. They stay; its
+ * owner may add others and remove these again, and one that was removed stays so, however often the
+ * coordinator starts.
  * @throws FloeError `ledger_unavailable`, `transaction_failed`
  */
 export const ensureRun = async (

@@ -1,6 +1,6 @@
 /**
- * @module The signer that Sui's SDKs want, derived from a Floe identity: the same Ed25519 key, so the
- * same address. It holds no secret; the identity signs the digests (BLAKE2b-256 over intent and
+ * @module The signer that Sui's SDKs want, derived from a Floe identity: the same Ed25519 key, so
+ * the same address. It holds no secret; the identity signs the digests (BLAKE2b-256 over intent and
  * message, Sui documentation, intent signing).
  */
 import { Signer } from '@mysten/sui/cryptography';

@@ -1,6 +1,7 @@
 /**
- * @module Which of its passes and subscriptions a reader shows: the one that it names, or the best that it owns. The choice
- * only saves asking with one that cannot help; whether a ticket opens anything is for the policy to say.
+ * @module Which of its passes and subscriptions a reader shows: the one that it names, or the best
+ * that it owns. The choice only saves asking with one that cannot help; whether a ticket opens
+ * anything is for the policy to say.
  */
 import {
   isRevoked,

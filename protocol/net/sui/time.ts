@@ -5,7 +5,10 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { SuiGrpcClient } from '@mysten/sui/grpc';
 import { FloeError } from '../../errors.ts';
 
-/** Milliseconds since the epoch. @throws FloeError `ledger_unavailable` where the client or the node does not tell */
+/**
+ * Milliseconds since the epoch. @throws FloeError `ledger_unavailable` where the client or the node
+ * does not tell
+ */
 export const chainTime = async (
   client: ClientWithCoreApi,
   signal?: AbortSignal,

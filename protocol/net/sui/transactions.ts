@@ -1,7 +1,7 @@
 /**
- * @module Transactions of one signer, one after another. A transaction is prepared (resolved, priced, signed) and then
- * submitted; the prepared bytes can be submitted again after a crash, and since their digest names them they take effect at
- * most once.
+ * @module Transactions of one signer, one after another. A transaction is prepared (resolved,
+ * priced, signed) and then submitted; the prepared bytes can be submitted again after a crash, and
+ * since their digest names them they take effect at most once.
  */
 import type { ClientWithCoreApi, SuiClientTypes } from '@mysten/sui/client';
 import { SimulationError } from '@mysten/sui/client';
@@ -12,7 +12,9 @@ import { sleep, systemClock, type Clock } from '../../ports/clock.ts';
 import { bounded, withRetry } from './bounds.ts';
 import { serialQueue, type SerialQueue } from '../../queue.ts';
 
-/** The chain ran the transaction, or would have, and it failed: sending the same again cannot help. */
+/**
+ * The chain ran the transaction, or would have, and it failed: sending the same again cannot help.
+ */
 export class TransactionFailed extends FloeError {
   /** Name of the Move module that aborted, where one did. */
   readonly module: string | undefined;
@@ -26,7 +28,10 @@ export class TransactionFailed extends FloeError {
   }
 }
 
-/** The prepared bytes can no longer be executed: an input moved on. They have had no effect and never will. */
+/**
+ * The prepared bytes can no longer be executed: an input moved on. They have had no effect and
+ * never will.
+ */
 export class TransactionSuperseded extends FloeError {
   constructor(cause: unknown) {
     super(
@@ -56,8 +61,10 @@ export interface Sender {
   readonly address: string;
   /**
    * Builds and executes, after everything queued before.
-   * @param onPrepared told of the bytes before they leave; what it saves can be given to {@link submit} after a crash
-   * @throws TransactionFailed; FloeError `ledger_unavailable` when it is not known whether it took effect
+   * @param onPrepared told of the bytes before they leave; what it saves can be given to
+   * {@link submit} after a crash
+   * @throws TransactionFailed; FloeError `ledger_unavailable` when it is not known whether it took
+   * effect
    */
   execute(
     build: (transaction: Transaction) => void | Promise<void>,
@@ -96,7 +103,9 @@ const isFinal = (error: unknown): boolean => error instanceof TransactionSuperse
 const isRefusal = (thrown: unknown): boolean =>
   REFUSALS.has(String((thrown as { readonly code?: unknown }).code));
 
-/** What building a transaction throws, sorted into what a later attempt can cure and what it cannot. */
+/**
+ * What building a transaction throws, sorted into what a later attempt can cure and what it cannot.
+ */
 const buildError = (thrown: unknown): FloeError => {
   if (thrown instanceof SimulationError && thrown.executionError?.$kind === 'MoveAbort')
     return new TransactionFailed(thrown.executionError);
@@ -130,7 +139,9 @@ const outcome = (
 };
 
 const INCLUDE = { effects: true, objectTypes: true } as const;
-/** How long a following read is waited for; a node that lags longer is asked again by whoever reads. */
+/**
+ * How long a following read is waited for; a node that lags longer is asked again by whoever reads.
+ */
 const POLL_MS = [0, 50, 150, 400, 900];
 
 export const createSender = (init: SenderInit): Sender => {
@@ -169,7 +180,10 @@ export const createSender = (init: SenderInit): Sender => {
     return outcome(result);
   };
 
-  /** Waits until reads see it, where the node keeps up. The transaction is final: failing to look changes nothing. */
+  /**
+   * Waits until reads see it, where the node keeps up. The transaction is final: failing to look
+   * changes nothing.
+   */
   const settle = async (digest: string): Promise<boolean> => {
     for (const pause of POLL_MS) {
       // oxlint-disable-next-line no-await-in-loop
@@ -222,7 +236,8 @@ export const createSender = (init: SenderInit): Sender => {
     submit: (prepared) => queue.run(() => submit(prepared)),
     execute: (build, onPrepared) =>
       queue.run(async () => {
-        // Once bytes have left and nobody knows what became of them, building others could pay twice.
+        // Once bytes have left and nobody knows what became of them, building others could pay
+        // twice.
         let unknown: unknown;
         const plan = { retries, onRetry, clock, isFinal: (error: unknown) => error === unknown };
         return withRetry(plan, async () => {

@@ -36,7 +36,10 @@ const quiltItems = (
 const hashed = (contents: Uint8Array) => ({ contents, hash: sha256(contents) });
 
 export const createBatches = ({ codec, quilts, later, checkSize }: BatchesInit): Batches => {
-  /** A quilt holds a limited number of blobs, and whole columns of them: what does not fit is halved. */
+  /**
+   * A quilt holds a limited number of blobs, and whole columns of them: what does not fit is
+   * halved.
+   */
   const quiltsOf = async (
     items: readonly QuiltItem[],
   ): Promise<readonly (readonly [identifier: string, id: string])[]> => {

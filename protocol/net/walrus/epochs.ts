@@ -1,6 +1,7 @@
 /**
- * @module Walrus's epochs: which one it is, when it began, how long one lasts. Storage is paid for by the epoch; a blob is kept
- * in every epoch before its end epoch (Walrus documentation, staking and storage).
+ * @module Walrus's epochs: which one it is, when it began, how long one lasts. Storage is paid for
+ * by the epoch; a blob is kept in every epoch before its end epoch (Walrus documentation, staking
+ * and storage).
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { toFloeError } from '../../errors.ts';
@@ -36,7 +37,8 @@ export const readEpochs = (
       const state = await bounded(bounds, () => walrus.stakingState());
       const { epoch, epoch_duration, epoch_state, first_epoch_start } = state;
       const duration = Number(epoch_duration);
-      // While shards are still moving, the chain does not say when that ends: epoch 1 began at the first start.
+      // While shards are still moving, the chain does not say when that ends: epoch 1 began at the
+      // first start.
       const since =
         epoch_state.$kind === 'EpochChangeSync'
           ? Number(first_epoch_start) + (epoch - 1) * duration

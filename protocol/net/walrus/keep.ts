@@ -1,6 +1,7 @@
 /**
- * @module Keeps blobs on Walrus beyond the epochs that were paid first: extended while they are there (`extend_blob` of Walrus's
- * contract), stored again once they are gone. A blob's id follows from its bytes alone, so every record that names it holds.
+ * @module Keeps blobs on Walrus beyond the epochs that were paid first: extended while they are
+ * there (`extend_blob` of Walrus's contract), stored again once they are gone. A blob's id follows
+ * from its bytes alone, so every record that names it holds.
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { toHex } from '../../bytes.ts';
@@ -13,7 +14,10 @@ import { uploadKey, type UploadJournal } from '../../ports/upload-journal.ts';
 import { epochStart, readEpochs, type Epochs } from './epochs.ts';
 import type { Uploader } from './upload.ts';
 
-/** Epochs that a blob is paid for at least, the present one counted: each look at it may come late in an epoch. */
+/**
+ * Epochs that a blob is paid for at least, the present one counted: each look at it may come late
+ * in an epoch.
+ */
 const AHEAD = 2;
 
 export interface KeepingInit {
@@ -45,7 +49,7 @@ export const createKeeping = (
 ): ((blobs: readonly BlobRef[], copy: Copy) => Promise<Lease>) => {
   const { walrus, journal, uploader, store, quiltOf, epochs, warn } = init;
   const wanted = Math.max(epochs, AHEAD);
-  /** Keys in the journal of uploads, by Walrus id: those of quilts follow from bytes that are not at hand. */
+  /** Keys in the journal of uploads, by Walrus id: those of quilts follow from bytes not at hand. */
   const quiltKeys = new Map<string, string>();
 
   const bytesOf = async (refs: readonly BlobRef[], copy: Copy): Promise<Uint8Array> => {

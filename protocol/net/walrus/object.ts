@@ -1,6 +1,6 @@
 /**
- * @module A blob's object on Sui: who pays for the blob owns it, and it says until which epoch the blob is kept. Layout of
- * Walrus's contract (`blob.move`, `storage_resource.move`).
+ * @module A blob's object on Sui: who pays for the blob owns it, and it says until which epoch the
+ * blob is kept. Layout of Walrus's contract (`blob.move`, `storage_resource.move`).
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { bcs } from '@mysten/sui/bcs';

@@ -1,8 +1,9 @@
 /**
- * @module Quilts: many small blobs in one Walrus blob, so that its fixed cost is paid once. The SDK encodes them; this reads
- * one blob out of the whole quilt, which, unlike single slivers, is held against the quilt's id. Layout (QuiltV1): the bytes
- * are a matrix of symbols, K1 rows by K2 columns; a patch fills columns from top to bottom: version u8, length u32, mask u8,
- * identifier with u16 length, tags with u16 length where the mask says so, contents.
+ * @module Quilts: many small blobs in one Walrus blob, so that its fixed cost is paid once. The SDK
+ * encodes them; this reads one blob out of the whole quilt, which, unlike single slivers, is held
+ * against the quilt's id. Layout (QuiltV1): the bytes are a matrix of symbols, K1 rows by K2
+ * columns; a patch fills columns from top to bottom: version u8, length u32, mask u8, identifier
+ * with u16 length, tags with u16 length where the mask says so, contents.
  */
 import { FloeError } from '../../errors.ts';
 import { base64url, fromBase64url } from '../../wire/base64url.ts';
@@ -44,7 +45,9 @@ export const parsePatchId = (id: string): QuiltPatch | undefined => {
   return patch.start < patch.end ? patch : undefined;
 };
 
-/** Source symbols of Walrus's encoding for a number of shards (RS2): rows and columns of the matrix. */
+/**
+ * Source symbols of Walrus's encoding for a number of shards (RS2): rows and columns of the matrix.
+ */
 export const sourceSymbols = (
   shards: number,
 ): { readonly rows: number; readonly columns: number } => {

@@ -1,6 +1,7 @@
 /**
- * @module Reading a blob from Walrus: from the aggregator where there is one, else from the storage nodes, again and again within
- * a time. Whatever they say is held against the size and hash of a signed record.
+ * @module Reading a blob from Walrus: from the aggregator where there is one, else from the storage
+ * nodes, again and again within a time. Whatever they say is held against the size and hash of a
+ * signed record.
  */
 import { FloeError, installationFault } from '../../errors.ts';
 import { readSized } from '../../wire/body.ts';
@@ -24,7 +25,10 @@ const MAX_QUILT_BYTES = 2 ** 31;
 /** What became of an attempt to read. */
 type Failure = 'missing' | 'corrupt' | 'unavailable';
 
-/** By class of the SDK's error; a RangeError is a known defect of its metadata reads on small committees. */
+/**
+ * By class of the SDK's error; a RangeError is a known defect of its metadata reads on small
+ * committees.
+ */
 const FAILURES: Readonly<Record<string, Failure>> = {
   BlobNotCertifiedError: 'missing',
   NotFoundError: 'missing',
@@ -73,7 +77,9 @@ export const createReading = (init: ReadingInit): Read => {
     return bytes.length === size ? bytes : 'corrupt';
   };
 
-  /** The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes. */
+  /**
+   * The aggregator is a convenience: what it cannot give, or gives wrongly, is read from the nodes.
+   */
   const tryAggregator = async (
     ref: BlobRef,
     patch: QuiltPatch | undefined,
@@ -128,7 +134,8 @@ export const createReading = (init: ReadingInit): Read => {
       try {
         return checkBlob(ref, await readNodes(ref, patch, ATTEMPT_MS));
       } catch (thrown) {
-        // The nodes' bytes have the blob's id and yet not the record's hash: it is the record that is wrong.
+        // The nodes' bytes have the blob's id and yet not the record's hash: it is the record that
+        // is wrong.
         if (thrown instanceof FloeError && !thrown.retryable) throw thrown;
         const broken = installationFault(thrown);
         if (broken !== undefined) throw broken;

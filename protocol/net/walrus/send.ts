@@ -1,6 +1,7 @@
 /**
- * @module The step of an upload that moves the bytes: through the relay where there is one, else to the storage nodes, whose
- * confirmations make the certificate (Walrus documentation, upload relay and storage nodes).
+ * @module The step of an upload that moves the bytes: through the relay where there is one, else to
+ * the storage nodes, whose confirmations make the certificate (Walrus documentation, upload relay
+ * and storage nodes).
  */
 import { fromBase64 } from '@mysten/sui/utils';
 import type { ProtocolMessageCertificate, WalrusClient } from '@mysten/walrus';

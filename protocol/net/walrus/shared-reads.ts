@@ -1,6 +1,6 @@
 /**
- * @module Reads that are shared: many who want the same blob at once wait for one read, and what was
- * read is kept in memory by its content.
+ * @module Reads that are shared: many who want the same blob at once wait for one read, and what
+ * was read is kept in memory by its content.
  */
 import { toHex } from '../../bytes.ts';
 import type { SizedCache } from '../../memo.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The BlobStore on Walrus, through Mysten's SDK. Ids are Walrus's own: 43 characters for a blob, 50 for a blob in a
- * quilt, so that anyone can read them with any Walrus tool. Whatever a node, relay or aggregator says is held against the size
- * and hash of a signed record.
+ * @module The BlobStore on Walrus, through Mysten's SDK. Ids are Walrus's own: 43 characters for a
+ * blob, 50 for a blob in a quilt, so that anyone can read them with any Walrus tool. Whatever a
+ * node, relay or aggregator says is held against the size and hash of a signed record.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { WalrusClient } from '@mysten/walrus';
@@ -40,7 +40,10 @@ export interface WalrusStoreInit {
   readonly uploadTimeoutMs?: number;
   /** Milliseconds for one read, all its attempts together. Default 60 s. */
   readonly readTimeoutMs?: number;
-  /** How long a blob that nobody knows is asked for again: right after certification nodes may not know it yet. Default 5 s. */
+  /**
+   * How long a blob that nobody knows is asked for again: right after certification nodes may not
+   * know it yet. Default 5 s.
+   */
   readonly missingMs?: number;
   readonly stragglerMs?: number;
   /** Bytes of blobs kept in memory, by content. Default 64 MiB; 0 keeps none. */
@@ -167,7 +170,8 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
       return { id, sha256: hash, size: bytes.length };
     },
     get: async (ref, options) => ownBytes(await whole(ref, options)),
-    // The SDK reads blobs whole: a blob is decoded from slivers that each hold a part of every range.
+    // The SDK reads blobs whole: a blob is decoded from slivers that each hold a part of every
+    // range.
     getRange: async (ref, start, end, options) => {
       checkRange(ref, start, end);
       return (await whole(ref, options)).slice(start, end);

@@ -1,6 +1,6 @@
 /**
- * @module What the steps of an upload to Walrus share: the request, the journal of states, and whether
- * what was paid for an upload is over.
+ * @module What the steps of an upload to Walrus share: the request, the journal of states, and
+ * whether what was paid for an upload is over.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import { toBase64 } from '@mysten/sui/utils';
@@ -45,7 +45,10 @@ export interface UploadContext extends UploaderInit {
   /** Begins an upload anew. */
   readonly planAnew: (request: UploadRequest) => Promise<State<'planned'>>;
   readonly readObject: (objectId: string) => ReturnType<typeof readBlobObject>;
-  /** Whether the epochs that a registration paid for are over: nobody stores or certifies it any more. */
+  /**
+   * Whether the epochs that a registration paid for are over: nobody stores or certifies it any
+   * more.
+   */
   readonly hasRunOut: (objectId: string) => Promise<boolean>;
 }
 

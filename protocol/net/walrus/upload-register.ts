@@ -62,7 +62,8 @@ export const createRegistration = (context: UploadContext): Registration => {
       new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
     let state: State<'registering'> | undefined;
     const tip = walrus.sendUploadRelayTip({ size, blobDigest, nonce });
-    // A relay that does not say what it asks for must not keep the blob from being paid for: the nodes are there too.
+    // A relay that does not say what it asks for must not keep the blob from being paid for: the
+    // nodes are there too.
     const tips = hasRelay && (await relaySpeaks(tip));
     const build = (transaction: Transaction): void => {
       if (tips) transaction.add(tip);
@@ -90,7 +91,8 @@ export const createRegistration = (context: UploadContext): Registration => {
       executed = await submit();
     } catch (thrown) {
       if (!(thrown instanceof TransactionFailed)) throw thrown;
-      // The price or the epoch may have changed since they were read; a failed transaction has cost gas only.
+      // The price or the epoch may have changed since they were read; a failed transaction has cost
+      // gas only.
       await save(key, planned);
       reset(size);
       executed = await submit();

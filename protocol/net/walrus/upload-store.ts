@@ -1,6 +1,6 @@
 /**
- * @module The later steps of an upload to Walrus: the bytes go to the nodes or through the relay, and
- * their certificate goes to Sui.
+ * @module The later steps of an upload to Walrus: the bytes go to the nodes or through the relay,
+ * and their certificate goes to Sui.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { fromBase64 } from '@mysten/sui/utils';
@@ -23,7 +23,9 @@ export interface Certification {
     state: State<'registered'>,
     viaRelay: boolean,
   ): Promise<State<'uploaded' | 'planned'>>;
-  /** @returns undefined when the certificate is of no use any more: the epoch it names has passed */
+  /**
+   * @returns undefined when the certificate is of no use any more: the epoch it names has passed
+   */
   certify(key: string, state: State<'uploaded'>): Promise<State<'certified'> | undefined>;
 }
 

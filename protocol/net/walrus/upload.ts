@@ -1,7 +1,8 @@
 /**
- * @module An upload to Walrus, step by step: register on Sui (paid), store on the nodes or through the relay, certify on Sui. Each
- * step is in the upload journal before the next begins, and the registration is there before it is sent, so that whatever
- * dies in between, the same upload goes on: it is paid once, and ends certified.
+ * @module An upload to Walrus, step by step: register on Sui (paid), store on the nodes or through
+ * the relay, certify on Sui. Each step is in the upload journal before the next begins, and the
+ * registration is there before it is sent, so that whatever dies in between, the same upload goes
+ * on: it is paid once, and ends certified.
  */
 import { FloeError } from '../../errors.ts';
 import type { UploadState } from '../../ports/upload-journal.ts';
@@ -22,9 +23,14 @@ export type { State, UploaderInit, UploadRequest } from './upload-context.ts';
 const MAX_RENEWALS = 2;
 
 export interface Uploader {
-  /** Promises an upload: from here on a crash does not lose it. @returns where it stands, or will */
+  /**
+   * Promises an upload: from here on a crash does not lose it. @returns where it stands, or will
+   */
   plan(request: UploadRequest): Promise<UploadState>;
-  /** Uploads, or goes on where the journal says; anew where what was paid is over. @returns the certified state */
+  /**
+   * Uploads, or goes on where the journal says; anew where what was paid is over. @returns the
+   * certified state
+   */
   upload(request: UploadRequest): Promise<State<'certified'>>;
   /**
    * Pays for a certified blob until `endEpoch` begins, unless that is paid already.

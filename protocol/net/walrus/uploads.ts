@@ -25,7 +25,9 @@ export interface Uploads {
    * @param hash SHA-256 of the bytes, where it is known
    */
   now(bytes: Uint8Array, quilt: boolean, hash?: Uint8Array): Promise<string>;
-  /** Promises an upload, which runs in the background until `settle`. @returns the Walrus blob id */
+  /**
+   * Promises an upload, which runs in the background until `settle`. @returns the Walrus blob id
+   */
   later(bytes: Uint8Array, quilt: boolean, hash?: Uint8Array): Promise<string>;
   /** Resolves once everything that was promised is certified. */
   settle(): Promise<void>;

@@ -1,5 +1,6 @@
 /**
- * @module The worker behind `threadCodec`: a WalrusClient that codes and reads away from the event loop. Node only.
+ * @module The worker behind `threadCodec`: a WalrusClient that codes and reads away from the event
+ * loop. Node only.
  */
 import { parentPort, workerData, type Transferable } from 'node:worker_threads';
 import { FloeError, installationFault } from '../../errors.ts';

@@ -1,6 +1,7 @@
 /**
- * @module The primitives as OpenSSL computes them under Node (`node:crypto`), ten to thirty times as fast as the portable
- * ones. Keys travel raw; PKCS#8 and SubjectPublicKeyInfo (RFC 8410; RFC 9935 with the seed alone) are prefixes of fixed bytes.
+ * @module The primitives as OpenSSL computes them under Node (`node:crypto`), ten to thirty times
+ * as fast as the portable ones. Keys travel raw; PKCS#8 and SubjectPublicKeyInfo (RFC 8410; RFC
+ * 9935 with the seed alone) are prefixes of fixed bytes.
  */
 import type { KeyObject } from 'node:crypto';
 import { concatBytes, equalBytes, fromHex, nodeCrypto } from '../../bytes.ts';
@@ -29,7 +30,9 @@ const ZERO = new Uint8Array(KEY_BYTES);
 
 type NodeCrypto = NonNullable<typeof nodeCrypto>;
 
-/** `encapsulate` and `decapsulate` came with Node 24; the types do not promise them on older ones. */
+/**
+ * `encapsulate` and `decapsulate` came with Node 24; the types do not promise them on older ones.
+ */
 const hasKem = (crypto: NodeCrypto): boolean =>
   typeof crypto.encapsulate === 'function' && typeof crypto.decapsulate === 'function';
 
@@ -65,7 +68,8 @@ const build = (crypto: NodeCrypto): Primitives => {
     return new Uint8Array(der.subarray(der.length - length));
   };
 
-  // Node finds out that raw bytes are no key object by an exception, which costs more than making one.
+  // Node finds out that raw bytes are no key object by an exception, which costs more than making
+  // one.
   const symmetric = (key: Uint8Array): KeyObject => crypto.createSecretKey(key);
 
   const pointKey = (raw: Uint8Array): NativePoint =>

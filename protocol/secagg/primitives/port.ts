@@ -1,7 +1,8 @@
 /**
- * @module The primitives of the key agreement as an interface: X25519 (RFC 7748), ML-KEM-768 (FIPS 203), HKDF-SHA256
- * (RFC 5869), AES-256-GCM. Node computes them natively, browsers with kept libraries; both are held to the same vectors.
- * Keys are objects, so that each is checked and imported once and then used many times.
+ * @module The primitives of the key agreement as an interface: X25519 (RFC 7748), ML-KEM-768 (FIPS
+ * 203), HKDF-SHA256 (RFC 5869), AES-256-GCM. Node computes them natively, browsers with kept
+ * libraries; both are held to the same vectors. Keys are objects, so that each is checked and
+ * imported once and then used many times.
  */
 
 export const X25519_BYTES = 32;
@@ -25,7 +26,8 @@ export interface PointPair {
   readonly publicKey: Uint8Array;
   /**
    * 32 bytes, symmetric in the two parties.
-   * @throws FloeError `key_invalid` for a point of low order, which would force a secret that everybody knows
+   * @throws FloeError `key_invalid` for a point of low order, which would force a secret that
+   * everybody knows
    */
   agree(peer: PointKey): Uint8Array;
 }
@@ -48,7 +50,8 @@ export interface KemPair {
   /** 1184 bytes. */
   readonly publicKey: Uint8Array;
   /**
-   * The 32-byte secret in `ciphertext`. An altered ciphertext gives an unrelated secret, not an error (implicit rejection).
+   * The 32-byte secret in `ciphertext`. An altered ciphertext gives an unrelated secret, not an
+   * error (implicit rejection).
    * @throws FloeError `share_invalid` for another length than 1088 bytes
    */
   decapsulate(ciphertext: Uint8Array): Uint8Array;
@@ -62,7 +65,9 @@ export interface Primitives {
   pointKey(raw: Uint8Array): PointKey;
   /** The key pair of the 64-byte seed d || z (FIPS 203, algorithm 16). */
   kemPair(seed: Uint8Array): KemPair;
-  /** @param raw 1184 bytes, already checked by `validatePublicKeys` @throws FloeError `key_invalid` */
+  /**
+   * @param raw 1184 bytes, already checked by `validatePublicKeys` @throws FloeError `key_invalid`
+   */
   kemKey(raw: Uint8Array): KemKey;
   /** `info` begins with the domain-separation tag; OpenSSL takes at most 1024 bytes of it. */
   hkdf(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;

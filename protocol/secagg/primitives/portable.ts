@@ -1,6 +1,6 @@
 /**
- * @module The primitives in portable form, for browsers: libsodium (X25519), noble (ML-KEM-768, HKDF) and WebCrypto
- * (AES-256-GCM). Await `sodium.ready` first.
+ * @module The primitives in portable form, for browsers: libsodium (X25519), noble (ML-KEM-768,
+ * HKDF) and WebCrypto (AES-256-GCM). Await `sodium.ready` first.
  */
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';

@@ -1,8 +1,8 @@
 /**
- * @module Convolutions as matrix products: one image's patches become the rows of a matrix (im2col; Chellapilla, Puri and
- * Simard 2006), so that the forward pass is patches x filter, the filter's gradient patches' x dy, and the input's
- * gradient (dy x filter') added back to where the patches came from. Layout NHWC, filters HWIO. Also the gradient of max
- * pooling.
+ * @module Convolutions as matrix products: one image's patches become the rows of a matrix (im2col;
+ * Chellapilla, Puri and Simard 2006), so that the forward pass is patches x filter, the filter's
+ * gradient patches' x dy, and the input's gradient (dy x filter') added back to where the patches
+ * came from. Layout NHWC, filters HWIO. Also the gradient of max pooling.
  */
 import { gemm } from './gemm';
 
@@ -78,7 +78,10 @@ function addFloats(to: usize, from: usize, count: i32): void {
   }
 }
 
-/** y[batch, outHeight, outWidth, outChannels]; `scratch` holds outHeight outWidth filterHeight filterWidth channels floats. */
+/**
+ * y[batch, outHeight, outWidth, outChannels]; `scratch` holds outHeight outWidth filterHeight
+ * filterWidth channels floats.
+ */
 export function conv2d(
   x: usize, filter: usize, y: usize, batch: i32, height: i32, width: i32, channels: i32,
   filterHeight: i32, filterWidth: i32, outHeight: i32, outWidth: i32, outChannels: i32,

@@ -1,7 +1,7 @@
 /**
- * @module Matrix products in 128-bit SIMD, register-tiled: C = beta C + alpha op(A) op(B), as the level-3 BLAS routine
- * SGEMM defines it, row-major. Plain SIMD, not relaxed: a fused multiply-add would be faster, but then the same
- * training would give other bytes on other processors.
+ * @module Matrix products in 128-bit SIMD, register-tiled: C = beta C + alpha op(A) op(B), as the
+ * level-3 BLAS routine SGEMM defines it, row-major. Plain SIMD, not relaxed: a fused multiply-add
+ * would be faster, but then the same training would give other bytes on other processors.
  */
 
 /** Depth of a block: 8 columns by 256 rows of B are 8 KB and stay in the first-level cache. */
@@ -15,7 +15,10 @@ function finish(at: usize, sum: v128, alpha: v128, keep: bool, beta: v128): void
   v128.store(at, value);
 }
 
-/** Five rows by eight columns: ten sums, two columns of B and one of A fill the sixteen registers of x86. */
+/**
+ * Five rows by eight columns: ten sums, two columns of B and one of A fill the sixteen registers of
+ * x86.
+ */
 function tile5(
   k: i32, a: usize, aRow: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize,
   alpha: v128, keep: bool, beta: v128,
@@ -134,7 +137,9 @@ function put(at: usize, value: f32, alpha: f32, beta: f32): void {
   store<f32>(at, value);
 }
 
-/** A row-major, B transposed: both run along p, so the lanes hold four partial sums of one element. */
+/**
+ * A row-major, B transposed: both run along p, so the lanes hold four partial sums of one element.
+ */
 function dots(m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, alpha: f32, beta: f32): void {
   const row = <usize>k << 2;
   const cRow = <usize>n << 2;
@@ -214,7 +219,10 @@ function dot(a: usize, b: usize, k: i32): f32 {
   return total;
 }
 
-/** C[m, n] = beta C + alpha op(A) op(B); a, b, c are byte addresses; with beta = 0, C may hold anything. */
+/**
+ * C[m, n] = beta C + alpha op(A) op(B); a, b, c are byte addresses; with beta = 0, C may hold
+ * anything.
+ */
 export function gemm(
   m: i32, n: i32, k: i32, a: usize, transposeA: bool, b: usize, transposeB: bool, c: usize,
   alpha: f32, beta: f32,

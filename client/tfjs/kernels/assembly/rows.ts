@@ -1,9 +1,13 @@
 /**
- * @module What happens to the rows of an activation matrix between two matrix products: bias, activation, softmax with
- * cross-entropy, and their gradients. Without tables: a data segment would overwrite the host's memory.
+ * @module What happens to the rows of an activation matrix between two matrix products: bias,
+ * activation, softmax with cross-entropy, and their gradients. Without tables: a data segment would
+ * overwrite the host's memory.
  */
 
-/** e^x within 2 units in the last place: Cody and Waite's reduction, the minimax polynomial of the Cephes library. */
+/**
+ * e^x within 2 units in the last place: Cody and Waite's reduction, the minimax polynomial of the
+ * Cephes library.
+ */
 function exp(x: f32): f32 {
   x = max<f32>(min<f32>(x, 88), -87);
   const n = nearest(x * 1.44269504088896341);
@@ -82,7 +86,10 @@ export function activationGradient(dy: usize, y: usize, count: i32, activation: 
   }
 }
 
-/** to[columns] += scale * (sum of the rows of x): a bias's gradient, or its update with scale = -learning rate. */
+/**
+ * to[columns] += scale * (sum of the rows of x): a bias's gradient, or its update with scale =
+ * -learning rate.
+ */
 export function addColumnSums(x: usize, to: usize, rows: i32, columns: i32, scale: f32): void {
   for (let j = 0; j < columns; j++) {
     let sum: f32 = 0;
@@ -111,7 +118,10 @@ export function softmax(x: usize, rows: i32, columns: i32): void {
   }
 }
 
-/** Probabilities become the gradient of the mean cross-entropy by the logits: (p - onehot(label)) / rows. */
+/**
+ * Probabilities become the gradient of the mean cross-entropy by the logits: (p - onehot(label)) /
+ * rows.
+ */
 export function crossEntropyGradient(p: usize, labels: usize, rows: i32, columns: i32): void {
   const scale: f32 = 1 / <f32>rows;
   for (let i = 0; i < rows; i++) {
