@@ -3,7 +3,7 @@
  * `npx node bench/hostile-frames.ts [seconds] [attack...]`, by default 10 for each attack.
  * Coordinator and attacker are processes of their own; the attacker comes from another address of
  * this machine (127.0.0.2) and has no login. Four attacks: frames of 8 MiB before the login;
- * connections that were refused and go on sending; a hundred messages whose end never comes; the
+ * connections that were refused and continue sending; a hundred messages whose end never comes; the
  * transcript, over and over. Printed for each, beside the same with honest participants alone:
  * rounds committed, the longest delay of the event loop, the most CPU that the coordinator's thread
  * used in one turn of it, which others on the machine do not disturb, and the largest resident set.

@@ -1,5 +1,5 @@
 /**
- * @module `floe coordinator`: starts a run that others join, or goes on with the one in its state
+ * @module `floe coordinator`: starts a run that others join, or continues with the one in its state
  * folder.
  */
 import { Command } from 'commander';

@@ -189,7 +189,7 @@ const subscribeCommand = (): Command =>
 const lockCommand = (): Command =>
   acting(
     'lock run',
-    'let everybody read from a time on, for good; the owner of the run',
+    'let everybody read from a time on, permanently; the owner of the run',
     async (
       passes,
       [run = ''],

@@ -1,6 +1,6 @@
 /**
- * @module `floe publish`: puts Floe's Move package on a network, for good, and writes its id into
- * the network's configuration.
+ * @module `floe publish`: puts Floe's Move package on a network, permanently, and writes its id
+ * into the network's configuration.
  */
 import { Command } from 'commander';
 import { utf8 } from '../protocol/bytes.ts';

@@ -65,7 +65,7 @@ const trustCertificate = async (path: string): Promise<void> => {
   setDefaultCACertificates([...getCACertificates('default'), pem]);
 };
 
-/** @throws FloeError what the participant cannot go on from */
+/** @throws FloeError what the participant cannot continue from */
 export const runJoin = async (
   url: string | undefined,
   options: JoinFlags,

@@ -45,7 +45,7 @@ export const verifyCommand = (): Command =>
 Level L0 needs no key: signatures, the chain, cohorts, survivor sets, blobs, the ledger where it is there.
 A beacon that the ledger drew is checked with that ledger only; without its network that is said.
 Level L1 needs a key that the run admits: every sum and every model is recomputed bit for bit.
-Of a folder every file is held against what was signed; those that nothing signed speaks of are listed.
+Of a folder every file is compared with what was signed; those that nothing signed speaks of are listed.
 Of an object on Sui everything is read from the chain and from Walrus, up to its last publication.
 
 Examples:

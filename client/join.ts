@@ -49,7 +49,7 @@ export interface JoinOptions extends Partial<
   /**
    * For a run on Walrus, Seal and Sui: where they are, as `floe devnet --config-out` writes it and
    * `parseNetworkConfig` reads it. Models are then read from Walrus, keys asked of Seal as this
-   * identity, and what was frozen is held against Sui; no coins are needed. `announced` takes the
+   * identity, and what was frozen is compared with Sui; no coins are needed. `announced` takes the
    * coordinator's own word for where all that is, which then proves nothing against it. A run on a
    * network without this, or the other way round, is refused: `network_mismatch`.
    */
@@ -74,7 +74,7 @@ export interface JoinedRun {
   /** Own Ed25519 key, and the address that is shown to people. */
   readonly key: Uint8Array;
   readonly address: string;
-  /** Settles when the run is over; rejects with the `FloeError` that it cannot go on from. */
+  /** Settles when the run is over; rejects with the `FloeError` that it cannot continue from. */
   readonly finished: Promise<Outcome>;
   /** Leaves; with the same keystore the run can be joined again. */
   stop(): Promise<void>;

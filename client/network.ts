@@ -1,6 +1,6 @@
 /**
  * @module A participant's ports. On a network it reads models from Walrus, opens their keys at Seal
- * as itself, and holds cohorts and survivor sets against what Sui says; its masked vectors go to
+ * as itself, and compares cohorts and survivor sets with what Sui says; its masked vectors go to
  * the coordinator, who pays for their storage. Without a network everything goes through the
  * coordinator. Which of the two it is, the participant decides: what the coordinator announces is
  * taken only where that was asked for.
@@ -103,8 +103,8 @@ export const networkPorts = async (
   const { store: lasting, gate, ledger } = connected;
   const split = splitStore({ waiting: uploads, lasting });
   /**
-   * What Walrus keeps no more, the coordinator has a copy of; its bytes are held against the record
-   * like any other.
+   * What Walrus keeps no more, the coordinator has a copy of; its bytes are compared with the
+   * record like any other.
    */
   const orCopy = async (
     ref: BlobRef,

@@ -129,7 +129,7 @@ export interface Coordinator {
   /** Takes over a connection. */
   accept(connection: Connection): void;
   /**
-   * Restores the run from the journal and goes on with it, or starts it.
+   * Restores the run from the journal and continues with it, or starts it.
    * @throws FloeError `journal_corrupt`, `spec_mismatch`, `spec_invalid`, what store, gate and
    * ledger throw
    */
@@ -137,8 +137,8 @@ export interface Coordinator {
   /** Closes the sessions and stops working; what was acknowledged is in the journal. */
   stop(): Promise<void>;
   /**
-   * Resolves after the last round; rejects when the run cannot go on (`aborted` when it was stopped
-   * before).
+   * Resolves after the last round; rejects when the run cannot continue (`aborted` when it was
+   * stopped before).
    */
   readonly finished: Promise<Outcome>;
   status(): Status;

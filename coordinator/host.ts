@@ -188,7 +188,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     upkeep.stop();
     sessions.stop();
   };
-  /** The run cannot go on: nothing more is acknowledged. */
+  /** The run cannot continue: nothing more is acknowledged. */
   const fail = (thrown: unknown): void => {
     const error = toFloeError(thrown);
     log.error(errorFields(error), 'the coordinator stops');

@@ -1,7 +1,7 @@
 /**
  * @module The local Ledger: freezes and model versions in the journal. It is the coordinator's own
  * word, which is why masked rounds add the consistency round; a consortium without a chain uses it
- * for good.
+ * permanently.
  */
 import * as v from 'valibot';
 import { equalBytes } from '../protocol/bytes.ts';

@@ -1,7 +1,7 @@
 /**
  * @module The coordinator's ports on a network: uploads wait in a folder and go to Walrus together,
  * models and bundles go there at once, keys lie at Seal, freezes and versions on Sui. The journal
- * of uploads is on disk: what a crash interrupted goes on when the ports are opened again, paid
+ * of uploads is on disk: what a crash interrupted continues when the ports are opened again, paid
  * once. The SDKs are loaded with the first call.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';

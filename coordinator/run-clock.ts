@@ -1,6 +1,6 @@
 /**
  * @module The run's own time: it begins where the journal left it or at the wall clock, whichever
- * is later, and goes on with monotonic time. A wall clock that jumps moves no deadline; while the
+ * is later, and continues with monotonic time. A wall clock that jumps moves no deadline; while the
  * disk takes no write, time stands still, so that nobody is late for what could not be
  * acknowledged.
  */

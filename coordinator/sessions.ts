@@ -27,7 +27,7 @@ export type { ServerConnection } from './open-sessions.ts';
 export type SessionFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'login' }>;
 
 export interface SessionsInit extends LoginInit, OpenSessionsInit {
-  /** May throw a FloeError: the peer is told and the session goes on. */
+  /** May throw a FloeError: the peer is told and the session continues. */
   readonly onFrame: (key: Uint8Array, frame: SessionFrame) => void;
 }
 
@@ -77,7 +77,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
     if (error.code === 'internal') log.error({ reason: error.message }, 'a frame was not handled');
     const { code, message } = error;
     deliver(session, encodeFrame({ type: 'error', code, message: message.slice(0, 1000) }));
-    // Before the login there is nothing worth going on with.
+    // Before the login there is nothing worth continuing with.
     if (FATAL.has(code) || !session.loggedIn) fail(session, error);
   };
 

@@ -190,7 +190,10 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   const { identity, sealingSecret } = own;
   const prepared = await prepareRun(folder, run, identity.publicKey, place !== undefined);
   const { spec, resumed } = prepared;
-  const stopped = interruption(signal, `stopped; started again with --state ${folder} it goes on`);
+  const stopped = interruption(
+    signal,
+    `stopped; started again with --state ${folder} it continues`,
+  );
   const journal = await openJournal(join(folder, RUN_FILES.journal));
   opening.defer(() => journal.close());
   emit({ type: 'opened', spec, resumed });

@@ -11,7 +11,9 @@ import { roundEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
 import { roundOf, type State } from './machine/index.ts';
 
-/** What becomes of the uploads of one attempt that is over; undefined while it is not for good. */
+/**
+ * What becomes of the uploads of one attempt that is over; undefined while it may still change.
+ */
 const keptOf = async (
   journal: Journal,
   round: number,

@@ -197,7 +197,7 @@ const failed = (work: Work, error: FloeError): EventBody => {
  * is over.
  *
  * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a
- * signed commit for good
+ * signed commit permanently
  */
 export const doWork = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
   try {

@@ -50,7 +50,7 @@ export interface DevnetOptions {
   readonly nodes?: number;
   /** Default 4; shards bound the size of a blob (52 shards: 41 MB). */
   readonly shardsPerNode?: number;
-  /** `full` holds every sliver against the metadata before a node confirms. Default `structure`. */
+  /** `full` compares every sliver with the metadata before a node confirms. Default `structure`. */
   readonly sliverChecks?: 'structure' | 'full';
   /** FROST for a MiB of encoded bytes. */
   readonly prices?: { readonly storagePerUnit: number; readonly writePerUnit: number };

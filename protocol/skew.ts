@@ -1,6 +1,6 @@
 /**
- * @module Clocks held against each other: this machine's, the coordinator's, the chain's. Where two
- * of three agree, the third is the wrong one; a wrong own clock is a fault of this machine and
+ * @module Clocks compared with each other: this machine's, the coordinator's, the chain's. Where
+ * two of three agree, the third is the wrong one; a wrong own clock is a fault of this machine and
  * nobody's lie.
  */
 

@@ -70,7 +70,7 @@ export interface Rounds {
   readonly stop: () => Promise<void>;
 }
 
-/** The scores of the committed models, by the analyst, while the rounds go on. */
+/** The scores of the committed models, by the analyst, while the rounds continue. */
 const createScores = (
   { scenario: { targetAccuracy }, analyst }: Pick<Setup, 'scenario' | 'analyst'>,
   init: {

@@ -29,7 +29,7 @@ export interface CrowdsInit {
   readonly note: Note;
   /** Trainers of the caller's own, which train in the caller's thread. */
   readonly own?: SimulationModule | undefined;
-  /** A participant gave up for good; in a simulation that is never wanted. */
+  /** A participant gave up permanently; in a simulation that is never wanted. */
   readonly onFailure: (error: FloeError) => void;
 }
 

@@ -37,7 +37,7 @@ export const onSurvivors = async (
   const refused = rejected.find(({ member }) => isSelf(member));
   const counted = upload !== undefined && live.acked.has(toHex(upload.hash));
   if (!members.some(isSelf) && (refused !== undefined || !counted))
-    // Too late or refused: the others go on, and this participant has nothing to answer.
+    // Too late or refused: the others continue, and this participant has nothing to answer.
     return progress.withdraw(
       new FloeError('phase_closed', refused?.code ?? 'the upload came too late'),
     );

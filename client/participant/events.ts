@@ -27,7 +27,7 @@ export type ParticipantEvent =
       readonly backend: string;
       readonly store: string;
       readonly gate: string;
-      /** What freezes are held against, if not the coordinator's word alone. */
+      /** What freezes are compared with, if not the coordinator's word alone. */
       readonly ledger: string | undefined;
       readonly keystore: string;
     }
@@ -140,7 +140,7 @@ export type ParticipantEvent =
       readonly type: 'violation';
       readonly round: number;
       readonly error: FloeError;
-      /** The coordinator's record, then what it is held against. */
+      /** The coordinator's record, then what it is compared with. */
       readonly records: Proof;
       readonly count: number;
     }

@@ -107,7 +107,7 @@ const failed = (failure: string, rounds: number): FloeError =>
   );
 
 export class Participant {
-  /** Settles when the run is over, the participant was stopped, or it cannot go on. */
+  /** Settles when the run is over, the participant was stopped, or it cannot continue. */
   readonly finished: Promise<Outcome>;
   readonly #options: ParticipantOptions;
   readonly #admission: AdmissionPolicy;
@@ -149,7 +149,7 @@ export class Participant {
   }
 
   /**
-   * Leaves; what was saved stays, and a participant with the same keystore goes on. Resolves once
+   * Leaves; what was saved stays, and a participant with the same keystore continues. Resolves once
    * nothing is written any more.
    */
   async stop(): Promise<void> {

@@ -48,7 +48,7 @@ export class Rounds {
   }
 
   /**
-   * The run is over: no attempt goes on, and the secrets of one that was in progress are erased.
+   * The run is over: no attempt continues, and the secrets of one that was in progress are erased.
    */
   async over(): Promise<void> {
     this.stop();

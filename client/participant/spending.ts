@@ -40,7 +40,7 @@ export interface Answers {
 type Lasting = Pick<RunMemory, 'spent' | 'past'>;
 
 const refused = ({ reason, resume }: Refusal): FloeError =>
-  new FloeError('update_already_spent', `${reason}; it goes on after ${resume}`);
+  new FloeError('update_already_spent', `${reason}; it continues after ${resume}`);
 
 const nothingSpent = (model: Uint8Array): SpentMemory => ({ model, answered: [], uploaded: [] });
 

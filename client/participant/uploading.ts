@@ -35,7 +35,8 @@ export const train = (progress: Progress, live: Live): void => {
 };
 
 /**
- * Masks and packs once training and sharers are there, saves the bytes, and goes on to the upload.
+ * Masks and packs once training and sharers are there, saves the bytes, and continues to the
+ * upload.
  */
 export const makeVector = async (progress: Progress, live: Live): Promise<void> => {
   const { sharing, opened, vector: made } = progress.round();

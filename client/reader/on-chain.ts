@@ -1,6 +1,6 @@
 /**
  * @module A run from nothing but an object id and a network: the chain says where specification and
- * transcript are on Walrus, and everything that is read is held against the chain.
+ * transcript are on Walrus, and everything that is read is compared with the chain.
  */
 import { suiClientOf, walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import { memoryUploadJournal } from '../../protocol/ports/upload-journal.ts';

@@ -35,7 +35,7 @@ export interface NewRecord extends StoredRecord {
 export interface LooseBlobs {
   /** Those that were first named in attempts before this one, by attempt, ascending. */
   before(round: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
-  /** What is dropped is served no more; what is kept is kept for good. */
+  /** What is dropped is served no more; what is kept is kept permanently. */
   settle(dropped: readonly string[], kept: readonly string[]): Promise<void>;
 }
 
@@ -120,7 +120,7 @@ export interface Journal {
   /** `sqlite`, `memory`... */
   readonly kind: string;
   /**
-   * Binds the journal to a run, on first use for good.
+   * Binds the journal to a run, on first use permanently.
    * @throws FloeError `spec_mismatch` when it belongs to another run
    */
   bind(run: Uint8Array): Promise<void>;

@@ -52,7 +52,7 @@ export const applyReported = (state: State, event: EventOf<'reported'>): Step =>
   return { state: withChange(state, { reports }), effects: [] };
 };
 
-/** The participant goes on: what it waited for is there. */
+/** The participant continues: what it waited for is there. */
 export const withoutReport = (round: Round, key: Hex): Round => {
   if (!round.reports.has(key)) return round;
   const { changes } = round.reports.get(key) as { readonly changes: number };
@@ -147,7 +147,7 @@ export const pauseAfter = (failures: number, streak: Streak | undefined): Pause 
   };
 };
 
-/** The run cannot go on: it ends by name, and everybody is told. */
+/** The run cannot continue: it ends by name, and everybody is told. */
 export const endRun = (state: State, now: number, failure: ErrorCode): Step => ({
   state: { ...state, phase: { type: 'finished', since: now }, failure },
   effects: [

@@ -1,5 +1,5 @@
 /**
- * @module What is held against a transaction before it runs: signatures, validity, gas. A refusal
+ * @module What is compared with a transaction before it runs: signatures, validity, gas. A refusal
  * leaves no trace.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';

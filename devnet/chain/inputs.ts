@@ -21,7 +21,7 @@ const READ_ONLY: ReadonlyMap<string, string> = new Map([
   [RANDOM_ID, 'the randomness'],
 ]);
 
-/** An input after it was held against the state. */
+/** An input after it was compared with the state. */
 export type ResolvedInput =
   | { readonly type: 'pure'; readonly bytes: Uint8Array }
   | {

@@ -1,8 +1,8 @@
 /**
- * @module A devnet on disk, so that it can go on later or be looked at: a folder with the chain's
- * state, its history, and each blob once. History is appended to and blobs do not change, so saving
- * often costs little. The manifest is written beside and renamed last: a process that dies while it
- * saves leaves the snapshot before.
+ * @module A devnet on disk, so that it can continue later or be looked at: a folder with the
+ * chain's state, its history, and each blob once. History is appended to and blobs do not change,
+ * so saving often costs little. The manifest is written beside and renamed last: a process that
+ * dies while it saves leaves the snapshot before.
  *
  * - `manifest.json`: what belongs to the snapshot, with lengths and SHA-256 of every file
  * - `state-<n>.json.gz`: objects, packages, clock
@@ -74,7 +74,7 @@ const Manifest = v.variant('format', [Current, Earlier]);
 type Manifest = v.InferOutput<typeof Manifest>;
 type Content = v.InferOutput<typeof Content>;
 
-/** What a devnet must be started with to go on from a snapshot. */
+/** What a devnet must be started with to continue from a snapshot. */
 export type SavedSettings = Manifest['settings'];
 
 export interface SnapshotParts {
@@ -209,7 +209,7 @@ export class SnapshotFolder {
     settings: SavedSettings,
     packages: Readonly<Record<string, string>>,
   ): Promise<void> {
-    // Everything is taken before anything is written: the network goes on meanwhile.
+    // Everything is taken before anything is written: the network continues meanwhile.
     vault.settleAll();
     const changed = vault.blobIds().filter((id) => this.#isChanged(vault, id));
     const files = changed.flatMap((id) => {

@@ -76,7 +76,7 @@ const BlobMetadata = bcs.enum('BlobMetadata', {
   }),
 });
 
-/** A blob's metadata, held against its id. */
+/** A blob's metadata, compared with its id. */
 export interface Metadata {
   readonly bytes: Uint8Array;
   readonly size: number;
@@ -98,7 +98,7 @@ const merkleRoot = (leaves: readonly Uint8Array[]): Uint8Array => {
 };
 
 /**
- * Parses metadata and holds it against the blob id.
+ * Parses metadata and compares it with the blob id.
  *
  * @throws {Error} when it is malformed, is for another number of shards or gives another id.
  */

@@ -18,7 +18,7 @@ import { parseMetadata, type Metadata } from './layout.ts';
 
 /** Bytes of encoded blobs that are kept at hand. */
 const ENCODED_LIMIT = 32 * 1024 * 1024;
-/** Bytes of slivers of certified blobs that may wait to be held against an encoding. */
+/** Bytes of slivers of certified blobs that may wait to be compared with an encoding. */
 const LOOSE_LIMIT = 64 * 1024 * 1024;
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a === b || Buffer.compare(a, b) === 0;

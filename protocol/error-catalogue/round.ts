@@ -100,7 +100,7 @@ export const ROUND = {
     'participant',
     true,
     'Sums that cannot be right had these members in common: one of them has sent something else than a clipped update.',
-    'Nothing to do: they are not drawn for a while, and the run goes on without them. Whoever is honest among them checks its data and its version of Floe.',
+    'Nothing to do: they are not drawn for a while, and the run continues without them. Whoever is honest among them checks its data and its version of Floe.',
   ),
   transcript_broken: entry(
     'round',

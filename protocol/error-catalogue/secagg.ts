@@ -44,14 +44,14 @@ export const SECAGG = {
     'participant',
     true,
     'A member proved that an entry sealed to it is bad; its author is excluded.',
-    'Nothing to do: the next attempt has new keys and goes on without the author.',
+    'Nothing to do: the next attempt has new keys and continues without the author.',
   ),
   complaint_unfounded: entry(
     'secagg',
     'participant',
     true,
     'A member complained about an entry that is good, and is excluded.',
-    'Nothing to do: the next attempt has new keys and goes on without the complainer.',
+    'Nothing to do: the next attempt has new keys and continues without the complainer.',
   ),
   complaint_invalid: entry(
     'secagg',

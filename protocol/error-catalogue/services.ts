@@ -16,14 +16,14 @@ export const SERVICES = {
     'service',
     true,
     'A blob that a signed record names is stored no more: the epochs that the coordinator paid for are over.',
-    'The coordinator stores it again from its own copy at the next attempt; if it has none, the run cannot go on: restore `blobs` of its state folder from a backup.',
+    'The coordinator stores it again from its own copy at the next attempt; if it has none, the run cannot continue: restore `blobs` of its state folder from a backup.',
   ),
   storage_full: entry(
     'store',
     'operator',
     true,
     'The disk of this process has no room left; nothing that was acknowledged is lost.',
-    'Free space on the disk that the message names, or raise its quota: this process goes on by itself, or from its state when started again. No other party is at fault.',
+    'Free space on the disk that the message names, or raise its quota: this process continues by itself, or from its state when started again. No other party is at fault.',
   ),
   storage_read_only: entry(
     'store',
@@ -134,7 +134,7 @@ export const SERVICES = {
     'ledger',
     'operator',
     true,
-    'The address that pays has coins for a few more rounds only. The run goes on.',
+    'The address that pays has coins for a few more rounds only. The run continues.',
     'Send it coins before they are used up: `floe cost` says what the rounds that are left cost.',
   ),
   funds_missing: entry(

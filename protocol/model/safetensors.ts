@@ -108,7 +108,7 @@ const viewOf = (
  *
  * @throws FloeError `tensor_malformed` when the header is too long, not JSON, has a key twice, an
  * unknown type, a size that does not fit its shape, or when the data overlaps, has holes, is cut
- * short or goes on behind the last tensor.
+ * short or continues behind the last tensor.
  */
 export const decodeSafetensors = (
   bytes: Uint8Array,

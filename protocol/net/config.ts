@@ -26,7 +26,7 @@ export const networkConfigSchema = v.object({
     /** Most MIST for one upload through the relay. */
     relayTipLimit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     publisherUrl: v.optional(url),
-    /** Reads go through it where it is there; what it answers is held against the signed hash. */
+    /** Reads go through it where it is there; what it answers is compared with the signed hash. */
     aggregatorUrl: v.optional(url),
     /** Epochs that blobs are paid for. */
     epochs: v.optional(v.pipe(whole, v.maxValue(53))),

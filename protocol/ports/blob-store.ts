@@ -43,7 +43,7 @@ export interface BlobStore {
   get(ref: BlobRef, options?: BlobOptions): Promise<Uint8Array>;
   /**
    * Reads bytes [start, end) of a blob. They are NOT checked against its hash, which covers the
-   * whole: the caller holds them against the hash of a leaf (encoding/leaves.ts), and reads the
+   * whole: the caller compares them with the hash of a leaf (encoding/leaves.ts), and reads the
    * blob whole before it concludes anything from a mismatch.
    * @param start 0 <= start <= end <= ref.size
    * @throws FloeError `blob_not_found`, `store_unavailable`; `blob_corrupt` when fewer or more

@@ -264,7 +264,7 @@ export const bodySchemas = {
     beacon: hash,
     model: modelRefSchema,
     /**
-     * Where the survivors' uploads are kept for good, in the order of `survivors.uploads`; where
+     * Where the survivors' uploads are kept permanently, in the order of `survivors.uploads`; where
      * they were put if missing.
      */
     archive: v.optional(

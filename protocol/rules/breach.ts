@@ -7,7 +7,7 @@ import { FloeError, type ErrorCode, type ErrorDetails } from '../errors.ts';
 import type { SignedRecord } from '../records/records.ts';
 import type { CoordinatorType } from './view.ts';
 
-/** What proves a breach: a record of the coordinator, then what it is held against. */
+/** What proves a breach: a record of the coordinator, then what it is compared with. */
 export type Proof = readonly [SignedRecord<CoordinatorType>, ...SignedRecord[]];
 
 export class Breach extends FloeError {

@@ -23,7 +23,7 @@ const SURVIVORS: readonly Rule[] = [
     code: 'complaint_invalid',
     complete: true,
     check: ({ complaints }) =>
-      complaints.size === 0 ? undefined : 'the attempt goes on after a complaint',
+      complaints.size === 0 ? undefined : 'the attempt continues after a complaint',
   }),
   contextRule('survivors'),
   survivors({

@@ -172,7 +172,7 @@ const UNPROVEN: ReadonlySet<string> = new Set([
   'sharers-shares',
 ]);
 
-/** The record of the coordinator that breaks the rule, and what it is held against. */
+/** The record of the coordinator that breaks the rule, and what it is compared with. */
 const proofOf = (
   view: RoundView,
   record: SignedRecord,

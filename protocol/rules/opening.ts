@@ -156,7 +156,7 @@ const REGISTER: readonly Rule[] = [
   }),
   register({
     name: 'counter',
-    says: 'The counter goes on from the last registration of its author that is known, and the record names that one.',
+    says: 'The counter continues from the last registration of its author that is known, and the record names that one.',
     code: 'keystore_rolled_back',
     check: ({ lastRegisterOf }, { author, body: { counter, previous } }) => {
       if ((previous === undefined) !== (counter === 1))

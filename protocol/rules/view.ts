@@ -209,7 +209,7 @@ export const coverFault = (
   return short && `${short.have} of ${topology.threshold} holders of a member's shares are there`;
 };
 
-/** By cohort record: every record after it is held against the root of its registrations. */
+/** By cohort record: every record after it is compared with the root of its registrations. */
 const registersRoots = new WeakMap<SignedRecord<'cohort'>, Uint8Array>();
 
 const registersRootOf = (cohort: SignedRecord<'cohort'>): Uint8Array => {

@@ -2,7 +2,7 @@
  * @module Finish (Bonawitz et al. 2017, round 4): from the survivors' answers to the masks that are
  * left in the sum. Two steps: the coordinator reconstructs the secrets from the shares
  * (`recoverSecrets`), and mask-jobs.ts turns them into masks. Faults of participants
- * are values that name the culprit, not exceptions: the round goes on with another subset, or
+ * are values that name the culprit, not exceptions: the round continues with another subset, or
  * restarts without them.
  */
 import { toHex } from '../bytes.ts';

@@ -105,7 +105,9 @@ export const runSpecSchema = v.pipe(
       v.strictObject({
         /** Hash of that model: the initial one must have it. */
         modelHash: fixedBytes(32),
-        /** Hash of the strategy's state that goes with it, where the run goes on with that too. */
+        /**
+         * Hash of the strategy's state that goes with it, where the run continues with that too.
+         */
         stateHash: v.optional(fixedBytes(32)),
         /** Object id of that model's version on Sui. */
         object: v.optional(fixedBytes(32)),

@@ -40,7 +40,7 @@ export interface RuleContext {
   history: RunHistory;
 }
 
-/** What level 1 goes on with. */
+/** What level 1 continues with. */
 export interface CheckedRound {
   readonly open: SignedRecord<'open'>;
   readonly cohort: SignedRecord<'cohort'>;

@@ -28,7 +28,7 @@ export class Culprit extends Error {
   }
 }
 
-/** A blob that a record names is nowhere: of a run that goes on, perhaps not there yet. */
+/** A blob that a record names is nowhere: of a run that continues, perhaps not there yet. */
 export class MissingBlob extends Culprit {}
 
 /** What says nothing about the run: it could not be read, or not by this identity. */

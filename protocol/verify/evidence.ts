@@ -58,7 +58,7 @@ const named = <Type extends 'register' | 'share' | 'upload'>(
   return found;
 };
 
-/** The records in their order, each held against the rules that need no others than these. */
+/** The records in their order, each compared with the rules that need no others than these. */
 const viewOf = (
   spec: RunSpec,
   run: Uint8Array,

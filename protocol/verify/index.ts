@@ -55,8 +55,8 @@ export interface VerifyInit {
 export interface VerifiedRound {
   readonly round: number;
   /**
-   * `pending`: signed by the coordinator, whose run goes on; blobs or ledger do not have all of it
-   * yet.
+   * `pending`: signed by the coordinator, whose run continues; blobs or ledger do not have all of
+   * it yet.
    */
   readonly outcome: 'committed' | 'pending' | 'aborted' | 'open';
   /** How far the round was checked. */

@@ -53,7 +53,9 @@ export const clientFrames = {
   share: frame('share', { record, entries: list(bytesUpTo(MAX_SHARE_ENTRY_BYTES)) }),
   /** An unmask record with the sealed answer that it names. */
   unmask: frame('unmask', { record, answer: bytesUpTo(MAX_ANSWER_BYTES) }),
-  /** The participant cannot go on with this round (training failed, data unfit...) and says so. */
+  /**
+   * The participant cannot continue with this round (training failed, data unfit...) and says so.
+   */
   withdraw: frame('withdraw', {
     round: integer(0, 100_000),
     code: v.pipe(v.string(), v.maxLength(100)),

@@ -26,7 +26,7 @@ export const ROUNDS = 3;
 const PARTICIPANTS = 3;
 /**
  * The round in which something happens: the first has nothing to lose, the last is to show that the
- * run goes on.
+ * run continues.
  */
 const ROUND = 2;
 

@@ -208,7 +208,7 @@ describe('an honest commit is never called fabricated', () => {
       expect(events.filter(({ type }) => type === 'checked')).toHaveLength(1);
   });
 
-  it('ranges that come back corrupt are read whole, and the round goes on', async () => {
+  it('ranges that come back corrupt are read whole, and the round continues', async () => {
     let ranges = 0;
     const s = await stage();
     const { store } = s.coordinator;

@@ -33,7 +33,7 @@ const verdicts = async (coordinator: ScriptedCoordinator): Promise<readonly stri
 };
 
 describe('the state of a strategy', () => {
-  it('of an honest coordinator is checked with each commit, and the run goes on', async () => {
+  it('of an honest coordinator is checked with each commit, and the run continues', async () => {
     const coordinator = await stage();
     for (let round = 1; round <= 3; round += 1) await coordinator.playRound();
     for (const { event, events } of running) {

@@ -71,7 +71,7 @@ const logIn = (
   return promise;
 };
 
-it('a key that nothing can be sealed to is refused at the door, and the run goes on', async () => {
+it('a key that nothing can be sealed to is refused at the door, and the run continues', async () => {
   const stage = await createStage(await testSpec({ cohort: { size: 4, minimum: 3 } }));
   running = stage.create();
   await running.start();

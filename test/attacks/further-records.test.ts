@@ -1,6 +1,6 @@
 /**
  * Records that an honest client and the verifier judge differently, or that blame somebody with
- * nothing to show: a complaint where there were no shares, an attempt that goes on after one, a
+ * nothing to show: a complaint where there were no shares, an attempt that continues after one, a
  * beacon of one's own choice.
  */
 import { afterEach, describe, expect, it } from 'vitest';
@@ -80,7 +80,7 @@ describe('what the verifier does not take', () => {
     expect(report.culprit?.reason).toMatch('an attempt without shares');
   });
 
-  it('an attempt that goes on after a complaint', async () => {
+  it('an attempt that continues after a complaint', async () => {
     const coordinator = await ScriptedCoordinator.create();
     running = await startAll(coordinator, 4);
     const [liar] = running as [Started];

@@ -1,5 +1,5 @@
 /**
- * @module Sockets of outsiders: frames before the login, refused connections that go on sending,
+ * @module Sockets of outsiders: frames before the login, refused connections that continue sending,
  * messages that never end, floods of connections and of requests, requests that never end. Counted
  * is what the coordinator's side has read and holds, socket by socket, not how long anything took.
  */
@@ -192,7 +192,7 @@ describe('before the login', () => {
     expect(set.read()).toBeLessThan(100 * FEW_BYTES);
   });
 
-  it('a refused connection that goes on sending is read no further, and ended', async () => {
+  it('a refused connection that continues sending is read no further, and ended', async () => {
     const set = await setUp({ connections: 0 });
     const socket = await rawWebSocket(set.port);
     for (let i = 0; i < 20; i += 1) {

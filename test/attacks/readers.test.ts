@@ -58,7 +58,7 @@ const without =
 
 it('anybody sees at level 0 that an auditor was left out, and whom the coordinator owes what', async () => {
   const auditor = await testIdentity('auditor');
-  // The participants of this stage check nothing, so that the run goes on to a commit.
+  // The participants of this stage check nothing, so that the run continues to a commit.
   const stage = await play(without(auditor));
   for (const reader of [undefined, auditor, stage.coordinatorIdentity]) {
     const { ok, culprit } = await verifyAs(stage, reader);

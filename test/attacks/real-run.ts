@@ -92,7 +92,7 @@ export interface RealRun {
   join(name: string, options?: ClientOptions): Promise<Client>;
   /** A client that was changed to lie. */
   liar(name: string, over: Partial<TestParticipantInit>): ReturnType<Stage['participant']>;
-  /** What anyone can fetch, while the run goes on. */
+  /** What anyone can fetch, while the run continues. */
   entries(): readonly TranscriptEntry[];
   records<Type extends RecordType>(type: Type): SignedRecord<Type>[];
   /** What the journal holds beside a record while its attempt lasts: somebody kept a copy. */

@@ -1,6 +1,6 @@
 /**
  * @module The commands that talk to a network, as a user calls them, against a devnet.
- * What they say is held against the chain, read with the stock client.
+ * What they say is compared with the chain, read with the stock client.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

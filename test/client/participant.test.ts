@@ -1,5 +1,5 @@
 /**
- * Honest rounds. The sums are held against a computation that never touches rings, masks or
+ * Honest rounds. The sums are compared with a computation that never touches rings, masks or
  * records: the weighted mean of what the trainers returned, within the quantisation error; and
  * masked against unmasked, bit for bit.
  */
@@ -306,7 +306,7 @@ describe('a participant in honest rounds', () => {
     expect(await closed.promise).toBe(4000);
   });
 
-  it('goes on trying while nobody answers', async () => {
+  it('continues trying while nobody answers', async () => {
     const coordinator = await ScriptedCoordinator.create();
     let refusals = 20;
     const late = await start(coordinator, 0, {

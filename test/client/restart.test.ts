@@ -128,12 +128,12 @@ const recordsIn = (frames: readonly Uint8Array[]): Map<string, Set<string>> => {
 
 describe('a participant that is killed', () => {
   for (const secagg of ['masked', 'none'] as const)
-    it(`${secagg}: goes on exactly where it was, whatever it was doing`, async () => {
+    it(`${secagg}: continues exactly where it was, whatever it was doing`, async () => {
       const undisturbed = await play(secagg, 'after a save', Infinity);
       expect(undisturbed.died).toBe(false);
       await stopAll(running);
       const blobs = undisturbed.coordinator.store.blobs.size;
-      // One round is enough: the second one shows that it goes on.
+      // One round is enough: the second one shows that it continues.
       const saves = Math.ceil(undisturbed.counts.save / 2);
       const sends = Math.ceil((undisturbed.counts.send - 2) / 2) + 2;
       expect(saves).toBeGreaterThan(secagg === 'masked' ? 8 : 4);

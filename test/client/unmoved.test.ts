@@ -1,6 +1,6 @@
 /**
  * A model that a commit has not moved: its members are spent on it, repeat the same set, and the
- * run goes on to its end.
+ * run continues to its end.
  */
 import { afterEach, expect, it } from 'vitest';
 import { fastClock, realRun, type RealRun } from '../attacks/real-run.ts';

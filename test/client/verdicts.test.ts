@@ -273,7 +273,7 @@ describe('a port that fails in a round', () => {
         await coordinator.playRound();
         await victim.event('committed');
         armed = true;
-        // The others go on without the victim as soon as it has left the round.
+        // The others continue without the victim as soon as it has left the round.
         const round = playOn(coordinator, victim.key).catch(() => undefined);
         await coordinator.until(() => failures > 0, 'the port has failed');
         const { error, why } = await victim.event('withdrawn');

@@ -1,6 +1,6 @@
 /**
- * @module Where blobs last is slow: the rounds go on beside it, one archive at a time, and the run
- * is over once all of it is there. The verifier reads from the lasting place alone.
+ * @module Where blobs last is slow: the rounds continue beside it, one archive at a time, and the
+ * run is over once all of it is there. The verifier reads from the lasting place alone.
  */
 import { expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
@@ -90,7 +90,7 @@ const play = async (
   return { spec, stage, lasting, coordinator, reached };
 };
 
-it('the next round goes on beside an archive, and commits when it is done', async () => {
+it('the next round continues beside an archive, and commits when it is done', async () => {
   const { spec, stage, lasting, coordinator, reached } = await play(2);
   await reached('committed', 1);
   // A bundle and four uploads, promised and not there.
@@ -139,7 +139,7 @@ it('a store that refuses for a while delays the end and loses nothing', async ()
   await coordinator.stop();
 });
 
-it('an upload that lies elsewhere than where uploads wait is left out, and its round goes on', async () => {
+it('an upload that lies elsewhere than where uploads wait is left out, and its round continues', async () => {
   const { lasting, coordinator, stage } = await play(1, (name, { store }) =>
     name === 'dorothea' ? { put: store.put } : {},
   );

@@ -1,7 +1,7 @@
 /**
  * @module Bad entries and false complaints against the real host: the attempt ends before any
  * upload counts, the abort record carries the proof, who lied is not invited again, and the run
- * goes on without it.
+ * continues without it.
  */
 import { expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';

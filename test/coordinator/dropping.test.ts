@@ -1,7 +1,7 @@
 /**
  * @module One participant whose store stays down, or whose process does not stay up: it registers
- * whenever it is invited, and drops. It is left out for longer and longer, so that the run goes on
- * at full speed; once it finishes an attempt, it is invited like everybody.
+ * whenever it is invited, and drops. It is left out for longer and longer, so that the run
+ * continues at full speed; once it finishes an attempt, it is invited like everybody.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../protocol/bytes.ts';

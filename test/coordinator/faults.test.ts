@@ -1,6 +1,6 @@
 /**
  * @module Participants that vanish, lie or repeat themselves, against the real host: the sum over
- * the survivors is exact, the culprit is named, the run goes on. And nothing that is kept or said
+ * the survivors is exact, the culprit is named, the run continues. And nothing that is kept or said
  * holds a model in clear.
  */
 import { describe, expect, it } from 'vitest';
@@ -168,7 +168,7 @@ describe('a participant that lies', () => {
 });
 
 describe('the host', () => {
-  it('refuses a forged signature and garbage records by name; the run goes on', async () => {
+  it('refuses a forged signature and garbage records by name; the run continues', async () => {
     const stage = await createStage(await five());
     const coordinator = stage.create();
     await coordinator.start();

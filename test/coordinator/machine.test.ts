@@ -199,7 +199,7 @@ describe('deadlines and departures', () => {
     },
   );
 
-  it.each(phases)('%s goes on at once when who is missing withdraws', async (phase) => {
+  it.each(phases)('%s continues at once when who is missing withdraws', async (phase) => {
     const player = await at(phase);
     for (const i of [0, 1, 2]) player.work(...player.say(i, SAYS[phase]));
     const key = player.people[3]!.publicKey;

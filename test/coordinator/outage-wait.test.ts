@@ -38,7 +38,7 @@ const reasons = (player: Player): readonly string[] =>
   );
 
 describe('members that report an outage', () => {
-  it('are waited for beyond the deadline, and the same attempt goes on with all of them', async () => {
+  it('are waited for beyond the deadline, and the same attempt continues with all of them', async () => {
     const player = await sharing();
     report(player, 'gate_unavailable', ...ALL);
     for (let waited = 0; waited < 180_000; waited += SHARE) player.wait(SHARE);
@@ -68,7 +68,7 @@ describe('members that report an outage', () => {
     expect(body.reported).toEqual([{ code: 'store_unavailable', count: 4 }]);
   });
 
-  it('hold nobody up who can go on without them', async () => {
+  it('hold nobody up who can continue without them', async () => {
     const player = await sharing();
     report(player, 'gate_unavailable', 3);
     for (const i of [0, 1, 2]) player.say(i, 'share');

@@ -1,6 +1,6 @@
 /**
  * @module Snapshots: whatever a run does and wherever it is cut, the state after the snapshot and
- * the events that came since is the state after all events, and goes on the same. What is not
+ * the events that came since is the state after all events, and continues the same. What is not
  * exactly what was written is refused.
  */
 import * as fc from 'fast-check';
@@ -202,7 +202,7 @@ describe('a snapshot', () => {
           commits += player.state.committed;
           aborts += player.state.attempt - player.state.committed;
           expect(await restoredWith(player, every)).toStrictEqual(player.state);
-          // Cut anywhere, a state that was restored goes on the same.
+          // Cut anywhere, a state that was restored continues the same.
           const at = Math.floor((player.events.length * cut) / 101);
           const before = { ...player, events: player.events.slice(0, at) };
           let state = await restoredWith(before, every);

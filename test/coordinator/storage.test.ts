@@ -206,7 +206,7 @@ describe('a disk', () => {
     },
   );
 
-  it('that is full for good lets the coordinator stop, and the next one goes on', async () => {
+  it('that is full permanently lets the coordinator stop, and the next one continues', async () => {
     const spec = await testSpec();
     const own = await undisturbed(spec);
     const path = join(folder, 'full.db');

@@ -51,7 +51,7 @@ test('a random multiple is that multiple, a table changes nothing', () => {
   );
 });
 
-test('Ed25519: what the library says, for good, altered and malformed signatures', () => {
+test('Ed25519: what the library says, permanently, altered and malformed signatures', () => {
   const { secretKey, publicKey } = ed25519.keygen();
   const message = new TextEncoder().encode('a request');
   const good = ed25519.sign(message, secretKey);

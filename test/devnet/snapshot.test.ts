@@ -1,5 +1,5 @@
 /**
- * @module A devnet that is stopped and started from its snapshot goes on where it was: objects,
+ * @module A devnet that is stopped and started from its snapshot continues where it was: objects,
  * packages, history, blobs and keys; and what the devnet ships as bytecode is what its Move sources
  * say.
  */

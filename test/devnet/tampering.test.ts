@@ -115,7 +115,7 @@ const wasRefused = async (attack: () => Promise<unknown>, message: RegExp): Prom
   return true;
 };
 
-/** Every object's digest, the clock aside, which goes on. */
+/** Every object's digest, the clock aside, which continues. */
 const snapshot = (): readonly string[] =>
   [...devnet.chain.state.objects()]
     .filter(({ objectType }) => !objectType.endsWith('::clock::Clock'))

@@ -104,7 +104,7 @@ describe('kill -9', () => {
   );
 
   it(
-    'of a participant in each phase in turn: it goes on from its keystore, with the same model',
+    'of a participant in each phase in turn: it continues from its keystore, with the same model',
     async () => {
       const port = await freePort();
       const server = coordinator('steady', port);
@@ -129,7 +129,7 @@ describe('kill -9', () => {
   );
 
   it(
-    'of a participant that does not come back: the round goes on without it and verifies',
+    'of a participant that does not come back: the round continues without it and verifies',
     async () => {
       const port = await freePort();
       const server = coordinator('lost', port, 2, ['--grace', '0']);

@@ -79,7 +79,7 @@ const play = async (
   return { line, stdout: server.stdout, printed };
 };
 
-it('other key servers after a restart: the run goes on to the model of an undisturbed one', async () => {
+it('other key servers after a restart: the run continues to the model of an undisturbed one', async () => {
   const undisturbed = await play('undisturbed', async (server) => server);
   const disturbed = await play('disturbed', async (server, port) => {
     await server.line((line) => line.startsWith('round 1/2 committed'));

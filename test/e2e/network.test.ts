@@ -1,6 +1,6 @@
 /**
  * A coordinator's process on a network, participants through the library: found, refused, taken
- * part in, pulled, forked. What is said is held against the chain.
+ * part in, pulled, forked. What is said is compared with the chain.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -34,7 +34,7 @@ export interface Present {
   readonly cohort: readonly Standing[];
 }
 
-/** A rule to be checked: `true` lets the member go on. */
+/** A rule to be checked: `true` lets the member continue. */
 export interface Rule {
   /** @param family all attempts on the model so far */
   mayUpload(view: OneSetView, present: Present, family: readonly FrozenAttempt[]): boolean;

@@ -67,7 +67,7 @@ describe.each(platforms)('the mask by %s', (_name, platform) => {
       expect(toHex(await expand(seed, byteOffset, 16))).toBe(cipherBlock(counter));
   });
 
-  it('goes on where the last call ended, also in the middle of a block', async () => {
+  it('continues where the last call ended, also in the middle of a block', async () => {
     const next = await platform.open(seed, 5);
     let at = 5;
     for (const length of [1, 0, 30, 16, 1000]) {

@@ -148,7 +148,7 @@ describe('runScenario', () => {
     ['upload', 7],
     ['consistent', 7],
     ['unmask', 7],
-  ] as const)('two of seven lost after %s: the run goes on', async (phase, survivors) => {
+  ] as const)('two of seven lost after %s: the run continues', async (phase, survivors) => {
     const input: ScenarioInput = {
       participants: 9,
       cohort: 7,
@@ -206,7 +206,7 @@ describe('runScenario', () => {
     ).toBeGreaterThanOrEqual(0.6);
   });
 
-  it('no artefact but the export holds any model in clear, neither while the run goes on nor after', async () => {
+  it('no artefact but the export holds any model in clear, neither while the run continues nor after', async () => {
     const kept: { name: string; bytes: Buffer }[] = [];
     const keep = (own: string): void => {
       for (const entry of readdirSync(own, { recursive: true, withFileTypes: true }))

@@ -170,7 +170,7 @@ describe('a blob that is not there', () => {
   const running = (): Uint8Array =>
     chain(entries.flatMap(({ record }) => (record.round === 1 ? [record] : [])));
 
-  it('of the newest commit of a run that goes on may still be on its way', async () => {
+  it('of the newest commit of a run that continues may still be on its way', async () => {
     const { bundle } = recordOf(1, 'commit').body;
     expect(await verify(running())).toMatchObject({
       ok: true,

@@ -153,7 +153,7 @@ describe('a crash during an upload', () => {
     expect(paid).toBe(2n * (await priceOf()));
   });
 
-  it('goes on with a new certificate when the epoch changed in between', async () => {
+  it('continues with a new certificate when the epoch changed in between', async () => {
     const bytes = random(SIZE);
     const doomed = await start(crashing(folderUploadJournal(folder), ['uploaded', 'after']));
     await expect(doomed.store.put(bytes)).rejects.toBeInstanceOf(Crash);
@@ -165,7 +165,7 @@ describe('a crash during an upload', () => {
 });
 
 describe('quilts', () => {
-  it('go on after a crash as well', async () => {
+  it('continue after a crash as well', async () => {
     const blobs = [random(900), random(1_700), random(30)];
     const count = blobObjects().length;
     const doomed = await start(crashing(folderUploadJournal(folder), ['uploaded', 'before']));

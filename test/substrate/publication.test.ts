@@ -78,7 +78,7 @@ describe('publishRun', () => {
     expect(read.transcript).toEqual(toLastCommit());
   });
 
-  it('cuts it as small as the store wants, and after a crash in between goes on with the same blobs', async () => {
+  it('cuts it as small as the store wants, and after a crash in between continues with the same blobs', async () => {
     const { store, puts } = counting(70_000);
     const half = memoryLedger();
     const crash = (): Promise<void> => Promise.reject(new Error('killed'));

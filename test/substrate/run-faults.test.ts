@@ -1,7 +1,7 @@
 /**
  * @module Whole runs on a network that misbehaves. What Walrus, Seal and Sui tolerate by design
  * changes nothing: the same model, bit for bit. What they cannot tolerate is named within its time,
- * and the run goes on when it is over.
+ * and the run continues when it is over.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * @module Publishing a Move package for good: the same transaction that publishes it destroys the
- * capability to upgrade it, so there is no moment in which anybody could change the policies.
+ * @module Publishing a Move package permanently: the same transaction that publishes it destroys
+ * the capability to upgrade it, so there is no moment in which anybody could change the policies.
  */
 import { FloeError } from '../../errors.ts';
 import type { Executed, Sender } from './transactions.ts';

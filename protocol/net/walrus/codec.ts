@@ -47,7 +47,7 @@ export interface WalrusCodec {
   encode(bytes: Uint8Array): Promise<EncodedBlob>;
   quilt(items: readonly QuiltItem[]): Promise<EncodedQuilt>;
   /**
-   * Reads a blob from the storage nodes and holds it against its id.
+   * Reads a blob from the storage nodes and compares it with its id.
    * @param most bytes; of a larger one nothing is fetched: whoever names a blob may name one that
    * fits no memory
    * @param timeoutMs the SDK may never settle

@@ -1,6 +1,6 @@
 /**
  * @module Reading a blob from Walrus: from the aggregator where there is one, else from the storage
- * nodes, again and again within a time. Whatever they say is held against the size and hash of a
+ * nodes, again and again within a time. Whatever they say is compared with the size and hash of a
  * signed record.
  */
 import { FloeError, installationFault } from '../../errors.ts';

@@ -1,7 +1,7 @@
 /**
  * @module The BlobStore on Walrus, through Mysten's SDK. Ids are Walrus's own: 43 characters for a
  * blob, 50 for a blob in a quilt, so that anyone can read them with any Walrus tool. Whatever a
- * node, relay or aggregator says is held against the size and hash of a signed record.
+ * node, relay or aggregator says is compared with the size and hash of a signed record.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { WalrusClient } from '@mysten/walrus';

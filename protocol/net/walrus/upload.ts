@@ -28,7 +28,7 @@ export interface Uploader {
    */
   plan(request: UploadRequest): Promise<UploadState>;
   /**
-   * Uploads, or goes on where the journal says; anew where what was paid is over. @returns the
+   * Uploads, or continues where the journal says; anew where what was paid is over. @returns the
    * certified state
    */
   upload(request: UploadRequest): Promise<State<'certified'>>;

@@ -35,7 +35,7 @@ export interface Uploads {
   resume(): Promise<number>;
 }
 
-/** The caller may stop waiting; the work goes on, for it is paid for. */
+/** The caller may stop waiting; the work continues, for it is paid for. */
 export const waited = async <Result>(
   work: Promise<Result>,
   signal: AbortSignal | undefined,
