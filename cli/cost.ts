@@ -139,7 +139,7 @@ Exit codes: floe help exit-codes.`,
     )
     .action(async (runFile: string | undefined, options: Options) => {
       await runCommand(options, async ({ output }) => {
-        const { beginningOf } = await import('../client/beginning.ts');
+        const { beginningOf } = await import('../client/run-start.ts');
         const { costOfRun } = await import('../coordinator/cost-of-run.ts');
         const { gatherSettings, placeAmong } = await import('./run-file.ts');
         const { specOfSettings } = await import('../protocol/spec/spec-of-settings.ts');

@@ -4,13 +4,13 @@
  */
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { beginningOf } from '../client/beginning.ts';
+import { beginningOf } from '../client/run-start.ts';
 import type { Keystore } from '../client/keystore/index.ts';
 import { SETTINGS_FILE, startCoordinator, type StartOptions } from '../coordinator/index.ts';
 import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
-import type { Beginning } from '../protocol/model/beginning.ts';
+import type { Beginning } from '../protocol/model/run-start.ts';
 import { isThere } from '../protocol/ports/files.ts';
 import { hashRunSpec } from '../protocol/spec/run-spec.ts';
 import { conclude, tell } from './coordinator-lines.ts';

@@ -3,7 +3,7 @@
  */
 export * from './browser.ts';
 export { parseAdmission } from './admission-file.ts';
-export { beginningOf, type ModelSettings } from './beginning.ts';
+export { beginningOf, type ModelSettings } from './run-start.ts';
 export { parseCsv, type CsvOptions } from './data/csv.ts';
 export { loadData, type LoadOptions } from './data/load-node.ts';
 export * from './reader/index.ts';

@@ -5,7 +5,7 @@
  * that has most of them: readers who do not read keep nobody out, nor do many.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
-import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
 import { firstOfMost } from './addresses.ts';
 import type { Limits } from './limits.ts';
 

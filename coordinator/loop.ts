@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
-import { eventLoopTurn } from '../protocol/secagg/turn.ts';
+import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
 import { createDiskHold, type DiskHold } from './disk-hold.ts';
 import {
   EVENTS_PER_SNAPSHOT,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { makeStrategySpec, type StrategySpec } from '../protocol/algorithm/registry.ts';
-import { contentOf, parentFor, type Beginning } from '../protocol/model/beginning.ts';
+import { contentOf, parentFor, type Beginning } from '../protocol/model/run-start.ts';
 import type { ModelContent } from '../protocol/model/open-model.ts';
 import { allowedServers, networkDifference, type NetworkConfig } from '../protocol/net/config.ts';
 import { packageOf, type NetworkFile } from '../protocol/net/network-file.ts';

@@ -2,7 +2,7 @@
  * @module What a scenario tells while it runs: for progress bars, plain lines and tests.
  */
 import type { Progress } from '../coordinator/index.ts';
-import type { CrowdEvent } from './crowd-host.ts';
+import type { CrowdEvent } from './participant-host.ts';
 import type { DropPhase } from './faults.ts';
 import type { PartitionStatistics } from '../client/data/partition.ts';
 import type { RoundSummary } from './summary.ts';

@@ -20,7 +20,7 @@ import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { parameterCount } from '../protocol/model/index.ts';
 import { roundRoot } from '../protocol/records/transcript.ts';
 import { planBaseline } from './baseline.ts';
-import { conduct } from './conduct.ts';
+import { conduct } from './run-rounds.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { finishRun } from './finish.ts';

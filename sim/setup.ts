@@ -9,7 +9,7 @@ import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
-import type { Member } from './crowd-host.ts';
+import type { Member } from './participant-host.ts';
 import { loadScenarioData, shareData, type ScenarioData } from './data.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { keystoreKey } from './identities.ts';

@@ -32,7 +32,7 @@ export const examine = async (options: DoctorOptions = {}): Promise<Examination>
   const checks = [...found.checks];
   let chain: (() => Promise<number>) | undefined;
   if (network !== undefined) {
-    const { chainTimeOf, examineNetwork } = await import('../../protocol/net/examine.ts');
+    const { chainTimeOf, examineNetwork } = await import('../../protocol/net/network-checks.ts');
     checks.push(...(await examineNetwork({ network, address, signal })));
     chain = () => chainTimeOf(network, signal);
   }

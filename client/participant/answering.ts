@@ -11,10 +11,10 @@ import { Breach, type LedgerFacts } from '../../protocol/rules/index.ts';
 import type { GuardState } from '../../protocol/secagg/index.ts';
 import * as checks from './checks.ts';
 import { afterFreeze } from './freezes.ts';
-import { guardOf, type Live } from './live.ts';
+import { guardOf, type Live } from './current-attempt.ts';
 import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
-import * as steps from './steps.ts';
+import * as steps from './crypto-steps.ts';
 
 /**
  * Signs the survivor set, once, and the same one again when it is asked again.

@@ -8,10 +8,10 @@ import { FloeError } from '../../protocol/errors.ts';
 import { encodeFrame, type ServerFrame } from '../../protocol/wire/messages.ts';
 import { encodeProof, fabricated, type CommitProof } from '../../protocol/verify/commit-proof.ts';
 import { checkEvidence } from './evidence.ts';
-import type { Live } from './live.ts';
+import type { Live } from './current-attempt.ts';
 import type { Progress } from './progress.ts';
 import { trainAndShare } from './sharing.ts';
-import { blockToCheck } from './steps.ts';
+import { blockToCheck } from './crypto-steps.ts';
 
 /** Keeps the records of the commit to check. @throws FloeError as `checkEvidence` */
 export const onEvidence = (

@@ -4,9 +4,9 @@
  * shows the record, so a ledger without it lags behind.
  */
 import { FloeError } from '../../protocol/errors.ts';
-import type { Kind } from './beside.ts';
+import type { Kind } from './background-work.ts';
 import { PortFault } from './fault.ts';
-import type { Live } from './live.ts';
+import type { Live } from './current-attempt.ts';
 import type { LedgerReader } from './ports.ts';
 import type { Progress } from './progress.ts';
 

@@ -13,10 +13,10 @@ import { cohortRefusal } from '../admission.ts';
 import { checkThenShare } from './checking.ts';
 import * as checks from './checks.ts';
 import { afterFreeze } from './freezes.ts';
-import { guardOf, liveOf, type Live } from './live.ts';
+import { guardOf, liveOf, type Live } from './current-attempt.ts';
 import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
-import * as steps from './steps.ts';
+import * as steps from './crypto-steps.ts';
 
 /**
  * Registers, or sends the registration of this attempt again.

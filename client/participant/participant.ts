@@ -13,7 +13,7 @@ import type { ServerFrame } from '../../protocol/wire/messages.ts';
 import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
-import { eventLoopTurn } from '../../protocol/secagg/turn.ts';
+import { eventLoopTurn } from '../../protocol/secagg/event-loop-turn.ts';
 import { matchManifest } from '../../protocol/model/index.ts';
 import {
   admitRun,
@@ -33,11 +33,11 @@ import {
   faultsOfTrainer,
 } from './fault.ts';
 import { lineOf, type ParticipantEvent } from './events.ts';
-import { loadMemory, type Memory } from './memory.ts';
+import { loadMemory, type Memory } from './run-memory.ts';
 import type { OnRun, Outcome, ParticipantOptions } from './options.ts';
 import { Rounds } from './round.ts';
 import { logIn, type Expected, type Session } from './session.ts';
-import { createTurns, type Turns } from './turns.ts';
+import { createTurns, type Turns } from './turn-queue.ts';
 
 /**
  * A session that has lasted this long was a good one: the next loss begins with the shortest wait.

@@ -14,7 +14,7 @@ import type { Backoff } from './backoff.ts';
 import type { RunView } from './checks.ts';
 import type { ParticipantEvent } from './events.ts';
 import type { Answers } from './spending.ts';
-import type { Own } from './steps.ts';
+import type { Own } from './crypto-steps.ts';
 
 /** The part of a ledger that a participant reads. Without one it trusts the consistency round. */
 export type LedgerReader = Pick<

@@ -9,11 +9,11 @@ import { Breach } from '../../protocol/rules/breach.ts';
 import { encodeFrame } from '../../protocol/wire/messages.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
-import { Beside } from './beside.ts';
+import { Beside } from './background-work.ts';
 import * as checks from './checks.ts';
 import { judge, PortFault, type Verdict } from './fault.ts';
-import { liveOf, openedView, type Live } from './live.ts';
-import type { Memory } from './memory.ts';
+import { liveOf, openedView, type Live } from './current-attempt.ts';
+import type { Memory } from './run-memory.ts';
 import type { RoundPorts } from './ports.ts';
 
 /** After this many breaches, each proven by a signed record, a coordinator gets no more answers. */

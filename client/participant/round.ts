@@ -13,7 +13,7 @@ import { onEvidence } from './checking.ts';
 import * as checks from './checks.ts';
 import { onAbort, onCommit } from './ending.ts';
 import { onCohort, onOpen } from './joining.ts';
-import type { Memory } from './memory.ts';
+import type { Memory } from './run-memory.ts';
 import type { RoundPorts } from './ports.ts';
 import { Progress } from './progress.ts';
 import { onSharers } from './sharing.ts';

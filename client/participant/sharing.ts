@@ -9,9 +9,9 @@ import { decodeRecordOf } from '../../protocol/records/records.ts';
 import type { Party } from '../../protocol/secagg/index.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import * as checks from './checks.ts';
-import { shareRecordOf, type Live } from './live.ts';
+import { shareRecordOf, type Live } from './current-attempt.ts';
 import type { Progress } from './progress.ts';
-import * as steps from './steps.ts';
+import * as steps from './crypto-steps.ts';
 import { makeVector, train } from './uploading.ts';
 
 /** Sends the shares, without masks there are none, and trains once they have left. */

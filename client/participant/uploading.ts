@@ -6,10 +6,10 @@
 import { sha256 } from '../../protocol/bytes.ts';
 import { signRecord } from '../../protocol/records/records.ts';
 import { recordUpload } from '../../protocol/secagg/index.ts';
-import { guardOf, type Live } from './live.ts';
+import { guardOf, type Live } from './current-attempt.ts';
 import type { Progress } from './progress.ts';
 import * as spending from './spending.ts';
-import * as steps from './steps.ts';
+import * as steps from './crypto-steps.ts';
 
 /**
  * Fetches the model and trains, beside the frames; nothing happens where a vector was made already.

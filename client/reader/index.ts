@@ -11,7 +11,7 @@ export {
 } from './examine-folder.ts';
 export { listFolder } from './folder-files.ts';
 export type { NetworkOptions, ReaderEvent, RestartedDevnet } from './network.ts';
-export type { Beginning } from '../../protocol/model/beginning.ts';
+export type { Beginning } from '../../protocol/model/run-start.ts';
 export type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
 export type { Receipt } from '../../protocol/net/sui/receipts.ts';
 export {

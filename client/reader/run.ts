@@ -5,7 +5,7 @@
  */
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Beginning } from '../../protocol/model/beginning.ts';
+import type { Beginning } from '../../protocol/model/run-start.ts';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { isObjectId } from '../../protocol/net/object-id.ts';
 import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';

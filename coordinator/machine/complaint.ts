@@ -5,7 +5,7 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
-import { abort } from './closing.ts';
+import { abort } from './attempt-end.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';

@@ -5,7 +5,7 @@ import { fromHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
 import { cohortRoot, threshold } from '../../protocol/secagg/index.ts';
-import { abort } from './closing.ts';
+import { abort } from './attempt-end.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';

@@ -4,7 +4,7 @@
  * crash of either side loses nothing.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
-import { finishWork, registerWork } from './closing.ts';
+import { finishWork, registerWork } from './attempt-end.ts';
 import { judgeWork, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
@@ -14,7 +14,7 @@ import { sendSharers } from './share.ts';
 import { roundOf, survivorsOf, type Hex, type State } from './state.ts';
 import { sendConsistency } from './unmask.ts';
 import { freezeSurvivorsWork } from './upload.ts';
-import { wrapModel } from './waiting.ts';
+import { wrapModel } from './between-attempts.ts';
 
 /** The work in progress; every piece of it may have been done before and is idempotent. */
 export const pendingWork = (state: State): readonly Work[] => {

@@ -5,7 +5,7 @@
 import { toHex } from '../../protocol/bytes.ts';
 import { topologyOf } from '../../protocol/rules/index.ts';
 import { entryHash, entryPath, entryTree, placeOf } from '../../protocol/secagg/index.ts';
-import { abort } from './closing.ts';
+import { abort } from './attempt-end.ts';
 import type { MachineConfig } from './config.ts';
 import { append, send, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';

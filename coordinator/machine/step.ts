@@ -12,7 +12,7 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { applyReported } from './causes.ts';
-import { abort, applyAggregated, applyRegistered } from './closing.ts';
+import { abort, applyAggregated, applyRegistered } from './attempt-end.ts';
 import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import type { Effect, Step } from './effects.ts';
@@ -33,7 +33,7 @@ import {
   unfolded,
   uploadLimit,
 } from './upload.ts';
-import { applyOpened, openRound, opensAt, sayWhy } from './waiting.ts';
+import { applyOpened, openRound, opensAt, sayWhy } from './between-attempts.ts';
 
 const same = (state: State): Step => ({ state, effects: [] });
 

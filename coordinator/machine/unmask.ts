@@ -3,7 +3,7 @@
  * they were shown, see each other's signatures, and send their shares, sealed to the coordinator.
  */
 import { toHex } from '../../protocol/bytes.ts';
-import { abort, finishWork } from './closing.ts';
+import { abort, finishWork } from './attempt-end.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { send, startWork, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';

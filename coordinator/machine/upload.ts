@@ -12,7 +12,7 @@ import {
   type Body,
 } from '../../protocol/records/records.ts';
 import { uploadTime } from '../../protocol/spec/timeouts.ts';
-import { abort, finishWork } from './closing.ts';
+import { abort, finishWork } from './attempt-end.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { eligibleSet } from './draw.ts';
 import { append, publish, refusal, send, startWork, type Step, type Work } from './effects.ts';

@@ -8,7 +8,7 @@ import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
 import { COORDINATOR_RECORDS, type RecordType, type SignedRecord } from '../records/records.ts';
 import { Breach, type Proof } from './breach.ts';
-import { CLOSING_RULES } from './closing.ts';
+import { CLOSING_RULES } from './upload-to-commit.ts';
 import { OPENING_RULES } from './opening.ts';
 import type { Finding, Rule, Step } from './rule.ts';
 import { SHARING_RULES } from './sharing.ts';

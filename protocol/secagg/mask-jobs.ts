@@ -13,7 +13,7 @@ import type { MaskJob } from './masks.ts';
 import { pairMask } from './pairs.ts';
 import { commitSecret, SECRET_BYTES, selfMaskSeed, type ShareKind } from './secrets.ts';
 import { parseEntry, type ShareMessage } from './shares.ts';
-import { eventLoopTurn } from './turn.ts';
+import { eventLoopTurn } from './event-loop-turn.ts';
 
 /** What the masks that are left in a sum are made of, besides the secrets. */
 export interface MaskView {

@@ -6,7 +6,7 @@
 import { FloeError } from '../errors.ts';
 import { platformKeystream } from './keystream.ts';
 import type { KeystreamPlatform } from './keystream.ts';
-import { eventLoopTurn } from './turn.ts';
+import { eventLoopTurn } from './event-loop-turn.ts';
 
 /**
  * A vector over Z_{2^b}, one element a lane: 16-bit lanes for b <= 16, 32-bit lanes for b <= 32.

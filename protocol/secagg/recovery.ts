@@ -30,7 +30,7 @@ import {
   validateShareMessage,
   type ShareMessage,
 } from './shares.ts';
-import { eventLoopTurn } from './turn.ts';
+import { eventLoopTurn } from './event-loop-turn.ts';
 
 /** What everybody knows about the round when the survivors are frozen. */
 export interface RoundView {

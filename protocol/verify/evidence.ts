@@ -19,7 +19,7 @@ import {
   type RoundView,
 } from '../rules/index.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import type { MaskedRound } from './bundle-jobs.ts';
+import type { MaskedRound } from './bundle-masks.ts';
 
 /** Types of the records, in the order of the transcript. */
 export const EVIDENCE_TYPES: readonly RecordType[] = [

@@ -18,7 +18,7 @@ import { decryptBlob } from '../model/envelope.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash } from '../records/merkle.ts';
 import { unmask, type Lanes } from '../secagg/index.ts';
-import { bundleJobs } from './bundle-jobs.ts';
+import { bundleJobs } from './bundle-masks.ts';
 import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
 import { blaming, Culprit } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';

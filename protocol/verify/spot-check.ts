@@ -25,7 +25,7 @@ import { leafHash } from '../records/merkle.ts';
 import type { ModelRef } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { unmask, type Lanes, type MaskJob } from '../secagg/index.ts';
-import { bundleJobs } from './bundle-jobs.ts';
+import { bundleJobs } from './bundle-masks.ts';
 import type { CommitEvidence } from './evidence.ts';
 import { placesOf } from './lasting-ref.ts';
 import { decryptModel, type ModelContent } from '../model/open-model.ts';

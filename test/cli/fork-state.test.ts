@@ -1,6 +1,6 @@
 /** Which forks begin with the state of the strategy that made their parent. */
 import { expect, it } from 'vitest';
-import { parentFor, type Beginning } from '../../protocol/model/beginning.ts';
+import { parentFor, type Beginning } from '../../protocol/model/run-start.ts';
 import { makeStrategySpec } from '../../protocol/algorithm/registry.ts';
 
 const hash = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);

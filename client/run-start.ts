@@ -2,7 +2,7 @@
  * @module What a run begins with, by the name of a model: the weights that the run's seed gives, or
  * those of a safetensors file. A run that begins with a version on chain: `fork` of reader/run.ts.
  */
-import type { Beginning } from '../protocol/model/beginning.ts';
+import type { Beginning } from '../protocol/model/run-start.ts';
 import { FloeError } from '../protocol/errors.ts';
 import {
   decodeSafetensors,

@@ -1,5 +1,5 @@
 /**
- * @module A host of many participants, in a worker (crowd.ts) or in the thread of the caller. Each
+ * @module A host of many participants, in a worker (participants-worker.ts) or in the thread of the caller. Each
  * is the production participant with its own identity, keystore and randomness; they share one copy
  * of the data and, where tfjs trains, one backend. Connections come from the coordinator as message
  * ports.

@@ -12,7 +12,7 @@ import {
   type CrowdEvent,
   type CrowdMessage,
   type Member,
-} from './crowd-host.ts';
+} from './participant-host.ts';
 import { localThread } from './local-thread.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { SimulationModule } from './task.ts';
@@ -49,7 +49,9 @@ const startCrowd = (
   tell: (message: CrowdMessage) => void,
 ): Thread<CrowdCalls> => {
   if (own === undefined)
-    return startThread<CrowdCalls>('crowd', data, (message) => tell(message as CrowdMessage));
+    return startThread<CrowdCalls>('participants-worker', data, (message) =>
+      tell(message as CrowdMessage),
+    );
   const crowd = createCrowd(data, tell, own);
   return localThread(crowdCalls(crowd), {
     post: (message) => crowd.connected(message as ConnectedMessage),

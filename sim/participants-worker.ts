@@ -3,7 +3,12 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { FloeError } from '../protocol/errors.ts';
-import { createCrowd, crowdCalls, type ConnectedMessage, type CrowdData } from './crowd-host.ts';
+import {
+  createCrowd,
+  crowdCalls,
+  type ConnectedMessage,
+  type CrowdData,
+} from './participant-host.ts';
 import { answerCalls } from './thread.ts';
 
 const port = parentPort;

@@ -51,7 +51,7 @@ import {
   type Party,
   type RevealedShare,
 } from '../../protocol/secagg/index.ts';
-import { eventLoopTurn } from '../../protocol/secagg/turn.ts';
+import { eventLoopTurn } from '../../protocol/secagg/event-loop-turn.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { TrainResult } from '../trainer.ts';
 import type { CheckedCohort, CheckedSharers, RunView } from './checks.ts';

@@ -19,7 +19,7 @@ import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { withRetry } from '../protocol/net/sui/bounds.ts';
 import { requirementsOf } from './admission.ts';
 import { scenarioClock } from './clock.ts';
-import { createCrowds } from './crowds.ts';
+import { createCrowds } from './participant-workers.ts';
 import type { ScenarioEvent } from './events.ts';
 import type { Bytes, Committed, History } from './history.ts';
 import type { Setup } from './setup.ts';

@@ -10,7 +10,7 @@ import type { CommitEvidence } from '../../protocol/verify/evidence.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { Standing } from '../../protocol/rules/one-set.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
-import type { Kind, Trained } from './beside.ts';
+import type { Kind, Trained } from './background-work.ts';
 
 /** What is known of the round in progress and need not be saved: the coordinator tells it again. */
 export interface Live {

@@ -25,10 +25,10 @@ import type { RoundMemory } from '../keystore/keystore.ts';
 import type { TrainResult } from '../trainer.ts';
 import { PortFault } from './fault.ts';
 import { readFreeze } from './freezes.ts';
-import type { Live } from './live.ts';
+import type { Live } from './current-attempt.ts';
 import { patience, type Wait } from './patience.ts';
 import type { RoundPorts } from './ports.ts';
-import { trainingSeed } from './steps.ts';
+import { trainingSeed } from './crypto-steps.ts';
 
 export type Kind = 'cohort' | 'check' | 'training' | 'vector' | 'upload' | 'survivors' | 'answer';
 
