@@ -2,7 +2,8 @@
  * @module How long each kernel of a replay takes, measured apart: for benchmarks and for choosing
  * tiles.
  */
-import type { Replay, Session } from './session.ts';
+import type { Replay } from './replay.ts';
+import type { Session } from './session.ts';
 
 export interface KernelTime {
   readonly label: string;

@@ -1,0 +1,43 @@
+/**
+ * @module The replays of an engine, by size of batch, made when they are first needed. Only those
+ * used last keep their buffers on the device.
+ */
+import type { Replay } from '../recorded/webgpu/replay.ts';
+
+/** Sizes of batches whose buffers stay on the device. */
+const MOST_REPLAYS = 8;
+
+/** A replay, with what each of its steps draws: how many numbers for which dropout layer. */
+export interface Prepared {
+  readonly replay: Replay;
+  readonly draws: readonly { readonly layer: number; readonly size: number }[];
+}
+
+/** Gives the replay for batches of this size, to train or to evaluate. */
+export type Prepare = (size: number, training: boolean) => Promise<Prepared>;
+
+/** Keeps what `make` makes; a failure is not kept. */
+export const cacheReplays = (make: Prepare): Prepare => {
+  const prepared = new Map<string, Promise<Prepared>>();
+  return async (size, training) => {
+    const key = `${size} ${String(training)}`;
+    const known = prepared.get(key);
+    const made = known ?? make(size, training);
+    // The last used stand at the end; those of sizes long not seen give their memory back.
+    prepared.delete(key);
+    prepared.set(key, made);
+    for (const [oldest, replaced] of prepared) {
+      if (prepared.size <= MOST_REPLAYS) break;
+      prepared.delete(oldest);
+      // oxlint-disable-next-line no-await-in-loop
+      const { replay } = await replaced;
+      replay.dispose();
+    }
+    try {
+      return await made;
+    } catch (thrown) {
+      prepared.delete(key);
+      throw thrown;
+    }
+  };
+};
