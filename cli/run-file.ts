@@ -138,7 +138,8 @@ export const gatherSettings = async (
   // In one order, so that the same members are the same settings.
   const settings =
     merged.allow === undefined ? merged : { ...merged, allow: merged.allow.toSorted() };
-  await loadModules(settings.strategyModules);
+  // What only prices a run runs no code that a file names.
+  await loadModules(command === 'cost' ? flags.strategyModule : settings.strategyModules);
   return { settings, nameOf };
 };
 

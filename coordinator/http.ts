@@ -316,7 +316,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');
     const ref = await uploads.put(bytes, { signal: context.req.raw.signal, sha256: hash });
-    if (init.ownsUploads) coordinator.received.note(hash);
+    if (init.ownsUploads) coordinator.received.note(hash, bytes.length);
     metrics.blob('put', bytes.length, 201);
     return context.json({ id: ref.id }, 201);
   });

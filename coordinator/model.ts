@@ -2,6 +2,7 @@
  * @module The model outside the machine: encrypted and put into the store, its key wrapped for its
  * readers, and read back through the gate after a restart. In clear it exists in memory only.
  */
+import { stateTensorsOf } from '../protocol/algorithm/round.ts';
 import type { AccessGate, KeyPurpose } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { encryptBlob, envelopeKey } from '../protocol/model/envelope.ts';
@@ -149,7 +150,11 @@ export const createModelKeeper = ({
     read: async (model, signal) => {
       if (newest?.version === model.version) return newest.content;
       const cipher = await store.get(model.blob, { signal });
-      const content = await openVersion({ run, model, cipher }, spec.model, gate);
+      const content = await openVersion(
+        { run, model, cipher, stateTensors: stateTensorsOf(spec) },
+        spec.model,
+        gate,
+      );
       newest = { version: model.version, content };
       return content;
     },

@@ -8,8 +8,12 @@ import { toHex } from '../protocol/bytes.ts';
 import type { BlobRef } from '../protocol/ports/blob-store.ts';
 
 export interface Received {
-  /** Bytes with this hash were checked and stored under its hex. @param sha256 32 bytes */
-  note(sha256: Uint8Array): void;
+  /**
+   * Bytes with this hash were checked and stored under its hex.
+   * @param sha256 32 bytes
+   * @param size of the bytes: a record that names less of them names another blob
+   */
+  note(sha256: Uint8Array, size: number): void;
   /** Whether this very blob was checked here. */
   has(ref: BlobRef): boolean;
 }
@@ -17,14 +21,16 @@ export interface Received {
 /** More than the uploads of one round; the oldest is forgotten first. */
 const MAX_KEPT = 1024;
 
+const nameOf = (sha256: Uint8Array, size: number): string => `${toHex(sha256)}/${size}`;
+
 export const createReceived = (): Received => {
   const kept = new Set<string>();
   return {
-    note: (sha256) => {
-      kept.add(toHex(sha256));
+    note: (sha256, size) => {
+      kept.add(nameOf(sha256, size));
       const [oldest] = kept;
       if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
     },
-    has: ({ id, sha256 }) => id === toHex(sha256) && kept.has(id),
+    has: ({ id, sha256, size }) => id === toHex(sha256) && kept.has(nameOf(sha256, size)),
   };
 };

@@ -5,7 +5,7 @@
  */
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { maxBundleBytes } from '../../protocol/verify/bundle.ts';
-import { layoutOf } from '../../protocol/algorithm/round.ts';
+import { layoutOf, stateTensorsOf } from '../../protocol/algorithm/round.ts';
 import { checkBlob, type BlobRef } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, sha256 } from '../../protocol/bytes.ts';
 import { decryptBlob } from '../../protocol/model/envelope.ts';
@@ -240,7 +240,10 @@ export class Beside {
     );
     const key = await wait(() => unwrap(gate, model.envelope, purpose));
     return proving([open], () =>
-      decryptModel({ run: view.run, model, cipher, key }, view.spec.model),
+      decryptModel(
+        { run: view.run, model, cipher, key, stateTensors: stateTensorsOf(view.spec) },
+        view.spec.model,
+      ),
     );
   }
 

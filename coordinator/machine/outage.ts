@@ -11,7 +11,7 @@ import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { publish, type Step } from './effects.ts';
 import { timed } from './upload.ts';
 import { awaited, quorum, roundOf } from './state.ts';
-import type { AnswerPhase, Phase, PhaseOf, Round, State } from './state.ts';
+import type { AnswerPhase, Phase, PhaseOf, PhaseType, Round, State } from './state.ts';
 
 /**
  * How long a phase waits for an outage beyond its first deadline, as long as the host waits with
@@ -19,12 +19,14 @@ import type { AnswerPhase, Phase, PhaseOf, Round, State } from './state.ts';
  */
 export const OUTAGE_LIMIT_MS = WORK_LIMIT_MS;
 
-const isAnswerPhase = (phase: Phase): phase is PhaseOf<AnswerPhase> =>
-  phase.type === 'register' ||
-  phase.type === 'share' ||
-  phase.type === 'upload' ||
-  phase.type === 'consistency' ||
-  phase.type === 'unmask';
+const isAnswerType = (type: PhaseType): type is AnswerPhase =>
+  type === 'register' ||
+  type === 'share' ||
+  type === 'upload' ||
+  type === 'consistency' ||
+  type === 'unmask';
+
+const isAnswerPhase = (phase: Phase): phase is PhaseOf<AnswerPhase> => isAnswerType(phase.type);
 
 /** Answers that count so far, and how many the phase needs. */
 const answersIn = (
@@ -60,6 +62,23 @@ const outagesOf = (state: State): readonly ErrorCode[] =>
   });
 
 /**
+ * How far earlier phases of the attempt lasted beyond their deadlines, ms: the limit is that of the
+ * attempt, so members that report outages without end delay it once, and not in each phase.
+ */
+const waitedBefore = (
+  { spec }: MachineConfig,
+  { round: { times }, since }: PhaseOf<AnswerPhase>,
+): number => {
+  let waited = 0;
+  for (const [i, [type, from]] of times.entries()) {
+    if (!isAnswerType(type)) continue;
+    const until = times[i + 1]?.[1] ?? since;
+    waited += Math.max(0, until - from - spec.deadlines[type] * 1000);
+  }
+  return waited;
+};
+
+/**
  * The phase again, whose deadline is over; undefined where waiting cannot help, or has lasted long
  * enough.
  */
@@ -68,7 +87,7 @@ export const prolonged = (config: MachineConfig, state: State, now: number): Ste
   if (!isAnswerPhase(phase)) return undefined;
   const { round } = phase;
   const own = config.spec.deadlines[phase.type] * 1000;
-  const last = phase.since + own + OUTAGE_LIMIT_MS;
+  const last = phase.since + own + OUTAGE_LIMIT_MS - waitedBefore(config, phase);
   if (now >= last) return undefined;
   const { count, needed } = answersIn(config, phase.type, round);
   const outages = outagesOf(state);

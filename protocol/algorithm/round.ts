@@ -22,11 +22,12 @@ import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { hashModel, parameterCount, roundToTypes, roundValues } from '../model/index.ts';
+import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
 import { extrasOf, reportMetrics, type NamedSum } from './metrics.ts';
 import { strategyOf } from './registry.ts';
-import { stateHashOf, stateVectors } from './state.ts';
+import { stateHashOf, stateTensors, stateVectors } from './state.ts';
 import type { ServerStep, StepTotals } from './strategy.ts';
 
 /** What travels in the extra lanes: the metrics of the run, then the scalars of its strategy. */
@@ -39,6 +40,10 @@ export const extrasFor = (spec: RunSpec): readonly ExtraSpec[] =>
  */
 export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
   ringLayout(spec.encoding, n, parameterCount(spec.model), extrasFor(spec));
+
+/** The tensors of the state that the run's strategy carries; none for a strategy without state. */
+export const stateTensorsOf = (spec: Pick<RunSpec, 'model' | 'strategy'>): readonly TensorSpec[] =>
+  stateTensors(strategyOf(spec), parameterCount(spec.model));
 
 /** Blocks of the sum of any cohort: they follow from the model alone. */
 export const blocksOf = (spec: RunSpec): number => layoutOf(spec, spec.cohort.minimum).blocks;

@@ -32,6 +32,11 @@ interface SealedModel {
   readonly run: Uint8Array;
   readonly model: ModelRef;
   readonly cipher: Uint8Array;
+  /**
+   * Tensors of the state that the run's strategy carries. Left out by readers of the parameters
+   * alone, who need not know the strategy: then a state is compared with its hash only.
+   */
+  readonly stateTensors?: readonly TensorSpec[];
 }
 
 const purposeOf = ({ run, model }: SealedModel) =>
@@ -59,7 +64,11 @@ const isState = ({ name, dtype }: TensorSpec): boolean =>
   name.startsWith(STATE_PREFIX) && dtype === 'float32';
 
 /** The content of a version's file, held to the hashes of its reference. @throws FloeError */
-const decodeVersion = (file: Uint8Array, manifest: Manifest, model: ModelRef): ModelContent => {
+const decodeVersion = (
+  file: Uint8Array,
+  manifest: Manifest,
+  { model, stateTensors }: SealedModel,
+): ModelContent => {
   const { manifest: found, flat } = decodeSafetensors(file);
   const count = manifest.tensors.length;
   const extra = found.tensors.slice(count);
@@ -69,6 +78,7 @@ const decodeVersion = (file: Uint8Array, manifest: Manifest, model: ModelRef): M
       `expected ${count} tensors${model.state === undefined ? '' : ' and a state'}, got ${found.tensors.length}`,
     );
   matchManifest({ tensors: manifest.tensors }, { tensors: found.tensors.slice(0, count) });
+  if (stateTensors !== undefined) matchManifest({ tensors: stateTensors }, { tensors: extra });
   const size = parameterCount(manifest);
   // Of a file with a state a view would keep both in memory.
   const weights = extra.length === 0 ? flat : flat.slice(0, size);
@@ -95,7 +105,7 @@ export const decryptModel = async (
   if (input.key.length !== 32)
     throw new FloeError('key_invalid', `expected a key of 32 bytes, got ${input.key.length}`);
   const file = await decryptBlob(input.key, purposeOf(input), input.cipher);
-  return decodeVersion(file, manifest, input.model);
+  return decodeVersion(file, manifest, input);
 };
 
 /**

@@ -5,6 +5,7 @@
  */
 import { toHex, sha256 } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
+import { isOwnFault } from '../own-faults.ts';
 import { deadline, systemClock, type Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
 import { base64url } from '../wire/base64url.ts';
@@ -45,7 +46,8 @@ const refusal = async (response: Response, path: string): Promise<FloeError> => 
   const code = response.headers.get('x-floe-error') ?? '';
   await response.body?.cancel();
   const message = `the coordinator answered ${response.status} to ${path}`;
-  if (isErrorCode(code)) return new FloeError(code, message);
+  // A fault of the other side's program is an outage here, not a fault of this program.
+  if (isErrorCode(code) && !isOwnFault(code)) return new FloeError(code, message);
   return new FloeError(response.status === 404 ? 'blob_not_found' : 'store_unavailable', message);
 };
 

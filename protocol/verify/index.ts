@@ -4,6 +4,7 @@
  * whoever the gate admits, recomputes every sum and every model bit for bit. The first thing that
  * is wrong is named: which round, which record, whose.
  */
+import { stateTensorsOf } from '../algorithm/round.ts';
 import type { AccessGate } from '../ports/access-gate.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import { equalBytes, toHex } from '../bytes.ts';
@@ -113,7 +114,11 @@ const firstContent = async (
   const open = log.one('open');
   const cipher = await readBlob(rules, log, open, open.body.model.blob, 'the model');
   return blaming(open, log.indexOf(open), 'the model', () =>
-    openVersion({ run: rules.run, model: open.body.model, cipher }, rules.spec.model, gate),
+    openVersion(
+      { run: rules.run, model: open.body.model, cipher, stateTensors: stateTensorsOf(rules.spec) },
+      rules.spec.model,
+      gate,
+    ),
   );
 };
 

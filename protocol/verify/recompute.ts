@@ -12,6 +12,7 @@ import {
   rotationSeed,
   sameAggregate,
   sameTotals,
+  stateTensorsOf,
 } from '../algorithm/round.ts';
 import { equalBytes } from '../bytes.ts';
 import { decryptBlob } from '../model/envelope.ts';
@@ -80,13 +81,14 @@ const checkBundle = async (
       );
     });
   if (!fits) fail('the leaves in the bundle are not those of the uploads');
+  const stateTensors = stateTensorsOf(rules.spec);
   for (const [record, { model }, key, which] of [
     [open, open.body, bundle.keys.before, 'before'],
     [commit, commit.body, bundle.keys.after, 'after'],
   ] as const) {
     const cipher = await readBlob(rules, log, record, model.blob, 'the model');
     await blaming(commit, log.indexOf(commit), `the bundle's key of the model ${which}`, () =>
-      decryptModel({ run: rules.run, model, cipher, key }, rules.spec.model),
+      decryptModel({ run: rules.run, model, cipher, key, stateTensors }, rules.spec.model),
     );
   }
 };
@@ -165,7 +167,11 @@ export const recomputeRound = async (
   const cipher = await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
   const { model } = commit.body;
   await blame('the published model', () =>
-    openVersion({ run: rules.run, model, cipher }, rules.spec.model, gate),
+    openVersion(
+      { run: rules.run, model, cipher, stateTensors: stateTensorsOf(rules.spec) },
+      rules.spec.model,
+      gate,
+    ),
   );
   return result.after;
 };

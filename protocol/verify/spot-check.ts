@@ -16,7 +16,13 @@ import {
   LEAF_HASH_BYTES,
   type Leaf,
 } from '../encoding/leaves.ts';
-import { checkBlock, layoutOf, rotationSeed, sameTotals } from '../algorithm/round.ts';
+import {
+  checkBlock,
+  layoutOf,
+  rotationSeed,
+  sameTotals,
+  stateTensorsOf,
+} from '../algorithm/round.ts';
 import type { BlobRef } from '../ports/blob-store.ts';
 import { equalBytes } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';
@@ -183,7 +189,8 @@ const openWith = async (
   key: Uint8Array,
 ): Promise<ModelContent> => {
   const cipher = await reader.whole([model.blob]);
-  return blamed('model', () => decryptModel({ run, model, cipher, key }, spec.model));
+  const stateTensors = stateTensorsOf(spec);
+  return blamed('model', () => decryptModel({ run, model, cipher, key, stateTensors }, spec.model));
 };
 
 const checkStep = async (

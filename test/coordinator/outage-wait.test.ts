@@ -77,6 +77,24 @@ describe('members that report an outage', () => {
     expect(roundOf(player.state)?.sharers?.body.members).toHaveLength(3);
   });
 
+  it('delay an attempt by the limit once, and not once in each phase', async () => {
+    const player = await sharing();
+    const from = player.time;
+    report(player, 'gate_unavailable', 3);
+    for (const i of [0, 1]) player.say(i, 'share');
+    while (player.state.phase.type === 'share' && player.time < from + OUTAGE_LIMIT_MS)
+      player.wait(1_000);
+    player.say(2, 'share');
+    for (let i = 0; i < 30 && player.state.phase.type === 'share'; i += 1) player.wait(1_000);
+    expect(player.state.phase.type).toBe('upload');
+    const uploading = player.time;
+    report(player, 'gate_unavailable', 0, 1, 2);
+    while (player.state.phase.type === 'upload' && player.time < uploading + OUTAGE_LIMIT_MS)
+      player.wait(1_000);
+    expect(player.state.closing?.type).toBe('abort');
+    expect(player.time - uploading).toBeLessThan(120_000);
+  });
+
   it('are not waited for where they are too few to save the attempt', async () => {
     const player = await sharing();
     report(player, 'gate_unavailable', 0, 1);

@@ -30,7 +30,7 @@ export const STRATEGY_SETTINGS = {
     flag: 'strategy-module',
     default: [],
     otherwise: 'none',
-    help: 'modules with strategies of your own, see examples/strategy; the flag may be repeated',
+    help: 'modules with strategies of your own, which run as code of this program, see examples/strategy; the flag may be repeated',
     commands: [...EVERY_RUN, 'cost', 'join'],
   },
   metrics: {
