@@ -5,7 +5,7 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { type CsvOptions, parseCsv } from './csv.ts';
 import type { Dataset } from './dataset.ts';
 import { type IdxArray, parseIdx } from './idx.ts';
@@ -32,6 +32,16 @@ const readBytes = async (path: string, maxBytes = LARGEST): Promise<Uint8Array> 
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     throw new FloeError('data_malformed', `${path}: ${reason}`, {}, { cause: thrown });
+  }
+};
+
+/** @throws FloeError of `parseCsv`, with the file named; `data_malformed` where it is not UTF-8 */
+const tableOf = (path: string, bytes: Uint8Array, options: CsvOptions): Dataset => {
+  try {
+    return parseCsv(new TextDecoder('utf-8', { fatal: true }).decode(bytes), options);
+  } catch (thrown) {
+    const { code, message, details } = toFloeError(thrown, 'data_malformed');
+    throw new FloeError(code, `${path}: ${message}`, details, { cause: thrown });
   }
 };
 
@@ -85,7 +95,7 @@ export const loadData = async (source: string, options: LoadOptions = {}): Promi
   if (folder) return loadIdx(source, pick(await readdir(source), part, source), options);
   if (/\.csv(\.gz)?$/iu.test(source)) {
     const bytes = await readBytes(source, maxBytes);
-    return parseCsv(new TextDecoder('utf-8', { fatal: true }).decode(bytes), options);
+    return tableOf(source, bytes, options);
   }
   if (IMAGES.test(basename(source))) return loadIdx(dirname(source), basename(source), options);
   throw new FloeError(

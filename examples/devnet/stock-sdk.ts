@@ -4,7 +4,7 @@
  * Seal, be denied without it, write and read a Walrus blob and a quilt. It starts a devnet of its
  * own, or uses one that runs already, given the file of `floe-devnet --config-out FILE`:
  *
- *   node examples/devnet/stock-sdk.ts [FILE]
+ *   npx node examples/devnet/stock-sdk.ts [FILE]
  */
 import { readFile } from 'node:fs/promises';
 import { NoAccessError, SealClient, SessionKey } from '@mysten/seal';

@@ -1,5 +1,5 @@
 /**
- * @module The same task from a program of one's own: `node examples/simulation/run.ts`. Functions
+ * @module The same task from a program of one's own: `npx node examples/simulation/run.ts`. Functions
  * work in this thread; `simulate({ module: new URL('task.ts', import.meta.url) })` spreads them
  * over workers.
  */
