@@ -38,7 +38,13 @@ const stepText = (step: Step): string[] => {
     }
     case 'publish': {
       const hash = `x"${step.round.toString(16).padStart(2, '0').repeat(32)}"`;
-      const facts = ['model::metrics(0, 0, 0)', 'model::no_privacy()', 'option::none()'];
+      const facts = [
+        // No state of a strategy.
+        'vector[]',
+        'model::metrics(0, vector[], vector[])',
+        'model::no_privacy()',
+        'option::none()',
+      ];
       const blob = `model::blob(7, ${HASH}, 99)`;
       const args = [step.round, HASH, hash, ...facts, HASH, blob, 'scenario.ctx()'];
       return [call('model::publish', '&cap_first', '&mut run_first', ...args)];
