@@ -143,7 +143,7 @@ const transferCommand = (): Command =>
 const takeBackCommand = (): Command =>
   acting(
     'revoke offer pass',
-    'make a pass good for nothing; the owner',
+    'revoke a pass (owner only)',
     async (passes, [offer = '', pass = '']) => ({
       facts: { pass, offer },
       words: `pass ${pass} revoked`,

@@ -96,7 +96,7 @@ const conclude = (summary: Summary, folder: string, output: Output): void => {
     `test accuracy ${output.style('bold', formatPercent(summary.testAccuracy))}${baseline} after ${summary.rounds} rounds in ${summary.seconds.toFixed(1)} s`,
   );
   output.say(
-    `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; rounds given up: ${summary.roundsAborted}`,
+    `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.roundsAborted}`,
   );
   output.say(`model hash ${summary.modelHash}`);
   output.line(`a round's time: ${describeActivities(summary).join(', ')}`);

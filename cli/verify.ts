@@ -93,7 +93,7 @@ const show = (result: RunVerification, output: Output): void => {
   const count = (outcome: string): number =>
     rounds.filter((round) => round.outcome === outcome).length;
   output.line(
-    `rounds     ${count('committed')} committed, ${count('aborted')} given up, ${count('open') + count('pending')} unfinished`,
+    `rounds     ${count('committed')} committed, ${count('aborted')} aborted, ${count('open') + count('pending')} unfinished`,
   );
   for (const { round, culprits } of rounds)
     if (culprits !== undefined)

@@ -266,7 +266,7 @@ ${rows([
     `${summary.encoding.ring}, ${summary.encoding.bits} bits, clip norm ${summary.encoding.clipNorm}`,
   ],
   ['drop-outs', summary.drops],
-  ['rounds given up', String(summary.roundsAborted)],
+  ['aborted attempts', String(summary.roundsAborted)],
   ['baseline', baseline],
   ['backend', summary.backend],
   ['model blob', summary.published.blob],

@@ -1,7 +1,7 @@
 /**
  * @module Connections over WebSocket (RFC 6455): the library `ws` in Node, where the certificate,
  * the size of a message and the heartbeat can be set; the browser's own WebSocket elsewhere, which
- * answers the coordinator's pings by itself.
+ * answers the coordinator's pings automatically.
  */
 import type { WebSocket as NodeWebSocket } from 'ws';
 import { ownBytes } from '../../protocol/bytes.ts';

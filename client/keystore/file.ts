@@ -115,7 +115,7 @@ export const readIdentity = async (
 /** Binds a run's file to the run: it does not open as another's. */
 const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 
-/** As {@link roleOf}: what is said of one model is not said of another. */
+/** As {@link roleOf}: a record for one model is not accepted for another. */
 const modelRoleOf = (model: Uint8Array): string => `model ${toHex(model)}`;
 
 const unlocked = async (

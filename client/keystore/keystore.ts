@@ -134,8 +134,8 @@ const spentSchema = v.strictObject({
 const runSchema = v.strictObject({
   v: v.literal(1),
   /**
-   * The last round that was begun, by its open record; none is begun twice. `withdrawn`: why it was
-   * given up, if it was.
+   * The last round that was begun, by its open record; none is begun twice. `withdrawn`: why the
+   * participant left it, if it did.
    */
   last: v.optional(
     v.strictObject({
@@ -176,7 +176,7 @@ const runSchema = v.strictObject({
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
   /**
-   * The round in progress; gone once it is committed, aborted or given up, and its secrets with it.
+   * The round in progress. It and its secrets are erased once it is committed, aborted or left.
    */
   round: v.optional(roundSchema),
 });

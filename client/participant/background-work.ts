@@ -109,7 +109,7 @@ export class Beside {
   readonly #ports: RoundPorts;
   readonly #isCurrent: (live: Live) => boolean;
   readonly #fail: (error: FloeError, source: 'frame' | 'work') => Promise<void>;
-  /** One training at a time, even when a round is given up in the middle of one. */
+  /** One training at a time, even when a round is left in the middle of one. */
   #trainer: Promise<unknown> = Promise.resolve();
 
   /** @param fail what to do when work of the round in progress fails */

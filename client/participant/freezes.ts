@@ -32,7 +32,7 @@ export const readFreeze = async <What extends keyof Freezes>(
 };
 
 /**
- * Goes on with what the ledger holds; at once, and with nothing, where the coordinator alone keeps
+ * Continues with what the ledger holds; at once, and with nothing, where the coordinator alone keeps
  * the freezes.
  */
 export const afterFreeze = async <What extends keyof Freezes & Kind>(
