@@ -3,7 +3,8 @@
  * the events in it, the transcript is served as it is stored, what is erased is gone.
  */
 import type { TestApi } from './api.ts';
-import { concatBytes, sha256, utf8 } from '../protocol/bytes.ts';
+import { concatBytes, equalBytes, sha256, utf8 } from '../protocol/bytes.ts';
+import { recordHash } from '../protocol/records/records.ts';
 import { encodeStored, ENTRY_PREFIX } from '../protocol/records/transcript.ts';
 import type { Journal, JournalBatch, NewRecord, StoredEvent } from '../coordinator/journal/port.ts';
 
@@ -21,13 +22,14 @@ const EMPTY: JournalBatch = { events: [], records: [], sealed: [] };
 const chain = (sizes: readonly number[], roundOf: (i: number) => number = () => 1): NewRecord[] => {
   let at = 0;
   return sizes.map((size, index) => {
+    const bytes = new Uint8Array(size).fill(index + 1);
     const record = {
       at,
       index,
       round: roundOf(index),
-      hash: h(`record ${index}`),
+      hash: recordHash(bytes),
       link: h(`link ${index}`),
-      bytes: new Uint8Array(size).fill(index + 1),
+      bytes,
       blobs: [{ id: `blob ${index}`, sha256: h(`blob ${index}`), size }],
       loose: false,
     };
@@ -245,6 +247,43 @@ export const journalSuite = (
         await journal.secrets.keepOnly(undefined);
         const rest = await readAll({ [Symbol.asyncIterator]: () => reading });
         expect(concatBytes(first.value as Uint8Array, rest)).toEqual(written);
+      }),
+    );
+
+    it(
+      'gives the records of attempts that are over as it gives those of the one in progress',
+      withFixture(async ({ journal, reopen }) => {
+        const records = chain([40, 70_000, 9, 100, 2_000, 5], (i) => (i < 2 ? 1 : i < 4 ? 2 : 3));
+        const rows = records.map(({ blobs: _blobs, loose: _loose, ...row }) => row);
+        await journal.write({ ...EMPTY, records: records.slice(0, 5) });
+        const snapshot = { seq: 0, time: 1, body: utf8('s') };
+        await journal.write({ ...EMPTY, snapshot: { ...snapshot, round: 3 } });
+        await journal.write({ ...EMPTY, records: records.slice(5) });
+        const written = concatBytes(...records.map(encodeStored));
+        const check = async (each: Journal): Promise<void> => {
+          expect(equalBytes(await readAll(each.transcript()), written)).toBe(true);
+          for (const start of [0, 1, 50, 70_000, ...records.map(({ at }) => at)])
+            for (const end of [start, start + 1, records[2]!.at, written.length])
+              // oxlint-disable-next-line no-await-in-loop
+              expect(
+                equalBytes(await readAll(each.transcript(start, end)), written.slice(start, end)),
+              ).toBe(true);
+          expect(await each.last()).toEqual(rows[5]);
+          for (const round of [1, 2, 3])
+            // oxlint-disable-next-line no-await-in-loop
+            expect(await each.round(round)).toEqual(rows.filter((row) => row.round === round));
+          const asked = [5, 0, 3, 1, 0].map((i) => records[i]!);
+          expect(await each.records(asked.map(({ hash }) => hash))).toEqual(
+            asked.map(({ bytes }) => bytes),
+          );
+          expect(await each.startOf(2)).toBe(records[2]!.at);
+          expect(await each.startOf(3)).toBe(records[4]!.at);
+          expect(await each.counts()).toMatchObject({ records: 6, blobs: 6 });
+        };
+        await both(journal, reopen, check);
+        const again = await reopen();
+        await again.write({ ...EMPTY, snapshot: { ...snapshot, round: undefined } });
+        await both(again, reopen, check);
       }),
     );
 

@@ -13,7 +13,7 @@ export interface StoredRecord {
   /** Its number in the transcript, from 0. */
   readonly index: number;
   readonly round: number;
-  /** The record's hash, which names it in snapshots. */
+  /** `recordHash` of the bytes, which names it in snapshots. */
   readonly hash: Uint8Array;
   /** The link of the hash chain. */
   readonly link: Uint8Array;
@@ -71,7 +71,8 @@ export interface JournalBatch {
   readonly sealed: readonly SealedEntries[];
   /**
    * Takes the place of the one before. The events in it are removed, and the sealed entries of
-   * every round but `round`.
+   * every round but `round`; the records of earlier rounds may be packed, since none is added to
+   * them.
    */
   readonly snapshot?: StoredSnapshot & { readonly round: number | undefined };
 }

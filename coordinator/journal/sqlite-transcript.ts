@@ -1,16 +1,34 @@
 /**
  * @module The transcript in the SQLite journal: its records by place, hash and round, and its bytes
- * as they are stored. A record is one row, whose key is where its entry begins.
+ * as they were accepted. A record of the attempt in progress is one row, whose key is where its
+ * entry begins; an attempt that is over is one row of them all (`chapter.ts`), which takes the
+ * place of the others in the transaction that ends it.
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { toHex } from '../../protocol/bytes.ts';
 import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
-import type { Journal, StoredRecord } from './port.ts';
+import { entriesOf, NAME_BYTES, packChapter, recordsOf, type Chapter } from './chapter.ts';
+import type { Journal, NewRecord, StoredRecord } from './port.ts';
 import { bytesOf, corrupt, storedBytes, type Guard, type Row } from './sqlite-tables.ts';
 
-/** Bytes of the transcript that are in memory at once while it is read, a last record aside. */
+/** Bytes of the transcript that are given at once while it is read, a last record aside. */
 const PIECE_BYTES = 64 << 10;
-/** Names in one query. */
-const NAMES_AT_ONCE = 500;
+
+export const TRANSCRIPT_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS transcript (
+    at INTEGER PRIMARY KEY, idx INTEGER NOT NULL, round INTEGER NOT NULL,
+    hash BLOB NOT NULL, link BLOB NOT NULL, bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS transcript_hash ON transcript (hash);
+  CREATE TABLE IF NOT EXISTS chapters (
+    at INTEGER PRIMARY KEY, end INTEGER NOT NULL, idx INTEGER NOT NULL, round INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS chapters_round ON chapters (round);
+  CREATE TABLE IF NOT EXISTS names (
+    name BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, at)
+  ) STRICT, WITHOUT ROWID;
+`;
 
 const readRecord = (row: Row): StoredRecord => ({
   at: Number(row['at']),
@@ -21,22 +39,117 @@ const readRecord = (row: Row): StoredRecord => ({
   bytes: bytesOf(row['bytes']),
 });
 
+const readChapter = (row: Row): Chapter => ({
+  at: Number(row['at']),
+  end: Number(row['end']),
+  index: Number(row['idx']),
+  round: Number(row['round']),
+  bytes: storedBytes(row['bytes']),
+});
+
+/** Unpacks with `unpack`; what it throws says that the file is damaged. */
+const opened = <Result>(chapter: Chapter, unpack: (chapter: Chapter) => Result): Result => {
+  try {
+    return unpack(chapter);
+  } catch (cause) {
+    throw corrupt(`the records of round ${chapter.round}: ${(cause as Error).message}`, cause);
+  }
+};
+
+const nameOf = (hash: Uint8Array): Uint8Array => hash.subarray(0, NAME_BYTES);
+
+export interface TranscriptWriter {
+  /** @throws where a record of this hash or at this place is there */
+  readonly add: (record: NewRecord) => void;
+  /**
+   * Packs the attempts before this one, all where it is undefined; not those that an event refers
+   * to that is still to be replayed.
+   */
+  readonly pack: (before: number | undefined) => void;
+}
+
+/** Within the transaction of who calls. */
+export const transcriptWriter = (database: DatabaseSync): TranscriptWriter => {
+  const insert = database.prepare(
+    'INSERT INTO transcript (at, idx, round, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const rounds = database.prepare(
+    'SELECT DISTINCT round FROM transcript WHERE round < ? AND round < coalesce((' +
+      'SELECT min(t.round) FROM events e JOIN transcript t ON t.at = e.record), ?) ORDER BY round',
+  );
+  const rows = database.prepare('SELECT * FROM transcript WHERE round = ? ORDER BY at');
+  const chapter = database.prepare(
+    'INSERT INTO chapters (at, end, idx, round, bytes) VALUES (?, ?, ?, ?, ?)',
+  );
+  const name = database.prepare('INSERT INTO names (name, at) VALUES (?, ?)');
+  const remove = database.prepare('DELETE FROM transcript WHERE round = ?');
+  return {
+    add: ({ at, index, round, hash, link, bytes }) =>
+      void insert.run(at, index, round, hash, link, bytes),
+    pack: (before) => {
+      const limit = before ?? Number.MAX_SAFE_INTEGER;
+      for (const { round } of rounds.all(limit, limit)) {
+        const records = rows.all(Number(round)).map(readRecord);
+        const packed = packChapter(records);
+        chapter.run(packed.at, packed.end, packed.index, packed.round, packed.bytes);
+        for (const { hash, at } of records) name.run(nameOf(hash), at);
+        remove.run(Number(round));
+      }
+    },
+  };
+};
+
+/** The bytes of records by their hashes, in hex; those that are not there are left out. */
+const finder = (database: DatabaseSync) => {
+  const row = database.prepare('SELECT bytes FROM transcript WHERE hash = ?');
+  const places = database.prepare('SELECT at FROM names WHERE name = ?');
+  const chapterAt = database.prepare(
+    'SELECT * FROM chapters WHERE at <= ? ORDER BY at DESC LIMIT 1',
+  );
+  return (hashes: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array> => {
+    const found = new Map<string, Uint8Array>();
+    const wanted = new Set<string>();
+    const starts = new Set<number>();
+    for (const hash of hashes) {
+      const open = row.get(hash);
+      if (open !== undefined) found.set(toHex(hash), bytesOf(open['bytes']));
+      else {
+        wanted.add(toHex(hash));
+        for (const place of places.all(nameOf(hash))) starts.add(Number(place['at']));
+      }
+    }
+    // Each chapter is unpacked once, one after the other.
+    let end = 0;
+    for (const at of [...starts].toSorted((a, b) => a - b)) {
+      if (at < end) continue;
+      const packed = chapterAt.get(at);
+      if (packed === undefined) continue;
+      const chapter = readChapter(packed);
+      ({ end } = chapter);
+      for (const { hash, bytes } of opened(chapter, recordsOf)) {
+        const own = toHex(hash);
+        if (wanted.has(own)) found.set(own, bytes);
+      }
+    }
+    return found;
+  };
+};
+
 type TranscriptTable = Pick<Journal, 'last' | 'records' | 'startOf' | 'round' | 'transcript'>;
 
 export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTable => {
-  const all = (sql: string, ...values: SQLInputValue[]): Row[] =>
-    database.prepare(sql).all(...values);
   const one = (sql: string, ...values: SQLInputValue[]): Row | undefined =>
     database.prepare(sql).get(...values);
-
   const entriesIn = database.prepare(
     'SELECT at, link, bytes FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
   );
+  const find = finder(database);
+
   /**
    * The entries that begin in [from, from + PIECE_BYTES), encoded; each byte is copied once from
    * what SQLite gives.
    */
-  const piece = (from: number, end: number): Uint8Array | undefined => {
+  const openEntries = (from: number, end: number): Uint8Array | undefined => {
     const rows = entriesIn.all(from, Math.min(end, from + PIECE_BYTES));
     const last = rows.at(-1);
     if (last === undefined) return undefined;
@@ -51,57 +164,61 @@ export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTa
       );
     return entries;
   };
+  /** What is stored from `from` on, a chapter's rest or some open entries. */
+  const stored = (from: number, end: number): Uint8Array | undefined => {
+    if (from >= end) return undefined;
+    const row = one('SELECT * FROM chapters WHERE at <= ? AND end > ?', from, from);
+    if (row === undefined) return openEntries(from, end);
+    const chapter = readChapter(row);
+    return opened(chapter, entriesOf).subarray(from - chapter.at);
+  };
 
   return {
     last: () =>
       guard(() => {
         const row = one('SELECT * FROM transcript ORDER BY at DESC LIMIT 1');
-        return row && readRecord(row);
+        if (row !== undefined) return readRecord(row);
+        const packed = one('SELECT * FROM chapters ORDER BY at DESC LIMIT 1');
+        return packed && opened(readChapter(packed), recordsOf).at(-1);
       }),
     records: (hashes) =>
       guard(() => {
-        const found = new Map<string, Uint8Array>();
-        for (let i = 0; i < hashes.length; i += NAMES_AT_ONCE) {
-          const names = hashes.slice(i, i + NAMES_AT_ONCE);
-          const marks = names.map(() => '?').join(',');
-          for (const row of all(
-            `SELECT hash, bytes FROM transcript WHERE hash IN (${marks})`,
-            ...names,
-          ))
-            found.set(Buffer.from(bytesOf(row['hash'])).toString('hex'), bytesOf(row['bytes']));
-        }
+        const found = find(hashes);
         return hashes.map((hash) => {
-          const name = Buffer.from(hash).toString('hex');
-          const bytes = found.get(name);
-          if (bytes === undefined) throw corrupt(`record ${name} is missing`);
+          const bytes = found.get(toHex(hash));
+          if (bytes === undefined) throw corrupt(`record ${toHex(hash)} is missing`);
           return bytes;
         });
       }),
     startOf: (round) =>
       guard(() => {
-        const row = one(
-          'SELECT at FROM transcript WHERE round >= ? ORDER BY round, at LIMIT 1',
-          round,
-        );
+        const row =
+          one('SELECT at FROM chapters WHERE round >= ? ORDER BY round LIMIT 1', round) ??
+          one('SELECT at FROM transcript WHERE round >= ? ORDER BY at LIMIT 1', round);
         return row && Number(row['at']);
       }),
     round: (round) =>
-      guard(() =>
-        all('SELECT * FROM transcript WHERE round = ? ORDER BY at', round).map(readRecord),
-      ),
+      guard(() => {
+        const packed = one('SELECT * FROM chapters WHERE round = ?', round);
+        if (packed !== undefined) return opened(readChapter(packed), recordsOf);
+        const rows = database.prepare('SELECT * FROM transcript WHERE round = ? ORDER BY at');
+        return rows.all(round).map(readRecord);
+      }),
     transcript: async function* transcript(start = 0, end = Number.MAX_SAFE_INTEGER) {
-      // A range may begin within an entry.
+      // A range may begin within an entry of the attempt in progress.
       const first = await guard(() =>
         one('SELECT max(at) AS at FROM transcript WHERE at <= ?', start),
       );
-      let from = Number(first?.['at'] ?? 0);
+      let from = Number(first?.['at'] ?? start);
       for (;;) {
+        const place = from;
         // No statement stays open between the pieces: the journal is written meanwhile.
         // oxlint-disable-next-line no-await-in-loop
-        const entries = await guard(() => piece(from, end));
+        const entries = await guard(() => stored(place, end));
         if (entries === undefined) return;
         const wanted = entries.subarray(Math.max(0, start - from), Math.max(0, end - from));
-        if (wanted.length > 0) yield wanted;
+        for (let at = 0; at < wanted.length; at += PIECE_BYTES)
+          yield wanted.subarray(at, at + PIECE_BYTES);
         from += entries.length;
       }
     },

@@ -20,12 +20,12 @@ import {
   type Guard,
   type Row,
 } from './sqlite-tables.ts';
-import { transcriptOn } from './sqlite-transcript.ts';
+import { TRANSCRIPT_SCHEMA, transcriptOn, transcriptWriter } from './sqlite-transcript.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
-export const JOURNAL_VERSION = 2;
-/** A page holds several records, so that little of it is wasted. */
-const PAGE_BYTES = 16 << 10;
+export const JOURNAL_VERSION = 3;
+/** Small: the rows of an attempt that is over fill many pages, of which only the last is not full. */
+const PAGE_BYTES = 4 << 10;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -38,12 +38,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS sealed (
     share BLOB PRIMARY KEY, round INTEGER NOT NULL, bytes BLOB NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS transcript (
-    at INTEGER PRIMARY KEY, idx INTEGER NOT NULL, round INTEGER NOT NULL,
-    hash BLOB NOT NULL, link BLOB NOT NULL, bytes BLOB NOT NULL
-  ) STRICT;
-  CREATE UNIQUE INDEX IF NOT EXISTS transcript_hash ON transcript (hash);
-  CREATE INDEX IF NOT EXISTS transcript_round ON transcript (round, at);
+  ${TRANSCRIPT_SCHEMA}
   CREATE TABLE IF NOT EXISTS blobs (
     id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL, loose INTEGER
   ) STRICT, WITHOUT ROWID;
@@ -80,9 +75,7 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
   const event = database.prepare(
     'INSERT INTO events (seq, time, type, body, record) VALUES (?, ?, ?, ?, ?)',
   );
-  const record = database.prepare(
-    'INSERT INTO transcript (at, idx, round, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',
-  );
+  const transcript = transcriptWriter(database);
   const blob = database.prepare(
     'INSERT INTO blobs (id, sha256, size, loose) VALUES (?, ?, ?, ?) ' +
       'ON CONFLICT DO UPDATE SET loose = NULL WHERE excluded.loose IS NULL',
@@ -96,7 +89,7 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
   const unseal = database.prepare('DELETE FROM sealed WHERE round <> ?');
   return (batch) => {
     for (const each of batch.records) {
-      record.run(each.at, each.index, each.round, each.hash, each.link, each.bytes);
+      transcript.add(each);
       const loose = each.loose ? each.round : null;
       for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size, loose);
     }
@@ -108,6 +101,7 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
     snapshot.run(seq, time, body);
     prune.run(seq);
     unseal.run(round ?? -1);
+    transcript.pack(round);
   };
 };
 
@@ -191,7 +185,7 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
     counts: () =>
       guard(() => ({
         events: countOf('events'),
-        records: countOf('transcript'),
+        records: countOf('transcript') + countOf('names'),
         sealed: countOf('sealed'),
         blobs: countOf('blobs'),
         secrets: countOf('secrets'),

@@ -251,7 +251,10 @@ describe('a journal file', () => {
       "UPDATE snapshot SET body = CAST(substr(body, 1, length(body) - 40) || x'00' || substr(body, length(body) - 38) AS BLOB)",
       'checksum',
     ],
-    ['a lost record', 'DELETE FROM transcript WHERE round = 1', 'missing'],
+    ['a lost chapter', 'DELETE FROM chapters WHERE round = 1', 'missing'],
+    ['a lost name', 'DELETE FROM names', 'missing'],
+    ['a changed chapter', 'UPDATE chapters SET bytes = zeroblob(length(bytes))', 'round 1'],
+    ['a cut chapter', 'UPDATE chapters SET bytes = substr(bytes, 1, length(bytes) - 9)', 'round 1'],
     ['a lost end', 'UPDATE snapshot SET seq = seq - 1', 'missing'],
   ])('names %s in or after the snapshot', async (_what, sql, named) => {
     const player = await playOne(2);

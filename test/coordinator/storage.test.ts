@@ -213,7 +213,7 @@ describe('a disk', () => {
     const sizes: number[] = [];
     const store = memoryStore();
     // Room for a little more each time: it stands still at another point of the run.
-    for (let room = 144 << 10; ; room += 16 << 10) {
+    for (let room = 64 << 10; ; room += 16 << 10) {
       /* oxlint-disable no-await-in-loop */
       const clock = manualClock(1e12);
       const opened = openJournal(path, { maxBytes: room });
