@@ -98,6 +98,11 @@ const show = (result: RunVerification, output: Output): void => {
   for (const { round, culprits } of rounds)
     if (culprits !== undefined)
       output.line(`excluded   with proof, after round ${round}: ${culprits.join(', ')}`);
+  const removed = rounds.filter((round) => round.removed === true);
+  if (removed.length > 0)
+    output.line(
+      `removed    the blobs of rounds ${removed.map(({ round }) => round).join(', ')}, as the run's specification allows: their records hold, their sums and models cannot be recomputed`,
+    );
   if (beaconUnchecked.length > 0)
     output.line(
       `beacon     not checked in ${beaconUnchecked.length} of ${rounds.length} attempts: a ledger drew it, and only that ledger can tell; give its network (--network)`,

@@ -29,6 +29,7 @@ import { createReceived } from './received.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { startRun } from './starting.ts';
 import { createTold, outcomeOf, statusOf } from './status.ts';
+import { createRetention } from './retention.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep, type Upkeep } from './upkeep.ts';
 import { outageText, type WorkContext } from './work.ts';
@@ -237,7 +238,11 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     onFailure: fail,
   });
   const told = createTold(config, loop);
-  const sweeper = createSweeper(() => sweepUploads(journal, init.removal, loop.state), log);
+  const retention = createRetention(journal, init.removal, spec.retention?.rounds);
+  const sweeper = createSweeper(async () => {
+    await sweepUploads(journal, init.removal, loop.state);
+    await retention.sweep(loop.state);
+  }, log);
   const working = createWorking({
     context: () => contextOf(init, tools, { run, upkeep, loop, publish, signal }),
     dispatch: (body) => loop.dispatch(body),

@@ -310,7 +310,13 @@ export const journalSuite = (
           [1, ['blob 1', 'blob 2']],
           [2, ['blob 3']],
         ]);
+        const outdated = async (round: number): Promise<readonly string[]> =>
+          (await journal.blobsBefore(round)).map(({ id }) => id).toSorted();
+        // The first one's is named again in the second round.
+        expect(await outdated(2)).toEqual(['blob 1', 'blob 2']);
+        expect(await outdated(3)).toEqual(['blob 0', 'blob 1', 'blob 2', 'blob 3']);
         await journal.loose.settle(['blob 1'], ['blob 2']);
+        expect(await outdated(2)).toEqual(['blob 2']);
         const again = await reopen();
         expect(await idsBefore(again, 3)).toEqual([[2, ['blob 3']]]);
         expect(await again.blobRef('blob 1')).toBeUndefined();

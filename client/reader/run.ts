@@ -75,7 +75,7 @@ export interface RunReader extends AsyncDisposable {
   /**
    * Fetches and opens a model.
    * @throws FloeError `access_denied` without a key that opens it, `usage` where there is no such
-   * round, `verification_failed`, `blob_not_found`, `aborted`
+   * round, `round_removed`, `verification_failed`, `blob_not_found`, `aborted`
    */
   pull(options?: PullOptions): Promise<PulledModel>;
   /**
@@ -147,8 +147,31 @@ const chooseModel = (source: Source, round: number | undefined): ModelRef => {
   );
 };
 
+/** @throws FloeError `round_removed` where the run keeps that round no more */
+const fetchModel = async (
+  source: Source,
+  model: ModelRef,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> => {
+  const { spec, store } = source;
+  try {
+    return await store.get(model.blob, signal === undefined ? {} : { signal });
+  } catch (thrown) {
+    const { retention } = spec;
+    const isGone = thrown instanceof FloeError && thrown.code === 'blob_not_found';
+    const newer = modelsOf(source).filter(({ version }) => version > model.version).length;
+    if (!isGone || retention === undefined || newer <= retention.rounds) throw thrown;
+    throw new FloeError(
+      'round_removed',
+      `the model after round ${model.version} was removed: the run keeps ${retention.rounds} rounds, and ${newer} newer models stand`,
+      {},
+      { cause: thrown },
+    );
+  }
+};
+
 const pull = async (source: Source, { round, signal }: PullOptions): Promise<PulledModel> => {
-  const { spec, store, gate } = source;
+  const { spec, gate } = source;
   if (gate === undefined)
     throw new FloeError(
       'access_denied',
@@ -156,7 +179,7 @@ const pull = async (source: Source, { round, signal }: PullOptions): Promise<Pul
     );
   await cryptoReady;
   const model = chooseModel(source, round);
-  const cipher = await store.get(model.blob, signal === undefined ? {} : { signal });
+  const cipher = await fetchModel(source, model, signal);
   const run = hashRunSpec(spec);
   return { model, ...(await openVersion({ run, model, cipher }, spec.model, gate)) };
 };

@@ -66,7 +66,10 @@ export const memoryJournal = (): Journal => {
   const transcript: StoredRecord[] = [];
   const byHash = new Map<string, StoredRecord>();
   const byPlace = new Map<number, StoredRecord>();
-  const blobs = new Map<string, { readonly ref: BlobRef; loose: number | undefined }>();
+  const blobs = new Map<
+    string,
+    { readonly ref: BlobRef; loose: number | undefined; last: number }
+  >();
   const secrets = new Map<number, Uint8Array>();
 
   return {
@@ -99,8 +102,15 @@ export const memoryJournal = (): Journal => {
         for (const { id, sha256, size } of named) {
           const known = blobs.get(id);
           if (known === undefined)
-            blobs.set(id, { ref: { id, sha256, size }, loose: loose ? record.round : undefined });
-          else if (!loose) known.loose = undefined;
+            blobs.set(id, {
+              ref: { id, sha256, size },
+              loose: loose ? record.round : undefined,
+              last: record.round,
+            });
+          else {
+            if (!loose) known.loose = undefined;
+            known.last = Math.max(known.last, record.round);
+          }
         }
       }
       events.push(...batch.events);
@@ -139,6 +149,15 @@ export const memoryJournal = (): Journal => {
       }
     },
     blobRef: async (id) => blobs.get(id)?.ref,
+    blobsBefore: async (round) => {
+      const all = [...blobs.values()];
+      const kept = new Set(
+        all.filter(({ last }) => last >= round).map(({ ref }) => toHex(ref.sha256)),
+      );
+      return all
+        .filter(({ ref, last }) => last < round && !kept.has(toHex(ref.sha256)))
+        .map(({ ref }) => ref);
+    },
     frozen: memoryFrozen(),
     secrets: memorySecrets(secrets),
     loose: {

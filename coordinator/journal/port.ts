@@ -150,8 +150,13 @@ export interface Journal {
    * A range may begin and end anywhere; what lies beyond the end is left out.
    */
   transcript(start?: number, end?: number): AsyncIterable<Uint8Array>;
-  /** A blob that a record of the transcript names. */
+  /** A blob that a record of the transcript names, unless it was dropped. */
   blobRef(id: string): Promise<BlobRef | undefined>;
+  /**
+   * Blobs that records of rounds before this one name, and no later record: neither by id nor by
+   * content.
+   */
+  blobsBefore(round: number): Promise<readonly BlobRef[]>;
   readonly frozen: FrozenTable;
   readonly secrets: SecretTable;
   readonly loose: LooseBlobs;

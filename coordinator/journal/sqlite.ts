@@ -40,7 +40,8 @@ const SCHEMA = `
   ) STRICT;
   ${TRANSCRIPT_SCHEMA}
   CREATE TABLE IF NOT EXISTS blobs (
-    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL, loose INTEGER
+    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL, loose INTEGER,
+    last INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS blobs_loose ON blobs (loose) WHERE loose IS NOT NULL;
   CREATE TABLE IF NOT EXISTS frozen (
@@ -77,8 +78,9 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
   );
   const transcript = transcriptWriter(database);
   const blob = database.prepare(
-    'INSERT INTO blobs (id, sha256, size, loose) VALUES (?, ?, ?, ?) ' +
-      'ON CONFLICT DO UPDATE SET loose = NULL WHERE excluded.loose IS NULL',
+    'INSERT INTO blobs (id, sha256, size, loose, last) VALUES (?, ?, ?, ?, ?) ' +
+      'ON CONFLICT DO UPDATE SET last = max(last, excluded.last), ' +
+      'loose = CASE WHEN excluded.loose IS NULL THEN NULL ELSE loose END',
   );
   const sealed = database.prepare('INSERT INTO sealed (share, round, bytes) VALUES (?, ?, ?)');
   const snapshot = database.prepare(
@@ -91,7 +93,7 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
     for (const each of batch.records) {
       transcript.add(each);
       const loose = each.loose ? each.round : null;
-      for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size, loose);
+      for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size, loose, each.round);
     }
     for (const { seq, time, type, body, record: at } of batch.events)
       event.run(seq, time, type, body, at ?? null);
@@ -179,6 +181,16 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
         const row = one('SELECT id, sha256, size FROM blobs WHERE id = ?', id);
         return row && readBlob(row);
       }),
+    blobsBefore: (round) =>
+      guard(() =>
+        database
+          .prepare(
+            'SELECT id, sha256, size FROM blobs WHERE last < ? AND ' +
+              'sha256 NOT IN (SELECT sha256 FROM blobs WHERE last >= ?)',
+          )
+          .all(round, round)
+          .map(readBlob),
+      ),
     frozen: frozenOn(database, guard),
     secrets: secretsOn(database, guard),
     loose: looseOn(database, guard, atOnce),

@@ -11,6 +11,13 @@ export const SERVICES = {
     'No blob with this id.',
     "Retry shortly; then check the store's address.",
   ),
+  round_removed: entry(
+    'store',
+    'nobody',
+    false,
+    'The blobs of this round were removed: the run keeps those of its newest rounds only.',
+    'Choose a newer round. How many rounds a run keeps is `retention.rounds` of its specification, a setting of its coordinator.',
+  ),
   blob_expired: entry(
     'store',
     'service',

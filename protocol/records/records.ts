@@ -67,7 +67,8 @@ const PAYLOAD_BUDGET = widened(budgetOfAny(Object.values(bodySchemas)), 10, 1);
 const RECORD_AAD = utf8('floe/record/v1');
 
 /** Names a record: of its signed bytes. */
-export const recordHash = (bytes: Uint8Array): Uint8Array => sha256(utf8('floe/record-hash/v1'), bytes);
+export const recordHash = (bytes: Uint8Array): Uint8Array =>
+  sha256(utf8('floe/record-hash/v1'), bytes);
 
 /**
  * Signs a record. The body is checked against its schema, so that no malformed record is ever

@@ -81,6 +81,11 @@ export const runSpecSchema = v.pipe(
      * Missing where only auditors and the cohorts read. Needs a gate whose policies are on chain.
      */
     access: v.optional(v.strictObject(specEntries(SETTINGS, 'access'))),
+    /**
+     * Missing where the blobs of all rounds are kept; a verifier accepts that those of older rounds
+     * are gone.
+     */
+    retention: v.optional(v.strictObject(specEntries(SETTINGS, 'retention'))),
     model: v.strictObject({
       /**
        * A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their
@@ -162,6 +167,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
       | 'parent'
       | 'version'
       | 'access'
+      | 'retention'
       | 'members'
       | 'metrics'
       | 'strategy'
@@ -174,6 +180,8 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly members?: RunSpec['members'];
   /** An empty list is the same as none. */
   readonly access?: { readonly models: readonly ModelAudience[] } | undefined;
+  /** How many rounds' blobs are kept; all unless told. */
+  readonly retention?: { readonly rounds: number } | undefined;
   readonly metrics?: readonly MetricSpec[];
   /** FedAvg unless told; the parameters that are not given have the strategy's defaults. */
   readonly strategy?: StrategyInput;
@@ -201,7 +209,12 @@ const ascending = (given: RunSpec['members']): RunSpec['members'] =>
  *
  * @throws FloeError `spec_invalid` naming the field
  */
-export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput): RunSpec => {
+export const makeRunSpec = ({
+  access,
+  retention,
+  members: given,
+  ...input
+}: RunSpecInput): RunSpec => {
   const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
   return parseWith(
     runSpecSchema,
@@ -222,6 +235,7 @@ export const makeRunSpec = ({ access, members: given, ...input }: RunSpecInput):
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
+      ...(retention === undefined ? {} : { retention }),
       ...(access === undefined || access.models.length === 0 ? {} : { access }),
     },
     'spec_invalid',

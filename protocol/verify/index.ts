@@ -67,6 +67,11 @@ export interface VerifiedRound {
   readonly root: string;
   /** Addresses of members that an aborted attempt proves to have broken the protocol. */
   readonly culprits?: readonly string[];
+  /**
+   * Blobs of this committed round are gone, as the specification's retention allows: its records
+   * were checked, its sum and model cannot be recomputed.
+   */
+  readonly removed?: true;
 }
 
 export interface Verification {
@@ -150,6 +155,13 @@ const recompute = async (
   }
 };
 
+/**
+ * The first committed round whose blobs the run keeps; those of earlier ones may be gone. 0 where
+ * all are kept.
+ */
+const firstKept = ({ retention }: RunSpec, commits: readonly RoundLog[]): number =>
+  retention === undefined ? 0 : (commits.at(-retention.rounds)?.round ?? 0);
+
 const pending = ({ round }: RoundLog, root: string): VerifiedRound => ({
   round,
   outcome: 'pending',
@@ -168,6 +180,7 @@ const verifyRound = async (
   progress: Progress,
   gate: AccessGate | undefined,
   underWay: { readonly blobs: boolean; readonly version: boolean },
+  mayBeRemoved: boolean,
 ): Promise<VerifiedRound> => {
   const root = toHex(roundRoot(log.entries, log.round));
   const abort = log.maybe('abort');
@@ -186,15 +199,15 @@ const verifyRound = async (
       ...(culprits.length === 0 ? {} : { culprits }),
     };
   }
-  let checked: CheckedRound;
+  let checked: CheckedRound | undefined;
   try {
     checked = await checkRound(rules, log, progress.commit, committed);
   } catch (thrown) {
-    if (!underWay.blobs || !(thrown instanceof MissingBlob)) throw thrown;
+    if (!(thrown instanceof MissingBlob) || !(underWay.blobs || mayBeRemoved)) throw thrown;
     progress.commit = log.one('commit');
-    return pending(log, root);
+    if (!mayBeRemoved) return pending(log, root);
   }
-  const { commit } = checked;
+  const commit = log.one('commit');
   progress.commit = commit;
   if (rules.ledger !== undefined) {
     const version = await rules.ledger.readModel(rules.run, log.round);
@@ -211,15 +224,23 @@ const verifyRound = async (
         'the ledger holds another model, state or transcript root',
       );
   }
-  progress.content = await recompute(rules, log, checked, progress.content, gate);
+  try {
+    progress.content = checked && (await recompute(rules, log, checked, progress.content, gate));
+  } catch (thrown) {
+    // The model that it starts from is that of an older round still.
+    if (!(thrown instanceof MissingBlob) || !mayBeRemoved) throw thrown;
+    checked = undefined;
+    progress.content = undefined;
+  }
   const level = progress.content === undefined ? 'L0' : 'L1';
   progress.modelHash = commit.body.model.hash;
   return {
     round: log.round,
     outcome: 'committed',
     level,
-    survivors: checked.survivors.body.members.length,
+    survivors: log.one('survivors').body.members.length,
     root,
+    ...(checked === undefined ? { removed: true } : {}),
   };
 };
 
@@ -303,13 +324,18 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
         reason: `published up to this round, the transcript ends with ${last === undefined ? 'none' : `round ${last.round}`}`,
       });
     const newest = commits.length < spec.rounds ? last : undefined;
+    const kept = firstKept(spec, commits);
     for (const [i, log] of logs.entries()) {
       signal?.throwIfAborted();
       progress.rounds.push(
-        await verifyRound(rules, log, progress, init.gate, {
-          blobs: log === newest && published === undefined,
-          version: log === newest,
-        }),
+        await verifyRound(
+          rules,
+          log,
+          progress,
+          init.gate,
+          { blobs: log === newest && published === undefined, version: log === newest },
+          log.round < kept,
+        ),
       );
       onProgress?.(i + 1, logs.length);
     }

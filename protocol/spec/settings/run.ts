@@ -129,4 +129,14 @@ export const PLACE_SETTINGS = {
     help: "epochs that Walrus keeps the run's blobs for",
     commands: [...REAL_RUNS, 'cost'],
   },
+  keepRounds: {
+    area: 'place',
+    type: 'integer',
+    min: 1,
+    max: MAX_ROUND,
+    otherwise: 'all of them',
+    help: "keep the uploads, bundles and models of this many newest rounds in the coordinator's folder; records are always kept, older rounds cannot be recomputed",
+    spec: 'retention.rounds',
+    commands: REAL_RUNS,
+  },
 } as const satisfies SettingsTable;

@@ -1,0 +1,65 @@
+/**
+ * @module The blobs of old rounds, where the specification says how many rounds are kept: once a
+ * later commit stands, uploads, bundles and models that only older rounds name are removed from
+ * this machine. The records of all rounds stay. What a crash leaves undone is done when the next
+ * attempt ends.
+ */
+import { toHex } from '../protocol/bytes.ts';
+import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
+import { roundEntries } from './journal/history.ts';
+import type { Journal } from './journal/port.ts';
+import type { State } from './machine/index.ts';
+
+/** The round of the commit before: that of the model which the Open record of a round names. */
+const commitBefore = async (journal: Journal, round: number): Promise<number> => {
+  const open = (await roundEntries(journal, round)).find(({ record }) => record.type === 'open');
+  return open?.record.type === 'open' ? open.record.body.model.version : 0;
+};
+
+export interface Retention {
+  /** @throws FloeError of store and journal: done again the next time */
+  sweep(state: State): Promise<void>;
+}
+
+/**
+ * @param keep rounds whose blobs stay; undefined for all of them
+ * @param removal of the store that holds them by SHA-256
+ */
+export const createRetention = (
+  journal: Journal,
+  removal: BlobRemoval | undefined,
+  keep: number | undefined,
+): Retention => {
+  /** The newest commits, the newest first: found again from the records after a restart. */
+  let commits: readonly number[] = [];
+
+  const newest = async (version: number): Promise<readonly number[]> => {
+    const found: number[] = [];
+    for (let round = version; round > 0 && found.length < (keep ?? 0);) {
+      const at = commits.indexOf(round);
+      if (at >= 0) return [...found, ...commits.slice(at)].slice(0, keep);
+      found.push(round);
+      // Each names the one before it.
+      // oxlint-disable-next-line no-await-in-loop
+      round = await commitBefore(journal, round);
+    }
+    return found;
+  };
+
+  return {
+    sweep: async ({ model }) => {
+      if (keep === undefined || removal === undefined || model === undefined) return;
+      commits = await newest(model.version);
+      const oldest = commits.at(-1);
+      if (oldest === undefined || commits.length < keep) return;
+      const outdated = await journal.blobsBefore(oldest);
+      if (outdated.length === 0) return;
+      // Copies lie under their content, whatever id a network has given.
+      await removal.discard(outdated.map((ref) => ({ ...ref, id: toHex(ref.sha256) })));
+      await journal.loose.settle(
+        outdated.map(({ id }) => id),
+        [],
+      );
+    },
+  };
+};
