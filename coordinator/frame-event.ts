@@ -14,7 +14,13 @@ export const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
     case 'report':
       return { type: 'reported', key, round: frame.round, code: frame.code };
     case 'withdraw':
-      return { type: 'withdrawn', key, round: frame.round, code: frame.code.slice(0, 100) };
+      return {
+        type: 'withdrawn',
+        key,
+        round: frame.round,
+        code: frame.code.slice(0, 100),
+        ...(frame.detail === undefined ? {} : { detail: frame.detail }),
+      };
     case 'record':
       return { type: 'record', from: key, record: decodeRecord(frame.record), entries: [] };
     case 'unmask':

@@ -10,7 +10,7 @@ import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Skew } from '../../protocol/skew.ts';
-import type { PortName, Verdict } from './fault.ts';
+import { PortFault, type PortName, type Verdict } from './fault.ts';
 
 export type ParticipantEvent =
   /**
@@ -171,6 +171,12 @@ export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | u
   return line && [line[0], printable(line[1])];
 };
 
+/** Whose error it is, where it is this participant's own program. */
+const whose = (error: FloeError): string =>
+  error instanceof PortFault && error.port === 'trainer'
+    ? 'the trainer of this participant failed, nobody else did: '
+    : '';
+
 const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   switch (event.type) {
     case 'admission':
@@ -234,7 +240,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'withdrawn':
       return [
         'warn',
-        `round ${event.round}: sits out: ${event.error.code}: ${event.error.message} ` +
+        `round ${event.round}: sits out: ${whose(event.error)}${event.error.code}: ${event.error.message} ` +
           `(tries the next round; ${event.error.remedy})`,
       ];
     case 'unproven':

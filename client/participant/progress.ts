@@ -12,6 +12,7 @@ import type { RoundMemory } from '../keystore/keystore.ts';
 import { Beside } from './background-work.ts';
 import * as checks from './checks.ts';
 import { judge, PortFault, type Verdict } from './fault.ts';
+import { detailOf } from './trainer-fault.ts';
 import { liveOf, openedView, type Live } from './current-attempt.ts';
 import type { Memory } from './run-memory.ts';
 import type { RoundPorts } from './ports.ts';
@@ -80,8 +81,9 @@ export class Progress {
     this.ports.send(encodeFrame({ type: 'unmask', record, answer }));
   }
 
-  sendWithdrawal(round: number, code: string): void {
-    this.ports.send(encodeFrame({ type: 'withdraw', round, code }));
+  sendWithdrawal(round: number, code: string, detail?: string): void {
+    const more = detail === undefined ? {} : { detail };
+    this.ports.send(encodeFrame({ type: 'withdraw', round, code, ...more }));
   }
 
   /** Cancels the work that runs beside the frames; what was saved stays. */
@@ -127,7 +129,7 @@ export class Progress {
     this.stop();
     const code = this.ports.causeOf(error);
     await this.#forget(round, code);
-    this.sendWithdrawal(round, code);
+    this.sendWithdrawal(round, code, detailOf(error));
     this.ports.emit({ type: 'withdrawn', round, error, why });
   }
 

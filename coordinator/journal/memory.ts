@@ -10,6 +10,7 @@ import { encodeStored } from '../../protocol/records/transcript.ts';
 import type {
   FrozenTable,
   Journal,
+  LooseBlobs,
   SealedEntries,
   SecretTable,
   StoredEvent,
@@ -58,6 +59,58 @@ const memorySecrets = (kept: Map<number, Uint8Array>): SecretTable => ({
   },
 });
 
+/** The blobs that records name. */
+const memoryBlobs = () => {
+  const blobs = new Map<
+    string,
+    { readonly ref: BlobRef; loose: number | undefined; last: number }
+  >();
+  return {
+    name: (refs: readonly BlobRef[], loose: boolean, round: number): void => {
+      for (const { id, sha256, size } of refs) {
+        const known = blobs.get(id);
+        if (known === undefined)
+          blobs.set(id, {
+            ref: { id, sha256, size },
+            loose: loose ? round : undefined,
+            last: round,
+          });
+        else {
+          if (!loose) known.loose = undefined;
+          known.last = Math.max(known.last, round);
+        }
+      }
+    },
+    count: (): number => blobs.size,
+    ref: (id: string): BlobRef | undefined => blobs.get(id)?.ref,
+    before: (round: number): readonly BlobRef[] => {
+      const all = [...blobs.values()];
+      const kept = new Set(
+        all.filter(({ last }) => last >= round).map(({ ref }) => toHex(ref.sha256)),
+      );
+      return all
+        .filter(({ ref, last }) => last < round && !kept.has(toHex(ref.sha256)))
+        .map(({ ref }) => ref);
+    },
+    loose: {
+      before: async (round) => {
+        const found = new Map<number, BlobRef[]>();
+        for (const { ref, loose } of blobs.values())
+          if (loose !== undefined && loose < round)
+            found.set(loose, [...(found.get(loose) ?? []), ref]);
+        return new Map([...found].toSorted(([a], [b]) => a - b));
+      },
+      settle: async (dropped, kept) => {
+        for (const id of dropped) blobs.delete(id);
+        for (const id of kept) {
+          const known = blobs.get(id);
+          if (known !== undefined) known.loose = undefined;
+        }
+      },
+    } satisfies LooseBlobs,
+  };
+};
+
 export const memoryJournal = (): Journal => {
   let run: Uint8Array | undefined;
   let events: StoredEvent[] = [];
@@ -66,10 +119,7 @@ export const memoryJournal = (): Journal => {
   const transcript: StoredRecord[] = [];
   const byHash = new Map<string, StoredRecord>();
   const byPlace = new Map<number, StoredRecord>();
-  const blobs = new Map<
-    string,
-    { readonly ref: BlobRef; loose: number | undefined; last: number }
-  >();
+  const blobs = memoryBlobs();
   const secrets = new Map<number, Uint8Array>();
 
   return {
@@ -99,19 +149,7 @@ export const memoryJournal = (): Journal => {
         transcript.push(record);
         byHash.set(toHex(record.hash), record);
         byPlace.set(record.at, record);
-        for (const { id, sha256, size } of named) {
-          const known = blobs.get(id);
-          if (known === undefined)
-            blobs.set(id, {
-              ref: { id, sha256, size },
-              loose: loose ? record.round : undefined,
-              last: record.round,
-            });
-          else {
-            if (!loose) known.loose = undefined;
-            known.last = Math.max(known.last, record.round);
-          }
-        }
+        blobs.name(named, loose, record.round);
       }
       events.push(...batch.events);
       for (const each of batch.sealed) sealed.set(toHex(each.share), each);
@@ -148,39 +186,16 @@ export const memoryJournal = (): Journal => {
         if (piece.length > 0) yield piece;
       }
     },
-    blobRef: async (id) => blobs.get(id)?.ref,
-    blobsBefore: async (round) => {
-      const all = [...blobs.values()];
-      const kept = new Set(
-        all.filter(({ last }) => last >= round).map(({ ref }) => toHex(ref.sha256)),
-      );
-      return all
-        .filter(({ ref, last }) => last < round && !kept.has(toHex(ref.sha256)))
-        .map(({ ref }) => ref);
-    },
+    blobRef: async (id) => blobs.ref(id),
+    blobsBefore: async (round) => blobs.before(round),
     frozen: memoryFrozen(),
     secrets: memorySecrets(secrets),
-    loose: {
-      before: async (round) => {
-        const found = new Map<number, BlobRef[]>();
-        for (const { ref, loose } of blobs.values())
-          if (loose !== undefined && loose < round)
-            found.set(loose, [...(found.get(loose) ?? []), ref]);
-        return new Map([...found].toSorted(([a], [b]) => a - b));
-      },
-      settle: async (dropped, kept) => {
-        for (const id of dropped) blobs.delete(id);
-        for (const id of kept) {
-          const known = blobs.get(id);
-          if (known !== undefined) known.loose = undefined;
-        }
-      },
-    },
+    loose: blobs.loose,
     counts: async () => ({
       events: events.length,
       records: transcript.length,
       sealed: sealed.size,
-      blobs: blobs.size,
+      blobs: blobs.count(),
       secrets: secrets.size,
     }),
     close: async () => undefined,

@@ -102,11 +102,23 @@ export const streakAfter = (
   if (found === undefined || OWN_RULES.has(found[0])) return undefined;
   const [code, keys] = found;
   const everybody = eligible(state).every((key) => keys.includes(key));
+  const detail = sameDetail(round, keys);
+  const same = detail === undefined ? {} : { detail };
   const { streak } = state;
   return streak?.code === code
-    ? { code, attempts: streak.attempts + 1, everybody: streak.everybody && everybody }
-    : { code, attempts: 1, everybody };
+    ? { code, attempts: streak.attempts + 1, everybody: streak.everybody && everybody, ...same }
+    : { code, attempts: 1, everybody, ...same };
 };
+
+/** What all of these say of their trainer's error. */
+const sameDetail = ({ details }: Round, keys: readonly Hex[]): string | undefined => {
+  const said = new Set(keys.map((key) => details.get(key)));
+  const [detail] = said;
+  return said.size === 1 && detail !== undefined ? printable(detail) : undefined;
+};
+
+/** A text of others moves no cursor and begins no line. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 
 /** `update_already_spent` has a plan of its own, see spending.ts. */
 const OWN_RULES: ReadonlySet<ErrorCode> = new Set([
@@ -134,7 +146,11 @@ export const pauseAfter = (failures: number, streak: Streak | undefined): Pause 
     return {
       milliseconds: Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30)),
     };
-  const { attempts, code } = streak;
+  const { attempts, code, detail } = streak;
+  const said =
+    detail === undefined
+      ? ''
+      : `Their trainers all throw the same error, "${detail}": it is in the trainer or the data of the participants, whose own output shows it in full. `;
   const milliseconds = Math.min(
     LONGEST_CAUSE_PAUSE_MS,
     FIRST_CAUSE_PAUSE_MS * 2 ** Math.min(attempts - STREAK, 30),
@@ -142,7 +158,7 @@ export const pauseAfter = (failures: number, streak: Streak | undefined): Pause 
   return {
     milliseconds,
     reason:
-      `${attempts} attempts in a row failed for ${code} at all or nearly all members: ${ERRORS[code].meaning} ` +
+      `${attempts} attempts in a row failed for ${code} at all or nearly all members: ${ERRORS[code].meaning} ${said}` +
       `${ERRORS[code].remedy} The run resumes in ${milliseconds / 1000} s, or at once when the coordinator is started again`,
   };
 };

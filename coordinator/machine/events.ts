@@ -42,7 +42,7 @@ const schemas = [
   event('resumed', { startWith: integer(3, 100_000) }),
   event('joined', { key }),
   event('left', { key }),
-  event('withdrawn', { key, round, code: text }),
+  event('withdrawn', { key, round, code: text, detail: v.optional(text) }),
   /** It waits for something, and is still in the attempt. */
   event('reported', { key, round, code: text }),
   /** Nothing but time. */

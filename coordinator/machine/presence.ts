@@ -67,7 +67,9 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
   // Before the cohort is known it can speak of itself only.
   const spent = code === 'update_already_spent' && state.phase.type === 'register';
   const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
-  return { state: { ...withChange(state, { withdrawn }), sitting }, effects: [] };
+  const { detail } = event;
+  const details = detail === undefined ? round.details : withEntry(round.details, key, detail);
+  return { state: { ...withChange(state, { withdrawn, details }), sitting }, effects: [] };
 };
 
 /**

@@ -62,7 +62,7 @@ import type {
 } from './state.ts';
 
 /** Raised when the state changes: another version is refused, not guessed at. */
-export const SNAPSHOT_VERSION = 2;
+export const SNAPSHOT_VERSION = 3;
 const MAX_SNAPSHOT_BYTES = 256 << 20;
 
 const phaseType = oneOf<PhaseType>(
@@ -115,6 +115,7 @@ const attempt = struct<Round>({
   isGroup: flag,
   draw: absent(draw),
   withdrawn: mapOf(text),
+  details: mapOf(text),
   reports: mapOf(struct<Report>({ code: absent(optional(text)), changes: whole })),
   open: optional(kept('open')),
   registers: mapOf(kept('register')),
@@ -211,7 +212,9 @@ const state = struct<State>({
   attempt: whole,
   committed: whole,
   failures: whole,
-  streak: optional(struct<Streak>({ code: errorCode, attempts: whole, everybody: flag })),
+  streak: optional(
+    struct<Streak>({ code: errorCode, attempts: whole, everybody: flag, detail: absent(text) }),
+  ),
   failure: optional(errorCode),
   model: optional(fitting(modelRefSchema)),
   beacon: hash,

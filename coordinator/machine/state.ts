@@ -51,6 +51,8 @@ export interface Round {
   /** What R drew them from; undefined before the first commit. */
   readonly draw?: Draw;
   readonly withdrawn: ReadonlyMap<Hex, string>;
+  /** What those who withdrew say of their trainer's error. */
+  readonly details: ReadonlyMap<Hex, string>;
   /** What participants wait for, see causes.ts; `changes` counts the reports that were new. */
   readonly reports: ReadonlyMap<
     Hex,
@@ -171,6 +173,8 @@ export interface Streak {
   readonly attempts: number;
   /** It met each one that was here, in each of them. */
   readonly everybody: boolean;
+  /** What all whom it met in the newest attempt say of their trainer's error, where it is the same. */
+  readonly detail?: string;
 }
 
 export interface State {
@@ -263,6 +267,7 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
   invited,
   isGroup: false,
   withdrawn: new Map(),
+  details: new Map(),
   reports: new Map(),
   open: undefined,
   registers: new Map(),

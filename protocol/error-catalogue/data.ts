@@ -65,7 +65,7 @@ export const DATA = {
     'participant',
     true,
     'The trainer threw an error.',
-    'See the cause; the participant takes part again in the next round.',
+    'Mend the trainer of this participant, or its data: the message is what it threw. The participant takes part again in the next round.',
   ),
   backend_unavailable: entry(
     'data',

@@ -28,6 +28,8 @@ export const MAX_CLIENT_FRAME_BYTES =
 export const MAX_LOGIN_BYTES = 1024;
 /** Largest sealed answer: one share for each of 255 members fits. */
 export const MAX_ANSWER_BYTES = 64 << 10;
+/** Characters that a withdrawal says of its cause. */
+export const MAX_DETAIL = 200;
 
 const record = bytesUpTo(MAX_RECORD_BYTES);
 const key = fixedBytes(32);
@@ -59,6 +61,11 @@ export const clientFrames = {
   withdraw: frame('withdraw', {
     round: integer(0, 100_000),
     code: v.pipe(v.string(), v.maxLength(100)),
+    /**
+     * Where the participant's trainer threw: the message without numbers, quotations and paths, so
+     * that it is the same at all who meet the same fault.
+     */
+    detail: v.optional(v.pipe(v.string(), v.maxLength(MAX_DETAIL))),
     /** With the code `commit_fabricated`: the proof, for whoever may open the bundle to repeat. */
     proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   }),

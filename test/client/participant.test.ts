@@ -186,7 +186,7 @@ describe('a participant in honest rounds', () => {
       [
         'trainer_failed',
         () => {
-          throw new Error('out of memory');
+          throw new Error('row 17 of "anna.csv" in /home/anna has 3.5e2 features\nRow: Anna, 52');
         },
       ],
       ['update_not_finite', (r) => ({ ...r, weights: r.weights.fill(Number.NaN) })],
@@ -209,7 +209,14 @@ describe('a participant in honest rounds', () => {
     for (const [code] of failures) {
       await coordinator.playRound([unlucky.key]);
       expect(await coordinator.withdrawal(unlucky.key)).toBe(code);
-      expect((await unlucky.event('withdrawn', attempt + 1)).error.code).toBe(code);
+      const left = await unlucky.event('withdrawn', attempt + 1);
+      expect(left.error.code).toBe(code);
+      // Who runs it reads whose fault it is; the coordinator reads no value of the data.
+      const { detail } = coordinator.withdrew(unlucky.key) ?? {};
+      const said = { 0: 'row # of ... in ... has # features', 6: 'expected # weights, got #' };
+      expect(detail).toBe(said[attempt as keyof typeof said]);
+      if (attempt === 0)
+        expect(lineOf(left)?.[1]).toMatch(/trainer of this participant failed.*row 17.*Mend/u);
       attempt += 1;
     }
     await coordinator.playRound();

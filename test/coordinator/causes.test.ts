@@ -10,7 +10,7 @@ import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { decodeRecordOf } from '../../protocol/records/records.ts';
 import { createPlayer, framesOf, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { decodeSnapshot, encodeSnapshot, roundOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -30,9 +30,18 @@ const published = <Type extends Progress['type']>(player: Player, type: Type) =>
       : [],
   );
 
-const withdraw = (player: Player, who: number, code: string): void => {
+const withdraw = (player: Player, who: number, code: string, detail?: string): void => {
   const key = player.people[who]!.publicKey;
-  player.apply({ type: 'withdrawn', key, round: player.state.attempt, code });
+  const more = detail === undefined ? {} : { detail };
+  player.apply({ type: 'withdrawn', key, round: player.state.attempt, code, ...more });
+};
+
+/** The bytes of a record that the machine appended. */
+const recordWith = (player: Player, hash: Uint8Array): Uint8Array => {
+  for (const effect of player.effects)
+    if (effect.type === 'append' && toHex(effect.record.hash) === toHex(hash))
+      return effect.record.bytes;
+  throw new Error('no such record');
 };
 
 const report = (player: Player, who: number, code: string): void => {
@@ -158,6 +167,40 @@ describe('the same cause at everybody, attempt after attempt', () => {
       everybody: true,
     });
     expect(published(player, 'waiting')).toEqual([]);
+  });
+
+  it('a trainer that throws at everybody: the run says which error and whose, and waits', async () => {
+    const player = await playerIn('upload');
+    const detail = 'expected # features\u001b[2J, got #';
+    for (let attempt = 1; attempt <= 4; attempt += 1) {
+      for (const i of ALL) withdraw(player, i, 'trainer_failed', detail);
+      if (attempt < 4) next(player);
+    }
+    const [reason] = published(player, 'waiting').map((each) => each.reason);
+    expect(reason).toMatch(/3 attempts in a row failed for trainer_failed/u);
+    expect(reason).toContain('"expected # features?[2J, got #"');
+    expect(reason).toMatch(/in the trainer or the data of the participants/u);
+    expect(player.state).toMatchObject({
+      phase: { type: 'waiting', pause: expect.stringContaining('same error') as string },
+      streak: { code: 'trainer_failed', attempts: 4 },
+    });
+    // A snapshot keeps it.
+    const again = await decodeSnapshot(encodeSnapshot(player.state), {
+      records: async (hashes) => hashes.map((hash) => recordWith(player, hash)),
+      entries: new Map(),
+    });
+    expect(again.streak).toEqual(player.state.streak);
+  });
+
+  it('trainers that throw differently: the code alone is said', async () => {
+    const player = await playerIn('upload');
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      for (const i of ALL) withdraw(player, i, 'trainer_failed', `other ${'abcd'[i] as string}`);
+      if (attempt < 3) next(player);
+    }
+    const [reason] = published(player, 'waiting').map((each) => each.reason);
+    expect(reason).toMatch(/failed for trainer_failed/u);
+    expect(reason).not.toMatch(/same error/u);
   });
 
   it('NaN at everybody: the third attempt ends the run by name, and everybody is told', async () => {
