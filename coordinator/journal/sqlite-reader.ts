@@ -51,7 +51,7 @@ const openAt = (place: string | URL, path: string): Journal => {
  *
  * @param path a file
  * @throws FloeError `file_not_found`; `journal_locked` while a coordinator plays the run;
- * `journal_corrupt` when it is no journal of this version; `storage_read_only` when it was left by
+ * `run_outdated` when it is of another version; `journal_corrupt` when it is none; `storage_read_only` when it was left by
  * a crash in a folder that may not be written
  */
 export const openJournalToRead = async (path: string): Promise<Journal> => {

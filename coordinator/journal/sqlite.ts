@@ -236,11 +236,26 @@ const checkAccess = async (path: string): Promise<void> => {
   }
 };
 
-/** @param other a version that will do as well @throws FloeError `journal_corrupt` */
+/** Whether the database has the table that every version of the journal keeps its run in. */
+const isJournal = (database: DatabaseSync): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'").get() !==
+  undefined;
+
+/**
+ * @param other a version that will do as well
+ * @throws FloeError `run_outdated` for a journal of another version, `journal_corrupt` for what is
+ * none
+ */
 export const requireVersion = (database: DatabaseSync, path: string, other?: number): void => {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (version !== other && version !== JOURNAL_VERSION)
-    throw corrupt(`${path}: expected journal version ${JOURNAL_VERSION}, got ${version}`);
+  if (version === other || version === JOURNAL_VERSION) return;
+  const versions = `a journal of version ${version}, and this Floe reads version ${JOURNAL_VERSION}`;
+  if (!isJournal(database)) throw corrupt(`${path}: no journal of version ${JOURNAL_VERSION}`);
+  throw new FloeError(
+    'run_outdated',
+    `${path} is ${versions}: it was written by ${version < JOURNAL_VERSION ? 'an older' : 'a newer'} Floe`,
+    { version },
+  );
 };
 
 export interface OpenOptions {
@@ -258,7 +273,8 @@ export interface OpenOptions {
  *
  * @param path a file
  * @throws FloeError `journal_locked` while another process has it; `storage_read_only`,
- * `storage_full`, `file_not_found`; `journal_corrupt` when it is not a journal of this version
+ * `storage_full`, `file_not_found`; `run_outdated` when it is a journal of another version;
+ * `journal_corrupt` when it is none
  */
 export const openJournal = async (
   path: string,

@@ -11,6 +11,13 @@ export const SERVICES = {
     'No blob with this id.',
     "Retry shortly; then check the store's address.",
   ),
+  run_outdated: entry(
+    'store',
+    'operator',
+    false,
+    'The folder holds a run of another version of Floe.',
+    'Continue or verify it with the version that the message names, or begin a new run in another folder.',
+  ),
   round_removed: entry(
     'store',
     'nobody',

@@ -22,8 +22,8 @@ export const WIRE = {
     'wire',
     'either',
     false,
-    'The peer speaks a protocol version this build does not know.',
-    'Upgrade the older side.',
+    'The peer speaks another version of the protocol; nothing but the version was read.',
+    'Upgrade the side that the message names, so that both run the same version of Floe.',
   ),
   login_refused: entry(
     'wire',
@@ -87,6 +87,13 @@ export const WIRE = {
     false,
     'The coordinator has never answered, for as long as it was to be tried.',
     'Check the address, and that the coordinator runs; `floe join --wait SECONDS` (option `patienceMs`) tries longer.',
+  ),
+  no_progress: entry(
+    'wire',
+    'network',
+    false,
+    'This participant made no progress in the run for as long as it was to wait.',
+    'The message says what it waited for last: start it again once that answers, or wait longer with `floe join --give-up`. The run may stand all the same.',
   ),
   connection_lost: entry(
     'wire',

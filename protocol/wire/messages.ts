@@ -10,7 +10,8 @@ import { FloeError, isErrorCode, type ErrorCode } from '../errors.ts';
 import { entryPathSchema, MAX_RECORD_BYTES } from '../records/records.ts';
 import { MAX_COHORT, MAX_EVIDENCE, MAX_PROOF_BYTES } from '../spec/run-spec.ts';
 
-export const PROTOCOL_VERSION = 1;
+/** Raised when a frame or a record changes: peers of different versions refuse each other. */
+export const PROTOCOL_VERSION = 2;
 /** Largest frame of the coordinator: the records of a round of 255 fit. */
 export const MAX_FRAME_BYTES = 8 << 20;
 /** A sealed entry of a share, at most. */
@@ -168,13 +169,25 @@ export const encodeFrame = (
  */
 const FIELDS_BEFORE_TYPE = 8;
 
+/** Which of two sides is the older one. */
+const otherVersion = (version: unknown): FloeError => {
+  const isNumber = typeof version === 'number' && Number.isSafeInteger(version);
+  const older = isNumber && version < PROTOCOL_VERSION;
+  return new FloeError(
+    'version_unsupported',
+    `this side speaks version ${PROTOCOL_VERSION} of the protocol, the other one ${isNumber ? version : 'none that is known'}: ` +
+      `upgrade ${older ? 'the other side' : 'this side'}`,
+    isNumber ? { version } : {},
+  );
+};
+
 /**
- * The version and the type of a frame, from its first elements alone: what else it may hold depends
- * on them.
+ * The type of a frame, from its first elements alone: what else it may hold depends on it. In
+ * canonical order the version comes first, and nothing is read of a frame of another one.
  *
- * @throws FloeError `frame_malformed`
+ * @throws FloeError `frame_malformed`, `version_unsupported`
  */
-const headOf = (bytes: Uint8Array): { readonly version: unknown; readonly type: unknown } => {
+const typeOf = (bytes: Uint8Array): unknown => {
   try {
     const tokens = new Tokenizer(bytes, { strict: true, allowIndefinite: false });
     const head = tokens.next();
@@ -183,12 +196,16 @@ const headOf = (bytes: Uint8Array): { readonly version: unknown; readonly type: 
     for (let i = 0; i < Math.min(head.value as number, FIELDS_BEFORE_TYPE); i += 1) {
       const name: unknown = tokens.next().value;
       const value = tokens.next();
-      if (!value.type.terminal) break;
       if (name === 'v') version = value.value;
-      if (name === 'type') return { version, type: value.value };
+      if (name === 'v' && version !== PROTOCOL_VERSION) throw otherVersion(version);
+      if (!value.type.terminal) break;
+      if (name !== 'type') continue;
+      if (version === undefined) throw otherVersion(version);
+      return value.value;
     }
     throw new Error('expected a type among the first fields');
   } catch (cause) {
+    if (cause instanceof FloeError) throw cause;
     const message = `no frame: ${(cause as Error).message}`;
     throw new FloeError('frame_malformed', message, {}, { cause });
   }
@@ -204,12 +221,7 @@ const decodeFrame = <Table extends Readonly<Record<string, v.GenericSchema>>>(
       'frame_too_large',
       `expected at most ${maxBytes} bytes, got ${bytes.length}`,
     );
-  const { version, type } = headOf(bytes);
-  if (version !== PROTOCOL_VERSION)
-    throw new FloeError(
-      'version_unsupported',
-      `expected protocol version ${PROTOCOL_VERSION}, got ${String(version).slice(0, 20)}`,
-    );
+  const type = typeOf(bytes);
   if (typeof type !== 'string' || !Object.hasOwn(table, type))
     throw new FloeError(
       'frame_malformed',

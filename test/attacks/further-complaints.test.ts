@@ -62,7 +62,7 @@ describe('one liar of five that makes three others complain', () => {
       ...own.body,
       entries: signedOf(own.body.context, liar.key, entries),
     }).bytes;
-    coordinator.frames.get(toHex(liar.key))!.push({ v: 1, type: 'share', record, entries });
+    coordinator.frames.get(toHex(liar.key))!.push({ v: 2, type: 'share', record, entries });
     const memory = await liar.keystore.load(coordinator.run);
     const colluder = { author: liar.key, secret: memory!.round!.seal };
     await coordinator.sharers(members);

@@ -43,7 +43,7 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
       ...own.body,
       entries: signedOf(own.body.context, liar.key, entries),
     }).bytes;
-    s.coordinator.frames.get(toHex(liar.key))!.push({ v: 1, type: 'share', record, entries });
+    s.coordinator.frames.get(toHex(liar.key))!.push({ v: 2, type: 'share', record, entries });
     await s.coordinator.sharers(s.members);
     return { s, liar };
   };

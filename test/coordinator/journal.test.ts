@@ -20,6 +20,7 @@ import {
 } from '../../coordinator/index.ts';
 import { EVENTS_WHILE_WAITING, openHistory } from '../../coordinator/journal/history.ts';
 import type { Journal } from '../../coordinator/journal/port.ts';
+import { openJournalToRead } from '../../coordinator/journal/sqlite-reader.ts';
 import { encodeSnapshot } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { attempt, keepAll } from '../support/history.ts';
@@ -217,6 +218,7 @@ describe('a journal file', () => {
 
   it('refuses a file that is none, and another version', async () => {
     const corrupt = { code: 'journal_corrupt' };
+    const path2 = nextPath();
     await writeFile(path, 'not a database, however long it may be '.repeat(200));
     await expect(openJournal(path)).rejects.toMatchObject(corrupt);
     const other = join(folder, 'version.db');
@@ -224,6 +226,25 @@ describe('a journal file', () => {
     database.exec('PRAGMA user_version = 99; CREATE TABLE t (x)');
     database.close();
     await expect(openJournal(other)).rejects.toMatchObject(corrupt);
+    await (await openJournal(path2)).close();
+    for (const [version, whose] of [
+      [2, 'an older'],
+      [99, 'a newer'],
+    ] as const) {
+      const file = new DatabaseSync(path2);
+      file.exec(`PRAGMA user_version = ${version}`);
+      file.close();
+      const outdated = {
+        code: 'run_outdated',
+        message: expect.stringMatching(
+          `version ${version}, .* version 3: .*${whose} Floe`,
+        ) as string,
+      };
+      // oxlint-disable-next-line no-await-in-loop
+      await expect(openJournal(path2)).rejects.toMatchObject(outdated);
+      // oxlint-disable-next-line no-await-in-loop
+      await expect(openJournalToRead(path2)).rejects.toMatchObject(outdated);
+    }
   });
 
   it.each([

@@ -16,6 +16,7 @@ import {
 } from '../../protocol/wire/messages.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../coordinator/limits.ts';
+import { logIn } from '../../client/participant/session.ts';
 import { createSessions, type ServerConnection } from '../../coordinator/sessions.ts';
 import { connectionPair } from '../support/connection.ts';
 import { silent, testIdentity, turns } from '../support/run.ts';
@@ -96,6 +97,83 @@ const payloadOf = (identity: Identity, challenge: ServerFrame & { type: 'challen
   });
 
 const closedWith = (code: string) => ({ code: CLOSE_WITH_ERROR, reason: code });
+
+/**
+ * The head of a frame in raw bytes: a map of `fields` fields with `v` first, then what no decoder
+ * may read, an array that claims 2^32 elements.
+ */
+const headOfVersion = (version: number, fields = 4): Uint8Array =>
+  new Uint8Array([0xa0 + fields, 0x61, 0x76, version, 0x9a, 0xff, 0xff, 0xff, 0xff]);
+
+describe('a peer of another version', () => {
+  it.each([
+    [1, 'upgrade the other side'],
+    [3, 'upgrade this side'],
+  ])('is refused at its first frame, of which nothing else is read: %s', async (version, whose) => {
+    const set = await setUp();
+    const peer = new Peer(set);
+    peer.client.send(headOfVersion(version));
+    await turns();
+    const [frame] = peer.frames;
+    expect(frame).toMatchObject({ type: 'error', code: 'version_unsupported' });
+    expect(frame?.type === 'error' && frame.message).toMatch(
+      new RegExp(`this side speaks version 2 .*the other one ${version}: ${whose}`, 'u'),
+    );
+    expect(peer.closed).toEqual(closedWith('version_unsupported'));
+    expect(set.events).toEqual([]);
+  });
+
+  it('is refused by its version even where all else of the frame is another', async () => {
+    const set = await setUp();
+    for (const bytes of [
+      // {v: 9}, {v: "x"}, {v: 1, type: 7}
+      [0xa1, 0x61, 0x76, 0x09],
+      [0xa1, 0x61, 0x76, 0x61, 0x78],
+      [0xa2, 0x61, 0x76, 0x01, 0x64, 0x74, 0x79, 0x70, 0x65, 0x07],
+    ]) {
+      const peer = new Peer(set);
+      peer.client.send(new Uint8Array(bytes));
+      // oxlint-disable-next-line no-await-in-loop
+      await turns();
+      expect(peer.closed).toEqual(closedWith('version_unsupported'));
+    }
+  });
+
+  it('ends a participant by name where it is the coordinator, which learns the same', async () => {
+    const [server, client] = connectionPair();
+    const sent: Uint8Array[] = [];
+    let closed = '';
+    server.receive({
+      message: (bytes) => {
+        sent.push(bytes);
+        // {v: 1, code: "x", ...}: how a coordinator of version 1 refuses the hello.
+        server.send(headOfVersion(1));
+      },
+      close: (_code, reason) => {
+        closed = reason;
+      },
+    });
+    const identity = await testIdentity('anna');
+    const refused = logIn(client, {
+      identity,
+      expect: {},
+      clock: manualClock(0),
+      random: seededRandom(new Uint8Array(32)),
+      timeoutMs: 1000,
+      signal: new AbortController().signal,
+      onFrame: () => undefined,
+    });
+    await expect(refused).rejects.toMatchObject({
+      code: 'version_unsupported',
+      retryable: false,
+      message: expect.stringContaining('upgrade the other side') as string,
+    });
+    await turns();
+    expect(closed).toBe('version_unsupported');
+    // The hello itself begins with the version.
+    expect([...(sent[0] ?? new Uint8Array()).subarray(1, 4)]).toEqual([0x61, 0x76, 2]);
+  });
+});
 
 describe('login', () => {
   it('proves both identities and is followed by the specification', async () => {

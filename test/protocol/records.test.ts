@@ -282,10 +282,12 @@ describe('frames', () => {
 
   it('refuse another version, unknown types, extra fields and too many bytes, each by name', () => {
     const cases: [string, Uint8Array][] = [
-      ['version_unsupported', encodeCbor({ v: 2, type: 'hello' })],
-      ['frame_malformed', encodeCbor({ v: 1, type: 'gimme' })],
-      ['frame_malformed', encodeCbor({ v: 1, type: 'record', record: new Uint8Array(1), more: 1 })],
-      ['frame_malformed', encodeCbor({ v: 1, type: 'record' })],
+      ['version_unsupported', encodeCbor({ v: 1, type: 'hello' })],
+      ['version_unsupported', encodeCbor({ v: 'two', type: 'hello' })],
+      ['version_unsupported', encodeCbor({ type: 'hello' })],
+      ['frame_malformed', encodeCbor({ v: 2, type: 'gimme' })],
+      ['frame_malformed', encodeCbor({ v: 2, type: 'record', record: new Uint8Array(1), more: 1 })],
+      ['frame_malformed', encodeCbor({ v: 2, type: 'record' })],
       ['frame_malformed', new Uint8Array([0xff, 0, 1])],
       ['frame_malformed', new Uint8Array(0)],
       ['frame_too_large', new Uint8Array(MAX_FRAME_BYTES + 1)],

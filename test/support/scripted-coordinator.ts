@@ -289,12 +289,12 @@ export class ScriptedCoordinator {
     const frame: ClientFrame =
       type === 'share'
         ? {
-            v: 1,
+            v: 2,
             type: 'share',
             record: record.bytes,
             entries: [...this.entriesOf(member.publicKey)],
           }
-        : { v: 1, type: 'record', record: record.bytes };
+        : { v: 2, type: 'record', record: record.bytes };
     this.frames.set(toHex(member.publicKey), [...frames, frame]);
     return record;
   }
