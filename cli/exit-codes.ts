@@ -50,6 +50,8 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'ledger_unavailable',
   'gate_unavailable',
   'connection_lost',
+  'coordinator_unreachable',
+  'no_progress',
   'too_many_connections',
   'funds_missing',
 ]);

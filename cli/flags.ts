@@ -19,6 +19,19 @@ export const wholeNumber =
     return value;
   };
 
+const UNITS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A time of at most 30 days, such as `90s`, `10m`, `2h` or seconds, in milliseconds. */
+export const duration =
+  (flag: string) =>
+  (text: string): number => {
+    const [, digits, unit = ''] = /^(\d{1,7})([smh]?)$/u.exec(text) ?? [];
+    const value = Number(digits) * (UNITS[unit] as number);
+    if (!(value >= 1000 && value <= 30 * 24 * 3_600_000))
+      throw usage(flag, 'a time such as 90s, 10m or 2h, of at most 30 days', text);
+    return value;
+  };
+
 /** A finite number with `above < value <= max`. */
 export const decimal =
   (flag: string, above: number, max: number) =>

@@ -23,5 +23,7 @@ export interface JoinFlags
   readonly seed?: string;
   readonly showKey?: boolean;
   readonly wait?: number;
+  /** Milliseconds. */
+  readonly giveUp?: number;
   readonly ca?: string;
 }

@@ -4,7 +4,7 @@
 import { Command, Option } from 'commander';
 import { ANSWER_POLICIES } from '../protocol/rules/one-set.ts';
 import { withAdmission } from './admission.ts';
-import { hexKey, shardOf, wholeNumber } from './flags.ts';
+import { duration, hexKey, shardOf, wholeNumber } from './flags.ts';
 import type { JoinFlags } from './join-flags.ts';
 import { withNetwork } from './network.ts';
 import { withPassphrase } from './passphrase.ts';
@@ -40,6 +40,11 @@ export const joinCommand = (): Command =>
       '--wait <seconds>',
       'try an address that has never answered for so long (default: 120); later outages are waited for',
       wholeNumber('--wait', 0, 30 * 24 * 3600),
+    )
+    .option(
+      '--give-up <time>',
+      'leave a run without progress for so long, such as 90s, 10m or 2h (default: waits while the run stands)',
+      duration('--give-up'),
     )
     .option('--ca <file>', 'certificate (PEM) to trust besides those that this machine trusts')
     .option('--local', 'the run is on no network, whatever FLOE_NETWORK says')

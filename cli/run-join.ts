@@ -65,6 +65,15 @@ const trustCertificate = async (path: string): Promise<void> => {
   setDefaultCACertificates([...getCACertificates('default'), pem]);
 };
 
+/** What is kept of a participant that its user has stopped. */
+const leftText = ({ keystore, seed }: JoinFlags): string => {
+  if (keystore !== undefined)
+    return `the identity in ${keystore} is kept, run the same command to resume`;
+  return seed === undefined
+    ? 'the identity was new and is forgotten (--keystore keeps one), the run continues without it'
+    : 'run the same command to resume';
+};
+
 /** @throws FloeError what the participant cannot continue from */
 export const runJoin = async (
   url: string | undefined,
@@ -98,7 +107,7 @@ export const runJoin = async (
   if (options.ca !== undefined) await trustCertificate(options.ca);
   signal.throwIfAborted();
   const log: Log = (level, text) => (level === 'info' ? output.line(text) : output.warn(text));
-  const { coordinator, expectRun, wait, backend } = options;
+  const { coordinator, expectRun, wait, giveUp, backend } = options;
   const run = await join(address, {
     data,
     keystore,
@@ -113,10 +122,10 @@ export const runJoin = async (
     ...(network === undefined ? {} : { network }),
     ...(answers === undefined ? {} : { answers }),
     ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),
+    ...(giveUp === undefined ? {} : { giveUpMs: giveUp }),
   });
   const outcome = await run.finished;
-  if (outcome.type === 'stopped')
-    throw new FloeError('aborted', 'left the run; with the same keystore it can be joined again');
+  if (outcome.type === 'stopped') throw new FloeError('aborted', leftText(options));
   output.document({
     run: outcome.run === undefined ? undefined : toHex(outcome.run),
     key,

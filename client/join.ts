@@ -5,12 +5,13 @@
  */
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import { localPorts } from '../protocol/ports/local.ts';
-import { systemClock } from '../protocol/ports/clock.ts';
+import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { systemRandom } from '../protocol/ports/random.ts';
 import { openModel } from '../protocol/verify/recompute.ts';
+import { giveUpAfter } from './connect/give-up.ts';
 import { patientConnect } from './connect/patience.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 import type { Dataset } from './data/dataset.ts';
@@ -64,6 +65,13 @@ export interface JoinOptions extends Partial<
    * waited for.
    */
   readonly patienceMs?: number;
+  /**
+   * Milliseconds without progress after which the run is left with `no_progress`, whatever is
+   * waited for. Default: it waits for as long as the run stands.
+   */
+  readonly giveUpMs?: number;
+  /** Default: the system's. */
+  readonly clock?: Clock;
   /** Default: the console. */
   readonly log?: Log;
   /** Leaves the run. */
@@ -147,7 +155,7 @@ const reach = (
  * @throws FloeError `usage`, and what opening the keystore throws
  */
 export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
-  const { log = consoleLog, answers, expect, onEvent, signal } = options;
+  const { log = consoleLog, answers, expect, onEvent, signal, clock = systemClock } = options;
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
@@ -155,23 +163,34 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   const keystore = await openOwn(options.keystore, log);
   const { identity } = keystore;
   const reached = reach(httpAddress(url), dial, identity, options, log);
+  const late: { error?: FloeError } = {};
+  const waiting =
+    options.giveUpMs === undefined
+      ? undefined
+      : giveUpAfter(options.giveUpMs, clock, (error) => {
+          late.error = error;
+          void participant.stop();
+        });
   const participant = joinRun({
     connect: patientConnect(reached.connect, {
       address: url,
-      clock: systemClock,
+      clock,
       ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
     }),
     keystore,
     trainer,
     ...reached.ports,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     log,
     ...(answers === undefined ? {} : { answers }),
     ...(expect === undefined ? {} : { expect }),
     ...(options.require === undefined ? {} : { require: options.require }),
     ...(options.firstLoginMs === undefined ? {} : { firstLoginMs: options.firstLoginMs }),
-    ...(onEvent === undefined ? {} : { onEvent }),
+    onEvent: (event) => {
+      waiting?.note(event);
+      onEvent?.(event);
+    },
   });
   const stop = (): Promise<void> => participant.stop();
   const leave = (): void => void stop();
@@ -179,8 +198,11 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   if (signal?.aborted === true) leave();
   const end = async (): Promise<Outcome> => {
     try {
-      return await participant.finished;
+      const outcome = await participant.finished;
+      if (late.error !== undefined) throw late.error;
+      return outcome;
     } finally {
+      waiting?.release();
       signal?.removeEventListener('abort', leave);
       // What is still being written must be on disk before somebody else may open the keystore.
       await stop();

@@ -35,6 +35,8 @@ export type ParticipantEvent =
       readonly type: 'reconnecting';
       readonly attempt: number;
       readonly delayMs: number;
+      /** Of this outage, or of this cause in it: the others say nothing new. */
+      readonly isFirst: boolean;
       readonly error: FloeError;
     }
   /**
@@ -192,10 +194,12 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
           `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})`,
       ];
     case 'reconnecting':
-      return [
-        'warn',
-        `${event.error.code}: ${event.error.message}; attempt ${event.attempt} in ${seconds(event.delayMs)} s`,
-      ];
+      return event.isFirst
+        ? [
+            'warn',
+            `${event.error.code}: ${event.error.message}; tries again until it answers, in ${seconds(event.delayMs)} s for the first time`,
+          ]
+        : undefined;
     case 'joined':
       return ['info', `round ${event.round}: in the cohort of ${event.cohort}`];
     case 'trained':

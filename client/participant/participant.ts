@@ -164,6 +164,7 @@ export class Participant {
     await cryptoReady;
     const lowered = loweredFields(this.#admission);
     if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
+    let said: string | undefined;
     for (let attempt = 1; ; attempt += 1) {
       this.#loggedInAt = undefined;
       this.#useful = false;
@@ -175,7 +176,9 @@ export class Participant {
         this.#useful = true;
       if (this.#useful) attempt = 1;
       const delayMs = backoffDelay(backoff, attempt, random);
-      this.#emit({ type: 'reconnecting', attempt, delayMs, error });
+      const isFirst = this.#loggedInAt !== undefined || error.code !== said;
+      said = error.code;
+      this.#emit({ type: 'reconnecting', attempt, delayMs, isFirst, error });
       await sleep(clock, delayMs, this.#stop.signal);
     }
   }

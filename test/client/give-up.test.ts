@@ -1,0 +1,111 @@
+/**
+ * @module A participant waits for as long as the run stands, unless it was told how long: then it
+ * leaves by name after that time without progress, whatever it waits for. One line an outage.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import { duration } from '../../cli/flags.ts';
+import { EXIT, exitCodeOf } from '../../cli/exit-codes.ts';
+import { functionTrainer, join } from '../../client/index.ts';
+import { giveUpAfter } from '../../client/connect/give-up.ts';
+import { serve } from '../../coordinator/index.ts';
+import { manualClock } from '../../protocol/ports/clock.ts';
+import { FloeError } from '../../protocol/errors.ts';
+import { TEST_ADMISSION } from '../support/admission.ts';
+import { createStage, DIMENSION, silent, testSpec, turns } from '../support/run.ts';
+
+const closing: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+const trainer = functionTrainer({
+  manifest: { tensors: [{ name: 'w', shape: [DIMENSION], dtype: 'float32' }] },
+  train: ({ weights }) => ({ weights, examples: 5, lossSum: 1, correct: 2 }),
+});
+
+const MINUTE = 60_000;
+
+describe('a bound on waiting', () => {
+  it('counts from the last progress, and names what was waited for', () => {
+    const clock = manualClock(0);
+    const ended: FloeError[] = [];
+    const waiting = giveUpAfter(10 * MINUTE, clock, (error) => ended.push(error));
+    clock.advance(9 * MINUTE);
+    waiting.note({ type: 'registered', round: 1 });
+    const error = new FloeError('gate_unavailable', 'two of three servers');
+    waiting.note({ type: 'waiting', round: 1, error, port: 'gate' });
+    clock.advance(9 * MINUTE);
+    waiting.note({ type: 'waiting', round: 1, error, port: 'gate' });
+    expect(ended).toEqual([]);
+    clock.advance(MINUTE);
+    expect(ended).toMatchObject([
+      {
+        code: 'no_progress',
+        message: expect.stringMatching(
+          /600 s.*the gate: gate_unavailable: two of three/u,
+        ) as string,
+      },
+    ]);
+    clock.advance(100 * MINUTE);
+    expect(ended).toHaveLength(1);
+  });
+
+  it('holds nobody once the run is over', () => {
+    const clock = manualClock(0);
+    const ended: FloeError[] = [];
+    giveUpAfter(MINUTE, clock, (error) => ended.push(error)).release();
+    clock.advance(2 * MINUTE);
+    expect(ended).toEqual([]);
+  });
+
+  it('ends a participant of a coordinator that is gone, and has an exit code', async () => {
+    const clock = manualClock(1e12);
+    const stage = await createStage(await testSpec());
+    const coordinator = stage.create();
+    coordinator.finished.catch(() => undefined);
+    await coordinator.start();
+    const { store } = stage;
+    const served = await serve(coordinator, { host: '127.0.0.1', port: 0, store, log: silent });
+    const lines: string[] = [];
+    const joined = Promise.withResolvers<void>();
+    const run = await join(`ws://127.0.0.1:${served.port}`, {
+      trainer,
+      require: TEST_ADMISSION,
+      giveUpMs: 10 * MINUTE,
+      clock,
+      log: (_, line) => lines.push(line),
+      onEvent: ({ type }) => {
+        if (type === 'connected') joined.resolve();
+      },
+    });
+    closing.push(() => run.stop());
+    const ended = run.finished.then(
+      () => undefined,
+      (thrown: unknown) => thrown as FloeError,
+    );
+    await joined.promise;
+    await coordinator.stop();
+    await served.close();
+    const left: unknown[] = [];
+    void ended.then((error) => left.push(error));
+    for (let minutes = 0; minutes < 40 && left.length === 0; minutes += 1) {
+      await turns(200);
+      clock.advance(MINUTE / 2);
+    }
+    const error = await ended;
+    expect(error).toMatchObject({ code: 'no_progress', retryable: false });
+    expect(error?.message).toMatch(/600 s; it waited for the coordinator: connection_lost/u);
+    expect(exitCodeOf('no_progress')).toBe(EXIT.unavailable);
+    // However often it was tried meanwhile.
+    expect(lines.filter((line) => line.startsWith('connection_lost')).length).toBeLessThanOrEqual(
+      2,
+    );
+  });
+
+  it('is given as a time', () => {
+    const read = duration('--give-up');
+    expect(['90', '90s', '10m', '2h'].map(read)).toEqual([90_000, 90_000, 600_000, 7_200_000]);
+    for (const text of ['', '0', '10d', '-1m', '1e3', '9999999h'])
+      expect(() => read(text)).toThrowError(expect.objectContaining({ code: 'usage' }));
+  });
+});
