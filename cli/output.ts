@@ -35,6 +35,8 @@ export interface Output {
   /** The outcome, with `--json` only. */
   document(value: unknown): void;
   error(error: FloeError): void;
+  /** Ended by its user, which is no error: a plain line on stderr; with `--json` a document too. */
+  stopped(text: string, error: FloeError): void;
   style(style: Style, text: string): string;
 }
 
@@ -63,6 +65,9 @@ const causes = (error: unknown): string => {
   return parts.join('\n');
 };
 
+const asDocument = ({ code, message, remedy, retryable, details }: FloeError): string =>
+  `${JSON.stringify({ error: { code, message, remedy, retryable, details } }, null, 2)}\n`;
+
 const styled = (sink: Sink, style: Style, text: string): string =>
   sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
 
@@ -84,15 +89,16 @@ export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit)
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
     },
     error: (error) => {
-      const { code, message, remedy, details, retryable } = error;
-      if (json)
-        stdout.write(
-          `${JSON.stringify({ error: { code, message, remedy, retryable, details } }, null, 2)}\n`,
-        );
+      const { code, message, remedy } = error;
+      if (json) stdout.write(asDocument(error));
       stderr.write(
         `${styled(stderr, 'red', 'error')} ${code}: ${printable(message)}\nwhat to do: ${remedy}\n`,
       );
       if (debug) stderr.write(`${printable(causes(error))}\n`);
+    },
+    stopped: (text, error) => {
+      if (json) stdout.write(asDocument(error));
+      stderr.write(`${printable(text)}\n`);
     },
     style: (style, text) => styled(stdout, style, text),
   };

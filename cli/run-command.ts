@@ -3,7 +3,7 @@
  * remedy and an exit code.
  */
 import type { Command } from 'commander';
-import { toFloeError } from '../protocol/errors.ts';
+import { toFloeError, type FloeError } from '../protocol/errors.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { createOutput, type Output } from './output.ts';
 
@@ -21,6 +21,13 @@ export interface CommonOptions {
 }
 
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
+const NAMES = { [EXIT.interrupted]: 'Ctrl-C', [EXIT.terminated]: 'SIGTERM' } as const;
+
+/** What a user reads who has stopped a command: by what, and what is kept, where the command says. */
+const stoppedText = (by: keyof typeof NAMES, { message }: FloeError): string => {
+  const kept = message === 'The operation was cancelled.' ? '' : `; ${message}`;
+  return `stopped by ${NAMES[by]}${kept}`;
+};
 
 /** The output that the flags of a command ask for. */
 export const outputOf = (options: CommonOptions): Output =>
@@ -48,7 +55,7 @@ export const runCommand = async (
 ): Promise<void> => {
   const output = outputOf(options);
   const abort = new AbortController();
-  let stopped: number | undefined;
+  let stopped: keyof typeof NAMES | undefined;
   const handlers = Object.entries(SIGNALS).map(([name, code]) => {
     const handler = (): void => {
       if (stopped !== undefined) process.exit(code);
@@ -64,7 +71,9 @@ export const runCommand = async (
     process.exitCode = stopped ?? code ?? EXIT.ok;
   } catch (thrown) {
     const error = toFloeError(thrown);
-    output.error(error);
+    if (stopped !== undefined && error.code === 'aborted')
+      output.stopped(stoppedText(stopped, error), error);
+    else output.error(error);
     process.exitCode = stopped ?? exitCodeOf(error.code);
   } finally {
     for (const [name, handler] of handlers) process.off(name, handler);

@@ -192,7 +192,7 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   const { spec, resumed } = prepared;
   const stopped = interruption(
     signal,
-    `stopped; started again with --state ${folder} it continues`,
+    `the identity and the run in ${folder} are kept, run the same command to resume`,
   );
   const journal = await openJournal(join(folder, RUN_FILES.journal));
   opening.defer(() => journal.close());

@@ -271,7 +271,8 @@ describe('floe sim, verify and pull', () => {
     child.kill('SIGINT');
     const { code, stderr } = await ended;
     expect(code).toBe(130);
-    expect(stderr).toMatch(/error aborted: stopped; what was reached is in .*\.partial/);
+    expect(stderr).toMatch(/^stopped by Ctrl-C; what was reached is in .*\.partial$/mu);
+    expect(stderr).not.toMatch(/^error/mu);
     const names = (await readdir(join(folder, 'runs'))).filter((name) =>
       name.includes('interrupted'),
     );
@@ -314,6 +315,29 @@ describe('floe coordinator and join', () => {
         stderr: expect.stringMatching(message) as string,
       });
       expect(await readdir(join(folder, 'wrong'))).toEqual(['keystore']);
+    }
+  });
+
+  it('Ctrl-C says in a plain line what is kept, with exit code 130', async () => {
+    const env = { FLOE_PASSPHRASE: secret };
+    const coordinator = start(['coordinator', '--state', 'calm', '--port', '0', ...FLAGS], env);
+    const [, port = ''] = await coordinator.printed(/listening {2}http:\/\/127\.0\.0\.1:(\d+)/);
+    const participant = start(
+      ['join', `ws://127.0.0.1:${port}`, '--data', table, ...LOWERED, '--keystore', 'calm-key'],
+      env,
+    );
+    await participant.printed(/takes part in/);
+    for (const [{ child, ended }, kept] of [
+      [participant, 'the identity in calm-key is kept, run the same command to resume'],
+      [coordinator, 'the identity and the run in calm are kept, run the same command to resume'],
+    ] as const) {
+      child.kill('SIGINT');
+      // One after the other: the coordinator serves the participant.
+      // oxlint-disable-next-line no-await-in-loop
+      const { code, stderr } = await ended;
+      expect(code).toBe(130);
+      expect(stderr).toContain(`\nstopped by Ctrl-C; ${kept}\n`);
+      expect(stderr).not.toMatch(/^error/mu);
     }
   });
 
