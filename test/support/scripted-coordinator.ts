@@ -321,10 +321,11 @@ export class ScriptedCoordinator {
     return latest() as OfType<Type>[];
   }
 
+  /** The first of the attempt, as a coordinator takes it: it may be said again. */
   withdrew(key: Uint8Array): Extract<ClientFrame, { type: 'withdraw' }> | undefined {
     return this.frames
       .get(toHex(key))
-      ?.findLast((frame) => frame.type === 'withdraw' && frame.round === this.round?.number) as
+      ?.find((frame) => frame.type === 'withdraw' && frame.round === this.round?.number) as
       Extract<ClientFrame, { type: 'withdraw' }> | undefined;
   }
 
