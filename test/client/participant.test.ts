@@ -213,8 +213,8 @@ describe('a participant in honest rounds', () => {
       expect(left.error.code).toBe(code);
       // Who runs it reads whose fault it is; the coordinator reads no value of the data.
       const { detail } = coordinator.withdrew(unlucky.key) ?? {};
-      const said = { 0: 'row # of ... in ... has # features', 6: 'expected # weights, got #' };
-      expect(detail).toBe(said[attempt as keyof typeof said]);
+      expect(detail ?? '').not.toMatch(/\d/u);
+      if (attempt === 0) expect(detail).toBe('row # of ... in ... has # features');
       if (attempt === 0)
         expect(lineOf(left)?.[1]).toMatch(/trainer of this participant failed.*row 17.*Mend/u);
       attempt += 1;
