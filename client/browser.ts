@@ -8,6 +8,7 @@ export {
   type AdmissionInput,
   type AdmissionPolicy,
 } from './admission.ts';
+export { ADMISSION_TABLE, type Requirement } from './admission-table.ts';
 export { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';

@@ -10,11 +10,13 @@ import {
   matchManifest,
   roundToTypes,
 } from '../protocol/model/index.ts';
+import { readInput } from '../protocol/ports/input-file.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { describeModel } from './tfjs/describe.ts';
 
 /** A coordinator does not train; the plain backend is enough to build a model. */
 const DESCRIBING_BACKEND = 'cpu';
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 export interface ModelSettings {
   /** `mlp-2nn` (default), `cnn`, `linear` or `mlp:UNITS,...`. */
@@ -22,6 +24,8 @@ export interface ModelSettings {
   /** Features of an example and classes, for the models that are sized by their data. */
   readonly inputs?: number | undefined;
   readonly classes?: number | undefined;
+  /** Path of a safetensors file of the model, which the run then begins with. */
+  readonly from?: string | undefined;
 }
 
 /** The examples a model takes: MNIST's for the registry's, as the settings say for the others. */
@@ -42,7 +46,7 @@ const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
 /**
  * The beginning that a run's settings ask for; the same again after a crash.
  *
- * @param weights a safetensors file of the model, which the run then begins with
+ * @param weights the bytes of a safetensors file of the model, in place of the file `from`
  * @throws FloeError `usage`, `tensor_malformed`, `tensor_mismatch` when the file is of another
  * model
  */
@@ -50,6 +54,9 @@ export const beginningOf = async (
   settings: ModelSettings,
   weights?: Uint8Array,
 ): Promise<Beginning> => {
+  const { from } = settings;
+  const given =
+    weights ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
   const { architecture, tensors, topology } = await describeModel(
     settings.model ?? 'mlp-2nn',
     shapeOf(settings),
@@ -60,8 +67,8 @@ export const beginningOf = async (
     tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
     ...(architecture === 'custom' && topology !== undefined ? { topology } : {}),
   };
-  if (weights === undefined) return { model };
-  const file = decodeSafetensors(weights);
+  if (given === undefined) return { model };
+  const file = decodeSafetensors(given);
   matchManifest(model, file.manifest);
   return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
 };
