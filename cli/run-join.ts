@@ -73,6 +73,7 @@ export const runJoin = async (
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
   const address = url === '' ? '' : webSocketAddress(url);
+  const answers = await answersOf(flags);
   const keystore = await openIdentity(flags);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
@@ -91,7 +92,6 @@ export const runJoin = async (
   output.line(`data       ${name}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
   const network = await networkOf(flags);
-  const answers = await answersOf(flags);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   if (flags.ca !== undefined) await trustCertificate(flags.ca);
