@@ -4,7 +4,7 @@
 import { Option, type Command } from 'commander';
 import { parseCoins } from '../protocol/net/cost.ts';
 import { isObjectId } from '../protocol/net/object-id.ts';
-import { parseSpan, parseTime } from '../protocol/net/times.ts';
+import { parsePatience, parseSpan, parseTime } from '../protocol/net/times.ts';
 import { parsed, type Flag, type FlagTable, type Read } from '../protocol/spec/flag.ts';
 import { flagOf } from '../protocol/spec/setting.ts';
 
@@ -21,15 +21,10 @@ export const sui: Read<bigint> = parsed(
 );
 /** Milliseconds. */
 export const span: Read<number> = parsed('a duration such as 90s, 15m, 12h or 30d', parseSpan);
-const MAX_PATIENCE_MS = 30 * 24 * 3_600_000;
-/** Milliseconds; a bare number counts seconds. */
+/** Milliseconds. */
 export const patience: Read<number> = parsed(
   'a time such as 90s, 10m or 2h, of at most 30 days',
-  (text) => {
-    if (!/^\d+[smh]?$/u.test(text)) return undefined;
-    const ms = parseSpan(/\d$/u.test(text) ? `${text}s` : text);
-    return ms !== undefined && ms <= MAX_PATIENCE_MS ? ms : undefined;
-  },
+  parsePatience,
 );
 /** Milliseconds since 1970. */
 export const instant: Read<number> = parsed(

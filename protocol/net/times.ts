@@ -38,3 +38,12 @@ export const parseTime = (text: string): number | undefined => {
   const ms = form.test(text) ? Date.parse(text) : Number.NaN;
   return ms >= 0 ? ms : undefined;
 };
+
+const MAX_PATIENCE_MS = 30 * 86_400_000;
+
+/** `90s`, `10m`, `2h` or seconds as milliseconds, at most 30 days; undefined for another text. */
+export const parsePatience = (text: string): number | undefined => {
+  if (!/^\d+[smh]?$/u.test(text)) return undefined;
+  const ms = parseSpan(/\d$/u.test(text) ? `${text}s` : text);
+  return ms !== undefined && ms <= MAX_PATIENCE_MS ? ms : undefined;
+};
