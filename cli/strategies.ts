@@ -48,7 +48,7 @@ Exit codes: floe help exit-codes.`,
           const carried = state.length === 0 ? 'carries nothing' : `carries ${state.join(', ')}`;
           output.say(
             `  ${carried}; a model version of ${dimension} parameters has ${bytes.model} bytes, ` +
-              `an upload of 10 participants at 8 bits ${bytes.upload}`,
+              `an upload of 10 participants ${bytes.upload}`,
           );
         }
       });
