@@ -37,7 +37,7 @@ export const strategiesCommand = () =>
           output.say(`  --${flagOf(parameter, {})} ${usual} (${range}): ${help}`);
         output.say(
           `  ${state.length === 0 ? 'carries no state' : `carries ${state.join(', ')}`}; a model version of ${dimension} parameters has ` +
-            `${bytes.model} bytes, an upload of 10 participants at 8 bits ${bytes.upload}`,
+            `${bytes.model} bytes, an upload of 10 participants ${bytes.upload}`,
         );
       }
     },

@@ -15,7 +15,8 @@ import {
   type StrategyInput,
 } from '../algorithm/registry.ts';
 import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
-import { parameterCount } from '../model/manifest.ts';
+import { TENSOR_ROLES } from '../model/manifest.ts';
+import { partsOf, sizeOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
@@ -60,7 +61,12 @@ const tensor = v.strictObject({
   ),
   shape: v.pipe(v.array(integer(1, 2 ** 31)), v.maxLength(8)),
   dtype: v.picklist(['float32', 'bfloat16']),
+  /** What training does to it: see model/manifest.ts. Trainable where missing. */
+  role: v.optional(v.picklist(TENSOR_ROLES)),
 });
+
+const isTrainable = ({ role = 'trainable' }: { readonly role?: string | undefined }): boolean =>
+  role === 'trainable';
 
 /** The place of a setting in the specification, which names it in errors. */
 const fieldOf = (name: SettingName): string => {
@@ -93,7 +99,12 @@ export const runSpecSchema = v.pipe(
        */
       architecture: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
       /** The tensors of the flat parameter vector, in order. */
-      tensors: v.pipe(v.array(tensor), v.minLength(1), v.maxLength(4096)),
+      tensors: v.pipe(
+        v.array(tensor),
+        v.minLength(1),
+        v.maxLength(4096),
+        v.check((list) => list.some(isTrainable), 'expected at least one trainable tensor'),
+      ),
       /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
       topology: v.optional(v.pipe(v.string(), v.maxLength(2 << 20))),
       /**
@@ -121,7 +132,11 @@ export const runSpecSchema = v.pipe(
     members,
     cohort: v.strictObject(specEntries(SETTINGS, 'cohort')),
     training: v.strictObject(specEntries(SETTINGS, 'training')),
-    encoding: v.strictObject(specEntries(SETTINGS, 'encoding')),
+    encoding: v.strictObject({
+      ...specEntries(SETTINGS, 'encoding'),
+      /** Missing: as many as a lane of the ring has for the cohort. */
+      bits: v.optional(specSchemaOf(SETTINGS.bits)),
+    }),
     /** Numbers that participants send beside their updates, under the same masks. */
     metrics: metricsSchema,
     /**
@@ -265,8 +280,8 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
   if (chosen.strategy.state.length === 0) return undefined;
   const known = firstStates.get(spec);
   if (known !== undefined) return known;
-  const state = initialState(chosen, parameterCount(spec.model));
-  const hash = stateHashOf(chosen, spec.model, state);
+  const size = sizeOf(partsOf(spec.model.tensors).trainable);
+  const hash = stateHashOf(chosen, size, initialState(chosen, size));
   if (hash !== undefined) firstStates.set(spec, hash);
   return hash;
 };

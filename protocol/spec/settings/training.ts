@@ -54,7 +54,7 @@ export const ENCODING_SETTINGS = {
     type: 'integer',
     min: 4,
     max: 20,
-    default: 8,
+    otherwise: 'as many as a lane of the ring has for the cohort',
     help: 'bits of a coordinate before summing',
     spec: 'encoding.bits',
     commands: [...EVERY_RUN, 'cost'],
