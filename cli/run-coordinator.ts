@@ -50,8 +50,8 @@ const settle = async (
   folder: string,
   fork: Fork | undefined,
 ): Promise<RunSettings> => {
-  const { model, inputs, classes, from } = given;
-  if (fork !== undefined && [model, inputs, classes, from].some((set) => set !== undefined))
+  const { model, inputs, classes, shape, from } = given;
+  if (fork !== undefined && [model, inputs, classes, shape, from].some((set) => set !== undefined))
     throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
   const path = join(folder, SETTINGS_FILE);
   if (!(await isThere(path))) return given;
