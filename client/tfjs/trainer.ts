@@ -32,6 +32,7 @@ import { type ModelFunction, type Topology, modelFromTopology } from './models.t
 import { type Objective, labelsOf, objectiveOf } from './objective.ts';
 import { recordedEngine } from './recorded-engine.ts';
 import { manifestOf, topologyOf } from './topology.ts';
+import { tryEngine } from './trial.ts';
 import { wasmEngine } from './wasm-engine.ts';
 
 export interface TfjsTrainerOptions {
@@ -276,7 +277,11 @@ const chooseEngine = (
   return { engine: stepwise(layersEngine(backend, model, manifest, objective)), remark: '' };
 };
 
-const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
+const share = async (
+  options: TfjsTrainerOptions,
+  backend: Backend,
+  model: Tfjs.LayersModel,
+): Promise<Shared> => {
   const { data, denseFastPath = true } = options;
   const objective = objectiveOf(backend.tf, model, data, options);
   const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
@@ -289,7 +294,12 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
   };
   const manifest = manifestOf(model);
   const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, objective) : undefined;
-  const chosen = chooseEngine(backend, model, manifest, objective, plan, options.recorded ?? true);
+  // Examples that do not fit are named as such, before anything is tried with them.
+  check(data);
+  const recorded = options.recorded ?? true;
+  const first = chooseEngine(backend, model, manifest, objective, plan, recorded);
+  const eager = (): Engine => stepwise(layersEngine(backend, model, manifest, objective));
+  const chosen = options.trial === false ? first : await tryEngine(first, eager, manifest, data);
   return {
     backend: `${backend.description}${chosen.remark}; ${objective.description}`,
     manifest,
@@ -310,7 +320,9 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
  * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm
  * backend run without tfjs (`denseFastPath`), and the backend line says so. Deterministic for a
  * seed and a backend; layers with randomness of their own other than Dropout are refused.
- * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
+ * One step is tried at once, unless `trial` is false.
+ * @throws FloeError `backend_unavailable`, `model_malformed` for a model that cannot be trained here,
+ * `data_unfit`
  */
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
   const { backend: chosen = {} } = options;
@@ -318,7 +330,7 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
   switchBackend(backend.tf, backend.eager ?? backend.name);
   const model = await buildModel(backend, options.model);
   try {
-    return over(share(options, backend, model), options.data);
+    return over(await share(options, backend, model), options.data);
   } catch (thrown) {
     model.dispose();
     throw thrown;
