@@ -85,7 +85,7 @@ export const TRAINING_SETTINGS = {
     otherwise: 'what labels and model can only mean',
     help: 'what the model is trained for: the loss, the labels and the metrics',
     spec: 'training.task',
-    commands: EVERY_RUN,
+    commands: [...EVERY_RUN, 'cost'],
   },
   optimizer: {
     area: 'training',
