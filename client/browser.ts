@@ -41,6 +41,14 @@ export {
 export { modelOfSpec } from './spec-model.ts';
 export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/trainer.ts';
 export {
+  optimizerOf,
+  rateOfRound,
+  type Optimizer,
+  type OptimizerRule,
+  type Schedule,
+} from './optimizer.ts';
+export { makeTask, type RegressionLoss, type Task, type TaskType } from './task.ts';
+export {
   functionTrainer,
   type FunctionTrainerOptions,
   type Trainer,

@@ -112,7 +112,13 @@ const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
   return async (spec: Parameters<typeof modelOfSpec>[0]) => {
     const { tfjsTrainer } = await import('./tfjs/trainer.ts');
-    return tfjsTrainer({ model: modelOfSpec(spec), data, backend: { prefer: backend } });
+    const { task } = spec.training;
+    return tfjsTrainer({
+      model: modelOfSpec(spec),
+      data,
+      backend: { prefer: backend },
+      ...(task === undefined ? {} : { task }),
+    });
   };
 };
 

@@ -54,8 +54,8 @@ export const newRun = async (
   folder: string,
   { settings: given, nameOf, begin, fork }: NewRunOptions,
 ): Promise<NewRun & { readonly settings: RunSettings }> => {
-  const { model, inputs, classes, from } = given;
-  if (fork !== undefined && [model, inputs, classes, from].some((set) => set !== undefined))
+  const { model, inputs, classes, shape, from } = given;
+  if (fork !== undefined && [model, inputs, classes, shape, from].some((set) => set !== undefined))
     throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
   const settings = await settingsOfFolder(given, folder);
   return {

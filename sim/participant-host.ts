@@ -182,6 +182,7 @@ const openTrainers = async (
     model: modelOfSpec(spec),
     data: subset(init.train, first.rows),
     backend: { prefer: init.backend },
+    ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
   });
   return { backend: () => shared.backend, trainerOf: (_, data) => shared.withData(data) };
 };

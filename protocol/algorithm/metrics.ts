@@ -39,6 +39,18 @@ export const DEFAULT_METRICS = [
   { name: 'accuracy', kind: 'mean', scale: 1000 },
 ] as const satisfies readonly MetricSpec[];
 
+/** Of regression: the mean absolute and the mean squared error, whose root is the RMSE. */
+const REGRESSION_METRICS = [
+  { name: 'loss', kind: 'mean', scale: 1000 },
+  { name: 'mae', kind: 'mean', scale: 1000 },
+  { name: 'mse', kind: 'mean', scale: 1000 },
+] as const satisfies readonly MetricSpec[];
+
+/** The metrics of a run that declares none. @param task of its training, where it is declared */
+export const metricsOfTask = (task: string | undefined): MetricSpec[] => [
+  ...(task === 'regression' ? REGRESSION_METRICS : DEFAULT_METRICS),
+];
+
 export const metricsSchema = v.pipe(
   v.array(metricSchema),
   // The strategy's own scalars travel in the same lanes.

@@ -7,7 +7,12 @@ import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
-import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
+import {
+  DEFAULT_METRICS,
+  metricsOfTask,
+  metricsSchema,
+  type MetricSpec,
+} from '../algorithm/metrics.ts';
 import {
   makeStrategySpec,
   strategyOf,
@@ -247,6 +252,7 @@ export const makeRunSpec = ({
         ...input.cohort,
       },
       training: { ...SPEC_DEFAULTS.training, ...input.training },
+      metrics: input.metrics ?? metricsOfTask(input.training?.task?.type),
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
