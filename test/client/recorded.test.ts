@@ -4,7 +4,7 @@
  * in plain JavaScript.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
+import { ALL_MODELS, SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { planOf } from '../../client/recorded/plan.ts';
 import { record } from '../../client/recorded/record.ts';
@@ -36,22 +36,19 @@ beforeAll(async () => {
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 
 describe('recording', () => {
-  it.each(SMALL_MODELS)(
-    '$name: a step and a forward pass, the weights left alone',
-    async (small) => {
-      const model = await small.model(cpu.tf);
-      const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
-      const common = { tf: cpu.tf, model, kind: 'probabilities', size: 3 } as const;
-      const step = record({ ...common, optimizer: { type: 'sgd' } });
-      const forward = record(common);
-      expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
-      expect(forward.updates).toEqual([]);
-      expect(planOf(forward).nodes.length).toBeLessThan(planOf(step).nodes.length);
-      expect(model.getWeights().map((weight) => weight.dataSync())).toEqual(before);
-      expect(cpu.tf.getBackend()).toBe('cpu');
-      model.dispose();
-    },
-  );
+  it.each(ALL_MODELS)('$name: a step and a forward pass, the weights left alone', async (small) => {
+    const model = await small.model(cpu.tf);
+    const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+    const common = { tf: cpu.tf, model, kind: 'probabilities', size: 3 } as const;
+    const step = record({ ...common, optimizer: { type: 'sgd' } });
+    const forward = record(common);
+    expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
+    expect(forward.updates).toEqual([]);
+    expect(planOf(forward).nodes.length).toBeLessThan(planOf(step).nodes.length);
+    expect(model.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+    expect(cpu.tf.getBackend()).toBe('cpu');
+    model.dispose();
+  });
 
   it('fuses the 2NN into one node for each product and bias, and updates in place', () => {
     const model = mlp2nn(cpu.tf);
@@ -106,7 +103,7 @@ describe('recording', () => {
 });
 
 describe('replay by the reference executor', () => {
-  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+  it.each(ALL_MODELS)('$name: the weights of eager training', async (small) => {
     const { tf } = cpu;
     const size = 4;
     const model = await small.model(tf);
@@ -156,7 +153,7 @@ describe('replay by the reference executor', () => {
 describe('gradients of recorded steps', () => {
   // Batch norm and dropout train otherwise than they are evaluated; a penalty is no part of the
   // score.
-  const plain = SMALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
+  const plain = ALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
 
   it.each(plain)('$name: within 1e-3 of central differences', async (small) => {
     const size = 3;
@@ -242,7 +239,7 @@ const worst = (a: Float32Array, b: Float32Array): number =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
 
 describe('replay on WebAssembly', () => {
-  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+  it.each(ALL_MODELS)('$name: the weights of eager training', async (small) => {
     const wasm = await selectBackend({ prefer: 'wasm' });
     const data = examplesFor(small, 11);
     const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
