@@ -6,7 +6,7 @@
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
 import type { Trainer } from '../client/trainer.ts';
-import type { BackendName } from '../client/tfjs/backends.ts';
+import type { BackendChoice } from '../client/tfjs/backends.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { identityFromSeed } from '../protocol/ports/identity.ts';
@@ -25,7 +25,7 @@ export interface AnalystData {
   readonly train: Dataset;
   readonly test: Dataset;
   readonly model: string;
-  readonly backend: 'auto' | BackendName;
+  readonly backend: BackendChoice;
   /** URL of the simulation module whose model or trainer it is, where one is. */
   readonly module?: string | undefined;
   /** 32 bytes. */

@@ -3,7 +3,7 @@
  * holds no examples.
  */
 import { createDataset } from '../data/dataset.ts';
-import type { BackendName } from './backends.ts';
+import type { BackendChoice } from './backends.ts';
 import { tfjsTrainer } from './trainer.ts';
 import type { TensorSpec } from '../../protocol/model/index.ts';
 import { chooseModel } from './choose-model.ts';
@@ -21,7 +21,7 @@ export interface ModelDescription {
 export const describeModel = async (
   name: string,
   shape: { readonly featureShape: readonly number[]; readonly classes: number },
-  backend: 'auto' | BackendName,
+  backend: BackendChoice,
 ): Promise<ModelDescription> => {
   const { architecture, build } = chooseModel(name, shape);
   const size = shape.featureShape.reduce((a, b) => a * b, 1);

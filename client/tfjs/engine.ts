@@ -41,6 +41,8 @@ export interface EpochsRequest {
 
 /** What a trainer drives: weights in, epochs, weights out. */
 export interface Engine {
+  /** True where tfjs runs each step itself, kernel by kernel. */
+  readonly eager?: boolean;
   load(weights: Float32Array): void;
   /** The sum of the last epoch's losses, each of the weights before its step. */
   train(request: EpochsRequest): Promise<Score>;

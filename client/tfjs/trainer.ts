@@ -20,12 +20,14 @@ import {
   requireRequest,
   throwIfAborted,
 } from '../trainer.ts';
-import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
+import { type Backend, type BackendOptions, openBackends, switchBackend } from './backends.ts';
 import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, stepwise } from './engine.ts';
+import { fastestOf } from './fastest.ts';
 import { layersEngine } from './layers-engine.ts';
 import type { Loss, OutputKind } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
+import { onnxEngine } from './onnx-engine.ts';
 import { recordedEngine } from './recorded-engine.ts';
 import { manifestOf, topologyOf } from './topology.ts';
 import { wasmEngine } from './wasm-engine.ts';
@@ -36,7 +38,7 @@ export interface TfjsTrainerOptions {
   /** Default: `crossEntropy` when the data has classes, else `meanSquaredError`. */
   readonly loss?: Loss;
   readonly data: Dataset;
-  /** Default: the first that runs here. */
+  /** Default: wasm, or else plain JavaScript: the same result on every machine. */
   readonly backend?: BackendOptions | Backend;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
   readonly denseFastPath?: boolean;
@@ -222,6 +224,12 @@ const holders = (end: () => void): Shared['hold'] => {
   };
 };
 
+/** tfjs itself, step by step. */
+const eagerEngine = (...given: Parameters<typeof layersEngine>): Engine => ({
+  ...stepwise(layersEngine(...given)),
+  eager: true,
+});
+
 /**
  * Recorded steps on a GPU, dense stacks without tfjs, or tfjs step by step; the remark says what
  * and why.
@@ -240,9 +248,25 @@ const chooseEngine = (
       return { engine, remark: '; steps are recorded once and replayed' };
     } catch (thrown) {
       if (!(thrown instanceof Unrecordable)) throw thrown;
-      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      const engine = eagerEngine(backend, model, manifest, kind);
       const reason = `${thrown.message} cannot be recorded, so that it trains on ${backend.eager}`;
       return { engine, remark: `; ${reason}` };
+    }
+  }
+  if (backend.onnx !== undefined) {
+    try {
+      const engine = onnxEngine(backend, backend.onnx, model, manifest, kind);
+      return { engine, remark: '; steps are recorded once and run as one graph' };
+    } catch (thrown) {
+      if (!(thrown instanceof Unrecordable)) throw thrown;
+      // Another executor of recorded steps may have what this one has not.
+      const { onnx: _, ...others } = backend;
+      const next = { ...others, name: backend.eager ?? 'wasm' };
+      const { engine, remark } = chooseEngine(next, model, manifest, kind, plan, recorded);
+      return {
+        engine,
+        remark: `; not ${thrown.message}, so that it trains on ${next.name}${remark}`,
+      };
     }
   }
   if (plan !== undefined)
@@ -256,11 +280,11 @@ const chooseEngine = (
       return { engine, remark: '; steps are recorded once and replayed' };
     } catch (thrown) {
       if (!(thrown instanceof Unrecordable)) throw thrown;
-      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      const engine = eagerEngine(backend, model, manifest, kind);
       return { engine, remark: `; ${thrown.message} cannot be recorded: tfjs runs each step` };
     }
   }
-  return { engine: stepwise(layersEngine(backend, model, manifest, kind)), remark: '' };
+  return { engine: eagerEngine(backend, model, manifest, kind), remark: '' };
 };
 
 const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
@@ -301,12 +325,22 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
  * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
  */
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
-  const { backend: chosen = {} } = options;
-  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
-  switchBackend(backend.tf, backend.eager ?? backend.name);
-  const model = await buildModel(backend, options.model);
+  const { backend: chosen = {}, data } = options;
+  const { backends, skipped } =
+    'tf' in chosen ? { backends: [chosen], skipped: [] } : await openBackends(chosen);
+  const [first] = backends;
+  if (first === undefined) throw new FloeError('internal', 'no backend');
+  switchBackend(first.tf, first.eager ?? first.name);
+  const model = await buildModel(first, options.model);
+  const make = (backend: Backend): Shared => {
+    switchBackend(backend.tf, backend.eager ?? backend.name);
+    const shared = share(options, backend, model);
+    shared.check(data);
+    return shared;
+  };
   try {
-    return over(share(options, backend, model), options.data);
+    const now = options.now ?? (() => systemClock.monotonic());
+    return over(await fastestOf(backends, skipped, make, { data, now }), data);
   } catch (thrown) {
     model.dispose();
     throw thrown;
