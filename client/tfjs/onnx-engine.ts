@@ -23,7 +23,7 @@ import { dropoutLayers } from './layers-engine.ts';
 import { type OutputKind, type Score, score } from './losses.ts';
 
 /** Milliseconds for which one call may hold the event loop, where more than one step fits. */
-const STRETCH_MS = 50;
+const STRETCH_MS = 100;
 /** Features of the steps of one call: 16 MB. */
 const MOST_FLOATS = 1 << 22;
 /** Sizes of batches whose graphs stay loaded. */
