@@ -9,7 +9,7 @@ import { type Dataset, subset } from '../data/dataset.ts';
 import { randomStream } from '../random.ts';
 import type { Backend } from './backends.ts';
 import type { Engine } from './engine.ts';
-import { borrowedKernels } from './kernels/borrow.ts';
+import { takeBorrowed } from './kernels/borrow.ts';
 
 /** An engine of a model, and what it is in words. */
 export interface Candidate {
@@ -78,12 +78,12 @@ const perSecond = (speed: number): string =>
 
 /** The candidate with its kernels from elsewhere named, after one step. */
 const tried = async <T extends Candidate>(candidate: T, tf: Backend['tf'], data: Dataset) => {
-  const before = new Set(borrowedKernels(tf));
+  takeBorrowed(tf);
   loadZeros(candidate);
   await steps(candidate.engine, firstOf(data, 1));
-  const fresh = [...borrowedKernels(tf)].filter((name) => !before.has(name));
-  if (fresh.length === 0) return candidate;
-  return { ...candidate, backend: `${candidate.backend}; ${fresh.join(', ')} in plain JavaScript` };
+  const borrowed = takeBorrowed(tf).join(', ');
+  if (borrowed === '') return candidate;
+  return { ...candidate, backend: `${candidate.backend}; ${borrowed} in plain JavaScript` };
 };
 
 /**

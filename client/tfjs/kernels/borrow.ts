@@ -26,8 +26,12 @@ interface WasmBackend {
 
 const used = new WeakMap<Tf, Set<string>>();
 
-/** The kernels that wasm has borrowed so far, by name. */
-export const borrowedKernels = (tf: Tf): ReadonlySet<string> => used.get(tf) ?? new Set();
+/** The kernels that wasm has borrowed since this was last asked, by name. */
+export const takeBorrowed = (tf: Tf): readonly string[] => {
+  const names = [...(used.get(tf) ?? [])];
+  used.get(tf)?.clear();
+  return names;
+};
 
 const runOnCpu = (
   cpu: CpuBackend,
@@ -55,7 +59,7 @@ const runOnCpu = (
     wasm.typedArrayFromHeap(made).set(cpu.readSync(info.dataId));
     return made;
   };
-  const list = Array.isArray(out) ? (out) : [out];
+  const list = Array.isArray(out) ? out : [out];
   const results = list.map(back);
   for (const { dataId } of [...copies, ...list]) cpu.disposeData(dataId, true);
   return Array.isArray(out) ? results : (results[0] as TensorInfo);
