@@ -2,6 +2,7 @@
  * @module Small models, one for each kind of layer, on which recorded steps are compared with eager
  * ones.
  */
+import type * as Tfjs from '@tensorflow/tfjs';
 import { type Dataset, createDataset } from '../client/data/dataset.ts';
 import { randomStream } from '../client/random.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
@@ -31,6 +32,53 @@ export const examplesFor = (
 };
 
 const image = [8, 8, 3];
+
+const listOf = (inputs: Tfjs.Tensor | Tfjs.Tensor[]): Tfjs.Tensor[] =>
+  Array.isArray(inputs) ? inputs : [inputs];
+
+/** A layer that gives one tensor, on its symbolic inputs. */
+const one = (
+  layer: Tfjs.layers.Layer,
+  of: Tfjs.SymbolicTensor | Tfjs.SymbolicTensor[],
+): Tfjs.SymbolicTensor => layer.apply(of) as Tfjs.SymbolicTensor;
+
+/** Weightless layers that tfjs does not have. */
+const ownLayers = (tf: typeof Tfjs) => {
+  class Attention extends tf.layers.Layer {
+    static className = 'Attention';
+    override computeOutputShape(shapes: Tfjs.Shape[]): Tfjs.Shape {
+      return shapes[2] ?? [];
+    }
+    override call(inputs: Tfjs.Tensor | Tfjs.Tensor[]): Tfjs.Tensor {
+      const [q, k, v] = listOf(inputs) as [Tfjs.Tensor, Tfjs.Tensor, Tfjs.Tensor];
+      const width = q.shape.at(-1) ?? 1;
+      const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(width));
+      return tf.matMul(tf.softmax(scores), v);
+    }
+  }
+  class Gelu extends tf.layers.Layer {
+    static className = 'Gelu';
+    override call(inputs: Tfjs.Tensor | Tfjs.Tensor[]): Tfjs.Tensor {
+      const [x] = listOf(inputs) as [Tfjs.Tensor];
+      return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.div(x, Math.SQRT2)), 1));
+    }
+  }
+  return { attention: () => new Attention({}), gelu: () => new Gelu({}) };
+};
+
+const transformerBlock: ModelFunction = (tf) => {
+  const { layers } = tf;
+  const own = ownLayers(tf);
+  const x = tf.input({ shape: [5, 8] });
+  const parts = ['q', 'k', 'v'].map(() => one(layers.dense({ units: 8 }), x));
+  const seen = one(layers.add(), [x, one(own.attention(), parts)]);
+  const first = one(layers.layerNormalization(), seen);
+  const wide = one(own.gelu(), one(layers.dense({ units: 16 }), first));
+  const second = one(layers.add(), [first, one(layers.dense({ units: 8 }), wide)]);
+  const pooled = one(layers.globalAveragePooling1d({}), one(layers.layerNormalization(), second));
+  const y = one(layers.dense({ units: CLASSES, activation: 'softmax' }), pooled);
+  return tf.model({ inputs: x, outputs: y });
+};
 
 export const SMALL_MODELS: readonly SmallModel[] = [
   {
@@ -144,5 +192,15 @@ export const SMALL_MODELS: readonly SmallModel[] = [
           tf.layers.dense({ units: CLASSES, activation: 'softmax' }),
         ],
       }),
+  },
+];
+
+/** With those whose shaders a software adapter takes minutes to make. */
+export const ALL_MODELS: readonly SmallModel[] = [
+  ...SMALL_MODELS,
+  {
+    name: 'transformer block: attention, GELU, layer norm',
+    featureShape: [5, 8],
+    model: transformerBlock,
   },
 ];

@@ -1,8 +1,14 @@
 /**
- * @module Training speed: samples per second of every engine that runs here, on the models of
- * McMahan et al. (2017), as ratios within one run: the machine's speed cancels. Usage:
- * `node bench/training.ts`.
+ * @module Training speed on one core: samples per CPU second of every engine that runs here, on the
+ * models of McMahan et al. (2017), beside the wasm backend of TensorFlow.js as published and, with
+ * `--python PATH`, beside PyTorch on one thread in the same run. Engines take turns, the best of
+ * their turns counts, as others share the machine. Usage:
+ * `node bench/training.ts [--python venv/bin/python]`.
  */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { initialModel } from '../protocol/model/first-model.ts';
 import { subset } from '../client/data/dataset.ts';
 import { loadMnist } from '../client/data/mnist-node.ts';
@@ -14,68 +20,60 @@ import { report } from './table.ts';
 interface Case {
   readonly label: string;
   readonly backend: BackendOptions;
-  readonly denseFastPath: boolean;
+  readonly denseFastPath?: boolean;
   readonly recorded?: boolean;
-  readonly models: readonly ModelName[];
+  /** Default: all. */
+  readonly models?: readonly ModelName[];
 }
 
 const CASES: readonly Case[] = [
   {
-    label: 'wasm as published',
+    label: 'tfjs wasm as published',
     backend: { prefer: 'wasm', ownKernels: false },
-    denseFastPath: false,
     recorded: false,
     // It has no gradient of a convolution's filter.
     models: ['mlp-2nn'],
   },
-  { label: 'cpu', backend: { prefer: 'cpu' }, denseFastPath: false, models: ['mlp-2nn', 'cnn'] },
+  { label: "tfjs on Floe's wasm kernels", backend: { prefer: 'wasm' }, recorded: false },
+  { label: 'recorded steps on wasm', backend: { prefer: 'wasm' } },
   {
-    label: "wasm, Floe's kernels under tfjs",
-    backend: { prefer: 'wasm' },
-    denseFastPath: false,
-    recorded: false,
-    models: ['mlp-2nn', 'cnn'],
-  },
-  {
-    label: 'wasm, recorded steps',
-    backend: { prefer: 'wasm' },
-    denseFastPath: false,
-    models: ['mlp-2nn', 'cnn'],
-  },
-  {
-    label: "wasm, Floe's dense path",
+    label: 'dense path on wasm',
     backend: { prefer: 'wasm' },
     denseFastPath: true,
     models: ['mlp-2nn'],
   },
-  {
-    label: 'webgpu',
-    backend: { prefer: 'webgpu' },
-    denseFastPath: false,
-    models: ['mlp-2nn', 'cnn'],
-  },
-  {
-    label: 'tfjs-node',
-    backend: { prefer: 'tensorflow' },
-    denseFastPath: false,
-    models: ['mlp-2nn', 'cnn'],
-  },
+  { label: 'recorded steps on ONNX Runtime', backend: { prefer: 'onnx' } },
+  { label: 'tfjs-node', backend: { prefer: 'tensorflow' } },
+  { label: 'recorded steps on WebGPU', backend: { prefer: 'webgpu' } },
 ];
 
-/**
- * Each measurement trains for about this long, three times; the best counts, as others share the
- * machine.
- */
-const BUDGET_MS = 700;
+const TABLE: readonly (readonly [ModelName, number])[] = [
+  ['mlp-2nn', 10],
+  ['mlp-2nn', 32],
+  ['mlp-2nn', 256],
+  ['cnn', 10],
+  ['cnn', 32],
+];
+
+const TURNS = 4;
+/** Each turn trains for about this long. */
+const TURN_SECONDS = 0.4;
 
 const train = await loadMnist('train');
 const seed = new Uint8Array(32);
 
-const samplesPerSecond = async (
-  { backend, denseFastPath, recorded = true }: Case,
+interface Runner {
+  readonly label: string;
+  /** Samples per CPU second of one turn. */
+  turn(): Promise<number>;
+  dispose(): void;
+}
+
+const openEngine = async (
+  { label, backend, denseFastPath = false, recorded = true }: Case,
   model: ModelName,
   batchSize: number,
-): Promise<number> => {
+): Promise<Runner> => {
   const whole = await tfjsTrainer({
     model: MODELS[model],
     backend,
@@ -86,47 +84,80 @@ const samplesPerSecond = async (
   const weights = initialModel({ ...whole.manifest, seed });
   const run = async (examples: number): Promise<number> => {
     const part = whole.withData(subset(train, [...Array(examples).keys()]));
-    const started = performance.now();
+    const started = process.cpuUsage();
     await part.train({ weights, round: 1, epochs: 1, batchSize, learningRate: 0.1, seed });
+    const { user, system } = process.cpuUsage(started);
     part.dispose();
-    return (examples / (performance.now() - started)) * 1000;
+    return (examples / (user + system)) * 1e6;
   };
   await run(batchSize);
-  const speed = await run(batchSize);
-  const steps = Math.max(1, Math.floor((speed * BUDGET_MS) / 1000 / batchSize));
-  const examples = Math.min(train.size, steps * batchSize);
-  let best = speed;
-  // One after the other: they share the processor.
-  // oxlint-disable-next-line no-await-in-loop
-  for (let i = 0; i < 3; i++) best = Math.max(best, await run(examples));
-  whole.dispose();
-  return best;
+  const speed = await run(batchSize * 2);
+  const steps = Math.max(2, Math.floor((speed * TURN_SECONDS) / batchSize));
+  const examples = Math.min(train.size - (train.size % batchSize), steps * batchSize);
+  return {
+    label,
+    turn: async () => run(examples),
+    dispose: () => {
+      whole.dispose();
+    },
+  };
 };
 
+/** PyTorch in a process of its own, a line for each turn. */
+const openTorch = (python: string) => {
+  const script = fileURLToPath(new URL('training.py', import.meta.url));
+  const child = spawn(python, [script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1' },
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    runner: (model: ModelName, batchSize: number): Runner => ({
+      label: 'PyTorch, one thread',
+      turn: async () => {
+        const steps = Math.max(2, Math.floor((model === 'cnn' ? 150 : 8000) / batchSize));
+        child.stdin.write(`${model} ${batchSize} ${steps}\n`);
+        const { value, done } = await lines.next();
+        if (done === true) throw new Error(`${python} has no torch, or ended`);
+        return Number(value);
+      },
+      dispose: () => undefined,
+    }),
+    end: () => child.stdin.end(),
+  };
+};
+
+const { values: flags } = parseArgs({ options: { python: { type: 'string' } } });
+const torch = flags.python === undefined ? undefined : openTorch(flags.python);
 const reports = await listBackends();
 for (const { name, available, detail } of reports)
   console.log(`${name}: ${available ? detail : `not available (${detail})`}`);
+if (torch === undefined) console.log('PyTorch: not asked for (--python PATH)');
 
-const TABLE: readonly (readonly [ModelName, number])[] = [
-  ['mlp-2nn', 10],
-  ['mlp-2nn', 32],
-  ['cnn', 10],
-];
-
+// One after the other: they share the processor.
+/* oxlint-disable no-await-in-loop */
 for (const [model, batchSize] of TABLE) {
-  console.log(`\n${model}, batch ${batchSize}`);
-  let reference: { readonly label: string; readonly speed: number } | undefined;
+  console.log(`\n${model}, batch ${batchSize}, samples per CPU second`);
+  const runners: Runner[] = [];
   for (const entry of CASES) {
     const available = reports.some((r) => r.name === entry.backend.prefer && r.available);
-    if (!available || !entry.models.includes(model)) continue;
-    // oxlint-disable-next-line no-await-in-loop
-    const speed = await samplesPerSecond(entry, model, batchSize);
-    reference ??= { label: entry.label, speed };
-    report({
-      what: `${model}, batch ${batchSize}, ${entry.label}`,
-      value: speed,
-      unit: 'samples/s',
-      ratio: { value: speed / reference.speed, to: reference.label },
-    });
+    if (available && entry.models?.includes(model) !== false)
+      runners.push(await openEngine(entry, model, batchSize));
   }
+  if (torch !== undefined) runners.push(torch.runner(model, batchSize));
+  const best = runners.map(() => 0);
+  for (let turn = 0; turn < TURNS; turn++)
+    for (const [i, runner] of runners.entries())
+      best[i] = Math.max(best[i] ?? 0, await runner.turn());
+  const reference = { label: runners[0]?.label ?? '', speed: best[0] ?? 1 };
+  for (const [i, { label }] of runners.entries())
+    report({
+      what: `${model}, batch ${batchSize}, ${label}`,
+      value: best[i] ?? 0,
+      unit: 'samples/s',
+      ratio: { value: (best[i] ?? 0) / reference.speed, to: reference.label },
+    });
+  for (const runner of runners) runner.dispose();
 }
+/* oxlint-enable no-await-in-loop */
+torch?.end();

@@ -19,7 +19,7 @@ import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystor
 import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
 import { reachRun, type Reach } from './network.ts';
 import { modelOfSpec } from './spec-model.ts';
-import type { BackendName } from './tfjs/backends.ts';
+import type { BackendChoice } from './tfjs/backends.ts';
 
 export interface JoinOptions extends Partial<
   Pick<
@@ -40,8 +40,8 @@ export interface JoinOptions extends Partial<
    * `trainer`.
    */
   readonly data?: Dataset;
-  /** With `data`: what trains. Default: the first that runs here. */
-  readonly backend?: BackendName | 'auto';
+  /** With `data`: what trains. Default: the fastest that runs here, as its rounding is its own. */
+  readonly backend?: BackendChoice;
   /**
    * A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity
    * that is forgotten at the end.
@@ -107,7 +107,7 @@ const openOwn = async (
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
+const trainerOf = ({ data, trainer, backend = 'fastest' }: JoinOptions) => {
   if (trainer !== undefined) return trainer;
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
   return async (spec: Parameters<typeof modelOfSpec>[0]) => {

@@ -8,7 +8,7 @@ import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
 import type { Optimizer } from '../client/optimizer.ts';
 import type { Task } from '../client/task.ts';
 import type { Trainer } from '../client/trainer.ts';
-import type { BackendName } from '../client/tfjs/backends.ts';
+import type { BackendChoice } from '../client/tfjs/backends.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { identityFromSeed } from '../protocol/ports/identity.ts';
@@ -29,7 +29,7 @@ export interface AnalystData {
   readonly model: string;
   /** What the model is trained for, where the scenario says so. */
   readonly task?: Task | undefined;
-  readonly backend: 'auto' | BackendName;
+  readonly backend: BackendChoice;
   /** URL of the simulation module whose model or trainer it is, where one is. */
   readonly module?: string | undefined;
   /** 32 bytes. */

@@ -9,7 +9,7 @@ import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type Participant, type ParticipantEvent } from '../client/participant/index.ts';
-import type { BackendName } from '../client/tfjs/backends.ts';
+import type { BackendChoice } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import type { Trainer } from '../client/trainer.ts';
 import { loadStrategies } from '../protocol/algorithm/load-module.ts';
@@ -46,7 +46,7 @@ export interface CrowdData {
   readonly substrate: Substrate;
   /** A thread has modules of its own. */
   readonly strategyModules: readonly string[];
-  readonly backend: 'auto' | BackendName;
+  readonly backend: BackendChoice;
   /** URL of the simulation module that makes the trainers, where one does. */
   readonly module?: string | undefined;
   /** Reconnect without the pauses that spare a real network. */

@@ -1,23 +1,29 @@
 /**
- * @module Which engine trains: tfjs-node-gpu or tfjs-node where installed, WebGPU on a real
- * adapter, WebAssembly with Floe's kernels, plain JavaScript, in this order. What was taken and why
- * the others were not is always said; an explicit wish that cannot be met is an error, never
- * another engine.
+ * @module The backends that train: tfjs-node-gpu or tfjs-node where installed, WebGPU on a real
+ * adapter, ONNX Runtime where installed, WebAssembly with Floe's kernels, plain JavaScript. What was
+ * taken and why the others were not is always said; an explicit wish that cannot be met is an error,
+ * never another engine.
  */
 import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
 import { type GpuDevice, isSoftwareAdapter, openGpu } from '../recorded/webgpu/device.ts';
-import { borrowKernels } from './borrowed.ts';
+import type { OnnxRuntime } from '../recorded/onnx/session.ts';
 import { simdSupported } from './kernels/load.ts';
 import { registerKernels } from './kernels/register.ts';
 
 export { isSoftwareAdapter };
 export type Tf = typeof Tfjs;
-export type BackendName = 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+export type BackendName = 'tensorflow' | 'webgpu' | 'onnx' | 'wasm' | 'cpu';
 
-/** The order of preference. */
-export const BACKENDS: readonly BackendName[] = ['tensorflow', 'webgpu', 'wasm', 'cpu'];
+/**
+ * `auto`: those that give the same result on every machine. `fastest`: a GPU, else the fastest on
+ * this processor for the model.
+ */
+export type BackendChoice = 'auto' | 'fastest' | BackendName;
+
+/** All of them. */
+export const BACKENDS: readonly BackendName[] = ['tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu'];
 
 export interface Backend {
   readonly name: BackendName;
@@ -26,6 +32,8 @@ export interface Backend {
   readonly tf: Tf;
   /** Of `webgpu`: where recorded steps run. */
   readonly gpu?: GpuDevice;
+  /** Of `onnx`: what runs recorded steps. */
+  readonly onnx?: OnnxRuntime;
   /** tfjs's backend, where it has another name: models are built there. */
   readonly eager?: BackendName;
 }
@@ -39,7 +47,7 @@ export interface BackendReport {
 
 export interface BackendOptions {
   /** Default `auto`. */
-  readonly prefer?: 'auto' | BackendName;
+  readonly prefer?: BackendChoice;
   /**
    * Browser: the folder (with a slash at its end) that serves the .wasm files of
    * @tensorflow/tfjs-backend-wasm.
@@ -77,6 +85,7 @@ class Unavailable extends Error {}
 interface Started {
   readonly description: string;
   readonly gpu?: GpuDevice;
+  readonly onnx?: OnnxRuntime;
   readonly eager?: 'wasm' | 'cpu';
 }
 
@@ -144,15 +153,35 @@ const startWebgpu: Start = async (tf, options) => {
   }
   if (gpu.software && options.softwareGpu !== true)
     throw new Unavailable(`${gpu.name} is a software adapter`);
-  const description = `WebGPU on ${gpu.name}`;
+  return { description: `WebGPU on ${gpu.name}`, gpu, eager: await startEager(tf, options) };
+};
+
+/** tfjs's own backend beside an engine of recorded steps. */
+const startEager = async (tf: Tf, options: BackendOptions): Promise<'wasm' | 'cpu'> => {
   try {
     await startWasm(tf, options);
-    return { description, gpu, eager: 'wasm' };
+    return 'wasm';
   } catch (thrown) {
     if (!(thrown instanceof Unavailable)) throw thrown;
     await startCpu(tf, options);
-    return { description, gpu, eager: 'cpu' };
+    return 'cpu';
   }
+};
+
+/** Steps run on ONNX Runtime; models are built, and what cannot be recorded trains, as on a GPU. */
+const startOnnx: Start = async (tf, options) => {
+  if (builtin('node:module') === undefined) throw new Unavailable('needs Node');
+  let onnx: OnnxRuntime;
+  try {
+    const loaded = (await importOptional('onnxruntime-node')) as { default?: OnnxRuntime };
+    onnx = loaded.default ?? (loaded as OnnxRuntime);
+  } catch (thrown) {
+    const missing = (thrown as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND';
+    const reason = missing ? 'onnxruntime-node: not installed' : firstLine(thrown);
+    throw new Unavailable(reason, { cause: thrown });
+  }
+  const description = `ONNX Runtime ${onnx.env.versions['node'] ?? ''} on one thread`;
+  return { description, onnx, eager: await startEager(tf, options) };
 };
 
 let restorePublished: (() => void) | undefined;
@@ -176,7 +205,6 @@ const startWasm: Start = async (tf, options) => {
     return { description: 'WebAssembly with the kernels of tfjs' };
   }
   restorePublished ??= registerKernels(tf);
-  borrowKernels(tf, 'wasm');
   return { description: "WebAssembly SIMD with Floe's kernels" };
 };
 
@@ -188,6 +216,7 @@ const startCpu: Start = async (tf) => {
 const START: Readonly<Record<BackendName, Start>> = {
   tensorflow: startTensorflow,
   webgpu: startWebgpu,
+  onnx: startOnnx,
   wasm: startWasm,
   cpu: startCpu,
 };
@@ -205,16 +234,73 @@ const attempt = async (
   }
 };
 
+/** What starts everywhere, and rounds the same everywhere. */
+const SAME_EVERYWHERE: readonly BackendName[] = ['wasm', 'cpu'];
+
+/** Whether tfjs-node found a device for CUDA. */
+const usesCuda = (tf: Tf): boolean =>
+  (tf.backend() as { isUsingGpuDevice?: boolean }).isUsingGpuDevice === true;
+
+export interface Candidates {
+  /** At least one; models are built on the first. */
+  readonly backends: readonly Backend[];
+  /** The others of those that were tried, and why they do not run here. */
+  readonly skipped: readonly string[];
+}
+
 /**
- * Starts the wanted backend, or with `auto` the first that runs here, and makes it tfjs's current
- * one.
+ * For `fastest`: tfjs-node-gpu on a GPU, else WebGPU on a real adapter, else all that run on the
+ * processor; plain JavaScript only where WebAssembly does not run.
+ */
+const startFastest = async (tf: Tf, options: BackendOptions): Promise<Candidates> => {
+  const skipped: string[] = [];
+  const start = async (name: BackendName): Promise<Backend | undefined> => {
+    const { detail, started } = await attempt(name, tf, options);
+    if (started !== undefined) return { ...started, name, description: `${name}: ${detail}`, tf };
+    skipped.push(`${name} (${detail})`);
+    return undefined;
+  };
+  const native = await start('tensorflow');
+  if (native !== undefined && usesCuda(tf)) return { backends: [native], skipped };
+  const gpu = await start('webgpu');
+  if (gpu !== undefined) return { backends: [gpu], skipped };
+  const onnx = await start('onnx');
+  const own = (await start('wasm')) ?? (await start('cpu'));
+  const backends = [own, onnx, native].filter((backend) => backend !== undefined);
+  return { backends, skipped };
+};
+
+/**
+ * The backends that may train: the wanted one, with `auto` the first that runs here, with `fastest`
+ * those to choose from. The first is made tfjs's current one.
+ * @throws FloeError `backend_unavailable` with the reason
+ */
+export const openBackends = async (options: BackendOptions = {}): Promise<Candidates> => {
+  const { prefer = 'auto' } = options;
+  if (prefer !== 'fastest') return { backends: [await selectBackend(options)], skipped: [] };
+  const tf = await loadTf();
+  const candidates = await startFastest(tf, options);
+  const [first] = candidates.backends;
+  if (first === undefined)
+    throw new FloeError(
+      'backend_unavailable',
+      `cannot train here with ${candidates.skipped.join(', ')}`,
+    );
+  switchBackend(tf, first.eager ?? first.name);
+  return candidates;
+};
+
+/**
+ * Starts the wanted backend, with `auto` the first of wasm and cpu that runs here, with `fastest`
+ * the first that may be, and makes it tfjs's current one.
  * @throws FloeError `backend_unavailable` with the reason
  */
 export const selectBackend = async (options: BackendOptions = {}): Promise<Backend> => {
-  const tf = await loadTf();
   const { prefer = 'auto' } = options;
+  if (prefer === 'fastest') return (await openBackends(options)).backends[0] as Backend;
+  const tf = await loadTf();
   const skipped: string[] = [];
-  for (const name of prefer === 'auto' ? BACKENDS : [prefer]) {
+  for (const name of prefer === 'auto' ? SAME_EVERYWHERE : [prefer]) {
     // In order: the first that starts is taken.
     // oxlint-disable-next-line no-await-in-loop
     const { detail, started } = await attempt(name, tf, options);

@@ -4,7 +4,7 @@
  */
 import { type Task, makeTask } from '../task.ts';
 import { createDataset } from '../data/dataset.ts';
-import type { BackendName } from './backends.ts';
+import type { BackendChoice } from './backends.ts';
 import { tfjsTrainer } from './trainer.ts';
 import type { TensorSpec } from '../../protocol/model/index.ts';
 import { chooseModel, type ExampleShape } from './choose-model.ts';
@@ -28,7 +28,7 @@ const labelsFor = (task: Task['type'], width: number): Int32Array | Float32Array
 export const describeModel = async (
   name: string,
   shape: ExampleShape,
-  backend: 'auto' | BackendName,
+  backend: BackendChoice,
   given?: Task,
 ): Promise<ModelDescription> => {
   const { featureShape, classes, targets = 1 } = shape;

@@ -5,7 +5,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { Manifest } from '../../protocol/model/manifest.ts';
-import { toFloeError } from '../../protocol/errors.ts';
+import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
@@ -23,13 +23,15 @@ import {
   requireRequest,
   throwIfAborted,
 } from '../trainer.ts';
-import { type Backend, type BackendOptions, selectBackend, switchBackend } from './backends.ts';
+import { type Backend, type BackendOptions, openBackends, switchBackend } from './backends.ts';
 import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, stepwise } from './engine.ts';
+import { fastestOf } from './fastest.ts';
 import { layersEngine } from './layers-engine.ts';
 import type { OutputKind, Score } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
 import { type Objective, labelsOf, objectiveOf } from './objective.ts';
+import { onnxEngine } from './onnx-engine.ts';
 import { recordedEngine } from './recorded-engine.ts';
 import { manifestOf, topologyOf } from './topology.ts';
 import { tryEngine } from './trial.ts';
@@ -50,7 +52,7 @@ export interface TfjsTrainerOptions {
    */
   readonly outputs?: OutputKind;
   readonly data: Dataset;
-  /** Default: the first that runs here. */
+  /** Default: wasm, or else plain JavaScript: the same result on every machine. */
   readonly backend?: BackendOptions | Backend;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
   readonly denseFastPath?: boolean;
@@ -236,6 +238,10 @@ const holders = (end: () => void): Shared['hold'] => {
   };
 };
 
+/** tfjs itself, step by step. */
+const eagerEngine = (...given: Parameters<typeof layersEngine>): Engine =>
+  stepwise(layersEngine(...given));
+
 /**
  * Recorded steps on a GPU, dense stacks without tfjs, or tfjs step by step; the remark says what
  * and why.
@@ -254,9 +260,25 @@ const chooseEngine = (
       return { engine, remark: '; steps are recorded once and replayed' };
     } catch (thrown) {
       if (!(thrown instanceof Unrecordable)) throw thrown;
-      const engine = stepwise(layersEngine(backend, model, manifest, objective));
+      const engine = eagerEngine(backend, model, manifest, objective);
       const reason = `${thrown.message} cannot be recorded, so that it trains on ${backend.eager}`;
       return { engine, remark: `; ${reason}` };
+    }
+  }
+  if (backend.onnx !== undefined) {
+    try {
+      const engine = onnxEngine(backend, backend.onnx, model, manifest, objective);
+      return { engine, remark: '; steps are recorded once and run as one graph' };
+    } catch (thrown) {
+      if (!(thrown instanceof Unrecordable)) throw thrown;
+      // Another executor of recorded steps may have what this one has not.
+      const { onnx: _, ...others } = backend;
+      const next = { ...others, name: backend.eager ?? 'wasm' };
+      const { engine, remark } = chooseEngine(next, model, manifest, objective, plan, recorded);
+      return {
+        engine,
+        remark: `; not ${thrown.message}, so that it trains on ${next.name}${remark}`,
+      };
     }
   }
   if (plan !== undefined)
@@ -270,11 +292,11 @@ const chooseEngine = (
       return { engine, remark: '; steps are recorded once and replayed' };
     } catch (thrown) {
       if (!(thrown instanceof Unrecordable)) throw thrown;
-      const engine = stepwise(layersEngine(backend, model, manifest, objective));
+      const engine = eagerEngine(backend, model, manifest, objective);
       return { engine, remark: `; ${thrown.message} cannot be recorded: tfjs runs each step` };
     }
   }
-  return { engine: stepwise(layersEngine(backend, model, manifest, objective)), remark: '' };
+  return { engine: eagerEngine(backend, model, manifest, objective), remark: '' };
 };
 
 const share = async (
@@ -298,8 +320,11 @@ const share = async (
   check(data);
   const recorded = options.recorded ?? true;
   const first = chooseEngine(backend, model, manifest, objective, plan, recorded);
-  const eager = (): Engine => stepwise(layersEngine(backend, model, manifest, objective));
-  const chosen = options.trial === false ? first : await tryEngine(first, eager, manifest, data);
+  const eager = (): Engine => eagerEngine(backend, model, manifest, objective);
+  const chosen =
+    options.trial === false
+      ? first
+      : await tryEngine(first, eager, { tf: backend.tf, manifest, data });
   return {
     backend: `${backend.description}${chosen.remark}; ${objective.description}`,
     manifest,
@@ -325,12 +350,20 @@ const share = async (
  * `data_unfit`
  */
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
-  const { backend: chosen = {} } = options;
-  const backend = 'tf' in chosen ? chosen : await selectBackend(chosen);
-  switchBackend(backend.tf, backend.eager ?? backend.name);
-  const model = await buildModel(backend, options.model);
+  const { backend: chosen = {}, data } = options;
+  const { backends, skipped } =
+    'tf' in chosen ? { backends: [chosen], skipped: [] } : await openBackends(chosen);
+  const [first] = backends;
+  if (first === undefined) throw new FloeError('internal', 'no backend');
+  switchBackend(first.tf, first.eager ?? first.name);
+  const model = await buildModel(first, options.model);
+  const make = async (backend: Backend): Promise<Shared> => {
+    switchBackend(backend.tf, backend.eager ?? backend.name);
+    return share(options, backend, model);
+  };
   try {
-    return over(await share(options, backend, model), options.data);
+    const now = options.now ?? (() => systemClock.monotonic());
+    return over(await fastestOf(backends, skipped, make, { data, now }), data);
   } catch (thrown) {
     model.dispose();
     throw thrown;

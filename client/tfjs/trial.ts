@@ -7,7 +7,8 @@ import { FloeError } from '../../protocol/errors.ts';
 import { type Dataset, subset } from '../data/dataset.ts';
 import { PLAIN_SGD } from '../optimizer.ts';
 import { randomStream } from '../random.ts';
-import { noteBorrowed } from './borrowed.ts';
+import type { Tf } from './backends.ts';
+import { takeBorrowed } from './kernels/borrow.ts';
 import type { Engine } from './engine.ts';
 
 /** An engine, and what the first lines of output say about it. */
@@ -16,32 +17,34 @@ export interface Chosen {
   readonly remark: string;
 }
 
+export interface Trial {
+  readonly tf: Tf;
+  readonly manifest: Manifest;
+  readonly data: Dataset;
+}
+
 const reasonOf = (thrown: unknown): string =>
   (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0] ?? 'unknown reason';
 
 /** One step on one example, from weights of zero. Gives the kernels that were borrowed. */
-const step = async (
-  engine: Engine,
-  manifest: Manifest,
-  data: Dataset,
-): Promise<readonly string[]> => {
+const step = async (engine: Engine, { tf, manifest, data }: Trial): Promise<readonly string[]> => {
+  takeBorrowed(tf);
   engine.load(new Float32Array(parameterCount(manifest)));
-  return noteBorrowed(async () =>
-    engine.train({
-      data: subset(data, [0]),
-      epochs: 1,
-      batchSize: 1,
-      learningRate: 0,
-      optimizer: PLAIN_SGD,
-      order: () => Uint32Array.of(0),
-      stream: randomStream(new Uint8Array(32), 'trial'),
-      pause: async () => Promise.resolve(),
-    }),
-  );
+  await engine.train({
+    data: subset(data, [0]),
+    epochs: 1,
+    batchSize: 1,
+    learningRate: 0,
+    optimizer: PLAIN_SGD,
+    order: () => Uint32Array.of(0),
+    stream: randomStream(new Uint8Array(32), 'trial'),
+    pause: async () => Promise.resolve(),
+  });
+  return takeBorrowed(tf);
 };
 
 const named = (borrowed: readonly string[]): string =>
-  borrowed.length === 0 ? '' : `; ${borrowed.join(', ')} run in plain JavaScript (slow)`;
+  borrowed.length === 0 ? '' : `; ${borrowed.join(', ')} in plain JavaScript, which is slow`;
 
 /**
  * Tries the chosen engine, and where it fails the one that runs tfjs step by step.
@@ -50,18 +53,17 @@ const named = (borrowed: readonly string[]): string =>
 export const tryEngine = async (
   chosen: Chosen,
   eager: () => Engine,
-  manifest: Manifest,
-  data: Dataset,
+  trial: Trial,
 ): Promise<Chosen> => {
   try {
-    const borrowed = await step(chosen.engine, manifest, data);
+    const borrowed = await step(chosen.engine, trial);
     return { engine: chosen.engine, remark: `${chosen.remark}${named(borrowed)}` };
   } catch (thrown) {
     chosen.engine.dispose();
     const first = reasonOf(thrown);
     const engine = eager();
     try {
-      const borrowed = await step(engine, manifest, data);
+      const borrowed = await step(engine, trial);
       const remark = `; ${first}, so that tfjs runs each step${named(borrowed)}`;
       return { engine, remark };
     } catch (second) {

@@ -249,3 +249,72 @@ describe('the gradient of max pooling', () => {
     expect([...gradient(x).dataSync()]).toEqual([0, 0, 0, 1]);
   });
 });
+
+describe('kernels from plain JavaScript, which wasm lacks or has wrong', () => {
+  const depthwise: Operation = (x, filter) =>
+    tf.depthwiseConv2d(x as Tfjs.Tensor4D, filter as Tfjs.Tensor4D, 1, 'same');
+
+  it('depthwise convolution: the output and both gradients', async () => {
+    const shapes = [
+      [2, 5, 6, 3],
+      [3, 3, 3, 2],
+    ];
+    await compare(depthwise, shapes);
+    await compareWithDifferences(depthwise, shapes);
+  });
+
+  it('convolution in three dimensions: both gradients', async () => {
+    const convolution: Operation = (x, filter) =>
+      tf.conv3d(x as Tfjs.Tensor5D, filter as Tfjs.Tensor5D, 1, 'same');
+    const shapes = [
+      [1, 4, 4, 3, 2],
+      [2, 2, 2, 2, 3],
+    ];
+    await compare(convolution, shapes);
+    await compareWithDifferences(convolution, shapes);
+  });
+
+  it('gather: the gradient is a sum by segments', async () => {
+    const rows: Operation = (x) => tf.gather(x, tf.tensor1d([3, 0, 3, 1], 'int32'));
+    await compare(rows, [[5, 4]]);
+    await compareWithDifferences(rows, [[5, 4]]);
+  });
+
+  it('einsum gives what a product gives', async () => {
+    await tf.setBackend('wasm');
+    const difference = tf.tidy(() => {
+      const a = tf.tensor(values([2, 3, 4], 'a'), [2, 3, 4]);
+      const b = tf.tensor(values([2, 4, 5], 'b'), [2, 4, 5]);
+      return tf.max(tf.abs(tf.sub(tf.einsum('bik,bkj->bij', a, b), tf.matMul(a, b)))).dataSync()[0];
+    });
+    expect(difference).toBeLessThan(1e-6);
+  });
+});
+
+describe('composed layers on wasm', () => {
+  it('layer norm, GELU and attention: gradients as differences have them', async () => {
+    const norm: Operation = (x, gain) => {
+      const { mean, variance } = tf.moments(x, -1, true);
+      return tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-3))), gain);
+    };
+    const gelu: Operation = (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.div(x, Math.SQRT2)), 1));
+    const attention: Operation = (q, k, v) =>
+      tf.matMul(tf.softmax(tf.mul(tf.matMul(q, k, false, true), 0.5)), v);
+    for (const [operation, shapes] of [
+      [norm, [[3, 6], [6]]],
+      [gelu, [[4, 5]]],
+      [
+        attention,
+        [
+          [2, 3, 4],
+          [2, 5, 4],
+          [2, 5, 3],
+        ],
+      ],
+    ] as const) {
+      const own = shapes.map((shape) => [...shape]);
+      await compare(operation, own);
+      await compareWithDifferences(operation, own);
+    }
+  });
+});

@@ -10,6 +10,7 @@ import {
   type Backend,
   isSoftwareAdapter,
   listBackends,
+  openBackends,
   selectBackend,
 } from '../../client/tfjs/backends.ts';
 import { type ModelFunction, modelByName, modelFromTopology } from '../../client/tfjs/models.ts';
@@ -24,18 +25,23 @@ beforeAll(async () => {
 });
 
 describe('backends', () => {
-  it('auto takes the first that runs and says why not the others', async () => {
+  it('auto takes what rounds the same everywhere, fastest tries the others too', async () => {
     const reports = await listBackends();
-    expect(reports.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'wasm', 'cpu']);
-    const expected = reports.find(({ available }) => available);
-    const { name, description, tf } = await selectBackend();
-    expect(name).toBe(expected?.name);
-    expect(tf.getBackend()).toBe(name);
-    for (const report of reports.slice(
-      0,
-      reports.findIndex((r) => r.name === name),
-    ))
-      expect(description).toContain(`not ${report.name} (`);
+    expect(reports.map(({ name }) => name)).toEqual([
+      'tensorflow',
+      'webgpu',
+      'onnx',
+      'wasm',
+      'cpu',
+    ]);
+    const { name, tf } = await selectBackend();
+    expect(name).toBe('wasm');
+    expect(tf.getBackend()).toBe('wasm');
+    const { backends, skipped } = await openBackends({ prefer: 'fastest' });
+    const missing = reports.filter(({ available }) => !available).map((report) => report.name);
+    for (const own of backends) expect(missing).not.toContain(own.name);
+    for (const own of missing) expect(skipped.some((reason) => reason.startsWith(`${own} (`)));
+    await selectBackend();
   });
 
   it('an explicit wish that cannot be met is an error', async () => {

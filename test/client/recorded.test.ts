@@ -5,7 +5,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
+import { ALL_MODELS, SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { PLAIN_SGD } from '../../client/optimizer.ts';
 import { planOf } from '../../client/recorded/plan.ts';
@@ -41,7 +41,7 @@ const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 const aim = (model: Tfjs.LayersModel) => objectiveOf(cpu.tf, model, { labels: new Int32Array(1) });
 
 describe('recording', () => {
-  it.each(SMALL_MODELS)(
+  it.each(ALL_MODELS)(
     '$name: a step and a forward pass, the weights left alone',
     async (small) => {
       const model = await small.model(cpu.tf);
@@ -119,7 +119,7 @@ describe('recording', () => {
 });
 
 describe('replay by the reference executor', () => {
-  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+  it.each(ALL_MODELS)('$name: the weights of eager training', async (small) => {
     const { tf } = cpu;
     const size = 4;
     const model = await small.model(tf);
@@ -169,7 +169,7 @@ describe('replay by the reference executor', () => {
 describe('gradients of recorded steps', () => {
   // Batch norm and dropout train otherwise than they are evaluated; a penalty is no part of the
   // score.
-  const plain = SMALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
+  const plain = ALL_MODELS.filter(({ name }) => !/batch norm|penalty/u.test(name));
 
   it.each(plain)('$name: within 1e-3 of central differences', async (small) => {
     const size = 3;
@@ -254,7 +254,7 @@ const worst = (a: Float32Array, b: Float32Array): number =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
 
 describe('replay on WebAssembly', () => {
-  it.each(SMALL_MODELS)('$name: the weights of eager training', async (small) => {
+  it.each(ALL_MODELS)('$name: the weights of eager training', async (small) => {
     const wasm = await selectBackend({ prefer: 'wasm' });
     const data = examplesFor(small, 11);
     const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });

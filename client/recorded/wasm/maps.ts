@@ -67,6 +67,22 @@ const ZERO: Expr = { type: 'constant', value: 0 };
 const ONE: Expr = { type: 'constant', value: 1 };
 const call = (op: ScalarOp, ...args: readonly Expr[]): Expr => ({ type: 'call', op, args });
 
+const constant = (value: number): Expr => ({ type: 'constant', value });
+
+/** Abramowitz and Stegun 7.1.26, as tfjs's cpu backend has it. */
+const ERF = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
+
+const erfOf = (x: Expr): Expr => {
+  const size = call('abs', x);
+  const t = call('div', ONE, call('add', ONE, call('mul', constant(0.3275911), size)));
+  const sum = ERF.reduce<Expr>(
+    (p, factor) => call('mul', call('add', p, constant(factor)), t),
+    ZERO,
+  );
+  const tail = call('mul', sum, call('exp', call('neg', call('mul', x, x))));
+  return call('mul', call('sign', x), call('sub', ONE, tail));
+};
+
 /** Functions in terms of simpler ones. */
 const expanded = (expr: Expr & { type: 'call' }): Expr => {
   const [a = ZERO, b = ZERO] = expr.args;
@@ -85,6 +101,8 @@ const expanded = (expr: Expr & { type: 'call' }): Expr => {
       return call('sub', call('greater', a, ZERO), call('less', a, ZERO));
     case 'mod':
       return call('sub', a, call('mul', call('floor', call('div', a, b)), b));
+    case 'erf':
+      return erfOf(a);
     case 'sigmoid':
       return call('div', ONE, call('add', ONE, call('exp', call('neg', a))));
     default:
@@ -263,7 +281,3 @@ export const mapFunction = (
   const body = elements(shape) === 0 ? [] : [...CONST_I32(out), ...set(0), ...code];
   return { locals, code: body };
 };
-
-/** Whether every function of the expression can be written. */
-export const isWritable = (expr: Expr): boolean =>
-  expr.type !== 'call' || (expr.op !== 'erf' && expr.args.every(isWritable));

@@ -7,9 +7,8 @@ import { FloeError } from '../../../protocol/errors.ts';
 import { loadKernels } from '../../tfjs/kernels/load.ts';
 import { SELF, replaceLeaves, view } from '../expr.ts';
 import { type Elementwise, stridesOf } from '../ir.ts';
-import { Unrecordable } from '../lower/tape.ts';
 import type { Plan } from '../plan.ts';
-import { isWritable, mapFunction } from './maps.ts';
+import { mapFunction } from './maps.ts';
 import { type WasmFunction, instantiate } from './module.ts';
 import { type Heap, type Step, nodeStep, sizeOf } from './nodes.ts';
 import { updateStep } from './updates.ts';
@@ -26,7 +25,6 @@ export interface WasmReplay {
 
 export interface WasmSession {
   /**
-   * @throws Unrecordable for a function that has no WebAssembly
    * @throws FloeError `trainer_failed` beyond 4 GiB
    */
   prepare(plan: Plan): WasmReplay;
@@ -83,7 +81,6 @@ export const createWasmSession = (
     const functions: WasmFunction[] = [];
     const steps: (Step | number)[] = [];
     const add = (part: Elementwise, out: number, addressOf: (value: number) => number): void => {
-      if (!isWritable(part.expr)) throw new Unrecordable('erf on WebAssembly');
       steps.push(functions.push(mapFunction(part, out, addressOf)) - 1);
     };
     const spare = new Map<number, number>();

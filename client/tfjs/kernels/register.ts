@@ -8,6 +8,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../../protocol/errors.ts';
 import { elementCount } from '../../../protocol/model/manifest.ts';
+import { borrowKernels } from './borrow.ts';
 import { type Kernels, loadKernels } from './load.ts';
 
 type Tf = typeof Tfjs;
@@ -314,7 +315,9 @@ export const registerKernels = (tf: Tf): (() => void) => {
       kernelFunc: (args) => run(tf, args as unknown as KernelArguments),
     });
   }
+  const giveBack = borrowKernels(tf);
   return () => {
+    giveBack();
     for (const name of Object.keys(IMPLEMENTATIONS)) tf.unregisterKernel(name, 'wasm');
     for (const kernel of published) if (kernel !== undefined) tf.registerKernel(kernel);
   };

@@ -8,7 +8,7 @@ import type { SettingsTable } from '../setting.ts';
 export const DROP_PHASES = ['register', 'share', 'upload', 'consistent', 'unmask'] as const;
 export type DropPhase = (typeof DROP_PHASES)[number];
 
-export const BACKENDS = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+export const BACKENDS = ['auto', 'fastest', 'tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu'] as const;
 
 export const SIMULATION_SETTINGS = {
   data: {
@@ -79,7 +79,7 @@ export const SIMULATION_SETTINGS = {
     type: 'choice',
     choices: BACKENDS,
     default: 'auto',
-    help: 'where training runs',
+    help: 'where training runs: auto rounds alike on every machine, fastest tries all (join does so unless told)',
     commands: ['sim', 'join'],
   },
   workers: {

@@ -1,0 +1,233 @@
+/**
+ * @module Training by recorded steps on ONNX Runtime: a step is traced once for each size of batch
+ * and becomes a graph; a call of the runtime runs as many steps as fit a short stretch.
+ */
+import type * as Tfjs from '@tensorflow/tfjs';
+import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
+import { systemClock } from '../../protocol/ports/clock.ts';
+import { featureLength } from '../data/dataset.ts';
+import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
+import type { RandomStream } from '../random.ts';
+import { compileOnnx } from '../recorded/onnx/compile.ts';
+import {
+  type OnnxReplay,
+  type OnnxRuntime,
+  type OnnxSession,
+  createOnnxSession,
+} from '../recorded/onnx/session.ts';
+import { type Plan, planOf } from '../recorded/plan.ts';
+import { record } from '../recorded/record.ts';
+import { type Backend, switchBackend } from './backends.ts';
+import { drawsOf } from './draws.ts';
+import { type Batch, type Engine, type EpochsRequest, gather } from './engine.ts';
+import { dropoutLayers } from './layers-engine.ts';
+import { NO_SCORE, type Score, addScores, score, targetsOf } from './losses.ts';
+import type { Objective } from './objective.ts';
+
+/** Milliseconds for which one call may hold the event loop, where more than one step fits. */
+const STRETCH_MS = 100;
+/** Features of the steps of one call: 16 MB. */
+const MOST_FLOATS = 1 << 22;
+/** Sizes of batches whose graphs stay loaded. */
+const MOST_REPLAYS = 8;
+
+interface Planned {
+  readonly plan: Plan;
+  readonly compiled: ReturnType<typeof compileOnnx>;
+}
+
+interface Prepared {
+  readonly plan: Plan;
+  readonly replay: OnnxReplay;
+}
+
+/** Gives the graph for batches of this size, to train or to evaluate. */
+type Prepare = (size: number, training: boolean) => Promise<Prepared>;
+
+interface Replays {
+  readonly prepare: Prepare;
+  dispose(): void;
+}
+
+/** Graphs by size of batch, loaded when they are first needed. */
+const createReplays = (
+  session: OnnxSession,
+  planned: (size: number, training: boolean) => Planned,
+): Replays => {
+  const prepared = new Map<string, Promise<Prepared>>();
+  const make: Prepare = async (size, training) => {
+    const { plan, compiled } = planned(size, training);
+    return { plan, replay: await session.prepare(plan, compiled) };
+  };
+  return {
+    prepare: async (size, training) => {
+      const key = `${size} ${String(training)}`;
+      const made = prepared.get(key) ?? make(size, training);
+      // The last used stand at the end; those of sizes long not seen give their memory back.
+      prepared.delete(key);
+      prepared.set(key, made);
+      const [[oldest = '', replaced] = []] = prepared;
+      if (prepared.size > MOST_REPLAYS && replaced !== undefined) {
+        prepared.delete(oldest);
+        await (await replaced).replay.dispose();
+      }
+      return made;
+    },
+    dispose: () => {
+      // Freed by the runtime when the last run has ended.
+      for (const each of prepared.values()) void each.then(async ({ replay }) => replay.dispose());
+    },
+  };
+};
+
+interface Context {
+  readonly tf: Backend['tf'];
+  readonly objective: Objective;
+  readonly dropouts: number;
+  readonly prepare: Prepare;
+  readonly now: () => number;
+}
+
+/** Fresh numbers for `count` steps, by the plan's buffer. */
+const drawsOfSteps = (
+  { tf, dropouts }: Context,
+  { draws }: Plan,
+  count: number,
+  stream: RandomStream,
+): (readonly [number, Float32Array])[] => {
+  const drawn = draws.map(({ size }) => new Float32Array(size * count));
+  for (let step = 0; step < count; step++)
+    for (const [i, values] of drawsOf(tf, dropouts, draws, stream).entries())
+      drawn[i]?.set(values, step * values.length);
+  return draws.map(({ buffer }, i) => [buffer, drawn[i] ?? new Float32Array()] as const);
+};
+
+/** Runs `count` steps on the examples of `batch`; returns what they predict. */
+const runSteps = async (
+  context: Context,
+  batch: Batch,
+  count: number,
+  { learningRate, stream }: EpochsRequest,
+): Promise<Float32Array> => {
+  const { plan, replay } = await context.prepare(batch.size / count, true);
+  const given = new Map(drawsOfSteps(context, plan, count, stream));
+  given.set(plan.features, batch.features);
+  if (plan.targets !== undefined)
+    given.set(plan.targets, targetsOf(context.objective, batch.labels, batch.size));
+  if (plan.learningRate !== undefined)
+    given.set(plan.learningRate, new Float32Array(count).fill(learningRate));
+  return replay.run(count, given);
+};
+
+const createTrain = (context: Context): Engine['train'] => {
+  const { objective, now } = context;
+  let atOnce = 1;
+  return async (request) => {
+    const { data, epochs, batchSize, order, pause } = request;
+    const most = Math.max(1, Math.floor(MOST_FLOATS / (batchSize * featureLength(data))));
+    let total = NO_SCORE;
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const chosen = order(epoch);
+      for (let at = 0; at < data.size;) {
+        const left = data.size - at;
+        const count = Math.max(1, Math.min(atOnce, Math.floor(left / batchSize)));
+        const end = at + Math.min(left, count * batchSize);
+        const batch = gather(data, chosen.subarray(at, end));
+        const started = now();
+        // Each call starts from the weights of the one before.
+        // oxlint-disable-next-line no-await-in-loop
+        const prediction = await runSteps(context, batch, count, request);
+        const each = Math.max(0.01, (now() - started) / count);
+        // As many as fit a stretch; the results do not depend on it.
+        atOnce = Math.max(1, Math.min(most, atOnce * 2, Math.floor(STRETCH_MS / each)));
+        if (epoch === epochs - 1) {
+          total = addScores(total, score(objective, prediction, batch.labels, batch.size));
+        }
+        at = end;
+        // oxlint-disable-next-line no-await-in-loop
+        await pause(epoch * data.size + at);
+      }
+    }
+    return total;
+  };
+};
+
+const createEvaluate =
+  ({ objective, prepare }: Context): Engine['evaluate'] =>
+  async (data, batchSize, pause): Promise<Score> => {
+    let total = NO_SCORE;
+    for (let at = 0; at < data.size; at += batchSize) {
+      const length = Math.min(batchSize, data.size - at);
+      const batch = gather(
+        data,
+        Uint32Array.from({ length }, (_, i) => at + i),
+      );
+      // oxlint-disable-next-line no-await-in-loop
+      const { plan, replay } = await prepare(length, false);
+      // oxlint-disable-next-line no-await-in-loop
+      const prediction = await replay.run(1, new Map([[plan.features, batch.features]]));
+      total = addScores(total, score(objective, prediction, batch.labels, length));
+      // oxlint-disable-next-line no-await-in-loop
+      await pause();
+    }
+    return total;
+  };
+
+/**
+ * An engine for `model`; `now` gives milliseconds.
+ * @throws Unrecordable when a step cannot be recorded, or has a part without an operator of ONNX
+ */
+export const onnxEngine = (
+  { tf, name, eager }: Backend,
+  runtime: OnnxRuntime,
+  model: Tfjs.LayersModel,
+  manifest: Manifest,
+  objective: Objective,
+  now: () => number = () => systemClock.monotonic(),
+): Engine => {
+  const sizes = manifest.tensors.map(({ shape }) => elementCount(shape));
+  const planned = (size: number, optimizer: Optimizer | undefined): Planned => {
+    switchBackend(tf, eager ?? name);
+    const plan = planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
+    return { plan, compiled: compileOnnx(plan) };
+  };
+  const open = (optimizer: Optimizer) => {
+    const session = createOnnxSession(runtime, sizes);
+    const graphs = createReplays(session, (size, training) =>
+      planned(size, training ? optimizer : undefined),
+    );
+    return { session, graphs };
+  };
+  const dropouts = dropoutLayers(model).length;
+  // Whether a model can be recorded does not depend on the size of the batch.
+  let own = PLAIN_SGD;
+  planned(2, own);
+  planned(2, undefined);
+  let opened = open(own);
+  /** What the optimiser keeps lies in the session: another one needs a session of its own. */
+  const use = (optimizer: Optimizer): void => {
+    if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
+    const weights = opened.session.read();
+    opened.graphs.dispose();
+    opened = open(optimizer);
+    opened.session.load(weights);
+    own = optimizer;
+  };
+  const prepare: Prepare = async (size, training) => opened.graphs.prepare(size, training);
+  const context: Context = { tf, objective, dropouts, prepare, now };
+  const train = createTrain(context);
+  return {
+    load: (weights) => {
+      opened.session.load(weights);
+    },
+    train: async (request) => {
+      use(request.optimizer);
+      return train(request);
+    },
+    evaluate: createEvaluate(context),
+    read: () => opened.session.read(),
+    dispose: () => {
+      opened.graphs.dispose();
+    },
+  };
+};
