@@ -38,6 +38,8 @@ export interface TfjsTrainerOptions {
   readonly data: Dataset;
   /** Default: the first that runs here. */
   readonly backend?: BackendOptions | Backend;
+  /** The examples were checked against this model before and need not be read for it again. */
+  readonly checked?: boolean;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
   readonly denseFastPath?: boolean;
   /** False lets tfjs run each step on wasm, where it could be recorded. Default true. */
@@ -55,9 +57,9 @@ export interface TfjsTrainer extends Trainer {
   readonly report: PreflightReport;
   /**
    * The same model and memory on other examples: for many participants in one process. Calls wait
-   * for each other; the last `dispose` frees it.
+   * for each other; the last `dispose` frees it. `checked` as in the options.
    */
-  withData(data: Dataset): TfjsTrainer;
+  withData(data: Dataset, options?: { readonly checked?: boolean }): TfjsTrainer;
 }
 
 /** How long a stretch of work may hold the event loop: heartbeats must get through. */
@@ -172,23 +174,26 @@ const evaluateOn = async (
   return { examples: data.size, lossSum, correct };
 };
 
-const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
-  manifest: shared.manifest,
-  backend: shared.backend,
-  topology: shared.topology,
-  report: shared.check(data),
-  examples: data.size,
-  train: async (request) =>
-    shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
-  evaluate: async (weights, other = data) => {
-    shared.check(other);
-    return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
-  },
-  withData: (other) => {
-    return over(shared, other);
-  },
-  dispose: shared.hold(),
-});
+const over = (shared: Shared, data: Dataset, checked = false): TfjsTrainer => {
+  if (!checked) shared.check(data);
+  return {
+    manifest: shared.manifest,
+    backend: shared.backend,
+    topology: shared.topology,
+    get report() {
+      return shared.check(data);
+    },
+    examples: data.size,
+    train: async (request) =>
+      shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
+    evaluate: async (weights, other = data) => {
+      if (!checked || other !== data) shared.check(other);
+      return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
+    },
+    withData: (other, { checked: wasChecked } = {}) => over(shared, other, wasChecked),
+    dispose: shared.hold(),
+  };
+};
 
 const buildModel = async (
   backend: Backend,
@@ -306,7 +311,7 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
   switchBackend(backend.tf, backend.eager ?? backend.name);
   const model = await buildModel(backend, options.model);
   try {
-    return over(share(options, backend, model), options.data);
+    return over(share(options, backend, model), options.data, options.checked);
   } catch (thrown) {
     model.dispose();
     throw thrown;
