@@ -16,6 +16,7 @@ const BENCHES = [
   'round-bytes',
   'training',
   'substrate',
+  'simulator',
 ] as const;
 
 /** @throws Error when the benchmark fails */
