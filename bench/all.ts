@@ -16,7 +16,6 @@ const BENCHES = [
   'round-bytes',
   'training',
   'substrate',
-  'simulator',
 ] as const;
 
 /** @throws Error when the benchmark fails */
