@@ -49,7 +49,8 @@ const simulate = async (...flags: readonly string[]): Promise<Outcome> => {
   const { stdout } = await run(process.execPath, [MAIN, 'sim', ...shared, ...flags], {
     maxBuffer: 1 << 28,
   });
-  const summary = JSON.parse(stdout) as Outcome;
+  // A line for each event, and the summary last.
+  const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Outcome;
   return { ...summary, seconds: (performance.now() - start) / 1000 };
 };
 
