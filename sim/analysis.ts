@@ -8,10 +8,11 @@ import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
 import type { Optimizer } from '../client/optimizer.ts';
 import type { Task } from '../client/task.ts';
 import type { Trainer } from '../client/trainer.ts';
-import type { BackendChoice } from '../client/tfjs/backends.ts';
+import { selectBackend, type BackendChoice } from '../client/tfjs/backends.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { identityFromSeed } from '../protocol/ports/identity.ts';
+import { decryptModel } from '../protocol/model/open-model.ts';
 import { initialModel } from '../protocol/model/first-model.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
@@ -70,7 +71,10 @@ interface OpenedModel {
   readonly trainer: Trainer;
   /** As tfjs writes it, for models of tfjs. */
   readonly topology: TfjsTrainer['topology'] | undefined;
+  /** On examples among those of `train`. */
   readonly trainerOf: (data: Dataset) => Trainer | Promise<Trainer>;
+  /** What `auto` has found here, for others in this process. */
+  readonly engine: BackendChoice;
 }
 
 /**
@@ -86,7 +90,13 @@ const openModelOf = async (
   if (make !== undefined) {
     const trainerOf = (data: Dataset) => make({ data });
     const trainer = await trainerOf(init.train);
-    return { architecture: OWN_ARCHITECTURE, trainer, topology: undefined, trainerOf };
+    return {
+      architecture: OWN_ARCHITECTURE,
+      trainer,
+      topology: undefined,
+      trainerOf,
+      engine: init.backend,
+    };
   }
   const { architecture, build } =
     task?.model === undefined
@@ -96,15 +106,16 @@ const openModelOf = async (
           task: init.task?.type,
         })
       : { architecture: 'custom', build: task.model };
+  const backend = await selectBackend({ prefer: init.backend });
   const trainer = await tfjsTrainer({
     model: build,
     data: init.train,
-    backend: { prefer: init.backend },
-    evaluationBatch: 1000,
+    backend,
+    evaluationBatch: 500,
     ...(init.task === undefined ? {} : { task: init.task }),
   });
-  const trainerOf = (data: Dataset) => trainer.withData(data);
-  return { architecture, trainer, topology: trainer.topology, trainerOf };
+  const trainerOf = (data: Dataset) => trainer.withData(data, { checked: true });
+  return { architecture, trainer, topology: trainer.topology, trainerOf, engine: backend.name };
 };
 
 /** The rows of one pass in the baseline's order, cut into stretches. */
@@ -144,9 +155,10 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
   };
 
   return {
-    describe: async (): Promise<ModelDescription> => {
-      const { architecture, trainer, topology } = await opened();
+    describe: async (): Promise<ModelDescription & Pick<OpenedModel, 'engine'>> => {
+      const { architecture, trainer, topology, engine } = await opened();
       return {
+        engine,
         architecture,
         tensors: trainer.manifest.tensors,
         topology: topology && JSON.stringify(topology),
@@ -157,8 +169,14 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
     follow: ({ spec, ...rest }: Omit<Opening, 'spec'> & { readonly spec: Uint8Array }): void => {
       opening = { ...rest, spec: decodeRunSpec(spec) };
     },
-    /** Opens a published model and scores it. */
-    evaluate: async ({ model }: { readonly model: ModelRef }): Promise<Score> => {
+    /** Opens a published model, with its key where that is at hand, and scores it. */
+    evaluate: async ({
+      model,
+      key,
+    }: {
+      readonly model: ModelRef;
+      readonly key?: Uint8Array | undefined;
+    }): Promise<Score> => {
       if (opening === undefined) throw new Error('evaluate before follow');
       const { spec, substrate, auditor } = opening;
       reading ??= (async () => {
@@ -168,7 +186,12 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
       })();
       const { store, gate } = await reading;
       const cipher = await store.get(model.blob);
-      return score(await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate));
+      const sealed = { run: hashRunSpec(spec), model, cipher };
+      return score(
+        key === undefined
+          ? await openModel(sealed, spec.model, gate)
+          : (await decryptModel({ ...sealed, key }, spec.model)).weights,
+      );
     },
     /**
      * The local optimiser on all training examples, fresh after each stretch; evaluations that come in between have their turn after

@@ -18,20 +18,33 @@ export interface ScenarioData {
 /** One part in this many is held out where a source has no test part of its own. */
 const HOLD_OUT = 6;
 
-/** Rows of `data` (in the order of `rows`) copied into shared memory. */
-const shareRows = (data: Dataset, rows: Uint32Array): Dataset => {
+/** Room of the same kind in shared memory. */
+const sharedLike = <Numbers extends Float32Array | Int32Array | Uint8Array>(
+  like: Numbers,
+  length: number,
+): Numbers => {
+  const memory = new SharedArrayBuffer(length * like.BYTES_PER_ELEMENT);
+  return new (like.constructor as new (memory: SharedArrayBuffer) => Numbers)(memory);
+};
+
+/** Rows of `data` (in the order of `rows`; all where missing) in shared memory. */
+const shareRows = (data: Dataset, rows?: Uint32Array): Dataset => {
+  const { indices, ...rest } = data;
+  const { features, labels } = data;
+  const isShared = [features, labels].every(({ buffer }) => buffer instanceof SharedArrayBuffer);
+  if (rows === undefined && indices === undefined && isShared) return data;
   const width = featureLength(data);
   const labelWidth = labelLength(data);
-  const features = new Float32Array(new SharedArrayBuffer(rows.length * width * 4));
-  const memory = new SharedArrayBuffer(rows.length * labelWidth * 4);
-  const labels =
-    data.labels instanceof Int32Array ? new Int32Array(memory) : new Float32Array(memory);
-  for (const [i, row] of rows.entries()) {
-    features.set(data.features.subarray(row * width, (row + 1) * width), i * width);
-    labels.set(data.labels.subarray(row * labelWidth, (row + 1) * labelWidth), i * labelWidth);
+  const chosen = rows ?? rowsOf(data);
+  const shared = {
+    features: sharedLike(features, chosen.length * width),
+    labels: sharedLike(labels, chosen.length * labelWidth),
+  };
+  for (const [i, row] of chosen.entries()) {
+    shared.features.set(features.subarray(row * width, (row + 1) * width), i * width);
+    shared.labels.set(labels.subarray(row * labelWidth, (row + 1) * labelWidth), i * labelWidth);
   }
-  const { indices: _, ...rest } = data;
-  return { ...rest, features, labels, size: rows.length };
+  return { ...rest, ...shared, size: chosen.length };
 };
 
 /**
@@ -43,8 +56,8 @@ export const shareData = ({ train, test, source = 'own data' }: SimulationData):
     throw new FloeError('data_unfit', `${source}: expected training and test examples`);
   return {
     source,
-    train: shareRows(train, rowsOf(train)),
-    test: shareRows(test, rowsOf(test)),
+    train: shareRows(train),
+    test: shareRows(test),
   };
 };
 
@@ -55,18 +68,23 @@ const rowsOf = (data: Dataset): Uint32Array =>
  * Loads `mnist`, a CSV table or a folder of IDX files. A CSV table has no test part: a sixth of its
  * rows, chosen by the seed, is held out.
  *
+ * @param bytes whether pixels may stay bytes, which trainers of the caller's own do not expect
  * @throws FloeError `file_not_found`, `data_malformed`, `data_unfit`
  */
-export const loadScenarioData = async (source: string, seed: Uint8Array): Promise<ScenarioData> => {
+export const loadScenarioData = async (
+  source: string,
+  seed: Uint8Array,
+  bytes = false,
+): Promise<ScenarioData> => {
   if (!/\.csv(\.gz)?$/iu.test(source)) {
     const [train, test] = await Promise.all([
-      loadData(source, { part: 'train' }),
-      loadData(source, { part: 'test' }),
+      loadData(source, { part: 'train', shared: true, bytes }),
+      loadData(source, { part: 'test', shared: true, bytes }),
     ]);
     return {
       source,
-      train: shareRows(train, rowsOf(train)),
-      test: shareRows(test, rowsOf(test)),
+      train: shareRows(train),
+      test: shareRows(test),
     };
   }
   const all = await loadData(source);

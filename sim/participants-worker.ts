@@ -3,6 +3,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { FloeError } from '../protocol/errors.ts';
+import { shareCurve } from './curves/register.ts';
 import {
   createCrowd,
   crowdCalls,
@@ -13,6 +14,7 @@ import { answerCalls } from './thread.ts';
 
 const port = parentPort;
 if (port === null) throw new FloeError('internal', 'expected to run in a worker thread');
+shareCurve();
 const crowd = createCrowd(workerData as CrowdData, (message) => port.postMessage(message));
 port.on('message', (message: ConnectedMessage | { readonly type: string }) => {
   if (message.type === 'connected') crowd.connected(message as ConnectedMessage);

@@ -122,23 +122,29 @@ const describeStrategy = ({ name, parameters }: Summary['strategy']): string =>
 /** What each kind of work is called in the report. */
 const ACTIVITY_NAMES: Readonly<Record<string, string>> = {
   training: 'local training',
+  aggregation: 'secure aggregation: the phases share, consistency, unmask',
   storage: 'storage: blobs written and read',
   keys: 'keys: sealed and opened',
   ledger: 'ledger: freezes and versions',
+  scoring: 'scoring of the models',
+  baseline: 'centralised baseline',
 };
 
 const wholePercent = (value: number): string => `${Math.round(value * 100)} %`;
 
 /** `storage 21 % (64 % of it beside training)`, one for each kind of work. */
 export const describeActivities = ({ activities }: Pick<Summary, 'activities'>): string[] =>
-  Object.entries(activities).map(([name, { share, besideTraining }]) => {
-    const beside =
-      name === 'training' ? '' : ` (${wholePercent(besideTraining)} of it beside training)`;
-    return `${name} ${wholePercent(share)}${beside}`;
-  });
+  Object.entries(activities)
+    .filter(([, { seconds }]) => seconds > 0)
+    .map(([name, { share, besideTraining }]) => {
+      const beside =
+        name === 'training' ? '' : ` (${wholePercent(besideTraining)} of it beside training)`;
+      return `${name} ${wholePercent(share)}${beside}`;
+    });
 
 const activityTable = ({ activities, rounds }: Summary): string => {
   const body = Object.entries(activities)
+    .filter(([, { seconds }]) => seconds > 0)
     .map(
       ([name, { seconds, share, besideTraining }]) =>
         `<tr><th scope="row">${escapeHtml(ACTIVITY_NAMES[name] ?? name)}</th>${[
@@ -209,7 +215,7 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
   };
   const baseline =
     summary.baseline === undefined
-      ? 'not trained'
+      ? 'not trained (--baseline)'
       : `${formatPercent(summary.baselineAccuracy)}: the same model on all training data in one place, ${summary.baseline.epochs} epochs, batch ${summary.baseline.batchSize}, learning rate ${summary.baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
   return `<!doctype html>
 <html lang="en">
@@ -227,11 +233,15 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
 <div class="cards">
 ${[
   card(formatPercent(summary.testAccuracy), 'test accuracy'),
-  card(formatPercent(summary.baselineAccuracy), 'centralised baseline'),
+  ...(summary.baseline === undefined
+    ? []
+    : [card(formatPercent(summary.baselineAccuracy), 'centralised baseline')]),
   card(`${summary.cohort} of ${summary.participants}`, 'participants a round'),
   card(formatBytes(summary.bytesUp), 'to the coordinator'),
   card(formatBytes(summary.bytesDown), 'to the participants'),
   card(`${summary.seconds.toFixed(1)} s`, 'wall clock'),
+  card(`${summary.processorSeconds.toFixed(1)} s`, 'processor time'),
+  card(formatBytes(summary.peakMemory), 'peak memory'),
 ].join('\n')}
 </div>
 <div class="plots">

@@ -13,6 +13,7 @@ import {
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
+import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
 import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
@@ -21,11 +22,20 @@ import { requirementsOf } from './admission.ts';
 import { scenarioClock } from './clock.ts';
 import { createCrowds } from './participant-workers.ts';
 import type { ScenarioEvent } from './events.ts';
-import type { Bytes, Committed, History } from './history.ts';
+import type { Bytes, History } from './history.ts';
+import { createScores, watchedGate, type Scores } from './scores.ts';
 import type { Setup } from './setup.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
 import { createSwitchboard } from './switchboard.ts';
-import { timedGate, timedLedger, timedStaging, timedStore, type Timeline } from './timeline.ts';
+import {
+  steadyNow,
+  timed,
+  timedGate,
+  timedLedger,
+  timedStaging,
+  timedStore,
+  type Timeline,
+} from './timeline.ts';
 
 /** A model whose blob or key cannot be had is asked for again, for more than a minute. */
 const SCORE_RETRIES = 20;
@@ -70,48 +80,38 @@ export interface Rounds {
   readonly stop: () => Promise<void>;
 }
 
-/** The scores of the committed models, by the analyst, while the rounds continue. */
-const createScores = (
-  { scenario: { targetAccuracy }, analyst }: Pick<Setup, 'scenario' | 'analyst'>,
+/** Scores by the analyst while the rounds continue, and the coordinator's gate, which waits for them. */
+const watchScores = (
+  { scenario, analyst }: Pick<Setup, 'scenario' | 'analyst'>,
+  { journal, ports }: { readonly journal: Journal; readonly ports: CoordinatorPorts },
   init: {
-    readonly journal: Journal;
     readonly history: History;
+    readonly timeline: Timeline;
     readonly log: Logger;
     readonly onEvent: (event: ScenarioEvent) => void;
-    /** Resolves with `target` once a model has reached the accuracy that the scenario aims at. */
     readonly ending: PromiseWithResolvers<'finished' | 'target'>;
   },
-) => {
-  const { journal, history, log, onEvent, ending } = init;
-  const scoring: Promise<unknown>[] = [];
-  let final: ModelRef | undefined;
-
-  const score = async (committed: Committed): Promise<void> => {
-    const model = await commitOf(journal, committed.round);
-    final = final === undefined || final.version < model.version ? model : final;
-    // No round waits for a score: what a network withholds for a while is asked for again.
-    const result = await withRetry(
-      { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
-      () => analyst.call('evaluate', { model }),
-    );
-    history.score(committed.version, result);
-    onEvent({ type: 'scored', version: committed.version, ...result });
-    if (targetAccuracy !== undefined && result.testAccuracy >= targetAccuracy)
-      ending.resolve('target');
-  };
-
-  return {
-    add: (committed: Committed): void => {
-      scoring.push(score(committed).catch(ending.reject));
-    },
-    /** Resolves when every model has its score. */
-    all: () => Promise.all(scoring),
-    /** The newest model. @throws FloeError `round_aborted` where there is none */
-    final: (): ModelRef => {
-      if (final === undefined) throw new FloeError('round_aborted', 'no round was completed');
-      return final;
-    },
-  };
+): { readonly scores: Scores; readonly gate: AccessGate } => {
+  const { history, timeline, log, onEvent, ending } = init;
+  const scores = createScores({
+    targetAccuracy: scenario.targetAccuracy,
+    modelOf: (round) => commitOf(journal, round),
+    // What a network withholds for a while is asked for again.
+    evaluate: (model) =>
+      withRetry(
+        { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
+        () =>
+          timed(timeline.note, 'scoring', () =>
+            analyst.call('evaluate', { model, key: watched.keyOf(model.envelope) }),
+          ),
+      ),
+    history,
+    onEvent,
+    onTarget: () => ending.resolve('target'),
+    onFailure: ending.reject,
+  });
+  const watched = watchedGate(timedGate(ports.gate, timeline.note), scores.passed);
+  return { scores, gate: watched.gate };
 };
 
 /** All participants of a scenario log in at once, on a machine that may be slow. */
@@ -139,10 +139,10 @@ export const conduct = (
   const losesSome = Object.keys(drops).length > 0;
   const clock = scenarioClock(base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
-  const scores = createScores(setup, { journal, history, log, onEvent, ending });
+  const { scores, gate } = watchScores(setup, place, { history, timeline, log, onEvent, ending });
 
   const observe = (progress: Progress): void => {
-    history.note(progress, performance.now(), bytes());
+    history.note(progress, steadyNow(), bytes());
     if (progress.type === 'committed') {
       scores.add(progress);
       const noted = history.rounds.at(-1);
@@ -164,7 +164,7 @@ export const conduct = (
     store: timedStore(ports.store, timeline.note),
     staging: ports.staging && timedStaging(ports.staging, timeline.note),
     removal: ports.removal,
-    gate: timedGate(ports.gate, timeline.note),
+    gate,
     ledger: timedLedger(ports.ledger, timeline.note),
     journal,
     clock,
@@ -203,7 +203,7 @@ export const conduct = (
       train: data.train,
       substrate,
       strategyModules: scenario.strategyModules,
-      backend: scenario.backend,
+      backend: setup.model.engine,
       module: setup.own === undefined ? module : undefined,
       blobTraffic,
       hurry: losesSome,
@@ -216,7 +216,12 @@ export const conduct = (
   });
   crowds.failed.catch(ending.reject);
   analyst.failed.catch(ending.reject);
-  coordinator.finished.then(() => ending.resolve('finished'), ending.reject);
+  const finish = async (): Promise<void> => {
+    // The last round may be the one that reaches it.
+    if (scenario.targetAccuracy !== undefined) await scores.all();
+    ending.resolve('finished');
+  };
+  coordinator.finished.then(finish, ending.reject);
   // It may fail before anybody waits for it.
   ending.promise.catch(() => undefined);
   return {

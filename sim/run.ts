@@ -41,7 +41,7 @@ import {
   type RunningSubstrate,
   type Substrate,
 } from './substrate.ts';
-import { createTimeline, steadyNow } from './timeline.ts';
+import { createTimeline, steadyNow, timed } from './timeline.ts';
 
 export interface RunOptions extends TaskOptions {
   /** The folder that runs are kept in. Default `runs`. */
@@ -160,8 +160,8 @@ export const runScenario = async (
   onEvent({ type: 'starting' });
   const place = await openPlace(setup, options, resources);
   const { partial, journal, running, substrate, ports } = place;
-  const history = createHistory();
   const timeline = createTimeline();
+  const history = createHistory((from, to) => timeline.note('aggregation', from, to));
   const workers =
     setup.own === undefined
       ? Math.min(scenario.workers ?? availableParallelism(), scenario.participants)
@@ -189,7 +189,9 @@ export const runScenario = async (
   try {
     await Promise.race([rounds.start(), rounds.ending, cancelled]);
     const firstRound = steadyNow();
-    const baseline = scenario.baseline ? analyst.call('baseline', plan) : undefined;
+    const baseline = scenario.baseline
+      ? timed(timeline.note, 'baseline', () => analyst.call('baseline', plan))
+      : undefined;
     baseline?.catch(() => undefined);
     const ending = await Promise.race([rounds.ending, cancelled]);
     const seconds = (performance.now() - started) / 1000;

@@ -33,7 +33,7 @@ export interface Setup {
   readonly master: Uint8Array;
   readonly data: ScenarioData;
   readonly statistics: PartitionStatistics;
-  readonly model: ModelDescription;
+  readonly model: Awaited<ReturnType<AnalystCalls['describe']>>;
   readonly spec: RunSpec;
   /** Hash of the specification. */
   readonly run: Uint8Array;
@@ -106,7 +106,9 @@ export const setUp = async (
   const dataSeed = deriveSeed(master, 'data');
   const ownData = task && (await dataOfTask(task, dataSeed));
   const data =
-    ownData === undefined ? await loadScenarioData(scenario.data, dataSeed) : shareData(ownData);
+    ownData === undefined
+      ? await loadScenarioData(scenario.data, dataSeed, task?.trainer === undefined)
+      : shareData(ownData);
   const hasOwnModel = task?.model !== undefined || task?.trainer !== undefined;
   const modelName = hasOwnModel ? (task.name ?? 'own model') : scenario.model;
   // A function of the caller's cannot go to another thread; a module is imported there.

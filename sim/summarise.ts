@@ -84,6 +84,15 @@ const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['round
   return { expectedError: expectedError(...of), words: describeError(...of) };
 };
 
+/** What the process has used so far. */
+const resources = (): Pick<Summary, 'processorSeconds' | 'peakMemory'> => {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return {
+    processorSeconds: round((userCPUTime + systemCPUTime) / 1e6, 3),
+    peakMemory: maxRSS * 1024,
+  };
+};
+
 export const summarise = (init: SummariseInit): Summary => {
   const { scenario, data, statistics, history, baseline } = init;
   const final = history.rounds.at(-1);
@@ -105,6 +114,7 @@ export const summarise = (init: SummariseInit): Summary => {
     bytesUp: init.bytes.up,
     bytesDown: init.bytes.down,
     seconds: round(init.seconds, 3),
+    ...resources(),
     backend: init.backend,
     masked: scenario.mask,
     model: scenario.model,

@@ -64,6 +64,10 @@ export const summarySchema = v.strictObject({
   bytesUp: count,
   bytesDown: count,
   seconds: amount,
+  /** User and system time of the whole process so far, all threads. */
+  processorSeconds: amount,
+  /** Most bytes of memory that the process had at once, all threads. */
+  peakMemory: count,
   backend: v.string(),
   masked: v.boolean(),
   model: v.string(),

@@ -38,6 +38,9 @@ export interface Thread<Table extends Calls> {
   end(): Promise<void>;
 }
 
+/** Room for new objects, in MB; V8's own choice is twice that for each thread. */
+const YOUNG_MB = 24;
+
 /** Workers are run from the sources as TypeScript and from `dist` as JavaScript. */
 const workerUrl = (name: string): URL =>
   new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
@@ -53,7 +56,13 @@ export const startThread = <Table extends Calls>(
   onMessage: (message: unknown) => void = () => undefined,
 ): Thread<Table> => {
   // The backends' own chatter (tfjs greets on stderr) is not the command's output.
-  const worker = new Worker(workerUrl(name), { workerData, stdout: true, stderr: true });
+  const worker = new Worker(workerUrl(name), {
+    workerData,
+    stdout: true,
+    stderr: true,
+    // Short-lived bytes are collected sooner: every thread of a simulation has a young generation.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   worker.stdout.resume();
   worker.stderr.resume();
   const waiting = new Map<

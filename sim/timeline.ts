@@ -9,7 +9,16 @@ import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import type { Ledger } from '../protocol/ports/ledger.ts';
 
-export type Activity = 'training' | 'storage' | 'keys' | 'ledger';
+const ACTIVITIES = [
+  'training',
+  'aggregation',
+  'storage',
+  'keys',
+  'ledger',
+  'scoring',
+  'baseline',
+] as const;
+export type Activity = (typeof ACTIVITIES)[number];
 
 /** Takes a span, in ms of `steadyNow`. */
 export type Note = (activity: Activity, from: number, to: number) => void;
@@ -18,7 +27,7 @@ export type Note = (activity: Activity, from: number, to: number) => void;
 export const steadyNow = (): number => performance.timeOrigin + performance.now();
 
 /** Notes how long `work` takes, whether it succeeds or not. */
-const timed = async <Result>(
+export const timed = async <Result>(
   note: Note,
   activity: Activity,
   work: () => Promise<Result>,
@@ -110,7 +119,9 @@ export interface Timeline {
 }
 
 export const createTimeline = (): Timeline => {
-  const spans: Record<Activity, Span[]> = { training: [], storage: [], keys: [], ledger: [] };
+  const spans = Object.fromEntries(
+    ACTIVITIES.map((activity): [Activity, Span[]] => [activity, []]),
+  ) as Record<Activity, Span[]>;
   return {
     note: (activity, from, to) => void spans[activity].push([from, to]),
     shares: (from, to) => {
@@ -125,12 +136,9 @@ export const createTimeline = (): Timeline => {
           besideTraining: length > 0 ? commonOf(own, training, window) / length : 0,
         };
       };
-      return {
-        training: shareOf('training'),
-        storage: shareOf('storage'),
-        keys: shareOf('keys'),
-        ledger: shareOf('ledger'),
-      };
+      return Object.fromEntries(
+        ACTIVITIES.map((activity): [Activity, ActivityShare] => [activity, shareOf(activity)]),
+      ) as Record<Activity, ActivityShare>;
     },
   };
 };

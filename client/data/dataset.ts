@@ -8,8 +8,9 @@ import { FloeError } from '../../protocol/errors.ts';
 export interface Dataset {
   /**
    * Row-major, `featureShape` per row; with `indices`, rows that the view leaves out lie here too.
+   * Bytes stand for value / 255, as pixels do: a quarter of the memory.
    */
-  readonly features: Float32Array;
+  readonly features: Float32Array | Uint8Array;
   /**
    * Int32Array: classes, 0 .. classes - 1, one for each row or, of sequences, for each token of it.
    * Float32Array: targets. The same number of labels for each row.

@@ -8,6 +8,8 @@ export interface IdxOptions {
   readonly classes?: number;
   /** Features and labels on a SharedArrayBuffer, for worker threads. Default false. */
   readonly shared?: boolean;
+  /** Images of bytes stay bytes, as {@link Dataset.features} has them. Default false. */
+  readonly bytes?: boolean;
 }
 
 /** Room for `length` 4-byte numbers. */
@@ -16,6 +18,20 @@ export const allocate = (
   shared: boolean | undefined,
 ): ArrayBuffer | SharedArrayBuffer =>
   shared === true ? new SharedArrayBuffer(length * 4) : new ArrayBuffer(length * 4);
+
+const bytesOf = (values: Uint8Array, shared: boolean | undefined): Uint8Array => {
+  if (shared !== true) return values;
+  const bytes = new Uint8Array(new SharedArrayBuffer(values.length));
+  bytes.set(values);
+  return bytes;
+};
+
+const numbersOf = (values: IdxArray['values'], shared: boolean | undefined): Float32Array => {
+  const features = new Float32Array(allocate(values.length, shared));
+  const scale = values instanceof Uint8Array ? 255 : 1;
+  for (let i = 0; i < features.length; i++) features[i] = (values[i] ?? 0) / scale;
+  return features;
+};
 
 /**
  * Bytes become value / 255 (0 to 1), other types stay as they are; images of shape [rows, columns]
@@ -33,9 +49,10 @@ export const idxDataset = (
       'data_malformed',
       `expected as many labels as images, got [${labels.shape.join()}] for [${images.shape.join()}]`,
     );
-  const features = new Float32Array(allocate(images.values.length, options.shared));
-  const scale = images.values instanceof Uint8Array ? 255 : 1;
-  for (let i = 0; i < features.length; i++) features[i] = (images.values[i] ?? 0) / scale;
+  const features =
+    options.bytes === true && images.values instanceof Uint8Array
+      ? bytesOf(images.values, options.shared)
+      : numbersOf(images.values, options.shared);
   const classes = new Int32Array(allocate(count, options.shared));
   let largest = 0;
   for (let i = 0; i < count; i++) {

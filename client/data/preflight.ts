@@ -142,6 +142,7 @@ interface Range {
 const scanFeatures = (data: Dataset): Range => {
   const width = featureLength(data);
   const first = rowOf(data, 0) * width;
+  const scale = data.features instanceof Uint8Array ? 255 : 1;
   const varies = new Uint8Array(width);
   let minimum = Infinity;
   let maximum = -Infinity;
@@ -159,6 +160,8 @@ const scanFeatures = (data: Dataset): Range => {
       if (value !== data.features[first + j]) varies[j] = 1;
     }
   }
+  minimum /= scale;
+  maximum /= scale;
   return { minimum, maximum, constantFeatures: varies.reduce((sum, v) => sum + 1 - v, 0) };
 };
 

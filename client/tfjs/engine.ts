@@ -63,22 +63,44 @@ export interface StepEngine {
   dispose(): void;
 }
 
-/** Copies examples into one batch; `order` counts within the dataset. */
-export const gather = (data: Dataset, order: Uint32Array): Batch => {
+/** What a byte stands for. */
+const OF_BYTE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+
+const copyRow = (
+  from: Dataset['features'],
+  start: number,
+  to: Float32Array,
+  at: number,
+  width: number,
+) => {
+  if (from instanceof Float32Array) to.set(from.subarray(start, start + width), at);
+  else for (let j = 0; j < width; j++) to[at + j] = OF_BYTE[from[start + j]!]!;
+};
+
+/**
+ * Copies examples into one batch; `order` counts within the dataset. @param into room for the
+ * features, used again by the next batch
+ */
+export const gather = (data: Dataset, order: Uint32Array, into?: Float32Array): Batch => {
   const width = featureLength(data);
   const labelWidth = labelLength(data);
-  const features = new Float32Array(order.length * width);
+  const needed = order.length * width;
+  const features = into?.subarray(0, needed) ?? new Float32Array(needed);
   const labels = new (data.labels instanceof Int32Array ? Int32Array : Float32Array)(
     order.length * labelWidth,
   );
   for (let i = 0; i < order.length; i++) {
     const row = rowOf(data, order[i] ?? 0);
-    features.set(data.features.subarray(row * width, (row + 1) * width), i * width);
+    copyRow(data.features, row * width, features, i * width, width);
     for (let j = 0; j < labelWidth; j++)
       labels[i * labelWidth + j] = data.labels[row * labelWidth + j] ?? 0;
   }
   return { features, labels, size: order.length };
 };
+
+/** For the features of one batch: engines copy what they are given. */
+const roomFor = (data: Dataset, batchSize: number): Float32Array =>
+  new Float32Array(Math.min(batchSize, data.size) * featureLength(data));
 
 /** Drives an engine batch by batch. */
 export const stepwise = (engine: StepEngine): Engine => ({
@@ -91,11 +113,12 @@ export const stepwise = (engine: StepEngine): Engine => ({
   },
   train: async ({ data, epochs, batchSize, learningRate, optimizer, order, stream, pause }) => {
     let total = NO_SCORE;
+    const room = roomFor(data, batchSize);
     for (let epoch = 0; epoch < epochs; epoch++) {
       const chosen = order(epoch);
       const scored = epoch === epochs - 1;
       for (let at = 0; at < data.size; at += batchSize) {
-        const batch = gather(data, chosen.subarray(at, at + batchSize));
+        const batch = gather(data, chosen.subarray(at, at + batchSize), room);
         // Each step starts from the weights of the one before.
         // oxlint-disable-next-line no-await-in-loop
         const result = await engine.step({ batch, learningRate, optimizer, stream, scored });
@@ -108,11 +131,12 @@ export const stepwise = (engine: StepEngine): Engine => ({
   },
   evaluate: async (data, batchSize, pause) => {
     let total = NO_SCORE;
+    const room = roomFor(data, batchSize);
     for (let at = 0; at < data.size; at += batchSize) {
       const length = Math.min(batchSize, data.size - at);
       const order = Uint32Array.from({ length }, (_, i) => at + i);
       // oxlint-disable-next-line no-await-in-loop
-      total = addScores(total, await engine.score(gather(data, order)));
+      total = addScores(total, await engine.score(gather(data, order, room)));
       // oxlint-disable-next-line no-await-in-loop
       await pause();
     }

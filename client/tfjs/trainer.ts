@@ -54,6 +54,8 @@ export interface TfjsTrainerOptions {
   readonly data: Dataset;
   /** Default: wasm, or else plain JavaScript: the same result on every machine. */
   readonly backend?: BackendOptions | Backend;
+  /** The examples were checked against this model before and need not be read for it again. */
+  readonly checked?: boolean;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
   readonly denseFastPath?: boolean;
   /** False lets tfjs run each step on wasm, where it could be recorded. Default true. */
@@ -75,9 +77,9 @@ export interface TfjsTrainer extends Trainer {
   readonly report: PreflightReport;
   /**
    * The same model and memory on other examples: for many participants in one process. Calls wait
-   * for each other; the last `dispose` frees it.
+   * for each other; the last `dispose` frees it. `checked` as in the options.
    */
-  withData(data: Dataset): TfjsTrainer;
+  withData(data: Dataset, options?: { readonly checked?: boolean }): TfjsTrainer;
 }
 
 /** How long a stretch of work may hold the event loop: heartbeats must get through. */
@@ -187,24 +189,27 @@ const evaluateOn = async (
   return { examples: data.size, lossSum, correct, ...metricsOf(objective, total) };
 };
 
-const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
-  manifest: shared.manifest,
-  backend: shared.backend,
-  topology: shared.topology,
-  task: shared.objective.task,
-  report: shared.check(data),
-  examples: data.size,
-  train: async (request) =>
-    shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
-  evaluate: async (weights, other = data) => {
-    shared.check(other);
-    return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
-  },
-  withData: (other) => {
-    return over(shared, other);
-  },
-  dispose: shared.hold(),
-});
+const over = (shared: Shared, data: Dataset, checked = false): TfjsTrainer => {
+  if (!checked) shared.check(data);
+  return {
+    manifest: shared.manifest,
+    backend: shared.backend,
+    topology: shared.topology,
+    task: shared.objective.task,
+    get report() {
+      return shared.check(data);
+    },
+    examples: data.size,
+    train: async (request) =>
+      shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
+    evaluate: async (weights, other = data) => {
+      if (!checked || other !== data) shared.check(other);
+      return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
+    },
+    withData: (other, { checked: wasChecked } = {}) => over(shared, other, wasChecked),
+    dispose: shared.hold(),
+  };
+};
 
 const buildModel = async (
   backend: Backend,
@@ -317,7 +322,7 @@ const share = async (
   const manifest = manifestOf(model);
   const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, objective) : undefined;
   // Examples that do not fit are named as such, before anything is tried with them.
-  check(data);
+  if (options.checked !== true) check(data);
   const recorded = options.recorded ?? true;
   const first = chooseEngine(backend, model, manifest, objective, plan, recorded);
   const eager = (): Engine => eagerEngine(backend, model, manifest, objective);
@@ -363,7 +368,7 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
   };
   try {
     const now = options.now ?? (() => systemClock.monotonic());
-    return over(await fastestOf(backends, skipped, make, { data, now }), data);
+    return over(await fastestOf(backends, skipped, make, { data, now }), data, options.checked);
   } catch (thrown) {
     model.dispose();
     throw thrown;

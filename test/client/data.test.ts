@@ -13,6 +13,7 @@ import { type Dataset, createDataset, subset } from '../../client/data/dataset.t
 import { parseIdx } from '../../client/data/idx.ts';
 import { loadData } from '../../client/data/load-node.ts';
 import { preflight } from '../../client/data/preflight.ts';
+import { gather } from '../../client/tfjs/engine.ts';
 
 const idx = (type: number, shape: readonly number[], body: readonly number[]): Uint8Array => {
   const header = [0, 0, type, shape.length];
@@ -152,6 +153,18 @@ describe('loadData', () => {
     const report = preflight(test, { inputShape: [28, 28, 1], outputs: 10, task: 'multi-class' });
     expect(report.histogram).toEqual([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
     expect(report).toMatchObject({ minimum: 0, maximum: 1, warnings: [] });
+  });
+
+  it('keeps pixels as bytes in shared memory where wanted, for the same batches bit for bit', async () => {
+    const numbers = await loadData('mnist', { part: 'test' });
+    const bytes = await loadData('mnist', { part: 'test', bytes: true, shared: true });
+    expect(bytes.features).toBeInstanceOf(Uint8Array);
+    expect(bytes.features.buffer).toBeInstanceOf(SharedArrayBuffer);
+    const order = Uint32Array.from({ length: 100 }, (_, i) => 99 * i);
+    const room = new Float32Array(200 * 784).fill(9);
+    expect(gather(bytes, order, room)).toEqual(gather(numbers, order));
+    const shape = { inputShape: [28, 28, 1], outputs: 10, task: 'multi-class' } as const;
+    expect(preflight(bytes, shape)).toEqual(preflight(numbers, shape));
   });
 });
 

@@ -45,6 +45,8 @@ const summary = (more: Partial<Summary> = {}): Summary => ({
   bytesUp: 2000,
   bytesDown: 4000,
   seconds: 3,
+  processorSeconds: 5,
+  peakMemory: 500_000_000,
   backend: 'wasm',
   masked: true,
   model: 'mlp-2nn',

@@ -39,7 +39,7 @@ describe('a trainer that is not tfjs', () => {
   let fromModule: RunResult;
 
   it('comes from a module outside the project, in worker threads; its run verifies to level 1', async () => {
-    fromModule = await run({ module: url });
+    fromModule = await run({ module: url, baseline: true });
     const { summary } = fromModule;
     expect(summary).toMatchObject({
       rounds: 3,

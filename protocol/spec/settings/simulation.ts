@@ -61,9 +61,8 @@ export const SIMULATION_SETTINGS = {
   baseline: {
     area: 'simulation',
     type: 'boolean',
-    default: true,
-    help: 'train the same model on all the data in one place, to compare with',
-    off: 'do not train the centralised baseline',
+    default: false,
+    help: 'train the same model on all the data in one place too, to compare with',
     commands: ['sim'],
   },
   targetAccuracy: {

@@ -1,0 +1,118 @@
+/**
+ * @module The simulator at work, as its peers are measured: the 2NN of McMahan et al. 2017 on MNIST,
+ * E=1, B=10, ten participants a round, masked, every model scored; 100 participants of 600 examples,
+ * and 10,000 of 6. Each run is a command of its own, so that its start, its processor time and its
+ * peak of memory are all counted. Ratios are to the limits that the simulator is meant to keep on
+ * two quiet cores.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { report } from './table.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '60' },
+    /** Rounds with 10,000 participants. */
+    'many-rounds': { type: 'string', default: '20' },
+    devnet: { type: 'boolean', default: false },
+  },
+});
+
+const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+const run = promisify(execFile);
+const folder = await mkdtemp(join(tmpdir(), 'floe-bench-simulator-'));
+
+interface Round {
+  readonly version: number;
+  readonly seconds: number;
+  readonly testAccuracy?: number;
+}
+
+interface Outcome {
+  /** From the command to its end, files included. */
+  readonly seconds: number;
+  readonly processorSeconds: number;
+  readonly peakMemory: number;
+  readonly rounds: number;
+  readonly testAccuracy: number;
+  readonly history: readonly Round[];
+}
+
+/** A simulation as a user starts it. */
+const simulate = async (...flags: readonly string[]): Promise<Outcome> => {
+  const start = performance.now();
+  const shared = ['--json', '--out', folder, '--epochs', '1', '--batch-size', '10'];
+  const { stdout } = await run(process.execPath, [MAIN, 'sim', ...shared, ...flags], {
+    maxBuffer: 1 << 28,
+  });
+  // A line for each event, and the summary last.
+  const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Outcome;
+  return { ...summary, seconds: (performance.now() - start) / 1000 };
+};
+
+/** The first rounds load what the others have. */
+const WARM_UP = 3;
+
+/** On local ports and on the devnet; 222 rounds a minute are the fastest peer's, without masks. */
+const LIMITS = {
+  roundsAMinute: 222,
+  seconds: values.devnet ? 60 : 15,
+  bytes: values.devnet ? 1e9 : 600e6,
+};
+
+const roundsAMinute = ({ history }: Outcome): number => {
+  const steady = history.slice(WARM_UP);
+  return (60 * steady.length) / steady.reduce((sum, { seconds }) => sum + seconds, 0);
+};
+
+const tell = (what: string, outcome: Outcome): number => {
+  const rate = roundsAMinute(outcome);
+  report({
+    what: `${what}, masked`,
+    value: rate,
+    unit: 'rounds/min',
+    ratio: { value: rate / LIMITS.roundsAMinute, to: 'what is aimed at' },
+  });
+  report({
+    what: '  processor time of a round, start and end included',
+    value: outcome.processorSeconds / outcome.rounds,
+    unit: 's',
+  });
+  report({
+    what: '  peak memory of all threads',
+    value: outcome.peakMemory / 1e6,
+    unit: 'MB',
+    ratio: { value: outcome.peakMemory / LIMITS.bytes, to: 'the limit' },
+  });
+  return rate;
+};
+
+/** Participants of MNIST's 60,000 examples, and the fraction of them in a round. */
+const LARGE = ['--participants', '10000', '--cohort', '10', '--rounds', values['many-rounds']];
+
+try {
+  const substrate = values.devnet ? [] : ['--local'];
+  const plain = await simulate(...substrate, '--rounds', values.rounds);
+  const rate = tell('K=100, C=.1', plain);
+  const aimed = await simulate(...substrate, '--rounds', '200', '--target-accuracy', '0.97');
+  report({
+    what: `  command to ${aimed.testAccuracy >= 0.97 ? '97 %' : 'the last round, below 97 %'} (${aimed.rounds} rounds)`,
+    value: aimed.seconds,
+    unit: 's',
+    ratio: { value: aimed.seconds / LIMITS.seconds, to: 'the limit' },
+  });
+  const many = await simulate('--local', ...LARGE);
+  const manyRate = tell('K=10,000, C=.001', many);
+  report({
+    what: '  rounds a minute beside K=100, a hundredth of the training',
+    value: manyRate,
+    unit: 'rounds/min',
+    ratio: { value: manyRate / rate, to: 'K=100' },
+  });
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
