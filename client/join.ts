@@ -20,6 +20,7 @@ import { joinRun, type Log, type Outcome, type ParticipantOptions } from './part
 import { reachRun, type Reach } from './network.ts';
 import { modelOfSpec } from './spec-model.ts';
 import type { BackendName } from './tfjs/backends.ts';
+import type { BaseWeights } from './adapters/base.ts';
 
 export interface JoinOptions extends Partial<
   Pick<
@@ -40,6 +41,11 @@ export interface JoinOptions extends Partial<
    * `trainer`.
    */
   readonly data?: Dataset;
+  /**
+   * With `data`: this site's copy of the frozen weights that the specification names, where it
+   * names some. Another copy is refused: `base_mismatch`.
+   */
+  readonly base?: BaseWeights;
   /** With `data`: what trains. Default: the first that runs here. */
   readonly backend?: BackendName | 'auto';
   /**
@@ -102,12 +108,17 @@ const openOwn = async (given: JoinOptions['keystore'], log: Log): Promise<Keysto
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = ({ data, trainer, backend = 'auto' }: JoinOptions) => {
+const trainerOf = ({ data, trainer, base, backend = 'auto' }: JoinOptions) => {
   if (trainer !== undefined) return trainer;
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
   return async (spec: Parameters<typeof modelOfSpec>[0]) => {
     const { tfjsTrainer } = await import('./tfjs/trainer.ts');
-    return tfjsTrainer({ model: modelOfSpec(spec), data, backend: { prefer: backend } });
+    return tfjsTrainer({
+      model: modelOfSpec(spec),
+      data,
+      backend: { prefer: backend },
+      ...(base === undefined ? {} : { base }),
+    });
   };
 };
 

@@ -19,7 +19,7 @@ import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { chooseModel } from '../client/tfjs/choose-model.ts';
 import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
-import { loadTask, type SimulationModule } from './task.ts';
+import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 
 export interface AnalystData {
   readonly train: Dataset;
@@ -90,6 +90,7 @@ const openModelOf = async (
     model: build,
     data: init.train,
     backend: { prefer: init.backend },
+    ...(await baseOfTask(task)),
     evaluationBatch: 1000,
   });
   const trainerOf = (data: Dataset) => trainer.withData(data);
@@ -140,6 +141,7 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
         tensors: trainer.manifest.tensors,
         topology: topology && JSON.stringify(topology),
         backend: trainer.backend,
+        ...(trainer.base === undefined ? {} : { base: trainer.base }),
       };
     },
     /** From here on models of this run can be evaluated. */

@@ -5,6 +5,7 @@
 import { createDataset } from '../data/dataset.ts';
 import type { BackendName } from './backends.ts';
 import { tfjsTrainer } from './trainer.ts';
+import type { BaseRef } from '../../protocol/model/base.ts';
 import type { TensorSpec } from '../../protocol/model/index.ts';
 import { chooseModel } from './choose-model.ts';
 
@@ -13,6 +14,8 @@ export interface ModelDescription {
   readonly tensors: readonly TensorSpec[];
   /** JSON text; undefined for a model that is not one of tfjs. */
   readonly topology: string | undefined;
+  /** The frozen weights under the tensors, where there are some. */
+  readonly base?: BaseRef;
   /** What trains, and why that. */
   readonly backend: string;
 }

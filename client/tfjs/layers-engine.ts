@@ -86,7 +86,8 @@ export const layersEngine = (
     load: (weights) => {
       use();
       let at = 0;
-      for (const [i, weight] of model.weights.entries()) {
+      // Weights behind the manifest's are a frozen base.
+      for (const [i, weight] of model.weights.slice(0, manifest.tensors.length).entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];
         const end = at + elementCount(shape);
         const values = weights.slice(at, end);
@@ -114,7 +115,9 @@ export const layersEngine = (
     read: async () => {
       use();
       const parts = await Promise.all(
-        model.weights.map(async (weight) => weight.read().data<'float32'>()),
+        model.weights
+          .slice(0, manifest.tensors.length)
+          .map(async (weight) => weight.read().data<'float32'>()),
       );
       const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
       let at = 0;

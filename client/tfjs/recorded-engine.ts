@@ -3,7 +3,7 @@
  * round is a list of steps on the device, with one read-back at its end.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
+import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { RandomStream } from '../random.ts';
 import { planOf } from '../recorded/plan.ts';
@@ -15,6 +15,7 @@ import { oneHotOf } from './batch-loss.ts';
 import { type Engine, type EpochsRequest, gather } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
 import { type OutputKind, type Score, score } from './losses.ts';
+import { sizeOf, wholeWeights } from './whole-weights.ts';
 import { type Prepare, type Prepared, cacheReplays } from './replay-cache.ts';
 
 /** Steps between two waits for the device: the event loop has its turn there. */
@@ -140,10 +141,13 @@ export const recordedEngine = (
   recorded(2, true);
   recorded(2, false);
   const session = createSession(gpu, {
-    weights: manifest.tensors.map(({ shape }) => elementCount(shape)),
+    weights: model.weights.map(({ shape }) => sizeOf(shape)),
     state: [],
     outputs,
   });
+  const travelling = parameterCount(manifest);
+  // With a frozen base behind the manifest's weights.
+  const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
   const prepare = cacheReplays(async (size, training) => {
     const plan = recorded(size, training);
     return { replay: await session.prepare(plan, size), draws: plan.draws };
@@ -163,7 +167,8 @@ export const recordedEngine = (
 
   return {
     load: (weights) => {
-      session.load(weights);
+      whole?.set(weights);
+      session.load(whole ?? weights);
     },
     train: async (request) => {
       switchBackend(tf, eager ?? name);
@@ -179,7 +184,7 @@ export const recordedEngine = (
       await pause();
       return scoreTrail(data, order);
     },
-    read: async () => session.readWeights(),
+    read: async () => (await session.readWeights()).subarray(0, travelling),
     dispose: () => {
       session.dispose();
     },

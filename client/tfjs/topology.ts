@@ -59,13 +59,13 @@ const renameWeight = (names: ReadonlyMap<string, string>, weight: string): strin
     .join('/');
 
 /**
- * Names, shapes and order of a model's weights, trained and not. Throws `tensor_malformed` beyond
- * the limits.
+ * Names, shapes and order of a model's weights, trained and not, or of some of them. Throws
+ * `tensor_malformed` beyond the limits.
  */
-export const manifestOf = (model: Tfjs.LayersModel): Manifest => {
+export const manifestOf = (model: Tfjs.LayersModel, weights = model.weights): Manifest => {
   const names = layerNames(model);
   return validateManifest({
-    tensors: model.weights.map(({ originalName, shape }) => ({
+    tensors: weights.map(({ originalName, shape }) => ({
       name: renameWeight(names, originalName),
       shape: shape.map((size) => size ?? 1),
       dtype: 'float32',

@@ -3,9 +3,12 @@
  * examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017, algorithm 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
+import type { BaseRef } from '../../protocol/model/base.ts';
 import type { Manifest } from '../../protocol/model/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
+import { type BaseWeights, loadBase, travellingManifest } from '../adapters/base.ts';
+import { adapterRemark } from '../adapters/with-adapters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { permutation, randomStream } from '../random.ts';
@@ -36,6 +39,11 @@ export interface TfjsTrainerOptions {
   /** Default: `crossEntropy` when the data has classes, else `meanSquaredError`. */
   readonly loss?: Loss;
   readonly data: Dataset;
+  /**
+   * The weights of the model that do not train: they are written once, are no part of the manifest,
+   * and {@link Trainer.base} names them. For a model of `withAdapters`.
+   */
+  readonly base?: BaseWeights;
   /** Default: the first that runs here. */
   readonly backend?: BackendOptions | Backend;
   /** False keeps stacks of dense layers on tfjs too. Default true. */
@@ -93,6 +101,7 @@ const requireShape = (model: Tfjs.LayersModel): void => {
 interface Shared {
   readonly backend: string;
   readonly manifest: Manifest;
+  readonly base: BaseRef | undefined;
   readonly topology: Topology;
   readonly engine: Engine;
   readonly options: TfjsTrainerOptions;
@@ -174,6 +183,7 @@ const evaluateOn = async (
 
 const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
   manifest: shared.manifest,
+  ...(shared.base === undefined ? {} : { base: shared.base }),
   backend: shared.backend,
   topology: shared.topology,
   report: shared.check(data),
@@ -276,12 +286,15 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
     reports.set(examples, report);
     return report;
   };
-  const manifest = manifestOf(model);
+  const base = options.base && loadBase(backend.tf, model, options.base);
+  const manifest = base === undefined ? manifestOf(model) : travellingManifest(model);
+  const remark = adapterRemark(model);
   const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
   const chosen = chooseEngine(backend, model, manifest, kind, plan, options.recorded ?? true);
   return {
-    backend: `${backend.description}${chosen.remark}`,
+    backend: `${backend.description}${chosen.remark}${remark === undefined ? '' : `; ${remark}`}`,
     manifest,
+    base,
     topology: topologyOf(model),
     engine: chosen.engine,
     options,

@@ -3,7 +3,7 @@
  * and replayed as a list of calls on one linear memory, without tfjs between them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
+import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import { type Plan, planOf } from '../recorded/plan.ts';
 import { record } from '../recorded/record.ts';
 import { type WasmReplay, createWasmSession } from '../recorded/wasm/session.ts';
@@ -12,6 +12,7 @@ import { oneHotOf } from './batch-loss.ts';
 import type { Batch, StepEngine } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
 import { type OutputKind, score } from './losses.ts';
+import { sizeOf, wholeWeights } from './whole-weights.ts';
 
 /**
  * An engine for `model`.
@@ -25,7 +26,9 @@ export const wasmEngine = (
 ): StepEngine => {
   const dropouts = dropoutLayers(model).length;
   const outputs = model.outputs[0]?.shape.at(-1) ?? 1;
-  const session = createWasmSession(manifest.tensors.map(({ shape }) => elementCount(shape)));
+  const travelling = parameterCount(manifest);
+  const session = createWasmSession(model.weights.map(({ shape }) => sizeOf(shape)));
+  if (model.weights.length > manifest.tensors.length) session.load(wholeWeights(model));
   const prepared = new Map<string, { readonly plan: Plan; readonly replay: WasmReplay }>();
   const prepare = (size: number, training: boolean) => {
     const key = `${size} ${String(training)}`;
@@ -76,7 +79,7 @@ export const wasmEngine = (
       replay.run();
       return score(kind, predictionOf(plan, replay, batch.size), batch.labels, batch.size);
     },
-    read: () => session.read(),
+    read: () => session.read(travelling),
     // The linear memory goes with the engine.
     dispose: () => undefined,
   };

@@ -30,8 +30,10 @@ export interface WasmSession {
    * @throws FloeError `trainer_failed` beyond 4 GiB
    */
   prepare(plan: Plan): WasmReplay;
+  /** The first weights, as many as are given: a frozen base behind them is loaded once. */
   load(flat: Float32Array): void;
-  read(): Float32Array;
+  /** @param floats the first ones, all unless told */
+  read(floats?: number): Float32Array;
 }
 
 /** The epilogue as a map that reads what the node computed at `self`, a value of its own. */
@@ -125,10 +127,11 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
         from += size;
       }
     },
-    read: () => {
-      const flat = new Float32Array(sizes.reduce((a, b) => a + b, 0));
+    read: (wanted = sizes.reduce((a, b) => a + b, 0)) => {
+      const flat = new Float32Array(wanted);
       let to = 0;
       for (const [i, size] of sizes.entries()) {
+        if (to === wanted) break;
         const start = (addresses[i] ?? 0) / 4;
         flat.set(floats().subarray(start, start + size), to);
         to += size;
