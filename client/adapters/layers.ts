@@ -99,9 +99,9 @@ const adaptedDense = (tf: Tf) => {
       super.build(inputShape);
       const inputs = inputShape.at(-1) ?? 1;
       const { rank, adapter, seed } = this.args;
-      // They stay where they are among the layer's weights, and no step moves them.
-      for (const weight of [this.kernel, this.bias])
-        if (weight !== null) (weight as unknown as { trainable: boolean }).trainable = false;
+      // A flag of the weights would not do: a sequential model that is applied resets it.
+      this.nonTrainableWeights = this.trainableWeights;
+      this.trainableWeights = [];
       const shape: [number, number] = [inputs, rank];
       this.first =
         adapter === 'lora'
