@@ -23,7 +23,6 @@ export interface TextTokenizer {
 /** What is used of the library, whose own types resolve in bundlers only. */
 interface HuggingFace {
   encode(text: string): { readonly ids: readonly number[] };
-  get_vocab(withAdded: boolean): ReadonlyMap<string, number>;
   token_to_id(token: string): number | undefined;
 }
 const { Tokenizer } = library as unknown as {
@@ -34,15 +33,16 @@ const MAX_VOCABULARY = 2 ** 24;
 /** The longest text that is read, in UTF-16 units; what is behind it is cut off before. */
 const UNITS_PER_TOKEN = 64;
 
+const id = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(MAX_VOCABULARY - 1));
 const file = v.looseObject({
   model: v.looseObject({
     type: v.optional(v.picklist(['WordPiece', 'BPE', 'Unigram'])),
-    vocab: v.union([v.record(v.string(), v.number()), v.array(v.unknown())]),
+    vocab: v.union([
+      v.record(v.string(), id),
+      v.pipe(v.array(v.unknown()), v.maxLength(MAX_VOCABULARY)),
+    ]),
   }),
-  added_tokens: v.optional(
-    v.array(v.looseObject({ id: v.pipe(v.number(), v.safeInteger()), content: v.string() })),
-    [],
-  ),
+  added_tokens: v.optional(v.array(v.looseObject({ id, content: v.string() })), []),
 });
 
 const malformed = (message: string, cause?: unknown): FloeError =>
@@ -70,16 +70,15 @@ const parse = (json: string) => {
 export const readTokenizer = (json: string, padding = '[PAD]'): TextTokenizer => {
   const parsed = parse(json);
   let tokenizer: HuggingFace;
-  let ids: number[];
   try {
     tokenizer = new Tokenizer({ ...parsed, truncation: null, padding: null }, {});
-    ids = [...tokenizer.get_vocab(true).values()];
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : String(cause), cause);
   }
-  const vocabulary = ids.reduce((most, id) => Math.max(most, id + 1), 0);
-  if (vocabulary > MAX_VOCABULARY || ids.some((id) => !Number.isSafeInteger(id) || id < 0))
-    throw malformed(`expected ids of 0 to ${MAX_VOCABULARY - 1}`);
+  const { vocab } = parsed.model;
+  const ids = Array.isArray(vocab) ? [vocab.length - 1] : Object.values(vocab);
+  const added = parsed.added_tokens.map((token) => token.id);
+  const vocabulary = [...ids, ...added].reduce((most, own) => Math.max(most, own + 1), 0);
   const pad = tokenizer.token_to_id(padding);
   if (pad === undefined) throw malformed(`it has no token ${JSON.stringify(padding)}`);
   return {
