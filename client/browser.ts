@@ -39,6 +39,7 @@ export {
 } from './participant/index.ts';
 export { modelOfSpec } from './spec-model.ts';
 export { baseOf, hashBase, type BaseWeights } from './adapters/base.ts';
+export { mergedModel } from './adapters/merged.ts';
 export { mergeAdapters, withAdapters, type AdapterOptions } from './adapters/with-adapters.ts';
 export {
   encoder,
