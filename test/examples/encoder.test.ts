@@ -24,7 +24,7 @@ const texts = (): string => {
   ];
   const lines = Array.from({ length: 100 }, (_, i) => {
     const label = (i * 7) % 3 === 0 ? 1 : 0;
-    const text = (label === 1 ? spam : ham)![i % 3];
+    const text = (label === 1 ? spam : ham)[i % 3];
     return JSON.stringify({ text, label });
   });
   return `${lines.join('\n')}\n`;
