@@ -31,10 +31,19 @@ const frozenWeights = (model: Tfjs.LayersModel) => {
 export const travellingManifest = (model: Tfjs.LayersModel): Manifest =>
   manifestOf(model, model.trainableWeights);
 
+/** What a base is named by: what training would do to a tensor is no part of it. */
+const baseManifest = (model: Tfjs.LayersModel): Manifest => ({
+  tensors: manifestOf(model, frozenWeights(model)).tensors.map(({ name, shape, dtype }) => ({
+    name,
+    shape,
+    dtype,
+  })),
+});
+
 /** The base as it is in a model now: for files, and for hashes. */
 export const baseOf = (model: Tfjs.LayersModel): BaseWeights => {
   const weights = frozenWeights(model);
-  const manifest = manifestOf(model, weights);
+  const manifest = baseManifest(model);
   const sizes = manifest.tensors.map(({ shape }) => elementCount(shape));
   const flat = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
   let at = 0;
@@ -85,7 +94,7 @@ export const loadBase = (tf: Tf, model: Tfjs.LayersModel, base: BaseWeights): Ba
   const weights = frozenWeights(model);
   if (weights.length === 0)
     throw new FloeError('base_mismatch', 'the model has no frozen weights that a base could hold');
-  const chosen = selectBase(manifestOf(model, weights), base);
+  const chosen = selectBase(baseManifest(model), base);
   let at = 0;
   for (const weight of weights) {
     const shape = weight.read().shape;
