@@ -21,7 +21,6 @@ const dimension = Number(process.argv[2] ?? 1_000_000);
 const n = Number(process.argv[3] ?? 10);
 const spec: EncodingSpec = {
   ring: 'ring32',
-  bits: 8,
   clipNorm: 1,
   rotation: true,
   weightCap: 600,
@@ -76,8 +75,8 @@ const rows: readonly (readonly [string, number, () => unknown])[] = [
 ];
 
 console.log(
-  `d = ${dimension}, n = ${n}, q = ${spec.bits}, b = ${modulusBits}: ${layout.blocks} blocks of ` +
-    `${layout.blockSize}, upload ${(packed.length / 1e6).toFixed(3)} MB`,
+  `d = ${dimension}, n = ${n}, L = ${layout.level}, b = ${modulusBits}: ${layout.blocks} blocks of ` +
+    `${layout.segments[0].blockSize}, upload ${(packed.length / 1e6).toFixed(3)} MB`,
 );
 let copyRate = 0;
 for (const [name, bytes, run] of rows) {

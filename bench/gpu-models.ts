@@ -12,8 +12,6 @@ export interface SmallModel {
   readonly featureShape: readonly number[];
   /** Features are whole numbers below this; without it, real numbers of [-1, 1). */
   readonly vocabulary?: number;
-  /** Default: probabilities. */
-  readonly kind?: 'logits';
 }
 
 const CLASSES = 4;
@@ -37,7 +35,6 @@ const image = [8, 8, 3];
 export const SMALL_MODELS: readonly SmallModel[] = [
   {
     name: 'dense layers, tanh, sigmoid, penalty',
-    kind: 'logits',
     featureShape: [7],
     model: (tf) =>
       tf.sequential({

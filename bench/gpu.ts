@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { createDataset } from '../client/data/dataset.ts';
+import { PLAIN_SGD } from '../client/optimizer.ts';
 import { randomStream } from '../client/random.ts';
 import { planOf } from '../client/recorded/plan.ts';
 import { record } from '../client/recorded/record.ts';
@@ -15,10 +16,11 @@ import type { Replay } from '../client/recorded/webgpu/replay.ts';
 import { type Session, createSession } from '../client/recorded/webgpu/session.ts';
 import { tune } from '../client/recorded/webgpu/tune.ts';
 import { type Backend, selectBackend } from '../client/tfjs/backends.ts';
-import { oneHotOf } from '../client/tfjs/batch-loss.ts';
 import { layersEngine } from '../client/tfjs/layers-engine.ts';
+import { targetsOf } from '../client/tfjs/losses.ts';
 import { MODELS, type ModelName } from '../client/tfjs/models.ts';
 import { manifestOf } from '../client/tfjs/topology.ts';
+import { type Objective, objectiveOf } from '../client/tfjs/objective.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
 import { SMALL_MODELS, examplesFor } from './gpu-models.ts';
 import { initialModel } from '../protocol/model/first-model.ts';
@@ -52,14 +54,16 @@ interface Prepared {
   readonly session: Session;
   readonly replay: Replay;
   readonly weights: Float32Array;
+  readonly objective: Objective;
 }
 
 const plansOf = (backend: Backend, name: ModelName, size: number) => {
   const model = MODELS[name](backend.tf);
-  const optimizer = { type: 'sgd' } as const;
-  const program = record({ tf: backend.tf, model, kind: 'probabilities', size, optimizer });
+  const objective = objectiveOf(backend.tf, model, { labels: new Int32Array(1) });
+  const optimizer = PLAIN_SGD;
+  const program = record({ tf: backend.tf, model, objective, size, optimizer });
   const manifest = manifestOf(model);
-  return { model, manifest, plan: planOf(program) };
+  return { model, manifest, objective, plan: planOf(program) };
 };
 
 const prepared = async (
@@ -68,7 +72,7 @@ const prepared = async (
   name: ModelName,
   size: number,
 ): Promise<Prepared> => {
-  const { manifest, plan } = plansOf(backend, name, size);
+  const { manifest, objective, plan } = plansOf(backend, name, size);
   const weights = manifest.tensors.map(({ shape }) => elementCount(shape));
   const session = createSession(gpu, { weights, state: [], outputs: CLASSES });
   let tileFor;
@@ -91,7 +95,7 @@ const prepared = async (
     'weights',
     0.03,
   );
-  return { session, replay, weights: flat };
+  return { session, replay, objective, weights: flat };
 };
 
 /** Three steps from the same weights: recorded on the GPU, and tfjs on wasm. */
@@ -99,9 +103,10 @@ const parity = async (gpu: GpuDevice, backend: Backend, name: ModelName): Promis
   const size = flags.quick ? 3 : 8;
   const steps = flags.quick ? 2 : 3;
   const { session, replay, weights } = await prepared(gpu, backend, name, size);
+  const { model, manifest, objective } = plansOf(backend, name, size);
   const features = numbers(steps * size * PIXELS, 'features', 1);
   const labels = Int32Array.from({ length: steps * size }, (_, i) => (i * 7) % CLASSES);
-  const targets = oneHotOf(labels, steps * size, CLASSES);
+  const targets = targetsOf(objective, labels, steps * size);
   session.load(weights);
   session.setExamples({ features, targets, size: steps * size });
   session.setOrder(Uint32Array.from(labels.keys()));
@@ -113,8 +118,7 @@ const parity = async (gpu: GpuDevice, backend: Backend, name: ModelName): Promis
   );
   const actual = await session.readWeights();
   session.dispose();
-  const { model, manifest } = plansOf(backend, name, size);
-  const engine = layersEngine(backend, model, manifest, 'probabilities');
+  const engine = layersEngine(backend, model, manifest, objective);
   engine.load(weights);
   for (const start of starts) {
     const batch = {
@@ -125,7 +129,7 @@ const parity = async (gpu: GpuDevice, backend: Backend, name: ModelName): Promis
     const stream = randomStream(new Uint8Array(32), 'parity');
     // Each step starts from the weights of the one before.
     // oxlint-disable-next-line no-await-in-loop
-    await engine.step({ batch, learningRate, stream, scored: false });
+    await engine.step({ batch, learningRate, optimizer: PLAIN_SGD, stream, scored: false });
   }
   const expected = await engine.read();
   const largest = (at: (i: number) => number): number =>
@@ -146,12 +150,12 @@ const measure = async (
 ): Promise<void> => {
   const examples = flags.quick ? size * 2 : Math.max(size * 4, 8192);
   const began = now();
-  const { session, replay, weights } = await prepared(gpu, backend, name, size);
+  const { session, replay, weights, objective } = await prepared(gpu, backend, name, size);
   session.load(weights);
   const labels = Int32Array.from({ length: examples }, (_, i) => (i * 7) % CLASSES);
   session.setExamples({
     features: numbers(examples * PIXELS, 'features', 1),
-    targets: oneHotOf(labels, examples, CLASSES),
+    targets: targetsOf(objective, labels, examples),
     size: examples,
   });
   session.setOrder(Uint32Array.from(labels.keys()));

@@ -1,98 +1,80 @@
 /**
- * @module Readers of flag values. Each refuses what it does not understand with the error `usage`,
- * naming the flag, what was expected and what came.
+ * @module Tables of flags on a command of commander, and the readers of what only commands take.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { FloeError } from '../protocol/errors.ts';
-import { fromHex } from '../protocol/bytes.ts';
+import { Option, type Command } from 'commander';
+import { parseCoins } from '../protocol/net/cost.ts';
+import { isObjectId } from '../protocol/net/object-id.ts';
+import { parsePatience, parseSpan, parseTime } from '../protocol/net/times.ts';
+import { parsed, type Flag, type FlagTable, type Read } from '../protocol/spec/flag.ts';
+import { flagOf } from '../protocol/spec/setting.ts';
 
-export const usage = (flag: string, expected: string, got: string): FloeError =>
-  new FloeError('usage', `${flag}: expected ${expected}, got ${JSON.stringify(got)}`);
+export * from '../protocol/spec/flag.ts';
 
-/** A whole number in [min, max]. */
-export const wholeNumber =
-  (flag: string, min: number, max: number) =>
-  (text: string): number => {
-    const value = /^-?\d+$/u.test(text) ? Number(text) : Number.NaN;
-    if (!Number.isSafeInteger(value) || value < min || value > max)
-      throw usage(flag, `a whole number from ${min} to ${max}`, text);
-    return value;
-  };
+/** An address or object id. */
+export const objectId: Read<string> = parsed('0x and 64 hex digits', (text) =>
+  isObjectId(text) ? text.toLowerCase() : undefined,
+);
+/** MIST. */
+export const sui: Read<bigint> = parsed(
+  'an amount of SUI, 0 or more, with at most 9 digits after the point',
+  parseCoins,
+);
+/** Milliseconds. */
+export const span: Read<number> = parsed('a duration such as 90s, 15m, 12h or 30d', parseSpan);
+/** Milliseconds. */
+export const patience: Read<number> = parsed(
+  'a time such as 90s, 10m or 2h, of at most 30 days',
+  parsePatience,
+);
+/** Milliseconds since 1970. */
+export const instant: Read<number> = parsed(
+  'a time with its zone, such as 2027-01-31T12:00:00Z',
+  parseTime,
+);
 
-const UNITS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** A time of at most 30 days, such as `90s`, `10m`, `2h` or seconds, in milliseconds. */
-export const duration =
-  (flag: string) =>
-  (text: string): number => {
-    const [, digits, unit = ''] = /^(\d{1,7})([smh]?)$/u.exec(text) ?? [];
-    const value = Number(digits) * (UNITS[unit] as number);
-    if (!(value >= 1000 && value <= 30 * 24 * 3_600_000))
-      throw usage(flag, 'a time such as 90s, 10m or 2h, of at most 30 days', text);
-    return value;
-  };
-
-/** A finite number with `above < value <= max`. */
-export const decimal =
-  (flag: string, above: number, max: number) =>
-  (text: string): number => {
-    const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (!Number.isFinite(value) || value <= above || value > max)
-      throw usage(flag, `a number above ${above}, at most ${max}`, text);
-    return value;
-  };
-
-export const oneOf =
-  <const Choice extends string>(flag: string, choices: readonly Choice[]) =>
-  (text: string): Choice => {
-    const found = choices.find((choice) => choice === text);
-    if (found === undefined) throw usage(flag, `one of ${choices.join(', ')}`, text);
-    return found;
-  };
-
-/** 32 bytes in hex, with or without `0x`. */
-export const hexKey =
-  (flag: string) =>
-  (text: string): Uint8Array => {
-    const hex = text.toLowerCase().replace(/^0x/u, '');
-    if (!/^[0-9a-f]{64}$/u.test(hex)) throw usage(flag, '64 hex digits', text);
-    return fromHex(hex);
-  };
-
-/** A flag that may be given several times. */
-export const collect =
-  <Item>(read: (text: string) => Item) =>
-  (text: string, before: readonly Item[] = []): readonly Item[] => [...before, read(text)];
+/** Two numbers in order, or one of them twice; undefined where they are out of order. */
+const range = (form: RegExp, text: string): readonly [number, number] | undefined => {
+  const [, a, b = a] = form.exec(text) ?? [];
+  return Number(a) <= Number(b) ? [Number(a), Number(b)] : undefined;
+};
 
 /** `2/5` as zero-based index 1 of 5. */
-export const shardOf =
-  (flag: string) =>
-  (text: string): { readonly index: number; readonly count: number } => {
-    const match = /^(\d{1,6})\/(\d{1,6})$/u.exec(text);
-    const [index, count] = [Number(match?.[1]), Number(match?.[2])];
-    if (!(index >= 1 && index <= count)) throw usage(flag, 'i/n with 1 <= i <= n', text);
-    return { index: index - 1, count };
-  };
+export const shard = parsed('i/n with 1 <= i <= n', (text) => {
+  const [part = 0, count = 0] = range(/^(\d{1,6})\/(\d{1,6})$/u, text) ?? [];
+  return part >= 1 ? { index: part - 1, count } : undefined;
+});
+/** `3-9` or `4`: rounds, both included. */
+export const rounds = parsed('rounds such as 3-9 or 4', (text) => {
+  const found = range(/^(\d{1,6})(?:-(\d{1,6}))?$/u, text);
+  return found && { first: found[0], last: found[1] };
+});
 
-/**
- * Reads a file that a flag names.
- *
- * @throws FloeError `file_not_found`, `usage` when it is larger than `maxBytes` or not a file
- */
-export const readInput = async (
-  flag: string,
-  path: string,
-  maxBytes: number,
-): Promise<Uint8Array> => {
-  try {
-    const { size } = await stat(path);
-    if (size > maxBytes) throw usage(flag, `a file of at most ${maxBytes} bytes`, path);
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    if (cause instanceof FloeError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT')
-      throw new FloeError('file_not_found', `${flag}: no ${path}`, {}, { cause });
-    throw new FloeError('usage', `${flag}: cannot read ${path}: ${message}`, {}, { cause });
+const optionsOf = (name: string, flag: Flag<unknown>): readonly Option[] => {
+  const { help, placeholder, read, negatable } = flag;
+  const long = flagOf(name, {});
+  if (negatable !== undefined) {
+    // commander gives `--no-x` alone the value true where it is absent, so `--x` comes first.
+    const [plain, negated] = [new Option(`--${long}`, help), new Option(`--no-${long}`, help)];
+    (negatable === 'shown' ? negated : plain).hideHelp();
+    return [plain, negated];
   }
+  if (placeholder === undefined) return [new Option(`--${long}`, help)];
+  const option = new Option(`--${long} ${placeholder}`, help).makeOptionMandatory(
+    flag.required === true,
+  );
+  const one = (given: string): unknown => (read === undefined ? given : read(`--${long}`, given));
+  if (flag.repeated === true)
+    option.argParser((given: string, before: readonly unknown[] | undefined) => [
+      ...(before ?? []),
+      one(given),
+    ]);
+  else if (read !== undefined) option.argParser(one);
+  return flag.standard === undefined ? [option] : [option.default(flag.standard)];
+};
+
+/** Adds the flags of a table; a flag is its name in kebab case. */
+export const withFlags = (command: Command, table: FlagTable): Command => {
+  for (const [name, flag] of Object.entries(table))
+    for (const option of optionsOf(name, flag)) command.addOption(option);
+  return command;
 };

@@ -2,94 +2,87 @@
  * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's
  * owner.
  */
-import { Command } from 'commander';
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/net/sui/registry.ts';
-import { instant, roundRange } from './amounts.ts';
-import { oneOf } from './flags.ts';
-import { changeDocument, showTransaction } from './change.ts';
-import { address, openPasses, withNetwork, withSender, type SenderFlags } from './network.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-
-interface Options extends SenderFlags, CommonOptions {
-  readonly rounds?: { readonly first: number; readonly last: number };
-  readonly until?: number;
-}
+import { command, type Context } from './command.ts';
+import { instant, kindOf, objectId, rounds, value, type Read } from './flags.ts';
+import { KEY, NETWORK, openOwnPasses } from './keys.ts';
+import { showChange } from './show-change.ts';
 
 const KINDS = ['member', 'auditor', 'compute'] as const;
 type Kind = (typeof KINDS)[number];
 
-const base = (name: 'grant' | 'revoke'): Command =>
-  withCommonOptions(withSender(withNetwork(new Command(name))))
-    .argument('<run>', "the run's object id", address('run'))
-    .argument('<kind>', KINDS.join(', '), oneOf('kind', KINDS))
-    .argument('<who>', 'Sui address; an Ed25519 identity of Floe has the same', address('who'));
+const ARGUMENTS = {
+  '<run>': { help: "the run's object id", read: objectId },
+  '<kind>': {
+    help: KINDS.join(', '),
+    read: kindOf({ type: 'choice', choices: KINDS }) as Read<string>,
+  },
+  '<who>': { help: 'Sui address; an Ed25519 identity of Floe has the same', read: objectId },
+};
+const FLAGS = { ...NETWORK, ...KEY };
 
-const change = async (options: Options, run: string, wanted: AccessChange): Promise<void> => {
-  await runCommand(options, async ({ output }) => {
-    const executed = await (await openPasses(options, output)).change(run, wanted);
-    const { type: kind, address: who, admitted } = wanted;
-    output.document({ run, kind, address: who, admitted, ...changeDocument(executed) });
-    const state = `${kind} ${who} ${admitted ? 'admitted' : 'turned away'}`;
-    output.say(
-      executed === undefined
-        ? `${state} already; nothing to do`
-        : `${state}; ${showTransaction(executed)}`,
-    );
-  });
+const change = async (
+  { args: [run = ''], flags, output }: Context<Parameters<typeof openOwnPasses>[0]>,
+  wanted: AccessChange,
+): Promise<void> => {
+  const executed = await (await openOwnPasses(flags, output)).change(run, wanted);
+  const { type: kind, address, admitted } = wanted;
+  const state = `${kind} ${address} ${admitted ? 'admitted' : 'revoked'}`;
+  const words = executed === undefined ? `${state} already; nothing to do` : state;
+  showChange({ facts: { run, kind, address, admitted }, words, executed }, output);
 };
 
-const grantOf = (kind: Kind, who: string, { rounds, until }: Options): AccessChange => {
-  if (kind !== 'compute') {
-    if (rounds !== undefined || until !== undefined)
-      throw new FloeError('usage', `--rounds and --until: expected with compute, not with ${kind}`);
-    return { type: kind, address: who, admitted: true };
-  }
-  if (rounds === undefined || until === undefined)
-    throw new FloeError('usage', 'compute: expected --rounds and --until');
-  return { type: kind, address: who, admitted: true, ...rounds, expiresMs: until };
-};
-
-export const grantCommand = (): Command =>
-  base('grant')
-    .description("admit an auditor, a revoked member or a compute node to a run's models")
-    .option('--rounds <a-b>', 'compute: rounds whose models it may open', roundRange('--rounds'))
-    .option('--until <time>', 'compute: when the grant ends', instant('--until'))
-    .addHelpText(
-      'after',
-      `
-A cohort is frozen with its round and nobody joins it later: "member" takes a revocation back.
+export const grantCommand = () =>
+  command({
+    name: 'grant',
+    about: "admit an auditor, a revoked member or a compute node to a run's models (owner only)",
+    args: ARGUMENTS,
+    flags: {
+      ...FLAGS,
+      rounds: value('<a-b>', 'compute: rounds whose models it may open', rounds),
+      until: value('<time>', 'compute: when the grant ends', instant),
+    },
+    notes: `A cohort is frozen with its round and nobody joins it later: "member" takes a revocation back.
 A compute node opens the models of a run whose specification has compute among its --access; a
-second grant replaces the first. Auditors may also be named later than in the specification, and
-one that was revoked stays so when the coordinator starts again; those of the specification stay.
-What holds already costs nothing.
+second grant replaces the first. Auditors can be added after the run began; one that was revoked stays
+revoked when the coordinator starts again. Auditors of the specification cannot be revoked.
+A grant that exists already costs nothing.`,
+    examples: [
+      'FLOE_PASSPHRASE=... floe grant 0x5e... auditor 0xa1... --network net.json --keystore run/keystore',
+      'floe grant 0x5e... compute 0xc0... --rounds 3-9 --until 2027-01-31T12:00:00Z --network net.json',
+      'floe grant 0x5e... member 0xb0... --network net.json --json',
+    ],
+    exit: 'Exit codes: 0 admitted, 2 no such run or a wrong flag, 4 this key does not own the run.',
+    run: async (context) => {
+      const [, kind, address] = context.args as readonly [string, Kind, string];
+      const { rounds: range, until: expiresMs } = context.flags;
+      if (kind !== 'compute') {
+        if (range !== undefined || expiresMs !== undefined)
+          throw new FloeError('usage', `--rounds and --until require compute, not ${kind}`);
+        return change(context, { type: kind, address, admitted: true });
+      }
+      if (range === undefined || expiresMs === undefined)
+        throw new FloeError('usage', 'compute: expected --rounds and --until');
+      return change(context, { type: kind, address, admitted: true, ...range, expiresMs });
+    },
+  });
 
-Examples:
-  FLOE_PASSPHRASE=... floe grant 0x5e... auditor 0xa1... --network net.json --keystore run/keystore
-  floe grant 0x5e... compute 0xc0... --rounds 3-9 --until 2027-01-31T12:00:00Z --network net.json
-  floe grant 0x5e... member 0xb0... --network net.json --json
-
-Exit codes: 0 admitted, 2 no such run or a wrong flag, 4 this key does not own the run.`,
-    )
-    .action(async (run: string, kind: Kind, who: string, options: Options) => {
-      await change(options, run, grantOf(kind, who, options));
-    });
-
-export const revokeCommand = (): Command =>
-  base('revoke')
-    .description('turn an auditor, a member or a compute node away from a run')
-    .addHelpText(
-      'after',
-      `
-Key servers ask the chain at every request: from now on they hand out nothing. Who has opened a
-model before has seen it. A revoked member is turned away from all rounds.
-
-Examples:
-  floe revoke 0x5e... member 0xb0... --network net.json --keystore-file sui.keystore
-  floe revoke 0x5e... compute 0xc0... --network net.json --json
-
-Exit codes: 0 turned away, 2 no such run or a wrong flag, 4 this key does not own the run.`,
-    )
-    .action(async (run: string, kind: Kind, who: string, options: Options) => {
-      await change(options, run, { type: kind, address: who, admitted: false });
-    });
+export const revokeCommand = () =>
+  command({
+    name: 'revoke',
+    about: 'revoke the access of an auditor, a member or a compute node to a run (owner only)',
+    args: ARGUMENTS,
+    flags: FLAGS,
+    notes: `Key servers ask the chain at every request and refuse from now on. A reader that has opened a model
+before keeps it. A revoked member is refused for all rounds.`,
+    examples: [
+      'floe revoke 0x5e... member 0xb0... --network net.json --keystore-file sui.keystore',
+      'floe revoke 0x5e... compute 0xc0... --network net.json --json',
+    ],
+    exit: 'Exit codes: 0 revoked, 2 no such run or a wrong flag, 4 this key does not own the run.',
+    run: async (context) => {
+      const [, type, address] = context.args as readonly [string, Kind, string];
+      return change(context, { type, address, admitted: false });
+    },
+  });

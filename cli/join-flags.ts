@@ -1,29 +1,54 @@
 /**
- * @module The flags of `floe join`, as its body takes them.
+ * @module The flags of `floe join`.
  */
-import type { AnswerPolicy } from '../protocol/rules/one-set.ts';
-import type { AdmissionFlags } from './admission.ts';
-import type { NetworkFlags } from './network.ts';
-import type { PassphraseFlags } from './passphrase.ts';
-import type { CommonOptions } from './run-command.ts';
-import type { RunSettings } from '../protocol/spec/settings.ts';
+import { ADMISSION_FLAGS } from '../client/admission-flags.ts';
+import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
+import { MODULE_FLAGS, settingFlags } from '../protocol/spec/setting-flags.ts';
+import * as f from './flags.ts';
+import { NETWORK, PASSPHRASE } from './keys.ts';
 
-export interface JoinFlags
-  extends Pick<NetworkFlags, 'network'>, AdmissionFlags, PassphraseFlags, CommonOptions {
-  readonly data: string;
-  readonly shard?: { readonly index: number; readonly count: number };
-  readonly keystore?: string;
-  readonly expectRun?: Uint8Array;
-  readonly coordinator?: Uint8Array;
-  readonly backend?: RunSettings['backend'];
-  readonly acceptNetwork?: boolean;
-  readonly local?: boolean;
-  readonly answers?: AnswerPolicy;
-  readonly consent?: readonly string[];
-  readonly seed?: string;
-  readonly showKey?: boolean;
-  readonly wait?: number;
-  /** Milliseconds. */
-  readonly giveUp?: number;
-  readonly ca?: string;
-}
+export const JOIN_FLAGS = {
+  ...NETWORK,
+  ...PASSPHRASE,
+  ...settingFlags('join'),
+  ...MODULE_FLAGS,
+  require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
+  shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try a run', f.shard),
+  keystore: f.text(
+    '<folder>',
+    'identity and memory of unfinished rounds, encrypted; made if missing',
+  ),
+  expectRun: f.value('<hash>', 'refuse any other run', f.hash),
+  coordinator: f.value('<key>', 'refuse any other coordinator', f.hash),
+  acceptNetwork: f.on(
+    'use the network that the coordinator announces, and trust its account of the chain',
+  ),
+  wait: f.value(
+    '<seconds>',
+    'time to retry an address that has never answered (default: 120); later outages are waited for',
+    f.kindOf<number>({ type: 'duration', min: 0, max: 30 * 24 * 3600 }),
+  ),
+  giveUp: f.value(
+    '<time>',
+    'leave a run that makes no progress for this time, such as 90s, 10m or 2h (default: never)',
+    f.patience,
+  ),
+  ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),
+  local: f.on('the run is on no network, whatever FLOE_NETWORK names'),
+  answers: f.value<AnswerPolicy>(
+    '<policy>',
+    `survivor sets to answer for on one model: ${ANSWER_POLICIES.join(', ')} (default: ledger on a network, else strict)`,
+    f.kindOf({ type: 'choice', choices: ANSWER_POLICIES }),
+  ),
+  // commander lists the values of a variadic flag.
+  consent: f.text('<files...>', "with --answers consent: the members' signed consents") as f.Flag<
+    readonly string[] | undefined
+  >,
+  seed: f.text(
+    '<text>',
+    'identity and training randomness from a seed: for reproducible tests ONLY',
+  ),
+  showKey: f.on('print the public key of the keystore and stop'),
+  ...ADMISSION_FLAGS,
+};
+export type JoinFlags = f.FlagValues<typeof JOIN_FLAGS>;

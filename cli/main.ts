@@ -8,12 +8,12 @@ import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { nearest } from '../protocol/spec/nearest.ts';
-import { coordinatorCommand } from './coordinator.ts';
+import { outputOf } from './command.ts';
+import { coordinatorCommand, forkCommand } from './coordinator.ts';
 import { costCommand } from './cost.ts';
 import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
-import { forkCommand } from './fork.ts';
 import { grantCommand, revokeCommand } from './grant.ts';
 import { joinCommand } from './join.ts';
 import { modelsCommand } from './models.ts';
@@ -21,7 +21,6 @@ import { passCommand } from './pass.ts';
 import { publishCommand } from './publish.ts';
 import { pullCommand } from './pull.ts';
 import { receiptCommand } from './receipt.ts';
-import { outputOf } from './run-command.ts';
 import { takeSecretVariables } from './secret-variables.ts';
 import { simCommand } from './sim.ts';
 import { strategiesCommand } from './strategies.ts';
@@ -44,21 +43,21 @@ const adopt = (command: Command, program: Command): void => {
 export const createProgram = (): Command => {
   const program = new Command('floe')
     .description('Federated learning over encrypted exchange.')
-    .version(readVersion(), '--version', 'print the version')
+    .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('--help', 'print this help')
     .addHelpText(
       'after',
       `
 Examples:
-  floe sim                                  100 participants on MNIST, every update masked
-  floe coordinator --rounds 20 --cohort 5   a coordinator that others join
+  floe sim                                  simulate 100 participants on MNIST, every update masked
+  floe coordinator --rounds 20 --cohort 5   start a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
-  floe fork 0x77... --network net.json      a new run from a published model
+  floe fork 0x77... --network net.json      start a new run from a published model
   floe verify runs/latest                   recompute every round of a run
-  floe devnet --config-out net.json         Sui, Walrus and Seal on this machine
-  floe models 0x5e... --network net.json    the models that a run has published
-  floe cost --cohort 100 --rounds 60        what a run will cost on Walrus and Sui
-  floe help exit-codes                      what the exit codes mean`,
+  floe devnet --config-out net.json         run Sui, Walrus and Seal on this machine
+  floe models 0x5e... --network net.json    list the models that a run has published
+  floe cost --cohort 100 --rounds 60        estimate what a run will cost
+  floe help exit-codes                      list the exit codes`,
     )
     .exitOverride()
     // Usage errors are printed once, in Floe's own form, by the handler below.
@@ -159,7 +158,7 @@ export const main = async (args: readonly string[]): Promise<void> => {
 };
 
 if (import.meta.main) {
-  // Whoever reads along may have read enough: `floe models ... | head`.
+  // The reader of a pipe may stop early: `floe models ... | head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit();

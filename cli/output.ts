@@ -1,11 +1,15 @@
 /**
- * @module What a command prints and where: lines for people, or with `--json` one JSON document on
- * stdout and nothing else. Colours only where a terminal reads them.
+ * @module What a command prints and where: lines for people, or with `--json` JSON lines on stdout
+ * and nothing else: events as `{"event": ...}`, then the result or `{"error": ...}`. Colours only
+ * where a terminal reads them.
  */
+import { relative } from 'node:path';
 import { styleText } from 'node:util';
-import type { FloeError } from '../protocol/errors.ts';
+import { toHex } from '../protocol/bytes.ts';
+import { FloeError } from '../protocol/errors.ts';
+import type { Line } from '../protocol/line.ts';
 
-export type Style = Parameters<typeof styleText>[0];
+type Style = Parameters<typeof styleText>[0];
 
 /** The part of a stream that is used, so that tests can read along. */
 export interface Sink {
@@ -28,35 +32,38 @@ export interface Output {
   readonly interactive: boolean;
   /** A line for people; silent with `--json` or `--quiet`. */
   line(text?: string): void;
-  /** A line for people that `--quiet` keeps. */
+  /** A line of the result, which `--quiet` keeps. */
   say(text: string): void;
-  /** Something to notice, on stderr; kept by `--quiet`, silent with `--json`. */
+  /** A warning, on stderr and kept by `--quiet`; with `--json` an event. */
   warn(text: string): void;
-  /** The outcome, with `--json` only. */
+  print(lines: readonly Line[]): void;
+  /** An event: its lines, or with `--json` the event itself. */
+  event(event: { readonly type: string }, lines: readonly Line[]): void;
+  /** The result, with `--json` only. */
   document(value: unknown): void;
   error(error: FloeError): void;
-  /** Ended by its user, which is no error: a plain line on stderr; with `--json` a document too. */
+  /** Ended by its user, which is no error: a plain line on stderr; with `--json` the error too. */
   stopped(text: string, error: FloeError): void;
-  style(style: Style, text: string): string;
 }
 
-/** How the command is called: by npm's script in a clone, by its own name where it is installed. */
-export const commandName = (script = process.env['npm_lifecycle_event']): string =>
-  script === 'start' || script === 'floe' ? 'npm run floe --' : 'floe';
+/** The command as the user called it: npm's script in a clone, npx, the source, or its own name. */
+export const commandName = (
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  script = process.argv[1] ?? '',
+): string => {
+  const event = env['npm_lifecycle_event'];
+  const [runner = 'npm'] = /pnpm|yarn/u.exec(env['npm_execpath'] ?? '') ?? [];
+  if (event === 'start' || event === 'floe') return `${runner} run floe --`;
+  if (event === 'npx') return 'npx floe';
+  return script.endsWith('cli/main.ts') ? `node ${relative('.', script)}` : 'floe';
+};
 
 /**
  * Others wrote some of what is printed, and it may steer the terminal, hide or turn around what
- * stands beside it, or begin a line as if Floe had written it. Floe's own colours are let through;
- * a new line is indented.
+ * stands beside it, or begin a line as if Floe had written it. A new line is indented.
  */
 export const printable = (text: string): string =>
-  text
-    .replaceAll(
-      // oxlint-disable-next-line no-control-regex
-      /(?!\u001B\[(?:1|2|22|3[123]|39)m)(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-      '\u{FFFD}',
-    )
-    .replaceAll('\n', '\n  ');
+  text.replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{FFFD}').replaceAll('\n', '\n  ');
 
 const causes = (error: unknown): string => {
   const parts: string[] = [];
@@ -65,41 +72,73 @@ const causes = (error: unknown): string => {
   return parts.join('\n');
 };
 
-const asDocument = ({ code, message, remedy, retryable, details }: FloeError): string =>
-  `${JSON.stringify({ error: { code, message, remedy, retryable, details } }, null, 2)}\n`;
-
 const styled = (sink: Sink, style: Style, text: string): string =>
   sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
 
+/** Words that stand out on a terminal. */
+const EMPHASIS: readonly (readonly [pattern: RegExp, style: Style])[] = [
+  [/\bNOT masked\b/u, ['bold', 'red']],
+  [/^verified\b/u, 'green'],
+  [/^verification failed\b/u, 'red'],
+  [/^yes(?= {2})/u, 'green'],
+  [/^no(?= {2})/u, 'red'],
+];
+
+const emphasised = (sink: Sink, text: string): string =>
+  EMPHASIS.reduce(
+    (line, [pattern, style]) => line.replace(pattern, (word) => styled(sink, style, word)),
+    text,
+  );
+
+/** What JSON has no form for: bytes in hex, large integers and errors. */
+const plain = (_: string, value: unknown): unknown => {
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Uint8Array) return toHex(value);
+  if (!(value instanceof FloeError)) return value;
+  const { code, message, remedy, retryable, details } = value;
+  return { code, message, remedy, retryable, details };
+};
+
 export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit): Output => {
-  const silent = json || quiet;
-  return {
+  const jsonLine = (value: unknown): void => {
+    if (json) stdout.write(`${JSON.stringify(value, plain)}\n`);
+  };
+  const textLine = (text: string): unknown =>
+    stdout.write(`${emphasised(stdout, printable(text))}\n`);
+  const output: Output = {
     json,
-    interactive: stdout.isTTY === true && !silent,
+    interactive: stdout.isTTY === true && !json && !quiet,
     line: (text = '') => {
-      if (!silent) stdout.write(`${printable(text)}\n`);
+      if (!json && !quiet) textLine(text);
     },
     say: (text) => {
-      if (!json) stdout.write(`${printable(text)}\n`);
+      if (!json) textLine(text);
     },
     warn: (text) => {
-      if (!json) stderr.write(`${styled(stderr, 'yellow', 'warning')}: ${printable(text)}\n`);
+      if (json) jsonLine({ event: 'warning', message: text });
+      else stderr.write(`${styled(stderr, 'yellow', 'warning')}: ${printable(text)}\n`);
     },
-    document: (value) => {
-      if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    print: (lines) => {
+      if (json) return;
+      for (const [level, text] of lines)
+        output[({ info: 'line', result: 'say', warn: 'warn' } as const)[level]](text);
     },
+    event: ({ type, ...facts }, lines) => {
+      jsonLine({ event: type, ...facts });
+      output.print(lines);
+    },
+    document: jsonLine,
     error: (error) => {
-      const { code, message, remedy } = error;
-      if (json) stdout.write(asDocument(error));
+      jsonLine({ error });
       stderr.write(
-        `${styled(stderr, 'red', 'error')} ${code}: ${printable(message)}\nwhat to do: ${remedy}\n`,
+        `${styled(stderr, 'red', 'error')} ${error.code}: ${printable(error.message)}\nwhat to do: ${error.remedy}\n`,
       );
       if (debug) stderr.write(`${printable(causes(error))}\n`);
     },
     stopped: (text, error) => {
-      if (json) stdout.write(asDocument(error));
+      jsonLine({ error });
       stderr.write(`${printable(text)}\n`);
     },
-    style: (style, text) => styled(stdout, style, text),
   };
+  return output;
 };

@@ -1,274 +1,216 @@
 /**
- * @module `floe pass`: what is given or sold for reading a run's models. The owner of a run makes
- * offers and time locks, gives passes away and takes them back; anybody buys.
+ * @module `floe pass`: offers, passes, subscriptions and time locks for the models of a run. The
+ * owner of the run makes offers and locks, gives and revokes passes; anybody buys.
  */
 import { Command } from 'commander';
 import { showCoins } from '../protocol/net/cost.ts';
-import type { Passes, Rounds } from '../protocol/net/passes.ts';
-import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
-import { duration, instant, roundRange, sui } from './amounts.ts';
-import {
-  address,
-  openPasses,
-  openRegistry,
-  withNetwork,
-  withSender,
-  type SenderFlags,
-} from './network.ts';
-import { tellChange, type Executed } from './change.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-
-type Options = SenderFlags & CommonOptions;
-
-interface Act {
-  readonly facts: Readonly<Record<string, unknown>>;
-  readonly words: string;
-  readonly executed: Executed | undefined;
-}
+import type { Passes } from '../protocol/net/passes.ts';
+import { ALL_ROUNDS, type Rounds } from '../protocol/spec/bounds.ts';
+import { command, helpText } from './command.ts';
+import * as f from './flags.ts';
+import { KEY, NETWORK, openOwnPasses, readNetwork } from './keys.ts';
+import { showChange, type Change } from './show-change.ts';
 
 const showRounds = ({ first, last }: Rounds): string =>
-  last >= MAX_ROUND ? `round ${first} on` : `rounds ${first} to ${last}`;
+  last >= ALL_ROUNDS.last ? `round ${first} on` : `rounds ${first} to ${last}`;
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** A command that changes something on chain; its arguments are object ids and addresses. */
-const acting = (
-  usage: string,
-  description: string,
-  body: (passes: Passes, ids: readonly string[], flags: never) => Promise<Act>,
-  with_: (command: Command) => Command = (command) => command,
-): Command => {
-  const [name = '', ...places] = usage.split(' ');
-  const command = withCommonOptions(withSender(withNetwork(new Command(name))));
-  for (const place of places)
-    command.argument(
+/** Arguments: object ids, and the address of a holder. */
+const placesOf = (places: readonly string[]) =>
+  Object.fromEntries(
+    places.map((place) => [
       `<${place}>`,
-      place === 'holder' ? 'Sui address' : `the ${place}'s object id`,
-      address(place),
-    );
-  return with_(command.description(description)).action(async (...given: unknown[]) => {
-    // commander's last two are the options and the command.
-    const options = given.at(-2) as Options;
-    await runCommand(options, async ({ output }) => {
-      const passes = await openPasses(options, output);
-      const { facts, words, executed } = await body(
-        passes,
-        given.slice(0, -2) as string[],
-        options as never,
-      );
-      tellChange({ facts, words, executed }, output);
-    });
-  });
-};
-
-const withRounds = (command: Command): Command =>
-  command.option(
-    '--rounds <a-b>',
-    'models of these rounds only (default: of all, those to come included)',
-    roundRange('--rounds'),
+      { help: place === 'holder' ? 'Sui address' : `object id of the ${place}`, read: f.objectId },
+    ]),
   );
-const atMost = (command: Command): Command =>
-  command.requiredOption('--at-most <sui>', 'most that may be paid', sui('--at-most'));
 
-const offerCommand = (): Command =>
-  acting(
-    'offer run',
-    'make an offer for the models of a run; its owner',
-    async (
-      passes,
-      [run = ''],
-      {
-        period: periodMs,
-        ...terms
-      }: {
-        readonly passPrice: bigint;
-        readonly periodPrice: bigint;
-        readonly period: number;
-        readonly beneficiary?: string;
-        readonly rounds?: Rounds;
-      },
-    ) => {
-      const { passPrice, periodPrice, beneficiary, rounds = { first: 0, last: MAX_ROUND } } = terms;
-      const executed = await passes.offer({
-        run,
-        passPrice,
-        periodPrice,
-        periodMs,
-        beneficiary,
-        rounds,
-      });
-      const words = `offer ${executed.id} for the models of ${showRounds(rounds)}`;
-      return { facts: { offer: executed.id, run, ...rounds }, words, executed };
+interface Acting<Place extends string, Table> {
+  readonly about: string;
+  readonly places: readonly Place[];
+  /** After the name of the command. */
+  readonly example: string;
+  readonly flags?: Table;
+  /** The result; its facts are added to the arguments. */
+  readonly act: (
+    passes: Passes,
+    ids: Readonly<Record<Place, string>>,
+    flags: f.FlagValues<Table>,
+  ) => Promise<Partial<Pick<Change, 'facts'>> & Omit<Change, 'facts'>>;
+}
+
+/** A command that changes something on chain. */
+const acting = <const Place extends string, const Table extends f.FlagTable>(
+  name: string,
+  { about, places, example, flags: own, act }: Acting<Place, Table>,
+): Command =>
+  command({
+    name,
+    about,
+    args: placesOf(places),
+    flags: { ...NETWORK, ...KEY, ...own },
+    examples: [`floe pass ${name} ${example} --network net.json --keystore-file sui.keystore`],
+    run: async ({ args, flags, output }) => {
+      const passes = await openOwnPasses(flags, output);
+      const ids = Object.fromEntries(places.map((place, i) => [place, args[i]])) as Record<
+        Place,
+        string
+      >;
+      const change = await act(passes, ids, flags as unknown as f.FlagValues<Table>);
+      showChange({ ...change, facts: { ...ids, ...change.facts } }, output);
     },
-    (command) =>
-      withRounds(command)
-        .requiredOption('--pass-price <sui>', 'price of a pass', sui('--pass-price'))
-        .requiredOption('--period-price <sui>', 'price of a period', sui('--period-price'))
-        .requiredOption('--period <time>', 'length of a period, such as 30d', duration('--period'))
-        .option('--beneficiary <0x...>', 'who is paid (default: you)', address('--beneficiary')),
-  );
+  });
 
-const closeCommand = (): Command =>
-  acting(
-    'close offer',
-    'stop selling; passes and paid periods stay good; the owner',
-    async (passes, [offer = '']) => ({
-      facts: { offer },
-      words: `offer ${offer} closed`,
-      executed: await passes.close(offer),
-    }),
-  );
+const ROUNDS = {
+  rounds: f.value(
+    '<a-b>',
+    'models of these rounds only (default: all, future ones included)',
+    f.rounds,
+  ),
+};
+const AT_MOST = { atMost: f.required(f.value('<sui>', 'highest price to pay', f.sui)) };
 
-const giveCommand = (): Command =>
-  acting(
-    'give offer holder',
-    'give a pass away; the owner',
-    async (passes, [offer = '', holder = '']) => {
+const sellerCommands = (): readonly Command[] => [
+  acting('offer', {
+    about: 'make an offer for the models of a run (owner only)',
+    places: ['run'],
+    example: '0x5e... --pass-price 5 --period-price 0.5 --period 30d',
+    flags: {
+      ...ROUNDS,
+      passPrice: f.required(f.value('<sui>', 'price of a pass', f.sui)),
+      periodPrice: f.required(f.value('<sui>', 'price of a period', f.sui)),
+      period: f.required(f.value('<time>', 'length of a period, such as 30d', f.span)),
+      beneficiary: f.value('<0x...>', 'address that is paid (default: your own)', f.objectId),
+    },
+    act: async (passes, { run }, { period: periodMs, rounds = ALL_ROUNDS, ...terms }) => {
+      const executed = await passes.offer({ ...terms, run, periodMs, rounds });
+      const words = `offer ${executed.id} for the models of ${showRounds(rounds)}`;
+      return { facts: { offer: executed.id, ...rounds }, words, executed };
+    },
+  }),
+  acting('give', {
+    about: 'issue a pass without payment (owner only)',
+    places: ['offer', 'holder'],
+    example: '0x0f... 0xb0...',
+    act: async (passes, { offer, holder }) => {
       const executed = await passes.give(offer, holder);
       const { id: pass } = executed;
-      return { facts: { pass, offer, holder }, words: `pass ${pass} of ${holder}`, executed };
+      return { facts: { pass }, words: `pass ${pass} of ${holder}`, executed };
     },
-  );
-
-const transferCommand = (): Command =>
-  acting(
-    'transfer pass holder',
-    'hand a pass on; its holder',
-    async (passes, [pass = '', holder = '']) => ({
-      facts: { pass, holder },
-      words: `pass ${pass} is ${holder}'s now`,
-      executed: await passes.transfer(pass, holder),
-    }),
-  );
-
-const takeBackCommand = (): Command =>
-  acting(
-    'revoke offer pass',
-    'revoke a pass (owner only)',
-    async (passes, [offer = '', pass = '']) => ({
-      facts: { pass, offer },
+  }),
+  acting('revoke', {
+    about: 'revoke a pass (owner only)',
+    places: ['offer', 'pass'],
+    example: '0x0f... 0xa5...',
+    act: async (passes, { offer, pass }) => ({
       words: `pass ${pass} revoked`,
       executed: await passes.revoke(offer, pass),
     }),
-  );
-
-const buyCommand = (): Command =>
-  acting(
-    'buy offer',
-    'buy a pass',
-    async (passes, [offer = ''], flags: { readonly atMost: bigint }) => {
-      const executed = await passes.buy(offer, flags.atMost);
-      const { id: pass, price } = executed;
-      const words = `pass ${pass} for ${showCoins(price)} SUI`;
-      return { facts: { pass, offer, paid: String(price) }, words, executed };
+  }),
+  acting('close', {
+    about: 'stop selling; passes and paid periods stay valid (owner only)',
+    places: ['offer'],
+    example: '0x0f...',
+    act: async (passes, { offer }) => ({
+      words: `offer ${offer} closed`,
+      executed: await passes.close(offer),
+    }),
+  }),
+  acting('lock', {
+    about: 'let everybody read from a time on, permanently (owner only)',
+    places: ['run'],
+    example: '0x5e... --rounds 0-20 --opens 2027-01-31T12:00:00Z',
+    flags: {
+      ...ROUNDS,
+      opens: f.required(f.value('<time>', 'time from which everybody may read', f.instant)),
     },
-    atMost,
-  );
-
-const subscribeCommand = (): Command =>
-  acting(
-    'subscribe offer',
-    'buy a period, or with --renew one more',
-    async (
-      passes,
-      [offer = ''],
-      flags: { readonly atMost: bigint; readonly renew?: string | undefined },
-    ) => {
-      const executed = await passes.subscribe(offer, flags.atMost, flags.renew);
-      const { id: subscription, price } = executed;
-      const expires = iso(executed.expiresMs);
-      return {
-        facts: { subscription, offer, expires, paid: String(price) },
-        words: `subscription ${subscription} until ${expires} for ${showCoins(price)} SUI`,
-        executed,
-      };
-    },
-    (command) =>
-      atMost(command).option('--renew <id>', 'the subscription to extend', address('--renew')),
-  );
-
-const lockCommand = (): Command =>
-  acting(
-    'lock run',
-    'let everybody read from a time on, permanently; the owner of the run',
-    async (
-      passes,
-      [run = ''],
-      flags: { readonly opens: number; readonly rounds?: Rounds | undefined },
-    ) => {
-      const { opens: opensMs, rounds = { first: 0, last: MAX_ROUND } } = flags;
+    act: async (passes, { run }, { opens: opensMs, rounds = ALL_ROUNDS }) => {
       const executed = await passes.lock(run, { ...rounds, opensMs });
       const opens = iso(opensMs);
       const words = `the models of ${showRounds(rounds)} open for everybody at ${opens}`;
-      return { facts: { run, opens, ...rounds }, words, executed };
+      return { facts: { opens, ...rounds }, words, executed };
     },
-    (command) =>
-      withRounds(command).requiredOption(
-        '--opens <time>',
-        'from when on everybody may read',
-        instant('--opens'),
-      ),
-  );
+  }),
+];
+
+const holderCommands = (): readonly Command[] => [
+  acting('transfer', {
+    about: 'transfer a pass (its holder only)',
+    places: ['pass', 'holder'],
+    example: '0xa5... 0xc0...',
+    act: async (passes, { pass, holder }) => ({
+      words: `pass ${pass} transferred to ${holder}`,
+      executed: await passes.transfer(pass, holder),
+    }),
+  }),
+  acting('buy', {
+    about: 'buy a pass',
+    places: ['offer'],
+    example: '0x0f... --at-most 5',
+    flags: AT_MOST,
+    act: async (passes, { offer }, { atMost }) => {
+      const executed = await passes.buy(offer, atMost);
+      const { id: pass, price: paid } = executed;
+      return { facts: { pass, paid }, words: `pass ${pass} for ${showCoins(paid)} SUI`, executed };
+    },
+  }),
+  acting('subscribe', {
+    about: 'buy a period, or with --renew another one',
+    places: ['offer'],
+    example: '0x0f... --at-most 0.5 --renew 0x5b...',
+    flags: { ...AT_MOST, renew: f.value('<id>', 'the subscription to extend', f.objectId) },
+    act: async (passes, { offer }, { atMost, renew }) => {
+      const executed = await passes.subscribe(offer, atMost, renew);
+      const { id: subscription, price: paid, expiresMs } = executed;
+      const expires = iso(expiresMs);
+      const words = `subscription ${subscription} until ${expires} for ${showCoins(paid)} SUI`;
+      return { facts: { subscription, expires, paid }, words, executed };
+    },
+  }),
+];
 
 const listCommand = (): Command =>
-  withCommonOptions(withNetwork(new Command('list')))
-    .argument('<run>', "the run's object id", address('run'))
-    .description('what is offered for the models of a run, and when they open for everybody')
-    .action(async (run: string, options: Options) => {
-      await runCommand(options, async ({ output }) => {
-        const { offersOf, timeLocksOf } = await import('../protocol/net/sui/offers.ts');
-        const registry = await openRegistry(options);
-        const offers = await offersOf(registry, run);
-        const locks = await timeLocksOf(registry, run);
-        output.document({
-          run,
-          offers: offers.map(({ passPrice, periodPrice, ...rest }) => ({
-            ...rest,
-            passPrice: String(passPrice),
-            periodPrice: String(periodPrice),
-          })),
-          locks: locks.map(({ opensMs, ...rounds }) => ({ ...rounds, opens: iso(opensMs) })),
-        });
-        for (const offer of offers)
-          output.say(
-            `offer ${offer.id}: ${showRounds(offer)}, pass ${showCoins(offer.passPrice)} SUI, ${showCoins(offer.periodPrice)} SUI for ${offer.periodMs / 86_400_000} days${offer.open ? '' : ', closed'}`,
-          );
-        for (const lock of locks)
-          output.say(`${showRounds(lock)} open for everybody at ${iso(lock.opensMs)}`);
-        if (offers.length + locks.length === 0) output.say('nothing is offered');
+  command({
+    name: 'list',
+    about: 'list the offers for the models of a run, and when they open for everybody',
+    args: placesOf(['run']),
+    flags: NETWORK,
+    examples: ['floe pass list 0x5e... --network net.json'],
+    run: async ({ args: [run = ''], flags, output }) => {
+      const { listOffers } = await import('../client/passes.ts');
+      const { network, path } = await readNetwork(flags);
+      const { offers, locks } = await listOffers(network, run, { from: path });
+      output.document({
+        run,
+        offers,
+        locks: locks.map(({ opensMs, ...rounds }) => ({ ...rounds, opens: iso(opensMs) })),
       });
-    });
+      for (const offer of offers)
+        output.say(
+          `offer ${offer.id}: ${showRounds(offer)}, pass ${showCoins(offer.passPrice)} SUI, ${showCoins(offer.periodPrice)} SUI for ${offer.periodMs / 86_400_000} days${offer.open ? '' : ', closed'}`,
+        );
+      for (const lock of locks)
+        output.say(`${showRounds(lock)} open for everybody at ${iso(lock.opensMs)}`);
+      if (offers.length + locks.length === 0) output.say('no offers and no time locks');
+    },
+  });
 
 export const passCommand = (): Command => {
-  const command = new Command('pass')
+  const group = new Command('pass')
     .description("passes, subscriptions and time locks for a run's models")
     .addHelpText(
       'after',
-      `
-They open the models of a run whose specification has pass, subscription or time-lock among its
---access, those published before included: floe pull then finds what its key owns.
-
-Examples:
-  floe pass offer 0x5e... --pass-price 5 --period-price 0.5 --period 30d --network net.json
-  floe pass list 0x5e... --network net.json
-  floe pass give 0x0f... 0xb0... --network net.json --keystore-file sui.keystore
-  floe pass transfer 0xa5... 0xc0... --network net.json --keystore-file sui.keystore
-  floe pass buy 0x0f... --at-most 5 --network net.json --json
-  floe pass subscribe 0x0f... --at-most 0.5 --renew 0x5b... --network net.json
-  floe pass lock 0x5e... --rounds 0-20 --opens 2027-01-31T12:00:00Z --network net.json
-
-Exit codes: 0 done, 1 the chain refused, 2 no such object or a wrong flag, 4 not the owner, or closed.`,
+      helpText({
+        notes: `They open the models of a run whose specification has pass, subscription or time-lock among its
+--access, including models published before; floe pull finds the passes that its key owns.`,
+        examples: [
+          'floe pass offer 0x5e... --pass-price 5 --period-price 0.5 --period 30d --network net.json',
+          'floe pass buy 0x0f... --at-most 5 --network net.json --json',
+          'floe pass list 0x5e... --network net.json',
+        ],
+        exit: 'Exit codes: 0 done, 1 the chain refused, 2 no such object or a wrong flag, 4 not the owner, or closed.',
+      }),
     );
-  for (const make of [
-    offerCommand,
-    giveCommand,
-    transferCommand,
-    takeBackCommand,
-    closeCommand,
-    buyCommand,
-    subscribeCommand,
-    lockCommand,
-    listCommand,
-  ])
-    command.addCommand(make());
-  return command;
+  for (const made of [...sellerCommands(), ...holderCommands(), listCommand()])
+    group.addCommand(made);
+  return group;
 };

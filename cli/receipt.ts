@@ -1,69 +1,50 @@
 /**
- * @module `floe receipt`: the receipts of who took part in a run, shown or issued. The chain knows
- * the survivors of a round, so whoever wants a receipt to be there pays for it.
+ * @module `floe receipt`: lists or issues the receipts of participants of a run. The chain knows the
+ * survivors of a round, so anybody can pay for a receipt.
  */
-import { Command } from 'commander';
-import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { MAX_ROUND } from '../protocol/spec/run-spec.ts';
+import { command } from './command.ts';
+import { objectId, value, whole } from './flags.ts';
+import { findIdentity, KEY, NETWORK, openOwnPasses, readNetwork } from './keys.ts';
+import { showChange } from './show-change.ts';
 
-import { tellChange } from './change.ts';
-import { wholeNumber } from './flags.ts';
-import {
-  address,
-  findKey,
-  openRegistry,
-  openSender,
-  withSender,
-  withNetwork,
-  type SenderFlags,
-} from './network.ts';
-import { runCommand, withCommonOptions, type CommonOptions } from './run-command.ts';
-
-interface Options extends SenderFlags, CommonOptions {
-  readonly round?: number;
-  readonly for?: string;
-}
-
-export const receiptCommand = (): Command =>
-  withCommonOptions(withSender(withNetwork(new Command('receipt'))))
-    .argument('<run>', "the run's object id", address('run'))
-    .description('receipts of contribution: list them, or issue one')
-    .option(
-      '--round <n>',
-      'issue the receipt of this round (default: list those that are there)',
-      wholeNumber('--round', 1, MAX_ROUND),
-    )
-    .option('--for <0x...>', 'whose receipts (default: your own)', address('--for'))
-    .addHelpText(
-      'after',
-      `
-A receipt is an object that cannot be given away. It says that its owner's update is one of those
-that a round's model was made of. Whoever runs the command pays; the receipt goes to the participant.
-
-Examples:
-  floe receipt 0x5e... --for 0xb0... --network net.json
-  floe receipt 0x5e... --round 3 --for 0xb0... --network net.json --keystore-file sui.keystore
-
-Exit codes: 0 done, 1 the chain refused, 2 no such run, or no survivor of the round.`,
-    )
-    .action(async (run: string, options: Options) => {
-      await runCommand(options, async ({ output }) => {
-        const { issueReceipt, receiptsOf } = await import('../protocol/net/sui/receipts.ts');
-        const registry = await openRegistry(options);
-        const who = options.for ?? (await findKey(options))?.address;
-        if (who === undefined) throw new FloeError('usage', 'expected --for <0x...>, or a key');
-        const { round } = options;
-        if (round === undefined) {
-          const receipts = await receiptsOf(registry, who, run);
-          output.document({ run, member: who, receipts });
-          for (const { id, round: of } of receipts) output.say(`round ${of}: receipt ${id}`);
-          if (receipts.length === 0) output.say(`no receipts of ${who}`);
-          return;
-        }
-        const sender = await openSender(options, registry.client, output);
-        const issued = await issueReceipt(registry, sender, run, round, who);
-        const facts = { run, round, member: who, receipt: issued.id };
-        const words = `receipt ${issued.id} of ${who} for round ${round}`;
-        tellChange({ facts, words, executed: 'digest' in issued ? issued : undefined }, output);
-      });
-    });
+export const receiptCommand = () =>
+  command({
+    name: 'receipt',
+    about: 'receipts of contribution: list them, or issue one',
+    args: { '<run>': { help: "the run's object id", read: objectId } },
+    flags: {
+      ...NETWORK,
+      ...KEY,
+      round: whole('issue the receipt of this round (default: list the receipts)', 1, MAX_ROUND),
+      for: value('<0x...>', 'participant (default: the address of your key)', objectId),
+    },
+    notes: `A receipt is an object that cannot be transferred. It states that the update of its owner is part of the
+model of a round. The caller pays for it; the receipt goes to the participant.`,
+    examples: [
+      'floe receipt 0x5e... --for 0xb0... --network net.json',
+      'FLOE_PASSPHRASE=... floe receipt 0x5e... --network net.json --keystore ./me',
+      'floe receipt 0x5e... --round 3 --for 0xb0... --network net.json --keystore-file sui.keystore',
+    ],
+    exit: 'Exit codes: 0 done, 1 the chain refused, 2 no such run, or no survivor of the round.',
+    run: async ({ args: [run = ''], flags, output }) => {
+      const { network, path } = await readNetwork(flags);
+      const { round } = flags;
+      const member = flags.for ?? (await findIdentity(flags))?.address;
+      if (member === undefined) throw new FloeError('usage', 'expected --for <0x...>, or a key');
+      if (round === undefined) {
+        const { listReceipts } = await import('../client/passes.ts');
+        const receipts = await listReceipts(network, run, member, { from: path });
+        output.document({ run, member, receipts });
+        for (const { id, round: of } of receipts) output.say(`round ${of}: receipt ${id}`);
+        if (receipts.length === 0) output.say(`no receipts of ${member}`);
+        return;
+      }
+      const issued = await (await openOwnPasses(flags, output)).issueReceipt(run, round, member);
+      const { id: receipt } = issued;
+      const words = `receipt ${receipt} of ${member} for round ${round}`;
+      const executed = 'digest' in issued ? issued : undefined;
+      showChange({ facts: { run, round, member, receipt }, words, executed }, output);
+    },
+  });

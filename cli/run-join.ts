@@ -1,55 +1,47 @@
 /**
  * @module The body of `floe join`: flags to one call of `join`, and its outcome.
  */
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { loweredFields, makeAdmission } from '../client/admission.ts';
+import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
-import type { Dataset } from '../client/data/dataset.ts';
+import { trustCertificate } from '../client/connect/trust.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { shardOf } from '../client/data/shard.ts';
-import { join, memoryKeystore, type Answers, type Keystore, type Log } from '../client/index.ts';
+import { join, memoryKeystore } from '../client/index.ts';
+import type { Answers, JoinOptions, Keystore } from '../client/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
+import { readInput } from '../protocol/ports/input-file.ts';
 import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
 import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
 import { masterSeed } from '../protocol/spec/master-seed.ts';
-import { admissionOf } from './admission.ts';
-import { readInput } from './flags.ts';
+import { SETTINGS } from '../protocol/spec/settings.ts';
+import type { Context } from './command.ts';
 import type { JoinFlags } from './join-flags.ts';
-import { namedNetwork, readNetworkFile } from './network.ts';
-import type { Context } from './run-command.ts';
-import { openOrMakeKeystore } from './secrets.ts';
+import { namedNetwork, openOrMakeKeystore, readNetwork } from './keys.ts';
+import { commandName, type Output } from './output.ts';
 
-const MAX_CERTIFICATE_BYTES = 1 << 20;
-
-const openIdentity = async (options: JoinFlags): Promise<Keystore> => {
-  const { keystore, seed } = options;
+const openIdentity = async (flags: JoinFlags): Promise<Keystore> => {
+  const { keystore, seed } = flags;
   const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
-  if (keystore !== undefined)
-    return openOrMakeKeystore(keystore, options, secret === undefined ? {} : { secret });
-  return memoryKeystore(secret ?? systemRandom(32));
+  if (keystore === undefined) return memoryKeystore(secret ?? systemRandom(32));
+  return openOrMakeKeystore(keystore, flags, secret === undefined ? {} : { secret });
 };
 
-const openData = async ({ data, shard }: JoinFlags): Promise<Dataset> => {
-  const all = await loadData(data, { part: 'train' });
-  return shard === undefined ? all : shardOf(all, shard);
-};
-
-/** @throws FloeError `usage`, and what reading a configuration throws */
-const networkOf = async (options: JoinFlags): Promise<NetworkConfig | 'announced' | undefined> => {
-  const { network, acceptNetwork = false, local = false } = options;
+/** @throws FloeError `usage`, and the errors of reading a configuration */
+const networkOf = async (flags: JoinFlags): Promise<NetworkConfig | 'announced' | undefined> => {
+  const { network, acceptNetwork = false, local = false } = flags;
   if ([network !== undefined, acceptNetwork, local].filter(Boolean).length > 1)
     throw new FloeError('usage', 'expected one of --network, --accept-network and --local');
   if (acceptNetwork) return 'announced';
-  if (local || namedNetwork(options) === undefined) return undefined;
-  return (await readNetworkFile(options)).network;
+  if (local || namedNetwork(flags) === undefined) return undefined;
+  return (await readNetwork(flags)).network;
 };
 
 /** @throws FloeError `usage`, `file_not_found` */
 const answersOf = async ({ answers, consent = [] }: JoinFlags): Promise<Answers | undefined> => {
   if (consent.length > 0 && answers !== 'consent')
-    throw new FloeError('usage', '--consent goes with --answers consent');
+    throw new FloeError('usage', '--consent requires --answers consent');
   if (answers === undefined) return undefined;
   const consents = await Promise.all(
     consent.map((path) => readInput('--consent', path, MAX_CONSENT_BYTES)),
@@ -57,13 +49,12 @@ const answersOf = async ({ answers, consent = [] }: JoinFlags): Promise<Answers 
   return { policy: answers, ...(consents.length === 0 ? {} : { consents }) };
 };
 
-/** For the socket and for HTTP, in this process. @throws FloeError `file_not_found`, `usage` */
-const trustCertificate = async (path: string): Promise<void> => {
-  const pem = Buffer.from(await readInput('--ca', path, MAX_CERTIFICATE_BYTES)).toString('latin1');
-  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
-    throw new FloeError('usage', `--ca: expected a certificate (PEM), got ${path}`);
-  setDefaultCACertificates([...getCACertificates('default'), pem]);
-};
+/** Lines for people, or the events themselves. */
+const reporting = (output: Output): Pick<JoinOptions, 'log' | 'warn' | 'onEvent'> => ({
+  log: (level, message) => output.print([[level === 'info' ? 'info' : 'warn', message]]),
+  warn: (message) => output.warn(message),
+  onEvent: (event) => output.event(event, []),
+});
 
 /** What is kept of a participant that its user has stopped. */
 const leftText = ({ keystore, seed }: JoinFlags): string => {
@@ -74,45 +65,43 @@ const leftText = ({ keystore, seed }: JoinFlags): string => {
     : 'run the same command to resume';
 };
 
-/** @throws FloeError what the participant cannot continue from */
+/** @throws FloeError that ends the participation */
 export const runJoin = async (
-  url: string | undefined,
-  options: JoinFlags,
-  { output, signal }: Context,
+  url: string,
+  require: AdmissionInput,
+  { flags, output, signal }: Context<JoinFlags>,
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
-  if (url === undefined && options.showKey !== true)
-    throw new FloeError('usage', 'expected the address of a coordinator, such as ws://host:7700');
-  const address = url === undefined ? '' : webSocketAddress(url);
-  const require = await admissionOf(options);
-  const keystore = await openIdentity(options);
+  const address = url === '' ? '' : webSocketAddress(url);
+  const answers = await answersOf(flags);
+  const keystore = await openIdentity(flags);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
-  if (options.showKey === true) {
+  if (flags.showKey === true) {
     output.document({ key, address: keystore.identity.address });
     output.say(key);
     return;
   }
-  if (options.seed !== undefined)
-    output.warn('--seed: the identity can be derived by anyone who knows the seed; for tests only');
-  else if (options.keystore === undefined)
+  if (flags.seed !== undefined)
+    output.warn('--seed: anyone who knows the seed can derive the identity; for tests only');
+  else if (flags.keystore === undefined)
     output.warn('no --keystore: the identity is new and forgotten at the end');
-  const data = await openData(options);
-  output.line(`data       ${options.data}: ${data.size} examples of this participant`);
+  const { data: name = SETTINGS.data.default, shard } = flags;
+  const all = await loadData(name, { part: 'train' });
+  const data = shard === undefined ? all : shardOf(all, shard);
+  output.line(`data       ${name}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
-  const network = await networkOf(options);
-  const answers = await answersOf(options);
+  const network = await networkOf(flags);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
-  if (options.ca !== undefined) await trustCertificate(options.ca);
+  if (flags.ca !== undefined) await trustCertificate(flags.ca);
   signal.throwIfAborted();
-  const log: Log = (level, text) => (level === 'info' ? output.line(text) : output.warn(text));
-  const { coordinator, expectRun, wait, giveUp, backend } = options;
+  const { coordinator, expectRun, wait, giveUp, backend } = flags;
   const run = await join(address, {
     data,
     keystore,
     require,
-    log,
+    ...reporting(output),
     signal,
     expect: {
       ...(coordinator === undefined ? {} : { coordinator }),
@@ -125,22 +114,22 @@ export const runJoin = async (
     ...(giveUp === undefined ? {} : { giveUpMs: giveUp }),
   });
   const outcome = await run.finished;
-  if (outcome.type === 'stopped') throw new FloeError('aborted', leftText(options));
+  if (outcome.type === 'stopped') throw new FloeError('aborted', leftText(flags));
+  const model = outcome.commit?.body.model;
   output.document({
-    run: outcome.run === undefined ? undefined : toHex(outcome.run),
+    run: outcome.run,
     key,
     examples: data.size,
-    // What this participant required less than the default.
+    // Requirements that this participant lowered.
     lowered: loweredFields(makeAdmission(require)),
     // Failed attempts have numbers too, so the last number is not the count of commits.
-    round: outcome.commit?.body.model.version,
-    modelHash: outcome.commit === undefined ? undefined : toHex(outcome.commit.body.model.hash),
+    round: model?.version,
+    modelHash: model?.hash,
   });
-  // An identity without a keystore is forgotten with this process: nothing can be opened with it
-  // later.
-  if (options.keystore === undefined) return;
-  const on = options.network === undefined ? '' : ` --network ${options.network}`;
+  // An identity without a keystore is forgotten with this process and opens nothing later.
+  if (flags.keystore === undefined) return;
+  const on = flags.network === undefined ? '' : ` --network ${flags.network}`;
   output.line(
-    `open the model while the coordinator serves: floe pull ${httpBase(address)}${on} --keystore ${options.keystore} --out model`,
+    `open the model while the coordinator serves: ${commandName()} pull ${httpBase(address)}${on} --keystore ${flags.keystore} --out model`,
   );
 };

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { fromHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { admissionSchema, type AdmissionInput } from './admission.ts';
+import { issueText } from '../protocol/wire/issue.ts';
 
 const keyText = v.pipe(
   v.string(),
@@ -30,6 +31,5 @@ export const parseAdmission = (bytes: Uint8Array, from: string): AdmissionInput 
   }
   const result = v.safeParse(fileSchema, value, { abortEarly: true });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new FloeError('usage', `${from}: ${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+  throw new FloeError('usage', `${from}: ${issueText(result.issues[0])}`);
 };

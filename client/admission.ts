@@ -12,6 +12,7 @@ import { fixedBytes, integer, parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { ADMISSION_TABLE, DEFAULT_REQUIREMENTS } from './admission-table.ts';
 
 const positive = v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE));
 
@@ -77,16 +78,7 @@ export type AdmissionInput = {
   readonly [Name in keyof AdmissionPolicy]?: AdmissionPolicy[Name] | undefined;
 };
 
-export const ADMISSION_DEFAULTS: AdmissionPolicy = {
-  masked: true,
-  minimum: 5,
-  known: 1,
-  parents: [],
-  steps: 2,
-  clipNorm: { min: 1e-3, max: 64 },
-  batchSize: { min: 1, max: 1024 },
-  weightCap: { min: 1, max: 10_000 },
-};
+export const ADMISSION_DEFAULTS: AdmissionPolicy = DEFAULT_REQUIREMENTS;
 
 /** Fills in the defaults. @throws FloeError `usage` naming the field */
 export const makeAdmission = (input: AdmissionInput = {}): AdmissionPolicy =>
@@ -103,32 +95,21 @@ export const makeAdmission = (input: AdmissionInput = {}): AdmissionPolicy =>
 type Field = keyof AdmissionPolicy;
 
 /** The flag of `floe join` that sets a field. */
-const FLAGS: Readonly<Record<Field, string>> = {
-  masked: '--no-require-masked',
-  minimum: '--require-minimum',
-  known: '--require-known',
-  members: '--require-members',
-  parents: '--require-parent',
-  steps: '--require-steps',
-  clipNorm: '--require-clip-norm',
-  batchSize: '--require-batch-size',
-  weightCap: '--require-weight-cap',
-  architectures: '--require-architecture',
-};
+const flagOf = (field: Field): string => `--${ADMISSION_TABLE[field].flag}`;
 
 const refused = (field: Field, offered: string, required: string): FloeError =>
   new FloeError(
     'admission_refused',
     `${field}: the run offers ${offered}, this participant requires ${required}; ` +
-      `only ${FLAGS[field]} of this participant lowers that (\`require.${field}\` in code)`,
-    { field, offered, required, flag: FLAGS[field] },
+      `only ${flagOf(field)} of this participant lowers that (\`require.${field}\` in code)`,
+    { field, offered, required, flag: flagOf(field) },
   );
 
 /** `--require-clip-norm 0.001..100` for a value that the default bounds leave out. */
 const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): string[] => {
   const { min, max } = ADMISSION_DEFAULTS[field];
   if (value >= min && value <= max) return [];
-  return [`${FLAGS[field]} ${Math.min(min, value)}..${Math.max(max, value)}`];
+  return [`${flagOf(field)} ${Math.min(min, value)}..${Math.max(max, value)}`];
 };
 
 /**
@@ -143,11 +124,13 @@ export const loweringFlags = ({
   encoding,
   training,
 }: RunSpec): readonly string[] => [
-  ...(secagg === 'masked' ? [] : [FLAGS.masked]),
-  ...(cohort.minimum < ADMISSION_DEFAULTS.minimum ? [`${FLAGS.minimum} ${cohort.minimum}`] : []),
-  ...(members.type === 'closed' ? [] : [`${FLAGS.known} 0`]),
+  ...(secagg === 'masked' ? [] : [flagOf('masked')]),
+  ...(cohort.minimum < ADMISSION_DEFAULTS.minimum
+    ? [`${flagOf('minimum')} ${cohort.minimum}`]
+    : []),
+  ...(members.type === 'closed' ? [] : [`${flagOf('known')} 0`]),
   ...[parent?.modelHash, parent?.stateHash].flatMap((hash) =>
-    hash === undefined ? [] : [`${FLAGS.parents} ${toHex(hash)}`],
+    hash === undefined ? [] : [`${flagOf('parents')} ${toHex(hash)}`],
   ),
   ...widened('clipNorm', encoding.clipNorm),
   ...widened('batchSize', training.batchSize),

@@ -8,6 +8,7 @@ export {
   type AdmissionInput,
   type AdmissionPolicy,
 } from './admission.ts';
+export { ADMISSION_TABLE, type Requirement } from './admission-table.ts';
 export { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';
@@ -55,6 +56,14 @@ export {
   type TextTokenizer,
 } from './text/tokenizer.ts';
 export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/trainer.ts';
+export {
+  optimizerOf,
+  rateOfRound,
+  type Optimizer,
+  type OptimizerRule,
+  type Schedule,
+} from './optimizer.ts';
+export { makeTask, type RegressionLoss, type Task, type TaskType } from './task.ts';
 export {
   functionTrainer,
   type FunctionTrainerOptions,

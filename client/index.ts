@@ -9,11 +9,36 @@ export { loadData, type LoadOptions } from './data/load-node.ts';
 export * from './reader/index.ts';
 export { dealRows, parsePartition, type Partition } from './data/partition.ts';
 export { shardOf } from './data/shard.ts';
-export { examine, type Check, type DoctorOptions, type Examination } from './doctor/index.ts';
+export {
+  describeExamination,
+  examine,
+  type Check,
+  type DoctorOptions,
+  type Examination,
+} from './doctor/index.ts';
+export {
+  askPassphrase,
+  readPassphrase,
+  type KeystorePlace,
+  type PassphraseSources,
+  type Terminal,
+} from './keystore/ask-passphrase.ts';
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
+export { identityOfSeedFile } from './keystore/seed-file.ts';
+export { trustCertificate } from './connect/trust.ts';
+export {
+  gatherSettings,
+  readKeys,
+  readRunFile,
+  type GatheredSettings,
+  type GivenSettings,
+  type RunFile,
+} from '../protocol/spec/run-file.ts';
+export type { Line, LineLevel } from '../protocol/line.ts';
 export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { nodeDisk } from './keystore/index.ts';
-export type { OfferTerms, Passes, Rounds } from '../protocol/net/passes.ts';
-export { openPasses } from './passes.ts';
+export type { ForSale, OfferTerms, Passes, PassesOptions } from '../protocol/net/passes.ts';
+export { listOffers, listReceipts, openPasses } from './passes.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';
+export type { Rounds } from '../protocol/spec/bounds.ts';

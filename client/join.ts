@@ -78,8 +78,10 @@ export interface JoinOptions extends Partial<
   readonly giveUpMs?: number;
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Default: the console. */
+  /** Lines of the events, and warnings. Default: the console. */
   readonly log?: Log;
+  /** Warnings that no event has. Default: `log`. */
+  readonly warn?: (message: string) => void;
   /** Leaves the run. */
   readonly signal?: AbortSignal;
 }
@@ -98,9 +100,12 @@ export interface JoinedRun {
 
 const consoleLog: Log = (level, message) => console[level](message);
 
-const openOwn = async (given: JoinOptions['keystore'], log: Log): Promise<Keystore> => {
+const openOwn = async (
+  given: JoinOptions['keystore'],
+  warn: (message: string) => void,
+): Promise<Keystore> => {
   if (given === undefined) {
-    log('warn', 'no keystore: the identity is new and forgotten at the end');
+    warn('no keystore: the identity is new and forgotten at the end');
     return memoryKeystore(systemRandom(32));
   }
   if ('identity' in given) return given;
@@ -113,11 +118,13 @@ const trainerOf = ({ data, trainer, base, backend = 'auto' }: JoinOptions) => {
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
   return async (spec: Parameters<typeof modelOfSpec>[0]) => {
     const { tfjsTrainer } = await import('./tfjs/trainer.ts');
+    const { task } = spec.training;
     return tfjsTrainer({
       model: modelOfSpec(spec),
       data,
       backend: { prefer: backend },
       ...(base === undefined ? {} : { base }),
+      ...(task === undefined ? {} : { task }),
     });
   };
 };
@@ -134,11 +141,10 @@ const reach = (
   connect: Reach['connect'],
   identity: Identity,
   options: JoinOptions,
-  log: Log,
+  warn: (message: string) => void,
 ): Reach => {
   const { store, gate, ledger, network } = options;
-  if (!hasOwnPorts(options))
-    return reachRun(base, connect, { identity, network, warn: (message) => log('warn', message) });
+  if (!hasOwnPorts(options)) return reachRun(base, connect, { identity, network, warn });
   const throughCoordinator = (run: Uint8Array) =>
     localPorts({
       identity,
@@ -167,13 +173,14 @@ const reach = (
  */
 export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
   const { log = consoleLog, answers, expect, onEvent, signal, clock = systemClock } = options;
+  const { warn = (message) => log('warn', message) } = options;
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
   const trainer = trainerOf(options);
-  const keystore = await openOwn(options.keystore, log);
+  const keystore = await openOwn(options.keystore, warn);
   const { identity } = keystore;
-  const reached = reach(httpAddress(url), dial, identity, options, log);
+  const reached = reach(httpAddress(url), dial, identity, options, warn);
   const late: { error?: FloeError } = {};
   const waiting =
     options.giveUpMs === undefined

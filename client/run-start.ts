@@ -10,18 +10,31 @@ import {
   matchManifest,
   roundToTypes,
 } from '../protocol/model/index.ts';
+import { readInput } from '../protocol/ports/input-file.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { Task } from './task.ts';
+import type { ExampleShape } from './tfjs/choose-model.ts';
 import { describeModel } from './tfjs/describe.ts';
 
 /** A coordinator does not train; the plain backend is enough to build a model. */
 const DESCRIBING_BACKEND = 'cpu';
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 export interface ModelSettings {
-  /** `mlp-2nn` (default), `cnn`, `linear` or `mlp:UNITS,...`. */
+  /**
+   * `mlp-2nn` (default), `cnn`, `linear` or `mlp:UNITS,...`. The first two are those of MNIST where
+   * neither shape nor classes are given.
+   */
   readonly model?: string | undefined;
   /** Features of an example and classes, for the models that are sized by their data. */
   readonly inputs?: number | undefined;
   readonly classes?: number | undefined;
+  /** Path of a safetensors file of the model, which the run then begins with. */
+  readonly from?: string | undefined;
+  /** Instead of `inputs`: the shape of an example, such as `32x32x3`. */
+  readonly shape?: string | undefined;
+  /** What the model is trained for; it decides how the model ends. */
+  readonly task?: Task | undefined;
 }
 
 /** The examples a model takes: MNIST's for the registry's, as the settings say for the others. */
@@ -29,11 +42,36 @@ const shapeOf = ({
   model = 'mlp-2nn',
   inputs,
   classes,
-}: ModelSettings): { readonly featureShape: readonly number[]; readonly classes: number } => {
-  if (model === 'mlp-2nn' || model === 'cnn') return { featureShape: [28, 28, 1], classes: 10 };
-  if (inputs === undefined || classes === undefined)
-    throw new FloeError('usage', `--model ${model}: expected --inputs and --classes as well`);
-  return { featureShape: [inputs], classes };
+  shape,
+  task,
+}: ModelSettings): ExampleShape => {
+  if (inputs !== undefined && shape !== undefined)
+    throw new FloeError('usage', '--shape: expected it or --inputs, not both');
+  const published = model === 'mlp-2nn' || model === 'cnn';
+  const featureShape =
+    shape === undefined ? (inputs === undefined ? undefined : [inputs]) : sizesOf(shape);
+  if (featureShape === undefined && classes === undefined && published && task === undefined)
+    return { featureShape: MNIST_SHAPE, classes: 10 };
+  const classless = task?.type === 'regression' || task?.type === 'binary';
+  if (featureShape === undefined || (classes === undefined && !classless))
+    throw new FloeError(
+      'usage',
+      `--model ${model}: expected --inputs and --classes as well (or --shape and --classes)`,
+    );
+  if (task?.type === 'regression') return { featureShape, targets: classes ?? 1 };
+  return { featureShape, classes: classes ?? 2 };
+};
+
+const MNIST_SHAPE = [28, 28, 1];
+const MAX_FEATURES = 1_000_000;
+
+/** @throws FloeError `usage` for anything but sizes such as `32x32x3` */
+const sizesOf = (text: string): number[] => {
+  const sizes = text.split('x').map((part) => (/^[1-9]\d{0,6}$/u.test(part) ? Number(part) : NaN));
+  const features = sizes.reduce((a, b) => a * b, 1);
+  if (sizes.length > 4 || !(features <= MAX_FEATURES))
+    throw new FloeError('usage', `--shape: expected sizes such as 32x32x3, got ${text}`);
+  return sizes;
 };
 
 const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
@@ -42,7 +80,7 @@ const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
 /**
  * The beginning that a run's settings ask for; the same again after a crash.
  *
- * @param weights a safetensors file of the model, which the run then begins with
+ * @param weights the bytes of a safetensors file of the model, in place of the file `from`
  * @throws FloeError `usage`, `tensor_malformed`, `tensor_mismatch` when the file is of another
  * model
  */
@@ -50,18 +88,22 @@ export const beginningOf = async (
   settings: ModelSettings,
   weights?: Uint8Array,
 ): Promise<Beginning> => {
+  const { from } = settings;
+  const given =
+    weights ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
   const { architecture, tensors, topology } = await describeModel(
     settings.model ?? 'mlp-2nn',
     shapeOf(settings),
     DESCRIBING_BACKEND,
+    settings.task,
   );
   const model = {
     architecture,
     tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
     ...(architecture === 'custom' && topology !== undefined ? { topology } : {}),
   };
-  if (weights === undefined) return { model };
-  const file = decodeSafetensors(weights);
+  if (given === undefined) return { model };
+  const file = decodeSafetensors(given);
   matchManifest(model, file.manifest);
   return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
 };

@@ -7,6 +7,7 @@ import type { Dataset } from './data/dataset.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
 import type { BaseRef } from '../protocol/model/base.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { type Optimizer, requireOptimizer } from './optimizer.ts';
 
 export interface TrainRequest {
   /** Flat, in the manifest's order; not changed. */
@@ -15,7 +16,10 @@ export interface TrainRequest {
   /** Passes over the participant's examples, an integer >= 1. */
   readonly epochs: number;
   readonly batchSize: number;
+  /** Of this round: the schedule of the run is applied. */
   readonly learningRate: number;
+  /** Default: plain SGD. What it keeps between steps begins with zeros in each call. */
+  readonly optimizer?: Optimizer;
   /** 32 bytes: the order of the examples, dropout. */
   readonly seed: Uint8Array;
   readonly signal?: AbortSignal;
@@ -30,7 +34,10 @@ export interface TrainResult {
   readonly examples: number;
   /** Summed over the examples of the last epoch, as each was met in training. */
   readonly lossSum: number;
-  /** Correctly classified in the last epoch, 0 if unknown. */
+  /**
+   * Correctly classified in the last epoch, 0 if unknown. Of labels and tokens the fraction that is
+   * right, summed over the examples.
+   */
   readonly correct: number;
   /**
    * Further metrics that the specification declares, by name: each at least 0, a `mean` as the sum
@@ -43,6 +50,8 @@ export interface EvaluateResult {
   readonly examples: number;
   readonly lossSum: number;
   readonly correct: number;
+  /** Further metrics as in {@link TrainResult.metrics}. */
+  readonly metrics?: Readonly<Record<string, number>>;
 }
 
 export interface Trainer {
@@ -84,6 +93,7 @@ export const requireRequest = (manifest: Manifest, request: TrainRequest): void 
   whole('batchSize');
   if (!Number.isFinite(request.learningRate) || request.learningRate < 0)
     throw new FloeError('trainer_failed', `learningRate: ${request.learningRate} is not >= 0`);
+  if (request.optimizer !== undefined) requireOptimizer(request.optimizer);
 };
 
 /** Throws `aborted` once the signal has fired. */

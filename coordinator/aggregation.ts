@@ -14,6 +14,7 @@ import {
 import { extrasLeaf, joinHashes, leafHashes } from '../protocol/encoding/leaves.ts';
 import {
   createFold,
+  encodingFor,
   extrasFor,
   finishRound,
   layoutOf,
@@ -251,8 +252,10 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const { weight } = readExtras(tail, spec.encoding, layout, extrasFor(spec), 1);
-    checkMeanNorm(lanes, spec.encoding, layout, 1, weight);
+    const { meanExamples = 1 } = round.open?.body ?? {};
+    const encoding = encodingFor(spec, cohortSize(round), meanExamples);
+    const { weight } = readExtras(tail, encoding, layout, extrasFor(spec), 1);
+    checkMeanNorm(lanes, encoding, layout, 1, weight);
     return { packed, leaves };
   };
 
@@ -280,6 +283,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         survivors: survivors.body.members.length,
         lanes,
         before: await keeper.read(model, signal),
+        meanExamples: open.body.meanExamples,
         rotationSeed: rotationSeed({
           round: round.round,
           modelHash: model.hash,
@@ -313,6 +317,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           after: result.afterHash,
         },
         weight: result.weight,
+        examples: result.examples,
+        meanExamples: result.meanExamples,
         clipped: result.clipped,
         metrics: [...result.metrics],
         beacon,

@@ -2,6 +2,7 @@
  * @module Version 0 of a run: the parent that its specification names, or the model that its seed
  * gives; with the state of its strategy.
  */
+import { trainableOf } from '../protocol/algorithm/segments.ts';
 import { strategyOf } from '../protocol/algorithm/registry.ts';
 import { initialState, stateHashOf } from '../protocol/algorithm/state.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -40,14 +41,15 @@ export const firstContent = (init: Init): ModelContent => {
   const { spec } = init;
   const weights = firstModel(init);
   const chosen = strategyOf(spec);
-  const own = (): Float32Array => initialState(chosen, weights.length);
+  const trainable = trainableOf(spec);
+  const own = (): Float32Array => initialState(chosen, trainable);
   const state = spec.parent?.stateHash === undefined ? own() : init.initialState;
   if (state === undefined)
     throw new FloeError(
       'spec_invalid',
       "the run begins with its parent's state, and that is missing",
     );
-  if (!mayBeginWithState(spec, stateHashOf(chosen, spec.model, state)))
+  if (!mayBeginWithState(spec, stateHashOf(chosen, trainable, state)))
     throw new FloeError('spec_mismatch', 'the run does not start from this state of its strategy');
   return { weights, state };
 };

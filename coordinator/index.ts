@@ -13,6 +13,8 @@ export type {
 } from './coordinator.ts';
 export type { FundsOfRun, StartEvent } from './events.ts';
 export { costOfRun, type CostOfRun, type CostOptions } from './cost-of-run.ts';
+export { describeCost, quiltRatio } from './describe-cost.ts';
+export { describeEvent } from './describe.ts';
 export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { createCoordinator } from './host.ts';
 export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
@@ -25,6 +27,7 @@ export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { reportedText, type Logger } from './log.ts';
 export { ROUND_MACHINE } from './machine/index.ts';
 export type { Machine, Phase, PhaseType, Progress } from './machine/index.ts';
+export { newRun, type Fork, type NewRunOptions } from './new-run.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { readJournalLedger, type JournalFreezes } from './read-ledger.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';
@@ -44,6 +47,14 @@ export {
   type PlaceOptions,
 } from './state.ts';
 export type { UpkeepEvent } from './upkeep.ts';
+export type { Line, LineLevel } from '../protocol/line.ts';
+export {
+  gatherSettings,
+  readRunFile,
+  type GatheredSettings,
+  type GivenSettings,
+  type RunFile,
+} from '../protocol/spec/run-file.ts';
 export { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

@@ -8,10 +8,11 @@ import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { encryptBlob, envelopeKey } from '../protocol/model/envelope.ts';
 import type { ModelRef, SignedRecord } from '../protocol/records/records.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
-import { hashModel, parameterCount, roundToTypes } from '../protocol/model/index.ts';
+import { hashModel, roundToTypes } from '../protocol/model/index.ts';
 import { encodeVersion, openVersion, type ModelContent } from '../protocol/model/open-model.ts';
 import { strategyOf } from '../protocol/algorithm/registry.ts';
-import { stateHashOf, stateTensors } from '../protocol/algorithm/state.ts';
+import { trainableOf } from '../protocol/algorithm/segments.ts';
+import { stateHashOf } from '../protocol/algorithm/state.ts';
 
 /** A model version before it is stored. */
 export interface PreparedModel {
@@ -109,7 +110,7 @@ export const createModelKeeper = ({
       const weights = known === undefined ? roundToTypes(spec.model, given) : given;
       const hash = known ?? hashModel(spec.model, weights);
       const content = { weights, state };
-      const tensors = stateTensors(strategyOf(spec), parameterCount(spec.model));
+      const tensors = stateTensorsOf(spec);
       const file = encodeVersion(spec.model, tensors, content);
       return {
         version,
@@ -131,7 +132,7 @@ export const createModelKeeper = ({
       const blob = { id, sha256, size };
       newest = { version, content };
       newestKey = { version, key };
-      const state = stateHashOf(strategyOf(spec), spec.model, content.state);
+      const state = stateHashOf(strategyOf(spec), trainableOf(spec), content.state);
       return { version, blob, hash, ...(state === undefined ? {} : { state }), envelope };
     },
     keyOf,

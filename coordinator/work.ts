@@ -175,7 +175,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       };
       const { receipt } = await ledger.registerModel(version, {
         parent: model.version,
-        examples: body.weight,
+        examples: body.examples,
         metrics: reportMetrics(context.spec.metrics, body.metrics, body.weight),
       });
       // The run is over once all of it is where it lasts.

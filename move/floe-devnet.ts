@@ -10,8 +10,9 @@ import {
   type DevnetErrorCode,
   type DevnetOptions,
 } from 'floe-devnet';
-import { compiledFloe } from './compiled.ts';
+import { compiledFloe, type CompiledPackage } from './compiled.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
+import { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
 
 /** The name under which the devnet lists Floe's package. */
 const NAME = 'floe';
@@ -71,4 +72,30 @@ export const startFloeDevnet = async (options: DevnetOptions = {}): Promise<Floe
   } catch (thrown) {
     throw floeErrorOf(thrown);
   }
+};
+
+/**
+ * Compiles the Move package in a folder. The compiler is a development dependency.
+ *
+ * @throws FloeError `file_not_found`, `data_malformed` with the compiler's words,
+ * `backend_unavailable` without a compiler
+ */
+export const compileSource = async (folder: string): Promise<CompiledPackage> => {
+  const { compilePackage, readPackage } = await import('floe-devnet/compile');
+  try {
+    return await compilePackage(await readPackage(folder));
+  } catch (thrown) {
+    throw floeErrorOf(thrown);
+  }
+};
+
+/**
+ * The devnet that a simulation left in its folder, started again unchanged: the option `devnet` of
+ * `openRun` and `listVersions`.
+ */
+export const restartDevnet = async (
+  snapshot: string,
+): Promise<{ readonly network: NetworkConfig; stop(): Promise<void> }> => {
+  const running = await startFloeDevnet({ snapshot, readOnly: true });
+  return { network: parseNetworkConfig(running.config), stop: () => running.stop() };
 };

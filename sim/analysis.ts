@@ -3,8 +3,10 @@
  * thread: it opens every published model with the auditor's key and scores it on the test set, and
  * trains the centralised baseline in between. Nothing it does flows back into the run.
  */
-import { type Dataset, subset } from '../client/data/dataset.ts';
+import { type Dataset, labelLength, subset } from '../client/data/dataset.ts';
 import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
+import type { Optimizer } from '../client/optimizer.ts';
+import type { Task } from '../client/task.ts';
 import type { Trainer } from '../client/trainer.ts';
 import type { BackendName } from '../client/tfjs/backends.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
@@ -25,6 +27,8 @@ export interface AnalystData {
   readonly train: Dataset;
   readonly test: Dataset;
   readonly model: string;
+  /** What the model is trained for, where the scenario says so. */
+  readonly task?: Task | undefined;
   readonly backend: 'auto' | BackendName;
   /** URL of the simulation module whose model or trainer it is, where one is. */
   readonly module?: string | undefined;
@@ -42,6 +46,8 @@ export interface BaselinePlan {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
+  /** Plain SGD where it is missing. */
+  readonly optimizer?: Optimizer | undefined;
   /** Examples between two evaluations. */
   readonly stretch: number;
 }
@@ -84,7 +90,11 @@ const openModelOf = async (
   }
   const { architecture, build } =
     task?.model === undefined
-      ? chooseModel(init.model, init.train)
+      ? chooseModel(init.model, {
+          ...init.train,
+          targets: labelLength(init.train),
+          task: init.task?.type,
+        })
       : { architecture: 'custom', build: task.model };
   const trainer = await tfjsTrainer({
     model: build,
@@ -92,6 +102,7 @@ const openModelOf = async (
     backend: { prefer: init.backend },
     ...(await baseOfTask(task)),
     evaluationBatch: 1000,
+    ...(init.task === undefined ? {} : { task: init.task }),
   });
   const trainerOf = (data: Dataset) => trainer.withData(data);
   return { architecture, trainer, topology: trainer.topology, trainerOf };
@@ -162,7 +173,7 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
       return score(await openModel({ run: hashRunSpec(spec), model, cipher }, spec.model, gate));
     },
     /**
-     * Plain SGD on all training examples; evaluations that come in between have their turn after
+     * The local optimiser on all training examples, fresh after each stretch; evaluations that come in between have their turn after
      * each stretch.
      */
     baseline: async (
@@ -189,6 +200,7 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
           epochs: 1,
           batchSize: plan.batchSize,
           learningRate: plan.learningRate,
+          ...(plan.optimizer === undefined ? {} : { optimizer: plan.optimizer }),
           seed: init.baselineSeed,
         });
         part.dispose();

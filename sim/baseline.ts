@@ -3,6 +3,7 @@
  * all the data in one place, as many examples as the federation sees but at most three passes, in
  * batches of at least 32, so that it costs a fraction of the run it is compared with.
  */
+import { optimizerOf } from '../client/optimizer.ts';
 import type { BaselinePlan } from './analysis.ts';
 import type { ScenarioData } from './data.ts';
 import type { Scenario } from './scenario.ts';
@@ -26,6 +27,7 @@ export const planBaseline = (scenario: Scenario, data: ScenarioData): ScenarioBa
     epochs,
     batchSize,
     learningRate: scenario.learningRate,
+    optimizer: optimizerOf(scenario),
     stretch: Math.max(batchSize, Math.ceil((epochs * size) / POINTS)),
     perRound,
   };

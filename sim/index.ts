@@ -1,6 +1,7 @@
 /**
  * @module floe/sim: a federated run of many participants on one machine, with the production code.
  */
+export { describeEvent, describeRound, describeSummary } from './describe.ts';
 export type { ScenarioEvent } from './events.ts';
 export { DROP_PHASES, formatDrops, parseDrops, type DropPhase, type Drops } from './faults.ts';
 export {

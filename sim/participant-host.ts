@@ -183,6 +183,7 @@ const openTrainers = async (
     data: subset(init.train, first.rows),
     backend: { prefer: init.backend },
     ...(await baseOfTask(task)),
+    ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
   });
   return { backend: () => shared.backend, trainerOf: (_, data) => shared.withData(data) };
 };

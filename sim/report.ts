@@ -263,7 +263,7 @@ ${rows([
   ['strategy', describeStrategy(summary.strategy)],
   [
     'encoding',
-    `${summary.encoding.ring}, ${summary.encoding.bits} bits, clip norm ${summary.encoding.clipNorm}`,
+    `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
   ],
   ['drop-outs', summary.drops],
   ['aborted attempts', String(summary.roundsAborted)],

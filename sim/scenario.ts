@@ -49,7 +49,8 @@ type SimulationSetting = {
   [Name in SettingName]: 'sim' extends (typeof SETTINGS)[Name]['commands'][number] ? Name : never;
 }[SettingName];
 /** Those that may be missing after the defaults. */
-type Undecided = 'targetAccuracy' | 'workers';
+type Undecided =
+  'targetAccuracy' | 'workers' | 'task' | 'optimizer' | 'weightDecay' | 'clipGradient' | 'schedule';
 
 export type Scenario = Required<
   Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>

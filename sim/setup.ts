@@ -125,6 +125,7 @@ export const setUp = async (
     train: data.train,
     test: data.test,
     model: scenario.model,
+    task: scenario.task,
     backend: scenario.backend,
     baselineSeed: deriveSeed(master, 'baseline'),
     ...(module !== undefined && hasOwnModel ? { module } : {}),

@@ -1,6 +1,8 @@
 /**
  * @module From what a run did to its summary.
  */
+import { trainableOf } from '../protocol/algorithm/segments.ts';
+import { describeError, expectedError } from '../protocol/encoding/index.ts';
 import { createRequire } from 'node:module';
 import * as v from 'valibot';
 import { strategyOf } from '../protocol/algorithm/registry.ts';
@@ -76,6 +78,12 @@ const defined = (values: Readonly<Record<string, string | undefined>>): Record<s
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 
+/** @param examples of a participant, on average */
+const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['rounding'] => {
+  const of = [spec.encoding, spec.cohort.size, trainableOf(spec), Math.ceil(examples)] as const;
+  return { expectedError: expectedError(...of), words: describeError(...of) };
+};
+
 export const summarise = (init: SummariseInit): Summary => {
   const { scenario, data, statistics, history, baseline } = init;
   const final = history.rounds.at(-1);
@@ -110,7 +118,12 @@ export const summarise = (init: SummariseInit): Summary => {
       learningRate: scenario.learningRate,
     },
     strategy: { name: init.spec.strategy.name, parameters: strategyOf(init.spec).parameters },
-    encoding: { ring: scenario.ring, bits: scenario.bits, clipNorm: scenario.clipNorm },
+    encoding: {
+      ring: scenario.ring,
+      ...(scenario.bits === undefined ? {} : { bits: scenario.bits }),
+      clipNorm: scenario.clipNorm,
+      rounding: roundingOf(init.spec, data.train.size / scenario.participants),
+    },
     ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
     ...(baseline === undefined
       ? {}

@@ -88,7 +88,13 @@ export const summarySchema = v.strictObject({
   }),
   strategy: v.strictObject({ name: v.string(), parameters: v.record(v.string(), v.number()) }),
   training: v.strictObject({ epochs: count, batchSize: count, learningRate: amount }),
-  encoding: v.strictObject({ ring: v.string(), bits: count, clipNorm: amount }),
+  encoding: v.strictObject({
+    ring: v.string(),
+    bits: v.optional(count),
+    clipNorm: amount,
+    /** Of the mean, in units of the clip norm; the words name what it holds for. */
+    rounding: v.strictObject({ expectedError: amount, words: v.string() }),
+  }),
   targetAccuracy: v.optional(share),
   baselineAccuracy: v.optional(share),
   baseline: v.optional(

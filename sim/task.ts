@@ -9,6 +9,7 @@ import type { Dataset } from '../client/data/dataset.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { issueText } from '../protocol/wire/issue.ts';
 
 /**
  * The examples of a simulation: `train` is cut by the scenario's partition, `test` scores the
@@ -71,10 +72,7 @@ const moduleSchema = v.looseObject({
 /** @param from names the module in errors @throws FloeError `usage` naming the export */
 export const checkTask = (task: unknown, from: string): SimulationModule => {
   const result = v.safeParse(moduleSchema, task, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    throw new FloeError('usage', `${from}: ${v.getDotPath(issue) ?? 'module'}: ${issue.message}`);
-  }
+  if (!result.success) throw new FloeError('usage', `${from}: ${issueText(result.issues[0])}`);
   const { base, data, model, trainer } = result.output;
   if (base !== undefined && model === undefined)
     throw new FloeError('usage', `${from}: expected a model to the base`);

@@ -11,8 +11,8 @@ export interface Dataset {
    */
   readonly features: Float32Array;
   /**
-   * Int32Array: one class a row, 0 .. classes - 1. Float32Array: targets, the same number for each
-   * row.
+   * Int32Array: classes, 0 .. classes - 1, one for each row or, of sequences, for each token of it.
+   * Float32Array: targets. The same number of labels for each row.
    */
   readonly labels: Int32Array | Float32Array;
   /** Number of examples. */
@@ -32,7 +32,7 @@ export interface Dataset {
 export const featureLength = (data: Pick<Dataset, 'featureShape'>): number =>
   data.featureShape.reduce((a, b) => a * b, 1);
 
-/** Numbers in one label: 1 for classes. */
+/** Numbers in one label: 1 for classes, one for each token of a sequence. */
 export const labelLength = (data: Dataset): number => {
   const rows = data.features.length / featureLength(data);
   return rows === 0 ? 1 : data.labels.length / rows;
@@ -55,8 +55,7 @@ export const createDataset = (parts: Omit<Dataset, 'size' | 'indices'>): Dataset
       `expected a multiple of ${length} features, got ${parts.features.length}`,
     );
   const perRow = size === 0 ? 1 : parts.labels.length / size;
-  const whole = parts.labels instanceof Int32Array ? perRow === 1 : Number.isInteger(perRow);
-  if (!whole || perRow === 0)
+  if (!Number.isInteger(perRow) || perRow === 0)
     throw new FloeError(
       'data_malformed',
       `expected labels for ${size} examples, got ${parts.labels.length}`,

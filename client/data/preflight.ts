@@ -4,19 +4,25 @@
  * the range of values).
  */
 import { FloeError } from '../../protocol/errors.ts';
+import { type Task, type TaskType, makeTask } from '../task.ts';
 import { type Dataset, featureLength, labelLength, rowOf } from './dataset.ts';
 
 /** What the model takes and gives; `null` in the shape stands for any size. */
 export interface ModelShape {
   readonly inputShape: readonly (number | null)[];
-  /** Width of the model's output. */
+  /** Width of the model's output: classes, labels or values. */
   readonly outputs: number;
-  readonly loss: 'crossEntropy' | 'meanSquaredError';
+  readonly task: Task | TaskType;
+  /** Tokens of an example, of the task `sequence`. */
+  readonly steps?: number;
 }
 
 export interface PreflightReport {
   readonly examples: number;
-  /** Examples of each class; absent for regression. */
+  /**
+   * Examples of each class, of `sequence` tokens; of `multi-label` the examples that have the label.
+   * Absent for regression.
+   */
   readonly histogram?: readonly number[];
   readonly minimum: number;
   readonly maximum: number;
@@ -26,10 +32,14 @@ export interface PreflightReport {
   readonly warnings: readonly string[];
 }
 
+interface Checked extends Omit<ModelShape, 'task'> {
+  readonly task: Required<Task>;
+}
+
 const unfit = (message: string, row?: number): FloeError =>
   new FloeError('data_unfit', message, row === undefined ? {} : { row });
 
-const checkShape = (data: Dataset, { inputShape, outputs, loss }: ModelShape): void => {
+const checkShape = (data: Dataset, { inputShape, outputs, steps, task }: Checked): void => {
   const fits =
     data.featureShape.length === inputShape.length &&
     inputShape.every((size, i) => size === null || size === data.featureShape[i]);
@@ -40,23 +50,76 @@ const checkShape = (data: Dataset, { inputShape, outputs, loss }: ModelShape): v
     );
   if (data.size === 0) throw unfit('the data holds no example');
   const classes = data.labels instanceof Int32Array;
-  if (loss === 'crossEntropy' && !classes)
-    throw unfit('cross-entropy needs one class an example (Int32Array), got float targets');
-  const targets = labelLength(data);
-  if (loss === 'meanSquaredError' && targets !== outputs)
-    throw unfit(`the model gives ${outputs} values an example, the data has ${targets} targets`);
+  const length = labelLength(data);
+  const expected = task.type === 'sequence' ? steps : task.type === 'multi-class' ? 1 : outputs;
+  if ((task.type === 'multi-class' || task.type === 'sequence') && !classes)
+    throw unfit(
+      `the task ${task.type} needs ${task.type === 'sequence' ? 'a class for each token' : 'one class an example'} ` +
+        '(Int32Array), got float targets',
+    );
+  if (length !== expected)
+    throw unfit(
+      `the model gives ${expected} ${WORD[task.type]} an example, the data has ${length} ${WORD[task.type]}`,
+    );
 };
 
-const countLabels = (data: Dataset, outputs: number): number[] => {
-  const histogram = Array.from({ length: outputs }, () => 0);
+/** What an example has for the task, in words. */
+const WORD: Readonly<Record<TaskType, string>> = {
+  'multi-class': 'class',
+  binary: 'label',
+  'multi-label': 'labels',
+  regression: 'targets',
+  sequence: 'tokens',
+};
+
+/** Classes of examples or tokens; of `binary`, 0 and 1. */
+const countClasses = (data: Dataset, classes: number, padding: number | undefined): number[] => {
+  const histogram = Array.from({ length: classes }, () => 0);
+  const width = labelLength(data);
   for (let i = 0; i < data.size; i++) {
     const row = rowOf(data, i);
-    const label = data.labels[row] ?? -1;
-    if (label < 0 || label >= outputs)
-      throw unfit(`row ${row}: expected a label of 0 to ${outputs - 1}, got ${label}`, row);
-    histogram[label] = (histogram[label] ?? 0) + 1;
+    for (let j = 0; j < width; j++) {
+      const label = data.labels[row * width + j] ?? NaN;
+      if (label === padding) continue;
+      if (!(label >= 0 && label < classes))
+        throw unfit(`row ${row}: expected a label of 0 to ${classes - 1}, got ${label}`, row);
+      histogram[label] = (histogram[label] ?? 0) + 1;
+    }
   }
   return histogram;
+};
+
+/** Of labels that are probabilities: how many examples have each. */
+const countLabels = (data: Dataset): number[] => {
+  const width = labelLength(data);
+  const histogram = Array.from({ length: width }, () => 0);
+  for (let i = 0; i < data.size; i++) {
+    const row = rowOf(data, i);
+    for (let j = 0; j < width; j++) {
+      const label = data.labels[row * width + j] ?? NaN;
+      if (!(label >= 0 && label <= 1))
+        throw unfit(`row ${row}: expected labels from 0 to 1, got ${label}`, row);
+      if (label > 0.5) histogram[j] = (histogram[j] ?? 0) + 1;
+    }
+  }
+  return histogram;
+};
+
+const histogramOf = (data: Dataset, { task, outputs }: Checked): number[] | undefined => {
+  switch (task.type) {
+    case 'multi-class':
+      return countClasses(data, outputs, undefined);
+    case 'sequence':
+      return countClasses(data, outputs, task.padding);
+    case 'binary':
+      return data.labels instanceof Int32Array
+        ? countClasses(data, 2, undefined)
+        : countLabels(data);
+    case 'multi-label':
+      return countLabels(data);
+    case 'regression':
+      return undefined;
+  }
 };
 
 const checkTargets = (data: Dataset): void => {
@@ -105,8 +168,9 @@ const scanFeatures = (data: Dataset): Range => {
  * @throws FloeError `data_unfit` with the first offending row
  */
 export const preflight = (data: Dataset, model: ModelShape): PreflightReport => {
-  checkShape(data, model);
-  const histogram = model.loss === 'crossEntropy' ? countLabels(data, model.outputs) : undefined;
+  const checked: Checked = { ...model, task: makeTask(model.task) };
+  checkShape(data, checked);
+  const histogram = histogramOf(data, checked);
   if (histogram === undefined) checkTargets(data);
   const range = scanFeatures(data);
   const warnings: string[] = [];

@@ -2,6 +2,7 @@
  * @module What `floe doctor` does: what this machine can do, whether the services of a network
  * answer, and whether this machine's clock agrees with the chain's and a coordinator's. Node only.
  */
+import { info, result, type Line } from '../../protocol/line.ts';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import { examineClock } from './clock.ts';
@@ -47,3 +48,16 @@ export const examine = async (options: DoctorOptions = {}): Promise<Examination>
   );
   return { ...found, ok: checks.every((check) => check.ok || !check.needed), checks };
 };
+
+/** The lines of an examination, one for each check, and the verdict. */
+export const describeExamination = ({ machine, checks, ok }: Examination): readonly Line[] => [
+  info(
+    `node ${machine.node} on ${machine.platform} ${machine.arch}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB memory, ${machine.freeGiB} GiB free`,
+  ),
+  ...checks.map((check) =>
+    info(
+      `${check.ok ? 'yes' : check.needed ? 'no ' : '-  '}  ${check.name.padEnd(20)} ${check.detail}`,
+    ),
+  ),
+  result(ok ? 'ready: everything Floe needs works' : 'not ready: see the lines marked "no"'),
+];

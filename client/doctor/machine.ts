@@ -9,6 +9,7 @@ import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'n
 import { join } from 'node:path';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { listBackends } from '../tfjs/backends.ts';
+import { examineSpeed } from './training.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { check, type Check } from '../../protocol/checks.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -179,6 +180,8 @@ export const examineMachine = async (init: MachineExamination): Promise<Examinat
   const backends = await listBackends();
   for (const { name, available, detail } of backends)
     checks.push({ name: `backend ${name}`, needed: false, ok: available, detail });
+  const installed = backends.filter(({ available }) => available).map(({ name }) => name);
+  checks.push(...(await examineSpeed(installed)));
   const trains = backends.find(({ available }) => available);
   checks.push({
     name: 'training',

@@ -3,10 +3,10 @@
  * only.
  */
 import { closeSync, read } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { FloeError } from '../../protocol/errors.ts';
 import { sleep, systemClock } from '../../protocol/ports/clock.ts';
+import { readInput } from '../../protocol/ports/input-file.ts';
 
 export const MAX_PASSPHRASE_BYTES = 4096;
 
@@ -27,23 +27,8 @@ export const notEmpty = (text: string, source: string): string => {
  * `passphrase_missing`
  */
 export const passphraseOfFile = async (path: string): Promise<string> => {
-  let text: string;
-  try {
-    if ((await stat(path)).size > MAX_PASSPHRASE_BYTES) throw passphraseTooLong(path);
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof FloeError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT')
-      throw new FloeError('file_not_found', `--passphrase-file: no ${path}`, {}, { cause });
-    throw new FloeError(
-      'usage',
-      `--passphrase-file: cannot read ${path}: ${message}`,
-      {},
-      { cause },
-    );
-  }
-  return notEmpty(text.replace(/\r?\n$/u, ''), path);
+  const bytes = await readInput('--passphrase-file', path, MAX_PASSPHRASE_BYTES);
+  return notEmpty(new TextDecoder().decode(bytes).replace(/\r?\n$/u, ''), path);
 };
 
 const firstLine = (bytes: Uint8Array): string =>

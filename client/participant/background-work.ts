@@ -3,6 +3,7 @@
  * uploading. What it gives is handled in the order of the participant's queue, and dropped when the
  * round has ended in the meantime.
  */
+import { optimizerOf, rateOfRound } from '../optimizer.ts';
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { maxBundleBytes } from '../../protocol/verify/bundle.ts';
 import { layoutOf, stateTensorsOf } from '../../protocol/algorithm/round.ts';
@@ -264,7 +265,9 @@ export class Beside {
     const { view, own, trainer, clock, sent } = this.#ports;
     const { body, round } = open;
     const { signal } = task;
-    const { epochs, batchSize, learningRate } = view.spec.training;
+    const { training, rounds } = view.spec;
+    const { epochs, batchSize } = training;
+    const optimizer = optimizerOf(training);
     const content = known ?? (await this.#openModel(open, task));
     const { weights: before, state } = content;
     recentModels.add(nameOf(body.model), content, before.byteLength + state.byteLength);
@@ -277,7 +280,8 @@ export class Beside {
         round,
         epochs,
         batchSize,
-        learningRate,
+        learningRate: rateOfRound(training, round, rounds),
+        ...(optimizer === undefined ? {} : { optimizer }),
         seed: trainingSeed(view, own, body.model.hash),
         signal,
         onProgress,

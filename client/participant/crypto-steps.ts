@@ -3,14 +3,11 @@
  * what it must save and send out. No I/O, no clock; randomness is passed in. Saving before sending
  * is the caller's duty. Source: Bonawitz et al. 2017.
  */
-import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { strategyOf } from '../../protocol/algorithm/registry.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { weighMetrics } from '../../protocol/algorithm/metrics.ts';
-import { blocksOf, extrasFor, rotationSeed } from '../../protocol/algorithm/round.ts';
+import { blocksOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
+import { pack } from '../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../protocol/model/envelope.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/ports/identity.ts';
@@ -55,6 +52,7 @@ import { eventLoopTurn } from '../../protocol/secagg/event-loop-turn.ts';
 import type { RoundMemory } from '../keystore/keystore.ts';
 import type { TrainResult } from '../trainer.ts';
 import type { CheckedCohort, CheckedSharers, RunView } from './checks.ts';
+import { encodeTrained } from './encode-trained.ts';
 
 /** The secrets a step may need. */
 export interface Own {
@@ -236,31 +234,6 @@ export interface Vector {
 }
 
 /**
- * a - b, each rounded to float32. A plain loop: a callback for each weight takes four times as
- * long.
- */
-const difference = (a: Float32Array, b: Float32Array): Float32Array => {
-  const out = new Float32Array(a.length);
-  for (let i = 0; i < out.length; i += 1) out[i] = (a[i] as number) - (b[i] as number);
-  return out;
-};
-
-/** Steps of the local optimiser in a round. */
-const localSteps = ({ training }: RunSpec, examples: number): number =>
-  training.epochs * Math.ceil(examples / training.batchSize);
-
-/** What a trainer measured, by the names that a specification declares. */
-const measured = ({
-  lossSum,
-  correct,
-  metrics,
-}: TrainResult): Readonly<Record<string, number>> => ({
-  loss: lossSum,
-  accuracy: correct,
-  ...metrics,
-});
-
-/**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask
  * (or encrypt), pack. The rounding depends on keystore, specification and round only, so a masked
  * and an unmasked run give the same sums.
@@ -273,28 +246,9 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { checked, masks, before, trained, wrap, signal, open } = input;
   const { round } = open;
   const { members, root } = checked.record.body;
-  if (trained.weights.length !== before.length)
-    throw new FloeError(
-      'tensor_mismatch',
-      `expected ${before.length} trained weights, got ${trained.weights.length}`,
-    );
-  const delta = difference(trained.weights, before);
-  const { examples } = trained;
-  const { strategy, parameters } = strategyOf(spec);
-  const scalars =
-    strategy.member?.prepare({ parameters, delta, examples, steps: localSteps(spec, examples) }) ??
-    {};
-  const { weightCap } = spec.encoding;
-  const { lanes, layout } = encodeUpdate({
-    delta,
-    examples,
-    metrics: [
-      ...weighMetrics(spec.metrics, measured(trained), examples, weightCap),
-      ...weighMetrics(strategy.member?.scalars ?? [], scalars, examples, weightCap),
-    ],
-    extras: extrasFor(spec),
-    spec: spec.encoding,
+  const { lanes, layout } = encodeTrained(spec, trained, before, {
     n: members.length,
+    meanExamples: open.body.meanExamples,
     rotationSeed: rotationSeed({
       round,
       modelHash: open.body.model.hash,

@@ -2,6 +2,8 @@
  * @module What a participant tells whoever started it: typed events for progress bars and reports,
  * and lines for a log.
  */
+import { trainableOf } from '../../protocol/algorithm/segments.ts';
+import { describeError } from '../../protocol/encoding/index.ts';
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
@@ -25,6 +27,8 @@ export type ParticipantEvent =
       readonly spec: RunSpec;
       readonly address: string;
       readonly backend: string;
+      /** Of this participant, where its trainer tells it before. */
+      readonly examples: number | undefined;
       readonly store: string;
       readonly gate: string;
       /** What freezes are compared with, if not the coordinator's word alone. */
@@ -167,6 +171,18 @@ const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(
  */
 const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 
+const count = (value: number): string => value.toLocaleString('en-US');
+
+/** What becomes of this participant's examples in the weighted mean. */
+const weightLines = (spec: RunSpec, examples: number | undefined): string => {
+  if (examples === undefined) return '';
+  const { encoding, cohort } = spec;
+  const error = describeError(encoding, cohort.size, trainableOf(spec), examples);
+  return examples <= encoding.weightCap
+    ? `; ${error}`
+    : `; ${count(examples)} examples count as ${count(encoding.weightCap)} (weightCap); ${error}`;
+};
+
 /** The line of an event; `undefined` for those that only a progress bar wants. */
 export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   const line = rawLineOf(event);
@@ -191,7 +207,8 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         'info',
         `${event.address} takes part in "${event.spec.name}" at ${event.remote} ` +
           `(${event.spec.secagg === 'masked' ? 'masked' : 'NOT masked'}; trains on ${event.backend}; ` +
-          `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})`,
+          `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})` +
+          weightLines(event.spec, event.examples),
       ];
     case 'reconnecting':
       return event.isFirst

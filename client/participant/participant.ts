@@ -331,6 +331,7 @@ export class Participant {
       spec,
       address: keystore.identity.address,
       backend: trainer.backend,
+      examples: trainer.examples,
       store: store.kind,
       gate: gate.kind,
       ledger,

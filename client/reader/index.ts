@@ -26,4 +26,5 @@ export { modelOfVersion, modelsOf } from './signed-models.ts';
 export type { ClosableLedger, OpenRunOptions } from './source.ts';
 export { topologyOfSpec } from './topology.ts';
 export { listVersions, type ListedVersions } from './versions.ts';
-export { writeModel } from './write-model.ts';
+export { savePulled, writeModel, type SavedModel, type SaveOptions } from './write-model.ts';
+export { describeReaderEvent, describeVerification, describeVersions } from './describe.ts';

@@ -5,8 +5,10 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
-import type { OutputKind } from '../tfjs/losses.ts';
+import type { Optimizer } from '../optimizer.ts';
 import { batchLoss } from '../tfjs/batch-loss.ts';
+import type { Objective } from '../tfjs/objective.ts';
+import { updateTensors } from '../tfjs/optimizer-steps.ts';
 import { flattenLayers } from '../tfjs/topology.ts';
 import type { Program } from './ir.ts';
 import { Unrecordable, addValue, createTape } from './lower/tape.ts';
@@ -14,23 +16,10 @@ import { type Tracer, trace } from './trace.ts';
 
 type Tf = typeof Tfjs;
 
-/**
- * How gradients become updates. Adam's learning rate is corrected for its bias by whoever replays.
- */
-export type Optimizer =
-  | { readonly type: 'sgd' }
-  | { readonly type: 'momentum'; readonly momentum: number }
-  | {
-      readonly type: 'adam';
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-    };
-
 export interface RecordRequest {
   readonly tf: Tf;
   readonly model: Tfjs.LayersModel;
-  readonly kind: OutputKind;
+  readonly objective: Objective;
   /** Examples in the batch. */
   readonly size: number;
   /** Undefined records the forward pass alone. */
@@ -39,44 +28,29 @@ export interface RecordRequest {
 
 type Update = { readonly target: number; readonly source: number };
 
-/** The chain of kernels that moves one weight. */
-const updateOf = (
+/** The chain of kernels that moves the weights, and what the optimiser keeps. */
+const updatesOf = (
   { tf }: RecordRequest,
   optimizer: Optimizer,
   tracer: Tracer,
-  weight: Tfjs.Tensor,
-  gradient: Tfjs.Tensor,
+  moved: readonly { readonly weight: Tfjs.Tensor; readonly gradient: Tfjs.Tensor }[],
   rate: Tfjs.Tensor,
 ): { readonly updates: readonly Update[]; readonly state: readonly number[] } => {
-  const target = tracer.valueOf(weight);
-  const move = (by: Tfjs.Tensor): Update => ({
-    target,
-    source: tracer.valueOf(tf.sub(weight, by)),
+  const next = updateTensors(tf, optimizer, {
+    weights: moved.map(({ weight }) => weight),
+    gradients: moved.map(({ gradient }) => gradient),
+    rate,
+    slot: (shape) => tracer.placeholder(shape),
   });
-  if (optimizer.type === 'sgd') return { updates: [move(tf.mul(gradient, rate))], state: [] };
-  const slot = (): Tfjs.Tensor => tracer.placeholder(weight.shape);
-  if (optimizer.type === 'momentum') {
-    const velocity = slot();
-    const next = tf.add(tf.mul(velocity, optimizer.momentum), gradient);
-    const state = tracer.valueOf(velocity);
-    const kept = { target: state, source: tracer.valueOf(next) };
-    return { updates: [kept, move(tf.mul(next, rate))], state: [state] };
-  }
-  const { beta1, beta2, epsilon } = optimizer;
-  const first = slot();
-  const second = slot();
-  const mean = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1));
-  const square = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-  const by = tf.mul(rate, tf.div(mean, tf.add(tf.sqrt(square), epsilon)));
-  const state = [tracer.valueOf(first), tracer.valueOf(second)];
-  return {
-    updates: [
-      { target: state[0] ?? 0, source: tracer.valueOf(mean) },
-      { target: state[1] ?? 0, source: tracer.valueOf(square) },
-      move(by),
-    ],
-    state,
-  };
+  const kept = next.kept.map(({ before, after }) => ({
+    target: tracer.valueOf(before),
+    source: tracer.valueOf(after),
+  }));
+  const updates = next.weights.map((after, i) => ({
+    target: tracer.valueOf(moved[i]?.weight as Tfjs.Tensor),
+    source: tracer.valueOf(after),
+  }));
+  return { updates: [...kept, ...updates], state: kept.map(({ target }) => target) };
 };
 
 interface Hooked {
@@ -120,7 +94,7 @@ interface Constrained {
 }
 
 const recordWith = (request: RecordRequest, tracer: Tracer): Program => {
-  const { tf, model, kind, size, optimizer } = request;
+  const { tf, model, objective, size, optimizer } = request;
   const weights = model.weights.map((weight) => {
     const tensor = weight.read();
     const value = addValue(tracer.tape, tensor.size);
@@ -128,14 +102,13 @@ const recordWith = (request: RecordRequest, tracer: Tracer): Program => {
     return value;
   });
   const inputShape = model.inputs[0]?.shape.slice(1).map((part) => part ?? 1) ?? [];
-  const outputs = model.outputs[0]?.shape.at(-1) ?? 1;
   const x = tracer.placeholder([size, ...inputShape]);
   const features = tracer.valueOf(x);
   const draws: { value: number; layer: number }[] = [];
   const apply = (training: boolean): Tfjs.Tensor => {
     const release = catchDraws(flattenLayers(model.layers), tracer, draws);
     try {
-      return model.apply(x, { training }) as Tfjs.Tensor;
+      return objective.apply(x, training);
     } finally {
       release();
     }
@@ -145,7 +118,7 @@ const recordWith = (request: RecordRequest, tracer: Tracer): Program => {
     const prediction = tracer.valueOf(apply(false));
     return { ...common, state: [], updates: [], prediction };
   }
-  const target = tracer.placeholder([size, outputs]);
+  const target = tracer.placeholder([size, ...objective.shape]);
   const rate = tracer.placeholder([]);
   const trained = model.trainableWeights;
   const variables = trained.map((weight) => weight.read() as Tfjs.Variable);
@@ -153,27 +126,25 @@ const recordWith = (request: RecordRequest, tracer: Tracer): Program => {
   const { grads } = tf.variableGrads(() => {
     const output = apply(true);
     prediction = tracer.valueOf(output);
-    return batchLoss(tf, model, kind, output, target);
+    return batchLoss(tf, model, objective, output, target);
   }, variables);
   if (prediction === undefined) throw new FloeError('internal', 'the model was not applied');
   const updates: Update[] = [];
-  const state: number[] = [];
   // Statistics that a layer assigned while it ran.
   for (const [i, weight] of model.weights.entries()) {
     const source = tracer.valueOf(weight.read());
     const own = weights[i] ?? -1;
     if (source !== own) updates.push({ target: own, source });
   }
-  for (const variable of variables) {
-    const gradient = grads[variable.name];
-    if (gradient === undefined) continue;
-    const made = updateOf(request, optimizer, tracer, variable, gradient, rate);
-    updates.push(...made.updates);
-    state.push(...made.state);
-  }
+  const moved = variables.flatMap((weight) => {
+    const gradient = grads[weight.name];
+    return gradient === undefined ? [] : [{ weight, gradient }];
+  });
+  const made = updatesOf(request, optimizer, tracer, moved, rate);
+  updates.push(...made.updates);
   const targets = tracer.valueOf(target);
   const learningRate = tracer.valueOf(rate);
-  return { ...common, targets, learningRate, state, updates, prediction };
+  return { ...common, targets, learningRate, state: made.state, updates, prediction };
 };
 
 /**

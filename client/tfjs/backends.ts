@@ -8,6 +8,7 @@ import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
 import { type GpuDevice, isSoftwareAdapter, openGpu } from '../recorded/webgpu/device.ts';
+import { borrowKernels } from './borrowed.ts';
 import { simdSupported } from './kernels/load.ts';
 import { registerKernels } from './kernels/register.ts';
 
@@ -175,6 +176,7 @@ const startWasm: Start = async (tf, options) => {
     return { description: 'WebAssembly with the kernels of tfjs' };
   }
   restorePublished ??= registerKernels(tf);
+  borrowKernels(tf, 'wasm');
   return { description: "WebAssembly SIMD with Floe's kernels" };
 };
 

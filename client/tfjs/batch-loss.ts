@@ -1,13 +1,30 @@
 /**
  * @module The loss of a batch as a tfjs scalar, with the penalties that the layers carry: what
- * training differentiates, step by step or recorded.
+ * training differentiates, step by step or recorded. Losses of logits and of values have their
+ * gradients in closed form, so that no kernel's own gradient is needed and nothing overflows.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type OutputKind, SMALLEST_PROBABILITY } from './losses.ts';
+import { type LossSpec, SMALLEST_PROBABILITY } from './losses.ts';
 import { flattenLayers } from './topology.ts';
 
 type Tf = typeof Tfjs;
 type Save = (tensors: Tfjs.Tensor[]) => void;
+
+/** A scalar of one tensor with its own gradient, which is multiplied by the scalar's. */
+const withGradient = (
+  tf: Tf,
+  x: Tfjs.Tensor,
+  value: (x: Tfjs.Tensor) => Tfjs.Scalar,
+  gradient: (x: Tfjs.Tensor, dy: Tfjs.Tensor) => Tfjs.Tensor,
+): Tfjs.Scalar =>
+  tf.customGrad((...args: (Tfjs.Tensor | Save)[]) => {
+    const [given, save] = args as [Tfjs.Tensor, Save];
+    save([given]);
+    return {
+      value: value(given),
+      gradFunc: (dy: Tfjs.Tensor, saved: Tfjs.Tensor[]) => gradient(saved[0] ?? given, dy),
+    };
+  })(x);
 
 /**
  * Mean cross-entropy of logits; its gradient is (softmax - onehot) / batch, without a pass through
@@ -26,34 +43,112 @@ const logitsLoss = (tf: Tf, logits: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scal
   return operation(logits) as Tfjs.Scalar;
 };
 
-const probabilitiesLoss = (tf: Tf, p: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scalar =>
-  tf.neg(tf.mean(tf.sum(tf.mul(tf.log(tf.maximum(p, SMALLEST_PROBABILITY)), oneHot), -1)));
+/** The same for tokens, whose targets sum to their weight in the example: 0 for padding. */
+const tokensLoss = (tf: Tf, logits: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
+  const batch = target.shape[0] ?? 1;
+  return withGradient(
+    tf,
+    logits,
+    (x) => tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(x), target)), batch)),
+    (x, dy) =>
+      tf.mul(tf.sub(tf.mul(tf.softmax(x), tf.sum(target, -1, true)), target), tf.div(dy, batch)),
+  );
+};
 
-/** `target` is one-hot for classes, else as many values as outputs. */
-export const batchLoss = (
+const logOf = (tf: Tf, p: Tfjs.Tensor): Tfjs.Tensor => tf.log(tf.maximum(p, SMALLEST_PROBABILITY));
+
+/** Of classes or tokens, where the softmax cannot be taken into the loss. */
+const probabilitiesLoss = (tf: Tf, p: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar =>
+  tf.neg(tf.div(tf.sum(tf.mul(logOf(tf, p), target)), target.shape[0] ?? 1));
+
+/** Binary cross-entropy, mean over batch and labels. */
+const binaryLogitsLoss = (tf: Tf, logits: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar =>
+  withGradient(
+    tf,
+    logits,
+    (x) => {
+      const softplus = tf.log(tf.add(tf.exp(tf.neg(tf.abs(x))), 1));
+      return tf.mean(tf.add(tf.sub(tf.relu(x), tf.mul(x, target)), softplus));
+    },
+    (x, dy) => tf.mul(tf.sub(tf.sigmoid(x), target), tf.div(dy, target.size)),
+  );
+
+const binaryProbabilitiesLoss = (tf: Tf, p: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
+  const yes = tf.mul(logOf(tf, p), target);
+  const no = tf.mul(logOf(tf, tf.sub(1, p)), tf.sub(1, target));
+  return tf.neg(tf.mean(tf.add(yes, no)));
+};
+
+/** Huber's loss; the gradient is the difference, clipped to [-delta, delta]. */
+const huberLoss = (
   tf: Tf,
-  model: Tfjs.LayersModel,
-  kind: OutputKind,
+  prediction: Tfjs.Tensor,
+  target: Tfjs.Tensor,
+  delta: number,
+): Tfjs.Scalar =>
+  withGradient(
+    tf,
+    prediction,
+    (x) => {
+      const distance = tf.abs(tf.sub(x, target));
+      const inner = tf.minimum(distance, delta);
+      return tf.mean(tf.mul(inner, tf.sub(distance, tf.mul(inner, 0.5))));
+    },
+    (x, dy) => {
+      const clipped = tf.maximum(tf.minimum(tf.sub(x, target), delta), -delta);
+      return tf.mul(clipped, tf.div(dy, target.size));
+    },
+  );
+
+const absoluteLoss = (tf: Tf, prediction: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar =>
+  withGradient(
+    tf,
+    prediction,
+    (x) => tf.mean(tf.abs(tf.sub(x, target))),
+    (x, dy) => {
+      const above = tf.cast(tf.greater(x, target), 'float32');
+      const below = tf.cast(tf.less(x, target), 'float32');
+      return tf.mul(tf.sub(above, below), tf.div(dy, target.size));
+    },
+  );
+
+const ownLoss = (
+  tf: Tf,
+  { task, outputs }: LossSpec,
   prediction: Tfjs.Tensor,
   target: Tfjs.Tensor,
 ): Tfjs.Scalar => {
-  const own =
-    kind === 'logits'
-      ? logitsLoss(tf, prediction, target)
-      : kind === 'probabilities'
-        ? probabilitiesLoss(tf, prediction, target)
+  switch (task.type) {
+    case 'multi-class':
+      return outputs === 'logits'
+        ? logitsLoss(tf, prediction, target)
+        : probabilitiesLoss(tf, prediction, target);
+    case 'sequence':
+      return outputs === 'logits'
+        ? tokensLoss(tf, prediction, target)
+        : probabilitiesLoss(tf, prediction, target);
+    case 'binary':
+    case 'multi-label':
+      return outputs === 'logits'
+        ? binaryLogitsLoss(tf, prediction, target)
+        : binaryProbabilitiesLoss(tf, prediction, target);
+    case 'regression':
+      if (task.loss === 'huber') return huberLoss(tf, prediction, target, task.delta);
+      return task.loss === 'absolute'
+        ? absoluteLoss(tf, prediction, target)
         : tf.mean<Tfjs.Scalar>(tf.squaredDifference(prediction, target));
-  const penalised = flattenLayers(model.layers).some(({ losses }) => losses.length > 0);
-  return penalised ? tf.addN([own, ...model.calculateLosses()]) : own;
+  }
 };
 
-/** Classes as rows with a single one. */
-export const oneHotOf = (
-  labels: ArrayLike<number>,
-  rows: number,
-  classes: number,
-): Float32Array => {
-  const values = new Float32Array(rows * classes);
-  for (let i = 0; i < rows; i++) values[i * classes + (labels[i] ?? 0)] = 1;
-  return values;
+/** `target` as `targetsOf` gives it, in the shape of the outputs. */
+export const batchLoss = (
+  tf: Tf,
+  model: Tfjs.LayersModel,
+  spec: LossSpec,
+  prediction: Tfjs.Tensor,
+  target: Tfjs.Tensor,
+): Tfjs.Scalar => {
+  const own = ownLoss(tf, spec, prediction, target);
+  const penalised = flattenLayers(model.layers).some(({ losses }) => losses.length > 0);
+  return penalised ? tf.addN([own, ...model.calculateLosses()]) : own;
 };

@@ -1,9 +1,10 @@
 /**
- * @module The models a scenario or an operator names: those of the registry, and stacks of dense
- * layers sized to the data, which travel in the run specification as a topology.
+ * @module The models a scenario or an operator names: those of the registry where the data is
+ * MNIST's in shape, and the same architectures sized to other data, which travel in the run
+ * specification as a topology.
  */
-import type { Dataset } from '../data/dataset.ts';
-import { modelByName, MODELS, type ModelFunction } from './models.ts';
+import type { TaskType } from '../task.ts';
+import { cnnFor, type ModelEnd, modelByName, MODELS, type ModelFunction } from './models.ts';
 import { FloeError } from '../../protocol/errors.ts';
 
 const MAX_UNITS = 65_536;
@@ -16,19 +17,42 @@ export interface ModelChoice {
   readonly build: ModelFunction;
 }
 
+/** What a model is sized by. */
+export interface ExampleShape {
+  readonly featureShape: readonly number[];
+  /** Classes, or labels of the task `multi-label`; absent for regression. */
+  readonly classes?: number | undefined;
+  /** Values that regression gives. Default 1. */
+  readonly targets?: number | undefined;
+  readonly task?: TaskType | undefined;
+}
+
 const hiddenUnits = (name: string): number[] | undefined => {
   if (name === 'linear') return [];
+  if (name === 'mlp-2nn') return [200, 200];
   if (!name.startsWith('mlp:')) return undefined;
   const units = name.slice(4).split(',');
   const fits = units.every((text) => /^[1-9]\d{0,4}$/u.test(text) && Number(text) <= MAX_UNITS);
   return fits && units.length <= MAX_LAYERS ? units.map(Number) : undefined;
 };
 
+/** What the last layer is for a task; without one, for classes or for values. */
+const endOf = (name: string, { classes, targets = 1, task }: ExampleShape): ModelEnd => {
+  const type = task ?? (classes === undefined ? 'regression' : 'multi-class');
+  if (type === 'sequence')
+    throw new FloeError('usage', `--model ${name} gives one answer an example, not one a token`);
+  if (type === 'regression') return { units: targets, activation: 'linear' };
+  if (type === 'binary') return { units: 1, activation: 'sigmoid' };
+  if (classes === undefined)
+    throw new FloeError('usage', `--model ${name}: the task ${type} needs a number of classes`);
+  return { units: classes, activation: type === 'multi-label' ? 'sigmoid' : 'softmax' };
+};
+
 const dense =
-  (hidden: readonly number[], data: Pick<Dataset, 'featureShape' | 'classes'>): ModelFunction =>
+  (hidden: readonly number[], featureShape: readonly number[], end: ModelEnd): ModelFunction =>
   (tf) => {
     const model = tf.sequential({ name: 'mlp' });
-    const inputShape = [...data.featureShape];
+    const inputShape = [...featureShape];
     if (inputShape.length > 1) model.add(tf.layers.flatten({ name: 'flatten', inputShape }));
     for (const [i, units] of hidden.entries())
       model.add(
@@ -43,8 +67,8 @@ const dense =
     model.add(
       tf.layers.dense({
         name: 'output',
-        units: data.classes ?? 1,
-        activation: data.classes === undefined ? 'linear' : 'softmax',
+        units: end.units,
+        activation: end.activation,
         kernelInitializer,
         ...(hidden.length === 0 && inputShape.length === 1 ? { inputShape } : {}),
       }),
@@ -52,17 +76,33 @@ const dense =
     return model;
   };
 
+/** Whether the published models fit: 28 x 28 x 1, ten classes. */
+const isDigits = ({ featureShape }: ExampleShape, end: ModelEnd): boolean =>
+  featureShape.join() === '28,28,1' && end.units === 10 && end.activation === 'softmax';
+
+/** Two poolings halve each side twice. */
+const LEAST_SIDE = 4;
+
 /** The model of a name, for examples of this shape. @throws FloeError `usage` */
-export const chooseModel = (
-  name: string,
-  data: Pick<Dataset, 'featureShape' | 'classes'>,
-): ModelChoice => {
-  if (Object.hasOwn(MODELS, name)) return { architecture: name, build: modelByName(name) };
+export const chooseModel = (name: string, data: ExampleShape): ModelChoice => {
+  const { featureShape } = data;
   const hidden = hiddenUnits(name);
-  if (hidden === undefined)
+  if (hidden === undefined && name !== 'cnn')
     throw new FloeError(
       'usage',
       `--model: expected ${Object.keys(MODELS).join(', ')}, linear or mlp:UNITS,..., got ${JSON.stringify(name)}`,
     );
-  return { architecture: 'custom', build: dense(hidden, data) };
+  const end = endOf(name, data);
+  if (Object.hasOwn(MODELS, name) && isDigits(data, end))
+    return { architecture: name, build: modelByName(name) };
+  if (hidden !== undefined)
+    return { architecture: 'custom', build: dense(hidden, featureShape, end) };
+  const [height = 0, width = 0] = featureShape;
+  if (featureShape.length !== 3 || Math.min(height, width) < LEAST_SIDE)
+    throw new FloeError(
+      'usage',
+      `--model ${name}: expected images [height, width, channels] of at least ` +
+        `${LEAST_SIDE} x ${LEAST_SIDE}, got examples of shape [${featureShape.join(', ')}]`,
+    );
+  return { architecture: 'custom', build: cnnFor(featureShape, end) };
 };

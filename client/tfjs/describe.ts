@@ -2,12 +2,13 @@
  * @module A model without data: its tensors and topology, for a coordinator that starts a run and
  * holds no examples.
  */
+import { type Task, makeTask } from '../task.ts';
 import { createDataset } from '../data/dataset.ts';
 import type { BackendName } from './backends.ts';
 import { tfjsTrainer } from './trainer.ts';
 import type { BaseRef } from '../../protocol/model/base.ts';
 import type { TensorSpec } from '../../protocol/model/index.ts';
-import { chooseModel } from './choose-model.ts';
+import { chooseModel, type ExampleShape } from './choose-model.ts';
 
 export interface ModelDescription {
   readonly architecture: string;
@@ -20,24 +21,36 @@ export interface ModelDescription {
   readonly backend: string;
 }
 
+/** The labels of one example, all zero. */
+const labelsFor = (task: Task['type'], width: number): Int32Array | Float32Array => {
+  if (task === 'regression' || task === 'multi-label') return new Float32Array(width);
+  return new Int32Array(1);
+};
+
 /** @throws FloeError `usage` for an unknown name, `backend_unavailable` */
 export const describeModel = async (
   name: string,
-  shape: { readonly featureShape: readonly number[]; readonly classes: number },
+  shape: ExampleShape,
   backend: 'auto' | BackendName,
+  given?: Task,
 ): Promise<ModelDescription> => {
-  const { architecture, build } = chooseModel(name, shape);
-  const size = shape.featureShape.reduce((a, b) => a * b, 1);
+  const { featureShape, classes, targets = 1 } = shape;
+  const task = makeTask(given ?? (classes === undefined ? 'regression' : 'multi-class'));
+  const { architecture, build } = chooseModel(name, { ...shape, task: task.type });
+  const size = featureShape.reduce((a, b) => a * b, 1);
   const trainer = await tfjsTrainer({
     model: build,
     // One example of zeros: the trainer checks that data fits, and this fits.
     data: createDataset({
       features: new Float32Array(size),
-      labels: new Int32Array(1),
-      featureShape: shape.featureShape,
-      classes: shape.classes,
+      labels: labelsFor(task.type, classes ?? targets),
+      featureShape,
+      ...(classes === undefined ? {} : { classes }),
     }),
+    task,
     backend: { prefer: backend },
+    // Nothing is trained here.
+    trial: false,
   });
   try {
     return {

@@ -1,11 +1,12 @@
 /**
- * @module What the trainer drives: weights in, epochs of SGD, weights out. One implementation
+ * @module What the trainer drives: weights in, epochs, weights out. One implementation
  * replays recorded steps on a GPU; those that take one batch after the other run any tfjs model, or
  * stacks of dense layers without tfjs.
  */
 import { type Dataset, featureLength, labelLength, rowOf } from '../data/dataset.ts';
 import type { RandomStream } from '../random.ts';
-import type { Score } from './losses.ts';
+import type { Optimizer } from '../optimizer.ts';
+import { NO_SCORE, type Score, addScores } from './losses.ts';
 
 /** Examples side by side: `features` row-major, `labels` classes or targets. */
 export interface Batch {
@@ -17,6 +18,8 @@ export interface Batch {
 export interface StepRequest {
   readonly batch: Batch;
   readonly learningRate: number;
+  /** The same in all steps since `load`, which sets what it keeps to zeros. */
+  readonly optimizer: Optimizer;
   /** Where layers such as dropout draw their randomness. */
   readonly stream: RandomStream;
   /** Whether the loss of this step is wanted. */
@@ -29,6 +32,7 @@ export interface EpochsRequest {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
+  readonly optimizer: Optimizer;
   /** The examples of an epoch in the order in which it takes them. */
   readonly order: (epoch: number) => Uint32Array;
   readonly stream: RandomStream;
@@ -52,7 +56,7 @@ export interface Engine {
 /** An engine that takes one batch after the other. */
 export interface StepEngine {
   load(weights: Float32Array): void;
-  /** One step of SGD on the batch's mean loss; the score is that of the weights before the step. */
+  /** One step on the batch's mean loss; the score is that of the weights before the step. */
   step(request: StepRequest): Score | undefined | Promise<Score>;
   score(batch: Batch): Score | Promise<Score>;
   read(): Float32Array | Promise<Float32Array>;
@@ -85,9 +89,8 @@ export const stepwise = (engine: StepEngine): Engine => ({
   dispose: () => {
     engine.dispose();
   },
-  train: async ({ data, epochs, batchSize, learningRate, order, stream, pause }) => {
-    let lossSum = 0;
-    let correct = 0;
+  train: async ({ data, epochs, batchSize, learningRate, optimizer, order, stream, pause }) => {
+    let total = NO_SCORE;
     for (let epoch = 0; epoch < epochs; epoch++) {
       const chosen = order(epoch);
       const scored = epoch === epochs - 1;
@@ -95,28 +98,24 @@ export const stepwise = (engine: StepEngine): Engine => ({
         const batch = gather(data, chosen.subarray(at, at + batchSize));
         // Each step starts from the weights of the one before.
         // oxlint-disable-next-line no-await-in-loop
-        const result = await engine.step({ batch, learningRate, stream, scored });
-        lossSum += result?.lossSum ?? 0;
-        correct += result?.correct ?? 0;
+        const result = await engine.step({ batch, learningRate, optimizer, stream, scored });
+        total = addScores(total, result ?? NO_SCORE);
         // oxlint-disable-next-line no-await-in-loop
         await pause(epoch * data.size + at + batch.size);
       }
     }
-    return { lossSum, correct };
+    return total;
   },
   evaluate: async (data, batchSize, pause) => {
-    let lossSum = 0;
-    let correct = 0;
+    let total = NO_SCORE;
     for (let at = 0; at < data.size; at += batchSize) {
       const length = Math.min(batchSize, data.size - at);
       const order = Uint32Array.from({ length }, (_, i) => at + i);
       // oxlint-disable-next-line no-await-in-loop
-      const result = await engine.score(gather(data, order));
-      lossSum += result.lossSum;
-      correct += result.correct;
+      total = addScores(total, await engine.score(gather(data, order)));
       // oxlint-disable-next-line no-await-in-loop
       await pause();
     }
-    return { lossSum, correct };
+    return total;
   },
 });

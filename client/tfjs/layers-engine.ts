@@ -1,5 +1,5 @@
 /**
- * @module Plain SGD on any tf.LayersModel: gradients by tf.variableGrads, weights written by
+ * @module Training of any tf.LayersModel: gradients by tf.variableGrads, weights written by
  * assignment. fit() would cost half as much again per step (measured), and shuffles by its own
  * generator.
  */
@@ -8,9 +8,12 @@ import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
 import { type Backend, switchBackend } from './backends.ts';
-import { batchLoss, oneHotOf } from './batch-loss.ts';
+import type { Optimizer } from '../optimizer.ts';
+import { batchLoss } from './batch-loss.ts';
 import type { Batch, StepEngine } from './engine.ts';
-import { type OutputKind, type Score, score } from './losses.ts';
+import { type Score, score, targetsOf } from './losses.ts';
+import type { Objective } from './objective.ts';
+import { updateTensors } from './optimizer-steps.ts';
 import { flattenLayers } from './topology.ts';
 
 /** Layers whose randomness cannot be seeded from outside. */
@@ -34,13 +37,14 @@ export const layersEngine = (
   { tf, name, eager = name }: Backend,
   model: Tfjs.LayersModel,
   manifest: Manifest,
-  kind: OutputKind,
+  objective: Objective,
 ): StepEngine => {
   const trained = model.trainableWeights;
   const variables = trained.map((weight) => weight.read() as Tfjs.Variable);
   const dropouts = dropoutLayers(model);
   const inputShape = model.inputs[0]?.shape.slice(1).map((size) => size ?? 1) ?? [];
-  const outputs = model.outputs[0]?.shape.at(-1) ?? 1;
+  /** What the optimiser keeps, in the order in which it asks. */
+  let slots: Tfjs.Tensor[] = [];
 
   // tfjs has one current backend; another trainer of this process may have chosen another since.
   const use = (): void => {
@@ -48,33 +52,54 @@ export const layersEngine = (
   };
   const inputOf = ({ features, size }: Batch): Tfjs.Tensor =>
     tf.tensor(features, [size, ...inputShape], 'float32');
-  const targetOf = ({ labels, size }: Batch): Tfjs.Tensor =>
-    kind === 'values'
-      ? tf.tensor(Float32Array.from(labels), [size, outputs], 'float32')
-      : tf.tensor(oneHotOf(labels, size, outputs), [size, outputs], 'float32');
-  const run = (batch: Batch, learningRate: number): Tfjs.Tensor =>
+  const run = (batch: Batch, learningRate: number, optimizer: Optimizer): Tfjs.Tensor =>
     tf.tidy(() => {
-      const target = targetOf(batch);
+      const shape = [batch.size, ...objective.shape];
+      const target = tf.tensor(targetsOf(objective, batch.labels, batch.size), shape, 'float32');
       let prediction: Tfjs.Tensor | undefined;
       const { grads, value } = tf.variableGrads(() => {
-        const output = model.apply(inputOf(batch), { training: true }) as Tfjs.Tensor;
+        const output = objective.apply(inputOf(batch), true);
         prediction = tf.keep(output.clone());
-        return batchLoss(tf, model, kind, output, target);
+        return batchLoss(tf, model, objective, output, target);
       }, variables);
       value.dispose();
-      for (const [i, variable] of variables.entries()) {
-        const gradient = grads[variable.name];
-        if (gradient !== undefined)
-          trained[i]?.write(tf.sub(variable, tf.mul(gradient, learningRate)));
-      }
+      update(grads, learningRate, optimizer);
       if (prediction === undefined) throw new FloeError('internal', 'the model was not applied');
       return prediction;
     });
 
+  const update = (
+    grads: Readonly<Record<string, Tfjs.Tensor>>,
+    rate: number,
+    optimizer: Optimizer,
+  ): void => {
+    const moved = variables.flatMap((variable, i) => {
+      const gradient = grads[variable.name];
+      return gradient === undefined ? [] : [{ variable, gradient, weight: trained[i] }];
+    });
+    let asked = 0;
+    const next = updateTensors(tf, optimizer, {
+      weights: moved.map(({ variable }) => variable),
+      gradients: moved.map(({ gradient }) => gradient),
+      rate,
+      slot: (shape) => (slots[asked++] ??= tf.keep(tf.zeros([...shape]))),
+    });
+    for (const [i, { weight }] of moved.entries()) {
+      const value = next.weights[i];
+      if (value !== undefined) weight?.write(value);
+    }
+    for (const { before } of next.kept) before.dispose();
+    slots = next.kept.map(({ after }) => tf.keep(after));
+  };
+  const forget = (): void => {
+    for (const slot of slots) slot.dispose();
+    slots = [];
+  };
+
   const scored = async (outputsOf: Tfjs.Tensor, batch: Batch): Promise<Score> => {
     const values = await outputsOf.data<'float32'>();
     outputsOf.dispose();
-    return score(kind, values, batch.labels, batch.size);
+    return score(objective, values, batch.labels, batch.size);
   };
 
   const seedDropout = (stream: RandomStream): void => {
@@ -85,31 +110,31 @@ export const layersEngine = (
   return {
     load: (weights) => {
       use();
+      forget();
       let at = 0;
       // Weights behind the manifest's are a frozen base.
       for (const [i, weight] of model.weights.slice(0, manifest.tensors.length).entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];
         const end = at + elementCount(shape);
-        const values = weights.slice(at, end);
+        // The wasm backend copies what it is given; a view is enough for it, not for plain JavaScript.
+        const values = eager === 'wasm' ? weights.subarray(at, end) : weights.slice(at, end);
         tf.tidy(() => {
           weight.write(tf.tensor(values, shape, 'float32'));
         });
         at = end;
       }
     },
-    step: ({ batch, learningRate, stream, scored: wanted }) => {
+    step: ({ batch, learningRate, optimizer, stream, scored: wanted }) => {
       use();
       seedDropout(stream);
-      const prediction = run(batch, learningRate);
+      const prediction = run(batch, learningRate, optimizer);
       if (wanted) return scored(prediction, batch);
       prediction.dispose();
       return undefined;
     },
     score: async (batch) => {
       use();
-      const prediction = tf.tidy(
-        () => model.apply(inputOf(batch), { training: false }) as Tfjs.Tensor,
-      );
+      const prediction = tf.tidy(() => objective.apply(inputOf(batch), false));
       return scored(prediction, batch);
     },
     read: async () => {
@@ -128,6 +153,6 @@ export const layersEngine = (
       return flat;
     },
     // The model is the trainer's.
-    dispose: () => undefined,
+    dispose: forget,
   };
 };

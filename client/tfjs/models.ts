@@ -30,38 +30,52 @@ export const mlp2nn = (tf: Tf): Tfjs.LayersModel =>
     ],
   });
 
+/** What a model ends in. */
+export interface ModelEnd {
+  /** Units of the last layer. */
+  readonly units: number;
+  readonly activation: 'softmax' | 'sigmoid' | 'linear';
+}
+const DIGITS: ModelEnd = { units: 10, activation: 'softmax' };
+
 /**
- * The CNN of McMahan et al. (2017): two 5x5 convolutions of 32 and 64 channels, each pooled, 512;
- * 1,663,370 parameters.
+ * The CNN of McMahan et al. (2017) for images of any size [height, width, channels]: two 5x5
+ * convolutions of 32 and 64 channels, each pooled, 512. For [28, 28, 1] and ten classes it has
+ * 1,663,370 parameters, as published.
  */
+export const cnnFor =
+  (inputShape: readonly number[], end: ModelEnd): ModelFunction =>
+  (tf) =>
+    tf.sequential({
+      name: 'cnn',
+      layers: [
+        tf.layers.conv2d({
+          name: 'convolution1',
+          inputShape: [...inputShape],
+          filters: 32,
+          kernelSize: 5,
+          padding: 'same',
+          activation: 'relu',
+          kernelInitializer,
+        }),
+        tf.layers.maxPooling2d({ name: 'pool1', poolSize: 2 }),
+        tf.layers.conv2d({
+          name: 'convolution2',
+          filters: 64,
+          kernelSize: 5,
+          padding: 'same',
+          activation: 'relu',
+          kernelInitializer,
+        }),
+        tf.layers.maxPooling2d({ name: 'pool2', poolSize: 2 }),
+        tf.layers.flatten({ name: 'flatten' }),
+        tf.layers.dense({ name: 'hidden', units: 512, activation: 'relu', kernelInitializer }),
+        tf.layers.dense({ name: 'output', ...end, kernelInitializer }),
+      ],
+    });
+
 export const cnn = (tf: Tf): Tfjs.LayersModel =>
-  tf.sequential({
-    name: 'cnn',
-    layers: [
-      tf.layers.conv2d({
-        name: 'convolution1',
-        inputShape: [28, 28, 1],
-        filters: 32,
-        kernelSize: 5,
-        padding: 'same',
-        activation: 'relu',
-        kernelInitializer,
-      }),
-      tf.layers.maxPooling2d({ name: 'pool1', poolSize: 2 }),
-      tf.layers.conv2d({
-        name: 'convolution2',
-        filters: 64,
-        kernelSize: 5,
-        padding: 'same',
-        activation: 'relu',
-        kernelInitializer,
-      }),
-      tf.layers.maxPooling2d({ name: 'pool2', poolSize: 2 }),
-      tf.layers.flatten({ name: 'flatten' }),
-      tf.layers.dense({ name: 'hidden', units: 512, activation: 'relu', kernelInitializer }),
-      tf.layers.dense({ name: 'output', units: 10, activation: 'softmax', kernelInitializer }),
-    ],
-  });
+  cnnFor([28, 28, 1], DIGITS)(tf) as Tfjs.LayersModel;
 
 /** Models by the names a run specification uses. */
 export const MODELS = { 'mlp-2nn': mlp2nn, cnn } as const satisfies Record<string, ModelFunction>;

@@ -5,16 +5,17 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { RandomStream } from '../random.ts';
-import { planOf } from '../recorded/plan.ts';
+import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
+import { type Plan, planOf } from '../recorded/plan.ts';
 import { record } from '../recorded/record.ts';
 import type { GpuDevice } from '../recorded/webgpu/device.ts';
 import { type Session, type Step, createSession } from '../recorded/webgpu/session.ts';
 import { type Backend, switchBackend } from './backends.ts';
-import { oneHotOf } from './batch-loss.ts';
+import { drawsOf } from './draws.ts';
 import { type Engine, type EpochsRequest, gather } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
-import { type OutputKind, type Score, score } from './losses.ts';
+import { type Score, score, targetsOf } from './losses.ts';
+import type { Objective } from './objective.ts';
 import { sizeOf, wholeWeights } from './whole-weights.ts';
 import { type Prepare, type Prepared, cacheReplays } from './replay-cache.ts';
 
@@ -29,32 +30,13 @@ const batches = (total: number, size: number): { readonly at: number; readonly s
   }));
 
 /** Puts all examples on the device. */
-const loadExamples = (session: Session, data: Dataset, kind: OutputKind, outputs: number): void => {
+const loadExamples = (session: Session, data: Dataset, objective: Objective): void => {
   const whole = gather(
     data,
     Uint32Array.from({ length: data.size }, (_, i) => i),
   );
-  const targets =
-    kind === 'values'
-      ? Float32Array.from(whole.labels)
-      : oneHotOf(whole.labels, data.size, outputs);
+  const targets = targetsOf(objective, whole.labels, data.size);
   session.setExamples({ features: whole.features, targets, size: data.size });
-};
-
-/** The numbers that tfjs would draw in this step. */
-const drawsOf = (
-  tf: Backend['tf'],
-  dropouts: number,
-  wanted: Prepared['draws'],
-  stream: RandomStream,
-): readonly Float32Array[] => {
-  // tfjs takes 0 for no seed. Each layer draws a seed, whether it is used or not.
-  const seeds = Array.from({ length: dropouts }, () => stream.below(2 ** 31 - 1) + 1);
-  return wanted.map(({ layer, size }) =>
-    tf.tidy(() =>
-      tf.randomUniform([size], 0, 1, 'float32', seeds[layer] ?? 1).dataSync<'float32'>(),
-    ),
-  );
 };
 
 /** Runs the steps of all epochs, many in one submission. Returns the order of the last epoch. */
@@ -128,51 +110,68 @@ export const recordedEngine = (
   gpu: GpuDevice,
   model: Tfjs.LayersModel,
   manifest: Manifest,
-  kind: OutputKind,
+  objective: Objective,
 ): Engine => {
   const dropouts = dropoutLayers(model).length;
-  const outputs = model.outputs[0]?.shape.at(-1) ?? 1;
-  const recorded = (size: number, training: boolean) => {
+  const recorded = (size: number, optimizer?: Optimizer): Plan => {
     switchBackend(tf, eager ?? name);
-    const optimizer = training ? { optimizer: { type: 'sgd' } as const } : {};
-    return planOf(record({ tf, model, kind, size, ...optimizer }));
+    return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
+  };
+  const open = (optimizer: Optimizer): { session: Session; prepare: Prepare } => {
+    const { state, buffers } = recorded(2, optimizer);
+    const session = createSession(gpu, {
+      weights: model.weights.map(({ shape }) => sizeOf(shape)),
+      state: state.map((buffer) => buffers[buffer] ?? 0),
+      outputs: objective.width,
+    });
+    const prepare = cacheReplays(async (size, training) => {
+      const plan = training ? recorded(size, optimizer) : recorded(size);
+      return { replay: await session.prepare(plan, size), draws: plan.draws };
+    });
+    return { session, prepare };
   };
   // Whether a model can be recorded does not depend on the size of the batch.
-  recorded(2, true);
-  recorded(2, false);
-  const session = createSession(gpu, {
-    weights: model.weights.map(({ shape }) => sizeOf(shape)),
-    state: [],
-    outputs,
-  });
   const travelling = parameterCount(manifest);
   // With a frozen base behind the manifest's weights.
   const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
-  const prepare = cacheReplays(async (size, training) => {
-    const plan = recorded(size, training);
-    return { replay: await session.prepare(plan, size), draws: plan.draws };
-  });
+  let own = PLAIN_SGD;
+  let opened = open(own);
+  recorded(2);
 
   let held: Dataset | undefined;
+  let weights: Float32Array | undefined;
   const setExamples = (data: Dataset): void => {
     if (held === data) return;
-    loadExamples(session, data, kind, outputs);
+    loadExamples(opened.session, data, objective);
     held = data;
+  };
+  /** What the optimiser keeps lies on the device: another one needs a session of its own. */
+  const use = (optimizer: Optimizer): void => {
+    if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
+    opened.session.dispose();
+    opened = open(optimizer);
+    own = optimizer;
+    held = undefined;
+    if (weights !== undefined) opened.session.load(weights);
   };
 
   const scoreTrail = async (data: Dataset, order: Uint32Array): Promise<Score> => {
     const { labels, size } = gather(data, order);
-    return score(kind, await session.readTrail(), labels, size);
+    return score(objective, await opened.session.readTrail(), labels, size);
   };
 
   return {
-    load: (weights) => {
-      whole?.set(weights);
-      session.load(whole ?? weights);
+    load: (flat) => {
+      whole?.set(flat);
+      weights = whole ?? flat;
+      opened.session.load(weights);
     },
     train: async (request) => {
       switchBackend(tf, eager ?? name);
+      use(request.optimizer);
+      weights = undefined;
       setExamples(request.data);
+      const { session, prepare } = opened;
       const last = await runEpochs(session, prepare, request, (wanted) =>
         drawsOf(tf, dropouts, wanted, request.stream),
       );
@@ -180,13 +179,13 @@ export const recordedEngine = (
     },
     evaluate: async (data, batchSize, pause) => {
       setExamples(data);
-      const order = await runAll(session, prepare, data, batchSize);
+      const order = await runAll(opened.session, opened.prepare, data, batchSize);
       await pause();
       return scoreTrail(data, order);
     },
-    read: async () => (await session.readWeights()).subarray(0, travelling),
+    read: async () => (await opened.session.readWeights()).subarray(0, travelling),
     dispose: () => {
-      session.dispose();
+      opened.session.dispose();
     },
   };
 };

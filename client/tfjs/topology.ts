@@ -4,7 +4,7 @@
  * model's own order. And the files that `tf.loadLayersModel` reads.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, validateManifest } from '../../protocol/model/manifest.ts';
+import { type Manifest, type TensorRole, validateManifest } from '../../protocol/model/manifest.ts';
 import { requireLength } from '../trainer.ts';
 import type { Topology } from './models.ts';
 
@@ -58,18 +58,53 @@ const renameWeight = (names: ReadonlyMap<string, string>, weight: string): strin
     .map((part) => names.get(part) ?? part)
     .join('/');
 
+/** Layers inside a layer: those of a model, of a wrapper and of a cell. */
+const partsOfLayer = (layer: Tfjs.layers.Layer): Tfjs.layers.Layer[] =>
+  flattenLayers([layer]).slice(1);
+
+/** The weights of layers that are not trained, by themselves or as part of one that is not. */
+const frozenWeights = (model: Tfjs.LayersModel): ReadonlySet<string> => {
+  const frozen = new Set<string>();
+  for (const layer of [model, ...flattenLayers(model.layers)])
+    if (!layer.trainable)
+      for (const part of [layer, ...partsOfLayer(layer)])
+        for (const { originalName } of part.weights) frozen.add(originalName);
+  return frozen;
+};
+
 /**
- * Names, shapes and order of a model's weights, trained and not, or of some of them. Throws
+ * What training does to each weight: gradients change those of `trainableWeights`; the others of a
+ * layer that is trained are statistics, such as the moving mean and variance of batch
+ * normalisation.
+ */
+const roleOf = (model: Tfjs.LayersModel) => {
+  const trained = new Set(model.trainableWeights.map(({ originalName }) => originalName));
+  const frozen = frozenWeights(model);
+  return (name: string): TensorRole => {
+    if (trained.has(name)) return 'trainable';
+    if (frozen.has(name)) return 'frozen';
+    return /(?:^|[/._])(?:moving_)?variance$/u.test(name) ? 'variance' : 'statistic';
+  };
+};
+
+/**
+ * Names, shapes, roles and order of a model's weights, trained and not, or of some of them. Throws
  * `tensor_malformed` beyond the limits.
  */
 export const manifestOf = (model: Tfjs.LayersModel, weights = model.weights): Manifest => {
   const names = layerNames(model);
+  const role = roleOf(model);
   return validateManifest({
-    tensors: weights.map(({ originalName, shape }) => ({
-      name: renameWeight(names, originalName),
-      shape: shape.map((size) => size ?? 1),
-      dtype: 'float32',
-    })),
+    tensors: weights.map(({ originalName, shape }) => {
+      const of = role(originalName);
+      return {
+        name: renameWeight(names, originalName),
+        shape: shape.map((size) => size ?? 1),
+        dtype: 'float32',
+        // The default is left out, so that specifications of plain models stay short.
+        ...(of === 'trainable' ? {} : { role: of }),
+      };
+    }),
   });
 };
 

@@ -1,18 +1,21 @@
 /**
- * @module The trainer for TensorFlow.js models: plain SGD over seeded shuffles of a participant's
- * examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017, algorithm 1).
+ * @module The trainer for TensorFlow.js models: SGD, or another optimiser, over seeded shuffles of a
+ * participant's examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017,
+ * algorithm 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { BaseRef } from '../../protocol/model/base.ts';
 import type { Manifest } from '../../protocol/model/manifest.ts';
-import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import { toFloeError } from '../../protocol/errors.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { type BaseWeights, loadBase, travellingManifest } from '../adapters/base.ts';
 import { adapterRemark } from '../adapters/with-adapters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
+import { PLAIN_SGD } from '../optimizer.ts';
 import { permutation, randomStream } from '../random.ts';
 import { Unrecordable } from '../recorded/lower/tape.ts';
+import type { Task, TaskType } from '../task.ts';
 import {
   type EvaluateResult,
   type Trainer,
@@ -27,17 +30,28 @@ import { type Backend, type BackendOptions, selectBackend, switchBackend } from 
 import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, stepwise } from './engine.ts';
 import { layersEngine } from './layers-engine.ts';
-import type { Loss, OutputKind } from './losses.ts';
+import type { OutputKind, Score } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
+import { type Objective, labelsOf, objectiveOf } from './objective.ts';
 import { recordedEngine } from './recorded-engine.ts';
 import { manifestOf, topologyOf } from './topology.ts';
+import { tryEngine } from './trial.ts';
 import { wasmEngine } from './wasm-engine.ts';
 
 export interface TfjsTrainerOptions {
   /** A function of tfjs, a topology (JSON), or a model, which the trainer then owns. */
   readonly model: ModelFunction | Topology | Tfjs.LayersModel;
-  /** Default: `crossEntropy` when the data has classes, else `meanSquaredError`. */
-  readonly loss?: Loss;
+  /**
+   * What is minimised. Default: what a compiled model declares with its loss; else `regression` for
+   * labels that are floats, and for classes `sequence` where the model gives [steps, classes],
+   * `binary` where it gives one number, `multi-class` otherwise.
+   */
+  readonly task?: Task | TaskType;
+  /**
+   * What the model gives, where its last operation does not say so: `logits`, `probabilities` or
+   * `values`. Default: read from the model, through nested models and wrappers.
+   */
+  readonly outputs?: OutputKind;
   readonly data: Dataset;
   /**
    * The weights of the model that do not train: they are written once, are no part of the manifest,
@@ -50,6 +64,8 @@ export interface TfjsTrainerOptions {
   readonly denseFastPath?: boolean;
   /** False lets tfjs run each step on wasm, where it could be recorded. Default true. */
   readonly recorded?: boolean;
+  /** False does not try one step when the trainer is made. Default true. */
+  readonly trial?: boolean;
   /** Examples in one batch of `evaluate`. Default 256. */
   readonly evaluationBatch?: number;
   /** Milliseconds, for deciding when to let other work run. Default: monotonic time. */
@@ -59,6 +75,8 @@ export interface TfjsTrainerOptions {
 export interface TfjsTrainer extends Trainer {
   /** With the manifest's names: for `exportTfjs` and for a run specification. */
   readonly topology: Topology;
+  /** What the model is trained for, with all parameters. */
+  readonly task: Required<Task>;
   /** What the owner of the examples should know about them. */
   readonly report: PreflightReport;
   /**
@@ -82,21 +100,6 @@ const breathe = async (): Promise<void> => {
 const isModel = (model: object): model is Tfjs.LayersModel =>
   typeof (model as { predict?: unknown }).predict === 'function';
 
-const outputKind = (model: Tfjs.LayersModel, loss: Loss): OutputKind => {
-  if (loss === 'meanSquaredError') return 'values';
-  const last = model.layers.at(-1);
-  const ends = last?.getClassName() === 'Softmax' || last?.getConfig()['activation'] === 'softmax';
-  return ends ? 'probabilities' : 'logits';
-};
-
-const requireShape = (model: Tfjs.LayersModel): void => {
-  if (model.inputs.length !== 1 || model.outputs.length !== 1 || model.outputs[0]?.rank !== 2)
-    throw new FloeError(
-      'model_malformed',
-      'expected a model with one input and one output of shape [batch, outputs]',
-    );
-};
-
 /** What trainers over one model share. */
 interface Shared {
   readonly backend: string;
@@ -104,6 +107,7 @@ interface Shared {
   readonly base: BaseRef | undefined;
   readonly topology: Topology;
   readonly engine: Engine;
+  readonly objective: Objective;
   readonly options: TfjsTrainerOptions;
   /** Throws `data_unfit` unless the examples fit the model. */
   readonly check: (data: Dataset) => PreflightReport;
@@ -135,50 +139,59 @@ const resting = (options: TfjsTrainerOptions) => {
   };
 };
 
+/** The metrics of a task, by the names that a run specification declares. */
+const metricsOf = (
+  { task }: Objective,
+  { absoluteSum, squareSum }: Score,
+): { readonly metrics?: Readonly<Record<string, number>> } =>
+  task.type === 'regression' ? { metrics: { mae: absoluteSum, mse: squareSum } } : {};
+
 const trainOn = async (
-  { engine, manifest, options }: Shared,
+  { engine, manifest, objective, options }: Shared,
   data: Dataset,
   request: TrainRequest,
 ): Promise<TrainResult> => {
   const { epochs, batchSize, learningRate, seed, round, signal, onProgress } = request;
+  const { optimizer = PLAIN_SGD } = request;
   requireRequest(manifest, request);
   throwIfAborted(signal);
-  const total = data.size * epochs;
+  const examples = data.size * epochs;
   const rest = resting(options);
   engine.load(request.weights);
-  const { lossSum, correct } = await engine.train({
+  const total = await engine.train({
     data,
     epochs,
     batchSize,
     learningRate,
+    optimizer,
     stream: randomStream(seed, `layers/${round}`),
     order: (epoch) => permutation(data.size, randomStream(seed, `shuffle/${round}/${epoch}`)),
     pause: async (done) =>
       rest(() => {
-        onProgress?.(done, total);
+        onProgress?.(done, examples);
       }, signal),
   });
   throwIfAborted(signal);
-  onProgress?.(total, total);
+  onProgress?.(examples, examples);
   const weights = await engine.read();
   requireFinite(manifest, weights);
-  return { weights, examples: data.size, lossSum, correct };
+  const { lossSum, correct } = total;
+  return { weights, examples: data.size, lossSum, correct, ...metricsOf(objective, total) };
 };
 
 const evaluateOn = async (
-  { engine, manifest, options }: Shared,
+  { engine, manifest, objective, options }: Shared,
   data: Dataset,
   weights: Float32Array,
 ): Promise<EvaluateResult> => {
   requireLength(manifest, weights);
   const rest = resting(options);
   engine.load(weights);
-  const { lossSum, correct } = await engine.evaluate(
-    data,
-    options.evaluationBatch ?? 256,
-    async () => rest(() => undefined),
+  const total = await engine.evaluate(data, options.evaluationBatch ?? 256, async () =>
+    rest(() => undefined),
   );
-  return { examples: data.size, lossSum, correct };
+  const { lossSum, correct } = total;
+  return { examples: data.size, lossSum, correct, ...metricsOf(objective, total) };
 };
 
 const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
@@ -186,6 +199,7 @@ const over = (shared: Shared, data: Dataset): TfjsTrainer => ({
   ...(shared.base === undefined ? {} : { base: shared.base }),
   backend: shared.backend,
   topology: shared.topology,
+  task: shared.objective.task,
   report: shared.check(data),
   examples: data.size,
   train: async (request) =>
@@ -240,63 +254,73 @@ const chooseEngine = (
   backend: Backend,
   model: Tfjs.LayersModel,
   manifest: Manifest,
-  kind: OutputKind,
+  objective: Objective,
   plan: ReturnType<typeof densePlan>,
   recorded: boolean,
 ): { readonly engine: Engine; readonly remark: string } => {
   if (backend.gpu !== undefined) {
     try {
-      const engine = recordedEngine(backend, backend.gpu, model, manifest, kind);
+      const engine = recordedEngine(backend, backend.gpu, model, manifest, objective);
       return { engine, remark: '; steps are recorded once and replayed' };
     } catch (thrown) {
       if (!(thrown instanceof Unrecordable)) throw thrown;
-      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      const engine = stepwise(layersEngine(backend, model, manifest, objective));
       const reason = `${thrown.message} cannot be recorded, so that it trains on ${backend.eager}`;
       return { engine, remark: `; ${reason}` };
     }
   }
   if (plan !== undefined)
     return {
-      engine: stepwise(denseEngine(plan, kind)),
+      engine: stepwise(denseEngine(plan)),
       remark: '; dense layers run without tfjs between the kernels',
     };
   if (backend.name === 'wasm' && recorded) {
     try {
-      const engine = stepwise(wasmEngine(backend, model, manifest, kind));
+      const engine = stepwise(wasmEngine(backend, model, manifest, objective));
       return { engine, remark: '; steps are recorded once and replayed' };
     } catch (thrown) {
       if (!(thrown instanceof Unrecordable)) throw thrown;
-      const engine = stepwise(layersEngine(backend, model, manifest, kind));
+      const engine = stepwise(layersEngine(backend, model, manifest, objective));
       return { engine, remark: `; ${thrown.message} cannot be recorded: tfjs runs each step` };
     }
   }
-  return { engine: stepwise(layersEngine(backend, model, manifest, kind)), remark: '' };
+  return { engine: stepwise(layersEngine(backend, model, manifest, objective)), remark: '' };
 };
 
-const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.LayersModel): Shared => {
+const share = async (
+  options: TfjsTrainerOptions,
+  backend: Backend,
+  model: Tfjs.LayersModel,
+): Promise<Shared> => {
   const { data, denseFastPath = true } = options;
-  requireShape(model);
-  const loss = options.loss ?? (data.classes === undefined ? 'meanSquaredError' : 'crossEntropy');
-  const kind = outputKind(model, loss);
+  const objective = objectiveOf(backend.tf, model, data, options);
   const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
-  const outputs = model.outputs[0]?.shape[1] ?? 1;
+  const shape = { inputShape, ...labelsOf(objective) };
   const reports = new WeakMap<Dataset, PreflightReport>();
   const check = (examples: Dataset): PreflightReport => {
-    const report = reports.get(examples) ?? preflight(examples, { inputShape, outputs, loss });
+    const report = reports.get(examples) ?? preflight(examples, shape);
     reports.set(examples, report);
     return report;
   };
   const base = options.base && loadBase(backend.tf, model, options.base);
   const manifest = base === undefined ? manifestOf(model) : travellingManifest(model);
-  const remark = adapterRemark(model);
-  const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, kind) : undefined;
-  const chosen = chooseEngine(backend, model, manifest, kind, plan, options.recorded ?? true);
+  const inexact = adapterRemark(model);
+  const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, objective) : undefined;
+  // Examples that do not fit are named as such, before anything is tried with them.
+  check(data);
+  const recorded = options.recorded ?? true;
+  const first = chooseEngine(backend, model, manifest, objective, plan, recorded);
+  const eager = (): Engine => stepwise(layersEngine(backend, model, manifest, objective));
+  const chosen = options.trial === false ? first : await tryEngine(first, eager, manifest, data);
   return {
-    backend: `${backend.description}${chosen.remark}${remark === undefined ? '' : `; ${remark}`}`,
+    backend: [`${backend.description}${chosen.remark}`, objective.description, inexact]
+      .filter((part) => part !== undefined)
+      .join('; '),
     manifest,
     base,
     topology: topologyOf(model),
     engine: chosen.engine,
+    objective,
     options,
     check,
     alone: queue(),
@@ -311,7 +335,9 @@ const share = (options: TfjsTrainerOptions, backend: Backend, model: Tfjs.Layers
  * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm
  * backend run without tfjs (`denseFastPath`), and the backend line says so. Deterministic for a
  * seed and a backend; layers with randomness of their own other than Dropout are refused.
- * @throws FloeError `backend_unavailable`, `model_malformed`, `data_unfit`
+ * One step is tried at once, unless `trial` is false.
+ * @throws FloeError `backend_unavailable`, `model_malformed` for a model that cannot be trained here,
+ * `data_unfit`
  */
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
   const { backend: chosen = {} } = options;
@@ -319,7 +345,7 @@ export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrai
   switchBackend(backend.tf, backend.eager ?? backend.name);
   const model = await buildModel(backend, options.model);
   try {
-    return over(share(options, backend, model), options.data);
+    return over(await share(options, backend, model), options.data);
   } catch (thrown) {
     model.dispose();
     throw thrown;

@@ -4,14 +4,16 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
+import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
 import { type Plan, planOf } from '../recorded/plan.ts';
 import { record } from '../recorded/record.ts';
-import { type WasmReplay, createWasmSession } from '../recorded/wasm/session.ts';
+import { type WasmReplay, type WasmSession, createWasmSession } from '../recorded/wasm/session.ts';
 import { type Backend, switchBackend } from './backends.ts';
-import { oneHotOf } from './batch-loss.ts';
-import type { Batch, StepEngine } from './engine.ts';
+import type { StepEngine } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
-import { type OutputKind, score } from './losses.ts';
+import { drawsOf } from './draws.ts';
+import { score, targetsOf } from './losses.ts';
+import type { Objective } from './objective.ts';
 import { sizeOf, wholeWeights } from './whole-weights.ts';
 
 /**
@@ -22,65 +24,84 @@ export const wasmEngine = (
   { tf, name, eager = name }: Backend,
   model: Tfjs.LayersModel,
   manifest: Manifest,
-  kind: OutputKind,
+  objective: Objective,
 ): StepEngine => {
   const dropouts = dropoutLayers(model).length;
-  const outputs = model.outputs[0]?.shape.at(-1) ?? 1;
   const travelling = parameterCount(manifest);
-  const session = createWasmSession(model.weights.map(({ shape }) => sizeOf(shape)));
-  if (model.weights.length > manifest.tensors.length) session.load(wholeWeights(model));
+  const sizes = model.weights.map(({ shape }) => sizeOf(shape));
+  const hasBase = model.weights.length > manifest.tensors.length;
+  const recorded = (size: number, optimizer?: Optimizer): Plan => {
+    switchBackend(tf, eager);
+    return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
+  };
+  // One room for the weights and what the optimiser keeps; another optimiser needs another.
+  let session: WasmSession | undefined;
+  let own = PLAIN_SGD;
+  let held: Float32Array | undefined;
   const prepared = new Map<string, { readonly plan: Plan; readonly replay: WasmReplay }>();
-  const prepare = (size: number, training: boolean) => {
-    const key = `${size} ${String(training)}`;
+
+  const open = (first: Plan): WasmSession => {
+    if (session !== undefined) return session;
+    session = createWasmSession(
+      sizes,
+      first.state.map((buffer) => first.buffers[buffer] ?? 0),
+    );
+    // The base once; what travels is loaded over the beginning.
+    if (hasBase) session.load(wholeWeights(model));
+    if (held !== undefined) session.load(held);
+    return session;
+  };
+  const prepare = (size: number, optimizer?: Optimizer) => {
+    if (optimizer !== undefined && JSON.stringify(optimizer) !== JSON.stringify(own)) {
+      prepared.clear();
+      session = undefined;
+      own = optimizer;
+    }
+    const key = `${size} ${String(optimizer !== undefined)}`;
     const known = prepared.get(key);
     if (known !== undefined) return known;
-    switchBackend(tf, eager);
-    const optimizer = training ? { optimizer: { type: 'sgd' } as const } : {};
-    const plan = planOf(record({ tf, model, kind, size, ...optimizer }));
-    const made = { plan, replay: session.prepare(plan) };
+    const plan = recorded(size, optimizer);
+    const opened = session ?? open(optimizer === undefined ? recorded(1, own) : plan);
+    const made = { plan, replay: opened.prepare(plan) };
     prepared.set(key, made);
     return made;
   };
   // Whether a model can be recorded does not depend on the size of the batch.
-  prepare(1, true);
-  prepare(1, false);
+  prepare(1, own);
+  prepare(1);
 
   const predictionOf = (plan: Plan, replay: WasmReplay, size: number): Float32Array =>
-    replay.buffer(plan.prediction).subarray(0, size * outputs);
-  const targetsOf = ({ labels, size }: Batch): Float32Array =>
-    kind === 'values' ? Float32Array.from(labels) : oneHotOf(labels, size, outputs);
+    replay.buffer(plan.prediction).subarray(0, size * objective.width);
 
   return {
     load: (weights) => {
-      session.load(weights);
+      held = weights;
+      session?.load(weights);
     },
-    step: ({ batch, learningRate, stream, scored }) => {
-      const { plan, replay } = prepare(batch.size, true);
-      // tfjs takes 0 for no seed. Each layer draws a seed, whether it is used or not.
-      const seeds = Array.from({ length: dropouts }, () => stream.below(2 ** 31 - 1) + 1);
-      for (const { buffer, size, layer } of plan.draws)
-        replay
-          .buffer(buffer)
-          .set(
-            tf.tidy(() =>
-              tf.randomUniform([size], 0, 1, 'float32', seeds[layer] ?? 1).dataSync<'float32'>(),
-            ),
-          );
+    step: ({ batch, learningRate, optimizer, stream, scored }) => {
+      const { plan, replay } = prepare(batch.size, optimizer);
+      held = undefined;
+      for (const [i, values] of drawsOf(tf, dropouts, plan.draws, stream).entries())
+        replay.buffer(plan.draws[i]?.buffer ?? -1).set(values);
       replay.buffer(plan.features).set(batch.features);
-      if (plan.targets !== undefined) replay.buffer(plan.targets).set(targetsOf(batch));
+      if (plan.targets !== undefined)
+        replay.buffer(plan.targets).set(targetsOf(objective, batch.labels, batch.size));
       if (plan.learningRate !== undefined) replay.buffer(plan.learningRate).fill(learningRate);
       replay.run();
       if (!scored) return undefined;
-      return score(kind, predictionOf(plan, replay, batch.size), batch.labels, batch.size);
+      return score(objective, predictionOf(plan, replay, batch.size), batch.labels, batch.size);
     },
     score: (batch) => {
-      const { plan, replay } = prepare(batch.size, false);
+      const { plan, replay } = prepare(batch.size);
       replay.buffer(plan.features).set(batch.features);
       replay.run();
-      return score(kind, predictionOf(plan, replay, batch.size), batch.labels, batch.size);
+      return score(objective, predictionOf(plan, replay, batch.size), batch.labels, batch.size);
     },
-    read: () => session.read(travelling),
+    read: () => (session === undefined ? new Float32Array() : session.read(travelling)),
     // The linear memory goes with the engine.
-    dispose: () => undefined,
+    dispose: () => {
+      prepared.clear();
+      session = undefined;
+    },
   };
 };

@@ -181,6 +181,7 @@ export const applyRegistered = (
       streak: undefined,
       model: commit.body.model,
       beacon: commit.body.beacon,
+      meanExamples: commit.body.meanExamples,
       drawn: new Set(round.eligible),
       history,
       silent: silentAfter(state, history, round.silent),

@@ -107,6 +107,7 @@ export const applyOpened = (
   const open = config.sign('open', round.round, {
     model: event.model,
     beacon: state.beacon,
+    meanExamples: state.meanExamples,
     key: event.key,
     invited: round.invited.map(fromHex),
     ...(round.draw === undefined ? {} : { draw: round.draw }),

@@ -218,6 +218,7 @@ const state = struct<State>({
   failure: optional(errorCode),
   model: optional(fitting(modelRefSchema)),
   beacon: hash,
+  meanExamples: whole,
   drawn: identities,
   history,
   silent: identities,

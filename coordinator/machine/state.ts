@@ -3,6 +3,7 @@
  * without vectors. Identities are lower-case hex here, so that they can be keys of maps; their
  * order is the byte order of the keys.
  */
+import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
@@ -197,6 +198,8 @@ export interface State {
    * R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts.
    */
   readonly beacon: Uint8Array;
+  /** Of the last commit; of nobody before the first. See encoding/weight-scale.ts. */
+  readonly meanExamples: number;
   /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
   /** What the attempts so far mean for the draw. */
@@ -246,6 +249,7 @@ export const initialState: State = {
   failure: undefined,
   model: undefined,
   beacon: new Uint8Array(32),
+  meanExamples: FIRST_MEAN_EXAMPLES,
   drawn: new Set(),
   history: EMPTY_HISTORY,
   silent: new Set(),

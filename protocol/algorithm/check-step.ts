@@ -33,7 +33,9 @@ const stepAt = (strategy: Strategy, at: readonly number[]): Stepped => {
   const scalars = strategy.member?.scalars ?? [];
   // A state may hold squares, which are never negative.
   const stateBefore = strategy.state.map(({ name }) => pick(`state ${name}`).map(Math.abs));
-  const inputs = [pick('mean'), pick('before'), ...stateBefore];
+  const segments = strategy.member?.segments ?? [];
+  const extra = segments.map(({ name }) => pick(`extra ${name}`));
+  const inputs = [pick('mean'), pick('before'), ...extra, ...stateBefore];
   const copies = inputs.map((values) => values.slice());
   const after = new Float32Array(at.length);
   const state = strategy.state.map(() => new Float32Array(at.length));
@@ -45,8 +47,9 @@ const stepAt = (strategy: Strategy, at: readonly number[]): Stepped => {
       scalars: Object.fromEntries(scalars.map(({ name }) => [name, 3])),
     },
     mean: inputs[0]!,
+    extra: inputs.slice(2, 2 + segments.length),
     before: inputs[1]!,
-    stateBefore,
+    stateBefore: inputs.slice(2 + segments.length),
     after,
     stateAfter: state,
   });

@@ -27,7 +27,6 @@ export interface StrategyDescription {
 const FLOAT_BYTES = 4;
 const ENCODING = {
   ring: 'ring16',
-  bits: 8,
   clipNorm: 4,
   rotation: true,
   weightCap: 1000,

@@ -17,7 +17,7 @@ export const metricSchema = v.strictObject({
   name: metricName,
   /**
    * `mean`: the participant's value is a sum over its examples, which counts for no more examples
-   * than the weight cap; what is reported is the mean over all examples that count. `sum`: the
+   * than its update does; what is reported is the mean over all examples that count. `sum`: the
    * values are added as they are.
    */
   kind: v.picklist(['mean', 'sum']),
@@ -38,6 +38,18 @@ export const DEFAULT_METRICS = [
   { name: 'loss', kind: 'mean', scale: 1000 },
   { name: 'accuracy', kind: 'mean', scale: 1000 },
 ] as const satisfies readonly MetricSpec[];
+
+/** Of regression: the mean absolute and the mean squared error, whose root is the RMSE. */
+const REGRESSION_METRICS = [
+  { name: 'loss', kind: 'mean', scale: 1000 },
+  { name: 'mae', kind: 'mean', scale: 1000 },
+  { name: 'mse', kind: 'mean', scale: 1000 },
+] as const satisfies readonly MetricSpec[];
+
+/** The metrics of a run that declares none. @param task of its training, where it is declared */
+export const metricsOfTask = (task: string | undefined): MetricSpec[] => [
+  ...(task === 'regression' ? REGRESSION_METRICS : DEFAULT_METRICS),
+];
 
 export const metricsSchema = v.pipe(
   v.array(metricSchema),
@@ -68,7 +80,7 @@ export const extrasOf = (metrics: readonly MetricSpec[]): readonly ExtraSpec[] =
 
 /**
  * What a participant adds to the sums, in the order of the specification. Like its update, a mean
- * counts for no more examples than the cap: divided by the sum of the weights, these sums are
+ * counts for no more examples than the round's weight scale: divided by the sum of the weights, these sums are
  * means.
  *
  * @param values by name
@@ -78,7 +90,7 @@ export const weighMetrics = (
   metrics: readonly MetricSpec[],
   values: Readonly<Record<string, number>>,
   examples: number,
-  weightCap: number,
+  weightScale: number,
 ): readonly number[] =>
   metrics.map(({ name, kind }) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
@@ -88,10 +100,10 @@ export const weighMetrics = (
         `metric ${name}: the run declares it, and the trainer did not measure it`,
         { metric: name },
       );
-    return kind === 'sum' ? value : value * (Math.min(examples, weightCap) / examples);
+    return kind === 'sum' ? value : value * (Math.min(examples, weightScale) / examples);
   });
 
-/** The metrics of a commit as they are shown. @param weight sum of the capped example counts */
+/** The metrics of a commit as they are shown. @param weight of the commit */
 export const reportMetrics = (
   metrics: readonly MetricSpec[],
   sums: readonly NamedSum[],

@@ -88,6 +88,19 @@ const shape = v.object({
     v.object({
       scalars: v.pipe(metricsSchema, v.maxLength(STRATEGY_LIMITS.scalars)),
       prepare: v.custom(isFunction, 'expected a function'),
+      segments: v.optional(
+        v.pipe(
+          v.array(
+            v.object({
+              name: metricName,
+              clipNorm: v.custom(isFunction, 'expected a function'),
+              weighted: v.boolean(),
+            }),
+          ),
+          v.maxLength(STRATEGY_LIMITS.segments),
+        ),
+      ),
+      vectors: v.optional(v.custom(isFunction, 'expected a function')),
     }),
   ),
   step: v.custom(isFunction, 'expected a function'),
@@ -102,6 +115,13 @@ const requireStrategy = (strategy: Strategy): void => {
     const [issue] = result.issues;
     throw new FloeError('strategy_invalid', `${v.getDotPath(issue) ?? ''}: ${issue.message}`);
   }
+  const segments = strategy.member?.segments ?? [];
+  const gives = strategy.member?.vectors !== undefined;
+  if (segments.length > 0 !== gives || !isEachOnce(segments))
+    throw new FloeError(
+      'strategy_invalid',
+      'member: expected segments of different names and the function that gives their vectors',
+    );
   if (!isEachOnce(strategy.parameters) || !isEachOnce(strategy.state))
     throw new FloeError('strategy_invalid', 'expected each parameter and each vector once');
   for (const parameter of strategy.parameters) {

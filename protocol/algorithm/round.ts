@@ -8,45 +8,52 @@ import { sha256, utf8, equalBytes } from '../bytes.ts';
 import {
   addInto,
   blockDecoder,
-  checkSum,
+  checkBlockNorm,
+  checkMeanNorm,
   createLanes,
   decodeSum,
   pack,
   pipelineOf,
   readExtras,
-  ringLayout,
+  segmentAt,
   unpack,
 } from '../encoding/index.ts';
-import type { ExtraSpec, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
+import type { ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import { hashModel, parameterCount, roundToTypes, roundValues } from '../model/index.ts';
+import { hashModel, placeOf, put, roundToTypes, roundValues, take } from '../model/index.ts';
 import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
-import { extrasOf, reportMetrics, type NamedSum } from './metrics.ts';
+import { reportMetrics, type NamedSum } from './metrics.ts';
 import { strategyOf } from './registry.ts';
+import {
+  encodingFor,
+  extrasFor,
+  layoutOf,
+  leavesOfCheck,
+  partsFor,
+  segmentsFor,
+  trainableOf,
+} from './segments.ts';
 import { stateHashOf, stateTensors, stateVectors } from './state.ts';
+import { steppedStatistics } from './statistics.ts';
 import type { ServerStep, StepTotals } from './strategy.ts';
 
-/** What travels in the extra lanes: the metrics of the run, then the scalars of its strategy. */
-export const extrasFor = (spec: RunSpec): readonly ExtraSpec[] =>
-  extrasOf([...spec.metrics, ...(strategyOf(spec).strategy.member?.scalars ?? [])]);
-
-/**
- * The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring
- * is too small for it
- */
-export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
-  ringLayout(spec.encoding, n, parameterCount(spec.model), extrasFor(spec));
+export {
+  blocksOf,
+  encodingFor,
+  extrasFor,
+  layoutOf,
+  leavesOfCheck,
+  partsFor,
+  segmentsFor,
+} from './segments.ts';
 
 /** The tensors of the state that the run's strategy carries; none for a strategy without state. */
-export const stateTensorsOf = (spec: Pick<RunSpec, 'model' | 'strategy'>): readonly TensorSpec[] =>
-  stateTensors(strategyOf(spec), parameterCount(spec.model));
-
-/** Blocks of the sum of any cohort: they follow from the model alone. */
-export const blocksOf = (spec: RunSpec): number => layoutOf(spec, spec.cohort.minimum).blocks;
+export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
+  stateTensors(strategyOf(spec), trainableOf(spec));
 
 /**
  * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It
@@ -79,8 +86,12 @@ export const createFold = (layout: RingLayout): Fold => {
 
 /** What a sum says of the updates in it. */
 export interface RoundTotals {
-  /** Sum of the capped example counts. */
+  /** What the updates count for in the mean: the sum of min(examples, weight scale). */
   readonly weight: number;
+  /** Sum of the capped example counts. */
+  readonly examples: number;
+  /** ceil(examples / survivors): what the scale of the next attempts follows from. */
+  readonly meanExamples: number;
   /** How many updates were clipped. */
   readonly clipped: number;
   /** In the order of the specification. */
@@ -110,6 +121,8 @@ export interface StepInput {
   readonly lanes: Lanes;
   readonly before: ModelContent;
   readonly rotationSeed: Uint8Array;
+  /** Of the Open record: see encoding/weight-scale.ts. */
+  readonly meanExamples: number;
 }
 
 /** What the strategy is told of the sum beside the vector. */
@@ -131,7 +144,7 @@ const stepTotals = (spec: RunSpec, survivors: number, totals: ExtraTotals): Step
  */
 const takeStep = (
   spec: RunSpec,
-  input: Pick<ServerStep, 'totals' | 'mean' | 'before' | 'stateBefore'>,
+  input: Pick<ServerStep, 'totals' | 'mean' | 'extra' | 'before' | 'stateBefore'>,
 ): { readonly after: Float32Array; readonly state: Float32Array } => {
   const { strategy, parameters } = strategyOf(spec);
   const size = input.before.length;
@@ -151,34 +164,54 @@ const takeStep = (
  */
 const stepRound = (input: StepInput): RoundStep => {
   const { spec, n, survivors, lanes, before } = input;
+  const encoding = encodingFor(spec, n, input.meanExamples);
   const decoded = decodeSum({
     lanes,
-    spec: spec.encoding,
+    spec: encoding,
     n,
     survivors,
     rotationSeed: input.rotationSeed,
-    dimension: before.weights.length,
+    dimension: segmentsFor(spec),
     extras: extrasFor(spec),
   });
-  const layout = layoutOf(spec, n);
   // Says that somebody has not clipped, not who.
-  const pipeline = pipelineOf(spec.encoding, layout, input.rotationSeed);
-  checkSum(pipeline, { lanes, survivors, weight: decoded.weight });
+  checkMeanNorm(lanes, encoding, layoutOf(spec, n), survivors, decoded.weight);
+  const { trainable, statistics } = partsFor(spec);
+  const [mean, ...others] = decoded.means;
+  const [statisticsMean, extra] =
+    statistics.length === 0 ? [undefined, others] : [others[0], others.slice(1)];
   const { after, state } = takeStep(spec, {
     totals: stepTotals(spec, survivors, decoded),
-    mean: decoded.meanDelta,
-    before: before.weights,
-    stateBefore: stateVectors(before.state, before.weights.length),
+    mean: mean!,
+    extra,
+    before: take(before.weights, trainable),
+    stateBefore: stateVectors(before.state, trainableOf(spec)),
   });
-  const weights = roundToTypes(spec.model, after);
+  const weights = roundToTypes(spec.model, assembled(spec, before.weights, after, statisticsMean));
   requireFinite(weights, 'the new model');
   requireFinite(state, 'the state of the strategy');
   return {
     after: { weights, state },
     afterHash: hashModel(spec.model, weights),
-    stateHash: stateHashOf(strategyOf(spec), spec.model, state),
-    ...totalsOf(spec, decoded),
+    stateHash: stateHashOf(strategyOf(spec), trainableOf(spec), state),
+    ...totalsOf(spec, survivors, decoded),
   };
+};
+
+/** The whole model: its parts after the step, and what stays as it was. */
+const assembled = (
+  spec: RunSpec,
+  before: Float32Array,
+  trained: Float32Array,
+  statisticsMean: Float32Array | undefined,
+): Float32Array => {
+  const { trainable, statistics } = partsFor(spec);
+  if (trained.length === before.length) return trained;
+  const whole = before.slice();
+  put(whole, trainable, trained);
+  if (statisticsMean !== undefined)
+    put(whole, statistics, steppedStatistics(statistics, before, statisticsMean));
+  return whole;
 };
 
 /** A plain loop: every member of every cohort does this. */
@@ -188,8 +221,14 @@ const requireFinite = (values: Float32Array, what: string): void => {
       throw new FloeError('update_not_finite', `value ${i} of ${what} is not finite`);
 };
 
-const totalsOf = (spec: RunSpec, { weight, clipped, metrics }: ExtraTotals): RoundTotals => ({
+const totalsOf = (
+  spec: RunSpec,
+  survivors: number,
+  { weight, examples, clipped, metrics }: ExtraTotals,
+): RoundTotals => ({
   weight,
+  examples,
+  meanExamples: Math.ceil(examples / survivors),
   clipped,
   metrics: spec.metrics.map(({ name }, i) => ({ name, sum: metrics[i]! })),
 });
@@ -214,44 +253,111 @@ export const finishRound = (input: StepInput): RoundResult => {
 /** One block of a sum, and the extra lanes of the sum. */
 export interface BlockInput extends Omit<StepInput, 'lanes'> {
   readonly after: ModelContent;
+  /** 0 to `blocksOf` - 1. */
   readonly block: number;
-  readonly lanes: Lanes;
+  /** The lanes of each leaf of `leavesOfCheck`. */
+  readonly leaves: readonly Lanes[];
   readonly extras: Lanes;
 }
 
+/** The means in one block: of its own segment, and of the strategy's vectors over it. */
+const decodeCheck = (
+  { spec, n, survivors, block, leaves, rotationSeed: seed, meanExamples }: BlockInput,
+  weight: number,
+) => {
+  const encoding = encodingFor(spec, n, meanExamples);
+  const layout = layoutOf(spec, n);
+  const pipeline = pipelineOf(encoding, layout, seed);
+  const parts = leavesOfCheck(layout, block).map((leaf, i) => {
+    const segment = segmentAt(layout, leaf);
+    const lanes = leaves[i]!;
+    checkBlockNorm(lanes, encoding, segment, survivors, weight);
+    const stages = pipeline.segments[layout.segments.indexOf(segment)]!;
+    return blockDecoder(stages, { survivors, weight })(lanes, leaf - segment.firstBlock);
+  });
+  const { coordinates } = parts[0]!;
+  return { coordinates, means: parts.map(({ values }) => values) };
+};
+
+/** The first frozen element that the commit has changed; -1 where there is none. */
+const movedOf = (spec: RunSpec, before: Float32Array, after: Float32Array): number => {
+  for (const { start, end } of partsFor(spec).frozen)
+    for (let i = start; i < end; i += 1) if (!Object.is(before[i], after[i])) return i;
+  return -1;
+};
+
 /**
  * What the extra lanes say, and whether the step moved the coordinates of one block as the sum
- * says: those of the model and those of the state.
+ * says: those of the model and those of the state. Frozen tensors are compared whole.
  *
- * @returns `differs`: a coordinate of the block with another value, or -1
+ * @returns `differs`: an element of the flat model with another value, or -1
  * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`
  */
 export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs: number } => {
-  const { spec, n, survivors, before, after, block, lanes } = input;
+  const { spec, n, survivors, before, after, block } = input;
   const layout = layoutOf(spec, n);
-  const totals = readExtras(input.extras, spec.encoding, layout, extrasFor(spec), survivors);
-  const pipeline = pipelineOf(spec.encoding, layout, input.rotationSeed);
-  checkSum(pipeline, { lanes, block, survivors, weight: totals.weight });
-  const decode = blockDecoder(pipeline, totals.weight);
-  const { coordinates, values } = decode(lanes, block);
-  const size = before.weights.length;
-  const gather = (from: Float32Array): Float32Array =>
-    Float32Array.from(coordinates, (i) => from[i] ?? 0);
+  const encoding = encodingFor(spec, n, input.meanExamples);
+  const totals = readExtras(input.extras, encoding, layout, extrasFor(spec), survivors);
+  const moved = movedOf(spec, before.weights, after.weights);
+  const { coordinates, means } = decodeCheck(input, totals.weight);
+  const differs =
+    moved !== -1
+      ? moved
+      : block < layout.segments[0].blocks
+        ? differsInUpdate(input, totals, coordinates, means)
+        : differsInStatistics(input, coordinates, means[0]!);
+  return { ...totalsOf(spec, survivors, totals), differs };
+};
+
+const gather = (from: Float32Array, at: Int32Array): Float32Array =>
+  Float32Array.from(at, (i) => from[i] ?? 0);
+
+const differsInUpdate = (
+  { spec, survivors, before, after }: BlockInput,
+  totals: ExtraTotals,
+  coordinates: Int32Array,
+  [mean, ...extra]: readonly Float32Array[],
+): number => {
+  const size = trainableOf(spec);
+  const places = placeOf(partsFor(spec).trainable, coordinates, before.weights.length);
   const stepped = takeStep(spec, {
     totals: stepTotals(spec, survivors, totals),
-    mean: values,
-    before: gather(before.weights),
-    stateBefore: stateVectors(before.state, size).map(gather),
+    mean: mean!,
+    extra,
+    before: gather(before.weights, places),
+    stateBefore: stateVectors(before.state, size).map((from) => gather(from, coordinates)),
   });
-  const expected = [
-    roundValues(spec.model, coordinates, stepped.after),
-    ...stateVectors(stepped.state, values.length),
-  ];
-  const committed = [after.weights, ...stateVectors(after.state, size)];
+  const weights = roundValues(spec.model, places, stepped.after);
+  const states = stateVectors(stepped.state, coordinates.length);
+  const committed = stateVectors(after.state, size);
   const differs = coordinates.findIndex(
-    (i, g) => i < size && expected.some((vector, k) => !Object.is(vector[g], committed[k]?.[i])),
+    (i, g) =>
+      i < size &&
+      (!Object.is(weights[g], after.weights[places[g]!]) ||
+        states.some((vector, k) => !Object.is(vector[g], committed[k]?.[i]))),
   );
-  return { ...totalsOf(spec, totals), differs: differs === -1 ? -1 : coordinates[differs]! };
+  return differs === -1 ? -1 : places[differs]!;
+};
+
+const differsInStatistics = (
+  { spec, before, after }: BlockInput,
+  coordinates: Int32Array,
+  changes: Float32Array,
+): number => {
+  const { statistics } = partsFor(spec);
+  const size = before.weights.length;
+  const places = placeOf(statistics, coordinates, size);
+  // Of the others nothing is known, and nothing is compared.
+  const all = new Float32Array(statistics.reduce((sum, { start, end }) => sum + end - start, 0));
+  for (const [g, i] of coordinates.entries()) if (i < all.length) all[i] = changes[g]!;
+  const stepped = steppedStatistics(statistics, before.weights, all);
+  const values = roundValues(
+    spec.model,
+    places,
+    Float32Array.from(coordinates, (i) => stepped[i] ?? 0),
+  );
+  const differs = places.findIndex((i, g) => i < size && !Object.is(values[g], after.weights[i]));
+  return differs === -1 ? -1 : places[differs]!;
 };
 
 /** Whether two results commit to the same sum. */
@@ -261,6 +367,8 @@ export const sameAggregate = (a: RoundResult['aggregate'], b: RoundResult['aggre
 /** Whether totals are those of a commit. */
 export const sameTotals = (a: RoundTotals, b: RoundTotals): boolean =>
   a.weight === b.weight &&
+  a.examples === b.examples &&
+  a.meanExamples === b.meanExamples &&
   a.clipped === b.clipped &&
   a.metrics.length === b.metrics.length &&
   a.metrics.every(({ name, sum }, i) => name === b.metrics[i]?.name && sum === b.metrics[i].sum);

@@ -1,5 +1,6 @@
 /**
- * @module What a strategy carries from round to round: some vectors of one float32 a parameter, one
+ * @module What a strategy carries from round to round: some vectors of one float32 a trainable
+ * parameter, one
  * after the other. The state lies behind the model in one safetensors file, as tensors named
  * `strategy/...`: one blob, one key, one certificate, so whatever stores, gates, archives or forks
  * a model does the same to its state. Records name it by a hash of its own, since models of equal
@@ -8,12 +9,7 @@
 import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { float32ToBytes } from '../model/floats.ts';
-import {
-  canonicalManifest,
-  parameterCount,
-  type Manifest,
-  type TensorSpec,
-} from '../model/manifest.ts';
+import { canonicalManifest, parameterCount, type TensorSpec } from '../model/manifest.ts';
 import type { ChosenStrategy } from './registry.ts';
 
 /** Tensors of a model are not named like this. */
@@ -22,7 +18,7 @@ const STATE_TAG = utf8('floe/strategy-state/v1\0');
 
 export const NO_STATE = new Float32Array(0);
 
-/** The vectors of the state as tensors of a file. @param dimension parameters of the model */
+/** The vectors of the state as tensors of a file. @param dimension trainable parameters */
 export const stateTensors = (
   { strategy }: Pick<ChosenStrategy, 'strategy'>,
   dimension: number,
@@ -63,12 +59,15 @@ export const hashState = (tensors: readonly TensorSpec[], state: Float32Array): 
   return sha256(STATE_TAG, length, text, float32ToBytes(state));
 };
 
-/** The hash of a strategy's state, or undefined where it has none. */
+/**
+ * The hash of a strategy's state, or undefined where it has none. @param dimension trainable
+ * parameters of the model
+ */
 export const stateHashOf = (
   chosen: Pick<ChosenStrategy, 'strategy'>,
-  model: Manifest,
+  dimension: number,
   state: Float32Array,
 ): Uint8Array | undefined =>
   chosen.strategy.state.length === 0
     ? undefined
-    : hashState(stateTensors(chosen, parameterCount(model)), state);
+    : hashState(stateTensors(chosen, dimension), state);

@@ -38,12 +38,14 @@ export interface StepTotals {
   readonly scalars: ParameterValues;
 }
 
-/** One value for each coordinate that is stepped: all of the model, or those of one block. */
+/** One value for each coordinate that is stepped: all trainable ones, or those of one block. */
 export interface ServerStep {
   readonly parameters: ParameterValues;
   readonly totals: StepTotals;
   /** The weighted mean of the clipped updates. */
   readonly mean: Float32Array;
+  /** The means of the vectors of {@link MemberPart.segments}, in order. */
+  readonly extra: readonly Float32Array[];
   /** Parameters of the model before the round. Not changed. */
   readonly before: Float32Array;
   /** The state before the round, in the order of {@link Strategy.state}. Not changed. */
@@ -57,8 +59,8 @@ export interface ServerStep {
 }
 
 /**
- * A vector that the server carries from round to round: one float32 for each parameter of the
- * model.
+ * A vector that the server carries from round to round: one float32 for each trainable
+ * parameter of the model.
  */
 export interface StateVector {
   readonly name: string;
@@ -76,8 +78,22 @@ export interface MemberUpdate {
   readonly steps: number;
 }
 
+/**
+ * A vector that travels under the same masks as the update, one value for each trainable parameter,
+ * with a norm and so a scale of its own.
+ */
+export interface MemberSegment {
+  readonly name: string;
+  /** The L2 norm that a participant's vector is clipped to. */
+  readonly clipNorm: (parameters: ParameterValues) => number;
+  /** Whether the mean is weighted by examples. */
+  readonly weighted: boolean;
+}
+
 /** The participant's side of a strategy. */
 export interface MemberPart {
+  /** At most 2. */
+  readonly segments?: readonly MemberSegment[];
   /**
    * Numbers that travel under the same masks as the update; at most 8. Names differ from those of
    * metrics.
@@ -87,6 +103,11 @@ export interface MemberPart {
    * @returns a value for each scalar, at least 0; of the kind `mean`: as a sum over the examples
    */
   prepare(update: MemberUpdate): ParameterValues;
+  /**
+   * The vectors of {@link segments}, in order, after `prepare`; one value for each trainable
+   * parameter.
+   */
+  vectors?(update: MemberUpdate): readonly Float32Array[];
 }
 
 export interface Strategy {
@@ -108,4 +129,4 @@ export interface Strategy {
   step(input: ServerStep): void;
 }
 
-export const STRATEGY_LIMITS = { parameters: 16, state: 8, scalars: 8 } as const;
+export const STRATEGY_LIMITS = { parameters: 16, state: 8, scalars: 8, segments: 2 } as const;

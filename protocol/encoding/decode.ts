@@ -6,9 +6,10 @@
  */
 import { FloeError } from '../errors.ts';
 import { readExtras, type ExtraTotals } from './extras.ts';
-import { ringLayout, type EncodingSpec, type ExtraSpec } from './layout.ts';
-import { blockOf, type Lanes } from './lanes.ts';
-import { pipelineOf, type Pipeline } from './pipeline.ts';
+import { ringLayout, type EncodingSpec, type ExtraSpec, type Shape } from './layout.ts';
+import type { Lanes } from './lanes.ts';
+import { pipelineOf, type SegmentPipeline } from './pipeline.ts';
+import type { SumTotals } from './stages/stage.ts';
 
 export interface SumInput {
   /** Sum of the survivors' lanes mod 2^b, without masks. Not changed. */
@@ -19,42 +20,41 @@ export interface SumInput {
   /** How many encodings were summed; 1 to n. */
   readonly survivors: number;
   readonly rotationSeed: Uint8Array;
-  /** d: coordinates of the model. */
-  readonly dimension: number;
+  /** Coordinates of the update, or all segments. */
+  readonly dimension: Shape;
   readonly extras?: readonly ExtraSpec[];
 }
 
 export interface DecodedSum extends ExtraTotals {
   /** sum(w_i * clip(delta_i)) / sum(w_i), d values. */
   readonly meanDelta: Float32Array;
+  /** The means of all segments, that of the update first. */
+  readonly means: readonly Float32Array[];
 }
 
-/** The values of one block of the mean, and the coordinates of the model that they belong to. */
+/** The values of one block of the mean, and the coordinates that they belong to. */
 export interface MeanBlock {
-  /** Of `layout.dimension` and above: padding. */
+  /** Within the segment; of its dimension and above: padding. */
   readonly coordinates: Int32Array;
   readonly values: Float32Array;
 }
 
 /**
- * @param lanes of the block, `layout.blockSize` of them
+ * @param lanes of the block, `blockSize` of them
+ * @param block within the segment
  * @returns valid until the next call
  */
 export type BlockDecoder = (lanes: Lanes, block: number) => MeanBlock;
 
-/**
- * What decodes the blocks of one sum, in any order.
- *
- * @param weight sum of the capped example counts, above 0
- */
+/** What decodes the blocks of one segment of a sum, in any order. */
 export const blockDecoder = (
-  { layout, stages, deal, quantiser }: Pipeline,
-  weight: number,
+  { segment, stages, deal, quantiser }: SegmentPipeline,
+  totals: SumTotals,
 ): BlockDecoder => {
-  const factor = quantiser.toMean(weight);
+  const factor = quantiser.toMean(totals);
   const backwards = stages.toReversed();
-  const x = new Float64Array(layout.blockSize);
-  const values = new Float32Array(layout.blockSize);
+  const x = new Float64Array(segment.blockSize);
+  const values = new Float32Array(segment.blockSize);
   return (lanes, block) => {
     quantiser.centre(lanes, x);
     for (const { server } of backwards) server.values?.(x, block);
@@ -63,14 +63,22 @@ export const blockDecoder = (
   };
 };
 
-/** The server's side of the stages: the mean over all coordinates of the model. */
-export const decodeBlocks = (pipeline: Pipeline, lanes: Lanes, weight: number): Float32Array => {
-  const { layout, stages } = pipeline;
-  const { blocks, blockSize, dimension } = layout;
-  const decode = blockDecoder(pipeline, weight);
+/**
+ * The server's side of the stages of one segment: the mean over all its coordinates.
+ *
+ * @param lanes of the whole vector
+ */
+export const decodeBlocks = (
+  pipeline: SegmentPipeline,
+  lanes: Lanes,
+  totals: SumTotals,
+): Float32Array => {
+  const { segment, stages } = pipeline;
+  const { blocks, blockSize, dimension, firstLane } = segment;
+  const decode = blockDecoder(pipeline, totals);
   let mean: Float32Array = new Float32Array(dimension);
-  for (let block = 0; block < blocks; block += 1) {
-    const { coordinates, values } = decode(blockOf(lanes, layout, block), block);
+  for (let block = 0, from = firstLane; block < blocks; block += 1, from += blockSize) {
+    const { coordinates, values } = decode(lanes.subarray(from, from + blockSize), block);
     for (let g = 0; g < blockSize; g += 1) {
       const i = coordinates[g]!;
       if (i < dimension) mean[i] = values[g]!;
@@ -103,6 +111,9 @@ export const decodeSum = (input: SumInput): DecodedSum => {
       `expected 1 to ${n} survivors, got ${survivors}`,
     );
   const totals = readExtras(lanes.subarray(layout.padded), spec, layout, extras, survivors);
-  const pipeline = pipelineOf(spec, layout, rotationSeed);
-  return { ...totals, meanDelta: decodeBlocks(pipeline, lanes, totals.weight) };
+  const { weight } = totals;
+  const means = pipelineOf(spec, layout, rotationSeed).segments.map((pipeline) =>
+    decodeBlocks(pipeline, lanes, { survivors, weight }),
+  );
+  return { ...totals, meanDelta: means[0]!, means };
 };

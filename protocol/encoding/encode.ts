@@ -7,18 +7,24 @@ import { writeExtras } from './extras.ts';
 import {
   ENCODING_LIMITS,
   ringLayout,
+  scaleOf,
   type EncodingSpec,
   type ExtraSpec,
   type RingLayout,
+  type SegmentSpec,
 } from './layout.ts';
-import { blockOf, createLanes, type Lanes } from './lanes.ts';
-import { pipelineOf, type Pipeline } from './pipeline.ts';
+import { createLanes, type Lanes } from './lanes.ts';
+import { pipelineOf, type SegmentPipeline } from './pipeline.ts';
 import type { ScaledVector } from './stages/stage.ts';
 import type { RandomSource } from '../ports/random.ts';
 
 export interface UpdateInput {
   /** Local model minus global model, d values. Not changed. */
   readonly delta: Float32Array;
+  /** All segments, that of `delta` first; `delta` alone unless told. */
+  readonly segments?: readonly SegmentSpec[] | undefined;
+  /** The vectors of the other segments, in order. Not changed. */
+  readonly others?: readonly Float32Array[] | undefined;
   /** Number of examples trained on; integer, 1 to 1e8. */
   readonly examples: number;
   /** In the order of `extras`; finite and >= 0. Empty unless told. */
@@ -46,7 +52,9 @@ export interface EncodedUpdate {
    * much.
    */
   readonly clipped: boolean;
-  /** min(examples, weightCap). */
+  /** What each segment was multiplied by when it was clipped, in order. */
+  readonly factors: readonly number[];
+  /** min(examples, weightScale): what the update counts for. */
   readonly weight: number;
 }
 
@@ -71,33 +79,33 @@ const finiteNorm = (delta: Float32Array): number => {
 };
 
 /**
- * The participant's side of the stages.
+ * The participant's side of the stages of one segment.
  *
- * @param weight what the update counts for: min(examples, weightCap)
- * @param lanes those of the blocks are filled
+ * @param share what the vector is multiplied by: its weight over the weight scale, or 1
+ * @param lanes of the segment: they are filled
  * @throws FloeError `update_not_finite`
  */
 export const encodeBlocks = (
-  { layout, stages, deal, quantiser }: Pipeline,
-  delta: Float32Array,
-  weight: number,
-  weightCap: number,
+  { segment, stages, deal, quantiser }: SegmentPipeline,
+  values: Float32Array,
+  share: number,
   lanes: Lanes,
-): { readonly norm: number; readonly clipped: boolean } => {
-  const norm = finiteNorm(delta);
-  let vector: ScaledVector = { values: delta, factor: 1, norm, clipped: false };
+): { readonly norm: number; readonly clipped: boolean; readonly factor: number } => {
+  const norm = finiteNorm(values);
+  let vector: ScaledVector = { values, factor: 1, norm, clipped: false };
   for (const { participant } of stages) vector = participant.update?.(vector) ?? vector;
-  const { clipped } = vector;
-  const share = { ...vector, factor: (vector.factor * weight) / weightCap };
-  const x = new Float64Array(layout.blockSize);
-  for (let block = 0; block < layout.blocks; block += 1) {
-    deal.take(share, block, x);
+  const { clipped, factor } = vector;
+  const shared = { ...vector, factor: factor * share };
+  const { blockSize, blocks } = segment;
+  const x = new Float64Array(blockSize);
+  for (let block = 0; block < blocks; block += 1) {
+    deal.take(shared, block, x);
     for (const { participant } of stages) participant.values?.(x, block);
-    const own = blockOf(lanes, layout, block);
+    const own = lanes.subarray(block * blockSize, (block + 1) * blockSize);
     quantiser.round(x, own);
     for (const { participant } of stages) participant.lanes?.(own, block);
   }
-  return { norm, clipped };
+  return { norm, clipped, factor };
 };
 
 /**
@@ -112,16 +120,30 @@ export const encodeBlocks = (
  */
 export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
   const { delta, examples, metrics = [], extras = [], spec, n, rotationSeed, random } = input;
-  const layout = ringLayout(spec, n, delta.length, extras);
+  const { segments = delta.length, others = [] } = input;
+  const layout = ringLayout(spec, n, segments, extras);
   if (!Number.isInteger(examples) || examples < 1 || examples > ENCODING_LIMITS.weight)
     throw new FloeError(
       'weight_out_of_range',
       `expected an integer from 1 to ${ENCODING_LIMITS.weight} examples, got ${examples}`,
     );
-  const weight = Math.min(examples, spec.weightCap);
+  const scale = scaleOf(spec);
+  const weight = Math.min(examples, scale);
+  const counted = Math.min(examples, spec.weightCap);
   const lanes = createLanes(layout.lanes, layout.modulusBits);
-  const pipeline = pipelineOf(spec, layout, rotationSeed, random);
-  const { norm, clipped } = encodeBlocks(pipeline, delta, weight, spec.weightCap, lanes);
-  writeExtras(lanes, spec, layout, extras, { weight, clipped, metrics });
-  return { lanes, layout, norm, clipped, weight };
+  const vectors = [delta, ...others];
+  const encoded = pipelineOf(spec, layout, rotationSeed, random).segments.map((pipeline, i) => {
+    const { name, dimension, firstLane, padded, weighted } = pipeline.segment;
+    const values = vectors[i];
+    if (values?.length !== dimension)
+      throw new FloeError(
+        'tensor_mismatch',
+        `${name}: expected ${dimension} values, got ${values?.length ?? 'none'}`,
+      );
+    const own = lanes.subarray(firstLane, firstLane + padded);
+    return encodeBlocks(pipeline, values, weighted ? weight / scale : 1, own);
+  });
+  const { norm, clipped } = encoded[0]!;
+  writeExtras(lanes, layout, extras, { weight, examples: counted, clipped, metrics });
+  return { lanes, layout, norm, clipped, factors: encoded.map(({ factor }) => factor), weight };
 };

@@ -4,20 +4,26 @@
  * Rounding: each participant adds to each coordinate an independent error of mean 0 and variance f
  * (1 - f) steps^2, f the fraction being rounded: 1/6 on average over f, 1/4 at most, and at most
  * |x| / step, which sums to at most sqrt(d) * norm / step. n of them, divided by n * (mean weight /
- * weightCap). Clamp (rotation only): what lies beyond the clamp of a normal coordinate is cut off.
+ * weightScale). Clamp (rotation only): what lies beyond the clamp of a normal coordinate is cut off.
  * At 4.5 deviations that is sqrt(2 ((1 + a^2) Q(a) - a phi(a))) = 7.4e-4 of C. If all energy were
  * in blocks at 3 times their share (`BLOCK_ENERGY`, so 2.6 deviations fit), it is 4.1e-2; at 1.4
  * times, 4e-3. It is a bias: in the worst case, equal updates of full norm and weight, it does not
  * average out.
  */
-import { quantisationStep, ringLayout, type EncodingSpec, type RingLayout } from './layout.ts';
+import {
+  quantisationStep,
+  ringLayout,
+  scaleOf,
+  type EncodingSpec,
+  type SegmentLayout,
+} from './layout.ts';
 
 export interface QuantisationError {
   /** Width of one step in the weighted update. */
   readonly step: number;
   /**
    * Expected L2 error of the mean for fractions spread evenly: step * sqrt(n * padded / 6) / (n *
-   * meanWeight / weightCap).
+   * meanWeight / weightScale).
    */
   readonly expected: number;
   /**
@@ -29,30 +35,30 @@ export interface QuantisationError {
 
 const CLAMP_BIAS = 4.2e-2;
 
-const worstVariance = (spec: EncodingSpec, layout: RingLayout, step: number): number =>
-  Math.min(layout.padded / 4, (Math.sqrt(layout.padded) * spec.clipNorm) / step);
+const worstVariance = (spec: EncodingSpec, segment: SegmentLayout, step: number): number =>
+  Math.min(segment.padded / 4, (Math.sqrt(segment.padded) * spec.clipNorm) / step);
 
 /**
  * L2 error of the decoded mean of n updates of d coordinates, in the units of the update.
  *
- * @param meanWeight mean of min(examples, weightCap) over the cohort; weightCap unless told.
+ * @param meanWeight mean of min(examples, weightScale) over the cohort; weightScale unless told.
  * Updates that count for less are rounded with the same step, so the relative error grows as
- * weightCap / meanWeight.
+ * weightScale / meanWeight.
  * @throws FloeError as `ringLayout`
  */
 export const quantisationError = (
   spec: EncodingSpec,
   n: number,
   dimension: number,
-  meanWeight: number = spec.weightCap,
+  meanWeight: number = scaleOf(spec),
 ): QuantisationError => {
-  const layout = ringLayout(spec, n, dimension);
-  const step = quantisationStep(spec, layout);
-  const toMean = spec.weightCap / (meanWeight * n);
+  const [segment] = ringLayout(spec, n, dimension).segments;
+  const step = quantisationStep(spec, segment);
+  const toMean = scaleOf(spec) / (meanWeight * n);
   const clamp = spec.rotation ? CLAMP_BIAS * spec.clipNorm : 0;
   return {
     step,
-    expected: step * Math.sqrt((n * layout.padded) / 6) * toMean,
-    bound: step * Math.sqrt(n * worstVariance(spec, layout, step)) * toMean + clamp,
+    expected: step * Math.sqrt((n * segment.padded) / 6) * toMean,
+    bound: step * Math.sqrt(n * worstVariance(spec, segment, step)) * toMean + clamp,
   };
 };

@@ -1,16 +1,25 @@
 /**
  * @module The extra lanes behind the model: example count, clip bit and metrics as non-negative
- * integers, cut into limbs of q bits. A limb is below 2^q, so the sum of n of them is below 2^b and
- * never wraps; the totals are put together again after.
+ * integers, cut into limbs of b - ceil(log2 n) bits. So the sum of n of them is below 2^b and never
+ * wraps; the totals are put together again after. The count travels twice: as what the update
+ * counts for in this round, and as it is up to the cap, which gives the next round its scale.
  */
 import { FloeError } from '../errors.ts';
-import { ENCODING_LIMITS, type EncodingSpec, type ExtraSpec, type RingLayout } from './layout.ts';
+import {
+  ENCODING_LIMITS,
+  scaleOf,
+  type EncodingSpec,
+  type ExtraSpec,
+  type RingLayout,
+} from './layout.ts';
 import type { Lanes } from './lanes.ts';
 
 /** What one participant adds to the extra lanes. */
 export interface ExtraValues {
-  /** min(examples, weightCap). */
+  /** min(examples, weightScale). */
   readonly weight: number;
+  /** min(examples, weightCap). */
+  readonly examples: number;
   /** Whether the update was longer than the clip norm. */
   readonly clipped: boolean;
   /** In the order of the `ExtraSpec` list. */
@@ -19,7 +28,10 @@ export interface ExtraValues {
 
 /** What the sum of the extra lanes says. */
 export interface ExtraTotals {
+  /** What the updates count for. */
   readonly weight: number;
+  /** Their capped example counts. */
+  readonly examples: number;
   /** How many updates were clipped. */
   readonly clipped: number;
   readonly metrics: readonly number[];
@@ -62,7 +74,6 @@ const fixedPoint = ({ name, scale }: ExtraSpec, value: number | undefined): numb
  */
 export const writeExtras = (
   lanes: Lanes,
-  spec: EncodingSpec,
   layout: RingLayout,
   extras: readonly ExtraSpec[],
   values: ExtraValues,
@@ -72,12 +83,14 @@ export const writeExtras = (
       'metric_out_of_range',
       `expected ${extras.length} metrics, got ${values.metrics.length}`,
     );
-  const { padded, weightLimbs, metricLimbs } = layout;
-  writeLimbs(lanes, padded, weightLimbs, spec.bits, values.weight);
-  lanes[padded + weightLimbs] = values.clipped ? 1 : 0;
+  const { padded, weightLimbs, metricLimbs, limbBits } = layout;
+  writeLimbs(lanes, padded, weightLimbs, limbBits, values.weight);
+  writeLimbs(lanes, padded + weightLimbs, weightLimbs, limbBits, values.examples);
+  const flag = padded + 2 * weightLimbs;
+  lanes[flag] = values.clipped ? 1 : 0;
   for (const [index, extra] of extras.entries()) {
-    const at = padded + weightLimbs + 1 + index * metricLimbs;
-    writeLimbs(lanes, at, metricLimbs, spec.bits, fixedPoint(extra, values.metrics[index]));
+    const at = flag + 1 + index * metricLimbs;
+    writeLimbs(lanes, at, metricLimbs, limbBits, fixedPoint(extra, values.metrics[index]));
   }
 };
 
@@ -98,24 +111,28 @@ export const readExtras = (
   extras: readonly ExtraSpec[],
   survivors: number,
 ): ExtraTotals => {
-  const { extraLanes, weightLimbs, metricLimbs } = layout;
-  const mostLimb = survivors * (2 ** spec.bits - 1);
+  const { extraLanes, weightLimbs, metricLimbs, limbBits } = layout;
+  const mostLimb = survivors * (2 ** limbBits - 1);
   for (let i = 0; i < extraLanes; i += 1)
     if (!(tail[i]! <= mostLimb))
       throw implausible(`extra lane ${i}: expected at most ${mostLimb}, got ${tail[i]}`);
-  const weight = readLimbs(tail, 0, weightLimbs, spec.bits);
-  const mostWeight = survivors * spec.weightCap;
+  const weight = readLimbs(tail, 0, weightLimbs, limbBits);
+  const mostWeight = survivors * scaleOf(spec);
   if (weight < survivors || weight > mostWeight)
     throw implausible(`expected a weight sum of ${survivors} to ${mostWeight}, got ${weight}`);
-  const clipped = tail[weightLimbs]!;
+  const examples = readLimbs(tail, weightLimbs, weightLimbs, limbBits);
+  const mostExamples = survivors * spec.weightCap;
+  if (examples < weight || examples > mostExamples)
+    throw implausible(`expected ${weight} to ${mostExamples} examples, got ${examples}`);
+  const clipped = tail[2 * weightLimbs]!;
   if (clipped > survivors)
     throw implausible(`expected at most ${survivors} clipped updates, got ${clipped}`);
   const metrics = extras.map(({ name, scale }, index) => {
-    const at = weightLimbs + 1 + index * metricLimbs;
-    const total = readLimbs(tail, at, metricLimbs, spec.bits);
+    const at = 2 * weightLimbs + 1 + index * metricLimbs;
+    const total = readLimbs(tail, at, metricLimbs, limbBits);
     if (total > survivors * (METRIC_CEILING - 1))
       throw implausible(`metric ${name}: the sum ${total / scale} is out of range`);
     return total / scale;
   });
-  return { weight, clipped, metrics };
+  return { weight, examples, clipped, metrics };
 };

@@ -11,16 +11,27 @@ export { addInto, createLanes, laneMask, subtractInto, type Lanes } from './lane
 export {
   ENCODING_LIMITS,
   quantisationStep,
+  scaleOf,
+  segmentAt,
   ringLayout,
   RINGS,
   type EncodingSpec,
   type ExtraSpec,
   type Ring,
   type RingLayout,
+  type SegmentLayout,
+  type SegmentSpec,
 } from './layout.ts';
 export { blockNormLimit, meanNormLimit } from './norm.ts';
 export { checkBlockNorm, checkMeanNorm } from './norm-check.ts';
-export { checkSum, pipelineOf, type Pipeline } from './pipeline.ts';
-export type { RingSum, ScaledVector, Stage } from './stages/stage.ts';
+export { pipelineOf, type Pipeline, type SegmentPipeline } from './pipeline.ts';
+export type { ScaledVector, Stage, SumTotals } from './stages/stage.ts';
+export {
+  describeError,
+  encodingOf,
+  expectedError,
+  FIRST_MEAN_EXAMPLES,
+  weightScale,
+} from './weight-scale.ts';
 export { pack, packedLength, unpack } from './pack.ts';
 export { ROTATION_SEED_BYTES } from './rotation.ts';

@@ -3,13 +3,16 @@
  * Addition commutes, so the order of arrival never matters.
  */
 import { FloeError } from '../errors.ts';
-import type { RingLayout } from './layout.ts';
+import { segmentAt, type RingLayout } from './layout.ts';
 
 export type Lanes = Uint16Array | Uint32Array;
 
 /** The lanes of one block, 0 to `layout.blocks` - 1: a view. */
-export const blockOf = (lanes: Lanes, { blockSize }: RingLayout, block: number): Lanes =>
-  lanes.subarray(block * blockSize, (block + 1) * blockSize);
+export const blockOf = (lanes: Lanes, layout: RingLayout, block: number): Lanes => {
+  const { firstBlock, firstLane, blockSize } = segmentAt(layout, block);
+  const from = firstLane + (block - firstBlock) * blockSize;
+  return lanes.subarray(from, from + blockSize);
+};
 
 /** The low b bits, as an operand of `&`. */
 export const laneMask = (modulusBits: number): number =>

@@ -1,20 +1,26 @@
 /**
- * @module How an update lies in the ring Z_{2^b}: b = q + ceil(log2 n) bits a lane, model
- * coordinates in equal blocks of a power of two, then the extra lanes. After Kairouz et al. 2021
- * (DDGauss), section 4.
+ * @module How an update lies in the ring Z_{2^b}: segments of coordinates, each in equal blocks of
+ * a power of two, then the extra lanes. After Kairouz et al. 2021 (DDGauss), section 4.
+ *
+ * Segments: the update of the trainable tensors is the first one. The statistics of a model and
+ * the vectors that a strategy adds follow, each with a norm and so a scale of its own. Leaves,
+ * masks and spot checks see one row of blocks.
  *
  * Blocks: the largest power of two up to 2^15 that pads by no more than 2 % (or 64 coordinates, for
- * tiny models). All blocks are equal, rather than the tail being split into ever smaller ones, so
- * that every coordinate has the same scale: 199,210 parameters lie in 49 blocks of 4096 (0.75 %
- * padding), 1e6 in 31 of 32,768.
+ * tiny models). All blocks of a segment are equal, rather than the tail being split into ever
+ * smaller ones, so that every coordinate has the same scale: 199,210 parameters lie in 49 blocks of
+ * 4096 (0.75 % padding), 1e6 in 31 of 32,768.
  */
 import { FloeError } from '../errors.ts';
 
-/** Most bits of a lane and the sensible range of q, for each ring. */
+/**
+ * Most bits of a lane and the sensible range of q, for each ring. `spare`: bits of a lane that are
+ * left to one participant where q is not given, at least; `least`: bits of such a lane, at least.
+ */
 export const RINGS = {
-  ring16: { modulusBits: 16, bits: [4, 8] },
-  ring24: { modulusBits: 24, bits: [4, 14] },
-  ring32: { modulusBits: 32, bits: [4, 20] },
+  ring16: { modulusBits: 16, bits: [4, 14], spare: 8, least: 12 },
+  ring24: { modulusBits: 24, bits: [4, 20], spare: 12, least: 24 },
+  ring32: { modulusBits: 32, bits: [4, 20], spare: 20, least: 32 },
 } as const;
 
 export type Ring = keyof typeof RINGS;
@@ -22,17 +28,53 @@ export type Ring = keyof typeof RINGS;
 /** What both sides agree on before a round; part of the run specification. */
 export interface EncodingSpec {
   readonly ring: Ring;
-  /** q: a coordinate is rounded to an integer in [-L, L], L = 2^(q-1) - 1. */
-  readonly bits: number;
+  /**
+   * q: a coordinate is rounded to an integer in [-L, L], L = 2^(q-1) - 1, and a lane has q +
+   * ceil(log2 n) bits. Not given: as many bits as a lane of the ring has for the cohort, and the
+   * largest L whose sum over the cohort fits them. See `laneOf`.
+   */
+  readonly bits?: number | undefined;
   /** C > 0: the L2 norm an update is clipped to. */
   readonly clipNorm: number;
   /** Random signs and Walsh-Hadamard transform before rounding. */
   readonly rotation: boolean;
-  /**
-   * Examples of one participant that count, at most; 1 to 1e8. An update's share is min(examples,
-   * weightCap) / weightCap.
-   */
+  /** Examples of one participant that count, at most; 1 to 1e8. */
   readonly weightCap: number;
+  /**
+   * Examples that a full share stands for in this round, at most `weightCap`, which it is unless
+   * given: an update's share is min(examples, weightScale) / weightScale. See weight-scale.ts.
+   */
+  readonly weightScale?: number;
+}
+
+/** The round's scale of the weighted share. */
+export const scaleOf = ({ weightScale, weightCap }: EncodingSpec): number =>
+  weightScale ?? weightCap;
+
+/** A part of an update with a scale of its own. */
+export interface SegmentSpec {
+  readonly name: string;
+  /** Coordinates, 1 to 2^31. */
+  readonly dimension: number;
+  /** L2 norm that a participant's vector is clipped to, > 0. */
+  readonly clipNorm: number;
+  /** Whether the mean is weighted by examples; otherwise every participant counts the same. */
+  readonly weighted: boolean;
+}
+
+/** Where a segment lies among the lanes. */
+export interface SegmentLayout extends SegmentSpec {
+  /** Its first block, and its first lane. */
+  readonly firstBlock: number;
+  readonly firstLane: number;
+  /** Lanes of one block: a power of two, 64 to 2^15. */
+  readonly blockSize: number;
+  readonly blocks: number;
+  /** blocks * blockSize. */
+  readonly padded: number;
+  /** b and L of the layout. */
+  readonly modulusBits: number;
+  readonly level: number;
 }
 
 /**
@@ -45,18 +87,21 @@ export interface ExtraSpec {
 }
 
 export interface RingLayout {
-  /** Number of model coordinates, d. */
-  readonly dimension: number;
+  /** In the order of the lanes; the update of the trainable tensors first. */
+  readonly segments: readonly [SegmentLayout, ...SegmentLayout[]];
   /** b: sums are taken mod 2^b. */
   readonly modulusBits: number;
+  /** L: the largest integer a coordinate is rounded to; n * L is below 2^(b-1). */
+  readonly level: number;
   /** 16: `Uint16Array`, b <= 16. 32: `Uint32Array`. */
   readonly laneBits: 16 | 32;
-  /** Lanes of one block: a power of two, 64 to 2^15. */
-  readonly blockSize: number;
+  /** Of all segments. */
   readonly blocks: number;
-  /** blocks * blockSize: where the extra lanes begin. */
+  /** Where the extra lanes begin. */
   readonly padded: number;
-  /** Limbs of q bits, least significant first: weight, clip bit, then each metric. */
+  /** Bits of a limb: n of them do not wrap. */
+  readonly limbBits: number;
+  /** Limbs, least significant first: weight, examples, clip bit, then each metric. */
   readonly weightLimbs: number;
   readonly metricLimbs: number;
   readonly extraLanes: number;
@@ -101,12 +146,12 @@ const checkSpec = (spec: EncodingSpec, n: number, extras: readonly ExtraSpec[]):
   const ring = Object.hasOwn(RINGS, spec.ring) ? RINGS[spec.ring] : undefined;
   if (!ring) throw invalid(`expected ring16, ring24 or ring32, got ${spec.ring}`);
   const [low, high] = ring.bits;
-  if (!isInteger(spec.bits, low, high))
+  if (spec.bits !== undefined && !isInteger(spec.bits, low, high))
     throw invalid(`${spec.ring}: expected ${low} to ${high} bits, got ${spec.bits}`);
-  if (!(spec.clipNorm > 0 && spec.clipNorm < 1e30))
-    throw invalid(`expected a clip norm above 0, got ${spec.clipNorm}`);
   if (!isInteger(spec.weightCap, 1, ENCODING_LIMITS.weight))
     throw invalid(`expected a weight cap of 1 to ${ENCODING_LIMITS.weight}, got ${spec.weightCap}`);
+  if (!isInteger(scaleOf(spec), 1, spec.weightCap))
+    throw invalid(`expected a weight scale of 1 to ${spec.weightCap}, got ${spec.weightScale}`);
   if (!isInteger(n, 1, ENCODING_LIMITS.cohort))
     throw new FloeError(
       'encoding_overflow',
@@ -119,54 +164,108 @@ const checkSpec = (spec: EncodingSpec, n: number, extras: readonly ExtraSpec[]):
       throw invalid(`metric ${name}: expected a scale above 0, got ${scale}`);
 };
 
+/** b, L and the bits of a limb. */
+export type Lane = Pick<RingLayout, 'modulusBits' | 'level' | 'limbBits'>;
+
 /**
- * The layout that a specification, a cohort of n (1 to 4096) and a model of d coordinates (1 to
- * 2^31) give.
+ * The lane of a ring for a cohort of n. With q given, b = q + ceil(log2 n) and L = 2^(q-1) - 1.
+ * Without, ring16 has 8 + ceil(log2 n) bits and at least 12, ring24 and ring32 have all of
+ * theirs, and L = floor((2^(b-1) - 1) / n): no sum of the cohort wraps, whatever its members send
+ * within [-L, L].
  *
+ * @throws FloeError `encoding_overflow` when the ring does not hold the cohort
+ */
+export const laneOf = ({ ring, bits }: Pick<EncodingSpec, 'ring' | 'bits'>, n: number): Lane => {
+  const { modulusBits: most, spare, least } = RINGS[ring];
+  const carry = ceilLog2(n);
+  const modulusBits = bits === undefined ? Math.max(spare + carry, least) : bits + carry;
+  if (modulusBits > most)
+    throw new FloeError(
+      'encoding_overflow',
+      `${ring} holds ${most} bits; ${bits ?? spare} bits for a cohort of ${n} need ${modulusBits}`,
+      { ring, bits: bits ?? spare, cohort: n },
+    );
+  const level =
+    bits === undefined ? Math.floor((2 ** (modulusBits - 1) - 1) / n) : 2 ** (bits - 1) - 1;
+  return { modulusBits, level, limbBits: modulusBits - carry };
+};
+
+const checkSegment = ({ name, dimension, clipNorm }: SegmentSpec): void => {
+  if (!isInteger(dimension, 1, ENCODING_LIMITS.dimension))
+    throw invalid(
+      `${name}: expected 1 to ${ENCODING_LIMITS.dimension} coordinates, got ${dimension}`,
+    );
+  if (!(clipNorm > 0 && clipNorm < 1e30))
+    throw invalid(`${name}: expected a clip norm above 0, got ${clipNorm}`);
+};
+
+const placed = (specs: readonly SegmentSpec[], lane: Lane): readonly SegmentLayout[] => {
+  let [firstBlock, firstLane] = [0, 0];
+  return specs.map((segment) => {
+    checkSegment(segment);
+    const blockSize = blockSizeFor(segment.dimension);
+    const blocks = Math.ceil(segment.dimension / blockSize);
+    const padded = blocks * blockSize;
+    const { modulusBits, level } = lane;
+    const at = { ...segment, firstBlock, firstLane, blockSize, blocks, padded, modulusBits, level };
+    firstBlock += blocks;
+    firstLane += padded;
+    return at;
+  });
+};
+
+/** What an update has: its coordinates alone, or its segments. */
+export type Shape = number | readonly SegmentSpec[];
+
+const segmentsOf = (spec: EncodingSpec, shape: Shape): readonly SegmentSpec[] =>
+  typeof shape === 'number'
+    ? [{ name: 'update', dimension: shape, clipNorm: spec.clipNorm, weighted: true }]
+    : shape;
+
+/**
+ * The layout that a specification, a cohort of n (1 to 4096) and the coordinates of an update (1 to
+ * 2^31 in each segment) give.
+ *
+ * @param shape coordinates of the one segment, or all segments
  * @throws FloeError `spec_invalid` for a field out of range; `encoding_overflow` when q + ceil(log2
  * n) exceeds the ring or the cohort is too large
  */
 export const ringLayout = (
   spec: EncodingSpec,
   n: number,
-  dimension: number,
+  shape: Shape,
   extras: readonly ExtraSpec[] = [],
 ): RingLayout => {
   checkSpec(spec, n, extras);
-  if (!isInteger(dimension, 1, ENCODING_LIMITS.dimension))
-    throw invalid(`expected 1 to ${ENCODING_LIMITS.dimension} coordinates, got ${dimension}`);
-  const modulusBits = spec.bits + ceilLog2(n);
-  const most = RINGS[spec.ring].modulusBits;
-  if (modulusBits > most)
-    throw new FloeError(
-      'encoding_overflow',
-      `${spec.ring} holds ${most} bits; ${spec.bits} bits for a cohort of ${n} need ${modulusBits}`,
-      { ring: spec.ring, bits: spec.bits, cohort: n },
-    );
-  const blockSize = blockSizeFor(dimension);
-  const blocks = Math.ceil(dimension / blockSize);
-  const padded = blocks * blockSize;
-  const weightLimbs = Math.ceil(bitLength(spec.weightCap) / spec.bits);
-  const metricLimbs = Math.ceil(ENCODING_LIMITS.metricBits / spec.bits);
-  const extraLanes = weightLimbs + 1 + extras.length * metricLimbs;
+  const lane = laneOf(spec, n);
+  const [first, ...others] = placed(segmentsOf(spec, shape), lane);
+  if (first === undefined) throw invalid('expected at least one segment');
+  const last = others.at(-1) ?? first;
+  const padded = last.firstLane + last.padded;
+  const weightLimbs = Math.ceil(bitLength(spec.weightCap) / lane.limbBits);
+  const metricLimbs = Math.ceil(ENCODING_LIMITS.metricBits / lane.limbBits);
+  const extraLanes = 2 * weightLimbs + 1 + extras.length * metricLimbs;
   const lanes = padded + extraLanes;
   return {
-    dimension,
-    modulusBits,
-    laneBits: modulusBits <= 16 ? 16 : 32,
-    blockSize,
-    blocks,
+    segments: [first, ...others],
+    ...lane,
+    laneBits: lane.modulusBits <= 16 ? 16 : 32,
+    blocks: last.firstBlock + last.blocks,
     padded,
     weightLimbs,
     metricLimbs,
     extraLanes,
     lanes,
-    byteLength: Math.ceil((lanes * modulusBits) / 8),
+    byteLength: Math.ceil((lanes * lane.modulusBits) / 8),
   };
 };
 
-/** L = 2^(q-1) - 1: the largest integer a coordinate is rounded to. */
-export const maxLevel = (spec: EncodingSpec): number => 2 ** (spec.bits - 1) - 1;
+/** The segment that a block of the layout is in. @throws FloeError `internal` */
+export const segmentAt = ({ segments }: RingLayout, block: number): SegmentLayout => {
+  for (const segment of segments)
+    if (block >= segment.firstBlock && block < segment.firstBlock + segment.blocks) return segment;
+  throw new FloeError('internal', `no segment has block ${block}`);
+};
 
 /** Standard deviations of a rotated coordinate that fit the range; beyond them it is clamped. */
 export const CLAMP_DEVIATIONS = 4.5;
@@ -184,13 +283,22 @@ export const BLOCK_ENERGY = 3;
  * normal with standard deviation at most C / sqrt(padded), and 4.5 of these meet L. Not rotated: a
  * single coordinate may hold all of C.
  */
-export const quantisationStep = (spec: EncodingSpec, layout: RingLayout): number => {
-  const range = spec.rotation
-    ? (CLAMP_DEVIATIONS * spec.clipNorm) / Math.sqrt(layout.padded)
-    : spec.clipNorm;
-  return range / maxLevel(spec);
+export const quantisationStep = (spec: EncodingSpec, segment: SegmentLayout): number => {
+  const { clipNorm, padded, level } = segment;
+  const range = spec.rotation ? (CLAMP_DEVIATIONS * clipNorm) / Math.sqrt(padded) : clipNorm;
+  return range / level;
+};
+
+/** What an integer of a sum is multiplied by to be a mean of updates. */
+export const stepOfMean = (
+  spec: EncodingSpec,
+  segment: SegmentLayout,
+  { survivors, weight }: { readonly survivors: number; readonly weight: number },
+): number => {
+  const step = quantisationStep(spec, segment);
+  return segment.weighted ? (step * scaleOf(spec)) / weight : step / survivors;
 };
 
 /** The coordinates at the positions of a block that is not rotated. */
-export const plainCoordinates = ({ blockSize }: RingLayout, block: number): Int32Array =>
+export const plainCoordinates = ({ blockSize }: SegmentLayout, block: number): Int32Array =>
   Int32Array.from({ length: blockSize }, (_, g) => block * blockSize + g);

@@ -6,7 +6,7 @@
  * section 2.1.
  */
 import { concatBytes, equalBytes } from '../bytes.ts';
-import type { RingLayout } from './index.ts';
+import { segmentAt, type RingLayout } from './layout.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash, rootOfHashes } from '../records/merkle.ts';
 
@@ -42,16 +42,14 @@ export const leafAt = (layout: RingLayout, index: number, size = layout.byteLeng
   const count = leafCount(layout);
   if (!Number.isInteger(index) || index < 0 || index >= count)
     throw new FloeError('record_malformed', `expected a leaf of 0 to ${count - 1}, got ${index}`);
-  const lane = index * layout.blockSize;
-  const isLast = index === count - 1;
-  const bytes = (layout.blockSize / 8) * layout.modulusBits;
-  return {
-    index,
-    start: index * bytes,
-    end: isLast ? size : (index + 1) * bytes,
-    lane,
-    lanes: isLast ? layout.extraLanes : layout.blockSize,
-  };
+  const bytesOf = (lanes: number): number => (lanes / 8) * layout.modulusBits;
+  if (index === count - 1) {
+    const { padded: lane, extraLanes: lanes } = layout;
+    return { index, start: bytesOf(lane), end: size, lane, lanes };
+  }
+  const { firstBlock, firstLane, blockSize: lanes } = segmentAt(layout, index);
+  const lane = firstLane + (index - firstBlock) * lanes;
+  return { index, start: bytesOf(lane), end: bytesOf(lane + lanes), lane, lanes };
 };
 
 /**

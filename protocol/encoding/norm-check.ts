@@ -4,7 +4,7 @@
  */
 import { FloeError } from '../errors.ts';
 import { blockOf, type Lanes } from './lanes.ts';
-import { quantisationStep, type EncodingSpec, type RingLayout } from './layout.ts';
+import { stepOfMean, type EncodingSpec, type RingLayout, type SegmentLayout } from './layout.ts';
 import { blockNormLimit, meanNormLimit } from './norm.ts';
 
 /** Sum of the squares of lanes as integers, in order, so that everybody gets the same bits. */
@@ -17,10 +17,6 @@ const energyOf = (lanes: Lanes, modulusBits: number): number => {
   return sum;
 };
 
-/** Sums of squares of parts of a mean, as norms in units of the update. */
-const normOf = (energy: number, spec: EncodingSpec, layout: RingLayout, weight: number): number =>
-  (Math.sqrt(energy) * quantisationStep(spec, layout) * spec.weightCap) / weight;
-
 const requireNorm = (what: string, norm: number, limit: number): void => {
   if (norm <= limit) return;
   throw new FloeError(
@@ -30,11 +26,37 @@ const requireNorm = (what: string, norm: number, limit: number): void => {
   );
 };
 
+const nameOf = ({ name }: SegmentLayout): string => (name === 'update' ? '' : ` of ${name}`);
+
+/** One segment of the mean, whole and in each block. */
+const checkSegment = (
+  lanes: Lanes,
+  spec: EncodingSpec,
+  layout: RingLayout,
+  segment: SegmentLayout,
+  survivors: number,
+  weight: number,
+): void => {
+  const { firstBlock, blocks, modulusBits } = segment;
+  // Of the ring's integers: the rotation keeps the norm, and the padding is a liar's to fill.
+  const energies = Array.from({ length: blocks }, (_, block) =>
+    energyOf(blockOf(lanes, layout, firstBlock + block), modulusBits),
+  );
+  const toMean = stepOfMean(spec, segment, { survivors, weight });
+  const whole = energies.reduce((a, b) => a + b);
+  const limit = meanNormLimit(spec, segment, survivors, weight);
+  requireNorm(`a mean${nameOf(segment)}`, Math.sqrt(whole) * toMean, limit);
+  const most = blockNormLimit(spec, segment, survivors, weight);
+  for (const energy of energies)
+    requireNorm(`a block of the mean${nameOf(segment)}`, Math.sqrt(energy) * toMean, most);
+};
+
 /**
- * Refuses a mean that is longer than that of clipped updates can be, whole or in one block.
+ * Refuses a mean that is longer than that of clipped updates can be, in any segment, whole or in
+ * one block.
  *
  * @param layout of the cohort @param survivors how many encodings are in `lanes` @param weight sum
- *   of their capped counts
+ *   of what they count for
  * @throws FloeError `mean_out_of_range`
  */
 export const checkMeanNorm = (
@@ -44,16 +66,8 @@ export const checkMeanNorm = (
   survivors: number,
   weight: number,
 ): void => {
-  // Of the ring's integers: the rotation keeps the norm, and the padding is a liar's to fill.
-  const energies = Array.from({ length: layout.blocks }, (_, block) =>
-    energyOf(blockOf(lanes, layout, block), layout.modulusBits),
-  );
-  const whole = energies.reduce((a, b) => a + b);
-  const limit = meanNormLimit(spec, layout, survivors, weight);
-  requireNorm('a mean', normOf(whole, spec, layout, weight), limit);
-  const most = blockNormLimit(spec, layout, survivors, weight);
-  for (const energy of energies)
-    requireNorm('a block of the mean', normOf(energy, spec, layout, weight), most);
+  for (const segment of layout.segments)
+    checkSegment(lanes, spec, layout, segment, survivors, weight);
 };
 
 /**
@@ -65,10 +79,12 @@ export const checkMeanNorm = (
 export const checkBlockNorm = (
   lanes: Lanes,
   spec: EncodingSpec,
-  layout: RingLayout,
+  segment: SegmentLayout,
   survivors: number,
   weight: number,
 ): void => {
-  const norm = normOf(energyOf(lanes, layout.modulusBits), spec, layout, weight);
-  requireNorm('a block of the mean', norm, blockNormLimit(spec, layout, survivors, weight));
+  const energy = energyOf(lanes, segment.modulusBits);
+  const norm = Math.sqrt(energy) * stepOfMean(spec, segment, { survivors, weight });
+  const limit = blockNormLimit(spec, segment, survivors, weight);
+  requireNorm(`a block of the mean${nameOf(segment)}`, norm, limit);
 };

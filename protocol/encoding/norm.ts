@@ -4,8 +4,9 @@
  * somebody has not clipped: one liar of ten is enough to take a model over (specification, step 7).
  *
  * In steps of the quantisation, the sum of k survivors is c + e: c the sum of what was rounded, |c|
- * <= A = C * W / (cap * step), clamp included, because it only shortens; e the rounding, k * N
- * independent numbers (N ring coordinates), each with two values one apart and mean 0 up to 2^-17.
+ * <= A = C * W / (S * step), S the round's weight scale, clamp included, because it only shortens;
+ * of a segment without weights A = C * k / step. e is the rounding, k * N independent numbers (N
+ * ring coordinates), each with two values one apart and mean 0 up to 2^-17.
  * Two bounds hold, the smaller counts:
  * - always: |c + e| <= A + k sqrt(N);
  * - with probability 1 - 2^-40 a round: |c + e| as a function of e is convex and sqrt(k)-Lipschitz,
@@ -14,7 +15,7 @@
  *   k sqrt(N) 2^-17. V is the variance of e: f (1 - f) for a fraction f, so at most 1/4 each, and
  *   at most |x| each, which sums to sqrt(N) A.
  */
-import { BLOCK_ENERGY, quantisationStep, type EncodingSpec, type RingLayout } from './layout.ts';
+import { BLOCK_ENERGY, stepOfMean, type EncodingSpec, type SegmentLayout } from './layout.ts';
 
 /**
  * ln 2^40: an honest round is refused with probability 2^-40 at most, and as often for its blocks.
@@ -49,30 +50,30 @@ const normLimit = (
  * least C.
  *
  * @param survivors k, how many encodings are in the sum; 1 to 4096
- * @param weight W, the sum of their capped example counts; at least k
- * @example meanNormLimit(spec, layout, 10, 6000); // 1.0002 C at 8 bits, weights at the cap and 2e5
+ * @param weight W, the sum of what they count for; at least k
+ * @example meanNormLimit(spec, segment, 10, 6000); // 1.0002 C at 8 bits, full weights and 2e5
  * parameters
  */
 export const meanNormLimit = (
   spec: EncodingSpec,
-  layout: RingLayout,
+  segment: SegmentLayout,
   survivors: number,
   weight: number,
 ): number => {
-  const toMean = (quantisationStep(spec, layout) * spec.weightCap) / weight;
-  return normLimit(spec.clipNorm, layout.padded, survivors, toMean, CONFIDENCE);
+  const toMean = stepOfMean(spec, segment, { survivors, weight });
+  return normLimit(segment.clipNorm, segment.padded, survivors, toMean, CONFIDENCE);
 };
 
 /** The same for one block of the mean: the encoding clips the energy of each rotation block too. */
 export const blockNormLimit = (
   spec: EncodingSpec,
-  layout: RingLayout,
+  segment: SegmentLayout,
   survivors: number,
   weight: number,
 ): number => {
-  const { blocks, blockSize } = layout;
-  const toMean = (quantisationStep(spec, layout) * spec.weightCap) / weight;
+  const { blocks, blockSize, clipNorm } = segment;
+  const toMean = stepOfMean(spec, segment, { survivors, weight });
   const share = spec.rotation ? Math.min(1, Math.sqrt(BLOCK_ENERGY / blocks)) : 1;
   const confidence = CONFIDENCE + Math.log(blocks);
-  return normLimit(spec.clipNorm * share, blockSize, survivors, toMean, confidence);
+  return normLimit(clipNorm * share, blockSize, survivors, toMean, confidence);
 };

@@ -4,22 +4,52 @@
  * stages/ and a line here.
  */
 import type { RandomSource } from '../ports/random.ts';
-import type { EncodingSpec, RingLayout } from './layout.ts';
+import type { EncodingSpec, RingLayout, SegmentLayout } from './layout.ts';
 import { planRotation } from './rotation.ts';
 import { clipStage } from './stages/clip.ts';
 import { quantiser } from './stages/quantise.ts';
 import { plainDeal, rotatedDeal, rotateStage } from './stages/rotate.ts';
-import type { Deal, Quantiser, RingSum, Stage } from './stages/stage.ts';
+import type { Deal, Quantiser, Stage } from './stages/stage.ts';
 
-export interface Pipeline {
-  readonly layout: RingLayout;
+/** The stages of one segment. Blocks are counted within it. */
+export interface SegmentPipeline {
+  readonly segment: SegmentLayout;
   /** In the order of the participant. */
   readonly stages: readonly Stage[];
   readonly deal: Deal;
   readonly quantiser: Quantiser;
 }
 
+/** In the order of the layout's segments. */
+export interface Pipeline {
+  readonly layout: RingLayout;
+  readonly segments: readonly SegmentPipeline[];
+}
+
+const segmentPipeline = (
+  spec: EncodingSpec,
+  segment: SegmentLayout,
+  rotationSeed: Uint8Array,
+  random: RandomSource | undefined,
+): SegmentPipeline => {
+  const rotation = spec.rotation ? planRotation(segment, rotationSeed) : undefined;
+  const stages = [
+    clipStage(segment, rotation),
+    ...(rotation === undefined ? [] : [rotateStage(segment, rotation)]),
+  ];
+  const gain = stages.reduce((product, stage) => product * (stage.gain ?? 1), 1);
+  return {
+    segment,
+    stages,
+    deal: rotation === undefined ? plainDeal(segment) : rotatedDeal(rotation),
+    quantiser: quantiser(spec, segment, gain, random),
+  };
+};
+
 /**
+ * Segments of equal blocks have one rotation: a block of one holds the coordinates of that block of
+ * the other.
+ *
  * @param rotationSeed 32 bytes of public randomness; used only with rotation
  * @param random for the rounding, at the participant
  * @throws FloeError `spec_invalid` for a seed of another length
@@ -29,22 +59,7 @@ export const pipelineOf = (
   layout: RingLayout,
   rotationSeed: Uint8Array,
   random?: RandomSource,
-): Pipeline => {
-  const rotation = spec.rotation ? planRotation(layout, rotationSeed) : undefined;
-  const stages = [
-    clipStage(spec, layout, rotation),
-    ...(rotation === undefined ? [] : [rotateStage(layout, rotation)]),
-  ];
-  const gain = stages.reduce((product, stage) => product * (stage.gain ?? 1), 1);
-  return {
-    layout,
-    stages,
-    deal: rotation === undefined ? plainDeal(layout) : rotatedDeal(rotation),
-    quantiser: quantiser(spec, layout, gain, random),
-  };
-};
-
-/** The server's checks of a sum, whole or one block. @throws FloeError `mean_out_of_range` */
-export const checkSum = ({ stages }: Pipeline, sum: RingSum): void => {
-  for (const { server } of stages.toReversed()) server.check?.(sum);
-};
+): Pipeline => ({
+  layout,
+  segments: layout.segments.map((segment) => segmentPipeline(spec, segment, rotationSeed, random)),
+});

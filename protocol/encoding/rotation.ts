@@ -15,7 +15,7 @@ import { sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { createMemo } from '../memo.ts';
 import { walshHadamard } from './hadamard.ts';
-import type { RingLayout } from './layout.ts';
+import type { SegmentLayout } from './layout.ts';
 
 export const ROTATION_SEED_BYTES = 32;
 
@@ -40,7 +40,10 @@ const expand = (tag: Uint8Array, seed: Uint8Array, length: number): Uint8Array =
   return bytes;
 };
 
-/** How the blocks of a layout are rotated by one seed. */
+/** Segments of equal blocks are rotated alike. */
+export type Blocks = Pick<SegmentLayout, 'blocks' | 'blockSize' | 'padded'>;
+
+/** How the blocks of a segment are rotated by one seed. */
 export interface Rotation {
   readonly blocks: number;
   readonly blockSize: number;
@@ -58,13 +61,13 @@ const kept = createMemo<Rotation>(KEPT_BYTES);
  * @param seed 32 bytes of public randomness, fixed after the updates' authors are
  * @throws FloeError `spec_invalid` when the seed has another length
  */
-export const planRotation = (layout: RingLayout, seed: Uint8Array): Rotation => {
+export const planRotation = (segment: Blocks, seed: Uint8Array): Rotation => {
   if (seed.length !== ROTATION_SEED_BYTES)
     throw new FloeError(
       'spec_invalid',
       `expected a rotation seed of ${ROTATION_SEED_BYTES} bytes, got ${seed.length}`,
     );
-  const { blocks, blockSize, padded } = layout;
+  const { blocks, blockSize, padded } = segment;
   const known = kept.get(seed);
   if (known?.blocks === blocks && known.blockSize === blockSize) return known;
   const random = new DataView(expand(SHIFTS_TAG, seed, 4 * blockSize).buffer);
@@ -156,12 +159,12 @@ const applySigns = (x: Float64Array, { signs }: Rotation, block: number): void =
  * The factor that `rotateBlock` and its inverse leave in the norm, because the caller scales
  * anyway.
  */
-export const rotationGain = ({ blockSize }: RingLayout): number => Math.sqrt(blockSize);
+export const rotationGain = ({ blockSize }: Blocks): number => Math.sqrt(blockSize);
 
 /**
  * x <- rotationGain * R x for one block, in place.
  *
- * @param x `layout.blockSize` values @param block 0 to blocks - 1
+ * @param x `blockSize` values @param block 0 to blocks - 1
  */
 export const rotateBlock = (x: Float64Array, rotation: Rotation, block: number): void => {
   applySigns(x, rotation, block);

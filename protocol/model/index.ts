@@ -11,11 +11,14 @@ export {
   matchManifest,
   parameterCount,
   TENSOR_DTYPES,
+  TENSOR_ROLES,
   validateManifest,
   type Manifest,
   type TensorDtype,
+  type TensorRole,
   type TensorSpec,
 } from './manifest.ts';
+export { partsOf, placeOf, put, take, type ModelParts, type Range } from './parts.ts';
 export {
   decodeSafetensors,
   encodeSafetensors,

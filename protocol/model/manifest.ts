@@ -9,11 +9,22 @@ export const TENSOR_DTYPES = ['float32', 'bfloat16'] as const;
 /** How a tensor is stored on disk. In memory, and in hashes, every tensor is float32. */
 export type TensorDtype = (typeof TENSOR_DTYPES)[number];
 
+/**
+ * What a tensor is in training. `trainable`: gradients change it; its update travels. `statistic`:
+ * a number over examples that training keeps beside them, such as the moving mean of batch
+ * normalisation; `variance`: one that is never below 0. `frozen`: nothing changes it, and nothing
+ * of it travels.
+ */
+export const TENSOR_ROLES = ['trainable', 'statistic', 'variance', 'frozen'] as const;
+export type TensorRole = (typeof TENSOR_ROLES)[number];
+
 export interface TensorSpec {
   readonly name: string;
   /** Row-major; `[]` is a scalar. */
   readonly shape: readonly number[];
   readonly dtype: TensorDtype;
+  /** `trainable` unless given. Hashes and files of models do not hold it; specifications do. */
+  readonly role?: TensorRole | undefined;
 }
 
 /** The order of `tensors` is the order in the flat vector. */
@@ -43,7 +54,7 @@ const malformed = (message: string): FloeError => new FloeError('tensor_malforme
 
 const validateTensor = (value: unknown, index: number): TensorSpec => {
   if (!isRecord(value)) throw malformed(`tensor ${index}: expected an object, got ${typeof value}`);
-  const { name, shape, dtype } = value;
+  const { name, shape, dtype, role } = value;
   if (typeof name !== 'string' || name.length === 0 || name.length > MANIFEST_LIMITS.nameLength)
     throw malformed(
       `tensor ${index}: expected a name of 1 to ${MANIFEST_LIMITS.nameLength} characters`,
@@ -59,7 +70,11 @@ const validateTensor = (value: unknown, index: number): TensorSpec => {
       throw malformed(`tensor ${label}: expected sizes that are integers >= 1`);
     return size;
   });
-  return { name, shape: sizes, dtype: type };
+  if (role === undefined) return { name, shape: sizes, dtype: type };
+  const known = TENSOR_ROLES.find((one) => one === role);
+  if (known === undefined)
+    throw malformed(`tensor ${label}: expected a role of ${TENSOR_ROLES.join(', ')}`);
+  return { name, shape: sizes, dtype: type, role: known };
 };
 
 /**
@@ -91,7 +106,7 @@ export const validateManifest = (value: unknown): Manifest => {
 
 /**
  * The one text of a manifest that hashes are taken over: JSON without spaces, keys in a fixed
- * order.
+ * order. Roles are left out: they say how a run trains the tensors, not what a file holds.
  *
  * @example canonicalManifest({ tensors: [{ name: 'w', shape: [2], dtype: 'float32' }] })
  */

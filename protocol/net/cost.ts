@@ -200,3 +200,14 @@ export const showCoins = (amount: bigint): string => {
   const part = digits.slice(-DECIMALS).replace(/0+$/u, '');
   return `${sign}${digits.slice(0, -DECIMALS)}${part === '' ? '' : `.${part}`}`;
 };
+
+/** Far above the supply of SUI. */
+const MAX_DIGITS = 11;
+
+/** `0.25` SUI as MIST, exact; undefined for another text, a negative amount or more digits. */
+export const parseCoins = (text: string): bigint | undefined => {
+  const match = /^(\d+)(?:\.(\d+))?$/u.exec(text);
+  const [whole = '', part = ''] = [match?.[1], match?.[2]];
+  if (match === null || whole.length > MAX_DIGITS || part.length > DECIMALS) return undefined;
+  return BigInt(whole) * 10n ** BigInt(DECIMALS) + BigInt(part.padEnd(DECIMALS, '0'));
+};

@@ -1,8 +1,8 @@
 /**
  * @module The network configuration as a file. Node only.
  */
-import { readFile, stat } from 'node:fs/promises';
 import { FloeError } from '../errors.ts';
+import { readInput } from '../ports/input-file.ts';
 import { parseNetworkConfig, type NetworkConfig } from './config.ts';
 
 const MAX_FILE_BYTES = 1 << 20;
@@ -14,27 +14,9 @@ export interface NetworkFile {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
-const readBytes = async (path: string): Promise<Uint8Array> => {
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES)
-      throw new FloeError(
-        'usage',
-        `--network: expected a file of at most ${MAX_FILE_BYTES} bytes, got ${JSON.stringify(path)}`,
-      );
-    return await readFile(path);
-  } catch (cause) {
-    if (cause instanceof FloeError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT')
-      throw new FloeError('file_not_found', `--network: no ${path}`, {}, { cause });
-    throw new FloeError('usage', `--network: cannot read ${path}: ${message}`, {}, { cause });
-  }
-};
-
 /** @throws FloeError `file_not_found`, `usage`, `spec_invalid` naming the field */
 export const readNetworkFile = async (path: string): Promise<NetworkFile> => {
-  const bytes = await readBytes(path);
+  const bytes = await readInput('--network', path, MAX_FILE_BYTES);
   let raw: unknown;
   try {
     raw = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

@@ -5,20 +5,14 @@
  */
 import { FloeError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
-import { MAX_ROUND } from '../spec/run-spec.ts';
+import { ALL_ROUNDS, type Rounds } from '../spec/bounds.ts';
 import { showCoins } from './cost.ts';
 import type { NetworkConfig } from './config.ts';
-import { registryOf, senderOf } from './registry.ts';
+import { registryOf, senderOf, type OnRetry } from './registry.ts';
 import * as offers from './sui/offers.ts';
+import { issueReceipt, receiptsOf, type Receipt } from './sui/receipts.ts';
 import { changeAccess, type AccessChange, type Registry } from './sui/registry.ts';
 import type { Executed, Sender } from './sui/transactions.ts';
-
-/** Rounds, both included; those of any run where they are left out, the ones to come as well. */
-export interface Rounds {
-  readonly first: number;
-  readonly last: number;
-}
-export const ALL_ROUNDS: Rounds = { first: 0, last: MAX_ROUND };
 
 export interface OfferTerms {
   /** Object id. */
@@ -60,6 +54,15 @@ export interface Passes {
     atMost: bigint,
     renew?: string,
   ): Promise<offers.Made & { readonly price: bigint; readonly expiresMs: number }>;
+  /**
+   * Issues the receipt of a survivor of a round; it goes to the survivor. The object's id alone
+   * where it was issued already.
+   */
+  issueReceipt(
+    run: string,
+    round: number,
+    member: string,
+  ): Promise<offers.Made | { readonly id: string }>;
 }
 
 const requireAffordable = (price: bigint, most: bigint): void => {
@@ -70,6 +73,16 @@ const requireAffordable = (price: bigint, most: bigint): void => {
     );
 };
 
+/** u64 of Move. */
+const MAX_AMOUNT = 2n ** 64n - 1n;
+
+/** @throws FloeError `usage` naming the amount */
+const requireAmounts = (amounts: Readonly<Record<string, bigint | number>>): void => {
+  for (const [name, amount] of Object.entries(amounts))
+    if (amount < 0 || amount > MAX_AMOUNT || Number.isNaN(Number(amount)))
+      throw new FloeError('usage', `${name}: expected 0 to ${MAX_AMOUNT}, got ${amount}`);
+};
+
 const subscribe = async (
   registry: Registry,
   sender: Sender,
@@ -77,6 +90,7 @@ const subscribe = async (
   atMost: bigint,
   renew: string | undefined,
 ): ReturnType<Passes['subscribe']> => {
+  requireAmounts({ atMost });
   const offer = await offers.readOffer(registry, id);
   requireAffordable(offer.periodPrice, atMost);
   if (renew !== undefined) {
@@ -89,12 +103,15 @@ const subscribe = async (
   return { ...made, price: offer.periodPrice, expiresMs };
 };
 
-export const passesWith = (registry: Registry, sender: Sender): Passes => {
+const passesWith = (registry: Registry, sender: Sender): Passes => {
   const read = (id: string): Promise<offers.Offer> => offers.readOffer(registry, id);
   return {
     address: sender.address,
-    offer: ({ beneficiary = sender.address, rounds = ALL_ROUNDS, ...terms }) =>
-      offers.createOffer(registry, sender, { ...terms, beneficiary, ...rounds }),
+    offer: async ({ beneficiary = sender.address, rounds = ALL_ROUNDS, ...terms }) => {
+      const { passPrice, periodPrice, periodMs } = terms;
+      requireAmounts({ passPrice, periodPrice, periodMs });
+      return offers.createOffer(registry, sender, { ...terms, beneficiary, ...rounds });
+    },
     close: async (offer) => offers.closeOffer(registry, sender, await read(offer)),
     give: async (offer, holder) => offers.givePass(registry, sender, await read(offer), holder),
     revoke: async (offer, pass) => offers.revokePass(registry, sender, await read(offer), pass),
@@ -102,16 +119,57 @@ export const passesWith = (registry: Registry, sender: Sender): Passes => {
     change: (run, change) => changeAccess(registry, sender, run, change),
     transfer: (pass, holder) => offers.transferPass(registry, sender, pass, holder),
     buy: async (id, atMost) => {
+      requireAmounts({ atMost });
       const offer = await read(id);
       requireAffordable(offer.passPrice, atMost);
       return { ...(await offers.buyPass(registry, sender, offer)), price: offer.passPrice };
     },
     subscribe: (offer, atMost, renew) => subscribe(registry, sender, offer, atMost, renew),
+    issueReceipt: (run, round, member) => issueReceipt(registry, sender, run, round, member),
   };
 };
 
+export interface PassesOptions {
+  /** Names the configuration in errors. */
+  readonly from?: string | undefined;
+  /** Told of each attempt of a transaction that failed. */
+  readonly onRetry?: OnRetry | undefined;
+}
+
 /** @throws FloeError `spec_invalid` when the configuration names no Floe package */
-export const openPasses = async (network: NetworkConfig, identity: Identity): Promise<Passes> => {
-  const registry = registryOf(network);
-  return passesWith(registry, await senderOf(registry, identity));
+export const openPasses = async (
+  network: NetworkConfig,
+  identity: Identity,
+  { from, onRetry }: PassesOptions = {},
+): Promise<Passes> => {
+  const registry = registryOf(network, from);
+  return passesWith(registry, await senderOf(registry, identity, onRetry));
 };
+
+/** What is for sale for the models of a run. */
+export interface ForSale {
+  readonly offers: readonly offers.Offer[];
+  /** From when everybody may read which models. */
+  readonly locks: readonly offers.TimeLock[];
+}
+
+/** @param run its object id @throws FloeError `usage`, `spec_invalid`, `ledger_unavailable` */
+export const listOffers = async (
+  network: NetworkConfig,
+  run: string,
+  { from }: PassesOptions = {},
+): Promise<ForSale> => {
+  const registry = registryOf(network, from);
+  return {
+    offers: await offers.offersOf(registry, run),
+    locks: await offers.timeLocksOf(registry, run),
+  };
+};
+
+/** @param run its object id @throws FloeError `usage`, `spec_invalid`, `ledger_unavailable` */
+export const listReceipts = (
+  network: NetworkConfig,
+  run: string,
+  member: string,
+  { from }: PassesOptions = {},
+): Promise<Receipt[]> => receiptsOf(registryOf(network, from), member, run);

@@ -22,13 +22,16 @@ export const registryOf = (
   packageId: packageOf(network, from),
 });
 
+/** Told of each attempt of a transaction that failed. */
+export type OnRetry = (error: FloeError, attempt: number) => void;
+
 /**
  * Transactions that this identity pays and signs. @param onRetry told of each attempt that failed
  */
 export const senderOf = async (
   { client }: Pick<Registry, 'client'>,
   identity: Identity,
-  onRetry?: (error: FloeError, attempt: number) => void,
+  onRetry?: OnRetry,
 ): Promise<Sender> =>
   createSender({
     client,

@@ -106,6 +106,11 @@ export const bodySchemas = {
     model: modelRefSchema,
     /** R: `beacon` of the last commit. See ledger/beacon.ts. */
     beacon: hash,
+    /**
+     * Mean of the capped example counts of the last commit, which the scale of the weighted share
+     * follows from; 5 before the first: see encoding/weight-scale.ts.
+     */
+    meanExamples: integer(1, ENCODING_LIMITS.weight),
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
     /**
      * After the first commit: what R draws the invited from; see rules/selection.ts. All lists are
@@ -252,7 +257,11 @@ export const bodySchemas = {
     bundle: v.strictObject({ blob: blobRefSchema, envelope: bytesUpTo(512 << 10) }),
     /** `parameters`: hash of the strategy with its parameters, see `hashStrategy`. */
     step: v.strictObject({ strategy: text, parameters: hash, before: hash, after: hash }),
+    /** Sum of what the survivors' updates count for in the mean. */
     weight: finite,
+    /** Sum of their capped example counts, and ceil(examples / survivors). */
+    examples: finite,
+    meanExamples: integer(1, ENCODING_LIMITS.weight),
     /** How many of the survivors' updates were clipped. */
     clipped: integer(0, MAX_COHORT),
     /** Sums over the survivors, in the order of the specification. */

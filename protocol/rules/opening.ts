@@ -4,6 +4,7 @@
 import { requireReaders } from '../model/key-envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
+import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { addressOf } from '../ports/identity.ts';
 import { localBeacon } from './beacon.ts';
 import type { ModelRef } from '../records/records.ts';
@@ -59,6 +60,18 @@ const OPEN: readonly Rule[] = [
       equalBytes(body.beacon, previous.body.beacon)
         ? undefined
         : 'the beacon is not that of the last commit',
+  }),
+  open({
+    name: 'examples',
+    says: 'The mean of the example counts is that of the last commit, or 5 before the first.',
+    code: 'record_conflict',
+    check: ({ previous }, { body: { meanExamples, model } }) => {
+      const known = previous?.round === model.version ? previous.body.meanExamples : undefined;
+      const expected = model.version === 0 ? FIRST_MEAN_EXAMPLES : known;
+      return expected === undefined || expected === meanExamples
+        ? undefined
+        : `expected a mean of ${expected} examples, got ${meanExamples}`;
+    },
   }),
   open({
     name: 'members',

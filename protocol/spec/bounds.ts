@@ -10,3 +10,11 @@ export const MIN_COHORT = 3;
 export const MAX_MEMBERS = 10_000;
 /** Rounds of a run, attempts that failed included. */
 export const MAX_ROUND = 100_000;
+
+/** Rounds, both included. */
+export interface Rounds {
+  readonly first: number;
+  readonly last: number;
+}
+/** Those of any run, the future ones included. */
+export const ALL_ROUNDS: Rounds = { first: 0, last: MAX_ROUND };

@@ -12,6 +12,7 @@ import {
   expected,
   withDefaults,
   type Setting,
+  type SettingKind,
   type SettingCommand,
   type SettingsTable,
   type SettingValues,
@@ -107,7 +108,7 @@ const numberOfText = (text: string, whole: boolean): number => {
   return text.trim() === '' ? Number.NaN : Number(text);
 };
 
-type Variant = Extract<Setting, { readonly type: 'variant' }>;
+type Variant = Extract<SettingKind, { readonly type: 'variant' }>;
 
 /**
  * `shards`, `shards:2`, `dirichlet:0.5`, `name:a=1,b=2`; undefined where the text is none of them.
@@ -137,7 +138,7 @@ const variantOfText = (setting: Variant, text: string): unknown => {
   return withDefaults(setting, type, Object.fromEntries(given));
 };
 
-const scalarOfText = (kind: Pick<Setting, 'type'>, text: string): unknown => {
+const scalarOfText = (kind: Pick<SettingKind, 'type'>, text: string): unknown => {
   switch (kind.type) {
     case 'integer':
     case 'duration':
@@ -168,7 +169,7 @@ const fractionsOfText = (text: string): unknown => {
  * The value that one text of a flag stands for, unchecked; of a repeated flag, one item of the
  * list.
  */
-const valueOfText = (setting: Setting, text: string): unknown => {
+const valueOfText = (setting: SettingKind, text: string): unknown => {
   switch (setting.type) {
     case 'fractions':
       return fractionsOfText(text);
@@ -184,7 +185,7 @@ const valueOfText = (setting: Setting, text: string): unknown => {
 /**
  * The items of a repeated flag are checked one by one, so an item is judged by what an item may be.
  */
-const expectedOfFlag = (setting: Setting): string => {
+const expectedOfFlag = (setting: SettingKind): string => {
   if (setting.type === 'keys') return '64 hex digits';
   return setting.type === 'choices' ? `one of ${setting.choices.join(', ')}` : expected(setting);
 };
@@ -195,7 +196,7 @@ const expectedOfFlag = (setting: Setting): string => {
  * @param label the flag, with its dashes
  * @throws FloeError `usage` naming the flag, what was expected and the text
  */
-export const readFlag = (setting: Setting, label: string, text: string): unknown => {
+export const readFlag = (setting: SettingKind, label: string, text: string): unknown => {
   const value =
     setting.type === 'variant' ? variantOfText(setting, text) : valueOfText(setting, text);
   const bounded = setting.type === 'keys' ? { ...setting, min: 0 } : setting;

@@ -7,7 +7,12 @@ import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
-import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
+import {
+  DEFAULT_METRICS,
+  metricsOfTask,
+  metricsSchema,
+  type MetricSpec,
+} from '../algorithm/metrics.ts';
 import {
   makeStrategySpec,
   strategyOf,
@@ -15,7 +20,8 @@ import {
   type StrategyInput,
 } from '../algorithm/registry.ts';
 import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
-import { parameterCount } from '../model/manifest.ts';
+import { TENSOR_ROLES } from '../model/manifest.ts';
+import { partsOf, sizeOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
@@ -60,7 +66,12 @@ const tensor = v.strictObject({
   ),
   shape: v.pipe(v.array(integer(1, 2 ** 31)), v.maxLength(8)),
   dtype: v.picklist(['float32', 'bfloat16']),
+  /** What training does to it: see model/manifest.ts. Trainable where missing. */
+  role: v.optional(v.picklist(TENSOR_ROLES)),
 });
+
+const isTrainable = ({ role = 'trainable' }: { readonly role?: string | undefined }): boolean =>
+  role === 'trainable';
 
 /** The place of a setting in the specification, which names it in errors. */
 const fieldOf = (name: SettingName): string => {
@@ -93,7 +104,12 @@ export const runSpecSchema = v.pipe(
        */
       architecture: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
       /** The tensors of the flat parameter vector, in order. */
-      tensors: v.pipe(v.array(tensor), v.minLength(1), v.maxLength(4096)),
+      tensors: v.pipe(
+        v.array(tensor),
+        v.minLength(1),
+        v.maxLength(4096),
+        v.check((list) => list.some(isTrainable), 'expected at least one trainable tensor'),
+      ),
       /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
       topology: v.optional(v.pipe(v.string(), v.maxLength(2 << 20))),
       /**
@@ -131,7 +147,11 @@ export const runSpecSchema = v.pipe(
     members,
     cohort: v.strictObject(specEntries(SETTINGS, 'cohort')),
     training: v.strictObject(specEntries(SETTINGS, 'training')),
-    encoding: v.strictObject(specEntries(SETTINGS, 'encoding')),
+    encoding: v.strictObject({
+      ...specEntries(SETTINGS, 'encoding'),
+      /** Missing: as many as a lane of the ring has for the cohort. */
+      bits: v.optional(specSchemaOf(SETTINGS.bits)),
+    }),
     /** Numbers that participants send beside their updates, under the same masks. */
     metrics: metricsSchema,
     /**
@@ -242,6 +262,7 @@ export const makeRunSpec = ({
         ...input.cohort,
       },
       training: { ...SPEC_DEFAULTS.training, ...input.training },
+      metrics: input.metrics ?? metricsOfTask(input.training?.task?.type),
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
@@ -275,8 +296,8 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
   if (chosen.strategy.state.length === 0) return undefined;
   const known = firstStates.get(spec);
   if (known !== undefined) return known;
-  const state = initialState(chosen, parameterCount(spec.model));
-  const hash = stateHashOf(chosen, spec.model, state);
+  const size = sizeOf(partsOf(spec.model.tensors).trainable);
+  const hash = stateHashOf(chosen, size, initialState(chosen, size));
   if (hash !== undefined) firstStates.set(spec, hash);
   return hash;
 };

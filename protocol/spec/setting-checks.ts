@@ -15,7 +15,8 @@ export interface Together {
   /** How many members a closed run has; undefined where anybody may join. */
   readonly members: number | undefined;
   readonly ring: Ring;
-  readonly bits: number;
+  /** As many as the ring holds where it is undefined. */
+  readonly bits: number | undefined;
 }
 
 export interface Violation {
@@ -72,9 +73,17 @@ const batchesFit: Check = ({ selection, members, minimum, cohort }) =>
 
 /** A lane must hold the sum of the cohort: q + ceil(log2 n) bits. */
 const ringHoldsSum: Check = ({ ring, bits, cohort }) => {
-  const { modulusBits, bits: range } = RINGS[ring];
+  const { modulusBits, bits: range, spare } = RINGS[ring];
   const [low, high] = range;
   const most = Math.min(high, modulusBits - Math.ceil(Math.log2(cohort)));
+  if (bits === undefined)
+    return spare <= modulusBits - Math.ceil(Math.log2(cohort))
+      ? undefined
+      : {
+          setting: 'ring',
+          message: (nameOf) =>
+            `${ring} holds ${spare} bits for ${2 ** (modulusBits - spare)} participants, and ${nameOf('cohort')} is ${cohort}`,
+        };
   return bits >= low && bits <= most
     ? undefined
     : {

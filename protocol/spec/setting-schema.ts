@@ -57,10 +57,14 @@ const choicesSchema = (choices: readonly string[], message: Message, least: numb
     v.check((list) => distinct(list), message),
   );
 
-/** The alternatives; parameters with a default may be left out. */
+/**
+ * The alternatives; parameters with a default may be left out, unless `whole`: the bytes of a
+ * specification say everything.
+ */
 const variantSchema = (
   variants: Readonly<Record<string, ParameterTable>>,
   message: Message,
+  whole: boolean,
 ): v.GenericSchema =>
   v.variant(
     'type',
@@ -70,7 +74,7 @@ const variantSchema = (
         ...Object.fromEntries(
           Object.entries(parameters).map(([name, parameter]) => [
             name,
-            parameter.default === undefined
+            whole || parameter.default === undefined
               ? anySchema(parameter)
               : v.optional(anySchema(parameter), parameter.default),
           ]),
@@ -123,7 +127,7 @@ const anySchema = (kind: SettingKind): v.GenericSchema => {
       return v.union([fraction, v.strictObject(Object.fromEntries(names), message)], message);
     }
     case 'variant':
-      return variantSchema(kind.variants, message);
+      return variantSchema(kind.variants, message, false);
     case 'data':
       return kind.schema;
   }
@@ -152,6 +156,8 @@ export const specSchemaOf = <const Kind extends SettingKind>(
     if (kind.type === 'boolean' && kind.inSpec !== undefined)
       return v.picklist(kind.inSpec.toReversed(), messageOf(`one of ${kind.inSpec.join(', ')}`));
     if (kind.type === 'choices') return choicesSchema(kind.choices, messageOf(expected(kind)), 1);
+    if (kind.type === 'variant')
+      return variantSchema(kind.variants, messageOf(expected(kind)), true);
     if (kind.type !== 'keys') return anySchema(kind);
     const keys = v.array(fixedBytes(32));
     return kind.min === 0
@@ -177,9 +183,11 @@ type FieldOf<Of, Group extends string> = Of extends { readonly spec: infer Path 
 
 /** The fields that the settings of a table have in one group of the specification. */
 export type SpecEntries<Table, Group extends string> = {
-  readonly [Name in keyof Table as FieldOf<Table[Name], Group>]: v.GenericSchema<
-    SpecValue<Table[Name]>
-  >;
+  readonly [Name in keyof Table as FieldOf<Table[Name], Group>]: Table[Name] extends {
+    readonly optional: true;
+  }
+    ? v.OptionalSchema<v.GenericSchema<SpecValue<Table[Name]>>, undefined>
+    : v.GenericSchema<SpecValue<Table[Name]>>;
 };
 
 /**
@@ -200,11 +208,17 @@ export const specEntries = <const Table extends SettingsTable, const Group exten
   Object.fromEntries(
     Object.values(table).flatMap((setting) => {
       const field = fieldIn(group, setting.spec);
-      return field === undefined ? [] : [[field, specSchemaOf(setting)]];
+      if (field === undefined) return [];
+      const schema = specSchemaOf(setting);
+      return [[field, setting.optional === true ? v.optional(schema) : schema]];
     }),
   ) as SpecEntries<Table, Group>;
 
 /** The values of that group of the specification. */
 export type SpecFields<Table, Group extends string> = {
-  [Name in keyof Table as FieldOf<Table[Name], Group>]: SpecValue<Table[Name]>;
+  [
+    Name in keyof Table as Table[Name] extends { readonly optional: true }
+      ? never
+      : FieldOf<Table[Name], Group>
+  ]: SpecValue<Table[Name]>;
 };

@@ -142,6 +142,8 @@ interface Entry {
    * it.
    */
   readonly spec?: string;
+  /** True leaves the field out of the specification where the setting is not given. */
+  readonly optional?: boolean;
   /** Commands with the flag. Also which of `sim` and `coordinator` use the key of a run file. */
   readonly commands: readonly SettingCommand[];
 }

@@ -138,6 +138,7 @@ export const recomputeRound = async (
       survivors: survivors.body.members.length,
       lanes,
       before,
+      meanExamples: open.body.meanExamples,
       rotationSeed: rotationSeed({
         round: log.round,
         modelHash: open.body.model.hash,

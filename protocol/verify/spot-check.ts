@@ -17,8 +17,10 @@ import {
   type Leaf,
 } from '../encoding/leaves.ts';
 import {
+  blocksOf,
   checkBlock,
   layoutOf,
+  leavesOfCheck,
   rotationSeed,
   sameTotals,
   stateTensorsOf,
@@ -196,7 +198,7 @@ const openWith = async (
 const checkStep = async (
   { spec, evidence, leaf }: SpotCheckInit,
   models: { readonly before: ModelContent; readonly after: ModelContent },
-  sum: { readonly lanes: Lanes; readonly extras: Lanes },
+  sum: { readonly leaves: readonly Lanes[]; readonly extras: Lanes },
 ): Promise<void> => {
   const { open, cohort, survivors, commit } = evidence;
   const { root: cohortRoot, members } = cohort.body;
@@ -208,6 +210,7 @@ const checkStep = async (
       survivors: survivors.body.members.length,
       ...models,
       ...sum,
+      meanExamples: open.body.meanExamples,
       block: leaf,
       rotationSeed: rotationSeed({ round: commit.round, modelHash, cohortRoot }),
     }),
@@ -231,10 +234,11 @@ const checkStep = async (
 export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> => {
   const { spec, evidence, leaf, signal } = init;
   const layout = layoutOf(spec, evidence.cohort.body.members.length);
-  const block = blockLeaf(layout, leaf);
+  const most = blocksOf(spec) - 1;
+  if (!(leaf <= most))
+    throw new FloeError('record_malformed', `expected a block of 0 to ${most}, got ${leaf}`);
+  const blocks = leavesOfCheck(layout, leaf).map((index) => blockLeaf(layout, index));
   const extras = extrasLeaf(layout);
-  if (leaf === extras.index)
-    throw new FloeError('record_malformed', `expected a block of 0 to ${layout.blocks - 1}`);
   try {
     const bundle = await blamed('bundle', () => decodeBundle(init.bundle));
     checkHashes(evidence, layout, bundle);
@@ -243,13 +247,15 @@ export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> =
     const { jobs } = found;
     const { keys } = bundle;
     const [parts, before, after] = await Promise.all([
-      blockLeaves(init, bundle, block),
+      Promise.all(blocks.map((block) => blockLeaves(init, bundle, block))),
       init.before ?? openWith(init, evidence.open.body.model, keys.before),
       openWith(init, evidence.commit.body.model, keys.after),
     ]);
     const tails = bundle.uploads.map((upload) => upload.extras);
     const sum = {
-      lanes: await sumLeaf(layout, block, parts, jobs, bundle, signal),
+      leaves: await Promise.all(
+        blocks.map((block, i) => sumLeaf(layout, block, parts[i]!, jobs, bundle, signal)),
+      ),
       extras: await sumLeaf(layout, extras, tails, jobs, bundle, signal),
     };
     await checkStep(init, { before, after }, sum);

@@ -6,6 +6,7 @@ import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import * as v from 'valibot';
 import { BudgetedTokenizer, budgetOf, type CborBudget } from './cbor-budget.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
+import { issueText } from './issue.ts';
 
 /**
  * Plain data: numbers, strings, booleans, null, byte strings, arrays, objects. `undefined`
@@ -68,9 +69,7 @@ export const parseWith = <Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> => {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  const path = v.getDotPath(issue);
-  throw new FloeError(code, `${path === null ? '' : `${path}: `}${issue.message}`);
+  throw new FloeError(code, issueText(result.issues[0]));
 };
 
 const byteString = v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');

@@ -56,7 +56,7 @@ const expectFound = async ({ coordinator, members }: Stage, part: string): Promi
 const otherSum =
   (coordinator: ScriptedCoordinator): NonNullable<Fabrication['lanes']> =>
   (lanes) => {
-    const { padded, blockSize } = layoutOf(coordinator.spec, 4);
+    const [{ padded, blockSize }] = layoutOf(coordinator.spec, 4).segments;
     for (let at = 0; at < padded; at += blockSize) lanes[at] = (lanes[at]! + 1) & 0xff;
     return lanes;
   };
@@ -440,8 +440,8 @@ describe('block by block', () => {
       {
         lanes: (lanes) => {
           // The last but the metrics: how many were clipped.
-          const at = lanes.length - 11;
-          lanes[at] = (lanes[at]! + 1) & 0x3ff;
+          const at = lanes.length - 9;
+          lanes[at] = (lanes[at]! + 1) & 0xfff;
           return lanes;
         },
       },

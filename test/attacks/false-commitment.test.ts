@@ -36,6 +36,7 @@ import {
   without,
   type Stage,
 } from './support.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 const FIVE = { cohort: { size: 5, minimum: 3 }, deadlines: PATIENT } as const;
 const named = ['honest 0', 'honest 1', 'honest 2', 'honest 3'];
@@ -98,7 +99,7 @@ describe('a member that commits to another secret than it shares', () => {
       const { code, stdout } = await floe(['verify', folder, '--json']);
 
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({
+      expect(resultOf(stdout)).toMatchObject({
         ok: true,
         rounds: [{ outcome: 'aborted', culprits: [identity.address] }, { outcome: 'committed' }],
       });

@@ -11,6 +11,7 @@ import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { makeScenario, runScenario } from '../../sim/index.ts';
 import { floeIn, type Ended } from '../support/floe.ts';
 import { writeTable } from '../support/table.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 let folder: string;
 let own: string;
@@ -62,7 +63,7 @@ const BYTES = {
 } as const;
 
 const reportOf = ({ stdout }: Ended) =>
-  JSON.parse(stdout) as { readonly ok: boolean; readonly files: FolderReport };
+  resultOf(stdout) as { readonly ok: boolean; readonly files: FolderReport };
 
 /** All files of the folder, as it stands. */
 const allFiles = async (): Promise<string[]> =>

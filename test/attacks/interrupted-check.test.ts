@@ -29,7 +29,7 @@ afterEach(async () => {
 const allButOne =
   (coordinator: ScriptedCoordinator): NonNullable<Fabrication['lanes']> =>
   (lanes) => {
-    const { blocks, blockSize } = layoutOf(coordinator.spec, 4);
+    const [{ blocks, blockSize }] = layoutOf(coordinator.spec, 4).segments;
     for (let block = 0; block < blocks; block += 1)
       if (block !== RIGHT) lanes[block * blockSize] = (lanes[block * blockSize]! + 1) & 0xff;
     return lanes;
@@ -172,7 +172,7 @@ it('remains: a coordinator sets every parameter of one block as it likes, found 
   const coordinator = await ScriptedCoordinator.create({}, FIVE_BLOCKS);
   running = await startAll(coordinator, 4, { tensors: FIVE_BLOCKS });
   const members = coordinator.keys;
-  const layout = layoutOf(coordinator.spec, 4);
+  const [layout] = layoutOf(coordinator.spec, 4).segments;
   let set = 0;
   await coordinator.playRound([], {
     after: (after) => {

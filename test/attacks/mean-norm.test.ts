@@ -15,7 +15,6 @@ import {
   meanNormLimit,
   pack,
   quantisationStep,
-  type EncodingSpec,
   type Lanes,
   type RingLayout,
 } from '../../protocol/encoding/index.ts';
@@ -34,7 +33,7 @@ import { connect, createStage, DIMENSION, testIdentity, testSpec } from '../supp
 const CLIP = 4;
 const rotationSeed = new Uint8Array(32).fill(3);
 
-const specOf = (dimension: number, encoding: Partial<EncodingSpec> = {}): Promise<RunSpec> =>
+const specOf = (dimension: number, encoding: Partial<RunSpec['encoding']> = {}): Promise<RunSpec> =>
   testSpec({
     model: {
       architecture: 'custom',
@@ -65,7 +64,7 @@ const honest = (spec: RunSpec, n: number, delta: Float32Array, seed: number): La
   }).lanes;
 
 /** Any vector, its padding included, as it lies in the ring before rounding. */
-const rotated = (x: Float64Array, layout: RingLayout): Float64Array => {
+const rotated = (x: Float64Array, { segments: [layout] }: RingLayout): Float64Array => {
   const rotation = planRotation(layout, rotationSeed);
   const out = new Float64Array(layout.padded);
   for (let block = 0; block < layout.blocks; block += 1) {
@@ -82,7 +81,8 @@ const unclipped = (spec: RunSpec, n: number, delta: Float32Array): Lanes => {
   const lanes = honest(spec, n, new Float32Array(delta.length), 0);
   const x = new Float64Array(layout.padded);
   x.set(delta);
-  const factor = 1 / (quantisationStep(spec.encoding, layout) * rotationGain(layout));
+  const [segment] = layout.segments;
+  const factor = 1 / (quantisationStep(spec.encoding, segment) * rotationGain(segment));
   for (const [i, value] of rotated(x, layout).entries())
     lanes[i] = Math.round(value * factor) & laneMask(layout.modulusBits);
   return lanes;
@@ -98,6 +98,7 @@ const finish = (spec: RunSpec, dimension: number, uploads: readonly Lanes[]) => 
     survivors: uploads.length,
     lanes: fold.lanes,
     before: { weights: new Float32Array(dimension), state: NO_STATE },
+    meanExamples: 600,
     rotationSeed,
   });
 };
@@ -137,7 +138,8 @@ describe('one liar of ten', () => {
     const layout = layoutOf(spec, 10);
     const liar = honest(spec, 10, new Float32Array(2000), 0);
     const x = new Float64Array(layout.padded).fill(50, 2000);
-    const factor = 1 / (quantisationStep(spec.encoding, layout) * rotationGain(layout));
+    const [segment] = layout.segments;
+    const factor = 1 / (quantisationStep(spec.encoding, segment) * rotationGain(segment));
     rotated(x, layout).forEach((value, i) => {
       liar[i] = Math.round(value * factor) & laneMask(layout.modulusBits);
     });
@@ -192,11 +194,11 @@ describe('honest updates', () => {
     const limitOf = async (
       dimension: number,
       n: number,
-      change: Partial<EncodingSpec>,
+      change: Partial<RunSpec['encoding']>,
       weight: number,
     ): Promise<number> => {
       const spec = await specOf(dimension, change);
-      return meanNormLimit(spec.encoding, layoutOf(spec, n), n, weight) / CLIP;
+      return meanNormLimit(spec.encoding, layoutOf(spec, n).segments[0], n, weight) / CLIP;
     };
     expect(await limitOf(200_000, 10, {}, 6000)).toBeLessThan(1.001);
     expect(await limitOf(200_000, 10, { bits: 4 }, 6000)).toBeLessThan(1.02);
@@ -226,7 +228,7 @@ describe('within the bound', () => {
     // The others alone would move the model by 0.015.
     expect(Math.hypot(...stepOf(90))).toBeGreaterThan(50 * 0.015);
     // The bound: what ten participants with one example each could do.
-    const most = meanNormLimit(spec.encoding, layout, 10, 10);
+    const most = meanNormLimit(spec.encoding, layout.segments[0], 10, 10);
     const norm = Math.hypot(...stepOf(10));
     expect(norm).toBeGreaterThan(1.5 * CLIP);
     expect(norm).toBeLessThan(most);
@@ -260,11 +262,16 @@ describe('within the bound', () => {
         };
         const { meanDelta: weights } = decodeSum({ ...input, lanes, dimension });
         const after = { weights, state: NO_STATE };
-        const own = { lanes: blockOf(lanes, layout, block), extras: lanes.subarray(layout.padded) };
-        return codeOf(() => checkBlock({ ...input, spec, before, after, block, ...own }));
+        const own = {
+          leaves: [blockOf(lanes, layout, block)],
+          extras: lanes.subarray(layout.padded),
+        };
+        return codeOf(() =>
+          checkBlock({ ...input, meanExamples: 600, spec, before, after, block, ...own }),
+        );
       }).filter((code) => code !== undefined).length;
     const lanes = sumOf(1.5 * CLIP);
-    const input = { spec, n: 10, survivors: 10, before, rotationSeed };
+    const input = { spec, n: 10, survivors: 10, before, meanExamples: 600, rotationSeed };
     expect(codeOf(() => finishRound({ ...input, lanes }))).toBe('mean_out_of_range');
     expect(found(lanes)).toBe(0);
     // The bound: the square root of three.

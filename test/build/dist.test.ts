@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkTypes, entriesOf, installInto, packBoth, type Place } from './packages.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 let folder: string;
 let place: Place;
@@ -149,7 +150,7 @@ describe('the built packages', () => {
   it('the command is executable by name and examines the machine', async () => {
     const text = await readFile(cli, 'utf8');
     expect(text).toMatch(/^#!\/usr\/bin\/env node\n/u);
-    const report = JSON.parse(await place.node(cli, 'doctor', '--json')) as { ok: boolean };
+    const report = resultOf(await place.node(cli, 'doctor', '--json')) as { ok: boolean };
     expect(report.ok).toBe(true);
   });
 
@@ -160,10 +161,10 @@ describe('the built packages', () => {
     });
     await writeFile(join(place.app, 'table.csv'), ['x,y,label', ...rows].join('\n'));
     const options = '--data table.csv --model linear --participants 4 --cohort 3 --rounds 2 --json';
-    const summary = JSON.parse(await place.node(cli, 'sim', ...options.split(' '))) as object;
+    const summary = resultOf(await place.node(cli, 'sim', ...options.split(' '))) as object;
     expect(summary).toMatchObject({ rounds: 2, participants: 4, masked: true });
     expect(await readdir(join(place.app, 'runs/latest'))).toContain('report.html');
-    const verified = JSON.parse(await place.node(cli, 'verify', 'runs/latest', '--json')) as object;
+    const verified = resultOf(await place.node(cli, 'verify', 'runs/latest', '--json')) as object;
     expect(verified).toMatchObject({ ok: true, level: 'L1' });
   });
 });

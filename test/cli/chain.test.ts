@@ -9,6 +9,10 @@ import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { decodeSuiPrivateKey } from '@mysten/sui/cryptography';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openPasses, readNetworkFile } from '../../client/index.ts';
+import { nodeDisk, openKeystore } from '../../client/keystore/index.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { systemRandom } from '../../protocol/ports/random.ts';
 import { suiClientOf } from '../../protocol/net/walrus/client.ts';
 import { Run } from '../../protocol/net/sui/layout.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
@@ -16,6 +20,7 @@ import type { Devnet } from 'floe-devnet';
 import { startDevnet } from 'floe-devnet';
 import { connect, fund, keyOf, networkOf, publicKeyOf, specFor } from '../substrate/support.ts';
 import { floeIn, having, type Ended } from '../support/floe.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 const owner = keyOf(61);
 const stranger = keyOf(62);
@@ -32,7 +37,7 @@ const floe = (args: readonly string[], key?: Ed25519Keypair): Promise<Ended> =>
 /** Runs a command on the published network and gives its document. */
 const json = async (args: readonly string[], key?: Ed25519Keypair) => {
   const ended = await floe([...args, '--network', 'floe.json', '--json'], key);
-  const document = v.parse(v.record(v.string(), v.unknown()), JSON.parse(ended.stdout));
+  const document = v.parse(v.record(v.string(), v.unknown()), resultOf(ended.stdout));
   return { ...ended, document };
 };
 const text = (value: unknown): string => v.parse(v.string(), value);
@@ -68,7 +73,7 @@ beforeAll(async () => {
     '--address',
     owner.toSuiAddress(),
   ]);
-  ({ packageId } = v.parse(v.object({ packageId: v.string() }), JSON.parse(published.stdout)));
+  ({ packageId } = v.parse(v.object({ packageId: v.string() }), resultOf(published.stdout)));
 
   const spec = specFor(owner);
   const network = { ...networkOf(devnet), floe: { packageId } };
@@ -132,7 +137,7 @@ describe('floe publish', () => {
   it('publishes no second one unasked, and names what is wrong', async () => {
     const again = await floe(['publish', '--network', 'floe.json', '--json'], owner);
     expect(again.code).toBe(2);
-    expect(v.parse(error, JSON.parse(again.stdout)).error.code).toBe('file_exists');
+    expect(v.parse(error, resultOf(again.stdout)).error.code).toBe('file_exists');
     const without = await floe(['publish', '--network', 'net.json']);
     expect(without).toMatchObject({ code: 2 });
     expect(without.stderr).toContain('FLOE_SUI_KEY');
@@ -241,6 +246,13 @@ describe('floe pass', () => {
     expect((await json(taken, owner)).document).toMatchObject({ changed: true });
     expect((await json(taken, owner)).document).toMatchObject({ changed: false });
 
+    const { network, path } = await readNetworkFile(join(folder, 'floe.json'));
+    const seed = decodeSuiPrivateKey(owner.getSecretKey()).secretKey;
+    const passes = await openPasses(network, await identityFromSeed(seed), { from: path });
+    const free = { run, passPrice: -1n, periodPrice: 0n, periodMs: 1000 };
+    await expect(passes.offer(free)).rejects.toThrow('passPrice: expected 0 to');
+    await expect(passes.buy(offer, -1n)).rejects.toThrow('atMost: expected 0 to');
+
     const pay = ['pass', 'subscribe', offer, '--at-most', '1'];
     const { document } = await json(pay, stranger);
     const renewed = await json([...pay, '--renew', text(document['subscription'])], stranger);
@@ -289,6 +301,17 @@ describe('floe receipt', () => {
     expect(document).toMatchObject({
       receipts: [{ id: receipt, round: 1, dataCommitment: '0a'.repeat(32) }],
     });
+    // The key of a keystore is the participant, whatever FLOE_SUI_KEY holds.
+    const keystore = await openKeystore(join(folder, 'ks'), 'secret', {
+      random: systemRandom,
+      disk: await nodeDisk(),
+      identitySeed: decodeSuiPrivateKey(member.getSecretKey()).secretKey,
+    });
+    await keystore.close();
+    const env = { ...having(stranger), FLOE_PASSPHRASE: 'secret' };
+    const flags = ['--keystore', 'ks', '--network', 'floe.json', '--json'];
+    const own = resultOf((await call(['receipt', run, ...flags], env)).stdout);
+    expect(own).toMatchObject({ member: whose[1], receipts: [{ id: receipt, round: 1 }] });
     const none = await json(['receipt', run, '--round', '1'], stranger);
     expect(none.code).toBe(2);
     expect(v.parse(error, none.document).error.message).toContain('expected a survivor');

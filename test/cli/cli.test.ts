@@ -11,6 +11,7 @@ import { createProgram } from '../../cli/main.ts';
 import { summarySchema } from '../../sim/index.ts';
 import { floeIn } from '../support/floe.ts';
 import { writeTable } from '../support/table.ts';
+import { eventsOf, resultOf } from '../support/json-lines.ts';
 
 const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
 
@@ -18,6 +19,8 @@ let folder: string;
 let table: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'floe-cli-'));
+  await writeFile(join(folder, 'policy-typo.json'), '{"minimun": 3}');
+  await writeFile(join(folder, 'policy-range.json'), '{"minimum": 2}');
   table = await writeTable(join(folder, 'table.csv'), { rows: 360, features: 6, classes: 3 });
 });
 afterAll(async () => {
@@ -86,8 +89,9 @@ const SMALL = [
 
 describe('help and usage', () => {
   it('prints the version, the help, the exit codes', async () => {
-    const [version, help, codes, sim] = await Promise.all([
+    const [version, short, help, codes, sim] = await Promise.all([
       floe('--version'),
+      called(['-V']),
       floe('--help'),
       floe('help', 'exit-codes'),
       floe('help', 'sim'),
@@ -96,6 +100,7 @@ describe('help and usage', () => {
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     for (const name of ['sim', 'coordinator', 'join', 'pull', 'verify', 'doctor'])
       expect(help.stdout).toContain(`  ${name} `);
+    expect(short.stdout).toBe(version.stdout);
     expect(help.code).toBe(0);
     expect(codes.stdout).toMatch(/130 {2}stopped by Ctrl-C/);
     expect(sim.stdout).toContain('--partition');
@@ -104,9 +109,10 @@ describe('help and usage', () => {
   it.each(
     createProgram()
       .commands.map((command) => command.name())
-      .filter((name) => name !== 'help'),
+      .filter((name) => name !== 'help')
+      .concat(['offer', 'give', 'transfer', 'buy', 'list'].map((name) => `pass ${name}`)),
   )('%s --help shows examples', async (command) => {
-    const { code, stdout, stderr } = await called([command, '--help']);
+    const { code, stdout, stderr } = await called([...command.split(' '), '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('Examples:');
     expect(stdout).toMatch(/exit codes/i);
@@ -139,7 +145,7 @@ describe('help and usage', () => {
     ],
     [
       ['join', 'ws://host', '--require-known', '2'],
-      /--require-known: expected a share from 0 to 1/,
+      /--require-known: expected a fraction from 0 to 1/,
     ],
     [['join', 'ws://host', '--require-clip-norm', '5'], /--require-clip-norm: expected MIN\.\.MAX/],
     [['join', 'ws://host', '--require', 'missing.json'], /--require: no missing\.json/],
@@ -160,6 +166,11 @@ describe('help and usage', () => {
     [['verify', 'missing'], /missing/],
     [['pull', 'missing'], /missing/],
     [['help', 'nonsense'], /expected sim/],
+    [['cost', '--storage-price', '-1'], /--storage-price: expected a whole number from 0/],
+    [['pass', 'buy', `0x${'0'.repeat(64)}`, '--at-most', '-1'], /--at-most: expected .* 0 or more/],
+    [['join', 'ws://host', '--require', 'policy-typo.json'], /minimun: unknown key/],
+    [['join', 'ws://host', '--require', 'policy-range.json'], /minimum: expected >=3, got 2/],
+    [['join', 'ws://host', '--consent', 'a', 'b'], /--consent requires --answers consent/],
   ])('%j is a usage error', async (args, message) => {
     const { code, stdout, stderr } = await called(args);
     expect(stderr).toMatch(message);
@@ -171,7 +182,7 @@ describe('help and usage', () => {
   it('with --json an error is a document', async () => {
     const { code, stdout } = await floe('sim', '--rounds', '0', '--json');
     expect(code).toBe(2);
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'usage', retryable: false } });
+    expect(resultOf(stdout)).toMatchObject({ error: { code: 'usage', retryable: false } });
   });
 
   it('a stack is shown with --debug only', async () => {
@@ -183,7 +194,7 @@ describe('help and usage', () => {
 describe('floe doctor', () => {
   it('says what the machine can do', async () => {
     const { code, stdout } = await floe('doctor', '--json');
-    const report = JSON.parse(stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] };
+    const report = resultOf(stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] };
     expect(code).toBe(0);
     expect(report.ok).toBe(true);
     for (const name of [
@@ -213,16 +224,19 @@ describe('floe sim, verify and pull', () => {
   it('simulates, verifies, exports, and names what was altered', async () => {
     const sim = await floe('sim', '--data', table, ...SMALL, '--json');
     expect({ code: sim.code, stderr: sim.stderr }).toEqual({ code: 0, stderr: '' });
-    const { folder: own, ...summary } = JSON.parse(sim.stdout) as { folder: string };
+    const { folder: own, ...summary } = resultOf(sim.stdout) as { folder: string };
     const { modelHash } = v.parse(summarySchema, summary);
+    const events = eventsOf(sim.stdout);
+    expect(events.slice(0, 2)).toEqual(['starting', 'started']);
+    expect(events.filter((event) => event === 'round')).toHaveLength(2);
 
     const good = await floe('verify', 'runs/latest', '--json');
     expect(good.code).toBe(0);
-    expect(JSON.parse(good.stdout)).toMatchObject({ ok: true, level: 'L1', modelHash });
+    expect(resultOf(good.stdout)).toMatchObject({ ok: true, level: 'L1', modelHash });
 
     const pulled = await floe('pull', 'runs/latest', '--out', 'model', '--tfjs', '--json');
     expect(pulled.code).toBe(0);
-    expect(JSON.parse(pulled.stdout)).toMatchObject({ modelHash, round: 2 });
+    expect(resultOf(pulled.stdout)).toMatchObject({ modelHash, round: 2 });
     const [a, b] = await Promise.all(
       [join('model', 'model.safetensors'), join(own, 'model.safetensors')].map(async (path) =>
         readFile(join(folder, path)),
@@ -242,7 +256,7 @@ describe('floe sim, verify and pull', () => {
       await floe('pull', 'runs/latest', '--key-file', stranger, '--out', 'other'),
     ).toMatchObject({ code: 4 });
     expect(
-      JSON.parse((await floe('verify', 'runs/latest', '--key-file', stranger, '--json')).stdout),
+      resultOf((await floe('verify', 'runs/latest', '--key-file', stranger, '--json')).stdout),
     ).toMatchObject({ ok: true, level: 'L0' });
 
     const blobs = join(folder, own, 'blobs');
@@ -253,7 +267,7 @@ describe('floe sim, verify and pull', () => {
     await writeFile(victim, bytes);
     const bad = await floe('verify', 'runs/latest');
     expect(bad.code).toBe(1);
-    expect(bad.stdout).toMatch(/something is wrong: round \d+, \w+ record \(entry \d+\)/);
+    expect(bad.stdout).toMatch(/verification failed: round \d+, \w+ record \(entry \d+\)/);
   });
 
   it('Ctrl-C ends a run cleanly with exit code 130', async () => {
@@ -399,7 +413,7 @@ describe('floe coordinator and join', () => {
     for (const { ended } of joins) {
       const { code, stdout } = await ended;
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({
+      expect(resultOf(stdout)).toMatchObject({
         run,
         round: Number(attempts),
         modelHash: hash,
@@ -409,7 +423,7 @@ describe('floe coordinator and join', () => {
     }
     const verified = await start(['verify', 'state', '--keystore', 'me2', '--json'], env).ended;
     expect(verified.code).toBe(0);
-    expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, level: 'L1', modelHash: hash });
+    expect(resultOf(verified.stdout)).toMatchObject({ ok: true, level: 'L1', modelHash: hash });
     expect(
       (
         await start(

@@ -8,8 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { askPassphrase, readPassphrase, type Terminal } from '../../cli/passphrase.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  askPassphrase,
+  readPassphrase,
+  type Terminal,
+} from '../../client/keystore/ask-passphrase.ts';
 
 const PLACE = { folder: 'me', isNew: false };
 let folder: string;
@@ -17,7 +21,6 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'floe-passphrase-'));
 });
-afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** A terminal at which these keys are pressed, one chunk for each question. */
@@ -43,15 +46,12 @@ const terminalWith = (...answers: readonly string[]) => {
 };
 const NOBODY: Terminal = { input: new PassThrough(), output: { write: () => undefined } };
 
-/** What is left of the environment of other tests and of whoever runs them. */
-const withoutVariable = (): void => void vi.stubEnv('FLOE_PASSPHRASE', '');
-
 it('of a file: without its last line break; an empty one is none', async () => {
   const path = join(folder, 'file');
   await writeFile(path, 'two words \r\n');
-  expect(await readPassphrase({ passphraseFile: path }, PLACE, NOBODY)).toBe('two words ');
+  expect(await readPassphrase({ file: path }, PLACE, NOBODY)).toBe('two words ');
   await writeFile(path, '\n');
-  await expect(readPassphrase({ passphraseFile: path }, PLACE, NOBODY)).rejects.toMatchObject({
+  await expect(readPassphrase({ file: path }, PLACE, NOBODY)).rejects.toMatchObject({
     code: 'passphrase_missing',
   });
 });
@@ -59,24 +59,23 @@ it('of a file: without its last line break; an empty one is none', async () => {
 it('of a descriptor: the first line, once for both keystores of a command', async () => {
   const path = join(folder, 'lines');
   await writeFile(path, 'first line\nanother secret\n');
-  const flags = { passphraseFd: openSync(path, 'r') };
+  const flags = { fd: openSync(path, 'r') };
   expect(await readPassphrase(flags, PLACE, NOBODY)).toBe('first line');
   expect(await readPassphrase(flags, PLACE, NOBODY)).toBe('first line');
-  await expect(readPassphrase({ passphraseFd: 1023 }, PLACE, NOBODY)).rejects.toMatchObject({
+  await expect(readPassphrase({ fd: 1023 }, PLACE, NOBODY)).rejects.toMatchObject({
     code: 'usage',
   });
   await writeFile(path, 'x'.repeat(5000));
   const long = openSync(path, 'r');
-  await expect(readPassphrase({ passphraseFd: long }, PLACE, NOBODY)).rejects.toMatchObject({
+  await expect(readPassphrase({ fd: long }, PLACE, NOBODY)).rejects.toMatchObject({
     code: 'usage',
   });
-  await expect(
-    readPassphrase({ passphraseFd: 0, passphraseFile: path }, PLACE, NOBODY),
-  ).rejects.toMatchObject({ code: 'usage' });
+  await expect(readPassphrase({ fd: 0, file: path }, PLACE, NOBODY)).rejects.toMatchObject({
+    code: 'usage',
+  });
 });
 
 it('of a person: nothing that is typed is shown, mistakes can be corrected', async () => {
-  withoutVariable();
   const { terminal, written, raw } = terminalWith('sekrex\u007Ft\r');
   expect(await readPassphrase({}, PLACE, terminal)).toBe('sekret');
   expect(written).toEqual(['Passphrase of me: ', '\n']);
@@ -85,7 +84,6 @@ it('of a person: nothing that is typed is shown, mistakes can be corrected', asy
 });
 
 it('of a person for a new keystore: twice the same', async () => {
-  withoutVariable();
   const isNew = { folder: 'me', isNew: true };
   expect(await readPassphrase({}, isNew, terminalWith('one\r', 'one\r').terminal)).toBe('one');
   await expect(
@@ -94,7 +92,6 @@ it('of a person for a new keystore: twice the same', async () => {
 });
 
 it('of a person who gives up, types nothing, or is not there', async () => {
-  withoutVariable();
   for (const [keys, code] of [
     ['se\u0003', 'aborted'],
     ['\u0004', 'passphrase_missing'],

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { gatherSettings } from '../../cli/run-file.ts';
+import { gatherSettings } from '../../cli/run-flags.ts';
 import { specOfSettings } from '../../protocol/spec/spec-of-settings.ts';
 import { makeScenario, summarySchema } from '../../sim/index.ts';
 import { floeIn } from '../support/floe.ts';
+import { resultOf } from '../support/json-lines.ts';
 import { writeTable } from '../support/table.ts';
 
 let folder: string;
@@ -78,12 +79,12 @@ describe('one file', () => {
     );
     expect(code).toBe(4);
     const { stdout } = await floe(['cost', 'run.yaml', '--json']);
-    expect(JSON.parse(stdout)).toMatchObject({ rounds: 3, cohort: 4 });
+    expect(resultOf(stdout)).toMatchObject({ rounds: 3, cohort: 4 });
   });
 
   it('makes the same training, encoding and cohorts in both', async () => {
     const [simulated, real] = await Promise.all([
-      gatherSettings(at('run.yaml'), {}, { command: 'sim' }),
+      gatherSettings(at('run.yaml'), {}, 'sim'),
       gatherSettings(at('run.yaml'), {}),
     ]);
     const scenario = makeScenario(simulated.settings);
@@ -133,8 +134,7 @@ describe('flags win over the file', () => {
           ...flags,
         ])
       ).stdout;
-    const upload = (text: string) =>
-      (JSON.parse(text) as { bytes: { upload: number } }).bytes.upload;
+    const upload = (text: string) => (resultOf(text) as { bytes: { upload: number } }).bytes.upload;
     // Without masks an upload travels in an envelope, which is larger.
     expect(upload(await masks('--mask'))).toBeLessThan(upload(await masks()));
     expect(upload(await masks('--no-mask'))).toBe(upload(await masks()));

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { gatherSettings } from '../../cli/run-file.ts';
-import type { SettingFlags } from '../../cli/run-flags.ts';
+import { gatherSettings } from '../../cli/run-flags.ts';
+import type { SettingFlags } from '../../protocol/spec/setting-flags.ts';
 import { knownStrategies } from '../../protocol/algorithm/registry.ts';
 import type { RunSettings } from '../../protocol/spec/settings.ts';
 

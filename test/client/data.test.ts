@@ -149,14 +149,14 @@ describe('loadData', () => {
     const test = await loadData('mnist', { part: 'test' });
     expect(test).toMatchObject({ size: 10_000, featureShape: [28, 28, 1], classes: 10 });
     // The labels' counts are those the data set is known for.
-    const report = preflight(test, { inputShape: [28, 28, 1], outputs: 10, loss: 'crossEntropy' });
+    const report = preflight(test, { inputShape: [28, 28, 1], outputs: 10, task: 'multi-class' });
     expect(report.histogram).toEqual([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
     expect(report).toMatchObject({ minimum: 0, maximum: 1, warnings: [] });
   });
 });
 
 describe('subset and preflight', () => {
-  const shape = { inputShape: [2], outputs: 3, loss: 'crossEntropy' } as const;
+  const shape = { inputShape: [2], outputs: 3, task: 'multi-class' } as const;
   const make = (features: number[], labels: number[]): Dataset =>
     createDataset({
       features: Float32Array.from(features),
@@ -199,7 +199,7 @@ describe('subset and preflight', () => {
     [
       'classes for two outputs of regression',
       good,
-      { ...shape, loss: 'meanSquaredError' as const },
+      { ...shape, task: 'regression' as const },
       /1 targets/u,
     ],
   ])('refuses %s', (_, data, model, message) => {

@@ -3,7 +3,7 @@
  * leaves by name after that time without progress, whatever it waits for. One line an outage.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { duration } from '../../cli/flags.ts';
+import { patience } from '../../cli/flags.ts';
 import { EXIT, exitCodeOf } from '../../cli/exit-codes.ts';
 import { functionTrainer, join } from '../../client/index.ts';
 import { giveUpAfter } from '../../client/connect/give-up.ts';
@@ -103,7 +103,7 @@ describe('a bound on waiting', () => {
   });
 
   it('is given as a time', () => {
-    const read = duration('--give-up');
+    const read = (text: string) => patience('--give-up', text);
     expect(['90', '90s', '10m', '2h'].map(read)).toEqual([90_000, 90_000, 600_000, 7_200_000]);
     for (const text of ['', '0', '10d', '-1m', '1e3', '9999999h'])
       expect(() => read(text)).toThrowError(expect.objectContaining({ code: 'usage' }));

@@ -3,18 +3,21 @@
  * adapter, a software one too; skipped where there is none) against the same training step by step
  * in plain JavaScript.
  */
+import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
+import { PLAIN_SGD } from '../../client/optimizer.ts';
 import { planOf } from '../../client/recorded/plan.ts';
 import { record } from '../../client/recorded/record.ts';
 import { randomStream, permutation } from '../../client/random.ts';
 import { openGpu } from '../../client/recorded/webgpu/device.ts';
 import { mayHaveDriver } from '../../client/recorded/webgpu/vulkan.ts';
 import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
-import { oneHotOf } from '../../client/tfjs/batch-loss.ts';
 import { gather } from '../../client/tfjs/engine.ts';
+import { targetsOf } from '../../client/tfjs/losses.ts';
 import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
+import { objectiveOf } from '../../client/tfjs/objective.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
 import { createBuffers, runReference } from './recorded-reference.ts';
 
@@ -34,6 +37,8 @@ beforeAll(async () => {
 });
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
+/** A model of classes. */
+const aim = (model: Tfjs.LayersModel) => objectiveOf(cpu.tf, model, { labels: new Int32Array(1) });
 
 describe('recording', () => {
   it.each(SMALL_MODELS)(
@@ -41,8 +46,8 @@ describe('recording', () => {
     async (small) => {
       const model = await small.model(cpu.tf);
       const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
-      const common = { tf: cpu.tf, model, kind: 'probabilities', size: 3 } as const;
-      const step = record({ ...common, optimizer: { type: 'sgd' } });
+      const common = { tf: cpu.tf, model, objective: aim(model), size: 3 };
+      const step = record({ ...common, optimizer: PLAIN_SGD });
       const forward = record(common);
       expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
       expect(forward.updates).toEqual([]);
@@ -58,9 +63,9 @@ describe('recording', () => {
     const program = record({
       tf: cpu.tf,
       model,
-      kind: 'probabilities',
+      objective: aim(model),
       size: 10,
-      optimizer: { type: 'sgd' },
+      optimizer: PLAIN_SGD,
     });
     const plan = planOf(program);
     expect(plan.nodes.filter(({ type }) => type === 'matMul')).toHaveLength(8);
@@ -73,14 +78,21 @@ describe('recording', () => {
   it('leaks no tensors, and keeps momentum and Adam as state', () => {
     const model = cnn(cpu.tf);
     const count = cpu.tf.memory().numTensors;
-    const common = { tf: cpu.tf, model, kind: 'probabilities', size: 2 } as const;
-    const momentum = record({ ...common, optimizer: { type: 'momentum', momentum: 0.9 } });
+    const common = { tf: cpu.tf, model, objective: aim(model), size: 2 };
+    const momentum = record({
+      ...common,
+      optimizer: { rule: { type: 'momentum', momentum: 0.9 }, weightDecay: 0 },
+    });
     const adam = record({
       ...common,
-      optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+      optimizer: {
+        rule: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+        weightDecay: 0,
+      },
     });
     expect(momentum.state).toHaveLength(8);
-    expect(adam.state).toHaveLength(16);
+    // Two for each tensor, and how far the running means have come.
+    expect(adam.state).toHaveLength(18);
     expect(cpu.tf.memory().numTensors).toBe(count);
     model.dispose();
   });
@@ -98,7 +110,8 @@ describe('recording', () => {
     const model = tf.sequential({
       layers: [tf.layers.dense({ units: 2, inputShape: [2] }), new Reading({})],
     });
-    expect(() => record({ tf, model, kind: 'logits', size: 2 })).toThrow(
+    const objective = objectiveOf(tf, model, { labels: new Int32Array(1) }, { outputs: 'logits' });
+    expect(() => record({ tf, model, objective, size: 2 })).toThrow(
       'it reads a number that it computed',
     );
     model.dispose();
@@ -113,8 +126,8 @@ describe('replay by the reference executor', () => {
     const data = examplesFor(small, 3 * size);
     const trainer = await tfjsTrainer({ model: small.model, data, backend: cpu });
     const { manifest } = trainer;
-    const kind = small.kind ?? 'probabilities';
-    const program = record({ tf, model, kind, size, optimizer: { type: 'sgd' } });
+    const objective = aim(model);
+    const program = record({ tf, model, objective, size, optimizer: PLAIN_SGD });
     const plan = planOf(program);
     const buffers = createBuffers(plan);
     const weights = initialModel({ ...manifest, seed });
@@ -133,7 +146,7 @@ describe('replay by the reference executor', () => {
     for (let start = 0; start < data.size; start += size) {
       const { features, labels } = gather(data, order.subarray(start, start + size));
       buffers[plan.features]?.set(features);
-      buffers[plan.targets ?? -1]?.set(oneHotOf(labels, size, 4));
+      buffers[plan.targets ?? -1]?.set(targetsOf(objective, labels, size));
       const seeds = Array.from({ length: dropouts }, () => stream.below(2 ** 31 - 1) + 1);
       for (const draw of plan.draws)
         buffers[draw.buffer]?.set(
@@ -163,8 +176,8 @@ describe('gradients of recorded steps', () => {
     const model = await small.model(cpu.tf);
     const data = examplesFor(small, size);
     const trainer = await tfjsTrainer({ model: small.model, data, backend: cpu });
-    const optimizer = { type: 'sgd' } as const;
-    const plan = planOf(record({ tf: cpu.tf, model, kind: 'probabilities', size, optimizer }));
+    const objective = aim(model);
+    const plan = planOf(record({ tf: cpu.tf, model, objective, size, optimizer: PLAIN_SGD }));
     const buffers = createBuffers(plan);
     const weights = initialModel({ ...trainer.manifest, seed });
     const starts: number[] = [];
@@ -180,7 +193,7 @@ describe('gradients of recorded steps', () => {
       Uint32Array.from({ length: size }, (_, i) => i),
     );
     buffers[plan.features]?.set(features);
-    buffers[plan.targets ?? -1]?.set(oneHotOf(labels, size, 4));
+    buffers[plan.targets ?? -1]?.set(targetsOf(objective, labels, size));
     buffers[plan.learningRate ?? -1]?.set([1]);
     runReference(plan, buffers);
     // Small, as relu and max pooling have kinks.
@@ -215,9 +228,8 @@ it('a model with a constraint trains eagerly, for its updates go through the lay
       }),
     ],
   });
-  expect(() => record({ tf, model: constrained, kind: 'probabilities', size: 2 })).toThrow(
-    /constraint/u,
-  );
+  const objective = aim(constrained);
+  expect(() => record({ tf, model: constrained, objective, size: 2 })).toThrow(/constraint/u);
   constrained.dispose();
 });
 

@@ -22,6 +22,7 @@ import { keyOf, networkOf, packageOf, startNetwork } from '../substrate/support.
 import { floeIn } from '../support/floe.ts';
 import { writeTable } from '../support/table.ts';
 import { FloeProcess, freePort, killAll, PASSPHRASE } from './processes.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 /** Who was refused is not waited for. */
 const SETTINGS = '--rounds 1 --cohort 3 --minimum 3 --grace 0';
@@ -113,8 +114,8 @@ const play = async (command: string, port: number, networks: readonly JoinOption
     await floe(source, { FLOE_NETWORK: at('net.json') }),
     await floe(source, { FLOE_NETWORK: at('other.json') }),
   ];
-  expect(JSON.parse(read.stdout)).toMatchObject({ ok: true, ledger: 'sui' });
-  expect(v.parse(refusal, JSON.parse(misread.stdout)).error.code).toBe('network_mismatch');
+  expect(resultOf(read.stdout)).toMatchObject({ ok: true, ledger: 'sui' });
+  expect(v.parse(refusal, resultOf(misread.stdout)).error.code).toBe('network_mismatch');
   const announced: unknown = await (await fetch(`http://127.0.0.1:${port}/run`)).json();
   const { spec: told } = v.parse(v.object({ spec: v.string() }), announced);
   const { parent } = decodeRunSpec(new Uint8Array(Buffer.from(told, 'base64url')));
@@ -126,7 +127,7 @@ const play = async (command: string, port: number, networks: readonly JoinOption
   await Promise.all(runs.map(({ finished }) => finished));
   const models = await Promise.all(runs.map((run) => run.model()));
   expect(await server.exited, server.stdout + server.stderr).toBe(0);
-  const document = v.parse(finishedSchema, JSON.parse(server.stdout));
+  const document = v.parse(finishedSchema, resultOf(server.stdout));
   return { refused, announced, models, document };
 };
 
@@ -201,7 +202,7 @@ it('what cannot work is refused before anything is spent', async () => {
   const own = keyOf(9);
   const run = async (command: string, env: Record<string, string> = {}) => {
     const { code: exit, stdout } = await floe(`${command} --json --port 0`, env);
-    return { exit, ...v.parse(refusal, JSON.parse(stdout)).error };
+    return { exit, ...v.parse(refusal, resultOf(stdout)).error };
   };
   const poorly = `coordinator ${SETTINGS} ${MODEL} --network ${at('poor.json')} --state ${at('poor')}`;
   const [broke, moved, wrong] = await Promise.all([

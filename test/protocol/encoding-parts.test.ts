@@ -14,7 +14,7 @@ import {
   unpack,
   walshHadamard,
   type EncodingSpec,
-  type RingLayout,
+  type SegmentLayout,
 } from '../../protocol/encoding/index.ts';
 import {
   blockEnergies,
@@ -46,8 +46,8 @@ const gaussian = (count: number, label: number): Float64Array => {
 };
 
 /** A layout of given blocks, as `ringLayout` would make it for another size of model. */
-const blocksOf = (blocks: number, blockSize: number): RingLayout => ({
-  ...ringLayout(spec, 10, 1),
+const blocksOf = (blocks: number, blockSize: number): SegmentLayout => ({
+  ...ringLayout(spec, 10, 1).segments[0],
   dimension: blocks * blockSize,
   blocks,
   blockSize,
@@ -122,7 +122,7 @@ describe('rotation', () => {
 
   it('gives each block its share of a layer, however the layer is laid out', () => {
     // All energy in each 10th coordinate of a last layer of 2,010: one class of ten.
-    const layout = ringLayout(spec, 10, 199_210);
+    const [layout] = ringLayout(spec, 10, 199_210).segments;
     const x = new Float32Array(199_210);
     for (let i = 197_200; i < x.length; i += 10) x[i] = 1;
     const energies = blockEnergies(planRotation(layout, seed), x);
@@ -152,7 +152,7 @@ describe('layout', () => {
   it.each([1, 2, 65, 100, 1000, 4097, 199_210, 1_000_000, 1_663_370, 102_000_001])(
     'pads %i coordinates by at most 2 % or 64',
     (dimension) => {
-      const layout = ringLayout(spec, 10, dimension);
+      const [layout] = ringLayout(spec, 10, dimension).segments;
       expect(layout.padded).toBe(layout.blocks * layout.blockSize);
       expect(Math.log2(layout.blockSize) % 1).toBe(0);
       expect(layout.padded).toBeGreaterThanOrEqual(dimension);

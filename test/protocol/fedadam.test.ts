@@ -43,6 +43,7 @@ const take = (
     parameters,
     totals: { weight: 1, survivors: 1, scalars: {} },
     mean: Float32Array.from(mean),
+    extra: [],
     before: before.weights,
     stateBefore: cut(before.state),
     after: weights,

@@ -28,7 +28,10 @@ describe('leaves of a vector', () => {
   );
 
   it.each(
-    layouts.map((layout) => [layout.dimension, layout.modulusBits, layout.blockSize, layout]),
+    layouts.map((layout) => {
+      const [{ dimension, blockSize }] = layout.segments;
+      return [dimension, layout.modulusBits, blockSize, layout] as const;
+    }),
   )(
     '%i coordinates of %i bits, %i lanes a leaf: cover every lane and every byte once, at whole bytes',
     (_dimension, bits, _lanes, layout) => {
@@ -49,7 +52,7 @@ describe('leaves of a vector', () => {
   it('are the blocks, and the extra lanes in one of their own', () => {
     const layout = ringLayout(spec(), 10, 199_210);
     expect(leafCount(layout)).toBe(layout.blocks + 1);
-    expect(leafAt(layout, 3).lanes).toBe(layout.blockSize);
+    expect(leafAt(layout, 3).lanes).toBe(layout.segments[0].blockSize);
     expect(extrasLeaf(layout)).toEqual(leafAt(layout, layout.blocks));
     expect(extrasLeaf(layout)).toMatchObject({ lane: layout.padded, lanes: layout.extraLanes });
   });

@@ -44,6 +44,7 @@ it('above the weight cap, loss and accuracy are means over the participants as t
     survivors: 3,
     lanes: fold.lanes,
     before: { weights: new Float32Array(dimension), state: NO_STATE },
+    meanExamples: 100,
     rotationSeed: seed,
   });
   expect(weight).toBe(250);

@@ -7,8 +7,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { gatherSettings } from '../../cli/run-file.ts';
-import type { SettingFlags } from '../../cli/run-flags.ts';
+import { gatherSettings } from '../../cli/run-flags.ts';
+import type { SettingFlags } from '../../protocol/spec/setting-flags.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { hashRunSpec, makeRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../../protocol/spec/spec-of-settings.ts';
@@ -29,11 +29,11 @@ const fixed = {
 };
 
 const CALLS: readonly (readonly [string, Partial<RunSpecInput>, string])[] = [
-  ['defaults', {}, 'fab865bf6cc05e41e95fbc3bcc33e5af7d7166943cf5d67f2ec4953cea91311f'],
+  ['defaults', {}, '952c093b0cd1223c1d44f19562954695cd419311f3f3cb1d959f4b582bfea519'],
   [
     'a cohort below the default minimum',
     { cohort: { size: 4 } },
-    'a04aefaa8b7da22451860c4669553c40d6923dc631593adddb3fb7a9634e08e7',
+    '2a118528ec58149cf1b8f945bf9b6df981ee0b24eacb6efad7c0bdd0c062b459',
   ],
   [
     'every field',
@@ -77,18 +77,18 @@ describe('run files and flags', () => {
   });
 
   const FILES: readonly (readonly [string, object, SettingFlags, string])[] = [
-    ['nothing', {}, {}, 'fab865bf6cc05e41e95fbc3bcc33e5af7d7166943cf5d67f2ec4953cea91311f'],
+    ['nothing', {}, {}, '952c093b0cd1223c1d44f19562954695cd419311f3f3cb1d959f4b582bfea519'],
     [
       'a file',
       { name: 'trial', rounds: 12, cohort: 6, minimum: 4, mask: false },
       {},
-      'bdfae1c75fc942fba15e6b8271b9056b5978ee2c662dcad3b92691c9858351c8',
+      '80cfea23de17aef249dd3019ccff6734d99b055b8da3ba5831a83c05d35bcfdc',
     ],
     [
       'flags over a file',
       { rounds: 12, epochs: 4 },
       { rounds: 3, clipNorm: 0.5 },
-      'f9333cc739006a2af77abb357443309aedce1c3dde4efaa8502d097ef3c38d04',
+      'f9c6a82aba78d8ac1856f2fcbb6fbeac43ab96a544f635af63afd2624072e5d2',
     ],
     [
       'every key',
@@ -134,11 +134,11 @@ describe('run files and flags', () => {
 
 describe('scenarios', () => {
   const SCENARIOS: readonly (readonly [string, ScenarioInput, string])[] = [
-    ['defaults', {}, 'ebbe24433c37ba08d5780a1d7c0fe99c40208eb776415ff406d7185151bece87'],
+    ['defaults', {}, 'e1c55494e2952624a14cb15dad6fce49d82346c60fc34934be8b1f27ad825238'],
     [
       'a small cohort',
       { participants: 5, cohort: 5, rounds: 2, seed: 'small' },
-      'a0cc7dbf08bfd4ec633ccfec51ae0b9160780b83e8a1a6cf669bef397e16ae83',
+      '7a8c5b49d814ab4dcaff8ced89433ade1847a65581d3a67c6090d2ac9181ef32',
     ],
     [
       'a minimum',
@@ -148,7 +148,7 @@ describe('scenarios', () => {
     [
       'batches without masks',
       { participants: 12, cohort: 6, selection: 'batches', mask: false },
-      'da5bbc029a4a5d65529cb3c8764702443dd79848d336e4d7b97df9f40f42ae85',
+      'ce8a9da01999da9a33b069ed198f2a8e021cb1049daf185f86f1c41890dd2114',
     ],
     [
       'training, encoding and deadlines',

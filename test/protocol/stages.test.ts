@@ -14,7 +14,7 @@ import {
   ringLayout,
   type EncodingSpec,
   type Lanes,
-  type Pipeline,
+  type SegmentPipeline,
   type Stage,
 } from '../../protocol/encoding/index.ts';
 import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
@@ -37,20 +37,23 @@ const updateOf = (member: number): Float32Array =>
 const meanWith = (
   spec: EncodingSpec,
   dimension: number,
-  stagesOf: (member: number, pipeline: Pipeline) => readonly Stage[],
+  stagesOf: (member: number, pipeline: SegmentPipeline) => readonly Stage[],
 ): Float32Array => {
   const layout = ringLayout(spec, N, dimension);
   const sum = createLanes(layout.lanes, layout.modulusBits);
   for (let member = 0; member < N; member += 1) {
     const random = seededRandom(deriveSeed(SEED, 'rounding', member));
-    const own = pipelineOf(spec, layout, SEED, random);
+    const own = pipelineOf(spec, layout, SEED, random).segments[0]!;
     const lanes = createLanes(layout.lanes, layout.modulusBits);
     const pipeline = { ...own, stages: stagesOf(member, own) };
-    encodeBlocks(pipeline, updateOf(member), 10, spec.weightCap, lanes);
+    encodeBlocks(pipeline, updateOf(member), 1, lanes);
     addInto(sum, lanes, layout.modulusBits);
   }
-  const server = pipelineOf(spec, layout, SEED);
-  return decodeBlocks({ ...server, stages: stagesOf(-1, server) }, sum, N * 10);
+  const server = pipelineOf(spec, layout, SEED).segments[0]!;
+  return decodeBlocks({ ...server, stages: stagesOf(-1, server) }, sum, {
+    survivors: N,
+    weight: N * 10,
+  });
 };
 
 const exact = (i: number): number =>
@@ -109,10 +112,10 @@ describe.each([true, false])('stages of the encoding, rotated %s', (rotation) =>
     const small = ringLayout(spec, N, 40);
     expect(small.blocks).toBe(1);
     const lanes = createLanes(small.lanes, small.modulusBits);
-    const own = pipelineOf(spec, small, SEED, seededRandom(SEED));
+    const own = pipelineOf(spec, small, SEED, seededRandom(SEED)).segments[0]!;
     const pipeline = { ...own, stages: [noting('a'), ...own.stages, noting('b')] };
-    encodeBlocks(pipeline, new Float32Array(40).fill(0.1), 10, 10, lanes);
-    decodeBlocks(pipeline, lanes, 10);
+    encodeBlocks(pipeline, new Float32Array(40).fill(0.1), 1, lanes);
+    decodeBlocks(pipeline, lanes, { survivors: 1, weight: 10 });
     expect(calls).toEqual(
       ['a update', 'b update', 'a values', 'b values', 'a lanes', 'b lanes'].concat([
         'b values back',

@@ -3,6 +3,7 @@
  * body of one record before its author signs it. Later records are made from the changed one, so
  * that the changed field is the only thing that can be wrong.
  */
+import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { hashStrategy } from '../../protocol/algorithm/registry.ts';
 import { layoutOf } from '../../protocol/algorithm/round.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
@@ -133,6 +134,7 @@ export const buildRound = (
       envelope: envelopeFor([owner, ...course.invited.map(keyOf)]),
     },
     beacon: h('R'),
+    meanExamples: FIRST_MEAN_EXAMPLES,
     key: cast.keys[0] as PublicKeys,
     invited: course.invited.map(keyOf),
   });
@@ -256,6 +258,8 @@ export const buildRound = (
       after,
     },
     weight: 40,
+    examples: 40,
+    meanExamples: 10,
     clipped: 0,
     metrics: [
       { name: 'loss', sum: 1 },

@@ -102,7 +102,7 @@ describe('a strategy of a module outside the project', () => {
     const same = await verify('--strategy-module', module);
     const none = await verify();
     const other = await verify('--strategy-module', changed);
-    expect(same).toMatchObject({ code: 0, text: expect.stringContaining('"level": "L1"') });
+    expect(same).toMatchObject({ code: 0, text: expect.stringContaining('"level":"L1"') });
     expect(none.text).toContain('strategy_unknown');
     expect(none.text).toContain('it is not registered');
     expect(other.text).toContain('other code has this name here');

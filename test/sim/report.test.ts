@@ -54,7 +54,12 @@ const summary = (more: Partial<Summary> = {}): Summary => ({
   published: { blob: 'ab'.repeat(32) },
   strategy: { name: 'fedavg', parameters: { serverLearningRate: 1 } },
   training: { epochs: 1, batchSize: 10, learningRate: 0.1 },
-  encoding: { ring: 'ring16', bits: 8, clipNorm: 2 },
+  encoding: {
+    ring: 'ring16',
+    bits: 8,
+    clipNorm: 2,
+    rounding: { expectedError: 0.01, words: 'expected relative rounding error of the mean: 0.01' },
+  },
   baselineAccuracy: 0.97,
   baseline: {
     epochs: 3,

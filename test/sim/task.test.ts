@@ -12,6 +12,7 @@ import { readJournalLedger } from '../../coordinator/index.ts';
 import * as task from '../../examples/simulation/task.ts';
 import { simulate, type RunResult, type SimulateOptions } from '../../sim/index.ts';
 import { floeIn } from '../support/floe.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 let folder: string;
 let url: string;
@@ -70,7 +71,7 @@ describe('a trainer that is not tfjs', () => {
     const more = ['--learning-rate', '0.5', '--workers', '1', '--no-baseline'];
     const { code, stdout } = await floe(['sim', '--module', 'task.ts', ...flags, ...more]);
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ modelHash: fromModule.summary.modelHash });
+    expect(resultOf(stdout)).toMatchObject({ modelHash: fromModule.summary.modelHash });
   });
 });
 

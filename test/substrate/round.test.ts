@@ -23,6 +23,7 @@ import { openModel, verifyRun } from '../../protocol/verify/index.ts';
 import type { Devnet } from 'floe-devnet';
 import { connect, createStage, testIdentity, testSpec } from '../support/run.ts';
 import { bareNetworkOf, fund, keyOf, networkOf, startNetwork } from './support.ts';
+import { resultOf } from '../support/json-lines.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
 const ROUNDS = 2;
@@ -137,7 +138,7 @@ it('is played, published and verified from the outside', async () => {
       return promisify(execFile)(process.execPath, [MAIN, ...args], { cwd: folder, env });
     };
     const { stdout } = await pull(ROUNDS);
-    expect(JSON.parse(stdout)).toMatchObject({ modelHash: toHex(expected.model.hash) });
+    expect(resultOf(stdout)).toMatchObject({ modelHash: toHex(expected.model.hash) });
     // The offer covers the last round only.
     await expect(pull(ROUNDS - 1)).rejects.toMatchObject({ code: 4 });
   } finally {

@@ -225,6 +225,8 @@ export const createPlayer = async (
               after,
             },
             weight: 40,
+            examples: 40,
+            meanExamples: 10,
             clipped: 0,
             metrics: [
               { name: 'loss', sum: 1 },

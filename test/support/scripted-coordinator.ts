@@ -3,6 +3,7 @@
  * can be left out, repeated or replaced by a forged one. It has no deadlines and no journal; the
  * real one is in coordinator/.
  */
+import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { hashStrategy, strategyOf } from '../../protocol/algorithm/registry.ts';
 import { initialState, stateHashOf, stateTensors } from '../../protocol/algorithm/state.ts';
 import { encodeVersion } from '../../protocol/model/open-model.ts';
@@ -115,6 +116,7 @@ export class ScriptedCoordinator {
   version = 0;
   /** R of the next attempt. */
   beacon: Uint8Array;
+  meanExamples = FIRST_MEAN_EXAMPLES;
   /** What R draws the next cohort from: fixed with the survivors of the last commit. */
   eligible: readonly Uint8Array[] = [];
   /** Others that it says were here when a set was fixed. */
@@ -354,7 +356,7 @@ export class ScriptedCoordinator {
     const hash = hashModel(this.spec.model, weights);
     const { state } = this;
     const chosen = strategyOf(this.spec);
-    const stateHash = stateHashOf(chosen, this.spec.model, state);
+    const stateHash = stateHashOf(chosen, parameterCount(this.spec.model), state);
     const name = `${this.version}/${toHex(hash)}/${stateHash === undefined ? '' : toHex(stateHash)}`;
     const tensors = stateTensors(chosen, parameterCount(this.spec.model));
     const file = encodeVersion(this.spec.model, tensors, { weights, state });
@@ -414,6 +416,7 @@ export class ScriptedCoordinator {
       change({
         model,
         beacon: this.beacon,
+        meanExamples: this.meanExamples,
         invited: [...invited],
         ...(this.version === 0 ? {} : { draw: this.drawFor(wanted) }),
         key,
@@ -559,6 +562,8 @@ export class ScriptedCoordinator {
       bundle: { blob: { ...blob }, envelope: await this.#wrapBundle(key, round.number, this.keys) },
       step: { ...stepName(this.spec), before, after: model.hash },
       weight: round.survivors!.body.members.length,
+      examples: round.survivors!.body.members.length,
+      meanExamples: 1,
       clipped: 0,
       metrics: this.spec.metrics.map(({ name }) => ({ name, sum: 0 })),
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
@@ -566,6 +571,7 @@ export class ScriptedCoordinator {
       ...claims,
     });
     this.beacon = commit.body.beacon;
+    this.meanExamples = commit.body.meanExamples;
     this.eligible = round.eligible ?? [];
     if (this.spec.secagg === 'masked')
       this.last = { commit, key, records: await this.#records(round, commit) };
@@ -657,6 +663,7 @@ export class ScriptedCoordinator {
       survivors: survivors!.body.members.length,
       lanes: (lie.lanes ?? same)(lanes),
       before,
+      meanExamples: round.open.body.meanExamples,
       rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root }),
     });
     const masked = this.spec.secagg === 'masked';
@@ -693,6 +700,8 @@ export class ScriptedCoordinator {
         after: hashModel(this.spec.model, this.weights),
       },
       weight: result.weight,
+      examples: result.examples,
+      meanExamples: result.meanExamples,
       clipped: result.clipped,
       metrics: [...result.metrics],
       beacon: nextBeacon(round.open.body.beacon, this.#entropies),
@@ -700,6 +709,7 @@ export class ScriptedCoordinator {
     };
     const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
     this.beacon = commit.body.beacon;
+    this.meanExamples = commit.body.meanExamples;
     this.eligible = round.eligible ?? [];
     if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });

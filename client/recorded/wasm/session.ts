@@ -30,7 +30,10 @@ export interface WasmSession {
    * @throws FloeError `trainer_failed` beyond 4 GiB
    */
   prepare(plan: Plan): WasmReplay;
-  /** The first weights, as many as are given: a frozen base behind them is loaded once. */
+  /**
+   * Sets the first weights, as many as are given (a frozen base behind them is loaded once), and the
+   * optimiser's state to zero.
+   */
   load(flat: Float32Array): void;
   /** @param floats the first ones, all unless told */
   read(floats?: number): Float32Array;
@@ -45,8 +48,15 @@ const afterwards = (part: Elementwise, self: number): Elementwise => ({
   views: [...part.views, { value: self, offset: 0, strides: stridesOf(part.shape) }],
 });
 
-/** A session for a model of these weights, in floats. */
-export const createWasmSession = (sizes: readonly number[]): WasmSession => {
+/**
+ * A session for a model of these weights, in floats.
+ *
+ * @param kept what the optimiser keeps between steps, in floats, in the order of the plans
+ */
+export const createWasmSession = (
+  sizes: readonly number[],
+  kept: readonly number[] = [],
+): WasmSession => {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const kernels = loadKernels(memory);
   let end = 64;
@@ -59,6 +69,7 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
     return start;
   };
   const addresses = sizes.map(take);
+  const states = kept.map(take);
   const floats = (): Float32Array => new Float32Array(memory.buffer);
 
   const shared = end;
@@ -70,6 +81,7 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
     active = undefined;
     const places: number[] = [];
     for (const [i, buffer] of plan.weights.entries()) places[buffer] = addresses[i] ?? 0;
+    for (const [i, buffer] of plan.state.entries()) places[buffer] = states[i] ?? 0;
     for (const [buffer, size] of plan.buffers.entries()) places[buffer] ??= take(size);
     const at = (value: number): number => places[plan.bufferOf[value] ?? -1] ?? 0;
     const functions: WasmFunction[] = [];
@@ -125,6 +137,10 @@ export const createWasmSession = (sizes: readonly number[]): WasmSession => {
       for (const [i, size] of sizes.entries()) {
         floats().set(flat.subarray(from, from + size), (addresses[i] ?? 0) / 4);
         from += size;
+      }
+      for (const [i, size] of kept.entries()) {
+        const start = (states[i] ?? 0) / 4;
+        floats().fill(0, start, start + size);
       }
     },
     read: (wanted = sizes.reduce((a, b) => a + b, 0)) => {

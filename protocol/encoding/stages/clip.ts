@@ -1,39 +1,34 @@
 /**
- * @module Clipping: the participant shortens its update to the clip norm, and further where one
- * rotation block holds too much of it; the server refuses a sum whose mean is longer than clipped
- * updates can give.
+ * @module Clipping: the participant shortens its vector to the clip norm of the segment, and
+ * further where one rotation block holds too much of it. That a sum keeps to it is checked in
+ * norm-check.ts.
  */
-import { BLOCK_ENERGY, type EncodingSpec, type RingLayout } from '../layout.ts';
+import { BLOCK_ENERGY, type SegmentLayout } from '../layout.ts';
 import { blockEnergies, type Rotation } from '../rotation.ts';
-import { checkBlockNorm, checkMeanNorm } from '../norm-check.ts';
 import type { ScaledVector, Stage } from './stage.ts';
 
 /**
- * What an update is multiplied by so that its norm is at most C and no rotation block holds more
+ * What a vector is multiplied by so that its norm is at most C and no rotation block holds more
  * than its share of the energy; 1 where both hold.
  */
 const clipFactor = (
   { values, norm }: ScaledVector,
-  spec: EncodingSpec,
+  clipNorm: number,
   rotation: Rotation | undefined,
 ): number => {
-  const toNorm = norm > spec.clipNorm ? spec.clipNorm / norm : 1;
+  const toNorm = norm > clipNorm ? clipNorm / norm : 1;
   if (rotation === undefined) return toNorm;
   const fullest = blockEnergies(rotation, values).reduce((a, b) => Math.max(a, b));
-  const limit = spec.clipNorm * Math.sqrt(BLOCK_ENERGY / rotation.blocks);
+  const limit = clipNorm * Math.sqrt(BLOCK_ENERGY / rotation.blocks);
   const inBlock = Math.sqrt(fullest);
   return rotation.blocks > 1 && inBlock > limit ? Math.min(toNorm, limit / inBlock) : toNorm;
 };
 
-export const clipStage = (
-  spec: EncodingSpec,
-  layout: RingLayout,
-  rotation: Rotation | undefined,
-): Stage => ({
+export const clipStage = ({ clipNorm }: SegmentLayout, rotation: Rotation | undefined): Stage => ({
   name: 'clip',
   participant: {
     update: (vector) => {
-      const factor = clipFactor(vector, spec, rotation);
+      const factor = clipFactor(vector, clipNorm, rotation);
       return {
         ...vector,
         factor: vector.factor * factor,
@@ -41,14 +36,5 @@ export const clipStage = (
       };
     },
   },
-  server: {
-    check: ({ lanes, block, survivors, weight }) =>
-      (block === undefined ? checkMeanNorm : checkBlockNorm)(
-        lanes,
-        spec,
-        layout,
-        survivors,
-        weight,
-      ),
-  },
+  server: {},
 });

@@ -5,7 +5,7 @@
 import { FloeError } from '../../errors.ts';
 import type { RandomSource } from '../../ports/random.ts';
 import { laneMask, type Lanes } from '../lanes.ts';
-import { maxLevel, quantisationStep, type EncodingSpec, type RingLayout } from '../layout.ts';
+import { quantisationStep, stepOfMean, type EncodingSpec, type SegmentLayout } from '../layout.ts';
 import type { Quantiser } from './stage.ts';
 
 /** u of one coordinate, from two bytes. */
@@ -74,14 +74,12 @@ const centre = (lanes: Lanes, modulusBits: number, out: Float64Array): void => {
  */
 export const quantiser = (
   spec: EncodingSpec,
-  layout: RingLayout,
+  segment: SegmentLayout,
   gain: number,
   random: RandomSource | undefined,
 ): Quantiser => {
-  const step = quantisationStep(spec, layout);
-  const factor = 1 / (step * gain);
-  const level = maxLevel(spec);
-  const { modulusBits } = layout;
+  const factor = 1 / (quantisationStep(spec, segment) * gain);
+  const { modulusBits, level } = segment;
   return {
     round: (x, lanes) => {
       if (random === undefined)
@@ -89,6 +87,6 @@ export const quantiser = (
       roundStochastically(x, factor, level, lanes, laneMask(modulusBits), random);
     },
     centre: (lanes, x) => centre(lanes, modulusBits, x),
-    toMean: (weight) => (step / gain) * (spec.weightCap / weight),
+    toMean: (totals) => stepOfMean(spec, segment, totals) / gain,
   };
 };

@@ -2,7 +2,7 @@
  * @module The rotation as a stage, and how its blocks are dealt: see rotation.ts. Without it the
  * blocks are consecutive coordinates.
  */
-import { plainCoordinates, type RingLayout } from '../layout.ts';
+import { plainCoordinates, type SegmentLayout } from '../layout.ts';
 import {
   coordinatesOf,
   dealBlock,
@@ -13,9 +13,9 @@ import {
 } from '../rotation.ts';
 import type { Deal, Stage } from './stage.ts';
 
-export const rotateStage = (layout: RingLayout, rotation: Rotation): Stage => ({
+export const rotateStage = (segment: SegmentLayout, rotation: Rotation): Stage => ({
   name: 'rotate',
-  gain: rotationGain(layout),
+  gain: rotationGain(segment),
   participant: { values: (x, block) => rotateBlock(x, rotation, block) },
   server: { values: (x, block) => rotateBlockBack(x, rotation, block) },
 });
@@ -25,10 +25,10 @@ export const rotatedDeal = (rotation: Rotation): Deal => ({
   coordinates: (block) => coordinatesOf(rotation, block),
 });
 
-export const plainDeal = (layout: RingLayout): Deal => ({
+export const plainDeal = (segment: SegmentLayout): Deal => ({
   take: ({ values, factor }, block, out) => {
-    const from = block * layout.blockSize;
+    const from = block * segment.blockSize;
     for (let g = 0; g < out.length; g += 1) out[g] = (values[from + g] ?? 0) * factor;
   },
-  coordinates: (block) => plainCoordinates(layout, block),
+  coordinates: (block) => plainCoordinates(segment, block),
 });

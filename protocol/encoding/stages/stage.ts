@@ -1,5 +1,6 @@
 /**
- * @module A stage between an update and its lanes, with a participant's side and a server's side.
+ * @module A stage between a segment of an update and its lanes, with a participant's side and a
+ * server's side.
  * The participant goes through the stages in order: the whole update, then block by block its
  * values, then, rounded, its integers in the ring, which are masked after. The server goes through
  * them backwards over the sum. A stage works in place or passes a view on: the vector is never
@@ -33,14 +34,11 @@ export interface Deal {
   coordinates(block: number): Int32Array;
 }
 
-/** A sum in the ring, whole or one block of it. */
-export interface RingSum {
-  readonly lanes: Lanes;
-  /** Which block `lanes` are of; all blocks where it is missing. */
-  readonly block?: number;
+/** What is known of a sum beside its lanes. */
+export interface SumTotals {
   /** How many encodings are in it. */
   readonly survivors: number;
-  /** Sum of their capped example counts. */
+  /** Sum of the examples that they count for. */
   readonly weight: number;
 }
 
@@ -56,8 +54,6 @@ export interface Stage {
     readonly lanes?: (lanes: Lanes, block: number) => void;
   };
   readonly server: {
-    /** Refuses a sum that honest participants cannot have made. */
-    readonly check?: (sum: RingSum) => void;
     /** The inverse of the participant's `values`, in place. */
     readonly values?: (x: Float64Array, block: number) => void;
     /** From the decoded mean to the mean over the model's coordinates: the inverse of `update`. */
@@ -73,7 +69,6 @@ export interface Quantiser {
   centre(lanes: Lanes, x: Float64Array): void;
   /**
    * What an integer of a sum is multiplied by to be a mean of updates.
-   * @param weight sum of the capped counts
    */
-  toMean(weight: number): number;
+  toMean(totals: SumTotals): number;
 }

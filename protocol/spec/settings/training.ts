@@ -1,7 +1,19 @@
 /**
  * @module Settings of local training, and of how an update is encoded and masked.
  */
-import { EVERY_RUN, type SettingsTable } from '../setting.ts';
+import { EVERY_RUN, type ParameterTable, type SettingsTable } from '../setting.ts';
+
+const ADAM = {
+  beta1: { type: 'fraction', min: 0, max: 0.99999, default: 0.9, help: 'decay of the mean' },
+  beta2: {
+    type: 'fraction',
+    min: 0,
+    max: 0.9999999,
+    default: 0.999,
+    help: 'decay of the mean square',
+  },
+  epsilon: { type: 'number', above: 0, max: 1, default: 1e-8, help: 'added to the root' },
+} as const satisfies ParameterTable;
 
 export const TRAINING_SETTINGS = {
   epochs: {
@@ -37,6 +49,109 @@ export const TRAINING_SETTINGS = {
     spec: 'training.learningRate',
     commands: EVERY_RUN,
   },
+  task: {
+    area: 'training',
+    type: 'variant',
+    variants: {
+      'multi-class': {},
+      binary: {},
+      'multi-label': {},
+      regression: {
+        loss: {
+          type: 'choice',
+          choices: ['squared', 'absolute', 'huber'],
+          default: 'squared',
+          help: 'the error that is minimised',
+        },
+        delta: {
+          type: 'number',
+          above: 0,
+          max: 1e6,
+          default: 1,
+          help: "where Huber's loss becomes linear",
+        },
+      },
+      sequence: {
+        padding: {
+          type: 'integer',
+          min: -1,
+          max: 2 ** 31 - 1,
+          default: -1,
+          help: 'label of a token that does not count',
+        },
+      },
+    },
+    optional: true,
+    otherwise: 'what labels and model can only mean',
+    help: 'what the model is trained for: the loss, the labels and the metrics',
+    spec: 'training.task',
+    commands: [...EVERY_RUN, 'cost'],
+  },
+  optimizer: {
+    area: 'training',
+    type: 'variant',
+    variants: {
+      sgd: {},
+      momentum: {
+        momentum: { type: 'fraction', min: 0, max: 0.99999, default: 0.9, help: 'of the velocity' },
+      },
+      adam: ADAM,
+      adamw: ADAM,
+    },
+    optional: true,
+    otherwise: 'sgd',
+    flag: 'local-optimizer',
+    help: 'local optimiser; what it keeps between steps begins with zeros in every round',
+    spec: 'training.optimizer',
+    commands: EVERY_RUN,
+  },
+  weightDecay: {
+    area: 'training',
+    type: 'number',
+    min: 0,
+    max: 1000,
+    optional: true,
+    otherwise: 'none',
+    help: 'weight decay of the local optimiser, as PyTorch has it',
+    spec: 'training.weightDecay',
+    commands: EVERY_RUN,
+  },
+  clipGradient: {
+    area: 'training',
+    type: 'number',
+    above: 0,
+    max: 1e6,
+    optional: true,
+    otherwise: 'none',
+    help: "largest L2 norm of a local step's gradient",
+    spec: 'training.clipGradient',
+    commands: EVERY_RUN,
+  },
+  schedule: {
+    area: 'training',
+    type: 'variant',
+    variants: {
+      constant: {},
+      step: {
+        every: { type: 'integer', min: 1, max: 1_000_000, help: 'rounds' },
+        factor: { type: 'number', above: 0, max: 10, default: 0.1, help: 'for the learning rate' },
+      },
+      cosine: {
+        least: {
+          type: 'fraction',
+          min: 0,
+          max: 1,
+          default: 0,
+          help: 'of the learning rate in the last round',
+        },
+      },
+    },
+    optional: true,
+    otherwise: 'constant',
+    help: 'how the local learning rate changes over the rounds',
+    spec: 'training.schedule',
+    commands: EVERY_RUN,
+  },
 } as const satisfies SettingsTable;
 
 export const ENCODING_SETTINGS = {
@@ -54,7 +169,7 @@ export const ENCODING_SETTINGS = {
     type: 'integer',
     min: 4,
     max: 20,
-    default: 8,
+    otherwise: 'as many as a lane of the ring has for the cohort',
     help: 'bits of a coordinate before summing',
     spec: 'encoding.bits',
     commands: [...EVERY_RUN, 'cost'],

@@ -1,35 +1,17 @@
 /**
- * @module Where a passphrase comes from: a file, a file descriptor, the variable FLOE_PASSPHRASE,
- * or a person at the terminal, who sees nothing of it. Never a flag, which every process of the
- * machine could read; it is never printed.
+ * @module A keystore's passphrase from the first of several sources: a file, a file descriptor, a
+ * given text, or a person at the terminal, who sees nothing of it. It is never printed. Node only.
  */
-import type { Command } from 'commander';
+import { FloeError } from '../../protocol/errors.ts';
 import {
   MAX_PASSPHRASE_BYTES,
   notEmpty,
   passphraseOfDescriptor,
   passphraseOfFile,
   passphraseTooLong,
-} from '../client/keystore/passphrase.ts';
-import { FloeError } from '../protocol/errors.ts';
-import { wholeNumber } from './flags.ts';
-import { secretVariable } from './secret-variables.ts';
+} from './passphrase.ts';
 
-export interface PassphraseFlags {
-  readonly passphraseFile?: string;
-  readonly passphraseFd?: number;
-}
-
-export const withPassphrase = (command: Command): Command =>
-  command
-    .option('--passphrase-file <path>', 'file with the passphrase of the keystore')
-    .option(
-      '--passphrase-fd <n>',
-      'descriptor to read it from, up to the first line break (or FLOE_PASSPHRASE, or asked for)',
-      wholeNumber('--passphrase-fd', 0, 1024),
-    );
-
-/** A terminal, or what stands in for one in a test. */
+/** A terminal; a test passes a substitute. */
 export interface Terminal {
   readonly input: NodeJS.ReadableStream & {
     readonly isTTY?: boolean;
@@ -38,14 +20,14 @@ export interface Terminal {
   readonly output: { write(text: string): unknown };
 }
 
-/** Questions stand on stderr: stdout is the command's own. */
+/** Questions go to stderr: stdout carries results. */
 const ownTerminal = (): Terminal => ({ input: process.stdin, output: process.stderr });
 
 const INTERRUPT = '\u0003';
 const END = '\u0004';
 
 /**
- * Asks at the terminal; what is typed is not shown.
+ * Asks at the terminal; typed keys are not shown.
  *
  * @throws FloeError `aborted` on Ctrl-C, `passphrase_missing` when the input ends
  */
@@ -86,52 +68,59 @@ export const askPassphrase = async (
     });
   } finally {
     input.setRawMode?.(false);
-    // Else the process would wait for more of it.
+    // Otherwise the process would wait for more input.
     input.pause();
     output.write('\n');
   }
 };
 
-/** A descriptor is read once, and one command may open two keystores with it. */
-const descriptors = new WeakMap<PassphraseFlags, Promise<string>>();
+/** Where a passphrase comes from: `file` or `fd`, else `text`, else the terminal. */
+export interface PassphraseSources {
+  readonly file?: string | undefined;
+  /** An open descriptor, read up to the first line break. */
+  readonly fd?: number | undefined;
+  readonly text?: string | undefined;
+}
 
-const fromDescriptor = (flags: PassphraseFlags, fd: number): Promise<string> => {
-  const known = descriptors.get(flags) ?? passphraseOfDescriptor(fd);
-  descriptors.set(flags, known);
-  return known;
-};
-
-const ask = async ({ folder, isNew }: KeystorePlace, terminal: Terminal): Promise<string> => {
-  const question = `${isNew ? 'New passphrase' : 'Passphrase'} of ${folder}: `;
-  const first = notEmpty(await askPassphrase(question, terminal), 'what was typed');
-  if (isNew && (await askPassphrase('Once more: ', terminal)) !== first)
-    throw new FloeError('usage', 'the two passphrases differ');
-  return first;
-};
-
-/** The keystore that is opened; a new one is made with the passphrase, which is asked for twice. */
+/** The keystore to open; for a new one a person types the passphrase twice. */
 export interface KeystorePlace {
   readonly folder: string;
   readonly isNew: boolean;
 }
 
+/** A descriptor is read once; the same sources may open two keystores with it. */
+const descriptors = new WeakMap<PassphraseSources, Promise<string>>();
+
+const fromDescriptor = (sources: PassphraseSources, fd: number): Promise<string> => {
+  const known = descriptors.get(sources) ?? passphraseOfDescriptor(fd);
+  descriptors.set(sources, known);
+  return known;
+};
+
+const ask = async ({ folder, isNew }: KeystorePlace, terminal: Terminal): Promise<string> => {
+  const question = `${isNew ? 'New passphrase' : 'Passphrase'} of ${folder}: `;
+  const first = notEmpty(await askPassphrase(question, terminal), 'the typed passphrase');
+  if (isNew && (await askPassphrase('Once more: ', terminal)) !== first)
+    throw new FloeError('usage', 'the two passphrases differ');
+  return first;
+};
+
 /**
- * The passphrase from where the flags say, else from the environment, else from the terminal.
+ * The passphrase of a keystore from the first source that is given.
  *
  * @throws FloeError `passphrase_missing`, `file_not_found`, `usage`, `aborted`
  */
 export const readPassphrase = async (
-  flags: PassphraseFlags,
+  sources: PassphraseSources,
   place: KeystorePlace,
   terminal: Terminal = ownTerminal(),
 ): Promise<string> => {
-  const { passphraseFile: file, passphraseFd: fd } = flags;
+  const { file, fd, text } = sources;
   if (file !== undefined && fd !== undefined)
     throw new FloeError('usage', 'expected --passphrase-file or --passphrase-fd, not both');
   if (file !== undefined) return passphraseOfFile(file);
-  if (fd !== undefined) return fromDescriptor(flags, fd);
-  const given = secretVariable('FLOE_PASSPHRASE');
-  if (given !== undefined) return given;
+  if (fd !== undefined) return fromDescriptor(sources, fd);
+  if (text !== undefined) return text;
   if (terminal.input.isTTY === true) return ask(place, terminal);
   throw new FloeError(
     'passphrase_missing',

@@ -1,0 +1,134 @@
+/**
+ * @module A command as data: its arguments, its flags, its help and its body. Around every body
+ * signals become one AbortSignal, and an error becomes a line, a remedy and an exit code.
+ */
+import { Command } from 'commander';
+import { toFloeError, type FloeError } from '../protocol/errors.ts';
+import type { StrategyFlags } from '../protocol/spec/setting-flags.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { on, withFlags, type FlagTable, type FlagValues, type Read } from './flags.ts';
+import { createOutput, type Output } from './output.ts';
+import { loadModules } from './run-flags.ts';
+
+/** Every command has these. */
+const COMMON = {
+  json: on('print JSON lines on stdout and nothing else: events, then the result'),
+  quiet: on('print only the result'),
+  debug: on('print the stack of an error'),
+};
+export type CommonFlags = Partial<FlagValues<typeof COMMON>>;
+
+export interface Context<Flags = object> {
+  /** In their order; an optional one may be missing. */
+  readonly args: readonly string[];
+  readonly flags: Flags;
+  readonly output: Output;
+  /** Fires on Ctrl-C or SIGTERM; a second one ends the process at once. */
+  readonly signal: AbortSignal;
+  readonly command: Command;
+}
+
+export interface CommandInit<Table> {
+  readonly name: string;
+  readonly about: string;
+  /** Arguments such as `<source>` or `[run-file]`. */
+  readonly args?: Readonly<
+    Record<string, string | { readonly help: string; readonly read: Read<string> }>
+  >;
+  readonly flags?: Table;
+  /** Shown after the flags. */
+  readonly notes?: string;
+  readonly examples: readonly string[];
+  readonly exit?: string;
+  /** Adds flags that are not in a table. */
+  readonly extend?: (command: Command) => Command;
+  /** @returns the exit code; default 0 */
+  readonly run: (context: Context<FlagValues<Table>>) => Promise<number | void>;
+}
+
+const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
+const NAMES = { [EXIT.interrupted]: 'Ctrl-C', [EXIT.terminated]: 'SIGTERM' } as const;
+
+/** The line for a user who stopped a command: the signal, and what is kept, if the error has it. */
+const stoppedText = (by: keyof typeof NAMES, { message }: FloeError): string => {
+  const kept = message === 'The operation was cancelled.' ? '' : `; ${message}`;
+  return `stopped by ${NAMES[by]}${kept}`;
+};
+
+export const outputOf = ({ json, quiet, debug }: CommonFlags): Output =>
+  createOutput({
+    json: json === true,
+    quiet: quiet === true,
+    debug: debug === true,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+
+/** Runs the body of a command; a signal wins over its exit code. */
+const runBody = async (
+  output: Output,
+  body: (signal: AbortSignal) => Promise<number | void>,
+): Promise<void> => {
+  const abort = new AbortController();
+  let stopped: keyof typeof NAMES | undefined;
+  const handlers = Object.entries(SIGNALS).map(([name, code]) => {
+    const handler = (): void => {
+      if (stopped !== undefined) process.exit(code);
+      stopped = code;
+      output.warn('stopping; press Ctrl-C again to stop at once');
+      abort.abort();
+    };
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  try {
+    const code = await body(abort.signal);
+    process.exitCode = stopped ?? code ?? EXIT.ok;
+  } catch (thrown) {
+    const error = toFloeError(thrown);
+    if (stopped !== undefined && error.code === 'aborted')
+      output.stopped(stoppedText(stopped, error), error);
+    else output.error(error);
+    process.exitCode = stopped ?? exitCodeOf(error.code);
+  } finally {
+    for (const [name, handler] of handlers) process.off(name, handler);
+  }
+};
+
+const EXIT_HELP = 'Exit codes: floe help exit-codes.';
+
+/** The text after the flags of a command. */
+export const helpText = ({
+  notes,
+  examples,
+  exit = EXIT_HELP,
+}: Pick<CommandInit<object>, 'notes' | 'examples' | 'exit'>): string =>
+  [
+    ...(notes === undefined ? [] : [`\n${notes}`]),
+    `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`,
+    `\n${exit}`,
+  ].join('\n');
+
+export const command = <const Table extends FlagTable>(init: CommandInit<Table>): Command => {
+  const { args = {}, flags, extend = (made) => made } = init;
+  const made = extend(
+    withFlags(new Command(init.name), { ...flags, ...COMMON }).description(init.about),
+  ).addHelpText('after', helpText(init));
+  for (const [place, argument] of Object.entries(args)) {
+    if (typeof argument === 'string') made.argument(place, argument);
+    else {
+      const label = place.replaceAll(/[<>[\]]/gu, '');
+      made.argument(place, argument.help, (text: string) => argument.read(label, text));
+    }
+  }
+  return made.action(async (...given: unknown[]) => {
+    // commander's last two are the flags and the command.
+    const values = given.at(-2) as FlagValues<Table> & CommonFlags & StrategyFlags;
+    const output = outputOf(values);
+    await runBody(output, async (signal) => {
+      await loadModules(values.strategyModule);
+      const words = given.slice(0, -2) as string[];
+      return init.run({ args: words, flags: values, output, signal, command: made });
+    });
+  });
+};

@@ -1,0 +1,18 @@
+/**
+ * @module A certificate that this process trusts besides those of the machine, for WebSocket and
+ * HTTP alike. Node only.
+ */
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { FloeError } from '../../protocol/errors.ts';
+import { readInput } from '../../protocol/ports/input-file.ts';
+
+const MAX_CERTIFICATE_BYTES = 1 << 20;
+
+/** @param path PEM file @throws FloeError `file_not_found`, `usage` */
+export const trustCertificate = async (path: string): Promise<void> => {
+  const bytes = await readInput('--ca', path, MAX_CERTIFICATE_BYTES);
+  const pem = Buffer.from(bytes).toString('latin1');
+  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
+    throw new FloeError('usage', `--ca: expected a certificate (PEM), got ${path}`);
+  setDefaultCACertificates([...getCACertificates('default'), pem]);
+};

@@ -1,0 +1,102 @@
+/**
+ * @module The optimisers of local training, as PyTorch defines them: SGD, momentum, Adam (Kingma and
+ * Ba 2015) and AdamW (Loshchilov and Hutter 2019), with weight decay, clipping of the gradient's
+ * norm, and the learning rate of a round. What an optimiser keeps between steps begins with zeros in
+ * every round: nothing of it leaves the participant, and the global model has moved meanwhile.
+ */
+import { FloeError } from '../protocol/errors.ts';
+
+export type OptimizerRule =
+  | { readonly type: 'sgd' }
+  /** v = momentum v + g; w = w - rate v. */
+  | { readonly type: 'momentum'; readonly momentum: number }
+  /** m, v: running means of g and g^2, corrected for their start at zero. */
+  | {
+      readonly type: 'adam' | 'adamw';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+    };
+
+export interface Optimizer {
+  readonly rule: OptimizerRule;
+  /**
+   * At least 0. Of `adamw`, w shrinks by rate x weightDecay in each step, beside the update; of the
+   * others weightDecay x w is added to the gradient.
+   */
+  readonly weightDecay: number;
+  /** The largest L2 norm of a step's gradient over all weights; longer ones are scaled down. */
+  readonly clipGradient?: number;
+}
+
+export const PLAIN_SGD: Optimizer = { rule: { type: 'sgd' }, weightDecay: 0 };
+
+/** Whether it is w - rate g alone. */
+export const isPlain = ({ rule, weightDecay, clipGradient }: Optimizer): boolean =>
+  rule.type === 'sgd' && weightDecay === 0 && clipGradient === undefined;
+
+/** As PyTorch's clip_grad_norm_, so that a gradient of zeros stays one. */
+export const CLIP_EPSILON = 1e-6;
+
+const within = (name: string, value: number, from: number, below: number): void => {
+  if (!(value >= from && value < below))
+    throw new FloeError('trainer_failed', `${name}: expected ${from} to below ${below}: ${value}`);
+};
+
+/** @throws FloeError `trainer_failed` for numbers out of range */
+export const requireOptimizer = ({ rule, weightDecay, clipGradient }: Optimizer): void => {
+  within('weightDecay', weightDecay, 0, Infinity);
+  if (clipGradient !== undefined) within('clipGradient', clipGradient, Number.MIN_VALUE, Infinity);
+  if (rule.type === 'momentum') within('momentum', rule.momentum, 0, 1);
+  if (rule.type !== 'adam' && rule.type !== 'adamw') return;
+  within('beta1', rule.beta1, 0, 1);
+  within('beta2', rule.beta2, 0, 1);
+  within('epsilon', rule.epsilon, Number.MIN_VALUE, Infinity);
+};
+
+/** How the learning rate changes over the rounds of a run. */
+export type Schedule =
+  | { readonly type: 'constant' }
+  /** Times `factor` after every `every` rounds. */
+  | { readonly type: 'step'; readonly every: number; readonly factor: number }
+  /** From the learning rate to `least` times it along half a cosine, over the rounds of the run. */
+  | { readonly type: 'cosine'; readonly least: number };
+
+/** The settings of local training that a run specification has. */
+export interface TrainingSettings {
+  readonly learningRate: number;
+  readonly optimizer?: OptimizerRule | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly clipGradient?: number | undefined;
+  readonly schedule?: Schedule | undefined;
+}
+
+/** The optimiser of a run; undefined for plain SGD. */
+export const optimizerOf = (settings: TrainingSettings): Optimizer | undefined => {
+  const { optimizer = { type: 'sgd' }, weightDecay = 0, clipGradient } = settings;
+  const made: Optimizer = {
+    rule: optimizer,
+    weightDecay,
+    ...(clipGradient === undefined ? {} : { clipGradient }),
+  };
+  return isPlain(made) ? undefined : made;
+};
+
+/** The learning rate of a round. @param round counts from 1 @param rounds of the whole run */
+export const rateOfRound = (
+  { learningRate, schedule = { type: 'constant' } }: TrainingSettings,
+  round: number,
+  rounds: number,
+): number => {
+  switch (schedule.type) {
+    case 'constant':
+      return learningRate;
+    case 'step':
+      return learningRate * schedule.factor ** Math.floor((round - 1) / schedule.every);
+    case 'cosine': {
+      const done = Math.min(1, (round - 1) / Math.max(1, rounds - 1));
+      const fraction = (1 + Math.cos(Math.PI * done)) / 2;
+      return learningRate * (schedule.least + (1 - schedule.least) * fraction);
+    }
+  }
+};

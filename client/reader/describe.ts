@@ -1,0 +1,120 @@
+/**
+ * @module What reading a run found, as lines of text: what `floe verify` and `floe models` print.
+ */
+import { info, result, type Line } from '../../protocol/line.ts';
+import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
+import type { FolderReport } from './examine-folder.ts';
+import type { ReaderEvent } from './network.ts';
+import type { RunVerification } from './run.ts';
+import type { ListedVersions } from './versions.ts';
+
+/** The line of an event of `openRun` and `listVersions`. */
+export const describeReaderEvent = (event: ReaderEvent): readonly Line[] => [
+  info(
+    event.type === 'network'
+      ? `network    ${event.url}, from ${event.from}`
+      : `network    the devnet of this run, started again from ${event.from}`,
+  ),
+];
+
+/** A folder with more files of one kind takes one line. */
+const MANY = 8;
+
+const describeFiles = ({ vouched, wrong, unverified }: FolderReport): readonly Line[] => [
+  info(`files      ${vouched.length} match the signed records`),
+  ...[...Map.groupBy(unverified, ({ path }) => path.split('/', 1)[0] as string)].flatMap(
+    ([folder, findings]) =>
+      findings.length > MANY
+        ? [
+            info(
+              `unverified ${folder}/: ${findings.length} files, such as ${findings[0]?.path}: ${findings[0]?.reason}`,
+            ),
+          ]
+        : findings.map(({ path, reason }) => info(`unverified ${path}: ${reason}`)),
+  ),
+  ...wrong.map(({ path, reason }) => result(`verification failed: ${path}: ${reason}`)),
+];
+
+const describeVerdict = (found: RunVerification): readonly Line[] => {
+  const { culprit, ok, beaconUnchecked, level, modelHash = 'none' } = found;
+  if (culprit !== undefined) {
+    const { round, record, entry, author, reason } = culprit;
+    const signer = author === undefined ? '' : `, signed by ${author}`;
+    return [
+      result(
+        `verification failed: round ${round}, ${record} record (entry ${entry})${signer}: ${reason}`,
+      ),
+    ];
+  }
+  if (!ok) return [];
+  const verified = beaconUnchecked.length > 0 ? 'verified except for the beacons' : 'verified';
+  return [result(`${verified}, level ${level}; model ${modelHash}`)];
+};
+
+/** The lines of a verification; the last ones are the verdict. */
+export const describeVerification = (found: RunVerification): readonly Line[] => {
+  const { rounds, beaconUnchecked, files } = found;
+  const count = (...outcomes: readonly string[]): number =>
+    rounds.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const removed = rounds.flatMap((round) => (round.removed === true ? [round.round] : []));
+  return [
+    info(
+      `rounds     ${count('committed')} committed, ${count('aborted')} aborted, ${count('open', 'pending')} unfinished`,
+    ),
+    ...rounds.flatMap(({ round, culprits }) =>
+      culprits === undefined
+        ? []
+        : [info(`excluded   with proof, after round ${round}: ${culprits.join(', ')}`)],
+    ),
+    ...(removed.length === 0
+      ? []
+      : [
+          info(
+            `removed    the blobs of rounds ${removed.join(', ')}, as the specification allows: their records are valid, their sums and models cannot be recomputed`,
+          ),
+        ]),
+    ...(beaconUnchecked.length === 0
+      ? []
+      : [
+          info(
+            `beacon     not checked in ${beaconUnchecked.length} of ${rounds.length} attempts: the ledger that drew it is needed; name its network (--network)`,
+          ),
+        ]),
+    ...(files === undefined ? [] : describeFiles(files)),
+    ...describeVerdict(found),
+  ];
+};
+
+const measured = ({ examples, metrics }: VersionFacts): string =>
+  examples === 0
+    ? 'nothing measured'
+    : [
+        ...Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`),
+        `${examples} examples`,
+      ].join(', ');
+
+/** The lines of listed versions: one block for each. */
+export const describeVersions = (found: ListedVersions): readonly Line[] => {
+  const list = found.type === 'run' ? found.versions : found.lineage;
+  return [
+    info(
+      found.type === 'run'
+        ? `run "${found.name}" ${found.id}: ${list.length} versions`
+        : `version ${found.id}: ${list.length} in its line, the newest first`,
+    ),
+    ...list.flatMap((version, at) => {
+      const { id, round, run, parent, privacy, blob } = version;
+      const before = list[at - 1];
+      const place = before === undefined || before.run === run ? '' : ` of the run ${run}`;
+      const bound =
+        privacy === undefined
+          ? 'no differential privacy'
+          : `epsilon ${privacy.epsilon} at delta ${privacy.delta}`;
+      return [
+        result(`round ${round}${place}  ${id}`),
+        result(`  ${measured(version)}; ${bound}`),
+        result(`  blob ${blob.id}, ${blob.size} bytes; parent ${parent ?? 'none'}`),
+      ];
+    }),
+  ];
+};

@@ -1,0 +1,154 @@
+/**
+ * @module The optimisers' updates: in plain numbers over flat weights, for engines without tensors;
+ * and as a chain of tfjs operations, run eagerly or recorded.
+ */
+import type * as Tfjs from '@tensorflow/tfjs';
+import { CLIP_EPSILON, type Optimizer } from '../optimizer.ts';
+
+type Tf = typeof Tfjs;
+
+/** What the optimiser keeps: as long as the weights, and how many steps were taken. */
+export interface FlatState {
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  steps: number;
+}
+
+export const flatState = ({ rule }: Optimizer, parameters: number): FlatState => ({
+  first: new Float32Array(rule.type === 'sgd' ? 0 : parameters),
+  second: new Float32Array(rule.type === 'adam' || rule.type === 'adamw' ? parameters : 0),
+  steps: 0,
+});
+
+/** One step over flat weights, in place. The gradient is overwritten. */
+export const updateFlat = (
+  { rule, weightDecay, clipGradient }: Optimizer,
+  state: FlatState,
+  weights: Float32Array,
+  gradient: Float32Array,
+  rate: number,
+): void => {
+  const { first, second } = state;
+  state.steps++;
+  let scale = 1;
+  if (clipGradient !== undefined) {
+    let squares = 0;
+    for (let i = 0; i < gradient.length; i++) squares += (gradient[i] ?? 0) ** 2;
+    scale = Math.min(1, clipGradient / (Math.sqrt(squares) + CLIP_EPSILON));
+  }
+  const coupled = rule.type === 'adamw' ? 0 : weightDecay;
+  for (let i = 0; i < gradient.length; i++)
+    gradient[i] = (gradient[i] ?? 0) * scale + coupled * (weights[i] ?? 0);
+  if (rule.type === 'sgd') {
+    for (let i = 0; i < weights.length; i++)
+      weights[i] = (weights[i] ?? 0) - rate * (gradient[i] ?? 0);
+    return;
+  }
+  if (rule.type === 'momentum') {
+    for (let i = 0; i < weights.length; i++) {
+      const velocity = rule.momentum * (first[i] ?? 0) + (gradient[i] ?? 0);
+      first[i] = velocity;
+      weights[i] = (weights[i] ?? 0) - rate * velocity;
+    }
+    return;
+  }
+  const { beta1, beta2, epsilon } = rule;
+  const corrected1 = 1 - beta1 ** state.steps;
+  const corrected2 = 1 - beta2 ** state.steps;
+  const kept = rule.type === 'adamw' ? 1 - rate * weightDecay : 1;
+  for (let i = 0; i < weights.length; i++) {
+    const g = gradient[i] ?? 0;
+    const mean = beta1 * (first[i] ?? 0) + (1 - beta1) * g;
+    const square = beta2 * (second[i] ?? 0) + (1 - beta2) * g * g;
+    first[i] = mean;
+    second[i] = square;
+    const by = mean / corrected1 / (Math.sqrt(square / corrected2) + epsilon);
+    weights[i] = (weights[i] ?? 0) * kept - rate * by;
+  }
+};
+
+/** A tensor that the optimiser keeps, and what it becomes. */
+export interface Kept {
+  readonly before: Tfjs.Tensor;
+  readonly after: Tfjs.Tensor;
+}
+export interface TensorUpdate {
+  readonly weights: readonly Tfjs.Tensor[];
+  readonly kept: readonly Kept[];
+}
+
+export interface TensorStep {
+  readonly weights: readonly Tfjs.Tensor[];
+  readonly gradients: readonly Tfjs.Tensor[];
+  readonly rate: Tfjs.Tensor | number;
+  /** What is kept between steps, asked for in the same order in every step; zeros at first. */
+  readonly slot: (shape: readonly number[]) => Tfjs.Tensor;
+}
+
+const clipped = (
+  tf: Tf,
+  gradients: readonly Tfjs.Tensor[],
+  most: number | undefined,
+): readonly Tfjs.Tensor[] => {
+  if (most === undefined) return gradients;
+  const squares = gradients.map((gradient) => tf.sum(tf.mul(gradient, gradient)));
+  const norm = tf.sqrt(squares.reduce((a, b) => tf.add(a, b)));
+  const scale = tf.minimum(tf.div(most, tf.add(norm, CLIP_EPSILON)), 1);
+  return gradients.map((gradient) => tf.mul(gradient, scale));
+};
+
+/** One step as operations of tfjs: the next weights, and what the optimiser keeps. */
+export const updateTensors = (
+  tf: Tf,
+  { rule, weightDecay, clipGradient }: Optimizer,
+  { weights, gradients, rate, slot }: TensorStep,
+): TensorUpdate => {
+  const coupled = rule.type === 'adamw' ? 0 : weightDecay;
+  const pairs = clipped(tf, gradients, clipGradient).map((gradient, i) => {
+    const weight = weights[i] as Tfjs.Tensor;
+    const own = coupled === 0 ? gradient : tf.add(gradient, tf.mul(weight, coupled));
+    return { weight, gradient: own };
+  });
+  if (rule.type === 'sgd')
+    return {
+      weights: pairs.map(({ weight, gradient }) => tf.sub(weight, tf.mul(gradient, rate))),
+      kept: [],
+    };
+  const kept: Kept[] = [];
+  const keep = (before: Tfjs.Tensor, after: Tfjs.Tensor): Tfjs.Tensor => {
+    kept.push({ before, after });
+    return after;
+  };
+  if (rule.type === 'momentum')
+    return {
+      weights: pairs.map(({ weight, gradient }) => {
+        const before = slot(weight.shape);
+        const velocity = keep(before, tf.add(tf.mul(before, rule.momentum), gradient));
+        return tf.sub(weight, tf.mul(velocity, rate));
+      }),
+      kept,
+    };
+  const { beta1, beta2, epsilon } = rule;
+  const running = (shape: readonly number[], beta: number, value: Tfjs.Tensor | number) => {
+    const before = slot(shape);
+    const added = typeof value === 'number' ? value * (1 - beta) : tf.mul(value, 1 - beta);
+    return keep(before, tf.add(tf.mul(before, beta), added));
+  };
+  // The running means of ones: 1 - beta^t, which the others are divided by.
+  const corrected1 = running([1], beta1, 1);
+  const corrected2 = running([1], beta2, 1);
+  return {
+    weights: pairs.map(({ weight, gradient }) => {
+      const mean = running(weight.shape, beta1, gradient);
+      const square = running(weight.shape, beta2, tf.square(gradient));
+      const root = tf.sqrt(tf.div(square, tf.reshape(corrected2, [])));
+      const by = tf.div(tf.div(mean, tf.reshape(corrected1, [])), tf.add(root, epsilon));
+      const left =
+        rule.type === 'adamw' && weightDecay > 0
+          ? tf.sub(weight, tf.mul(weight, tf.mul(rate, weightDecay)))
+          : weight;
+      return tf.sub(left, tf.mul(by, rate));
+    }),
+    kept,
+  };
+};

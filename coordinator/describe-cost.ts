@@ -1,0 +1,65 @@
+/**
+ * @module What a run will cost, as lines of text: what `floe cost` prints.
+ */
+import { info, result, type Line } from '../protocol/line.ts';
+import { showCoins, type CostPart } from '../protocol/net/cost.ts';
+import { showSpan, showTime } from '../protocol/net/times.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { CostOfRun } from './cost-of-run.ts';
+
+const partLine = (name: string, { storage, write, transactions, gas }: CostPart): string =>
+  `${name.padEnd(11)}${showCoins(storage + write)} WAL (storage ${showCoins(storage)}, write ${showCoins(write)}), ` +
+  `gas about ${showCoins(gas)} SUI in ${transactions} transactions`;
+
+const SOURCES: Readonly<Record<CostOfRun['from'], string>> = {
+  network: 'current, read from the network',
+  given: 'given; the others documented',
+  documented: 'documented; --network reads the current ones',
+};
+
+const describeStorage = ({ epochs, epochMs, paidUntil }: CostOfRun): string => {
+  const each = `stored     for ${epochs} epochs of ${showSpan(epochMs)}`;
+  return paidUntil === undefined
+    ? `${each} (documented; --network reads it): at most ${showSpan(epochs * epochMs)}`
+    : `${each}: a blob stored now is kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}`;
+};
+
+/** How many times as much a blob for each update costs as quilts, to two digits. */
+export const quiltRatio = ({ cost: { round, separateRound } }: CostOfRun): number =>
+  Number((separateRound * 100n) / (round.storage + round.write)) / 100;
+
+/** The lines of a cost estimate. */
+export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] => {
+  const { stored, cost, prices, funds, keepingPerEpoch } = found;
+  const { round, once, total, separateRound, separateTotal } = cost;
+  return [
+    info(
+      `run        ${spec.rounds} rounds of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}`,
+    ),
+    info(
+      `prices     ${prices.storagePerUnit} FROST per MiB and epoch, ${prices.writePerUnit} per MiB once, ${prices.shards} shards (${SOURCES[found.from]})`,
+    ),
+    info(describeStorage(found)),
+    info(
+      `kept       the coordinator extends the blobs that the next round reads: ${showCoins(keepingPerEpoch)} WAL per epoch`,
+    ),
+    info(''),
+    info(partLine('per round', round)),
+    info(partLine('once', once)),
+    result(partLine(`${spec.rounds} rounds`, total)),
+    info(''),
+    result(
+      `quilts     ${showCoins(round.storage + round.write)} WAL per round; with a blob for each update ${showCoins(separateRound)}: ` +
+        `${quiltRatio(found).toFixed(1)} times as much (${showCoins(separateTotal)} for the run)`,
+    ),
+    info('estimates  gas: upper bounds measured on the devnet; other chains may charge more;'),
+    info('           sizes: every participant takes part and no attempt fails; prices may change'),
+    ...(funds === undefined
+      ? []
+      : [
+          result(
+            `balance    ${showCoins(funds.sui)} SUI and ${showCoins(funds.wal)} WAL: enough for ${funds.rounds} of ${spec.rounds} rounds`,
+          ),
+        ]),
+  ];
+};

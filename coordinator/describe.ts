@@ -1,0 +1,164 @@
+/**
+ * @module What the coordinator's events say, as lines of text: what `floe coordinator` prints, for
+ * programs that print the same.
+ */
+import { toHex } from '../protocol/bytes.ts';
+import { info, result, warning, type Line } from '../protocol/line.ts';
+import { showCoins } from '../protocol/net/cost.ts';
+import { showTime } from '../protocol/net/times.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { timeoutLines } from '../protocol/spec/timeouts.ts';
+import type { FundsOfRun, StartEvent } from './events.ts';
+import { reportedText } from './log.ts';
+import type { Progress } from './machine/index.ts';
+import type { UpkeepEvent } from './upkeep.ts';
+
+const describeProgress = (progress: Progress): string | undefined => {
+  switch (progress.type) {
+    case 'round-opened':
+      return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
+    case 'committed': {
+      const metrics = progress.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`);
+      return (
+        `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, ` +
+        `training ${metrics.join(', ')}, model ${toHex(progress.modelHash).slice(0, 16)}`
+      );
+    }
+    case 'aborted': {
+      const reported = reportedText(progress.reported);
+      return (
+        `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason}` +
+        `${reported === undefined ? '' : `; reported: ${reported}`} ` +
+        (progress.answered ? '(this process may know its sum)' : '(nothing was revealed)')
+      );
+    }
+    case 'suspended':
+      return `suspended after invalid sums (${progress.code}): ${progress.members.map((key) => key.slice(0, 12)).join(', ')}`;
+    case 'waiting':
+      return `the run waits: ${progress.reason}`;
+    case 'upload-rejected':
+      return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
+    case 'finished':
+      return progress.failure === undefined
+        ? undefined
+        : `the run failed after ${progress.rounds} rounds: ${progress.failure}`;
+    case 'phase':
+    case 'upload-folded':
+  }
+  return undefined;
+};
+
+const describeUpkeep = (event: UpkeepEvent): Line => {
+  switch (event.type) {
+    case 'kept': {
+      const { extended, restored, endEpoch, endsAt } = event.lease;
+      return info(
+        `kept       ${extended} blobs extended, ${restored} expired blobs stored again: ` +
+          `until epoch ${endEpoch} begins, about ${showTime(endsAt)}`,
+      );
+    }
+    case 'lost':
+      return warning(`${event.error.code}: ${event.error.message}. ${event.error.remedy}`);
+    case 'funds-low': {
+      const { address, have, perRound, rounds } = event.funds;
+      return warning(
+        `funds_low: ${address} has ${showFunds(have)}, enough for about ${rounds} of the ` +
+          `${event.roundsLeft} remaining rounds; a round costs ${showFunds(perRound)}`,
+      );
+    }
+  }
+};
+
+const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
+  const { name, rounds, cohort, parent, strategy, secagg, deadlines } = spec;
+  const object = parent?.object === undefined ? '' : ` version 0x${toHex(parent.object)},`;
+  const values = strategy.parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
+  return [
+    `${resumed ? 'resumed' : 'new run'}    "${name}", ${rounds} rounds, ${cohort.size} participants each, at least ${cohort.minimum}`,
+    ...(parent === undefined ? [] : [`begins with${object} model ${toHex(parent.modelHash)}`]),
+    `strategy   ${[strategy.name, ...values].join(', ')}`,
+    secagg === 'masked'
+      ? 'updates    masked: this process sees sums only'
+      : 'updates    NOT masked: this process can read every update',
+    ...timeoutLines(deadlines).map((line, i) => `${i === 0 ? 'deadlines ' : '          '} ${line}`),
+  ];
+};
+
+const showFunds = ({ sui, wal }: FundsOfRun['have']): string =>
+  `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
+
+const describeFunds = (funds: FundsOfRun): readonly Line[] => {
+  const { address, have, needed, missing, roundsLeft, epochs, paidUntil, lasts } = funds;
+  return [
+    info(`pays       ${address}: has ${showFunds(have)}`),
+    info(
+      `estimate   ${showFunds(needed)} for ${roundsLeft} rounds, stored for ${epochs} epochs, with a reserve of a fifth`,
+    ),
+    info(
+      `paid       what is stored now is kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}; ` +
+        'the coordinator extends the blobs that the next round reads',
+    ),
+    info(`lasts      for about ${lasts} rounds, ${roundsLeft} remain`),
+    ...(missing === undefined
+      ? []
+      : [warning(`not enough for the whole run: send ${showFunds(missing)} to ${address}`)]),
+  ];
+};
+
+/**
+ * The lines of an event; none for an event that only a progress bar shows.
+ *
+ * @example
+ * await startCoordinator({ ..., onEvent: (event) => {
+ *   for (const [, text] of describeEvent(event)) console.log(text);
+ * } });
+ */
+export const describeEvent = (event: StartEvent): readonly Line[] => {
+  switch (event.type) {
+    case 'opened':
+      return describeRun(event.spec, event.resumed).map(info);
+    case 'network': {
+      const { servers, threshold, decryptOnly = [] } = event.seal;
+      const network = info(`network    ${event.url} (${event.path}), package ${event.packageId}`);
+      const keys = `keys       sealed under ${threshold} of ${servers.length} key servers; ${decryptOnly.length} earlier servers only decrypt`;
+      return decryptOnly.length === 0 ? [network] : [network, info(keys)];
+    }
+    case 'funds':
+      if (event.funds !== undefined) return describeFunds(event.funds);
+      return [info(`pays       ${event.address}: only the transcript remains to be paid`)];
+    case 'uploads-resumed':
+      return [info(`uploads    ${event.count} interrupted uploads completed`)];
+    case 'ports':
+      return [info(`store      ${event.store}, gate ${event.gate}, ledger ${event.ledger}`)];
+    case 'listening': {
+      const { url, spec, runObject } = event;
+      return [
+        ...(runObject === undefined ? [] : [`run object ${runObject}`]),
+        `listening  ${url}`,
+        `run        ${toHex(hashRunSpec(spec))}`,
+        `key        ${toHex(spec.coordinator)}`,
+      ].map(info);
+    }
+    case 'progress': {
+      const text = describeProgress(event.progress);
+      return text === undefined ? [] : [info(text)];
+    }
+    case 'upkeep':
+      return [describeUpkeep(event.event)];
+    case 'finished': {
+      const { rounds, attempts, model } = event.outcome;
+      const hash = toHex(model.hash);
+      return [result(`finished after ${rounds} rounds (${attempts} attempts); model ${hash}`)];
+    }
+    case 'published': {
+      const { round, blob } = event.publication;
+      return [info(`published  specification and transcript to round ${round}, blob ${blob.id}`)];
+    }
+    case 'farewell':
+      return [
+        info(`waiting    for ${event.untold} participants to learn of the end; Ctrl-C stops`),
+      ];
+    case 'warning':
+      return [warning(event.message)];
+  }
+};

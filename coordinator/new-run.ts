@@ -1,0 +1,69 @@
+/**
+ * @module The run that settings ask for, as `startCoordinator` takes it. A folder that holds a run
+ * keeps the settings that the run was begun with.
+ */
+import { join } from 'node:path';
+import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
+import { FloeError } from '../protocol/errors.ts';
+import type { Beginning } from '../protocol/model/run-start.ts';
+import { isThere } from '../protocol/ports/files.ts';
+import type { NameSetting } from '../protocol/spec/read-settings.ts';
+import { readRunFile } from '../protocol/spec/run-file.ts';
+import type { RunSettings } from '../protocol/spec/settings.ts';
+import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
+import { SETTINGS_FILE, type NewRun } from './state.ts';
+
+/** A run that begins with a model version on chain, whatever its settings. */
+export interface Fork {
+  /** Object id of the version. */
+  readonly object: string;
+  readonly open: () => Promise<Beginning>;
+}
+
+export interface NewRunOptions {
+  /** Settings without the place of the run. */
+  readonly settings: RunSettings;
+  /** Names a setting in errors. */
+  readonly nameOf?: NameSetting;
+  /** The first model of a run that is no fork, such as `beginningOf` of floe/client makes. */
+  readonly begin: (settings: RunSettings) => Promise<Beginning>;
+  readonly fork?: Fork | undefined;
+}
+
+/** @throws FloeError `spec_mismatch` naming the first setting that differs */
+const settingsOfFolder = async (given: RunSettings, folder: string): Promise<RunSettings> => {
+  const path = join(folder, SETTINGS_FILE);
+  if (!(await isThere(path))) return given;
+  const { settings: before } = await readRunFile(path);
+  for (const [name, value] of Object.entries(given))
+    if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
+      throw new FloeError(
+        'spec_mismatch',
+        `${folder} holds a run with another ${name}; leave the setting out to resume it, or choose another --state`,
+      );
+  return before;
+};
+
+/**
+ * The run to begin in a folder, or to resume there.
+ *
+ * @throws FloeError `spec_mismatch` when the folder holds a run of other settings; `usage` for a
+ * fork with a model of its own; `strategy_invalid`
+ */
+export const newRun = async (
+  folder: string,
+  { settings: given, nameOf, begin, fork }: NewRunOptions,
+): Promise<NewRun & { readonly settings: RunSettings }> => {
+  const { model, inputs, classes, shape, from } = given;
+  if (fork !== undefined && [model, inputs, classes, shape, from].some((set) => set !== undefined))
+    throw new FloeError('usage', 'a fork takes its model from the version: leave the model out');
+  const settings = await settingsOfFolder(given, folder);
+  return {
+    settings,
+    strategy: makeStrategySpec(settings.strategy ?? {}),
+    seed: settings.seed,
+    fork: fork?.object,
+    begin: fork?.open ?? (() => begin(settings)),
+    spec: (fixed) => specOfSettings(settings, fixed, nameOf),
+  };
+};

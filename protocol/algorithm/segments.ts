@@ -1,0 +1,103 @@
+/**
+ * @module What of a run's model travels: the segments of its updates, the layout that they give,
+ * and the blocks of a sum that a spot check recomputes together.
+ */
+import {
+  encodingOf,
+  ringLayout,
+  type EncodingSpec,
+  type ExtraSpec,
+  type RingLayout,
+  type SegmentSpec,
+} from '../encoding/index.ts';
+import { partsOf, sizeOf, type ModelParts } from '../model/parts.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import { extrasOf } from './metrics.ts';
+import { strategyOf } from './registry.ts';
+import { statisticsNorm } from './statistics.ts';
+
+/** What travels in the extra lanes: the metrics of the run, then the scalars of its strategy. */
+export const extrasFor = (spec: RunSpec): readonly ExtraSpec[] =>
+  extrasOf([...spec.metrics, ...(strategyOf(spec).strategy.member?.scalars ?? [])]);
+
+const known = new WeakMap<RunSpec, ModelParts>();
+
+/** The parts of the run's model. */
+export const partsFor = (spec: RunSpec): ModelParts => {
+  const found = known.get(spec) ?? partsOf(spec.model.tensors);
+  known.set(spec, found);
+  return found;
+};
+
+/** Coordinates of the update, and of each vector of the strategy: those that gradients change. */
+export const trainableOf = (spec: RunSpec): number => sizeOf(partsFor(spec).trainable);
+
+/**
+ * The segments of an update: `update`, the clipped change of the trainable tensors; `statistics`,
+ * where the model has any; then the vectors of the strategy, one value for each
+ * trainable parameter.
+ */
+export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
+  const { statistics } = partsFor(spec);
+  const { clipNorm } = spec.encoding;
+  const { strategy, parameters } = strategyOf(spec);
+  const dimension = trainableOf(spec);
+  const counted = sizeOf(statistics);
+  return [
+    { name: 'update', dimension, clipNorm, weighted: true },
+    ...(counted === 0
+      ? []
+      : [
+          {
+            name: 'statistics',
+            dimension: counted,
+            clipNorm: statisticsNorm(counted),
+            weighted: true,
+          },
+        ]),
+    ...(strategy.member?.segments ?? []).map(({ name, weighted, clipNorm: of }) => ({
+      name: `strategy/${name}`,
+      dimension,
+      clipNorm: of(parameters),
+      weighted,
+    })),
+  ];
+};
+
+/**
+ * The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring
+ * is too small for it
+ */
+export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
+  ringLayout(spec.encoding, n, segmentsFor(spec), extrasFor(spec));
+
+/**
+ * The encoding of an attempt: the scale of the share follows what the last commit announced.
+ *
+ * @param meanExamples of the attempt's Open record
+ */
+export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
+  encodingOf(spec.encoding, n, meanExamples);
+
+/** Blocks that a spot check draws from: those of the update, then those of the statistics. */
+export const blocksOf = (spec: RunSpec): number => {
+  const { segments } = layoutOf(spec, spec.cohort.minimum);
+  return segments
+    .filter(({ name }) => name === 'update' || name === 'statistics')
+    .reduce((sum, { blocks }) => sum + blocks, 0);
+};
+
+/**
+ * The leaves of a sum that one check needs: the block, and for one of the update the block of each
+ * vector of the strategy over the same coordinates.
+ */
+export const leavesOfCheck = (layout: RingLayout, block: number): readonly number[] => {
+  const [update, ...others] = layout.segments;
+  if (block >= update.blocks) return [block];
+  return [
+    block,
+    ...others
+      .filter(({ name }) => name !== 'statistics')
+      .map(({ firstBlock }) => firstBlock + block),
+  ];
+};

@@ -1,0 +1,126 @@
+/**
+ * @module What a simulation's events and its summary say, as lines of text: what `floe sim` prints.
+ */
+import { info, result, warning, type Line } from '../protocol/line.ts';
+import type { ScenarioEvent } from './events.ts';
+import { formatDrops } from './faults.ts';
+import { describeActivities, formatBytes, formatPercent } from './report.ts';
+import type { Scenario } from './scenario.ts';
+import type { RoundSummary, Summary } from './summary.ts';
+
+type EventOf<Type extends ScenarioEvent['type']> = Extract<ScenarioEvent, { readonly type: Type }>;
+
+const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly string[] => {
+  const { statistics, data } = event;
+  const labels =
+    statistics.meanLabels === undefined
+      ? ''
+      : `, ${statistics.meanLabels.toFixed(1)} labels each on average`;
+  return [
+    `backend    ${event.backend}`,
+    `store      ${event.store} (${scenario.substrate.type === 'local' ? '' : 'copies in '}${event.folder}/blobs), gate ${event.gate}, ledger ${event.ledger}`,
+    event.masked
+      ? 'updates    masked: the coordinator sees sums only'
+      : 'updates    NOT masked: the coordinator can read every update',
+    `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
+    `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
+    `partition  ${event.partition} over ${scenario.participants} participants: ${statistics.smallest} to ${statistics.largest} examples${labels}`,
+    `model      ${event.model}, ${event.parameters} parameters`,
+    `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
+    `drop-outs  ${formatDrops(scenario.drops)}`,
+    `run        ${event.run}`,
+    '',
+  ];
+};
+
+/** The lines of an event; none for rounds, see {@link describeRound}, and for progress alone. */
+export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonly Line[] => {
+  switch (event.type) {
+    case 'starting':
+      return scenario.substrate.type === 'devnet'
+        ? [info('starting   Sui, Walrus and Seal on this machine')]
+        : [];
+    case 'started':
+      return describeStart(scenario, event).map(info);
+    case 'network':
+      return [
+        info(`network    ${event.own ? 'a devnet of this run: ' : ''}Sui ${event.rpcUrl}`),
+        info(`           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`),
+      ];
+    case 'aborted':
+      return [warning(`attempt ${event.round} was aborted: ${event.code}: ${event.reason}`)];
+    case 'warning':
+      return [warning(event.message)];
+    case 'participant':
+      return [warning(`participant ${event.index}: ${event.event.code}: ${event.event.message}`)];
+    case 'finishing':
+      return event.baseline
+        ? [info('all rounds are done; scoring the last models and finishing the baseline')]
+        : [];
+    case 'round':
+    case 'scored':
+    case 'phase':
+    case 'dropped':
+      return [];
+  }
+};
+
+/** The line of a committed round. @param testAccuracy of its model, undefined if not evaluated */
+export const describeRound = (
+  round: RoundSummary,
+  of: number,
+  testAccuracy: number | undefined,
+): string => {
+  const metrics = Object.entries(round.training).map(
+    ([name, value]) => `${name} ${value.toFixed(4)}`,
+  );
+  return (
+    `round ${String(round.version).padStart(String(of).length)}/${of}  test accuracy ${formatPercent(testAccuracy)}  ` +
+    `${metrics.join('  ')}  ${round.survivors}/${round.cohort} survived  ` +
+    `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s`
+  );
+};
+
+/** Where others find the last version. */
+const describePublished = ({ published, history }: Summary): readonly string[] => {
+  const { object, runObject, blob, transcript } = published;
+  if (object === undefined) return [];
+  return [
+    '',
+    `run on Sui      ${runObject ?? ''}`,
+    `version on Sui  ${object} (round ${history.at(-1)?.round ?? 0})`,
+    `model           blob ${blob} on Walrus, its key at Seal`,
+    `transcript      blob ${transcript ?? ''}`,
+  ];
+};
+
+/** The lines of a finished run and of the files in its folder. */
+export const describeSummary = (summary: Summary, folder: string): readonly Line[] => {
+  const { baselineAccuracy, testAccuracy, rounds, seconds } = summary;
+  const baseline =
+    baselineAccuracy === undefined
+      ? ''
+      : ` (centralised baseline ${formatPercent(baselineAccuracy)})`;
+  const tfjs = summary.files['tfjs'] === undefined ? '' : ' (also as tfjs/)';
+  return [
+    info(''),
+    result(
+      `test accuracy ${formatPercent(testAccuracy)}${baseline} after ${rounds} rounds in ${seconds.toFixed(1)} s`,
+    ),
+    result(
+      `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.roundsAborted}`,
+    ),
+    result(`model hash ${summary.modelHash}`),
+    ...[
+      `time per round: ${describeActivities(summary).join(', ')}`,
+      ...describePublished(summary),
+      '',
+      folder,
+      '  report.html         plots and tables, opens without a network',
+      '  summary.json        the same as numbers',
+      `  model.safetensors   the model in clear, its only clear copy${tfjs}`,
+      '  auditor.key         key of the simulated auditor; floe verify and floe pull use it',
+      '',
+    ].map(info),
+  ];
+};
