@@ -39,6 +39,22 @@ export {
   type ParticipantOptions,
 } from './participant/index.ts';
 export { modelOfSpec } from './spec-model.ts';
+export { baseOf, hashBase, type BaseWeights } from './adapters/base.ts';
+export { mergedModel } from './adapters/merged.ts';
+export { mergeAdapters, withAdapters, type AdapterOptions } from './adapters/with-adapters.ts';
+export {
+  encoder,
+  parseEncoderConfig,
+  type EncoderConfig,
+  type EncoderOptions,
+} from './models/encoder.ts';
+export { readEncoder } from './models/encoder-weights.ts';
+export {
+  readTokenizer,
+  textDataset,
+  type LabelledText,
+  type TextTokenizer,
+} from './text/tokenizer.ts';
 export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/trainer.ts';
 export {
   optimizerOf,

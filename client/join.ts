@@ -20,6 +20,7 @@ import { joinRun, type Log, type Outcome, type ParticipantOptions } from './part
 import { reachRun, type Reach } from './network.ts';
 import { modelOfSpec } from './spec-model.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
+import type { BaseWeights } from './adapters/base.ts';
 
 export interface JoinOptions extends Partial<
   Pick<
@@ -40,6 +41,11 @@ export interface JoinOptions extends Partial<
    * `trainer`.
    */
   readonly data?: Dataset;
+  /**
+   * With `data`: this site's copy of the frozen weights that the specification names, where it
+   * names some. Another copy is refused: `base_mismatch`.
+   */
+  readonly base?: BaseWeights;
   /** With `data`: what trains. Default: the fastest that runs here, as its rounding is its own. */
   readonly backend?: BackendChoice;
   /**
@@ -107,7 +113,7 @@ const openOwn = async (
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = ({ data, trainer, backend = 'fastest' }: JoinOptions) => {
+const trainerOf = ({ data, trainer, base, backend = 'fastest' }: JoinOptions) => {
   if (trainer !== undefined) return trainer;
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
   return async (spec: Parameters<typeof modelOfSpec>[0]) => {
@@ -117,6 +123,7 @@ const trainerOf = ({ data, trainer, backend = 'fastest' }: JoinOptions) => {
       model: modelOfSpec(spec),
       data,
       backend: { prefer: backend },
+      ...(base === undefined ? {} : { base }),
       ...(task === undefined ? {} : { task }),
     });
   };

@@ -5,6 +5,7 @@
  */
 import type { Dataset } from './data/dataset.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
+import type { BaseRef } from '../protocol/model/base.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { type Optimizer, requireOptimizer } from './optimizer.ts';
 
@@ -62,6 +63,11 @@ export interface Trainer {
    * local steps with it.
    */
   readonly examples?: number;
+  /**
+   * The frozen weights under the manifest's, where there are some: the run's specification must
+   * name the same.
+   */
+  readonly base?: BaseRef;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
   train(request: TrainRequest): Promise<TrainResult>;
   /** On `data`, or on the trainer's own examples. */

@@ -22,7 +22,7 @@ import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { chooseModel } from '../client/tfjs/choose-model.ts';
 import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
-import { loadTask, type SimulationModule } from './task.ts';
+import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 
 export interface AnalystData {
   readonly train: Dataset;
@@ -111,6 +111,7 @@ const openModelOf = async (
     model: build,
     data: init.train,
     backend,
+    ...(await baseOfTask(task)),
     evaluationBatch: 500,
     ...(init.task === undefined ? {} : { task: init.task }),
   });
@@ -163,6 +164,7 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
         tensors: trainer.manifest.tensors,
         topology: topology && JSON.stringify(topology),
         backend: trainer.backend,
+        ...(trainer.base === undefined ? {} : { base: trainer.base }),
       };
     },
     /** From here on models of this run can be evaluated. */

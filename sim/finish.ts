@@ -39,7 +39,8 @@ export const finishRun = async (
   const cipher = await store.get(final.blob);
   const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
   const topology =
-    model.topology === undefined
+    // A model over a frozen base is no file of tfjs: the base stays where it is.
+    model.topology === undefined || model.base !== undefined
       ? undefined
       : (JSON.parse(model.topology) as Record<string, unknown>);
   await writeModel(partial, spec, weights, topology);

@@ -23,7 +23,7 @@ import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
 import { cipherStream, deriveSeed } from '../protocol/ports/random.ts';
 import { openReaderPorts, type ReaderPorts, type Substrate } from './substrate.ts';
-import { loadTask, type SimulationModule } from './task.ts';
+import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
 
 export interface Member {
@@ -184,6 +184,7 @@ const openTrainers = async (
     model: modelOfSpec(spec),
     data: subset(init.train, first.rows),
     backend: { prefer: init.backend },
+    ...(await baseOfTask(task)),
     ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
     checked,
   });

@@ -76,6 +76,7 @@ export const specOf = (
       ...(model.architecture === 'custom' && model.topology !== undefined
         ? { topology: model.topology }
         : {}),
+      ...(model.base === undefined ? {} : { base: model.base }),
     },
     members: { type: 'closed', keys: [...members] },
   });

@@ -11,7 +11,7 @@ export interface SimulateOptions
   extends
     Omit<ScenarioInput, 'data' | 'model'>,
     Omit<RunOptions, 'task' | 'module'>,
-    Pick<SimulationModule, 'trainer' | 'name'> {
+    Pick<SimulationModule, 'trainer' | 'base' | 'name'> {
   /**
    * `mnist`, a CSV table, a folder of IDX files; or examples, or what makes them. Default `mnist`.
    */
@@ -26,11 +26,18 @@ export interface SimulateOptions
 }
 
 /** What of a task's parts is the caller's own. */
-const taskOf = ({ data, model, trainer, name }: SimulateOptions): SimulationModule | undefined => {
+const taskOf = ({
+  data,
+  model,
+  trainer,
+  base,
+  name,
+}: SimulateOptions): SimulationModule | undefined => {
   const parts = {
     ...(data === undefined || typeof data === 'string' ? {} : { data }),
     ...(typeof model === 'function' ? { model } : {}),
     ...(trainer === undefined ? {} : { trainer }),
+    ...(base === undefined ? {} : { base }),
   };
   return Object.keys(parts).length === 0
     ? undefined
@@ -46,7 +53,7 @@ const taskOf = ({ data, model, trainer, name }: SimulateOptions): SimulationModu
  */
 export const simulate = async (options: SimulateOptions = {}): Promise<RunResult> => {
   const { outDir, signal, onEvent, clock, log, limits, module, ...input } = options;
-  const { data, model, trainer: _trainer, name: _name, ...scenario } = input;
+  const { data, model, trainer: _trainer, base: _base, name: _name, ...scenario } = input;
   const task = taskOf(options);
   if (task !== undefined && module !== undefined)
     throw new FloeError('usage', 'expected a module, or own data, model and trainer, not both');

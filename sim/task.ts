@@ -4,6 +4,7 @@
  * worker imports by its URL: `simulate({ module })`, `floe sim --module task.ts`.
  */
 import * as v from 'valibot';
+import type { BaseWeights } from '../client/adapters/base.ts';
 import type { Dataset } from '../client/data/dataset.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
@@ -34,6 +35,8 @@ export interface SimulationModule {
   readonly data?: SimulationData | ((seed: Uint8Array) => SimulationData | Promise<SimulationData>);
   /** A model of tfjs for the examples; not together with `trainer`. */
   readonly model?: ModelFunction;
+  /** The frozen weights of `model`, where it stands on some: see docs/adapters.md. */
+  readonly base?: BaseWeights | (() => BaseWeights | Promise<BaseWeights>);
   /**
    * Makes the trainer of one participant. All have the same manifest. `evaluate` is asked to score
    * models on `test`, so it is needed. The first model is drawn from the run's seed by the names
@@ -54,9 +57,14 @@ const dataset = v.looseObject({
   featureShape: v.array(v.number()),
 });
 const dataSchema = v.looseObject({ train: dataset, test: dataset, source: v.optional(v.string()) });
+const baseSchema = v.looseObject({
+  manifest: v.looseObject({ tensors: v.array(v.unknown()) }),
+  flat: v.instance(Float32Array),
+});
 const moduleSchema = v.looseObject({
   data: v.optional(v.union([callable, dataSchema])),
   model: v.optional(callable),
+  base: v.optional(v.union([callable, baseSchema])),
   trainer: v.optional(callable),
   name: v.optional(v.pipe(v.string(), v.maxLength(100))),
 });
@@ -65,7 +73,9 @@ const moduleSchema = v.looseObject({
 export const checkTask = (task: unknown, from: string): SimulationModule => {
   const result = v.safeParse(moduleSchema, task, { abortEarly: true });
   if (!result.success) throw new FloeError('usage', `${from}: ${issueText(result.issues[0])}`);
-  const { data, model, trainer } = result.output;
+  const { base, data, model, trainer } = result.output;
+  if (base !== undefined && model === undefined)
+    throw new FloeError('usage', `${from}: expected a model to the base`);
   if (model !== undefined && trainer !== undefined)
     throw new FloeError('usage', `${from}: expected a model or a trainer, got both`);
   if (data === undefined && model === undefined && trainer === undefined)
@@ -103,4 +113,16 @@ export const dataOfTask = async (
   const made = await data(seed);
   checkTask({ data: made }, 'data()');
   return made;
+};
+
+/** The base of a task's model, as an option of the trainer. @throws FloeError `usage` */
+export const baseOfTask = async (
+  task: SimulationModule | undefined,
+): Promise<{ readonly base?: BaseWeights }> => {
+  const { base, model } = task ?? {};
+  if (base === undefined) return {};
+  if (typeof base !== 'function') return { base };
+  const made = await base();
+  checkTask({ base: made, model }, 'base()');
+  return { base: made };
 };

@@ -14,6 +14,7 @@ import { decodeRecordOf, type SignedRecord } from '../../protocol/records/record
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
 import { eventLoopTurn } from '../../protocol/secagg/event-loop-turn.ts';
+import { requireBase } from '../../protocol/model/base.ts';
 import { matchManifest } from '../../protocol/model/index.ts';
 import {
   admitRun,
@@ -275,6 +276,8 @@ export class Participant {
       typeof this.#options.trainer === 'function'
         ? await this.#options.trainer(spec)
         : this.#options.trainer;
+    // Without its base an adapted model has other tensors: this error says why.
+    requireBase(spec.model.base, trainer.base);
     matchManifest(spec.model, trainer.manifest);
     admitTraining(this.#admission, spec, trainer.examples);
     const self = identity.publicKey;

@@ -6,6 +6,7 @@ import { type Task, makeTask } from '../task.ts';
 import { createDataset } from '../data/dataset.ts';
 import type { BackendChoice } from './backends.ts';
 import { tfjsTrainer } from './trainer.ts';
+import type { BaseRef } from '../../protocol/model/base.ts';
 import type { TensorSpec } from '../../protocol/model/index.ts';
 import { chooseModel, type ExampleShape } from './choose-model.ts';
 
@@ -14,6 +15,8 @@ export interface ModelDescription {
   readonly tensors: readonly TensorSpec[];
   /** JSON text; undefined for a model that is not one of tfjs. */
   readonly topology: string | undefined;
+  /** The frozen weights under the tensors, where there are some. */
+  readonly base?: BaseRef;
   /** What trains, and why that. */
   readonly backend: string;
 }

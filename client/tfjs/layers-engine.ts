@@ -32,6 +32,17 @@ export const dropoutLayers = (model: Tfjs.LayersModel): { seed: number }[] =>
     return kind === 'Dropout' ? [layer as unknown as { seed: number }] : [];
   });
 
+/** Vectors one behind the other. */
+const joined = (parts: readonly Float32Array[]): Float32Array => {
+  const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    flat.set(part, at);
+    at += part.length;
+  }
+  return flat;
+};
+
 /** An engine for `model`. Throws `model_malformed`. */
 export const layersEngine = (
   { tf, name, eager = name }: Backend,
@@ -39,6 +50,8 @@ export const layersEngine = (
   manifest: Manifest,
   objective: Objective,
 ): StepEngine => {
+  // Weights behind the manifest's are a frozen base.
+  const travelling = model.weights.slice(0, manifest.tensors.length);
   const trained = model.trainableWeights;
   const variables = trained.map((weight) => weight.read() as Tfjs.Variable);
   const dropouts = dropoutLayers(model);
@@ -112,7 +125,7 @@ export const layersEngine = (
       use();
       forget();
       let at = 0;
-      for (const [i, weight] of model.weights.entries()) {
+      for (const [i, weight] of travelling.entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];
         const end = at + elementCount(shape);
         // The wasm backend copies what it is given; a view is enough for it, not for plain JavaScript.
@@ -139,15 +152,9 @@ export const layersEngine = (
     read: async () => {
       use();
       const parts = await Promise.all(
-        model.weights.map(async (weight) => weight.read().data<'float32'>()),
+        travelling.map(async (weight) => weight.read().data<'float32'>()),
       );
-      const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-      let at = 0;
-      for (const part of parts) {
-        flat.set(part, at);
-        at += part.length;
-      }
-      return flat;
+      return joined(parts);
     },
     // The model is the trainer's.
     dispose: forget,

@@ -4,6 +4,8 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
+import { registerAdapterLayers } from '../adapters/layers.ts';
+import { encoderLayers } from '../models/layers.ts';
 
 type Tf = typeof Tfjs;
 
@@ -100,6 +102,8 @@ export const modelByName = (name: string): ModelFunction => {
 export const modelFromTopology =
   (topology: Topology): ModelFunction =>
   async (tf) => {
+    encoderLayers(tf);
+    registerAdapterLayers(tf);
     try {
       return await tf.models.modelFromJSON(
         topology as unknown as Parameters<Tf['models']['modelFromJSON']>[0],

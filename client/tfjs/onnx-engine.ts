@@ -3,7 +3,7 @@
  * and becomes a graph; a call of the runtime runs as many steps as fit a short stretch.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
+import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { featureLength } from '../data/dataset.ts';
 import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
@@ -23,6 +23,7 @@ import { type Batch, type Engine, type EpochsRequest, gather } from './engine.ts
 import { dropoutLayers } from './layers-engine.ts';
 import { NO_SCORE, type Score, addScores, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
+import { sizeOf, wholeWeights } from './whole-weights.ts';
 
 /** Milliseconds for which one call may hold the event loop, where more than one step fits. */
 const STRETCH_MS = 100;
@@ -185,7 +186,10 @@ export const onnxEngine = (
   objective: Objective,
   now: () => number = () => systemClock.monotonic(),
 ): Engine => {
-  const sizes = manifest.tensors.map(({ shape }) => elementCount(shape));
+  const travelling = parameterCount(manifest);
+  const sizes = model.weights.map(({ shape }) => sizeOf(shape));
+  // With a frozen base behind the manifest's weights.
+  const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
   const planned = (size: number, optimizer: Optimizer | undefined): Planned => {
     switchBackend(tf, eager ?? name);
     const plan = planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
@@ -218,14 +222,15 @@ export const onnxEngine = (
   const train = createTrain(context);
   return {
     load: (weights) => {
-      opened.session.load(weights);
+      whole?.set(weights);
+      opened.session.load(whole ?? weights);
     },
     train: async (request) => {
       use(request.optimizer);
       return train(request);
     },
     evaluate: createEvaluate(context),
-    read: () => opened.session.read(),
+    read: () => opened.session.read().subarray(0, travelling),
     dispose: () => {
       opened.graphs.dispose();
     },

@@ -3,7 +3,7 @@
  * round is a list of steps on the device, with one read-back at its end.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
+import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
 import { type Plan, planOf } from '../recorded/plan.ts';
@@ -16,6 +16,7 @@ import { type Engine, type EpochsRequest, gather } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
 import { type Score, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
+import { sizeOf, wholeWeights } from './whole-weights.ts';
 import { type Prepare, type Prepared, cacheReplays } from './replay-cache.ts';
 
 /** Steps between two waits for the device: the event loop has its turn there. */
@@ -119,7 +120,7 @@ export const recordedEngine = (
   const open = (optimizer: Optimizer): { session: Session; prepare: Prepare } => {
     const { state, buffers } = recorded(2, optimizer);
     const session = createSession(gpu, {
-      weights: manifest.tensors.map(({ shape }) => elementCount(shape)),
+      weights: model.weights.map(({ shape }) => sizeOf(shape)),
       state: state.map((buffer) => buffers[buffer] ?? 0),
       outputs: objective.width,
     });
@@ -130,6 +131,9 @@ export const recordedEngine = (
     return { session, prepare };
   };
   // Whether a model can be recorded does not depend on the size of the batch.
+  const travelling = parameterCount(manifest);
+  // With a frozen base behind the manifest's weights.
+  const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
   let own = PLAIN_SGD;
   let opened = open(own);
   recorded(2);
@@ -158,8 +162,9 @@ export const recordedEngine = (
 
   return {
     load: (flat) => {
-      weights = flat;
-      opened.session.load(flat);
+      whole?.set(flat);
+      weights = whole ?? flat;
+      opened.session.load(weights);
     },
     train: async (request) => {
       switchBackend(tf, eager ?? name);
@@ -178,7 +183,7 @@ export const recordedEngine = (
       await pause();
       return scoreTrail(data, order);
     },
-    read: async () => opened.session.readWeights(),
+    read: async () => (await opened.session.readWeights()).subarray(0, travelling),
     dispose: () => {
       opened.session.dispose();
     },

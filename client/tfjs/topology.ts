@@ -88,14 +88,14 @@ const roleOf = (model: Tfjs.LayersModel) => {
 };
 
 /**
- * Names, shapes, roles and order of a model's weights, trained and not. Throws `tensor_malformed` beyond
- * the limits.
+ * Names, shapes, roles and order of a model's weights, trained and not, or of some of them. Throws
+ * `tensor_malformed` beyond the limits.
  */
-export const manifestOf = (model: Tfjs.LayersModel): Manifest => {
+export const manifestOf = (model: Tfjs.LayersModel, weights = model.weights): Manifest => {
   const names = layerNames(model);
   const role = roleOf(model);
   return validateManifest({
-    tensors: model.weights.map(({ originalName, shape }) => {
+    tensors: weights.map(({ originalName, shape }) => {
       const of = role(originalName);
       return {
         name: renameWeight(names, originalName),

@@ -4,9 +4,12 @@
  * algorithm 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
+import type { BaseRef } from '../../protocol/model/base.ts';
 import type { Manifest } from '../../protocol/model/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
+import { type BaseWeights, loadBase, travellingManifest } from '../adapters/base.ts';
+import { adapterRemark } from '../adapters/with-adapters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { PLAIN_SGD } from '../optimizer.ts';
@@ -52,6 +55,11 @@ export interface TfjsTrainerOptions {
    */
   readonly outputs?: OutputKind;
   readonly data: Dataset;
+  /**
+   * The weights of the model that do not train: they are written once, are no part of the manifest,
+   * and {@link Trainer.base} names them. For a model of `withAdapters`.
+   */
+  readonly base?: BaseWeights;
   /** Default: wasm, or else plain JavaScript: the same result on every machine. */
   readonly backend?: BackendOptions | Backend;
   /** The examples were checked against this model before and need not be read for it again. */
@@ -100,6 +108,7 @@ const isModel = (model: object): model is Tfjs.LayersModel =>
 interface Shared {
   readonly backend: string;
   readonly manifest: Manifest;
+  readonly base: BaseRef | undefined;
   readonly topology: Topology;
   readonly engine: Engine;
   readonly objective: Objective;
@@ -193,6 +202,7 @@ const over = (shared: Shared, data: Dataset, checked = false): TfjsTrainer => {
   if (!checked) shared.check(data);
   return {
     manifest: shared.manifest,
+    ...(shared.base === undefined ? {} : { base: shared.base }),
     backend: shared.backend,
     topology: shared.topology,
     task: shared.objective.task,
@@ -319,7 +329,9 @@ const share = async (
     reports.set(examples, report);
     return report;
   };
-  const manifest = manifestOf(model);
+  const base = options.base && loadBase(backend.tf, model, options.base);
+  const manifest = base === undefined ? manifestOf(model) : travellingManifest(model);
+  const inexact = adapterRemark(model);
   const plan = backend.name === 'wasm' && denseFastPath ? densePlan(model, objective) : undefined;
   // Examples that do not fit are named as such, before anything is tried with them.
   if (options.checked !== true) check(data);
@@ -331,8 +343,11 @@ const share = async (
       ? first
       : await tryEngine(first, eager, { tf: backend.tf, manifest, data });
   return {
-    backend: `${backend.description}${chosen.remark}; ${objective.description}`,
+    backend: [`${backend.description}${chosen.remark}`, objective.description, inexact]
+      .filter((part) => part !== undefined)
+      .join('; '),
     manifest,
+    base,
     topology: topologyOf(model),
     engine: chosen.engine,
     objective,

@@ -3,7 +3,7 @@
  * and replayed as a list of calls on one linear memory, without tfjs between them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
+import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
 import { type Plan, planOf } from '../recorded/plan.ts';
 import { record } from '../recorded/record.ts';
@@ -14,6 +14,7 @@ import { dropoutLayers } from './layers-engine.ts';
 import { drawsOf } from './draws.ts';
 import { score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
+import { sizeOf, wholeWeights } from './whole-weights.ts';
 
 /**
  * An engine for `model`.
@@ -26,7 +27,9 @@ export const wasmEngine = (
   objective: Objective,
 ): StepEngine => {
   const dropouts = dropoutLayers(model).length;
-  const sizes = manifest.tensors.map(({ shape }) => elementCount(shape));
+  const travelling = parameterCount(manifest);
+  const sizes = model.weights.map(({ shape }) => sizeOf(shape));
+  const hasBase = model.weights.length > manifest.tensors.length;
   const recorded = (size: number, optimizer?: Optimizer): Plan => {
     switchBackend(tf, eager);
     return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
@@ -43,6 +46,8 @@ export const wasmEngine = (
       sizes,
       first.state.map((buffer) => first.buffers[buffer] ?? 0),
     );
+    // The base once; what travels is loaded over the beginning.
+    if (hasBase) session.load(wholeWeights(model));
     if (held !== undefined) session.load(held);
     return session;
   };
@@ -92,7 +97,7 @@ export const wasmEngine = (
       replay.run();
       return score(objective, predictionOf(plan, replay, batch.size), batch.labels, batch.size);
     },
-    read: () => (session === undefined ? new Float32Array() : session.read()),
+    read: () => (session === undefined ? new Float32Array() : session.read(travelling)),
     // The linear memory goes with the engine.
     dispose: () => {
       prepared.clear();

@@ -18,6 +18,20 @@ export const DATA = {
     'Tensors do not match the manifest in name, shape or type.',
     'Train the architecture that the run specification names.',
   ),
+  base_mismatch: entry(
+    'data',
+    'participant',
+    false,
+    'The frozen base of this site is not the one that the run specification names.',
+    'Fetch the base whose hash the specification names, and give that file as the base.',
+  ),
+  adapters_inexact: entry(
+    'data',
+    'operator',
+    false,
+    'LoRA adapters would be averaged, and the mean of both factors is not the mean of their product.',
+    'Use adapters of kind `ffa`, or set `inexactAverage` to accept it.',
+  ),
   update_not_finite: entry(
     'data',
     'participant',

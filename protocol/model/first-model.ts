@@ -44,7 +44,7 @@ const fans = (shape: readonly number[]): { readonly in: number; readonly out: nu
  * Fills with numbers from (-limit, limit): 24 bits each, symmetric about zero, which none of them
  * is.
  */
-const fillUniform = (out: Float32Array, limit: number, key: Uint8Array): void => {
+export const fillUniform = (out: Float32Array, limit: number, key: Uint8Array): void => {
   const counter = new Uint8Array(8);
   const view = new DataView(counter.buffer);
   for (let at = 0; at < out.length; at += 8) {
@@ -60,6 +60,8 @@ const fillUniform = (out: Float32Array, limit: number, key: Uint8Array): void =>
 };
 
 const fill = (out: Float32Array, { name, shape }: TensorSpec, key: Uint8Array): void => {
+  // The second factor of an adapter: at first the model is its base.
+  if (/(?:^|[/._])lora_b$/u.test(name)) return;
   if (shape.length < 2) {
     if (/(?:^|[/._])(?:gamma|moving_variance)$/u.test(name)) out.fill(1);
     return;

@@ -89,50 +89,63 @@ const parseMetadata = (value: unknown): Readonly<Record<string, string>> => {
   return Object.fromEntries(entries);
 };
 
-const parseEntry = (name: string, value: unknown) => {
+const parseEntry = (name: string, value: unknown, ignored: boolean) => {
   const label = JSON.stringify(name);
   if (!isRecord(value) || Object.keys(value).length !== 3)
     throw malformed(`tensor ${label}: expected exactly dtype, shape and data_offsets`);
   const { dtype, shape, data_offsets: offsets } = value;
   const type = dtype === 'F32' ? 'float32' : dtype === 'BF16' ? 'bfloat16' : undefined;
-  if (type === undefined) throw malformed(`tensor ${label}: expected dtype F32 or BF16`);
+  if (type === undefined && !ignored)
+    throw malformed(`tensor ${label}: expected dtype F32 or BF16`);
   if (!Array.isArray(offsets) || offsets.length !== 2)
     throw malformed(`tensor ${label}: expected two data_offsets`);
   const [begin, end] = offsets as readonly unknown[];
   if (!Number.isSafeInteger(begin) || !Number.isSafeInteger(end))
     throw malformed(`tensor ${label}: expected data_offsets that are integers`);
-  return { name, shape, dtype: type, begin: Number(begin), end: Number(end) };
+  return { name, shape, dtype: type, ignored, begin: Number(begin), end: Number(end) };
 };
 
 export interface Header {
   /** In the order of the data, which is the order in the flat vector. */
   readonly manifest: Manifest;
+  /** Where each tensor's data begins, in bytes behind the header. */
+  readonly starts: readonly number[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
  * @param bytes the JSON, with any padding
  * @param dataBytes length of what follows the header
+ * @param ignore tensors of any type that are left out; their bytes still must be where they belong
  * @throws FloeError `tensor_malformed` naming the first offence
  */
-export const parseHeader = (bytes: Uint8Array, dataBytes: number): Header => {
+export const parseHeader = (
+  bytes: Uint8Array,
+  dataBytes: number,
+  ignore: (name: string) => boolean = () => false,
+): Header => {
   const { __metadata__: rawMetadata, ...rest } = parseJson(bytes);
   const metadata = parseMetadata(rawMetadata);
   const entries = Object.entries(rest)
-    .map(([name, value]) => parseEntry(name, value))
+    .map(([name, value]) => parseEntry(name, value, ignore(name)))
     .toSorted((a, b) => a.begin - b.begin || a.end - b.end);
-  const manifest = validateManifest({ tensors: entries });
+  const kept = entries.filter(({ ignored }) => !ignored);
+  const manifest = validateManifest({ tensors: kept });
   let offset = 0;
-  for (const [index, { name, shape, dtype }] of manifest.tensors.entries()) {
-    const { begin, end } = entries[index]!;
+  for (const { name, begin, end } of entries) {
     const label = JSON.stringify(name);
     if (begin !== offset)
       throw malformed(`tensor ${label}: expected its data at byte ${offset}, got ${begin}`);
-    const size = elementCount(shape) * BYTES[dtype];
-    if (end - begin !== size)
-      throw malformed(`tensor ${label}: expected ${size} bytes, got ${end - begin}`);
+    if (end < begin)
+      throw malformed(`tensor ${label}: expected data that ends at ${begin} or later`);
     offset = end;
   }
   if (offset !== dataBytes) throw malformed(`expected ${offset} bytes of data, got ${dataBytes}`);
-  return { manifest, metadata };
+  for (const [index, { name, shape, dtype }] of manifest.tensors.entries()) {
+    const { begin, end } = kept[index]!;
+    const size = elementCount(shape) * BYTES[dtype];
+    if (end - begin !== size)
+      throw malformed(`tensor ${JSON.stringify(name)}: expected ${size} bytes, got ${end - begin}`);
+  }
+  return { manifest, metadata, starts: kept.map(({ begin }) => begin) };
 };

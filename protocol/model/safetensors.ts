@@ -20,7 +20,7 @@ import {
   validateManifest,
   type Manifest,
 } from './manifest.ts';
-import { elementBytes, formatHeader, parseHeader } from './safetensors-header.ts';
+import { elementBytes, formatHeader, type Header, parseHeader } from './safetensors-header.ts';
 
 const PREFIX_BYTES = 8;
 /** The data starts at a multiple of this, so that float32 can be viewed in place. */
@@ -91,16 +91,22 @@ export const encodeSafetensors = (
 
 /** The values where they lie, if all of them are aligned float32 of this host's byte order. */
 const viewOf = (
-  { tensors }: Manifest,
+  { manifest: { tensors }, starts }: Header,
   bytes: Uint8Array,
   dataStart: number,
   count: number,
-): Float32Array | undefined =>
-  hostIsLittleEndian &&
-  (bytes.byteOffset + dataStart) % 4 === 0 &&
-  tensors.every(({ dtype }) => dtype === 'float32')
-    ? new Float32Array(bytes.buffer, bytes.byteOffset + dataStart, count)
+): Float32Array | undefined => {
+  const from = bytes.byteOffset + dataStart + (starts[0] ?? 0);
+  let at = starts[0];
+  const together = tensors.every(({ dtype, shape }, i) => {
+    const here = starts[i] === at;
+    at = (starts[i] ?? 0) + 4 * elementCount(shape);
+    return dtype === 'float32' && here;
+  });
+  return hostIsLittleEndian && from % 4 === 0 && together
+    ? new Float32Array(bytes.buffer, from, count)
     : undefined;
+};
 
 /**
  * Reads F32 and BF16 tensors. `flat` may be a view of `bytes`. The manifest's order is that of the
@@ -112,8 +118,12 @@ const viewOf = (
  */
 export const decodeSafetensors = (
   bytes: Uint8Array,
-  limits: Partial<SafetensorsLimits> = {},
+  options: Partial<SafetensorsLimits> & {
+    /** Tensors that are left out, of whatever type: the indices that PyTorch files hold. */
+    readonly ignore?: (name: string) => boolean;
+  } = {},
 ): Safetensors => {
+  const { ignore, ...limits } = options;
   const { headerBytes: maxHeader, parameters } = { ...SAFETENSORS_LIMITS, ...limits };
   if (bytes.length < PREFIX_BYTES)
     throw malformed(`expected at least ${PREFIX_BYTES} bytes, got ${bytes.length}`);
@@ -124,16 +134,17 @@ export const decodeSafetensors = (
   const dataStart = PREFIX_BYTES + Number(claimed);
   if (dataStart > bytes.length)
     throw malformed(`expected ${dataStart} bytes of header, got ${bytes.length}`);
-  const header = parseHeader(bytes.subarray(PREFIX_BYTES, dataStart), bytes.length - dataStart);
-  const { manifest } = header;
+  const text = bytes.subarray(PREFIX_BYTES, dataStart);
+  const header = parseHeader(text, bytes.length - dataStart, ignore);
+  const { manifest, metadata } = header;
   const count = parameterCount(manifest);
   if (count > parameters) throw malformed(`expected at most ${parameters} elements, got ${count}`);
-  const known = viewOf(manifest, bytes, dataStart, count);
-  if (known !== undefined) return { ...header, flat: known };
+  const known = viewOf(header, bytes, dataStart, count);
+  if (known !== undefined) return { manifest, metadata, flat: known };
   const flat = new Float32Array(count);
-  let from = dataStart;
   let to = 0;
-  for (const { shape, dtype } of manifest.tensors) {
+  for (const [index, { shape, dtype }] of manifest.tensors.entries()) {
+    const from = dataStart + (header.starts[index] ?? 0);
     const out = flat.subarray(to, to + elementCount(shape));
     const end = from + out.length * elementBytes(dtype);
     if (dtype === 'float32') float32FromBytes(bytes.subarray(from, end), out);
@@ -142,8 +153,7 @@ export const decodeSafetensors = (
       for (let i = 0; i < halves.length; i += 1) halves[i] = view.getUint16(from + 2 * i, true);
       fromBfloat16(halves, out);
     }
-    from = end;
     to += out.length;
   }
-  return { ...header, flat };
+  return { manifest, metadata, flat };
 };

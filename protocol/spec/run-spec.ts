@@ -113,6 +113,16 @@ export const runSpecSchema = v.pipe(
       /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
       topology: v.optional(v.pipe(v.string(), v.maxLength(2 << 20))),
       /**
+       * Frozen weights under these tensors, which every site brings itself and none sends: see
+       * `model/base.ts`.
+       */
+      base: v.optional(
+        v.strictObject({
+          hash: fixedBytes(32),
+          name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200))),
+        }),
+      ),
+      /**
        * What the first model is drawn from, by a rule that everybody repeats: see `first-model.ts`.
        * Not with a parent.
        */

@@ -250,7 +250,8 @@ describe('runScenario', () => {
 
   it('refuses data that does not fit, before anything is written', async () => {
     const before = await readdir(join(folder, 'runs'));
-    await expect(run({ model: 'mlp-2nn' })).rejects.toMatchObject({ code: 'data_unfit' });
+    await expect(run({ model: 'cnn' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(run({ task: { type: 'binary' } })).rejects.toMatchObject({ code: 'data_unfit' });
     await expect(run({ data: join(folder, 'missing.csv') })).rejects.toMatchObject({
       code: 'file_not_found',
     });

@@ -28,9 +28,13 @@ export interface WasmSession {
    * @throws FloeError `trainer_failed` beyond 4 GiB
    */
   prepare(plan: Plan): WasmReplay;
-  /** Sets the weights, and the optimiser's state to zero. */
+  /**
+   * Sets the first weights, as many as are given (a frozen base behind them is loaded once), and the
+   * optimiser's state to zero.
+   */
   load(flat: Float32Array): void;
-  read(): Float32Array;
+  /** @param floats the first ones, all unless told */
+  read(floats?: number): Float32Array;
 }
 
 /** The epilogue as a map that reads what the node computed at `self`, a value of its own. */
@@ -136,10 +140,11 @@ export const createWasmSession = (
         floats().fill(0, start, start + size);
       }
     },
-    read: () => {
-      const flat = new Float32Array(sizes.reduce((a, b) => a + b, 0));
+    read: (wanted = sizes.reduce((a, b) => a + b, 0)) => {
+      const flat = new Float32Array(wanted);
       let to = 0;
       for (const [i, size] of sizes.entries()) {
+        if (to === wanted) break;
         const start = (addresses[i] ?? 0) / 4;
         flat.set(floats().subarray(start, start + size), to);
         to += size;
