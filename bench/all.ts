@@ -33,7 +33,6 @@ for (const [i, name] of BENCHES.entries()) {
   const start = performance.now();
   console.log(`\n[${i + 1}/${BENCHES.length}] ${name}`);
   // One after the other: they would disturb each other.
-  // oxlint-disable-next-line no-await-in-loop
   table.push([name, await rowsOf(name)]);
   console.log(
     `[${i + 1}/${BENCHES.length}] ${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`,

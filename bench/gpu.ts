@@ -128,7 +128,6 @@ const parity = async (gpu: GpuDevice, backend: Backend, name: ModelName): Promis
     };
     const stream = randomStream(new Uint8Array(32), 'parity');
     // Each step starts from the weights of the one before.
-    // oxlint-disable-next-line no-await-in-loop
     await engine.step({ batch, learningRate, optimizer: PLAIN_SGD, stream, scored: false });
   }
   const expected = await engine.read();
@@ -179,7 +178,6 @@ const measure = async (
   const steps = Math.min(4096, Math.max(1, Math.floor(budgetMs / first)));
   const times: number[] = [];
   // One after the other: they share the device.
-  // oxlint-disable-next-line no-await-in-loop
   for (let i = 0; i < (flags.quick ? 1 : 3); i++) times.push(await run(steps));
   const best = Math.min(...times);
   say({
@@ -250,14 +248,11 @@ const layers = async (): Promise<boolean> => {
     const trained: Float32Array[] = [];
     const losses: number[] = [];
     for (const where of [cpu, onGpu]) {
-      // oxlint-disable-next-line no-await-in-loop
       const trainer = await tfjsTrainer({ model: small.model, data, backend: where });
       const seed = new Uint8Array(32);
       const weights = initialModel({ ...trainer.manifest, seed });
       const request = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
-      // oxlint-disable-next-line no-await-in-loop
       trained.push((await trainer.train(request)).weights);
-      // oxlint-disable-next-line no-await-in-loop
       losses.push((await trainer.evaluate(weights)).lossSum);
       trainer.dispose();
     }
@@ -275,7 +270,6 @@ const layers = async (): Promise<boolean> => {
 };
 // In order: parity first, and one measurement at a time.
 for (const name of ['mlp-2nn', 'cnn'] as const) {
-  // oxlint-disable-next-line no-await-in-loop
   if (!(await parity(gpu, backend, name))) good = false;
 }
 if (!(await layers())) good = false;
@@ -290,7 +284,6 @@ const CASES: readonly (readonly [ModelName, number])[] = flags.quick
       ['cnn', 32],
       ['cnn', 256],
     ];
-// oxlint-disable-next-line no-await-in-loop
 for (const [name, size] of CASES) await measure(gpu, backend, name, size, flags.quick ? 1 : 1500);
 if (!flags.quick) {
   if (!(await rounds('mlp-2nn', 600, 10))) good = false;

@@ -181,10 +181,8 @@ const CROWD: Readonly<Record<Attack, number>> = {
 const attack = async (name: Attack, port: number): Promise<void> => {
   const forever = async (): Promise<void> => {
     for (;;) {
-      // oxlint-disable-next-line no-await-in-loop
       await STEPS[name](port);
       // Whoever is turned away at once must not keep this process busy with itself.
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   };
@@ -242,9 +240,7 @@ const measure = async (length: number, only: readonly string[]): Promise<void> =
   const alone = await over(undefined);
   show('honest alone', alone, undefined);
   for (const name of only.length === 0 ? ATTACKS : ATTACKS.filter((one) => only.includes(one))) {
-    // oxlint-disable-next-line no-await-in-loop
     show(name, await over(name), alone);
-    // oxlint-disable-next-line no-await-in-loop
     await seconds(2);
   }
   await Promise.all(people.map((one) => one.stop()));

@@ -60,7 +60,6 @@ const play = async (n: number): Promise<number[]> => {
 await cryptoReady;
 for (const n of COHORTS) {
   // One after the other: they would disturb each other.
-  // oxlint-disable-next-line no-await-in-loop
   const sizes = await play(n);
   const first = sizes[0] ?? 0;
   const last = sizes.at(-1) ?? 0;

@@ -108,7 +108,6 @@ try {
     const rounds: number[] = [];
     for (let seed = 1; seed <= seeds; seed += 1) {
       // One after the other: they would disturb each other.
-      // oxlint-disable-next-line no-await-in-loop
       rounds.push(await roundsOf(name, seed));
       console.log(`${name}, seed ${seed}: ${rounds.at(-1)} rounds`);
     }

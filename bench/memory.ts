@@ -74,7 +74,6 @@ const play = async (n: number, folder: string): Promise<Growth> => {
 
 for (const n of cohorts.length > 0 ? cohorts : [10, 100]) {
   // One after the other: they would disturb each other.
-  /* oxlint-disable no-await-in-loop */
   const { folding, peak } = await inFolder((folder) => play(n, folder));
   const layout = layoutOf(await benchSpec(n, dimension, 1), n);
   const upload = packedLength(layout.lanes, layout.modulusBits);

@@ -165,10 +165,8 @@ const copy = msPerByte(() => target.set(source));
 
 for (const n of COHORTS) {
   console.log(`n = ${n}, d = ${DIMENSION}, masked, fastest of ${ROUNDS - 1} rounds`);
-  // oxlint-disable-next-line no-await-in-loop
   const { fastest: costs, cpu } = await play(n);
   const total = totalOf(costs);
-  // oxlint-disable-next-line no-await-in-loop
   const layout = layoutOf(await benchSpec(n, DIMENSION, 1), n);
   const plain = n * 2 * 4 * DIMENSION;
   const masks = n * (n + 1) * packedLength(layout.lanes, layout.modulusBits);

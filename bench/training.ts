@@ -135,7 +135,6 @@ for (const { name, available, detail } of reports)
 if (torch === undefined) console.log('PyTorch: not asked for (--python PATH)');
 
 // One after the other: they share the processor.
-/* oxlint-disable no-await-in-loop */
 for (const [model, batchSize] of TABLE) {
   console.log(`\n${model}, batch ${batchSize}, samples per CPU second`);
   const runners: Runner[] = [];
@@ -159,5 +158,4 @@ for (const [model, batchSize] of TABLE) {
     });
   for (const runner of runners) runner.dispose();
 }
-/* oxlint-enable no-await-in-loop */
 torch?.end();

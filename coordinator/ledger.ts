@@ -52,10 +52,8 @@ const span = async (
   };
   let [first, next] = [at, at + 1];
   // A commit that changed nothing makes no new model: one after the other is asked, both ways.
-  /* oxlint-disable no-await-in-loop */
   while (await isSame(first - 1)) first -= 1;
   while (await isSame(next)) next += 1;
-  /* oxlint-enable no-await-in-loop */
   return [versions[first] ?? version, versions[next] ?? Number.MAX_SAFE_INTEGER - 1];
 };
 

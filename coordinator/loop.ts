@@ -121,10 +121,8 @@ export const createLoop = (init: LoopInit): Loop => {
     try {
       do {
         // In order: each batch begins where the one before has ended.
-        /* oxlint-disable no-await-in-loop */
         await eventLoopTurn();
         if (!signal.aborted) await flush();
-        /* oxlint-enable no-await-in-loop */
       } while (queue.length > 0 && !signal.aborted);
     } catch (thrown) {
       if (!signal.aborted) init.onFailure(thrown);

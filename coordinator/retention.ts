@@ -40,7 +40,6 @@ export const createRetention = (
       if (at >= 0) return [...found, ...commits.slice(at)].slice(0, keep);
       found.push(round);
       // Each names the one before it.
-      // oxlint-disable-next-line no-await-in-loop
       round = await commitBefore(journal, round);
     }
     return found;

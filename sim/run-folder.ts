@@ -32,14 +32,12 @@ export const makeRunFolder = async (parent: string, name: string): Promise<strin
     await mkdir(parent, { recursive: true });
     for (let i = 1; ; i += 1) {
       const own = join(parent, i === 1 ? name : `${name}-${i}`);
-      // oxlint-disable-next-line no-await-in-loop
       const taken = await stat(own).then(
         () => true,
         () => false,
       );
       if (taken) continue;
       try {
-        // oxlint-disable-next-line no-await-in-loop
         await mkdir(`${own}${PARTIAL}`);
         return `${own}${PARTIAL}`;
       } catch (thrown) {

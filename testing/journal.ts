@@ -150,7 +150,6 @@ export const journalSuite = (
         ];
         for (const batch of broken) {
           // One after the other, as the port asks.
-          // oxlint-disable-next-line no-await-in-loop
           await expect(journal.write(batch)).rejects.toThrow();
         }
         await both(journal, reopen, async (each) => {
@@ -234,7 +233,6 @@ export const journalSuite = (
           [size, size + 1],
           [size + 5, size + 9],
         ] as const)
-          // oxlint-disable-next-line no-await-in-loop
           expect(await readAll(journal.transcript(start, end))).toEqual(written.slice(start, end));
         const reading = journal.transcript(0, size)[Symbol.asyncIterator]();
         const first = await reading.next();
@@ -264,13 +262,11 @@ export const journalSuite = (
           expect(equalBytes(await readAll(each.transcript()), written)).toBe(true);
           for (const start of [0, 1, 50, 70_000, ...records.map(({ at }) => at)])
             for (const end of [start, start + 1, records[2]!.at, written.length])
-              // oxlint-disable-next-line no-await-in-loop
               expect(
                 equalBytes(await readAll(each.transcript(start, end)), written.slice(start, end)),
               ).toBe(true);
           expect(await each.last()).toEqual(rows[5]);
           for (const round of [1, 2, 3])
-            // oxlint-disable-next-line no-await-in-loop
             expect(await each.round(round)).toEqual(rows.filter((row) => row.round === round));
           const asked = [5, 0, 3, 1, 0].map((i) => records[i]!);
           expect(await each.records(asked.map(({ hash }) => hash))).toEqual(

@@ -174,7 +174,6 @@ export const examineMachine = async (init: MachineExamination): Promise<Examinat
   for (const [name, work] of tries) {
     init.signal.throwIfAborted();
     // One after the other: they measure speed.
-    // oxlint-disable-next-line no-await-in-loop
     checks.push(await check(name, true, work));
   }
   const backends = await listBackends();

@@ -48,7 +48,6 @@ const speedOf = async (name: BackendName, model: ModelName): Promise<number> => 
     let elapsed = 0;
     while (elapsed < BUDGET_MS) {
       // One after the other: it measures speed.
-      // oxlint-disable-next-line no-await-in-loop
       const { examples } = await trainer.train(request);
       samples += examples;
       elapsed = systemClock.monotonic() - started;
@@ -66,12 +65,9 @@ export const examineSpeed = async (backends: readonly BackendName[]): Promise<Ch
     const models: readonly ModelName[] = name === 'cpu' ? ['mlp-2nn'] : ['mlp-2nn', 'cnn'];
     const found = check(`speed ${name}`, false, async () => {
       const speeds: string[] = [];
-      for (const model of models)
-        // oxlint-disable-next-line no-await-in-loop
-        speeds.push(`${model} ${Math.round(await speedOf(name, model))}`);
+      for (const model of models) speeds.push(`${model} ${Math.round(await speedOf(name, model))}`);
       return `${speeds.join(', ')} samples/s in batches of ${BATCH}`;
     });
-    // oxlint-disable-next-line no-await-in-loop
     checks.push(await found);
   }
   return checks;

@@ -332,7 +332,6 @@ const fromFirst = async <Result>(
   for (const ref of places)
     try {
       // The next place only matters where this one fails.
-      // oxlint-disable-next-line no-await-in-loop
       return await read(ref);
     } catch (thrown) {
       if (signal.aborted || !(thrown instanceof FloeError)) throw thrown;

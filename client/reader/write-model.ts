@@ -25,7 +25,6 @@ export const writeModel = async (
   await mkdir(join(folder, RUN_FILES.tfjs), { recursive: true });
   const { exportTfjs } = await import('../tfjs/topology.ts');
   for (const [name, bytes] of Object.entries(exportTfjs(manifest, weights, topology)))
-    // oxlint-disable-next-line no-await-in-loop
     await writeWhole(join(folder, RUN_FILES.tfjs, name), bytes);
 };
 

@@ -118,9 +118,7 @@ const startTensorflow: Start = async (tf) => {
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
       // Each is tried in turn; the second registers the same backend as the first.
-      // oxlint-disable-next-line no-await-in-loop
       await importOptional(name);
-      // oxlint-disable-next-line no-await-in-loop
       await activate(tf, 'tensorflow');
       return { description: `native TensorFlow (${name})` };
     } catch (thrown) {
@@ -302,7 +300,6 @@ export const selectBackend = async (options: BackendOptions = {}): Promise<Backe
   const skipped: string[] = [];
   for (const name of prefer === 'auto' ? SAME_EVERYWHERE : [prefer]) {
     // In order: the first that starts is taken.
-    // oxlint-disable-next-line no-await-in-loop
     const { detail, started } = await attempt(name, tf, options);
     if (started !== undefined) {
       const why = skipped.length === 0 ? '' : `; not ${skipped.join(', not ')}`;
@@ -321,9 +318,7 @@ export const listBackends = async (
   const before = tf.engine().backendName;
   const reports: BackendReport[] = [];
   // One after the other: tfjs has one current backend.
-  // oxlint-disable-next-line no-await-in-loop
   for (const name of BACKENDS) {
-    // oxlint-disable-next-line no-await-in-loop
     const { available, detail } = await attempt(name, tf, options);
     reports.push({ name, available, detail });
   }

@@ -120,10 +120,8 @@ export const stepwise = (engine: StepEngine): Engine => ({
       for (let at = 0; at < data.size; at += batchSize) {
         const batch = gather(data, chosen.subarray(at, at + batchSize), room);
         // Each step starts from the weights of the one before.
-        // oxlint-disable-next-line no-await-in-loop
         const result = await engine.step({ batch, learningRate, optimizer, stream, scored });
         total = addScores(total, result ?? NO_SCORE);
-        // oxlint-disable-next-line no-await-in-loop
         await pause(epoch * data.size + at + batch.size);
       }
     }
@@ -135,9 +133,7 @@ export const stepwise = (engine: StepEngine): Engine => ({
     for (let at = 0; at < data.size; at += batchSize) {
       const length = Math.min(batchSize, data.size - at);
       const order = Uint32Array.from({ length }, (_, i) => at + i);
-      // oxlint-disable-next-line no-await-in-loop
       total = addScores(total, await engine.score(gather(data, order, room)));
-      // oxlint-disable-next-line no-await-in-loop
       await pause();
     }
     return total;

@@ -66,7 +66,6 @@ export const speedOf = async (candidate: Candidate, { data, now }: Trial): Promi
   for (let i = 0; i < MOST_REPEATS && now() - begun < BUDGET_MS; i++) {
     const started = now();
     // One after the other: they are measured.
-    // oxlint-disable-next-line no-await-in-loop
     await steps(candidate.engine, part);
     best = Math.min(best, now() - started);
   }
@@ -99,9 +98,7 @@ export const fastestOf = async <T extends Candidate>(
     let candidate: T | undefined;
     try {
       // One after the other: they are measured.
-      // oxlint-disable-next-line no-await-in-loop
       candidate = await make(backend);
-      // oxlint-disable-next-line no-await-in-loop
       const speed = await speedOf(candidate, trial);
       const slower = best === undefined || speed > best.speed ? best : { ...backend, speed };
       if (slower !== undefined) notes.unshift(`${slower.name} (${perSecond(slower.speed)})`);

@@ -136,7 +136,6 @@ const createTrain = (context: Context): Engine['train'] => {
         const batch = gather(data, chosen.subarray(at, end));
         const started = now();
         // Each call starts from the weights of the one before.
-        // oxlint-disable-next-line no-await-in-loop
         const prediction = await runSteps(context, batch, count, request);
         const each = Math.max(0.01, (now() - started) / count);
         // As many as fit a stretch; the results do not depend on it.
@@ -145,7 +144,6 @@ const createTrain = (context: Context): Engine['train'] => {
           total = addScores(total, score(objective, prediction, batch.labels, batch.size));
         }
         at = end;
-        // oxlint-disable-next-line no-await-in-loop
         await pause(epoch * data.size + at);
       }
     }
@@ -163,12 +161,9 @@ const createEvaluate =
         data,
         Uint32Array.from({ length }, (_, i) => at + i),
       );
-      // oxlint-disable-next-line no-await-in-loop
       const { plan, replay } = await prepare(length, false);
-      // oxlint-disable-next-line no-await-in-loop
       const prediction = await replay.run(1, new Map([[plan.features, batch.features]]));
       total = addScores(total, score(objective, prediction, batch.labels, length));
-      // oxlint-disable-next-line no-await-in-loop
       await pause();
     }
     return total;

@@ -58,7 +58,6 @@ const runEpochs = async (
     };
     for (const { at, size } of batches(data.size, batchSize)) {
       // Replays are made when they are first needed; the others are there.
-      // oxlint-disable-next-line no-await-in-loop
       const own = await prepare(size, true);
       if (pending !== undefined && pending.prepared !== own) flush();
       pending ??= { prepared: own, steps: [] };
@@ -72,9 +71,7 @@ const runEpochs = async (
       if (waiting < STRETCH) continue;
       flush();
       waiting = 0;
-      // oxlint-disable-next-line no-await-in-loop
       await session.finished();
-      // oxlint-disable-next-line no-await-in-loop
       await pause(epoch * data.size + at + size);
     }
     flush();
@@ -93,7 +90,6 @@ const runAll = async (
   const order = Uint32Array.from({ length: data.size }, (_, i) => i);
   session.setOrder(order);
   for (const { at, size } of batches(data.size, batchSize)) {
-    // oxlint-disable-next-line no-await-in-loop
     const { replay } = await prepare(size, false);
     session.run(replay, [{ start: at, trail: at, learningRate: 0, draws: [] }]);
   }

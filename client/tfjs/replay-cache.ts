@@ -29,7 +29,6 @@ export const cacheReplays = (make: Prepare): Prepare => {
     for (const [oldest, replaced] of prepared) {
       if (prepared.size <= MOST_REPLAYS) break;
       prepared.delete(oldest);
-      // oxlint-disable-next-line no-await-in-loop
       const { replay } = await replaced;
       replay.dispose();
     }

@@ -213,7 +213,6 @@ export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTa
       for (;;) {
         const place = from;
         // No statement stays open between the pieces: the journal is written meanwhile.
-        // oxlint-disable-next-line no-await-in-loop
         const entries = await guard(() => stored(place, end));
         if (entries === undefined) return;
         const wanted = entries.subarray(Math.max(0, start - from), Math.max(0, end - from));

@@ -91,14 +91,12 @@ export const objectStore = (
     for (let look = 1; ; look += 1)
       try {
         // Each look follows the one before.
-        // oxlint-disable-next-line no-await-in-loop
         await request(path, { method: 'HEAD' }, signal);
         return;
       } catch (thrown) {
         const isMissing = thrown instanceof FloeError && thrown.code === 'blob_not_found';
         if (!isMissing) throw thrown;
         if (look === looks) throw unavailable(`${path} was stored and does not show`, thrown);
-        // oxlint-disable-next-line no-await-in-loop
         await pause();
       }
   };
@@ -134,19 +132,14 @@ export const objectStore = (
       return checkRangeLength(ref, start, end, await read(ref, start, end, signal));
     },
     discard: async (blobs) => {
-      for (const { id } of blobs)
-        if (ID.test(id))
-          // oxlint-disable-next-line no-await-in-loop
-          await request(pathOf(id), { method: 'DELETE' });
+      for (const { id } of blobs) if (ID.test(id)) await request(pathOf(id), { method: 'DELETE' });
     },
     list: async () => {
       const ids: string[] = [];
       for (let after = ''; ;) {
         const query = new URLSearchParams({ prefix, 'start-after': after });
         // Each page begins after the one before.
-        // oxlint-disable-next-line no-await-in-loop
         const response = await request(`?${query}`, {});
-        // oxlint-disable-next-line no-await-in-loop
         const page = (await response.json()) as { keys: string[]; isTruncated: boolean };
         ids.push(...page.keys.map((key) => key.slice(prefix.length)));
         after = page.keys.at(-1) ?? '';

@@ -67,7 +67,6 @@ const storageNodes = async (walrus: WalrusClient, signal: AbortSignal): Promise<
   const silent: number[] = [];
   for (let at = 0; at < nodes.length; at += AT_ONCE) {
     const part = nodes.slice(at, at + AT_ONCE);
-    // oxlint-disable-next-line no-await-in-loop
     const reached = await Promise.all(part.map((_, i) => nodeAnswers(walrus, at + i, signal)));
     reached.forEach((ok, i) => ok || silent.push(at + i));
   }
@@ -216,7 +215,6 @@ export const examineNetwork = async ({
     stop.throwIfAborted();
     const bounds = { timeoutMs: 2 * TIMEOUT_MS, signal: stop, code, what: name };
     // One after the other, so that the first that fails is the cause of the others.
-    // oxlint-disable-next-line no-await-in-loop
     checks.push(await check(name, needed, () => bounded(bounds, work)));
   }
   return checks;

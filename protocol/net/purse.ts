@@ -106,10 +106,8 @@ export const openPurse = (
   const arrived = async (before: Funds): Promise<Funds> => {
     let have = before;
     for (let pause = FIRST_LOOK_MS; pause <= LAST_LOOK_MS; pause *= 2) {
-      // oxlint-disable-next-line no-await-in-loop
       have = await balance();
       if (have.sui > before.sui || have.wal > before.wal) return have;
-      // oxlint-disable-next-line no-await-in-loop
       await sleep(clock, pause);
     }
     return have;
@@ -124,13 +122,11 @@ export const openPurse = (
       const before = have;
       try {
         // Each helping follows from what the one before left short.
-        // oxlint-disable-next-line no-await-in-loop
         await askFaucet(faucetUrl, owner);
       } catch (thrown) {
         warn(`the faucet ${faucetUrl} gives nothing: ${(thrown as Error).message}`);
         return have;
       }
-      // oxlint-disable-next-line no-await-in-loop
       have = await arrived(before);
       const helped = (coin: keyof Funds): boolean =>
         before[coin] < needed[coin] && have[coin] > before[coin];

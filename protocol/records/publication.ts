@@ -87,7 +87,6 @@ const storeParts = async (
         transcript: bytes.slice(at * partBytes, (at + 1) * partBytes),
         next,
       });
-      // oxlint-disable-next-line no-await-in-loop
       const { id, sha256, size } = await store.put(encoded, options);
       next = { id, sha256, size };
     }
@@ -154,7 +153,6 @@ export const readPublication = async (
         `the publication's blob ${ref.id} has ${ref.size} bytes, expected at most ${MAX_PART_BYTES}`,
       );
     // Each part names the next.
-    // oxlint-disable-next-line no-await-in-loop
     const bytes = await store.get(ref, options);
     const part = decodeCbor(partSchema, bytes, 'data_malformed', MAX_PART_BYTES);
     if (spec === undefined) {

@@ -78,7 +78,6 @@ const runTrials = async (trials: readonly Trial[], giveUp: number): Promise<numb
     for (const [at, trial] of trials.entries()) {
       // A network of its own, so that each trial is the same whatever came before; one after the
       // other.
-      /* oxlint-disable no-await-in-loop */
       const devnet = await startNetwork();
       try {
         const name = `trial-${at}`;
@@ -87,7 +86,6 @@ const runTrials = async (trials: readonly Trial[], giveUp: number): Promise<numb
       } finally {
         await devnet.stop();
       }
-      /* oxlint-enable no-await-in-loop */
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -27,7 +27,6 @@ const sizesIn = async (
   let journal = 0;
   for (const { parentPath, name } of files) {
     // A file of the moment may be gone.
-    // oxlint-disable-next-line no-await-in-loop
     const { size } = await stat(join(parentPath, name)).catch(() => ({ size: 0 }));
     bytes += size;
     if (name.startsWith(RUN_FILES.journal)) journal += size;
@@ -68,7 +67,6 @@ export const rounds = async (options: RoundOptions): Promise<void> => {
     say('   round   RSS MiB   journal bytes   bytes a round     files   folder bytes   restart ms');
     for (const round of options.at.filter((one) => one <= options.rounds)) {
       // One measurement after the other.
-      /* oxlint-disable no-await-in-loop */
       await server.line((line) => line.startsWith(`round ${round}/`));
       const memory = await memoryOf(server.pid);
       const { files, bytes, journal } = await sizesIn(state);
@@ -91,7 +89,6 @@ export const rounds = async (options: RoundOptions): Promise<void> => {
         [Number.isNaN(restart) ? 'over' : restart.toFixed(0), 13],
       ] as const;
       say(cells.map(([value, width]) => String(value).padStart(width)).join(''));
-      /* oxlint-enable no-await-in-loop */
     }
     say(await server.line((line) => line.startsWith('finished after')));
   } finally {

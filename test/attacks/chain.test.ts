@@ -116,7 +116,6 @@ it('the coordinator does not choose the beacon by what it puts in', async () => 
   const beacons: Uint8Array[] = [];
   for (const [index, entropy] of liked.entries()) {
     const round = index + 1;
-    // oxlint-disable-next-line no-await-in-loop
     const { beacon } = await ledger.freezeCohort({ run, round, root, members, entropy });
     expect(beacon).not.toEqual(localBeacon(root, entropy));
     beacons.push(beacon);
@@ -234,7 +233,6 @@ it('no survivor set on a model can be hidden from those who answer on it', async
   await register(2, 20);
   await attempt(3, others, others);
   for (const version of [0, 2]) {
-    // oxlint-disable-next-line no-await-in-loop
     const family = await ledger.readFamily(run, version, bytes(20));
     expect(family.map(({ round }) => round)).toEqual([1, 2, 3]);
     expect(family.map((set) => set.members)).toEqual([members, others, others]);

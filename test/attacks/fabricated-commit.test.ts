@@ -412,12 +412,10 @@ describe('block by block', () => {
   it('one parameter moved otherwise: the block that it is dealt to, whichever it is', async () => {
     for (const at of [17, 18, 299]) {
       // One after the other: each has a run of its own.
-      // oxlint-disable-next-line no-await-in-loop
       const found = await findings({
         after: (after) => after.map((value, i) => (i === at ? value + 1e-3 : value)),
       });
       expect(found.filter((part) => part !== undefined)).toEqual(['step']);
-      // oxlint-disable-next-line no-await-in-loop
       await stopAll(running);
     }
   });

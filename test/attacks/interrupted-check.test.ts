@@ -99,9 +99,7 @@ const expectFirm = async (
   expect(first).not.toEqual([]);
   for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
     // One attempt after the other.
-    // oxlint-disable-next-line no-await-in-loop
     await between(first);
-    // oxlint-disable-next-line no-await-in-loop
     expect(names(await refusing(s))).toEqual(names(first));
   }
 };
@@ -162,7 +160,6 @@ it('a newcomer is shown no second commit of a round once it has begun to check t
   };
   await coordinator.open(undefined, undefined, again.members);
   for (const { event, key } of refused) {
-    // oxlint-disable-next-line no-await-in-loop
     expect((await event('violation')).error.code).toBe('record_conflict');
     expect(coordinator.recordsOf(key, 'register')).toEqual([]);
   }

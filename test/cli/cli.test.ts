@@ -347,7 +347,6 @@ describe('floe coordinator and join', () => {
     ] as const) {
       child.kill('SIGINT');
       // One after the other: the coordinator serves the participant.
-      // oxlint-disable-next-line no-await-in-loop
       const { code, stderr } = await ended;
       expect(code).toBe(130);
       expect(stderr).toContain(`\nstopped by Ctrl-C; ${kept}\n`);

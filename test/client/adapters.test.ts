@@ -166,7 +166,6 @@ describe.each(CASES)('adapters on $name', (given) => {
         return (await trainer.evaluate(moved)).lossSum / data.size;
       };
       for (let i = 0; i < start.length; i += 1 + Math.floor(start.length / 25)) {
-        // oxlint-disable-next-line no-await-in-loop
         const slope = ((await lossAt(i, 1e-2)) - (await lossAt(i, -1e-2))) / 2e-2;
         expect(Math.abs((start[i]! - weights[i]!) / rate - slope), `weight ${i}`).toBeLessThan(
           1e-3,
@@ -234,7 +233,6 @@ describe('what travels', () => {
     const base = { ...baseOf(adapted), name: 'tiny' };
     adapted.dispose();
     for (const recorded of [true, false]) {
-      // oxlint-disable-next-line no-await-in-loop
       const trainer = await tfjsTrainer({
         model: topology,
         base,
@@ -244,7 +242,6 @@ describe('what travels', () => {
       });
       const weights = initialModel({ tensors: trainer.manifest.tensors, seed });
       const request = { round: 1, epochs: 5, batchSize: 2, learningRate: 0.1, seed };
-      // oxlint-disable-next-line no-await-in-loop
       results.push((await trainer.train({ weights, ...request })).weights);
       expect(trainer.base).toEqual({ hash: hashBase(base), name: 'tiny' });
       trainer.dispose();

@@ -162,7 +162,6 @@ describe('training all of an encoder', () => {
     };
     const step = 1e-2;
     for (let i = 3; i < start.length; i += 61) {
-      // oxlint-disable-next-line no-await-in-loop
       const slope = ((await lossAt(i, step)) - (await lossAt(i, -step))) / (2 * step);
       expect(Math.abs((start[i]! - weights[i]!) / rate - slope), `weight ${i}`).toBeLessThan(2e-3);
     }

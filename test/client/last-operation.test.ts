@@ -98,12 +98,9 @@ describe('the same model in another form', () => {
     const expected = await plain.evaluate(start);
     const gradient = await gradientOf(plain, start);
     for (const engine of Object.values(ENGINES)) {
-      // oxlint-disable-next-line no-await-in-loop
       const trainer = await tfjsTrainer({ model, data: classes(), ...engine() });
       expect(trainer.backend).toContain('the softmax of');
-      // oxlint-disable-next-line no-await-in-loop
       expect((await trainer.evaluate(start)).lossSum).toBeCloseTo(expected.lossSum, 4);
-      // oxlint-disable-next-line no-await-in-loop
       const own = await gradientOf(trainer, start);
       const worst = own.reduce(
         (most, value, i) => Math.max(most, Math.abs(value - (gradient[i] ?? NaN))),

@@ -47,7 +47,6 @@ describe('backends', () => {
   it('an explicit wish that cannot be met is an error', async () => {
     const missing = (await listBackends()).filter(({ available }) => !available);
     for (const { name } of missing)
-      // oxlint-disable-next-line no-await-in-loop
       await expect(selectBackend({ prefer: name })).rejects.toMatchObject({
         code: 'backend_unavailable',
       });

@@ -171,9 +171,7 @@ it('uneven batches: every engine goes the same way', async () => {
   };
   const ways: Float32Array[] = [];
   for (const engine of Object.values(ENGINES)) {
-    // oxlint-disable-next-line no-await-in-loop
     const trainer = await tfjsTrainer({ model: linear, data, ...(await engine()) });
-    // oxlint-disable-next-line no-await-in-loop
     const { weights } = await trainer.train({
       weights: Float32Array.of(0.5, -1, 2, 0.1),
       round: 3,

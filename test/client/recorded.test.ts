@@ -41,22 +41,19 @@ const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 const aim = (model: Tfjs.LayersModel) => objectiveOf(cpu.tf, model, { labels: new Int32Array(1) });
 
 describe('recording', () => {
-  it.each(ALL_MODELS)(
-    '$name: a step and a forward pass, the weights left alone',
-    async (small) => {
-      const model = await small.model(cpu.tf);
-      const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
-      const common = { tf: cpu.tf, model, objective: aim(model), size: 3 };
-      const step = record({ ...common, optimizer: PLAIN_SGD });
-      const forward = record(common);
-      expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
-      expect(forward.updates).toEqual([]);
-      expect(planOf(forward).nodes.length).toBeLessThan(planOf(step).nodes.length);
-      expect(model.getWeights().map((weight) => weight.dataSync())).toEqual(before);
-      expect(cpu.tf.getBackend()).toBe('cpu');
-      model.dispose();
-    },
-  );
+  it.each(ALL_MODELS)('$name: a step and a forward pass, the weights left alone', async (small) => {
+    const model = await small.model(cpu.tf);
+    const before = model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+    const common = { tf: cpu.tf, model, objective: aim(model), size: 3 };
+    const step = record({ ...common, optimizer: PLAIN_SGD });
+    const forward = record(common);
+    expect(step.updates.length).toBeGreaterThanOrEqual(model.trainableWeights.length);
+    expect(forward.updates).toEqual([]);
+    expect(planOf(forward).nodes.length).toBeLessThan(planOf(step).nodes.length);
+    expect(model.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+    expect(cpu.tf.getBackend()).toBe('cpu');
+    model.dispose();
+  });
 
   it('fuses the 2NN into one node for each product and bias, and updates in place', () => {
     const model = mlp2nn(cpu.tf);

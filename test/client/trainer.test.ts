@@ -215,7 +215,6 @@ describe('the dense path', () => {
         }),
     ];
     for (const model of models) {
-      // oxlint-disable-next-line no-await-in-loop
       const trainer = await tfjsTrainer({ model, data: regression(), backend: wasm });
       expect(trainer.backend).not.toContain('dense layers');
       trainer.dispose();

@@ -124,7 +124,6 @@ describe('a run in a journal', () => {
       for (let round = 1; round <= 12; round += 1) {
         const kept = player.events.length;
         attempt(player, [0, 1, 2, 3]);
-        // oxlint-disable-next-line no-await-in-loop
         await keepAll(journal, player, kept);
         const asked: number[] = [];
         const counting: Journal = {
@@ -134,12 +133,9 @@ describe('a run in a journal', () => {
             return journal.records(hashes);
           },
         };
-        // oxlint-disable-next-line no-await-in-loop
         const history = await openHistory(counting, player.config.run);
-        // oxlint-disable-next-line no-await-in-loop
         const { state, replayed } = await history.restore(player.config);
         expect(state).toEqual(player.state);
-        // oxlint-disable-next-line no-await-in-loop
         const { snapshot, sealed } = await journal.load();
         sizes.push({
           events: replayed,
@@ -179,7 +175,6 @@ describe('a run in a journal', () => {
       if (i % 2 === 0) player.leave(0);
       else player.join(0);
       const steps = player.events.slice(kept).map((event) => ({ event, records: [] }));
-      // oxlint-disable-next-line no-await-in-loop
       await history.append(steps, player.state);
     }
     const again = await openHistory(journal, player.config.run);
@@ -240,9 +235,7 @@ describe('a journal file', () => {
           `version ${version}, .* version 3: .*${whose} Floe`,
         ) as string,
       };
-      // oxlint-disable-next-line no-await-in-loop
       await expect(openJournal(path2)).rejects.toMatchObject(outdated);
-      // oxlint-disable-next-line no-await-in-loop
       await expect(openJournalToRead(path2)).rejects.toMatchObject(outdated);
     }
   });

@@ -48,7 +48,6 @@ const createFolder = async (name: string, keep?: number) => {
     await coordinator.start();
     for (const each of NAMES) {
       // They keep what they know while the coordinator is away.
-      // oxlint-disable-next-line no-await-in-loop
       const one = people.get(each) ?? (await stage.participant(each, { store }));
       people.set(each, one);
       connect(coordinator, one);
@@ -91,9 +90,7 @@ describe('the blobs of old rounds', () => {
       ['L1', false],
     ]);
     expect(reader.models().map(({ version }) => version)).toEqual([0, 1, 2, 3, 4, 5]);
-    for (const round of [3, 4, 5])
-      // oxlint-disable-next-line no-await-in-loop
-      expect((await reader.pull({ round })).model.version).toBe(round);
+    for (const round of [3, 4, 5]) expect((await reader.pull({ round })).model.version).toBe(round);
     await expect(reader.pull({ round: 2 })).rejects.toMatchObject({ code: 'round_removed' });
     expect((await reader.pull()).model.version).toBe(5);
   });
@@ -119,7 +116,6 @@ describe('the blobs of old rounds', () => {
         for (const ref of refs) {
           if (left === 0) throw new Error('killed');
           left -= 1;
-          // oxlint-disable-next-line no-await-in-loop
           await run.store.discard([ref]);
         }
       },

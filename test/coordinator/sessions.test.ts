@@ -133,7 +133,6 @@ describe('a peer of another version', () => {
     ]) {
       const peer = new Peer(set);
       peer.client.send(new Uint8Array(bytes));
-      // oxlint-disable-next-line no-await-in-loop
       await turns();
       expect(peer.closed).toEqual(closedWith('version_unsupported'));
     }

@@ -115,7 +115,6 @@ const checkEveryState = async (player: Player): Promise<Set<string>> => {
   const journal = memoryJournal();
   const history = await openHistory(journal, player.config.run);
   const phases = new Set<string>();
-  /* oxlint-disable no-await-in-loop */
   for (const [i, each] of steps.entries()) {
     const state = states[i]!;
     await history.append([each], state);
@@ -126,7 +125,6 @@ const checkEveryState = async (player: Player): Promise<Set<string>> => {
     expect([...back.places]).toEqual([...state.places]);
     phases.add(state.phase.type);
   }
-  /* oxlint-enable no-await-in-loop */
   return phases;
 };
 
@@ -137,9 +135,7 @@ const restoredWith = async (player: Player, every: number): Promise<State> => {
   const { steps, states } = stepsOf(player);
   const journal = memoryJournal();
   const history = await openHistory(journal, player.config.run, every);
-  for (const [i, each] of steps.entries())
-    // oxlint-disable-next-line no-await-in-loop
-    await history.append([each], states[i]!);
+  for (const [i, each] of steps.entries()) await history.append([each], states[i]!);
   const again = await openHistory(journal, player.config.run, every);
   const { state, replayed, time } = await again.restore(player.config);
   expect(replayed).toBeLessThanOrEqual(every);
@@ -155,7 +151,6 @@ describe('a snapshot', () => {
       const own = ['share', 'consistency', 'unmask'];
       const seen = new Set<string>();
       for (const phase of phases.filter((each) => secagg === 'masked' || !own.includes(each))) {
-        /* oxlint-disable no-await-in-loop */
         const player = await createPlayer(await testSpec({ rounds: 3, secagg }), 6);
         reach(player, phase, [0, 1, 2, 3]);
         if (phase === 'upload') {
@@ -172,7 +167,6 @@ describe('a snapshot', () => {
         expect(player.state.attempt).toBe(2);
         play(player, [{ do: 'go' }, { do: 'go' }, { do: 'go' }]);
         for (const each of await checkEveryState(player)) seen.add(each);
-        /* oxlint-enable no-await-in-loop */
       }
       expect([...seen]).toEqual(
         expect.arrayContaining([

@@ -186,7 +186,6 @@ describe('a disk', () => {
         // Every deadline would have passed, and a doubled pause is over a few times.
         for (let i = 0; i < 5; i += 1) {
           clock.advance(DAY);
-          // oxlint-disable-next-line no-await-in-loop
           await turns();
         }
         expect(coordinator.status()).toMatchObject({ phase, round, failures: 0, running: true });
@@ -214,7 +213,6 @@ describe('a disk', () => {
     const store = memoryStore();
     // Room for a little more each time: it stands still at another point of the run.
     for (let room = 64 << 10; ; room += 16 << 10) {
-      /* oxlint-disable no-await-in-loop */
       const clock = manualClock(1e12);
       const opened = openJournal(path, { maxBytes: room });
       const full = await opened.then(
@@ -250,7 +248,6 @@ describe('a disk', () => {
         break;
       }
       expect(await ended).toBe('aborted');
-      /* oxlint-enable no-await-in-loop */
     }
     expect(sizes.length).toBeGreaterThan(2);
   });

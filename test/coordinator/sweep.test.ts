@@ -131,7 +131,6 @@ describe('uploads', () => {
     await coordinator.finished;
     await coordinator.stop();
     for (const round of [1, 2, 3, 4])
-      // oxlint-disable-next-line no-await-in-loop
       for (const id of (await uploadsOf(stage, round)).counted)
         expect([round, waiting.blobs.has(id)]).toEqual([round, round === 4]);
   });

@@ -114,13 +114,11 @@ it('masked, over 26 rounds: variances, a frozen layer, accuracy of the float ave
     for (const [site, own] of sites.entries()) {
       const seed = new Uint8Array(32).fill(site);
       // One model serves all sites, one after the other.
-      // oxlint-disable-next-line no-await-in-loop
       const trained = await own.train({ ...TRAINING, weights: plain, round, seed });
       for (let i = 0; i < sum.length; i += 1) sum[i] = sum[i]! + trained.weights[i]! / SITES;
     }
     plain = Float32Array.from(sum);
     if (round <= ROUNDS - LAST) continue;
-    // oxlint-disable-next-line no-await-in-loop
     float.push((await trainer.evaluate(plain, test)).correct / test.size);
   }
   const masked = result.summary.history.slice(-LAST).map(({ testAccuracy = 0 }) => testAccuracy);

@@ -44,7 +44,6 @@ describe('--target-accuracy', () => {
         targetAccuracy: 0.8,
         workers,
       });
-      // oxlint-disable-next-line no-await-in-loop
       const { summary } = await runScenario(scenario, { outDir: join(folder, 'runs') });
       outcomes.push(outcomeOf(summary));
     }
@@ -76,7 +75,6 @@ describe('--target-accuracy', () => {
             evaluate: async (...request) => {
               seen.scored += 1;
               for (let turn = 0; turn < turns && seen.committed <= seen.scored; turn += 1)
-                // oxlint-disable-next-line no-await-in-loop
                 await setImmediate();
               return trainer.evaluate(...request);
             },

@@ -113,7 +113,6 @@ it('a set that parts one update from the one before is refused, by what the chai
   const asked = running.filter(({ key }) => others.some((other) => equalBytes(other, key)));
   expect(asked).toHaveLength(4);
   for (const { key, event } of asked) {
-    // oxlint-disable-next-line no-await-in-loop
     const { error } = await event('withdrawn');
     expect(error.code).toBe('update_already_spent');
     expect(error.message).toContain('the joint sum of 1 members would become known');

@@ -37,9 +37,7 @@ export const keepAll = async (journal: Journal, player: Player, from = 0): Promi
   const history = await openHistory(journal, player.config.run);
   await history.restore(player.config);
   const { steps, states } = stepsOf(player, from);
-  for (const [i, each] of steps.entries())
-    // oxlint-disable-next-line no-await-in-loop
-    await history.append([each], states[i]!);
+  for (const [i, each] of steps.entries()) await history.append([each], states[i]!);
 };
 
 /** Plays one attempt of these people to its commit. */

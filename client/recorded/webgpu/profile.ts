@@ -35,9 +35,7 @@ export const profile = async (
       return now() - started;
     };
     // Kernels are measured one after the other, the first run of each apart.
-    // oxlint-disable-next-line no-await-in-loop
     const short = await submit(1);
-    // oxlint-disable-next-line no-await-in-loop
     const long = times > 1 ? await submit(times) : short;
     const microseconds = (long / times) * 1000;
     const gigaflops = kernel.flops === undefined ? undefined : kernel.flops / microseconds / 1000;

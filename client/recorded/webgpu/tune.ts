@@ -30,14 +30,12 @@ export const tune = async (
     const pick: TileFor = (shape) =>
       tile !== undefined && suits(shape, tile, limits) ? tile : rule(shape);
     // One tile after the other: they share the device.
-    // oxlint-disable-next-line no-await-in-loop
     const replay = await session.prepare(
       plan,
       size,
       pick,
       ({ flops = 0 }) => flops >= options.least,
     );
-    // oxlint-disable-next-line no-await-in-loop
     const times = await profile(session, replay, options.times, options.now);
     for (const [i, { microseconds }] of times.entries()) {
       const { product } = replay.launches[i]?.kernel ?? {};

@@ -84,7 +84,6 @@ export const createOpening = (init: OpeningInit): OpenAny => {
     for (const entry of order)
       try {
         // The next audience only matters once this one is refused.
-        // oxlint-disable-next-line no-await-in-loop
         return await open(entry, purpose);
       } catch (thrown) {
         if (!(thrown instanceof FloeError) || thrown.code !== 'access_denied') throw thrown;

@@ -80,13 +80,11 @@ export const withRetry = async <Result>(
     if (signal?.aborted === true) throw cancelled();
     try {
       // Each attempt follows the one before.
-      // oxlint-disable-next-line no-await-in-loop
       return await work(attempt);
     } catch (thrown) {
       if (attempt > retries || !mayRepeat(thrown)) throw thrown;
       onRetry?.(toFloeError(thrown), attempt);
       const pauseMs = firstMs * 2 ** (attempt - 1) * (1 + unitRandom(random));
-      // oxlint-disable-next-line no-await-in-loop
       await sleep(clock, Math.min(longestMs, pauseMs), signal);
     }
   }

@@ -69,7 +69,6 @@ export const allPages = async <Item>(
   for (let cursor: string | null = null; ;) {
     const from: string | null = cursor;
     // Each page says where the next begins.
-    // oxlint-disable-next-line no-await-in-loop
     const page: Page<Item> | undefined = await readChain(what, limits, (signal) =>
       read(from, signal),
     );
@@ -122,7 +121,6 @@ export const objectContents = async (
 ): Promise<(Uint8Array | Error)[]> => {
   const contents: (Uint8Array | Error)[] = [];
   for (let at = 0; at < ids.length; at += BATCH) {
-    // oxlint-disable-next-line no-await-in-loop
     const objects = await readChain(what, limits, async (signal) => {
       const objectIds = ids.slice(at, at + BATCH);
       const include = { content: true } as const;

@@ -58,7 +58,6 @@ export const familyOf = async (
   while (at !== null) {
     const round = Number(at);
     // Each attempt names the one before.
-    // oxlint-disable-next-line no-await-in-loop
     const found = await roundOf(client, run, round, limits);
     if (found === undefined)
       throw new FloeError(

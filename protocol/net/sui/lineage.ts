@@ -122,7 +122,6 @@ const lineageOf = async (registry: Registry, version: string): Promise<VersionFa
   ) {
     seen.add(at);
     // Each version names the next.
-    // oxlint-disable-next-line no-await-in-loop
     const facts: VersionFacts = versionFactsOf(
       await readTyped(registry, 'model::ModelVersion', at),
     );

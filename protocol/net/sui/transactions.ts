@@ -186,9 +186,7 @@ export const createSender = (init: SenderInit): Sender => {
    */
   const settle = async (digest: string): Promise<boolean> => {
     for (const pause of POLL_MS) {
-      // oxlint-disable-next-line no-await-in-loop
       await sleep(clock, pause);
-      // oxlint-disable-next-line no-await-in-loop
       const seen = await client.core.getTransaction({ digest }).then(
         () => true,
         () => false,

@@ -145,7 +145,6 @@ export const createKeeping = (
     const kept: Kept[] = [];
     for (const [id, refs] of byWalrusId(blobs)) {
       // One signer pays for all of them.
-      // oxlint-disable-next-line no-await-in-loop
       const one = await keep(id, refs, copy, now);
       if (one !== undefined) kept.push(one);
     }

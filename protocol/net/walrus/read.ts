@@ -122,7 +122,6 @@ export const createReading = (init: ReadingInit): Read => {
     let corrupt = 0;
     for (let pause = FIRST_PAUSE_MS; ;) {
       // Attempts follow each other.
-      /* oxlint-disable no-await-in-loop */
       const attempt = deadline(clock, ATTEMPT_MS, outer);
       const easy = await tryAggregator(ref, patch, attempt.signal)
         .catch((thrown: unknown) => {
@@ -153,7 +152,6 @@ export const createReading = (init: ReadingInit): Read => {
         await sleep(clock, pause);
         pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
       }
-      /* oxlint-enable no-await-in-loop */
     }
   };
 };

@@ -91,7 +91,6 @@ export const createUploader = (init: UploaderInit): Uploader => {
       let state: UploadState = await plan(request);
       for (let renewals = 0; state.step !== 'certified';) {
         // Steps follow each other.
-        /* oxlint-disable no-await-in-loop */
         if (state.step !== 'uploaded') {
           state = await step(request, state, renewals);
           continue;
@@ -106,7 +105,6 @@ export const createUploader = (init: UploaderInit): Uploader => {
         state = (await hasRunOut(before.objectId))
           ? await planAnew(request)
           : await save(key, { ...before, step: 'registered' });
-        /* oxlint-enable no-await-in-loop */
       }
       return state;
     },

@@ -106,11 +106,9 @@ export const createUploads = (init: UploadsInit): Uploads => {
       const pending = await journal.pending();
       for (const { key, state } of pending) {
         // One at a time: they may be large.
-        // oxlint-disable-next-line no-await-in-loop
         const bytes = await journal.readBytes(key);
         if (bytes === undefined)
           throw new FloeError('journal_corrupt', `the bytes of blob ${state.blobId} are gone`);
-        // oxlint-disable-next-line no-await-in-loop
         await upload(requestOf(bytes, state.quilt));
       }
       return pending.length;
