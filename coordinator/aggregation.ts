@@ -27,7 +27,8 @@ import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/model/envelope.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
+import { OUTAGES } from '../protocol/outages.ts';
 import { nextBeacon } from '../protocol/rules/beacon.ts';
 import { rootOfHashes } from '../protocol/records/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records/records.ts';
@@ -47,6 +48,11 @@ export interface Aggregation {
    * store and the gate throw
    */
   fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
+  /**
+   * Whether the store, or for `gate_unavailable` the gate, answers for the model of the attempt,
+   * which the coordinator itself put there: no author of an upload has a hand in that.
+   */
+  answers(round: Round, code: ErrorCode, signal: AbortSignal): Promise<boolean>;
   /**
    * From the sum and the answers to the body of the commit record; the new model is in the store.
    * @throws RoundFailure when the round must be given up; FloeError of store and gate
@@ -215,6 +221,26 @@ const keep = async (
   return { bundle: first as BlobRef, archive: others.map(({ id }) => id) };
 };
 
+/** See {@link Aggregation.answers}. */
+const probe = async (
+  { run, store, gate }: Pick<AggregationInit, 'run' | 'store' | 'gate'>,
+  { open }: Round,
+  code: ErrorCode,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  if (open === undefined) return true;
+  const { blob, envelope, version } = open.body.model;
+  try {
+    if (code === 'gate_unavailable')
+      await gate.unwrap(envelope, { run, round: version, role: 'model' });
+    else await store.getRange(blob, 0, 1, { signal });
+    return true;
+  } catch (thrown) {
+    // Whatever else it says, it has answered.
+    return !OUTAGES.has(toFloeError(thrown).code);
+  }
+};
+
 export const createAggregation = (init: AggregationInit): Aggregation => {
   const { spec, run, store, staging, gate, keeper, received } = init;
   const masked = spec.secagg === 'masked';
@@ -266,6 +292,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       const target = sums.of(round);
       await oneOfFew(() => sums.addTo(target, round, record, signal));
     },
+    answers: (round, code, signal) => probe(init, round, code, signal),
     finish: async (round, model, readers, signal) => {
       const { open, cohort, survivors } = round;
       if (open === undefined || cohort === undefined || survivors === undefined)

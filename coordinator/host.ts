@@ -24,6 +24,7 @@ import { ROUND_MACHINE, roundOf, type MachineConfig, type State } from './machin
 import { mayBeSilent } from './machine/presence.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
+import { createOutageNotes } from './outage-notes.ts';
 import { createPublisher, createSweeper, createWorking, performEffects } from './perform.ts';
 import { createReceived } from './received.ts';
 import { createSessions, type Sessions } from './sessions.ts';
@@ -32,7 +33,7 @@ import { createTold, outcomeOf, statusOf } from './status.ts';
 import { createRetention } from './retention.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep, type Upkeep } from './upkeep.ts';
-import { outageText, type WorkContext } from './work.ts';
+import type { WorkContext } from './work.ts';
 
 const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): MachineConfig => {
   const run = hashRunSpec(spec);
@@ -73,11 +74,11 @@ const contextOf = (
     readonly run: Uint8Array;
     readonly upkeep: Upkeep;
     readonly loop: Loop;
-    readonly publish: ReturnType<typeof createPublisher>;
+    readonly onOutage: WorkContext['onOutage'];
     readonly signal: AbortSignal;
   },
 ): WorkContext => {
-  const { run, upkeep, loop, publish, signal } = own;
+  const { run, upkeep, loop, onOutage, signal } = own;
   return {
     ...tools,
     spec,
@@ -91,7 +92,7 @@ const contextOf = (
     history: loop.history,
     state: () => loop.state,
     hold: (error) => loop.hold(error),
-    onOutage: (work, error) => publish({ type: 'waiting', reason: outageText(work, error) }),
+    onOutage,
   };
 };
 
@@ -215,6 +216,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     if (progress.type === 'committed') faults.forget();
     init.onEvent?.(progress);
   });
+  const onOutage = createOutageNotes((reason) => publish({ type: 'waiting', reason }));
   const upkeep = createKeeping(init, limits, () => loop.state);
   const tools = createTools(init, run);
   const loop = createLoop({
@@ -244,7 +246,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     await retention.sweep(loop.state);
   }, log);
   const working = createWorking({
-    context: () => contextOf(init, tools, { run, upkeep, loop, publish, signal }),
+    context: () => contextOf(init, tools, { run, upkeep, loop, onOutage, signal }),
     dispatch: (body) => loop.dispatch(body),
     faults,
     fail,

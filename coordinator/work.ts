@@ -56,7 +56,7 @@ export interface WorkContext {
   readonly state: () => State;
   /** The disk takes no write: until `release`, the run's time stands still. @returns release */
   readonly hold: (error: FloeError) => () => void;
-  /** The work waits for what others run: told once for each piece of work. */
+  /** The work waits for what others run: told once for each piece of work, see outage-notes.ts. */
   readonly onOutage: (work: Work, error: FloeError) => void;
   readonly signal: AbortSignal;
 }
@@ -70,21 +70,31 @@ const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
 
 /**
  * Whether a piece of work has been tried often enough. A signed commit can only be completed:
- * ledger and store are asked until they answer. An upload that cannot be read is its author's loss,
- * and the others do not wait for it.
+ * ledger and store are asked until they answer. An upload that cannot be read, while the store
+ * answers for what the coordinator put there itself, is its author's loss, and the others do not
+ * wait for it. While the store answers for nothing, the phase waits as long as it can.
  */
-const isOver = (work: Work, { code }: FloeError, attempt: number, took: number): boolean => {
+const isOver = async (
+  { aggregation, state, signal }: WorkContext,
+  work: Work,
+  { code }: FloeError,
+  attempt: number,
+  took: number,
+): Promise<boolean> => {
   if (work.type === 'register-model') return false;
-  return work.type !== 'fold' && OUTAGES.has(code)
-    ? took + pauseAfter(attempt) > OUTAGE_PATIENCE_MS
-    : attempt >= ATTEMPTS;
+  if (!OUTAGES.has(code)) return attempt >= ATTEMPTS;
+  if (work.type !== 'fold') return took + pauseAfter(attempt) > OUTAGE_PATIENCE_MS;
+  if (attempt < ATTEMPTS) return false;
+  const { phase } = state();
+  return phase.type !== 'upload' || (await aggregation.answers(phase.round, code, signal));
 };
 
 const withRetries = async <Result>(
-  { clock, log, signal, hold, onOutage }: WorkContext,
+  context: WorkContext,
   work: Work,
   run: () => Promise<Result>,
 ): Promise<Result> => {
+  const { clock, log, signal, hold, onOutage } = context;
   let release: (() => void) | undefined;
   const from = clock.monotonic();
   try {
@@ -98,7 +108,7 @@ const withRetries = async <Result>(
         const waits = STORAGE_ERRORS.has(error.code);
         const took = clock.monotonic() - from;
         if (!error.retryable || signal.aborted) throw error;
-        if (!waits && isOver(work, error, attempt, took)) throw error;
+        if (!waits && (await isOver(context, work, error, attempt, took))) throw error;
         if (waits) release ??= hold(error);
         else if (attempt === ATTEMPTS) onOutage(work, error);
         log.warn(

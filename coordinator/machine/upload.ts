@@ -148,6 +148,17 @@ const survivorSet = (
   return { ...frozen, hash: survivorsHash(frozen) };
 };
 
+/** Why uploads that came do not count, as `; rejected: 3 x store_unavailable`. */
+const rejectedText = ({ uploads }: Frozen): string => {
+  const counts = new Map<string, number>();
+  for (const { status, code = 'upload_mismatch' } of uploads.values())
+    if (status === 'rejected') counts.set(code, (counts.get(code) ?? 0) + 1);
+  const texts = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return texts.length === 0
+    ? ''
+    : `; rejected: ${texts.map(([code, count]) => `${count} x ${code}`).join(', ')}`;
+};
+
 export const closeUpload = (
   config: MachineConfig,
   state: State,
@@ -162,7 +173,7 @@ export const closeUpload = (
       state,
       now,
       tooFewCode(config),
-      `expected uploads of at least ${needed} members, got ${survivors.length}`,
+      `expected uploads of at least ${needed} members, got ${survivors.length}${rejectedText(round)}`,
       [],
     );
   const frozen: Frozen = { ...round, eligible: eligibleSet(state, round.members) };

@@ -95,7 +95,7 @@ describe('uploads that the store does not give', () => {
 
   it('of one author alone are left out: the others do not wait for it', async () => {
     const played = await play((id, uploads) => id === uploads[0]);
-    await pass(played, 4_000);
+    await pass(played, 9_000);
     expect(told(played, 'upload-rejected')).toEqual([
       expect.objectContaining({ code: 'store_unavailable' }),
     ]);

@@ -1,0 +1,22 @@
+/**
+ * @module What the operator is told of work that waits for what others run: once for each cause of
+ * an attempt, however many uploads meet it.
+ */
+import type { FloeError } from '../protocol/errors.ts';
+import type { Work } from './machine/index.ts';
+import { outageText } from './work.ts';
+
+export const createOutageNotes = (
+  say: (reason: string) => void,
+): ((work: Work, error: FloeError) => void) => {
+  let attempt = 0;
+  let told = new Set<string>();
+  return (work, error) => {
+    if (work.round !== attempt) told = new Set();
+    attempt = work.round;
+    const cause = `${work.type} ${error.code}`;
+    if (told.has(cause)) return;
+    told.add(cause);
+    say(outageText(work, error));
+  };
+};
