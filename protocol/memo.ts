@@ -15,8 +15,14 @@ export interface SizedCache<Value> {
   add(name: string, value: Value, size: number): void;
 }
 
-/** @param maxBytes sizes kept together; 0 keeps nothing */
-export const sizedCache = <Value>(maxBytes: number): SizedCache<Value> => {
+/**
+ * @param maxBytes sizes kept together; 0 keeps nothing
+ * @param maxEntries values kept together: small ones take more than their bytes
+ */
+export const sizedCache = <Value>(
+  maxBytes: number,
+  maxEntries = Number.POSITIVE_INFINITY,
+): SizedCache<Value> => {
   // In the order of the last use.
   const entries = new Map<string, { readonly value: Value; readonly size: number }>();
   let total = 0;
@@ -33,7 +39,7 @@ export const sizedCache = <Value>(maxBytes: number): SizedCache<Value> => {
       entries.set(name, { value, size });
       total += size;
       for (const [oldest, entry] of entries) {
-        if (total <= maxBytes) return;
+        if (total <= maxBytes && entries.size <= maxEntries) return;
         entries.delete(oldest);
         total -= entry.size;
       }
@@ -48,9 +54,12 @@ export interface Memo<Value> {
   add(hash: Uint8Array, value: Value, size: number): void;
 }
 
-/** @param maxBytes sizes kept together; a value above that is not kept */
-export const createMemo = <Value>(maxBytes: number): Memo<Value> => {
-  const cache = sizedCache<Value>(maxBytes);
+/**
+ * @param maxBytes sizes kept together; a value above that is not kept
+ * @param maxEntries values kept together
+ */
+export const createMemo = <Value>(maxBytes: number, maxEntries: number): Memo<Value> => {
+  const cache = sizedCache<Value>(maxBytes, maxEntries);
   return {
     get: (hash) => cache.get(toHex(hash)),
     add: (hash, value, size) => cache.add(toHex(hash), value, size),

@@ -62,7 +62,8 @@ export interface Job<Result> {
  * Simulated participants of one process share them.
  */
 const RECENT_MODELS_BYTES = 64 << 20;
-const recentModels = createMemo<ModelContent>(RECENT_MODELS_BYTES);
+const RECENT_MODELS = 16;
+const recentModels = createMemo<ModelContent>(RECENT_MODELS_BYTES, RECENT_MODELS);
 
 /** Two versions of equal weights may differ in state. */
 const nameOf = ({ hash, state }: ModelRef): Uint8Array =>

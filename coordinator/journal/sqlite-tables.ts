@@ -2,7 +2,7 @@
  * @module The tables of the SQLite journal that are no part of a batch: what the local ledger has
  * frozen, the secrets of attempts, the uploads that are not settled yet.
  */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { FrozenTable, LooseBlobs, SecretTable } from './port.ts';
@@ -31,6 +31,28 @@ export const readBlob = (row: Row): BlobRef => ({
 
 /** Runs a statement, and calls what SQLite throws by its name. */
 export type Guard = <Result>(work: () => Result) => Promise<Result>;
+
+export interface Queries {
+  one(sql: string, ...values: SQLInputValue[]): Row | undefined;
+  all(sql: string, ...values: SQLInputValue[]): Row[];
+}
+
+/**
+ * Queries by their text, each prepared once: memory of a statement is SQLite's own, of which the
+ * garbage collector knows nothing.
+ */
+export const queriesOn = (database: DatabaseSync): Queries => {
+  const prepared = new Map<string, StatementSync>();
+  const statement = (sql: string): StatementSync => {
+    const known = prepared.get(sql) ?? database.prepare(sql);
+    prepared.set(sql, known);
+    return known;
+  };
+  return {
+    one: (sql, ...values) => statement(sql).get(...values),
+    all: (sql, ...values) => statement(sql).all(...values),
+  };
+};
 
 /**
  * Erases by SQLite's `secure_delete`: deleted rows are overwritten with zeros where they were, and

@@ -4,12 +4,12 @@
  * entry begins; an attempt that is over is one row of them all (`chapter.ts`), which takes the
  * place of the others in the transaction that ends it.
  */
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { toHex } from '../../protocol/bytes.ts';
 import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
 import { entriesOf, NAME_BYTES, packChapter, recordsOf, type Chapter } from './chapter.ts';
 import type { Journal, NewRecord, StoredRecord } from './port.ts';
-import { bytesOf, corrupt, storedBytes, type Guard, type Row } from './sqlite-tables.ts';
+import { bytesOf, corrupt, queriesOn, storedBytes, type Guard, type Row } from './sqlite-tables.ts';
 
 /** Bytes of the transcript that are given at once while it is read, a last record aside. */
 const PIECE_BYTES = 64 << 10;
@@ -138,8 +138,7 @@ const finder = (database: DatabaseSync) => {
 type TranscriptTable = Pick<Journal, 'last' | 'records' | 'startOf' | 'round' | 'transcript'>;
 
 export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTable => {
-  const one = (sql: string, ...values: SQLInputValue[]): Row | undefined =>
-    database.prepare(sql).get(...values);
+  const { one, all } = queriesOn(database);
   const entriesIn = database.prepare(
     'SELECT at, link, bytes FROM transcript WHERE at >= ? AND at < ? ORDER BY at',
   );
@@ -201,8 +200,7 @@ export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTa
       guard(() => {
         const packed = one('SELECT * FROM chapters WHERE round = ?', round);
         if (packed !== undefined) return opened(readChapter(packed), recordsOf);
-        const rows = database.prepare('SELECT * FROM transcript WHERE round = ? ORDER BY at');
-        return rows.all(round).map(readRecord);
+        return all('SELECT * FROM transcript WHERE round = ? ORDER BY at', round).map(readRecord);
       }),
     transcript: async function* transcript(start = 0, end = Number.MAX_SAFE_INTEGER) {
       // A range may begin within an entry of the attempt in progress.

@@ -5,7 +5,7 @@
 import { constants as modes } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { equalBytes } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
@@ -15,6 +15,7 @@ import {
   corrupt,
   frozenOn,
   looseOn,
+  queriesOn,
   readBlob,
   secretsOn,
   type Guard,
@@ -158,8 +159,7 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
       throw cause;
     }
   };
-  const one = (sql: string, ...values: SQLInputValue[]): Row | undefined =>
-    database.prepare(sql).get(...values);
+  const { one, all } = queriesOn(database);
   const countOf = (table: string): number =>
     Number(one(`SELECT count(*) AS n FROM ${table}`)?.['n']);
 
@@ -183,13 +183,12 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
       }),
     blobsBefore: (round) =>
       guard(() =>
-        database
-          .prepare(
-            'SELECT id, sha256, size FROM blobs WHERE last < ? AND ' +
-              'sha256 NOT IN (SELECT sha256 FROM blobs WHERE last >= ?)',
-          )
-          .all(round, round)
-          .map(readBlob),
+        all(
+          'SELECT id, sha256, size FROM blobs WHERE last < ? AND ' +
+            'sha256 NOT IN (SELECT sha256 FROM blobs WHERE last >= ?)',
+          round,
+          round,
+        ).map(readBlob),
       ),
     frozen: frozenOn(database, guard),
     secrets: secretsOn(database, guard),

@@ -55,7 +55,8 @@ export interface Rotation {
 
 /** The last few seeds: who encodes with one decodes the sum with it as well. */
 const KEPT_BYTES = 4 << 20;
-const kept = createMemo<Rotation>(KEPT_BYTES);
+const KEPT_SEEDS = 16;
+const kept = createMemo<Rotation>(KEPT_BYTES, KEPT_SEEDS);
 
 /**
  * @param seed 32 bytes of public randomness, fixed after the updates' authors are

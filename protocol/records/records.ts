@@ -6,14 +6,14 @@
  * phases), Bell et al. 2020.
  */
 import * as v from 'valibot';
-import { sha256, utf8 } from '../bytes.ts';
+import { sha256, toHex, utf8 } from '../bytes.ts';
 import { budgetOfAny, widened } from '../wire/cbor-budget.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
 import { openCose, signCose, verifyCose } from './cose.ts';
 import { FloeError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
-import { createMemo } from '../memo.ts';
 import { bodySchemas, MAX_RECORD_BYTES } from './bodies.ts';
+import { createVerified } from './verified.ts';
 
 export {
   dataCommitment,
@@ -107,8 +107,11 @@ const readPayload = (bytes: Uint8Array) => {
 
 /** Of two rounds of a cohort of 255, about. */
 const VERIFIED_BYTES = 16 << 20;
-/** Schema and signature hold for the bytes with this record hash. Never changed. */
-const verified = createMemo<SignedRecord>(VERIFIED_BYTES);
+/** Never changed. */
+const verified = createVerified(VERIFIED_BYTES);
+
+/** Records of the last rounds that this process keeps, decoded. */
+export const verifiedRecords = (): number => verified.size;
 
 /**
  * Decodes a record, checks schema and signature over the bytes as they came. Who may author what,
@@ -124,7 +127,7 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
       `expected at most ${MAX_RECORD_BYTES} bytes, got ${bytes.length}`,
     );
   const name = recordHash(bytes);
-  const known = verified.get(name);
+  const known = verified.get(toHex(name));
   // The caller's own bytes, whatever became of those that were verified.
   if (known !== undefined) return { ...known, bytes };
   const cose = openCose(bytes, 'record_malformed');
@@ -135,7 +138,7 @@ export const decodeRecord = (bytes: Uint8Array): SignedRecord => {
       `the signature of the ${fields.type} record does not verify`,
     );
   const record = { ...fields, bytes, hash: name } as SignedRecord;
-  verified.add(name, record, bytes.length);
+  verified.add(toHex(name), record);
   return record;
 };
 

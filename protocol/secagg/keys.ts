@@ -151,7 +151,7 @@ export const validatePublicKeys = (keys: PublicKeys): void => {
  * only.
  */
 const IMPORTED_KEYS = 512;
-const imported = createMemo<PeerKeys>(IMPORTED_KEYS);
+const imported = createMemo<PeerKeys>(Number.POSITIVE_INFINITY, IMPORTED_KEYS);
 
 /** Checks public keys and makes them usable. @throws FloeError `key_invalid` */
 export const importPublicKeys = (

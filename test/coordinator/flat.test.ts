@@ -14,7 +14,7 @@ import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
 import { deriveKeys, importPublicKeys } from '../../protocol/secagg/keys.ts';
-
+import { verifiedRecords } from '../../protocol/records/records.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { keystoreOf, testTrainer } from '../support/participants.ts';
@@ -50,7 +50,7 @@ const counted = (): Readonly<Record<string, number>> => ({
   ...Object.fromEntries(
     Object.entries(CLASSES).map(([name, type]) => [name, queryObjects(type, { format: 'count' })]),
   ),
-
+  'verified records': verifiedRecords(),
 });
 
 /** As many as a long run leaves behind. */
