@@ -33,8 +33,8 @@ export const readBlob = (row: Row): BlobRef => ({
 export type Guard = <Result>(work: () => Result) => Promise<Result>;
 
 export interface Queries {
-  one(sql: string, ...values: SQLInputValue[]): Row | undefined;
-  all(sql: string, ...values: SQLInputValue[]): Row[];
+  readonly one: (sql: string, ...values: SQLInputValue[]) => Row | undefined;
+  readonly all: (sql: string, ...values: SQLInputValue[]) => Row[];
 }
 
 /**

@@ -1,6 +1,8 @@
 /**
  * @module `soak rounds`: many rounds of a tiny model, kept in the state folder. Measured on the
- * way: memory of the coordinator, its journal, its files, and how long it takes to start again.
+ * way: memory of the coordinator, its journal, its files, and the processor time of a restart. What
+ * it keeps is its heap and its buffers after a garbage collection, of which resident memory says
+ * little.
  */
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +18,30 @@ const MIB = 1 << 20;
 const memoryOf = async (pid: number | undefined): Promise<number> => {
   const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/VmRSS:\s+(?<kib>\d+)/u.exec(text)?.groups?.['kib']) / 1024;
+};
+
+const HEAP = new URL('heap.ts', import.meta.url).href;
+const MEASURED = { NODE_OPTIONS: `--expose-gc --import ${HEAP}` };
+
+/** What the process keeps after a garbage collection, MiB: see heap.ts. */
+const keptBy = async (
+  server: FloeProcess,
+): Promise<{ readonly heap: number; readonly buffers: number }> => {
+  if (server.pid !== undefined) process.kill(server.pid, 'SIGUSR2');
+  const line = await server.line((each) => each.startsWith('heap '));
+  const { heapUsed, external } = JSON.parse(line.slice('heap '.length)) as Record<string, number>;
+  return { heap: (heapUsed ?? 0) / MIB, buffers: (external ?? 0) / MIB };
+};
+
+/** Clock ticks of Linux in a second, as `/proc` counts processor time. */
+const TICKS = 100;
+
+/** Processor time so far, user and system, ms; NaN where the system does not say. */
+const processorTime = async (pid: number | undefined): Promise<number> => {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // After the name, which may hold spaces: the 12th and 13th field are utime and stime.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1000;
 };
 
 const sizesIn = async (
@@ -52,6 +78,7 @@ export const rounds = async (options: RoundOptions): Promise<void> => {
       `coordinator --local --port ${port} --seed soak --rounds ${options.rounds} --cohort ${participants} --minimum 3` +
         ' --model linear --inputs 4 --classes 2 --state',
       [state],
+      MEASURED,
     );
   let server = start();
   const processes = [server];
@@ -64,29 +91,34 @@ export const rounds = async (options: RoundOptions): Promise<void> => {
           [...LOWERED, '--data', table],
         ),
       );
-    say('   round   RSS MiB   journal bytes   bytes a round     files   folder bytes   restart ms');
+    say(
+      '   round   RSS MiB   heap MiB   buffers MiB   journal bytes   bytes a round     files' +
+        '   folder bytes   restart CPU ms',
+    );
     for (const round of options.at.filter((one) => one <= options.rounds)) {
       // One measurement after the other.
       await server.line((line) => line.startsWith(`round ${round}/`));
       const memory = await memoryOf(server.pid);
+      const { heap, buffers } = await keptBy(server);
       const { files, bytes, journal } = await sizesIn(state);
       let restart = Number.NaN;
       if (round < options.rounds) {
         await server.kill();
-        const from = performance.now();
         server = start();
         processes.push(server);
         await server.line((line) => line.startsWith('listening'));
-        restart = performance.now() - from;
+        restart = await processorTime(server.pid);
       }
       const cells = [
         [round, 8],
         [memory.toFixed(0), 10],
+        [heap.toFixed(1), 11],
+        [buffers.toFixed(1), 14],
         [journal, 16],
         [Math.round(journal / round), 16],
         [files, 10],
         [`${(bytes / MIB).toFixed(1)} MiB`, 15],
-        [Number.isNaN(restart) ? 'over' : restart.toFixed(0), 13],
+        [Number.isNaN(restart) ? 'over' : restart.toFixed(0), 17],
       ] as const;
       say(cells.map(([value, width]) => String(value).padStart(width)).join(''));
     }
