@@ -84,8 +84,9 @@ program
   .addHelpText(
     'after',
     `
-At each of these rounds: memory of the coordinator (RSS; heap and buffers after a garbage collection), bytes of its journal, files in its state folder; it is then killed
-(SIGKILL) and started again, and it is measured how long it takes until it listens. To try it:
+At each of these rounds: memory of the coordinator (resident, and its heap and buffers after a
+garbage collection), bytes of its journal, files in its state folder. It is then killed (SIGKILL) and
+started again: the processor time until it listens. To try it:
   npm run soak -- rounds --rounds 6 --at 3,6`,
   )
   .action(async (options: RoundOptions) => {
