@@ -30,7 +30,7 @@ export const JOIN_FLAGS = {
   ),
   giveUp: f.value(
     '<time>',
-    'leave a run that makes no progress for this time, such as 90s, 10m or 2h (default: never)',
+    'leave when coordinator, store, gate or ledger do not answer for this time, such as 90s, 10m or 2h (default: never)',
     f.patience,
   ),
   ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),

@@ -72,8 +72,9 @@ export interface JoinOptions extends Partial<
    */
   readonly patienceMs?: number;
   /**
-   * Milliseconds without progress after which the run is left with `no_progress`, whatever is
-   * waited for. Default: it waits for as long as the run stands.
+   * Milliseconds after which the run is left with `no_progress`, where the coordinator or a port
+   * of this participant did not answer all that time, or its own attempts failed. Waiting for
+   * others does not count. Default: it waits for as long as the run stands.
    */
   readonly giveUpMs?: number;
   /** Default: the system's. */

@@ -1,24 +1,50 @@
 /**
- * @module How long a participant waits without any progress, where whoever starts it sets a bound:
- * the connection, the store, the gate and the ledger count alike, and so does a run that stands
- * still. Unless told, it waits for as long as the run stands.
+ * @module How long a participant waits for what it cannot reach, where its operator sets a bound:
+ * the coordinator, or its own store, gate or ledger. A trainer that fails in every attempt counts
+ * alike. A run that stands still because others are missing does not: with a connection that is
+ * healthy the participant loses nothing by waiting, and nobody gains by its leaving. Unless told,
+ * it waits for as long as the run stands.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { ParticipantEvent } from '../participant/index.ts';
 
-/** What shows that the run moves on with this participant or without it. */
-const PROGRESS: ReadonlySet<ParticipantEvent['type']> = new Set([
-  'registered',
-  'joined',
-  'checked',
-  'training',
-  'trained',
-  'uploaded',
-  'unmasked',
-  'committed',
-  'answers-again',
-]);
+/** What stands in this participant's way: each is set by one event and cleared by others. */
+type Obstacle = 'coordinator' | 'store' | 'gate' | 'ledger' | 'keystore' | 'trainer' | 'attempt';
+
+const obstacleOf = (event: ParticipantEvent): Obstacle | undefined => {
+  switch (event.type) {
+    case 'reconnecting':
+      return 'coordinator';
+    case 'waiting':
+      return event.port;
+    case 'withdrawn':
+      return 'attempt';
+    default:
+      return undefined;
+  }
+};
+
+/** Which obstacles an event shows to be gone: a trained model was opened, so the gate answers. */
+const clearedBy = (event: ParticipantEvent): readonly Obstacle[] => {
+  switch (event.type) {
+    case 'connected':
+      return ['coordinator'];
+    case 'answers-again':
+      return [event.port];
+    case 'checked':
+      return ['gate'];
+    case 'trained':
+      return ['gate', 'trainer'];
+    case 'uploaded':
+      return ['store', 'gate', 'trainer', 'attempt'];
+    case 'unmasked':
+    case 'committed':
+      return ['store', 'gate', 'ledger', 'keystore', 'trainer', 'attempt'];
+    default:
+      return [];
+  }
+};
 
 /** What it waits for, in words; undefined for what does not say. */
 const causeOf = (event: ParticipantEvent): string | undefined => {
@@ -29,8 +55,6 @@ const causeOf = (event: ParticipantEvent): string | undefined => {
       return `the ${event.port}: ${event.error.code}: ${event.error.message}`;
     case 'withdrawn':
       return `another attempt: ${event.error.code}: ${event.error.message}`;
-    case 'aborted':
-      return `another attempt: ${event.code}: ${event.reason}`;
     default:
       return undefined;
   }
@@ -44,7 +68,7 @@ export interface GiveUp {
 }
 
 /**
- * Calls `end` once, with `no_progress`, when nothing has moved for `afterMs`.
+ * Calls `end` once, with `no_progress`, when something has stood in the way for `afterMs` on end.
  *
  * @param afterMs milliseconds
  */
@@ -53,11 +77,16 @@ export const giveUpAfter = (
   clock: Clock,
   end: (error: FloeError) => void,
 ): GiveUp => {
-  let cause = 'the coordinator, which has opened no round';
+  // It is not connected yet.
+  const obstacles = new Set<Obstacle>(['coordinator']);
+  let cause = 'the coordinator, which was not reached';
   let cancel: (() => void) | undefined;
-  const wait = (): void => {
+  const stop = (): void => {
     cancel?.();
-    cancel = clock.at(clock.now() + afterMs, () =>
+    cancel = undefined;
+  };
+  const count = (): void => {
+    cancel ??= clock.after(afterMs, () =>
       end(
         new FloeError(
           'no_progress',
@@ -66,14 +95,16 @@ export const giveUpAfter = (
       ),
     );
   };
-  wait();
+  count();
   return {
     note: (event) => {
-      cause = event.type === 'connected' ? 'the next round' : (causeOf(event) ?? cause);
-      if (!PROGRESS.has(event.type)) return;
-      cause = 'the next round';
-      wait();
+      const obstacle = obstacleOf(event);
+      if (obstacle !== undefined) obstacles.add(obstacle);
+      for (const gone of clearedBy(event)) obstacles.delete(gone);
+      cause = causeOf(event) ?? cause;
+      if (obstacles.size === 0) stop();
+      else count();
     },
-    release: () => cancel?.(),
+    release: stop,
   };
 };

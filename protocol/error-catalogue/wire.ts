@@ -92,7 +92,7 @@ export const WIRE = {
     'wire',
     'network',
     false,
-    'This participant made no progress in the run for as long as it was to wait.',
+    'The coordinator, or a port of this participant, did not answer for as long as it was to wait, or its attempts failed all that time.',
     'The message says what it waited for last: start it again once that answers, or wait longer with `floe join --give-up`. The run may stand all the same.',
   ),
   connection_lost: entry(

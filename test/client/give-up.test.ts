@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { patience } from '../../cli/flags.ts';
 import { EXIT, exitCodeOf } from '../../cli/exit-codes.ts';
 import { functionTrainer, join } from '../../client/index.ts';
+import type { ParticipantEvent } from '../../client/participant/index.ts';
 import { giveUpAfter } from '../../client/connect/give-up.ts';
 import { serve } from '../../coordinator/index.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
@@ -24,14 +25,17 @@ const trainer = functionTrainer({
 });
 
 const MINUTE = 60_000;
+/** Its details are of no matter here. */
+const CONNECTED = { type: 'connected' } as ParticipantEvent;
 
 describe('a bound on waiting', () => {
-  it('counts from the last progress, and names what was waited for', () => {
+  it('counts while a port does not answer, and names what was waited for', () => {
     const clock = manualClock(0);
     const ended: FloeError[] = [];
     const waiting = giveUpAfter(10 * MINUTE, clock, (error) => ended.push(error));
     clock.advance(9 * MINUTE);
-    waiting.note({ type: 'registered', round: 1 });
+    waiting.note(CONNECTED);
+    clock.advance(30 * MINUTE);
     const error = new FloeError('gate_unavailable', 'two of three servers');
     waiting.note({ type: 'waiting', round: 1, error, port: 'gate' });
     clock.advance(9 * MINUTE);
@@ -48,6 +52,36 @@ describe('a bound on waiting', () => {
     ]);
     clock.advance(100 * MINUTE);
     expect(ended).toHaveLength(1);
+  });
+
+  it('does not count while others are missing and the connection is healthy', () => {
+    const clock = manualClock(0);
+    const ended: FloeError[] = [];
+    const waiting = giveUpAfter(10 * MINUTE, clock, (error) => ended.push(error));
+    waiting.note(CONNECTED);
+    clock.advance(1000 * MINUTE);
+    const error = new FloeError('connection_lost', 'reset');
+    waiting.note({ type: 'reconnecting', attempt: 1, delayMs: 1, isFirst: true, error });
+    clock.advance(9 * MINUTE);
+    waiting.note(CONNECTED);
+    clock.advance(1000 * MINUTE);
+    expect(ended).toEqual([]);
+  });
+
+  it('counts attempts that fail at this participant, one after the other', () => {
+    const clock = manualClock(0);
+    const ended: FloeError[] = [];
+    const waiting = giveUpAfter(10 * MINUTE, clock, (error) => ended.push(error));
+    waiting.note(CONNECTED);
+    const error = new FloeError('trainer_failed', 'no such column');
+    for (let round = 1; round < 7; round += 1) {
+      waiting.note({ type: 'registered', round });
+      waiting.note({ type: 'withdrawn', round, error } as ParticipantEvent);
+      clock.advance(2 * MINUTE);
+    }
+    expect(ended).toMatchObject([
+      { message: expect.stringMatching(/trainer_failed: no such column/u) as string },
+    ]);
   });
 
   it('holds nobody once the run is over', () => {
