@@ -30,6 +30,7 @@ import { createReceived } from './received.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { startRun } from './starting.ts';
 import { createTold, outcomeOf, statusOf } from './status.ts';
+import { PENDING_MS, watchCalls } from '../protocol/ports/pending.ts';
 import { createRetention } from './retention.ts';
 import { sweepUploads } from './sweep.ts';
 import { createUpkeep, type Upkeep } from './upkeep.ts';
@@ -167,10 +168,27 @@ const shareJournal = async (journal: Journal, log: Logger): Promise<void> => {
   }
 };
 
+/** With ports that say when they hang. */
+const watching = (given: CoordinatorInit, say: (reason: string) => void): CoordinatorInit => {
+  const { store, gate, ledger, clock, log } = given;
+  const watched = <Port extends object>(name: string, port: Port): Port =>
+    watchCalls(port, clock, (method) =>
+      say(`the ${name} has not answered ${method} for ${PENDING_MS / 1000} s`),
+    );
+  return {
+    ...given,
+    store: watched('store', store),
+    gate: watched('gate', gate),
+    ledger: watched('ledger', ledger),
+    log: safeLogger(log),
+  };
+};
+
 export const createCoordinator = (given: CoordinatorInit): Coordinator => {
-  const log = safeLogger(given.log);
-  const init = { ...given, log };
-  const { spec, identity, journal, clock, machine = ROUND_MACHINE } = init;
+  const init = watching(given, (reason) =>
+    publish({ type: 'waiting', reason: `attempt ${loop.state.attempt} waits: ${reason}` }),
+  );
+  const { spec, identity, journal, clock, log, machine = ROUND_MACHINE } = init;
   const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
   const startWith = init.startWith ?? spec.cohort.size;
   const config = configOf(init);

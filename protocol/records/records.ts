@@ -108,7 +108,7 @@ const readPayload = (bytes: Uint8Array) => {
 /** Of two rounds of a cohort of 255, about. */
 const VERIFIED_BYTES = 16 << 20;
 /** Never changed. */
-const verified = createVerified(VERIFIED_BYTES);
+const verified = createVerified<SignedRecord>(VERIFIED_BYTES);
 
 /** Records of the last rounds that this process keeps, decoded. */
 export const verifiedRecords = (): number => verified.size;

@@ -3,12 +3,19 @@
  * are met as they are made, and again as the evidence of the commit in the round after. So those of
  * a round are dropped two rounds later, and not only when the memory for them is full.
  */
-import type { SignedRecord } from './records.ts';
 
-export interface VerifiedRecords {
+/** What is looked at of a record. */
+export interface Kept {
+  /** Hash of the run specification. */
+  readonly run: Uint8Array;
+  readonly round: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface VerifiedRecords<Item extends Kept> {
   /** @param hash of the record, hex */
-  get(hash: string): SignedRecord | undefined;
-  add(hash: string, record: SignedRecord): void;
+  get(hash: string): Item | undefined;
+  add(hash: string, record: Item): void;
   /** Records kept now. */
   readonly size: number;
 }
@@ -16,18 +23,18 @@ export interface VerifiedRecords {
 /** Rounds before and after the newest record whose records stay. */
 const ROUNDS = 2;
 
-const isFar = (one: SignedRecord, other: SignedRecord): boolean =>
+const isFar = (one: Kept, other: Kept): boolean =>
   Math.abs(one.round - other.round) > ROUNDS && isSameRun(one, other);
 
-const isSameRun = ({ run }: SignedRecord, other: SignedRecord): boolean =>
+const isSameRun = ({ run }: Kept, other: Kept): boolean =>
   run.every((byte, i) => byte === other.run[i]);
 
 /** @param maxBytes lengths of the records that are kept, together */
-export const createVerified = (maxBytes: number): VerifiedRecords => {
+export const createVerified = <Item extends Kept>(maxBytes: number): VerifiedRecords<Item> => {
   // In the order of the last use.
-  const kept = new Map<string, SignedRecord>();
+  const kept = new Map<string, Item>();
   let total = 0;
-  const drop = (hash: string, { bytes }: SignedRecord): void => {
+  const drop = (hash: string, { bytes }: Item): void => {
     kept.delete(hash);
     total -= bytes.length;
   };
