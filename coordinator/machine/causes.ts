@@ -150,7 +150,7 @@ export const pauseAfter = (failures: number, streak: Streak | undefined): Pause 
   const said =
     detail === undefined
       ? ''
-      : `Their trainers all throw the same error, "${detail}": it is in the trainer or the data of the participants, whose own output shows it in full. `;
+      : `Their trainers all throw the same error ("${detail}", its class and a fingerprint): it is in the trainer or the data of the participants, see the output of a participant for its text. `;
   const milliseconds = Math.min(
     LONGEST_CAUSE_PAUSE_MS,
     FIRST_CAUSE_PAUSE_MS * 2 ** Math.min(attempts - STREAK, 30),
