@@ -2,7 +2,7 @@
  * @module Waiting before another attempt: exponential, with full jitter over the upper half, so
  * that a hundred participants that lost one coordinator do not come back in one second.
  */
-import { randomBelow, type RandomSource } from '../../protocol/ports/random.ts';
+import { randomBelow, type RandomSource } from '../../../protocol/ports/random.ts';
 
 export interface Backoff {
   /** Milliseconds before the first retry, at most. */

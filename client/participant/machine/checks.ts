@@ -4,16 +4,15 @@
  * are the ones it made. Each function throws the `FloeError` that names the broken rule. Sources:
  * Bonawitz et al. 2017, Pasquini et al. 2022.
  */
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { FloeError } from '../../protocol/errors.ts';
-import type { ServerFrame } from '../../protocol/wire/messages.ts';
+import { equalBytes, toHex } from '../../../protocol/bytes.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import {
   COORDINATOR_RECORDS,
   decodeRecordOf,
   type SignedRecord,
-} from '../../protocol/records/records.ts';
+} from '../../../protocol/records/records.ts';
 import {
-  Breach,
   contextOf,
   emptyView,
   includes,
@@ -23,9 +22,8 @@ import {
   withRecord,
   type LedgerFacts,
   type RoundView,
-} from '../../protocol/rules/index.ts';
-import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { provenBy } from '../../protocol/rules/proof.ts';
+} from '../../../protocol/rules/index.ts';
+import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import {
   entryHash,
   freezeCohort,
@@ -33,7 +31,7 @@ import {
   indexOf,
   showsEntry,
   type Cohort,
-} from '../../protocol/secagg/index.ts';
+} from '../../../protocol/secagg/index.ts';
 
 /** No record has this hash. */
 const NOTHING = new Uint8Array();
@@ -273,23 +271,3 @@ export const checkCommit = (
   commit: SignedRecord<'commit'>,
   seen: RoundView | undefined,
 ): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);
-
-/**
- * An Abort that excludes somebody proves it: this participant judges the proof again.
- * @returns the culprits that this participant has thereby proven itself
- * @throws FloeError `complaint_invalid`, `evidence_invalid` where the proof is missing or shows
- * something else; those of the rules of Abort
- */
-export const checkAbort = async (
-  view: RoundView,
-  abort: SignedRecord<'abort'>,
-): Promise<readonly Uint8Array[]> => {
-  requireLawful(view, abort);
-  try {
-    return await provenBy(view, abort);
-  } catch (thrown) {
-    // The abort holds its proof, so a proof that breaks a rule is the abort's fault.
-    if (!(thrown instanceof FloeError)) throw thrown;
-    throw new Breach(thrown.code, thrown.message, [abort], thrown.details);
-  }
-};

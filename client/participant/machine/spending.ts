@@ -3,12 +3,16 @@
  * put to the rules of `protocol/rules/one-set.ts`, and what is written down before an upload or an
  * answer leaves. Secure aggregation, section 2.0.
  */
-import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
-import { FloeError } from '../../protocol/errors.ts';
-import { addressOf } from '../../protocol/ports/identity.ts';
-import type { Ledger } from '../../protocol/ports/ledger.ts';
-import { decodeRecordOf, MAX_ANSWERED, type SignedRecord } from '../../protocol/records/records.ts';
-import { readConsents } from '../../protocol/rules/consent.ts';
+import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import { addressOf } from '../../../protocol/ports/identity.ts';
+import type { FrozenSet } from '../../../protocol/ports/ledger.ts';
+import {
+  decodeRecordOf,
+  MAX_ANSWERED,
+  type SignedRecord,
+} from '../../../protocol/records/records.ts';
+import { readConsents } from '../../../protocol/rules/consent.ts';
 import {
   mayAnswer,
   mayRegister,
@@ -19,15 +23,15 @@ import {
   type OneSetView,
   type Refusal,
   type Standing,
-} from '../../protocol/rules/one-set.ts';
-import { MAX_COHORT } from '../../protocol/spec/run-spec.ts';
-import { threshold } from '../../protocol/secagg/index.ts';
+} from '../../../protocol/rules/one-set.ts';
+import { MAX_COHORT } from '../../../protocol/spec/run-spec.ts';
+import { threshold } from '../../../protocol/secagg/index.ts';
 import {
   MAX_PAST_MODELS,
   MAX_UPLOADED,
   type RunMemory,
   type SpentMemory,
-} from '../keystore/keystore.ts';
+} from '../../keystore/keystore.ts';
 import type { CheckedCohort, RunView } from './checks.ts';
 
 /** Which sets a participant answers for on one model. */
@@ -37,6 +41,9 @@ export interface Answers {
   readonly consents?: readonly Uint8Array[];
 }
 
+/** What of the memory of a run says what was spent. */
+type Spendings = Pick<RunMemory, 'spent' | 'past' | 'culprits'>;
+
 type Lasting = Pick<RunMemory, 'spent' | 'past'>;
 
 const refused = ({ reason, resume }: Refusal): FloeError =>
@@ -45,13 +52,13 @@ const refused = ({ reason, resume }: Refusal): FloeError =>
 const nothingSpent = (model: Uint8Array): SpentMemory => ({ model, answered: [], uploaded: [] });
 
 /** What is spent on this model. */
-const spentOn = ({ spent }: RunMemory, model: Uint8Array): SpentMemory =>
+const spentOn = ({ spent }: Spendings, model: Uint8Array): SpentMemory =>
   spent !== undefined && equalBytes(spent.model, model) ? spent : nothingSpent(model);
 
 const viewOf = (
   { spec, run, self }: RunView,
   answers: Answers,
-  memory: RunMemory,
+  memory: Spendings,
   model: Uint8Array,
   family?: readonly FrozenAttempt[],
 ): OneSetView => {
@@ -87,14 +94,14 @@ export const checkOwner = (
 };
 
 /** What the Register record states. */
-export const statedNames = (memory: RunMemory, model: Uint8Array): Uint8Array[] =>
+export const statedNames = (memory: Spendings, model: Uint8Array): Uint8Array[] =>
   spentOn(memory, model).answered.map((set) => fromHex(setName(set)));
 
 /** Before it registers. @throws FloeError `update_already_spent` */
 export const checkRegister = (
   view: RunView,
   answers: Answers,
-  memory: RunMemory,
+  memory: Spendings,
   { model, invited }: SignedRecord<'open'>['body'],
 ): void => {
   const { past = [], spent } = memory;
@@ -122,7 +129,7 @@ export const checkRegister = (
  * @throws FloeError `not_drawn`
  */
 export const checkAgain = (
-  memory: RunMemory,
+  memory: Spendings,
   { model, invited, draw }: SignedRecord<'open'>['body'],
 ): void => {
   if (draw?.again === undefined) return;
@@ -150,7 +157,7 @@ export const standingsOf = (registers: readonly Uint8Array[]): Standing[] =>
 export const checkUpload = (
   view: RunView,
   answers: Answers,
-  memory: RunMemory,
+  memory: Spendings,
   model: Uint8Array,
   standings: readonly Standing[],
 ): void => {
@@ -159,38 +166,33 @@ export const checkUpload = (
 };
 
 /**
- * Before it answers: reads the public list where the policy needs it.
- * @throws FloeError `update_already_spent`, `ledger_unavailable`
+ * Before it answers.
+ * @param frozen what the public list holds on the model, where the policy needs it
+ * @throws FloeError `update_already_spent`, `context_mismatch`
  */
-export const checkAnswer = async (
+export const checkAnswer = (
   view: RunView,
   answers: Answers,
-  memory: RunMemory,
-  ledger: Pick<Ledger, 'readFamily'> | undefined,
+  memory: Spendings,
+  frozen: readonly FrozenSet[] | undefined,
   at: {
     readonly open: SignedRecord<'open'>;
     readonly standings: readonly Standing[];
     readonly survivors: readonly Uint8Array[];
   },
-): Promise<void> => {
-  const { hash, version } = at.open.body.model;
+): void => {
+  const { hash } = at.open.body.model;
   const { round } = at.open;
-  let family: readonly FrozenAttempt[] | undefined;
-  if (answers.policy === 'ledger') {
-    if (ledger === undefined)
-      throw new FloeError('usage', 'policy `ledger` needs a public ledger, and there is none');
-    const frozen = await ledger.readFamily(view.run, version, hash);
-    if (!frozen.some((attempt) => attempt.round === round))
-      throw new FloeError('context_mismatch', 'the ledger holds this attempt on another model');
-    family = frozen
-      .filter((attempt) => attempt.round !== round)
-      .map(({ cohort, members, round: of }) => ({
-        round: of,
-        cohort: cohort.map(addressOf).toSorted(),
-        survivors: members.map(addressOf).toSorted(),
-        threshold: threshold(cohort.length),
-      }));
-  }
+  if (frozen !== undefined && !frozen.some((attempt) => attempt.round === round))
+    throw new FloeError('context_mismatch', 'the ledger holds this attempt on another model');
+  const family = frozen
+    ?.filter((attempt) => attempt.round !== round)
+    .map(({ cohort, members, round: of }) => ({
+      round: of,
+      cohort: cohort.map(addressOf).toSorted(),
+      survivors: members.map(addressOf).toSorted(),
+      threshold: threshold(cohort.length),
+    }));
   const refusal = mayAnswer(
     viewOf(view, answers, memory, hash, family),
     { round, cohort: at.standings },
@@ -201,7 +203,7 @@ export const checkAnswer = async (
 
 /** To be written with the vector: from now on its update may be in a sum of this attempt. */
 export const uploadedIn = (
-  memory: RunMemory,
+  memory: Spendings,
   model: Uint8Array,
   { record, threshold: t }: CheckedCohort,
 ): Lasting => {
@@ -221,7 +223,7 @@ export const uploadedIn = (
 
 /** To be written with the answer, before it is sent. */
 export const answeredFor = (
-  memory: RunMemory,
+  memory: Spendings,
   model: Uint8Array,
   round: number,
   survivors: readonly Uint8Array[],
@@ -241,7 +243,7 @@ export const answeredFor = (
 
 /** The earlier culprits and those whose breach this participant has just proven itself. */
 export const withCulprits = (
-  memory: RunMemory,
+  memory: Spendings,
   proven: readonly Uint8Array[],
 ): Pick<RunMemory, 'culprits'> => ({
   culprits: [...new Set([...(memory.culprits ?? []), ...proven.map(addressOf)])].slice(-MAX_COHORT),

@@ -1,41 +1,42 @@
 /**
  * @module A participant: one identity in one run, from the first login to the last commit. It keeps
- * the session up (with backoff), puts frames and finished work into one queue (`turns.ts`), and
- * leaves the rounds to `round.ts`.
+ * the session up (with backoff), puts frames and results of works into one queue
+ * (`turn-queue.ts`), and leaves the attempts to the machine (`../machine`) and its host.
  */
-import { equalBytes } from '../../protocol/bytes.ts';
-import type { AccessGate } from '../../protocol/ports/access-gate.ts';
-import type { BlobStore } from '../../protocol/ports/blob-store.ts';
-import { sleep } from '../../protocol/ports/clock.ts';
-import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../../protocol/errors.ts';
-import { cryptoReady } from '../../protocol/ports/identity.ts';
-import type { ServerFrame } from '../../protocol/wire/messages.ts';
-import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
-import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { decodeProof, fabricated } from '../../protocol/verify/commit-proof.ts';
-import { eventLoopTurn } from '../../protocol/secagg/event-loop-turn.ts';
-import { matchManifest } from '../../protocol/model/index.ts';
+import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
+import type { BlobStore } from '../../../protocol/ports/blob-store.ts';
+import { sleep } from '../../../protocol/ports/clock.ts';
+import { FloeError, toFloeError, type ErrorCode } from '../../../protocol/errors.ts';
+import { cryptoReady } from '../../../protocol/ports/identity.ts';
+import { encodeFrame, type ServerFrame } from '../../../protocol/wire/messages.ts';
+import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
+import { decodeProof, fabricated } from '../../../protocol/verify/commit-proof.ts';
+import type { SignedRecord } from '../../../protocol/records/records.ts';
+import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
+import { matchManifest } from '../../../protocol/model/index.ts';
 import {
   admitRun,
   admitTraining,
   loweredFields,
   makeAdmission,
   type AdmissionPolicy,
-} from '../admission.ts';
-import type { Trainer } from '../trainer.ts';
+} from '../../admission.ts';
+import type { Trainer } from '../../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
-import { Clocks } from './clocks.ts';
+import { ATTEMPT_MACHINE, type Event } from '../machine/index.ts';
+import { compareClocks } from './clocks.ts';
 import {
   faultsOfGate,
   faultsOfKeystore,
   faultsOfLedger,
   faultsOfStore,
   faultsOfTrainer,
-} from './fault.ts';
-import { lineOf, type ParticipantEvent } from './events.ts';
-import { loadMemory, type Memory } from './run-memory.ts';
-import type { OnRun, Outcome, ParticipantOptions } from './options.ts';
-import { Rounds } from './round.ts';
+} from './port-faults.ts';
+import { lineOf, type ParticipantEvent } from '../events.ts';
+import { openKeeper } from './secrets.ts';
+import { EMPTY_RUN } from '../../keystore/keystore.ts';
+import type { OnRun, Outcome, ParticipantOptions } from '../options.ts';
+import { createHost, type Host } from './host.ts';
 import { logIn, type Expected, type Session } from './session.ts';
 import { createTurns, type Turns } from './turn-queue.ts';
 
@@ -62,8 +63,7 @@ const ENDS_A_RUN: ReadonlySet<ErrorCode> = new Set([
 interface Joined {
   readonly spec: RunSpec;
   readonly run: Uint8Array;
-  readonly memory: Memory;
-  readonly rounds: Rounds;
+  readonly host: Host;
   readonly trainer: Trainer;
   readonly store: BlobStore;
   readonly gate: AccessGate;
@@ -72,39 +72,6 @@ interface Joined {
   /** The ledger's clock, where it has one. */
   readonly time: (() => Promise<number>) | undefined;
 }
-
-/**
- * The coordinator shows the last registration that this identity signed in the run.
- *
- * @throws FloeError `keystore_rolled_back` when the keystore does not know of it; `record_replayed`
- * when it is another's
- */
-const checkOwnCounter = (
-  self: Uint8Array,
-  { register, run }: Session,
-  { memory }: Joined,
-): void => {
-  if (register === undefined) return;
-  const { author, run: of, body } = decodeRecordOf('register', register);
-  if (!equalBytes(author, self) || !equalBytes(of, run))
-    throw new FloeError(
-      'record_replayed',
-      'the registration that the coordinator shows is no own one',
-    );
-  const known = memory.run.registered?.counter ?? 0;
-  if (body.counter > known)
-    throw new FloeError(
-      'keystore_rolled_back',
-      `this identity has registered ${body.counter} times in the run, its keystore knows of ${known}`,
-    );
-};
-
-/** The coordinator has ended the run before its last round. */
-const failed = (failure: string, rounds: number): FloeError =>
-  new FloeError(
-    isErrorCode(failure) ? failure : 'internal',
-    `the coordinator has ended the run after ${rounds} rounds`,
-  );
 
 export class Participant {
   /** Settles when the run is over, the participant was stopped, or it cannot continue. */
@@ -119,15 +86,11 @@ export class Participant {
   /** The session got a record through or lasted: the next loss starts with a short wait again. */
   #useful = false;
   #loggedInAt: number | undefined;
-  readonly #clocks: Clocks;
 
   /** Begins at once. @throws FloeError `usage` for a requirement that makes no sense */
   constructor(options: ParticipantOptions) {
     this.#options = options;
     this.#admission = makeAdmission(options.require);
-    this.#clocks = new Clocks(options.clock, (skew) => {
-      if (!this.#stop.signal.aborted) this.#emit({ type: 'clock', skew });
-    });
     this.#turns = createTurns(this.#stop.signal, (error) => this.#settle(error));
     this.finished = this.#end.promise;
     this.#run().catch((thrown: unknown) => this.#settle(toFloeError(thrown)));
@@ -135,7 +98,7 @@ export class Participant {
 
   /** The last commit this participant has seen. */
   get commit(): SignedRecord<'commit'> | undefined {
-    return this.#joined?.memory.commit;
+    return this.#joined?.host.state.commit;
   }
 
   /** The specification, once it has logged in. */
@@ -164,18 +127,18 @@ export class Participant {
     await cryptoReady;
     const lowered = loweredFields(this.#admission);
     if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
-    for (let attempt = 1; ; attempt += 1) {
+    for (let tries = 1; ; tries += 1) {
       this.#loggedInAt = undefined;
       this.#useful = false;
-      const error = await this.#attempt();
+      const error = await this.#live();
       if (this.#stop.signal.aborted) return;
       // Nobody was ever there: the address is wrong, or the user wants to know.
       if (this.#joined === undefined && clock.now() - started > firstLoginMs) throw error;
       if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
         this.#useful = true;
-      if (this.#useful) attempt = 1;
-      const delayMs = backoffDelay(backoff, attempt, random);
-      this.#emit({ type: 'reconnecting', attempt, delayMs, error });
+      if (this.#useful) tries = 1;
+      const delayMs = backoffDelay(backoff, tries, random);
+      this.#emit({ type: 'reconnecting', tries, delayMs, error });
       await sleep(clock, delayMs, this.#stop.signal);
     }
   }
@@ -184,7 +147,7 @@ export class Participant {
    * One session, from connecting to its end. Returns why it ended. @throws FloeError what no other
    * attempt would cure
    */
-  async #attempt(): Promise<FloeError> {
+  async #live(): Promise<FloeError> {
     const { connect, keystore, clock, random, loginTimeoutMs = LOGIN_TIMEOUT_MS } = this.#options;
     // Frames may come before what handles them is set up.
     let early: (readonly [ServerFrame | FloeError, number])[] | undefined = [];
@@ -214,7 +177,6 @@ export class Participant {
       this.#session = session;
       try {
         this.#joined ??= await this.#join(session);
-        checkOwnCounter(keystore.identity.publicKey, session, this.#joined);
       } catch (thrown) {
         const error = toFloeError(thrown);
         this.#session = undefined;
@@ -224,8 +186,8 @@ export class Participant {
         return error;
       }
       this.#loggedInAt = clock.now();
-      this.#announce(session, this.#joined);
-      void this.#clocks.compare(session.clock, this.#joined.time);
+      this.#post({ type: 'logged-in', remote: session.remote, register: session.register });
+      void this.#compareClocks(session, this.#joined);
       for (const [frame, size] of early) this.#take(frame, size);
       early = undefined;
     }
@@ -265,8 +227,9 @@ export class Participant {
     const gate = await open(this.#options.gate);
     const ledger = await open(this.#options.ledger);
     const { identity, trainingSecret } = keystore;
-    const memory = await loadMemory(keystore, run);
-    if (memory.run.proof !== undefined) throw fabricated(decodeProof(memory.run.proof));
+    const keeper = await openKeeper(keystore, run, EMPTY_RUN);
+    const { proof } = keeper.loaded;
+    if (proof !== undefined) throw fabricated(decodeProof(proof));
     // Last of all: a login that fails before is repeated, and would make another one.
     const trainer =
       typeof this.#options.trainer === 'function'
@@ -281,33 +244,36 @@ export class Participant {
     };
     if (answers.policy === 'ledger' && ledger === undefined)
       throw new FloeError('usage', 'policy `ledger` needs a public ledger, and this run has none');
-    const rounds = new Rounds(
-      {
-        view: { spec, run, self, beacon },
-        admission: this.#admission,
+    const view = { spec, run, self, beacon } as const;
+    const host = createHost({
+      machine: this.#options.machine ?? ATTEMPT_MACHINE,
+      config: { view, admission: this.#admission, answers, hasLedger: ledger !== undefined },
+      keeper,
+      ports: {
+        view,
         own: { identity, trainingSecret, random },
         keystore,
         trainer: faultsOfTrainer(trainer),
         store: faultsOfStore(store),
         gate: faultsOfGate(gate),
         ledger: ledger && faultsOfLedger(ledger),
-        answers,
         clock,
         backoff,
         patienceMs,
-        causeOf: (error) => this.#clocks.causeOf(error),
-        report: (round, error) =>
-          this.#session?.send({ type: 'report', round, code: this.#clocks.causeOf(error) }),
-        send: (frame) => this.#session?.sendBytes(frame),
         sent: (signal) => this.#sent(signal),
-        emit: (event) => this.#emit(event),
-        warn: (message) => this.#options.log?.('warn', message),
-        enqueue: (work) => this.#turns.enqueue(work),
       },
-      memory,
-    );
+      signal: this.#stop.signal,
+      post: (event) => this.#post(event),
+      send: (frame) => this.#session?.sendBytes(encodeFrame(frame)),
+      sendBytes: (frame) => this.#session?.sendBytes(frame),
+      announce: (remote) => this.#announce(remote),
+      disconnect: (error) => this.#session?.close(error),
+      end: (how) => this.#settle(how),
+      emit: (event) => this.#emit(event),
+      warn: (message) => this.#options.log?.('warn', message),
+    });
     const time = ledger?.time && (async () => ledger.time?.() as Promise<number>);
-    return { spec, run, memory, rounds, trainer, store, gate, ledger: ledger?.kind, time };
+    return { spec, run, host, trainer, store, gate, ledger: ledger?.kind, time };
   }
 
   async #sent(signal: AbortSignal): Promise<void> {
@@ -316,7 +282,14 @@ export class Participant {
       await sleep(this.#options.clock, FLUSH_MS, signal);
   }
 
-  #announce({ remote }: Session, { run, spec, trainer, store, gate, ledger }: Joined): void {
+  async #compareClocks({ clock }: Session, { time }: Joined): Promise<void> {
+    const skew = await compareClocks(this.#options.clock, clock, time);
+    this.#post({ type: 'clocks', skew });
+  }
+
+  #announce(remote: string): void {
+    if (this.#joined === undefined) return;
+    const { run, spec, trainer, store, gate, ledger } = this.#joined;
     const { keystore } = this.#options;
     this.#emit({
       type: 'connected',
@@ -341,38 +314,34 @@ export class Participant {
 
   #take(frame: ServerFrame | FloeError, size: number): void {
     if (!(frame instanceof FloeError) && frame.type === 'ack') this.#useful = true;
+    const event: Event =
+      frame instanceof FloeError ? { type: 'bad-frame', error: frame } : { type: 'frame', frame };
+    this.#post(event, size);
+  }
+
+  /** Takes an event after all that came before it. @param size of the frame that it came in */
+  #post(event: Event, size?: number): void {
     this.#turns.enqueue(async () => {
-      this.#turns.release(size);
-      if (frame instanceof FloeError) {
-        await this.#joined?.rounds.handle(frame);
-        // What follows on this line may be no better: a fresh session shows the running round
-        // again.
-        this.#session?.close(frame);
-      } else if (frame.type !== 'finished') await this.#joined?.rounds.handle(frame);
-      else {
-        await this.#joined?.rounds.over();
-        const { rounds, failure } = frame;
-        this.#emit({ type: 'finished', rounds, ...(failure === undefined ? {} : { failure }) });
-        this.#settle(failure === undefined ? 'finished' : failed(failure, rounds));
-      }
+      if (size !== undefined) this.#turns.release(size);
+      await this.#joined?.host.take(event);
     });
   }
 
   #settle(how: FloeError | 'finished' | 'stopped'): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    this.#joined?.rounds.stop();
+    this.#joined?.host.stop();
     // One that the caller made is the caller's to dispose of.
     if (typeof this.#options.trainer === 'function') this.#joined?.trainer.dispose();
     this.#session?.close(how instanceof FloeError ? how : undefined);
-    const { run, spec, memory } = this.#joined ?? {};
+    const { run, spec, host } = this.#joined ?? {};
     if (how instanceof FloeError && how.code !== 'run_finished') this.#end.reject(how);
     else
       this.#end.resolve({
         type: how === 'stopped' ? how : 'finished',
         run,
         spec,
-        commit: memory?.commit,
+        commit: host?.state.commit,
       });
   }
 

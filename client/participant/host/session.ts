@@ -4,12 +4,12 @@
  * participant does not speak before the coordinator has proven its key and shown the specification
  * that the run's hash names.
  */
-import { strategyOf } from '../../protocol/algorithm/registry.ts';
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import type { Clock } from '../../protocol/ports/clock.ts';
-import type { Connection } from '../../protocol/wire/connection.ts';
-import { FloeError, isErrorCode } from '../../protocol/errors.ts';
-import { verifySignature, type Identity } from '../../protocol/ports/identity.ts';
+import { strategyOf } from '../../../protocol/algorithm/registry.ts';
+import { equalBytes, toHex } from '../../../protocol/bytes.ts';
+import type { Clock } from '../../../protocol/ports/clock.ts';
+import type { Connection } from '../../../protocol/wire/connection.ts';
+import { FloeError, isErrorCode } from '../../../protocol/errors.ts';
+import { verifySignature, type Identity } from '../../../protocol/ports/identity.ts';
 import {
   CLOSE_NORMAL,
   CLOSE_WITH_ERROR,
@@ -19,10 +19,10 @@ import {
   loginPayload,
   type ClientFrame,
   type ServerFrame,
-} from '../../protocol/wire/messages.ts';
-import type { RandomSource } from '../../protocol/ports/random.ts';
-import { readingOf, type ClockReading } from '../../protocol/skew.ts';
-import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+} from '../../../protocol/wire/messages.ts';
+import type { RandomSource } from '../../../protocol/ports/random.ts';
+import { readingOf, type ClockReading } from '../../../protocol/skew.ts';
+import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../../protocol/spec/run-spec.ts';
 
 /** What the caller knows of the run beforehand. */
 export interface Expected {

@@ -8,10 +8,10 @@
  * each following round, of whom the evidence shows the last: an honest one among them has done the
  * same one commit earlier.
  */
-import { equalBytes } from '../../protocol/bytes.ts';
-import { FloeError } from '../../protocol/errors.ts';
-import { Breach, requireLawful } from '../../protocol/rules/index.ts';
-import { readEvidence, type CommitEvidence } from '../../protocol/verify/evidence.ts';
+import { equalBytes } from '../../../protocol/bytes.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import { Breach, requireLawful } from '../../../protocol/rules/index.ts';
+import { readEvidence, type CommitEvidence } from '../../../protocol/verify/evidence.ts';
 import type { OpenView, RunView } from './checks.ts';
 
 /**

@@ -4,11 +4,11 @@
  * Whoever started it is told once that it waits and for what, and so is the coordinator, whose
  * abort record then names the cause.
  */
-import { sleep, type Clock } from '../../protocol/ports/clock.ts';
-import type { ErrorCode } from '../../protocol/errors.ts';
-import type { RandomSource } from '../../protocol/ports/random.ts';
+import { sleep, type Clock } from '../../../protocol/ports/clock.ts';
+import type { ErrorCode } from '../../../protocol/errors.ts';
+import type { RandomSource } from '../../../protocol/ports/random.ts';
 import { backoffDelay, type Backoff } from './backoff.ts';
-import { judge, PortFault } from './fault.ts';
+import { judge, PortFault } from '../machine/fault.ts';
 
 export interface PatienceInit {
   readonly clock: Clock;

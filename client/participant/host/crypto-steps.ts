@@ -3,33 +3,32 @@
  * what it must save and send out. No I/O, no clock; randomness is passed in. Saving before sending
  * is the caller's duty. Source: Bonawitz et al. 2017.
  */
-import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { strategyOf } from '../../protocol/algorithm/registry.ts';
-import type { AccessGate } from '../../protocol/ports/access-gate.ts';
-import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { weighMetrics } from '../../protocol/algorithm/metrics.ts';
-import { blocksOf, extrasFor, rotationSeed } from '../../protocol/algorithm/round.ts';
-import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
-import { encodeUpdate, pack } from '../../protocol/encoding/index.ts';
-import { encryptBlob } from '../../protocol/model/envelope.ts';
-import { FloeError } from '../../protocol/errors.ts';
-import type { Identity } from '../../protocol/ports/identity.ts';
-import { encodeFrame } from '../../protocol/wire/messages.ts';
+import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
+import { strategyOf } from '../../../protocol/algorithm/registry.ts';
+import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
+import { chunkRoot } from '../../../protocol/encoding/leaves.ts';
+import { weighMetrics } from '../../../protocol/algorithm/metrics.ts';
+import { blocksOf, extrasFor, rotationSeed } from '../../../protocol/algorithm/round.ts';
+import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
+import { encodeUpdate, pack } from '../../../protocol/encoding/index.ts';
+import { encryptBlob } from '../../../protocol/model/envelope.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import type { Identity } from '../../../protocol/ports/identity.ts';
+import { encodeFrame } from '../../../protocol/wire/messages.ts';
 import {
   cipherStream,
   deriveSeed,
   randomBelow,
   type RandomSource,
-} from '../../protocol/ports/random.ts';
+} from '../../../protocol/ports/random.ts';
 import {
   signRecord,
   sortKeys,
   type Body,
   type SignedRecord,
-} from '../../protocol/records/records.ts';
-import type { Registered } from '../../protocol/rules/index.ts';
+} from '../../../protocol/records/records.ts';
+import type { Registered } from '../../../protocol/rules/index.ts';
 import {
-  answerUnmask,
   complaintSecret,
   createParty,
   deriveKeys,
@@ -45,16 +44,17 @@ import {
   selfMaskSeed,
   selfSecretOf,
   type ComplaintKind,
-  type GuardState,
   type Lanes,
   type OpenedEntry,
   type Party,
   type RevealedShare,
-} from '../../protocol/secagg/index.ts';
-import { eventLoopTurn } from '../../protocol/secagg/event-loop-turn.ts';
-import type { RoundMemory } from '../keystore/keystore.ts';
-import type { TrainResult } from '../trainer.ts';
-import type { CheckedCohort, CheckedSharers, RunView } from './checks.ts';
+} from '../../../protocol/secagg/index.ts';
+import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
+import type { RoundMemory } from '../../keystore/keystore.ts';
+import type { TrainResult } from '../../trainer.ts';
+import type { CheckedCohort, CheckedSharers, RunView } from '../machine/checks.ts';
+import type { WorkOf } from '../machine/work.ts';
+import type { Secrets } from './secrets.ts';
 
 /** The secrets a step may need. */
 export interface Own {
@@ -329,68 +329,30 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
 const isFirst = (key: Uint8Array, at: number, keys: readonly Uint8Array[]): boolean =>
   keys.findIndex((other) => equalBytes(other, key)) === at;
 
-export interface Answer {
-  /** Save it with `record` and `answer` before they are sent. */
-  readonly guard: GuardState;
-  readonly record: SignedRecord<'unmask'>;
-  /** What `record` names, sealed. */
-  readonly answer: Uint8Array;
-  readonly survivors: number;
-  readonly dropped: number;
-}
-
 /**
- * Unmask: a share of b || e for each survivor, of sigma for each one that dropped after sharing,
- * sealed to the coordinator's key of this attempt. Never both for one peer and never for two
- * survivor sets: the guard throws.
- *
- * @throws FloeError `already_answered`, `both_secrets_requested`, `survivors_inconsistent`,
- * `cohort_too_small`...
+ * Unmask: the shares that the guard has released, sealed to the coordinator's key of this attempt.
+ * The guard's state is saved with the answer before it is sent.
  */
 export const makeAnswer = async (
   view: RunView,
   own: Own,
-  memory: Pick<RoundMemory, 'sharing' | 'opened'> & {
-    readonly guard: GuardState;
-    readonly ownUpload: Uint8Array;
-  },
-  open: SignedRecord<'open'>,
-  checked: CheckedCohort,
-  sharers: CheckedSharers,
-  survivors: SignedRecord<'survivors'>,
-): Promise<Answer> => {
-  const { context, threshold } = checked;
-  const { members, hash } = survivors.body;
-  const dropped = sharers.record.body.members.filter(
-    (member) => !members.some((survivor) => equalBytes(survivor, member)),
-  );
-  const { state, reveal } = answerUnmask(
-    memory.guard,
-    { context, survivors: members, dropped, ownUpload: memory.ownUpload },
-    { minimum: view.spec.cohort.minimum, threshold },
-  );
-  const held = new Map(memory.opened?.map((pair) => [toHex(pair.author), pair]));
+  { sharing, opened = [] }: Secrets,
+  { open, context, survivors, reveal }: WorkOf<'answer'>,
+): Promise<{ readonly record: SignedRecord<'unmask'>; readonly answer: Uint8Array }> => {
+  const held = new Map(opened.map((pair) => [toHex(pair.author), pair]));
   const shares: RevealedShare[] = [];
   for (const { author, kind } of reveal) {
-    const pair = equalBytes(author, view.self) ? memory.sharing?.own : held.get(toHex(author));
+    const pair = equalBytes(author, view.self) ? sharing?.own : held.get(toHex(author));
     if (pair !== undefined) shares.push({ author, kind, share: pair[kind] });
   }
+  const { random } = own;
   const answer = await sealAnswer({
     to: open.body.key,
     context,
     author: view.self,
     shares,
-    random: own.random,
+    random,
   });
-  return {
-    guard: state,
-    record: signRecord(own.identity, 'unmask', view.run, survivors.round, {
-      context,
-      survivors: hash,
-      answer: sha256(answer),
-    }),
-    answer,
-    survivors: members.length,
-    dropped: dropped.length,
-  };
+  const body = { context, survivors, answer: sha256(answer) };
+  return { record: signRecord(own.identity, 'unmask', view.run, open.round, body), answer };
 };

@@ -2,8 +2,8 @@
  * @module Turns: frames and finished work, one at a time in the order of arrival. Frames that wait
  * are counted, so that a coordinator that sends faster than they are handled is cut off.
  */
-import { FloeError, toFloeError } from '../../protocol/errors.ts';
-import { MAX_FRAME_BYTES } from '../../protocol/wire/messages.ts';
+import { FloeError, toFloeError } from '../../../protocol/errors.ts';
+import { MAX_FRAME_BYTES } from '../../../protocol/wire/messages.ts';
 
 /** Frames, and bytes of them, that may wait for their turn. */
 const MAX_WAITING = 1024;
