@@ -24,7 +24,7 @@ import {
 } from '../protocol/net/config.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { ParticipantOptions } from './participant/options.ts';
-import type { LedgerReader } from './participant/ports.ts';
+import type { LedgerReader } from './participant/options.ts';
 
 /**
  * The network to use, which is the participant's own configuration.

@@ -35,7 +35,6 @@ export const EXCEPTIONS: readonly (readonly [Violation['rule'], file: string, ta
   // Types only.
   ['cycle', 'protocol/rules/', 'protocol/rules/'],
   ['cycle', 'coordinator/machine/', 'coordinator/machine/'],
-  ['cycle', 'client/participant/', 'client/participant/'],
   ['cycle', 'devnet/', 'devnet/'],
 ];
 

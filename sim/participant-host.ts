@@ -81,7 +81,7 @@ export type CrowdMessage =
 export type CrowdEvent =
   | {
       readonly type: 'withdrawn' | 'violation' | 'unproven' | 'waiting';
-      readonly round: number;
+      readonly attempt: number;
       readonly code: string;
       readonly message: string;
     }
@@ -120,10 +120,10 @@ const report = (
   index: number,
   event: ParticipantEvent,
 ): void => {
-  if ('round' in event && 'error' in event && event.type !== 'fabricated') {
-    const { type, round, error } = event;
+  if ('attempt' in event && 'error' in event && event.type !== 'fabricated') {
+    const { type, attempt, error } = event;
     const { code, message } = error;
-    tell({ type: 'event', index, event: { type, round, code, message } });
+    tell({ type: 'event', index, event: { type, attempt, code, message } });
   } else if (event.type === 'refused') {
     const { type, code, message } = event;
     tell({ type: 'event', index, event: { type, code, message } });

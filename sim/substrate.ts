@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { networkPorts } from '../client/network.ts';
-import type { LedgerReader } from '../client/participant/ports.ts';
+import type { LedgerReader } from '../client/participant/options.ts';
 import type { Journal } from '../coordinator/journal/port.ts';
 import { openRunPorts } from '../coordinator/ports.ts';
 import { localPorts } from '../protocol/ports/local.ts';

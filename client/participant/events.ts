@@ -12,7 +12,7 @@ import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Skew } from '../../protocol/skew.ts';
-import { PortFault, type PortName, type Verdict } from './fault.ts';
+import { PortFault, type PortName, type Verdict } from './machine/fault.ts';
 
 export type ParticipantEvent =
   /**
@@ -37,20 +37,21 @@ export type ParticipantEvent =
     }
   | {
       readonly type: 'reconnecting';
-      readonly attempt: number;
+      /** Logins that have failed in a row. */
+      readonly tries: number;
       readonly delayMs: number;
       /** Of this outage, or of this cause in it: the others say nothing new. */
       readonly isFirst: boolean;
       readonly error: FloeError;
     }
   /**
-   * The commit of an earlier round is as its uploads say, at this leaf, and its model follows from
+   * The commit of an earlier attempt is as its uploads say, at this leaf, and its model follows from
    * its sum.
    */
   | {
       readonly type: 'checked';
-      readonly round: number;
-      /** Round of the commit. */
+      readonly attempt: number;
+      /** Attempt that made the commit. */
       readonly commit: number;
       readonly leaf: number;
       readonly milliseconds: number;
@@ -58,22 +59,22 @@ export type ParticipantEvent =
   /** A commit is wrong, and here is the proof; the participant stops. */
   | {
       readonly type: 'fabricated';
-      readonly round: number;
+      readonly attempt: number;
       readonly proof: CommitProof;
       readonly error: FloeError;
     }
-  | { readonly type: 'registered'; readonly round: number }
+  | { readonly type: 'registered'; readonly attempt: number }
   /** In the frozen cohort of this many. */
-  | { readonly type: 'joined'; readonly round: number; readonly cohort: number }
+  | { readonly type: 'joined'; readonly attempt: number; readonly cohort: number }
   | {
       readonly type: 'training';
-      readonly round: number;
+      readonly attempt: number;
       readonly done: number;
       readonly total: number;
     }
   | {
       readonly type: 'trained';
-      readonly round: number;
+      readonly attempt: number;
       readonly examples: number;
       readonly lossSum: number;
       readonly correct: number;
@@ -82,20 +83,20 @@ export type ParticipantEvent =
   /** A sharer's entry is bad; its author (hex) is accused, nothing is uploaded in this attempt. */
   | {
       readonly type: 'complained';
-      readonly round: number;
+      readonly attempt: number;
       readonly accused: string;
       readonly kind: 'sealed' | 'pair';
     }
-  | { readonly type: 'uploaded'; readonly round: number; readonly bytes: number }
+  | { readonly type: 'uploaded'; readonly attempt: number; readonly bytes: number }
   | {
       readonly type: 'unmasked';
-      readonly round: number;
+      readonly attempt: number;
       readonly survivors: number;
       readonly dropped: number;
     }
   | {
       readonly type: 'committed';
-      readonly round: number;
+      readonly attempt: number;
       /** Sum of the capped example counts, and the sums over the survivors. */
       readonly weight: number;
       readonly clipped: number;
@@ -108,7 +109,7 @@ export type ParticipantEvent =
    */
   | {
       readonly type: 'aborted';
-      readonly round: number;
+      readonly attempt: number;
       readonly answered: boolean;
       readonly code: string;
       readonly reason: string;
@@ -118,21 +119,21 @@ export type ParticipantEvent =
   /** A store, gate or ledger fails; it is asked again while the attempt lasts. */
   | {
       readonly type: 'waiting';
-      readonly round: number;
+      readonly attempt: number;
       readonly error: FloeError;
       readonly port: PortName;
     }
   /** What was waited for answers. */
   | {
       readonly type: 'answers-again';
-      readonly round: number;
+      readonly attempt: number;
       readonly port: PortName;
       readonly milliseconds: number;
     }
-  /** This participant gave the round up; it takes part in the next one. */
+  /** This participant left the attempt; it takes part in the next one. */
   | {
       readonly type: 'withdrawn';
-      readonly round: number;
+      readonly attempt: number;
       readonly error: FloeError;
       readonly why: Verdict;
     }
@@ -140,11 +141,11 @@ export type ParticipantEvent =
    * Something that came is against the rules, and nothing that the coordinator signed shows who
    * made it.
    */
-  | { readonly type: 'unproven'; readonly round: number; readonly error: FloeError }
+  | { readonly type: 'unproven'; readonly attempt: number; readonly error: FloeError }
   /** The coordinator broke a rule, for the `count`-th time, and signed what proves it. */
   | {
       readonly type: 'violation';
-      readonly round: number;
+      readonly attempt: number;
       readonly error: FloeError;
       /** The coordinator's record, then what it is compared with. */
       readonly records: Proof;
@@ -218,25 +219,25 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
           ]
         : undefined;
     case 'joined':
-      return ['info', `round ${event.round}: in the cohort of ${event.cohort}`];
+      return ['info', `attempt ${event.attempt}: in the cohort of ${event.cohort}`];
     case 'trained':
       return [
         'info',
-        `round ${event.round}: trained on ${event.examples} examples in ${seconds(event.milliseconds)} s`,
+        `attempt ${event.attempt}: trained on ${event.examples} examples in ${seconds(event.milliseconds)} s`,
       ];
     case 'complained':
-      return ['warn', `round ${event.round}: complains about ${event.accused} (${event.kind})`];
+      return ['warn', `attempt ${event.attempt}: complains about ${event.accused} (${event.kind})`];
     case 'uploaded':
-      return ['info', `round ${event.round}: uploaded ${event.bytes} bytes`];
+      return ['info', `attempt ${event.attempt}: uploaded ${event.bytes} bytes`];
     case 'committed':
       return [
         'info',
-        `round ${event.round}: new model, ${event.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`).join(', ')}`,
+        `attempt ${event.attempt}: new model, ${event.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`).join(', ')}`,
       ];
     case 'aborted':
       return [
         'warn',
-        `round ${event.round} was aborted: ${event.code}: ${event.reason} ` +
+        `attempt ${event.attempt} was aborted: ${event.code}: ${event.reason} ` +
           (event.answered
             ? '(the sum of this attempt may be known to the coordinator)'
             : '(nothing was revealed)'),
@@ -251,29 +252,29 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'waiting':
       return [
         'warn',
-        `round ${event.round}: waits for the ${event.port}: ${event.error.code}: ${event.error.message}`,
+        `attempt ${event.attempt}: waits for the ${event.port}: ${event.error.code}: ${event.error.message}`,
       ];
     case 'answers-again':
       return [
         'info',
-        `round ${event.round}: the ${event.port} answers again, after ${seconds(event.milliseconds)} s`,
+        `attempt ${event.attempt}: the ${event.port} answers again, after ${seconds(event.milliseconds)} s`,
       ];
     case 'withdrawn':
       return [
         'warn',
-        `round ${event.round}: sits out: ${whose(event.error)}${event.error.code}: ${event.error.message} ` +
-          `(tries the next round; ${event.error.remedy})`,
+        `attempt ${event.attempt}: sits out: ${whose(event.error)}${event.error.code}: ${event.error.message} ` +
+          `(tries the next attempt; ${event.error.remedy})`,
       ];
     case 'unproven':
       return [
         'warn',
-        `round ${event.round}: refuses what came, which nobody signed as it is: ` +
+        `attempt ${event.attempt}: refuses what came, which nobody signed as it is: ` +
           `${event.error.code}: ${event.error.message}`,
       ];
     case 'violation':
       return [
         'error',
-        `THE COORDINATOR BROKE A RULE (${event.count}) in round ${event.round}: ${event.error.code}: ` +
+        `THE COORDINATOR BROKE A RULE (${event.count}) in attempt ${event.attempt}: ${event.error.code}: ` +
           `${event.error.message} (proven by its ${event.records[0].type} record ${toHex(event.records[0].hash).slice(0, 16)})`,
       ];
     case 'fabricated':

@@ -3,6 +3,7 @@
  */
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
+import type { Ledger } from '../../protocol/ports/ledger.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
 import type { RandomSource } from '../../protocol/ports/random.ts';
@@ -11,11 +12,17 @@ import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { AdmissionInput } from '../admission.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Trainer } from '../trainer.ts';
-import type { Backoff } from './backoff.ts';
 import type { Log, ParticipantEvent } from './events.ts';
-import type { LedgerReader } from './ports.ts';
-import type { Expected } from './session.ts';
-import type { Answers } from './spending.ts';
+import type { Backoff } from './host/backoff.ts';
+import type { Expected } from './host/session.ts';
+import type { Machine } from './machine/index.ts';
+import type { Answers } from './machine/spending.ts';
+
+/** The part of a ledger that a participant reads. Without one it trusts the consistency round. */
+export type LedgerReader = Pick<
+  Ledger,
+  'kind' | 'beacon' | 'readCohort' | 'readSurvivors' | 'readFamily' | 'time'
+>;
 
 /** A port, or what opens it once it is known which run it is for. */
 export type OnRun<Port> = Port | ((run: Uint8Array, spec: RunSpec) => Port | Promise<Port>);
@@ -63,6 +70,8 @@ export interface ParticipantOptions {
    * is left. Default 10 minutes.
    */
   readonly firstLoginMs?: number;
+  /** What decides in an attempt; default: the machine of Floe's protocol. */
+  readonly machine?: Machine;
   readonly log?: Log;
   readonly onEvent?: (event: ParticipantEvent) => void;
 }

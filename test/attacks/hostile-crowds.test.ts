@@ -9,7 +9,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Limits } from '../../coordinator/limits.ts';
 import { serve } from '../../coordinator/index.ts';
-import { logIn } from '../../client/participant/session.ts';
+import { logIn } from '../../client/participant/host/session.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';

@@ -15,7 +15,7 @@ import { webSocketGate } from '../../coordinator/websocket.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
-import { logIn } from '../../client/participant/session.ts';
+import { logIn } from '../../client/participant/host/session.ts';
 import { webSocketConnect } from '../../client/index.ts';
 import { createStage, silent, testIdentity, testSpec } from '../support/run.ts';
 import { encodeRunSpec, hashRunSpec } from '../../protocol/spec/run-spec.ts';

@@ -37,9 +37,9 @@ describe('a bound on waiting', () => {
     waiting.note(CONNECTED);
     clock.advance(30 * MINUTE);
     const error = new FloeError('gate_unavailable', 'two of three servers');
-    waiting.note({ type: 'waiting', round: 1, error, port: 'gate' });
+    waiting.note({ type: 'waiting', attempt: 1, error, port: 'gate' });
     clock.advance(9 * MINUTE);
-    waiting.note({ type: 'waiting', round: 1, error, port: 'gate' });
+    waiting.note({ type: 'waiting', attempt: 1, error, port: 'gate' });
     expect(ended).toEqual([]);
     clock.advance(MINUTE);
     expect(ended).toMatchObject([
@@ -61,7 +61,7 @@ describe('a bound on waiting', () => {
     waiting.note(CONNECTED);
     clock.advance(1000 * MINUTE);
     const error = new FloeError('connection_lost', 'reset');
-    waiting.note({ type: 'reconnecting', attempt: 1, delayMs: 1, isFirst: true, error });
+    waiting.note({ type: 'reconnecting', tries: 1, delayMs: 1, isFirst: true, error });
     clock.advance(9 * MINUTE);
     waiting.note(CONNECTED);
     clock.advance(1000 * MINUTE);
@@ -74,9 +74,9 @@ describe('a bound on waiting', () => {
     const waiting = giveUpAfter(10 * MINUTE, clock, (error) => ended.push(error));
     waiting.note(CONNECTED);
     const error = new FloeError('trainer_failed', 'no such column');
-    for (let round = 1; round < 7; round += 1) {
-      waiting.note({ type: 'registered', round });
-      waiting.note({ type: 'withdrawn', round, error } as ParticipantEvent);
+    for (let attempt = 1; attempt < 7; attempt += 1) {
+      waiting.note({ type: 'registered', attempt });
+      waiting.note({ type: 'withdrawn', attempt, error } as ParticipantEvent);
       clock.advance(2 * MINUTE);
     }
     expect(ended).toMatchObject([

@@ -76,7 +76,7 @@ describe('a newcomer to a running run', () => {
     expect(registered?.body).toMatchObject({ counter: 1 });
     expect(registered?.body.previous).toBeUndefined();
     const checked = await newcomer.event('checked');
-    expect(checked).toMatchObject({ round: 3, commit: 2 });
+    expect(checked).toMatchObject({ attempt: 3, commit: 2 });
     const [share] = coordinator.recordsOf(newcomer.key, 'share');
     expect(share?.body.check).toEqual({ commit: newest.hash, leaf: checked.leaf });
     const committed = await newcomer.event('committed');

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { faultName } from '../../client/participant/trainer-fault.ts';
+import { faultName } from '../../client/participant/machine/trainer-fault.ts';
 import { FloeError } from '../../protocol/errors.ts';
 
 const nameOf = (thrown: Error): string => faultName(thrown, thrown.message);

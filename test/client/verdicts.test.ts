@@ -10,11 +10,13 @@ import {
   faultsOfLedger,
   faultsOfStore,
   faultsOfTrainer,
+} from '../../client/participant/host/port-faults.ts';
+import {
   judge,
   PortFault,
   type PortName,
   type Verdict,
-} from '../../client/participant/fault.ts';
+} from '../../client/participant/machine/fault.ts';
 import type { Keystore } from '../../client/keystore/index.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { ERRORS } from '../../protocol/error-catalogue.ts';
@@ -23,7 +25,7 @@ import { isOwnFault } from '../../protocol/own-faults.ts';
 import { localBeacon } from '../../protocol/rules/beacon.ts';
 import { dataCommitment, decodeRecord, type SignedRecord } from '../../protocol/records/records.ts';
 import { Breach } from '../../protocol/rules/index.ts';
-import type { LedgerReader } from '../../client/participant/ports.ts';
+import type { LedgerReader } from '../../client/participant/options.ts';
 import {
   keystoreOf,
   start,

@@ -3,7 +3,7 @@
  * not begin; one that begins all the same is caught by participants and by verifiers.
  */
 import { expect, it } from 'vitest';
-import { checkOpen } from '../../client/participant/checks.ts';
+import { checkOpen } from '../../client/participant/machine/checks.ts';
 import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { hashModel } from '../../protocol/model/index.ts';

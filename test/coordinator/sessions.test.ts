@@ -16,7 +16,7 @@ import {
 } from '../../protocol/wire/messages.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../coordinator/limits.ts';
-import { logIn } from '../../client/participant/session.ts';
+import { logIn } from '../../client/participant/host/session.ts';
 import { createSessions, type ServerConnection } from '../../coordinator/sessions.ts';
 import { connectionPair } from '../support/connection.ts';
 import { silent, testIdentity, turns } from '../support/run.ts';

@@ -36,9 +36,9 @@ const withAllUnder = (command: Command): Command[] => [
   command,
   ...command.commands.flatMap(withAllUnder),
 ];
-const program = withAllUnder(createProgram());
-const commandNames = program.map((command) => command.name());
-const flags = program.flatMap(({ options }) => options.flatMap(({ long }) => long ?? []));
+const commands = withAllUnder(createProgram());
+const commandNames = commands.map((command) => command.name());
+const flags = commands.flatMap(({ options }) => options.flatMap(({ long }) => long ?? []));
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 

@@ -4,7 +4,8 @@
  * failure prints the record, the field and what each side said.
  */
 import { beforeAll, expect, it } from 'vitest';
-import * as checks from '../../client/participant/checks.ts';
+import { checkAbort } from '../../client/participant/host/abort-proof.ts';
+import * as checks from '../../client/participant/machine/checks.ts';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -161,7 +162,7 @@ const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
     }
     const [abort] = recordsOf(round, 'abort');
     if (abort !== undefined && recordsOf(round, 'survivors').length === 0) {
-      await checks.checkAbort(seen, decodeRecordOf('abort', abort.bytes));
+      await checkAbort(seen, decodeRecordOf('abort', abort.bytes));
       return;
     }
     const survivors = decodeRecordOf('survivors', one(round, 'survivors').bytes);
@@ -172,7 +173,7 @@ const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
       checks.checkConsistency(seen, cohort.threshold, sent);
     }
     if (abort !== undefined) {
-      await checks.checkAbort(seen, decodeRecordOf('abort', abort.bytes));
+      await checkAbort(seen, decodeRecordOf('abort', abort.bytes));
       return;
     }
     checks.checkCommit(view, decodeRecordOf('commit', one(round, 'commit').bytes), seen);

@@ -1,0 +1,29 @@
+/**
+ * @module What the ledger holds of an attempt, as a participant reads it: beside the frames, and
+ * again while the ledger does not hold it yet. A freeze happens once and before the coordinator
+ * shows the record, so a ledger without it lags behind.
+ */
+import { FloeError } from '../../../protocol/errors.ts';
+import { PortFault } from '../machine/fault.ts';
+import type { LedgerReader } from '../options.ts';
+
+interface Freezes {
+  readonly cohort: NonNullable<Awaited<ReturnType<LedgerReader['readCohort']>>>;
+  readonly survivors: NonNullable<Awaited<ReturnType<LedgerReader['readSurvivors']>>>;
+}
+
+/** @throws PortFault of the ledger, `ledger_unavailable` where it holds nothing yet */
+export const readFreeze = async <What extends keyof Freezes>(
+  ledger: LedgerReader,
+  what: What,
+  run: Uint8Array,
+  round: number,
+): Promise<Freezes[What]> => {
+  const found =
+    what === 'cohort'
+      ? await ledger.readCohort(run, round)
+      : await ledger.readSurvivors(run, round);
+  if (found !== undefined) return found as Freezes[What];
+  const message = `the ledger (${ledger.kind}) holds no ${what} of attempt ${round} yet`;
+  throw new PortFault('ledger', new FloeError('ledger_unavailable', message), undefined);
+};

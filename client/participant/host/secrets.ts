@@ -1,0 +1,80 @@
+/**
+ * @module What the host keeps on disk for the machine: the machine's memory with the secrets of the
+ * attempt, which never leave this side. Both are written at once, before anything that follows from
+ * them is done.
+ */
+import type { Keystore, RoundMemory, RunMemory } from '../../keystore/keystore.ts';
+import { withoutSecrets, type AttemptMemory, type Memory } from '../machine/memory.ts';
+
+/** The secrets of one attempt. Never logged, never in a state or an event of the machine. */
+export interface Secrets {
+  readonly sigma: Uint8Array;
+  readonly seal: Uint8Array;
+  /** Once the shares are made. */
+  readonly sharing?: Omit<NonNullable<RoundMemory['sharing']>, 'frame'>;
+  /** Once the entries of the others are opened. */
+  readonly opened?: NonNullable<RoundMemory['opened']>;
+}
+
+export interface Keeper {
+  /** What was saved when it was opened, without secrets. */
+  readonly loaded: Memory;
+  /** @throws Error where the attempt has none */
+  secretsOf(attempt: number): Secrets;
+  /** Written with the next memory of this attempt. */
+  set(attempt: number, secrets: Secrets): void;
+  /** Durable once it resolves. @throws FloeError of the keystore */
+  save(memory: Memory): Promise<void>;
+}
+
+const withSecrets = (
+  { sharing, opened, ...round }: AttemptMemory,
+  { sigma, seal, ...secrets }: Secrets,
+): RoundMemory => ({
+  ...round,
+  sigma,
+  seal,
+  ...(sharing === undefined || secrets.sharing === undefined
+    ? {}
+    : { sharing: { ...secrets.sharing, frame: sharing } }),
+  ...(opened === undefined || secrets.opened === undefined ? {} : { opened: secrets.opened }),
+});
+
+const secretsIn = ({ sigma, seal, sharing, opened }: RoundMemory): Secrets => ({
+  sigma,
+  seal,
+  ...(sharing === undefined
+    ? {}
+    : { sharing: { selfSecret: sharing.selfSecret, own: sharing.own } }),
+  ...(opened === undefined ? {} : { opened }),
+});
+
+/** @throws FloeError of the keystore */
+export const openKeeper = async (
+  keystore: Keystore,
+  run: Uint8Array,
+  empty: RunMemory,
+): Promise<Keeper> => {
+  const found = (await keystore.load(run)) ?? empty;
+  const secrets = new Map<number, Secrets>();
+  let attempt = found.round?.round;
+  if (found.round !== undefined) secrets.set(found.round.round, secretsIn(found.round));
+  const secretsOf = (of: number): Secrets => {
+    const known = secrets.get(of);
+    if (known === undefined) throw new Error('no secrets of this attempt');
+    return known;
+  };
+  return {
+    loaded: withoutSecrets(found),
+    secretsOf,
+    set: (of, made) => void secrets.set(of, made),
+    save: async ({ round, ...rest }) => {
+      const full =
+        round === undefined ? rest : { ...rest, round: withSecrets(round, secretsOf(round.round)) };
+      await keystore.save(run, full);
+      if (attempt !== undefined && attempt !== round?.round) await keystore.eraseVector(run);
+      attempt = round?.round;
+      for (const other of secrets.keys()) if (other !== attempt) secrets.delete(other);
+    },
+  };
+};

@@ -1,0 +1,70 @@
+/**
+ * @module What the machine asks of its host, as data. What a step saves is on disk before anything
+ * else of the step is done, and before its state is seen: a step that cannot be saved did not
+ * happen, and `not-saved` comes instead.
+ */
+import type { FloeError } from '../../../protocol/errors.ts';
+import type { encodeFrame } from '../../../protocol/wire/messages.ts';
+import type { ParticipantEvent } from '../events.ts';
+import type { Memory } from './memory.ts';
+import type { State } from './state.ts';
+import type { Work } from './work.ts';
+
+/** A frame without its version, as `encodeFrame` takes it. */
+export type OutgoingFrame = Parameters<typeof encodeFrame>[0];
+
+/**
+ * What follows where the keystore does not take the write: the attempt is left, the step is done
+ * all the same with a warning, or the run ends.
+ */
+export type Otherwise = 'leave' | 'warn' | 'end';
+
+export type Effect =
+  /** At most one in a step. */
+  | { readonly type: 'save'; readonly memory: Memory; readonly otherwise: Otherwise }
+  /** Dropped where no session is up: the coordinator asks again. */
+  | { readonly type: 'send'; readonly frame: OutgoingFrame }
+  /** A frame that was encoded before. */
+  | { readonly type: 'send-bytes'; readonly frame: Uint8Array }
+  | { readonly type: 'work'; readonly work: Work }
+  /** All work that runs for an attempt; what it was made with is forgotten. */
+  | { readonly type: 'cancel' }
+  | { readonly type: 'emit'; readonly event: ParticipantEvent }
+  | { readonly type: 'warn'; readonly message: string }
+  /** The login stands: the caller is told. */
+  | { readonly type: 'announce'; readonly remote: string }
+  /** Closes the session; another login follows. */
+  | { readonly type: 'disconnect'; readonly error: FloeError }
+  | { readonly type: 'end'; readonly how: FloeError | 'finished' };
+
+export interface Step {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+export const same = (state: State, ...effects: readonly Effect[]): Step => ({ state, effects });
+
+export const emit = (event: ParticipantEvent): Effect => ({ type: 'emit', event });
+
+export const sendRecord = (record: Uint8Array): Effect => ({
+  type: 'send',
+  frame: { type: 'record', record },
+});
+
+/** @param detail what every member of a cohort may meet alike, see trainer-fault.ts */
+export const sendWithdrawal = (attempt: number, code: string, detail?: string): Effect => ({
+  type: 'send',
+  frame: {
+    type: 'withdraw',
+    round: attempt,
+    code,
+    ...(detail === undefined ? {} : { detail }),
+  },
+});
+
+/** Saves, and goes on with the memory once it is saved. */
+export const save = (memory: Memory, otherwise: Otherwise = 'leave'): Effect => ({
+  type: 'save',
+  memory,
+  otherwise,
+});

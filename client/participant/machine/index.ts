@@ -1,0 +1,25 @@
+/**
+ * @module The participant's machine, as its host uses it. All of it is pure: what it does to the
+ * world is in the effects of a step.
+ */
+import type { RunView } from './checks.ts';
+import type { MachineConfig } from './config.ts';
+import type { Step } from './effects.ts';
+import type { Event } from './events.ts';
+import type { Memory } from './memory.ts';
+import { initialState, type State } from './state.ts';
+import { step } from './step.ts';
+
+export interface Machine {
+  /** @param memory as it was saved last */
+  readonly initial: (view: RunView, memory: Memory) => State;
+  readonly step: (config: MachineConfig, state: State, event: Event) => Step;
+}
+
+export const ATTEMPT_MACHINE: Machine = { initial: initialState, step };
+
+export type { MachineConfig } from './config.ts';
+export * from './effects.ts';
+export * from './work.ts';
+export type { Event, Result, ResultOf } from './events.ts';
+export { attemptNumber, inCohort, type Phase, type PhaseType, type State } from './state.ts';

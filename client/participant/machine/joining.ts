@@ -1,0 +1,189 @@
+/**
+ * @module The cohort and the spot check, as a participant takes them: it stays where the frozen
+ * cohort is one it accepts, and checks the commit that the attempt starts from before it makes
+ * anything for the others (secure-aggregation, section 2, step 8).
+ */
+import { equalBytes } from '../../../protocol/bytes.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import { decodeRecordOf } from '../../../protocol/records/records.ts';
+import { Breach, type LedgerFacts } from '../../../protocol/rules/index.ts';
+import { openGuard } from '../../../protocol/secagg/index.ts';
+import type { ServerFrame } from '../../../protocol/wire/messages.ts';
+import { encodeProof, fabricated } from '../../../protocol/verify/commit-proof.ts';
+import { cohortRefusal } from '../../admission.ts';
+import { checkCohort } from './checks.ts';
+import { isMasked, type MachineConfig } from './config.ts';
+import { emit, same, save, type Effect, type Step } from './effects.ts';
+import type { ResultOf } from './events.ts';
+import { checkEvidence } from './evidence.ts';
+import { endWith, withdraw } from './leaving.ts';
+import * as memories from './memory.ts';
+import { notInAttempt } from './opening.ts';
+import { resendShares, share } from './sharing.ts';
+import * as spending from './spending.ts';
+import { inAttempt, withAttempt, type Attempt, type PhaseOf, type State } from './state.ts';
+import { startWork } from './working.ts';
+
+type CohortFrame = Extract<ServerFrame, { type: 'cohort' }>;
+
+/** Keeps the records of the commit to check. @throws FloeError as `checkEvidence` */
+export const onEvidence = (
+  { view }: MachineConfig,
+  state: State,
+  { records }: Extract<ServerFrame, { type: 'evidence' }>,
+): Step => {
+  const phase = inAttempt(state.phase);
+  // Sent again after a reconnect, and to members of earlier cohorts that sit this one out.
+  if (phase === undefined || phase.attempt.evidence !== undefined) return same(state);
+  const evidence = checkEvidence(view, phase.attempt.opened, records);
+  return same({ ...state, phase: withAttempt(phase, { evidence }) });
+};
+
+/**
+ * Takes its place in the frozen cohort.
+ *
+ * @throws FloeError `record_conflict`, `update_already_spent`; those of the rules of Register and
+ * Cohort
+ */
+export const onCohort = (config: MachineConfig, before: State, frame: CohortFrame): Step => {
+  const record = decodeRecordOf('cohort', frame.record);
+  const known = inAttempt(before.phase);
+  if (known?.attempt.open.round !== record.round) return notInAttempt(before, record);
+  const { shown } = known.attempt;
+  const earlier = memories.saved(before.memory).cohort ?? shown.cohort?.hash;
+  if (earlier !== undefined && !equalBytes(earlier, record.hash))
+    throw new Breach('record_conflict', 'a second, different cohort in one attempt', [
+      record,
+      ...(shown.cohort === undefined ? [] : [shown.cohort]),
+    ]);
+  const phase = withAttempt(known, { shown: { ...shown, cohort: record } });
+  const state = { ...before, phase };
+  if (phase.type !== 'registered') return resendShares(config, state, phase);
+  // The ledger is being asked about this very cohort.
+  if (phase.frame !== undefined) return same(state);
+  if (!config.hasLedger) return takePlace(config, state, phase, frame, {});
+  return startWork(
+    { ...state, phase: { ...phase, frame } },
+    { type: 'cohort-freeze', attempt: record.round },
+  );
+};
+
+/** With what the ledger holds. @throws FloeError as `onCohort` */
+export const takePlace = (
+  config: MachineConfig,
+  state: State,
+  phase: PhaseOf<'registered'>,
+  frame: CohortFrame,
+  facts: LedgerFacts,
+): Step => {
+  const { view, admission, answers } = config;
+  const { attempt } = phase;
+  const record = decodeRecordOf('cohort', frame.record);
+  const round = memories.saved(state.memory);
+  // Of a cohort that was accepted before a restart the registrations are remembered already.
+  const seen = round.cohort === undefined ? memories.registersSeen(state.memory) : new Map();
+  const opened = { ...attempt.opened, lastRegisterOf: (key: string) => seen.get(key) };
+  const cohort = checkCohort(view, opened, round.register, frame, record, facts);
+  const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
+  if (refusal !== undefined) return withdraw(state, refusal);
+  const standings = spending.standingsOf(frame.registers);
+  // A vector that is made already was checked before.
+  if (isMasked(config) && round.vector === undefined)
+    spending.checkUpload(view, answers, state.memory, attempt.open.body.model.hash, standings);
+  const { context } = cohort;
+  const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
+  const isNew = round.guard === undefined;
+  const memory = isNew
+    ? memories.joinCohort(
+        state.memory,
+        { cohort: record.hash, guard: memories.guardOf(guard) },
+        cohort.view.registers.values(),
+      )
+    : state.memory;
+  const joined: PhaseOf<'checking'> = {
+    type: 'checking',
+    attempt: { ...attempt, view: cohort.view },
+    cohort,
+    standings,
+    training: 'none',
+  };
+  const told = emit({
+    type: 'joined',
+    attempt: record.round,
+    cohort: cohort.cohort.members.length,
+  });
+  return checkThenShare(config, { ...state, memory, phase: joined }, joined, [
+    ...(isNew ? [save(memory)] : []),
+    told,
+  ]);
+};
+
+/**
+ * Whether the attempt starts from a commit that this participant has not checked yet. A commit that
+ * an earlier attempt checked counts where the Open record was held to it: then model and beacon are
+ * the committed ones.
+ */
+const mustCheck = ({ memory }: State, { open, opened: { previous } }: Attempt): boolean => {
+  const { bundle, model } = open.body;
+  if (bundle === undefined) return false;
+  return previous?.round !== model.version || !memories.wasChecked(memory, previous.hash);
+};
+
+/**
+ * What follows the cohort.
+ *
+ * @throws FloeError `unexpected_frame` without the evidence, which says too whether the invited
+ * were drawn
+ */
+const checkThenShare = (
+  config: MachineConfig,
+  state: State,
+  phase: PhaseOf<'checking'>,
+  effects: readonly Effect[],
+): Step => {
+  const { open, evidence } = phase.attempt;
+  if (open.body.bundle !== undefined && evidence === undefined)
+    throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
+  if (evidence === undefined || !mustCheck(state, phase.attempt))
+    return share(config, state, phase, effects);
+  // Whoever sees what it reads may stop the check and show another commit of the round, or wait for
+  // another block: there is neither, also after a restart.
+  const { commit } = evidence;
+  const isNew = state.commit === undefined || state.commit.round < commit.round;
+  const memory = isNew ? { ...state.memory, commit: commit.bytes } : state.memory;
+  return startWork(
+    { ...state, memory, commit: isNew ? commit : state.commit },
+    { type: 'check', attempt: open.round, open, evidence },
+    isNew ? [...effects.filter(({ type }) => type !== 'save'), save(memory)] : effects,
+  );
+};
+
+/** Either the shares, or the proof that the commit is wrong. */
+export const onCheck = (
+  config: MachineConfig,
+  state: State,
+  phase: PhaseOf<'checking'>,
+  { leaf, milliseconds, proof }: ResultOf<'check'>,
+): Step => {
+  const { open, evidence } = phase.attempt;
+  const attempt = open.round;
+  if (proof !== undefined) {
+    const error = fabricated(proof);
+    const encoded = encodeProof(proof);
+    const memory = { ...memories.end(state.memory, error.code), proof: encoded };
+    return endWith({ ...state, memory }, error, [
+      save(memory),
+      {
+        type: 'send',
+        frame: { type: 'withdraw', round: attempt, code: error.code, proof: encoded },
+      },
+      emit({ type: 'fabricated', attempt, proof, error }),
+    ]);
+  }
+  const { commit } = evidence!;
+  const memory = { ...state.memory, checked: { commit: commit.hash, leaf } };
+  return share(config, { ...state, memory }, { ...phase, training: 'fetched' }, [
+    save(memory),
+    emit({ type: 'checked', attempt, commit: commit.round, leaf, milliseconds }),
+  ]);
+};

@@ -1,0 +1,129 @@
+/**
+ * @module What a participant remembers of a run, without its secrets: these stay with the host
+ * (`host/secrets.ts`), so that a state or an event of the machine may be logged. Each function
+ * gives the memory to save; it is seen only once it is saved.
+ */
+import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
+import type { SignedRecord } from '../../../protocol/records/records.ts';
+import { registeredBy, type Registered } from '../../../protocol/rules/index.ts';
+import type { GuardState } from '../../../protocol/secagg/index.ts';
+import { MAX_MEMBERS, type RoundMemory, type RunMemory } from '../../keystore/keystore.ts';
+
+/** The attempt in progress as it is saved, without its secrets. */
+export type AttemptMemory = Omit<RoundMemory, 'sigma' | 'seal' | 'sharing' | 'opened'> & {
+  /** The share frame that was made; what it shares is with the host. */
+  readonly sharing?: Uint8Array;
+  /** The entries of the others were opened; what they held is with the host. */
+  readonly opened?: true;
+};
+
+export type Memory = Omit<RunMemory, 'round'> & { readonly round?: AttemptMemory };
+
+export type Vector = NonNullable<RoundMemory['vector']>;
+
+/** What the machine may know of what is saved. */
+export const withoutSecrets = ({ round, ...rest }: RunMemory): Memory => {
+  if (round === undefined) return rest;
+  const { sigma: _sigma, seal: _seal, sharing, opened, ...fields } = round;
+  return {
+    ...rest,
+    round: {
+      ...fields,
+      ...(sharing === undefined ? {} : { sharing: sharing.frame }),
+      ...(opened === undefined ? {} : { opened: true }),
+    },
+  };
+};
+
+/** Begins an attempt with this registration; the one before, if any, is forgotten. */
+export const begin = (
+  memory: Memory,
+  open: SignedRecord<'open'>,
+  register: SignedRecord<'register'>,
+): Memory => ({
+  ...memory,
+  last: { round: open.round, open: open.hash },
+  registered: registeredBy(register),
+  round: { round: open.round, open: open.bytes, register: register.bytes },
+});
+
+/** The last registration seen of a member, by its key in hex. */
+export const registersSeen = ({ members = [] }: Memory): ReadonlyMap<string, Registered> =>
+  new Map(members.map(({ key, ...registered }) => [toHex(key), registered]));
+
+/** The cohort was accepted, with these registrations. */
+export const joinCohort = (
+  memory: Memory,
+  fields: Pick<AttemptMemory, 'cohort' | 'guard'>,
+  registers: Iterable<SignedRecord<'register'>>,
+): Memory => {
+  const members = new Map(registersSeen(memory));
+  for (const register of registers) {
+    const key = toHex(register.author);
+    // Again at the end: those seen last are kept.
+    members.delete(key);
+    members.set(key, registeredBy(register));
+  }
+  const kept = [...members].slice(-MAX_MEMBERS);
+  return {
+    ...add(memory, fields),
+    members: kept.map(([key, registered]) => ({ key: fromHex(key), ...registered })),
+  };
+};
+
+/** The attempt in progress, as it is saved. */
+export const saved = ({ round }: Memory): AttemptMemory => {
+  if (round === undefined) throw new Error('no attempt is in progress');
+  return round;
+};
+
+/** Adds to the attempt in progress, and, in the same write, what outlives it. */
+export const add = (
+  memory: Memory,
+  fields: Partial<AttemptMemory>,
+  lasting: Partial<Pick<RunMemory, 'spent' | 'past'>> = {},
+): Memory => ({ ...memory, ...lasting, round: { ...saved(memory), ...fields } });
+
+/** Forgets the attempt in progress. @param withdrawn why the participant left it, if it did */
+export const end = ({ round, last, ...rest }: Memory, withdrawn: string | undefined): Memory => {
+  if (last === undefined) return rest;
+  const isOfLast = withdrawn !== undefined && (round === undefined || round.round === last.round);
+  return {
+    ...rest,
+    last: { round: last.round, open: last.open, ...(isOfLast ? { withdrawn } : {}) },
+  };
+};
+
+/**
+ * Remembers the newest commit; the attempt in progress ends with it if it is that one or an earlier
+ * one.
+ */
+export const commitTo = (
+  { round, ...rest }: Memory,
+  before: SignedRecord<'commit'> | undefined,
+  commit: SignedRecord<'commit'>,
+): Memory => {
+  const isLater = round !== undefined && round.round > commit.round;
+  const isNew = before === undefined || before.round < commit.round;
+  return {
+    ...rest,
+    commit: commit.bytes,
+    commits: (rest.commits ?? 0) + (isNew ? 1 : 0),
+    ...(isLater ? { round } : {}),
+  };
+};
+
+/** Whether this commit was spot-checked, by an earlier attempt too. */
+export const wasChecked = ({ checked }: Memory, commit: Uint8Array): boolean =>
+  checked !== undefined && equalBytes(checked.commit, commit);
+
+/** The keystore's own copy of the guard's state. */
+export const guardOf = ({
+  upload,
+  answer,
+  ...state
+}: GuardState): NonNullable<RoundMemory['guard']> => ({
+  ...state,
+  upload: upload && { hash: upload.hash, sharers: [...upload.sharers] },
+  answer: answer && { survivors: [...answer.survivors], dropped: [...answer.dropped] },
+});

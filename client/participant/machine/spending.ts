@@ -1,0 +1,250 @@
+/**
+ * @module The participant's side of "one update is spent once": what its keystore holds of a model,
+ * put to the rules of `protocol/rules/one-set.ts`, and what is written down before an upload or an
+ * answer leaves. Secure aggregation, section 2.0.
+ */
+import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import { addressOf } from '../../../protocol/ports/identity.ts';
+import type { FrozenSet } from '../../../protocol/ports/ledger.ts';
+import {
+  decodeRecordOf,
+  MAX_ANSWERED,
+  type SignedRecord,
+} from '../../../protocol/records/records.ts';
+import { readConsents } from '../../../protocol/rules/consent.ts';
+import {
+  mayAnswer,
+  mayRegister,
+  mayUpload,
+  setName,
+  type AnswerPolicy,
+  type FrozenAttempt,
+  type OneSetView,
+  type Refusal,
+  type Standing,
+} from '../../../protocol/rules/one-set.ts';
+import { MAX_COHORT } from '../../../protocol/spec/run-spec.ts';
+import { threshold } from '../../../protocol/secagg/index.ts';
+import {
+  MAX_PAST_MODELS,
+  MAX_UPLOADED,
+  type RunMemory,
+  type SpentMemory,
+} from '../../keystore/keystore.ts';
+import type { CheckedCohort, RunView } from './checks.ts';
+
+/** Which sets a participant answers for on one model. */
+export interface Answers {
+  readonly policy: AnswerPolicy;
+  /** Policy `consent`: signed consents of the members, see `signConsent`. */
+  readonly consents?: readonly Uint8Array[];
+}
+
+/** What of the memory of a run says what was spent. */
+type Spendings = Pick<RunMemory, 'spent' | 'past' | 'culprits'>;
+
+type Lasting = Pick<RunMemory, 'spent' | 'past'>;
+
+const refused = ({ reason, resume }: Refusal): FloeError =>
+  new FloeError('update_already_spent', `${reason}; it continues after ${resume}`);
+
+const nothingSpent = (model: Uint8Array): SpentMemory => ({ model, answered: [], uploaded: [] });
+
+/** What is spent on this model. */
+const spentOn = ({ spent }: Spendings, model: Uint8Array): SpentMemory =>
+  spent !== undefined && equalBytes(spent.model, model) ? spent : nothingSpent(model);
+
+const viewOf = (
+  { spec, run, self }: RunView,
+  answers: Answers,
+  memory: Spendings,
+  model: Uint8Array,
+  family?: readonly FrozenAttempt[],
+): OneSetView => {
+  const { answered, uploaded } = spentOn(memory, model);
+  return {
+    policy: answers.policy,
+    minimum: spec.cohort.minimum,
+    self: addressOf(self),
+    answered,
+    uploaded,
+    culprits: new Set(memory.culprits),
+    ...(family === undefined ? {} : { family }),
+    consents: readConsents(answers.consents ?? [], run, model),
+  };
+};
+
+/**
+ * A model belongs to the run in which this identity first uploaded for it: a second run on the same
+ * model opens the same update in another sum.
+ * @param owner of the model, over all runs of the keystore
+ * @throws FloeError `update_already_spent`
+ */
+export const checkOwner = (
+  { run }: Pick<RunView, 'run'>,
+  model: Uint8Array,
+  owner: Uint8Array | undefined,
+): void => {
+  if (owner === undefined || equalBytes(owner, run)) return;
+  throw refused({
+    reason: `model ${toHex(model).slice(0, 16)} was uploaded for in run ${toHex(owner).slice(0, 16)}`,
+    resume: 'a model that is new to this participant',
+  });
+};
+
+/** What the Register record states. */
+export const statedNames = (memory: Spendings, model: Uint8Array): Uint8Array[] =>
+  spentOn(memory, model).answered.map((set) => fromHex(setName(set)));
+
+/** Before it registers. @throws FloeError `update_already_spent` */
+export const checkRegister = (
+  view: RunView,
+  answers: Answers,
+  memory: Spendings,
+  { model, invited }: SignedRecord<'open'>['body'],
+): void => {
+  const { past = [], spent } = memory;
+  const isPast =
+    past.some((earlier) => equalBytes(earlier, model.hash)) &&
+    !(spent !== undefined && equalBytes(spent.model, model.hash));
+  if (isPast)
+    throw refused({
+      reason: `model ${toHex(model.hash).slice(0, 16)} was trained on before another model`,
+      resume: 'a model that is new to this participant',
+    });
+  const { answered, uploaded } = spentOn(memory, model.hash);
+  if (answered.length >= MAX_ANSWERED || uploaded.length >= MAX_UPLOADED)
+    throw refused({
+      reason: `this participant took part ${answered.length + uploaded.length} times on this model`,
+      resume: 'a commit that changes the model',
+    });
+  const refusal = mayRegister(viewOf(view, answers, memory, model.hash), invited.map(addressOf));
+  if (refusal !== undefined) throw refused(refusal);
+};
+
+/**
+ * An attempt that repeats an earlier one on its model is not drawn. So it takes only members that
+ * this participant knows from an attempt on the model into which it uploaded itself.
+ * @throws FloeError `not_drawn`
+ */
+export const checkAgain = (
+  memory: Spendings,
+  { model, invited, draw }: SignedRecord<'open'>['body'],
+): void => {
+  if (draw?.again === undefined) return;
+  const { answered, uploaded } = spentOn(memory, model.hash);
+  const known = [...answered, ...uploaded.map(({ cohort }) => cohort)].map((set) => new Set(set));
+  const members = invited.map(addressOf);
+  if (known.some((set) => members.every((member) => set.has(member)))) return;
+  throw new FloeError(
+    'not_drawn',
+    `it repeats attempt ${draw.again}, and this participant was in none with all of the invited`,
+  );
+};
+
+/**
+ * The cohort with what its members state. @param registers the Register records of the cohort,
+ * checked already
+ */
+export const standingsOf = (registers: readonly Uint8Array[]): Standing[] =>
+  registers.map((bytes) => {
+    const { author, body } = decodeRecordOf('register', bytes);
+    return { member: addressOf(author), answered: (body.answered ?? []).map(toHex) };
+  });
+
+/** Before it shares and uploads. @throws FloeError `update_already_spent` */
+export const checkUpload = (
+  view: RunView,
+  answers: Answers,
+  memory: Spendings,
+  model: Uint8Array,
+  standings: readonly Standing[],
+): void => {
+  const refusal = mayUpload(viewOf(view, answers, memory, model), standings);
+  if (refusal !== undefined) throw refused(refusal);
+};
+
+/**
+ * Before it answers.
+ * @param frozen what the public list holds on the model, where the policy needs it
+ * @throws FloeError `update_already_spent`, `context_mismatch`
+ */
+export const checkAnswer = (
+  view: RunView,
+  answers: Answers,
+  memory: Spendings,
+  frozen: readonly FrozenSet[] | undefined,
+  at: {
+    readonly open: SignedRecord<'open'>;
+    readonly standings: readonly Standing[];
+    readonly survivors: readonly Uint8Array[];
+  },
+): void => {
+  const { hash } = at.open.body.model;
+  const { round } = at.open;
+  if (frozen !== undefined && !frozen.some((attempt) => attempt.round === round))
+    throw new FloeError('context_mismatch', 'the ledger holds this attempt on another model');
+  const family = frozen
+    ?.filter((attempt) => attempt.round !== round)
+    .map(({ cohort, members, round: of }) => ({
+      round: of,
+      cohort: cohort.map(addressOf).toSorted(),
+      survivors: members.map(addressOf).toSorted(),
+      threshold: threshold(cohort.length),
+    }));
+  const refusal = mayAnswer(
+    viewOf(view, answers, memory, hash, family),
+    { round, cohort: at.standings },
+    at.survivors.map(addressOf),
+  );
+  if (refusal !== undefined) throw refused(refusal);
+};
+
+/** To be written with the vector: from now on its update may be in a sum of this attempt. */
+export const uploadedIn = (
+  memory: Spendings,
+  model: Uint8Array,
+  { record, threshold: t }: CheckedCohort,
+): Lasting => {
+  const cohort = record.body.members.map(addressOf);
+  const before = spentOn(memory, model);
+  const uploaded = [
+    ...before.uploaded.filter(({ round }) => round !== record.round),
+    { round: record.round, cohort, threshold: t },
+  ];
+  const { spent, past = [] } = memory;
+  const isNew = spent !== undefined && !equalBytes(spent.model, model);
+  return {
+    spent: { ...before, uploaded },
+    ...(isNew ? { past: [...past, spent.model].slice(-MAX_PAST_MODELS) } : {}),
+  };
+};
+
+/** To be written with the answer, before it is sent. */
+export const answeredFor = (
+  memory: Spendings,
+  model: Uint8Array,
+  round: number,
+  survivors: readonly Uint8Array[],
+): Lasting => {
+  const set = survivors.map(addressOf);
+  const before = spentOn(memory, model);
+  const name = setName(set);
+  const known = before.answered.some((earlier) => setName(earlier) === name);
+  return {
+    spent: {
+      ...before,
+      answered: known ? before.answered : [...before.answered, set],
+      uploaded: before.uploaded.filter((attempt) => attempt.round !== round),
+    },
+  };
+};
+
+/** The earlier culprits and those whose breach this participant has just proven itself. */
+export const withCulprits = (
+  memory: Spendings,
+  proven: readonly Uint8Array[],
+): Pick<RunMemory, 'culprits'> => ({
+  culprits: [...new Set([...(memory.culprits ?? []), ...proven.map(addressOf)])].slice(-MAX_COHORT),
+});

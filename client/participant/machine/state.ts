@@ -1,0 +1,142 @@
+/**
+ * @module The state of a participant in its run: what it remembers, and the phase of its attempt.
+ * Plain values without secrets; a step replaces them. After Bonawitz et al. 2017, figure 4.
+ */
+import type { ErrorCode } from '../../../protocol/errors.ts';
+import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';
+import { emptyView, type RoundView } from '../../../protocol/rules/index.ts';
+import type { Standing } from '../../../protocol/rules/one-set.ts';
+import type { GuardState } from '../../../protocol/secagg/index.ts';
+import type { ServerFrame } from '../../../protocol/wire/messages.ts';
+import type { Skew } from '../../../protocol/skew.ts';
+import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
+import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
+import type { WorkType } from './work.ts';
+import type { Memory, Vector } from './memory.ts';
+
+/** An attempt that this participant has registered for. Nothing here need be saved. */
+export interface Attempt {
+  readonly open: SignedRecord<'open'>;
+  readonly opened: OpenView;
+  /** The records of the attempt that this participant was sent. */
+  readonly view: RoundView;
+  /** Hashes (hex) of the records that the coordinator has journalled. */
+  readonly acked: ReadonlySet<string>;
+  /** The round that made the commit in the open record. */
+  readonly evidence?: CommitEvidence;
+  /**
+   * The first cohort and survivors record that were shown, checked or not: a second, different one
+   * is a breach.
+   */
+  readonly shown: {
+    readonly cohort?: SignedRecord<'cohort'>;
+    readonly survivors?: SignedRecord<'survivors'>;
+  };
+  /** Work that the host does for the attempt: none of a type is asked for twice at a time. */
+  readonly busy: ReadonlySet<WorkType>;
+}
+
+/** The model is fetched while shares are made; the trainer starts once they have left. */
+export type Training = 'none' | 'fetching' | 'fetched' | 'training' | 'trained';
+
+interface InAttempt {
+  readonly attempt: Attempt;
+}
+
+interface InCohort extends InAttempt {
+  readonly cohort: CheckedCohort;
+  /** What the members of the cohort state that they have answered on this model. */
+  readonly standings: readonly Standing[];
+  readonly training: Training;
+}
+
+export type Phase =
+  /** In no attempt. */
+  | { readonly type: 'idle' }
+  /** An Open record was accepted; the registration is made next. */
+  | { readonly type: 'opening'; readonly opened: OpenView }
+  /** Registered; the cohort is awaited. `frame`: it came, and the ledger is asked about it. */
+  | (InAttempt & {
+      readonly type: 'registered';
+      readonly frame?: Extract<ServerFrame, { type: 'cohort' }>;
+    })
+  /** In the cohort; the commit that the attempt starts from is checked. */
+  | (InCohort & { readonly type: 'checking' })
+  /** Masked: shares are made and sent; the sharers are awaited. */
+  | (InCohort & { readonly type: 'sharing' })
+  /** Entries opened, trained, masked, uploaded, in this order; the survivors are awaited. */
+  | (InCohort & {
+      readonly type: 'uploading';
+      /** Undefined without masks. */
+      readonly sharers: CheckedSharers | undefined;
+      /** Made, and not saved yet. */
+      readonly made?: { readonly vector: Vector; readonly guard: GuardState };
+    })
+  /** The survivor set was accepted. Masked: it is signed, and answered for when enough sign it. */
+  | (InCohort & {
+      readonly type: 'answering';
+      readonly sharers: CheckedSharers | undefined;
+      readonly survivors: SignedRecord<'survivors'>;
+      /** What the guard has released for the answer that is being made. */
+      readonly released?: GuardState;
+    })
+  /** Nothing more is done in this run. */
+  | { readonly type: 'ended' };
+
+export type PhaseType = Phase['type'];
+export type PhaseOf<Type extends PhaseType> = Extract<Phase, { readonly type: Type }>;
+/** A phase of an attempt that this participant has registered for. */
+export type AttemptPhase = Extract<Phase, InAttempt>;
+export type CohortPhase = Extract<Phase, InCohort>;
+
+export interface State {
+  readonly memory: Memory;
+  /** The newest commit it was shown. */
+  readonly commit: SignedRecord<'commit'> | undefined;
+  readonly phase: Phase;
+  /** Breaches that the coordinator's records have proven. */
+  readonly breaches: number;
+  /** Attempts in a row in which this program itself failed with one code. */
+  readonly ownFaults: { readonly code?: ErrorCode; readonly attempts: readonly number[] };
+  /** How clocks differ, as the last login showed. */
+  readonly skew: Skew | undefined;
+}
+
+export const attemptOf = (opened: OpenView): Attempt => ({
+  open: opened.open,
+  opened,
+  view: opened,
+  acked: new Set(),
+  shown: {},
+  busy: new Set(),
+});
+
+/** @param memory as it was saved last; an attempt in it continues where it was left */
+export const initialState = ({ spec, run, beacon }: RunView, memory: Memory): State => {
+  const commit = memory.commit && decodeRecordOf('commit', memory.commit);
+  const base = { memory, commit, breaches: 0, ownFaults: { attempts: [] }, skew: undefined };
+  if (memory.round === undefined) return { ...base, phase: { type: 'idle' } };
+  // The record was checked before it was saved.
+  const open = decodeRecordOf('open', memory.round.open);
+  const view = emptyView({ spec, run, round: open.round, previous: commit, beacon });
+  return { ...base, phase: { type: 'registered', attempt: attemptOf({ ...view, open }) } };
+};
+
+/** The attempt in progress, once this participant has registered. */
+export const inAttempt = (phase: Phase): AttemptPhase | undefined =>
+  'attempt' in phase ? phase : undefined;
+
+export const inCohort = (phase: Phase): CohortPhase | undefined =>
+  'cohort' in phase ? phase : undefined;
+
+/** The number of the attempt in progress, also of one that is being opened. */
+export const attemptNumber = (phase: Phase): number | undefined => {
+  if (phase.type === 'opening') return phase.opened.open.round;
+  return inAttempt(phase)?.attempt.open.round;
+};
+
+/** The same phase with these fields of its attempt replaced. */
+export const withAttempt = <In extends AttemptPhase>(phase: In, fields: Partial<Attempt>): In => ({
+  ...phase,
+  attempt: { ...phase.attempt, ...fields },
+});

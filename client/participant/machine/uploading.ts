@@ -1,0 +1,167 @@
+/**
+ * @module Training, the masked vector and its upload: each after what it needs is there. The vector
+ * is made once and saved before it leaves; a restart uploads those bytes and no others. Bonawitz et
+ * al. 2017, round 2.
+ */
+import { recordUpload } from '../../../protocol/secagg/index.ts';
+import { isMasked, type MachineConfig } from './config.ts';
+import { emit, same, save, sendRecord, type Effect, type Step } from './effects.ts';
+import type { ResultOf } from './events.ts';
+import * as memories from './memory.ts';
+import * as spending from './spending.ts';
+import { inCohort, type PhaseOf, type State, type Training } from './state.ts';
+import { startWork } from './working.ts';
+
+const withTraining = (state: State, training: Training): State => {
+  const phase = inCohort(state.phase);
+  return phase === undefined ? state : { ...state, phase: { ...phase, training } };
+};
+
+/**
+ * Fetches the model, or trains on it once the own shares have left; nothing happens where a vector
+ * was made already.
+ */
+export const startTraining = (state: State, effects: readonly Effect[] = []): Step => {
+  const phase = inCohort(state.phase);
+  const { vector, sharing } = memories.saved(state.memory);
+  if (phase === undefined || vector !== undefined) return same(state, ...effects);
+  const { training, attempt } = phase;
+  const { open, view } = attempt;
+  if (training === 'none')
+    return startWork(
+      withTraining(state, 'fetching'),
+      { type: 'fetch', attempt: open.round, open },
+      effects,
+    );
+  if (training !== 'fetched') return same(state, ...effects);
+  if (view.spec.secagg === 'masked' && sharing === undefined) return same(state, ...effects);
+  return startWork(
+    withTraining(state, 'training'),
+    { type: 'train', attempt: open.round, model: open.body.model },
+    effects,
+  );
+};
+
+export const onFetch = (state: State): Step => startTraining(withTraining(state, 'fetched'));
+
+export const onTrain = (
+  config: MachineConfig,
+  before: State,
+  { examples, lossSum, correct, milliseconds }: ResultOf<'train'>,
+): Step => {
+  const state = withTraining(before, 'trained');
+  const phase = inCohort(state.phase);
+  const told = phase
+    ? [
+        emit({
+          type: 'trained',
+          attempt: phase.attempt.open.round,
+          examples,
+          lossSum,
+          correct,
+          milliseconds,
+        }),
+      ]
+    : [];
+  return phase?.type === 'uploading'
+    ? continueUpload(config, state, phase, told)
+    : same(state, ...told);
+};
+
+/** The next step towards the upload, or the upload record again where it is made. */
+export const continueUpload = (
+  config: MachineConfig,
+  state: State,
+  phase: PhaseOf<'uploading'>,
+  effects: readonly Effect[] = [],
+): Step => {
+  const { sharing, opened, vector, upload } = memories.saved(state.memory);
+  const { attempt, cohort, sharers, training } = phase;
+  const { open } = attempt;
+  if (upload !== undefined) return same(state, ...effects, sendRecord(upload));
+  if (attempt.busy.has('keep-vector') || attempt.busy.has('sign-upload'))
+    return same(state, ...effects);
+  if (vector !== undefined)
+    return startWork(state, { type: 'upload', attempt: open.round, vector }, effects);
+  if (training !== 'trained') return startTraining(state, effects);
+  const isReady = !isMasked(config) || (sharers && sharing && opened);
+  if (isReady !== true) return same(state, ...effects);
+  return startWork(state, { type: 'vector', attempt: open.round, open, cohort }, effects);
+};
+
+/** The guard takes the vector as the one of this attempt. @throws FloeError `mask_reuse` */
+export const onVector = (
+  config: MachineConfig,
+  state: State,
+  phase: PhaseOf<'uploading'>,
+  { vector }: ResultOf<'vector'>,
+): Step => {
+  const { cohort, sharers, attempt } = phase;
+  const { open } = attempt;
+  const { context, threshold } = cohort;
+  const guard = recordUpload(
+    memories.saved(state.memory).guard!,
+    { context, hash: vector.sha256, sharers: (sharers?.record ?? cohort.record).body.members },
+    { minimum: config.view.spec.cohort.minimum, threshold },
+  );
+  return startWork(
+    { ...state, phase: { ...phase, made: { vector, guard } } },
+    {
+      type: 'keep-vector',
+      attempt: open.round,
+      model: isMasked(config) ? open.body.model.hash : undefined,
+    },
+  );
+};
+
+/**
+ * The bytes are on disk; with their hash it is saved that this update may be in a sum of the
+ * attempt. @throws FloeError `update_already_spent`
+ */
+export const onVectorKept = (
+  config: MachineConfig,
+  state: State,
+  phase: PhaseOf<'uploading'>,
+  { owner }: ResultOf<'keep-vector'>,
+): Step => {
+  const { made, cohort, attempt, ...rest } = phase;
+  const { vector, guard } = made!;
+  const { hash } = attempt.open.body.model;
+  if (isMasked(config)) spending.checkOwner(config.view, hash, owner);
+  const memory = memories.add(
+    state.memory,
+    { guard: memories.guardOf(guard), vector },
+    isMasked(config) ? spending.uploadedIn(state.memory, hash, cohort) : {},
+  );
+  const next = { ...rest, attempt, cohort };
+  return continueUpload(config, { ...state, memory, phase: next }, next, [save(memory)]);
+};
+
+/** The store has the saved bytes, and no others: that is said to everybody. */
+export const onUploaded = (
+  state: State,
+  { attempt, cohort }: PhaseOf<'uploading'>,
+  { blob }: ResultOf<'upload'>,
+): Step => {
+  const { chunkRoot, envelope } = memories.saved(state.memory).vector!;
+  return startWork(state, {
+    type: 'sign-upload',
+    attempt: attempt.open.round,
+    body: {
+      context: cohort.context,
+      blob: { id: blob.id, sha256: blob.sha256, size: blob.size },
+      chunkRoot,
+      ...(envelope === undefined ? {} : { envelope }),
+    },
+  });
+};
+
+export const onUploadSigned = (state: State, { record }: ResultOf<'sign-upload'>): Step => {
+  const memory = memories.add(state.memory, { upload: record.bytes });
+  return same(
+    { ...state, memory },
+    save(memory),
+    sendRecord(record.bytes),
+    emit({ type: 'uploaded', attempt: record.round, bytes: record.body.blob.size }),
+  );
+};
