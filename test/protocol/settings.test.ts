@@ -38,6 +38,8 @@ const FIXED = new Set([
   'id',
   'coordinator',
   'model.architecture',
+  'model.base.hash',
+  'model.base.name',
   'model.tensors',
   'model.topology',
   'model.seed',
@@ -128,9 +130,9 @@ describe('the table', () => {
         return setting.commands.includes('sim') && scenario[name] === undefined;
       })
       .map(([name]) => name);
-    // Those of local training stand for plain SGD, or for what labels and model can only mean.
-    const training = ['clipGradient', 'optimizer', 'schedule', 'task', 'weightDecay'];
-    const rest = missing.filter((name) => !training.includes(name));
+    // Without them: as many bits as the ring holds; plain SGD; the task that labels and model mean.
+    const implied = ['bits', 'clipGradient', 'optimizer', 'schedule', 'task', 'weightDecay'];
+    const rest = missing.filter((name) => !implied.includes(name));
     expect(rest.toSorted()).toEqual(['local', 'network', 'targetAccuracy', 'workers']);
     const known = new Set([...Object.keys(SETTINGS), 'substrate']);
     expect(Object.keys(makeScenario()).filter((name) => !known.has(name))).toEqual([]);
