@@ -14,7 +14,9 @@ import { runScenario } from '../sim/run.ts';
 import { makeScenario, type ScenarioInput } from '../sim/scenario.ts';
 import { report } from './table.ts';
 
-/** Rounds to the target by the paper; a run may take twice as many before it is called a failure. */
+/**
+ * Rounds to the target by the paper; a run may take twice as many before it is called a failure.
+ */
 interface Published {
   readonly paper: number;
   readonly scenario: ScenarioInput;

@@ -1,9 +1,9 @@
 /**
- * @module The simulator at work, as its peers are measured: the 2NN of McMahan et al. 2017 on MNIST,
- * E=1, B=10, ten participants a round, masked, every model scored; 100 participants of 600 examples,
- * and 10,000 of 6. Each run is a command of its own, so that its start, its processor time and its
- * peak of memory are all counted. Ratios are to the limits that the simulator is meant to keep on
- * two quiet cores.
+ * @module The simulator at work, as its peers are measured: the 2NN of McMahan et al. 2017 on
+ * MNIST, E=1, B=10, ten participants a round, masked, every model scored; 100 participants of 600
+ * examples, and 10,000 of 6. Each run is a command of its own, so that its start, its processor
+ * time and its peak of memory are all counted. Ratios are to the limits that the simulator is meant
+ * to keep on two quiet cores.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,8 +1,9 @@
 /**
- * @module The optimisers of local training, as PyTorch defines them: SGD, momentum, Adam (Kingma and
- * Ba 2015) and AdamW (Loshchilov and Hutter 2019), with weight decay, clipping of the gradient's
- * norm, and the learning rate of a round. What an optimiser keeps between steps begins with zeros in
- * every round: nothing of it leaves the participant, and the global model has moved meanwhile.
+ * @module The optimisers of local training, as PyTorch defines them: SGD, momentum, Adam (Kingma
+ * and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with weight decay, clipping of the
+ * gradient's norm, and the learning rate of a round. What an optimiser keeps between steps begins
+ * with zeros in every round: nothing of it leaves the participant, and the global model has moved
+ * meanwhile.
  */
 import { FloeError } from '../protocol/errors.ts';
 

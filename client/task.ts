@@ -15,7 +15,8 @@ export type RegressionLoss = 'squared' | 'absolute' | 'huber';
  * - `multi-label`: the mean over K labels of 0 or 1, each on its own; K outputs.
  * - `regression`: the mean over the outputs of (p - y)^2, of |p - y|, or of Huber's loss, which is
  *   d^2 / 2 up to |d| = `delta` and `delta` (|d| - `delta` / 2) beyond.
- * - `sequence`: the mean over the tokens that are not `padding` of the cross-entropy of one class of
+ * - `sequence`: the mean over the tokens that are not `padding` of the cross-entropy of one class
+ *   of
  *   K; outputs [steps, K], labels [steps].
  */
 export type Task =

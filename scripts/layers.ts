@@ -1,7 +1,8 @@
 /**
- * @module Writes docs/layers.md: which layers train with which engine, from a run. Each engine takes
- * one step of each small model, and its weights are compared with those of plain JavaScript. Usage:
- * `node scripts/layers.ts`, with `--webgpu` also on the adapter that is there, a software one too.
+ * @module Writes docs/layers.md: which layers train with which engine, from a run. Each engine
+ * takes one step of each small model, and its weights are compared with those of plain JavaScript.
+ * Usage: `node scripts/layers.ts`, with `--webgpu` also on the adapter that is there, a software
+ * one too.
  */
 import { writeFile } from 'node:fs/promises';
 import { ALL_MODELS, type SmallModel, examplesFor } from '../bench/gpu-models.ts';

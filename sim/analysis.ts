@@ -196,8 +196,8 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
       );
     },
     /**
-     * The local optimiser on all training examples, fresh after each stretch; evaluations that come in between have their turn after
-     * each stretch.
+     * The local optimiser on all training examples, fresh after each stretch; evaluations that come
+     * in between have their turn after each stretch.
      */
     baseline: async (
       plan: BaselinePlan,

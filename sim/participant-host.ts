@@ -1,8 +1,8 @@
 /**
- * @module A host of many participants, in a worker (participants-worker.ts) or in the thread of the caller. Each
- * is the production participant with its own identity, keystore and randomness; they share one copy
- * of the data and, where tfjs trains, one backend. Connections come from the coordinator as message
- * ports.
+ * @module A host of many participants, in a worker (participants-worker.ts) or in the thread of the
+ * caller. Each is the production participant with its own identity, keystore and randomness; they
+ * share one copy of the data and, where tfjs trains, one backend. Connections come from the
+ * coordinator as message ports.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';

@@ -69,7 +69,8 @@ const drawAll = () => {
     let sum = 0;
     data.phases.forEach((phase, i) => { sum += r.phases[phase] ?? 0; sums[i].push(sum); });
   }
-  // Stacked: the highest sum is drawn first and the lower ones over it; the legend tells the phase's own time.
+  // Stacked: the highest sum is drawn first and the lower ones over it; the legend tells the
+  // phase's own time.
   const order = data.phases.map((_, i) => i).reverse();
   draw('phases', [x, ...order.map((i) => sums[i])], order.map((i) => {
     const colour = css('--c' + ((i % 6) + 1));

@@ -80,7 +80,10 @@ export interface Rounds {
   readonly stop: () => Promise<void>;
 }
 
-/** Scores by the analyst while the rounds continue, and the coordinator's gate, which waits for them. */
+/**
+ * Scores by the analyst while the rounds continue, and the coordinator's gate, which waits for
+ * them.
+ */
 const watchScores = (
   { scenario, analyst }: Pick<Setup, 'scenario' | 'analyst'>,
   { journal, ports }: { readonly journal: Journal; readonly ports: CoordinatorPorts },

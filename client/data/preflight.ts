@@ -20,8 +20,8 @@ export interface ModelShape {
 export interface PreflightReport {
   readonly examples: number;
   /**
-   * Examples of each class, of `sequence` tokens; of `multi-label` the examples that have the label.
-   * Absent for regression.
+   * Examples of each class, of `sequence` tokens; of `multi-label` the examples that have the
+   * label. Absent for regression.
    */
   readonly histogram?: readonly number[];
   readonly minimum: number;

@@ -45,8 +45,8 @@ export type ParticipantEvent =
       readonly error: FloeError;
     }
   /**
-   * The commit of an earlier attempt is as its uploads say, at this leaf, and its model follows from
-   * its sum.
+   * The commit of an earlier attempt is as its uploads say, at this leaf, and its model follows
+   * from its sum.
    */
   | {
       readonly type: 'checked';

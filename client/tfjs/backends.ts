@@ -1,8 +1,8 @@
 /**
  * @module The backends that train: tfjs-node-gpu or tfjs-node where installed, WebGPU on a real
- * adapter, ONNX Runtime where installed, WebAssembly with Floe's kernels, plain JavaScript. What was
- * taken and why the others were not is always said; an explicit wish that cannot be met is an error,
- * never another engine.
+ * adapter, ONNX Runtime where installed, WebAssembly with Floe's kernels, plain JavaScript. What
+ * was taken and why the others were not is always said; an explicit wish that cannot be met is an
+ * error, never another engine.
  */
 import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';

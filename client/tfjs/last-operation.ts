@@ -1,7 +1,7 @@
 /**
  * @module The last operation of a model, read from its layers: through nested models, wrappers and
- * layers that only rearrange. A loss that takes a softmax or sigmoid in needs the numbers before it,
- * so the reading can also switch that activation off for a while.
+ * layers that only rearrange. A loss that takes a softmax or sigmoid in needs the numbers before
+ * it, so the reading can also switch that activation off for a while.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { flattenLayers } from './topology.ts';

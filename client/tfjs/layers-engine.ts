@@ -128,7 +128,8 @@ export const layersEngine = (
       for (const [i, weight] of travelling.entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];
         const end = at + elementCount(shape);
-        // The wasm backend copies what it is given; a view is enough for it, not for plain JavaScript.
+        // The wasm backend copies what it is given; a view is enough for it, not for plain
+        // JavaScript.
         const values = eager === 'wasm' ? weights.subarray(at, end) : weights.slice(at, end);
         tf.tidy(() => {
           weight.write(tf.tensor(values, shape, 'float32'));

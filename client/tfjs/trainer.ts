@@ -1,6 +1,6 @@
 /**
- * @module The trainer for TensorFlow.js models: SGD, or another optimiser, over seeded shuffles of a
- * participant's examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017,
+ * @module The trainer for TensorFlow.js models: SGD, or another optimiser, over seeded shuffles of
+ * a participant's examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017,
  * algorithm 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
@@ -366,8 +366,8 @@ const share = async (
  * backend run without tfjs (`denseFastPath`), and the backend line says so. Deterministic for a
  * seed and a backend; layers with randomness of their own other than Dropout are refused.
  * One step is tried at once, unless `trial` is false.
- * @throws FloeError `backend_unavailable`, `model_malformed` for a model that cannot be trained here,
- * `data_unfit`
+ * @throws FloeError `backend_unavailable`, `model_malformed` for a model that cannot be trained
+ * here, `data_unfit`
  */
 export const tfjsTrainer = async (options: TfjsTrainerOptions): Promise<TfjsTrainer> => {
   const { backend: chosen = {}, data } = options;

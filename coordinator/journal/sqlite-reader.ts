@@ -51,8 +51,8 @@ const openAt = (place: string | URL, path: string): Journal => {
  *
  * @param path a file
  * @throws FloeError `file_not_found`; `journal_locked` while a coordinator plays the run;
- * `run_outdated` when it is of another version; `journal_corrupt` when it is none; `storage_read_only` when it was left by
- * a crash in a folder that may not be written
+ * `run_outdated` when it is of another version; `journal_corrupt` when it is none;
+ * `storage_read_only` when it was left by a crash in a folder that may not be written
  */
 export const openJournalToRead = async (path: string): Promise<Journal> => {
   await requireFile(path);

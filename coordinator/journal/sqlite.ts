@@ -25,7 +25,9 @@ import { TRANSCRIPT_SCHEMA, transcriptOn, transcriptWriter } from './sqlite-tran
 
 /** Raised when the tables change; another version is refused, not guessed at. */
 export const JOURNAL_VERSION = 3;
-/** Small: the rows of an attempt that is over fill many pages, of which only the last is not full. */
+/**
+ * Small: the rows of an attempt that is over fill many pages, of which only the last is not full.
+ */
 const PAGE_BYTES = 4 << 10;
 
 const SCHEMA = `

@@ -174,7 +174,9 @@ export interface Streak {
   readonly attempts: number;
   /** It met each one that was here, in each of them. */
   readonly everybody: boolean;
-  /** What all whom it met in the newest attempt say of their trainer's error, where it is the same. */
+  /**
+   * What all whom it met in the newest attempt say of their trainer's error, where it is the same.
+   */
   readonly detail?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * @module A simulation module: a published text encoder, fine-tuned by adapters to tell two kinds of
- * texts apart. `FLOE_ENCODER` is the folder that `scripts/fetch-encoder.ts` wrote: config.json,
+ * @module A simulation module: a published text encoder, fine-tuned by adapters to tell two kinds
+ * of texts apart. `FLOE_ENCODER` is the folder that `scripts/fetch-encoder.ts` wrote: config.json,
  * tokenizer.json, model.safetensors, texts.jsonl.
  *
  *     FLOE_ENCODER=folder floe sim --module examples/encoder/task.ts --participants 10

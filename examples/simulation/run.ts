@@ -1,7 +1,7 @@
 /**
- * @module The same task from a program of one's own: `npx node examples/simulation/run.ts`. Functions
- * work in this thread; `simulate({ module: new URL('task.ts', import.meta.url) })` spreads them
- * over workers.
+ * @module The same task from a program of one's own: `npx node examples/simulation/run.ts`.
+ * Functions work in this thread; `simulate({ module: new URL('task.ts', import.meta.url) })`
+ * spreads them over workers.
  */
 import { simulate } from '../../sim/index.ts';
 import { data, name, trainer } from './task.ts';

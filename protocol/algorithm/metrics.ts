@@ -80,8 +80,8 @@ export const extrasOf = (metrics: readonly MetricSpec[]): readonly ExtraSpec[] =
 
 /**
  * What a participant adds to the sums, in the order of the specification. Like its update, a mean
- * counts for no more examples than the round's weight scale: divided by the sum of the weights, these sums are
- * means.
+ * counts for no more examples than the round's weight scale: divided by the sum of the weights,
+ * these sums are means.
  *
  * @param values by name
  * @throws FloeError `metric_out_of_range` where one is missing

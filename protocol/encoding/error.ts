@@ -4,11 +4,11 @@
  * Rounding: each participant adds to each coordinate an independent error of mean 0 and variance f
  * (1 - f) steps^2, f the fraction being rounded: 1/6 on average over f, 1/4 at most, and at most
  * |x| / step, which sums to at most sqrt(d) * norm / step. n of them, divided by n * (mean weight /
- * weightScale). Clamp (rotation only): what lies beyond the clamp of a normal coordinate is cut off.
- * At 4.5 deviations that is sqrt(2 ((1 + a^2) Q(a) - a phi(a))) = 7.4e-4 of C. If all energy were
- * in blocks at 3 times their share (`BLOCK_ENERGY`, so 2.6 deviations fit), it is 4.1e-2; at 1.4
- * times, 4e-3. It is a bias: in the worst case, equal updates of full norm and weight, it does not
- * average out.
+ * weightScale). Clamp (rotation only): what lies beyond the clamp of a normal coordinate is cut
+ * off. At 4.5 deviations that is sqrt(2 ((1 + a^2) Q(a) - a phi(a))) = 7.4e-4 of C. If all energy
+ * were in blocks at 3 times their share (`BLOCK_ENERGY`, so 2.6 deviations fit), it is 4.1e-2; at
+ * 1.4 times, 4e-3. It is a bias: in the worst case, equal updates of full norm and weight, it does
+ * not average out.
  */
 import {
   quantisationStep,

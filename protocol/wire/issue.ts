@@ -1,6 +1,7 @@
 /**
- * @module The first fault that a schema found, in words: the field, what was expected and what came.
- * The schema library's own texts name its types ("Expected never but received"), not the field.
+ * @module The first fault that a schema found, in words: the field, what was expected and what
+ * came. The schema library's own texts name its types ("Expected never but received"), not the
+ * field.
  */
 import * as v from 'valibot';
 

@@ -1,7 +1,7 @@
 /**
- * @module Loaded into a coordinator that is measured (`--import`, with `--expose-gc`): at SIGUSR2 it
- * collects its garbage and prints what is left. What is resident says more of the allocator and of
- * the load of the machine than of the program.
+ * @module Loaded into a coordinator that is measured (`--import`, with `--expose-gc`): at SIGUSR2
+ * it collects its garbage and prints what is left. What is resident says more of the allocator and
+ * of the load of the machine than of the program.
  */
 const { gc } = globalThis;
 

@@ -1,6 +1,6 @@
 /**
- * @module Tasks and their losses: values against closed forms, and gradients of every engine against
- * finite differences.
+ * @module Tasks and their losses: values against closed forms, and gradients of every engine
+ * against finite differences.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';

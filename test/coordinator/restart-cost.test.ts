@@ -1,6 +1,6 @@
 /**
- * @module A restart costs the same after many rounds as after a few: what it asks of the disk and of
- * the journal is counted.
+ * @module A restart costs the same after many rounds as after a few: what it asks of the disk and
+ * of the journal is counted.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

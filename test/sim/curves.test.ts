@@ -1,6 +1,6 @@
 /**
- * @module The curve that the Seal SDK gets in simulations: the SDK runs on it unmodified, its results
- * are those of @noble/curves, and what repeats is computed once.
+ * @module The curve that the Seal SDK gets in simulations: the SDK runs on it unmodified, its
+ * results are those of @noble/curves, and what repeats is computed once.
  */
 import { bls12_381 as noble } from '@noble/curves/bls12-381.js';
 import { describe, expect, it } from 'vitest';

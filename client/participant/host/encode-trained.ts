@@ -1,6 +1,6 @@
 /**
- * @module From the trained weights to ring elements: what of the model travels, in its segments, and
- * the numbers beside it. A pure function of its inputs, randomness included.
+ * @module From the trained weights to ring elements: what of the model travels, in its segments,
+ * and the numbers beside it. A pure function of its inputs, randomness included.
  */
 import { weighMetrics } from '../../../protocol/algorithm/metrics.ts';
 import { strategyOf } from '../../../protocol/algorithm/registry.ts';

@@ -159,7 +159,8 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return onFrame(config, state, event.frame);
     case 'bad-frame': {
       const left = fault(state, event.error, 'frame');
-      // What follows on this line may be no better: a fresh session shows the running attempt again.
+      // What follows on this line may be no better: a fresh session shows the running attempt
+      // again.
       return same(left.state, ...left.effects, { type: 'disconnect', error: event.error });
     }
     case 'clocks': {

@@ -1,6 +1,7 @@
 /**
  * @module An ONNX graph under construction: tensors with their shapes, and the values of a plan as
- * tensors, row-major or with channels first, whichever a reader wants; each conversion is made once.
+ * tensors, row-major or with channels first, whichever a reader wants; each conversion is made
+ * once.
  */
 import { elements } from '../ir.ts';
 import { Unrecordable } from '../lower/tape.ts';
@@ -13,7 +14,9 @@ export interface Operand {
   readonly flag?: boolean;
 }
 
-/** [batch, height, width, channels], for values whose tensor is [batch, channels, height, width]. */
+/**
+ * [batch, height, width, channels], for values whose tensor is [batch, channels, height, width].
+ */
 export type ImageShape = readonly [number, number, number, number];
 
 /** What comes from outside: an input of the graph, or a constant. */

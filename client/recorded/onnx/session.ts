@@ -1,8 +1,8 @@
 /**
  * @module Runs planned steps on ONNX Runtime: several of them in one call, each call with what they
  * read, side by side, and with the weights and the optimiser's state that the call before left. On
- * one thread, so that the same plan gives the same bytes on a processor; another processor may round
- * otherwise.
+ * one thread, so that the same plan gives the same bytes on a processor; another processor may
+ * round otherwise.
  */
 import type { Plan } from '../plan.ts';
 import type { Compiled } from './compile.ts';

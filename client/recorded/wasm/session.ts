@@ -29,8 +29,8 @@ export interface WasmSession {
    */
   prepare(plan: Plan): WasmReplay;
   /**
-   * Sets the first weights, as many as are given (a frozen base behind them is loaded once), and the
-   * optimiser's state to zero.
+   * Sets the first weights, as many as are given (a frozen base behind them is loaded once), and
+   * the optimiser's state to zero.
    */
   load(flat: Float32Array): void;
   /** @param floats the first ones, all unless told */

@@ -49,7 +49,9 @@ export const createKeeping = (
 ): ((blobs: readonly BlobRef[], copy: Copy) => Promise<Lease>) => {
   const { walrus, journal, uploader, store, quiltOf, epochs, warn } = init;
   const wanted = Math.max(epochs, AHEAD);
-  /** Keys in the journal of uploads, by Walrus id: those of quilts follow from bytes not at hand. */
+  /**
+   * Keys in the journal of uploads, by Walrus id: those of quilts follow from bytes not at hand.
+   */
   const quiltKeys = new Map<string, string>();
 
   const bytesOf = async (refs: readonly BlobRef[], copy: Copy): Promise<Uint8Array> => {
