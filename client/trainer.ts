@@ -12,6 +12,7 @@ import { type Optimizer, requireOptimizer } from './optimizer.ts';
 export interface TrainRequest {
   /** Flat, in the manifest's order; not changed. */
   readonly weights: Float32Array;
+  /** Counts the commits of the run, from 1: a repeated attempt has the same. */
   readonly round: number;
   /** Passes over the participant's examples, an integer >= 1. */
   readonly epochs: number;

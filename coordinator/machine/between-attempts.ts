@@ -108,6 +108,7 @@ export const applyOpened = (
     model: event.model,
     beacon: state.beacon,
     meanExamples: state.meanExamples,
+    committed: state.committed,
     key: event.key,
     invited: round.invited.map(fromHex),
     ...(round.draw === undefined ? {} : { draw: round.draw }),

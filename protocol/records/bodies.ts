@@ -111,6 +111,8 @@ export const bodySchemas = {
      * follows from; 5 before the first: see encoding/weight-scale.ts.
      */
     meanExamples: integer(1, ENCODING_LIMITS.weight),
+    /** Commits of the run before this attempt, which tries the round after them. */
+    committed: integer(0, 100_000),
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
     /**
      * After the first commit: what R draws the invited from; see rules/selection.ts. All lists are

@@ -43,10 +43,22 @@ const OPEN: readonly Rule[] = [
     name: 'rounds',
     says: 'No attempt follows the last round of the specification.',
     code: 'spec_mismatch',
-    check: ({ spec, committed }) =>
-      committed < spec.rounds
+    check: ({ spec, committed }, { body }) =>
+      Math.max(committed, body.committed) < spec.rounds
         ? undefined
         : `the run has ${spec.rounds} rounds, and all of them are committed`,
+  }),
+  open({
+    name: 'committed',
+    says: 'The number of commits before the attempt is right; a participant may have missed some.',
+    code: 'record_conflict',
+    check: ({ committed, complete }, { body: { committed: claimed, model } }) => {
+      const isFirst = model.version === 0;
+      const isRight = complete ? claimed === committed : claimed >= committed;
+      return isRight && isFirst === (claimed === 0)
+        ? undefined
+        : `expected ${committed} commits before the attempt, got ${claimed}`;
+    },
   }),
   open({
     name: 'beacon',

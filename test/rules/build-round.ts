@@ -135,6 +135,7 @@ export const buildRound = (
     },
     beacon: h('R'),
     meanExamples: FIRST_MEAN_EXAMPLES,
+    committed: 0,
     key: cast.keys[0] as PublicKeys,
     invited: course.invited.map(keyOf),
   });

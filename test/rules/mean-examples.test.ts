@@ -1,7 +1,8 @@
 /**
  * The mean of the example counts in Open, which the scale of the weighted share follows from: that
  * of the commit before, or the fixed one of a run that has none. A coordinator that chose it could
- * let the updates of small sites drown.
+ * let the updates of small sites drown. And the number of commits before an attempt, which a schedule
+ * of the learning rate follows from.
  */
 import { expect, it } from 'vitest';
 import { emptyView, violation } from '../../protocol/rules/index.ts';
@@ -40,9 +41,37 @@ it('after a commit it is what that says', async () => {
     violation(view, {
       ...open,
       round: 2,
-      body: { ...open.body, meanExamples, model: commit.body.model, beacon: commit.body.beacon },
+      body: {
+        ...open.body,
+        meanExamples,
+        committed: 1,
+        model: commit.body.model,
+        beacon: commit.body.beacon,
+      },
     })?.rule;
   expect(commit.body.meanExamples).toBe(10);
   expect(after(5)).toBe('open-examples');
   expect(after(10)).not.toBe('open-examples');
+});
+
+it('the commits before an attempt are counted right, for all who know them', async () => {
+  const cast = await makeCast(4);
+  const { spec, run, records } = buildRound(cast, course);
+  const commit = records.find(({ type }) => type === 'commit') as SignedRecord<'commit'>;
+  const open = records[0] as SignedRecord<'open'>;
+  const { model, beacon, meanExamples } = commit.body;
+  const ruleOf = (committed: number, complete: boolean, known = 1): string | undefined =>
+    violation(emptyView({ spec, run, round: 2, previous: commit, committed: known, complete }), {
+      ...open,
+      round: 2,
+      body: { ...open.body, meanExamples, committed, model, beacon },
+    })?.rule;
+  // A learning rate follows from it: neither 0 again, nor what has not been committed.
+  expect(ruleOf(0, false)).toBe('open-committed');
+  expect(ruleOf(1, true)).not.toBe('open-committed');
+  expect(ruleOf(2, true)).toBe('open-committed');
+  // A participant may have missed one.
+  expect(ruleOf(2, false)).not.toBe('open-committed');
+  expect(ruleOf(1, false, 2)).toBe('open-committed');
+  expect(ruleOf(spec.rounds, false)).toBe('open-rounds');
 });

@@ -117,6 +117,7 @@ export class ScriptedCoordinator {
   /** R of the next attempt. */
   beacon: Uint8Array;
   meanExamples = FIRST_MEAN_EXAMPLES;
+  committed = 0;
   /** What R draws the next cohort from: fixed with the survivors of the last commit. */
   eligible: readonly Uint8Array[] = [];
   /** Others that it says were here when a set was fixed. */
@@ -417,6 +418,7 @@ export class ScriptedCoordinator {
         model,
         beacon: this.beacon,
         meanExamples: this.meanExamples,
+        committed: this.committed,
         invited: [...invited],
         ...(this.version === 0 ? {} : { draw: this.drawFor(wanted) }),
         key,
@@ -572,6 +574,7 @@ export class ScriptedCoordinator {
     });
     this.beacon = commit.body.beacon;
     this.meanExamples = commit.body.meanExamples;
+    this.committed += 1;
     this.eligible = round.eligible ?? [];
     if (this.spec.secagg === 'masked')
       this.last = { commit, key, records: await this.#records(round, commit) };
@@ -710,6 +713,7 @@ export class ScriptedCoordinator {
     const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
     this.beacon = commit.body.beacon;
     this.meanExamples = commit.body.meanExamples;
+    this.committed += 1;
     this.eligible = round.eligible ?? [];
     if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });

@@ -184,7 +184,7 @@ export const fetchModel = async (
 /** Trains; one training at a time, even when an attempt is left in the middle of one. */
 export type Train = (
   input: {
-    readonly attempt: number;
+    readonly round: number;
     readonly model: ModelRef;
     readonly content: ModelContent;
     readonly onProgress: (done: number, total: number) => void;
@@ -194,7 +194,7 @@ export type Train = (
 
 export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): Train => {
   let earlier: Promise<unknown> = Promise.resolve();
-  return async ({ attempt, model, content, onProgress }, signal) => {
+  return async ({ round, model, content, onProgress }, signal) => {
     const { training, rounds } = view.spec;
     const { epochs, batchSize } = training;
     const optimizer = optimizerOf(training);
@@ -206,10 +206,10 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
       const started = clock.now();
       const result = await trainer.train({
         weights: before.slice(),
-        round: attempt,
+        round,
         epochs,
         batchSize,
-        learningRate: rateOfRound(training, attempt, rounds),
+        learningRate: rateOfRound(training, round, rounds),
         ...(optimizer === undefined ? {} : { optimizer }),
         seed: trainingSeed(view, own, model.hash),
         signal,

@@ -95,14 +95,14 @@ const inbox = async (
 
 const trained = async (
   { train, onTraining }: Context,
-  { attempt, model }: WorkOf<'train'>,
+  { attempt, round, model }: WorkOf<'train'>,
   kept: KeptAttempt,
   signal: AbortSignal,
 ): Promise<Result> => {
   const { content } = kept;
   if (content === undefined) throw noPart('model');
   const onProgress = (done: number, total: number): void => onTraining(attempt, done, total);
-  const made = await train({ attempt, model, content, onProgress }, signal);
+  const made = await train({ round, model, content, onProgress }, signal);
   kept.trained = made;
   delete kept.content;
   const { examples, lossSum, correct } = made.result;

@@ -37,7 +37,12 @@ export const startTraining = (state: State, effects: readonly Effect[] = []): St
   if (view.spec.secagg === 'masked' && sharing === undefined) return same(state, ...effects);
   return startWork(
     withTraining(state, 'training'),
-    { type: 'train', attempt: open.round, model: open.body.model },
+    {
+      type: 'train',
+      attempt: open.round,
+      round: open.body.committed + 1,
+      model: open.body.model,
+    },
     effects,
   );
 };

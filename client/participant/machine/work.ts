@@ -52,7 +52,13 @@ export type Work =
     }
   | { readonly type: 'fetch'; readonly attempt: number; readonly open: SignedRecord<'open'> }
   /** On the model that was fetched, once what was sent has left. */
-  | { readonly type: 'train'; readonly attempt: number; readonly model: ModelRef }
+  | {
+      readonly type: 'train';
+      readonly attempt: number;
+      /** Counts from 1: the commits before the attempt, and one. */
+      readonly round: number;
+      readonly model: ModelRef;
+    }
   /** Encodes and masks what was trained. */
   | {
       readonly type: 'vector';
