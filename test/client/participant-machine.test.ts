@@ -258,6 +258,7 @@ describe('every phase and every frame', () => {
 describe('any order of events', () => {
   it('one answer for a model, one upload for an attempt, no training before the check', () => {
     const all = frames();
+    const login = run.events.find(({ type }) => type === 'logged-in')!;
     let reached = 0;
     const opens = all.flatMap((event, i) => (openOf(event) === undefined ? [] : [i]));
     const action = fc.oneof(
@@ -271,6 +272,7 @@ describe('any order of events', () => {
     fc.assert(
       fc.property(actions, fc.constantFrom(...opens), (chosen, first) => {
         const player = playerOf(run, createWatch());
+        player.take(login);
         let next = first;
         const advance = (): void => {
           player.take(all[next % all.length]!);
@@ -284,6 +286,7 @@ describe('any order of events', () => {
           else if (what === 'disk') player.breakDisk();
           else if (what === 'restart') {
             player.restart();
+            player.take(login);
             // The coordinator shows the running attempt again.
             next = opens.findLast((open) => open <= next % all.length) ?? 0;
           } else if ('frame' in what) player.take(all[what.frame]!);
@@ -297,6 +300,19 @@ describe('any order of events', () => {
     );
     // The orders are not so wild that nothing is ever answered.
     expect(reached).toBeGreaterThan(20);
+  });
+
+  it('takes no frame of a session that has not passed its login', () => {
+    const [first] = frames();
+    const player = playerOf(run);
+    player.take(first!);
+    const login = run.events.find((event) => event.type === 'logged-in')!;
+    player.take({ ...login, register: new Uint8Array(3) });
+    player.take(first!);
+    expect(player.effects).toMatchObject([{ type: 'disconnect' }]);
+    player.take(login);
+    player.take(first!);
+    expect(player.effects.length).toBeGreaterThan(2);
   });
 
   it('is deterministic', () => {

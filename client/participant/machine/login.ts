@@ -20,7 +20,8 @@ export const onLogin = (
   state: State,
   { register, remote }: Extract<Event, { type: 'logged-in' }>,
 ): Step => {
-  if (register === undefined) return same(state, { type: 'announce', remote });
+  const passed = same({ ...state, online: true }, { type: 'announce', remote });
+  if (register === undefined) return passed;
   try {
     const { author, run, body } = decodeRecordOf('register', register);
     if (!equalBytes(author, view.self) || !equalBytes(run, view.run))
@@ -29,11 +30,11 @@ export const onLogin = (
         'the registration that the coordinator shows is no own one',
       );
     const known = state.memory.registered?.counter ?? 0;
-    if (body.counter <= known) return same(state, { type: 'announce', remote });
+    if (body.counter <= known) return passed;
     const message = `this identity has registered ${body.counter} times in the run, its keystore knows of ${known}`;
     return endWith(state, new FloeError('keystore_rolled_back', message), []);
   } catch (thrown) {
     if (!(thrown instanceof FloeError)) throw thrown;
-    return same(state, { type: 'disconnect', error: thrown });
+    return same({ ...state, online: false }, { type: 'disconnect', error: thrown });
   }
 };

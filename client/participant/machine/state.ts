@@ -94,6 +94,11 @@ export interface State {
   /** The newest commit it was shown. */
   readonly commit: SignedRecord<'commit'> | undefined;
   readonly phase: Phase;
+  /**
+   * Whether the frames of this session count: from a login that passed its checks to a frame that
+   * cannot be read.
+   */
+  readonly online: boolean;
   /** Breaches that the coordinator's records have proven. */
   readonly breaches: number;
   /** Attempts in a row in which this program itself failed with one code. */
@@ -114,7 +119,14 @@ export const attemptOf = (opened: OpenView): Attempt => ({
 /** @param memory as it was saved last; an attempt in it continues where it was left */
 export const initialState = ({ spec, run, beacon }: RunView, memory: Memory): State => {
   const commit = memory.commit && decodeRecordOf('commit', memory.commit);
-  const base = { memory, commit, breaches: 0, ownFaults: { attempts: [] }, skew: undefined };
+  const base = {
+    memory,
+    commit,
+    online: false,
+    breaches: 0,
+    ownFaults: { attempts: [] },
+    skew: undefined,
+  };
   if (memory.round === undefined) return { ...base, phase: { type: 'idle' } };
   // The record was checked before it was saved.
   const open = decodeRecordOf('open', memory.round.open);

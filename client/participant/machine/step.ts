@@ -156,9 +156,10 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
     case 'logged-in':
       return onLogin(config, state, event);
     case 'frame':
-      return onFrame(config, state, event.frame);
+      return state.online ? onFrame(config, state, event.frame) : same(state);
     case 'bad-frame': {
-      const left = fault(state, event.error, 'frame');
+      if (!state.online) return same(state);
+      const left = fault({ ...state, online: false }, event.error, 'frame');
       // What follows on this line may be no better: a fresh session shows the running attempt
       // again.
       return same(left.state, ...left.effects, { type: 'disconnect', error: event.error });
