@@ -28,7 +28,7 @@ export interface ParameterSpec {
 
 export type ParameterValues = Readonly<Record<string, number>>;
 
-/** What the sum says beside the vector. */
+/** Values of the sum in addition to the vector. */
 export interface StepTotals {
   /** Sum of the capped example counts. */
   readonly weight: number;
@@ -80,7 +80,7 @@ export interface MemberUpdate {
 
 /**
  * A vector that travels under the same masks as the update, one value for each trainable parameter,
- * with a norm and so a scale of its own.
+ * with its own norm and therefore its own scale.
  */
 export interface MemberSegment {
   readonly name: string;

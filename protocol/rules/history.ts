@@ -50,7 +50,7 @@ export interface RunHistory {
   readonly missed: ReadonlyMap<string, Missed>;
   /** Named as culprits in Abort records. */
   readonly culprits: ReadonlySet<string>;
-  /** Who can have spoiled the sums that were implausible. */
+  /** Members that can have spoiled the implausible sums. */
   readonly suspicions: readonly Suspicion[];
   /** Who was in every one of them; `misses` counts how often that came out. */
   readonly suspended: ReadonlyMap<string, Missed>;
@@ -121,7 +121,7 @@ export const suspendedBy = (
   code: string,
 ): readonly string[] => judgedBy(history, survivors, code).suspended.toSorted();
 
-/** Who may have been summed on the newest model. */
+/** Members whose update may be in a sum on the newest model. */
 export const everSummed = ({ summed }: Pick<RunHistory, 'summed'>): ReadonlySet<string> =>
   new Set([...summed.values()].flatMap((keys) => [...keys]));
 

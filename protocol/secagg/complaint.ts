@@ -26,9 +26,9 @@ import { canBeShown, readShownPoint, SHOWN_POINT_BYTES, showPoint } from './show
 export type ComplaintKind = 'sealed' | 'pair';
 
 export interface Complaint {
-  /** Who received the entry. */
+  /** The member that received the entry. */
   readonly complainer: Id;
-  /** Who made it. */
+  /** The member that made it. */
   readonly accused: Id;
   readonly kind: ComplaintKind;
   readonly entry: Uint8Array;
@@ -67,7 +67,7 @@ export const complaintSecret = (
 };
 
 /**
- * Who lied, by what everybody can check.
+ * Returns the member that lied, from publicly checkable evidence.
  * @param signed what the accused's share record says of its entries
  */
 export const judgeComplaint = async (

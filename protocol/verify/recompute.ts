@@ -54,7 +54,7 @@ const foldUploads = async (
 };
 
 /**
- * What spot checks rely on beside the secrets: hashes of leaves, extra lanes, keys of the models.
+ * Inputs of spot checks in addition to the secrets: hashes of leaves, extra lanes, keys of the models.
  * @throws Culprit
  */
 const checkBundle = async (
