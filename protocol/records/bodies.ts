@@ -223,8 +223,8 @@ export const bodySchemas = {
     entropy: v.optional(hash),
   }),
   /**
-   * Coordinator: members whose uploads count, frozen in the ledger; excluded members are listed with the
-   * reason.
+   * Coordinator: members whose uploads count, frozen in the ledger; excluded members are
+   * listed with the reason.
    */
   survivors: v.strictObject({
     context: hash,
