@@ -1,9 +1,9 @@
 /**
  * @module A strategy: what a participant adds to its update, and what the server makes of the
- * decoded sum. It is data and two pure functions. Whoever recomputes a round calls the same
+ * decoded sum. It is data and two pure functions. A verifier of a round calls the same
  * functions, so both use nothing but + - * / and Math.sqrt, abs, sign, min, max, floor and fround,
- * in one fixed order: these are exact in IEEE 754 everywhere. No random numbers, no clock, no state
- * of their own.
+ * in one fixed order: these are exact in IEEE 754 everywhere. No random numbers, no clock, no
+ * internal state.
  *
  * The server's step is coordinate-wise: value i of its outputs follows from value i of its inputs
  * and from the totals. This is what lets a participant check a commit at one block of coordinates

@@ -7,7 +7,7 @@ export type ErrorArea =
   'wire' | 'spec' | 'data' | 'secagg' | 'round' | 'store' | 'access' | 'ledger' | 'verify' | 'cli';
 
 /**
- * Whose doing it is, where the error is what it says.
+ * The party at fault, provided that the error is correct.
  *
  * - `coordinator`, `participant`: that party of the run; where a `Breach` carries the coordinator's
  *   record, proven.

@@ -92,8 +92,8 @@ interface FractionsKind {
   readonly of: readonly string[];
 }
 /**
- * One of several alternatives, each with its own parameters: `{"type": NAME, ...}`, as a flag `NAME`
- * or `NAME:VALUE`.
+ * One of several alternatives, each with its own parameters: `{"type": NAME, ...}`, as a flag
+ * `NAME` or `NAME:VALUE`.
  */
 interface VariantKind extends Defaults<string> {
   readonly type: 'variant';

@@ -27,7 +27,7 @@ entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &T
     assert!(run.is_granted(round, ctx.sender(), clock.timestamp_ms()), ENoAccess)
 }
 
-/// The bundle of unmasking shares, once the survivors are frozen: whoever recomputes the round, which is the aggregator, the
+/// The bundle of unmasking shares, once the survivors are frozen: the parties that recompute the round are the aggregator, the
 /// auditors, the round's cohort, and the cohorts that train on the model that the round made and check it before.
 entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
     let round = named(id, run, identity::unmask());
