@@ -1,7 +1,7 @@
 /**
  * @module The command that runs a devnet until it is interrupted: its flags, and its body.
- * `floe-devnet` is this and nothing else; another program can mount it as a command of its own,
- * with packages of its own.
+ * `floe-devnet` is this and nothing else; another program can mount it as its own command,
+ * with its own packages.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, type Command } from 'commander';

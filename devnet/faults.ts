@@ -1,7 +1,7 @@
 /**
- * @module Everything that can be made to go wrong in a devnet, as methods and as JSON commands
- * (`POST /control` beside the faucet). Faults are switched, not random, so that a run with faults
- * can be repeated.
+ * @module The faults that a devnet can simulate, as methods and as JSON commands
+ * (`POST /control`, on the server of the faucet). Callers switch faults on and off; none is random,
+ * so a run with faults can be repeated.
  */
 import * as v from 'valibot';
 import { DevnetError } from './errors.ts';

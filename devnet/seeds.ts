@@ -1,6 +1,6 @@
 /**
  * @module Everything that is random in a devnet, derived from its seed, so that two devnets with
- * one seed are alike. Keys of a devnet guard nothing: whoever knows the seed knows them.
+ * one seed are alike. Keys of a devnet guard nothing: anyone with the seed can derive them.
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';

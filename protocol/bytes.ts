@@ -81,7 +81,7 @@ export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
 };
 
 /**
- * Copies into a buffer of its own, so that a view of a larger (or shared) buffer is never kept
+ * Copies into a new buffer, so that a view of a larger (or shared) buffer is never kept
  * alive or handed out.
  */
 export const ownBytes = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);

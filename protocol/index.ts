@@ -1,6 +1,6 @@
 /**
- * @module floe/protocol: what both sides agree on, for whoever writes a port, a trainer's
- * surroundings or a verifier of their own. Runs in Node and in browsers; the store in a directory,
+ * @module floe/protocol: the contract of both sides, for authors of ports, trainers' environments
+ * or verifiers. Runs in Node and in browsers; the store in a directory,
  * which needs Node, is in floe/client and floe/coordinator.
  */
 export type { AccessGate, KeyPurpose } from './ports/access-gate.ts';

@@ -342,7 +342,7 @@ export const limitsPage = async (): Promise<string> => {
     '',
     GENERATED,
     '',
-    'What a coordinator accepts from outside. `createCoordinator` takes others as `limits`. What is beyond a limit is refused by',
+    'Limits on the input that a coordinator accepts. `createCoordinator` takes other values as `limits`. Input beyond a limit is refused by',
     'name: [errors.md](errors.md). Behind a proxy all participants share one address; those that count by address are then for',
     'the proxy to keep. How many elements a frame or record may have follows from its schema ([protocol.md](protocol.md)) and is',
     'no setting.',

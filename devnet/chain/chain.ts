@@ -289,7 +289,7 @@ export class Chain {
     return record;
   }
 
-  /** What a transaction is told of the chain. */
+  /** The facts about the chain that a transaction receives. */
   get environment() {
     return {
       epoch: this.#epoch,

@@ -1,7 +1,7 @@
 /**
  * @module One transaction against one state: gas coins are smashed into the first, the commands run
  * in a Move session, and what the session did becomes new object versions. The state itself is not
- * touched; the caller applies the change or, for a simulation, forgets it. A failure gives up
+ * touched; the caller applies the change or, for a simulation, forgets it. A failure discards
  * everything except gas and the version bump of the inputs.
  */
 import { toBase58 } from '@mysten/bcs';

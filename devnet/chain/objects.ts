@@ -8,7 +8,7 @@ import { concatBytes, hexToBytes, bytesToHex } from '@noble/hashes/utils.js';
 import { toBase58 } from '@mysten/bcs';
 import { normalizeStructTag, normalizeSuiAddress } from '@mysten/sui/utils';
 
-/** Who may use an object. `shared.version` is the version at which it became shared. */
+/** The owner of an object. `shared.version` is the version at which it became shared. */
 export type Owner =
   | { readonly type: 'address'; readonly address: string }
   | { readonly type: 'object'; readonly parent: string }

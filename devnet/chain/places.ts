@@ -21,7 +21,7 @@ const PRIMITIVES = new Set(['bool', 'u8', 'u16', 'u32', 'u64', 'u128', 'u256', '
 const OPTION = `${STD}::option::Option<`;
 
 /**
- * Whether raw bytes may stand for a value of this type: a struct with rules of its own must come
+ * Whether raw bytes may stand for a value of this type: a struct with its own rules must come
  * from code.
  */
 export const isPureType = (type: string): boolean => {

@@ -40,7 +40,7 @@ export interface Cell {
 
 /**
  * An argument of a call. `bcs` is decoded by the parameter's type (for `&T` and `&mut T` into a
- * place of its own);
+ * separate place);
  * `cell` is moved for a parameter by value (`copy: true`: copied, type must have `copy`), lent for
  * `&T` and `&mut T`.
  */

@@ -1,8 +1,8 @@
 /**
  * @module A devnet on disk, so that it can continue later or be looked at: a folder with the
  * chain's state, its history, and each blob once. History is appended to and blobs do not change,
- * so saving often costs little. The manifest is written beside and renamed last: a process that
- * dies while it saves leaves the snapshot before.
+ * so saving often costs little. The manifest is written to a temporary file and renamed last:
+ * after a crash during a save, the previous snapshot remains.
  *
  * - `manifest.json`: what belongs to the snapshot, with lengths and SHA-256 of every file
  * - `state-<n>.json.gz`: objects, packages, clock

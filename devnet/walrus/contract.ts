@@ -16,7 +16,7 @@ export interface WalrusPrices {
   readonly writePerUnit: number;
 }
 
-/** Who a storage node is. */
+/** The identity of a storage node. */
 export interface NodeIdentity {
   readonly index: number;
   /** Its pool's object id. */

@@ -10,7 +10,7 @@ import {
 } from '@mysten/walrus';
 import { json, type HttpReply } from '../http.ts';
 
-/** Milliseconds after which a read or an upload is given up. */
+/** Milliseconds after which a read or an upload times out. */
 export const OPERATION_TIMEOUT_MS = 120_000;
 
 export const refuse = (status: number, reason: string, message: string): HttpReply =>

@@ -67,7 +67,7 @@ export class Slivers {
     for (const [key, bytes] of this.#held) if (bytes) yield [key, bytes];
   }
 
-  /** Gives up the bytes of every sliver that is as the encoder makes it. */
+  /** Releases the bytes of every sliver that equals the encoder's output. */
   settle(encoded: EncodedBlob): void {
     for (const [key, bytes] of this.own()) {
       const made = sliverOf(encoded, key);

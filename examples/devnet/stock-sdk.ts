@@ -204,7 +204,7 @@ export const runStockSdk = async (network: Network): Promise<StockSdkResult> => 
   return { packageId: list.packageId, ...seal, ...(await useWalrus(account)) };
 };
 
-/** The story on a devnet of its own, in this process. */
+/** Runs the example on a new devnet in this process. */
 const runAlone = async (): Promise<StockSdkResult> => {
   const devnet = await startDevnet();
   try {

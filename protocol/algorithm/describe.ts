@@ -18,7 +18,7 @@ export interface StrategyDescription {
   })[];
   /** Vectors that are carried from round to round. */
   readonly state: readonly string[];
-  /** Scalars that travel beside each update. */
+  /** Scalars that travel with each update. */
   readonly scalars: readonly string[];
   /** Of a float32 model version, and of an upload with the default encoding in a cohort of ten. */
   readonly bytes: { readonly model: number; readonly upload: number };

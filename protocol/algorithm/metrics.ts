@@ -1,5 +1,5 @@
 /**
- * @module The metrics of a run: numbers that each participant sends beside its update, under the
+ * @module The metrics of a run: numbers that each participant sends with its update, under the
  * same masks. The specification declares them; nobody but their participant sees a single one. A
  * sum of a metric travels as an integer of 40 bits, see `ExtraSpec` in the encoding.
  */
@@ -84,7 +84,7 @@ export const extrasOf = (metrics: readonly MetricSpec[]): readonly ExtraSpec[] =
  * these sums are means.
  *
  * @param values by name
- * @throws FloeError `metric_out_of_range` where one is missing
+ * @throws FloeError `metric_out_of_range` if a metric is missing
  */
 export const weighMetrics = (
   metrics: readonly MetricSpec[],

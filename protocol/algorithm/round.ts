@@ -125,7 +125,7 @@ export interface StepInput {
   readonly meanExamples: number;
 }
 
-/** What the strategy is told of the sum beside the vector. */
+/** Facts about the sum that the strategy receives in addition to the vector. */
 const stepTotals = (spec: RunSpec, survivors: number, totals: ExtraTotals): StepTotals => {
   const { weight, metrics } = totals;
   const scalars = strategyOf(spec).strategy.member?.scalars ?? [];

@@ -3,7 +3,7 @@
  * parameter, one
  * after the other. The state lies behind the model in one safetensors file, as tensors named
  * `strategy/...`: one blob, one key, one certificate, so whatever stores, gates, archives or forks
- * a model does the same to its state. Records name it by a hash of its own, since models of equal
+ * a model does the same to its state. Records name it by a separate hash, since models of equal
  * weights may differ in state.
  */
 import { sha256, utf8 } from '../bytes.ts';

@@ -1,6 +1,6 @@
 /**
  * @module The statistics of a model, such as the moving mean and variance of batch normalisation,
- * as they travel: in a segment of their own, weighted by examples. Each is sent as its change in
+ * as they travel: in a separate segment, weighted by examples. Each is sent as its change in
  * units that everybody knows from the model before: a variance in units of itself, a mean in units
  * of its layer's deviation. So the rounding error is relative to each value, whatever the layers
  * measure, and the mean of the changes is the change of the mean. A change beyond the range is cut;

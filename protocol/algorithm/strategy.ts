@@ -1,9 +1,9 @@
 /**
  * @module A strategy: what a participant adds to its update, and what the server makes of the
- * decoded sum. It is data and two pure functions. Whoever recomputes a round calls the same
+ * decoded sum. It is data and two pure functions. A verifier of a round calls the same
  * functions, so both use nothing but + - * / and Math.sqrt, abs, sign, min, max, floor and fround,
- * in one fixed order: these are exact in IEEE 754 everywhere. No random numbers, no clock, no state
- * of their own.
+ * in one fixed order: these are exact in IEEE 754 everywhere. No random numbers, no clock, no
+ * internal state.
  *
  * The server's step is coordinate-wise: value i of its outputs follows from value i of its inputs
  * and from the totals. This is what lets a participant check a commit at one block of coordinates
@@ -28,7 +28,7 @@ export interface ParameterSpec {
 
 export type ParameterValues = Readonly<Record<string, number>>;
 
-/** What the sum says beside the vector. */
+/** Values of the sum in addition to the vector. */
 export interface StepTotals {
   /** Sum of the capped example counts. */
   readonly weight: number;
@@ -80,7 +80,7 @@ export interface MemberUpdate {
 
 /**
  * A vector that travels under the same masks as the update, one value for each trainable parameter,
- * with a norm and so a scale of its own.
+ * with its own norm and therefore its own scale.
  */
 export interface MemberSegment {
   readonly name: string;

@@ -37,7 +37,7 @@ export interface UpdateInput {
   readonly rotationSeed: Uint8Array;
   /**
    * For the rounding: 2 bytes a coordinate, at most 65,536 a call. A CSPRNG outside of simulations:
-   * whoever knows it learns more than the rounded update.
+   * a party that knows it learns more than the rounded update.
    */
   readonly random: RandomSource;
 }

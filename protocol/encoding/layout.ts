@@ -3,7 +3,7 @@
  * a power of two, then the extra lanes. After Kairouz et al. 2021 (DDGauss), section 4.
  *
  * Segments: the update of the trainable tensors is the first one. The statistics of a model and
- * the vectors that a strategy adds follow, each with a norm and so a scale of its own. Leaves,
+ * the vectors that a strategy adds follow, each with its own norm and scale. Leaves,
  * masks and spot checks see one row of blocks.
  *
  * Blocks: the largest power of two up to 2^15 that pads by no more than 2 % (or 64 coordinates, for
@@ -51,7 +51,7 @@ export interface EncodingSpec {
 export const scaleOf = ({ weightScale, weightCap }: EncodingSpec): number =>
   weightScale ?? weightCap;
 
-/** A part of an update with a scale of its own. */
+/** A part of an update with its own scale. */
 export interface SegmentSpec {
   readonly name: string;
   /** Coordinates, 1 to 2^31. */
@@ -78,7 +78,7 @@ export interface SegmentLayout extends SegmentSpec {
 }
 
 /**
- * A number that is summed beside the update: it travels as floor(value * scale + 1/2), below 2^40.
+ * A number that is summed with the update: it travels as floor(value * scale + 1/2), below 2^40.
  */
 export interface ExtraSpec {
   readonly name: string;

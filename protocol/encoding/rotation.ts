@@ -2,7 +2,7 @@
  * @module The random rotation: an orthogonal map that makes the coordinates of any update close to
  * normal with one variance, so that one scale fits them all (Kairouz et al. 2021, section 4). It is
  * block-diagonal: coordinates are dealt out to equal blocks, and each block gets random signs and a
- * Walsh-Hadamard transform of its own. So one block of a sum decodes alone, which is what a spot
+ * separate Walsh-Hadamard transform. So one block of a sum decodes alone, which is what a spot
  * check of a commit needs (encoding/leaves.ts).
  *
  * Dealing: layers differ, and the update of a small last layer can hold half the energy. Each group

@@ -7,16 +7,16 @@ export type ErrorArea =
   'wire' | 'spec' | 'data' | 'secagg' | 'round' | 'store' | 'access' | 'ledger' | 'verify' | 'cli';
 
 /**
- * Whose doing it is, where the error is what it says.
+ * The party at fault, provided that the error is correct.
  *
  * - `coordinator`, `participant`: that party of the run; where a `Breach` carries the coordinator's
  *   record, proven.
  * - `peer`: the other end of the connection, or the line between; nothing proves which.
- * - `author`: whoever signed the record that the error is about.
+ * - `author`: the signer of the record that the error is about.
  * - `either`: the two sides do not agree, and each may be the one to change.
  * - `service`: a blob store, a key server, a ledger.
  * - `network`: the line between the two.
- * - `operator`: whoever started this process: its flags, files, disk, funds.
+ * - `operator`: the operator of this process: its flags, files, disk, funds.
  * - `nobody`: it happens in an honest run. `floe`: a fault of this program.
  */
 export type Fault =

@@ -114,14 +114,14 @@ export const ROUND = {
     'operator',
     false,
     'The journal is not one of this version, or something in it was changed or lost.',
-    'Restore the journal from a backup; Floe does not guess. A disk that is full or read-only has a code of its own.',
+    'Restore the journal from a backup; Floe does not guess. A disk that is full or read-only has its own code.',
   ),
   journal_locked: entry(
     'round',
     'operator',
     true,
     'Another process has the journal open: a coordinator, or a command that reads the folder of the run.',
-    'Wait until it ends, or stop it. A second coordinator needs a folder of its own.',
+    'Wait until it ends, or stop it. A second coordinator needs its own folder.',
   ),
   attempts_exhausted: entry(
     'round',

@@ -74,7 +74,7 @@ const fill = (out: Float32Array, { name, shape }: TensorSpec, key: Uint8Array): 
  * The first model, flat, in the order of the tensors, rounded to their types. Tensors of rank 2 and
  * more are Glorot uniform: from (-l, l) with l = sqrt(6 / (fan in + fan out)). Those of rank 0 and
  * 1 are ones where the name ends in `gamma` or `moving_variance`, else zeros (`bias`, `beta`,
- * `moving_mean` and whatever else). Each tensor has a stream of its own.
+ * `moving_mean` and whatever else). Each tensor has its own stream.
  *
  * @throws FloeError `spec_invalid` where the specification has no seed, since it names a parent
  */

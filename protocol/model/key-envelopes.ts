@@ -56,11 +56,11 @@ export type Sealed = v.InferOutput<typeof sealedSchema>['sealed'][number];
 
 const envelopeSchema = v.variant('v', [boxesSchema, sealedSchema]);
 
-/** Who must be able to open a key, whatever else its envelope says. */
+/** The parties that must be able to open a key, independent of other envelope contents. */
 export interface Required {
   readonly spec: RunSpec;
   readonly purpose: Pick<KeyPurpose, 'round' | 'role'>;
-  /** Participants, beside the coordinator and the auditors. */
+  /** Participants, in addition to the coordinator and the auditors. */
   readonly members: readonly Uint8Array[];
   /** The round in whose cohort they are. */
   readonly cohortOf: number;

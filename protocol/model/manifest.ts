@@ -11,7 +11,7 @@ export type TensorDtype = (typeof TENSOR_DTYPES)[number];
 
 /**
  * What a tensor is in training. `trainable`: gradients change it; its update travels. `statistic`:
- * a number over examples that training keeps beside them, such as the moving mean of batch
+ * a number over examples that training keeps with the weights, such as the moving mean of batch
  * normalisation; `variance`: one that is never below 0. `frozen`: nothing changes it, and nothing
  * of it travels.
  */

@@ -21,7 +21,7 @@ const NO_CODE = new Uint8Array();
 
 /**
  * The parent of a new run: with its state where both have the same strategy, whatever its
- * parameters. Another strategy begins with a state of its own.
+ * parameters. Another strategy begins with its own state.
  */
 export const parentFor = (
   { parent, carried }: Beginning,

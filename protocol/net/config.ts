@@ -91,7 +91,7 @@ export const parseNetworkConfig = (data: unknown): NetworkConfig => {
 };
 
 /**
- * An address as others may know it: user, password, query and fragment can hold keys of its owner.
+ * Removes user, password, query and fragment from an address, because they can hold secret keys.
  */
 export const publicUrl = (text: string): string => {
   const { origin, pathname } = new URL(text);
@@ -111,9 +111,9 @@ const publicServer = <
 });
 
 /**
- * What others are told of a network: which it is and where it is read. Addresses lose what may hold
- * a key, and what only serves those who pay is left out. (A key in the path of an address stays:
- * such an address is not for a shared file.)
+ * The public part of a network's configuration: its identity and the addresses for reading.
+ * Address parts that may hold a key are removed, and so are settings that only payers use. (A key
+ * in the path of an address remains: do not put such an address in a shared file.)
  */
 export const publicNetwork = ({ rpcUrl, walrus, seal, floe }: NetworkConfig): NetworkConfig => ({
   rpcUrl: publicUrl(rpcUrl),

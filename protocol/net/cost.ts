@@ -115,7 +115,7 @@ export interface RunCost {
   /** The run itself: its object, the initial model, the publication at its end. */
   readonly once: CostPart;
   readonly total: CostPart;
-  /** FROST a round, and in all, had every upload been a blob of its own. */
+  /** FROST a round, and in all, if every upload were a separate blob. */
   readonly separateRound: bigint;
   readonly separateTotal: bigint;
 }

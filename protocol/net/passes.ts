@@ -22,7 +22,7 @@ export interface OfferTerms {
   readonly periodPrice: bigint;
   /** Length of a period, ms. */
   readonly periodMs: number;
-  /** Who is paid. Default: who makes the offer. */
+  /** The address that is paid. Default: the address that makes the offer. */
   readonly beneficiary?: string | undefined;
   readonly rounds?: Rounds | undefined;
 }

@@ -10,7 +10,7 @@ export interface Clock {
    * measured with it.
    */
   now(): number;
-  /** Milliseconds from an origin of its own; never goes back and never jumps. */
+  /** Milliseconds from an arbitrary origin; never goes back and never jumps. */
   monotonic(): number;
   /**
    * Calls `callback` once, `at - now()` after the call at the earliest. Returns a function that
@@ -82,7 +82,7 @@ export const deadline = (
   };
 };
 
-/** A clock that stands still until it is told to move. */
+/** A clock that moves only when the caller advances it. */
 export interface ManualClock extends Clock {
   /** Moves time forward and fires what is due, in order. */
   advance(ms: number): void;

@@ -2,7 +2,7 @@
  * @module The Disk port, and the disk of Node. A write replaces the whole file or nothing:
  * temporary file, fsync, rename, fsync of the folder. The lock is SQLite's on an empty database:
  * the operating system drops it when the process dies, however it dies, so no lock is ever stale. A
- * full or read-only disk has an error of its own (storage-errors.ts). This module loads in
+ * full or read-only disk has its own error (storage-errors.ts). This module loads in
  * browsers.
  */
 import { toHex } from '../bytes.ts';

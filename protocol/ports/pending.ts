@@ -1,15 +1,15 @@
 /**
- * @module Calls that hang instead of failing. A port that does not answer for a while is spoken of
- * before any deadline is over, once for each time that it stops answering.
+ * @module Calls that hang instead of failing. A port that does not answer for a while is
+ * reported before any deadline ends, once for each time that it stops answering.
  */
 import type { Clock } from './clock.ts';
 
-/** Milliseconds for which a call may last before it is spoken of. */
+/** Milliseconds after which a pending call is reported. */
 export const PENDING_MS = 10_000;
 
 /**
- * The same port; a call that has lasted for {@link PENDING_MS} is told to `onPending`, and the next
- * such call only after one has ended well.
+ * The same port; a call that has lasted for {@link PENDING_MS} is reported to `onPending`, and the
+ * next such call only after one has ended well.
  *
  * @param onPending is given the name of the method
  */

@@ -19,7 +19,7 @@ export const systemRandom: RandomSource = (length) => {
   return bytes;
 };
 
-/** 32 bytes that depend on every part; used to give each purpose a seed of its own. */
+/** 32 bytes that depend on every part; used to give each purpose its own seed. */
 export const deriveSeed = (
   seed: Uint8Array,
   ...labels: readonly (string | number | Uint8Array)[]

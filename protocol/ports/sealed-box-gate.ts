@@ -27,7 +27,7 @@ export const sealedBoxGate = (identity: Identity): AccessGate => ({
         'envelope_malformed',
         `expected at most ${MAX_READERS} readers, got ${readers.length}`,
       );
-    // A sealed box has no associated data, so the purpose travels inside, beside the key.
+    // A sealed box has no associated data, so the purpose travels inside, next to the key.
     const plain = concatBytes(key, purposeHash(purpose));
     return encodeCbor({
       v: 1,

@@ -1,6 +1,6 @@
 /**
  * @module The upload journal in a folder: one JSON file per upload and, until it is certified, the
- * bytes beside it. The Disk port writes each file whole or not at all.
+ * bytes next to it. The Disk port writes each file whole or not at all.
  */
 import * as v from 'valibot';
 import { FloeError } from '../errors.ts';

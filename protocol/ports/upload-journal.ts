@@ -2,7 +2,7 @@
  * @module How far each upload to Walrus has come, kept so that a crash between two steps neither
  * pays twice nor leaves a blob registered and never certified. The steps are those of the SDK's own
  * flow: encode -> register -> upload -> certify. An upload that is promised and not paid for yet,
- * and a registration that has left and not been heard of again, are states of their own.
+ * and a registration that has left and not been heard of again, are separate states.
  */
 import * as v from 'valibot';
 import { ownBytes, sha256, toHex } from '../bytes.ts';

@@ -1,7 +1,8 @@
 /**
- * @module What only some stores do, as interfaces beside BlobStore. Where each stored blob has a
- * fixed cost, uploads are staged: they wait where waiting costs nothing and move to their lasting
- * place together. Where storage is paid by the epoch, leases are extended. Some stores can remove.
+ * @module Operations of only some stores, as interfaces next to BlobStore. Where each stored blob
+ * has a fixed cost, uploads are staged: they wait where waiting costs nothing and move to their
+ * lasting place together. Where storage is paid by the epoch, leases are extended.
+ * Some stores can remove.
  */
 import type { BlobOptions, BlobRef, BlobStore } from './blob-store.ts';
 

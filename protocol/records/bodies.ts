@@ -225,8 +225,8 @@ export const bodySchemas = {
     entropy: v.optional(hash),
   }),
   /**
-   * Coordinator: whose uploads count, frozen in the ledger; whoever is left out is listed with the
-   * reason.
+   * Coordinator: members whose uploads count, frozen in the ledger; excluded members are
+   * listed with the reason.
    */
   survivors: v.strictObject({
     context: hash,
@@ -245,7 +245,7 @@ export const bodySchemas = {
   consistent: v.strictObject({ context: hash, survivors: hash }),
   /**
    * Participant: SHA-256 of its answer, the shares sealed to the coordinator's key of this attempt.
-   * The answer itself goes beside the record: it has n shares, and nobody can open it once the
+   * The answer itself travels next to the record: it has n shares, and nobody can open it once the
    * attempt is over.
    */
   unmask: v.strictObject({ context: hash, survivors: hash, answer: hash }),
@@ -292,7 +292,7 @@ export const bodySchemas = {
     reason: text,
     culprits: keys,
     answered: v.boolean(),
-    /** Who was in every one of three implausible sums, ascending: not drawn for some time. */
+    /** Members of all three implausible sums, ascending: not drawn for some time. */
     suspended: v.optional(v.pipe(keys, v.minLength(1))),
     /** Where a complaint ended it: the complaint record, so that everybody can judge it. */
     complaint: v.optional(bytesUpTo(8 << 10)),

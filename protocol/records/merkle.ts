@@ -55,7 +55,7 @@ export const merkleTree = (hashes: readonly Uint8Array[]): MerkleTree => {
 };
 
 /**
- * The inclusion proof of one leaf (RFC 9162, section 2.1.3): the hashes beside its way to the root,
+ * The inclusion proof of one leaf (RFC 9162, section 2.1.3): the siblings on its path to the root,
  * from the leaf up, joined. At most 32 bytes for each level; none in a tree of one leaf.
  * @throws RangeError for an index that no leaf has
  */

@@ -28,7 +28,7 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'draw-lists',
-    says: 'The lists of the draw are sorted, each key once; who is late or out is eligible, and nobody is both.',
+    says: 'The lists of the draw are sorted, each key once; late and excluded keys are eligible, and no key is both.',
     code: 'record_malformed',
     check: (_view, { body: { draw } }) => {
       if (draw === undefined) return undefined;

@@ -50,9 +50,9 @@ export interface RunHistory {
   readonly missed: ReadonlyMap<string, Missed>;
   /** Named as culprits in Abort records. */
   readonly culprits: ReadonlySet<string>;
-  /** Who can have spoiled the sums that were implausible. */
+  /** Members that can have spoiled the implausible sums. */
   readonly suspicions: readonly Suspicion[];
-  /** Who was in every one of them; `misses` counts how often that came out. */
+  /** Members of all of them; `misses` counts how often that result occurred. */
   readonly suspended: ReadonlyMap<string, Missed>;
   /**
    * By attempt on the newest model: who may have been summed in it, or has said that it answered
@@ -121,7 +121,7 @@ export const suspendedBy = (
   code: string,
 ): readonly string[] => judgedBy(history, survivors, code).suspended.toSorted();
 
-/** Who may have been summed on the newest model. */
+/** Members whose update may be in a sum on the newest model. */
 export const everSummed = ({ summed }: Pick<RunHistory, 'summed'>): ReadonlySet<string> =>
   new Set([...summed.values()].flatMap((keys) => [...keys]));
 
@@ -132,7 +132,7 @@ const without = (keys: readonly Uint8Array[], has: (key: string) => boolean): st
 const TOO_FEW: ReadonlySet<string> = new Set(['cohort_too_small', 'batch_incomplete']);
 
 /**
- * Who was waited for in vain in an attempt that is over: invited and not registered, in the cohort
+ * Members that did not answer in a finished attempt: invited and not registered, or in the cohort
  * and not summed.
  */
 export const missedIn = (view: RoundView): readonly string[] => {
@@ -182,7 +182,7 @@ const withMissed = (
   return next.size <= MAX_MISSED ? next : new Map([...next].slice(-MAX_MISSED));
 };
 
-/** Who may be in a sum of this attempt, or has answered on its model before, by its own word. */
+/** Members that may be in a sum of this attempt, or that report an earlier answer on its model. */
 const summedIn = (view: RoundView): ReadonlySet<string> => {
   const stated = [...view.registers].filter(([, { body }]) => body.answered !== undefined);
   const shared = view.spec.secagg === 'masked' ? (view.sharers?.body.members ?? []) : [];

@@ -160,8 +160,8 @@ export const violation = (view: RoundView, record: SignedRecord): Violation | un
 
 /**
  * Rules whose finding rests on more than what the coordinator signed for this attempt: the record
- * is of somebody else, of another run or attempt, or differs from a list that travels beside it and
- * that nobody signed.
+ * is of somebody else, of another run or attempt, or differs from a list that travels with it
+ * without a signature.
  */
 const UNPROVEN: ReadonlySet<string> = new Set([
   'record-author',

@@ -237,7 +237,7 @@ const isDead = (
   present: { readonly round: number; readonly cohort: readonly Standing[] },
   minimum: number,
 ): boolean => {
-  // Who registers for an attempt renounces those before it, not those after.
+  // A registration for an attempt renounces earlier attempts, not later ones.
   if (round >= present.round) return false;
   const needed = renouncing(members.length, threshold, minimum);
   const earlier = new Set(members);

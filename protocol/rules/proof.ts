@@ -54,7 +54,7 @@ const judge = async (view: RoundView, code: string, complaint: Uint8Array): Prom
   requireLawful(asItCame(view), record);
   const cohort = cohortOf(view);
   if (cohort === undefined || view.sharers === undefined) {
-    // Who was sent every record knows that there were none.
+    // A party that received every record knows that there were none.
     if (view.complete) throw unproven('the complaint is of an attempt without shares');
     return false;
   }

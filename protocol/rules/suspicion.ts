@@ -24,7 +24,7 @@ const SUSPENDED_FROM = 3;
 
 export interface Judged {
   readonly suspicions: readonly Suspicion[];
-  /** Who is suspended by this. */
+  /** Members that this suspends. */
   readonly suspended: readonly string[];
 }
 

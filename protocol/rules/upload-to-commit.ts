@@ -311,7 +311,7 @@ const ABORT: readonly Rule[] = [
     says: 'It names culprits only with proof: a complaint, or what shows their lies.',
     code: 'evidence_invalid',
     check: (_view, { body: { code, culprits, complaint, lies } }) =>
-      // What a complaint proves has a rule of its own.
+      // A separate rule checks the proof of a complaint.
       culprits.length === 0 || code.startsWith('complaint_') || (complaint ?? lies) !== undefined
         ? undefined
         : `the abort blames ${culprits.length} without proof`,

@@ -183,7 +183,7 @@ export const quorumOf = (view: RoundView & { readonly cohort: SignedRecord<'coho
 
 const topologies = new WeakMap<SignedRecord<'cohort'>, Topology>();
 
-/** Who masks with whom in this cohort. @throws FloeError `cohort_too_small`, `cohort_too_large` */
+/** Masking neighbours in a cohort. @throws FloeError `cohort_too_small`, `cohort_too_large` */
 export const topologyOf = (cohort: SignedRecord<'cohort'>): Topology => {
   const { members, beacon } = cohort.body;
   const known = topologies.get(cohort) ?? edgesOf(members.length, beacon);

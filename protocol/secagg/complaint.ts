@@ -1,16 +1,17 @@
 /**
  * @module A complaint: a receiver whose entry does not open or does not match proves it to
  * everybody, before any upload counts. It reveals half of the keys that the entry was made for;
- * everybody compares it with Register, opens the entry that the accused signed, and sees who lied.
+ * everybody compares it with Register, opens the entry that the accused signed, and sees which member
+ * lied.
  * The attempt then ends.
  *
  * `sealed`: the shares do not open; the ML-KEM seed of the sealing keys is revealed, and what their
  * X25519 half and that of the accused agree on, with a proof (shown-point.ts). `pair`: the wrapped
  * pair key is not the committed one; the ML-KEM seed of the masking key is revealed. The other
- * entries and masks stay behind X25519. They have to: whoever made one bad entry may have made
+ * entries and masks stay behind X25519. They have to: the author of one bad entry may have made
  * many, and if each complaint opened all entries of its author, t of them would open the updates of
  * everybody who has uploaded meanwhile. A coordinator that keeps all and has a quantum computer
- * later is not kept from that by a complaint.
+ * later can still open them.
  */
 import { compareBytes, concatBytes, equalBytes } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -26,9 +27,9 @@ import { canBeShown, readShownPoint, SHOWN_POINT_BYTES, showPoint } from './show
 export type ComplaintKind = 'sealed' | 'pair';
 
 export interface Complaint {
-  /** Who received the entry. */
+  /** The member that received the entry. */
   readonly complainer: Id;
-  /** Who made it. */
+  /** The member that made it. */
   readonly accused: Id;
   readonly kind: ComplaintKind;
   readonly entry: Uint8Array;
@@ -67,7 +68,7 @@ export const complaintSecret = (
 };
 
 /**
- * Who lied, by what everybody can check.
+ * Returns the member that lied, from publicly checkable evidence.
  * @param signed what the accused's share record says of its entries
  */
 export const judgeComplaint = async (

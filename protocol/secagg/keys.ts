@@ -3,7 +3,7 @@
  * make one key pair each (Bonawitz et al. 2017, section 6): sigma makes the *masking* keys and is
  * Shamir-shared; c makes the *sealing* keys, is never shared, and is erased after the attempt. A
  * pair is X25519 (RFC 7748) and ML-KEM-768 (FIPS 203), both derived by HKDF-SHA256 (RFC 5869).
- * Whoever reconstructs sigma of a dropped participant can therefore recompute each of its pair
+ * A party that reconstructs sigma of a dropped participant can therefore recompute each of its pair
  * masks, and opens no share that was sealed to it.
  */
 import sodium from 'libsodium-wrappers';
@@ -33,7 +33,7 @@ const MLKEM_MODULUS = 3329;
 const MLKEM_COEFFICIENT_BYTES = 1152;
 
 /**
- * What a key pair is for; each use derives keys of its own. `answer`: the coordinator's key of an
+ * What a key pair is for; each use derives separate keys. `answer`: the coordinator's key of an
  * attempt.
  */
 export type KeyUse = 'mask' | 'seal' | 'answer';

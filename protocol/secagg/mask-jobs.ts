@@ -1,8 +1,8 @@
 /**
  * @module From recovered secrets to the masks that are left in a sum (Bonawitz et al. 2017, round
- * 4): whoever holds the secrets, so an auditor too, checks them against what was committed to and
- * registered, and turns them into mask jobs. Of the sealed entries it needs those that wrap the
- * pair keys of who dropped, and no others.
+ * 4). The holder of the secrets, for example an auditor, checks them against the commitments and
+ * registrations, and turns them into mask jobs. It needs only the sealed entries that wrap the
+ * pair keys of dropped members.
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

@@ -19,7 +19,7 @@
  *   upload, and no commitment can show whose; the norm of the mean does (step 7 of the
  *   specification).
  *
- * Shares are sealed under keys of their own, made from the sealing key pairs: masking and sealing
+ * Shares are sealed under separate keys, made from the sealing key pairs: masking and sealing
  * have no key in common.
  */
 import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
@@ -76,7 +76,7 @@ const xor = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, i) => byt
 
 /**
  * Wraps k_ij for the higher member `to`: a one-time pad from a fresh encapsulated secret, so no tag
- * is needed beside the commitment.
+ * is needed in addition to the commitment.
  */
 export const wrapPairKey = (
   key: Uint8Array,

@@ -6,7 +6,7 @@
  * names the one who made it, and is answered with a complaint (complaint.ts).
  *
  * The nonce is zero. That is sound because a sealing key encrypts one plaintext only: each entry
- * has an encapsulation of its own.
+ * has its own encapsulation.
  */
 import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

@@ -45,7 +45,7 @@ const MAX_SPEC_BYTES = 4 << 20;
 const isAscending = (keys: Uint8Array[]): boolean =>
   keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] as Uint8Array, key) < 0);
 
-/** Who may be in a cohort: anybody, or the keys that are listed, ascending. */
+/** The eligible members of a cohort: any key, or the listed keys in ascending order. */
 const members = v.variant('type', [
   v.strictObject({ type: v.literal('open') }),
   v.strictObject({
@@ -152,7 +152,7 @@ export const runSpecSchema = v.pipe(
       /** Missing: as many as a lane of the ring has for the cohort. */
       bits: v.optional(specSchemaOf(SETTINGS.bits)),
     }),
-    /** Numbers that participants send beside their updates, under the same masks. */
+    /** Numbers that participants send with their updates, under the same masks. */
     metrics: metricsSchema,
     /**
      * What participants add to their updates, and what becomes of the sum: see

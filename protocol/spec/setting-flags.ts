@@ -72,7 +72,7 @@ const helpOf = (setting: Setting, command: SettingCommand): string => {
 };
 
 const flagOfSetting = (setting: Setting, command: SettingCommand): Flag<unknown> | undefined => {
-  // Strategies have flags of their own.
+  // Strategies define their own flags.
   if (setting.type === 'data') return undefined;
   if (setting.type === 'boolean')
     // A setting that is on by default is turned off by its flag.

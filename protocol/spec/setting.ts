@@ -92,8 +92,8 @@ interface FractionsKind {
   readonly of: readonly string[];
 }
 /**
- * One of several alternatives with parameters of its own: `{"type": NAME, ...}`, as a flag `NAME`
- * or `NAME:VALUE`.
+ * One of several alternatives, each with its own parameters: `{"type": NAME, ...}`, as a flag
+ * `NAME` or `NAME:VALUE`.
  */
 interface VariantKind extends Defaults<string> {
   readonly type: 'variant';
@@ -102,7 +102,7 @@ interface VariantKind extends Defaults<string> {
 }
 
 /**
- * A value with a schema of its own, as JSON in a run file. Its flags, where it has some, are made
+ * A value with its own schema, as JSON in a run file. Its flags, where it has some, are made
  * apart from the table.
  */
 interface DataKind extends Defaults<object> {

@@ -70,7 +70,8 @@ const bundleSchema = v.strictObject({
 export type UnmaskingBundle = Omit<v.InferOutput<typeof bundleSchema>, 'v'>;
 
 /**
- * The bundle of a run without masks: whoever may recompute its sums opens the uploads themselves.
+ * The bundle of a run without masks: a reader that may recompute its sums opens the
+ * uploads themselves.
  */
 export const EMPTY_BUNDLE: UnmaskingBundle = {
   secrets: [],

@@ -1,8 +1,8 @@
 /**
  * @module Verification of a run from its transcript and its blobs (secure-aggregation, section 6).
  * Level 0 needs no key: signatures, chain, cohorts, survivor sets, ledger, blobs. Level 1, for
- * whoever the gate admits, recomputes every sum and every model bit for bit. The first thing that
- * is wrong is named: which round, which record, whose.
+ * each admitted reader, recomputes every sum and every model bit for bit. It reports the
+ * first fault with its round, its record and the responsible party.
  */
 import { stateTensorsOf } from '../algorithm/round.ts';
 import type { AccessGate } from '../ports/access-gate.ts';
@@ -278,7 +278,7 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   await cryptoReady;
   const { spec, store, ledger, published, signal, onProgress } = init;
   const run = hashRunSpec(spec);
-  // Whoever lacks the code of the strategy can recompute nothing, and accuses nobody.
+  // A verifier without the code of the strategy cannot recompute and accuses nobody.
   strategyOf(spec);
   const rules: RuleContext = {
     spec,

@@ -1,5 +1,5 @@
 /**
- * @module Level 1 of verification: whoever may open the unmasking bundle and the models recomputes
+ * @module Level 1 of verification: a reader of the unmasking bundle and the models recomputes
  * the sum from the public blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
@@ -54,7 +54,8 @@ const foldUploads = async (
 };
 
 /**
- * What spot checks rely on beside the secrets: hashes of leaves, extra lanes, keys of the models.
+ * Inputs of spot checks in addition to the secrets: hashes of leaves, extra lanes, keys of the
+ * models.
  * @throws Culprit
  */
 const checkBundle = async (

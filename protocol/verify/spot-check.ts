@@ -1,5 +1,5 @@
 /**
- * @module The spot check of a commit (secure-aggregation, section 2, step 8): whoever may open the
+ * @module The spot check of a commit (secure-aggregation, section 2, step 8): a reader of the
  * bundle recomputes one random block of the sum S from the survivors' uploads, the decoded mean and
  * the step of the model and of the strategy's state in that block, and the totals of S from its
  * extra lanes. A wrong total is always found; a wrong S or a wrong model with a probability that is

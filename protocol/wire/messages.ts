@@ -1,6 +1,6 @@
 /**
  * @module The frames on the wire: CBOR maps with a protocol version and a type. They carry signed
- * records and what is delivered beside them; nothing that matters later is said in a frame that is
+ * records and the data delivered with them; nothing that matters later is said in a frame that is
  * not in a record.
  */
 import { Tokenizer, Type } from 'cborg';
@@ -43,7 +43,7 @@ const frame = <Type extends string, Entries extends v.ObjectEntries>(
 
 /** What a participant sends. */
 export const clientFrames = {
-  /** First frame: who speaks, and a nonce that the coordinator signs. */
+  /** First frame: the identity of the sender, and a nonce that the coordinator signs. */
   hello: frame('hello', { key, nonce: fixedBytes(32) }),
   /** Answer to the challenge: signature over {@link loginPayload} under the tag `login`. */
   login: frame('login', { signature: fixedBytes(64) }),

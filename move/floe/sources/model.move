@@ -42,7 +42,7 @@ public struct Metrics has copy, drop, store { examples: u64, named: vector<Metri
 
 public struct Metric has copy, drop, store { name: String, value: u64 }
 
-/// No differential privacy is told from epsilon 0 by `none`.
+/// `none` distinguishes the absence of differential privacy from epsilon 0.
 public enum Privacy has copy, drop, store {
     None,
     Gaussian { epsilon: u64, delta: u64 },

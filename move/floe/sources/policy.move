@@ -1,4 +1,4 @@
-/// Who gets which key. Seal's servers evaluate these functions on the latest state and hand out a key if none aborts: they
+/// Access policies of keys. Seal's servers evaluate these functions on the latest state and hand out a key if none aborts: they
 /// change nothing, cannot be called by other code, and check the name of the key to its last byte.
 module floe::policy;
 
@@ -27,7 +27,7 @@ entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &T
     assert!(run.is_granted(round, ctx.sender(), clock.timestamp_ms()), ENoAccess)
 }
 
-/// The bundle of unmasking shares, once the survivors are frozen: whoever recomputes the round, which is the aggregator, the
+/// The bundle of unmasking shares, once the survivors are frozen: the parties that recompute the round are the aggregator, the
 /// auditors, the round's cohort, and the cohorts that train on the model that the round made and check it before.
 entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
     let round = named(id, run, identity::unmask());
@@ -38,13 +38,13 @@ entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
     assert!(run.survivors_frozen(round) && may, ENoAccess)
 }
 
-/// Whoever owns a pass of an offer of this run.
+/// The owner of a pass of an offer of this run.
 entry fun seal_approve_pass(id: vector<u8>, offer: &Offer, pass: &Pass) {
     let round = identity::check(id, offer.run(), identity::pass());
     assert!(offer.admits_pass(pass, round), ENoAccess)
 }
 
-/// Whoever owns a subscription of an offer of this run that has not ended.
+/// The owner of a subscription of an offer of this run that has not ended.
 entry fun seal_approve_subscription(
     id: vector<u8>,
     offer: &Offer,

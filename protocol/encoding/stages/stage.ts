@@ -34,7 +34,7 @@ export interface Deal {
   coordinates(block: number): Int32Array;
 }
 
-/** What is known of a sum beside its lanes. */
+/** Facts about a sum in addition to its lanes. */
 export interface SumTotals {
   /** How many encodings are in it. */
   readonly survivors: number;

@@ -8,7 +8,7 @@
  * the auditors' policy, all others through the frozen cohorts up to that of `cohortOf`. Models are
  * sealed for the audiences of the specification's `access` as well; who holds a pass, a
  * subscription or a grant when it asks is let in, and nobody has to know it when the model is
- * sealed. A bundle of unmasking shares has one audience with a policy of its own, which admits
+ * sealed. A bundle of unmasking shares has one audience with a separate policy, which admits
  * those who recompute the round and the cohorts that check its commit.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
@@ -35,7 +35,7 @@ export interface SealGateInit {
   /** Floe's package: namespace of the keys and home of the policies. */
   readonly packageId: string;
   readonly client: ClientWithCoreApi;
-  /** Who asks for keys; wrapping needs no key of its own. */
+  /** The identity that asks for keys; wrapping needs none. */
   readonly signer: Signer;
   /** Hash of the run specification; the only run this gate is for. */
   readonly run: Uint8Array;
@@ -44,7 +44,7 @@ export interface SealGateInit {
   /** Ed25519 keys that the run's policy knows as auditors, the coordinator's included. */
   readonly auditors: readonly Uint8Array[];
   /**
-   * Whom models are sealed for beside auditors and cohorts: `access.models` of the specification.
+   * Readers of models in addition to auditors and cohorts: `access.models` of the specification.
    */
   readonly models?: readonly ModelAudience[] | undefined;
   /**

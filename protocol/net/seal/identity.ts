@@ -17,7 +17,7 @@ export interface Ticket {
   readonly offer: string;
 }
 
-/** What a policy is shown beside the name of the key. */
+/** Arguments of a policy in addition to the name of the key. */
 export interface Shown {
   /** Object id of the run. */
   readonly run: string;
@@ -40,7 +40,7 @@ const ticketAndClock: Show = (transaction, shown) => [
   transaction.object.clock(),
 ];
 
-/** Who a name is for, the policy that lets them in, and what it is shown. */
+/** The audience of a name, the policy that admits it, and the arguments of the policy. */
 export const AUDIENCES = {
   /** Members of the round's frozen cohort and of earlier ones. */
   cohort: { role: 0, policy: 'seal_approve_cohort', show: run },

@@ -19,7 +19,7 @@ export interface LedgerReadsInit {
   readonly runs: RunLookup;
 }
 
-/** Bytes of a parsed vector, as an array of their own. */
+/** Bytes of a parsed vector, copied to a new array. */
 export const own = (parsed: Iterable<number>): Uint8Array => Uint8Array.from(parsed);
 
 export const createLedgerReads = ({ client, packageId, limits, runs }: LedgerReadsInit) => {

@@ -1,7 +1,7 @@
 /**
  * @module The part of Walrus that computes: erasure coding for uploads, decoding and checking for
  * reads, quilts. It is the SDK's WalrusClient either in this thread or, for blobs large enough to
- * be felt by the event loop, in a worker of its own.
+ * block the event loop noticeably, in a separate worker.
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { FloeError, isErrorCode, toFloeError } from '../../errors.ts';
@@ -48,8 +48,8 @@ export interface WalrusCodec {
   quilt(items: readonly QuiltItem[]): Promise<EncodedQuilt>;
   /**
    * Reads a blob from the storage nodes and compares it with its id.
-   * @param most bytes; of a larger one nothing is fetched: whoever names a blob may name one that
-   * fits no memory
+   * @param most bytes; nothing is fetched of a larger blob: another party names the blob, and can
+   * name one that exceeds the memory
    * @param timeoutMs the SDK may never settle
    */
   read(blobId: string, most: number, timeoutMs: number): Promise<Uint8Array>;

@@ -29,7 +29,7 @@ export interface WalrusStoreInit {
   readonly network: NetworkConfig;
   readonly client: ClientWithCoreApi;
   readonly walrus: WalrusClient;
-  /** Who pays for uploads; without one the store is for reading. */
+  /** The account that pays for uploads; without one the store is read-only. */
   readonly sender?: Sender | undefined;
   readonly journal: UploadJournal;
   /** Epochs paid for. Default the network's, or 3. */

@@ -1,7 +1,7 @@
 /**
  * @module Settings of what becomes of the updates: the strategy with its parameters, the modules of
  * strategies that are not Floe's, and what participants measure. Which strategies and parameters
- * there are is known to algorithm/registry.ts, so these have schemas and flags of their own.
+ * there are is known to algorithm/registry.ts, so these have separate schemas and flags.
  */
 import * as v from 'valibot';
 import { DEFAULT_METRICS, metricsSchema } from '../../algorithm/metrics.ts';
