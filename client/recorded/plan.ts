@@ -65,7 +65,8 @@ const updateInPlace = (program: Program, fused: readonly Node[]): InPlace => {
     const node = nodes[at];
     const readers = nodes.flatMap((other, i) => (inputsOf(other).includes(target) ? [i] : []));
     const last = Math.max(at, ...readers);
-    const used = nodes.some((other, i) => i < last && inputsOf(other).includes(source));
+    // The last reader of the old ones too: the node would be moved behind it.
+    const used = nodes.some((other, i) => i <= last && inputsOf(other).includes(source));
     const free = !aliases.has(source) && !persistent.has(source);
     if (node === undefined || !free || used || !mayWriteInto(node, target, size)) {
       copies.push(copyNode(target, source, size));
