@@ -59,6 +59,7 @@ export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/t
 export {
   optimizerOf,
   rateOfRound,
+  type Correction,
   type Optimizer,
   type OptimizerRule,
   type Schedule,

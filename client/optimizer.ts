@@ -5,7 +5,10 @@
  * with zeros in every round: nothing of it leaves the participant, and the global model has moved
  * meanwhile.
  */
+import type { Correction } from '../protocol/algorithm/strategy.ts';
 import { FloeError } from '../protocol/errors.ts';
+
+export type { Correction };
 
 export type OptimizerRule =
   | { readonly type: 'sgd' }
@@ -30,11 +33,23 @@ export interface Optimizer {
   readonly clipGradient?: number;
 }
 
+/** What an engine steps by: the optimiser and the correction. */
+export interface LocalRule extends Optimizer {
+  /** See {@link Correction.proximal}; absent for 0. */
+  readonly proximal?: number;
+}
+
+/** A correction of 0 is none: the steps are the same to the bit. */
+export const localRule = (optimizer: Optimizer, correction: Correction | undefined): LocalRule =>
+  correction === undefined || correction.proximal === 0
+    ? optimizer
+    : { ...optimizer, proximal: correction.proximal };
+
 export const PLAIN_SGD: Optimizer = { rule: { type: 'sgd' }, weightDecay: 0 };
 
 /** Whether it is w - rate g alone. */
-export const isPlain = ({ rule, weightDecay, clipGradient }: Optimizer): boolean =>
-  rule.type === 'sgd' && weightDecay === 0 && clipGradient === undefined;
+export const isPlain = ({ rule, weightDecay, clipGradient, proximal }: LocalRule): boolean =>
+  rule.type === 'sgd' && weightDecay === 0 && clipGradient === undefined && proximal === undefined;
 
 /** As PyTorch's clip_grad_norm_, so that a gradient of zeros stays one. */
 export const CLIP_EPSILON = 1e-6;
@@ -53,6 +68,11 @@ export const requireOptimizer = ({ rule, weightDecay, clipGradient }: Optimizer)
   within('beta1', rule.beta1, 0, 1);
   within('beta2', rule.beta2, 0, 1);
   within('epsilon', rule.epsilon, Number.MIN_VALUE, Infinity);
+};
+
+/** @throws FloeError `trainer_failed` for numbers out of range */
+export const requireCorrection = ({ proximal }: Correction): void => {
+  within('correction.proximal', proximal, 0, Infinity);
 };
 
 /** How the learning rate changes over the rounds of a run. */

@@ -7,7 +7,12 @@ import type { Dataset } from './data/dataset.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
 import type { BaseRef } from '../protocol/model/base.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { type Optimizer, requireOptimizer } from './optimizer.ts';
+import {
+  type Correction,
+  type Optimizer,
+  requireCorrection,
+  requireOptimizer,
+} from './optimizer.ts';
 
 export interface TrainRequest {
   /** Flat, in the manifest's order; not changed. */
@@ -21,6 +26,11 @@ export interface TrainRequest {
   readonly learningRate: number;
   /** Default: plain SGD. What it keeps between steps begins with zeros in each call. */
   readonly optimizer?: Optimizer;
+  /**
+   * Of the run's strategy, in each local step. A trainer without {@link Trainer.corrections} is
+   * never given one.
+   */
+  readonly correction?: Correction;
   /** 32 bytes: the order of the examples, dropout. */
   readonly seed: Uint8Array;
   readonly signal?: AbortSignal;
@@ -69,6 +79,11 @@ export interface Trainer {
    * name the same.
    */
   readonly base?: BaseRef;
+  /**
+   * Whether it follows {@link TrainRequest.correction}. Without it the trainer is refused by a run
+   * whose strategy corrects local steps: `correction_unsupported`.
+   */
+  readonly corrections?: true;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
   train(request: TrainRequest): Promise<TrainResult>;
   /** On `data`, or on the trainer's own examples. */
@@ -95,6 +110,22 @@ export const requireRequest = (manifest: Manifest, request: TrainRequest): void 
   if (!Number.isFinite(request.learningRate) || request.learningRate < 0)
     throw new FloeError('trainer_failed', `learningRate: ${request.learningRate} is not >= 0`);
   if (request.optimizer !== undefined) requireOptimizer(request.optimizer);
+  if (request.correction !== undefined) requireCorrection(request.correction);
+};
+
+/**
+ * That a trainer follows what the strategy asks of local steps.
+ * @throws FloeError `correction_unsupported`
+ */
+export const requireCorrections = (
+  { corrections, backend }: Pick<Trainer, 'corrections' | 'backend'>,
+  wanted: Correction | undefined,
+): void => {
+  if (wanted === undefined || corrections === true) return;
+  throw new FloeError(
+    'correction_unsupported',
+    `a proximal term of ${wanted.proximal} in each local step; the trainer (${backend}) does not declare corrections`,
+  );
 };
 
 /** Throws `aborted` once the signal has fired. */
@@ -129,6 +160,11 @@ export interface FunctionTrainerOptions {
   ) => Promise<EvaluateResult> | EvaluateResult;
   /** See {@link Trainer.examples}. */
   readonly examples?: number;
+  /**
+   * That `train` adds what {@link TrainRequest.correction} says to each gradient. Without it a
+   * request with a correction throws `correction_unsupported`.
+   */
+  readonly corrections?: true;
   readonly dispose?: () => void;
   /** Default: `a function`. */
   readonly backend?: string;
@@ -142,8 +178,11 @@ export const functionTrainer = (options: FunctionTrainerOptions): Trainer => ({
   manifest: options.manifest,
   backend: options.backend ?? 'a function',
   ...(options.examples === undefined ? {} : { examples: options.examples }),
+  ...(options.corrections === undefined ? {} : { corrections: options.corrections }),
   train: async (request) => {
     requireRequest(options.manifest, request);
+    const { corrections, backend = 'a function' } = options;
+    requireCorrections({ ...(corrections && { corrections }), backend }, request.correction);
     throwIfAborted(request.signal);
     let result: TrainResult;
     try {

@@ -107,6 +107,30 @@ export const trainerSuite = (
     );
 
     it(
+      'follows a correction that it declares, and refuses by name one that it does not',
+      withFixture(async (trainer, request) => {
+        const corrected = { ...request, epochs: 4, correction: { proximal: 1 } };
+        if (trainer.corrections !== true) {
+          await expect(trainer.train(corrected)).rejects.toMatchObject({
+            code: 'correction_unsupported',
+          });
+          return;
+        }
+        const { weights: free } = await trainer.train({
+          ...corrected,
+          correction: { proximal: 0 },
+        });
+        const { correction: _, ...plain } = corrected;
+        expect(free).toEqual((await trainer.train(plain)).weights);
+        expect((await trainer.train(corrected)).weights).not.toEqual(free);
+        for (const proximal of [-1, Number.NaN, Infinity])
+          await expect(
+            trainer.train({ ...corrected, correction: { proximal } }),
+          ).rejects.toMatchObject({ code: 'trainer_failed' });
+      }),
+    );
+
+    it(
       'reports progress that only grows, and never beyond the end',
       withFixture(async (trainer, request) => {
         const seen: (readonly [done: number, total: number])[] = [];

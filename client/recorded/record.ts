@@ -5,7 +5,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
-import type { Optimizer } from '../optimizer.ts';
+import type { LocalRule } from '../optimizer.ts';
 import { batchLoss } from '../tfjs/batch-loss.ts';
 import type { Objective } from '../tfjs/objective.ts';
 import { updateTensors } from '../tfjs/optimizer-steps.ts';
@@ -23,7 +23,7 @@ export interface RecordRequest {
   /** Examples in the batch. */
   readonly size: number;
   /** Undefined records the forward pass alone. */
-  readonly optimizer?: Optimizer;
+  readonly optimizer?: LocalRule;
 }
 
 type Update = { readonly target: number; readonly source: number };
@@ -31,7 +31,7 @@ type Update = { readonly target: number; readonly source: number };
 /** The chain of kernels that moves the weights, and what the optimiser keeps. */
 const updatesOf = (
   { tf }: RecordRequest,
-  optimizer: Optimizer,
+  optimizer: LocalRule,
   tracer: Tracer,
   moved: readonly { readonly weight: Tfjs.Tensor; readonly gradient: Tfjs.Tensor }[],
   rate: Tfjs.Tensor,

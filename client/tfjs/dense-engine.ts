@@ -8,7 +8,7 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Batch, StepEngine } from './engine.ts';
 import { ACTIVATIONS, type Kernels, loadKernels } from './kernels/load.ts';
-import { type Optimizer, isPlain } from '../optimizer.ts';
+import { type LocalRule, isPlain } from '../optimizer.ts';
 import { type LossSpec, SMALLEST_PROBABILITY, type Score, gradientInto, score } from './losses.ts';
 import type { Objective } from './objective.ts';
 import { type FlatState, flatState, updateFlat } from './optimizer-steps.ts';
@@ -266,7 +266,7 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
   };
 
   /** A step of an optimiser that needs the whole gradient before it moves a weight. */
-  const gatheredStep = (size: number, learningRate: number, optimizer: Optimizer): void => {
+  const gatheredStep = (size: number, learningRate: number, optimizer: LocalRule): void => {
     state ??= flatState(optimizer, parameters);
     const layout = current();
     const all = floats(layout.gathered, parameters);

@@ -5,7 +5,7 @@
  */
 import { type Dataset, featureLength, labelLength, rowOf } from '../data/dataset.ts';
 import type { RandomStream } from '../random.ts';
-import type { Optimizer } from '../optimizer.ts';
+import type { LocalRule } from '../optimizer.ts';
 import { NO_SCORE, type Score, addScores } from './losses.ts';
 
 /** Examples side by side: `features` row-major, `labels` classes or targets. */
@@ -19,7 +19,7 @@ export interface StepRequest {
   readonly batch: Batch;
   readonly learningRate: number;
   /** The same in all steps since `load`, which sets what it keeps to zeros. */
-  readonly optimizer: Optimizer;
+  readonly optimizer: LocalRule;
   /** Where layers such as dropout draw their randomness. */
   readonly stream: RandomStream;
   /** Whether the loss of this step is wanted. */
@@ -32,7 +32,7 @@ export interface EpochsRequest {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  readonly optimizer: Optimizer;
+  readonly optimizer: LocalRule;
   /** The examples of an epoch in the order in which it takes them. */
   readonly order: (epoch: number) => Uint32Array;
   readonly stream: RandomStream;

@@ -8,7 +8,7 @@ import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { RandomStream } from '../random.ts';
 import { type Backend, switchBackend } from './backends.ts';
-import type { Optimizer } from '../optimizer.ts';
+import type { LocalRule } from '../optimizer.ts';
 import { batchLoss } from './batch-loss.ts';
 import type { Batch, StepEngine } from './engine.ts';
 import { type Score, score, targetsOf } from './losses.ts';
@@ -65,7 +65,7 @@ export const layersEngine = (
   };
   const inputOf = ({ features, size }: Batch): Tfjs.Tensor =>
     tf.tensor(features, [size, ...inputShape], 'float32');
-  const run = (batch: Batch, learningRate: number, optimizer: Optimizer): Tfjs.Tensor =>
+  const run = (batch: Batch, learningRate: number, optimizer: LocalRule): Tfjs.Tensor =>
     tf.tidy(() => {
       const shape = [batch.size, ...objective.shape];
       const target = tf.tensor(targetsOf(objective, batch.labels, batch.size), shape, 'float32');
@@ -84,7 +84,7 @@ export const layersEngine = (
   const update = (
     grads: Readonly<Record<string, Tfjs.Tensor>>,
     rate: number,
-    optimizer: Optimizer,
+    optimizer: LocalRule,
   ): void => {
     const moved = variables.flatMap((variable, i) => {
       const gradient = grads[variable.name];

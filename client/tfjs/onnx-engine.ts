@@ -6,7 +6,7 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { featureLength } from '../data/dataset.ts';
-import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
+import { type LocalRule, PLAIN_SGD } from '../optimizer.ts';
 import type { RandomStream } from '../random.ts';
 import { compileOnnx } from '../recorded/onnx/compile.ts';
 import {
@@ -185,12 +185,12 @@ export const onnxEngine = (
   const sizes = model.weights.map(({ shape }) => sizeOf(shape));
   // With a frozen base behind the manifest's weights.
   const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
-  const planned = (size: number, optimizer: Optimizer | undefined): Planned => {
+  const planned = (size: number, optimizer: LocalRule | undefined): Planned => {
     switchBackend(tf, eager ?? name);
     const plan = planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
     return { plan, compiled: compileOnnx(plan) };
   };
-  const open = (optimizer: Optimizer) => {
+  const open = (optimizer: LocalRule) => {
     const session = createOnnxSession(runtime, sizes);
     const graphs = createReplays(session, (size, training) =>
       planned(size, training ? optimizer : undefined),
@@ -199,12 +199,12 @@ export const onnxEngine = (
   };
   const dropouts = dropoutLayers(model).length;
   // Whether a model can be recorded does not depend on the size of the batch.
-  let own = PLAIN_SGD;
+  let own: LocalRule = PLAIN_SGD;
   planned(2, own);
   planned(2, undefined);
   let opened = open(own);
   /** What the optimiser keeps lies in the session: another one needs a session of its own. */
-  const use = (optimizer: Optimizer): void => {
+  const use = (optimizer: LocalRule): void => {
     if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
     const weights = opened.session.read();
     opened.graphs.dispose();

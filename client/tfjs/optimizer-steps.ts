@@ -3,18 +3,21 @@
  * and as a chain of tfjs operations, run eagerly or recorded.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { CLIP_EPSILON, type Optimizer } from '../optimizer.ts';
+import { CLIP_EPSILON, type LocalRule, type Optimizer } from '../optimizer.ts';
 
 type Tf = typeof Tfjs;
 
 /** What the optimiser keeps: as long as the weights, and how many steps were taken. */
 export interface FlatState {
+  /** The weights before the first step; empty where no correction asks for them. */
+  readonly start: Float32Array;
   readonly first: Float32Array;
   readonly second: Float32Array;
   steps: number;
 }
 
-export const flatState = ({ rule }: Optimizer, parameters: number): FlatState => ({
+export const flatState = ({ rule, proximal }: LocalRule, parameters: number): FlatState => ({
+  start: new Float32Array(proximal === undefined ? 0 : parameters),
   first: new Float32Array(rule.type === 'sgd' ? 0 : parameters),
   second: new Float32Array(rule.type === 'adam' || rule.type === 'adamw' ? parameters : 0),
   steps: 0,
@@ -22,6 +25,23 @@ export const flatState = ({ rule }: Optimizer, parameters: number): FlatState =>
 
 /** One step over flat weights, in place. The gradient is overwritten. */
 export const updateFlat = (
+  optimizer: LocalRule,
+  state: FlatState,
+  weights: Float32Array,
+  gradient: Float32Array,
+  rate: number,
+): void => {
+  const { proximal } = optimizer;
+  if (proximal !== undefined) {
+    const { start } = state;
+    if (state.steps === 0) start.set(weights);
+    for (let i = 0; i < gradient.length; i++)
+      gradient[i] = (gradient[i] ?? 0) + proximal * ((weights[i] ?? 0) - (start[i] ?? 0));
+  }
+  stepFlat(optimizer, state, weights, gradient, rate);
+};
+
+const stepFlat = (
   { rule, weightDecay, clipGradient }: Optimizer,
   state: FlatState,
   weights: Float32Array,
@@ -97,8 +117,28 @@ const clipped = (
   return gradients.map((gradient) => tf.mul(gradient, scale));
 };
 
-/** One step as operations of tfjs: the next weights, and what the optimiser keeps. */
-export const updateTensors = (
+/**
+ * One step as operations of tfjs: the next weights, and what the optimiser keeps. The way that the
+ * weights have gone since they were loaded is kept as well where a correction needs it: it begins
+ * with zeros, as all that is kept does, so that no engine has to hold the weights of the start.
+ */
+export const updateTensors = (tf: Tf, rule: LocalRule, step: TensorStep): TensorUpdate => {
+  const { proximal } = rule;
+  if (proximal === undefined) return stepTensors(tf, rule, step);
+  const { weights, gradients, slot } = step;
+  const moved = weights.map(({ shape }) => slot(shape));
+  const corrected = gradients.map((gradient, i) =>
+    tf.add(gradient, tf.mul(moved[i] as Tfjs.Tensor, proximal)),
+  );
+  const next = stepTensors(tf, rule, { ...step, gradients: corrected });
+  const kept = moved.map((before, i): Kept => {
+    const by = tf.sub(next.weights[i] as Tfjs.Tensor, weights[i] as Tfjs.Tensor);
+    return { before, after: tf.add(before, by) };
+  });
+  return { weights: next.weights, kept: [...kept, ...next.kept] };
+};
+
+const stepTensors = (
   tf: Tf,
   { rule, weightDecay, clipGradient }: Optimizer,
   { weights, gradients, rate, slot }: TensorStep,

@@ -5,7 +5,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
+import { type LocalRule, PLAIN_SGD } from '../optimizer.ts';
 import { type Plan, planOf } from '../recorded/plan.ts';
 import { record } from '../recorded/record.ts';
 import type { GpuDevice } from '../recorded/webgpu/device.ts';
@@ -109,11 +109,11 @@ export const recordedEngine = (
   objective: Objective,
 ): Engine => {
   const dropouts = dropoutLayers(model).length;
-  const recorded = (size: number, optimizer?: Optimizer): Plan => {
+  const recorded = (size: number, optimizer?: LocalRule): Plan => {
     switchBackend(tf, eager ?? name);
     return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
   };
-  const open = (optimizer: Optimizer): { session: Session; prepare: Prepare } => {
+  const open = (optimizer: LocalRule): { session: Session; prepare: Prepare } => {
     const { state, buffers } = recorded(2, optimizer);
     const session = createSession(gpu, {
       weights: model.weights.map(({ shape }) => sizeOf(shape)),
@@ -130,7 +130,7 @@ export const recordedEngine = (
   const travelling = parameterCount(manifest);
   // With a frozen base behind the manifest's weights.
   const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
-  let own = PLAIN_SGD;
+  let own: LocalRule = PLAIN_SGD;
   let opened = open(own);
   recorded(2);
 
@@ -142,7 +142,7 @@ export const recordedEngine = (
     held = data;
   };
   /** What the optimiser keeps lies on the device: another one needs a session of its own. */
-  const use = (optimizer: Optimizer): void => {
+  const use = (optimizer: LocalRule): void => {
     if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
     opened.session.dispose();
     opened = open(optimizer);

@@ -12,7 +12,7 @@ import { type BaseWeights, loadBase, travellingManifest } from '../adapters/base
 import { adapterRemark } from '../adapters/with-adapters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
-import { PLAIN_SGD } from '../optimizer.ts';
+import { PLAIN_SGD, localRule } from '../optimizer.ts';
 import { permutation, randomStream } from '../random.ts';
 import { Unrecordable } from '../recorded/lower/tape.ts';
 import type { Task, TaskType } from '../task.ts';
@@ -156,7 +156,7 @@ const trainOn = async (
   request: TrainRequest,
 ): Promise<TrainResult> => {
   const { epochs, batchSize, learningRate, seed, round, signal, onProgress } = request;
-  const { optimizer = PLAIN_SGD } = request;
+  const optimizer = localRule(request.optimizer ?? PLAIN_SGD, request.correction);
   requireRequest(manifest, request);
   throwIfAborted(signal);
   const examples = data.size * epochs;
@@ -210,6 +210,7 @@ const over = (shared: Shared, data: Dataset, checked = false): TfjsTrainer => {
       return shared.check(data);
     },
     examples: data.size,
+    corrections: true,
     train: async (request) =>
       shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
     evaluate: async (weights, other = data) => {

@@ -4,7 +4,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
-import { type Optimizer, PLAIN_SGD } from '../optimizer.ts';
+import { type LocalRule, PLAIN_SGD } from '../optimizer.ts';
 import { type Plan, planOf } from '../recorded/plan.ts';
 import { record } from '../recorded/record.ts';
 import { type WasmReplay, type WasmSession, createWasmSession } from '../recorded/wasm/session.ts';
@@ -30,13 +30,13 @@ export const wasmEngine = (
   const travelling = parameterCount(manifest);
   const sizes = model.weights.map(({ shape }) => sizeOf(shape));
   const hasBase = model.weights.length > manifest.tensors.length;
-  const recorded = (size: number, optimizer?: Optimizer): Plan => {
+  const recorded = (size: number, optimizer?: LocalRule): Plan => {
     switchBackend(tf, eager);
     return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
   };
   // One room for the weights and what the optimiser keeps; another optimiser needs another.
   let session: WasmSession | undefined;
-  let own = PLAIN_SGD;
+  let own: LocalRule = PLAIN_SGD;
   let held: Float32Array | undefined;
   const prepared = new Map<string, { readonly plan: Plan; readonly replay: WasmReplay }>();
 
@@ -51,7 +51,7 @@ export const wasmEngine = (
     if (held !== undefined) session.load(held);
     return session;
   };
-  const prepare = (size: number, optimizer?: Optimizer) => {
+  const prepare = (size: number, optimizer?: LocalRule) => {
     if (optimizer !== undefined && JSON.stringify(optimizer) !== JSON.stringify(own)) {
       prepared.clear();
       session = undefined;

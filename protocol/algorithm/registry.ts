@@ -12,7 +12,7 @@ import { fedAvg } from './fedavg/index.ts';
 import { checkStep } from './check-step.ts';
 import { metricName, metricsSchema } from './metrics.ts';
 import * as strategies from './strategies.ts';
-import { STRATEGY_LIMITS, type ParameterSpec, type Strategy } from './strategy.ts';
+import { STRATEGY_LIMITS, type Correction, type ParameterSpec, type Strategy } from './strategy.ts';
 
 const BUILT_IN: readonly Strategy[] = Object.values(strategies);
 
@@ -101,6 +101,7 @@ const shape = v.object({
         ),
       ),
       vectors: v.optional(v.custom(isFunction, 'expected a function')),
+      correction: v.optional(v.custom(isFunction, 'expected a function')),
     }),
   ),
   step: v.custom(isFunction, 'expected a function'),
@@ -208,6 +209,12 @@ export const strategyOf = ({
   const choice: ChosenStrategy = { strategy, parameters };
   chosen.set(spec, choice);
   return choice;
+};
+
+/** What the run's strategy adds to the gradient of local steps; undefined for most. */
+export const correctionOf = (spec: { readonly strategy: StrategySpec }): Correction | undefined => {
+  const { strategy, parameters } = strategyOf(spec);
+  return strategy.member?.correction?.(parameters);
 };
 
 /**

@@ -90,6 +90,18 @@ export interface MemberSegment {
   readonly weighted: boolean;
 }
 
+/**
+ * A correction of local steps, which trainers follow. It is part of the gradient before
+ * anything else is done with that: clipping, weight decay, the rule of the optimiser.
+ */
+export interface Correction {
+  /**
+   * mu of FedProx, at least 0: mu (w - w0) is added to the gradient, where w0 are the weights that
+   * the round starts from.
+   */
+  readonly proximal: number;
+}
+
 /** The participant's side of a strategy. */
 export interface MemberPart {
   /** At most 2. */
@@ -108,6 +120,11 @@ export interface MemberPart {
    * parameter.
    */
   vectors?(update: MemberUpdate): readonly Float32Array[];
+  /**
+   * What is added to the gradient of each local step. Trainers that do not declare corrections are
+   * refused: `correction_unsupported`.
+   */
+  correction?(parameters: ParameterValues): Correction;
 }
 
 export interface Strategy {

@@ -81,6 +81,13 @@ export const DATA = {
     'The trainer threw an error.',
     'Mend the trainer of this participant, or its data: the message is what it threw. The participant takes part again in the next round.',
   ),
+  correction_unsupported: entry(
+    'data',
+    'participant',
+    false,
+    "The strategy of the run corrects local steps, and this participant's trainer does not.",
+    'Add the correction of the request to each gradient and declare `corrections` of the trainer, or use the tfjs trainer.',
+  ),
   backend_unavailable: entry(
     'data',
     'participant',

@@ -3,6 +3,7 @@
  * training, the upload. Their results come back to the machine as events.
  */
 import type { AccessGate, KeyPurpose } from '../../../protocol/ports/access-gate.ts';
+import { correctionOf } from '../../../protocol/algorithm/registry.ts';
 import { maxBundleBytes } from '../../../protocol/verify/bundle.ts';
 import { layoutOf, stateTensorsOf } from '../../../protocol/algorithm/round.ts';
 import { checkBlob, type BlobRef } from '../../../protocol/ports/blob-store.ts';
@@ -198,6 +199,7 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
     const { training, rounds } = view.spec;
     const { epochs, batchSize } = training;
     const optimizer = optimizerOf(training);
+    const correction = correctionOf(view.spec);
     const { weights: before, state } = content;
     recentModels.add(nameOf(model), content, before.byteLength + state.byteLength);
     // The trainer may hold the event loop from now on.
@@ -211,6 +213,7 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
         batchSize,
         learningRate: rateOfRound(training, round, rounds),
         ...(optimizer === undefined ? {} : { optimizer }),
+        ...(correction === undefined ? {} : { correction }),
         seed: trainingSeed(view, own, model.hash),
         signal,
         onProgress,

@@ -3,6 +3,7 @@
  * the session up (with backoff), puts frames and results of works into one queue
  * (`turn-queue.ts`), and leaves the attempts to the machine (`../machine`) and its host.
  */
+import { correctionOf } from '../../../protocol/algorithm/registry.ts';
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../../../protocol/ports/blob-store.ts';
 import { sleep } from '../../../protocol/ports/clock.ts';
@@ -22,7 +23,7 @@ import {
   makeAdmission,
   type AdmissionPolicy,
 } from '../../admission.ts';
-import type { Trainer } from '../../trainer.ts';
+import { requireCorrections, type Trainer } from '../../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
 import { ATTEMPT_MACHINE, type Event } from '../machine/index.ts';
 import { compareClocks } from './clocks.ts';
@@ -242,6 +243,7 @@ export class Participant {
     // Without its base an adapted model has other tensors: this error says why.
     requireBase(spec.model.base, trainer.base);
     matchManifest(spec.model, trainer.manifest);
+    requireCorrections(trainer, correctionOf(spec));
     admitTraining(this.#admission, spec, trainer.examples);
     const self = identity.publicKey;
     const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
