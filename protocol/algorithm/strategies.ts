@@ -4,3 +4,4 @@
  */
 export { fedAvg } from './fedavg/index.ts';
 export { fedAdam } from './fedadam/index.ts';
+export { fedProx } from './fedprox/index.ts';
