@@ -3,7 +3,7 @@
  * many participants in one process are each sent the same one: decoding it for each would take time
  * and memory that grow with the square of their number. A value is shared, so it is frozen.
  */
-import { equalBytes } from '../bytes.ts';
+import { sha256, toHex } from '../bytes.ts';
 
 /** A process is rarely in more runs than this; the oldest goes first. */
 const KEPT = 2;
@@ -28,17 +28,18 @@ export interface Interned<Value> {
 export const createInterned = <Value extends object>(
   decode: (bytes: Uint8Array) => Value,
 ): Interned<Value> => {
-  const kept: { readonly bytes: Uint8Array; readonly value: Value }[] = [];
+  const kept = new Map<string, Value>();
   return {
     decode: (given) => {
-      const known = kept.find(({ bytes }) => equalBytes(bytes, given));
-      if (known !== undefined) return known.value;
-      const bytes = given.slice();
-      const value = decode(bytes);
+      const name = toHex(sha256(given));
+      const known = kept.get(name);
+      if (known !== undefined) return known;
+      const value = decode(given.slice());
       freeze(value);
       interned.add(value);
-      kept.push({ bytes, value });
-      if (kept.length > KEPT) kept.shift();
+      kept.set(name, value);
+      const [oldest] = kept.keys();
+      if (kept.size > KEPT && oldest !== undefined) kept.delete(oldest);
       return value;
     },
   };
