@@ -155,9 +155,19 @@ const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeErr
   return refused('parents', offered, 'what a seed gives, or hashes that it names itself');
 };
 
+const listedIn = new WeakMap<AdmissionPolicy, ReadonlySet<string>>();
+
+/** The keys that the participant lists itself, else the members of a closed run. */
+const knownOf = (policy: AdmissionPolicy, spec: RunSpec): ReadonlySet<string> | undefined => {
+  if (policy.members === undefined) return membersOf(spec);
+  const known = listedIn.get(policy) ?? new Set(policy.members.map(toHex));
+  listedIn.set(policy, known);
+  return known;
+};
+
 /** How many of the keys this participant does not know. */
 const strangers = (policy: AdmissionPolicy, spec: RunSpec, keys: readonly Uint8Array[]): number => {
-  const known = policy.members === undefined ? membersOf(spec) : new Set(policy.members.map(toHex));
+  const known = knownOf(policy, spec);
   return known === undefined ? keys.length : keys.filter((key) => !known.has(toHex(key))).length;
 };
 
@@ -187,6 +197,8 @@ const checkMembers = (
   self: Uint8Array,
 ): FloeError | undefined => {
   const { members } = spec;
+  // Its own members are known to all: comparing them costs as much as the run has members.
+  if (members.type === 'closed' && policy.members === undefined) return undefined;
   if (members.type === 'closed')
     return checkKnown(policy, spec, members.keys, self, 'the members of the run');
   // An open run fills its cohorts with whoever comes; known keys can at best be among them.

@@ -113,6 +113,10 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
    */
   const endSlowest = (): void => {
     sinceLook = 0;
+    // Most looks find little: they must not sort all peers.
+    let all = 0;
+    for (const { connection } of open) all += connection.bufferedBytes;
+    if (all <= limits.totalBufferedBytes) return;
     const queued = [...open].map((session) => [session, session.connection.bufferedBytes] as const);
     let total = queued.reduce((sum, [, bytes]) => sum + bytes, 0);
     for (const [session, bytes] of queued.toSorted(([, a], [, b]) => b - a)) {

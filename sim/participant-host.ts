@@ -130,6 +130,29 @@ const report = (
   }
 };
 
+/**
+ * Logins under way in one thread. Each is sent the specification, which lists every member: those of
+ * all participants at once would fill the memory.
+ */
+const LOGINS = 16;
+
+/** Who waits for a login, in the order in which they came. */
+const createTurnstile = (places: number) => {
+  const waiting: (() => void)[] = [];
+  let free = places;
+  return {
+    enter: async (): Promise<void> => {
+      if (free > 0) free -= 1;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+    },
+    leave: (): void => {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    },
+  };
+};
+
 /** The connections of a crowd: asked for with one message, given with another. */
 const createConnections = (tell: (message: CrowdMessage) => void) => {
   const waiting = new Map<number, (connection: Connection) => void>();
@@ -211,6 +234,7 @@ export const createCrowd = (
 ): Crowd => {
   const note: Note = (activity, from, to) => tell({ type: 'span', activity, from, to });
   const connections = createConnections(tell);
+  const turnstile = createTurnstile(LOGINS);
   const participants: Participant[] = [];
 
   const startMember = async (
@@ -228,9 +252,19 @@ export const createCrowd = (
     const keystore = await memoryKeystore(keystoreSeed);
     const gate = timedGate(await ports.gateFor(keystore.identity), note);
     let logins = 0;
+    let isInside = false;
+    const leave = (): void => {
+      if (isInside) turnstile.leave();
+      isInside = false;
+    };
     let random = cipherStream(randomSeed);
     const participant = joinRun({
       connect: async (signal) => {
+        if (logins === 0) {
+          await turnstile.enter();
+          isInside = !signal.aborted;
+          if (signal.aborted) turnstile.leave();
+        }
         const connection = await connections.connect(index, signal);
         // A fresh stream each time: how far a lost participant got before it noticed must not shift
         // what it draws later.
@@ -248,10 +282,13 @@ export const createCrowd = (
       expect: { coordinator: spec.coordinator, run },
       require: init.require,
       log: () => undefined,
-      onEvent: (event) => report(tell, index, event),
+      onEvent: (event) => {
+        if (event.type === 'connected' || event.type === 'reconnecting') leave();
+        report(tell, index, event);
+      },
     });
     participants.push(participant);
-    participant.finished.catch((thrown: unknown) => {
+    participant.finished.finally(leave).catch((thrown: unknown) => {
       const { code, message } = toFloeError(thrown);
       tell({ type: 'failed', index, code, message });
     });

@@ -18,7 +18,8 @@ import { eligible, emptyRound, type Round, type State } from './state.ts';
  */
 export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
   const { phase } = state;
-  if (phase.type !== 'waiting') return undefined;
+  // Before the first attempt anybody can be invited.
+  if (phase.type !== 'waiting' || state.attempt === 0) return undefined;
   const plan = planned(config, state);
   const reason = plan.type === 'wait' ? plan.reason : undefined;
   if (reason === phase.reason) return undefined;
@@ -31,6 +32,12 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
       };
 };
 
+/** How many open a round at once. Of a closed run no more can come than it has members. */
+const enoughFor = ({ spec }: MachineConfig, { startWith }: State): number => {
+  const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
+  return Math.max(Math.min(startWith, most), spec.cohort.minimum);
+};
+
 /**
  * When the next round opens as things are: after the pause, with `startWith` participants at once;
  * with fewer, but no fewer than the minimum cohort, after the grace time - though never for the
@@ -40,16 +47,16 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
 export const opensAt = (config: MachineConfig, state: State): number => {
   const { spec } = config;
   const { phase } = state;
+  const enough = enoughFor(config, state);
+  // The first attempt waits for all it was told to: until then a login must not cost as much as
+  // there are participants.
+  if (state.attempt === 0 && state.participants.size < enough) return Infinity;
   const plan = planned(config, state);
   if (plan.type === 'wait') return Infinity;
   const here = plan.keys;
   const count = here.length;
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
   if (spec.selection === 'batches' && wholeBatches(config, here).length === 0) return Infinity;
-  // Of a closed run no more can come than it has members.
-  const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
-  const wanted = Math.min(state.startWith, most);
-  const enough = Math.max(wanted, spec.cohort.minimum);
   if (knownOf(config, state, here).length >= enough) return phase.until;
   if (count >= enough) return Math.max(phase.until, state.patience);
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;

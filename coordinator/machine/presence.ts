@@ -8,6 +8,7 @@ import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withoutStrangers } from './places.ts';
 import { syncFrames } from './resume.ts';
+import { withoutShared, withShared } from './shared-map.ts';
 import { timed } from './upload.ts';
 import {
   awaited,
@@ -28,7 +29,7 @@ export const applyJoined = (
 ): Step => {
   const key = toHex(event.key);
   const presence = { present: true, since: event.time };
-  const next = { ...state, participants: withEntry(state.participants, key, presence) };
+  const next = { ...state, participants: withShared(state.participants, key, presence) };
   return {
     state: next,
     effects: syncFrames(config, next, key).map((frame) => send([key], frame)),
@@ -39,8 +40,11 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
   const key = toHex(event.key);
   if (state.participants.get(key)?.present !== true) return { state, effects: [] };
   const presence = { present: false, since: event.time };
-  const participants = withEntry(state.participants, key, presence);
-  return { state: withoutStrangers({ ...state, participants }), effects: [] };
+  const isKept = state.places.has(key) || roundOf(state)?.invited.includes(key) === true;
+  const participants = isKept
+    ? withShared(state.participants, key, presence)
+    : withoutShared(state.participants, key);
+  return { state: { ...state, participants }, effects: [] };
 };
 
 /**

@@ -95,6 +95,13 @@ export const SERVICES = {
     'Too few key servers answered.',
     'Retry; check the network and the key servers of the network configuration.',
   ),
+  key_server_faulty: entry(
+    'access',
+    'service',
+    false,
+    'A key server answers with something that is no key, or its public key on chain is none.',
+    'Tell the operator of the key server; in a new run, leave it out of `seal.servers` of the network configuration.',
+  ),
   key_server_not_listed: entry(
     'access',
     'either',

@@ -3,6 +3,7 @@
  * run in every signed record, so two sides that hold different specifications cannot take part in
  * the same round.
  */
+import { createInterned, isInterned } from './interned.ts';
 import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
@@ -302,12 +303,23 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
   return hash;
 };
 
+const specsOfProcess = createInterned((bytes) =>
+  decodeCbor(runSpecSchema, bytes, 'spec_invalid', MAX_SPEC_BYTES),
+);
+
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
 
 /** @throws FloeError `spec_invalid` */
-export const decodeRunSpec = (bytes: Uint8Array): RunSpec =>
-  decodeCbor(runSpecSchema, bytes, 'spec_invalid', MAX_SPEC_BYTES);
+export const decodeRunSpec = (bytes: Uint8Array): RunSpec => specsOfProcess.decode(bytes);
+
+const hashes = new WeakMap<RunSpec, Uint8Array>();
 
 /** The name of the run in every record: SHA-256 over the domain tag and the canonical bytes. */
-export const hashRunSpec = (spec: RunSpec): Uint8Array =>
-  sha256(utf8('floe/run-spec/v1'), encodeRunSpec(spec));
+export const hashRunSpec = (spec: RunSpec): Uint8Array => {
+  const known = hashes.get(spec);
+  if (known !== undefined) return known.slice();
+  const hash = sha256(utf8('floe/run-spec/v1'), encodeRunSpec(spec));
+  // One that can still change keeps no hash.
+  if (isInterned(spec)) hashes.set(spec, hash.slice());
+  return hash;
+};

@@ -35,6 +35,7 @@ export class MissingBlob extends Culprit {}
 const NOBODYS_FAULT: ReadonlySet<ErrorCode> = new Set([
   'access_denied',
   'gate_unavailable',
+  'key_server_faulty',
   'store_unavailable',
   'ledger_unavailable',
   'aborted',

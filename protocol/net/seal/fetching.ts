@@ -18,7 +18,7 @@ export interface FetchingInit {
 
 /**
  * Fetches the keys of a name from key servers. @returns the session key that opens with them
- * @throws FloeError `access_denied`, `gate_unavailable`
+ * @throws FloeError `access_denied`, `key_server_faulty`, `gate_unavailable`
  */
 export type FetchKeys = (
   asked: SealClient,
