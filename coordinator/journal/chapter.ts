@@ -16,6 +16,11 @@ const QUALITY = 4;
 const WINDOW_BITS = 22;
 /** The first bytes of a record's hash: by these a chapter is found. */
 export const NAME_BYTES = 8;
+/**
+ * Records of an attempt, unpacked, at most: several times those of a cohort of 255. A run folder may
+ * come from elsewhere, and a few KiB of Brotli unpack to all memory there is.
+ */
+const MAX_CHAPTER_BYTES = 256 << 20;
 
 export interface Chapter {
   /** Where its first entry begins in the encoded transcript, and where its last one ends. */
@@ -47,9 +52,11 @@ export const packChapter = (
 
 /**
  * The entries of a chapter as the transcript has them. @throws RangeError when they are not as many
- * bytes as the chapter says; what zlib throws at other bytes than it wrote
+ * bytes as the chapter says, or too many; what zlib throws at other bytes than it wrote
  */
 export const entriesOf = ({ at, end, bytes }: Chapter): Uint8Array => {
+  if (end - at > MAX_CHAPTER_BYTES)
+    throw new RangeError(`expected at most ${MAX_CHAPTER_BYTES} bytes of records, got ${end - at}`);
   const entries = brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, end - at) });
   if (entries.length !== end - at)
     throw new RangeError(`expected ${end - at} bytes of records, got ${entries.length}`);
