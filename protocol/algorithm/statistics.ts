@@ -17,6 +17,14 @@ const LEAST_VARIANCE = 1e-3;
 /** L2 norm of the changes of `dimension` statistics, at most. */
 export const statisticsNorm = (dimension: number): number => STATISTIC_RANGE * Math.sqrt(dimension);
 
+/** NaN stays: it is refused where it is used. */
+const cut = (change: number): number =>
+  change > STATISTIC_RANGE
+    ? STATISTIC_RANGE
+    : change < -STATISTIC_RANGE
+      ? -STATISTIC_RANGE
+      : change;
+
 /** The unit of each statistic, in float64. @param before flat weights before the round */
 export const statisticUnits = (
   ranges: readonly StatisticRange[],
@@ -46,21 +54,15 @@ export const statisticChanges = (
   const changes = new Float32Array(units.length);
   let at = 0;
   for (const { start, end } of ranges)
-    for (let i = start; i < end; i += 1, at += 1) {
-      const change = (after[i]! - before[i]!) / units[at]!;
-      changes[at] =
-        change > STATISTIC_RANGE
-          ? STATISTIC_RANGE
-          : change < -STATISTIC_RANGE
-            ? -STATISTIC_RANGE
-            : change;
-    }
+    for (let i = start; i < end; i += 1, at += 1)
+      changes[at] = cut((after[i]! - before[i]!) / units[at]!);
   return changes;
 };
 
 /**
  * The statistics after a round, in the order of the segment: before + unit * mean change; a
- * variance is at least 0.
+ * variance is at least 0. The mean is cut like each change: a liar may put the norm of the whole
+ * segment into one statistic.
  */
 export const steppedStatistics = (
   ranges: readonly StatisticRange[],
@@ -72,7 +74,7 @@ export const steppedStatistics = (
   let at = 0;
   for (const { start, end, isVariance } of ranges)
     for (let i = start; i < end; i += 1, at += 1) {
-      const value = before[i]! + units[at]! * mean[at]!;
+      const value = before[i]! + units[at]! * cut(mean[at]!);
       after[at] = isVariance && value < 0 ? 0 : value;
     }
   return after;
