@@ -20,7 +20,7 @@ export const NAME_BYTES = 8;
  * Records of an attempt, unpacked, at most: several times those of a cohort of 255. A run folder may
  * come from elsewhere, and a few KiB of Brotli unpack to all memory there is.
  */
-const MAX_CHAPTER_BYTES = 256 << 20;
+export const MAX_CHAPTER_BYTES = 256 << 20;
 
 export interface Chapter {
   /** Where its first entry begins in the encoded transcript, and where its last one ends. */

@@ -7,7 +7,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { toHex } from '../../protocol/bytes.ts';
 import { ENTRY_PREFIX, writeStored } from '../../protocol/records/transcript.ts';
-import { entriesOf, NAME_BYTES, packChapter, recordsOf, type Chapter } from './chapter.ts';
+import {
+  entriesOf,
+  MAX_CHAPTER_BYTES,
+  NAME_BYTES,
+  packChapter,
+  recordsOf,
+  type Chapter,
+} from './chapter.ts';
 import type { Journal, NewRecord, StoredRecord } from './port.ts';
 import { bytesOf, corrupt, queriesOn, storedBytes, type Guard, type Row } from './sqlite-tables.ts';
 
@@ -90,6 +97,9 @@ export const transcriptWriter = (database: DatabaseSync): TranscriptWriter => {
       const limit = before ?? Number.MAX_SAFE_INTEGER;
       for (const { round } of rounds.all(limit, limit)) {
         const records = rows.all(Number(round)).map(readRecord);
+        // What no reader would unpack stays as it is.
+        const total = records.reduce((sum, { bytes }) => sum + ENTRY_PREFIX + bytes.length, 0);
+        if (total > MAX_CHAPTER_BYTES) continue;
         const packed = packChapter(records);
         chapter.run(packed.at, packed.end, packed.index, packed.round, packed.bytes);
         for (const { hash, at } of records) name.run(nameOf(hash), at);
