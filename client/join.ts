@@ -46,7 +46,10 @@ export interface JoinOptions extends Partial<
    * names some. Another copy is refused: `base_mismatch`.
    */
   readonly base?: BaseWeights;
-  /** With `data`: what trains. Default: the fastest that runs here, as its rounding is its own. */
+  /**
+   * With `data`: what trains. Default `auto`: a participant that is killed and started again trains
+   * the same update. `fastest` times the engines that run here and may choose another one each time.
+   */
   readonly backend?: BackendChoice;
   /**
    * A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity
@@ -114,7 +117,7 @@ const openOwn = async (
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = ({ data, trainer, base, backend = 'fastest' }: JoinOptions) => {
+const trainerOf = ({ data, trainer, base, backend = 'auto' }: JoinOptions) => {
   if (trainer !== undefined) return trainer;
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
   return async (spec: Parameters<typeof modelOfSpec>[0]) => {

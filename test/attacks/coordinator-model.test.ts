@@ -81,6 +81,7 @@ it('shows newcomers a model of a round they were not in, without the records tha
   const coordinator = await liar();
   coordinator.weights = coordinator.weights.map(() => 7);
   coordinator.version = 3;
+  coordinator.committed = 3;
   const { members, people } = await stageOf(coordinator, 4);
   await openFor(coordinator, members, 4);
 

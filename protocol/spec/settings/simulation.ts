@@ -78,7 +78,7 @@ export const SIMULATION_SETTINGS = {
     type: 'choice',
     choices: BACKENDS,
     default: 'auto',
-    help: 'where training runs: auto rounds alike on every machine, fastest tries all (join does so unless told)',
+    help: 'where training runs: auto rounds alike on every machine and after a restart, fastest times the engines that run here',
     commands: ['sim', 'join'],
   },
   workers: {
