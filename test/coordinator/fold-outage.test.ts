@@ -59,6 +59,11 @@ const play = async (
     },
   };
   for (const name of NAMES) connect(coordinator, await stage.participant(name, { store: own }));
+  // However slow the machine is: time passes in small steps until all have uploaded.
+  while (uploads.length < NAMES.length) {
+    await turns(10);
+    clock.advance(10);
+  }
   return { clock, stage, coordinator, refused: () => refused };
 };
 
