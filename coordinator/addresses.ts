@@ -1,13 +1,13 @@
 /**
- * @module Who connects how often: new connections, open ones and requests, counted by address
- * before anything of them is read. An IPv6 address counts by its first 64 bits, which one site has
- * to itself (RFC 4291, section 2.5.4).
+ * @module Limits on clients by address: new connections, open connections and requests are counted
+ * before any of their bytes are read. An IPv6 address counts by its first 64 bits, because one site
+ * controls the whole /64 (RFC 4291, section 2.5.4).
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { tokenBuckets, type Limits } from './limits.ts';
 
-/** What an address counts as; `unknown` for a socket that is gone already. */
+/** The key that an address is counted under; `unknown` for a socket that has already closed. */
 export const countedAddress = (address: string | undefined): string => {
   if (address === undefined) return 'unknown';
   const plain = address.replace(/^::ffff:(?=\d+\.)/u, '');
@@ -50,7 +50,7 @@ export const remoteOf = ({
 export interface AddressGate {
   /** Whether the connection stays; one that does not is ended at once, without an answer. */
   accept(socket: Socket): boolean;
-  /** The peer of this connection, see {@link remoteOf}, has logged in: it gives way to nobody. */
+  /** The peer of this connection, see {@link remoteOf}, has logged in: it is never evicted. */
   keep(remote: string): void;
 }
 
@@ -69,8 +69,8 @@ export const addressGate = (limits: Limits, clock: Clock): AddressGate => {
     if (here.size === 0) open.delete(address);
   };
   /**
-   * Ends the oldest connection without a login, of the address that has most: who fills every place
-   * keeps nobody out.
+   * Ends the oldest connection without a login, of the address that has the most. A client that
+   * opens every free connection therefore cannot lock others out.
    */
   const makeRoom = (): boolean => {
     let most: readonly [string, Socket] | undefined;

@@ -1,8 +1,8 @@
 /**
- * @module What becomes of the uploads: each is fetched, checked and folded into one accumulator as
- * it comes (memory O(d)); at the end the masks are taken out (recovery.ts), and the sum becomes the
- * next model (Bonawitz et al. 2017, round 4). The accumulator is a cache: after a restart it is
- * folded anew from the blobs.
+ * @module The aggregation of a round. Each upload is fetched, checked and folded into one
+ * accumulator as it arrives (memory O(d)). At the end the masks are removed (recovery.ts), and the
+ * sum becomes the next model (Bonawitz et al. 2017, round 4). The accumulator is a cache: after a
+ * restart it is rebuilt from the blobs.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import {
@@ -44,8 +44,8 @@ import { judgeRound, openMasks } from './recovery.ts';
 export interface Aggregation {
   /**
    * Fetches, checks and folds one upload of the round. Idempotent.
-   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, what the
-   * store and the gate throw
+   * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, and the
+   * errors of store and gate
    */
   fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
   /**
@@ -54,8 +54,9 @@ export interface Aggregation {
    */
   answers(round: Round, code: ErrorCode, signal: AbortSignal): Promise<boolean>;
   /**
-   * From the sum and the answers to the body of the commit record; the new model is in the store.
-   * @throws RoundFailure when the round must be given up; FloeError of store and gate
+   * Computes the body of the commit record from the sum and the answers. The new model is in the
+   * store when it returns.
+   * @throws RoundFailure when the round must be aborted; FloeError of store and gate
    */
   finish(
     round: Round,
@@ -69,8 +70,8 @@ export interface Aggregation {
    */
   judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
   /**
-   * Resolves once everything of the rounds so far is in its lasting place. @throws FloeError of the
-   * store
+   * Resolves once all blobs of the rounds so far are in permanent storage.
+   * @throws FloeError of the store
    */
   settle(signal: AbortSignal): Promise<void>;
 }
@@ -122,14 +123,14 @@ const limiter = (width: number) => {
   };
 };
 
-/** What a record says of a blob, without whatever else a store may know. */
+/** The fields of a blob that a record holds, without any others that a store adds. */
 const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size });
 
 const cohortSize = (round: Round): number => round.members.length;
 
 /**
- * The sum of the round in progress: a cache, made anew for another round and where it holds what
- * the round leaves out.
+ * The sum of the round in progress: a cache, rebuilt for another round, and when it contains an
+ * upload that the round excludes.
  */
 const createSums = (
   spec: RunSpec,
@@ -236,7 +237,7 @@ const probe = async (
     else await store.getRange(blob, 0, 1, { signal });
     return true;
   } catch (thrown) {
-    // Whatever else it says, it has answered.
+    // Any other error is an answer from the store.
     return !OUTAGES.has(toFloeError(thrown).code);
   }
 };
@@ -255,8 +256,8 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     { body }: SignedRecord<'upload'>,
     signal: AbortSignal,
   ): Promise<Fetched> => {
-    // From anywhere else it could not be taken to its lasting place with the others, and none of
-    // them would be.
+    // Only staged blobs can move to permanent storage; one blob from elsewhere would block all
+    // uploads of the round.
     if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
     const { blob } = body;

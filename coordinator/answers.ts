@@ -1,8 +1,8 @@
 /**
- * @module Long answers over HTTP, piece by piece: a piece is read when the peer has taken the one
- * before, so what is held in memory does not depend on how much was asked for. As many are open as
- * the limits say; when all are, the one whose reader has waited longest gives way, of the address
- * that has most of them: readers who do not read keep nobody out, nor do many.
+ * @module Long answers over HTTP, sent in pieces. The next piece is read only when the peer has
+ * taken the previous one, so memory does not depend on the size of the answer. The number of open
+ * answers is limited. At the limit, the address with the most open answers loses the one whose
+ * reader has stalled longest: slow readers cannot lock others out, not even many of them.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
@@ -17,7 +17,7 @@ export type Pieces = () => Promise<Uint8Array | undefined>;
 
 /** Who reads an answer. */
 export interface Reader {
-  /** What it is counted by. */
+  /** The address that the answer counts under. */
   readonly address: string;
   /**
    * Ends its connection. An error of the stream would be printed, by the server library, for each

@@ -1,8 +1,8 @@
 /**
  * @module The coordinator's key pair of one attempt, to which the participants seal their answers.
- * Its secret outlives a crash between Open and Commit and nothing else: it is in a table of the
- * journal of its own, in no event, record or log, and is overwritten when the attempt is over, so
- * that the public transcript opens to nobody afterwards.
+ * The secret key must survive a crash between Open and Commit. It is therefore stored in a separate
+ * table of the journal, and in no event, record or log. It is overwritten when the attempt ends,
+ * because nobody may decrypt the answers in the public transcript afterwards.
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { RandomSource } from '../protocol/ports/random.ts';

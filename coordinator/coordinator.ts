@@ -1,5 +1,5 @@
 /**
- * @module What a coordinator is made of and what it offers: the types of `createCoordinator`.
+ * @module The types of `createCoordinator`: its options and its interface.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
@@ -44,7 +44,7 @@ export interface CoordinatorInit {
    * wrote it.
    */
   readonly machine?: Machine;
-  /** Owned by the caller, who closes it after {@link Coordinator.stop}. */
+  /** Owned by the caller, and closed by it after {@link Coordinator.stop}. */
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: RandomSource;
@@ -66,7 +66,9 @@ export interface CoordinatorInit {
   readonly limits?: Partial<Limits>;
   readonly log: Logger;
   readonly onEvent?: (progress: Progress) => void;
-  /** What the run is paid from, on a network; it is looked at, and said when it runs low. */
+  /**
+   * Pays for the run, on a network. The coordinator checks the balance and warns when it runs low.
+   */
   readonly treasury?: Treasury | undefined;
   readonly onUpkeep?: (event: UpkeepEvent) => void;
 }
@@ -117,8 +119,7 @@ export interface TranscriptSource {
   /** Bytes [start, end) in pieces; what lies beyond the end is left out. */
   read(start?: number, end?: number): AsyncIterable<Uint8Array>;
   /**
-   * Where the first entry of this round or a later one begins, bytes; undefined where there is
-   * none.
+   * Byte offset of the first entry of this round or a later one; undefined without such an entry.
    */
   startOf(round: number): Promise<number | undefined>;
   /** All of it, in memory. */
@@ -134,7 +135,7 @@ export interface Coordinator {
    * ledger throw
    */
   start(): Promise<void>;
-  /** Closes the sessions and stops working; what was acknowledged is in the journal. */
+  /** Closes the sessions and stops all work. Acknowledged events are in the journal. */
   stop(): Promise<void>;
   /**
    * Resolves after the last round; rejects when the run cannot continue (`aborted` when it was

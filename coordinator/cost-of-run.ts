@@ -1,6 +1,6 @@
 /**
- * @module What a run will cost on Walrus and Sui before it starts: at a network's present prices,
- * at the caller's, or at the documented ones. What `floe cost` shows.
+ * @module The cost of a run on Walrus and Sui, estimated before it starts: at current prices of a
+ * network, at prices of the caller, or at the documented ones. `floe cost` prints the result.
  */
 import { FloeError } from '../protocol/errors.ts';
 import { DEFAULT_EPOCHS, epochsOf, type NetworkConfig } from '../protocol/net/config.ts';
@@ -35,11 +35,13 @@ export interface CostOfRun {
   readonly epochs: number;
   /** How long an epoch lasts, ms. */
   readonly epochMs: number;
-  /** On a network: until this epoch begins, in ms since 1970, what is stored now is kept. */
+  /**
+   * On a network: a blob stored now is kept until this epoch begins; the time is in ms since 1970.
+   */
   readonly paidUntil: { readonly epoch: number; readonly time: number } | undefined;
-  /** FROST an epoch, for what the next round reads. */
+  /** FROST per epoch, for the blobs that the next round reads. */
   readonly keepingPerEpoch: bigint;
-  /** What the address owns, and how many rounds that pays for. */
+  /** The balance of the address, and the number of rounds that it pays for. */
   readonly funds: (Funds & { readonly rounds: number }) | undefined;
 }
 

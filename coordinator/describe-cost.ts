@@ -1,5 +1,5 @@
 /**
- * @module What a run will cost, as lines of text: what `floe cost` prints.
+ * @module Formats the estimated cost of a run as the lines that `floe cost` prints.
  */
 import { info, result, type Line } from '../protocol/line.ts';
 import { showCoins, type CostPart } from '../protocol/net/cost.ts';

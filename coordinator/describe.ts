@@ -1,6 +1,6 @@
 /**
- * @module What the coordinator's events say, as lines of text: what `floe coordinator` prints, for
- * programs that print the same.
+ * @module Formats the coordinator's events as the lines that `floe coordinator` prints. Exported
+ * for programs that print the same lines.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';

@@ -1,7 +1,7 @@
 /**
- * @module A disk that takes no write is waited for: the run's time stands still while anything
- * waits for it, and a write is repeated until it works. Several pieces of work may wait for the
- * same disk.
+ * @module Handles a disk that rejects writes (full, read-only or faulty). The run clock is paused,
+ * and the write is repeated until it succeeds: a disk fault delays a run and does not end it.
+ * Several pieces of work may wait for the same disk.
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { sleep, type Clock } from '../protocol/ports/clock.ts';
@@ -13,20 +13,21 @@ export interface DiskHoldInit {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** The run's time stands still from now on. */
+  /** Called when the run clock is paused. */
   readonly onHold: (error: FloeError) => void;
   /** Nothing waits for the disk any more. */
   readonly onRelease: () => void;
 }
 
 export interface DiskHold {
-  /** Lets the run's time stand still until the function that it returns is called. */
+  /** Pauses the run clock until the returned function is called. */
   hold(error: FloeError): () => void;
   /**
-   * Repeats a write while the disk is at fault. @throws what the write throws for another reason
+   * Repeats a write while the disk rejects it.
+   * @throws the error of the write, unless it is a fault of the disk
    */
   persist(write: () => Promise<void>): Promise<void>;
-  /** What the run waits for, if its disk takes no write. */
+  /** The error that the run waits on while its disk rejects writes; otherwise undefined. */
   readonly held: FloeError | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * @module What `startCoordinator` tells while it opens a run, runs it and ends it.
+ * @module The events of `startCoordinator`: opening, running and ending a run.
  */
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import type { Publication } from '../protocol/records/publication.ts';
@@ -9,7 +9,7 @@ import type { Funds } from './funds.ts';
 import type { Progress } from './machine/index.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
-/** What the coordinator owns, against what the rest of its run costs at present prices. */
+/** The coordinator's balance, compared with the cost of the remaining rounds at current prices. */
 export interface FundsOfRun {
   readonly address: string;
   readonly have: Funds;
@@ -20,7 +20,7 @@ export interface FundsOfRun {
   readonly roundsLeft: number;
   /** That blobs are paid for. */
   readonly epochs: number;
-  /** Until this epoch begins, in ms since 1970, what is stored now is kept. */
+  /** A blob stored now is kept until this epoch begins; the time is in ms since 1970. */
   readonly paidUntil: { readonly epoch: number; readonly time: number };
   /** Rounds that `have` pays for. */
   readonly lasts: number;
@@ -59,6 +59,6 @@ export type StartEvent =
   | { readonly type: 'upkeep'; readonly event: UpkeepEvent }
   | { readonly type: 'finished'; readonly outcome: Outcome }
   | { readonly type: 'published'; readonly publication: Publication }
-  /** Participants that have not heard of the end yet are waited for. */
+  /** The coordinator waits for participants that have not yet learned of the end. */
   | { readonly type: 'farewell'; readonly untold: number }
   | { readonly type: 'warning'; readonly message: string };

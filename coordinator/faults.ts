@@ -1,8 +1,8 @@
 /**
- * @module Work that failed through this program itself, attempt after attempt: the coordinator
- * stops, and its state is kept for when the program is mended. What a few participants' bytes may
- * have caused stops nothing: an upload that cannot be folded counts once a minimum cohort of
- * senders meets the same.
+ * @module Counts work that fails through a fault of this program, in consecutive attempts. After
+ * the limit the coordinator stops and keeps its state, and a fixed version can resume the run.
+ * Uploads of a few participants must not be able to stop a run: an upload that cannot be folded
+ * counts only when a minimum cohort of senders causes the same fault.
  */
 import { createOwnFaults, isOwnFault } from '../protocol/own-faults.ts';
 import { toHex } from '../protocol/bytes.ts';

@@ -1,7 +1,7 @@
 /**
- * @module Whether the coordinator can pay for its run: what it owns on chain, and what the run is
- * going to cost on Walrus and Sui by `protocol/net/cost.ts` at the network's present prices. Loads
- * the SDKs: import it where a run is on a network.
+ * @module Checks whether the coordinator can pay for its run: compares its balance on chain with
+ * the cost on Walrus and Sui, computed by `protocol/net/cost.ts` at current prices of the network.
+ * Loads the SDKs: import it only for a run on a network.
  */
 import { runCost, showCoins, walrusOf, type WalrusPrices } from '../protocol/net/cost.ts';
 import { openPurse, type Funds } from '../protocol/net/purse.ts';
@@ -32,7 +32,7 @@ export const estimateRun = (
   return { sui: withReserve(total.gas), wal: withReserve(walrusOf(total)) };
 };
 
-/** What one round costs, without the reserve. @param epochs that blobs are kept for */
+/** The cost of one round, without the reserve. @param epochs for which blobs are stored */
 export const estimateRound = (spec: RunSpec, epochs: number, prices: WalrusPrices): Funds => {
   const { round } = runCost(storedBy(spec, 1, epochs), prices, GAS_RATES);
   return { sui: round.gas, wal: walrusOf(round) };
@@ -45,7 +45,7 @@ export const timesCovered = (have: Funds, each: Funds): number =>
 const times = (owned: bigint, cost: bigint): number =>
   cost === 0n ? Infinity : Number(owned / cost);
 
-/** What the run is paid from. */
+/** The balance that pays for the run, and the cost that remains. */
 export interface FundsReport {
   readonly address: string;
   readonly have: Funds;
@@ -60,7 +60,7 @@ export interface Treasury {
   look(): Promise<FundsReport>;
 }
 
-/** What the coordinator of a run pays from. */
+/** Opens the account from which the coordinator pays. */
 export const openTreasury = (network: NetworkConfig, spec: RunSpec, address: string): Treasury => {
   const purse = openPurse(network, address);
   return {
@@ -72,7 +72,7 @@ export const openTreasury = (network: NetworkConfig, spec: RunSpec, address: str
   };
 };
 
-/** What is missing of `needed`. */
+/** The part of `needed` that `have` does not cover. */
 export const shortOf = (have: Funds, needed: Funds): Funds => ({
   sui: needed.sui > have.sui ? needed.sui - have.sui : 0n,
   wal: needed.wal > have.wal ? needed.wal - have.wal : 0n,
@@ -81,7 +81,7 @@ export const shortOf = (have: Funds, needed: Funds): Funds => ({
 export const showFunds = ({ sui, wal }: Funds): string =>
   `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
 
-/** @param what is to be paid, in the plural: `5 rounds` */
+/** @param what the thing to pay for, in the plural: `5 rounds` */
 export const fundsMissing = (
   address: string,
   have: Funds,

@@ -1,8 +1,8 @@
 /**
- * @module The host: feeds the machine with events and performs what it asks. Write-ahead: an event
- * is in the journal before anything it causes leaves the process, so after kill -9 at any point the
- * state is restored from the journal, the work of the present phase is done again (all of it is
- * idempotent), and whoever reconnects is sent the frames of the running round.
+ * @module The host: passes events to the machine and performs its effects. It writes ahead: an
+ * event is in the journal before any of its effects leaves the process. After kill -9 at any point,
+ * the host restores the state from the journal, repeats the work of the current phase (all of it is
+ * idempotent), and sends the frames of the running round to each participant that reconnects.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -67,7 +67,7 @@ const createTools = (init: CoordinatorInit, run: Uint8Array) => {
   return { keeper, attemptKeys, aggregation, received };
 };
 
-/** What a piece of work is given. */
+/** The context that a piece of work receives. */
 const contextOf = (
   { spec, identity, ledger, clock, log }: CoordinatorInit,
   tools: ReturnType<typeof createTools>,
@@ -97,7 +97,7 @@ const contextOf = (
   };
 };
 
-/** What keeps the blobs of the run and watches its coins. */
+/** Keeps the blobs of the run paid for, and monitors its balance. */
 const createKeeping = (
   { spec, staging, treasury, clock, log, onUpkeep }: CoordinatorInit,
   { upkeepMs }: Limits,

@@ -1,9 +1,9 @@
 /**
  * @module The coordinator over HTTP: health, metrics, the specification, the transcript, and the
- * blob endpoint for participants that share no disk with it. Only what a signed record names can be
- * downloaded; only who is in the cohort of the round can upload, with a signature over the blob's
- * hash and size. All else needs no login, so no request makes the coordinator decode, verify or
- * hold what depends on the length of the run.
+ * blob endpoint for participants that share no disk with it. Only blobs named by a signed record
+ * can be downloaded. Only members of the cohort can upload, with a signature over hash and size of
+ * the blob. All other requests need no login; none of them makes the coordinator decode, verify or
+ * hold data that grows with the length of the run.
  */
 import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
@@ -38,7 +38,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, 400 | 403 | 404 | 411 | 413 | 4
   storage_failed: 503,
 };
 
-/** What the server library passes on with a request. */
+/** The request bindings of the server library. */
 interface Env {
   Bindings: HttpBindings;
 }
@@ -141,7 +141,9 @@ const blobPieces = (
   };
 };
 
-/** The first piece is read before the status is sent, so that what is missing is said by name. */
+/**
+ * Reads the first piece before the status is sent, because a missing blob must be reported by name.
+ */
 const begun = async (next: Pieces): Promise<Pieces> => {
   const first = await next();
   let started = false;
@@ -162,8 +164,8 @@ const readerOf = (context: Context<Env>): Reader => ({
 });
 
 /**
- * Counts the uploads of each member. What it returns throws FloeError `rate_limited` for more than
- * `most` at once.
+ * Limits the concurrent uploads of each member. The returned function throws FloeError
+ * `rate_limited` for more than `most`.
  */
 const createOneOfFew = (most: number) => {
   const uploading = new Map<string, number>();
@@ -182,18 +184,21 @@ const createOneOfFew = (most: number) => {
   };
 };
 
-/** The answer to what a handler throws: its code, and of a fault of this program nothing else. */
+/**
+ * Converts an error of a handler to a response with its code. A fault of this program is not
+ * detailed.
+ */
 const refusal =
   (log: Logger, metrics: Coordinator['metrics']): ErrorHandler<Env> =>
   (thrown, context) => {
     const error = toFloeError(thrown);
     const status = STATUS[error.code] ?? 500;
-    // Whoever asks too often must not fill the log too.
+    // Clients over their rate must not flood the log.
     const level = error.code === 'rate_limited' ? 'debug' : 'warn';
     log[level]({ path: context.req.path, status, ...errorFields(error) }, 'request refused');
     if (context.req.path.startsWith('/blobs/'))
       metrics.blob(context.req.method === 'PUT' ? 'put' : 'get', 0, status);
-    // What is not in the catalogue of refusals may speak of internals.
+    // The message of an unlisted error may reveal internals.
     const message = status === 500 ? 'internal error' : error.message;
     return context.json({ code: error.code, message }, status, {
       'x-floe-error': error.code,
@@ -212,9 +217,9 @@ export interface HttpInit {
   /** See `ServeOptions`. */
   readonly ownsUploads: boolean;
   readonly log: Logger;
-  /** The pages that may read what is here. */
+  /** The web pages that may read from this server. */
   readonly origins: OriginPolicy;
-  /** Announced to whoever asks which run this is. */
+  /** The network that the coordinator announces with the run. */
   readonly network: NetworkConfig | undefined;
 }
 

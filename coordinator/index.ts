@@ -1,8 +1,8 @@
 /**
  * @module The coordinator: runs the rounds of a federated run. `startCoordinator` is the short way:
- * one folder with everything in it. `createCoordinator` is the run, `serve` puts it on a port,
- * `openJournal` and `memoryJournal` keep it, `journalLedger` is the ledger of a consortium without
- * a chain.
+ * it keeps everything in one folder. `createCoordinator` is the run alone, `serve` listens on a
+ * port for it, `openJournal` and `memoryJournal` store it, and `journalLedger` is the ledger of a
+ * consortium without a chain.
  */
 export type {
   Coordinator,

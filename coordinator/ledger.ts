@@ -1,7 +1,7 @@
 /**
- * @module The local Ledger: freezes and model versions in the journal. It is the coordinator's own
- * word, which is why masked rounds add the consistency round; a consortium without a chain uses it
- * permanently.
+ * @module The local Ledger: freezes and model versions in the journal. Participants have only the
+ * coordinator's word for it, which is why masked rounds add the consistency round. A consortium
+ * without a chain uses it permanently.
  */
 import * as v from 'valibot';
 import { equalBytes } from '../protocol/bytes.ts';

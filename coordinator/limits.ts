@@ -1,6 +1,7 @@
 /**
- * @module What the coordinator accepts from outside, in numbers. Everything beyond is refused by
- * name. The numbers stand here and nowhere else; docs/security.md says what each is against.
+ * @module The coordinator's limits on input from outside. Input over a limit is refused with a
+ * named error. All of the numbers are in this file; docs/security.md describes the threat behind
+ * each.
  */
 import {
   MAX_CLIENT_FRAME_BYTES,

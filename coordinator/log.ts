@@ -1,7 +1,7 @@
 /**
- * @module Logging: any logger with pino's shape. What is logged are codes, counts, sizes and short
- * names of identities, and everything passes through here, where anything that is not such a value
- * is left out: no record, no key, no vector.
+ * @module Logging, to any logger with pino's interface. Only codes, counts, sizes and short names
+ * of identities are logged. Every log line passes through this file, which removes all other
+ * values: no record, key or vector may reach a log.
  */
 import type { FloeError } from '../protocol/errors.ts';
 import type { Progress } from './machine/index.ts';
@@ -55,7 +55,7 @@ export const reportedText = (
     ? undefined
     : reported.map(({ code, count }) => `${count} x ${code}`).join(', ');
 
-/** What of a progress event a log line holds. */
+/** The fields of a progress event that a log line holds. */
 export const progressFields = (progress: Progress): LogFields => {
   switch (progress.type) {
     case 'round-opened':

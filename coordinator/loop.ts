@@ -1,8 +1,8 @@
 /**
- * @module The coordinator's one writer: events are reduced in the order in which they came, kept in
- * the journal, and only then is what they ask for done. Whatever arrives within a turn of the event
- * loop, or while the journal writes, shares one batch. A disk that takes no write is waited for:
- * nothing is acknowledged meanwhile, nothing is lost, and the run's time stands still.
+ * @module The coordinator's single writer. Events are reduced in order of arrival and written to
+ * the journal; their effects are performed after that. Events that arrive within one turn of the
+ * event loop, or while the journal writes, share a batch. While the disk rejects writes, the loop
+ * acknowledges nothing, loses nothing and pauses the run clock.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -29,14 +29,14 @@ export interface LoopInit {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Does what a batch asks for; it is in the journal. */
+  /** Performs the effects of a batch, once it is in the journal. */
   readonly perform: (effects: readonly Effect[]) => void;
   /**
    * After a batch is in the journal, before its effects: what must not outlive the state before.
    * Repeated until it works.
    */
   readonly tidy: (state: State) => Promise<void>;
-  /** Says why the disk is waited for. */
+  /** Reports the error that the loop waits on. */
   readonly onHold: (error: FloeError) => void;
   readonly onFailure: (thrown: unknown) => void;
 }
@@ -44,7 +44,7 @@ export interface LoopInit {
 export interface Loop extends DiskHold {
   readonly state: State;
   readonly history: History;
-  /** The run's own time, ms. */
+  /** The run clock, ms. */
   now(): number;
   /** Restores the state from the journal. @returns events that were replayed */
   open(): Promise<number>;
@@ -92,7 +92,7 @@ export const createLoop = (init: LoopInit): Loop => {
     },
   });
 
-  /** Reduces what waits, keeps it as one batch, then does what it asks for. */
+  /** Reduces the queued events, writes them as one batch, then performs its effects. */
   const flush = async (): Promise<void> => {
     const bodies = queue;
     queue = [];

@@ -1,5 +1,5 @@
 /**
- * @module Prometheus metrics of one coordinator, in a registry of its own (text exposition format
+ * @module Prometheus metrics of one coordinator, in a separate registry (text exposition format
  * 0.0.4).
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
@@ -28,7 +28,7 @@ interface Sources {
 
 type AddGauge = (name: string, help: string, read: () => number) => void;
 
-/** On a network; NaN for what is not known, which Prometheus takes. */
+/** Metrics of a network run; unknown values are NaN, which Prometheus accepts. */
 const registerUpkeep = (gauge: AddGauge, upkeep: () => UpkeepStatus): void => {
   const unknown = Number.NaN;
   gauge(

@@ -1,6 +1,7 @@
 /**
- * @module The model outside the machine: encrypted and put into the store, its key wrapped for its
- * readers, and read back through the gate after a restart. In clear it exists in memory only.
+ * @module The model outside the machine: encrypts it and puts it into the store, wraps its key for
+ * the readers, and reads it back through the gate after a restart. In clear it exists in memory
+ * only.
  */
 import { stateTensorsOf } from '../protocol/algorithm/round.ts';
 import type { AccessGate, KeyPurpose } from '../protocol/ports/access-gate.ts';
@@ -79,7 +80,7 @@ export const createModelKeeper = ({
   readonly sealingSecret: Uint8Array;
 }): ModelKeeper => {
   let newest: { readonly version: number; readonly content: ModelContent } | undefined;
-  /** So that wrapping it for a round's readers asks nobody for what it was made with here. */
+  /** Cached, because wrapping a key that was made here must not require a request to the gate. */
   let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
   let newestBundle: { readonly round: number; readonly key: Uint8Array } | undefined;
   const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });

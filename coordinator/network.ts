@@ -1,8 +1,8 @@
 /**
- * @module The coordinator's ports on a network: uploads wait in a folder and go to Walrus together,
- * models and bundles go there at once, keys lie at Seal, freezes and versions on Sui. The journal
- * of uploads is on disk: what a crash interrupted continues when the ports are opened again, paid
- * once. The SDKs are loaded with the first call.
+ * @module The coordinator's ports on a network. Uploads are collected in a folder and sent to
+ * Walrus together; models and bundles are sent immediately; Seal holds the keys; Sui holds freezes
+ * and versions. The journal of uploads is on disk: an interrupted upload continues after a restart
+ * and is paid once. The SDKs are loaded by the first call.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
@@ -28,7 +28,7 @@ export interface NetworkPortsInit {
   readonly uploads: string;
   /** How long the network's services may take, where not as long as usual. */
   readonly limits?: Pick<ConnectOptions, 'store' | 'gate'>;
-  /** Told of what went wrong and was tried again. */
+  /** Receives a warning for each fault that is retried. */
   readonly warn: (message: string) => void;
   readonly clock?: Clock;
 }
@@ -45,8 +45,8 @@ export interface NetworkPorts {
   /** Uploads that a crash had interrupted and that are certified now. */
   readonly resumed: number;
   /**
-   * Makes the run, as far as it is committed, readable by whoever knows its object on Sui: see
-   * `publishRun`. Idempotent.
+   * Publishes the committed rounds of the run: any reader that knows the run's object id on Sui can
+   * then find them, see `publishRun`. Idempotent.
    * @returns undefined before the first commit
    */
   publish(transcript: Uint8Array): Promise<Publication | undefined>;
@@ -54,11 +54,11 @@ export interface NetworkPorts {
 }
 
 /**
- * Opens the ports and finishes what a crash interrupted.
+ * Opens the ports and completes interrupted uploads.
  *
  * @throws FloeError `spec_invalid` when the configuration names no Floe package;
- * `store_unavailable`, `ledger_unavailable`, `transaction_failed`, `journal_corrupt` from uploads
- * that are finished first
+ * `store_unavailable`, `ledger_unavailable`, `transaction_failed`, `journal_corrupt` from
+ * interrupted uploads
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
   const [{ connectIdentity }, { folderUploadJournal }, { publishRun }] = await Promise.all([

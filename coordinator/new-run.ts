@@ -1,6 +1,6 @@
 /**
- * @module The run that settings ask for, as `startCoordinator` takes it. A folder that holds a run
- * keeps the settings that the run was begun with.
+ * @module Creates the run that the settings describe, for `startCoordinator`. A folder that already
+ * holds a run keeps its original settings.
  */
 import { join } from 'node:path';
 import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
@@ -13,7 +13,7 @@ import type { RunSettings } from '../protocol/spec/settings.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { SETTINGS_FILE, type NewRun } from './state.ts';
 
-/** A run that begins with a model version on chain, whatever its settings. */
+/** A run that begins with a model version on chain; it replaces the first model of the settings. */
 export interface Fork {
   /** Object id of the version. */
   readonly object: string;
@@ -47,8 +47,8 @@ const settingsOfFolder = async (given: RunSettings, folder: string): Promise<Run
 /**
  * The run to begin in a folder, or to resume there.
  *
- * @throws FloeError `spec_mismatch` when the folder holds a run of other settings; `usage` for a
- * fork with a model of its own; `strategy_invalid`
+ * @throws FloeError `spec_mismatch` when the folder holds a run with other settings; `usage` for a
+ * fork whose settings name a model; `strategy_invalid`
  */
 export const newRun = async (
   folder: string,

@@ -1,7 +1,7 @@
 /**
- * @module The connections that are open, logged in or waiting for a login: each is closed once,
- * sent to within its limit, and ended when the peers together read too slowly or too many of them
- * wait.
+ * @module The open connections, before and after their login. Each is closed once and has a limit
+ * on queued bytes. Connections are also ended when the queues of all peers together are too long,
+ * or when too many connections wait for a login.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -23,9 +23,7 @@ export interface ServerConnection extends Connection {
   readonly address?: string;
   /** The peer has logged in: from now on it may send more than a login. */
   admit?(): void;
-  /**
-   * Set at the login: while it says so, a heartbeat that is missed does not close the connection.
-   */
+  /** Set at the login: while it returns true, a missed heartbeat does not close the connection. */
   mayBeSilent?: () => boolean;
 }
 
@@ -54,13 +52,13 @@ export interface OpenSessions {
   readonly close: (session: Session, code: number, reason: string) => void;
   /** Closes a session with an error, which is logged. */
   readonly fail: (session: Session, error: FloeError) => void;
-  /** Sends to a peer; one that has not read what was sent before is closed with `peer_too_slow`. */
+  /** Sends to a peer, or closes its connection with `peer_too_slow` when its queue is full. */
   readonly deliver: (session: Session, bytes: Uint8Array) => void;
   /** Makes room for a connection. @returns whether there is any */
   readonly makeRoom: () => boolean;
 }
 
-/** After so many bytes the queues of all peers are looked at together. */
+/** Number of sent bytes after which the queues of all peers are checked together. */
 const LOOK_AFTER_BYTES = 4 << 20;
 
 export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {

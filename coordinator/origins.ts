@@ -1,9 +1,9 @@
 /**
- * @module Which web pages may speak with the coordinator. A browser names the page's origin (RFC
- * 6454) in every WebSocket upgrade and in requests across origins; other programs name none. Unless
- * an origin is on the list, a page that somebody in the coordinator's network has open gets nothing
- * (RFC 6455, section 10.2). The host that a request names counts for nothing: a page chooses the
- * name that it resolves to this machine (DNS rebinding).
+ * @module The web pages that may connect to the coordinator. A browser sends the page's origin (RFC
+ * 6454) with every WebSocket upgrade and every request across origins; other programs send none.
+ * Only listed origins are accepted; otherwise any page open in a browser on the coordinator's
+ * network could connect (RFC 6455, section 10.2). The Host header is ignored, because a page
+ * chooses the name that resolves to this machine (DNS rebinding).
  */
 import type { IncomingMessage } from 'node:http';
 import { FloeError } from '../protocol/errors.ts';
@@ -30,8 +30,8 @@ const normalised = (origin: string): string => {
 };
 
 /**
- * @param list origins of pages, such as `https://pages.example:8443`. @throws FloeError `usage` on
- * what is none
+ * @param list origins of pages, such as `https://pages.example:8443`
+ * @throws FloeError `usage` for an invalid origin
  */
 export const originPolicy = (list: readonly string[]): OriginPolicy => {
   const allowed = new Set(list.map(normalised));

@@ -1,6 +1,6 @@
 /**
- * @module What the operator is told of work that waits for what others run: once for each cause of
- * an attempt, however many uploads meet it.
+ * @module Notes to the operator about work that waits for an external service: one for each cause
+ * in an attempt, regardless of how many uploads meet it.
  */
 import type { FloeError } from '../protocol/errors.ts';
 import type { Work } from './machine/index.ts';

@@ -1,6 +1,6 @@
 /**
- * @module What the host does for the machine once a batch is in the journal: frames, work,
- * progress, and the sweep of uploads when an attempt ends.
+ * @module Performs the effects of a batch once it is in the journal: frames, work, progress, and
+ * the removal of uploads when an attempt ends.
  */
 import { toFloeError } from '../protocol/errors.ts';
 import type { SignedRecord } from '../protocol/records/records.ts';
@@ -37,7 +37,7 @@ export interface PerformInit {
   readonly onEnded: () => void;
 }
 
-/** Does what a batch asks for. */
+/** Performs the effects of a batch. */
 export const performEffects = (init: PerformInit, effects: readonly Effect[]): void => {
   const { sessions, told, log, publish, startWork } = init;
   const sendFrame = ({ to, frame }: Effect & { type: 'send' }): void => {

@@ -96,7 +96,7 @@ export interface RunPorts {
   readonly ledger: Ledger;
   /** On a network. */
   readonly onChain: OnChain | undefined;
-  /** What it is paid from, on a network. */
+  /** The account that pays for the run, on a network. */
   readonly treasury: Treasury | undefined;
   close(): Promise<void>;
 }
@@ -110,8 +110,8 @@ export const openRunPorts = async (init: {
   readonly journal: Journal;
   readonly emit: (event: StartEvent) => void;
   /**
-   * Sees to it that the run can be paid. Default: the coins of `identity` are looked at, and a
-   * faucet asked where there is one.
+   * Ensures that the run can be paid for. Default: checks the balance of `identity`, and uses a
+   * faucet if the network has one.
    */
   readonly fund?: (network: NetworkConfig) => Promise<void>;
   /** How long the network's services may take, where not as long as usual. */

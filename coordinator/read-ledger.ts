@@ -1,5 +1,5 @@
 /**
- * @module The freezes in the journal of a run that is over, for whoever verifies the run's folder.
+ * @module Reads the freezes from the journal of a finished run, to verify the run's folder.
  */
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import type { Ledger } from '../protocol/ports/ledger.ts';

@@ -1,8 +1,8 @@
 /**
- * @module Which blobs this process has received and checked itself: their bytes had the hash of
- * their id when they were stored. An upload among them is folded without hashing it whole a second
- * time; its leaves are hashed at the fold in any case. Empty after a restart: then everything is
- * checked.
+ * @module The blobs that this process has received and checked: their bytes matched the hash in
+ * their id when they were stored. Such an upload is folded without a second hash over the whole
+ * blob; its leaves are hashed at the fold in any case. The set is empty after a restart: then every
+ * upload is hashed again.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { BlobRef } from '../protocol/ports/blob-store.ts';

@@ -1,7 +1,7 @@
 /**
- * @module How a round's sum is opened: the survivors' answers give the shares, the shares the
- * secrets, the secrets the masks (Bonawitz et al. 2017, round 4). A participant that provably broke
- * the protocol is named.
+ * @module Opens the sum of a round: the answers of the survivors yield the shares, the shares the
+ * secrets, and the secrets the masks (Bonawitz et al. 2017, round 4). A participant that provably
+ * broke the protocol is named.
  */
 import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
 import { layoutOf } from '../protocol/algorithm/round.ts';
@@ -51,7 +51,7 @@ export class RoundFailure extends FloeError {
   }
 }
 
-/** Narrows an error to what a `work-failed` event carries. */
+/** Converts an error to the fields of a `work-failed` event. */
 export const failureFields = (
   thrown: FloeError,
 ): { code: ErrorCode; reason: string; culprits: Uint8Array[]; lies?: ShownLie[] } => {
@@ -113,7 +113,7 @@ const failureOf = async (
   { failures, badShares, lies }: RecoveryResult & { type: 'failed' },
 ): Promise<RoundFailure> => {
   if (lies.length > 0) {
-    // What the Abort has no room for is found in the next attempt.
+    // An Abort record holds a limited number of proofs; the next attempt finds the others.
     const shown = lies.slice(0, MAX_LIES);
     // Nobody is blamed before it was judged as everybody will judge it.
     for (const lie of shown) await requireLie(signedBy(round, lie.author), lie, cohort);

@@ -1,8 +1,8 @@
 /**
- * @module The blobs of old rounds, where the specification says how many rounds are kept: once a
- * later commit stands, uploads, bundles and models that only older rounds name are removed from
- * this machine. The records of all rounds stay. What a crash leaves undone is done when the next
- * attempt ends.
+ * @module Removes the blobs of old rounds, if the specification limits the number of kept rounds.
+ * Once a later round is committed, this machine deletes the uploads, bundles and models that only
+ * older rounds name. The records of all rounds are kept. A removal interrupted by a crash is
+ * completed when the next attempt ends.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
@@ -53,7 +53,7 @@ export const createRetention = (
       if (oldest === undefined || commits.length < keep) return;
       const outdated = await journal.blobsBefore(oldest);
       if (outdated.length === 0) return;
-      // Copies lie under their content, whatever id a network has given.
+      // Local copies are stored under their hash, not under the id that a network assigned.
       await removal.discard(outdated.map((ref) => ({ ...ref, id: toHex(ref.sha256) })));
       await journal.loose.settle(
         outdated.map(({ id }) => id),

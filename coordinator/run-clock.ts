@@ -1,15 +1,15 @@
 /**
- * @module The run's own time: it begins where the journal left it or at the wall clock, whichever
- * is later, and continues with monotonic time. A wall clock that jumps moves no deadline; while the
- * disk takes no write, time stands still, so that nobody is late for what could not be
- * acknowledged.
+ * @module The run clock. It starts at the time in the journal or at the wall clock, whichever is
+ * later, and advances with monotonic time: a jump of the wall clock moves no deadline. It is paused
+ * while the disk rejects writes, because participants must not miss a deadline that they could not
+ * meet.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 
 export interface RunClock {
   /** Milliseconds, whole; never goes back. */
   now(): number;
-  /** Calls `callback` once at or after `at`, unless time stands still until it is cancelled. */
+  /** Calls `callback` once at or after `at`; a paused clock delays it. Returns its cancellation. */
   at(at: number, callback: () => void): () => void;
   hold(): void;
   release(): void;

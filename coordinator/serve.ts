@@ -1,6 +1,5 @@
 /**
- * @module One port for everything: WebSocket sessions and HTTP, with TLS where certificate files
- * are given.
+ * @module Serves WebSocket sessions and HTTP on one port, with TLS if certificate files are given.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
@@ -24,7 +23,7 @@ export interface ServeOptions {
   readonly port: number;
   /** Paths of PEM files. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
-  /** The coordinator's own store: what can be downloaded. */
+  /** The coordinator's own store: its blobs can be downloaded. */
   readonly store: BlobStore;
   /**
    * Where uploads over HTTP go, when not there: while a round is open they wait where storage costs
@@ -32,11 +31,14 @@ export interface ServeOptions {
    */
   readonly uploads?: BlobStore;
   /**
-   * True where uploads are on a disk of the coordinator's own, which hands out what was put there:
-   * what was checked when it came is not hashed whole again when it is folded. Default false.
+   * True if uploads are stored on the coordinator's own disk. An upload that was checked on receipt
+   * is then not hashed as a whole again when it is folded. Default false.
    */
   readonly ownsUploads?: boolean;
-  /** Where the run is kept, for those who ask; told without what may hold a key of its owner. */
+  /**
+   * The network of the run, announced to clients without parts that may hold the owner's
+   * credentials.
+   */
   readonly network?: NetworkConfig;
   /**
    * Origins of the web pages that may take part and read the run, such as `https://pages.example`,
@@ -80,8 +82,8 @@ const REFUSED = [
 ].join('\r\n');
 
 /**
- * @throws FloeError `file_not_found` for a certificate; `usage` when the address cannot be listened
- * on, for what is no origin
+ * @throws FloeError `file_not_found` for a certificate; `usage` for an invalid origin, or when the
+ * server cannot listen on the address
  */
 export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
   const { host, port, tls, store, uploads = store, network } = options;

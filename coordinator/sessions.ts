@@ -1,7 +1,7 @@
 /**
  * @module Sessions over the Connection port: a login (login.ts), then frames, within the limits of
- * all connections together (open-sessions.ts). Whatever a peer sends, it gets a named error; what
- * is wire abuse closes its connection, and only its own.
+ * all connections together (open-sessions.ts). Invalid input is answered with a named error; abuse
+ * of the wire format closes the connection of that peer only.
  */
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import {
@@ -23,17 +23,17 @@ import {
 
 export type { ServerConnection } from './open-sessions.ts';
 
-/** What a participant sends once it is logged in. */
+/** The frames of a participant after the login. */
 export type SessionFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'login' }>;
 
 export interface SessionsInit extends LoginInit, OpenSessionsInit {
-  /** May throw a FloeError: the peer is told and the session continues. */
+  /** May throw a FloeError: it is sent to the peer, and the session continues. */
   readonly onFrame: (key: Uint8Array, frame: SessionFrame) => void;
 }
 
 export interface Sessions {
   accept(connection: ServerConnection): void;
-  /** Sends to whoever of these is logged in. The frame is encoded once. */
+  /** Sends to those of the given identities that are logged in. The frame is encoded once. */
   send(to: readonly Hex[] | 'everyone', frame: OutgoingFrame): void;
   readonly connections: number;
   readonly loggedIn: number;
@@ -119,7 +119,7 @@ export const createSessions = (init: SessionsInit): Sessions => {
           }
         },
         close: (code, reason) => {
-          // What the transport itself refused is told like what is refused here.
+          // A refusal by the transport is reported like a refusal by the session.
           if (code === CLOSE_WITH_ERROR && isErrorCode(reason))
             fail(session, new FloeError(reason, 'refused before any frame was whole'));
           else close(session, code, reason);

@@ -1,7 +1,7 @@
 /**
- * @module A coordinator with everything around it, from one folder: the run that the folder holds
- * or a new one, its journal, its ports, the server, and what is left when the run ends. What
- * `floe coordinator` and `floe fork` do. `createCoordinator` is the run alone.
+ * @module Starts a complete coordinator from one folder: the run in the folder or a new one, its
+ * journal, its ports, the server, and the work after the last round. `floe coordinator` and `floe
+ * fork` call it. `createCoordinator` is the run alone.
  */
 import { join } from 'node:path';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -46,7 +46,7 @@ export interface StartOptions
    * Journal, blobs, specification, network; made if missing. A run that is found in it is resumed.
    */
   readonly folder: string;
-  /** A function is told whether the run is on a network; its keys are closed with the run. */
+  /** A function receives whether the run is on a network. Its keys are closed with the run. */
   readonly keys: CoordinatorKeys | ((onNetwork: boolean) => Promise<CoordinatorKeys>);
   /** What to begin where the folder holds no run. */
   readonly run: NewRun;
@@ -84,12 +84,12 @@ export interface StartedCoordinator extends AsyncDisposable {
   readonly coordinator: Coordinator;
   /**
    * Resolves when the last round is committed, stored and, on a network, published.
-   * @throws FloeError `aborted` when it was stopped, and what the run cannot continue from
+   * @throws FloeError `aborted` when it was stopped, and every error that ends a run
    */
   readonly finished: Promise<FinishedRun>;
   /** Resolves when every participant has heard of the end, or the signal fires. */
   farewell(): Promise<void>;
-  /** Ends the server and the run, and closes what was opened. Idempotent. */
+  /** Ends server and run, and closes their resources. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -107,7 +107,7 @@ const interruption = (signal: AbortSignal | undefined, message: string): Promise
     if (signal?.aborted === true) stop();
     else signal?.addEventListener('abort', stop, { once: true });
   });
-  // It is waited for further on; until then nobody listens.
+  // Awaited later; until then its rejection must not count as unhandled.
   stopped.catch(() => undefined);
   return stopped;
 };
@@ -150,8 +150,8 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
 };
 
 /**
- * Waits until every participant was told of the end, or the signal fires; says so when that takes
- * longer.
+ * Waits until every participant has learned of the end, or the signal fires. Emits `farewell` when
+ * this takes longer.
  */
 const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<void> => {
   for (let said = false; ; said = true) {

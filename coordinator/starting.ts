@@ -1,6 +1,6 @@
 /**
- * @module How a run begins, or resumes: from the journal, or with its parent or the model that its
- * seed gives. All of it may be done again after a crash.
+ * @module Begins a run, or resumes it: from the journal, from its parent, or from the model that
+ * its seed gives. Every step can be repeated after a crash.
  */
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The state folder of a coordinator: the network of its run, and the run that it holds or a
- * new one. A run that was begun keeps its specification, its network and its coordinator.
+ * @module The state folder of a coordinator: the network of its run, and the run in it or a new
+ * one. An existing run keeps its specification, its network and its coordinator.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { masterSeed } from '../protocol/spec/master-seed.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { onDisk } from '../protocol/storage-errors.ts';
 
-/** What the run was begun with, for its operator. */
+/** The settings that the run was started with, for its operator. */
 export const SETTINGS_FILE = 'settings.json';
 
 export type Place = Pick<NetworkFile, 'network' | 'path'>;
@@ -99,7 +99,7 @@ export const placeOfRun = async (
   return { network: kept, path };
 };
 
-/** What a specification takes from the coordinator, not from the settings. */
+/** The parts of a specification that the coordinator determines, not the settings. */
 export interface FixedParts {
   readonly id: Uint8Array;
   readonly coordinator: Uint8Array;
@@ -125,7 +125,7 @@ export interface NewRun {
   readonly fork?: string | undefined;
   /** The id of the run follows from it: for reproducible tests only. */
   readonly seed?: string | undefined;
-  /** Kept beside the specification, as JSON, for the operator. */
+  /** Stored next to the specification, as JSON, for the operator. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
 

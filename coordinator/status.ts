@@ -1,6 +1,6 @@
 /**
- * @module What a coordinator tells of its run: its status, its outcome once it is over, and whom it
- * has still to tell.
+ * @module The public view of a run: its status, its outcome once it has ended, and the participants
+ * that have not yet learned of the end.
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';

@@ -1,8 +1,9 @@
 /**
- * @module Uploads of attempts that are over: those that no commit rests on are forgotten, and those
- * that a commit has taken to their lasting place are, once a later commit stands; until then the
- * next cohort reads them. So the number of files does not grow with failed attempts, and on a
- * network not with rounds. What a crash leaves undone is done when the next attempt ends.
+ * @module Removes the staged uploads of finished attempts. Uploads of failed attempts are removed
+ * when the attempt ends. Committed uploads move to permanent storage, and their staged copies are
+ * removed once a later round is committed; until then the next cohort reads them. The number of
+ * files therefore does not grow with failed attempts, and on a network not with rounds. A removal
+ * interrupted by a crash is completed when the next attempt ends.
  */
 import type { BlobRef } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
@@ -36,8 +37,8 @@ const keptOf = async (
 };
 
 /**
- * Forgets what no committed round rests on. @throws FloeError of store and journal: done again the
- * next time
+ * Removes the uploads that no committed round uses.
+ * @throws FloeError of store and journal: the next call tries again
  */
 export const sweepUploads = async (
   journal: Journal,

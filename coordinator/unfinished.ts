@@ -1,7 +1,7 @@
 /**
- * @module Messages whose end has not come: how many bytes the connections hold of them, each and
- * all together. The library keeps the parts of a message until it is whole, so whoever never ends
- * one would keep memory for nothing.
+ * @module Limits the bytes of unfinished messages, for each connection and for all together. The
+ * library buffers the fragments of a message until the last one arrives: without a limit, a peer
+ * that never sends it would hold memory indefinitely.
  */
 import type { Clock } from '../protocol/ports/clock.ts';
 import { firstOfMost } from './addresses.ts';

@@ -1,7 +1,6 @@
 /**
- * @module What a run on a network needs beside its rounds: the blobs that the next round reads stay
- * paid for, and it is said in time when the coins run low. Looked after before every attempt, and
- * by the clock while nothing happens.
+ * @module The upkeep of a run on a network: extends the blobs that the next round reads, and warns
+ * when the balance runs low. It runs before every attempt, and on a timer while the run is idle.
  */
 import type { BlobRef } from '../protocol/ports/blob-store.ts';
 import type { BlobLeases, Lease } from '../protocol/ports/upload-staging.ts';
@@ -15,7 +14,7 @@ import type { FundsReport, Treasury } from './funds.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { Evidence, State } from './machine/state.ts';
 
-/** Told to whoever operates the coordinator. */
+/** Events for the operator of the coordinator. */
 export type UpkeepEvent =
   /** Blobs were paid for longer, or stored again. */
   | { readonly type: 'kept'; readonly lease: Lease }
@@ -34,8 +33,8 @@ export interface UpkeepStatus {
 
 export interface Upkeep {
   /**
-   * Before an attempt: its blobs are there. What could not be looked at is no error. @throws
-   * FloeError `blob_expired`
+   * Before an attempt: ensures that its blobs exist. A failed check is not an error.
+   * @throws FloeError `blob_expired`
    */
   ensure(signal: AbortSignal): Promise<void>;
   /** Looks again and again until {@link stop}. */
@@ -56,7 +55,7 @@ export interface UpkeepInit {
   readonly onEvent: ((event: UpkeepEvent) => void) | undefined;
 }
 
-/** Rounds that the coins last for; with fewer it is said, unless that is all that are left. */
+/** Warn when the balance lasts for fewer rounds, unless it covers all remaining ones. */
 const LOW_ROUNDS = 10;
 
 /**
@@ -69,7 +68,7 @@ const blobsOfCommit = ({ commit, records }: Evidence): readonly BlobRef[] => {
   const survivors = decoded.find((record) => record.type === 'survivors');
   if (open === undefined || survivors === undefined) return [];
   const uploads = decoded.filter((record) => record.type === 'upload');
-  // In the order in which `archive` was told of them.
+  // In the order in which `archive` received them.
   const archived = survivors.body.uploads.flatMap((hash) => {
     const upload = uploads.find((record) => equalBytes(record.hash, hash));
     return upload === undefined || commit.body.archive === undefined

@@ -1,7 +1,7 @@
 /**
  * @module Connections over WebSocket (RFC 6455, library `ws`): binary frames, a heartbeat of pings,
- * and limits on what a socket may send, before the login and after it, that hold before the library
- * keeps anything. Compression is off: frames are ciphertext and keys.
+ * and limits on the bytes of a socket, before and after the login. The limits apply before the
+ * library buffers anything. Compression is off: frames are ciphertext and keys.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -24,7 +24,7 @@ import {
 const ABNORMAL = 1006;
 /** Head and mask of a control frame of a client (RFC 6455, section 5.2). */
 const CONTROL_HEAD_BYTES = 6;
-/** Bytes that a peer may send after its connection was closed here, such as what was on its way. */
+/** Bytes that a peer may send after this side has closed: frames may already be in transit. */
 const LINGER_BYTES = 65_536;
 
 const toBytes = (data: RawData): Uint8Array =>
@@ -37,9 +37,9 @@ const toBytes = (data: RawData): Uint8Array =>
   );
 
 /**
- * Pings at every beat; a peer that has not answered by the next one, or not ended its message, is
- * cut off. One that holds its event loop while it trains is excused. A peer that is gone is then
- * noticed by TCP keep-alive, which its kernel answers, whatever the process does.
+ * Pings at every beat. A peer that has neither answered nor ended its message by the next beat is
+ * disconnected. A peer whose event loop is blocked by training is excused; TCP keep-alive, which
+ * its kernel answers regardless of the process, then detects whether it is gone.
  */
 const keepAlive = (
   socket: WebSocket,
@@ -94,8 +94,8 @@ const webSocketConnection = (
   const heart = keepAlive(socket, clock, limits.heartbeatMs, message, isExcused);
 
   /**
-   * Tells the peer why, reads no more than what may be on its way, and ends the connection soon
-   * whatever the peer does.
+   * Sends the reason, reads at most the bytes that may be in transit, and ends the connection soon,
+   * with or without an answer of the peer.
    */
   const close = (code: number, reason: string): void => {
     if (cancelLinger !== undefined) return;
@@ -104,7 +104,7 @@ const webSocketConnection = (
     counted = 0;
     socket.close(code === ABNORMAL ? CLOSE_WITH_ERROR : code, reason);
   };
-  /** Told once, whoever closed. */
+  /** Called once, whichever side closes. */
   const tellClosed = (code: number, reason: string): void => {
     if (closed !== undefined) return;
     closed = [code, reason];
@@ -116,7 +116,7 @@ const webSocketConnection = (
     tellClosed(CLOSE_WITH_ERROR, code);
   };
 
-  // Before the library's own listener, which keeps what it is given.
+  // Runs before the library's own listener, which buffers its input.
   raw.prependListener('data', (chunk: Buffer) => {
     if (cancelLinger !== undefined) {
       counted += chunk.length;
@@ -212,7 +212,7 @@ export const webSocketGate = (
   });
   return {
     upgrade: (request, socket, head) => {
-      // What comes with the upgrade request has waited for no login.
+      // Bytes after the upgrade request were sent before any login.
       if (head.length > limits.loginBytes) {
         socket.destroy();
         return;

@@ -1,7 +1,7 @@
 /**
- * @module The long work of a round, done and reported back as an event. Every piece is idempotent,
- * is retried a few times where a retry can help, and always ends in an event, so that no phase
- * waits for it in vain.
+ * @module The long-running work of a round, performed and reported back as an event. Every piece is
+ * idempotent, is retried a few times if a retry can help, and always ends in an event, because a
+ * phase waits for it.
  */
 import { reportMetrics } from '../protocol/algorithm/metrics.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
@@ -54,9 +54,12 @@ export interface WorkContext {
   readonly upkeep: Upkeep;
   readonly log: Logger;
   readonly state: () => State;
-  /** The disk takes no write: until `release`, the run's time stands still. @returns release */
+  /** The disk rejects writes: pauses the run clock until `release` is called. @returns release */
   readonly hold: (error: FloeError) => () => void;
-  /** The work waits for what others run: told once for each piece of work, see outage-notes.ts. */
+  /**
+   * The work waits for an external service: called once for each piece of work, see
+   * outage-notes.ts.
+   */
   readonly onOutage: (work: Work, error: FloeError) => void;
   readonly signal: AbortSignal;
 }
@@ -69,10 +72,10 @@ const readersOf = ({ spec, coordinator, state }: WorkContext): Uint8Array[] => [
 ];
 
 /**
- * Whether a piece of work has been tried often enough. A signed commit can only be completed:
- * ledger and store are asked until they answer. An upload that cannot be read, while the store
- * answers for what the coordinator put there itself, is its author's loss, and the others do not
- * wait for it. While the store answers for nothing, the phase waits as long as it can.
+ * Whether a piece of work has been tried often enough. A signed commit must be completed: ledger
+ * and store are retried until they answer. If the store returns the coordinator's own blobs but not
+ * an upload, the upload is lost to its author, and the other members do not wait for it. While the
+ * store returns nothing, the phase waits as long as it may.
  */
 const isOver = async (
   { aggregation, state, signal }: WorkContext,
@@ -103,8 +106,7 @@ const withRetries = async <Result>(
         return await run();
       } catch (thrown) {
         const error = toFloeError(thrown);
-        // A disk that is full is the operator's to mend, and nothing of the round is lost
-        // meanwhile.
+        // The operator can free a full disk, and the round loses nothing meanwhile.
         const waits = STORAGE_ERRORS.has(error.code);
         const took = clock.monotonic() - from;
         if (!error.retryable || signal.aborted) throw error;
@@ -135,7 +137,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
-      // What the attempt's members will read is there for them.
+      // The blobs that the members of the attempt read must exist first.
       await context.upkeep.ensure(signal);
       // Durable before the event that publishes it; the same again after a crash.
       const key = await context.attemptKeys.create(round);
@@ -203,10 +205,10 @@ const failed = (work: Work, error: FloeError): EventBody => {
 };
 
 /**
- * Does a piece of work and returns the event it ends in; undefined when the attempt it belongs to
- * is over.
+ * Performs a piece of work and returns the event that it ends in; undefined if its attempt has
+ * ended.
  *
- * @throws FloeError `aborted` when the coordinator stops; what the ledger says when it refuses a
+ * @throws FloeError `aborted` when the coordinator stops; the error of the ledger when it refuses a
  * signed commit permanently
  */
 export const doWork = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
@@ -230,6 +232,6 @@ const DOES: Readonly<Record<Work['type'], string>> = {
   'register-model': 'registers the new model',
 };
 
-/** What the operator is told of work that waits. */
+/** The text for the operator about work that waits. */
 export const outageText = (work: Work, { code, message, remedy }: FloeError): string =>
   `attempt ${work.round} waits while the coordinator ${DOES[work.type]}: ${code}: ${message}. ${remedy}`;

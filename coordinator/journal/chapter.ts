@@ -1,8 +1,8 @@
 /**
- * @module The records of one attempt that is over, as one piece of the encoded transcript,
- * compressed with Brotli (RFC 7932). Records of an attempt repeat the run, the context, the names
- * of fields and the keys of the members; what is left of them is keys and signatures, which are
- * random. A chapter is written once and never changed.
+ * @module A chapter: the records of one finished attempt, as one piece of the encoded transcript,
+ * compressed with Brotli (RFC 7932). The records of an attempt repeat the run, the context, field
+ * names and members' keys; compression removes the repetition. Keys and signatures remain, because
+ * they are random. A chapter is written once and never changed.
  */
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { joinBytes } from '../../protocol/bytes.ts';

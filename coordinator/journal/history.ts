@@ -1,8 +1,8 @@
 /**
- * @module The run as the journal keeps it: the state at the last snapshot, the events since, and
- * the transcript. A step of the machine is one batch. Whenever an attempt ends, and after many
- * events, the state is kept as a snapshot and the events in it are removed, so that a restart costs
- * the same after round 10,000 as after round 1.
+ * @module The run in the journal: the state at the last snapshot, the events since, and the
+ * transcript. One step of the machine is one batch. The history writes a snapshot and removes the
+ * events that it covers whenever an attempt ends, and after many events: a restart after round
+ * 10,000 then costs as much as one after round 1.
  */
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { joinBytes, toHex } from '../../protocol/bytes.ts';
@@ -57,7 +57,7 @@ export interface JournalStep {
 
 export interface Restored {
   readonly state: State;
-  /** The run's own time at the last event; 0 before the first one. */
+  /** The run clock at the last event; 0 before the first one. */
   readonly time: number;
   /** Events that were replayed. */
   readonly replayed: number;
@@ -65,8 +65,8 @@ export interface Restored {
 
 export interface History {
   /**
-   * The state after everything that is in the journal. @throws FloeError `journal_corrupt` naming
-   * what is wrong
+   * The state after all events in the journal.
+   * @throws FloeError `journal_corrupt` naming the fault
    */
   restore(config: MachineConfig): Promise<Restored>;
   /**
@@ -223,7 +223,7 @@ const replay = (
       if (event.type !== type)
         throw new FloeError('journal_corrupt', `expected ${type}, got ${event.type}`);
       const next = machine.step(config, state, event).state;
-      // Only what changed the state was kept: what it rested on is lost.
+      // Only events that change the state are stored: an event that this one depends on is missing.
       if (next === state) throw new FloeError('journal_corrupt', 'it changes nothing');
       state = next;
       time = at;
@@ -241,9 +241,9 @@ const replay = (
 
 /**
  * Opens the run that the journal belongs to.
- * @param every events between two snapshots within an attempt, at most @param machine whose events
- * and states it keeps
- * @throws FloeError `spec_mismatch`, and what a journal throws
+ * @param every maximum number of events between two snapshots within an attempt
+ * @param machine defines the events and states that are stored
+ * @throws FloeError `spec_mismatch`, and the errors of the journal
  */
 export const openHistory = async (
   journal: Journal,

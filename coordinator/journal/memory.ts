@@ -1,7 +1,7 @@
 /**
- * @module The journal in memory: for simulations and tests, and the second implementation that the
- * port is held to. A batch is checked before anything of it is kept, so that it is there whole or
- * not at all.
+ * @module The journal in memory: for simulations and tests, and as a second implementation of the
+ * port in its compliance suite. A batch is checked before any part of it is stored, because a batch
+ * must be stored whole or not at all.
  */
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 import { equalBytes, ownBytes, toHex } from '../../protocol/bytes.ts';

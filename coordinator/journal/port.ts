@@ -1,8 +1,8 @@
 /**
- * @module The journal: what a coordinator must still know after a crash. A port: an implementation
- * keeps rows and bytes and knows nothing of rounds; `history.ts` turns them into events, records
- * and states. Every call is asynchronous, so that a database server can be one. `write` is atomic
- * and durable: what a batch holds is there together or not at all.
+ * @module The Journal port: the data that a coordinator needs after a crash. An implementation
+ * stores rows and bytes and knows nothing of rounds; `history.ts` converts them to events, records
+ * and states. All calls are asynchronous, because an implementation may be a database server.
+ * `write` is atomic and durable.
  */
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
 
@@ -29,20 +29,20 @@ export interface NewRecord extends StoredRecord {
 }
 
 /**
- * The uploads of attempts of which it is not settled yet what becomes of them. A blob that any
- * other record names is none.
+ * The uploads of attempts whose outcome is not settled yet, without blobs that any other record
+ * names.
  */
 export interface LooseBlobs {
   /** Those that were first named in attempts before this one, by attempt, ascending. */
   before(round: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
-  /** What is dropped is served no more; what is kept is kept permanently. */
+  /** Removes the dropped uploads, and marks the kept ones as permanent. */
   settle(dropped: readonly string[], kept: readonly string[]): Promise<void>;
 }
 
 export interface StoredEvent {
   /** From 1, without gaps. */
   readonly seq: number;
-  /** Milliseconds of the run's own time. */
+  /** Milliseconds of the run clock. */
   readonly time: number;
   readonly type: string;
   readonly body: Uint8Array;
@@ -50,7 +50,7 @@ export interface StoredEvent {
   readonly record: number | undefined;
 }
 
-/** What came sealed beside a share or an unmask record: needed while its attempt lasts. */
+/** The sealed entries of a share or an unmask record: needed until its attempt ends. */
 export interface SealedEntries {
   /** The hash of the record. */
   readonly share: Uint8Array;
@@ -77,7 +77,7 @@ export interface JournalBatch {
   readonly snapshot?: StoredSnapshot & { readonly round: number | undefined };
 }
 
-/** What a restart reads: its size does not depend on how many rounds were before. */
+/** The data that a restart reads. Its size does not depend on the number of earlier rounds. */
 export interface Loaded {
   readonly snapshot: StoredSnapshot | undefined;
   /** The events after the snapshot; a record is the bytes that the event brought. */
@@ -89,7 +89,7 @@ export interface Loaded {
 
 /** The values that the local ledger has frozen: each is written once. */
 export interface FrozenTable {
-  /** Keeps the value unless there is one. @returns the one that stands */
+  /** Stores the value unless one exists. @returns the stored value */
   freeze(kind: string, run: Uint8Array, round: number, value: Uint8Array): Promise<Uint8Array>;
   read(kind: string, run: Uint8Array, round: number): Promise<Uint8Array | undefined>;
   /** The rounds with a value, ascending, from `first` to before `end`. */
@@ -139,8 +139,7 @@ export interface Journal {
    */
   records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /**
-   * Where the first entry of this round or a later one begins, bytes; undefined where there is
-   * none.
+   * Byte offset of the first entry of this round or a later one; undefined without such an entry.
    */
   startOf(round: number): Promise<number | undefined>;
   /** The records of one round, in order. */

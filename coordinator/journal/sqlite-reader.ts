@@ -1,7 +1,6 @@
 /**
- * @module A journal for readers: opened without write access, so that several read one run at once,
- * and so that a folder that may not be written can be read. While a coordinator plays the run, it
- * keeps its journal to itself.
+ * @module A journal for readers, opened without write access: several processes can read one run,
+ * also from a read-only folder. A coordinator that is running locks its journal.
  */
 import { constants as modes } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -60,7 +59,7 @@ export const openJournalToRead = async (path: string): Promise<Journal> => {
     return openAt(path, path);
   } catch (thrown) {
     const error = sqliteError(thrown, path);
-    // Without a log, what is in the file is all there is, and no index beside it is needed.
+    // Without a write-ahead log, the file is complete, and no shared-memory index is needed.
     if (error.code !== 'storage_read_only' || (await hasLog(path))) throw error;
     const whole = pathToFileURL(path);
     whole.searchParams.set('immutable', '1');

@@ -1,6 +1,6 @@
 /**
- * @module The tables of the SQLite journal that are no part of a batch: what the local ledger has
- * frozen, the secrets of attempts, the uploads that are not settled yet.
+ * @module The tables of the SQLite journal that are not part of a batch: the freezes of the local
+ * ledger, the secrets of attempts, and the uploads that are not settled yet.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
@@ -15,7 +15,7 @@ export const bytesOf = (value: unknown): Uint8Array => {
   return new Uint8Array(value);
 };
 
-/** As SQLite gives it, not copied: for what is copied at once. */
+/** The bytes as SQLite returns them, without a copy: for callers that copy immediately. */
 export const storedBytes = (value: unknown): Uint8Array => {
   if (!(value instanceof Uint8Array)) throw corrupt('expected bytes in the journal');
   return value;
@@ -38,8 +38,8 @@ export interface Queries {
 }
 
 /**
- * Queries by their text, each prepared once: memory of a statement is SQLite's own, of which the
- * garbage collector knows nothing.
+ * Queries by their text, each prepared once: SQLite allocates the memory of a statement, and the
+ * garbage collector does not account for it.
  */
 export const queriesOn = (database: DatabaseSync): Queries => {
   const prepared = new Map<string, StatementSync>();
@@ -55,9 +55,9 @@ export const queriesOn = (database: DatabaseSync): Queries => {
 };
 
 /**
- * Erases by SQLite's `secure_delete`: deleted rows are overwritten with zeros where they were, and
- * the write-ahead log that held them is emptied. What a file system or a disk keeps of overwritten
- * blocks is beyond this.
+ * Erases with SQLite's `secure_delete`: deleted rows are overwritten with zeros in place, and the
+ * write-ahead log that held them is emptied. Copies of overwritten blocks that a file system or a
+ * disk keeps are not erased.
  */
 export const secretsOn = (database: DatabaseSync, guard: Guard): SecretTable => {
   const select = database.prepare('SELECT secret FROM secrets WHERE round = ?');

@@ -1,8 +1,8 @@
 /**
- * @module The transcript in the SQLite journal: its records by place, hash and round, and its bytes
- * as they were accepted. A record of the attempt in progress is one row, whose key is where its
- * entry begins; an attempt that is over is one row of them all (`chapter.ts`), which takes the
- * place of the others in the transaction that ends it.
+ * @module The transcript in the SQLite journal: its records by position, hash and round, and its
+ * bytes as they were accepted. A record of the current attempt is one row, keyed by the offset of
+ * its entry. The transaction that ends an attempt replaces those rows with a single one
+ * (`chapter.ts`).
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { toHex } from '../../protocol/bytes.ts';
@@ -54,7 +54,7 @@ const readChapter = (row: Row): Chapter => ({
   bytes: storedBytes(row['bytes']),
 });
 
-/** Unpacks with `unpack`; what it throws says that the file is damaged. */
+/** Calls `unpack`; an error of it means that the file is damaged. */
 const opened = <Result>(chapter: Chapter, unpack: (chapter: Chapter) => Result): Result => {
   try {
     return unpack(chapter);
@@ -97,7 +97,7 @@ export const transcriptWriter = (database: DatabaseSync): TranscriptWriter => {
       const limit = before ?? Number.MAX_SAFE_INTEGER;
       for (const { round } of rounds.all(limit, limit)) {
         const records = rows.all(Number(round)).map(readRecord);
-        // What no reader would unpack stays as it is.
+        // An attempt larger than the limit of readers is not packed.
         const total = records.reduce((sum, { bytes }) => sum + ENTRY_PREFIX + bytes.length, 0);
         if (total > MAX_CHAPTER_BYTES) continue;
         const packed = packChapter(records);
@@ -173,7 +173,9 @@ export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTa
       );
     return entries;
   };
-  /** What is stored from `from` on, a chapter's rest or some open entries. */
+  /**
+   * The stored bytes from `from`: the rest of a chapter, or some entries of the current attempt.
+   */
   const stored = (from: number, end: number): Uint8Array | undefined => {
     if (from >= end) return undefined;
     const row = one('SELECT * FROM chapters WHERE at <= ? AND end > ?', from, from);

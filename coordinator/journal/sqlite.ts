@@ -1,6 +1,6 @@
 /**
  * @module The journal in SQLite (write-ahead log, every commit synced). One process writes at a
- * time; the lock is the database's own and dies with the process.
+ * time; SQLite holds the lock, which ends with the process.
  */
 import { constants as modes } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -156,7 +156,7 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
       work();
       database.exec('COMMIT');
     } catch (cause) {
-      // A full disk has ended the transaction by itself.
+      // SQLite rolls back automatically when the disk is full.
       if (database.isTransaction) database.exec('ROLLBACK');
       throw cause;
     }
@@ -243,9 +243,9 @@ const isJournal = (database: DatabaseSync): boolean =>
   undefined;
 
 /**
- * @param other a version that will do as well
- * @throws FloeError `run_outdated` for a journal of another version, `journal_corrupt` for what is
- * none
+ * @param other a second version that is accepted
+ * @throws FloeError `run_outdated` for a journal of another version, `journal_corrupt` for a file
+ * that is not a journal
  */
 export const requireVersion = (database: DatabaseSync, path: string, other?: number): void => {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
@@ -270,12 +270,12 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a journal, creating it where there is none.
+ * Opens a journal, and creates it if missing.
  *
  * @param path a file
- * @throws FloeError `journal_locked` while another process has it; `storage_read_only`,
- * `storage_full`, `file_not_found`; `run_outdated` when it is a journal of another version;
- * `journal_corrupt` when it is none
+ * @throws FloeError `journal_locked` while another process has it open; `storage_read_only`,
+ * `storage_full`, `file_not_found`; `run_outdated` for a journal of another version;
+ * `journal_corrupt` for a file that is not a journal
  */
 export const openJournal = async (
   path: string,

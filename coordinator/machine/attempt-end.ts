@@ -1,7 +1,7 @@
 /**
- * @module How an attempt ends: with a commit, once the ledger holds the model, or with an abort,
- * after which the next attempt opens with new keys, after a pause that grows with the failures, see
- * causes.ts.
+ * @module The end of an attempt: a commit, once the ledger holds the model, or an abort. After an
+ * abort the next attempt opens with new keys, after a pause that grows with the number of failures
+ * (see causes.ts).
  */
 import { reportMetrics } from '../../protocol/algorithm/metrics.ts';
 import { equalBytes, fromHex } from '../../protocol/bytes.ts';
@@ -87,7 +87,7 @@ export const abort = (
       silent: silentAfter(state, history, [...round.silent, ...silentNow(state)]),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       proven: isProven ? new Set([...state.proven, ...culprits]) : state.proven,
-      // A complaint ends an attempt before any answer: nobody needs it for a set.
+      // A complaint ends an attempt before any answer, so no later set depends on it.
       proofs: proof.lies === undefined ? state.proofs : [...state.proofs, record],
       closing: record,
     },

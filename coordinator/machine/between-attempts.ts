@@ -1,6 +1,6 @@
 /**
- * @module Between rounds: when the next attempt opens, and who is invited. Whoever logs in later
- * waits for the round after.
+ * @module The time between attempts: when the next attempt opens, and which participants it
+ * invites. A participant that logs in later waits for the next round.
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
@@ -39,17 +39,17 @@ const enoughFor = ({ spec }: MachineConfig, { startWith }: State): number => {
 };
 
 /**
- * When the next round opens as things are: after the pause, with `startWith` participants at once;
- * with fewer, but no fewer than the minimum cohort, after the grace time - though never for the
- * first round, which waits for all it was told to. After a restart those that came since do not
- * make up the number before the others had their time to come back.
+ * When the next attempt opens in this state. After the pause it opens immediately with `startWith`
+ * participants. With fewer, but at least the minimum cohort, it opens after the grace time; the
+ * first round instead waits for all of `startWith`. After a restart, newcomers do not count towards
+ * the number until the earlier participants have had time to reconnect.
  */
 export const opensAt = (config: MachineConfig, state: State): number => {
   const { spec } = config;
   const { phase } = state;
   const enough = enoughFor(config, state);
-  // The first attempt waits for all it was told to: until then a login must not cost as much as
-  // there are participants.
+  // The first attempt waits for `startWith` participants. Until then the check returns early,
+  // because its cost at each login would grow with the number of participants.
   if (state.attempt === 0 && state.participants.size < enough) return Infinity;
   const plan = planned(config, state);
   if (plan.type === 'wait') return Infinity;
@@ -63,7 +63,7 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
 
-/** Everybody who is here now may be drawn by the R that nobody knows yet. */
+/** Makes all present participants eligible for the draw by R, which is not known yet. */
 export const withDrawn = (state: State): State => ({ ...state, drawn: new Set(eligible(state)) });
 
 export const wrapModel = ({ model, evidence }: State, round: Round): Work | undefined =>

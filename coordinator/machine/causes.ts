@@ -1,8 +1,9 @@
 /**
- * @module Why attempts fail, as participants report it: counted by code, and what follows where the
- * same cause meets everybody attempt after attempt. An outage makes the pause longer each time, up
- * to a bound, and the run says what it waits for. A failure that every repeat must meet again ends
- * the run by name: training is a function of model, data and specification.
+ * @module The causes of failed attempts, as participants report them: counted by code. When the
+ * same cause stops all or nearly all members attempt after attempt, the run reacts. An outage
+ * lengthens the pause, up to a limit, and the run names the service that it waits for. A failure
+ * that every repeat must meet again ends the run with a named error: training is a function of
+ * model, data and specification.
  */
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
@@ -52,7 +53,7 @@ export const applyReported = (state: State, event: EventOf<'reported'>): Step =>
   return { state: withChange(state, { reports }), effects: [] };
 };
 
-/** The participant continues: what it waited for is there. */
+/** The participant continues: the service that it waited for has answered. */
 export const withoutReport = (round: Round, key: Hex): Round => {
   if (!round.reports.has(key)) return round;
   const { changes } = round.reports.get(key) as { readonly changes: number };
@@ -60,8 +61,8 @@ export const withoutReport = (round: Round, key: Hex): Round => {
 };
 
 /**
- * What each of the invited says stopped it. A text that is no code of the catalogue is not
- * repeated.
+ * The error code that each invited participant reports. An unknown code counts as `internal`,
+ * because text of participants must not be repeated.
  */
 const causesOf = (round: Round): ReadonlyMap<Hex, ErrorCode> =>
   new Map(
@@ -73,7 +74,7 @@ const causesOf = (round: Round): ReadonlyMap<Hex, ErrorCode> =>
 
 export type Reported = NonNullable<Body<'abort'>['reported']>;
 
-/** By code; undefined where nobody reported anything. */
+/** Counts by code; undefined without any report. */
 export const reportedIn = (round: Round): Reported | undefined => {
   const counts = new Map<ErrorCode, number>();
   for (const code of causesOf(round).values()) counts.set(code, (counts.get(code) ?? 0) + 1);
@@ -82,8 +83,8 @@ export const reportedIn = (round: Round): Reported | undefined => {
 };
 
 /**
- * The streak after this attempt. A cause meets everybody where those whom it does not meet are
- * fewer than the minimum cohort; strictly everybody where it meets each one that is here.
+ * The streak after this attempt. A cause counts if the members without it are fewer than the minimum
+ * cohort. `everybody` is set if every eligible participant reports it.
  */
 export const streakAfter = (
   { spec }: MachineConfig,
@@ -98,7 +99,7 @@ export const streakAfter = (
     if (code !== undefined) by.set(code, [...(by.get(code) ?? []), key]);
   }
   const found = [...by].find(([, keys]) => asked.length - keys.length < spec.cohort.minimum);
-  // Who leaves by its own rules is in no outage.
+  // A participant that leaves by its policy reports no outage.
   if (found === undefined || OWN_RULES.has(found[0])) return undefined;
   const [code, keys] = found;
   const everybody = eligible(state).every((key) => keys.includes(key));
@@ -110,17 +111,17 @@ export const streakAfter = (
     : { code, attempts: 1, everybody, ...same };
 };
 
-/** What all of these say of their trainer's error. */
+/** The trainer error that all of these participants report, if it is the same. */
 const sameDetail = ({ details }: Round, keys: readonly Hex[]): string | undefined => {
   const said = new Set(keys.map((key) => details.get(key)));
   const [detail] = said;
   return said.size === 1 && detail !== undefined ? printable(detail) : undefined;
 };
 
-/** A text of others moves no cursor and begins no line. */
+/** Text of participants must not move the cursor or begin a line. */
 const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 
-/** `update_already_spent` has a plan of its own, see spending.ts. */
+/** `update_already_spent` is handled separately, see spending.ts. */
 const OWN_RULES: ReadonlySet<ErrorCode> = new Set([
   'update_already_spent',
   'admission_refused',
@@ -136,7 +137,7 @@ export const isHopeless = (streak: Streak | undefined): streak is Streak =>
 
 export interface Pause {
   readonly milliseconds: number;
-  /** What the run waits for, where one cause met everybody often enough. */
+  /** The cause of the pause, once it has stopped nearly all members in enough attempts. */
   readonly reason?: string;
 }
 
@@ -163,7 +164,7 @@ export const pauseAfter = (failures: number, streak: Streak | undefined): Pause 
   };
 };
 
-/** The run cannot continue: it ends by name, and everybody is told. */
+/** The run cannot continue: it ends with a named error, which is sent to all participants. */
 export const endRun = (state: State, now: number, failure: ErrorCode): Step => ({
   state: { ...state, phase: { type: 'finished', since: now }, failure },
   effects: [

@@ -1,7 +1,7 @@
 /**
- * @module Pieces that a snapshot's schema is made of: each turns a value of the state into plain
- * data and strictly back. The field names and types of the state are the compiler's to check: a
- * field that the schema leaves out does not compile.
+ * @module The parts of a snapshot's schema: each converts a value of the state to plain data, and
+ * strictly back. The compiler checks field names and types against the state: a schema that omits a
+ * field does not compile.
  */
 import * as v from 'valibot';
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
@@ -19,11 +19,11 @@ export interface Refs {
   note(record: SignedRecord): number;
 }
 
-/** What a snapshot refers to. */
+/** The data that a snapshot refers to. */
 export interface Found {
   /** By reference. */
   readonly records: readonly SignedRecord[];
-  /** The sealed entries beside a share record. */
+  /** The sealed entries of a share record. */
   entriesOf(share: SignedRecord): readonly Uint8Array[];
 }
 
@@ -255,8 +255,8 @@ export const collectRefs = (): Refs & { readonly hashes: readonly Uint8Array[] }
 };
 
 /**
- * Decodes the records that a snapshot refers to. @throws FloeError `journal_corrupt` where one is
- * another than it names
+ * Decodes the records that a snapshot refers to.
+ * @throws FloeError `journal_corrupt` for a record that does not match its reference
  */
 export const openRefs = (
   hashes: readonly Uint8Array[],

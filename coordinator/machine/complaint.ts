@@ -1,7 +1,7 @@
 /**
- * @module Complaints (specification, step 3): a member proves that an entry sealed to it is bad.
- * The host judges it, which is a function of signed records; the attempt then ends before any
- * upload counts, and who lied is not invited again.
+ * @module Complaints (specification, step 3): a member proves that an entry sealed to it is
+ * invalid. The host judges the complaint, as a function of signed records. The attempt then ends
+ * before any upload counts, and the lying member is not invited again.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
@@ -11,7 +11,7 @@ import { append, refusal, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withChange, withEntry, type Hex, type Round, type State } from './state.ts';
 
-/** The complaints that nobody has judged yet. */
+/** The complaints that are not judged yet. */
 export const unjudged = (round: Round): readonly SignedRecord<'complaint'>[] =>
   [...round.complaints.values()].flatMap(({ record, judged }) => (judged ? [] : [record]));
 

@@ -1,6 +1,6 @@
 /**
- * @module What the machine is told once and never changes: the specification, the run's hash, the
- * coordinator's signature (Ed25519 is deterministic, so signing keeps the reducer pure).
+ * @module The constants of the machine: the specification, the run's hash, and the coordinator's
+ * signature (Ed25519 is deterministic, so signing keeps the reducer pure).
  */
 import type { Body, RecordType, SignedRecord } from '../../protocol/records/records.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
@@ -25,8 +25,8 @@ export interface MachineConfig {
 }
 
 /**
- * How long the host may take for a piece of work (wrapping, freezing, folding, finishing) before
- * the round is given up.
+ * Time limit of a piece of the host's work (wrapping, freezing, folding, finishing), after which
+ * the attempt is aborted.
  */
 export const WORK_LIMIT_MS = 10 * 60_000;
 /** Pause after the first failed attempt; doubles with each one that follows, up to the longest. */

@@ -1,8 +1,9 @@
 /**
- * @module The draw as the coordinator makes it: the eligible set that is fixed with the survivors,
- * before their answers make R known, and whom R draws from it for the next attempt. The rule is in
- * `protocol/rules`; what it leaves to the coordinator is decided here: who fills the places of a
- * closed run, and which attempt is repeated. Secure aggregation, section 2.0.1.
+ * @module The draw on the coordinator's side: the eligible set, which is fixed with the survivors
+ * before their answers make R known, and the members that R draws from it for the next attempt. The
+ * rule is in `protocol/rules`. This file decides the parts that the rule leaves to the coordinator:
+ * the participants that complete the cohort of a closed run, and the attempt that is repeated.
+ * Secure aggregation, section 2.0.1.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
@@ -20,7 +21,10 @@ import { isSpoiled, nextGroup, suspendedNow, untested } from './groups.ts';
 import { planInvitation, type Plan } from './spending.ts';
 import { eligible, type Hex, type State } from './state.ts';
 
-/** Whom the next attempt invites, with what the Open record says of it; or why there is none. */
+/**
+ * The members that the next attempt invites, with the fields of its Open record; or the reason why
+ * there are none.
+ */
 export type Lottery =
   | {
       readonly type: 'invite';
@@ -32,9 +36,9 @@ export type Lottery =
   | { readonly type: 'wait'; readonly reason: string };
 
 /**
- * Who may be drawn by the R that nobody knows yet, ascending: who is here, and the cohort, of which
- * some may have been lost just now. Where these are too many, those who have been in a cohort come
- * first.
+ * The participants that the next R may draw, ascending: those that are present, and the cohort,
+ * whose members may just have lost their connection. If there are too many, those that have been in
+ * a cohort come first.
  */
 export const eligibleSet = (state: State, cohort: readonly Hex[]): readonly Hex[] => {
   const first = new Set(cohort);
@@ -56,14 +60,14 @@ export const silentAfter = (
 ): State['silent'] => new Set([...silent, ...now].filter((key) => missed.has(key)));
 
 /**
- * Attempts missed in a row from which on it is no matter whether it was silent or away: it does not
- * stay to the end.
+ * Number of consecutive missed attempts after which the reason, silence or absence, no longer
+ * matters: the participant is expected to drop out.
  */
 const DROPS = 2;
 
 /**
- * Who is left out of the next attempt because it was silent lately, or registers and drops; nobody
- * where too few would be left.
+ * The participants that the next attempt leaves out, because they were recently silent, or because
+ * they register and drop out; none if too few would be left.
  */
 const resting = (
   { spec }: MachineConfig,
@@ -116,8 +120,8 @@ const planOf = (config: MachineConfig, state: State): Plan => {
 };
 
 /**
- * Of these, who was here before R was known, where no set was signed: R_0 is public from the first
- * Open record on.
+ * Those of the given participants that were present before R was known, when no set was signed: R_0
+ * is public from the first Open record.
  */
 export const knownOf = (
   { spec }: MachineConfig,
@@ -150,8 +154,8 @@ const ranked = <Item>(
 };
 
 /**
- * Before the first commit nothing was signed: those who were here before R_0 was public come first,
- * who is late comes last.
+ * No set is signed before the first commit. Participants that were present before R_0 was public
+ * therefore come first, and late ones last.
  */
 const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): readonly Hex[] => {
   const round = state.attempt + 1;
@@ -276,10 +280,7 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   };
 };
 
-/**
- * Whether nobody but members of a spoiled sum is left to be invited: the same sum again would be as
- * wrong.
- */
+/** Whether only members of a spoiled sum can be invited: the same sum would be invalid again. */
 const isInVain = (state: State, plan: Plan): boolean => {
   const summed = everSummed(state.history);
   return isSpoiled(state) && (plan.type === 'wait' || plan.keys.every((key) => summed.has(key)));
@@ -302,7 +303,10 @@ const groupPlan = (config: MachineConfig, state: State, plan: Plan): Plan => {
   };
 };
 
-/** Who of those that are here can be invited, or why nobody can, with what would resume the run. */
+/**
+ * The present participants that can be invited, or the reason why none can and the condition that
+ * would resume the run.
+ */
 export const planned = (config: MachineConfig, state: State): Plan => {
   const plan = planOf(config, state);
   if (isInVain(state, plan)) return groupPlan(config, state, plan);

@@ -1,6 +1,6 @@
 /**
- * @module What the machine asks of its host, as data. Records to append are written in the same
- * transaction as the event that caused them; everything else happens only after that.
+ * @module The effects that the machine requests from its host, as data. Records to append are
+ * written in the transaction of the event that caused them; all other effects follow after it.
  */
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import type { encodeFrame } from '../../protocol/wire/messages.ts';
@@ -148,7 +148,7 @@ export const append = (record: SignedRecord): Effect => ({ type: 'append', recor
 export const publish = (progress: Progress): Effect => ({ type: 'publish', progress });
 export const startWork = (work: Work): Effect => ({ type: 'work', work });
 
-/** An error frame; the message is cut to what the frame may hold. */
+/** An error frame; the message is truncated to the limit of the frame. */
 export const refusal = (
   to: Hex,
   code: ErrorCode,

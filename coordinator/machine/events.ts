@@ -1,7 +1,6 @@
 /**
- * @module What happens to a run: the events that the machine reduces and the journal keeps, and
- * their strict encoding. An event that does not decode exactly is not replayed: the journal is
- * corrupt.
+ * @module The events of a run, which the machine reduces and the journal stores, and their strict
+ * encoding. An event that does not decode exactly means a corrupt journal; it is not replayed.
  */
 import * as v from 'valibot';
 import {
@@ -69,8 +68,8 @@ const schemas = [
   event('aggregated', { round, commit: bodySchemas.commit }),
   event('registered', { round, receipt: text }),
   /**
-   * The host could not do what the round needs. `culprits` broke the protocol; `lies` prove it to
-   * everybody, in their order.
+   * The host could not complete the work of a round. `culprits` broke the protocol; `lies` prove it
+   * to third parties, in the same order.
    */
   event('work-failed', {
     round,
@@ -84,8 +83,8 @@ const schemas = [
 const entries = v.pipe(v.array(bytesUpTo(MAX_ANSWER_BYTES)), v.maxLength(255));
 
 /**
- * Without record and entries where these are kept beside the event: what entered the transcript is
- * stored once, there.
+ * Without record and entries when these are stored separately: data in the transcript is stored
+ * once.
  */
 const recordSchema = event('record', {
   from: key,
@@ -101,7 +100,8 @@ export interface RecordEvent {
   readonly from: Uint8Array;
   readonly record: SignedRecord;
   /**
-   * What came sealed beside the record: the entries of a share, the one answer of an unmask record.
+   * The sealed entries that came with the record: those of a share, or the one answer of an unmask
+   * record.
    */
   readonly entries: readonly Uint8Array[];
 }
@@ -115,8 +115,8 @@ export type EventOf<Type extends EventType> = Extract<Event, { readonly type: Ty
 const MAX_EVENT_BYTES = 4 << 20;
 
 /**
- * What is kept beside an event: the record that it brought into the transcript, and the sealed
- * entries of a share.
+ * The data stored separately from an event: the record that it added to the transcript, and the
+ * sealed entries of a share.
  */
 export interface Beside {
   readonly record: Uint8Array;
@@ -125,7 +125,7 @@ export interface Beside {
 
 /**
  * Canonical CBOR of an event without its time.
- * @param apart record and entries are kept beside it, see {@link Beside}
+ * @param apart true if record and entries are stored separately, see {@link Beside}
  */
 export const encodeEvent = (body: EventBody, apart = false): Uint8Array => {
   const { time: _time, ...fields } = body as EventBody & { time?: number };

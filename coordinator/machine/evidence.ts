@@ -1,6 +1,6 @@
 /**
- * @module What the cohort of a round needs to check the newest commit before it shares
- * (secure-aggregation, section 2, step 8): the records of the round that made it.
+ * @module The evidence with which the cohort of a round checks the newest commit before it shares
+ * (secure-aggregation, section 2, step 8): the records of the round that was committed.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';

@@ -1,8 +1,9 @@
 /**
- * @module Group testing, on the coordinator's side: which suspects the next cohort takes, so that
- * its sum tells them apart. On a new model half of them take part with all others; on the model
- * whose sums were spoiled, where everybody has answered, disjoint groups of the minimum cohort are
- * asked anew, if members answer for groups at all. Specification, sections 2.0 and 2.0.1.
+ * @module Group testing on the coordinator's side: chooses the suspects of the next cohort, whose
+ * sum then distinguishes them. On a new model, half of the suspects take part with all other
+ * members. On the model of the spoiled sums, whose members have all answered, disjoint groups of
+ * the minimum cohort are asked again, if members answer for groups at all. Specification, sections
+ * 2.0 and 2.0.1.
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import { isSuspended, suspectsOf } from '../../protocol/rules/history.ts';
@@ -18,8 +19,8 @@ export const suspendedNow = ({ history, attempt }: State, key: Hex): boolean =>
   isSuspended(history, key, attempt + 1);
 
 /**
- * Of those that can be invited, the suspects that this attempt leaves out; nobody where too few
- * would be left.
+ * Of the participants that can be invited, the suspects that this attempt leaves out; none if too
+ * few would be left.
  */
 export const untested = (
   { spec }: MachineConfig,

@@ -1,7 +1,7 @@
 /**
- * @module The machine as its host uses it: given to the host, so that another one, which runs
- * rounds otherwise, can stand beside this one. All of it is pure; what it does to the world is in
- * the effects of a step.
+ * @module The interface of the machine to its host. The host receives the machine as an option,
+ * because another machine may run rounds differently. A machine is pure: its effects on the outside
+ * are returned by a step.
  */
 import type { MachineConfig } from './config.ts';
 import type { Step, Work } from './effects.ts';

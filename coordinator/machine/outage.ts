@@ -1,8 +1,8 @@
 /**
- * @module An outage that members report is waited for within the attempt. Where a phase would end
- * with too few answers, and members that are here say that they wait for a store, gate or ledger,
- * the phase begins again instead, up to a limit: the attempt after an abort would meet the same
- * outage, with keys and training made anew.
+ * @module Waits for a reported outage within the attempt. If a phase would end with too few
+ * answers, and present members report that they wait for a store, gate or ledger, the phase
+ * restarts, up to a limit. An abort would not help: the next attempt would meet the same outage,
+ * and would need new keys and new training.
  */
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';

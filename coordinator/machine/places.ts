@@ -1,7 +1,7 @@
 /**
- * @module Places: an identity holds one from its first cohort on. A login alone takes none: whoever
- * leaves without having been in a cohort is forgotten, so that throw-away identities neither lock
- * newcomers out nor push members off the readers.
+ * @module Places: an identity holds a place from its first cohort on. A login alone takes none, and
+ * an identity that leaves without having been in a cohort is forgotten. Throw-away identities
+ * therefore cannot lock newcomers out, nor push members off the list of readers.
  */
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { MAX_PLACES, MAX_READERS, MAX_REGISTERED } from './config.ts';

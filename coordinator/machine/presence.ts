@@ -1,5 +1,6 @@
 /**
- * @module Who is here: logins, lost sessions, withdrawals, and the coordinator's own restart.
+ * @module The presence of participants: logins, lost sessions, withdrawals, and the coordinator's
+ * restart.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
@@ -58,7 +59,7 @@ export const mayBeSilent = (state: State, key: Hex): boolean => {
 };
 
 /**
- * A withdrawal counts for the attempt it names; what the participant has sent before stays valid.
+ * A withdrawal counts for the attempt that it names; earlier records of the participant stay valid.
  */
 export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step => {
   const key = toHex(event.key);
@@ -77,8 +78,8 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
 };
 
 /**
- * After a restart nobody is here and the time that passed is nobody's fault: the phase and the
- * grace time begin again.
+ * After a restart no participant is present, and the downtime is not their fault: the phase and the
+ * grace time restart.
  */
 export const applyResumed = (
   config: MachineConfig,
@@ -112,7 +113,7 @@ const restarted = (
 ): Phase => {
   switch (phase.type) {
     case 'waiting': {
-      // Whoever starts it again may have mended what it waited for.
+      // The operator may have fixed the cause of the pause before the restart.
       const { pause, ...bare } = phase;
       return { ...bare, since: time, until: pause === undefined ? phase.until : time };
     }

@@ -1,8 +1,8 @@
 /**
- * @module A participant's record against the state: the phase and its deadline here, what the
- * record may say in `protocol/rules`. A record is refused by name and changes nothing; the same
- * record again is acknowledged again and changes nothing; another one for the same step is a
- * conflict.
+ * @module Checks a participant's record against the state: phase and deadline here, its content by
+ * the rules in `protocol/rules`. An invalid record is refused with a named error and changes
+ * nothing. A repeated record is acknowledged again and changes nothing. A different record for the
+ * same step is a conflict.
  */
 import { equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
@@ -59,7 +59,7 @@ const ORDER = [
   'registering',
 ];
 
-/** What the author has already sent for this step. */
+/** The record that the author has already sent for this step. */
 const earlier = (round: Round, type: ParticipantRecord['type'], key: Hex) => {
   switch (type) {
     case 'register':
@@ -87,7 +87,9 @@ const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: 
   else refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
 };
 
-/** What came sealed beside a share or an unmask record is what it names. @throws FloeError */
+/**
+ * Checks that the sealed entries match the hashes in a share or an unmask record. @throws FloeError
+ */
 const checkEntries = (
   round: Round,
   record: ParticipantRecord,

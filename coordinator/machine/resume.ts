@@ -1,7 +1,7 @@
 /**
- * @module Going on where a run stood: the work that the present phase waits for, and the frames
- * that a participant needs after it has logged in. Both are functions of the state alone, so a
- * crash of either side loses nothing.
+ * @module Resuming: the work that the current phase waits for, and the frames that a participant
+ * needs after its login. Both are functions of the state alone, so a crash of either side loses
+ * nothing.
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { finishWork, registerWork } from './attempt-end.ts';
@@ -47,7 +47,7 @@ export const pendingWork = (state: State): readonly Work[] => {
 const framesOf = (effects: readonly Effect[]): OutgoingFrame[] =>
   effects.flatMap((effect) => (effect.type === 'send' ? [effect.frame] : []));
 
-/** What a participant that has just logged in must know, in order. */
+/** The frames that a participant needs after its login, in order. */
 export const syncFrames = (config: MachineConfig, state: State, key: Hex): OutgoingFrame[] => {
   const { phase, closing } = state;
   const round = roundOf(state);

@@ -1,6 +1,6 @@
 /**
- * @module Share (Bonawitz et al. 2017, round 1): the sealed shares are collected and handed on; U1,
- * whose shares arrived, is the set the masks are made over.
+ * @module Share (Bonawitz et al. 2017, round 1): collects the sealed shares and forwards them. U1,
+ * the members whose shares arrived, is the set over which the masks are made.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { topologyOf } from '../../protocol/rules/index.ts';
@@ -19,7 +19,7 @@ import {
   type State,
 } from './state.ts';
 
-/** The tree over what a sharer made, once for all of its receivers. */
+/** The tree over the entries of a sharer, computed once for all receivers. */
 const trees = new WeakMap<readonly Uint8Array[], ReturnType<typeof entryTree>>();
 
 const treeOf = ({ record, entries }: Shared): ReturnType<typeof entryTree> => {

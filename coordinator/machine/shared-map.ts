@@ -1,8 +1,8 @@
 /**
- * @module A map whose versions share what they have in common. A state of the machine is never
- * changed, so a login makes another map of all participants: a copy of each would cost the square of
- * their number. Few entries are copied whole; many lie in buckets, of which a version copies one.
- * The order of many entries is that of their buckets.
+ * @module A persistent map: its versions share their common parts. A state of the machine is
+ * immutable, so every login makes a new map of all participants, and full copies would cost the
+ * square of their number. A small map is copied whole. A large one is split into buckets, of which
+ * a new version copies one; its order is that of the buckets.
  */
 import type { Hex } from './state.ts';
 
@@ -12,7 +12,10 @@ const BUCKETS = 256;
 
 type Buckets<Value> = readonly ReadonlyMap<Hex, Value>[];
 
-/** By the first byte of the key, which nobody gains by choosing: a bucket is a map of its own. */
+/**
+ * Buckets by the first byte of the key. Choosing a key to share a bucket gains nothing: a bucket is
+ * itself a map.
+ */
 const bucketOf = (key: Hex): number => Number.parseInt(key.slice(0, 2), 16) % BUCKETS || 0;
 
 const bucketsOf = new WeakMap<ReadonlyMap<Hex, unknown>, Buckets<unknown>>();

@@ -1,8 +1,8 @@
 /**
- * @module A snapshot of the machine's state: what stands here is all that a restart needs besides
- * the events that came after. The schema of the whole state is in this one place; a field added to
- * the state is added here. Records of the transcript are referred to by hash and sealed entries by
- * their share, so that a snapshot stays small and nothing is kept twice.
+ * @module A snapshot of the machine's state: with the events after it, it is all that a restart
+ * needs. This file holds the schema of the whole state; a field added to the state is added here. A
+ * snapshot refers to records of the transcript by hash, and to sealed entries by their share: it
+ * stays small, and nothing is stored twice.
  */
 import * as v from 'valibot';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
@@ -80,7 +80,7 @@ const phaseType = oneOf<PhaseType>(
   'finished',
 );
 
-/** Its entries are beside it in the journal. */
+/** Its entries are stored separately in the journal. */
 const shared: Codec<Shared> = {
   write: ({ record }, refs) => kept('share').write(record, refs),
   read: (data, found) => {
@@ -152,7 +152,7 @@ const attemptWith = <In extends Round>(...needed: readonly (keyof Round)[]): Cod
     const read = attempt.read(data, found);
     const missing = needed.find((name) => read[name] === undefined);
     if (missing !== undefined) throw damaged(`the attempt lacks its ${missing}`);
-    // What the type says more than Round was just looked for.
+    // The fields that the type adds to Round were checked above.
     return read as In;
   },
 });
@@ -272,13 +272,13 @@ export const encodeSnapshot = (value: State): Uint8Array => {
 export interface SnapshotSource {
   /** Records of the transcript by their hashes, in order. */
   records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
-  /** The sealed entries beside a share record, by its hash in hex. */
+  /** The sealed entries of share records, by the record's hash in hex. */
   readonly entries: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
 /**
- * @throws FloeError `journal_corrupt` for what is not exactly what `encodeSnapshot` writes, or of
- * another version
+ * @throws FloeError `journal_corrupt` for input that `encodeSnapshot` does not write exactly so, or
+ * of another version
  */
 export const decodeSnapshot = async (
   encoded: Uint8Array,

@@ -1,8 +1,8 @@
 /**
- * @module Who may be invited on a model that was opened before: the coordinator's side of "one
- * update is spent once" (secure aggregation, section 2.0; rules in `protocol/rules/one-set.ts`).
- * Participants decide; this keeps attempts from being opened that they are bound to refuse. It
- * plans by policy `strict`, which every other policy allows too.
+ * @module Invitations on a model that was used before: the coordinator's side of "one update is
+ * spent once" (secure aggregation, section 2.0; rules in `protocol/rules/one-set.ts`). Participants
+ * decide; this file avoids attempts that they must refuse. It plans by the policy `strict`, which
+ * every other policy allows too.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
@@ -30,7 +30,7 @@ export interface Tried {
 export const mayBeKnown = (config: MachineConfig, { phase }: State, round: Round): boolean =>
   isMasked(config) ? phase.type === 'unmask' || phase.type === 'finishing' : round.uploads.size > 0;
 
-/** What an attempt means for the next ones: all but its number. */
+/** The part of an attempt that matters for the next ones: all fields except its number. */
 const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried): string =>
   JSON.stringify([members, threshold, uploaded, survivors, answered]);
 
@@ -51,7 +51,10 @@ export const triedNow = (config: MachineConfig, { tried }: State, round: Round):
   return [...tried.filter((each) => meaningOf(each) !== meaningOf(now)), now];
 };
 
-/** Who can be invited, or why nobody can, with what would resume the run. */
+/**
+ * The participants that can be invited, or the reason why none can and the condition that would
+ * resume the run.
+ */
 export type Plan =
   | { readonly type: 'invite'; readonly keys: readonly Hex[] }
   | { readonly type: 'wait'; readonly reason: string };
@@ -111,7 +114,7 @@ export const planInvitation = (
     (set) => set.every((key) => here.has(key)) && renounced(config, state, new Set(set)),
   );
   if (whole !== undefined) return { type: 'invite', keys: whole };
-  // Fewer than the minimum are here anyway: that is no matter of what was answered.
+  // Fewer than the minimum are present, whatever was answered before.
   if (present.length < minimum) return { type: 'invite', keys: present };
   const ways = [
     ...sets.map((set) => set.filter((key) => !here.has(key))),
@@ -130,9 +133,9 @@ export const planInvitation = (
 };
 
 /**
- * The members of the cohort among those that registered: where their statements do not all name
- * this very set, or it with members that are proven liars, those that have answered anything stay
- * out, so that nobody spoils an attempt by what it states.
+ * The members of the cohort among those that registered. If their statements do not all name this
+ * set, or this set plus members proven to have lied, those that have already answered are excluded:
+ * a false statement must not be able to spoil an attempt.
  */
 export const fitting = (
   { proven, tried }: State,

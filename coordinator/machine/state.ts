@@ -1,7 +1,7 @@
 /**
- * @module The state of a run as the coordinator sees it: plain, immutable data without secrets and
- * without vectors. Identities are lower-case hex here, so that they can be keys of maps; their
- * order is the byte order of the keys.
+ * @module The state of a run on the coordinator's side: plain, immutable data without secrets and
+ * vectors. Identities are lower-case hex, because they are keys of maps; their order is the byte
+ * order of the keys.
  */
 import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { toHex } from '../../protocol/bytes.ts';
@@ -43,7 +43,7 @@ export interface Complained {
   readonly judged: boolean;
 }
 
-/** One attempt at a round; what is not there yet is undefined or empty. */
+/** One attempt at a round. Fields that are not known yet are undefined or empty. */
 export interface Round {
   readonly round: number;
   readonly invited: readonly Hex[];
@@ -87,7 +87,7 @@ export interface Round {
   readonly times: readonly (readonly [PhaseType, number])[];
 }
 
-/** An attempt whose Open record stands. */
+/** An attempt with an accepted Open record. */
 export interface Opened extends Round {
   readonly open: SignedRecord<'open'>;
 }
@@ -115,8 +115,8 @@ interface Timed<Type extends string> {
 }
 
 /**
- * A phase in which the participants answer, or the host works: it ends at the deadline, whatever
- * happens.
+ * A phase in which the participants answer or the host works. It ends at the deadline at the
+ * latest.
  */
 interface Bounded<Type extends string, In extends Round> extends Timed<Type> {
   readonly deadline: number;
@@ -125,7 +125,7 @@ interface Bounded<Type extends string, In extends Round> extends Timed<Type> {
   readonly round: In;
 }
 
-/** What is known of the attempt in each phase that ends at a deadline. */
+/** The type of the attempt in each phase that ends at a deadline. */
 interface RoundIn {
   opening: Round;
   register: Opened;
@@ -161,7 +161,7 @@ export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unm
 /** The phase of this type. */
 export type PhaseOf<Type extends PhaseType> = Extract<Phase, { readonly type: Type }>;
 
-/** What the cohort of the next round checks the newest commit with. */
+/** The evidence with which the cohort of the next round checks the newest commit. */
 export interface Evidence {
   readonly commit: SignedRecord<'commit'>;
   /** Its round's records as the `evidence` frame holds them. */
@@ -197,14 +197,14 @@ export interface State {
   /** The newest model; undefined before the run is started. */
   readonly model: ModelRef | undefined;
   /**
-   * R: what the last commit opened, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts.
+   * R, revealed by the last commit, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts.
    */
   readonly beacon: Uint8Array;
   /** Of the last commit; of nobody before the first. See encoding/weight-scale.ts. */
   readonly meanExamples: number;
   /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
-  /** What the attempts so far mean for the draw. */
+  /** The attempts so far, as far as the draw depends on them. */
   readonly history: RunHistory;
   /**
    * Who was here when it last missed an attempt, and has finished none since: it costs the others a
@@ -231,8 +231,8 @@ export interface State {
   /** The last registration of each identity, of as many as are remembered; see places.ts. */
   readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
   /**
-   * After a restart of the coordinator nobody counts as gone before this time, ms: all must
-   * reconnect.
+   * After a restart of the coordinator, no participant counts as gone before this time, ms: all
+   * must first reconnect.
    */
   readonly patience: number;
   /** The commit or abort that ended the last attempt. */
@@ -308,7 +308,7 @@ const changed = <In extends RoundPhase>(phase: In, change: RoundChange): In => (
   round: { ...phase.round, ...change },
 });
 
-/** The state with a change to the attempt in progress; the same where there is none. */
+/** The state with a change to the current attempt; unchanged without one. */
 export const withChange = (state: State, change: RoundChange): State =>
   'round' in state.phase ? { ...state, phase: changed(state.phase, change) } : state;
 
@@ -366,18 +366,18 @@ export const awaited = ({ phase }: Pick<State, 'phase'>): readonly Hex[] => {
   }
 };
 
-/** Of those that this phase waits for, who is here. */
+/** The present participants among those that this phase waits for. */
 export const silentNow = (state: State): readonly Hex[] =>
   awaited(state).filter((key) => state.participants.get(key)?.present === true);
 
-/** When a participant that is away stops being waited for; undefined while it is here. */
+/** When the phase stops waiting for an absent participant; undefined while it is present. */
 export const goneAt = (config: MachineConfig, state: State, key: Hex): number | undefined => {
   const presence = state.participants.get(key);
   if (presence?.present === true) return undefined;
   return Math.max(state.patience, (presence?.since ?? 0) + config.spec.deadlines.grace * 1000);
 };
 
-/** Whether everyone still awaited has been away for the grace time. */
+/** Whether all participants that the phase waits for have been absent for the grace time. */
 export const nobodyLeft = (config: MachineConfig, state: State, now: number): boolean =>
   awaited(state).every((key) => {
     const gone = goneAt(config, state, key);

@@ -37,9 +37,9 @@ import { applyOpened, openRound, opensAt, sayWhy } from './between-attempts.ts';
 
 const same = (state: State): Step => ({ state, effects: [] });
 
-/** What the event itself changes, before any phase ends. */
+/** Applies the event itself, before any phase ends. */
 const apply = (config: MachineConfig, state: State, event: Event): Step => {
-  // What the host did for an attempt that is over counts no more.
+  // Results of the host's work for an earlier attempt are ignored.
   if ('round' in event && event.round !== roundOf(state)?.round) return same(state);
   switch (event.type) {
     case 'started':
@@ -127,8 +127,8 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
 };
 
 /**
- * Uploads still being folded are waited for, beyond the deadline too, until the host has had its
- * time.
+ * Waits for uploads that are still being folded, also beyond the deadline, up to the host's time
+ * limit.
  */
 const advanceUpload = (
   config: MachineConfig,

@@ -1,6 +1,7 @@
 /**
  * @module Consistency and Unmask (Bonawitz et al. 2017, rounds 3 and 4): the survivors sign the set
- * they were shown, see each other's signatures, and send their shares, sealed to the coordinator.
+ * that they received, check each other's signatures, and send their shares, sealed to the
+ * coordinator.
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { abort, finishWork } from './attempt-end.ts';

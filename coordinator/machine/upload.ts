@@ -1,7 +1,7 @@
 /**
  * @module Upload and the freezing of the survivors (Bonawitz et al. 2017, round 2). Every upload
- * recorded before the deadline is either folded or rejected with a reason; none is left out in
- * silence, so that nobody can be isolated.
+ * recorded before the deadline is either folded or rejected with a reason. None is dropped
+ * silently, because silent drops would let a coordinator isolate a participant.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { isErrorCode } from '../../protocol/errors.ts';
@@ -33,7 +33,7 @@ import {
   type Upload,
 } from './state.ts';
 
-/** When folds that have not come back are given up. */
+/** The time after which unfinished folds are abandoned. */
 export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_MS;
 
 /** The phase with the deadline that the upload times so far give; see protocol/spec/timeouts.ts. */
@@ -98,7 +98,7 @@ export const applyUploadRejected = (state: State, event: EventOf<'upload-rejecte
   return reject(state, phase.round, key, upload, event.code, event.reason);
 };
 
-/** What is still being folded, by member. */
+/** The uploads that are still being folded, by member. */
 export const unfolded = ({ uploads }: Frozen): readonly (readonly [Hex, Upload])[] =>
   [...uploads].filter(([, { status }]) => status === 'accepted');
 

@@ -1,5 +1,6 @@
 /**
- * @module One attempt as the rules of a round see it: every record is known to the coordinator.
+ * @module An attempt in the form that the rules of a round take: the coordinator knows every
+ * record.
  */
 import {
   emptyView,
