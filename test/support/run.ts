@@ -128,9 +128,12 @@ export const turns = async (count = 20): Promise<void> => {
   for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
+/** So many that a disk under load is waited for: seconds of an idle event loop. */
+const MOST_TURNS = 1_000_000;
+
 /** Waits until `condition` holds, turning the event loop. @throws when it does not come true */
 export const until = async (condition: () => boolean, what: string): Promise<void> => {
-  for (let i = 0; i < 20_000; i += 1) {
+  for (let i = 0; i < MOST_TURNS; i += 1) {
     if (condition()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
