@@ -108,7 +108,7 @@ try {
   const many = await simulate('--local', ...LARGE);
   const manyRate = tell('K=10,000, C=.001', many);
   report({
-    what: '  rounds a minute beside K=100, a hundredth of the training',
+    what: '  rounds a minute relative to K=100, with a hundredth of the training',
     value: manyRate,
     unit: 'rounds/min',
     ratio: { value: manyRate / rate, to: 'K=100' },

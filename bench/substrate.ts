@@ -52,7 +52,7 @@ try {
     });
     if (name !== 'training')
       report({
-        what: `  ${name} beside training`,
+        what: `  ${name} outside training`,
         value: (seconds * besideTraining) / devnet.rounds,
         unit: 's',
         ratio: { value: besideTraining, to: `all of ${name}` },

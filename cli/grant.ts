@@ -43,7 +43,7 @@ export const grantCommand = () =>
       rounds: value('<a-b>', 'compute: rounds whose models it may open', rounds),
       until: value('<time>', 'compute: when the grant ends', instant),
     },
-    notes: `A cohort is frozen with its round and nobody joins it later: "member" takes a revocation back.
+    notes: `A cohort is frozen with its round and nobody joins it later: granting "member" reverses a revocation.
 A compute node opens the models of a run whose specification has compute among its --access; a
 second grant replaces the first. Auditors can be added after the run began; one that was revoked stays
 revoked when the coordinator starts again. Auditors of the specification cannot be revoked.

@@ -259,7 +259,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     // Only staged blobs can move to permanent storage; one blob from elsewhere would block all
     // uploads of the round.
     if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
-      throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
+      throw new FloeError('upload_mismatch', 'the blob is not among the staged uploads');
     const { blob } = body;
     const bytes = received.has(blob)
       ? await store.getRange(blob, 0, blob.size, { signal })

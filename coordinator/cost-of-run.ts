@@ -71,7 +71,10 @@ const pricesFor = async ({ network, address, prices, epochs }: CostOptions): Pro
     };
   }
   if (address !== undefined)
-    throw new FloeError('usage', 'expected --address with --network, and no prices by hand');
+    throw new FloeError(
+      'usage',
+      '--address requires --network and does not combine with given prices',
+    );
   return {
     prices: { ...DOCUMENTED_PRICES, ...given },
     epochs: epochs ?? DEFAULT_EPOCHS,

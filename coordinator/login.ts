@@ -49,7 +49,7 @@ export const createLogin = (init: LoginInit, sessions: OpenSessions): Login => {
 
   const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
     if (session.key !== undefined)
-      throw new FloeError('unexpected_frame', 'hello was said already');
+      throw new FloeError('unexpected_frame', 'expected one hello, got a second');
     if (init.members !== undefined && !init.members.has(toHex(frame.key)))
       throw new FloeError('identity_not_admitted', 'not a member of this run');
     // Models are sealed to it once it is invited: one such key would stall every attempt.

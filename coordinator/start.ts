@@ -135,7 +135,7 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
         await publish().catch((failure: unknown) =>
           emit({
             type: 'warning',
-            message: `what was reached is not published: ${toFloeError(failure).message}`,
+            message: `the rounds so far could not be published: ${toFloeError(failure).message}`,
           }),
         );
       throw thrown;

@@ -82,7 +82,7 @@ export const errorsPage = (): string => {
     'Every failure is a `FloeError` with one of these codes. Codes are stable: match on them, not on messages. *Retry* says whether',
     "the same call may succeed later without a change. A WebSocket that closes with an error has the close code 4000 and the error's code",
     'as its reason. *Whose doing* names the party where the error is what it says: `peer` is the other end of a connection or the line between,',
-    '`either` that two sides do not agree, `service` a store, key server or ledger, `operator` whoever started the process. A participant',
+    '`either` that two sides do not agree, `service` a store, key server or ledger, `operator` the person who started the process. A participant',
     'accuses a coordinator of nothing but what its signed records prove.',
     '',
     ...sections.flatMap((section) => [section, '']),

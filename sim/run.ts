@@ -237,7 +237,7 @@ export const runScenario = async (
     await rounds.stop();
     if (!closed) await keepReached(place, signal, onEvent);
     if (!signal.aborted) throw toFloeError(thrown);
-    const message = `what was reached is in ${partial}`;
+    const message = `the partial run is in ${partial}`;
     throw new FloeError('aborted', message, {}, { cause: thrown });
   }
 };

@@ -69,7 +69,7 @@ const loadIdx = async (folder: string, images: string, options: LoadOptions): Pr
   const matching = partner(images);
   const labels = (await readdir(folder)).find((name) => matching.test(name));
   if (labels === undefined)
-    throw new FloeError('data_malformed', `${join(folder, images)}: no file of labels beside it`);
+    throw new FloeError('data_malformed', `${join(folder, images)}: no file of labels next to it`);
   const { maxBytes } = options;
   const [x, y] = await Promise.all([
     readIdx(join(folder, images), maxBytes),

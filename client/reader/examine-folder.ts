@@ -91,19 +91,19 @@ const blobsOfRecords = (run: Uint8Array, transcript: Uint8Array): ReadonlySet<st
   );
 
 const KNOWN_UNVERIFIED: readonly (readonly [start: string, reason: string])[] = [
-  [RUN_FILES.journal, "the coordinator's memory: of it only what was frozen is compared"],
+  [RUN_FILES.journal, "the coordinator's journal: only its freezes are compared"],
   [RUN_FILES.summary, 'figures for people, computed when the run ended'],
   [RUN_FILES.report, 'figures for people, computed when the run ended'],
-  [RUN_FILES.network, 'says where the run took place; --network compares it with your own'],
-  [`${RUN_FILES.devnet}/`, 'the state of the simulated network, which answered the questions'],
-  ['uploads/', "the coordinator's notes of uploads to Walrus"],
-  ['keystore/lock', 'empty: it keeps a second process out'],
+  [RUN_FILES.network, 'names the network of the run; --network compares it with your own'],
+  [`${RUN_FILES.devnet}/`, 'the state of the simulated network, which the verification queried'],
+  ['uploads/', "the coordinator's log of uploads to Walrus"],
+  ['keystore/lock', 'empty: it locks the keystore against a second process'],
   ['keystore/', 'encrypted under its passphrase'],
-  ['settings.json', 'what the run was started with; the specification is what counts'],
+  ['settings.json', 'the settings at the start of the run; the specification is authoritative'],
 ];
 
 const whyUnknown = (path: string): string =>
-  KNOWN_UNVERIFIED.find(([start]) => path.startsWith(start))?.[1] ?? 'no record speaks of it';
+  KNOWN_UNVERIFIED.find(([start]) => path.startsWith(start))?.[1] ?? 'no record names it';
 
 const checkSafetensors = (spec: RunSpec, bytes: Uint8Array, modelHash: string): Verdict => {
   const { flat } = decodeSafetensors(bytes);
