@@ -1,6 +1,6 @@
 /**
- * @module How long a coordinator is tried that has never answered. Once it was reached, an outage
- * is waited for as long as it lasts: the run may stand.
+ * @module The time limit for a coordinator that has never answered. After the first contact, an
+ * outage has no limit: the run may be paused.
  */
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';

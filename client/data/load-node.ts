@@ -79,8 +79,8 @@ const loadIdx = async (folder: string, images: string, options: LoadOptions): Pr
 };
 
 /**
- * `mnist`, the path of a .csv or .csv.gz file, of a folder of IDX files, or of one file of IDX
- * images with its labels beside it (plain or gzip).
+ * Loads `mnist`, a .csv or .csv.gz file, a folder of IDX files, or one file of IDX images with its
+ * labels next to it (plain or gzip).
  * @throws FloeError `file_not_found`, `data_malformed`
  */
 export const loadData = async (source: string, options: LoadOptions = {}): Promise<Dataset> => {
