@@ -1,7 +1,7 @@
 /**
  * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after
- * which phase. The choice depends on the seed, the round and the members only, so that a run with
- * drop-outs repeats as well.
+ * which phase. The choice depends on the seed, the round and the members only, because a run with
+ * drop-outs must be reproducible too.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';

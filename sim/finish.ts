@@ -1,6 +1,6 @@
 /**
- * @module The end of a run: the files of its folder that are not there yet. The model is opened
- * with the auditor's key, as anyone entitled would, and written in clear: the one clear copy.
+ * @module The end of a run: writes the remaining files of its folder. The model is opened with the
+ * auditor's key, like by any entitled reader, and written in clear: the only clear copy.
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The devnet of one run, in a worker thread of its own: started with the run, saved into
- * the run's folder when it stops, started again from there by whoever reads the run later.
+ * @module The devnet of one run, in a separate worker thread: started with the run, saved into the
+ * run's folder when it stops, and restarted from there by later readers.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * @module Runs a scenario: the production coordinator in this thread, the production participants
- * in worker threads, a directory for blobs, a file for the journal. What differs from production is
- * the network, the clock and the randomness, which all derive from one seed.
+ * in worker threads, a directory for blobs, a file for the journal. Only network, clock and
+ * randomness differ from production; all three derive from one seed.
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -122,7 +122,7 @@ const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> 
 };
 
 /**
- * What was reached can still be verified and pulled; by others too, where somebody stopped the run.
+ * Keeps the result so far: it can be verified and pulled, also by others after the run was stopped.
  */
 const keepReached = async (
   place: Place,
