@@ -1,5 +1,5 @@
 /**
- * @module `floe doctor`: checks what this machine can do, and whether a network answers.
+ * @module `floe doctor`: checks the abilities of this machine, and whether a network answers.
  */
 import { command } from './command.ts';
 import { EXIT } from './exit-codes.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The exit codes of `floe`, few and stable; the error code printed beside them says the
- * rest.
+ * @module The exit codes of `floe`: few and stable. The error code printed with them gives the
+ * details.
  */
 import { ERRORS } from '../protocol/error-catalogue.ts';
 import type { ErrorCode } from '../protocol/errors.ts';

@@ -1,6 +1,5 @@
 /**
- * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's
- * owner.
+ * @module `floe grant` and `floe revoke`: the owner of a run changes who may open its models.
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/net/sui/registry.ts';
