@@ -29,7 +29,7 @@ import { fieldIn } from '../protocol/spec/setting-schema.ts';
 import { defaultText, flagOf, type Setting } from '../protocol/spec/setting.ts';
 import { settingsPage } from './settings-page.ts';
 
-/** What a valibot schema shows of itself at run time; only the parts the tables need. */
+/** The properties of a valibot schema at run time that the tables need. */
 interface SchemaView {
   readonly type: string;
   readonly entries?: Readonly<Record<string, SchemaView>>;
@@ -164,7 +164,7 @@ const rowsOf = (view: SchemaView, prefix = ''): string[] =>
 const table = (schema: v.GenericSchema): string =>
   ['| field | value |', '|---|---|', ...rowsOf(schema)].join('\n');
 
-/** The comment that stands before `name:` in a source file. */
+/** The comment before `name:` in a source file. */
 const commentOf = (source: string, name: string): string => {
   const match = new RegExp(
     String.raw`/\*\*\s(?:\s*\* )?((?:(?!\*/)[^])*?)\s+\*/\n  ${name}: `,
@@ -203,7 +203,7 @@ sequenceDiagram
   C->>P: commit
 \`\`\``;
 
-/** Every rule of a round: what it says, who checks it, the code of the error. */
+/** Every rule of a round: its text, the parties that check it, its error code. */
 const ruleSection = (): string[] => {
   const everybody = 'participant, coordinator, verifier';
   const row = ({ name, says, complete, code }: (typeof EVERY_RECORD)[number]): string =>
