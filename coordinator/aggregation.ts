@@ -65,8 +65,8 @@ export interface Aggregation {
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
   /**
-   * Who lied, by the complaint and the signed share that it is about: a function of the round
-   * alone.
+   * Determines the lying party from the complaint and the signed share in question: a function of
+   * the round alone.
    */
   judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
   /**

@@ -24,7 +24,7 @@ export interface LoginInit {
   readonly specBytes: Uint8Array;
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** Who may log in, of a closed run; everybody where it is missing. */
+  /** The identities that may log in to a closed run; undefined for an open run. */
   readonly members?: ReadonlySet<Hex> | undefined;
   /**
    * Whether this participant may have good reason to read nothing for a while: its trainer may hold

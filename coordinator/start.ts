@@ -50,7 +50,7 @@ export interface StartOptions
   readonly keys: CoordinatorKeys | ((onNetwork: boolean) => Promise<CoordinatorKeys>);
   /** What to begin where the folder holds no run. */
   readonly run: NewRun;
-  /** The first round waits for this many participants; the cohort's size unless told. */
+  /** The first round waits for this many participants; default: the size of the cohort. */
   readonly startWith?: number | undefined;
   /** See `CoordinatorInit`. */
   readonly regroups?: boolean | undefined;

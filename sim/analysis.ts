@@ -48,7 +48,7 @@ export interface BaselinePlan {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Plain SGD where it is missing. */
+  /** Default: plain SGD. */
   readonly optimizer?: Optimizer | undefined;
   /** Examples between two evaluations. */
   readonly stretch: number;

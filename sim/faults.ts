@@ -97,7 +97,10 @@ export const checkDrops = (
     );
 };
 
-/** Who is lost in a round, by key in hex, and after which phase. `members` in any order. */
+/**
+ * The members lost in a round, by key in hex, with the phase after which each is lost. `members` in
+ * any order.
+ */
 export const planDrops = (
   drops: Drops,
   members: readonly Uint8Array[],

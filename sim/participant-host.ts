@@ -136,7 +136,7 @@ const report = (
  */
 const LOGINS = 16;
 
-/** Who waits for a login, in the order in which they came. */
+/** Queues participants that wait for a login, in order of arrival. */
 const createTurnstile = (places: number) => {
   const waiting: (() => void)[] = [];
   let free = places;

@@ -28,7 +28,7 @@ const start = async (folder: string, seed?: string): Promise<RunDevnet> => {
       network,
       stop: () =>
         (stopping ??= (async () => {
-          // Who only reads leaves it as it is.
+          // A reader does not save the devnet.
           if (seed !== undefined) await thread.call('stop', undefined);
           await thread.end();
         })()),

@@ -152,8 +152,7 @@ export const conduct = (
       if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
     }
     if (progress.type === 'committed' || progress.type === 'aborted') {
-      // Who is invited next must not depend on how fast the lost ones reconnect: time waits for
-      // them.
+      // Paused, because the speed of reconnection must not decide who is invited next.
       if (losesSome) clock.freeze();
       switchboard.roundOver();
     }
@@ -225,7 +224,7 @@ export const conduct = (
     ending.resolve('finished');
   };
   coordinator.finished.then(finish, ending.reject);
-  // It may fail before anybody waits for it.
+  // May reject before it is awaited.
   ending.promise.catch(() => undefined);
   return {
     ending: ending.promise,

@@ -70,7 +70,7 @@ const abortedBy = (signal: AbortSignal): Promise<never> =>
 
 /** Where a run lies: its folder, and what its blobs, keys and freezes rest on. */
 interface Place {
-  /** The folder as it is called while it is written. */
+  /** The folder's name until the run is finished. */
   readonly partial: string;
   readonly journal: Journal;
   readonly running: RunningSubstrate;

@@ -46,13 +46,10 @@ export type Substrate =
       readonly limits: NetworkLimits;
     };
 
-/** What participants and readers work with. */
+/** The ports of participants and readers. */
 export interface ReaderPorts {
   readonly store: BlobStore;
-  /**
-   * What participants compare freezes with, and where a beacon on chain can be read; undefined in a
-   * local run.
-   */
+  /** The ledger for comparing freezes and reading a beacon on chain; undefined in a local run. */
   readonly ledger: LedgerReader | undefined;
   readonly gateFor: (identity: Identity) => Promise<AccessGate>;
   close(): Promise<void>;
@@ -135,7 +132,8 @@ export const openCoordinatorPorts = async (
 };
 
 /**
- * Coins for the run from the network's faucet; where it has none, somebody has to send some first.
+ * Requests coins for the run from the network's faucet. Without a faucet, the operator must send
+ * coins first.
  */
 const fundCoordinator = async (
   network: NetworkConfig,

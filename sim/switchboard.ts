@@ -20,7 +20,7 @@ export interface SwitchboardInit {
   readonly seed: Uint8Array;
   /** Somebody was cut off. */
   readonly onDrop: (index: number, phase: DropPhase, round: number) => void;
-  /** After somebody was cut off: everybody is logged in again. */
+  /** Called when all participants are logged in again after a drop-out. */
   readonly onComplete: () => void;
 }
 

@@ -58,7 +58,7 @@ export const timedStaging = (staging: UploadStaging, note: Note): UploadStaging 
     const from = steadyNow();
     const refs = await staging.archive(blobs, options);
     const noted = (): void => note('storage', from, steadyNow());
-    // A failure is for those who call `settle` themselves.
+    // Callers of `settle` handle its failure.
     staging.settle().then(noted, noted);
     return refs;
   },

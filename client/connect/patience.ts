@@ -6,7 +6,7 @@ import type { Clock } from '../../protocol/ports/clock.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 
-/** Milliseconds that an address is tried which has never answered, unless told. */
+/** Default time to try an address that has never answered, ms. */
 export const PATIENCE_MS = 120_000;
 
 type Connect = (signal: AbortSignal) => Promise<Connection>;

@@ -112,7 +112,7 @@ const merged = (layer: Layer, parts: readonly LastOperation[]): LastOperation =>
   name: named(layer),
 });
 
-/** The softmax of tfjs's layer goes over dimension 1 unless told, which is not always the last. */
+/** tfjs's Softmax layer defaults to dimension 1, which is not always the last. */
 const overLast = (layer: Layer, rank: number): boolean => {
   const { axis } = layer as unknown as Inner;
   const single = Array.isArray(axis)
