@@ -83,8 +83,8 @@ export const reportedIn = (round: Round): Reported | undefined => {
 };
 
 /**
- * The streak after this attempt. A cause counts if the members without it are fewer than the minimum
- * cohort. `everybody` is set if every eligible participant reports it.
+ * The streak after this attempt. A cause counts if the members without it are fewer than the
+ * minimum cohort. `everybody` is set if every eligible participant reports it.
  */
 export const streakAfter = (
   { spec }: MachineConfig,
