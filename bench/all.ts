@@ -1,7 +1,6 @@
 /**
- * @module `npm run bench`: every benchmark in turn, each in a process of its own, and one table of
- * what they measured. Nothing is asserted: figures are for reading, the ratios for comparing
- * machines and versions.
+ * @module `npm run bench`: runs every benchmark in a separate process, and prints one table of
+ * their results. Nothing is asserted: the ratios compare machines and versions.
  */
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';

@@ -1,11 +1,12 @@
 /**
- * @module A published text encoder fine-tuned by adapters: `FLOE_ENCODER=FOLDER node
- * bench/encoder.ts [rounds]`, the folder as `scripts/fetch-encoder.ts` writes it. Ten participants,
- * all in every round, masked, on the CPU, local ports; the run is verified from its folder.
- * Figures: accuracy beside that of always naming the larger class, bytes of one masked upload and
- * of one model beside those of training all weights with the same settings (counted by the code
- * that lays them out), processor seconds and peak memory of the whole process. The variables of
- * examples/encoder/task.ts choose how much is run, and the first line says it.
+ * @module Fine-tunes a published text encoder with adapters: `FLOE_ENCODER=FOLDER node
+ * bench/encoder.ts [rounds]`, with a folder that `scripts/fetch-encoder.ts` wrote. Ten
+ * participants, all in every round, masked, on the CPU, local ports; the run is verified from its
+ * folder. Figures: accuracy, compared with that of always predicting the larger class; bytes of one
+ * masked upload and of one model, compared with those of training all weights with the same
+ * settings (counted by the code that lays them out); processor seconds and peak memory of the whole
+ * process. The variables of examples/encoder/task.ts choose the size of the run, and the first line
+ * prints it.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,9 +1,8 @@
 /**
- * @module Speed of the encoding beside a plain copy of the same bytes on the same machine in the
- * same run: `npx node bench/encoding.ts [dimension] [cohort]`. MB count float32 values for encode
- * and decode, lanes for the rest. The copy is of 64 MiB, which no cache holds. A ratio of 0.1 means
- * ten times as long as copying the same bytes; it carries over to other machines better than the
- * MB/s do.
+ * @module Speed of the encoding, compared with a plain copy of the same bytes in the same run: `npx
+ * node bench/encoding.ts [dimension] [cohort]`. MB count float32 values for encode and decode,
+ * lanes for the rest. The copy is of 64 MiB, which no cache holds. A ratio of 0.1 means ten times
+ * as long as copying the same bytes; it carries over to other machines better than the MB/s do.
  */
 import { randomBytes } from 'node:crypto';
 import {

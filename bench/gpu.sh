@@ -1,7 +1,7 @@
 #!/bin/sh
-# Training on this machine's GPU: the recorded step through WebGPU, beside PyTorch on the same card. Takes at most ten
+# Training on this machine's GPU: the recorded step through WebGPU, compared with PyTorch on the same card. Takes at most ten
 # minutes. Usage: bench/gpu.sh [--quick] [--software]; Node 24 and python3 on the PATH, or named by NODE and PYTHON.
-# VULKAN_DEBS: a folder of .deb files with Vulkan's loader, where the system has none.
+# VULKAN_DEBS: a folder of .deb files with Vulkan's loader, if the system has none.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 node=${NODE:-node}

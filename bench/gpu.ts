@@ -1,8 +1,8 @@
 /**
  * @module Training on a GPU through WebGPU: parity of the recorded step with eager tfjs, then
- * samples per second. Prints one JSON line for each result; `bench/gpu.sh` puts them beside
- * PyTorch's. Usage:
- * `node bench/gpu.ts [--quick] [--software] [--unchanged] [--tune] [--profile] [--adapter]`.
+ * samples per second. Prints one JSON line for each result; `bench/gpu.sh` compares them with
+ * PyTorch's. Usage: `node bench/gpu.ts [--quick] [--software] [--unchanged] [--tune] [--profile]
+ * [--adapter]`.
  */
 import { parseArgs } from 'node:util';
 import { createDataset } from '../client/data/dataset.ts';
@@ -204,7 +204,9 @@ if (flags.adapter) process.exit(0);
 const backend = await selectBackend({ prefer: 'wasm' });
 let good = true;
 
-/** What a participant sees: whole calls of the trainer, and the same bytes from the same seed. */
+/**
+ * The view of a participant: whole calls of the trainer; the same seed must give the same bytes.
+ */
 const rounds = async (name: ModelName, size: number, batchSize: number): Promise<boolean> => {
   const started = now();
   const labels = Int32Array.from({ length: size }, (_, i) => (i * 7) % CLASSES);

@@ -1,12 +1,12 @@
 /**
- * @module Outsiders against a coordinator while five honest participants play masked rounds:
+ * @module Attacks from outside on a coordinator while five honest participants run masked rounds:
  * `npx node bench/hostile-frames.ts [seconds] [attack...]`, by default 10 for each attack.
- * Coordinator and attacker are processes of their own; the attacker comes from another address of
+ * Coordinator and attacker are separate processes; the attacker connects from another address of
  * this machine (127.0.0.2) and has no login. Four attacks: frames of 8 MiB before the login;
- * connections that were refused and continue sending; a hundred messages whose end never comes; the
- * transcript, over and over. Printed for each, beside the same with honest participants alone:
- * rounds committed, the longest delay of the event loop, the most CPU that the coordinator's thread
- * used in one turn of it, which others on the machine do not disturb, and the largest resident set.
+ * refused connections that continue to send; a hundred messages without an end; repeated requests
+ * for the transcript. Printed for each, next to the same figures without an attack: committed
+ * rounds, the longest delay of the event loop, the most CPU of the coordinator's thread in one turn
+ * of it (other load on the machine does not affect it), and the largest resident set.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -182,7 +182,7 @@ const attack = async (name: Attack, port: number): Promise<void> => {
   const forever = async (): Promise<void> => {
     for (;;) {
       await STEPS[name](port);
-      // Whoever is turned away at once must not keep this process busy with itself.
+      // A refused attacker must not saturate this process with its own retries.
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   };

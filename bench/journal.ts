@@ -1,10 +1,9 @@
 /**
- * @module What a round leaves in the coordinator's journal:
- * `npx node bench/journal.ts [cohort...]`, by default 5, 10, 20 and
- * 40. Masked rounds of participants that do not train; bytes of the journal's files, first round
- * left out, since space that a round frees is used again by the next. The ratios are to what the
- * journal of version 1 kept of such a round, with the specification of this program, and of the
- * smallest one that was measured.
+ * @module Bytes that a round adds to the coordinator's journal: `npx node bench/journal.ts
+ * [cohort...]`, by default 5, 10, 20 and 40. Masked rounds of participants that do not train; bytes
+ * of the journal's files, without the first round, because later rounds reuse space that earlier
+ * ones free. The ratios are to the size of such a round in a journal of version 1, with the current
+ * specification, and to the smallest measured round.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

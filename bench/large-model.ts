@@ -1,8 +1,8 @@
 /**
  * @module Memory of a large model: `npx node bench/large-model.ts [million parameters]`, default
- * 26. The trainer starts, trains one step, and its update is encoded, packed as an upload, unpacked
- * and folded, one after the other in this process. After each part stands the peak of the resident
- * set so far, as a ratio to the float32 size of the model; Node with tfjs alone is the first line.
+ * 26. The trainer starts and trains one step; its update is encoded, packed as an upload, unpacked
+ * and folded, in sequence in this process. After each part it prints the peak resident set so far,
+ * as a ratio to the float32 size of the model. The first line is Node with tfjs alone.
  */
 import { randomBytes } from 'node:crypto';
 import { createDataset } from '../client/data/dataset.ts';

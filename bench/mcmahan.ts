@@ -1,8 +1,8 @@
 /**
  * @module The published settings of McMahan et al. 2017 ("Communication-Efficient Learning of Deep
- * Networks from Decentralized Data", tables 1 and 2), masked: 100 participants, ten a round, rounds
- * to the target accuracy beside those of the paper, as medians over seeds. Each run that has ended
- * is noted in `--state`, and is not run again: a setting can take hours.
+ * Networks from Decentralized Data", tables 1 and 2), masked: 100 participants, ten a round. Prints
+ * the rounds to the target accuracy next to those of the paper, as medians over seeds. Finished
+ * runs are recorded in `--state` and not repeated: a setting can take hours.
  *
  *   node bench/mcmahan.ts [--only 2nn-iid,cnn-iid] [--seeds 3] [--state mcmahan.json]
  */

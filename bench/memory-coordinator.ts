@@ -1,6 +1,6 @@
 /**
- * @module The coordinator that bench/memory.ts measures, in a process of its own: one round, and
- * what its resident set was before, while it folded, and at its peak.
+ * @module The process that bench/memory.ts measures: a coordinator with one round. Reports its
+ * resident set before the round, during the fold, and at its peak.
  */
 import { join } from 'node:path';
 import { serve } from '../coordinator/index.ts';

@@ -1,9 +1,9 @@
 /**
  * @module Memory of a coordinator: `npx node bench/memory.ts [dimension] [participants...]`. The
- * coordinator runs one masked round in a process of its own: WebSocket, directory store, every
- * phase. The participants are in this process; their uploads are encoded and masked like any. What
- * is given is how far the coordinator's memory grew (resident set), while it folded and at its
- * peak, as ratios to what is O(d): the bytes of its accumulator and of one upload.
+ * coordinator runs one masked round in a separate process: WebSocket, directory store, every phase.
+ * The participants are in this process; their uploads are encoded and masked like any other. The
+ * figures are the growth of the coordinator's resident set during the fold and at its peak, as
+ * ratios to the O(d) parts: the bytes of its accumulator and of one upload.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

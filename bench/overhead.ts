@@ -1,14 +1,14 @@
 /**
- * @module What the protocol costs: masked rounds of participants that do not train, over WebSocket,
- * in one process, by phase: `npx node bench/overhead.ts [dimension] [cohort...]`, by default
- * 199,210 and cohorts of 10 and 40. The times are the work of everybody, one after the other on one
- * core: elapsed, and CPU seconds of the process, which others on the machine disturb less. What one
- * process verifies or imports once for all its participants (protocol/memo.ts) counts once. Bytes
- * are those between the participants and the outside, up and down, frames and blobs, as a ratio to
- * plain float32 updates (the model down and an update up for each). The time is a ratio to what
- * masking cannot do without, measured in the same run: the raw AES-256-CTR keystream of all masks
- * (n + 1 for each participant, the last one to take its own mask out again) and one copy of the
- * bytes transferred.
+ * @module The cost of the protocol: masked rounds of participants that do not train, over
+ * WebSocket, in one process, by phase: `npx node bench/overhead.ts [dimension] [cohort...]`, by
+ * default 199,210 and cohorts of 10 and 40. The times are the work of all parties in sequence on
+ * one core: elapsed time, and CPU seconds of the process, which other load on the machine disturbs
+ * less. Values that one process verifies or imports once for all participants (protocol/memo.ts)
+ * count once. Bytes are those between participants and outside, up and down, frames and blobs, as a
+ * ratio to plain float32 updates (for each participant the model down and an update up). The time
+ * is a ratio to the minimum of masking, measured in the same run: the raw AES-256-CTR keystream of
+ * all masks (n + 1 for each participant; the last one removes its own mask) and one copy of the
+ * transferred bytes.
  */
 import { createCipheriv } from 'node:crypto';
 import { once } from 'node:events';
@@ -130,7 +130,7 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
             down: (frame) => (cost.down += frame.length),
           },
         ),
-        // The gate takes no more than a login until it is told of one.
+        // The gate accepts only a login until `admit` is called.
         { admit: () => connection.admit?.() },
       ),
     ),

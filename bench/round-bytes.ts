@@ -1,10 +1,10 @@
 /**
- * @module Bytes of one masked round, without its vectors:
- * `npx node bench/round-bytes.ts [cohort...]`, by default 10, 40 and
- * 100. The machine is played with records and frames of their real sizes; no sockets. The second
- * round is counted, in which members check the first one. `down`, `up`: of one participant, by
- * frame. `transcript`: of the whole round, by record. `bundle`: what a member of the next cohort
- * fetches to check the round, where one sharer has dropped.
+ * @module Bytes of one masked round, without its vectors: `npx node bench/round-bytes.ts
+ * [cohort...]`, by default 10, 40 and 100. The machine is driven with records and frames of their
+ * real sizes, without sockets. The second round is counted, because in it members check the first
+ * one. `down`, `up`: of one participant, by frame. `transcript`: of the whole round, by record.
+ * `bundle`: fetched by a member of the next cohort to check the round, after one sharer dropped
+ * out.
  */
 import { encodeBundle, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
@@ -81,8 +81,8 @@ const upFrame = (event: EventBody & { readonly type: 'record' }, n: number): Uin
 };
 
 /**
- * The bundle of the round where the first sharer has dropped, without what the model's size
- * decides.
+ * The bundle of a round whose first sharer dropped out, without the parts that depend on the size
+ * of the model.
  */
 const bundleBytes = (player: Player): number => {
   const round = roundOf(player.state);

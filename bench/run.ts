@@ -1,7 +1,7 @@
 /**
- * @module A masked run for measurements: the production coordinator and participants, whose
- * training does nothing, so that what is left is the protocol. Everything is seeded; no phase may
- * run out of time.
+ * @module A masked run for measurements: the production coordinator and participants without
+ * training, which leaves the cost of the protocol. Everything is seeded, and the deadlines are
+ * long, because no phase may end by time.
  */
 import { memoryKeystore, type Keystore } from '../client/keystore/index.ts';
 import { joinRun, type Participant } from '../client/participant/index.ts';

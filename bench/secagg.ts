@@ -1,9 +1,9 @@
 /**
  * @module Speed of secure aggregation: `npx node bench/secagg.ts [MiB]`. Masking and unmasking are
- * given as a ratio to the raw AES-256-CTR keystream of OpenSSL measured in the same run,
- * interleaved with it. Each figure is the best of several rounds, because whatever else runs on the
- * machine can only slow a round down. The costs of keys, pairs and shares are in milliseconds; a
- * whole round is in CPU seconds of all parties, with the portable primitives as its peer.
+ * given as a ratio to the raw AES-256-CTR keystream of OpenSSL, measured in the same run and
+ * interleaved. Each figure is the best of several rounds, because other load on the machine can
+ * only slow a round down. The costs of keys, pairs and shares are in milliseconds. A whole round is
+ * in CPU seconds of all parties, compared with the portable primitives.
  */
 import { createCipheriv } from 'node:crypto';
 import { sha256, utf8 } from '../protocol/bytes.ts';

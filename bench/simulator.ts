@@ -1,9 +1,9 @@
 /**
- * @module The simulator at work, as its peers are measured: the 2NN of McMahan et al. 2017 on
- * MNIST, E=1, B=10, ten participants a round, masked, every model scored; 100 participants of 600
- * examples, and 10,000 of 6. Each run is a command of its own, so that its start, its processor
- * time and its peak of memory are all counted. Ratios are to the limits that the simulator is meant
- * to keep on two quiet cores.
+ * @module Speed of the simulator in the settings of published simulators: the 2NN of McMahan et al.
+ * 2017 on MNIST, E=1, B=10, ten participants a round, masked, every model scored; 100 participants
+ * with 600 examples each, and 10,000 with 6. Each run is a separate command, because start,
+ * processor time and peak memory must all count. Ratios are to the limits of the simulator on two
+ * idle cores.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -54,7 +54,7 @@ const simulate = async (...flags: readonly string[]): Promise<Outcome> => {
   return { ...summary, seconds: (performance.now() - start) / 1000 };
 };
 
-/** The first rounds load what the others have. */
+/** The first rounds pay for loading code and data. */
 const WARM_UP = 3;
 
 /** On local ports and on the devnet; 222 rounds a minute are the fastest peer's, without masks. */
@@ -108,7 +108,7 @@ try {
   const many = await simulate('--local', ...LARGE);
   const manyRate = tell('K=10,000, C=.001', many);
   report({
-    what: '  rounds a minute beside K=100, a hundredth of the training',
+    what: '  rounds a minute relative to K=100, with a hundredth of the training',
     value: manyRate,
     unit: 'rounds/min',
     ratio: { value: manyRate / rate, to: 'K=100' },

@@ -1,7 +1,7 @@
 /**
- * @module What Walrus, Seal and Sui cost a round: the default job on its embedded devnet against
- * the same job on local ports, whose models must be the same, and the price of a round's blobs on
- * mainnet's committee, together against one each.
+ * @module The cost of Walrus, Seal and Sui in a round: the default job on its embedded devnet,
+ * compared with the same job on local ports, whose models must be identical; and the price of a
+ * round's blobs on mainnet's committee, in one quilt and separately.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import type { Summary } from '../sim/summary.ts';
 import { report } from './table.ts';
 
 const ROUNDS = 6;
-/** The first round loads what the others have. */
+/** The first round pays for loading code and data. */
 const WARM_UP = 2;
 
 /** Walrus mainnet; a ratio does not depend on the prices. */
@@ -52,7 +52,7 @@ try {
     });
     if (name !== 'training')
       report({
-        what: `  ${name} beside training`,
+        what: `  ${name} outside training`,
         value: (seconds * besideTraining) / devnet.rounds,
         unit: 's',
         ratio: { value: besideTraining, to: `all of ${name}` },

@@ -1,6 +1,6 @@
 /**
- * @module How a benchmark tells what it measured: a line at once, and the same row to
- * `bench/all.ts` where that started it, which prints all rows as one table at the end.
+ * @module Reports the results of a benchmark: a line immediately, and the same row to
+ * `bench/all.ts` if that started it. `bench/all.ts` prints all rows as one table at the end.
  */
 
 /**

@@ -1,9 +1,9 @@
 /**
  * @module Training speed on one core: samples per CPU second of every engine that runs here, on the
- * models of McMahan et al. (2017), beside the wasm backend of TensorFlow.js as published and, with
- * `--python PATH`, beside PyTorch on one thread in the same run. Engines take turns, the best of
- * their turns counts, as others share the machine. Usage:
- * `node bench/training.ts [--python venv/bin/python]`.
+ * models of McMahan et al. (2017), compared with the published wasm backend of TensorFlow.js and,
+ * with `--python PATH`, with PyTorch on one thread in the same run. Engines alternate, and the best
+ * result of each counts, because the machine is shared. Usage: `node bench/training.ts [--python
+ * venv/bin/python]`.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -103,7 +103,7 @@ const openEngine = async (
   };
 };
 
-/** PyTorch in a process of its own, a line for each turn. */
+/** PyTorch in a separate process, one line for each measurement. */
 const openTorch = (python: string) => {
   const script = fileURLToPath(new URL('training.py', import.meta.url));
   const child = spawn(python, [script], {

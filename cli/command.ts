@@ -1,6 +1,6 @@
 /**
- * @module A command as data: its arguments, its flags, its help and its body. Around every body
- * signals become one AbortSignal, and an error becomes a line, a remedy and an exit code.
+ * @module A command as data: its arguments, flags, help and body. While the body runs, signals fire
+ * one AbortSignal; an error is printed as a line with a remedy and sets the exit code.
  */
 import { Command } from 'commander';
 import { toFloeError, type FloeError } from '../protocol/errors.ts';
@@ -49,7 +49,7 @@ export interface CommandInit<Table> {
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 const NAMES = { [EXIT.interrupted]: 'Ctrl-C', [EXIT.terminated]: 'SIGTERM' } as const;
 
-/** The line for a user who stopped a command: the signal, and what is kept, if the error has it. */
+/** The line after Ctrl-C or SIGTERM: the signal, and the kept files if the error names them. */
 const stoppedText = (by: keyof typeof NAMES, { message }: FloeError): string => {
   const kept = message === 'The operation was cancelled.' ? '' : `; ${message}`;
   return `stopped by ${NAMES[by]}${kept}`;

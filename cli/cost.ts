@@ -1,5 +1,5 @@
 /**
- * @module `floe cost`: what a run will cost on Walrus and Sui, before it starts.
+ * @module `floe cost`: estimates the cost of a run on Walrus and Sui before it starts.
  */
 import type { CostOfRun } from '../coordinator/cost-of-run.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';

@@ -1,5 +1,5 @@
 /**
- * @module `floe doctor`: checks what this machine can do, and whether a network answers.
+ * @module `floe doctor`: checks the abilities of this machine, and whether a network answers.
  */
 import { command } from './command.ts';
 import { EXIT } from './exit-codes.ts';
@@ -25,7 +25,7 @@ key, its balances are checked too.`,
       'floe doctor --coordinator http://localhost:7700',
       'floe doctor --network net.json --keystore-file ~/.sui/sui_config/sui.keystore',
     ],
-    exit: 'Exit codes: 0 all that Floe needs works, 1 something does not (see the lines marked "no").',
+    exit: 'Exit codes: 0 everything Floe needs works, 1 something does not (see the lines marked "no").',
     run: async ({ flags, output, signal }) => {
       const { describeExamination, examine } = await import('../client/doctor/index.ts');
       const named = namedNetwork(flags) !== undefined;

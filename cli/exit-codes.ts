@@ -1,6 +1,6 @@
 /**
- * @module The exit codes of `floe`, few and stable; the error code printed beside them says the
- * rest.
+ * @module The exit codes of `floe`: few and stable. The error code printed with them gives the
+ * details.
  */
 import { ERRORS } from '../protocol/error-catalogue.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
@@ -17,11 +17,11 @@ export const EXIT = {
 
 const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'done'],
-  [EXIT.failed, 'the run failed, or the verification found something wrong'],
-  [EXIT.usage, 'a flag, an argument, a file or a specification is wrong; nothing was started'],
+  [EXIT.failed, 'the run failed, or verification failed'],
+  [EXIT.usage, 'invalid flag, argument, file or specification; nothing was started'],
   [
     EXIT.unavailable,
-    'something this needs is not there: a backend, a store, a server, a port, coins',
+    'a required resource is unavailable: a backend, a store, a server, a port, coins',
   ],
   [EXIT.denied, 'no key or no permission: passphrase, keystore, allow-list, access policy'],
   [EXIT.interrupted, 'stopped by Ctrl-C (SIGINT)'],

@@ -1,5 +1,6 @@
 /**
- * @module Tables of flags on a command of commander, and the readers of what only commands take.
+ * @module Adds tables of flags to a commander command, and parses the values that only commands
+ * take.
  */
 import { Option, type Command } from 'commander';
 import { parseCoins } from '../protocol/net/cost.ts';

@@ -1,6 +1,5 @@
 /**
- * @module `floe grant` and `floe revoke`: who may open the models of a run, changed by the run's
- * owner.
+ * @module `floe grant` and `floe revoke`: the owner of a run changes who may open its models.
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/net/sui/registry.ts';
@@ -43,7 +42,7 @@ export const grantCommand = () =>
       rounds: value('<a-b>', 'compute: rounds whose models it may open', rounds),
       until: value('<time>', 'compute: when the grant ends', instant),
     },
-    notes: `A cohort is frozen with its round and nobody joins it later: "member" takes a revocation back.
+    notes: `A cohort is frozen with its round and nobody joins it later: granting "member" reverses a revocation.
 A compute node opens the models of a run whose specification has compute among its --access; a
 second grant replaces the first. Auditors can be added after the run began; one that was revoked stays
 revoked when the coordinator starts again. Auditors of the specification cannot be revoked.

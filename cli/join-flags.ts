@@ -34,7 +34,7 @@ export const JOIN_FLAGS = {
     f.patience,
   ),
   ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),
-  local: f.on('the run is on no network, whatever FLOE_NETWORK names'),
+  local: f.on('the run uses no network; FLOE_NETWORK is ignored'),
   answers: f.value<AnswerPolicy>(
     '<policy>',
     `survivor sets to answer for on one model: ${ANSWER_POLICIES.join(', ')} (default: ledger on a network, else strict)`,

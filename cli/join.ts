@@ -24,9 +24,9 @@ configuration, from a source it trusts; a coordinator on another network is refu
 so is a run on a network where none is given.
 
 An update is used once: on one model this participant answers again for the same survivor set only
-(--answers strict), or also where a public ledger shows that every part of all sets has the minimum cohort
-(ledger), or where each member has signed that a joint sum may become known (consent). Otherwise it
-sits out until the model changes (update_already_spent).
+(--answers strict), or also if a public ledger shows that every part of all sets has the minimum cohort
+(ledger), or if each member has signed that a joint sum may become known (consent). Otherwise it
+waits until the model changes (update_already_spent).
 
 Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
 finish its round.`,

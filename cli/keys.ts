@@ -132,7 +132,7 @@ export const openCoordinatorKeystore = async (
   await keystore.close();
   throw new FloeError(
     'key_invalid',
-    `${folder} holds the key of ${address}, --keystore-file that of ${key.address}; a run keeps its coordinator`,
+    `${folder} holds the key of ${address}, --keystore-file that of ${key.address}; the coordinator of a run cannot change`,
   );
 };
 

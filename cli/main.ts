@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * @module `floe`: the command line. Each command is one file that calls a room; nothing is computed
- * here.
+ * @module `floe`: the command line. Each command is one file that calls the library; no command
+ * contains logic of the protocol.
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
@@ -60,7 +60,7 @@ Examples:
   floe help exit-codes                      list the exit codes`,
     )
     .exitOverride()
-    // Usage errors are printed once, in Floe's own form, by the handler below.
+    // The handler below prints usage errors once, in Floe's form.
     .configureOutput({ outputError: () => undefined })
     .helpCommand(false);
   const commands = [

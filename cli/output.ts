@@ -1,7 +1,7 @@
 /**
- * @module What a command prints and where: lines for people, or with `--json` JSON lines on stdout
- * and nothing else: events as `{"event": ...}`, then the result or `{"error": ...}`. Colours only
- * where a terminal reads them.
+ * @module The output of a command: lines for people, or with `--json` only JSON lines on stdout:
+ * events as `{"event": ...}`, then the result or `{"error": ...}`. Colours are used on a terminal
+ * only.
  */
 import { relative } from 'node:path';
 import { styleText } from 'node:util';
@@ -59,8 +59,9 @@ export const commandName = (
 };
 
 /**
- * Others wrote some of what is printed, and it may steer the terminal, hide or turn around what
- * stands beside it, or begin a line as if Floe had written it. A new line is indented.
+ * Escapes control and format characters: printed text may come from other parties, and must not
+ * control the terminal, hide or reorder other text, or begin a line that looks like Floe's. A new
+ * line is indented.
  */
 export const printable = (text: string): string =>
   text.replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{FFFD}').replaceAll('\n', '\n  ');
@@ -75,7 +76,7 @@ const causes = (error: unknown): string => {
 const styled = (sink: Sink, style: Style, text: string): string =>
   sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
 
-/** Words that stand out on a terminal. */
+/** Words that are emphasised on a terminal. */
 const EMPHASIS: readonly (readonly [pattern: RegExp, style: Style])[] = [
   [/\bNOT masked\b/u, ['bold', 'red']],
   [/^verified\b/u, 'green'],

@@ -1,6 +1,6 @@
 /**
  * @module `floe pass`: offers, passes, subscriptions and time locks for the models of a run. The
- * owner of the run makes offers and locks, gives and revokes passes; anybody buys.
+ * owner of the run makes offers and locks, and issues and revokes passes; anyone can buy.
  */
 import { Command } from 'commander';
 import { showCoins } from '../protocol/net/cost.ts';

@@ -1,6 +1,6 @@
 /**
- * @module How far a command is: a bar on a terminal, elsewhere a line now and then, nothing for
- * what is over at once.
+ * @module The progress of a command: a bar on a terminal, otherwise a line every few seconds. A
+ * short command prints nothing.
  */
 import { SingleBar } from 'cli-progress';
 import type { Output } from './output.ts';
@@ -11,10 +11,10 @@ export interface ProgressDisplay {
   readonly stop: () => void;
 }
 
-/** What is over before is not worth a word. */
+/** Commands that end sooner show no progress. */
 const QUIET_MS = 2_000;
 
-/** @param unit what is counted: `rounds` @param now milliseconds */
+/** @param unit the counted unit: `rounds` @param now milliseconds */
 export const showProgress = (
   output: Output,
   unit: string,

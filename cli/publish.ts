@@ -18,8 +18,8 @@ export const publishCommand = () =>
       source: text('<folder>', 'compile this package instead of using the compiled move/floe'),
       force: on('publish another package where the configuration names one already'),
     },
-    notes: `One transaction publishes the package and destroys the capability to upgrade it: nobody, you
-included, can change the policies later. The compiled package ships with Floe; a test compiles
+    notes: `One transaction publishes the package and destroys the capability to upgrade it: nobody can
+change the policies later, not even the publisher. The compiled package ships with Floe; a test compiles
 its sources again and compares. --source needs @zktx.io/sui-move-builder, a development dependency.`,
     examples: [
       'floe publish --network testnet.json --keystore-file ~/.sui/sui_config/sui.keystore',

@@ -1,6 +1,6 @@
 /**
  * @module `floe receipt`: lists or issues the receipts of participants of a run. The chain knows
- * the survivors of a round, so anybody can pay for a receipt.
+ * the survivors of a round, so anyone can pay for a receipt.
  */
 import { FloeError } from '../protocol/errors.ts';
 import { MAX_ROUND } from '../protocol/spec/run-spec.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The body of `floe coordinator` and `floe fork`: flags to one call of `startCoordinator`,
- * its events as lines, and the commands that follow.
+ * @module The body of `floe coordinator` and `floe fork`: converts flags to one call of
+ * `startCoordinator`, prints its events, and suggests the next commands.
  */
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -131,7 +131,7 @@ export const runCoordinator = async (
     keys: (onNetwork) => openCoordinatorKeystore(keystore, flags, onNetwork),
     startWith: run.settings.startWith,
     regroups: flags.regroup,
-    // pino writes to stderr, so that stdout stays the command's own.
+    // pino writes to stderr, because stdout is the output of the command.
     log: pino({ level: flags.verbose === true ? 'info' : 'silent' }, pino.destination(2)),
     onEvent: (event) => tell(event, output),
   });

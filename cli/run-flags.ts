@@ -1,5 +1,5 @@
 /**
- * @module The settings of a run from a run file and the flags over it.
+ * @module Reads the settings of a run from a run file and flags; flags win.
  */
 import { toHex } from '../protocol/bytes.ts';
 import {
@@ -18,9 +18,9 @@ export const loadModules = async (paths: readonly string[] = []): Promise<void> 
 };
 
 /**
- * The settings, with the modules that they name loaded.
+ * The settings, after the modules that they name are loaded.
  *
- * @param warn told of the keys of the file that the command does not use
+ * @param warn receives the keys of the file that the command does not use
  * @throws FloeError `file_not_found`, `usage`, `spec_invalid` naming the setting
  */
 export const gatherSettings = async (

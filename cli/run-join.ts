@@ -1,5 +1,5 @@
 /**
- * @module The body of `floe join`: flags to one call of `join`, and its outcome.
+ * @module The body of `floe join`: converts flags to one call of `join`, and prints its outcome.
  */
 import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
@@ -56,7 +56,7 @@ const reporting = (output: Output): Pick<JoinOptions, 'log' | 'warn' | 'onEvent'
   onEvent: (event) => output.event(event, []),
 });
 
-/** What is kept of a participant that its user has stopped. */
+/** The text after the user stops a participant: which state is kept. */
 const leftText = ({ keystore, seed }: JoinFlags): string => {
   if (keystore !== undefined)
     return `the identity in ${keystore} is kept, run the same command to resume`;

@@ -1,9 +1,9 @@
 /**
- * @module Secrets that come in the environment. They are taken out of it before anything else is
- * done, so that threads and processes which this one starts do not inherit them, and nothing that
- * prints the environment shows them. What the operating system shows of a process as it was started
- * (on Linux `/proc/<pid>/environ`, to the same user and to root) keeps them: a file, a descriptor
- * or the prompt leaves no such trace.
+ * @module Secrets in environment variables. They are removed from the environment before anything
+ * else happens: child processes and threads must not inherit them, and a program that prints its
+ * environment must not show them. The operating system keeps the original environment of a process
+ * (on Linux `/proc/<pid>/environ`, readable by the same user and root). A file, a descriptor or the
+ * prompt leaves no such trace.
  */
 
 const NAMES = ['FLOE_PASSPHRASE', 'FLOE_SUI_KEY'] as const;
@@ -11,7 +11,7 @@ export type SecretVariable = (typeof NAMES)[number];
 
 const taken = new Map<SecretVariable, string>();
 
-/** Takes what is there out of the environment. Done by every command before it begins. */
+/** Removes the secrets from the environment. Every command calls it first. */
 export const takeSecretVariables = (): void => {
   for (const name of NAMES) {
     const value = process.env[name];
@@ -21,7 +21,7 @@ export const takeSecretVariables = (): void => {
   }
 };
 
-/** What the variable held; undefined where it was missing or empty. */
+/** The value of the variable; undefined if it was missing or empty. */
 export const secretVariable = (name: SecretVariable): string | undefined => {
   takeSecretVariables();
   return taken.get(name) || undefined;

@@ -1,5 +1,5 @@
 /**
- * @module The lines of a transaction, or of one that was not needed.
+ * @module Prints a transaction, or states that none was needed.
  */
 import { showCoins } from '../protocol/net/cost.ts';
 import type { Output } from './output.ts';

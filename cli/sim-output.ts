@@ -1,5 +1,6 @@
 /**
- * @module What `floe sim` shows: a progress bar on a terminal, a line every few rounds elsewhere.
+ * @module The output of `floe sim`: a progress bar on a terminal, otherwise a line every few
+ * rounds.
  */
 import { SingleBar } from 'cli-progress';
 import { describeEvent, describeRound, describeSummary } from '../sim/describe.ts';

@@ -1,5 +1,5 @@
 /**
- * @module Flags of the commands that read a run: where it is, and whose key opens its models.
+ * @module Flags of the commands that read a run: its location, and the key that opens its models.
  */
 import { describeReaderEvent } from '../client/reader/describe.ts';
 import type { NetworkOptions, OpenRunOptions } from '../client/reader/index.ts';

@@ -1,6 +1,6 @@
 /**
  * @module `floe verify`: recomputes the rounds of a run from its transcript and its blobs, and
- * names the record that is wrong.
+ * names the invalid record.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { command } from './command.ts';

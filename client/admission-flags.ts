@@ -1,6 +1,6 @@
 /**
- * @module The requirements of a participant as flags, from their table, and the policy that a file
- * and the values of flags stand for. Node only.
+ * @module The requirements of a participant as flags, generated from their table, and the policy
+ * that a file and flag values give. Node only.
  */
 import { readInput } from '../protocol/ports/input-file.ts';
 import {

@@ -23,8 +23,8 @@ export interface Requirement {
   readonly help: string;
   readonly placeholder?: string;
   /**
-   * What the flag takes: one value; `bounds`, a smallest and a largest value; `list`, values of a
-   * repeated flag; `keys`, a file of keys; `off`, nothing, it turns the requirement off.
+   * The values of the flag: `value`, one; `bounds`, a smallest and a largest; `list`, a repeated
+   * flag; `keys`, a file of keys; `off`, none: the flag turns the requirement off.
    */
   readonly takes: 'value' | 'bounds' | 'list' | 'keys' | 'off';
   /** Of a value, or of each bound or item. `hash` is 32 bytes in hex. */

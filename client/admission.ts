@@ -1,9 +1,9 @@
 /**
- * @module The admission policy of a participant: what a run must offer before this participant
- * takes part. It is on by default, it is checked right after the login, before anything else is
- * sent, and only the participant can lower it. The coordinator writes the specification, so what
- * the specification promises protects nobody who does not ask for it. Sources: Pasquini et al. 2022
- * (a server that misleads its clients), Fowl et al. 2022 (crafted models), Zhu et al. 2019
+ * @module The admission policy of a participant: the requirements that a run must meet before this
+ * participant takes part. The policy is on by default and is checked right after the login, before
+ * anything else is sent. Only the participant can lower it. The coordinator writes the
+ * specification, so a promise in it protects only participants that check it. Sources: Pasquini et
+ * al. 2022 (a server that misleads its clients), Fowl et al. 2022 (crafted models), Zhu et al. 2019
  * (gradients leak examples).
  */
 import * as v from 'valibot';
@@ -52,8 +52,8 @@ export const admissionSchema = v.strictObject({
    */
   members: v.optional(v.pipe(v.array(fixedBytes(32)), v.maxLength(MAX_MEMBERS))),
   /**
-   * Hashes of models, and of states of their strategies, that the run may begin with, beside what
-   * its seed gives: somebody has made those.
+   * Hashes of models, and of states of their strategies, that the run may begin with. The model
+   * that the seed gives is always accepted; any other was made by somebody and must be named here.
    */
   parents: v.pipe(v.array(fixedBytes(32)), v.maxLength(1000)),
   /**
@@ -73,7 +73,7 @@ export const admissionSchema = v.strictObject({
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
 });
 export type AdmissionPolicy = v.InferOutput<typeof admissionSchema>;
-/** What a participant sets; the rest has defaults. */
+/** The requirements that a participant sets; the others have defaults. */
 export type AdmissionInput = {
   readonly [Name in keyof AdmissionPolicy]?: AdmissionPolicy[Name] | undefined;
 };
@@ -86,7 +86,7 @@ export const makeAdmission = (input: AdmissionInput = {}): AdmissionPolicy =>
     admissionSchema,
     {
       ...ADMISSION_DEFAULTS,
-      // What is not given must not stand in place of a default.
+      // An undefined value must not override a default.
       ...Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)),
     },
     'usage',
@@ -201,18 +201,18 @@ const checkMembers = (
   if (members.type === 'closed' && policy.members === undefined) return undefined;
   if (members.type === 'closed')
     return checkKnown(policy, spec, members.keys, self, 'the members of the run');
-  // An open run fills its cohorts with whoever comes; known keys can at best be among them.
+  // An open run fills its cohorts with any participant; known keys may or may not be among them.
   return policy.known > 0 && policy.members === undefined
     ? refused('known', 'an open run: anybody is a member', `a known share of ${policy.known}`)
     : undefined;
 };
 
 /**
- * Whether this participant takes part in a run, from its specification alone.
+ * Decides whether this participant takes part in a run, from the specification alone.
  *
  * @param self own key
- * @throws FloeError `admission_refused` naming field, what is offered, what is required and the
- * flag that lowers it
+ * @throws FloeError `admission_refused` naming the field, the offered and the required value, and
+ * the flag that lowers the requirement
  */
 export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Array): void => {
   const { secagg, cohort, encoding, training, model } = spec;
@@ -236,8 +236,9 @@ export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Arra
 };
 
 /**
- * Whether a round trains enough: epochs * ceil(examples / batch size) local steps. A trainer that
- * does not tell its examples is the participant's own program, which counts its steps itself.
+ * Checks that a round trains enough: epochs * ceil(examples / batch size) local steps. A trainer
+ * that does not report its number of examples belongs to the participant, which checks its steps
+ * itself.
  *
  * @throws FloeError `admission_refused`
  */
@@ -276,10 +277,7 @@ export const cohortRefusal = (
 
 const show = ({ min, max }: Bounds): string => `${min} to ${max}`;
 
-/**
- * What this participant requires less than the default, one text for each field; what it prints
- * first.
- */
+/** The requirements lowered below the default, one text for each field: printed first. */
 export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
   const base = ADMISSION_DEFAULTS;
   const wider = (field: 'clipNorm' | 'batchSize' | 'weightCap'): string[] =>

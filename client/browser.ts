@@ -1,6 +1,7 @@
 /**
- * @module floe/client in browsers, and the part of it in Node that is the same: take part in a run.
- * `join` is the short way, `joinRun` the one with every part chosen. Nothing here imports Node.
+ * @module floe/client in browsers, and the part of floe/client in Node that is identical: take part
+ * in a run. `join` is the short way; `joinRun` takes every part as an option. This file imports
+ * nothing of Node.
  */
 export {
   ADMISSION_DEFAULTS,

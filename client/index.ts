@@ -1,5 +1,5 @@
 /**
- * @module floe/client in Node: all that browsers have, and what reads files.
+ * @module floe/client in Node: everything of the browser entry, and the parts that read files.
  */
 export * from './browser.ts';
 export { parseAdmission } from './admission-file.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The shortest way into a run: an address and data. Everything else has a default that is
- * said in the first lines of output. Without a network it speaks with nobody but the coordinator:
- * its socket, and its `/blobs` endpoint.
+ * @module The shortest way into a run: an address and data. All other options have defaults, which
+ * the first lines of output state. Without a network the participant connects only to the
+ * coordinator: its socket and its `/blobs` endpoint.
  */
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import { localPorts } from '../protocol/ports/local.ts';
@@ -57,11 +57,12 @@ export interface JoinOptions extends Partial<
    */
   readonly keystore?: Keystore | { readonly path: string; readonly passphrase: string };
   /**
-   * For a run on Walrus, Seal and Sui: where they are, as `floe devnet --config-out` writes it and
-   * `parseNetworkConfig` reads it. Models are then read from Walrus, keys asked of Seal as this
-   * identity, and what was frozen is compared with Sui; no coins are needed. `announced` takes the
-   * coordinator's own word for where all that is, which then proves nothing against it. A run on a
-   * network without this, or the other way round, is refused: `network_mismatch`.
+   * The network of a run on Walrus, Seal and Sui, as `floe devnet --config-out` writes it and
+   * `parseNetworkConfig` reads it. The participant then reads models from Walrus, requests keys
+   * from Seal with its identity, and compares freezes with Sui; it needs no coins. `announced`
+   * accepts the network that the coordinator announces; the checks then prove nothing against the
+   * coordinator. A run on a network without this option, or the reverse, is refused:
+   * `network_mismatch`.
    */
   readonly network?: NetworkConfig | 'announced';
   /**
@@ -70,14 +71,14 @@ export interface JoinOptions extends Partial<
    */
   readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
   /**
-   * Milliseconds to try an address that has never answered. Default: two minutes. Later outages are
-   * waited for.
+   * Milliseconds to try an address that has never answered. Default: two minutes. Later outages
+   * have no limit.
    */
   readonly patienceMs?: number;
   /**
-   * Milliseconds after which the run is left with `no_progress`, where the coordinator or a port
-   * of this participant did not answer all that time, or its own attempts failed. Waiting for
-   * others does not count. Default: it waits for as long as the run stands.
+   * Milliseconds after which the participant leaves the run with `no_progress`, if the coordinator
+   * or one of its ports did not answer all that time, or if its own attempts failed. Waiting for
+   * other participants does not count. Default: no limit.
    */
   readonly giveUpMs?: number;
   /** Default: the system's. */
@@ -137,8 +138,8 @@ const hasOwnPorts = ({ store, gate, ledger }: JoinOptions): boolean =>
   [store, gate, ledger].some((port) => port !== undefined);
 
 /**
- * With the caller's own ports, what is missing of them through the coordinator; or as the run's
- * network wants it.
+ * Opens the ports: those of the caller, completed through the coordinator; or those of the run's
+ * network.
  */
 const reach = (
   base: string,
@@ -226,7 +227,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     } finally {
       waiting?.release();
       signal?.removeEventListener('abort', leave);
-      // What is still being written must be on disk before somebody else may open the keystore.
+      // Pending writes must be on disk before another process may open the keystore.
       await stop();
       await reached.close();
       if (keystore !== options.keystore) await keystore.close();

@@ -1,9 +1,9 @@
 /**
- * @module A participant's ports. On a network it reads models from Walrus, opens their keys at Seal
- * as itself, and compares cohorts and survivor sets with what Sui says; its masked vectors go to
- * the coordinator, who pays for their storage. Without a network everything goes through the
- * coordinator. Which of the two it is, the participant decides: what the coordinator announces is
- * taken only where that was asked for.
+ * @module The ports of a participant. On a network it reads models from Walrus, opens their keys at
+ * Seal with its identity, and compares cohorts and survivor sets with Sui. Its masked vectors go to
+ * the coordinator, which pays for their storage. Without a network all data goes through the
+ * coordinator. The participant decides between the two: an announced network is used only on
+ * request.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { localPorts } from '../protocol/ports/local.ts';
@@ -27,10 +27,10 @@ import type { ParticipantOptions } from './participant/options.ts';
 import type { LedgerReader } from './participant/options.ts';
 
 /**
- * The network to use, which is the participant's own configuration.
+ * Chooses the network: the participant's own configuration.
  *
- * @param own undefined where none was given; `announced` takes the coordinator's word for it
- * @throws FloeError `network_mismatch` when own and announced network are not one and the same
+ * @param own undefined if none was given; `announced` accepts the coordinator's announcement
+ * @throws FloeError `network_mismatch` when own and announced network differ
  */
 export const chooseNetwork = (
   own: NetworkConfig | 'announced' | undefined,
@@ -149,8 +149,8 @@ export const networkPorts = async (
 export interface ReachInit {
   readonly identity: Identity;
   /**
-   * The participant's own configuration; `announced` takes the coordinator's; neither: a run on no
-   * network.
+   * The participant's own configuration; `announced` accepts the coordinator's; undefined: a run on
+   * no network.
    */
   readonly network: NetworkConfig | 'announced' | undefined;
   readonly warn?: (message: string) => void;

@@ -1,9 +1,8 @@
 /**
  * @module The optimisers of local training, as PyTorch defines them: SGD, momentum, Adam (Kingma
- * and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with weight decay, clipping of the
- * gradient's norm, and the learning rate of a round. What an optimiser keeps between steps begins
- * with zeros in every round: nothing of it leaves the participant, and the global model has moved
- * meanwhile.
+ * and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with weight decay, gradient-norm clipping,
+ * and the learning rate of a round. The optimiser's state is reset to zeros in every round: it
+ * never leaves the participant, and the global model has changed since the last round.
  */
 import type { Correction } from '../protocol/algorithm/strategy.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -25,15 +24,15 @@ export type OptimizerRule =
 export interface Optimizer {
   readonly rule: OptimizerRule;
   /**
-   * At least 0. Of `adamw`, w shrinks by rate x weightDecay in each step, beside the update; of the
-   * others weightDecay x w is added to the gradient.
+   * At least 0. For `adamw`, each step shrinks w by rate x weightDecay, separately from the update;
+   * for the others, weightDecay x w is added to the gradient.
    */
   readonly weightDecay: number;
   /** The largest L2 norm of a step's gradient over all weights; longer ones are scaled down. */
   readonly clipGradient?: number;
 }
 
-/** What an engine steps by: the optimiser and the correction. */
+/** The rule of an engine's steps: the optimiser and the correction. */
 export interface LocalRule extends Optimizer {
   /** See {@link Correction.proximal}; absent for 0. */
   readonly proximal?: number;

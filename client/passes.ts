@@ -1,6 +1,6 @@
 /**
  * @module Offers, passes, subscriptions, time locks, grants and receipts of a run on a network. The
- * SDKs are loaded with the first call.
+ * first call loads the SDKs.
  */
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import type { ForSale, Passes, PassesOptions } from '../protocol/net/passes.ts';
@@ -20,7 +20,7 @@ export const openPasses = async (
   return passes.openPasses(network, identity, options);
 };
 
-/** What is for sale for the models of the run with this object id. It takes no key. */
+/** The offers and time locks for the models of the run with this object id. Needs no key. */
 export const listOffers = async (
   network: NetworkConfig,
   run: string,

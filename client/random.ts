@@ -1,8 +1,8 @@
 /**
  * @module Reproducible randomness for training: shuffles, initial weights, dropout. xoshiro128**
- * (Blackman and Vigna 2018) seeded from SHA-256 of a seed and a label, so that each use has its own
- * stream and no use depends on what ran before. Not for secrets: noise and masks come from
- * elsewhere.
+ * (Blackman and Vigna 2018) seeded from SHA-256 of a seed and a label. Each use has a separate
+ * stream, and no stream depends on earlier ones. Not for secrets: noise and masks use other
+ * sources.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { FloeError } from '../protocol/errors.ts';

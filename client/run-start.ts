@@ -1,6 +1,7 @@
 /**
- * @module What a run begins with, by the name of a model: the weights that the run's seed gives, or
- * those of a safetensors file. A run that begins with a version on chain: `fork` of reader/run.ts.
+ * @module The first model of a run, by the name of a model: the weights that the run's seed gives,
+ * or those of a safetensors file. For a run that begins with a version on chain see `fork` in
+ * reader/run.ts.
  */
 import type { Beginning } from '../protocol/model/run-start.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -33,7 +34,7 @@ export interface ModelSettings {
   readonly from?: string | undefined;
   /** Instead of `inputs`: the shape of an example, such as `32x32x3`. */
   readonly shape?: string | undefined;
-  /** What the model is trained for; it decides how the model ends. */
+  /** The task of the model; it determines the last layer. */
   readonly task?: Task | undefined;
 }
 

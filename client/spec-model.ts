@@ -1,6 +1,6 @@
 /**
- * @module The model a run specification asks for: a name of the registry, or the topology it
- * carries.
+ * @module The model of a run specification: a name of the registry, or the topology in the
+ * specification.
  */
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * @module What a model is trained for: the task, declared in the run specification or by the caller
- * of a trainer. It says which loss is minimised, which labels fit, and which metrics are measured.
+ * @module The task of a model, declared in the run specification or by the caller of a trainer. It
+ * determines the loss, the valid labels and the metrics.
  */
 import { FloeError } from '../protocol/errors.ts';
 

@@ -1,7 +1,8 @@
 /**
- * @module The narrow port between a participant and whatever trains: flat weights in, flat weights
- * out. `tfjsTrainer` is one implementation, `functionTrainer` makes one of any function. A trainer
- * is deterministic: the same request gives the same bytes on the same backend, whatever ran before.
+ * @module The Trainer port, between a participant and its training code: flat weights in, flat
+ * weights out. `tfjsTrainer` is one implementation; `functionTrainer` makes one from any function.
+ * A trainer is deterministic: the same request gives the same bytes on the same backend, regardless
+ * of earlier requests.
  */
 import type { Dataset } from './data/dataset.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
@@ -24,7 +25,7 @@ export interface TrainRequest {
   readonly batchSize: number;
   /** Of this round: the schedule of the run is applied. */
   readonly learningRate: number;
-  /** Default: plain SGD. What it keeps between steps begins with zeros in each call. */
+  /** Default: plain SGD. Its state is reset to zeros in each call. */
   readonly optimizer?: Optimizer;
   /**
    * Of the run's strategy, in each local step. A trainer without {@link Trainer.corrections} is
@@ -67,7 +68,7 @@ export interface EvaluateResult {
 
 export interface Trainer {
   readonly manifest: Manifest;
-  /** What the work runs on, in words, for the first lines of output. */
+  /** The backend, as text for the first lines of output. */
   readonly backend: string;
   /**
    * Examples of one epoch, where that is known before: the participant's admission policy counts
@@ -114,7 +115,7 @@ export const requireRequest = (manifest: Manifest, request: TrainRequest): void 
 };
 
 /**
- * That a trainer follows what the strategy asks of local steps.
+ * Checks that a trainer supports the corrections that the strategy requires.
  * @throws FloeError `correction_unsupported`
  */
 export const requireCorrections = (
@@ -171,8 +172,8 @@ export interface FunctionTrainerOptions {
 }
 
 /**
- * A trainer of any function, without tfjs: what it returns is checked for length and finiteness,
- * what it throws becomes `trainer_failed`.
+ * A trainer from any function, without tfjs. Its result is checked for length and finiteness; its
+ * errors become `trainer_failed`.
  */
 export const functionTrainer = (options: FunctionTrainerOptions): Trainer => ({
   manifest: options.manifest,

@@ -14,7 +14,7 @@ export const countedAddress = (address: string | undefined): string => {
   if (!plain.includes(':')) return plain;
   const [before = '', after] = plain.replace(/%.*$/u, '').split('::');
   const groups = before === '' ? [] : before.split(':');
-  // What stands for zeros lies within the first half, or behind it.
+  // `::` replaces groups of zeros; the first four of the eight groups are the /64.
   const rest = after === undefined || after === '' ? [] : after.split(':');
   const zeros: string[] = Array<string>(Math.max(0, 8 - groups.length - rest.length)).fill('0');
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
@@ -41,7 +41,7 @@ export const firstOfMost = <Item extends { readonly address: string }>(
   return most === undefined ? undefined : first.get(most);
 };
 
-/** A connection by the two ends of it, as long as it is open. */
+/** The key of an open connection: address and port of its peer. */
 export const remoteOf = ({
   remoteAddress = 'unknown',
   remotePort = 0,

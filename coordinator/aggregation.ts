@@ -65,8 +65,8 @@ export interface Aggregation {
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
   /**
-   * Who lied, by the complaint and the signed share that it is about: a function of the round
-   * alone.
+   * Determines the lying party from the complaint and the signed share in question: a function of
+   * the round alone.
    */
   judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
   /**
@@ -259,7 +259,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     // Only staged blobs can move to permanent storage; one blob from elsewhere would block all
     // uploads of the round.
     if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
-      throw new FloeError('upload_mismatch', 'the blob is not where uploads wait');
+      throw new FloeError('upload_mismatch', 'the blob is not among the staged uploads');
     const { blob } = body;
     const bytes = received.has(blob)
       ? await store.getRange(blob, 0, blob.size, { signal })

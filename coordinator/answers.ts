@@ -15,7 +15,7 @@ export const PIECE_BYTES = 64 << 10;
 /** The next piece; undefined at the end. */
 export type Pieces = () => Promise<Uint8Array | undefined>;
 
-/** Who reads an answer. */
+/** The reader of an answer. */
 export interface Reader {
   /** The address that the answer counts under. */
   readonly address: string;

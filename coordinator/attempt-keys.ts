@@ -21,7 +21,7 @@ export interface AttemptKeys {
    * is erased
    */
   get(round: number): Promise<RoundKeys>;
-  /** Erases every secret but that of `round`; all of them where it is undefined. */
+  /** Erases every secret except that of `round`; undefined erases all. */
   keepOnly(round: number | undefined): Promise<void>;
 }
 

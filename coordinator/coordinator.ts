@@ -55,7 +55,7 @@ export interface CoordinatorInit {
   readonly initialModel?: Float32Array;
   /** The state of the strategy that goes with it, where the specification's parent names one. */
   readonly initialState?: Float32Array | undefined;
-  /** The first round waits for this many participants; the cohort's size unless told. */
+  /** The first round waits for this many participants; default: the size of the cohort. */
   readonly startWith?: number;
   /**
    * After two sums that cannot be right, members of a set that was answered are tried in smaller
@@ -110,8 +110,8 @@ export interface Status {
 }
 
 /**
- * The accepted records, hash-chained, as `decodeTranscript` reads them: bytes as they are stored,
- * nothing is decoded here.
+ * The accepted records, hash-chained, in the form that `decodeTranscript` reads. The stored bytes
+ * are returned without decoding.
  */
 export interface TranscriptSource {
   /** Bytes of the whole, which grows by whole entries and never changes. */

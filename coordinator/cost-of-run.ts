@@ -60,7 +60,7 @@ const pricesFor = async ({ network, address, prices, epochs }: CostOptions): Pro
   if (network !== undefined && !isGiven) {
     const { openPurse } = await import('./funds.ts');
     const config = await network();
-    // Prices and balances are anybody's to read.
+    // Prices and balances are public, so any address can read them.
     const purse = openPurse(config, address ?? `0x${'0'.repeat(64)}`);
     return {
       prices: await purse.prices(),
@@ -71,7 +71,10 @@ const pricesFor = async ({ network, address, prices, epochs }: CostOptions): Pro
     };
   }
   if (address !== undefined)
-    throw new FloeError('usage', 'expected --address with --network, and no prices by hand');
+    throw new FloeError(
+      'usage',
+      '--address requires --network and does not combine with given prices',
+    );
   return {
     prices: { ...DOCUMENTED_PRICES, ...given },
     epochs: epochs ?? DEFAULT_EPOCHS,

@@ -95,7 +95,7 @@ const describeFunds = (funds: FundsOfRun): readonly Line[] => {
       `estimate   ${showFunds(needed)} for ${roundsLeft} rounds, stored for ${epochs} epochs, with a reserve of a fifth`,
     ),
     info(
-      `paid       what is stored now is kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}; ` +
+      `paid       blobs stored now are kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}; ` +
         'the coordinator extends the blobs that the next round reads',
     ),
     info(`lasts      for about ${lasts} rounds, ${roundsLeft} remain`),

@@ -38,7 +38,7 @@ export const createDiskHold = (init: DiskHoldInit): DiskHold => {
   const hold = (error: FloeError): (() => void) => {
     const own = new FloeError(error.code, error.message, error.details, { cause: error });
     if (holds.size === 0) {
-      log.error(errorFields(error), 'the run stands still until the disk takes writes');
+      log.error(errorFields(error), 'the run is paused until the disk accepts writes');
       init.onHold(error);
     }
     holds.add(own);

@@ -34,8 +34,8 @@ const firstModel = ({ spec, ...init }: Init): Float32Array => {
 };
 
 /**
- * @throws FloeError `spec_invalid` where the parent or its state is missing; `spec_mismatch` where
- * it is another
+ * @throws FloeError `spec_invalid` if the parent or its state is missing; `spec_mismatch` if it
+ * differs
  */
 export const firstContent = (init: Init): ModelContent => {
   const { spec } = init;

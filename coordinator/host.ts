@@ -197,7 +197,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const stopping = new AbortController();
   const { signal } = stopping;
   const finished = Promise.withResolvers<Outcome>();
-  // Who does not wait for the outcome must not be killed by it.
+  // A caller that does not await the outcome must not be ended by an unhandled rejection.
   finished.promise.catch((thrown: unknown) =>
     log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
   );

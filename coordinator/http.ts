@@ -50,7 +50,7 @@ const BLOB_ID = /^[0-9a-f]{64}$/;
 const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
 const OCTETS = { 'content-type': 'application/octet-stream' };
 
-/** Who signed the upload of these bytes. @throws FloeError `login_refused`, `store_refused` */
+/** The signer of an upload with these bytes. @throws FloeError `login_refused`, `store_refused` */
 const uploader = (
   coordinator: Coordinator,
   header: string | undefined,
@@ -115,7 +115,7 @@ const queryNumber = (context: Context, name: string): number | undefined => {
   return Number(text);
 };
 
-/** The transcript from a byte on, as it is stored. */
+/** The stored bytes of the transcript from an offset on. */
 const transcriptPieces = ({ transcript }: Coordinator, from: number): Pieces => {
   const reading = transcript.read(from)[Symbol.asyncIterator]();
   return async () => {

@@ -67,7 +67,9 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
   ): Promise<string> => {
     const standing = await frozen.freeze(kind, run, round, value);
     if (!equalBytes(standing, value))
-      throw new FloeError('already_frozen', `another ${kind} of round ${round} stands`, { round });
+      throw new FloeError('already_frozen', `another ${kind} of round ${round} is already frozen`, {
+        round,
+      });
     return `${JOURNAL_RECEIPT}${kind}/${round}`;
   };
   const read = async <Schema extends v.GenericSchema>(

@@ -128,9 +128,7 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** A token bucket: `rate` tokens a second, at most `burst` of them saved up. */
 export interface TokenBucket {
-  /**
-   * Takes `count` tokens, one unless told, at time `now` (ms); false when there are not so many.
-   */
+  /** Takes `count` tokens (default 1) at time `now` (ms); false when fewer are left. */
   take(now: number, count?: number): boolean;
   /** Whether it holds all it can: nothing is lost when it is forgotten. */
   isFull(now: number): boolean;

@@ -47,7 +47,7 @@ export const errorFields = (error: FloeError): LogFields => ({
 /** The first digits of a key, enough to tell participants apart in a log. */
 export const shortKey = (hex: string): string => hex.slice(0, 12);
 
-/** What participants reported, in one line: `6 x gate_unavailable, 1 x update_not_finite`. */
+/** The reports of participants in one line: `6 x gate_unavailable, 1 x update_not_finite`. */
 export const reportedText = (
   reported: readonly { readonly code: string; readonly count: number }[] = [],
 ): string | undefined =>

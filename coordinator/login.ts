@@ -24,7 +24,7 @@ export interface LoginInit {
   readonly specBytes: Uint8Array;
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** Who may log in, of a closed run; everybody where it is missing. */
+  /** The identities that may log in to a closed run; undefined for an open run. */
   readonly members?: ReadonlySet<Hex> | undefined;
   /**
    * Whether this participant may have good reason to read nothing for a while: its trainer may hold
@@ -49,7 +49,7 @@ export const createLogin = (init: LoginInit, sessions: OpenSessions): Login => {
 
   const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
     if (session.key !== undefined)
-      throw new FloeError('unexpected_frame', 'hello was said already');
+      throw new FloeError('unexpected_frame', 'expected one hello, got a second');
     if (init.members !== undefined && !init.members.has(toHex(frame.key)))
       throw new FloeError('identity_not_admitted', 'not a member of this run');
     // Models are sealed to it once it is invited: one such key would stall every attempt.

@@ -87,13 +87,13 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
   registerUpkeep(gauge, upkeep);
   const aborted = new Counter({
     name: 'floe_rounds_aborted_total',
-    help: 'Attempts given up, by the code of the reason.',
+    help: 'Aborted attempts, by error code.',
     labelNames: ['code'] as const,
     registers,
   });
   const reported = new Counter({
     name: 'floe_reported_total',
-    help: 'Participants that reported what stopped them in an attempt that was given up, by code.',
+    help: 'Participants that reported an error in an aborted attempt, by error code.',
     labelNames: ['code'] as const,
     registers,
   });

@@ -34,8 +34,8 @@ import type { Round, Shared } from './machine/index.ts';
 export class RoundFailure extends FloeError {
   readonly culprits: readonly Uint8Array[];
   /**
-   * What proves it to everybody else, against each culprit in order; undefined where only the
-   * coordinator has seen it.
+   * The proofs for third parties, one for each culprit in order; undefined if only the coordinator
+   * has seen the fault.
    */
   readonly lies: readonly ShownLie[] | undefined;
 
@@ -103,9 +103,9 @@ const shownLie = (round: Round, lie: Lie): ShownLie => {
 };
 
 /**
- * Who is to blame. A share that its author did not commit to is the fault of the member that
- * answered with it, of which only the coordinator knows; shares that their author committed to and
- * that give another secret are the author's, and prove it.
+ * Determines the culprit. A share that its author did not commit to is the fault of the member that
+ * sent it, known only to the coordinator. Shares that their author committed to but that give
+ * another secret are the author's fault, and prove it.
  */
 const failureOf = async (
   round: Round,
@@ -115,7 +115,7 @@ const failureOf = async (
   if (lies.length > 0) {
     // An Abort record holds a limited number of proofs; the next attempt finds the others.
     const shown = lies.slice(0, MAX_LIES);
-    // Nobody is blamed before it was judged as everybody will judge it.
+    // A proof must pass the check of third parties before anyone is blamed.
     for (const lie of shown) await requireLie(signedBy(round, lie.author), lie, cohort);
     return new RoundFailure(
       'commitment_mismatch',
@@ -210,7 +210,8 @@ export const openMasks = async (
 };
 
 /**
- * Who lied, by the complaint and the signed share that it is about: a function of the round alone.
+ * Determines the lying party from the complaint and the signed share in question: a function of the
+ * round alone.
  */
 export const judgeRound = async (
   round: Round,

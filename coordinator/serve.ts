@@ -42,7 +42,7 @@ export interface ServeOptions {
   readonly network?: NetworkConfig;
   /**
    * Origins of the web pages that may take part and read the run, such as `https://pages.example`,
-   * or `*`. None unless told.
+   * or `*`. Default: none.
    */
   readonly allowOrigins?: readonly string[];
   readonly log: Logger;

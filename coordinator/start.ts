@@ -50,7 +50,7 @@ export interface StartOptions
   readonly keys: CoordinatorKeys | ((onNetwork: boolean) => Promise<CoordinatorKeys>);
   /** What to begin where the folder holds no run. */
   readonly run: NewRun;
-  /** The first round waits for this many participants; the cohort's size unless told. */
+  /** The first round waits for this many participants; default: the size of the cohort. */
   readonly startWith?: number | undefined;
   /** See `CoordinatorInit`. */
   readonly regroups?: boolean | undefined;
@@ -135,7 +135,7 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
         await publish().catch((failure: unknown) =>
           emit({
             type: 'warning',
-            message: `what was reached is not published: ${toFloeError(failure).message}`,
+            message: `the rounds so far could not be published: ${toFloeError(failure).message}`,
           }),
         );
       throw thrown;

@@ -61,8 +61,8 @@ export const holdsRun = async (folder: string): Promise<boolean> =>
   (await readOptional(join(folder, RUN_FILES.spec))) !== undefined;
 
 /**
- * The network of the run, undefined for one that is kept in the folder. A run that was begun stays
- * where it is.
+ * The network of the run, undefined for a run in the folder. An existing run cannot change its
+ * network.
  *
  * @throws FloeError `usage`, `network_mismatch`, `spec_invalid`
  */

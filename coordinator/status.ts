@@ -21,7 +21,7 @@ const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
         reported: reportedText(closing.body.reported),
       };
 
-/** Who has been sent that the run is over. */
+/** Records the participants that have been sent the end of the run. */
 export interface Told {
   note(to: readonly Hex[] | 'everyone'): void;
   /** Participants lost so shortly before the end that they may still come back to hear of it. */

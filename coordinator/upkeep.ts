@@ -155,7 +155,7 @@ export const createUpkeep = (init: UpkeepInit): Upkeep => {
 
   return {
     ensure: async (signal) => {
-      // Nobody waits for the counting of coins.
+      // Not awaited: checking the balance must not delay an attempt.
       void count().catch(failed);
       try {
         await sustain(signal);

@@ -1,7 +1,7 @@
 /**
  * @module `npm run build [folder]`: emits JavaScript, types and source maps of both packages, by
- * default into `dist/`. `floe` is packed from the root; `floe-devnet` from the folder `devnet`
- * below the output, which gets everything else that it ships.
+ * default into `dist/`. `floe` is packed from the root. `floe-devnet` is packed from the folder
+ * `devnet` of the output, which also receives all other files of that package.
  */
 import { execFileSync } from 'node:child_process';
 import { chmod, cp, readFile, rm, writeFile } from 'node:fs/promises';

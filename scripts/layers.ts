@@ -1,8 +1,8 @@
 /**
- * @module Writes docs/layers.md: which layers train with which engine, from a run. Each engine
- * takes one step of each small model, and its weights are compared with those of plain JavaScript.
- * Usage: `node scripts/layers.ts`, with `--webgpu` also on the adapter that is there, a software
- * one too.
+ * @module Writes docs/layers.md, the table of layers that each engine trains, from a run. Each
+ * engine takes one step of each small model, and its weights are compared with those of plain
+ * JavaScript. Usage: `node scripts/layers.ts`; `--webgpu` also runs on the WebGPU adapter,
+ * including a software one.
  */
 import { writeFile } from 'node:fs/promises';
 import { ALL_MODELS, type SmallModel, examplesFor } from '../bench/gpu-models.ts';
@@ -13,7 +13,7 @@ import { initialModel } from '../protocol/model/first-model.ts';
 export interface Column {
   readonly title: string;
   readonly backend: BackendOptions;
-  /** What the trainer says where a step was recorded; without it tfjs runs each step. */
+  /** Matches the trainer's report of a recorded step; without a match, tfjs runs each step. */
   readonly recorded?: RegExp;
 }
 
@@ -54,7 +54,7 @@ const trainOnce = async (small: SmallModel, { backend, recorded }: Column) => {
   }
 };
 
-/** What one engine makes of a model: `yes`, how, or why not. */
+/** The result of one engine for a model: `yes`, how, or why not. */
 export const cellOf = async (small: SmallModel, column: Column): Promise<string> => {
   const expected = await trainOnce(small, { title: 'cpu', backend: { prefer: 'cpu' } });
   let actual: Awaited<ReturnType<typeof trainOnce>>;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * @module Long trials of whole runs in real processes, which are too long for the tests: outages of
- * minutes in every phase, the end of every epoch that was paid for, thousands of rounds.
- * `npm run soak -- --help`.
+ * @module Long trials of whole runs in real processes, too long for the test suite: outages of
+ * minutes in every phase, the end of every paid epoch, thousands of rounds. `npm run soak --
+ * --help`.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { FAULTS, type FaultName } from './soak/network.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The package.json with which `floe-devnet` is published. In the repository its exports
- * name TypeScript, which Node runs as it is; below `node_modules` Node does not, so what is
- * published names the emitted JavaScript and its types.
+ * @module The package.json of the published `floe-devnet`. In the repository, its exports name
+ * TypeScript files, which Node runs directly. Node does not do so below `node_modules`, so the
+ * published exports name the emitted JavaScript and its types.
  */
 import * as v from 'valibot';
 

@@ -1,7 +1,7 @@
 /**
- * @module The requirements of simulated participants. One operator runs all of them, and the
- * scenario says what they take part in: masks or none, cohorts, clip norm and batch. The rest stays
- * as the defaults have it.
+ * @module The requirements of simulated participants. One operator runs all of them, so the
+ * scenario's settings of masks, cohorts, clip norm and batch are accepted. The other requirements
+ * keep their defaults.
  */
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';

@@ -1,7 +1,8 @@
 /**
- * @module What looks at models and never takes part, in a worker (analyst.ts) or in the caller's
- * thread: it opens every published model with the auditor's key and scores it on the test set, and
- * trains the centralised baseline in between. Nothing it does flows back into the run.
+ * @module The analyst of a simulation: reads models and never takes part. It runs in a worker
+ * (analyst.ts) or in the caller's thread, opens every published model with the auditor's key,
+ * scores it on the test set, and trains the centralised baseline in between. Its results do not
+ * affect the run.
  */
 import { type Dataset, labelLength, subset } from '../client/data/dataset.ts';
 import { tfjsTrainer, type TfjsTrainer } from '../client/tfjs/trainer.ts';
@@ -28,10 +29,10 @@ export interface AnalystData {
   readonly train: Dataset;
   readonly test: Dataset;
   readonly model: string;
-  /** What the model is trained for, where the scenario says so. */
+  /** The task of the model, if the scenario declares one. */
   readonly task?: Task | undefined;
   readonly backend: BackendChoice;
-  /** URL of the simulation module whose model or trainer it is, where one is. */
+  /** URL of the simulation module with the model or trainer, if any. */
   readonly module?: string | undefined;
   /** 32 bytes. */
   readonly baselineSeed: Uint8Array;
@@ -47,7 +48,7 @@ export interface BaselinePlan {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Plain SGD where it is missing. */
+  /** Default: plain SGD. */
   readonly optimizer?: Optimizer | undefined;
   /** Examples between two evaluations. */
   readonly stretch: number;

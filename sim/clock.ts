@@ -1,13 +1,13 @@
 /**
- * @module The clock of a simulated coordinator: real time that can leap and stand still. It leaps
- * over the grace that a lost participant is given, so that no round waits for somebody whom the
- * scenario keeps away, and it stands still between rounds until everybody is back, so that who is
- * invited does not depend on how fast they reconnect.
+ * @module The clock of a simulated coordinator: real time that can leap and pause. It leaps over
+ * the grace time of a lost participant, because no round should wait for a participant that the
+ * scenario keeps away. It pauses between rounds until all participants are back, because the speed
+ * of reconnection must not decide who is invited.
  */
 import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 
 export interface ScenarioClock extends Clock {
-  /** Moves time forward, and what is due fires soon after; does nothing while frozen. */
+  /** Advances the time; due timers fire soon after. Does nothing while paused. */
   leap(ms: number): void;
   freeze(): void;
   thaw(): void;

@@ -15,7 +15,7 @@ export interface ScenarioData {
   readonly test: Dataset;
 }
 
-/** One part in this many is held out where a source has no test part of its own. */
+/** One part in this many is held out if a source has no test part. */
 const HOLD_OUT = 6;
 
 /** Room of the same kind in shared memory. */
@@ -68,7 +68,7 @@ const rowsOf = (data: Dataset): Uint32Array =>
  * Loads `mnist`, a CSV table or a folder of IDX files. A CSV table has no test part: a sixth of its
  * rows, chosen by the seed, is held out.
  *
- * @param bytes whether pixels may stay bytes, which trainers of the caller's own do not expect
+ * @param bytes whether pixels may stay bytes; a caller's trainer does not expect them
  * @throws FloeError `file_not_found`, `data_malformed`, `data_unfit`
  */
 export const loadScenarioData = async (

@@ -1,5 +1,5 @@
 /**
- * @module What a simulation's events and its summary say, as lines of text: what `floe sim` prints.
+ * @module Formats the events and the summary of a simulation as the lines that `floe sim` prints.
  */
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import type { ScenarioEvent } from './events.ts';

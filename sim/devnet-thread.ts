@@ -19,7 +19,7 @@ const calls = {
     readonly seed?: string;
     /** A folder: resumed from if it is there, written when the devnet stops. */
     readonly snapshot: string;
-    /** It must be there, and stays as it is. */
+    /** The folder must exist and is not changed. */
     readonly readOnly: boolean;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');

@@ -1,5 +1,5 @@
 /**
- * @module What a scenario tells while it runs: for progress bars, plain lines and tests.
+ * @module The events of a running scenario: for progress bars, plain lines and tests.
  */
 import type { Progress } from '../coordinator/index.ts';
 import type { CrowdEvent } from './participant-host.ts';
@@ -9,7 +9,7 @@ import type { RoundSummary } from './summary.ts';
 
 export type ScenarioEvent =
   /**
-   * The scenario is sound, its data are read; what the run rests on comes next, which may take
+   * The scenario is valid and its data are read. Starting the services follows, which may take
    * seconds.
    */
   | { readonly type: 'starting' }
@@ -34,7 +34,7 @@ export type ScenarioEvent =
   /** The network that the run takes place on can be reached. */
   | {
       readonly type: 'network';
-      /** Whether it is a devnet of this run's own. */
+      /** True for a devnet of this run. */
       readonly own: boolean;
       readonly rpcUrl: string;
       readonly aggregatorUrl: string | undefined;
@@ -56,11 +56,8 @@ export type ScenarioEvent =
       readonly testAccuracy: number;
       readonly testLoss: number;
     }
-  /**
-   * Something on the network went wrong and was got over, or what was reached could not be
-   * published.
-   */
+  /** A fault on the network was recovered, or the result so far could not be published. */
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'participant'; readonly index: number; readonly event: CrowdEvent }
-  /** The rounds are over; what is left is the baseline and the files. */
+  /** The rounds are over; the baseline and the files remain. */
   | { readonly type: 'finishing'; readonly baseline: boolean };

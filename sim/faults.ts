@@ -1,7 +1,7 @@
 /**
  * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after
- * which phase. The choice depends on the seed, the round and the members only, so that a run with
- * drop-outs repeats as well.
+ * which phase. The choice depends on the seed, the round and the members only, because a run with
+ * drop-outs must be reproducible too.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -97,7 +97,10 @@ export const checkDrops = (
     );
 };
 
-/** Who is lost in a round, by key in hex, and after which phase. `members` in any order. */
+/**
+ * The members lost in a round, by key in hex, with the phase after which each is lost. `members` in
+ * any order.
+ */
 export const planDrops = (
   drops: Drops,
   members: readonly Uint8Array[],

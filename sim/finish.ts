@@ -1,6 +1,6 @@
 /**
- * @module The end of a run: the files of its folder that are not there yet. The model is opened
- * with the auditor's key, as anyone entitled would, and written in clear: the one clear copy.
+ * @module The end of a run: writes the remaining files of its folder. The model is opened with the
+ * auditor's key, like by any entitled reader, and written in clear: the only clear copy.
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
@@ -21,7 +21,7 @@ export type FinishInit = Pick<
   'scenario' | 'data' | 'statistics' | 'spec' | 'run' | 'model' | 'auditor'
 > &
   Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported'> & {
-    /** The folder as it is called while it is written. */
+    /** The folder's name until the run is finished. */
     readonly partial: string;
     readonly store: BlobStore;
     /** The auditor's. */
@@ -39,7 +39,7 @@ export const finishRun = async (
   const cipher = await store.get(final.blob);
   const weights = await openModel({ run, model: final, cipher }, spec.model, gate);
   const topology =
-    // A model over a frozen base is no file of tfjs: the base stays where it is.
+    // tfjs cannot load a model without its frozen base, which is not exported.
     model.topology === undefined || model.base !== undefined
       ? undefined
       : (JSON.parse(model.topology) as Record<string, unknown>);

@@ -1,6 +1,5 @@
 /**
- * @module The history of a run, as the coordinator's progress and the counters of the network tell
- * it.
+ * @module The history of a run, from the coordinator's progress and the counters of the network.
  */
 import type { Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The public key of a seeded participant, for the allow-list and the plan of drop-outs:
- * asked from the keystore itself, so that the two cannot drift apart.
+ * @module The public key of a seeded participant, for the allow-list and the plan of drop-outs. It
+ * comes from the keystore itself, because a second derivation could differ.
  */
 import { memoryKeystore } from '../client/keystore/index.ts';
 

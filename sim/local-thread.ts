@@ -1,10 +1,10 @@
 /**
- * @module The same as a worker thread, in the caller's own thread: for trainers that are functions
+ * @module The interface of a worker thread in the caller's thread: for trainers that are functions
  * of the caller.
  */
 import type { Calls, Thread } from './thread.ts';
 
-/** @param post takes what has no answer @param end ends what the table has begun */
+/** @param post receives messages without an answer @param end ends the work of the table */
 export const localThread = <Table extends Calls>(
   table: Table,
   {
@@ -17,7 +17,7 @@ export const localThread = <Table extends Calls>(
 ): Thread<Table> => ({
   call: async (name, argument) => (await table[name]?.(argument)) as never,
   post,
-  // Nothing ends a thread that is the caller's own.
+  // The caller's thread does not end.
   failed: new Promise<never>(() => undefined),
   end,
 });

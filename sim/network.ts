@@ -1,7 +1,7 @@
 /**
  * @module The simulated network: the Connection port over a MessagePort, and a counter of bytes
- * around any connection. A message channel is ordered and reliable, as the port demands; what is
- * sent is copied, as it would be by a socket.
+ * around any connection. A message channel is ordered and reliable, as the port requires, and
+ * copies its messages like a socket.
  */
 import type { MessagePort } from 'node:worker_threads';
 import * as v from 'valibot';
@@ -37,7 +37,7 @@ export const portConnection = (port: MessagePort, remote: string): Connection =>
   port.on('close', () => finish(CLOSE_ABNORMAL, 'the peer is gone'));
   return {
     remote,
-    // A message port takes everything at once and tells nothing of what the other side has read.
+    // A message port has no backpressure: its unread bytes are unknown.
     bufferedBytes: 0,
     send: (frame) => {
       if (closed === undefined) port.postMessage(frame);
@@ -61,7 +61,7 @@ export interface Traffic {
   down: number;
 }
 
-/** What an observer may do with a frame that passes. */
+/** The actions of an observer on a frame. */
 export interface Tap {
   /** A frame has come from the participant and is about to be handled. */
   readonly up?: (frame: Uint8Array) => void;

@@ -44,7 +44,7 @@ export interface CrowdData {
   readonly train: Dataset;
   readonly members: readonly Member[];
   readonly substrate: Substrate;
-  /** A thread has modules of its own. */
+  /** A thread has a separate module registry. */
   readonly strategyModules: readonly string[];
   readonly backend: BackendChoice;
   /** URL of the simulation module that makes the trainers, where one does. */
@@ -55,7 +55,7 @@ export interface CrowdData {
   readonly blobTraffic: SharedArrayBuffer;
 }
 
-/** What a crowd tells besides answers. */
+/** Messages of a host in addition to answers. */
 export type CrowdMessage =
   /** Wants a connection; the answer is a `connected` message with the port. */
   | { readonly type: 'connect'; readonly index: number }
@@ -136,7 +136,7 @@ const report = (
  */
 const LOGINS = 16;
 
-/** Who waits for a login, in the order in which they came. */
+/** Queues participants that wait for a login, in order of arrival. */
 const createTurnstile = (places: number) => {
   const waiting: (() => void)[] = [];
   let free = places;
@@ -266,8 +266,8 @@ export const createCrowd = (
           if (signal.aborted) turnstile.leave();
         }
         const connection = await connections.connect(index, signal);
-        // A fresh stream each time: how far a lost participant got before it noticed must not shift
-        // what it draws later.
+        // A new stream each time: the progress of a lost participant before it noticed must not
+        // shift its later draws.
         logins += 1;
         random = cipherStream(deriveSeed(randomSeed, logins));
         return connection;

@@ -1,5 +1,5 @@
 /**
- * @module The workers that host the participants, from the main thread: deals participants to
+ * @module The workers that host the participants, from the main thread: assigns participants to
  * workers and connections to participants.
  */
 import { FloeError, isErrorCode } from '../protocol/errors.ts';
@@ -42,7 +42,7 @@ export interface Crowds {
   end(): Promise<void>;
 }
 
-/** In a worker; in this thread where the trainers are the caller's own. */
+/** Starts a host in a worker, or in this thread if the caller brings trainers. */
 const startCrowd = (
   own: SimulationModule | undefined,
   data: CrowdData,

@@ -1,5 +1,5 @@
 /**
- * @module The worker of a crowd: hosts participants in a thread of its own.
+ * @module The worker thread that hosts participants.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { FloeError } from '../protocol/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The part of the report that runs in the reader's browser: reads the data beside it and
- * draws four plots with uPlot. Kept as text, because it is written into the page as it stands.
+ * @module The browser part of the report: reads the embedded data and draws four plots with uPlot.
+ * It is text, because it is inserted into the page unchanged.
  */
 
 export const REPORT_SCRIPT = String.raw`

@@ -1,6 +1,6 @@
 /**
- * @module The devnet of one run, in a worker thread of its own: started with the run, saved into
- * the run's folder when it stops, started again from there by whoever reads the run later.
+ * @module The devnet of one run, in a separate worker thread: started with the run, saved into the
+ * run's folder when it stops, and restarted from there by later readers.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const start = async (folder: string, seed?: string): Promise<RunDevnet> => {
       network,
       stop: () =>
         (stopping ??= (async () => {
-          // Who only reads leaves it as it is.
+          // A reader does not save the devnet.
           if (seed !== undefined) await thread.call('stop', undefined);
           await thread.end();
         })()),

@@ -1,7 +1,7 @@
 /**
- * @module The folder of a simulated run, for writing: while it is written its name ends in
- * `.partial`, and only a finished one gets its own name, so nothing half-done looks finished.
- * `latest` points to the newest finished one.
+ * @module Writes the folder of a simulated run. Its name ends in `.partial` until the run is
+ * finished, because an incomplete run must not look complete. `latest` points to the newest
+ * finished run.
  */
 import { mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -79,7 +79,9 @@ export const finishRunFolder = async (partial: string): Promise<string> => {
   return own;
 };
 
-/** What is known before the first round. The auditor's key is for its owner only. */
+/**
+ * Writes the files known before the first round. The auditor's key is readable by its owner only.
+ */
 export const writeRunStart = async (
   folder: string,
   spec: RunSpec,

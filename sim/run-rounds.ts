@@ -1,6 +1,6 @@
 /**
- * @module The rounds of a scenario: coordinator, participants, the network between them and whoever
- * watches, connected with each other and started.
+ * @module Starts and connects the parts of a scenario's rounds: coordinator, participants, the
+ * network between them, and observers.
  */
 import {
   createCoordinator,
@@ -63,7 +63,7 @@ export interface Observers {
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly onEvent?: (event: ScenarioEvent) => void;
-  /** URL of the simulation module, where there is one. */
+  /** URL of the simulation module, if any. */
   readonly module?: string | undefined;
 }
 
@@ -76,7 +76,7 @@ export interface Rounds {
   readonly bytes: () => Bytes;
   /** Starts the participants and resolves when all are on their way. */
   readonly start: () => Promise<void>;
-  /** Nobody sends and nobody answers any more. */
+  /** Stops all parties. */
   readonly stop: () => Promise<void>;
 }
 
@@ -99,7 +99,7 @@ const watchScores = (
   const scores = createScores({
     targetAccuracy: scenario.targetAccuracy,
     modelOf: (round) => commitOf(journal, round),
-    // What a network withholds for a while is asked for again.
+    // Retries while a network temporarily withholds a blob.
     evaluate: (model) =>
       withRetry(
         { retries: SCORE_RETRIES, onRetry: ({ message }) => log.warn({}, `scoring: ${message}`) },
@@ -152,8 +152,7 @@ export const conduct = (
       if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
     }
     if (progress.type === 'committed' || progress.type === 'aborted') {
-      // Who is invited next must not depend on how fast the lost ones reconnect: time waits for
-      // them.
+      // Paused, because the speed of reconnection must not decide who is invited next.
       if (losesSome) clock.freeze();
       switchboard.roundOver();
     }
@@ -225,7 +224,7 @@ export const conduct = (
     ending.resolve('finished');
   };
   coordinator.finished.then(finish, ending.reject);
-  // It may fail before anybody waits for it.
+  // May reject before it is awaited.
   ending.promise.catch(() => undefined);
   return {
     ending: ending.promise,

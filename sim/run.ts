@@ -1,7 +1,7 @@
 /**
  * @module Runs a scenario: the production coordinator in this thread, the production participants
- * in worker threads, a directory for blobs, a file for the journal. What differs from production is
- * the network, the clock and the randomness, which all derive from one seed.
+ * in worker threads, a directory for blobs, a file for the journal. Only network, clock and
+ * randomness differ from production; all three derive from one seed.
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +70,7 @@ const abortedBy = (signal: AbortSignal): Promise<never> =>
 
 /** Where a run lies: its folder, and what its blobs, keys and freezes rest on. */
 interface Place {
-  /** The folder as it is called while it is written. */
+  /** The folder's name until the run is finished. */
   readonly partial: string;
   readonly journal: Journal;
   readonly running: RunningSubstrate;
@@ -122,7 +122,7 @@ const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> 
 };
 
 /**
- * What was reached can still be verified and pulled; by others too, where somebody stopped the run.
+ * Keeps the result so far: it can be verified and pulled, also by others after the run was stopped.
  */
 const keepReached = async (
   place: Place,
@@ -237,7 +237,7 @@ export const runScenario = async (
     await rounds.stop();
     if (!closed) await keepReached(place, signal, onEvent);
     if (!signal.aborted) throw toFloeError(thrown);
-    const message = `what was reached is in ${partial}`;
+    const message = `the partial run is in ${partial}`;
     throw new FloeError('aborted', message, {}, { cause: thrown });
   }
 };

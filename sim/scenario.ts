@@ -1,5 +1,5 @@
 /**
- * @module A scenario: everything that decides the outcome of a simulated run. Its keys are the
+ * @module A scenario: all inputs that determine the outcome of a simulated run. Its keys are the
  * settings of a run file, so one file serves a simulation and a real run. Two runs of one scenario
  * on one backend end with the same model, bit for bit.
  */
@@ -22,7 +22,7 @@ import { checkDrops, dropsIn, type Drops } from './faults.ts';
 export type ScenarioSubstrate =
   /** This machine's disk, sealed boxes, the journal. */
   | { readonly type: 'local' }
-  /** Walrus, Seal and Sui on a devnet of the run's own. */
+  /** Walrus, Seal and Sui on a devnet of the run. */
   | { readonly type: 'devnet' }
   /** The same on a network that is there already. */
   | { readonly type: 'network'; readonly network: NetworkConfig };
@@ -128,7 +128,7 @@ export const makeScenario = (
   return scenario;
 };
 
-/** The settings of a scenario without what a run file has in another form. */
+/** The settings of a scenario, without those that have another form in a run file. */
 export const settingsOf = (scenario: Scenario): RunSettings => {
   const { drops: _, substrate: __, ...settings } = scenario;
   return settings;

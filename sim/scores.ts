@@ -1,8 +1,8 @@
 /**
- * @module The scores of the committed models, one after the other in the order of their versions,
- * while the rounds continue. Where the scenario aims at an accuracy, the first version that reaches
- * it ends the run: the next version is not sealed before this one has its score, so that a seed
- * decides the final model, however slowly models are scored.
+ * @module Scores the committed models in the order of their versions, while the rounds continue. If
+ * the scenario has a target accuracy, the first version that reaches it ends the run. The next
+ * version is sealed only after this one has its score, because the speed of scoring must not decide
+ * the final model.
  */
 import { FloeError } from '../protocol/errors.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -35,8 +35,8 @@ export interface Scores {
    */
   readonly passed: (version: number) => Promise<void>;
   /**
-   * The version that reached the accuracy, or else the newest. @throws FloeError `round_aborted`
-   * where there is none
+   * The version that reached the target accuracy, otherwise the newest.
+   * @throws FloeError `round_aborted` without any version
    */
   readonly final: () => ModelRef;
 }

@@ -1,7 +1,6 @@
 /**
- * @module Everything a scenario decides before the first round: who holds which rows, which model,
- * which specification, and the seed of every participant. All of it follows from the scenario and
- * its data.
+ * @module The parts of a scenario that are fixed before the first round: the partition, the model,
+ * the specification, and the seed of every participant. All follow from the scenario and its data.
  */
 import { loadStrategies } from '../protocol/algorithm/load-module.ts';
 import { deriveSeed } from '../protocol/ports/random.ts';
@@ -45,8 +44,8 @@ export interface Setup {
 }
 
 /**
- * On a network of others a scenario is a new run each time: another name, and so another hash. Who
- * is invited and what is trained follow from the id and the seed, and stay as they are.
+ * On an external network a scenario is a new run each time, with another name and therefore another
+ * hash. Invitations and training depend on the id and the seed, and do not change.
  */
 const nameOf = ({ seed, substrate }: Scenario, now: number): string => {
   const when = substrate.type === 'network' ? ` ${new Date(now).toISOString()}` : '';
@@ -81,7 +80,7 @@ export const specOf = (
     members: { type: 'closed', keys: [...members] },
   });
 
-/** What the caller brings: a module by its URL, or its parts as values. */
+/** The caller's parts: a module by its URL, or values. */
 export interface TaskOptions {
   readonly module?: string | undefined;
   readonly task?: SimulationModule | undefined;

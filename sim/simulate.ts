@@ -1,5 +1,5 @@
 /**
- * @module A simulation in one call, with the caller's own data, model or trainer where wanted.
+ * @module Runs a simulation in one call, optionally with the caller's data, model or trainer.
  */
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -13,7 +13,8 @@ export interface SimulateOptions
     Omit<RunOptions, 'task' | 'module'>,
     Pick<SimulationModule, 'trainer' | 'base' | 'name'> {
   /**
-   * `mnist`, a CSV table, a folder of IDX files; or examples, or what makes them. Default `mnist`.
+   * `mnist`, a CSV table, a folder of IDX files; or examples, or a function that makes them.
+   * Default `mnist`.
    */
   readonly data?: string | SimulationModule['data'];
   /** `mlp-2nn`, `cnn`, `linear`, `mlp:UNITS,...`; or a model of tfjs. Default `mlp-2nn`. */
@@ -25,7 +26,7 @@ export interface SimulateOptions
   readonly module?: string | URL;
 }
 
-/** What of a task's parts is the caller's own. */
+/** The parts of a task that the caller supplies. */
 const taskOf = ({
   data,
   model,

@@ -1,8 +1,8 @@
 /**
- * @module What a scenario's blobs, keys and freezes rest on: this machine's disk and sealed boxes,
- * or Walrus, Seal and Sui, on a devnet of its own or on a network that is there, through the SDKs.
- * Every thread opens its own ports from plain data. The SDKs are loaded only where they are used,
- * so that a local run starts as fast as without them.
+ * @module The services under a scenario: blobs, keys and freezes on this machine's disk and in
+ * sealed boxes, or on Walrus, Seal and Sui through the SDKs, on a devnet of the run or on an
+ * existing network. Every thread opens its ports from plain data. The SDKs are loaded only when
+ * used, because a local run must start fast.
  */
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
@@ -38,7 +38,7 @@ export type Substrate =
       readonly blobs: string;
     }
   | {
-      /** A devnet of the run's own, or a network that was there before. */
+      /** A devnet of the run, or an existing network. */
       readonly type: 'devnet' | 'network';
       /** Folder where uploads wait for their quilt, and of copies of everything. */
       readonly blobs: string;
@@ -46,13 +46,10 @@ export type Substrate =
       readonly limits: NetworkLimits;
     };
 
-/** What participants and readers work with. */
+/** The ports of participants and readers. */
 export interface ReaderPorts {
   readonly store: BlobStore;
-  /**
-   * What participants compare freezes with, and where a beacon on chain can be read; undefined in a
-   * local run.
-   */
+  /** The ledger for comparing freezes and reading a beacon on chain; undefined in a local run. */
   readonly ledger: LedgerReader | undefined;
   readonly gateFor: (identity: Identity) => Promise<AccessGate>;
   close(): Promise<void>;
@@ -70,8 +67,8 @@ export interface CoordinatorPorts {
   /** Object id of the run on chain. */
   readonly runObject: () => Promise<string | undefined>;
   /**
-   * Makes the run readable without this folder; undefined where there is no chain to say so, or no
-   * committed round.
+   * Publishes the run for readers without this folder; undefined without a chain or a committed
+   * round.
    */
   readonly publish: (transcript: Uint8Array) => Promise<Publication | undefined>;
   close(): Promise<void>;
@@ -99,13 +96,13 @@ export const openReaderPorts = async (
   return networkPorts(network, { identity, spec, uploads: folder, limits });
 };
 
-/** The production coordinator's ports; only who pays is a simulation's own matter. */
+/** The production coordinator's ports; only payment differs in a simulation. */
 export const openCoordinatorPorts = async (
   substrate: Substrate,
   init: {
     readonly spec: RunSpec;
     readonly identity: Identity;
-    /** What a local run freezes in. */
+    /** The journal for the freezes of a local run. */
     readonly journal: Journal;
     /** Folder of the run. */
     readonly folder: string;
@@ -135,7 +132,8 @@ export const openCoordinatorPorts = async (
 };
 
 /**
- * Coins for the run from the network's faucet; where it has none, somebody has to send some first.
+ * Requests coins for the run from the network's faucet. Without a faucet, the operator must send
+ * coins first.
  */
 const fundCoordinator = async (
   network: NetworkConfig,
@@ -150,7 +148,7 @@ const fundCoordinator = async (
   if (!covers(have, needed)) throw fundsMissing(address, have, needed, `${spec.rounds} rounds`);
 };
 
-/** The devnet of a run's own gives what it is asked for. */
+/** Requests coins from the faucet of the run's devnet. */
 const fundFromFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Promise<void> => {
   if (faucetUrl === undefined) throw new FloeError('internal', 'a devnet without a faucet');
   const { askFaucet } = await import('../protocol/net/sui/faucet.ts');
@@ -159,13 +157,13 @@ const fundFromFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Pr
 
 export interface RunningSubstrate {
   readonly substrate: Substrate;
-  /** Ends what runs for this run alone; what it leaves is in the run's folder then. Idempotent. */
+  /** Stops the services of this run, after which its folder is complete. Idempotent. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the devnet of a run in a thread of its own, where the scenario wants one, and notes the
- * network in the folder.
+ * Starts the devnet of a run in a separate thread, if the scenario uses one, and writes the network
+ * into the folder.
  */
 export const startSubstrate = async (
   { substrate: wanted, seed }: Pick<Scenario, 'substrate' | 'seed'>,

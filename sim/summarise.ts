@@ -1,5 +1,5 @@
 /**
- * @module From what a run did to its summary.
+ * @module Computes the summary of a run from its results.
  */
 import { trainableOf } from '../protocol/algorithm/segments.ts';
 import { describeError, expectedError } from '../protocol/encoding/index.ts';
@@ -84,7 +84,7 @@ const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['round
   return { expectedError: expectedError(...of), words: describeError(...of) };
 };
 
-/** What the process has used so far. */
+/** The resources that the process has used so far. */
 const resources = (): Pick<Summary, 'processorSeconds' | 'peakMemory'> => {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   return {

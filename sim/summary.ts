@@ -1,6 +1,6 @@
 /**
- * @module `summary.json`: what a finished run says of itself, as a schema, so that the report, the
- * tests and other programs read one definition.
+ * @module The schema of `summary.json`, the results of a finished run: one definition for the
+ * report, the tests and other programs.
  */
 import * as v from 'valibot';
 
@@ -96,7 +96,7 @@ export const summarySchema = v.strictObject({
     ring: v.string(),
     bits: v.optional(count),
     clipNorm: amount,
-    /** Of the mean, in units of the clip norm; the words name what it holds for. */
+    /** Expected error of the mean, in units of the clip norm; `words` states the assumptions. */
     rounding: v.strictObject({ expectedError: amount, words: v.string() }),
   }),
   targetAccuracy: v.optional(share),

@@ -1,7 +1,7 @@
 /**
- * @module The simulated network's middle: hands each participant a connection to the coordinator,
- * counts what passes, and cuts those whom the scenario loses. A lost participant stays away until
- * its round is over and then connects again.
+ * @module The hub of the simulated network: gives each participant a connection to the coordinator,
+ * counts its bytes, and cuts the participants that the scenario loses. A lost participant stays
+ * away until its round is over and then reconnects.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { equalBytes } from '../protocol/bytes.ts';
@@ -20,7 +20,7 @@ export interface SwitchboardInit {
   readonly seed: Uint8Array;
   /** Somebody was cut off. */
   readonly onDrop: (index: number, phase: DropPhase, round: number) => void;
-  /** After somebody was cut off: everybody is logged in again. */
+  /** Called when all participants are logged in again after a drop-out. */
   readonly onComplete: () => void;
 }
 
@@ -29,7 +29,7 @@ export interface Switchboard {
   readonly traffic: Readonly<Traffic>;
   /** Calls `give` with the participant's end as soon as it may connect. */
   connect(index: number, give: (port: MessagePort) => void): void;
-  /** The round is over: whoever was lost comes back. */
+  /** The round is over: lost participants reconnect. */
   roundOver(): void;
 }
 
@@ -63,8 +63,8 @@ export const createSwitchboard = ({
     away.add(index);
     lines.delete(index);
     onDrop(index, phase, current);
-    // Not from within the coordinator's own `send`; still before any further message of the
-    // participant.
+    // Deferred, because it must not run inside the coordinator's `send`, but before any further
+    // message of the participant.
     queueMicrotask(() => line.near.close(CLOSE_ABNORMAL, 'cut by the scenario'));
   };
 

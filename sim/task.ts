@@ -1,7 +1,7 @@
 /**
- * @module What a simulation is given of the caller's own: data, a model, trainers. As values to
- * `simulate`, which then trains in its own thread, or as the exports of a module, which every
- * worker imports by its URL: `simulate({ module })`, `floe sim --module task.ts`.
+ * @module The caller's parts of a simulation: data, a model, trainers. They are values passed to
+ * `simulate`, which then trains in its thread, or the exports of a module, which every worker
+ * imports by its URL: `simulate({ module })`, `floe sim --module task.ts`.
  */
 import * as v from 'valibot';
 import type { BaseWeights } from '../client/adapters/base.ts';
@@ -31,11 +31,13 @@ export interface SimulationTrainerInit {
 
 /** All parts are optional; a part that is missing is the scenario's. */
 export interface SimulationModule {
-  /** Examples, or what makes them. @param seed 32 bytes that follow from the scenario's seed */
+  /**
+   * Examples, or a function that makes them. @param seed 32 bytes derived from the scenario's seed
+   */
   readonly data?: SimulationData | ((seed: Uint8Array) => SimulationData | Promise<SimulationData>);
   /** A model of tfjs for the examples; not together with `trainer`. */
   readonly model?: ModelFunction;
-  /** The frozen weights of `model`, where it stands on some: see docs/adapters.md. */
+  /** The frozen weights of `model`, if it has any: see docs/adapters.md. */
   readonly base?: BaseWeights | (() => BaseWeights | Promise<BaseWeights>);
   /**
    * Makes the trainer of one participant. All have the same manifest. `evaluate` is asked to score
@@ -104,7 +106,7 @@ export const loadTask = async (url: string): Promise<SimulationModule> => {
   return checkTask(exports, url);
 };
 
-/** The examples of a task. @throws FloeError `usage` for what is none */
+/** The examples of a task. @throws FloeError `usage` for invalid examples */
 export const dataOfTask = async (
   { data }: SimulationModule,
   seed: Uint8Array,

@@ -1,7 +1,6 @@
 /**
- * @module A worker thread that answers calls: one request, one answer, errors carried over with
- * their code. What the two sides send each other is checked by the types of one `Calls` table that
- * both import.
+ * @module A worker thread that answers calls: one request, one answer; errors keep their code. Both
+ * sides import one `Calls` table, whose types check the messages.
  */
 import { parentPort, Worker, type Transferable } from 'node:worker_threads';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
@@ -48,7 +47,7 @@ const workerUrl = (name: string): URL =>
 /**
  * Starts the module `name` of this folder as a worker.
  *
- * @param onMessage takes what the worker sends besides answers
+ * @param onMessage receives the messages of the worker other than answers
  */
 export const startThread = <Table extends Calls>(
   name: string,
@@ -72,7 +71,7 @@ export const startThread = <Table extends Calls>(
   let next = 0;
   let ended = false;
   const death = Promise.withResolvers<never>();
-  // Whoever waits for a call learns of it there; nobody has to wait for `failed`.
+  // Pending calls report the failure; `failed` may stay unobserved.
   death.promise.catch(() => undefined);
   const die = (error: Error): void => {
     for (const { reject } of waiting.values()) reject(error);

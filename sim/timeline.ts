@@ -1,7 +1,7 @@
 /**
- * @module Where the time of a run goes. Whatever takes part notes spans of wall-clock time by what
- * they were spent on, in whichever thread; overlapping spans of one kind count once, so a share
- * says for how much of the rounds' time something of this kind was under way.
+ * @module The use of time in a run. All parts record spans of wall-clock time by activity, in every
+ * thread. Overlapping spans of one activity count once: a share is the fraction of the rounds' time
+ * during which the activity was in progress.
  */
 import type { Trainer } from '../client/trainer.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
@@ -52,13 +52,13 @@ export const timedStore = (store: BlobStore, note: Note): BlobStore => ({
   getRange: (...request) => timed(note, 'storage', () => store.getRange(...request)),
 });
 
-/** An archive counts until all of it is in its lasting place. */
+/** An archive counts until all its blobs are in permanent storage. */
 export const timedStaging = (staging: UploadStaging, note: Note): UploadStaging => ({
   archive: async (blobs, options) => {
     const from = steadyNow();
     const refs = await staging.archive(blobs, options);
     const noted = (): void => note('storage', from, steadyNow());
-    // A failure is for those who call `settle` themselves.
+    // Callers of `settle` handle its failure.
     staging.settle().then(noted, noted);
     return refs;
   },
@@ -99,7 +99,7 @@ const unionOf = (spans: readonly Span[], [first, last]: Span): Span[] => {
 const lengthOf = (spans: readonly Span[]): number =>
   spans.reduce((sum, [from, to]) => sum + to - from, 0);
 
-/** What is common to two unions: |A| + |B| - |A or B|. */
+/** The intersection of two unions: |A| + |B| - |A or B|. */
 const commonOf = (a: readonly Span[], b: readonly Span[], window: Span): number =>
   lengthOf(a) + lengthOf(b) - lengthOf(unionOf([...a, ...b], window));
 

@@ -31,7 +31,7 @@ const frozenWeights = (model: Tfjs.LayersModel) => {
 export const travellingManifest = (model: Tfjs.LayersModel): Manifest =>
   manifestOf(model, model.trainableWeights);
 
-/** What a base is named by: what training would do to a tensor is no part of it. */
+/** The parts of the model that identify its base. Whether a tensor is trained is not among them. */
 const baseManifest = (model: Tfjs.LayersModel): Manifest => ({
   tensors: manifestOf(model, frozenWeights(model)).tensors.map(({ name, shape, dtype }) => ({
     name,

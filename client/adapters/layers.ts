@@ -15,7 +15,7 @@ type Weight = ReturnType<Tfjs.layers.Layer['addWeight']>;
 
 export type AdapterKind = 'ffa' | 'lora';
 
-/** What a topology holds of an adapter, beside what it holds of a dense layer. */
+/** The configuration of an adapter in a topology, in addition to that of its dense layer. */
 export interface AdapterArgs {
   readonly rank: number;
   readonly alpha: number;
@@ -28,7 +28,7 @@ export interface AdapterArgs {
 export const DEFAULT_SEED = 'floe/ffa-lora/v1';
 
 export const MAX_RANK = 1024;
-/** The names of the two factors; what is named `lora_b` begins as zeros (first-model.ts). */
+/** The names of the two factors. Tensors named `lora_b` start as zeros (first-model.ts). */
 export const FACTOR_A = 'lora_a';
 export const FACTOR_B = 'lora_b';
 

@@ -23,17 +23,20 @@ export interface AdapterOptions {
   readonly rank?: number;
   /** The adapter's part is scaled by alpha / rank. Default 16. */
   readonly alpha?: number;
-  /** Names of dense layers; `*` stands for any text. An empty list trains `heads` alone. */
+  /** Names of dense layers; `*` matches any text. An empty list trains `heads` alone. */
   readonly targets: readonly string[];
   /** Names of layers that train and travel whole; `*` as in `targets`. Default: the last layer. */
   readonly heads?: readonly string[];
   /** Default `ffa`. `lora` needs `inexactAverage`. */
   readonly kind?: AdapterKind;
-  /** Of `ffa`: what the frozen factors are drawn from. Default: the same text for everybody. */
+  /**
+   * For `ffa`: the text from which the frozen factors are drawn. Default: a constant, the same for
+   * all.
+   */
   readonly seed?: string;
   /**
-   * Of `lora`: true takes it that the mean of A times the mean of B is not the mean of A B; each
-   * participant says so in its first lines.
+   * For `lora`: true accepts that the mean of A times the mean of B is not the mean of A B. Each
+   * participant prints this in its first lines.
    */
   readonly inexactAverage?: boolean;
 }
@@ -78,7 +81,7 @@ const INEXACT =
   'the mean of A times the mean of B is not the mean of A B, so averaging LoRA adapters is not the ' +
   "average of the participants' updates";
 
-/** In words, for the first lines of whoever trains; undefined where the mean is exact. */
+/** The remark that participants print in their first lines; undefined if the mean is exact. */
 export const adapterRemark = (model: Tfjs.LayersModel): string | undefined =>
   flattenLayers(model.layers).some((layer) => isAdapted(layer) && layer.args.adapter === 'lora')
     ? `inexact average: ${INEXACT}`
@@ -170,8 +173,8 @@ const mergedKernel = (layer: AdaptedDense): Float32Array => {
 };
 
 /**
- * The plain model that an adapted one stands for: W + s A B in the place of W, and nothing but
- * layers that the base had. Its outputs are the same but for rounding. `model` is not changed.
+ * Merges the adapters into the plain model: W + s A B replaces W, and all layers are those of the
+ * base. Its outputs are equal up to rounding. `model` is not changed.
  */
 export const mergeAdapters = async (tf: Tf, model: Tfjs.LayersModel): Promise<Tfjs.LayersModel> => {
   const plain = mapLayers(topologyWithLayers(model), (layer) => {

@@ -1,6 +1,6 @@
 /**
- * @module Addresses of coordinators as people write them, and the transcript so far that is to be
- * had there.
+ * @module Parses addresses of coordinators as users write them, and fetches the transcript so far
+ * from such an address.
  */
 import { fetchBytes } from '../../protocol/records/announcement.ts';
 import { FloeError } from '../../protocol/errors.ts';

@@ -1,15 +1,14 @@
 /**
- * @module How long a participant waits for what it cannot reach, where its operator sets a bound:
- * the coordinator, or its own store, gate or ledger. A trainer that fails in every attempt counts
- * alike. A run that stands still because others are missing does not: with a connection that is
- * healthy the participant loses nothing by waiting, and nobody gains by its leaving. Unless told,
- * it waits for as long as the run stands.
+ * @module The time limit after which a participant leaves a run that makes no progress, if its
+ * operator sets one. The limit covers an unreachable coordinator, store, gate or ledger, and a
+ * trainer that fails in every attempt. It does not cover a run that waits for other participants: a
+ * participant with a healthy connection loses nothing by waiting. By default there is no limit.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { ParticipantEvent } from '../participant/index.ts';
 
-/** What stands in this participant's way: each is set by one event and cleared by others. */
+/** The obstacles to progress: one event sets each, and others clear it. */
 type Obstacle = 'coordinator' | 'store' | 'gate' | 'ledger' | 'keystore' | 'trainer' | 'attempt';
 
 const obstacleOf = (event: ParticipantEvent): Obstacle | undefined => {
@@ -46,7 +45,7 @@ const clearedBy = (event: ParticipantEvent): readonly Obstacle[] => {
   }
 };
 
-/** What it waits for, in words; undefined for what does not say. */
+/** The cause of the wait, as text; undefined for other events. */
 const causeOf = (event: ParticipantEvent): string | undefined => {
   switch (event.type) {
     case 'reconnecting':
@@ -61,14 +60,15 @@ const causeOf = (event: ParticipantEvent): string | undefined => {
 };
 
 export interface GiveUp {
-  /** Takes note of progress, and of what is waited for. */
+  /** Records progress and obstacles from an event. */
   note(event: ParticipantEvent): void;
-  /** Nothing is waited for any more. */
+  /** Stops the timer. */
   release(): void;
 }
 
 /**
- * Calls `end` once, with `no_progress`, when something has stood in the way for `afterMs` on end.
+ * Calls `end` once, with `no_progress`, when an obstacle has lasted for `afterMs` without
+ * interruption.
  *
  * @param afterMs milliseconds
  */

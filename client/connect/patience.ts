@@ -1,12 +1,12 @@
 /**
- * @module How long a coordinator is tried that has never answered. Once it was reached, an outage
- * is waited for as long as it lasts: the run may stand.
+ * @module The time limit for a coordinator that has never answered. After the first contact, an
+ * outage has no limit: the run may be paused.
  */
 import type { Clock } from '../../protocol/ports/clock.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 
-/** Milliseconds that an address is tried which has never answered, unless told. */
+/** Default time to try an address that has never answered, ms. */
 export const PATIENCE_MS = 120_000;
 
 type Connect = (signal: AbortSignal) => Promise<Connection>;

@@ -1,6 +1,6 @@
 /**
- * @module A certificate that this process trusts besides those of the machine, for WebSocket and
- * HTTP alike. Node only.
+ * @module Trusts one certificate in addition to those of the machine, in this process, for
+ * WebSocket and HTTP. Node only.
  */
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { FloeError } from '../../protocol/errors.ts';

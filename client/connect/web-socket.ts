@@ -1,6 +1,6 @@
 /**
- * @module Connections over WebSocket (RFC 6455): the library `ws` in Node, where the certificate,
- * the size of a message and the heartbeat can be set; the browser's own WebSocket elsewhere, which
+ * @module Connections over WebSocket (RFC 6455). In Node the library `ws` is used, because
+ * certificate, message size and heartbeat can be set; browsers use their own WebSocket, which
  * answers the coordinator's pings automatically.
  */
 import type { WebSocket as NodeWebSocket } from 'ws';
@@ -67,7 +67,7 @@ const requireAddress = (url: string): URL => {
 const lost = (url: string, reason: string): FloeError =>
   new FloeError('connection_lost', `no connection to ${url}: ${reason}`);
 
-/** What the coordinator answered instead of an upgrade. */
+/** The error for a coordinator that refuses the upgrade. */
 const refusal = (url: string, status: number, name: unknown): FloeError =>
   typeof name === 'string' && isErrorCode(name)
     ? new FloeError(name, `${url} refuses the connection`)
@@ -209,12 +209,12 @@ const connectInBrowser = async (
 };
 
 /**
- * What makes connections to the coordinator at `url`, `ws://host:port` or `wss://...`; each call
- * makes a fresh one.
+ * Returns a function that connects to the coordinator at `url`, `ws://host:port` or `wss://...`.
+ * Each call opens a new connection.
  *
- * @throws FloeError `usage` when the address is not one; the call: `connection_lost`,
- * `certificate_refused`, `wrong_protocol`, `aborted`, and what the coordinator refuses an upgrade
- * with
+ * @throws FloeError `usage` for an invalid address. A call throws `connection_lost`,
+ * `certificate_refused`, `wrong_protocol`, `aborted`, and the code with which the coordinator
+ * refuses an upgrade.
  */
 export const webSocketConnect = (
   url: string,

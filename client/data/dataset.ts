@@ -1,14 +1,14 @@
 /**
  * @module A participant's examples in memory: one flat vector of features and one of labels. A
- * subset is a view by an index list and copies nothing; features and labels may lie on a
- * SharedArrayBuffer, so that many workers read one copy.
+ * subset is a view by an index list and copies nothing. Features and labels may be in a
+ * SharedArrayBuffer, which many workers can read without copies.
  */
 import { FloeError } from '../../protocol/errors.ts';
 
 export interface Dataset {
   /**
-   * Row-major, `featureShape` per row; with `indices`, rows that the view leaves out lie here too.
-   * Bytes stand for value / 255, as pixels do: a quarter of the memory.
+   * Row-major, `featureShape` per row; with `indices`, it also holds rows outside the view. Bytes
+   * represent value / 255, as pixels do: a quarter of the memory.
    */
   readonly features: Float32Array | Uint8Array;
   /**
@@ -39,7 +39,7 @@ export const labelLength = (data: Dataset): number => {
   return rows === 0 ? 1 : data.labels.length / rows;
 };
 
-/** Where example `i` (0 .. size - 1) lies in `features` and `labels`, counted in rows. */
+/** The row of example `i` (0 .. size - 1) in `features` and `labels`. */
 export const rowOf = (data: Dataset, i: number): number =>
   data.indices === undefined ? i : (data.indices[i] ?? 0);
 

@@ -1,4 +1,4 @@
-/** @module A dataset of images from a pair of IDX arrays, as MNIST and its many relatives come. */
+/** @module A dataset of images from a pair of IDX arrays: the format of MNIST and its relatives. */
 import { FloeError } from '../../protocol/errors.ts';
 import { type Dataset, createDataset } from './dataset.ts';
 import type { IdxArray } from './idx.ts';

@@ -69,7 +69,7 @@ const loadIdx = async (folder: string, images: string, options: LoadOptions): Pr
   const matching = partner(images);
   const labels = (await readdir(folder)).find((name) => matching.test(name));
   if (labels === undefined)
-    throw new FloeError('data_malformed', `${join(folder, images)}: no file of labels beside it`);
+    throw new FloeError('data_malformed', `${join(folder, images)}: no file of labels next to it`);
   const { maxBytes } = options;
   const [x, y] = await Promise.all([
     readIdx(join(folder, images), maxBytes),
@@ -79,8 +79,8 @@ const loadIdx = async (folder: string, images: string, options: LoadOptions): Pr
 };
 
 /**
- * `mnist`, the path of a .csv or .csv.gz file, of a folder of IDX files, or of one file of IDX
- * images with its labels beside it (plain or gzip).
+ * Loads `mnist`, a .csv or .csv.gz file, a folder of IDX files, or one file of IDX images with its
+ * labels next to it (plain or gzip).
  * @throws FloeError `file_not_found`, `data_malformed`
  */
 export const loadData = async (source: string, options: LoadOptions = {}): Promise<Dataset> => {

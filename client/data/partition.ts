@@ -1,8 +1,8 @@
 /**
- * @module How a dataset is dealt out to participants: evenly at random, in shards of sorted labels
+ * @module Partitions a dataset over participants: evenly at random, in shards of sorted labels
  * (McMahan et al. 2017, section 3), or with label shares drawn from a Dirichlet distribution (Hsu
- * et al. 2019). Every example goes to exactly one participant, and the same seed deals the same
- * way.
+ * et al. 2019). Every example goes to exactly one participant, and the same seed gives the same
+ * partition.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
@@ -77,8 +77,8 @@ const draw = (weights: readonly number[], total: number, random: RandomSource): 
 /**
  * Hsu et al. 2019: every participant draws its label shares q ~ Dir(alpha C p), with p the label
  * shares of the whole and C the number of classes (so Dir(alpha, ..., alpha) for balanced data),
- * and fills an equal quota by q without replacement. A class that runs out is struck from q; when
- * all of q has run out, what is left is drawn as it lies.
+ * and fills an equal quota by q without replacement. An exhausted class is removed from q. When all
+ * classes of q are exhausted, the remaining examples are drawn in their order.
  */
 const dirichlet = (
   labels: ArrayLike<number>,
@@ -166,7 +166,7 @@ export interface PartitionStatistics {
   readonly histogram?: readonly (readonly number[])[];
 }
 
-/** What a reader wants to know of a partition: sizes and who holds which labels. */
+/** Statistics of a partition: sizes, and the number of labels per participant. */
 export const partitionStatistics = (
   parts: readonly Uint32Array[],
   labels: ArrayLike<number>,

@@ -1,13 +1,13 @@
 /**
- * @module Looks at a participant's examples before the first round: whether they fit the model, and
- * what their owner should know about them (classes that are missing, features that never change,
- * the range of values).
+ * @module Checks a participant's examples before the first round: whether they fit the model, and
+ * what their owner should know about them, such as missing classes, constant features, and the
+ * range of values.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { type Task, type TaskType, makeTask } from '../task.ts';
 import { type Dataset, featureLength, labelLength, rowOf } from './dataset.ts';
 
-/** What the model takes and gives; `null` in the shape stands for any size. */
+/** Input and output of the model; `null` in the shape matches any size. */
 export interface ModelShape {
   readonly inputShape: readonly (number | null)[];
   /** Width of the model's output: classes, labels or values. */
@@ -63,7 +63,7 @@ const checkShape = (data: Dataset, { inputShape, outputs, steps, task }: Checked
     );
 };
 
-/** What an example has for the task, in words. */
+/** The name of an example's label for the task. */
 const WORD: Readonly<Record<TaskType, string>> = {
   'multi-class': 'class',
   binary: 'label',

@@ -1,6 +1,6 @@
 /**
- * @module One of n equal parts of a data set, for trying out: whoever takes a part cuts the same
- * way.
+ * @module One of n equal parts of a data set, for trying out a run. The split is deterministic: all
+ * participants split in the same way, so their parts do not overlap.
  */
 import { sha256, utf8 } from '../../protocol/bytes.ts';
 import { subset, type Dataset } from './dataset.ts';

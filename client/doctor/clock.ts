@@ -1,5 +1,5 @@
 /**
- * @module This machine's clock, against the chain's newest checkpoint and against the
+ * @module Compares this machine's clock with the chain's newest checkpoint and with the
  * coordinator's answers over HTTP (`Date`, RFC 9110, section 6.6.1, to the second).
  */
 import { FloeError } from '../../protocol/errors.ts';
@@ -9,7 +9,7 @@ import { check, type Check } from '../../protocol/checks.ts';
 
 export interface ClockExamination {
   readonly clock: Clock;
-  /** What the chain's clock shows, ms. */
+  /** The time of the chain's clock, ms. */
   readonly chain?: (() => Promise<number>) | undefined;
   /** Address of the coordinator over HTTP. */
   readonly coordinator?: string | undefined;
@@ -43,7 +43,7 @@ export const coordinatorTime = async (url: string, signal: AbortSignal): Promise
 const shown = ({ of, aheadMs }: ClockReading): string =>
   `${of} ${aheadMs < 0 ? '-' : '+'}${(Math.abs(aheadMs) / 1000).toFixed(1)} s`;
 
-/** One check; none where there is no clock to compare with. */
+/** One check; none without a clock to compare with. */
 export const examineClock = async (examination: ClockExamination): Promise<Check[]> => {
   const { clock, chain, coordinator, signal } = examination;
   if (chain === undefined && coordinator === undefined) return [];
@@ -54,7 +54,7 @@ export const examineClock = async (examination: ClockExamination): Promise<Check
       readings.push(await read(clock, 'coordinator', () => coordinatorTime(coordinator, signal)));
     const text = readings.map(shown).join(', ');
     const skew = skewOf(readings);
-    // Another's wrong clock is not this machine's to mend.
+    // A wrong clock elsewhere is no fault of this machine.
     if (skew !== undefined && (skew.whose === 'own' || skew.whose === 'unknown'))
       throw new FloeError('clock_skewed', `${skew.message} (${text})`);
     return skew === undefined

@@ -1,6 +1,7 @@
 /**
- * @module What `floe doctor` does: what this machine can do, whether the services of a network
- * answer, and whether this machine's clock agrees with the chain's and a coordinator's. Node only.
+ * @module Runs the checks of `floe doctor`: the abilities of this machine, the services of a
+ * network, and the difference between this machine's clock and that of the chain and of a
+ * coordinator. Node only.
  */
 import { info, result, type Line } from '../../protocol/line.ts';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
@@ -12,12 +13,12 @@ export type { Check } from '../../protocol/checks.ts';
 export type { Examination } from './machine.ts';
 
 export interface DoctorOptions {
-  /** Whose disk is tried. Default: the working directory. */
+  /** Folder whose disk is tested. Default: the working directory. */
   readonly folder?: string;
   /** Port that is bound; default 0, any. */
   readonly port?: number;
   readonly network?: NetworkConfig | undefined;
-  /** With `network`: whose balances are looked at. */
+  /** With `network`: the address whose balances are checked. */
   readonly address?: string | undefined;
   /** Address of a coordinator (`http` or `ws`) to compare the clock with. */
   readonly coordinator?: string | undefined;

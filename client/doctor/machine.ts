@@ -1,6 +1,6 @@
 /**
- * @module What a machine can do. Each is tried for real: a key is exchanged, a file is written and
- * synced, a port is bound.
+ * @module Checks the abilities of a machine by using them: it exchanges a key, writes and syncs a
+ * file, and binds a port.
  */
 import { createCipheriv } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * @module A keystore's passphrase from the first of several sources: a file, a file descriptor, a
- * given text, or a person at the terminal, who sees nothing of it. It is never printed. Node only.
+ * @module Reads a keystore's passphrase from the first available source: a file, a file descriptor,
+ * a given text, or a prompt at the terminal, without echo. It is never printed. Node only.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import {

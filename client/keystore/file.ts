@@ -1,7 +1,8 @@
 /**
- * @module The keystore on disk: a folder with `identity` (encrypted under the passphrase), `lock`,
- * for each run its memory (encrypted) and the vector of the round in progress (masked or encrypted
- * before it came here), and for each model that was uploaded for the run that it was (encrypted).
+ * @module The keystore on disk, a folder. It holds `identity` (encrypted under the passphrase) and
+ * `lock`; for each run its memory (encrypted) and the vector of the current round (masked or
+ * encrypted before it arrives here); and for each model with an upload the run that uploaded
+ * (encrypted).
  */
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';

@@ -1,8 +1,8 @@
 /**
- * @module The Keystore port: a participant's identity, its training secret, and what it must not
- * forget in the middle of a round. Every secret and every signed answer of a round is saved before
- * it is used or sent, so that a participant that was killed sends the same bytes again or nothing
- * (the answered-once rule of Bonawitz et al. 2017 must survive a crash).
+ * @module The Keystore port: a participant's identity, its training secret, and the state that it
+ * must keep during a round. Every secret and every signed answer of a round is saved before it is
+ * used or sent. A restarted participant therefore sends the same bytes again or nothing (the
+ * answered-once rule of Bonawitz et al. 2017 must survive a crash).
  */
 import * as v from 'valibot';
 import {
@@ -72,7 +72,7 @@ const roundSchema = v.strictObject({
    */
   sharers: v.optional(hash),
   /**
-   * Secret: what the entries of the other sharers held, opened once on receipt; `seed` is that of
+   * Secret: the contents of the other sharers' entries, opened once on receipt; `seed` is that of
    * the pair mask.
    */
   opened: v.optional(
@@ -112,7 +112,7 @@ export const MAX_UPLOADED = 64;
 /** Earlier models that are remembered, at most: the oldest is forgotten first. */
 export const MAX_PAST_MODELS = 1024;
 
-/** What an update was spent on; see `protocol/rules/one-set.ts`. */
+/** The set that an update was spent on; see `protocol/rules/one-set.ts`. */
 const spentSchema = v.strictObject({
   /** Hash of the model that the update starts from. */
   model: hash,
@@ -144,7 +144,7 @@ const runSchema = v.strictObject({
       withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
     }),
   ),
-  /** The last own registration, whatever became of it. */
+  /** The last own registration, regardless of its outcome. */
   registered: v.optional(registeredSchema),
   /**
    * The last registration seen of each member of a cohort that was accepted; those seen last at the
@@ -165,7 +165,7 @@ const runSchema = v.strictObject({
   /** Proof that a commit of this run is wrong: nothing is answered any more. */
   proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   /**
-   * What was spent on the newest model that it uploaded for. Outlives rounds: only another model
+   * The set spent on the newest model with an upload. It outlives rounds: only another model
    * replaces it.
    */
   spent: v.optional(spentSchema),
@@ -212,7 +212,7 @@ export interface Keystore {
    * independent of the signing key.
    */
   readonly sealingSecret: Uint8Array;
-  /** What was saved last for this run. @throws FloeError `decryption_failed`, `data_malformed` */
+  /** The last saved memory of this run. @throws FloeError `decryption_failed`, `data_malformed` */
   load(run: Uint8Array): Promise<RunMemory | undefined>;
   /**
    * Replaces it; once this resolves it is durable. Calls for one run are made one after the other.
@@ -224,7 +224,7 @@ export interface Keystore {
    */
   saveVector(run: Uint8Array, vector: Uint8Array): Promise<void>;
   loadVector(run: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Removes it; nothing happens where there is none. */
+  /** Removes the vector; does nothing without one. */
   eraseVector(run: Uint8Array): Promise<void>;
   /**
    * The run (its hash) in which this identity first uploaded for a model, over all runs of the

@@ -1,7 +1,7 @@
 /**
- * @module A keystore in memory: for the simulator and for participants that do not outlive their
- * process. What is loaded has gone through the same bytes as in a file, so neither can keep what
- * the other would lose.
+ * @module A keystore in memory: for the simulator, and for participants that end with their
+ * process. It encodes and decodes like the file keystore, because a difference between the two
+ * would hide lost state from tests.
  */
 import { ownBytes, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';

@@ -1,7 +1,7 @@
 /**
- * @module How a keystore's files are encrypted: the key from a passphrase by Argon2id (RFC 9106,
- * parameters in the file), the contents under XChaCha20-Poly1305 with the file's role as associated
- * data, so that no file can stand in for another.
+ * @module Encryption of a keystore's files. The key is derived from a passphrase by Argon2id (RFC
+ * 9106, parameters in the file). The contents are encrypted with XChaCha20-Poly1305, with the
+ * file's role as associated data, because no file may be substituted for another.
  */
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
@@ -68,7 +68,7 @@ const associated = (role: string, header: Uint8Array): Uint8Array =>
   concatBytes(utf8(`floe/keystore/${role}/v1`), new Uint8Array([0]), header);
 
 /**
- * @param role what the file is; opening under another role fails
+ * @param role the purpose of the file; opening under another role fails
  * @param header authenticated with the contents, in clear
  */
 export const seal = (

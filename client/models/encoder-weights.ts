@@ -1,7 +1,7 @@
 /**
- * @module The weights of a published encoder, from the safetensors file and under the names that
- * PyTorch gives them, as the tensors of Floe's encoder. Linear layers hold [outputs, inputs] there
- * and [inputs, outputs] here.
+ * @module Converts the weights of a published encoder, from a safetensors file with PyTorch's
+ * names, to the tensors of Floe's encoder. PyTorch stores linear layers as [outputs, inputs], Floe
+ * as [inputs, outputs].
  */
 import type { BaseWeights } from '../adapters/base.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -75,15 +75,15 @@ const transpose = (
     for (let j = 0; j < columns; j += 1) out[j * rows + i] = values[i * columns + j] ?? 0;
 };
 
-/** Tables of indices that PyTorch keeps beside the weights. */
+/** Index tables that PyTorch stores next to the weights. */
 const isIndex = (name: string): boolean => /(?:^|\.)position_ids$/u.test(name);
 
 /**
- * The base of an encoder. Names may begin with `bert.`; what the encoder does not have (the pooler)
- * is left out.
+ * The base of an encoder. Names may begin with `bert.`. Tensors that the encoder lacks (the pooler)
+ * are skipped.
  *
  * @param file bytes of a safetensors file
- * @throws FloeError `tensor_malformed`, `base_mismatch` naming the tensor that is missing or has
+ * @throws FloeError `tensor_malformed`, `base_mismatch` naming a tensor that is missing or has
  * another shape
  */
 export const readEncoder = (

@@ -1,7 +1,8 @@
 /**
  * @module A transformer encoder of the class of BERT (Devlin et al. 2019) and MiniLM as a layers
- * model: embeddings, blocks of attention and GELU, layer norms behind each, the mean over the
- * tokens, and a classification head. Its input is token ids; what equals `padding` is no token.
+ * model: embeddings, blocks of attention and GELU, each followed by a layer norm, the mean over the
+ * tokens, and a classification head. Its input is token ids; `padding` is the id of padding
+ * positions.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import * as v from 'valibot';

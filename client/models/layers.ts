@@ -1,8 +1,8 @@
 /**
  * @module The layers of a transformer encoder that tfjs does not have: embeddings of tokens and
  * positions, attention with several heads (Vaswani et al. 2017), GELU (Hendrycks and Gimpel 2016),
- * the mean over the tokens. What has weights that adapters may stand on is a plain dense layer
- * beside these. Every operation can be recorded.
+ * the mean over the tokens. Weights that may take adapters are in separate plain dense layers.
+ * Every operation can be recorded.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -23,7 +23,7 @@ export interface EmbeddingArgs {
 
 export interface AttentionArgs {
   readonly heads: number;
-  /** The id of the tokens that nobody attends to. */
+  /** The id of padding tokens, which attention ignores. */
   readonly padding: number;
 }
 
@@ -181,7 +181,7 @@ const geluLayer = (tf: Tf) =>
   };
 
 const poolingLayer = (tf: Tf) =>
-  /** Takes the tokens' vectors and the ids; the mean is over what is not padding. */
+  /** Takes the vectors of the tokens and their ids; the mean excludes padding. */
   class MeanPooling extends tf.layers.Layer {
     static className = 'MeanPooling';
     private readonly padding: number;

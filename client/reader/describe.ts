@@ -1,5 +1,6 @@
 /**
- * @module What reading a run found, as lines of text: what `floe verify` and `floe models` print.
+ * @module Formats the results of reading a run as the lines that `floe verify` and `floe models`
+ * print.
  */
 import { info, result, type Line } from '../../protocol/line.ts';
 import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';

@@ -1,8 +1,8 @@
 /**
- * @module What verification says of each file in a run's folder. The signed records vouch for the
- * transcript, for the specification whose hash they name, for blobs by their hashes and for the
- * exported model by its own; a file that nothing signed speaks of is listed by name as not vouched
- * for, so that nobody takes it for verified because it lies beside what is.
+ * @module The verification of the files in a run's folder. Signed records cover the transcript, the
+ * specification (by the hash they name), blobs (by their hashes) and the exported model (by its
+ * hash). A file that no signed record covers is listed by name as not vouched for, because a reader
+ * must not take it for verified.
  */
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
@@ -26,9 +26,9 @@ export interface FileFinding {
 }
 
 export interface FolderReport {
-  /** Paths whose every byte follows from what was signed. */
+  /** Paths of files that signed records cover completely. */
   readonly vouched: readonly string[];
-  /** Files that are not what was signed. */
+  /** Files that differ from the signed records. */
   readonly wrong: readonly FileFinding[];
   /** Files that verification does not speak for: they can hold anything. */
   readonly unverified: readonly FileFinding[];
@@ -38,19 +38,18 @@ export interface ExamineInit {
   readonly files: FolderFiles;
   readonly spec: RunSpec;
   readonly transcript: Uint8Array;
-  /** What came out of verifying them. */
+  /** The result of verifying the transcript. */
   readonly verification: Verification;
   /**
-   * The topology of the specification's model as tfjs writes it; wanted where there is an export to
-   * compare.
+   * The topology of the specification's model in tfjs's format; called only to compare an export.
    */
   readonly topology: () => Promise<Topology>;
   readonly signal?: AbortSignal;
 }
 
 /**
- * True: vouched for. `wrong`: it is not what was signed. `unverified`: nothing signed says what it
- * is.
+ * True: vouched for. `wrong`: differs from the signed records. `unverified`: no signed record
+ * covers it.
  */
 type Verdict = true | { readonly type: 'wrong' | 'unverified'; readonly reason: string };
 
@@ -68,7 +67,7 @@ const runOfRecords = (transcript: Uint8Array): Uint8Array | undefined => {
   try {
     return decodeRecord(transcript.slice(PREFIX, PREFIX + length)).run;
   } catch {
-    // What is wrong with the transcript is told where it is verified.
+    // The verification of the transcript reports its faults.
     return undefined;
   }
 };
@@ -91,19 +90,19 @@ const blobsOfRecords = (run: Uint8Array, transcript: Uint8Array): ReadonlySet<st
   );
 
 const KNOWN_UNVERIFIED: readonly (readonly [start: string, reason: string])[] = [
-  [RUN_FILES.journal, "the coordinator's memory: of it only what was frozen is compared"],
+  [RUN_FILES.journal, "the coordinator's journal: only its freezes are compared"],
   [RUN_FILES.summary, 'figures for people, computed when the run ended'],
   [RUN_FILES.report, 'figures for people, computed when the run ended'],
-  [RUN_FILES.network, 'says where the run took place; --network compares it with your own'],
-  [`${RUN_FILES.devnet}/`, 'the state of the simulated network, which answered the questions'],
-  ['uploads/', "the coordinator's notes of uploads to Walrus"],
-  ['keystore/lock', 'empty: it keeps a second process out'],
+  [RUN_FILES.network, 'names the network of the run; --network compares it with your own'],
+  [`${RUN_FILES.devnet}/`, 'the state of the simulated network, which the verification queried'],
+  ['uploads/', "the coordinator's log of uploads to Walrus"],
+  ['keystore/lock', 'empty: it locks the keystore against a second process'],
   ['keystore/', 'encrypted under its passphrase'],
-  ['settings.json', 'what the run was started with; the specification is what counts'],
+  ['settings.json', 'the settings at the start of the run; the specification is authoritative'],
 ];
 
 const whyUnknown = (path: string): string =>
-  KNOWN_UNVERIFIED.find(([start]) => path.startsWith(start))?.[1] ?? 'no record speaks of it';
+  KNOWN_UNVERIFIED.find(([start]) => path.startsWith(start))?.[1] ?? 'no record names it';
 
 const checkSafetensors = (spec: RunSpec, bytes: Uint8Array, modelHash: string): Verdict => {
   const { flat } = decodeSafetensors(bytes);
@@ -157,7 +156,7 @@ const checkSpec = (init: ExamineInit, bytes: Uint8Array): Verdict => {
 
 const BLOB = new RegExp(`^${RUN_FILES.blobs}/[0-9a-f]{2}/([0-9a-f]{64})$`, 'u');
 
-/** @throws what reading and decoding throw: then it is not what it should be */
+/** @throws errors of reading and decoding: the file is then wrong */
 const judge = async (
   init: ExamineInit,
   blobs: ReadonlySet<string> | undefined,

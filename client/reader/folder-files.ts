@@ -7,7 +7,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import type { FolderFiles } from './examine-folder.ts';
 
 /**
- * What is in the folder now; what comes later is not listed. Links are listed and not followed.
+ * The current files of a folder. Links are listed and not followed.
  * @throws FloeError `store_unavailable`
  */
 export const listFolder = async (folder: string): Promise<FolderFiles> => {

@@ -1,6 +1,6 @@
 /**
- * @module A run from its coordinator, over HTTP: the announcement, the transcript so far, and blobs
- * from the coordinator or, where the reader names the run's network, from Walrus.
+ * @module Reads a run from its coordinator over HTTP: the announcement, the transcript so far, and
+ * blobs from the coordinator or, if the reader names the run's network, from Walrus.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { httpBlobStore } from '../../protocol/ports/http-store.ts';

@@ -1,5 +1,5 @@
 /**
- * @module A run from its folder: a simulation's, or a coordinator's state.
+ * @module Reads a run from its folder: that of a simulation, or the state of a coordinator.
  */
 import { join } from 'node:path';
 import { FloeError } from '../../protocol/errors.ts';
@@ -22,10 +22,7 @@ import {
   type Source,
 } from './source.ts';
 
-/**
- * The network that the reader trusts to say what is on chain, where it names one; else a folder
- * names its own.
- */
+/** The network whose chain the reader trusts: the one it names, otherwise that of the folder. */
 const ownNetwork = (
   { network: own }: OpenRunOptions,
   ofFolder: NetworkConfig,

@@ -1,5 +1,5 @@
 /**
- * @module Reading a run that others ran: opened by folder, by a coordinator's address, or by an
+ * @module Reads a finished or running run: opened by folder, by a coordinator's address, or by an
  * object id on Sui. Node only.
  */
 export {

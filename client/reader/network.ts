@@ -1,7 +1,6 @@
 /**
- * @module The network of a run that is read: as the reader names it, or as the run's folder has it.
- * A simulation keeps its own devnet in the folder; who reads the run later starts it again from
- * there.
+ * @module The network of a run that is read: named by the reader, or by the run's folder. A
+ * simulation saves its devnet in the folder, and the reader restarts it from there.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,7 +24,7 @@ export type ReaderEvent =
   | { readonly type: 'devnet'; readonly from: string };
 
 export interface NetworkOptions {
-  /** The reader's own configuration, which decides what is believed of the chain. */
+  /** The reader's own configuration: it determines which chain is trusted. */
   readonly network?: NetworkConfig | NetworkFile | undefined;
   /** Folder of a run that took place on the network, for an object id without `network`. */
   readonly runFolder?: string | undefined;
@@ -38,7 +37,7 @@ export interface NetworkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What was named, with a name for errors. */
+/** The named network, with a label for errors. */
 export const namedNetwork = (
   given: NetworkConfig | NetworkFile,
 ): Pick<NetworkFile, 'network' | 'path'> =>

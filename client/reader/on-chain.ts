@@ -1,6 +1,6 @@
 /**
- * @module A run from nothing but an object id and a network: the chain says where specification and
- * transcript are on Walrus, and everything that is read is compared with the chain.
+ * @module Reads a run from an object id and a network alone: the chain gives the locations of
+ * specification and transcript on Walrus, and all data read is compared with the chain.
  */
 import { suiClientOf, walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import { memoryUploadJournal } from '../../protocol/ports/upload-journal.ts';
@@ -57,7 +57,7 @@ export const openObject = async (
   );
   await cryptoReady;
   const owner = addressOf(spec.coordinator);
-  // Anybody can register a run of this specification and publish what is another's.
+  // Anyone can register a run of this specification and publish the blobs of another run.
   const own = await findRun({ ...registry, owner }, specHash);
   if (own?.run !== run)
     throw new FloeError(

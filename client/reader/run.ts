@@ -1,7 +1,7 @@
 /**
- * @module A run that is opened for reading, from its folder, its coordinator's address or an object
- * id on Sui: recompute its rounds, pull a model, begin another run with one, list models and
- * receipts. What `floe verify`, `pull`, `fork` and `receipt` do.
+ * @module A run opened for reading, from its folder, its coordinator's address or an object id on
+ * Sui: recompute its rounds, pull a model, begin another run with one, list models and receipts.
+ * The commands `floe verify`, `pull`, `fork` and `receipt` use it.
  */
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -30,7 +30,7 @@ export interface VerifyOptions {
 
 /** What recomputation found; `ok` counts the files of a folder too. */
 export interface RunVerification extends Verification {
-  /** What of the run's folder was signed, where it was read from one. */
+  /** The comparison of the run's folder with the signed records, if it was read from a folder. */
   readonly files?: FolderReport;
 }
 
@@ -48,7 +48,7 @@ export interface PulledModel {
   readonly model: ModelRef;
   /** Flat, in the order of `spec.model.tensors`. */
   readonly weights: Float32Array;
-  /** What the strategy carries from round to round, flat; empty for a strategy without state. */
+  /** The state of the strategy between rounds, flat; empty for a strategy without state. */
   readonly state: Float32Array;
 }
 
@@ -74,12 +74,12 @@ export interface RunReader extends AsyncDisposable {
   verify(options?: VerifyOptions): Promise<RunVerification>;
   /**
    * Fetches and opens a model.
-   * @throws FloeError `access_denied` without a key that opens it, `usage` where there is no such
-   * round, `round_removed`, `verification_failed`, `blob_not_found`, `aborted`
+   * @throws FloeError `access_denied` without a key that opens it, `usage` for an unknown round,
+   * `round_removed`, `verification_failed`, `blob_not_found`, `aborted`
    */
   pull(options?: PullOptions): Promise<PulledModel>;
   /**
-   * What a new run begins with: the version that was opened, on Sui.
+   * The start of a new run: the opened version, on Sui.
    * @throws FloeError `usage` unless a version was opened, `access_denied`, `verification_failed`
    */
   fork(options?: { readonly signal?: AbortSignal }): Promise<Beginning>;
@@ -209,7 +209,7 @@ const fork = async (
       `the version ${version.id} is of another architecture than its run, ${run}`,
     );
   const { model, weights, state } = await pull(source, signal === undefined ? {} : { signal });
-  // The new run begins with this version, not with what the seed of the other gives.
+  // The new run begins with this version, so the seed of the old run must not apply.
   const { seed: _, ...architecture } = spec.model;
   const object = fromHex(version.id.replace(/^0x/u, ''));
   const stateHash = model.state;

@@ -1,6 +1,5 @@
 /**
- * @module The models that a transcript publishes, by version, and which of them a version on chain
- * is.
+ * @module The models in a transcript, by version, and their mapping to versions on chain.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -15,9 +14,9 @@ interface SignedRun {
 }
 
 /**
- * Every model the coordinator has signed, ascending by version; where a version was wrapped for
- * readers more than once, the commit's own reference, which names everybody who was there, wins
- * over those of the opens.
+ * Every model that the coordinator signed, ascending by version. If a version was wrapped for
+ * readers more than once, the reference in the commit is used, because it names all readers present
+ * then.
  * @throws FloeError `transcript_broken`
  */
 export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] => {
@@ -35,8 +34,7 @@ export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] =
 };
 
 /**
- * Rounds that count against those of the specification; attempts that were given up have used up
- * numbers, and do not.
+ * The number of committed rounds, which the specification limits. Aborted attempts do not count.
  */
 export const committedRounds = (run: SignedRun): number =>
   modelsOf(run).filter(({ version }) => version > 0).length;

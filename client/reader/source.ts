@@ -1,6 +1,6 @@
 /**
- * @module What reading a run takes and gives, whatever it is read from: the options, the ports, and
- * the key that opens its models, if there is one.
+ * @module The common types of all sources of a run: the options, the ports, and the key that opens
+ * its models, if any.
  */
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
@@ -15,8 +15,8 @@ import type { NetworkOptions } from './network.ts';
 
 export interface OpenRunOptions extends NetworkOptions {
   /**
-   * Whose key opens the models; a function is told whether the run is on a network, where a Sui key
-   * means something. Default: the simulated auditor of a simulation's folder, else nobody.
+   * The identity that opens the models. A function receives whether the run is on a network, where
+   * a Sui key is usable. Default: the simulated auditor in a simulation's folder, otherwise none.
    */
   readonly identity?: Identity | ((onChain: boolean) => Promise<Identity | undefined>) | undefined;
   /** A network for a coordinator's address, used only where that run is on one; see `network`. */
@@ -50,9 +50,9 @@ export interface Source {
   readonly network: NetworkConfig | undefined;
   /** The version that was asked for, where the source is one's object. */
   readonly version: VersionFacts | undefined;
-  /** The last round that was published, where the publication is what was read. */
+  /** The last published round, if the publication was read. */
   readonly published: number | undefined;
-  /** What was in the run's folder before anything was opened, where it is one. */
+  /** The files of the run's folder before anything was opened, if it was read from a folder. */
   readonly files: FolderFiles | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * @module The topology of the model that a specification asks for, as the exports of a run hold it.
+ * @module The topology of the model in a specification, in the form that exports of a run contain.
  */
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { modelOfSpec } from '../spec-model.ts';

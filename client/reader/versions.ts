@@ -1,6 +1,6 @@
 /**
- * @module The model versions of a run on Sui, and what a version comes from. It takes no key, and
- * the run need not be published.
+ * @module The model versions of a run on Sui, and the ancestors of a version. Needs no key and no
+ * published run.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { isObjectId } from '../../protocol/net/object-id.ts';

@@ -1,5 +1,5 @@
 /**
- * @module A model in clear as files: safetensors, and the format of tfjs. Node only.
+ * @module Writes a model in clear to files: safetensors, and the format of tfjs. Node only.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { Topology } from '../tfjs/models.ts';
 import type { PulledModel, PullOptions, RunReader } from './run.ts';
 import { topologyOfSpec } from './topology.ts';
 
-/** The model in clear: safetensors, and tfjs's own format where the topology is known. */
+/** Writes the model in clear: safetensors, and tfjs's format if the topology is known. */
 export const writeModel = async (
   folder: string,
   spec: RunSpec,

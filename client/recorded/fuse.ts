@@ -1,6 +1,6 @@
 /**
- * @module Fewer, larger nodes: a map is computed inside the maps that read it, or as the epilogue
- * of the node whose output it reads. No arithmetic changes, only where it happens.
+ * @module Fuses nodes: a map is computed inside the maps that read it, or in the epilogue of the
+ * node whose output it reads. The arithmetic does not change, only its place.
  */
 import { SELF, costOf, replaceLeaves, usesLeaf, view } from './expr.ts';
 import { type Elementwise, type MapNode, type Node, type Value, elements, inputsOf } from './ir.ts';
@@ -198,7 +198,7 @@ const fused = (
   return unique({ shape: whole.shape, expr, views: [...whole.views, ...before.views] });
 };
 
-/** Removes nodes whose output nobody reads. */
+/** Removes nodes whose output is never read. */
 export const withoutDead = (nodes: readonly Node[], outputs: ReadonlySet<number>): Node[] => {
   const wanted = new Set(outputs);
   const kept: Node[] = [];

@@ -46,7 +46,7 @@ export type ScalarOp =
   | 'step';
 
 export type Expr =
-  /** What the node itself computed, in the epilogue of a node that is no map. */
+  /** The result of the node itself, in the epilogue of a node that is not a map. */
   | { readonly type: 'self' }
   /** The element of `views[index]`. */
   | { readonly type: 'view'; readonly index: number }
@@ -193,7 +193,7 @@ export type Node =
   | GatherNode
   | SegmentSumNode;
 
-/** A buffer: a constant with its data, or what the caller or a node writes. */
+/** A buffer: a constant with its data, or written by the caller or a node. */
 export interface Value {
   readonly size: number;
   readonly data?: Float32Array;
@@ -215,7 +215,7 @@ export interface Program {
   readonly draws: readonly { readonly value: number; readonly layer: number }[];
   /** In the manifest's order; those that no node reads or writes too. */
   readonly weights: readonly number[];
-  /** What the optimiser keeps between steps, zero at first. */
+  /** The optimiser's state between steps, initially zero. */
   readonly state: readonly number[];
   /** After the step, weight or state `target` holds `source`. */
   readonly updates: readonly { readonly target: number; readonly source: number }[];

@@ -28,7 +28,7 @@ export interface RecordRequest {
 
 type Update = { readonly target: number; readonly source: number };
 
-/** The chain of kernels that moves the weights, and what the optimiser keeps. */
+/** The chain of kernels that updates the weights and the optimiser's state. */
 const updatesOf = (
   { tf }: RecordRequest,
   optimizer: LocalRule,

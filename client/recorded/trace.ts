@@ -29,7 +29,7 @@ const LOWERINGS: Readonly<Record<string, Lower>> = {
   ...WINDOW,
 };
 
-/** What is being recorded; one at a time, as tfjs has one engine. */
+/** The current recording; only one at a time, because tfjs has one engine. */
 interface Recording {
   readonly tape: Tape;
   /** Values by the data of tfjs's tensors. */
@@ -145,10 +145,10 @@ const register = (tf: Tf): void => {
     });
 };
 
-/** What the work of a recording can say about it. */
+/** The interface of a recording to the code that it records. */
 export interface Tracer {
   readonly tape: Tape;
-  /** Says that a tensor's data, of whatever backend, is this value. */
+  /** Declares that a tensor's data, of any backend, is this value. */
   bind(tensor: Tfjs.Tensor, value: number): void;
   /** A tensor whose numbers are given at each run. */
   placeholder(shape: readonly number[], dtype?: 'float32' | 'int32'): Tfjs.Tensor;

@@ -55,7 +55,7 @@ const assign = (
       step *= length;
     }
   }
-  // All of size 1: one part that stands for nothing.
+  // All dimensions have size 1: one part without effect.
   for (; part >= 0; part--) assigned.unshift({ dim: 0, step: 0 });
   return assigned;
 };

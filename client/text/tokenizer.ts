@@ -1,7 +1,7 @@
 /**
- * @module Texts as the token ids that an encoder takes: a tokenizer of `@huggingface/tokenizers` as
- * its tokenizer.json describes it, cut and padded to one length. The file's own truncation and
- * padding do not count.
+ * @module Converts texts to the token ids of an encoder: a tokenizer of `@huggingface/tokenizers`
+ * as its tokenizer.json describes it, truncated and padded to one length. Truncation and padding in
+ * the file are ignored.
  */
 import * as library from '@huggingface/tokenizers';
 import * as v from 'valibot';
@@ -20,7 +20,7 @@ export interface TextTokenizer {
   encode(text: string, length: number): Int32Array;
 }
 
-/** What is used of the library, whose own types resolve in bundlers only. */
+/** The used part of the library, whose own types resolve in bundlers only. */
 interface HuggingFace {
   encode(text: string): { readonly ids: readonly number[] };
   token_to_id(token: string): number | undefined;
@@ -30,7 +30,7 @@ const { Tokenizer } = library as unknown as {
 };
 
 const MAX_VOCABULARY = 2 ** 24;
-/** The longest text that is read, in UTF-16 units; what is behind it is cut off before. */
+/** The longest text that is tokenized, in UTF-16 units; the rest is cut off first. */
 const UNITS_PER_TOKEN = 64;
 
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(MAX_VOCABULARY - 1));

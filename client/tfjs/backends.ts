@@ -1,8 +1,8 @@
 /**
- * @module The backends that train: tfjs-node-gpu or tfjs-node where installed, WebGPU on a real
- * adapter, ONNX Runtime where installed, WebAssembly with Floe's kernels, plain JavaScript. What
- * was taken and why the others were not is always said; an explicit wish that cannot be met is an
- * error, never another engine.
+ * @module The backends that train: tfjs-node-gpu or tfjs-node if installed, WebGPU on a real
+ * adapter, ONNX Runtime if installed, WebAssembly with Floe's kernels, plain JavaScript. The chosen
+ * backend, and the reasons against the others, are always reported. If an explicitly requested
+ * backend cannot run, that is an error; no other backend replaces it.
  */
 import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
@@ -41,7 +41,7 @@ export interface Backend {
 export interface BackendReport {
   readonly name: BackendName;
   readonly available: boolean;
-  /** What it is, or why it cannot run here. */
+  /** A description, or the reason why it cannot run here. */
   readonly detail: string;
 }
 
@@ -154,7 +154,7 @@ const startWebgpu: Start = async (tf, options) => {
   return { description: `WebGPU on ${gpu.name}`, gpu, eager: await startEager(tf, options) };
 };
 
-/** tfjs's own backend beside an engine of recorded steps. */
+/** tfjs's backend, in addition to an engine of recorded steps. */
 const startEager = async (tf: Tf, options: BackendOptions): Promise<'wasm' | 'cpu'> => {
   try {
     await startWasm(tf, options);

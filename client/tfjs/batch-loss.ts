@@ -1,7 +1,7 @@
 /**
- * @module The loss of a batch as a tfjs scalar, with the penalties that the layers carry: what
- * training differentiates, step by step or recorded. Losses of logits and of values have their
- * gradients in closed form, so that no kernel's own gradient is needed and nothing overflows.
+ * @module The loss of a batch as a tfjs scalar, with the penalties of the layers: training
+ * differentiates it, eagerly or recorded. Losses of logits and of values have closed-form
+ * gradients, because these need no gradient of a kernel and cannot overflow.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type LossSpec, SMALLEST_PROBABILITY } from './losses.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The models a scenario or an operator names: those of the registry where the data is
- * MNIST's in shape, and the same architectures sized to other data, which travel in the run
- * specification as a topology.
+ * @module The models that a scenario or an operator can name: those of the registry for data in the
+ * shape of MNIST, and the same architectures sized to other data, whose topology is part of the run
+ * specification.
  */
 import type { TaskType } from '../task.ts';
 import { cnnFor, type ModelEnd, modelByName, MODELS, type ModelFunction } from './models.ts';
@@ -12,12 +12,12 @@ const MAX_LAYERS = 32;
 const kernelInitializer = 'glorotUniform';
 
 export interface ModelChoice {
-  /** What the specification says: a name of the registry, or `custom` with a topology. */
+  /** The name in the specification: one of the registry, or `custom` with a topology. */
   readonly architecture: string;
   readonly build: ModelFunction;
 }
 
-/** What a model is sized by. */
+/** The sizes of an example that determine a model. */
 export interface ExampleShape {
   readonly featureShape: readonly number[];
   /** Classes, or labels of the task `multi-label`; absent for regression. */
@@ -36,7 +36,7 @@ const hiddenUnits = (name: string): number[] | undefined => {
   return fits && units.length <= MAX_LAYERS ? units.map(Number) : undefined;
 };
 
-/** What the last layer is for a task; without one, for classes or for values. */
+/** The last layer for a task; without a task, for classes or for values. */
 const endOf = (name: string, { classes, targets = 1, task }: ExampleShape): ModelEnd => {
   const type = task ?? (classes === undefined ? 'regression' : 'multi-class');
   if (type === 'sequence')

@@ -1,8 +1,8 @@
 /**
- * @module Stacks of dense layers without tfjs between the kernels: one step of forward pass, loss,
- * gradients and update is some twenty calls into WebAssembly on one linear memory laid out once. At
- * small batches that dispatch is most of what a tfjs step costs. Plain SIMD in a fixed order: the
- * same bytes on every machine.
+ * @module Stacks of dense layers without tfjs between the kernels. One step (forward pass, loss,
+ * gradients, update) is about twenty calls into WebAssembly, on one linear memory with a fixed
+ * layout. At small batches, tfjs's dispatch is most of the cost of a step. Plain SIMD in a fixed
+ * order: the same bytes on every machine.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -91,9 +91,7 @@ const PAGE = 65_536;
 /** WebAssembly's linear memory ends at 4 GiB. */
 const LARGEST = 2 ** 32 - PAGE;
 
-/**
- * Where everything lies in the linear memory, in bytes, for batches of up to `capacity` examples.
- */
+/** Offsets in the linear memory, in bytes, for batches of up to `capacity` examples. */
 interface Layout {
   readonly weights: number;
   readonly labels: number;
@@ -200,7 +198,7 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
   const { memory, floats, reserve, gather, layout: current } = room;
   const kernels = loadKernels(memory);
   const outputs = layers.at(-1)?.outputs ?? 1;
-  /** What an optimiser other than plain SGD keeps. */
+  /** The state of an optimiser other than plain SGD. */
   let state: FlatState | undefined;
 
   const forward = ({ features, size }: Batch): Float32Array => {

@@ -1,7 +1,7 @@
 /**
- * @module What the trainer drives: weights in, epochs, weights out. One implementation
- * replays recorded steps on a GPU; those that take one batch after the other run any tfjs model, or
- * stacks of dense layers without tfjs.
+ * @module The Engine interface, which the trainer drives: weights in, epochs, weights out. One
+ * implementation replays recorded steps on a GPU. Those that take one batch after the other run any
+ * tfjs model, or stacks of dense layers without tfjs.
  */
 import { type Dataset, featureLength, labelLength, rowOf } from '../data/dataset.ts';
 import type { RandomStream } from '../random.ts';
@@ -18,7 +18,7 @@ export interface Batch {
 export interface StepRequest {
   readonly batch: Batch;
   readonly learningRate: number;
-  /** The same in all steps since `load`, which sets what it keeps to zeros. */
+  /** The same in all steps since `load`, which resets its state to zeros. */
   readonly optimizer: LocalRule;
   /** Where layers such as dropout draw their randomness. */
   readonly stream: RandomStream;
@@ -43,7 +43,7 @@ export interface EpochsRequest {
   readonly pause: (done: number) => Promise<void>;
 }
 
-/** What a trainer drives: weights in, epochs, weights out. */
+/** An engine of the trainer: weights in, epochs, weights out. */
 export interface Engine {
   load(weights: Float32Array): void;
   /** The sum of the last epoch's losses, each of the weights before its step. */
@@ -63,7 +63,7 @@ export interface StepEngine {
   dispose(): void;
 }
 
-/** What a byte stands for. */
+/** The value of each byte. */
 const OF_BYTE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
 const copyRow = (

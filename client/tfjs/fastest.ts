@@ -1,6 +1,6 @@
 /**
- * @module Which of several engines trains a model fastest here: each runs some steps of it, on the
- * participant's own examples, with a learning rate of zero.
+ * @module Chooses the fastest of several engines for a model: each runs some steps on the
+ * participant's examples, with a learning rate of zero.
  */
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import { type Manifest, elementCount } from '../../protocol/model/manifest.ts';
@@ -10,7 +10,7 @@ import { randomStream } from '../random.ts';
 import type { Backend } from './backends.ts';
 import type { Engine } from './engine.ts';
 
-/** An engine of a model, and what it is in words. */
+/** An engine of a model, and its description. */
 export interface Candidate {
   readonly engine: Engine;
   readonly manifest: Manifest;
@@ -55,7 +55,7 @@ const loadZeros = ({ engine, manifest }: Candidate): void => {
   engine.load(new Float32Array(size));
 };
 
-/** Samples per second over the best of some passes. @throws what the engine throws */
+/** Samples per second in the best of some passes. @throws the errors of the engine */
 export const speedOf = async (candidate: Candidate, { data, now }: Trial): Promise<number> => {
   const part = firstOf(data, BATCH * STEPS);
   loadZeros(candidate);
@@ -76,10 +76,10 @@ const perSecond = (speed: number): string =>
   `${speed.toLocaleString('en', { maximumSignificantDigits: 2 })} samples/s`;
 
 /**
- * Makes the engine of the only backend, or that of each and takes the fastest; the others are
- * disposed. An engine that cannot run the model is passed over, and why is said.
+ * Makes the engine of the only backend, or one of each and keeps the fastest; the others are
+ * disposed. An engine that cannot run the model is skipped, and the reason is reported.
  *
- * @param skipped backends that do not run here, and why
+ * @param skipped backends that do not run here, with their reasons
  * @throws FloeError `trainer_failed` when none can
  */
 export const fastestOf = async <T extends Candidate>(

@@ -1,7 +1,7 @@
 /**
- * @module The last operation of a model, read from its layers: through nested models, wrappers and
- * layers that only rearrange. A loss that takes a softmax or sigmoid in needs the numbers before
- * it, so the reading can also switch that activation off for a while.
+ * @module Determines the last operation of a model from its layers: through nested models, wrappers
+ * and layers that only rearrange. A loss that includes the softmax or sigmoid needs the numbers
+ * before it, so this module can also disable that activation temporarily.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { flattenLayers } from './topology.ts';
@@ -9,9 +9,9 @@ import { flattenLayers } from './topology.ts';
 type Tf = typeof Tfjs;
 type Layer = Tfjs.layers.Layer;
 
-/** What the outputs went through at last. */
+/** The last operation that produces the outputs. */
 export interface LastOperation {
-  /** Name of the activation; `linear` where there is none; undefined where it cannot be known. */
+  /** Name of the activation; `linear` without one; undefined if it cannot be determined. */
   readonly activation: string | undefined;
   /** The layer in words: `Dense "output"`. */
   readonly name: string;
@@ -42,7 +42,7 @@ interface Inner {
 
 /** Layers that give the numbers of their input in another order or shape. */
 const REARRANGING = new Set(['Reshape', 'Flatten', 'Permute', 'Masking']);
-/** Layers without an activation of their own, whose outputs take any value. */
+/** Layers without an activation, whose outputs take any value. */
 const LINEAR = new Set([
   'BatchNormalization',
   'LayerNormalization',
@@ -60,7 +60,7 @@ const ACTIVATION_LAYERS: Readonly<Record<string, string>> = {
 };
 const POOLING = /^(?:Global)?AveragePooling[123]D$/u;
 const MERGES = new Set(['Add', 'Average', 'Concatenate']);
-/** Layers that keep what is linear linear, and make of a softmax something else. */
+/** Layers that map linear outputs to linear ones, but do not preserve a softmax. */
 const KEEPS_LINEAR = /^(?:Dropout|SpatialDropout1D|RepeatVector|(?:Global)?MaxPooling[123]D)$/u;
 const RECURRENT = /^(?:Bidirectional|RNN|SimpleRNN|GRU|LSTM|ConvLSTM2D)$/u;
 /** Layers with an activation in their configuration, applied to what they give. */
@@ -112,7 +112,7 @@ const merged = (layer: Layer, parts: readonly LastOperation[]): LastOperation =>
   name: named(layer),
 });
 
-/** The softmax of tfjs's layer goes over dimension 1 unless told, which is not always the last. */
+/** tfjs's Softmax layer defaults to dimension 1, which is not always the last. */
 const overLast = (layer: Layer, rank: number): boolean => {
   const { axis } = layer as unknown as Inner;
   const single = Array.isArray(axis)
@@ -124,8 +124,8 @@ const overLast = (layer: Layer, rank: number): boolean => {
 };
 
 /**
- * Of a layer whose input and container are known; `rank` counts the dimensions of what it gives,
- * with the batch.
+ * The last operation of a layer with known input and container; `rank` counts the dimensions of its
+ * output, including the batch.
  */
 const operationOf = (
   tf: Tf,

@@ -1,6 +1,6 @@
 /**
- * @module Training of any tf.LayersModel: gradients by tf.variableGrads, weights written by
- * assignment. fit() would cost half as much again per step (measured), and shuffles by its own
+ * @module Trains any tf.LayersModel: gradients by tf.variableGrads, weights written by assignment.
+ * fit() would make each step half as expensive again (measured), and shuffles with its own
  * generator.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
@@ -56,7 +56,7 @@ export const layersEngine = (
   const variables = trained.map((weight) => weight.read() as Tfjs.Variable);
   const dropouts = dropoutLayers(model);
   const inputShape = model.inputs[0]?.shape.slice(1).map((size) => size ?? 1) ?? [];
-  /** What the optimiser keeps, in the order in which it asks. */
+  /** The optimiser's state, in the order of its requests. */
   let slots: Tfjs.Tensor[] = [];
 
   // tfjs has one current backend; another trainer of this process may have chosen another since.
@@ -128,8 +128,8 @@ export const layersEngine = (
       for (const [i, weight] of travelling.entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];
         const end = at + elementCount(shape);
-        // The wasm backend copies what it is given; a view is enough for it, not for plain
-        // JavaScript.
+        // The wasm backend copies its input, so a view is enough; plain JavaScript keeps the array
+        // itself.
         const values = eager === 'wasm' ? weights.subarray(at, end) : weights.slice(at, end);
         tf.tidy(() => {
           weight.write(tf.tensor(values, shape, 'float32'));

@@ -5,10 +5,10 @@
  */
 import type { Task } from '../task.ts';
 
-/** What a model's outputs are to the loss: logits, probabilities, or values to come close to. */
+/** The meaning of a model's outputs for the loss: logits, probabilities, or predicted values. */
 export type OutputKind = 'probabilities' | 'logits' | 'values';
 
-/** What a loss needs to know: the task, and the outputs of one example. */
+/** The parameters of a loss: the task, and the outputs of one example. */
 export interface LossSpec {
   readonly task: Required<Task>;
   readonly outputs: OutputKind;

@@ -1,6 +1,6 @@
 /**
- * @module The models a run specification can name, and models from the topology JSON it can carry
- * instead. A model is a function of tfjs, so that nothing here imports it.
+ * @module The models that a run specification can name, and models from a topology in JSON. A model
+ * is a function of tfjs, so this file does not import it.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -30,7 +30,7 @@ export const mlp2nn = (tf: Tf): Tfjs.LayersModel =>
     ],
   });
 
-/** What a model ends in. */
+/** The last layer of a model. */
 export interface ModelEnd {
   /** Units of the last layer. */
   readonly units: number;

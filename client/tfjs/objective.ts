@@ -1,7 +1,7 @@
 /**
- * @module What a model is trained for, made of the declared task, the data and the model's last
- * operation. A softmax or a sigmoid at the end is taken into the loss, which stays exact where the
- * activation saturates. Where the outputs do not follow from the model, it is refused.
+ * @module The training objective, from the declared task, the data and the model's last operation.
+ * A final softmax or sigmoid becomes part of the loss, which stays exact where the activation
+ * saturates. A model whose outputs have no known meaning is refused.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
@@ -15,7 +15,7 @@ type Tf = typeof Tfjs;
 export interface Objective extends LossSpec {
   /** Outputs of one example. */
   readonly shape: readonly number[];
-  /** For the first lines of output: the task, and what the loss takes the outputs for. */
+  /** For the first lines of output: the task, and how the loss interprets the outputs. */
   readonly description: string;
   /** The model's outputs as the loss takes them: without an activation that it takes in. */
   apply(x: Tfjs.Tensor, training: boolean): Tfjs.Tensor;

@@ -1,6 +1,6 @@
 /**
- * @module Training by recorded steps on ONNX Runtime: a step is traced once for each size of batch
- * and becomes a graph; a call of the runtime runs as many steps as fit a short stretch.
+ * @module Training by recorded steps on ONNX Runtime: a step is traced once for each batch size and
+ * becomes a graph. One call of the runtime runs as many steps as fit a short time slice.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
@@ -64,7 +64,7 @@ const createReplays = (
     prepare: async (size, training) => {
       const key = `${size} ${String(training)}`;
       const made = prepared.get(key) ?? make(size, training);
-      // The last used stand at the end; those of sizes long not seen give their memory back.
+      // The most recently used are at the end; the oldest ones free their memory.
       prepared.delete(key);
       prepared.set(key, made);
       const [[oldest = '', replaced] = []] = prepared;
@@ -203,7 +203,7 @@ export const onnxEngine = (
   planned(2, own);
   planned(2, undefined);
   let opened = open(own);
-  /** What the optimiser keeps lies in the session: another one needs a session of its own. */
+  /** The session holds the optimiser's state: another optimiser needs a new session. */
   const use = (optimizer: LocalRule): void => {
     if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
     const weights = opened.session.read();

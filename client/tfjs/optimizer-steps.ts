@@ -1,13 +1,13 @@
 /**
- * @module The optimisers' updates: in plain numbers over flat weights, for engines without tensors;
- * and as a chain of tfjs operations, run eagerly or recorded.
+ * @module The updates of the optimisers: as plain numbers over flat weights, for engines without
+ * tensors, and as a chain of tfjs operations, run eagerly or recorded.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { CLIP_EPSILON, type LocalRule, type Optimizer } from '../optimizer.ts';
 
 type Tf = typeof Tfjs;
 
-/** What the optimiser keeps: as long as the weights, and how many steps were taken. */
+/** The optimiser's state: vectors as long as the weights, and the number of steps. */
 export interface FlatState {
   /** The weights before the first step; empty where no correction asks for them. */
   readonly start: Float32Array;
@@ -87,7 +87,7 @@ const stepFlat = (
   }
 };
 
-/** A tensor that the optimiser keeps, and what it becomes. */
+/** A tensor of the optimiser's state, and its next value. */
 export interface Kept {
   readonly before: Tfjs.Tensor;
   readonly after: Tfjs.Tensor;
@@ -101,7 +101,7 @@ export interface TensorStep {
   readonly weights: readonly Tfjs.Tensor[];
   readonly gradients: readonly Tfjs.Tensor[];
   readonly rate: Tfjs.Tensor | number;
-  /** What is kept between steps, asked for in the same order in every step; zeros at first. */
+  /** The state between steps, requested in the same order in every step; initially zeros. */
   readonly slot: (shape: readonly number[]) => Tfjs.Tensor;
 }
 
@@ -118,9 +118,9 @@ const clipped = (
 };
 
 /**
- * One step as operations of tfjs: the next weights, and what the optimiser keeps. The way that the
- * weights have gone since they were loaded is kept as well where a correction needs it: it begins
- * with zeros, as all that is kept does, so that no engine has to hold the weights of the start.
+ * One step as operations of tfjs: the next weights and the optimiser's next state. If a correction
+ * needs the difference between the weights and their start, that difference is part of the state
+ * too. It starts at zero like all state, so engines need not keep the initial weights.
  */
 export const updateTensors = (tf: Tf, rule: LocalRule, step: TensorStep): TensorUpdate => {
   const { proximal } = rule;

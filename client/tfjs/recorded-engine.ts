@@ -1,6 +1,6 @@
 /**
- * @module Training by recorded steps on a GPU: a step is traced once for each size of batch, then a
- * round is a list of steps on the device, with one read-back at its end.
+ * @module Training by recorded steps on a GPU: a step is traced once for each batch size. A round
+ * is then a list of steps on the device, with one read-back at its end.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
@@ -22,7 +22,7 @@ import { type Prepare, type Prepared, cacheReplays } from './replay-cache.ts';
 /** Steps between two waits for the device: the event loop has its turn there. */
 const STRETCH = 128;
 
-/** The batches of one pass: whole ones, then what is left. */
+/** The batches of one pass: full ones, then the remainder. */
 const batches = (total: number, size: number): { readonly at: number; readonly size: number }[] =>
   Array.from({ length: Math.ceil(total / size) }, (_, i) => ({
     at: i * size,
@@ -141,7 +141,7 @@ export const recordedEngine = (
     loadExamples(opened.session, data, objective);
     held = data;
   };
-  /** What the optimiser keeps lies on the device: another one needs a session of its own. */
+  /** The device holds the optimiser's state: another optimiser needs a new session. */
   const use = (optimizer: LocalRule): void => {
     if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
     opened.session.dispose();

@@ -1,6 +1,6 @@
 /**
- * @module The replays of an engine, by size of batch, made when they are first needed. Only those
- * used last keep their buffers on the device.
+ * @module The replays of an engine, by batch size, made on first use. Only the most recently used
+ * keep their buffers on the device.
  */
 import type { Replay } from '../recorded/webgpu/replay.ts';
 
@@ -23,7 +23,7 @@ export const cacheReplays = (make: Prepare): Prepare => {
     const key = `${size} ${String(training)}`;
     const known = prepared.get(key);
     const made = known ?? make(size, training);
-    // The last used stand at the end; those of sizes long not seen give their memory back.
+    // The most recently used are at the end; the oldest ones free their memory.
     prepared.delete(key);
     prepared.set(key, made);
     for (const [oldest, replaced] of prepared) {

@@ -1,7 +1,7 @@
 /**
- * @module What of a tfjs model must not depend on the process it was built in: tfjs numbers unnamed
- * layers and repeated tensors by how many were made before, so names are made anew here, in the
- * model's own order. And the files that `tf.loadLayersModel` reads.
+ * @module Canonical topologies, which do not depend on the process that built the model. tfjs
+ * numbers unnamed layers and repeated tensors by a counter of the process, so this file renames
+ * them in the order of the model. It also makes the files that `tf.loadLayersModel` reads.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, type TensorRole, validateManifest } from '../../protocol/model/manifest.ts';
@@ -30,9 +30,7 @@ export const flattenLayers = (layers: readonly Tfjs.layers.Layer[]): Tfjs.layers
  */
 const AUTOMATIC = /^(?:([a-z0-9_]+)_[A-Z][A-Za-z0-9]*?|(input))\d+$/u;
 
-/**
- * New names of the layers that nobody named, by their old ones: `dense_Dense7` becomes `dense_1`.
- */
+/** The new names of unnamed layers, by their automatic ones: `dense_Dense7` becomes `dense_1`. */
 const layerNames = (model: Tfjs.LayersModel): ReadonlyMap<string, string> => {
   const names = new Map<string, string>();
   const taken = new Set(flattenLayers(model.layers).map(({ name }) => name));
@@ -123,7 +121,7 @@ export const topologyOf = (model: Tfjs.LayersModel): Topology => {
   const renamed = renameValues(layerNames(model), json) as {
     config: Record<string, unknown>;
   } & Topology;
-  // A model's own automatic name counts models of the process.
+  // The automatic name of a model counts the models of the process.
   if (/^(sequential_|model)\d+$/u.test(model.name))
     renamed.config['name'] = model.name.replace(/_?\d+$/u, '');
   return renamed;

@@ -1,7 +1,7 @@
 /**
- * @module The trainer for TensorFlow.js models: SGD, or another optimiser, over seeded shuffles of
- * a participant's examples, as FederatedAveraging's ClientUpdate has it (McMahan et al. 2017,
- * algorithm 1).
+ * @module The trainer for TensorFlow.js models: SGD or another optimiser over seeded shuffles of a
+ * participant's examples, as in ClientUpdate of FederatedAveraging (McMahan et al. 2017, algorithm
+ * 1).
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import type { BaseRef } from '../../protocol/model/base.ts';
@@ -44,14 +44,14 @@ export interface TfjsTrainerOptions {
   /** A function of tfjs, a topology (JSON), or a model, which the trainer then owns. */
   readonly model: ModelFunction | Topology | Tfjs.LayersModel;
   /**
-   * What is minimised. Default: what a compiled model declares with its loss; else `regression` for
-   * labels that are floats, and for classes `sequence` where the model gives [steps, classes],
-   * `binary` where it gives one number, `multi-class` otherwise.
+   * The task, which determines the loss. Default: the loss of a compiled model; otherwise
+   * `regression` for float labels, and for classes `sequence` if the model outputs [steps,
+   * classes], `binary` if it outputs one number, `multi-class` otherwise.
    */
   readonly task?: Task | TaskType;
   /**
-   * What the model gives, where its last operation does not say so: `logits`, `probabilities` or
-   * `values`. Default: read from the model, through nested models and wrappers.
+   * The meaning of the model's outputs, if its last operation does not determine it: `logits`,
+   * `probabilities` or `values`. Default: read from the model, through nested models and wrappers.
    */
   readonly outputs?: OutputKind;
   readonly data: Dataset;
@@ -79,9 +79,9 @@ export interface TfjsTrainerOptions {
 export interface TfjsTrainer extends Trainer {
   /** With the manifest's names: for `exportTfjs` and for a run specification. */
   readonly topology: Topology;
-  /** What the model is trained for, with all parameters. */
+  /** The task of the model, with all parameters. */
   readonly task: Required<Task>;
-  /** What the owner of the examples should know about them. */
+  /** Remarks on the examples for their owner. */
   readonly report: PreflightReport;
   /**
    * The same model and memory on other examples: for many participants in one process. Calls wait
@@ -121,7 +121,7 @@ interface Shared {
   readonly hold: () => () => void;
 }
 
-/** Turns what the engine throws into `trainer_failed`. */
+/** Converts errors of the engine to `trainer_failed`. */
 const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
   try {
     return await work();
@@ -363,10 +363,10 @@ const share = async (
 };
 
 /**
- * A trainer of a tf.LayersModel with one input and one output. Stacks of dense layers on the wasm
- * backend run without tfjs (`denseFastPath`), and the backend line says so. Deterministic for a
- * seed and a backend; layers with randomness of their own other than Dropout are refused.
- * One step is tried at once, unless `trial` is false.
+ * A trainer of a tf.LayersModel with one input and one output. On the wasm backend, stacks of dense
+ * layers run without tfjs (`denseFastPath`), and the backend line states it. Deterministic for a
+ * seed and a backend; layers with randomness other than Dropout are refused. One step is tried
+ * immediately, unless `trial` is false.
  * @throws FloeError `backend_unavailable`, `model_malformed` for a model that cannot be trained
  * here, `data_unfit`
  */

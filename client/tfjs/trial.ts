@@ -1,6 +1,6 @@
 /**
- * @module One training step when a trainer is made: a model that cannot train is refused before the
- * first round, and kernels that came from a slower backend are named.
+ * @module Runs one training step when a trainer is made: a model that cannot train is refused
+ * before the first round, and kernels of a slower backend are named.
  */
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -11,7 +11,7 @@ import type { Tf } from './backends.ts';
 import { takeBorrowed } from './kernels/borrow.ts';
 import type { Engine } from './engine.ts';
 
-/** An engine, and what the first lines of output say about it. */
+/** An engine, and its description for the first lines of output. */
 export interface Chosen {
   readonly engine: Engine;
   readonly remark: string;

@@ -1,6 +1,6 @@
 /**
- * @module Training by recorded steps on WebAssembly: a step is traced once for each size of batch
- * and replayed as a list of calls on one linear memory, without tfjs between them.
+ * @module Training by recorded steps on WebAssembly: a step is traced once for each batch size and
+ * replayed as a list of calls on one linear memory, without tfjs between them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
@@ -34,7 +34,7 @@ export const wasmEngine = (
     switchBackend(tf, eager);
     return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
   };
-  // One room for the weights and what the optimiser keeps; another optimiser needs another.
+  // One memory for the weights and the optimiser's state; another optimiser needs a new one.
   let session: WasmSession | undefined;
   let own: LocalRule = PLAIN_SGD;
   let held: Float32Array | undefined;

@@ -1,6 +1,6 @@
 /**
- * @module All weights of a model in one vector, for engines that keep them in a memory of their
- * own: those that travel come first, a frozen base behind them.
+ * @module All weights of a model in one vector, for engines with a separate memory: the trained
+ * weights first, a frozen base after them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 

@@ -100,7 +100,7 @@ export interface FrozenTable {
 export interface SecretTable {
   read(round: number): Promise<Uint8Array | undefined>;
   write(round: number, secret: Uint8Array): Promise<void>;
-  /** Erases every secret but that of `round`; all of them where it is undefined. */
+  /** Erases every secret except that of `round`; undefined erases all. */
   keepOnly(round: number | undefined): Promise<void>;
 }
 
@@ -145,8 +145,8 @@ export interface Journal {
   /** The records of one round, in order. */
   round(round: number): Promise<readonly StoredRecord[]>;
   /**
-   * Bytes [start, end) of the encoded transcript as they are stored, in pieces: nothing is decoded.
-   * A range may begin and end anywhere; what lies beyond the end is left out.
+   * Bytes [start, end) of the encoded transcript, in pieces, without decoding. A range may begin
+   * and end anywhere; bytes beyond the end are omitted.
    */
   transcript(start?: number, end?: number): AsyncIterable<Uint8Array>;
   /** A blob that a record of the transcript names, unless it was dropped. */

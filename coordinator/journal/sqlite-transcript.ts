@@ -69,13 +69,13 @@ export interface TranscriptWriter {
   /** @throws where a record of this hash or at this place is there */
   readonly add: (record: NewRecord) => void;
   /**
-   * Packs the attempts before this one, all where it is undefined; not those that an event refers
-   * to that is still to be replayed.
+   * Packs the attempts before this one, or all if undefined; not those that an event still to be
+   * replayed refers to.
    */
   readonly pack: (before: number | undefined) => void;
 }
 
-/** Within the transaction of who calls. */
+/** Runs within the caller's transaction. */
 export const transcriptWriter = (database: DatabaseSync): TranscriptWriter => {
   const insert = database.prepare(
     'INSERT INTO transcript (at, idx, round, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',

@@ -36,10 +36,10 @@ const suspensions = (round: number, members: readonly Hex[]): readonly Effect[] 
     : [publish({ type: 'suspended', round, code: 'member_suspended', members })];
 
 /**
- * Ends the attempt without a commit. Before anybody was asked to unmask nothing was revealed; after
- * that the record says that the sum may be known.
- * @param culprits are not invited again; the record names those against whom there is proof
- * @param proof what shows everybody that they lied
+ * Ends the attempt without a commit. Before the unmask phase nothing was revealed; after it, the
+ * record states that the sum may be known.
+ * @param culprits are not invited again; the record names those with proof
+ * @param proof proves their lies to third parties
  */
 export const abort = (
   config: MachineConfig,

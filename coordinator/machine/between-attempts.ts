@@ -12,13 +12,10 @@ import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
 import { eligible, emptyRound, type Round, type State } from './state.ts';
 
-/**
- * Says once why no attempt can be opened, as soon as that is so, and forgets it as soon as it is
- * not.
- */
+/** Reports once why no attempt can be opened, and resets the report when one can. */
 export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
   const { phase } = state;
-  // Before the first attempt anybody can be invited.
+  // Before the first attempt, every participant can be invited.
   if (phase.type !== 'waiting' || state.attempt === 0) return undefined;
   const plan = planned(config, state);
   const reason = plan.type === 'wait' ? plan.reason : undefined;
@@ -84,7 +81,7 @@ export const openRound = (config: MachineConfig, state: State, now: number): Ste
   // R_0 is not public before the first Open record.
   const current = state.attempt === 0 ? withDrawn(state) : state;
   const lottery = holdLottery(config, current);
-  // `opensAt` has said that somebody can be invited.
+  // `opensAt` has checked that somebody can be invited.
   if (lottery.type === 'wait') return { state, effects: [] };
   const { invited, draw, isGroup = false } = lottery;
   const round: Round = {

@@ -23,10 +23,10 @@ import {
   type Streak,
 } from './state.ts';
 
-/** Attempts in a row with one cause at everybody, from which on the run pauses for it, or ends. */
+/** Consecutive attempts with one cause at all members, after which the run pauses or ends. */
 export const STREAK = 3;
 /**
- * The first pause for a cause that meets everybody; doubles with each attempt that follows, up to
+ * The first pause for a cause that stops all members. It doubles with each further attempt, up to
  * the longest.
  */
 export const FIRST_CAUSE_PAUSE_MS = LONGEST_PAUSE_MS;
@@ -83,8 +83,8 @@ export const reportedIn = (round: Round): Reported | undefined => {
 };
 
 /**
- * The streak after this attempt. A cause counts if the members without it are fewer than the minimum
- * cohort. `everybody` is set if every eligible participant reports it.
+ * The streak after this attempt. A cause counts if the members without it are fewer than the
+ * minimum cohort. `everybody` is set if every eligible participant reports it.
  */
 export const streakAfter = (
   { spec }: MachineConfig,

@@ -79,7 +79,7 @@ export const fitting = <Schema extends v.GenericSchema>(
   },
 });
 
-/** As null where it is missing. */
+/** Encodes undefined as null. */
 export const optional = <Value>(codec: Codec<Value>): Codec<Value | undefined> => ({
   write: (value, refs) => (value === undefined ? null : codec.write(value, refs)),
   read: (data, found) => (data === null ? undefined : codec.read(data, found)),

@@ -52,7 +52,10 @@ export const eligibleSet = (state: State, cohort: readonly Hex[]): readonly Hex[
   return [...first, ...[...known, ...unknown].slice(0, room)].toSorted();
 };
 
-/** Who was silent and has finished no attempt since. @param now silent in the attempt that ends */
+/**
+ * The participants that were silent and have finished no attempt since.
+ * @param now silent in the attempt that ends
+ */
 export const silentAfter = (
   { silent }: State,
   { missed }: State['history'],
@@ -85,8 +88,8 @@ const resting = (
 const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undefined;
 
 /**
- * Who is here and can be in the next cohort. Of an open run only those of the eligible set; a
- * closed one listed its keys before.
+ * The present participants that can be in the next cohort. In an open run these are members of the
+ * eligible set; a closed run lists its keys in the specification.
  */
 const pool = ({ spec }: MachineConfig, state: State): readonly Hex[] => {
   const here = eligible(state).filter((key) => !suspendedNow(state, key));
@@ -101,7 +104,7 @@ const listed = (keys: readonly Hex[]): string =>
     .map((key) => addressOf(fromHex(key)))
     .join(', ') + (keys.length > 5 ? ` and ${keys.length - 5} more` : '');
 
-/** Who of those that are here can be invited on this model, see spending.ts. */
+/** The present participants that can be invited on this model, see spending.ts. */
 const planOf = (config: MachineConfig, state: State): Plan => {
   const keys = pool(config, state);
   const { minimum } = config.spec.cohort;
@@ -173,7 +176,7 @@ const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): r
   const rests = resting(config, state, keys);
   const later = untested(config, state, keys);
   const summed = everSummed(state.history);
-  // An attempt that is repeated takes everybody who was planned for it.
+  // A repeated attempt takes all members that were planned for it.
   const isRepeated = keys.some((key) => summed.has(key));
   return ranked(
     state,
@@ -185,7 +188,7 @@ const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): r
     .toSorted();
 };
 
-/** The lists of the Open record. @param out who of the eligible is left out */
+/** The lists of the Open record. @param out whether an eligible participant is left out */
 const listsOf = (state: State, out: (key: Hex) => boolean): Draw => {
   const keys = [...state.drawn].toSorted();
   const round = state.attempt + 1;
@@ -316,7 +319,7 @@ export const planned = (config: MachineConfig, state: State): Plan => {
   return lottery.type === 'wait' ? lottery : plan;
 };
 
-/** Whom the next attempt invites. */
+/** Draws the members that the next attempt invites. */
 export const holdLottery = (config: MachineConfig, state: State): Lottery => {
   const plan = planned(config, state);
   if (plan.type === 'wait') return plan;

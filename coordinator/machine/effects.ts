@@ -106,10 +106,10 @@ export type Progress =
       readonly retryAt: number;
       /** The coordinator may know the sum. */
       readonly answered: boolean;
-      /** What participants said stopped them, counted by code. */
+      /** The errors that participants reported, counted by code. */
       readonly reported: readonly { readonly code: string; readonly count: number }[];
     }
-  /** Who was in every one of several sums that cannot be right; also in the Abort record. */
+  /** The members of every one of several invalid sums; also in the Abort record. */
   | {
       readonly type: 'suspended';
       readonly round: number;
@@ -127,7 +127,7 @@ export type Effect =
   | { readonly type: 'append'; readonly record: SignedRecord }
   | {
       readonly type: 'send';
-      /** Who is not logged in does not get it now; `syncFrames` has it when it comes back. */
+      /** Absent participants do not receive it now; `syncFrames` includes it when they return. */
       readonly to: readonly Hex[] | 'everyone';
       readonly frame: OutgoingFrame;
     }

@@ -145,7 +145,7 @@ export const decodeEvent = (bytes: Uint8Array, time: number, beside?: Beside): E
   const { type, from } = stored;
   const record = stored.record ?? beside?.record;
   if (record === undefined || (stored.record === undefined) === (beside === undefined))
-    throw new FloeError('journal_corrupt', 'expected the record in the event or beside it');
+    throw new FloeError('journal_corrupt', 'expected the record in the event or stored separately');
   const sealed = beside?.entries ?? stored.entries ?? [];
   return { type, from, record: decodeRecord(record), entries: sealed, time };
 };

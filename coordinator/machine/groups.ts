@@ -65,9 +65,9 @@ export interface Group {
 }
 
 /**
- * The next group of the spoiled attempt, disjoint from those that were asked since: of the minimum
- * while another one can follow.
- * @param here who is here and neither excluded nor suspended
+ * The next group of the spoiled attempt, disjoint from the groups asked since. It has the minimum
+ * size while another group can follow.
+ * @param here present participants, neither excluded nor suspended
  */
 export const nextGroup = (
   { spec }: MachineConfig,

@@ -38,11 +38,16 @@ export const withRegistered = (
   return next;
 };
 
-/** Who has been in a cohort, those of the latest cohorts first, as many as an envelope holds. */
+/**
+ * Participants that have been in a cohort, those of the latest cohorts first, up to the limit of an
+ * envelope.
+ */
 export const cohortReaders = ({ places }: State): readonly Hex[] =>
   [...places].toReversed().slice(0, MAX_READERS);
 
-/** Without those who left, hold no place and are not invited to the present round. */
+/**
+ * The state without participants that have left, hold no place and are not invited to this round.
+ */
 export const withoutStrangers = (state: State): State => {
   const { participants, places } = state;
   const invited = new Set(roundOf(state)?.invited);

@@ -170,7 +170,10 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
   if (before !== undefined)
     return equalBytes(before.hash, record.hash)
       ? { state, effects: [ack] }
-      : refuse('record_conflict', `another ${record.type} record of this round stands`);
+      : refuse(
+          'record_conflict',
+          `another ${record.type} record of this round is already accepted`,
+        );
   checkPlace(state, round, record, event.time);
   requireLawful(viewOf(config, state, round), record);
   checkEntries(round, record, entries);

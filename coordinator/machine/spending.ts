@@ -16,7 +16,7 @@ export interface Tried {
   /** Its cohort. */
   readonly members: readonly Hex[];
   readonly threshold: number;
-  /** Who may have uploaded. */
+  /** The members that may have uploaded. */
   readonly uploaded: readonly Hex[];
   readonly survivors: readonly Hex[];
   /** Whose answer came. */
@@ -79,10 +79,11 @@ const renounced = ({ spec }: MachineConfig, state: State, group: ReadonlySet<Hex
   });
 
 /**
- * The plan for the next attempt: members that have answered nothing on this model, else such that
- * have not uploaded either, else exactly the set that was answered for; else the run waits.
- * @param present who is here and not excluded
- * @param most how many are invited at most
+ * The plan for the next attempt, in order of preference: members that have answered nothing on this
+ * model; members that have not uploaded either; exactly the set that was answered for. Otherwise
+ * the run waits.
+ * @param present present participants that are not excluded
+ * @param most maximum number of invitations
  */
 export const planInvitation = (
   config: MachineConfig,
@@ -107,7 +108,7 @@ export const planInvitation = (
   const here = new Set(present);
   const sets = state.tried
     .filter((at) => at.answered.length > 0)
-    // Members leave out of a set that they have answered only those against whom they have proof.
+    // Members that have answered for a set exclude only members with proof against them.
     .map(({ survivors }) => survivors.filter((key) => !state.proven.has(key)))
     .filter((set) => set.length >= minimum);
   const whole = sets.find(

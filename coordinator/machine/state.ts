@@ -52,9 +52,9 @@ export interface Round {
   /** What R drew them from; undefined before the first commit. */
   readonly draw?: Draw;
   readonly withdrawn: ReadonlyMap<Hex, string>;
-  /** What those who withdrew say of their trainer's error. */
+  /** The trainer errors that withdrawn members report. */
   readonly details: ReadonlyMap<Hex, string>;
-  /** What participants wait for, see causes.ts; `changes` counts the reports that were new. */
+  /** The services that participants wait for, see causes.ts; `changes` counts new reports. */
   readonly reports: ReadonlyMap<
     Hex,
     { readonly code?: string | undefined; readonly changes: number }
@@ -71,10 +71,11 @@ export interface Round {
   readonly complaints: ReadonlyMap<Hex, Complained>;
   readonly uploads: ReadonlyMap<Hex, Upload>;
   readonly survivors: SignedRecord<'survivors'> | undefined;
-  /** Who was here in a phase of the attempt and said nothing until it was over. */
+  /** Members that were present in a phase of the attempt and did not answer before its end. */
   readonly silent: ReadonlySet<Hex>;
   /**
-   * Fixed with the survivors, before anything is opened: who may be drawn by the next R, ascending.
+   * Fixed with the survivors, before anything is opened: the participants that the next R may draw,
+   * ascending.
    */
   readonly eligible: readonly Hex[];
   readonly consistent: ReadonlyMap<Hex, SignedRecord<'consistent'>>;
@@ -149,7 +150,7 @@ export type IdlePhase =
   | (Timed<'waiting'> & {
       readonly until: number;
       readonly reason?: string;
-      /** Why `until` is late: one cause met everybody, attempt after attempt. */
+      /** The reason for a long pause: one cause stopped all members, attempt after attempt. */
       readonly pause?: string;
     })
   | Timed<'finished'>;
@@ -175,7 +176,7 @@ export interface Streak {
   /** It met each one that was here, in each of them. */
   readonly everybody: boolean;
   /**
-   * What all whom it met in the newest attempt say of their trainer's error, where it is the same.
+   * The trainer error that all affected members of the newest attempt report, if it is the same.
    */
   readonly detail?: string;
 }
@@ -190,7 +191,7 @@ export interface State {
   readonly committed: number;
   /** Failed attempts since the last commit. */
   readonly failures: number;
-  /** Of the last attempts, where they failed for one cause at everybody. */
+  /** The last attempts, if all failed for one cause at all members. */
   readonly streak: Streak | undefined;
   /** Why the run has ended before its last round. */
   readonly failure: ErrorCode | undefined;
@@ -200,20 +201,20 @@ export interface State {
    * R, revealed by the last commit, 32 bytes; R_0 before the first. See protocol/rules/beacon.ts.
    */
   readonly beacon: Uint8Array;
-  /** Of the last commit; of nobody before the first. See encoding/weight-scale.ts. */
+  /** From the last commit; initial value before the first. See encoding/weight-scale.ts. */
   readonly meanExamples: number;
   /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
   /** The attempts so far, as far as the draw depends on them. */
   readonly history: RunHistory;
   /**
-   * Who was here when it last missed an attempt, and has finished none since: it costs the others a
-   * deadline.
+   * Participants that were present when they last missed an attempt, and have finished none since.
+   * Each costs the others a deadline.
    */
   readonly silent: ReadonlySet<Hex>;
   /** Attempts on the newest model in which members may have been summed. */
   readonly tried: readonly Tried[];
-  /** Who has said that it has answered on the newest model, and sits out. */
+  /** Participants that have stated an answer on the newest model and therefore do not take part. */
   readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
   readonly excluded: ReadonlySet<Hex>;
@@ -224,9 +225,11 @@ export interface State {
    * would answer for no set that leaves a liar out.
    */
   readonly proofs: readonly SignedRecord<'abort'>[];
-  /** Who is here, and those gone who are invited to the present round or have been in a cohort. */
+  /**
+   * Present participants, and absent ones that are invited to this round or have been in a cohort.
+   */
   readonly participants: ReadonlyMap<Hex, Presence>;
-  /** Who has been in a cohort; the members of the latest cohorts are at the end. */
+  /** Participants that have been in a cohort; members of the latest cohorts are at the end. */
   readonly places: ReadonlySet<Hex>;
   /** The last registration of each identity, of as many as are remembered; see places.ts. */
   readonly registered: ReadonlyMap<Hex, SignedRecord<'register'>>;
@@ -312,7 +315,7 @@ const changed = <In extends RoundPhase>(phase: In, change: RoundChange): In => (
 export const withChange = (state: State, change: RoundChange): State =>
   'round' in state.phase ? { ...state, phase: changed(state.phase, change) } : state;
 
-/** Who is here and not excluded. */
+/** Present participants that are not excluded. */
 export const eligible = (state: State): Hex[] =>
   [...state.participants]
     .filter(([key, { present }]) => present && !state.excluded.has(key))
@@ -327,7 +330,7 @@ export const withEntry = <Value>(
 
 export const isMasked = ({ spec }: MachineConfig): boolean => spec.secagg === 'masked';
 
-/** Who may upload: U1 with masks, the cohort without. */
+/** The members that may upload: U1 with masks, the cohort without. */
 export const uploaders = (round: Round): readonly Hex[] =>
   round.sharers?.body.members.map(toHex) ?? round.members;
 

@@ -1,12 +1,12 @@
 /**
- * @module Loaded into a coordinator that is measured (`--import`, with `--expose-gc`): at SIGUSR2
- * it collects its garbage and prints what is left. What is resident says more of the allocator and
- * of the load of the machine than of the program.
+ * @module Loaded into a measured coordinator (`--import`, with `--expose-gc`): at SIGUSR2 it
+ * collects garbage and prints the remaining heap. Resident memory depends more on the allocator and
+ * on the load of the machine than on the program.
  */
 const { gc } = globalThis;
 
 process.on('SIGUSR2', () => {
-  // Twice: what a first pass finalises holds memory until the second.
+  // Twice: objects finalised by the first pass are freed by the second.
   gc?.();
   gc?.();
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();

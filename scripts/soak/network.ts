@@ -1,5 +1,5 @@
 /**
- * @module The network of the trials: a devnet in this process, and what can be taken away from it.
+ * @module The network of the trials: a devnet in this process, whose services can be stopped.
  */
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
 import type { Devnet } from 'floe-devnet';

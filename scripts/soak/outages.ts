@@ -1,5 +1,5 @@
 /**
- * @module `soak outages` and `soak epochs`: each trial is a run of its own, compared with an
+ * @module `soak outages` and `soak epochs`: each trial is a separate run, compared with an
  * undisturbed one, see verdict.ts.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -36,7 +36,7 @@ const CAUSES: Readonly<Record<FaultName | 'epochs', ReadonlySet<string>>> = {
   epochs: new Set(['blob_expired', 'store_unavailable']),
 };
 
-/** Says what a trial came to. @returns whether it held */
+/** Prints the result of a trial. @returns whether it passed */
 const report = (trial: Trial, played: Played, undisturbed: Played): boolean => {
   const { attempts, printed } = played;
   say(`\n== ${trial.name}`);
@@ -76,8 +76,8 @@ const runTrials = async (trials: readonly Trial[], giveUp: number): Promise<numb
       `undisturbed: model ${undisturbed.model ?? 'NONE'}, ${undisturbed.attempts ?? 'no'} attempts`,
     );
     for (const [at, trial] of trials.entries()) {
-      // A network of its own, so that each trial is the same whatever came before; one after the
-      // other.
+      // Each trial has a separate network, because earlier trials must not affect it; trials run in
+      // sequence.
       const devnet = await startNetwork();
       try {
         const name = `trial-${at}`;

@@ -1,8 +1,7 @@
 /**
- * @module `soak rounds`: many rounds of a tiny model, kept in the state folder. Measured on the
- * way: memory of the coordinator, its journal, its files, and the processor time of a restart. What
- * it keeps is its heap and its buffers after a garbage collection, of which resident memory says
- * little.
+ * @module `soak rounds`: many rounds of a tiny model, stored in the state folder. Measures memory
+ * of the coordinator, its journal, its files, and the processor time of a restart. Memory is heap
+ * and buffers after a garbage collection, because resident memory depends mostly on the allocator.
  */
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +22,7 @@ const memoryOf = async (pid: number | undefined): Promise<number> => {
 const HEAP = new URL('heap.ts', import.meta.url).href;
 const MEASURED = { NODE_OPTIONS: `--expose-gc --import ${HEAP}` };
 
-/** What the process keeps after a garbage collection, MiB: see heap.ts. */
+/** Memory of the process after a garbage collection, MiB: see heap.ts. */
 const keptBy = async (
   server: FloeProcess,
 ): Promise<{ readonly heap: number; readonly buffers: number }> => {

@@ -1,6 +1,6 @@
 /**
  * @module One run of the trials in real processes: a coordinator and its participants, the moment
- * at which something is done to them, and what they printed from then on.
+ * of the disturbance, and their output from then on.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

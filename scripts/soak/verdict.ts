@@ -1,8 +1,8 @@
 /**
- * @module What a trial came to, from what was printed. It holds when nobody is accused, nobody
- * leaves, and the run ends with the model of an undisturbed one. Rounding randomness follows the
- * attempt, so it holds, too, with another model where attempts were aborted, each for the outage of
- * the trial, and the accuracy is that of the undisturbed run.
+ * @module The verdict on a trial, from the printed output. A trial passes if no participant is
+ * accused, none leaves, and the run ends with the model of an undisturbed run. Rounding randomness
+ * depends on the attempt. A trial with another model therefore also passes if every aborted attempt
+ * was aborted for the outage of the trial, and the accuracy is that of the undisturbed run.
  */
 
 /** What ends with too few answers: the outage is in what members reported. */
@@ -16,7 +16,7 @@ const TOO_FEW: ReadonlySet<string> = new Set([
 const ACCURACY_POINTS = 1;
 
 export interface Ended {
-  /** Hash of the last model; undefined when the run did not end in time. */
+  /** Hash of the last model; undefined if the run did not end within the time limit. */
   readonly model: string | undefined;
   /** Of the last round, per cent. */
   readonly accuracy: number | undefined;

@@ -1,9 +1,8 @@
 /**
- * @module BLS12-381 as `@noble/curves` has it, for the Seal SDK of many participants in one thread:
- * members of a cohort verify and use the same keys of the same key servers, each for itself, and
- * what was computed once for the same bytes is not computed again. Every participant still asks the
- * key servers in its own name and checks what it got; nothing is shared but results of pure
- * functions.
+ * @module BLS12-381 of `@noble/curves` with memoised results, for the Seal SDKs of many
+ * participants in one thread. Members of a cohort verify and use the same keys of the same key
+ * servers, so identical inputs are computed once. Every participant still queries the key servers
+ * under its own identity and checks the answers; only results of pure functions are shared.
  */
 import { bls12_381 as noble } from '@noble/curves/bls12-381.js';
 import { bytesToHex } from '@noble/curves/utils.js';

@@ -1,6 +1,5 @@
 /**
- * @module A function of bytes whose newest results are kept. For pure functions only: a result that
- * was computed for the same bytes is the result.
+ * @module A memoised function of bytes, which keeps its newest results. For pure functions only.
  */
 
 /** @param size results that are kept; the oldest goes first */

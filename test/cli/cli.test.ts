@@ -285,7 +285,7 @@ describe('floe sim, verify and pull', () => {
     child.kill('SIGINT');
     const { code, stderr } = await ended;
     expect(code).toBe(130);
-    expect(stderr).toMatch(/^stopped by Ctrl-C; what was reached is in .*\.partial$/mu);
+    expect(stderr).toMatch(/^stopped by Ctrl-C; the partial run is in .*\.partial$/mu);
     expect(stderr).not.toMatch(/^error/mu);
     const names = (await readdir(join(folder, 'runs'))).filter((name) =>
       name.includes('interrupted'),

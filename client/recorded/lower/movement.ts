@@ -65,7 +65,7 @@ export const sliced = (
 const slice: Lower = (tape, inputs, attrs) =>
   sliced(tape, input(inputs, 'x'), numbersOf(attrs, 'begin'), numbersOf(attrs, 'size'));
 
-/** Where x lies within a larger shape, from `before` on; elsewhere `fill`. */
+/** Places x in a larger shape at offset `before`; the rest is `fill`. */
 const placed = (x: Ref, before: readonly number[], fill: number): View => {
   const strides = stridesOf(x.shape);
   return {

@@ -1,6 +1,6 @@
 /**
- * @module What the lowering of a kernel writes to: the values and nodes of the program so far. A
- * `Ref` is a value seen with a shape; reshaping gives another ref of the same value.
+ * @module The output of lowering a kernel: the values and nodes of the program so far. A `Ref` is a
+ * value with a shape; reshaping gives another ref of the same value.
  */
 import { constant, view } from '../expr.ts';
 import { type Expr, type Node, type Value, type View, elements, stridesOf } from '../ir.ts';

@@ -1,7 +1,6 @@
 /**
  * @module An ONNX graph under construction: tensors with their shapes, and the values of a plan as
- * tensors, row-major or with channels first, whichever a reader wants; each conversion is made
- * once.
+ * tensors, row-major or channels first as the reader requires. Each conversion is made once.
  */
 import { elements } from '../ir.ts';
 import { Unrecordable } from '../lower/tape.ts';
@@ -103,7 +102,7 @@ const createTensors = () => {
   };
   const floats: Builder['floats'] = (data, shape) => {
     const own = Float32Array.from(data);
-    // Small ones are often the same; large ones are compared by nobody.
+    // Small constants often repeat; large ones are not worth comparing.
     const known =
       own.length > 64 ? fresh() : `f ${key(shape)} ${new Uint32Array(own.buffer).join()}`;
     return { name: constant(known, shape, own), shape };

@@ -1,4 +1,7 @@
-/** @module A plan as one ONNX graph: what it reads, and what holds each weight after the step. */
+/**
+ * @module Compiles a plan to one ONNX graph, with its inputs and the outputs that hold the weights
+ * after the step.
+ */
 import { type Elementwise, type MapNode, type Node, elements } from '../ir.ts';
 import { Unrecordable } from '../lower/tape.ts';
 import type { Plan } from '../plan.ts';
@@ -65,7 +68,7 @@ const addMap = (compiler: Compiler, node: MapNode): void => {
   else builder.define(node.out, partTensor(builder, node, sizeOf));
 };
 
-/** What a node computed, followed by what becomes of each element. */
+/** Adds the result of a node, followed by its epilogue. */
 const addFinished = (
   { builder, sizeOf }: Compiler,
   out: number,
@@ -155,7 +158,7 @@ const addNode = (compiler: Compiler, node: Node): void => {
   }
 };
 
-/** What is known of the values that come from outside. */
+/** The external values and their tensors. */
 const sourcesOf = (plan: Plan) => {
   const constants = new Map(plan.constants.map(({ buffer, data }) => [buffer, data]));
   return (value: number): Source => {
@@ -168,7 +171,7 @@ const sourcesOf = (plan: Plan) => {
 
 /**
  * The graph of one step.
- * @throws Unrecordable with what has no operator
+ * @throws Unrecordable for an operation without an ONNX operator
  */
 const stepGraph = (plan: Plan): Step => {
   const bufferOf = (value: number): number => plan.bufferOf[value] ?? -1;
@@ -195,9 +198,9 @@ const stepGraph = (plan: Plan): Step => {
     const size = plan.buffers[buffer] ?? 0;
     const any = builder.anyRows(value);
     if (elements(any.shape) !== size) throw new Unrecordable('an output of another size');
-    // What a step leaves has the shape that the next one reads.
+    // The output of a step must have the shape of the next step's input.
     const shaped = builder.reshape(any, inputs.get(buffer)?.dims ?? any.shape);
-    // An output is a tensor of its own, not what came in or another output too.
+    // An output must be a distinct tensor, neither an input nor another output.
     const own = given.has(shaped.name)
       ? builder.op('Identity', [shaped.name], shaped.shape)
       : shaped;
@@ -212,14 +215,15 @@ const stepGraph = (plan: Plan): Step => {
 
 /** What all steps read, side by side. */
 const outer = ({ name, dims }: FixedPort): Port => ({ name: `${name}_all`, dims: ['n', ...dims] });
-/** What the first step reads, and the last one leaves. */
+/** An input of the first step, or an output of the last. */
 const first = ({ name, dims }: FixedPort): Port => ({ name: `${name}_0`, dims });
 const end = ({ name, dims }: Port): Port => ({ name: `${name}_end`, dims });
 
 /**
- * The model that runs several steps, one after the other, on batches side by side: ONNX's Scan over
- * the step's graph. What a step leaves is what the next one reads; the rest is the same for all.
- * @throws Unrecordable with what has no operator
+ * The model that runs several steps in sequence, on stacked batches: ONNX's Scan over the step's
+ * graph. The outputs of a step are inputs of the next; all other inputs are the same for every
+ * step.
+ * @throws Unrecordable for an operation without an ONNX operator
  */
 export const compileOnnx = (plan: Plan): Compiled => {
   const { graph, inputs, outputs } = stepGraph(plan);

@@ -24,7 +24,7 @@ export interface GraphNode {
 
 export interface Port {
   readonly name: string;
-  /** A name stands for a size that each run decides. */
+  /** A name denotes a size that each run decides. */
   readonly dims: readonly (number | string)[];
 }
 

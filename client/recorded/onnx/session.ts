@@ -1,8 +1,8 @@
 /**
- * @module Runs planned steps on ONNX Runtime: several of them in one call, each call with what they
- * read, side by side, and with the weights and the optimiser's state that the call before left. On
- * one thread, so that the same plan gives the same bytes on a processor; another processor may
- * round otherwise.
+ * @module Runs planned steps on ONNX Runtime. One call runs several steps on their stacked inputs,
+ * and starts from the weights and the optimiser's state of the previous call. It uses one thread,
+ * because the same plan must give the same bytes on a processor; another processor may round
+ * differently.
  */
 import type { Plan } from '../plan.ts';
 import type { Compiled } from './compile.ts';
@@ -16,7 +16,7 @@ interface InferenceSession {
   release(): Promise<void>;
 }
 
-/** What is used of the package onnxruntime-node, which may be absent. */
+/** The used part of the package onnxruntime-node, which may be absent. */
 export interface OnnxRuntime {
   readonly InferenceSession: {
     create(model: Uint8Array, options: object): Promise<InferenceSession>;
@@ -47,7 +47,7 @@ const OPTIONS = {
   interOpNumThreads: 1,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
-  // Errors alone: warnings of the optimiser concern nobody here.
+  // Errors only: warnings of the graph optimiser are not actionable.
   logSeverityLevel: 3,
 } as const;
 

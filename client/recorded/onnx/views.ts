@@ -67,7 +67,7 @@ const ordered = (
   const lengths = [...sorted.map(({ length }) => length), 1];
   if (starts.some((start, i) => start < 0 || start + (lengths[i] ?? 1) > (base[i] ?? 1)))
     return undefined;
-  // The last dimension stands for neighbours that are skipped; most often there are none.
+  // The last dimension holds the skipped neighbours; usually there are none.
   const rank = base.at(-1) === 1 ? base.length - 1 : base.length;
   const end = shape.map((length, dim) => ((view.strides[dim] ?? 0) === 0 ? 1 : length));
   const cut = [...base.keys()].filter((i) => i < rank && lengths[i] !== base[i]);
@@ -126,7 +126,7 @@ export const viewTensor = (
   const part = unclipped(builder, seen, size, inner);
   const padded = ranges.map(([from, to], dim) => from > 0 || to < (shape[dim] ?? 1));
   if (!padded.includes(true)) return part;
-  // Only what is padded must be there in full.
+  // Only padded dimensions must be complete.
   const full = inner.map((length, dim) => (padded[dim] === true ? length : (part.shape[dim] ?? 1)));
   const wide =
     full.join() === part.shape.join()

@@ -17,7 +17,7 @@ export const outputShape = (w: Window): ImageShape => [
 ];
 
 interface Span {
-  /** What is missing after the last window; negative where elements are left over. */
+  /** The padding after the last window; negative if elements are left over. */
   readonly after: number;
 }
 
@@ -45,7 +45,7 @@ const requirePads = (w: Window): void => {
   if (w.top < 0 || w.left < 0) throw new Unrecordable('a window that begins inside the image');
 };
 
-/** The filter, [fy, fx, channels, m] as it lies, as [out, in, fy, fx]. */
+/** Converts the filter, stored as [fy, fx, channels, m], to [out, in, fy, fx]. */
 const filterFirst = (builder: Builder, node: ConvolutionNode, value: number): Operand => {
   const w = node.window;
   const { filterHeight: fy, filterWidth: fx, channels } = w;
@@ -106,7 +106,7 @@ const spreadBack = (
   });
 };
 
-/** [fy, fx, channels, m], row-major: the image's channels stand where a batch would. */
+/** [fy, fx, channels, m], row-major: the image's channels take the position of the batch. */
 const filterGradient = (builder: Builder, node: ConvolutionNode): Operand => {
   const w = node.window;
   const { filterHeight: fy, filterWidth: fx, channels, outChannels } = w;
@@ -115,7 +115,7 @@ const filterGradient = (builder: Builder, node: ConvolutionNode): Operand => {
   const dy = builder.transpose(builder.image(node.inputs[1], outputShape(w)), [1, 0, 2, 3]);
   const image = depthwise ? builder.reshape(x, [1, channels * w.batch, w.height, w.width]) : x;
   const [y, across] = spans(w);
-  // Elements left over after the last window would give rows of their own.
+  // Elements left over after the last window would add extra rows.
   const surplus = [Math.max(0, -y.after), Math.max(0, -across.after)] as const;
   const outY = fy + Math.floor(surplus[0] / w.dilationY);
   const outX = fx + Math.floor(surplus[1] / w.dilationX);

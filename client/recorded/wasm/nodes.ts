@@ -1,6 +1,6 @@
 /**
- * @module Nodes that are no maps, on one linear memory: products, convolutions and the gradient of
- * max pooling by the kernels, the others as loops of JavaScript.
+ * @module Nodes that are not maps, on one linear memory: products, convolutions and the gradient of
+ * max pooling by the kernels, the others as loops in JavaScript.
  */
 import type { Kernels } from '../../tfjs/kernels/load.ts';
 import { type Node, type Window, elements } from '../ir.ts';

@@ -1,7 +1,7 @@
 /**
  * @module Runs planned steps on WebAssembly: weights and all buffers in one linear memory, a plan
- * as a list of calls. The same plan gives the same bytes on every machine, except for the functions
- * that the engine's Math brings (exp, log, tanh).
+ * as a list of calls. The same plan gives the same bytes on every machine, except for functions of
+ * the engine's Math (exp, log, tanh).
  */
 import { FloeError } from '../../../protocol/errors.ts';
 import { loadKernels } from '../../tfjs/kernels/load.ts';
@@ -37,7 +37,7 @@ export interface WasmSession {
   read(floats?: number): Float32Array;
 }
 
-/** The epilogue as a map that reads what the node computed at `self`, a value of its own. */
+/** The epilogue as a map that reads the node's result as a separate value, `self`. */
 const afterwards = (part: Elementwise, self: number): Elementwise => ({
   shape: part.shape,
   expr: replaceLeaves(part.expr, (leaf) =>
@@ -49,7 +49,7 @@ const afterwards = (part: Elementwise, self: number): Elementwise => ({
 /**
  * A session for a model of these weights, in floats.
  *
- * @param kept what the optimiser keeps between steps, in floats, in the order of the plans
+ * @param kept size of the optimiser's state, in floats, in the order of the plans
  */
 export const createWasmSession = (
   sizes: readonly number[],

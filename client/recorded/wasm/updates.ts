@@ -7,8 +7,8 @@ import { isPlain } from '../views.ts';
 import { type Heap, type Step, sizeOf } from './nodes.ts';
 
 /**
- * The step that updates in place, if the node's epilogue is `target - self x rate`, where the
- * target is what the node writes and the rate is one number.
+ * The step that updates in place, if the node's epilogue is `target - self x rate`, where the node
+ * writes to the target and the rate is one number.
  */
 export const updateStep = (node: Exclude<Node, { type: 'map' }>, heap: Heap): Step | undefined => {
   const { epilogue } = node;

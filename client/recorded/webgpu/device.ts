@@ -1,7 +1,6 @@
 /**
- * @module The machine's GPU through WebGPU: the browser's own, or in Node the optional package
- * `webgpu` (Dawn). An adapter that is a program imitating a GPU is told apart: it is slower than
- * WebAssembly.
+ * @module The machine's GPU through WebGPU: the browser's, or in Node the optional package `webgpu`
+ * (Dawn). A software adapter is detected, because it is slower than WebAssembly.
  */
 import { FloeError } from '../../../protocol/errors.ts';
 import { mayHaveDriver, thisSystem } from './vulkan.ts';
@@ -10,7 +9,7 @@ export interface GpuDevice {
   readonly device: GPUDevice;
   readonly name: string;
   readonly software: boolean;
-  /** Whether it still works: a driver may take it away. */
+  /** False after the driver has removed the device. */
   alive(): boolean;
   /** Throws `trainer_failed` if the device reported an error since it was last asked. */
   check(): void;
@@ -74,7 +73,7 @@ export const findGpu = async (flags: readonly string[] = DAWN_FLAGS): Promise<GP
   }
 };
 
-/** What the shaders may use more of than the least that WebGPU promises. */
+/** The limits that are raised above the minimum that WebGPU guarantees. */
 const LIMITS = [
   'maxStorageBuffersPerShaderStage',
   'maxStorageBufferBindingSize',
@@ -86,7 +85,7 @@ const LIMITS = [
 
 /**
  * A device on the fastest adapter.
- * @throws NoGpu where there is none, or only a software adapter and `software` is not set
+ * @throws NoGpu without an adapter, or with a software adapter only unless `software` is set
  */
 export const openGpu = async (
   options: { readonly software?: boolean; readonly flags?: readonly string[] } = {},

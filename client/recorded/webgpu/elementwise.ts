@@ -158,8 +158,8 @@ const load = (context: Context, view: View, at: number): { code: string; name: s
 };
 
 /**
- * WGSL for the element (or four) of flat index `e` (a u32 in scope). `self` is what the node itself
- * computed. With `width` 4, all buffers are bound as vec4f.
+ * WGSL for the element (or four) of flat index `e` (a u32 in scope). `self` is the result of the
+ * node itself. With `width` 4, all buffers are bound as vec4f.
  */
 export const elementwiseCode = (
   part: Elementwise,

@@ -1,9 +1,9 @@
 /**
- * @module Matrix products in WGSL: tiles of A and B in workgroup memory, two at a time so that one
- * is filled while the other is used, and a block of the result in each invocation's registers.
- * Where the operands come from is up to loaders, so that convolutions are matrix products over
- * patches that are never written out. Each element is a sum in the order of k, whatever the tile:
- * the choice of tile changes no bit.
+ * @module Matrix products in WGSL: tiles of A and B in workgroup memory, double-buffered (one is
+ * filled while the other is used), and a block of the result in each invocation's registers.
+ * Loaders supply the operands: convolutions are matrix products over patches that are never written
+ * out. Each element is a sum in the order of k for every tile, so the choice of tile changes no
+ * bit.
  */
 
 /** `block`: rows x columns of a workgroup's tile; `thread`: of one invocation's; multiples of 4. */
@@ -38,7 +38,7 @@ export interface Product {
   readonly n: number;
   readonly k: number;
   readonly batch: number;
-  /** Parts that k is cut into, each with a result of its own. */
+  /** Parts that k is split into, each with a separate result. */
   readonly splits: number;
   readonly a: Loader;
   readonly b: Loader;

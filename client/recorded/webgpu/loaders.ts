@@ -1,7 +1,7 @@
 /**
- * @module Where a matrix product's operands come from: matrices as they lie or transposed, and the
- * patches of images, so that a convolution and both its gradients are products (Chellapilla, Puri
- * and Simard 2006, without writing the patches).
+ * @module Loads the operands of a matrix product: matrices, plain or transposed, and the patches of
+ * images. A convolution and both its gradients are therefore products (Chellapilla, Puri and Simard
+ * 2006, without writing the patches).
  */
 import type { Window } from '../ir.ts';
 import type { Loader } from './gemm.ts';

@@ -1,5 +1,5 @@
 /**
- * @module Kernels of matrix products and convolutions: the product, its tile, and what becomes of
+ * @module Kernels of matrix products and convolutions: the product, its tile, and the epilogue of
  * each sum.
  */
 import type { ConvolutionNode, Elementwise, MatMulNode } from '../ir.ts';
@@ -15,10 +15,10 @@ import {
   shader,
 } from './shader.ts';
 
-/** What the executor gives to whoever makes kernels. */
+/** The interface of the executor to code that makes kernels. */
 export interface Room {
   readonly bufferOf: (value: number) => number;
-  /** A buffer of the executor's own, of at least so many floats, for the length of a node. */
+  /** A buffer of the executor with at least so many floats, for the duration of a node. */
   readonly scratch: (floats: number) => number;
   /** The tile for a product, by measurement or rule. */
   readonly tileFor: (product: Shape) => Tile;

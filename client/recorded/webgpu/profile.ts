@@ -1,6 +1,5 @@
 /**
- * @module How long each kernel of a replay takes, measured apart: for benchmarks and for choosing
- * tiles.
+ * @module Measures each kernel of a replay separately: for benchmarks and for choosing tiles.
  */
 import type { Replay } from './replay.ts';
 import type { Session } from './session.ts';

@@ -1,6 +1,6 @@
 /**
- * @module A plan made ready on a WebGPU device: its pipelines, its own buffers, and the bind
- * groups, which are made anew when the session replaces a buffer that they bind.
+ * @module A plan prepared for a WebGPU device: its pipelines, its buffers, and the bind groups,
+ * which are made again when the session replaces a buffer that they bind.
  */
 import type { Plan } from '../plan.ts';
 import { type SessionBuffers, padded } from './buffers.ts';
@@ -86,8 +86,8 @@ const groupOf = (
   });
 
 /**
- * What a step launches, in order. `of` gives the buffer of a place in the plan. An evaluation,
- * which has no learning rate, writes to `noRate`.
+ * The kernels that a step launches, in order. `of` returns the buffer of a place in the plan. An
+ * evaluation, which has no learning rate, writes to `noRate`.
  */
 const makersOf = (
   session: SessionBuffers,

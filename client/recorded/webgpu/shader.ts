@@ -1,6 +1,6 @@
 /**
- * @module What a kernel is to the executor: a WGSL shader, the buffers it binds and how many
- * workgroups run it. Buffers are bound as vectors of four floats or as floats; one that is read and
+ * @module A kernel for the executor: a WGSL shader, the buffers it binds, and its number of
+ * workgroups. Buffers are bound as vectors of four floats or as floats; a buffer that is read and
  * written is bound once.
  */
 import type { Tile } from './gemm.ts';
@@ -43,7 +43,7 @@ export const invocation = (
   if (i >= ${count}u) { return; }
 `;
 
-/** Collects the buffers that a shader reads beside the one it writes. */
+/** Collects the buffers that a shader reads, in addition to the one it writes. */
 export interface Bindings {
   /** The WGSL name of a buffer; the same for the same buffer and width. */
   name(buffer: number, width: 1 | 4): string;
@@ -81,7 +81,7 @@ export const createBindings = (out: number, outWidth: 1 | 4): Bindings => {
   };
 };
 
-/** A shader with one entry point of `group` invocations; `helpers` stand outside it. */
+/** A shader with one entry point of `group` invocations; `helpers` are declared outside it. */
 export const shader = (
   bindings: Bindings,
   body: string,

@@ -1,7 +1,6 @@
 /**
- * @module Which tile is fastest for each matrix product of a plan, measured on the device. The sums
- * are the same bit for bit with every tile, so that a choice by time does not make training depend
- * on it.
+ * @module Measures the fastest tile for each matrix product of a plan on the device. All tiles give
+ * the same sums bit for bit, so a choice by time does not affect training.
  */
 import type { Plan } from '../plan.ts';
 import { TILES, type TileFor, suits, tileByRule } from './compile.ts';

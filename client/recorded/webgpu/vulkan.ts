@@ -1,13 +1,13 @@
 /**
- * @module Whether a Vulkan driver is installed on Linux. Dawn writes warnings to standard error
- * when it finds none, so that it is asked only where there may be one.
+ * @module Checks whether a Vulkan driver is installed on Linux. Without one, Dawn writes warnings
+ * to standard error; it is therefore loaded only if a driver is found.
  */
 import type * as FileSystem from 'node:fs';
 
 interface System {
   readonly platform: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The names in a folder; empty where there is none. */
+  /** The names in a folder; empty if it does not exist. */
   readonly list: (folder: string) => readonly string[];
 }
 

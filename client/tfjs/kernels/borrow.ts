@@ -1,7 +1,7 @@
 /**
- * @module Kernels that tfjs's wasm backend lacks, taken from its backend in plain JavaScript: the
- * inputs are copied there and the outputs back. Slow, and right; which ones were used is recorded,
- * so that the trainer can say so. Among them those that wasm has and computes wrongly.
+ * @module Replaces missing kernels of tfjs's wasm backend by those of its plain JavaScript backend:
+ * inputs are copied there and outputs back. This is slow but correct. The trainer reports the
+ * kernels that were used. Kernels that wasm computes incorrectly are replaced too.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 
@@ -65,7 +65,7 @@ const runOnCpu = (
   return Array.isArray(out) ? results : (results[0] as TensorInfo);
 };
 
-/** Registers for `wasm` what it lacks. Returns what takes it away again. */
+/** Registers the missing kernels for `wasm`. Returns a function that removes them. */
 export const borrowKernels = (tf: Tf): (() => void) => {
   const names = used.get(tf) ?? new Set<string>();
   used.set(tf, names);

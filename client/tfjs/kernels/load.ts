@@ -5,7 +5,7 @@
  */
 import { KERNELS_BASE64 } from './binary.ts';
 
-/** Sizes of a convolution or a pooling; padding is what is added at the top and on the left. */
+/** Sizes of a convolution or a pooling; padding is added at the top and on the left. */
 export interface Window2d {
   readonly batch: number;
   readonly height: number;

@@ -15,7 +15,7 @@ type Tf = typeof Tfjs;
 type TensorInfo = Tfjs.TensorInfo;
 type Conv2dInfo = ReturnType<Tf['backend_util']['computeConv2DInfo']>;
 
-/** What is used of tfjs's `BackendWasm`; its own type is private in parts. */
+/** The used part of tfjs's `BackendWasm`, whose type is partly private. */
 interface WasmBackend {
   readonly wasm: {
     readonly asm: Readonly<Record<string, unknown>>;
@@ -30,7 +30,7 @@ interface WasmBackend {
 
 const bound = new WeakMap<object, Kernels>();
 
-/** The kernels on the backend's memory, which emscripten exports beside its functions. */
+/** The kernels on the backend's memory, which emscripten exports next to its functions. */
 const kernelsOf = (backend: WasmBackend): Kernels => {
   const known = bound.get(backend.wasm);
   if (known !== undefined) return known;
@@ -118,7 +118,7 @@ const matMul = (tf: Tf, args: KernelArguments): Input => {
 };
 
 /**
- * Where the i-th matrix of the broadcast batch lies in an operand whose batch dimensions may be 1
+ * The index of the i-th matrix of the broadcast batch in an operand whose batch dimensions may be 1
  * or absent.
  */
 const batchIndex = (i: number, outer: readonly number[], own: readonly number[]): number => {
@@ -301,9 +301,9 @@ const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
 };
 
 /**
- * Registers the kernels for tfjs's backend `wasm` in place of its own. Returns what puts the
- * published ones back (for measurements). The backend must run on its non-threaded binary, whose
- * memory is not shared.
+ * Registers Floe's kernels for tfjs's backend `wasm`. Returns a function that restores the
+ * published ones (for measurements). The backend must run its non-threaded binary, whose memory is
+ * not shared.
  */
 export const registerKernels = (tf: Tf): (() => void) => {
   const published = Object.keys(IMPLEMENTATIONS).map((name) => tf.getKernel(name, 'wasm'));

@@ -88,7 +88,7 @@ function single(
   store<f32>(c, sum);
 }
 
-/** B row-major, A in either order: element (i, p) of A lies at a + i aRow + p aStep. */
+/** B row-major, A in either order: element (i, p) of A is at a + i aRow + p aStep. */
 function wide(
   m: i32, n: i32, k: i32, a: usize, aRow: usize, aStep: usize, b: usize, c: usize, alpha: f32, beta: f32,
 ): void {

@@ -1,4 +1,4 @@
-/** @module The kernels as one module; it brings no memory of its own and keeps nothing in it. */
+/** @module The kernels as one module; it imports its memory and keeps no state in it. */
 export { gemm } from './gemm';
 export { conv2d, conv2dFilterGradient, conv2dInputGradient, maxPoolGradient } from './convolution';
 export {

@@ -1,6 +1,6 @@
 /**
- * @module What happens to the rows of an activation matrix between two matrix products: bias,
- * activation, softmax with cross-entropy, and their gradients. Without tables: a data segment would
+ * @module Operations on the rows of an activation matrix between two matrix products: bias,
+ * activation, softmax with cross-entropy, and their gradients. No tables: a data segment would
  * overwrite the host's memory.
  */
 
