@@ -52,7 +52,7 @@ try {
     });
     if (name !== 'training')
       report({
-        what: `  ${name} outside training`,
+        what: `  ${name} during training`,
         value: (seconds * besideTraining) / devnet.rounds,
         unit: 's',
         ratio: { value: besideTraining, to: `all of ${name}` },

@@ -132,13 +132,13 @@ const ACTIVITY_NAMES: Readonly<Record<string, string>> = {
 
 const wholePercent = (value: number): string => `${Math.round(value * 100)} %`;
 
-/** `storage 21 % (64 % of it outside training)`, one for each kind of work. */
+/** `storage 21 % (64 % of it during training)`, one for each kind of work. */
 export const describeActivities = ({ activities }: Pick<Summary, 'activities'>): string[] =>
   Object.entries(activities)
     .filter(([, { seconds }]) => seconds > 0)
     .map(([name, { share, besideTraining }]) => {
       const beside =
-        name === 'training' ? '' : ` (${wholePercent(besideTraining)} of it outside training)`;
+        name === 'training' ? '' : ` (${wholePercent(besideTraining)} of it during training)`;
       return `${name} ${wholePercent(share)}${beside}`;
     });
 
@@ -158,7 +158,7 @@ const activityTable = ({ activities, rounds }: Summary): string => {
     .join('\n');
   return `<section><h2>Where a round's time goes</h2>
 <p class="lead">For how much of the rounds' time something of the kind was under way. They overlap: the shares add up to more than 100 %.</p>
-<table><thead><tr><th></th><th class="n" scope="col">seconds a round</th><th class="n" scope="col">share</th><th class="n" scope="col">of it outside training</th></tr></thead><tbody>${body}</tbody></table></section>`;
+<table><thead><tr><th></th><th class="n" scope="col">seconds a round</th><th class="n" scope="col">share</th><th class="n" scope="col">of it during training</th></tr></thead><tbody>${body}</tbody></table></section>`;
 };
 
 const histogramTable = (statistics: PartitionStatistics, classNames: readonly string[]): string => {
