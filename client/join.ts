@@ -18,8 +18,9 @@ import type { Dataset } from './data/dataset.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
 import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
 import { reachRun, type Reach } from './network.ts';
-import { modelOfSpec } from './spec-model.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
+import { hasThreads } from './thread/running.ts';
+import { SPEC_TRAINER, threadTrainer } from './thread/trainer.ts';
 import type { BaseWeights } from './adapters/base.ts';
 
 export interface JoinOptions extends Partial<
@@ -51,6 +52,12 @@ export interface JoinOptions extends Partial<
    * the same update. `fastest` times the engines that run here and may choose another one each time.
    */
   readonly backend?: BackendChoice;
+  /**
+   * With `data`, in Node: false trains in this thread, which answers nothing during a training
+   * step. Default true: in a worker thread, which holds a copy of `data` unless its numbers are on
+   * a SharedArrayBuffer. In browsers training is always in the caller's thread.
+   */
+  readonly thread?: boolean;
   /**
    * A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity
    * that is forgotten at the end.
@@ -118,19 +125,17 @@ const openOwn = async (
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = ({ data, trainer, base, backend = 'auto' }: JoinOptions) => {
+const trainerOf = (options: JoinOptions): ParticipantOptions['trainer'] => {
+  const { data, trainer, base, backend = 'auto', clock = systemClock } = options;
   if (trainer !== undefined) return trainer;
   if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
-  return async (spec: Parameters<typeof modelOfSpec>[0]) => {
-    const { tfjsTrainer } = await import('./tfjs/trainer.ts');
-    const { task } = spec.training;
-    return tfjsTrainer({
-      model: modelOfSpec(spec),
-      data,
-      backend: { prefer: backend },
-      ...(base === undefined ? {} : { base }),
-      ...(task === undefined ? {} : { task }),
-    });
+  return async ({ model, training }) => {
+    const spec = { model, training };
+    const argument = { spec, data, backend, ...(base === undefined ? {} : { base }) };
+    if (hasThreads && options.thread !== false)
+      return threadTrainer({ module: SPEC_TRAINER, argument, clock });
+    const { createTrainer } = await import('./thread/spec-trainer.ts');
+    return createTrainer(argument);
   };
 };
 

@@ -14,7 +14,7 @@ import {
 /**
  * @throws FloeError `model_malformed` for an unknown name or a topology that is not a JSON object
  */
-export const modelOfSpec = (spec: RunSpec): ModelFunction => {
+export const modelOfSpec = (spec: Pick<RunSpec, 'model'>): ModelFunction => {
   const { architecture, topology } = spec.model;
   if (topology === undefined) return modelByName(architecture);
   let parsed: unknown;

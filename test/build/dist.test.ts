@@ -61,6 +61,49 @@ console.log(JSON.stringify({
 }));
 `;
 
+/** Three participants with examples of their own: each trains in a thread of the built package. */
+const BESIDE = `
+import { beginningOf, createDataset, join, memoryKeystore, threadTrainer } from 'floe/client';
+import { startCoordinator } from 'floe/coordinator';
+import { makeRunSpec } from 'floe/protocol';
+
+const data = createDataset({
+  features: Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)),
+  labels: Int32Array.from({ length: 8 }, (_, i) => i % 2),
+  featureShape: [4],
+  classes: 2,
+});
+const run = await startCoordinator({
+  folder: 'beside',
+  keys: await memoryKeystore(new Uint8Array(32).fill(1)),
+  run: {
+    settings: { rounds: 1 },
+    begin: () => beginningOf({ model: 'linear', inputs: 4, classes: 2 }),
+    spec: (fixed) => makeRunSpec({ ...fixed, rounds: 1, cohort: { size: 3, minimum: 3 } }),
+  },
+});
+const require = { minimum: 3, known: 0 };
+const people = await Promise.all(
+  [0, 1, 2].map(() => join(run.joinUrl, { data, require, log: () => undefined })),
+);
+const outcomes = await Promise.all(people.map(({ finished }) => finished));
+const { outcome } = await run.finished;
+await run[Symbol.asyncDispose]();
+const own = await threadTrainer({ module: new URL('./own-trainer.js', import.meta.url) });
+const { weights } = await own.train({
+  weights: new Float32Array(1), round: 1, epochs: 1, batchSize: 1, learningRate: 1, seed: new Uint8Array(32),
+});
+own.dispose();
+console.log(JSON.stringify({ rounds: outcome.rounds, ends: outcomes.map(({ type }) => type), weights: [...weights] }));
+`;
+const OWN_TRAINER = `
+import { functionTrainer } from 'floe/client';
+export const createTrainer = () => functionTrainer({
+  manifest: { tensors: [{ name: 'w', shape: [1], dtype: 'float32' }] },
+  train: ({ weights }) => ({ weights: weights.map((w) => w + 1), examples: 1, lossSum: 0, correct: 0 }),
+});
+`;
+
 /** What the commands do, from the library, with the types of its options and results. */
 const LIBRARY = `
 import { parseNetworkConfig, type NetworkConfig } from 'floe/protocol';
@@ -130,6 +173,17 @@ describe('the built packages', () => {
       code: 'file_not_found',
       nodes: 4,
       functions: Array.from({ length: 6 }, () => 'function'),
+    });
+  });
+
+  it('train in threads: participants with examples, and a trainer of the program', async () => {
+    await writeFile(join(place.app, 'own-trainer.js'), OWN_TRAINER);
+    await writeFile(join(place.app, 'beside.mjs'), BESIDE);
+    const printed = (await place.node('beside.mjs')).trim().split('\n').at(-1) ?? '';
+    expect(JSON.parse(printed)).toEqual({
+      rounds: 1,
+      ends: ['finished', 'finished', 'finished'],
+      weights: [1],
     });
   });
 

@@ -235,23 +235,31 @@ export class Participant {
     const keeper = await openKeeper(keystore, run, EMPTY_RUN);
     const { proof } = keeper.loaded;
     if (proof !== undefined) throw fabricated(decodeProof(proof));
-    // Last of all: a login that fails before is repeated, and would make another one.
-    const trainer =
-      typeof this.#options.trainer === 'function'
-        ? await this.#options.trainer(spec)
-        : this.#options.trainer;
-    // Without its base an adapted model has other tensors: this error says why.
-    requireBase(spec.model.base, trainer.base);
-    matchManifest(spec.model, trainer.manifest);
-    requireCorrections(trainer, correctionOf(spec));
-    admitTraining(this.#admission, spec, trainer.examples);
-    const self = identity.publicKey;
-    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const answers = this.#options.answers ?? {
       policy: ledger === undefined ? 'strict' : 'ledger',
     };
     if (answers.policy === 'ledger' && ledger === undefined)
       throw new FloeError('usage', 'policy `ledger` needs a public ledger, and this run has none');
+    // Last of all: a login that fails before is repeated, and would make another one.
+    const trainer =
+      typeof this.#options.trainer === 'function'
+        ? await this.#options.trainer(spec)
+        : this.#options.trainer;
+    try {
+      // Without its base an adapted model has other tensors: this error says why.
+      requireBase(spec.model.base, trainer.base);
+      matchManifest(spec.model, trainer.manifest);
+      requireCorrections(trainer, correctionOf(spec));
+      admitTraining(this.#admission, spec, trainer.examples);
+      // Left while the trainer was made: nobody else would dispose of it.
+      if (this.#stop.signal.aborted) throw new FloeError('aborted', 'The run was left.');
+    } catch (thrown) {
+      // It may hold a thread, and nothing else refers to it.
+      if (typeof this.#options.trainer === 'function') trainer.dispose();
+      throw thrown;
+    }
+    const self = identity.publicKey;
+    const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const view = { spec, run, self, beacon } as const;
     const host = createHost({
       machine: this.#options.machine ?? ATTEMPT_MACHINE,
