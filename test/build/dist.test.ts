@@ -82,7 +82,7 @@ const run = await startCoordinator({
     spec: (fixed) => makeRunSpec({ ...fixed, rounds: 1, cohort: { size: 3, minimum: 3 } }),
   },
 });
-const require = { minimum: 3, known: 0 };
+const require = { minimum: 3, known: 0, steps: 1 };
 const people = await Promise.all(
   [0, 1, 2].map(() => join(run.joinUrl, { data, require, log: () => undefined })),
 );
