@@ -14,6 +14,10 @@ export const JOIN_FLAGS = {
   ...MODULE_FLAGS,
   require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
   shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try a run', f.shard),
+  base: f.text(
+    '<file>',
+    'for a run over a frozen base: its weights (safetensors, under the names of the layers)',
+  ),
   keystore: f.text(
     '<folder>',
     'identity and memory of unfinished rounds, encrypted; made if missing',

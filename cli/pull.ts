@@ -24,6 +24,10 @@ export const pullCommand = () =>
       ),
       out: standard(text('<folder>', 'where to write model.safetensors'), '.'),
       tfjs: on('also write tfjs/model.json, which tf.loadLayersModel reads'),
+      base: text(
+        '<file>',
+        'with --tfjs, for a run over a frozen base: its weights (safetensors), merged into the tfjs model',
+      ),
       force: on('overwrite existing files'),
     },
     notes: `The coordinator, the auditors of the run and its participants may open a model; on a network,
@@ -36,15 +40,18 @@ written file is the model in clear.`,
     ],
     exit: 'Exit codes: 0 written, 4 this key may not open the model, others: floe help exit-codes.',
     run: async (context) => {
+      const { readBase } = await import('../client/adapters/base-file.ts');
       const { openRun, savePulled } = await import('../client/reader/index.ts');
       const { args, flags, output, signal } = context;
       const [source = ''] = args;
+      const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
       await using run = await openRun(source, await openRunOptions(source, context));
       const { round, tfjs, force } = flags;
       const found = await savePulled(run, flags.out, {
         signal,
         tfjs,
         force,
+        base,
         ...(round === undefined ? {} : { round }),
       });
       const { model, weights, file } = found;

@@ -3,6 +3,7 @@
  */
 import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
+import { readBase } from '../client/adapters/base-file.ts';
 import { trustCertificate } from '../client/connect/trust.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { shardOf } from '../client/data/shard.ts';
@@ -89,6 +90,7 @@ export const runJoin = async (
   const { data: name = SETTINGS.data.default, shard } = flags;
   const all = await loadData(name, { part: 'train' });
   const data = shard === undefined ? all : shardOf(all, shard);
+  const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
   output.line(`data       ${name}: ${data.size} examples of this participant`);
   output.line(`key        ${key}`);
   const network = await networkOf(flags);
@@ -108,6 +110,7 @@ export const runJoin = async (
       ...(expectRun === undefined ? {} : { run: expectRun }),
     },
     ...(backend === undefined ? {} : { backend }),
+    ...(base === undefined ? {} : { base }),
     ...(network === undefined ? {} : { network }),
     ...(answers === undefined ? {} : { answers }),
     ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),

@@ -36,6 +36,7 @@ export {
 } from '../protocol/spec/run-file.ts';
 export type { Line, LineLevel } from '../protocol/line.ts';
 export { loadStrategies } from '../protocol/algorithm/load-module.ts';
+export { readBase } from './adapters/base-file.ts';
 export { threadTrainer, type ThreadTrainerOptions } from './thread/trainer.ts';
 export { nodeDisk } from './keystore/index.ts';
 export type { ForSale, OfferTerms, Passes, PassesOptions } from '../protocol/net/passes.ts';

@@ -3,34 +3,85 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeSafetensors } from '../../protocol/model/index.ts';
+import { toHex } from '../../protocol/bytes.ts';
+import { encodeSafetensors, type Manifest } from '../../protocol/model/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { isThere, writeWhole } from '../../protocol/ports/files.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
+import type { BaseWeights } from '../adapters/base.ts';
 import type { Topology } from '../tfjs/models.ts';
 import type { PulledModel, PullOptions, RunReader } from './run.ts';
 import { topologyOfSpec } from './topology.ts';
 
-/** Writes the model in clear: safetensors, and tfjs's format if the topology is known. */
-export const writeModel = async (
+const writeTfjs = async (
   folder: string,
-  spec: RunSpec,
+  manifest: Manifest,
   weights: Float32Array,
-  topology: Topology | undefined,
+  topology: Topology,
 ): Promise<void> => {
-  const manifest = { tensors: spec.model.tensors };
-  await writeWhole(join(folder, RUN_FILES.model), encodeSafetensors(manifest, weights));
-  if (topology === undefined) return;
   await mkdir(join(folder, RUN_FILES.tfjs), { recursive: true });
   const { exportTfjs } = await import('../tfjs/topology.ts');
   for (const [name, bytes] of Object.entries(exportTfjs(manifest, weights, topology)))
     await writeWhole(join(folder, RUN_FILES.tfjs, name), bytes);
 };
 
+/**
+ * A tfjs model needs all of its weights, and those of a frozen base do not travel.
+ * @throws FloeError `base_mismatch` for a run over a frozen base
+ */
+const requireWhole = ({ model: { base } }: RunSpec): void => {
+  if (base === undefined) return;
+  const name = base.name === undefined ? '' : ` (${base.name})`;
+  throw new FloeError(
+    'base_mismatch',
+    `tfjs/model.json: the run trains over the frozen base ${toHex(base.hash)}${name}, whose weights it does not hold; give them with --base (\`base\` in code)`,
+  );
+};
+
+/**
+ * Writes the model in clear: safetensors, and tfjs's own format where the topology is known.
+ * @throws FloeError `base_mismatch` with the topology of a run over a frozen base
+ */
+export const writeModel = async (
+  folder: string,
+  spec: RunSpec,
+  weights: Float32Array,
+  topology: Topology | undefined,
+): Promise<void> => {
+  if (topology !== undefined) requireWhole(spec);
+  const manifest = { tensors: spec.model.tensors };
+  await writeWhole(join(folder, RUN_FILES.model), encodeSafetensors(manifest, weights));
+  if (topology !== undefined) await writeTfjs(folder, manifest, weights, topology);
+};
+
+/** Base and adapters put together as a plain model. @throws FloeError `base_mismatch` */
+const mergeWhole = async (spec: RunSpec, weights: Float32Array, base: BaseWeights) => {
+  const { selectBackend } = await import('../tfjs/backends.ts');
+  const { mergedModel } = await import('../adapters/merged.ts');
+  const { manifestOf, topologyOf } = await import('../tfjs/topology.ts');
+  const { wholeWeights } = await import('../tfjs/whole-weights.ts');
+  const { tf } = await selectBackend({ prefer: 'cpu' });
+  const model = await mergedModel(tf, spec, weights, base);
+  try {
+    return {
+      manifest: manifestOf(model),
+      weights: wholeWeights(model),
+      topology: topologyOf(model),
+    };
+  } finally {
+    model.dispose();
+  }
+};
+
 export interface SaveOptions extends PullOptions {
   /** Also write tfjs/model.json, which `tf.loadLayersModel` reads. */
   readonly tfjs?: boolean | undefined;
+  /**
+   * With `tfjs`, for a run over a frozen base: its weights, which are merged into the tfjs model.
+   * The safetensors file holds what the run trained, with or without it.
+   */
+  readonly base?: BaseWeights | undefined;
   /** Overwrite a file that exists. */
   readonly force?: boolean | undefined;
 }
@@ -44,23 +95,30 @@ export interface SavedModel extends PulledModel {
 /**
  * Pulls a model of an open run and writes it in clear to a folder, which is made if missing.
  *
- * @throws FloeError `file_exists`, and what `run.pull` throws
+ * @throws FloeError `file_exists`, `base_mismatch` for `tfjs` of a run over a frozen base without
+ * that base, and what `run.pull` throws
  */
 export const savePulled = async (
   run: Pick<RunReader, 'spec' | 'pull'>,
   folder: string,
-  { tfjs = false, force = false, ...options }: SaveOptions = {},
+  { tfjs = false, force = false, base, ...options }: SaveOptions = {},
 ): Promise<SavedModel> => {
+  if (base !== undefined && !tfjs)
+    throw new FloeError('usage', '--base: expected --tfjs as well, which alone needs the base');
+  if (tfjs && base === undefined) requireWhole(run.spec);
   const pulled = await run.pull(options);
   const file = join(folder, RUN_FILES.model);
   if (!force && (await isThere(file)))
     throw new FloeError('file_exists', `${file} exists; --force overwrites it`);
+  const merged = base && (await mergeWhole(run.spec, pulled.weights, base));
   await mkdir(folder, { recursive: true });
-  const topology = tfjs ? await topologyOfSpec(run.spec) : undefined;
+  const topology = tfjs && merged === undefined ? await topologyOfSpec(run.spec) : undefined;
   await writeModel(folder, run.spec, pulled.weights, topology);
+  if (merged !== undefined)
+    await writeTfjs(folder, merged.manifest, merged.weights, merged.topology);
   return {
     ...pulled,
     file,
-    tfjs: topology === undefined ? undefined : join(folder, RUN_FILES.tfjs, 'model.json'),
+    tfjs: tfjs ? join(folder, RUN_FILES.tfjs, 'model.json') : undefined,
   };
 };
