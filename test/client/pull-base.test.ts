@@ -106,7 +106,7 @@ it('holds base and adapters with it, and stock tfjs reads it', async () => {
     tf.io.fromMemory({
       modelTopology,
       weightSpecs: weightsManifest[0].weights,
-      weightData: data.buffer.slice(data.byteOffset, data.byteOffset + data.length) as ArrayBuffer,
+      weightData: data.buffer.slice(data.byteOffset, data.byteOffset + data.length),
     }),
   );
   const got = predict(model);
