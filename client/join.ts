@@ -20,7 +20,7 @@ import { joinRun, type Log, type Outcome, type ParticipantOptions } from './part
 import { reachRun, type Reach } from './network.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
 import { hasThreads } from './thread/running.ts';
-import { SPEC_TRAINER, threadTrainer } from './thread/trainer.ts';
+import { specTrainerModule, threadTrainer } from './thread/trainer.ts';
 import type { BaseWeights } from './adapters/base.ts';
 
 export interface JoinOptions extends Partial<
@@ -133,7 +133,7 @@ const trainerOf = (options: JoinOptions): ParticipantOptions['trainer'] => {
     const spec = { model, training };
     const argument = { spec, data, backend, ...(base === undefined ? {} : { base }) };
     if (hasThreads && options.thread !== false)
-      return threadTrainer({ module: SPEC_TRAINER, argument, clock });
+      return threadTrainer({ module: specTrainerModule(), argument, clock });
     const { createTrainer } = await import('./thread/spec-trainer.ts');
     return createTrainer(argument);
   };

@@ -35,8 +35,11 @@ export interface ThreadTrainerOptions {
 
 const PROGRESS_MS = 1000;
 
-/** Makes the tfjs trainer of a specification and examples: `SpecTrainerInput`. */
-export const SPEC_TRAINER = sibling('spec-trainer');
+/**
+ * The module that makes the tfjs trainer of a specification and examples: `SpecTrainerInput`. A
+ * function, because a bundle for browsers loads where `import.meta.url` is not defined.
+ */
+export const specTrainerModule = (): URL => sibling('spec-trainer');
 
 /** Rejects with `aborted` as soon as the signal fires, whatever the thread is doing. */
 const untilAborted = async <T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> => {

@@ -1,6 +1,5 @@
 /**
- * `join` with examples: the participant trains in a thread of its own, and its own thread answers
- * while a step runs. A participant that is refused leaves no thread behind.
+ * `join` with examples trains in a thread of its own; examples that do not fit are named through it.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
